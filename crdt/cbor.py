@@ -1,15 +1,16 @@
 """CBOR of which every value has one encoding, and every accepted encoding one value.
 
 Core deterministic encoding (RFC 8949, section 4.2.1) of plain values: integers of 64 bits, byte
-strings, UTF-8 text, arrays, maps with text, bytes or integer keys, false, true, null and floats.
-Definite lengths, shortest heads, shortest floats, sorted unique keys, no tags. Anything else, and
+strings, UTF-8 text, arrays, maps with keys of one kind (text, bytes or natural numbers), false,
+true, null and floats. Definite lengths, shortest heads, shortest floats, sorted unique keys, no tags. Anything else, and
 anything left over, is `Malformed`; a claimed length is held against what is there before anything
 is allocated for it.
 """
 
 import struct
-from operator import itemgetter
 from typing import Any, Final
+
+import cbor2
 
 from crdt.errors import Malformed
 
@@ -19,18 +20,19 @@ ITEMS_MAX = 100_000
 """Bounds the memory of a value: a one-byte item costs up to 64 bytes as a Python object."""
 
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_KEYS: Final = frozenset({_UINT, _BYTES, _TEXT})
 _ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 _FLOATS: Final = {25: struct.Struct(">e"), 26: struct.Struct(">f"), 27: struct.Struct(">d")}
 _SIMPLE_VALUES: Final = {20: False, 21: True, 22: None}
+_PLAIN: Final = frozenset[object]({str, bytes, bool, float, type(None)})
 _CONTAINERS: Final = frozenset[object]({list, tuple, dict})
 _NAN: Final = b"\xf9\x7e\x00"
 
 
 def encode(value: Any) -> bytes:  # noqa: ANN401 - a union of plain values cannot say it recursively
     """The one encoding of a plain value; `TypeError` or `ValueError` for what is not plain."""
-    out = bytearray()
-    _write(value, out, DEPTH_MAX)
-    return bytes(out)
+    _check_plain(value, DEPTH_MAX)
+    return cbor2.dumps(value, canonical=True)
 
 
 def decode(
@@ -46,55 +48,34 @@ def decode(
     return _Decoder(data, items_max, depth_max).value()
 
 
-def _write(value: Any, out: bytearray, depth_left: int) -> None:  # noqa: ANN401 - see encode
+def _check_plain(value: Any, depth_left: int) -> None:  # noqa: ANN401 - see encode
+    """cbor2 would write tags for a date or a set, and sort keys of several kinds by length first
+    (RFC 7049); what is let through here it writes as RFC 8949 has it."""
     kind: object = value.__class__
-    if kind is bytes:
-        _write_head(_BYTES, len(value), out)
-        out += value
-    elif kind is str:
-        text = value.encode()
-        _write_head(_TEXT, len(text), out)
-        out += text
-    elif kind is int:
-        _write_head(*((_UINT, value) if value >= 0 else (_NINT, ~value)), out)
-    elif value is None or kind is bool:
-        out.append(0xF6 if value is None else 0xF5 if value else 0xF4)
-    elif kind is float:
-        out += _float_bytes(value)
+    if kind in _PLAIN:
+        return
+    if kind is int:
+        if not -(1 << 64) <= value < 1 << 64:
+            raise ValueError("an integer of more than 64 bits")
     elif kind not in _CONTAINERS:
         raise TypeError(f"{kind} has no place in our CBOR")
     elif depth_left == 0:
         raise ValueError(f"nested more than {DEPTH_MAX} deep")
     elif kind is dict:
-        _write_head(_MAP, len(value), out)
-        encoded = [(_key_bytes(key), item) for key, item in value.items()]
-        for key, item in sorted(encoded, key=itemgetter(0)):
-            out += key
-            _write(item, out, depth_left - 1)
+        _check_keys(value)
+        for item in value.values():
+            _check_plain(item, depth_left - 1)
     else:
-        _write_head(_ARRAY, len(value), out)
         for item in value:
-            _write(item, out, depth_left - 1)
+            _check_plain(item, depth_left - 1)
 
 
-def _write_head(major: int, argument: int, out: bytearray) -> None:
-    if argument < 24:
-        out.append(major << 5 | argument)
-        return
-    for info, size in _ARGUMENT_BYTES.items():
-        if argument < 1 << 8 * size:
-            out.append(major << 5 | info)
-            out += argument.to_bytes(size, "big")
-            return
-    raise ValueError("an integer of more than 64 bits")
-
-
-def _key_bytes(key: object) -> bytes:
-    if type(key) not in (bytes, str, int):
-        raise TypeError(f"{type(key).__name__} cannot be a key")
-    out = bytearray()
-    _write(key, out, 0)
-    return bytes(out)
+def _check_keys(entries: dict[Any, Any]) -> None:
+    kinds = {key.__class__ for key in entries}
+    if len(kinds) > 1 or not kinds <= {str, bytes, int}:
+        raise TypeError("the keys of a map are all text, all bytes or all natural numbers")
+    if kinds == {int} and not all(0 <= key < 1 << 64 for key in entries):
+        raise ValueError("an integer key is negative or has more than 64 bits")
 
 
 def _float_bytes(number: float) -> bytes:
@@ -203,10 +184,13 @@ class _Decoder:
     def _map(self, count: int, depth_left: int) -> dict[Any, Any]:
         entries: dict[Any, Any] = {}
         previous = b""  # before every key: an encoding is never empty
+        kind = self._data[self._at] >> 5 if count and self._at < len(self._data) else _UINT
+        if kind not in _KEYS:
+            raise self._malformed("key", "a key that is no text, bytes or natural number")
         for _ in range(count):
             start = self._at
-            if start < len(self._data) and self._data[start] >> 5 > _TEXT:
-                raise self._malformed("key", "a key that is no text, bytes or integer")
+            if start < len(self._data) and self._data[start] >> 5 != kind:
+                raise self._malformed("key", "keys of several kinds")
             key = self._item(0)
             encoded = self._data[start : self._at]
             if encoded <= previous:
