@@ -1,0 +1,160 @@
+"""What the registry refuses, and why.
+
+```
+RegistryError            .code for programs, .detail for people
+├── InvalidVersion       no semantic version, or too long
+├── InvalidRange         no range of the dialect, or too long
+├── InvalidName          no module id, author or reference
+├── AmbiguousName        a bare id that several authors use: .candidates
+├── UnknownModule        nobody here has a module of that name
+├── InvalidManifest      gen.toml cannot be published: .problems, each with its key and line
+├── InvalidLock          panspermia.lock cannot be read: .line
+├── InvalidStatement     a release statement is not what its author may sign
+├── MalformedRecord      a document from somebody is no module and no rating
+├── VersionExists        a version never changes once published
+├── UnknownVersion       the module has no such version
+├── InvalidRating        stars or review out of bounds
+├── Unsolvable           no set of versions fits: .detail is the explanation
+└── TooHard              the budget of steps or time was spent before an answer
+```
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+# What an error repeats of a text it refuses: enough to find it, too little to flood a log.
+QUOTED_CHARACTERS_MAX = 64
+
+
+class RegistryError(Exception):
+    """The registry could not do that."""
+
+    code: ClassVar[str] = "registry"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidVersion(RegistryError):
+    """That is no semantic version."""
+
+    code = "invalid-version"
+
+
+class InvalidRange(RegistryError):
+    """That is no range of versions."""
+
+    code = "invalid-range"
+
+
+class InvalidName(RegistryError):
+    """That is no name of a module."""
+
+    code = "invalid-name"
+
+
+class AmbiguousName(RegistryError):
+    """Several authors publish a module of that id; say whose you mean."""
+
+    code = "ambiguous-module"
+
+    def __init__(self, id: str, candidates: tuple[str, ...]) -> None:
+        listed = ", ".join(candidates)
+        super().__init__(f"{len(candidates)} authors publish {id}; choose one of: {listed}")
+        self.candidates = candidates
+
+
+class UnknownModule(RegistryError):
+    """No module of that name is known here."""
+
+    code = "unknown-module"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file: a JSON pointer to the key, and its line where it is known."""
+
+    pointer: str
+    detail: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        key = self.pointer.strip("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
+        return f"{where}{key}: {self.detail}" if key else f"{where}{self.detail}"
+
+
+class InvalidManifest(RegistryError):
+    """The manifest cannot be published as it is."""
+
+    code = "invalid-manifest"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class InvalidLock(RegistryError):
+    """The lock file cannot be read."""
+
+    code = "invalid-lock"
+
+    def __init__(self, detail: str, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {detail}" if line else detail)
+        self.line = line
+
+
+class InvalidStatement(RegistryError):
+    """The release statement is malformed."""
+
+    code = "invalid-statement"
+
+
+class MalformedRecord(RegistryError):
+    """The document is not what its kind promises."""
+
+    code = "malformed-record"
+
+
+class VersionExists(RegistryError):
+    """That version is published, and a version never changes; publish a new one."""
+
+    code = "version-exists"
+
+
+class UnknownVersion(RegistryError):
+    """The module has no such version."""
+
+    code = "unknown-version"
+
+
+class InvalidRating(RegistryError):
+    """A rating has one to five stars and a short review."""
+
+    code = "invalid-rating"
+
+
+class Unsolvable(RegistryError):
+    """No set of versions meets every requirement."""
+
+    code = "unsolvable"
+
+    def __init__(self, detail: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.missing = missing
+
+
+class TooHard(RegistryError):
+    """No answer within the budget of steps and time."""
+
+    code = "too-hard"
+
+
+def quoted(text: str) -> str:
+    """`text` for a message: control characters escaped, cut where it is long."""
+    cut = text[:QUOTED_CHARACTERS_MAX]
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut
+    )
+    return f"'{shown}…'" if len(text) > len(cut) else f"'{shown}'"

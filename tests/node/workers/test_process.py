@@ -1,0 +1,123 @@
+"""One child, through every way it can end. The children here are small programs of our own."""
+
+import asyncio
+import sys
+import time
+
+import pytest
+
+from node.workers.process import Died, TimedOut, Worker, ended
+
+ADDRESS_BYTES = 1 << 30
+# Echoes; `!` ends it in the way named.
+ECHO = """
+import os, signal, sys, time
+def send(body):
+    sys.stdout.buffer.write(len(body).to_bytes(4, "big") + body); sys.stdout.buffer.flush()
+send(b"ready")
+count = 0
+while head := sys.stdin.buffer.read(4):
+    body = sys.stdin.buffer.read(int.from_bytes(head, "big"))
+    count += 1
+    if body == b"!abort": print("out of luck", file=sys.stderr, flush=True); os.abort()
+    if body == b"!exit": sys.exit(3)
+    if body == b"!hang": time.sleep(600)
+    if body == b"!lie": sys.stdout.buffer.write(b"\\xff\\xff\\xff\\xff"); sys.stdout.buffer.flush()
+    if body == b"!shout": sys.stderr.write("x" * 1_000_000); sys.stderr.flush()
+    if body == b"!tired" and count > 1: os.abort()
+    send(body + b" " + str(count).encode())
+"""
+
+
+def echo(program: str = ECHO) -> Worker:
+    return Worker(
+        "echo", address_bytes=ADDRESS_BYTES, start_s=30, command=[sys.executable, "-c", program]
+    )
+
+
+async def test_one_child_answers_many_tasks() -> None:
+    worker = echo()
+    assert await worker.start() is None
+    pid = worker.pid
+    assert [await worker.ask(b"a", wall_s=30) for _ in range(3)] == [b"a 1", b"a 2", b"a 3"]
+    assert worker.pid == pid
+    await worker.close()
+    assert worker.pid is None
+
+
+async def test_tasks_wait_for_their_turn() -> None:
+    worker = echo()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(worker.ask(b"%d" % n, wall_s=30)) for n in range(20)]
+    assert [task.result() for task in tasks] == [b"%d %d" % (n, n + 1) for n in range(20)]
+    await worker.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        (b"!abort", Died("the echo ended by SIGABRT: out of luck")),
+        (b"!exit", Died("the echo ended with 3")),
+    ],
+)
+async def test_a_child_that_ends_says_how(message: bytes, answer: Died) -> None:
+    worker = echo()
+    assert await worker.ask(message, wall_s=30) == answer
+    assert await worker.ask(b"next", wall_s=30) == b"next 1", "a new child"
+    await worker.close()
+
+
+async def test_a_child_that_hangs_is_killed() -> None:
+    worker = echo()
+    await worker.start()
+    start = time.monotonic()
+    assert await worker.ask(b"!hang", wall_s=0.2) == TimedOut("the echo took over 0.2 s")
+    assert time.monotonic() - start < 20
+    assert await worker.ask(b"next", wall_s=30) == b"next 1"
+    await worker.close()
+
+
+async def test_a_child_that_shouts_is_not_waited_for() -> None:
+    worker = echo()
+    assert isinstance(await worker.ask(b"!shout", wall_s=0.5), TimedOut)
+    await worker.close()
+
+
+async def test_a_child_that_claims_an_endless_answer() -> None:
+    worker = echo()
+    assert isinstance(await worker.ask(b"!lie", wall_s=30), Died)
+    await worker.close()
+
+
+async def test_what_a_used_child_dies_of_is_tried_on_a_fresh_one() -> None:
+    worker = echo()
+    assert await worker.ask(b"first", wall_s=30) == b"first 1"
+    assert await worker.ask(b"!tired", wall_s=30) == b"!tired 1"
+    await worker.close()
+
+
+async def test_a_child_that_cannot_start() -> None:
+    worker = echo("raise SystemExit('no engine')")
+    assert await worker.start() == Died("the echo ended with 1: no engine")
+    assert await worker.ask(b"a", wall_s=30) == Died("the echo ended with 1: no engine")
+    await worker.close()
+
+
+async def test_closing_in_the_middle_of_a_task() -> None:
+    worker = echo()
+    await worker.start()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(worker.ask(b"!hang", wall_s=60))
+        await asyncio.sleep(0)  # the task takes its turn
+        await worker.close()
+    assert isinstance(task.result(), Died)
+    assert worker.pid is None
+
+
+def test_how_an_end_reads() -> None:
+    assert ended(0, "") == "ended with 0"
+    assert ended(-9, "") == "ended by SIGKILL"
+    assert ended(-6, "thread panicked\nmemory allocation failed\n") == (
+        "ended by SIGABRT: memory allocation failed"
+    )
+    assert len(ended(1, "x" * 10_000)) < 400
