@@ -1,0 +1,143 @@
+"""Finding peers on the local network by multicast DNS: service `_panspermia._tcp.local.`.
+
+What arrives is a hint that anybody on the network can forge: who is really there shows when a
+channel is opened. A node that dies is not withdrawn, so this says nothing about life either.
+Source: RFC 6762, RFC 6763; instance names are unique per device.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from typing import cast
+
+import ifaddr
+from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from p2p.protocol.hint import Hint
+
+SERVICE = "_panspermia._tcp.local."
+RESOLVE_MS = 3_000
+RESOLVING_MAX = 64  # a flood of announcements resolves this many at a time; the rest are left out
+ADDRESSES_MAX = 8  # of one peer; real hosts have few, forged answers may have hundreds
+TXT_DEVICE = b"device"
+TXT_PARAMETERS = b"parameters"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What this node says of itself: all of it public, none of it proof."""
+
+    device_did: str
+    parameters: str
+    addresses: tuple[str, ...]  # IPv4, dotted
+    port: int
+
+    @property
+    def instance(self) -> str:
+        """A DNS label of at most 63 bytes."""
+        return self.device_did.removeprefix("did:key:")[:60]
+
+
+def local_addresses(listen_host: str) -> tuple[str, ...]:
+    """The IPv4 addresses at which a listener on `listen_host` can be reached."""
+    if listen_host not in ("0.0.0.0", "", "::"):
+        return (listen_host,)
+    found = [
+        str(ip.ip)
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+        if isinstance(ip.ip, str)
+    ]
+    return tuple(sorted(found, key=lambda ip: (IPv4Address(ip).is_loopback, ip)))
+
+
+class Mdns:
+    """Announces this node and tells of the others, until cancelled."""
+
+    def __init__(self, announcement: Announcement, found: Callable[[Hint], None]) -> None:
+        self._own = announcement
+        self._found = found
+        self._resolving: set[str] = set()
+
+    async def run(self) -> None:
+        zeroconf = AsyncZeroconf(interfaces=list(self._own.addresses), ip_version=IPVersion.V4Only)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                # Browsing first: registering probes for 1.5 s before it returns.
+                browser = self._browse(zeroconf, tasks)
+                try:
+                    await self._announce(zeroconf)
+                    await asyncio.Event().wait()
+                finally:
+                    await browser.async_cancel()
+        finally:
+            await zeroconf.async_close()
+
+    async def _announce(self, zeroconf: AsyncZeroconf) -> None:
+        register = cast(
+            Callable[..., Awaitable[Awaitable[None]]],
+            zeroconf.async_register_service,  # pyright: ignore[reportUnknownMemberType]
+        )
+        announcing = await register(self._service(), allow_name_change=True)  # probes for the name
+        await announcing
+
+    def _service(self) -> AsyncServiceInfo:
+        return AsyncServiceInfo(
+            SERVICE,
+            f"{self._own.instance}.{SERVICE}",
+            parsed_addresses=list(self._own.addresses),
+            port=self._own.port,
+            properties={
+                TXT_DEVICE: self._own.device_did.encode(),
+                TXT_PARAMETERS: self._own.parameters.encode(),
+            },
+            server=f"{self._own.instance}.local.",
+        )
+
+    def _browse(self, zeroconf: AsyncZeroconf, tasks: asyncio.TaskGroup) -> AsyncServiceBrowser:
+        def changed(
+            zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
+        ) -> None:
+            is_news = state_change is not ServiceStateChange.Removed
+            is_own = name.startswith(f"{self._own.instance}.")
+            is_busy = name in self._resolving or len(self._resolving) >= RESOLVING_MAX
+            if is_news and not is_own and not is_busy:
+                self._resolving.add(name)
+                tasks.create_task(self._resolve(zeroconf, name), name="resolve a found peer")
+
+        return AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[changed])
+
+    async def _resolve(self, zeroconf: Zeroconf, name: str) -> None:
+        try:
+            info = AsyncServiceInfo(SERVICE, name)
+            if await info.async_request(zeroconf, RESOLVE_MS) and (hint := self._hint(info)):
+                self._found(hint)
+        finally:
+            self._resolving.discard(name)
+
+    def _hint(self, info: AsyncServiceInfo) -> Hint | None:
+        """What a stranger claims, or nothing where it is not even well formed."""
+        texts = info.properties
+        if (texts.get(TXT_PARAMETERS) or b"").decode("ascii", "replace") != self._own.parameters:
+            return None
+        device = (texts.get(TXT_DEVICE) or b"")[:128].decode("ascii", "replace")
+        addresses = usable_addresses(info.parsed_addresses(IPVersion.V4Only), info.port)
+        if not addresses or device == self._own.device_did:
+            return None
+        return Hint(device_did=device, addresses=addresses, source="mdns")
+
+
+def usable_addresses(hosts: Sequence[str], port: int | None) -> tuple[str, ...]:
+    """`host:port` of every address one can connect to, at most `ADDRESSES_MAX`."""
+    if not port or not 0 < port < 1 << 16:
+        return ()
+    usable: list[str] = []
+    for host in hosts[:ADDRESSES_MAX]:
+        with suppress(ValueError):
+            ip = ip_address(host)
+            if not (ip.is_multicast or ip.is_unspecified):
+                usable.append(f"{ip}:{port}")
+    return tuple(usable)

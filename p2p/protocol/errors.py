@@ -1,0 +1,33 @@
+"""What can go wrong between two nodes.
+
+SyncError                 code: a short reason for programs; sentence: one for people
+├── LocalProtocolError    we broke a rule: a bug in the caller
+├── RemoteProtocolError   the peer broke a rule: close, and count it against the peer
+└── PeerLeft              the conversation ended, and nobody is to blame
+    └── PeerTimeout       nothing was heard from the peer for too long
+"""
+
+
+class SyncError(Exception):
+    """The conversation with a peer went wrong."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(f"{sentence} ({code})")
+        self.code = code
+        self.sentence = sentence
+
+
+class LocalProtocolError(SyncError):
+    """This node broke a rule of the protocol, which is a bug in it."""
+
+
+class RemoteProtocolError(SyncError):
+    """The peer broke a rule of the protocol."""
+
+
+class PeerLeft(SyncError):
+    """The peer ended the conversation."""
+
+
+class PeerTimeout(PeerLeft):
+    """Nothing was heard from the peer for too long."""

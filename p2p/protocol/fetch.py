@@ -1,0 +1,198 @@
+"""Fetching a blob from one peer: root, pages, then chunks, each verified before it is kept.
+
+    ROOT ──root──> PAGES ──all pages──> CHUNKS ──none missing──> done
+       \\______ the peer has not got it · it is too large ______> failed
+
+At most 8 chunks are in flight. What is held already is never asked for again, so a fetch that was
+cut off goes on where it stopped, with this peer or another. A piece with the wrong hash is the
+peer's fault.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from crdt.blob import BlobId, BlobRoot, Manifest, check_chunk, parse_page, parse_root
+from crdt.errors import CrdtError
+from p2p.protocol import limits
+from p2p.protocol.effects import (
+    AddChunk,
+    AddPage,
+    BeginBlob,
+    BlobFailed,
+    BlobFetched,
+    BlobProgress,
+    FindManifest,
+    MissingChunks,
+    SessionEvent,
+)
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Get, Part
+from p2p.protocol.outbox import Outbox, Steps
+from p2p.protocol.report import SessionReport
+from p2p.protocol.serve import CHUNK, PAGE, ROOT
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """One blob that is being fetched."""
+
+    blob: BlobId
+    size_bytes_max: int
+    root: BlobRoot | None = None
+    root_bytes: bytes = b""
+    pages: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    manifest: Manifest | None = None
+    ahead: deque[tuple[int, int]] = field(default_factory=deque[tuple[int, int]])
+    in_flight: int = 0  # asked for, and not in the store yet
+    chunks_missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    fetch: _Fetch
+    piece: int
+    index: int
+    at_s: float
+
+
+class Fetches:
+    """The blobs this side fetches from one peer; the others wait their turn."""
+
+    def __init__(self, outbox: Outbox, report: SessionReport) -> None:
+        self._outbox = outbox
+        self._report = report
+        self._running: dict[BlobId, _Fetch] = {}
+        self._waiting: dict[BlobId, _Fetch] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._number = 0
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest open Get was sent."""
+        return min((asked.at_s for asked in self._asked.values()), default=None)
+
+    def fetch(self, blob: BlobId, size_bytes_max: int) -> None:
+        """Plans to begin, or to go on with, the blob; ends in `BlobFetched` or `BlobFailed`."""
+        if blob not in self._running:
+            self._waiting.setdefault(blob, _Fetch(blob, size_bytes_max))
+
+    def take(self, frame: Part) -> None:
+        """The answer to a Get. Raises `RemoteProtocolError` where the piece has another hash."""
+        asked = self._asked.pop(frame.number, None)
+        if asked is None:
+            raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
+        fetch = asked.fetch
+        if fetch.blob not in self._running:
+            return  # it failed meanwhile
+        if frame.data is None:
+            fault = f"the peer does not hold {('the root', 'a page', 'a chunk')[asked.piece]} of it"
+            self._end(fetch, BlobFailed(fetch.blob, "not-held", fault))
+            return
+        try:
+            steps = self._keep(asked, frame.data)
+        except CrdtError as error:
+            raise RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}") from error
+        if steps is not None:
+            self._outbox.run(steps)
+
+    def fail_all(self, code: str, sentence: str) -> None:
+        """The session ends."""
+        for fetch in [*self._running.values(), *self._waiting.values()]:
+            self._outbox.notify(BlobFailed(fetch.blob, code, sentence))
+        self._running.clear()
+        self._waiting.clear()
+        self._asked.clear()
+
+    def start(self) -> None:
+        """Begins what may run at once; called after every input while the session is open."""
+        while self._waiting and len(self._running) < limits.FETCHES_MAX:
+            blob = next(iter(self._waiting))
+            fetch = self._running[blob] = self._waiting.pop(blob)
+            self._outbox.run(self._begin(fetch))
+
+    def _begin(self, fetch: _Fetch) -> Steps[None]:
+        fetch.manifest = yield FindManifest(fetch.blob)
+        if fetch.manifest is None:
+            self._ask(fetch, ROOT, 0)
+        else:
+            yield from self._plan_chunks(fetch, fetch.manifest)
+
+    def _keep(self, asked: _Asked, data: bytes) -> Steps[None] | None:
+        """Verifies a piece; what is to be done with it, if it fits what was asked."""
+        fetch = asked.fetch
+        match asked.piece:
+            case _ if asked.piece == ROOT:
+                root = parse_root(data, fetch.blob)
+                if root.size > fetch.size_bytes_max:
+                    fault = f"it has {root.size} bytes, at most {fetch.size_bytes_max} are wanted"
+                    self._end(fetch, BlobFailed(fetch.blob, "too-large", fault))
+                    return None
+                return self._keep_root(fetch, root, data)
+            case _ if asked.piece == PAGE and fetch.root is not None:
+                parse_page(data, fetch.root, asked.index)
+                return self._keep_page(fetch, fetch.root, asked.index, data)
+            case _:
+                assert fetch.manifest is not None, "chunks are asked for by their manifest"
+                check_chunk(data, fetch.manifest, asked.index)
+                return self._keep_chunk(fetch, fetch.manifest, asked.index, data)
+
+    def _keep_root(self, fetch: _Fetch, root: BlobRoot, data: bytes) -> Steps[None]:
+        fetch.root, fetch.root_bytes = root, data
+        yield BeginBlob(fetch.blob, data)
+        fetch.in_flight -= 1
+        fetch.ahead.extend((PAGE, index) for index in range(len(root.page_hashes)))
+        if not root.page_hashes:
+            yield from self._have_manifest(fetch, root)
+        self._pump(fetch)
+
+    def _keep_page(self, fetch: _Fetch, root: BlobRoot, index: int, page: bytes) -> Steps[None]:
+        yield AddPage(fetch.blob, index, page)
+        fetch.in_flight -= 1
+        fetch.pages[index] = page
+        if len(fetch.pages) == len(root.page_hashes):
+            yield from self._have_manifest(fetch, root)
+        self._pump(fetch)
+
+    def _have_manifest(self, fetch: _Fetch, root: BlobRoot) -> Steps[None]:
+        pages = tuple(fetch.pages[index] for index in range(len(root.page_hashes)))
+        fetch.manifest = Manifest(fetch.blob, root.size, fetch.root_bytes, pages)
+        fetch.pages.clear()
+        yield from self._plan_chunks(fetch, fetch.manifest)
+
+    def _plan_chunks(self, fetch: _Fetch, manifest: Manifest) -> Steps[None]:
+        missing: Sequence[int] = yield MissingChunks(fetch.blob)
+        fetch.chunks_missing = len(missing)
+        fetch.ahead.extend((CHUNK, index) for index in missing)
+        if not missing:
+            self._end(fetch, BlobFetched(fetch.blob, manifest.size))
+        self._pump(fetch)
+
+    def _keep_chunk(
+        self, fetch: _Fetch, manifest: Manifest, index: int, chunk: bytes
+    ) -> Steps[None]:
+        yield AddChunk(fetch.blob, index, chunk)
+        fetch.in_flight -= 1
+        fetch.chunks_missing -= 1
+        self._report.chunks_received += 1
+        if fetch.blob not in self._running:
+            return
+        total = manifest.chunk_count
+        self._outbox.notify(BlobProgress(fetch.blob, total - fetch.chunks_missing, total))
+        if fetch.in_flight == 0 and not fetch.ahead:
+            yield from self._plan_chunks(fetch, manifest)
+        self._pump(fetch)
+
+    def _pump(self, fetch: _Fetch) -> None:
+        while fetch.ahead and fetch.in_flight < limits.BLOB_WINDOW and fetch.blob in self._running:
+            self._ask(fetch, *fetch.ahead.popleft())
+
+    def _ask(self, fetch: _Fetch, piece: int, index: int) -> None:
+        fetch.in_flight += 1
+        self._number += 1
+        self._asked[self._number] = _Asked(fetch, piece, index, self._outbox.now_s)
+        self._outbox.send(Get(self._number, fetch.blob, piece, index))
+
+    def _end(self, fetch: _Fetch, event: SessionEvent) -> None:
+        if self._running.pop(fetch.blob, None) is not None:
+            self._outbox.notify(event)

@@ -1,0 +1,273 @@
+"""The frames of a session: canonical CBOR arrays `[kind, field, …]`, at most 1 MiB each.
+
+On the encrypted stream every frame stands behind its length (u32, big-endian). An even kind that
+the receiver does not know ends the session, an odd one is ignored, and so are elements after those
+named here: that is how the protocol grows. docs/protocol/session.md has a section for each.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias, cast
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crdt import cbor
+from crdt.errors import Malformed
+from p2p.protocol import limits
+from p2p.protocol.errors import RemoteProtocolError
+
+FRAME_BYTES_MAX = limits.MEBIBYTE
+FRAME_LENGTH_BYTES = 4  # u32, big-endian, before each frame
+FRAME_ITEMS_MAX = 32_768  # CBOR items: the longest honest frame, 2,048 ranges, has about 13,000
+FRAME_DEPTH_MAX = 6
+
+U64_MAX = (1 << 64) - 1
+
+Key: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Salted: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Fingerprint: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+CapabilityBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
+AreaBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
+Unsigned: TypeAlias = Annotated[int, Meta(ge=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53))]
+
+
+class Hello(Struct, frozen=True, array_like=True, tag=0):
+    """Who speaks for whom, and a challenge; the first frame either way."""
+
+    version: Unsigned
+    agent: Annotated[str, Meta(max_length=limits.AGENT_CHARACTERS_MAX)]
+    author: Key
+    capability: CapabilityBytes  # the author lets this device write: receiver == device
+    challenge: Key
+    addresses: Annotated[
+        tuple[Annotated[str, Meta(max_length=limits.ADDRESS_CHARACTERS_MAX)], ...],
+        Meta(max_length=limits.ADDRESSES_MAX),
+    ]
+    wall_us: int  # Unix time in µs, to show how far two clocks are apart; never to judge anything
+    overlap: Annotated[tuple[Salted, ...], Meta(max_length=limits.INTERESTS_MAX)]
+
+
+class Presented(Struct, frozen=True, array_like=True):
+    """One read capability, and its receiver's signature over this channel and challenge."""
+
+    capability: CapabilityBytes
+    signature: Signature
+
+
+class Present(Struct, frozen=True, array_like=True, tag=2):
+    """What the sender may read, beyond what is public."""
+
+    capabilities: Annotated[tuple[Presented, ...], Meta(max_length=limits.PRESENTED_MAX)]
+
+
+class Interest(Struct, frozen=True, array_like=True):
+    """An area of a namespace, encoded relative to the full area."""
+
+    namespace: Key
+    area: AreaBytes
+
+
+class Interests(Struct, frozen=True, array_like=True, tag=4):
+    """What the sender wants to hold; a later one replaces an earlier one."""
+
+    areas: Annotated[tuple[Interest, ...], Meta(max_length=limits.INTERESTS_MAX)]
+
+
+class Bye(Struct, frozen=True, array_like=True, tag=6):
+    """The last frame: why the sender closes."""
+
+    code: Annotated[str, Meta(max_length=limits.AGENT_CHARACTERS_MAX)]
+    sentence: Annotated[str, Meta(max_length=limits.SENTENCE_CHARACTERS_MAX)]
+
+
+class Ping(Struct, frozen=True, array_like=True, tag=8):
+    """Are you there?"""
+
+    number: Unsigned
+
+
+class Pong(Struct, frozen=True, array_like=True, tag=10):
+    """The answer to the ping of that number."""
+
+    number: Unsigned
+
+
+class Upper(Struct, frozen=True, array_like=True):
+    """Where a range ends: so many bytes of the bound before it, then these."""
+
+    shared: Unsigned
+    suffix: bytes
+
+
+class Skip(Struct, frozen=True, array_like=True, tag=0):
+    """Nothing to say about this range."""
+
+    upper: Upper | None
+
+
+class Summary(Struct, frozen=True, array_like=True, tag=1):
+    """How many entries the sender holds in this range, and their fingerprint."""
+
+    upper: Upper | None
+    count: Count
+    fingerprint: Fingerprint
+
+
+class Listing(Struct, frozen=True, array_like=True, tag=2):
+    """The 16-byte ids of every entry that the sender holds in this range, joined."""
+
+    upper: Upper | None
+    ids: Annotated[bytes, Meta(max_length=16 * limits.LIST_IDS_MAX)]
+
+
+RangeItem: TypeAlias = Skip | Summary | Listing
+RangeItems: TypeAlias = Annotated[
+    tuple[RangeItem, ...], Meta(min_length=1, max_length=limits.RANGE_ITEMS_MAX)
+]
+
+
+class Reconcile(Struct, frozen=True, array_like=True, tag=12):
+    """Opens the reconciliation of one area, with the first ranges."""
+
+    number: Unsigned
+    namespace: Key
+    area: AreaBytes
+    items: RangeItems
+
+
+class Ranges(Struct, frozen=True, array_like=True, tag=14):
+    """The next ranges of a reconciliation: only what is not settled yet."""
+
+    number: Unsigned
+    items: RangeItems
+
+
+class Listed(Struct, frozen=True, array_like=True, tag=16):
+    """The sender has no more ranges, and has announced all it knew to be missing at the peer."""
+
+    number: Unsigned
+
+
+class Compare(Struct, frozen=True, array_like=True, tag=18):
+    """What the sender holds of the area, once it has what it asked for."""
+
+    number: Unsigned
+    count: Count
+    fingerprint: Fingerprint
+
+
+class Have(Struct, frozen=True, array_like=True, tag=20):
+    """The sender holds these entries, and has reason to think that the receiver does not."""
+
+    namespace: Key
+    ids: Annotated[bytes, Meta(min_length=16, max_length=16 * limits.HAVE_IDS_MAX)]
+    is_urgent: bool  # authority records: asked for before all others
+
+
+class Credit(Struct, frozen=True, array_like=True, tag=22):
+    """The sender of this takes so many more announced ids."""
+
+    ids: Annotated[int, Meta(ge=1, le=limits.HAVE_CREDIT_IDS)]
+
+
+class Want(Struct, frozen=True, array_like=True, tag=24):
+    """Send these entries."""
+
+    number: Unsigned
+    namespace: Key
+    ids: Annotated[bytes, Meta(min_length=16, max_length=16 * limits.WANT_IDS_MAX)]
+
+
+class SentEntry(Struct, frozen=True, array_like=True):
+    """One authorised entry; its capability is the one at `capability` of the frame's table."""
+
+    capability: Unsigned
+    entry: Annotated[bytes, Meta(max_length=16 << 10)]
+    signature: Signature
+    payload: Annotated[bytes, Meta(max_length=64 << 10)]
+
+
+class Entries(Struct, frozen=True, array_like=True, tag=26):
+    """The answer to a Want: a first part of what was asked, in that order, and what is not here."""
+
+    number: Unsigned
+    capabilities: Annotated[tuple[CapabilityBytes, ...], Meta(max_length=limits.WANT_IDS_MAX)]
+    entries: Annotated[tuple[SentEntry, ...], Meta(max_length=limits.WANT_IDS_MAX)]
+    missing: Annotated[bytes, Meta(max_length=16 * limits.WANT_IDS_MAX)]
+
+
+class Get(Struct, frozen=True, array_like=True, tag=28):
+    """Send one piece of a blob: its root (piece 0), a manifest page (1) or a chunk (2)."""
+
+    number: Unsigned
+    blob: Key
+    piece: Annotated[int, Meta(ge=0, le=2)]
+    index: Annotated[int, Meta(ge=0, le=(1 << 40))]
+
+
+class Part(Struct, frozen=True, array_like=True, tag=30):
+    """The answer to a Get; null where the sender does not hold that piece."""
+
+    number: Unsigned
+    data: Annotated[bytes, Meta(max_length=512 << 10)] | None
+
+
+Frame: TypeAlias = (
+    Hello | Present | Interests | Bye | Ping | Pong
+    | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
+)  # fmt: skip
+FRAMES: tuple[type[Frame], ...] = (
+    Hello, Present, Interests, Bye, Ping, Pong,
+    Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part,
+)  # fmt: skip
+KINDS = frozenset(range(0, 2 * len(FRAMES), 2))
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The bytes of `frame`, without the length that stands before them on the stream."""
+    data = cbor.encode(msgspec.to_builtins(frame, builtin_types=(bytes,)))
+    assert len(data) <= FRAME_BYTES_MAX, f"{type(frame).__name__} of {len(data)} bytes"
+    return data
+
+
+def decode_frame(data: bytes) -> Frame | None:
+    """The frame, or None for one of an odd kind that this version does not know.
+
+    Raises `RemoteProtocolError`, and nothing else, for any other bytes.
+    """
+    try:
+        value: object = cbor.decode(
+            data, bytes_max=FRAME_BYTES_MAX, items_max=FRAME_ITEMS_MAX, depth_max=FRAME_DEPTH_MAX
+        )
+    except Malformed as error:
+        raise RemoteProtocolError("frame-bytes", f"a frame is not canonical: {error}") from error
+    kind = _kind(value)
+    if kind not in KINDS:
+        if kind % 2:
+            return None
+        raise RemoteProtocolError("frame-kind", f"a frame is of kind {kind}, which is not known")
+    try:
+        frame: Frame = msgspec.convert(value, Frame, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        name = FRAMES[kind // 2].__name__
+        raise RemoteProtocolError("frame-shape", f"a {name} frame is wrong: {error}") from error
+    return frame
+
+
+def _kind(value: object) -> int:
+    kind: object = cast("list[object]", value)[0] if isinstance(value, list) and value else None
+    if type(kind) is not int or kind < 0:
+        raise RemoteProtocolError("frame-shape", "a frame is no array with a kind first")
+    return kind
+
+
+def split_ids(joined: bytes) -> Sequence[bytes]:
+    """The 16-byte ids of a frame. Raises `RemoteProtocolError` where one is cut or comes twice."""
+    if len(joined) % 16:
+        raise RemoteProtocolError("ids", "a list of ids ends in the middle of one")
+    ids = [joined[at : at + 16] for at in range(0, len(joined), 16)]
+    if len(set(ids)) != len(ids):
+        raise RemoteProtocolError("ids", "a list of ids names one of them twice")
+    return ids

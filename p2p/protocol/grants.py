@@ -1,0 +1,96 @@
+"""Which areas two peers have in common: what both want, of what both may read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crdt.area import Area, encode_area_in_area, read_area_in_area
+from crdt.encoding import Reader
+from crdt.entry import Entry
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS, NamespaceKey
+from p2p.protocol import frames
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.limits import INTERESTS_MAX
+
+Claim: TypeAlias = tuple[NamespaceKey, Area]
+
+FULL = Area()
+PUBLIC: tuple[Claim, ...] = ((COMMONS, FULL),)  # anybody may read it
+AUTHORITY_PATH = (b"_auth",)
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What somebody may read: the public namespaces, and what capabilities showed."""
+
+    claims: tuple[Claim, ...] = PUBLIC
+
+    def include(self, namespace: NamespaceKey, area: Area) -> bool:
+        return any(of == namespace and granted.includes(area) for of, granted in self.claims)
+
+    def include_entry(self, namespace: NamespaceKey, entry: Entry) -> bool:
+        return any(of == namespace and granted.includes_entry(entry) for of, granted in self.claims)
+
+
+def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...]:
+    """Every non-empty meeting of two areas of one namespace, none inside another.
+
+    At most `INTERESTS_MAX`; what is beyond is left for a later session. Both sides find the same
+    areas in the same order whichever of them is `left`.
+    """
+    met = {
+        (namespace, common)
+        for namespace, area in left
+        for other, wanted in right
+        if namespace == other and (common := area.intersection(wanted)) is not None
+    }
+    return reduce(met)[:INTERESTS_MAX]
+
+
+def reduce(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The same areas without those that lie inside another, in one fixed order."""
+    widest_first = sorted(set(claims), key=lambda claim: (claim[0], encode_area(claim[1])))
+    kept: list[Claim] = []
+    for namespace, area in widest_first:
+        if not any(
+            other != area and of == namespace and other.includes(area) for of, other in widest_first
+        ):
+            kept.append((namespace, area))
+    return tuple(kept)
+
+
+def authority_part(area: Area) -> Area | None:
+    """The part of `area` that holds authority records, which go before all others."""
+    return area.intersection(Area(path=AUTHORITY_PATH))
+
+
+def encode_area(area: Area) -> bytes:
+    """An area as frames carry it: relative to the full area."""
+    return encode_area_in_area(area, FULL)
+
+
+def decode_area(data: bytes) -> Area:
+    """Raises `RemoteProtocolError` where the bytes are not the one encoding of an area."""
+    try:
+        reader = Reader(data)
+        area = read_area_in_area(reader, FULL)
+    except CrdtError as error:
+        raise RemoteProtocolError("area", f"an area is wrong: {error.detail}") from error
+    if reader.at != len(data) or encode_area(area) != data:
+        raise RemoteProtocolError("area", "an area is not in its one encoding")
+    return area
+
+
+def read_interests(interests: frames.Interests) -> tuple[Claim, ...]:
+    """What the peer wants. Raises `RemoteProtocolError`."""
+    return tuple(
+        (NamespaceKey(interest.namespace), decode_area(interest.area))
+        for interest in interests.areas
+    )
+
+
+def write_interests(claims: Iterable[Claim]) -> frames.Interests:
+    return frames.Interests(
+        tuple(frames.Interest(namespace, encode_area(area)) for namespace, area in claims)
+    )

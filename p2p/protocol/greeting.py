@@ -1,0 +1,146 @@
+"""Who the peer is, and what it may read: made and checked inside the channel.
+
+    Hello     author, and the capability by which the author lets this device write
+    Present   read capabilities, each signed over this channel and the peer's fresh challenge
+
+Signatures hold for one channel and one challenge, so nothing shown here can be shown elsewhere. A
+private namespace is never named to a peer that does not know it: Hello carries salted hashes of the
+sender's private namespaces, and Present shows capabilities only for those the peer's Hello had too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from crdt.capability import READ, WRITE, Capability, CapabilityCache, capability_digest
+from crdt.ed25519 import SigningKey, verify_strict
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Hello, Present, Presented
+from p2p.protocol.grants import PUBLIC, Claim, Grants
+from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
+
+PRESENT_PREFIX = b"panspermia-present:"
+OVERLAP_PREFIX = b"panspermia-overlap:"
+SALTED_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A read capability of ours, as bytes and as what they mean."""
+
+    encoded: bytes
+    capability: Capability
+
+
+def salted_name(namespace: bytes, *, handshake_hash: bytes, device: bytes) -> bytes:
+    """How `device` names a private namespace on this channel to those who know it anyway.
+
+    The sender's key is part of it, so a peer that sends our own names back is not believed.
+    """
+    return blake3(OVERLAP_PREFIX + handshake_hash + device + namespace).digest()[:SALTED_BYTES]
+
+
+def salted_names(
+    namespaces: Iterable[bytes], *, handshake_hash: bytes, device: bytes
+) -> tuple[bytes, ...]:
+    """The names of the private ones among `namespaces`, at most `INTERESTS_MAX`."""
+    private = sorted(set(namespaces) - {COMMONS})[:INTERESTS_MAX]
+    return tuple(
+        sorted(salted_name(one, handshake_hash=handshake_hash, device=device) for one in private)
+    )
+
+
+def check_hello(hello: Hello, device: DeviceKey, cache: CapabilityCache) -> AuthorKey:
+    """The author for whom `device` speaks. Raises `RemoteProtocolError` where that is not proven.
+
+    Only a delegation of a whole class by the root key itself makes a device the author's own: a
+    co-author of one record, or whoever such a one delegated to, speaks for itself.
+    """
+    capability = _open(hello.capability, cache)
+    area = capability.granted_area
+    is_own = (
+        capability.mode == WRITE
+        and is_communal(capability.namespace)
+        and capability.user == hello.author
+        and len(capability.delegations) <= 1
+        and len(area.path) <= 1
+    )
+    if not is_own:
+        raise RemoteProtocolError("hello-author", "the peer's author did not delegate to a device")
+    if capability.receiver != device:
+        raise RemoteProtocolError("hello-device", "the peer's author delegated to another device")
+    return AuthorKey(hello.author)
+
+
+def open_held(encoded: Iterable[bytes], cache: CapabilityCache) -> tuple[Held, ...]:
+    """Our own read capabilities; raises `CrdtError` where one of them is not valid."""
+    return tuple(Held(one, cache.get(one)) for one in encoded)
+
+
+def present(
+    held: Iterable[Held],
+    device: SigningKey,
+    *,
+    handshake_hash: bytes,
+    challenge: bytes,
+    peer: DeviceKey,
+    overlap: Iterable[bytes],
+) -> tuple[Present, Grants]:
+    """What we show to this peer, and what that lets us read of it."""
+    names = frozenset(overlap)
+
+    def is_known(namespace: bytes) -> bool:
+        return salted_name(namespace, handshake_hash=handshake_hash, device=peer) in names
+
+    shown = [one for one in held if is_known(one.capability.namespace)][:PRESENTED_MAX]
+    signed = tuple(
+        Presented(one.encoded, device.sign(_signed(handshake_hash, challenge, one.encoded)))
+        for one in shown
+    )
+    return Present(signed), Grants((*PUBLIC, *(_claim(one.capability) for one in shown)))
+
+
+def check_present(
+    frame: Present,
+    device: DeviceKey,
+    *,
+    handshake_hash: bytes,
+    challenge: bytes,
+    cache: CapabilityCache,
+) -> Grants:
+    """What the peer may read; `challenge` is the one that our Hello carried.
+
+    Raises `RemoteProtocolError` where a capability is not valid, or not the peer's to show.
+    """
+    claims: list[Claim] = []
+    for shown in frame.capabilities:
+        capability = _open(shown.capability, cache)
+        message = _signed(handshake_hash, challenge, shown.capability)
+        if capability.mode != READ:
+            raise RemoteProtocolError("present-mode", "a capability to write was shown")
+        if capability.receiver != device:
+            raise RemoteProtocolError("present-receiver", "another device's capability was shown")
+        if not verify_strict(device, shown.signature, message):
+            raise RemoteProtocolError(
+                "present-signature", "a capability was shown without a signature over this channel"
+            )
+        claims.append(_claim(capability))
+    return Grants((*PUBLIC, *claims))
+
+
+def _open(encoded: bytes, cache: CapabilityCache) -> Capability:
+    try:
+        return cache.get(encoded)
+    except CrdtError as error:
+        raise RemoteProtocolError(error.code, f"a capability is refused: {error.detail}") from error
+
+
+def _claim(capability: Capability) -> Claim:
+    return NamespaceKey(capability.namespace), capability.granted_area
+
+
+def _signed(handshake_hash: bytes, challenge: bytes, capability: bytes) -> bytes:
+    return PRESENT_PREFIX + handshake_hash + challenge + capability_digest(capability)

@@ -1,0 +1,15 @@
+"""Where a peer may be found: an address and a claim, neither of them proved."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["mdns", "static", "peer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """`addresses` are `host:port`, the likeliest first; `device_did` is empty where unknown."""
+
+    device_did: str
+    addresses: tuple[str, ...]
+    source: Source

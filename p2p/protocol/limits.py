@@ -1,0 +1,81 @@
+"""How much one peer may ask, announce or send: every bound of a session, with its unit and reason.
+
+A peer that oversteps one of these broke the protocol. None of them is negotiated, so each side can
+check the other without having asked for anything.
+"""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1 << 20
+
+# One frame fits the bounds of `p2p.protocol.frames`: 1 MiB, decoded whole.
+AGENT_CHARACTERS_MAX = 64
+ADDRESSES_MAX = 16
+ADDRESS_CHARACTERS_MAX = 256
+PRESENTED_MAX = 64  # read capabilities, about 400 bytes each
+INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole namespace
+SENTENCE_CHARACTERS_MAX = 512
+
+# Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
+RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
+RANGE_ITEMS_MAX = 2_048  # in one frame
+RANGES_BYTES = 32 << 10  # a reply stops splitting here; what is left is repeated unsplit
+SPLIT_PARTS = 16
+LIST_IDS_MAX = 64  # a range with no more entries is listed, not split: 1 KiB, one round trip less
+
+# Announcing and asking: each side takes no more than it has granted or asked for.
+HAVE_CREDIT_IDS = 4_096  # announced but not yet settled; 64 KiB
+HAVE_IDS_MAX = 1_024  # in one frame; 16 KiB
+WANT_IDS_MAX = 250  # in one frame: one durable transaction of the store
+WANTS_OUTSTANDING_MAX = 4  # thus 1,000 entries, and with ENTRIES_BYTES about 4 MiB at most
+ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
+REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
+REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
+
+# Blobs: 8 chunks of 256 KiB in flight are 2 MiB, enough for 200 MB/s at 10 ms.
+BLOB_WINDOW = 8
+BLOB_REQUESTS_MAX = 32  # unanswered requests of one peer: several fetches at once
+FETCHES_MAX = 4
+
+# Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
+# answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
+UNSENT_BYTES_MAX = 16 * MEBIBYTE
+
+# Liveness. A ping with an answer within seconds is what notices a half-open connection.
+GREETING_S = 10.0
+PING_AFTER_S = 5.0
+DEAD_AFTER_S = 15.0
+ANSWER_S = 60.0  # for one answer of 1 MiB: a peer slower than 17 KB/s is of no use
+
+# An area that ends unequal though nothing was refused has changed meanwhile, as on a busy node.
+RETRIES_MAX = 3
+RETRY_S = 2.0
+RECONCILE_EVERY_S = 600.0  # finds what no announcement reached
+
+# Frames that cost us work and carry nothing: pings, interests, presentations.
+CONTROL_FRAMES_PER_S = 5.0
+CONTROL_FRAMES_BURST = 64.0
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """`per_s` tokens flow in, at most `burst` are kept; time is an argument."""
+
+    per_s: float
+    burst: float
+    tokens: float
+    at_s: float
+
+    @classmethod
+    def full(cls, per_s: float, burst: float, *, now_s: float) -> "TokenBucket":
+        return cls(per_s, burst, burst, now_s)
+
+    def take(self, *, now_s: float, tokens: float = 1.0) -> bool:
+        """Whether there were enough; if not, none are taken."""
+        elapsed_s = max(0.0, now_s - self.at_s)
+        self.tokens = min(self.burst, self.tokens + elapsed_s * self.per_s)
+        self.at_s = max(self.at_s, now_s)
+        if self.tokens < tokens:
+            return False
+        self.tokens -= tokens
+        return True

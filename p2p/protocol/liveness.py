@@ -1,0 +1,31 @@
+"""Whether the peer is still there: a ping after 5 s of silence, given up after 15 s.
+
+Half-open TCP goes unnoticed for minutes, and mDNS announces nobody's death; the ping does it.
+"""
+
+from p2p.protocol.errors import PeerTimeout
+from p2p.protocol.frames import Ping
+from p2p.protocol.limits import DEAD_AFTER_S, PING_AFTER_S
+
+
+class Liveness:
+    """Fed with every frame heard; any frame is a sign of life, not only a pong."""
+
+    def __init__(self, *, now_s: float) -> None:
+        self._heard_s = now_s
+        self._pinged_s = now_s
+        self._number = 0
+
+    def hear(self, *, now_s: float) -> None:
+        self._heard_s = now_s
+
+    def tick(self, *, now_s: float) -> Ping | None:
+        """The ping that is due, if one is. Raises `PeerTimeout` where the peer is gone."""
+        silent_s = now_s - self._heard_s
+        if silent_s >= DEAD_AFTER_S:
+            raise PeerTimeout("silent", f"nothing was heard from the peer for {silent_s:.0f} s")
+        if silent_s < PING_AFTER_S or now_s - self._pinged_s < PING_AFTER_S:
+            return None
+        self._pinged_s = now_s
+        self._number += 1
+        return Ping(self._number)

@@ -1,0 +1,69 @@
+"""What a session needs of a store. `storage` fits by its shape, the tests by a small fake.
+
+The core never awaits: the shell does, for each `Query`, and hands the answer back.
+"""
+
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Protocol
+
+from crdt.area import Area
+from crdt.blob import BlobId, Manifest
+from crdt.change import SignedEntry
+from crdt.keys import NamespaceKey
+from crdt.order import Bounds, RangeSummary
+
+
+class Refusal(Protocol):
+    """Why an entry was not taken."""
+
+    @property
+    def code(self) -> str: ...
+
+
+class Received(Protocol):
+    """What became of the entries that were handed to the store."""
+
+    @property
+    def added(self) -> Sequence[bytes]: ...
+    @property
+    def known(self) -> int: ...
+    @property
+    def refused(self) -> Sequence[Refusal]: ...
+
+
+class EntryStore(Protocol):
+    """The entries of all namespaces, in key order; ids are the first 16 bytes of an entry's id."""
+
+    def summarise(
+        self, namespace: NamespaceKey, area: Area, bounds: Sequence[Bounds]
+    ) -> Awaitable[Sequence[RangeSummary]]: ...
+    def split(
+        self, namespace: NamespaceKey, area: Area, bounds: Bounds, parts: int
+    ) -> Awaitable[Sequence[Bounds]]: ...
+    def ids(
+        self, namespace: NamespaceKey, area: Area, bounds: Bounds, limit: int
+    ) -> Awaitable[Sequence[bytes]]: ...
+    def holds(
+        self, namespace: NamespaceKey, ids: Sequence[bytes]
+    ) -> Awaitable[Collection[bytes]]: ...
+    def entries(
+        self, namespace: NamespaceKey, ids: Sequence[bytes]
+    ) -> Awaitable[Sequence[SignedEntry]]: ...
+    def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Awaitable[Received]: ...
+
+
+class BlobStore(Protocol):
+    """Content-addressed blobs in verified chunks."""
+
+    def blob_manifest(self, blob: BlobId) -> Awaitable[Manifest | None]: ...
+    def begin_blob(self, blob: BlobId, root: bytes) -> Awaitable[object]: ...
+    def blob_root(self, blob: BlobId) -> Awaitable[bytes | None]: ...
+    def blob_page(self, blob: BlobId, page: int) -> Awaitable[bytes | None]: ...
+    def add_page(self, blob: BlobId, page: int, data: bytes) -> Awaitable[object]: ...
+    def missing_chunks(self, blob: BlobId) -> Awaitable[Sequence[int]]: ...
+    def add_chunk(self, blob: BlobId, index: int, data: bytes) -> Awaitable[object]: ...
+    def read_chunk(self, blob: BlobId, index: int) -> Awaitable[bytes]: ...  # or it raises
+
+
+class SyncStore(EntryStore, BlobStore, Protocol):
+    """Both."""

@@ -1,0 +1,219 @@
+"""Asking for entries: at most 4 Wants of 250 ids are open, so no peer can push more than that.
+
+    Have, or a list of ranges ──Holds?──> queue ──Want──> Entries ──Receive──> settled, Credit
+
+A slot is taken from the Want until the store has appended what came, so a slow disk slows the peer.
+Authority records are asked for first, everything else in the order it was named, which is the order
+of keys: a device's changes of a document come in the order they were made.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from crdt.change import SignedEntry
+from crdt.entry import decode_entry
+from crdt.errors import CrdtError
+from crdt.keys import NamespaceKey
+from crdt.order import ITEM_ID_BYTES
+from p2p.protocol import limits
+from p2p.protocol.effects import EntriesRefused, Holds, Receive
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
+from p2p.protocol.grants import Grants
+from p2p.protocol.outbox import Outbox, Steps
+from p2p.protocol.ports import Received
+from p2p.protocol.report import SessionReport
+
+CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
+BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
+LOCAL_CODES = ("over-quota", "quota", "deferred")  # our own limits: not the peer's fault
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A Want that is open, and since when."""
+
+    namespace: NamespaceKey
+    ids: list[bytes]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    namespace: NamespaceKey
+    is_credited: bool  # announced by a Have, whose credit is due
+
+
+class Pull:
+    """What this side still wants of one peer."""
+
+    def __init__(self, outbox: Outbox, report: SessionReport) -> None:
+        self._outbox = outbox
+        self._report = report
+        self.areas = Grants(())  # what both want: nothing else is taken
+        self._needed: dict[bytes, _Needed] = {}  # queued or asked for
+        self._urgent: deque[bytes] = deque()
+        self._later: deque[bytes] = deque()
+        self._asked: dict[int, _Asked] = {}
+        self._receiving = 0
+        self._looking_up = 0
+        self._number = 0
+        self._granted = limits.HAVE_CREDIT_IDS
+        self._owed = 0
+        self._settled: OrderedDict[bytes, None] = OrderedDict()  # refused, or missing at the peer
+        self._strikes = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._needed or self._asked or self._receiving or self._looking_up)
+
+    @property
+    def is_working(self) -> bool:
+        """The store is at work for this peer: no fault of the peer's if it hears nothing."""
+        return self._receiving > 0 or self._looking_up > 0
+
+    @property
+    def is_backlogged(self) -> bool:
+        """So much is wanted that no further ranges are answered."""
+        return len(self._needed) > BACKLOG_IDS_MAX
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest open Want was sent."""
+        return min((asked.at_s for asked in self._asked.values()), default=None)
+
+    def announced(self, have: Have) -> Sequence[bytes]:
+        """The peer holds these. Raises `RemoteProtocolError` beyond the credit it was given."""
+        ids = split_ids(have.ids)
+        self._granted -= len(ids)
+        if self._granted < 0:
+            raise RemoteProtocolError("credit", "the peer announced more than it had credit for")
+        namespace = NamespaceKey(have.namespace)
+        self._looking_up += 1
+        self._outbox.run(self._look_up(namespace, ids, is_urgent=have.is_urgent))
+        return ids
+
+    def need(self, namespace: NamespaceKey, ids: Iterable[bytes], *, is_urgent: bool) -> None:
+        """Ids that a reconciliation found, and the store does not hold."""
+        self._queue(namespace, ids, is_urgent=is_urgent, is_credited=False)
+        self._pump()
+
+    def take(self, frame: Entries) -> None:
+        """The answer to a Want. Raises `RemoteProtocolError` where it is not one."""
+        asked = self._asked.pop(frame.number, None)
+        if asked is None:
+            raise RemoteProtocolError("entries", "entries came that nobody asked for")
+        missing = split_ids(frame.missing)
+        signed = [self._read(sent, frame.capabilities) for sent in frame.entries]
+        came = [one.id[:ITEM_ID_BYTES] for one in signed]
+        named = {*came, *missing}
+        if not named or len(named) != len(came) + len(missing) or not named <= set(asked.ids):
+            raise RemoteProtocolError("entries", "an answer does not fit what was asked for")
+        rest = [id for id in asked.ids if id not in named]
+        self._later.extendleft(reversed(rest))
+        self._report.entries_missing += len(missing)
+        self._settle(missing, is_done=False)
+        self._receiving += 1
+        self._outbox.run(self._receive(asked.namespace, signed, came))
+
+    def _look_up(
+        self, namespace: NamespaceKey, ids: Sequence[bytes], *, is_urgent: bool
+    ) -> Steps[None]:
+        held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
+        self._looking_up -= 1
+        wanted = [id for id in ids if id not in held]
+        if not any(of == namespace for of, _ in self.areas.claims):
+            wanted = []  # our interests changed while this was under way
+        queued = self._queue(namespace, wanted, is_urgent=is_urgent, is_credited=True)
+        self._owed += len(ids) - queued
+        self._pump()
+
+    def _queue(
+        self, namespace: NamespaceKey, ids: Iterable[bytes], *, is_urgent: bool, is_credited: bool
+    ) -> int:
+        new = [
+            id for id in dict.fromkeys(ids) if id not in self._needed and id not in self._settled
+        ]
+        for id in new:
+            self._needed[id] = _Needed(namespace, is_credited)
+        (self._urgent if is_urgent else self._later).extend(new)
+        return len(new)
+
+    def _pump(self) -> None:
+        while len(self._asked) + self._receiving < limits.WANTS_OUTSTANDING_MAX:
+            queue = self._urgent or self._later
+            if not queue:
+                break
+            namespace = self._needed[queue[0]].namespace
+            ids: list[bytes] = []
+            while queue and len(ids) < limits.WANT_IDS_MAX:
+                if self._needed[queue[0]].namespace != namespace:
+                    break
+                ids.append(queue.popleft())
+            self._number += 1
+            self._asked[self._number] = _Asked(namespace, ids, self._outbox.now_s)
+            self._outbox.send(Want(self._number, namespace, b"".join(ids)))
+        if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
+            self._granted += self._owed
+            self._outbox.send(Credit(self._owed))
+            self._owed = 0
+
+    def _receive(
+        self,
+        namespace: NamespaceKey,
+        signed: Sequence[SignedEntry],
+        came: Sequence[bytes],
+    ) -> Steps[None]:
+        inside = [
+            one
+            for one in signed
+            if one.entry.namespace == namespace and self.areas.include_entry(namespace, one.entry)
+        ]
+        refused = Counter({"outside-interest": len(signed) - len(inside)})
+        added: set[bytes] = set()
+        if inside:
+            received: Received = yield Receive(tuple(inside))
+            added = {id[:ITEM_ID_BYTES] for id in received.added}
+            refused.update(refusal.code for refusal in received.refused)
+            self._report.entries_received += len(added)
+            self._report.entries_known += received.known
+        self._receiving -= 1
+        self._settle(came, is_done=not refused.total(), added=added)
+        self._judge(+refused)
+        self._pump()
+
+    def _judge(self, refused: "Counter[str]") -> None:
+        if not refused:
+            return
+        for code, count in refused.items():
+            self._report.refused[code] = self._report.refused.get(code, 0) + count
+            self._strikes += 0 if code in LOCAL_CODES else count
+        self._outbox.notify(EntriesRefused(dict(refused)))
+        if self._strikes > limits.REFUSALS_MAX:
+            raise RemoteProtocolError(
+                "refused-entries", f"{self._strikes} entries failed the checks of every honest node"
+            )
+
+    def _settle(
+        self, ids: Iterable[bytes], *, is_done: bool, added: "set[bytes] | None" = None
+    ) -> None:
+        """Nothing more to do for `ids`. Those not added are not asked for again in this session."""
+        for id in ids:
+            needed = self._needed.pop(id, None)
+            if needed is not None and needed.is_credited:
+                self._owed += 1
+            if not is_done and (added is None or id not in added):
+                self._settled[id] = None
+        while len(self._settled) > limits.REFUSED_REMEMBERED_MAX:
+            self._settled.popitem(last=False)
+
+    @staticmethod
+    def _read(sent: SentEntry, capabilities: Sequence[bytes]) -> SignedEntry:
+        if sent.capability >= len(capabilities):
+            raise RemoteProtocolError("entries", "an entry names a capability that was not sent")
+        try:
+            entry = decode_entry(sent.entry)
+        except CrdtError as error:
+            raise RemoteProtocolError(error.code, f"an entry is wrong: {error.detail}") from error
+        return SignedEntry(entry, capabilities[sent.capability], sent.signature, sent.payload)

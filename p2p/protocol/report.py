@@ -1,0 +1,24 @@
+"""What one session did, for the page, the CLI and the benchmarks."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class SessionReport:
+    """Counts of one session; the shell tells it the bytes, the session all the rest."""
+
+    rounds: int = 0  # frames of ranges received: each is one half of a round trip
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    entries_received: int = 0  # new to the store
+    entries_known: int = 0  # sent to us although held: another peer was quicker
+    entries_sent: int = 0
+    entries_missing: int = 0  # announced by the peer, then not given
+    refused: dict[str, int] = field(default_factory=dict[str, int])  # by the store, code -> count
+    chunks_received: int = 0
+    chunks_sent: int = 0
+    areas_equal: int = 0
+    areas_different: int = 0
+
+    def refuse(self, code: str) -> None:
+        self.refused[code] = self.refused.get(code, 0) + 1

@@ -1,0 +1,98 @@
+"""Giving what the peer asks for: entries it may read, and pieces of blobs.
+
+Every question of the peer has exactly one answer, and only so many may be open at once, so what one
+peer can make this node read and hold is bounded: four answers of about 1 MiB, 32 pieces of a blob.
+Whoever knows the id of a blob may have it: an id is a hash that only entries name.
+"""
+
+from collections.abc import Sequence
+
+from crdt.blob import BlobId
+from crdt.change import SignedEntry
+from crdt.entry import encode_entry
+from crdt.keys import NamespaceKey
+from crdt.order import ITEM_ID_BYTES
+from p2p.protocol import limits
+from p2p.protocol.effects import FindEntries, FindPage, FindRoot, ReadChunk
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Entries, Get, Part, SentEntry, Want, split_ids
+from p2p.protocol.grants import Grants
+from p2p.protocol.outbox import Outbox, Steps
+from p2p.protocol.report import SessionReport
+
+ROOT, PAGE, CHUNK = 0, 1, 2  # the pieces a Get can name
+
+
+class Server:
+    """The answering side of one session."""
+
+    def __init__(self, outbox: Outbox, report: SessionReport) -> None:
+        self._outbox = outbox
+        self._report = report
+        self._wants = 0
+        self._gets = 0
+        self.readable = Grants(())
+
+    def want(self, frame: Want) -> Sequence[bytes]:
+        """The ids asked for. Raises `RemoteProtocolError` where too much is asked at once."""
+        self._wants += 1
+        if self._wants > limits.WANTS_OUTSTANDING_MAX:
+            raise RemoteProtocolError("want-count", "the peer asks for more before it was answered")
+        ids = split_ids(frame.ids)
+        self._outbox.run(self._answer_want(frame.number, NamespaceKey(frame.namespace), ids))
+        return ids
+
+    def get(self, frame: Get) -> None:
+        """Raises `RemoteProtocolError` where too much is asked at once."""
+        self._gets += 1
+        if self._gets > limits.BLOB_REQUESTS_MAX:
+            raise RemoteProtocolError("get-count", "the peer asks for more before it was answered")
+        self._outbox.run(self._answer_get(frame))
+
+    def _answer_want(
+        self, number: int, namespace: NamespaceKey, ids: Sequence[bytes]
+    ) -> Steps[None]:
+        found: Sequence[SignedEntry] = yield FindEntries(namespace, tuple(ids))
+        readable = {
+            signed.id[:ITEM_ID_BYTES]: signed
+            for signed in found
+            if self.readable.include_entry(namespace, signed.entry)
+        }
+        self._wants -= 1
+        frame = pack_entries(number, ids, readable)
+        self._report.entries_sent += len(frame.entries)
+        self._outbox.send(frame)
+
+    def _answer_get(self, frame: Get) -> Steps[None]:
+        blob = BlobId(frame.blob)
+        data: bytes | None
+        if frame.piece == ROOT:
+            data = yield FindRoot(blob)
+        elif frame.piece == PAGE:
+            data = yield FindPage(blob, frame.index)
+        else:
+            data = yield ReadChunk(blob, frame.index)
+            self._report.chunks_sent += data is not None
+        self._gets -= 1
+        self._outbox.send(Part(frame.number, data))
+
+
+def pack_entries(number: int, ids: Sequence[bytes], readable: dict[bytes, SignedEntry]) -> Entries:
+    """As many of `ids`, in order, as fit an answer; at least one of them is settled."""
+    table: dict[bytes, int] = {}
+    sent: list[SentEntry] = []
+    missing: list[bytes] = []
+    size = 0
+    for id in ids:
+        signed = readable.get(id)
+        if signed is None:
+            missing.append(id)
+            continue
+        entry = encode_entry(signed.entry)
+        size += len(entry) + len(signed.payload) + 80
+        size += 0 if signed.capability in table else len(signed.capability)
+        if sent and size > limits.ENTRIES_BYTES:
+            break
+        index = table.setdefault(signed.capability, len(table))
+        sent.append(SentEntry(index, entry, signed.signature, signed.payload))
+    return Entries(number, tuple(table), tuple(sent), b"".join(missing))

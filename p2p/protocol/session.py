@@ -1,0 +1,376 @@
+"""One session with one peer, without IO: feed it what happened, do what it answers, in order.
+
+    GREETING ──Hello──> PRESENTING ──Present──> AGREEING ──Interests──> OPEN ──┐ (any order)
+        \\________\\______________\\______any other frame · silence______/<──────┘ ──> CLOSED
+
+    session = Session(config, channel, challenge=os.urandom(32), wall_us=…, now_s=clock())
+    carry_out(session.open())
+    carry_out(session.receive(frame_bytes, now_s=clock()))          # one whole frame, no length
+    carry_out(session.answered(query_id, answer, now_s=clock()))    # for every Query, any order
+    carry_out(session.tick(now_s=clock()))                          # about every second
+    carry_out(session.appended(namespace, ids, now_s=clock()))      # ids of 16 or 32 bytes
+
+All conversations end here: the table of `states` says what may come, `_dispatch` who gets it, and
+a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the specification.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
+
+from crdt.area import Area
+from crdt.blob import BLOB_BYTES_MAX, BlobId
+from crdt.capability import CapabilityCache
+from crdt.ed25519 import SigningKey
+from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
+from p2p.protocol import frames, greeting, limits
+from p2p.protocol.areas import Areas
+from p2p.protocol.effects import Effect, PeerFault, PeerGreeted, Synced
+from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.fetch import Fetches
+from p2p.protocol.frames import Frame, decode_frame
+from p2p.protocol.grants import Grants, intersect, read_interests, write_interests
+from p2p.protocol.limits import TokenBucket
+from p2p.protocol.liveness import Liveness
+from p2p.protocol.offer import Offers
+from p2p.protocol.outbox import Outbox
+from p2p.protocol.pull import Pull
+from p2p.protocol.report import SessionReport
+from p2p.protocol.serve import Server
+from p2p.protocol.states import TRANSITIONS, State
+
+VERSION = 1
+VERSION_MIN = 1  # both sides speak the lower of their versions, if it is not below this
+
+
+class Role(Enum):
+    """Who opened the connection; the initiator opens the reconciliations."""
+
+    INITIATOR = 0
+    RESPONDER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What the secure channel knows: nobody else is on it, and who is at its other end."""
+
+    role: Role
+    handshake_hash: bytes
+    device: DeviceKey  # the peer's, proven by `p2p.protocol.handshake.check_payload`
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What this node is and wants; the same for all of its sessions."""
+
+    device: SigningKey
+    author: AuthorKey
+    capability: bytes  # by which the author lets this device write a class of the own subspace
+    interests: tuple[tuple[NamespaceKey, Area], ...]
+    read_capabilities: tuple[bytes, ...] = ()  # shown to peers that know their namespace
+    agent: str = "panspermia"
+    addresses: tuple[str, ...] = ()  # where this node listens
+    answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
+    cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)
+
+
+class Session:
+    """Feed it frames, answers and ticks; do what it answers, in order."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        channel: Channel,
+        *,
+        challenge: bytes,
+        wall_us: int,
+        now_s: float,
+    ) -> None:
+        self.state = State.GREETING
+        self.author: AuthorKey | None = None  # the peer's, once it has proven it
+        self.report = SessionReport()
+        self._config = config
+        self._channel = channel
+        self._challenge = challenge
+        self._wall_us = wall_us
+        self._opened_s = now_s
+        self._outbox = Outbox(now_s=now_s)
+        self._liveness = Liveness(now_s=now_s)
+        self._control = TokenBucket.full(
+            limits.CONTROL_FRAMES_PER_S, limits.CONTROL_FRAMES_BURST, now_s=now_s
+        )
+        self._pull = Pull(self._outbox, self.report)
+        self._offers = Offers(self._outbox)
+        self._areas = Areas(
+            self._outbox,
+            self._pull,
+            self._offers,
+            self.report,
+            first_number=channel.role.value,
+            answer_bytes=config.answer_bytes,
+        )
+        self._server = Server(self._outbox, self.report)
+        self._fetches = Fetches(self._outbox, self.report)
+        self._held = greeting.open_held(config.read_capabilities, config.cache)
+        self._own = Grants()  # what the peer lets us read
+        self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
+        self._is_opener = False  # by us
+        self._useful_s = now_s  # when the peer last sent more than a ping
+        self._retries = 0
+        self._reconcile_s: float | None = None  # when to compare everything again
+        self._seen_different = 0
+
+    # --- inputs ------------------------------------------------------------------------------
+
+    def open(self) -> list[Effect]:
+        """The first frame; call once, when the channel stands."""
+        return self._step(self._outbox.now_s, self._greet)
+
+    def receive(self, data: bytes, *, now_s: float) -> list[Effect]:
+        """One whole frame arrived."""
+        return self._step(now_s, lambda: self._hear(data))
+
+    def answered(self, id: int, answer: object, *, now_s: float) -> list[Effect]:
+        """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
+        return self._step(now_s, lambda: self._outbox.answered(id, answer))
+
+    def tick(self, *, now_s: float) -> list[Effect]:
+        """Time passed; call about every second."""
+        return self._step(now_s, self._keep_time)
+
+    def appended(
+        self, namespace: NamespaceKey, ids: Sequence[bytes], *, now_s: float
+    ) -> list[Effect]:
+        """The store has new entries, from whomever: the peer hears of those it wants and lacks."""
+        return self._step(now_s, lambda: self._offers.announce(namespace, ids, self._areas.common))
+
+    def reconcile(self, *, now_s: float) -> list[Effect]:
+        """Compares every common area once more; ends in `Synced`."""
+        return self._step(now_s, self._reconcile)
+
+    def fetch(
+        self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
+    ) -> list[Effect]:
+        """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
+        return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+
+    def leave(self, code: str, sentence: str, *, now_s: float) -> list[Effect]:
+        """Ends the session with a reason the peer can show."""
+        return self._step(now_s, lambda: self._close(PeerLeft(code, sentence)))
+
+    def count_bytes(self, *, received: int, sent: int) -> None:
+        """What went over the wire, for the report."""
+        self.report.received_bytes += received
+        self.report.sent_bytes += sent
+
+    # --- the one edge for errors -------------------------------------------------------------
+
+    def _step(self, now_s: float, work: Callable[[], object]) -> list[Effect]:
+        """Does `work`, then what follows from it; the peer's faults close the session here."""
+        if self.state is State.CLOSED:
+            return []
+        self._outbox.now_s = now_s
+        try:
+            work()
+            if self.state is State.OPEN:
+                self._go_on()
+        except RemoteProtocolError as fault:
+            self._outbox.notify(PeerFault(fault.code, fault.sentence))
+            self._close(fault)
+        except PeerTimeout as silence:
+            self._close(silence)
+        return self._outbox.drain()
+
+    def _close(self, reason: SyncError) -> None:
+        self.state = State.CLOSED
+        sentence = reason.sentence[: limits.SENTENCE_CHARACTERS_MAX]
+        self._outbox.send(frames.Bye(reason.code[: limits.AGENT_CHARACTERS_MAX], sentence))
+        self._end(reason)
+
+    def _end(self, reason: SyncError) -> None:
+        self._fetches.fail_all("session-closed", reason.sentence)
+        self._outbox.close(reason)
+
+    # --- frames ------------------------------------------------------------------------------
+
+    def _hear(self, data: bytes) -> None:
+        self._liveness.hear(now_s=self._outbox.now_s)
+        frame = decode_frame(data)
+        if frame is None:
+            return  # of a later version that can do without our answer
+        target = TRANSITIONS[self.state].get(type(frame))
+        if target is None:
+            name = type(frame).__name__
+            raise RemoteProtocolError("out-of-order", f"a {name} came while {self.state.value}")
+        self.state = target
+        if not isinstance(frame, frames.Ping | frames.Pong):
+            self._useful_s = self._outbox.now_s
+        self._dispatch(frame)
+
+    def _dispatch(self, frame: Frame) -> None:
+        match frame:
+            case frames.Hello():
+                self._hello(frame)
+            case frames.Present():
+                self._present(frame)
+            case frames.Interests():
+                self._interests(frame)
+            case frames.Bye(code=code, sentence=sentence):
+                self._end(PeerLeft(code, sentence))
+            case frames.Ping(number=number):
+                self._take_control_token()
+                self._outbox.send(frames.Pong(number))
+            case frames.Pong():
+                pass  # heard, like any frame
+            case frames.Reconcile():
+                self._is_syncing = True
+                self._areas.opened(frame)
+            case frames.Ranges():
+                self._areas.ranges(frame)
+            case frames.Listed():
+                self._areas.listed(frame)
+            case frames.Compare():
+                self._areas.compared(frame)
+            case frames.Have():
+                self._offers.learn(self._pull.announced(frame))
+            case frames.Credit(ids=ids):
+                self._offers.credit(ids)
+            case frames.Want():
+                self._offers.learn(self._server.want(frame))
+            case frames.Entries():
+                self._pull.take(frame)
+            case frames.Get():
+                self._server.get(frame)
+            case frames.Part():
+                self._fetches.take(frame)
+            case _:
+                assert_never(frame)
+
+    def _greet(self) -> None:
+        config, channel = self._config, self._channel
+        known = [namespace for namespace, _ in config.interests]
+        known += [one.capability.namespace for one in self._held]
+        hello = frames.Hello(
+            version=VERSION,
+            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
+            author=config.author,
+            capability=config.capability,
+            challenge=self._challenge,
+            addresses=config.addresses[: limits.ADDRESSES_MAX],
+            wall_us=self._wall_us,
+            overlap=greeting.salted_names(
+                known, handshake_hash=channel.handshake_hash, device=config.device.public
+            ),
+        )
+        self._outbox.send(hello)
+
+    def _hello(self, hello: frames.Hello) -> None:
+        config, channel = self._config, self._channel
+        if hello.version < VERSION_MIN:
+            raise RemoteProtocolError("version", f"the peer speaks version {hello.version} only")
+        if channel.device == config.device.public:
+            raise RemoteProtocolError("self", "the peer is this very device")
+        self.author = greeting.check_hello(hello, channel.device, config.cache)
+        self._outbox.notify(
+            PeerGreeted(
+                channel.device,
+                self.author,
+                hello.agent,
+                hello.addresses,
+                hello.wall_us - self._wall_us,
+            )
+        )
+        present, self._own = greeting.present(
+            self._held,
+            config.device,
+            handshake_hash=channel.handshake_hash,
+            challenge=hello.challenge,
+            peer=channel.device,
+            overlap=hello.overlap,
+        )
+        self._outbox.send(present)
+
+    def _present(self, frame: frames.Present) -> None:
+        if self._areas.readable.claims:
+            self._take_control_token()
+        readable = greeting.check_present(
+            frame,
+            self._channel.device,
+            handshake_hash=self._channel.handshake_hash,
+            challenge=self._challenge,
+            cache=self._config.cache,
+        )
+        self._areas.readable = self._server.readable = readable
+        # A private namespace is named only to a peer that has shown that it may read there.
+        wanted = intersect(self._config.interests, readable.claims)
+        self._outbox.send(write_interests(intersect(wanted, self._own.claims)))
+
+    def _interests(self, frame: frames.Interests) -> None:
+        if self._areas.common:
+            self._take_control_token()
+        theirs = intersect(read_interests(frame), self._areas.readable.claims)
+        ours = intersect(self._config.interests, self._own.claims)
+        self._areas.common = intersect(ours, theirs)
+        self._pull.areas = Grants(self._areas.common)
+        self._is_syncing = self._is_syncing or not self._areas.common
+        if self._channel.role is Role.INITIATOR:
+            self._reconcile()
+
+    def _take_control_token(self) -> None:
+        if not self._control.take(now_s=self._outbox.now_s):
+            raise RemoteProtocolError("flood", "the peer sends too many frames that carry nothing")
+
+    # --- what follows ------------------------------------------------------------------------
+
+    def _reconcile(self) -> None:
+        if self.state is not State.OPEN:
+            return  # the first comparison is still to come
+        self._is_syncing = self._is_opener = True
+        self._reconcile_s = None
+        self._seen_different = self.report.areas_different
+        if self._areas.is_idle:  # else what is under way is as good
+            self._areas.plan(self._areas.common)
+
+    def _go_on(self) -> None:
+        """What one conversation waited for another to finish."""
+        self._areas.advance()
+        self._fetches.start()
+        if self._offers.has_overflowed and self._offers.is_idle and self._areas.is_idle:
+            self._offers.has_overflowed = False
+            self._reconcile()
+        if self._is_syncing and self._areas.is_idle and self._pull.is_idle:
+            if self._is_opener:
+                self._plan_next()
+            self._is_syncing = self._is_opener = False
+            self._outbox.notify(Synced(self.report))
+
+    def _plan_next(self) -> None:
+        """When to compare again: soon where an area changed meanwhile, else in ten minutes."""
+        is_different = self.report.areas_different > self._seen_different
+        self._retries = self._retries + 1 if is_different else 0
+        if 0 < self._retries <= limits.RETRIES_MAX and not self.report.refused:
+            self._reconcile_s = self._outbox.now_s + limits.RETRY_S
+        elif self._channel.role is Role.INITIATOR:
+            self._reconcile_s = self._outbox.now_s + limits.RECONCILE_EVERY_S
+
+    def _keep_time(self) -> None:
+        now_s = self._outbox.now_s
+        if self.state is not State.OPEN and now_s - self._opened_s >= limits.GREETING_S:
+            raise PeerTimeout("greeting", "the peer did not introduce itself in time")
+        ping = self._liveness.tick(now_s=now_s)
+        if ping is not None:
+            self._outbox.send(ping)
+        self._check_answers(now_s)
+        if self._reconcile_s is not None and now_s >= self._reconcile_s:
+            self._reconcile()
+
+    def _check_answers(self, now_s: float) -> None:
+        """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
+        if self._pull.is_working:
+            self._useful_s = now_s
+        for oldest_s in (self._pull.oldest_s, self._areas.oldest_s, self._fetches.oldest_s):
+            if oldest_s is None:
+                continue
+            if now_s - max(oldest_s, self._useful_s) >= limits.ANSWER_S:
+                raise PeerTimeout("no-answer", "the peer answers pings, but not what was asked")

@@ -1,0 +1,54 @@
+"""What the store says to a session's questions: one call each, and no rule of the protocol."""
+
+from p2p.protocol import effects as ask
+from p2p.protocol.ports import SyncStore
+from storage.errors import NotHeld
+
+Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunk
+"""Questions that change the store, asked in the order they came."""
+AboutBlob = (
+    ask.FindManifest | ask.FindRoot | ask.FindPage | ask.MissingChunks | ask.ReadChunk
+    | ask.BeginBlob | ask.AddPage | ask.AddChunk
+)  # fmt: skip
+
+
+async def answer(store: SyncStore, question: ask.Question, *, source: str) -> object:
+    """The answer, of the type that the question names. `source` is who the entries came from."""
+    match question:
+        case ask.Receive(entries):
+            return await store.receive(entries, source=source)
+        case ask.Holds(namespace, ids):
+            return await store.holds(namespace, ids)
+        case ask.FindEntries(namespace, ids):
+            return await store.entries(namespace, ids)
+        case ask.Summarise(namespace, area, ranges):
+            return await store.summarise(namespace, area, ranges)
+        case ask.Split(namespace, area, ranges, parts):
+            return [await store.split(namespace, area, one, parts) for one in ranges]
+        case ask.ListIds(namespace, area, ranges, limit):
+            return [await store.ids(namespace, area, one, limit) for one in ranges]
+        case _:
+            return await _answer_about_blob(store, question)
+
+
+async def _answer_about_blob(store: SyncStore, question: AboutBlob) -> object:
+    match question:
+        case ask.FindManifest(blob):
+            return await store.blob_manifest(blob)
+        case ask.FindRoot(blob):
+            return await store.blob_root(blob)
+        case ask.FindPage(blob, index):
+            return await store.blob_page(blob, index)
+        case ask.MissingChunks(blob):
+            return await store.missing_chunks(blob)
+        case ask.ReadChunk(blob, index):
+            try:
+                return await store.read_chunk(blob, index)
+            except NotHeld:
+                return None
+        case ask.BeginBlob(blob, root):
+            return await store.begin_blob(blob, root)
+        case ask.AddPage(blob, index, page):
+            return await store.add_page(blob, index, page)
+        case ask.AddChunk(blob, index, chunk):
+            return await store.add_chunk(blob, index, chunk)

@@ -1,0 +1,209 @@
+"""The asyncio shell around one session: reads, writes, asks the store, keeps the time.
+
+    frames in ──> Session.receive ──> effects ──┬─> Send    the writer, many frames at a time
+    a second  ──> Session.tick                  ├─> Query   the reader of the store, or its writer
+    answers   ──> Session.answered              ├─> Notify  whoever watches
+    the node  ──> Session.fetch, …              └─> Close   ends the connection
+
+No rule of the protocol is here. What waits in a queue was asked for within the session's own
+bounds, so no queue needs another; a peer that does not read stops being read.
+"""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from crdt.blob import BlobId
+from crdt.keys import DeviceKey, NamespaceKey
+from p2p.protocol import effects as ask
+from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, SyncError
+from p2p.protocol.frames import encode_frame
+from p2p.protocol.ports import SyncStore
+from p2p.protocol.session import Channel, Role, Session, SessionConfig
+from p2p.transport.answers import Writing, answer
+from p2p.transport.stream import FrameStream
+from p2p.transport.watch import Watch
+
+LOG = logging.getLogger(__name__)
+TICK_S = 1.0
+LAST_WORDS_S = 1.0  # for the frame that says why we close
+
+
+class Connection:
+    """One peer, from the handshake to the end; `run` returns why it ended."""
+
+    def __init__(
+        self,
+        stream: FrameStream,
+        store: SyncStore,
+        config: SessionConfig,
+        *,
+        role: Role,
+        address: str,
+        clock: Callable[[], float],
+        wall_us: Callable[[], int],
+        notify: Callable[["Connection", SessionEvent], None],
+    ) -> None:
+        self.address = address
+        self.role = role
+        self.since_s = clock()
+        self._stream = stream
+        self._store = store
+        self._clock = clock
+        self._notify = notify
+        self._frames: deque[bytes] = deque()
+        self._unsent = asyncio.Event()
+        self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
+        self._watches: set[Watch] = set()
+        self.ended = asyncio.Event()
+        self.is_greeted = False
+        self._reads: asyncio.Queue[Query] = asyncio.Queue()
+        self._writes: asyncio.Queue[Query] = asyncio.Queue()
+        channel = Channel(role, stream.handshake_hash, stream.device)
+        self.session = Session(
+            config,
+            channel,
+            challenge=os.urandom(32),
+            wall_us=wall_us(),
+            now_s=clock(),
+        )
+
+    @property
+    def device(self) -> DeviceKey:
+        """The peer's device key, proved by the handshake."""
+        return self._stream.device
+
+    async def run(self) -> SyncError:
+        """Talks until the session closes; cancelling this says goodbye first."""
+        reason: SyncError = PeerLeft("stopped", "The node is stopping.")
+        try:
+            self._carry_out(self.session.open())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._end(), name="end")
+                tasks.create_task(self._write_frames(), name="write frames")
+                tasks.create_task(self._read_frames(), name="read frames")
+                tasks.create_task(self._keep_time(), name="keep time")
+                tasks.create_task(self._ask(self._reads), name="read the store")
+                tasks.create_task(self._ask(self._writes), name="write the store")
+        except* SyncError as group:
+            reason = first_of(group)
+        except* Exception as group:
+            # A bug of ours, or a store that fails: it costs this session, not the node.
+            LOG.exception("the session with %s failed", self.address, exc_info=group)
+            reason = LocalProtocolError("internal-error", "This node could not go on.")
+        finally:
+            self.ended.set()
+            for watch in self._watches:
+                watch.end(reason)
+            await self._say_the_rest()
+            await self._stream.close()
+        return reason
+
+    async def close(self) -> None:
+        """Drops a channel on which no session was run."""
+        await self._stream.close()
+
+    @contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """What the session tells from now on, and at last why it ended."""
+        watch = Watch()
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    def appended(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> None:
+        """The store has new entries, which the peer may want at once."""
+        self._carry_out(self.session.appended(namespace, ids, now_s=self._clock()))
+
+    def reconcile(self) -> None:
+        """Compares everything once more."""
+        self._carry_out(self.session.reconcile(now_s=self._clock()))
+
+    def fetch(self, blob: BlobId) -> None:
+        """Fetches a blob; `BlobFetched` or `BlobFailed` will tell."""
+        self._carry_out(self.session.fetch(blob, now_s=self._clock()))
+
+    def leave(self, code: str, sentence: str) -> None:
+        """Ends the session with a reason that the peer can show."""
+        self._carry_out(self.session.leave(code, sentence, now_s=self._clock()))
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(frame):
+                    self._frames.append(encode_frame(frame))
+                    self._unsent.set()
+                case Query(_, question) if isinstance(question, Writing):
+                    self._writes.put_nowait(effect)
+                case Query():
+                    self._reads.put_nowait(effect)
+                case Notify(event):
+                    self._tell(event)
+                case Close(reason):
+                    if not self._closing.done():
+                        self._closing.set_result(reason)
+
+    def _tell(self, event: SessionEvent) -> None:
+        self.is_greeted = self.is_greeted or isinstance(event, ask.PeerGreeted)
+        for watch in self._watches:
+            watch.hear(event)
+        self._notify(self, event)
+
+    async def _end(self) -> None:
+        raise await self._closing
+
+    async def _read_frames(self) -> None:
+        while True:
+            before = self._stream.received_bytes
+            frame = await self._stream.read()
+            self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
+            self._carry_out(self.session.receive(frame, now_s=self._clock()))
+
+    async def _write_frames(self) -> None:
+        while True:
+            await self._unsent.wait()
+            await self._send_frames()
+
+    async def _send_frames(self) -> None:
+        self._unsent.clear()
+        frames = list(self._frames)
+        self._frames.clear()
+        before = self._stream.sent_bytes
+        await self._stream.write(frames)
+        self.session.count_bytes(received=0, sent=self._stream.sent_bytes - before)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._carry_out(self.session.tick(now_s=self._clock()))
+
+    async def _ask(self, queries: asyncio.Queue[Query]) -> None:
+        """One query after the other, so that entries are appended in the order they came."""
+        while True:
+            query = await queries.get()
+            reply = await answer(self._store, query.question, source=self.device.hex())
+            self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
+
+    async def _say_the_rest(self) -> None:
+        """The frames that were due before the close, if the peer still takes them."""
+        if self._frames:
+            try:
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await self._send_frames()
+            except (SyncError, TimeoutError):
+                return
+
+
+def first_of(group: BaseExceptionGroup[SyncError]) -> SyncError:
+    """The first error of a task group; all its tasks end for one reason."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, SyncError)
+    return error

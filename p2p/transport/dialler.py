@@ -1,0 +1,100 @@
+"""Keeps peers connected: tries the addresses that people configured and that discovery hints at.
+
+static   for ever, with full-jitter back-off
+mdns     `HINT_ATTEMPTS` times, then forgotten until it is announced again
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from crdt.did import decode_did_key
+from crdt.errors import CrdtError
+from p2p.protocol.backoff import Backoff
+from p2p.protocol.errors import SyncError
+from p2p.protocol.hint import Hint, Source
+from p2p.transport.address import Address
+from p2p.transport.network import Network
+
+HINT_ATTEMPTS = 5
+HOPELESS = ("self", "address")  # this node, or no address at all
+ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are bounded
+
+
+@dataclass(slots=True)
+class Found:
+    """An address that somebody named, and what became of it."""
+
+    device_did: str  # as claimed; empty where nobody said
+    address: str
+    source: Source
+    seen_s: float
+    last_error: str = ""
+
+
+class Dialler:
+    """One task an address, in the task group of the node."""
+
+    def __init__(self, network: Network, random: Random, tasks: asyncio.TaskGroup) -> None:
+        self._network = network
+        self._random = random
+        self._tasks = tasks
+        self._clock = asyncio.get_running_loop().time
+        self._found: dict[str, Found] = {}
+
+    @property
+    def found(self) -> Sequence[Found]:
+        """The addresses that are tried or connected now."""
+        return tuple(self._found.values())
+
+    def hint(self, hint: Hint) -> None:
+        """Starts to try the addresses that are not tried yet."""
+        if device_of(hint) == self._network.device:
+            return
+        for text in hint.addresses:
+            if known := self._found.get(text):
+                known.seen_s = self._clock()
+            elif len(self._found) < ADDRESSES_MAX or hint.source == "static":
+                self._found[text] = Found(hint.device_did, text, hint.source, self._clock())
+                self._tasks.create_task(self._keep(hint, text), name=f"dial {text}")
+
+    async def _keep(self, hint: Hint, text: str) -> None:
+        """Connects, and connects again, until there is no hope left or it is ourselves."""
+        found, device = self._found[text], device_of(hint)
+        backoff, attempts_left = Backoff(), HINT_ATTEMPTS
+        try:
+            while hint.source == "static" or attempts_left:
+                attempts_left -= 1
+                try:
+                    device = await self._be_connected(found, device)
+                    backoff.reset()
+                    attempts_left = HINT_ATTEMPTS
+                except SyncError as error:
+                    found.last_error = error.sentence
+                    if error.code in HOPELESS:
+                        return
+                await asyncio.sleep(backoff.fail(self._random))
+        finally:
+            del self._found[text]
+
+    async def _be_connected(self, found: Found, device: bytes) -> bytes:
+        """Until a session that was there, or that was opened now, has ended: with whom it was."""
+        connection = self._network.connection(device)
+        if connection is not None:
+            await connection.ended.wait()
+            return device
+        connection = await self._network.reach(Address.parse(found.address))
+        reason = await self._network.serve(connection)
+        if not connection.is_greeted:
+            raise reason
+        found.last_error = reason.sentence
+        return connection.device
+
+
+def device_of(hint: Hint) -> bytes:
+    """The device that is claimed to be there; empty where the hint says nothing of use."""
+    try:
+        return decode_did_key(hint.device_did)
+    except CrdtError:
+        return b""

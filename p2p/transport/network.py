@@ -1,0 +1,277 @@
+"""All peers of one node: who is connected, and what they are asked together.
+
+Two nodes that dial each other at the same moment keep one connection: that of the smaller device
+key. Dialling again and again is the business of `p2p.transport.dialler`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from crdt.blob import BlobId
+from crdt.errors import CrdtError
+from crdt.keys import NamespaceKey
+from p2p.protocol import effects as ask
+from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.handshake import check_payload, make_payload
+from p2p.protocol.ports import SyncStore
+from p2p.protocol.session import Role, SessionConfig
+from p2p.transport.address import Address
+from p2p.transport.connection import Connection
+from p2p.transport.stream import Binder, FrameStream, close_quietly, open_stream
+
+HANDSHAKE_S = 10.0
+INBOUND_MAX = 128  # connections accepted at once, handshakes included: 128 × 2 MiB of buffers
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCame:
+    """A peer greeted us and proved who it is."""
+
+    connection: Connection
+    greeting: ask.PeerGreeted
+
+
+@dataclass(frozen=True, slots=True)
+class PeerWent:
+    """A session ended, or an address could not be reached (`connection` None)."""
+
+    address: str
+    connection: Connection | None
+    reason: SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSaid:
+    """Anything else that a session tells."""
+
+    connection: Connection
+    event: ask.SessionEvent
+
+
+NetworkEvent = PeerCame | PeerWent | PeerSaid
+
+
+class NoPeerHasIt(SyncError):
+    """No connected peer could give the blob."""
+
+
+class Network:
+    """Connections by device. `tasks` owns every task that is started here."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        store: SyncStore,
+        *,
+        static_private: bytes,
+        wall_us: Callable[[], int],
+        notify: Callable[[NetworkEvent], None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.device = config.device.public
+        self._config = config
+        self._store = store
+        self._static_private = static_private
+        self._clock = asyncio.get_running_loop().time
+        self._wall_us = wall_us
+        self._notify = notify
+        self._tasks = tasks
+        self._connections: dict[bytes, Connection] = {}
+        self._inbound = 0
+        self._binder = Binder(
+            make=lambda static: make_payload(config.device, static), check=check_payload
+        )
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        """The peers that are connected now."""
+        return tuple(self._connections.values())
+
+    def connection(self, device: bytes) -> Connection | None:
+        """The session with `device`, if there is one."""
+        return self._connections.get(device)
+
+    # --- coming together ----------------------------------------------------------------------
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
+        peer = writer.get_extra_info("peername")
+        if peer is None or self._inbound >= INBOUND_MAX:
+            writer.transport.abort()
+            return
+        address = str(Address(peer[0], peer[1]))
+        self._tasks.create_task(self._receive(reader, writer, address), name=f"peer {address}")
+
+    async def _receive(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+    ) -> None:
+        self._inbound += 1
+        try:
+            await self.serve(await self._open(reader, writer, Role.RESPONDER, address))
+        except SyncError as error:
+            self._notify(PeerWent(address, None, error))
+        finally:
+            self._inbound -= 1
+
+    async def reach(self, address: Address) -> Connection:
+        """A channel to `address`; `serve` it next. Raises `SyncError` where there is none."""
+        try:
+            try:
+                async with asyncio.timeout(HANDSHAKE_S):
+                    reader, writer = await asyncio.open_connection(address.host, address.port)
+            except (OSError, TimeoutError) as error:
+                why = str(error) or "no answer in time"
+                sentence = f"{address} cannot be reached: {why}."
+                raise PeerLeft("unreachable", sentence) from error
+            return await self._open(reader, writer, Role.INITIATOR, str(address))
+        except SyncError as error:
+            self._notify(PeerWent(str(address), None, error))
+            raise
+
+    async def connect(self, text: str) -> Connection:
+        """The session with whoever is at `text`, once both know each other. Raises `SyncError`."""
+        connection = await self.reach(Address.parse(text))
+        if (known := self._connections.get(connection.device)) and known.is_greeted:
+            await connection.close()
+            return known
+        with connection.watch() as watch:
+            self._tasks.create_task(self.serve(connection), name=f"peer {connection.address}")
+            while not isinstance(await watch.next(), ask.PeerGreeted):
+                pass
+        return connection
+
+    async def serve(self, connection: Connection) -> SyncError:
+        """The session, to its end; says why it ended. Of two with one peer the better one stays."""
+        other = self._connections.get(connection.device)
+        if other is not None and not self._is_better(connection, other):
+            connection.leave("duplicate", "There is a connection already.")
+        else:
+            if other is not None:
+                other.leave("duplicate", "There is a newer connection.")
+            self._connections[connection.device] = connection
+        try:
+            reason = await connection.run()
+        finally:
+            if self._connections.get(connection.device) is connection:
+                del self._connections[connection.device]
+        self._notify(PeerWent(connection.address, connection, reason))
+        return reason
+
+    def _is_better(self, new: Connection, old: Connection) -> bool:
+        """The newer of two in one direction; of two in both, the one the smaller key dialled."""
+        if new.role is old.role:
+            return True
+        return (new.role is Role.INITIATOR) == (self.device < new.device)
+
+    async def _open(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        role: Role,
+        address: str,
+    ) -> Connection:
+        try:
+            stream = await self._handshake(reader, writer, role)
+        except BaseException:
+            await close_quietly(writer)
+            raise
+        return Connection(
+            stream,
+            self._store,
+            self._config,
+            role=role,
+            address=address,
+            clock=self._clock,
+            wall_us=self._wall_us,
+            notify=self._heard,
+        )
+
+    async def _handshake(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, role: Role
+    ) -> FrameStream:
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                stream = await open_stream(
+                    reader,
+                    writer,
+                    static_private=self._static_private,
+                    is_initiator=role is Role.INITIATOR,
+                    binder=self._binder,
+                )
+        except TimeoutError as error:
+            raise PeerTimeout("handshake-timeout", "The handshake took too long.") from error
+        except CrdtError as error:
+            raise RemoteProtocolError("handshake", str(error)) from error
+        if stream.device == self.device:
+            raise PeerLeft("self", "This address is the node itself.")
+        return stream
+
+    def _heard(self, connection: Connection, event: ask.SessionEvent) -> None:
+        match event:
+            case ask.PeerGreeted():
+                self._notify(PeerCame(connection, event))
+            case _:
+                self._notify(PeerSaid(connection, event))
+
+    # --- what the node asks of all ------------------------------------------------------------
+
+    def appended(self, namespace: NamespaceKey, ids: Sequence[bytes], *, source: str) -> None:
+        """New entries are in the store: tells every peer but the one they came from."""
+        for connection in self.connections:
+            if connection.device.hex() != source:
+                connection.appended(namespace, ids)
+
+    async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
+        """Compares everything with every peer once more; ends when all of them have."""
+        async with asyncio.TaskGroup() as tasks:
+            waits = [
+                (connection, tasks.create_task(sync_with(connection)))
+                for connection in self.connections
+            ]
+        return [(connection, wait.result()) for connection, wait in waits]
+
+    async def fetch_blob(self, blob: BlobId, progress: Callable[[int, int], None]) -> None:
+        """Until the blob is held, verified; peers are asked one after the other.
+
+        `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`.
+        """
+        sentences: list[str] = []
+        for connection in self.connections:
+            try:
+                return await fetch_from(connection, blob, progress)
+            except SyncError as error:
+                sentences.append(f"{connection.address}: {error.sentence}")
+        tried = "; ".join(sentences) or "no peer is connected"
+        raise NoPeerHasIt("no-peer-has-it", f"No peer could give it ({tried}).")
+
+
+async def sync_with(connection: Connection) -> ask.Synced | SyncError:
+    """One more comparison with one peer, and what came of it."""
+    try:
+        with connection.watch() as watch:
+            connection.reconcile()
+            while True:
+                event = await watch.next()
+                if isinstance(event, ask.Synced):
+                    return event
+    except SyncError as error:
+        return error
+
+
+async def fetch_from(
+    connection: Connection, blob: BlobId, progress: Callable[[int, int], None]
+) -> None:
+    """The blob from one peer; raises `SyncError` where it cannot be had there."""
+    with connection.watch() as watch:
+        connection.fetch(blob)
+        while True:
+            match await watch.next():
+                case ask.BlobProgress(of, chunks, total) if of == blob:
+                    progress(chunks, total)
+                case ask.BlobFetched(of) if of == blob:
+                    return
+                case ask.BlobFailed(of, code, sentence) if of == blob:
+                    raise PeerLeft(code, sentence)
+                case _:
+                    continue

@@ -1,0 +1,64 @@
+"""Real multicast DNS on the loopback interface."""
+
+import asyncio
+
+import pytest
+
+from p2p.discovery.mdns import Announcement, Mdns, local_addresses, usable_addresses
+from p2p.protocol.hint import Hint
+
+FOUND_S = 20.0  # the running node hears of a newcomer within 1.2 s; a loaded machine needs more
+
+
+def announcement(name: str, port: int) -> Announcement:
+    return Announcement(f"did:key:z6Mk{name}", "willow25+blake3", ("127.0.0.1",), port)
+
+
+async def test_alice_and_bob_find_each_other_and_not_themselves() -> None:
+    finds: asyncio.Queue[tuple[str, Hint]] = asyncio.Queue()
+    async with asyncio.timeout(FOUND_S), asyncio.TaskGroup() as tasks:
+        nodes = [
+            tasks.create_task(
+                Mdns(
+                    announcement(name, port),
+                    lambda hint, name=name: finds.put_nowait((name, hint)),
+                ).run()
+            )
+            for name, port in (("FindAlice", 4701), ("FindBob", 4702))
+        ]
+        found: dict[str, Hint] = {}
+        while len(found) < 2:
+            name, hint = await finds.get()
+            if "Find" in hint.device_did:  # other nodes may live on this machine
+                found[name] = hint
+        for node in nodes:
+            node.cancel()
+    assert found["FindAlice"] == Hint("did:key:z6MkFindBob", ("127.0.0.1:4702",), "mdns")
+    assert found["FindBob"] == Hint("did:key:z6MkFindAlice", ("127.0.0.1:4701",), "mdns")
+    assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("hosts", "port", "usable"),
+    [
+        (["192.0.2.1"], 4747, ("192.0.2.1:4747",)),
+        (["224.0.0.1", "0.0.0.0", "not an address"], 4747, ()),
+        (["192.0.2.1"], None, ()),
+        (["192.0.2.1"], 70_000, ()),
+    ],
+)
+def test_a_forged_answer_gives_nothing_to_connect_to(
+    hosts: list[str], port: int | None, usable: tuple[str, ...]
+) -> None:
+    assert usable_addresses(hosts, port) == usable
+
+
+def test_a_forged_answer_with_many_addresses_is_cut() -> None:
+    assert len(usable_addresses(["192.0.2.1"] * 500, 4747)) == 8
+
+
+def test_a_listener_everywhere_names_real_addresses_loopback_last() -> None:
+    addresses = local_addresses("0.0.0.0")
+    assert "127.0.0.1" in addresses
+    assert "0.0.0.0" not in addresses
+    assert local_addresses("127.0.0.1") == ("127.0.0.1",)

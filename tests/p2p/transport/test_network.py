@@ -1,0 +1,242 @@
+"""Real nodes without a daemon: production stores and sessions over sockets on loopback."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from crdt.area import Area
+from crdt.blob import CHUNK_BYTES
+from crdt.change import DocumentId, Signer, device_capabilities
+from crdt.document import Editor
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from p2p.protocol.errors import LocalProtocolError, PeerLeft
+from p2p.protocol.hint import Hint
+from p2p.protocol.session import SessionConfig
+from p2p.transport.dialler import Dialler
+from p2p.transport.network import Network, NetworkEvent, NoPeerHasIt, PeerCame, PeerWent, sync_with
+from storage.appended import AppendedEvent
+from storage.listing import Listing
+from storage.store import Store, open_store
+
+WAIT_S = 20.0
+
+
+def no_listing(document: DocumentId, value: Mapping[str, Any]) -> Listing | None:
+    return None
+
+
+@dataclass
+class Node:
+    """What a daemon has of p2p, and nothing else of it."""
+
+    signer: Signer
+    store: Store
+    network: Network
+    dialler: Dialler
+    port: int
+    events: asyncio.Queue[NetworkEvent]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def record(self, name: str) -> DocumentId:
+        return DocumentId(COMMONS, self.signer.author, "pub", "mod", name.encode())
+
+    async def write(self, name: str, text: str) -> None:
+        def edit(editor: Editor) -> None:
+            editor.put(("head", "description"), text)
+
+        assert await self.store.commit(self.record(name), edit, self.signer) is not None
+
+    async def heard(self, kind: type[NetworkEvent]) -> NetworkEvent:
+        while True:
+            event = await self.events.get()
+            if isinstance(event, kind):
+                return event
+
+
+def signer_of(number: int) -> Signer:
+    author = SigningKey.from_seed(bytes([number]) * 32)
+    device = SigningKey.from_seed(bytes([number + 100]) * 32)
+    capabilities = device_capabilities(author, DeviceKey(device.public))
+    return Signer(device, AuthorKey(author.public), capabilities)
+
+
+@asynccontextmanager
+async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
+    """A node in a task of its own, cancelled at the end as a daemon is."""
+    ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready))
+    await asyncio.wait([ready, running], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        yield ready.result()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None:
+    signer = signer_of(number)
+    events: asyncio.Queue[NetworkEvent] = asyncio.Queue()
+    config = SessionConfig(
+        device=signer.device,
+        author=signer.author,
+        capability=signer.capabilities["pub"],
+        interests=((COMMONS, Area()),),
+    )
+    async with (
+        open_store(path, project=no_listing, clock_us=wall_us) as store,
+        asyncio.TaskGroup() as tasks,
+    ):
+        network = Network(
+            config,
+            store,
+            static_private=bytes([number]) * 32,
+            wall_us=wall_us,
+            notify=events.put_nowait,
+            tasks=tasks,
+        )
+
+        def pass_on(event: AppendedEvent) -> None:
+            network.appended(event.namespace, event.ids, source=event.source)
+
+        store.subscribe(pass_on)
+        server = await asyncio.start_server(network.accept, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        dialler = Dialler(network, Random(number), tasks)
+        try:
+            ready.set_result(Node(signer, store, network, dialler, port, events))
+            await asyncio.Event().wait()
+        finally:
+            server.close()
+
+
+def wall_us() -> int:
+    return time.time_ns() // 1_000
+
+
+async def until(is_true: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not await is_true():  # noqa: ASYNC110 - another node's store has no event for us
+            await asyncio.sleep(0.01)
+
+
+async def test_what_alice_wrote_before_and_after_meeting_reaches_bob(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        await alice.write("before", "written alone")
+        connection = await bob.network.connect(alice.address)
+        assert connection.device == alice.signer.device.public
+        await until(lambda: bob.store.read(alice.record("before")))
+
+        await alice.write("after", "pushed at once")
+        await until(lambda: bob.store.read(alice.record("after")))
+        state = await bob.store.read(alice.record("after"))
+        assert state is not None
+        assert state.value["head"] == {"description": "pushed at once"}
+
+
+async def test_a_blob_of_many_chunks_is_fetched_and_a_missing_one_is_not(tmp_path: Path) -> None:
+    content = Random(1).randbytes(3 * CHUNK_BYTES + 17)
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blob = await alice.store.put_blob(content)
+        await bob.network.connect(alice.address)
+        steps: list[tuple[int, int]] = []
+        await bob.network.fetch_blob(blob, lambda done, total: steps.append((done, total)))
+        assert await bob.store.read_blob(blob) == content
+        assert steps[-1] == (4, 4)
+        with pytest.raises(NoPeerHasIt):
+            await bob.network.fetch_blob(type(blob)(bytes(32)), lambda done, total: None)
+
+
+async def test_two_that_dial_each_other_at_once_keep_one_connection(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        alice.dialler.hint(Hint("", (bob.address,), "static"))
+        bob.dialler.hint(Hint("", (alice.address,), "static"))
+
+        async def is_settled() -> bool:
+            both = (*alice.network.connections, *bob.network.connections)
+            return (
+                len(both) == 2
+                and len({one.role for one in both}) == 2
+                and all(one.is_greeted for one in both)
+            )
+
+        await until(is_settled)
+        await alice.write("one", "said once")
+        await until(lambda: bob.store.read(alice.record("one")))
+
+
+async def test_a_static_peer_is_met_again_after_it_left(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        async with open_node(tmp_path / "b", 2) as bob:
+            alice.dialler.hint(Hint("", (bob.address,), "static"))
+            await alice.heard(PeerCame)
+            address = bob.address
+        await alice.heard(PeerWent)
+        assert [found.address for found in alice.dialler.found] == [address]
+
+
+async def test_a_node_that_dials_itself_stops_trying(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        alice.dialler.hint(Hint("", (alice.address,), "static"))
+
+        async def has_given_up() -> bool:
+            return not alice.dialler.found
+
+        await until(has_given_up)
+        with pytest.raises(PeerLeft, match="itself"):
+            await alice.network.connect(alice.address)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:0", "127.0.0.1:99999", "a b:1", "/:1"])
+async def test_what_is_no_address_is_said_before_anything_is_tried(
+    tmp_path: Path, address: str
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        with pytest.raises(LocalProtocolError, match="host:port"):
+            await alice.network.connect(address)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00\x00",
+        b"\xff\xff" + bytes(70_000),
+        b"\x00\x20" + bytes(32),
+        b"",
+    ],
+)
+async def test_a_stranger_that_talks_garbage_is_cut_off_and_the_node_stays(
+    tmp_path: Path, garbage: bytes
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        reader, writer = await asyncio.open_connection("127.0.0.1", alice.port)
+        writer.write(garbage)
+        if not garbage:
+            writer.write_eof()
+        async with asyncio.timeout(WAIT_S):
+            await reader.read()
+        writer.close()
+        connection = await bob.network.connect(alice.address)
+        assert type(await sync_with(connection)).__name__ == "Synced"
+
+
+async def test_a_session_that_is_asked_to_leave_says_why(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        connection = await bob.network.connect(alice.address)
+        connection.leave("disconnected", "Enough for today.")
+        event = await alice.heard(PeerWent)
+        assert isinstance(event, PeerWent)
+        assert event.reason.sentence == "Enough for today."
+        assert not bob.network.connections
