@@ -1,0 +1,1 @@
+"""SQLite and the search index: the only folder that speaks SQL."""

@@ -1,0 +1,214 @@
+"""One SQLite file: a single writing connection, and a few that read beside it.
+
+Every write is one `transaction()`, durable when the block ends (WAL, synchronous = FULL); readers
+see the state before it or after it. aiosqlite gives each connection a thread of its own, so a slow
+disk never holds up the event loop; a statement is one hop to that thread, so batches go by
+`run_many`.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import aiosqlite
+
+from storage.errors import Corrupt
+from storage.migration import is_damage, migrate
+
+Row: TypeAlias = tuple[Any, ...]
+T = TypeVar("T")
+
+READERS = 2  # a listing and a reconciliation at once; more threads only share the same two cores
+WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
+READER_CACHE_KIB = 4_096
+CHECKPOINT_PAGES = 4_000  # 16 MiB: a large batch is copied back once, not four times
+LOG_BYTES_MAX = 64 << 20  # what a long write leaves behind is given back
+VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
+BUSY_TIMEOUT_S = 10.0  # the command line may hold the file for a moment
+STATEMENTS = 256  # compiled statements kept by each connection
+
+
+def nothing(step: str) -> None:
+    """The `on_step` of every node that is not under test."""
+
+
+class Reading:
+    """A connection, held for the length of a block."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        with _damage_named():
+            found: Any = await self._connection.execute_fetchall(sql, tuple(values))
+            return list(found)
+
+    async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
+        found = await self.rows(sql, values)
+        return found[0] if found else None
+
+    async def number(self, sql: str, values: Sequence[object] = ()) -> int:
+        """The single integer that the statement gives; 0 for none."""
+        found = await self.row(sql, values)
+        return int(found[0] or 0) if found else 0
+
+    async def rows_in(self, sql: str, keys: Sequence[object], *before: object) -> list[Row]:
+        """The statement once for every so many `keys`, which take the place of `(*)`."""
+        found: list[Row] = []
+        for at in range(0, len(keys), VARIABLES_MAX):
+            part = keys[at : at + VARIABLES_MAX]
+            marks = ",".join("?" * len(part))
+            found += await self.rows(sql.replace("(*)", f"({marks})"), (*before, *part))
+        return found
+
+
+class Writing(Reading):
+    """The open transaction."""
+
+    def __init__(self, connection: aiosqlite.Connection, on_step: Callable[[str], None]) -> None:
+        super().__init__(connection)
+        self._on_step = on_step
+
+    async def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """How many rows the statement touched."""
+        self._on_step(sql)
+        with _damage_named():
+            async with self._connection.execute(sql, tuple(values)) as cursor:
+                return cursor.rowcount
+
+    async def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Once for every row. The rows are made on the connection's thread, off the event loop."""
+        todo = iter(rows)
+        for first in todo:
+            self._on_step(sql)
+            with _damage_named():
+                cursor = await self._connection.executemany(sql, map(tuple, chain([first], todo)))
+                await cursor.close()
+
+
+class Database:
+    """Made by `open_database`."""
+
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        readers: Sequence[aiosqlite.Connection],
+        on_step: Callable[[str], None],
+    ) -> None:
+        self._writer = writer
+        self._write_turn = asyncio.Lock()
+        self._on_step = on_step
+        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue(len(readers))
+        for reader in readers:
+            self._idle.put_nowait(reader)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Writing]:
+        """All of the block or nothing, durable when it ends. Writers wait for each other here."""
+        async with self._write_turn:
+            try:
+                with _damage_named():
+                    await _whole(self._writer.execute("BEGIN IMMEDIATE"))
+                yield Writing(self._writer, self._on_step)
+                self._on_step("COMMIT")
+                with _damage_named():
+                    await _whole(self._writer.commit())
+                self._on_step("COMMITTED")
+            except BaseException:
+                await _whole(self._writer.rollback())
+                raise
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Reading]:
+        """One unchanging view of the data for all statements of the block."""
+        connection = await self._idle.get()
+        try:
+            await _whole(connection.execute("BEGIN"))  # the view begins with the first read
+            yield Reading(connection)
+        finally:
+            await _whole(connection.rollback())
+            self._idle.put_nowait(connection)
+
+    async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """One statement, read beside any write."""
+        connection = await self._idle.get()
+        try:
+            return await _whole(Reading(connection).rows(sql, values))
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
+        found = await self.rows(sql, values)
+        return found[0] if found else None
+
+
+@asynccontextmanager
+async def open_database(
+    path: Path, *, on_step: Callable[[str], None] = nothing
+) -> AsyncGenerator[Database]:
+    """Migrates the file if need be, opens it, and closes it on leaving.
+
+    `on_step` hears of every write before it happens (tests stop the process there).
+    Raises `NewerSchema`, `Corrupt`.
+    """
+    await asyncio.to_thread(migrate, path)
+    async with AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(_connect(path, WRITER_CACHE_KIB))
+        readers = [
+            await stack.enter_async_context(_connect(path, READER_CACHE_KIB, is_reader=True))
+            for _ in range(READERS)
+        ]
+        yield Database(writer, readers, on_step)
+
+
+@asynccontextmanager
+async def _connect(
+    path: Path, cache_kib: int, *, is_reader: bool = False
+) -> AsyncGenerator[aiosqlite.Connection]:
+    connection = await aiosqlite.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=STATEMENTS
+    )
+    try:
+        with _damage_named():
+            await connection.executescript(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                f"PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+                f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}; PRAGMA temp_store = MEMORY;"
+                f"PRAGMA query_only = {int(is_reader)};"
+            )
+        yield connection
+    finally:
+        await _whole(connection.close())
+
+
+async def _whole(work: Awaitable[T]) -> T:
+    """Awaits `work` to its end even where the caller is cancelled, then lets the cancelling go on.
+
+    A BEGIN or COMMIT whose outcome nobody saw would leave the connection in an unknown state.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue
+        task.exception()
+        raise
+
+
+class _damage_named:
+    """Turns SQLite's words for a broken file into ours."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            raise Corrupt(f"The database is damaged: {error}. Restore it from a backup.") from error

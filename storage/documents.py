@@ -1,0 +1,225 @@
+"""Documents: read from the entries held, whenever somebody asks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crdt.authority import Held, Validity
+from crdt.capability import Capability, CapabilityCache
+from crdt.change import DocumentId
+from crdt.document import Document, Plain
+from crdt.errors import CrdtError
+from crdt.keys import NamespaceKey
+from storage.database import Database, Reading, Row
+from storage.listing import Projection, Projector
+from storage.materialise import Built, Work, build, is_incremental, judge, load
+from storage.part import Part, in_bounds
+from storage.workers import Workers
+
+HASH_BYTES = 32
+ENVELOPE_BYTES = 5 + 2 * HASH_BYTES  # of a payload, beside its authority heads: see crdt.change
+PAGE_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """A document as it stands here."""
+
+    value: Mapping[str, Plain]
+    heads: tuple[bytes, ...]
+    waiting: int
+    """Changes held that wait for one they build on."""
+    left_out: Mapping[bytes, str]
+    """Changes held that do not count, with the reason; the waiting ones among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in a list. `number` is the cursor, and means nothing on another node."""
+
+    number: int
+    id: DocumentId
+    heads: tuple[bytes, ...]
+    changes: int
+    left_out: int
+
+
+class Documents(Part):
+    """Reading documents."""
+
+    def __init__(
+        self, database: Database, clock_us: Callable[[], int], materialiser: "Materialiser"
+    ) -> None:
+        super().__init__(database, clock_us)
+        self._materialiser = materialiser
+
+    async def read(self, document: DocumentId) -> DocumentState | None:
+        """The document as the entries held make it; None where none is held."""
+        async with self._database.reading() as view:
+            works = await self._materialiser.works(view, [document])
+            if document not in works:
+                return None
+            judged = await self._materialiser.judge(view, [works[document]])
+            (built,) = await self._materialiser.build(view, judged, no_projection)
+        return DocumentState(built.value, built.heads, judged[0][1].waiting, built.left_out)
+
+    async def documents(
+        self,
+        namespace: NamespaceKey | None = None,
+        *,
+        cls: str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+        cursor: int = 0,
+    ) -> list[DocumentRow]:
+        """In the order they came; go on by giving the last `number` as `cursor`."""
+        where, values = ["d.number > ?"], list[object]([cursor])
+        for column, wanted in (("n.key", namespace), ("d.class", cls), ("d.kind", kind)):
+            if wanted is not None:
+                where.append(f"{column} = ?")
+                values.append(wanted)
+        rows = await self._database.rows(
+            "SELECT d.number, d.id, d.heads, d.changes, d.left_out FROM document d"
+            f" JOIN namespace n ON n.number = d.namespace WHERE {' AND '.join(where)}"
+            " ORDER BY d.number LIMIT ?",
+            (*values, in_bounds(limit, PAGE_MAX)),
+        )
+        return [
+            DocumentRow(number, DocumentId.decode(id), hashes(heads), changes, left_out)
+            for number, id, heads, changes, left_out in rows
+        ]
+
+
+class Materialiser:
+    """Entries held → works → judged → built; what computes does so on the workers."""
+
+    def __init__(self, project: Projector, workers: Workers) -> None:
+        self.workers = workers
+        self.capabilities = CapabilityCache()
+        self._project = project
+
+    async def works(self, view: Reading, documents: Sequence[DocumentId]) -> dict[DocumentId, Work]:
+        """Those of `documents` that are here, with all known of their entries, payloads aside."""
+        names = {document.encode(): document for document in documents}
+        rows = await view.rows_in(
+            "SELECT number, id, saved FROM document WHERE id IN (*)", list(names)
+        )
+        if not rows:
+            return {}
+        works = {number: Work(names[id], number, saved=saved) for number, id, saved in rows}
+        headers = await view.rows_in(_HEADERS, list(works))
+        await self.workers.run(_add_held, works, headers, self.capabilities)
+        return {work.document: work for work in works.values()}
+
+    async def judge(self, view: Reading, works: Sequence[Work]) -> list[tuple[Work, Validity]]:
+        """Decides what counts, and fetches the raw changes that loading it will need."""
+        verdicts = await self.workers.run(lambda: [judge(work) for work in works])
+        judged = list(zip(works, verdicts, strict=True))
+        await load_raws(
+            view, [work for work, verdict in judged if not is_incremental(work, verdict)]
+        )
+        return judged
+
+    async def build(
+        self,
+        view: Reading,
+        judged: Sequence[tuple[Work, Validity]],
+        project: Projector | None = None,
+    ) -> list[Built]:
+        """Every document loaded and projected."""
+        projector = project or self._project
+        built, again = await self.workers.run(_build_each, judged, projector)
+        if again:
+            await load_raws(view, [work for work, _ in again])
+            rebuilt, stuck = await self.workers.run(_build_each, again, projector)
+            assert not stuck, "with all raw changes every document loads"
+            built += rebuilt
+        return built
+
+    async def open(self, view: Reading, work: Work, validity: Validity, actor: bytes) -> Document:
+        """The document itself, to be edited by `actor`."""
+        try:
+            return (await self.workers.run(load, work, validity, actor))[0]
+        except CrdtError:  # the shortcut did not do; from all raw changes it always goes
+            await load_raws(view, [work])
+            return (await self.workers.run(load, work, validity, actor))[0]
+
+
+_HEADERS = """
+    SELECT e.document, e.id, l.code, e.change, e.device, e.seq, e.start_op, e.max_op, e.depends_on,
+           substr(e.entry, -32), c.encoded, e.auth_heads
+    FROM entry e JOIN capability c ON c.number = e.capability
+    LEFT JOIN left_out l ON l.entry = e.number
+    WHERE e.document IN (*)"""  # an encoded entry ends with its payload digest
+
+
+def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
+    change, device, seq, start_op, max_op, depends_on, digest, capability, auth_heads = header
+    return Held(
+        change,
+        device,
+        seq,
+        start_op,
+        max_op,
+        hashes(depends_on),
+        digest,
+        authority_chain(capabilities.get(capability)),
+        hashes(auth_heads),
+    )
+
+
+async def load_raws(view: Reading, works: Sequence[Work]) -> None:
+    """Puts every raw change held into `raws`."""
+    numbered = {work.number: work for work in works if work.number is not None}
+    for number, id, payload in await view.rows_in(
+        "SELECT document, id, payload FROM entry WHERE document IN (*)", list(numbered)
+    ):
+        numbered[number].raws.setdefault(id, raw_of(payload))
+
+
+def _add_held(
+    works: Mapping[int, Work], headers: Sequence[Row], capabilities: CapabilityCache
+) -> None:
+    left_out: dict[int, set[bytes]] = {number: set() for number in works}
+    for number, id, code, *header in headers:
+        works[number].held[id] = _held(header, capabilities)
+        if code is not None:
+            left_out[number].add(id)
+    for number, work in works.items():
+        work.counted = frozenset(work.held.keys() - left_out[number])
+
+
+def _build_each(
+    judged: Sequence[tuple[Work, Validity]], project: Projector
+) -> tuple[list[Built], list[tuple[Work, Validity]]]:
+    """(what was built, what needs every raw change to be)"""
+    built: list[Built] = []
+    again: list[tuple[Work, Validity]] = []
+    for work, validity in judged:
+        try:
+            built.append(build(work, validity, project))
+        except CrdtError:
+            again.append((work, validity))
+    return built, again
+
+
+def raw_of(payload: bytes) -> bytes:
+    """The raw change within a payload that was checked when it came."""
+    return payload[ENVELOPE_BYTES + HASH_BYTES * payload[4] :]
+
+
+def hashes(joined: bytes) -> tuple[bytes, ...]:
+    return tuple([joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)])
+
+
+def authority_chain(capability: Capability) -> tuple[bytes, ...]:
+    """The keys that authority came through, the first owner first: as `Held.of` has it."""
+    owners: tuple[bytes, ...] = (capability.user,)
+    if capability.initial_authorisation is not None and capability.user != capability.namespace:
+        owners = (capability.namespace, capability.user)
+    return (*owners, *(delegation.user for delegation in capability.delegations))
+
+
+def no_projection(document: DocumentId, value: Mapping[str, Any]) -> Projection:
+    """Where only the value is wanted."""
+    return None

@@ -1,0 +1,43 @@
+"""What storage may answer instead of a result.
+
+StorageError
+├── NewerSchema   the file was written by a newer version; nothing in it was changed
+├── Corrupt       the file is no whole database of ours
+├── OverQuota     a declared bound would be passed
+├── NotHeld       what was asked for is not here
+├── Mismatch      bytes do not have the hash they were announced with
+├── BadCursor     a page cursor that this node did not give out
+└── BadKeyFile    a key file is damaged, open to others, or sealed by another passphrase
+"""
+
+
+class StorageError(Exception):
+    """The store could not do it."""
+
+
+class NewerSchema(StorageError):
+    """This data was written by a newer version of panspermia."""
+
+
+class Corrupt(StorageError):
+    """The database is damaged."""
+
+
+class OverQuota(StorageError):
+    """There is no room left for this."""
+
+
+class NotHeld(StorageError):
+    """This node does not hold it."""
+
+
+class Mismatch(StorageError):
+    """The bytes are not the ones that were named."""
+
+
+class BadCursor(StorageError):
+    """This is no cursor of this list."""
+
+
+class BadKeyFile(StorageError):
+    """The key file cannot be used."""

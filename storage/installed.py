@@ -1,0 +1,76 @@
+"""What is installed here: the result of plans, changed all at once or not at all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crdt.blob import BlobId
+from storage.part import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One installed version of one module."""
+
+    module: str
+    """`did/id`"""
+    version: str
+    sha256: str
+    """Hex, of the WASM."""
+    blob: BlobId
+    size: int
+    """Bytes of the WASM."""
+    is_requested: bool
+    """Asked for by the person, not only needed by another module."""
+    range: str
+    """What was asked for; "" where only others need it."""
+    dependencies: Mapping[str, str]
+    """`did/id` → range"""
+    installed_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallChanges:
+    """`put` adds or replaces, `remove` names modules."""
+
+    put: Sequence[Installed] = ()
+    remove: Sequence[str] = ()
+
+
+class InstalledModules(Part):
+    async def installed_list(self) -> list[Installed]:
+        """Everything installed, by module."""
+        rows = await self._database.rows(
+            "SELECT module, version, sha256, blob, size, is_requested, range, dependencies,"
+            " installed_us FROM installed ORDER BY module"
+        )
+        return [
+            Installed(
+                module, version, sha256, blob, size, bool(asked), range, json.loads(needs), at_us
+            )
+            for module, version, sha256, blob, size, asked, range, needs, at_us in rows
+        ]
+
+    async def apply_install(self, changes: InstallChanges) -> None:
+        """The whole plan in one transaction: after a crash it is done or never began."""
+        async with self._database.transaction() as write:
+            await write.run_many(
+                "DELETE FROM installed WHERE module = ?", ((module,) for module in changes.remove)
+            )
+            await write.run_many(
+                "INSERT OR REPLACE INTO installed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        one.module,
+                        one.version,
+                        one.sha256,
+                        one.blob,
+                        one.size,
+                        int(one.is_requested),
+                        one.range,
+                        json.dumps(dict(one.dependencies), sort_keys=True),
+                        one.installed_us,
+                    )
+                    for one in changes.put
+                ),
+            )

@@ -1,0 +1,54 @@
+"""What a document looks like in lists and search: values a projector makes, without any IO."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from crdt.change import DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One record as lists and search show it."""
+
+    kind: str
+    """The word people use: "module", "genome", …"""
+    author: str
+    """did:key of the owner."""
+    record: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    text: str
+    """More words to index, never shown."""
+    created_us: int
+    updated_us: int
+    fields: bytes
+    """JSON of the public record, handed back as it is."""
+    blobs: tuple[str, ...] = ()
+    """Hex ids of the blobs this record needs: what `gc` must keep."""
+
+    @property
+    def target(self) -> str:
+        """What ratings name: `did/record`."""
+        return f"{self.author}/{self.record}"
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRow:
+    """What one author says of one record."""
+
+    target: str
+    """`did/record`"""
+    kind: str
+    """The kind of the record rated."""
+    author: str
+    stars: int | None
+    review: str
+    installs: int
+    updated_us: int
+
+
+Projection: TypeAlias = Listing | RatingRow | None
+Projector: TypeAlias = Callable[[DocumentId, Mapping[str, Any]], Projection]
+"""Pure: the same document gives the same row on every node. May raise on values it cannot read."""

@@ -1,0 +1,272 @@
+"""Lists of records: sorted, filtered, a page at a time.
+
+A page's cursor is the sort key and target of its last row, so pages neither overlap nor skip while
+records come and go. The target (`did/record`) breaks ties: every node lists in the same order.
+"""
+
+import base64
+import binascii
+import heapq
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from storage.database import Reading, Row
+from storage.errors import BadCursor
+from storage.listing import Listing, RatingRow
+from storage.part import Part, in_bounds
+
+Sort: TypeAlias = Literal["recent", "rating", "downloads", "name"]
+T = TypeVar("T")
+
+PAGE_MAX = 1_000
+CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
+CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
+
+_SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
+    "recent": ("updated_us", True),
+    "rating": ("rating_key", True),
+    "downloads": ("installs", True),
+    "name": ("name_key", False),
+}
+COLUMNS = (
+    "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
+    " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs"
+)
+_KINDS = """
+    WITH RECURSIVE each (kind) AS (
+        SELECT min(kind) FROM listing
+        UNION ALL
+        SELECT (SELECT min(kind) FROM listing WHERE kind > each.kind) FROM each
+        WHERE each.kind IS NOT NULL)
+    SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
+# Where an author said more than one thing (two namespaces, two epochs) the latest counts.
+_LATEST_RATINGS = """
+    SELECT * FROM (
+        SELECT r.*, row_number() OVER (
+            PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
+        FROM rating r WHERE target = ? AND kind = ?)
+    WHERE place = 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """A record with what others say of it."""
+
+    number: int
+    """Of its document, on this node only."""
+    listing: Listing
+    stars_sum: int
+    stars_count: int
+    installs: int
+
+    @property
+    def rating_key(self) -> int:
+        """As the column of that name sorts: the average in millionths, then the count."""
+        average = self.stars_sum * 1_000_000 // self.stars_count if self.stars_count else 0
+        return (average << 20) + min(self.stars_count, (1 << 20) - 1)
+
+    @property
+    def rating(self) -> float | None:
+        """The average of the stars, 1…5."""
+        return self.stars_sum / self.stars_count if self.stars_count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A document that changed, and how it is listed now."""
+
+    seq: int
+    number: int
+    row: ListedRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page; `next` asks for the one after it, None where this is the last."""
+
+    rows: tuple[T, ...]
+    next: str | None
+
+
+class Listings(Part):
+    """What documents look like in lists. Kept in step with them by `Documents`."""
+
+    async def listings(
+        self,
+        kind: str | None = None,
+        *,
+        author: str | None = None,
+        tag: str | Sequence[str] | None = None,
+        sort: Sort = "recent",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[ListedRow]:
+        """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`."""
+        size = in_bounds(limit, PAGE_MAX)
+        tags = [tag] if isinstance(tag, str) else [*(tag or ())]
+        after = None if cursor is None else _decode(cursor, sort)
+        async with self._database.reading() as view:
+            kinds = [kind] if kind is not None else await _kinds(view)
+            pages = [await _page(view, each, author, tags, sort, after, size + 1) for each in kinds]
+        is_down = _SORTS[sort][1]
+        # The last column is the sort key, the one before it the target.
+        rows = [*heapq.merge(*pages, key=lambda row: (row[-1], row[-2]), reverse=is_down)]
+        shown = rows[:size]
+        more = _encode(shown[-1], sort) if len(rows) > size else None
+        return Page(tuple(listed_row(row) for row in shown), more)
+
+    async def count_listings(
+        self,
+        kind: str | None = None,
+        *,
+        author: str | None = None,
+        tag: str | Sequence[str] | None = None,
+    ) -> int:
+        """How many rows the pages of `listings` have in all."""
+        where, values = _filter(kind, author, [tag] if isinstance(tag, str) else [*(tag or ())])
+        row = await self._database.row(f"SELECT count(*) FROM listing l WHERE {where}", values)
+        return int(row[0]) if row else 0
+
+    async def listing(self, kind: str, author: str, record: str) -> ListedRow | None:
+        """One record, of its newest epoch."""
+        row = await self._database.row(
+            f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
+            " WHERE l.kind = ? AND l.record = ? AND l.author = ?"
+            " ORDER BY d.epoch DESC, d.id LIMIT 1",
+            (kind, record, author),
+        )
+        return listed_row(row) if row else None
+
+    async def candidates(self, kind: str, record: str) -> list[ListedRow]:
+        """The records of this bare id, one for each author, by author."""
+        rows = await self._database.rows(
+            # With max(), SQLite takes the other columns from the row that has it.
+            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE l.kind = ? AND l.record = ?"
+            " GROUP BY l.author ORDER BY l.author LIMIT ?",
+            (kind, record, CANDIDATES_MAX),
+        )
+        return [listed_row(row) for row in rows]
+
+    async def ratings(
+        self, target: str, kind: str = "module", limit: int = PAGE_MAX
+    ) -> list[RatingRow]:
+        """What each author says of `target` (`did/record`), the latest first."""
+        rows = await self._database.rows(
+            "SELECT target, kind, author, stars, review, installs, updated_us"
+            f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
+            (target, kind, in_bounds(limit, PAGE_MAX)),
+        )
+        return [RatingRow(*row) for row in rows]
+
+    async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
+        """The records of these documents, those that are still listed."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)", numbers
+            )
+        return {row[0]: listed_row(row) for row in rows}
+
+    async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
+        """The outbox: each document once, in the order of their last change, from after `seq`."""
+        rows = await self._database.rows(
+            f"SELECT o.seq, o.document, {COLUMNS} FROM outbox o"
+            " LEFT JOIN listing l ON l.document = o.document"
+            " WHERE o.seq > ? ORDER BY o.seq LIMIT ?",
+            (seq, in_bounds(limit, PAGE_MAX)),
+        )
+        return [
+            Changed(seq, number, None if row[0] is None else listed_row(row))
+            for seq, number, *row in rows
+        ]
+
+    async def newest_change(self) -> tuple[bytes, int]:
+        """(whose outbox it is, the last number given out)"""
+        row = await self._database.row(
+            "SELECT id, coalesce((SELECT max(seq) FROM outbox), 0) FROM store"
+        )
+        assert row is not None, "the first migration puts it there"
+        return row[0], row[1]
+
+
+def listed_row(row: Sequence[Any]) -> ListedRow:
+    """From `COLUMNS`; further columns are ignored."""
+    number, kind, author, record, name, description, tags, words, created, updated, fields = row[
+        :11
+    ]
+    listing = Listing(
+        kind,
+        author,
+        record,
+        name,
+        description,
+        tuple(json.loads(tags)),
+        words,
+        created,
+        updated,
+        fields,
+    )
+    return ListedRow(number, listing, *row[11:14])
+
+
+async def _kinds(view: Reading) -> list[str]:
+    return [row[0] for row in await view.rows(_KINDS)]
+
+
+async def _page(
+    view: Reading,
+    kind: str,
+    author: str | None,
+    tags: Sequence[str],
+    sort: Sort,
+    after: tuple[object, str] | None,
+    size: int,
+) -> list[Row]:
+    column, is_down = _SORTS[sort]
+    where, bound = _filter(kind, author, tags)
+    if after is not None:
+        where += f" AND (l.{column}, l.target) {'<' if is_down else '>'} (?, ?)"
+        bound += after
+    way = "DESC" if is_down else "ASC"
+    return await view.rows(
+        f"SELECT {COLUMNS}, l.target, l.{column} FROM listing l WHERE {where}"
+        f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
+        (*bound, size),
+    )
+
+
+def _filter(kind: str | None, author: str | None, tags: Sequence[str]) -> tuple[str, list[object]]:
+    where = ["true"]
+    values: list[object] = []
+    for column, wanted in (("l.kind", kind), ("l.author", author)):
+        if wanted is not None:
+            where.append(f"{column} = ?")
+            values.append(wanted)
+    for tag in tags:
+        where.append("l.document IN (SELECT document FROM listing_tag WHERE tag = ?)")
+        values.append(tag)
+    return " AND ".join(where), values
+
+
+def _encode(row: Row, sort: Sort) -> str:
+    text = json.dumps([sort, row[-1], row[-2]], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, sort: Sort) -> tuple[object, str]:
+    try:
+        if len(cursor) > CURSOR_CHARS_MAX:
+            raise ValueError("too long")
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        told, key, target = json.loads(base64.urlsafe_b64decode(padded))
+        expected = str if sort == "name" else int
+        if told != sort or type(key) is not expected or type(target) is not str:
+            raise ValueError("of another list")
+        if isinstance(key, int) and not -(1 << 63) <= key < 1 << 63:
+            raise ValueError("out of range")
+        key if isinstance(key, int) else key.encode()
+        target.encode()
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise BadCursor(f"This is no cursor of a list sorted by {sort}: {error}") from error
+    return key, target

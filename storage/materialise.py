@@ -1,0 +1,162 @@
+"""From the changes held to what a document is: a pure function, run in a worker thread.
+
+`judge` decides which changes count, `build` loads just those and projects the value. Nothing here
+depends on the order in which changes arrived, on a clock or on earlier results: a saved document is
+only a shortcut, taken where the changes it was made of still count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crdt.authority import Held, Validity, valid_changes
+from crdt.change import DocumentId
+from crdt.document import Document, Plain, load_usable, skeleton_for
+from crdt.errors import CrdtError
+from storage.listing import Listing, Projection, Projector
+
+READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
+SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
+INTEGER_MAX = (1 << 63) - 1  # what SQLite can hold
+INSTALLS_MAX = 1 << 40  # by one author; millions of them still add up to what SQLite can hold
+LISTING_BYTES_MAX = 1 << 20  # of all texts of one row: 16 full changes
+TAGS_MAX = 256
+BLOBS_MAX = 4_096
+BLOB_ID_BYTES = 32
+
+UNPROJECTABLE = "unprojectable"
+
+
+@dataclass(slots=True)
+class Work:
+    """One document, before it is materialised. Entries are known by their 32-byte ids."""
+
+    document: DocumentId
+    number: int | None
+    """None while it is new here."""
+    held: dict[bytes, Held] = field(default_factory=dict[bytes, Held])
+    """Every entry held."""
+    raws: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """Raw changes in memory: those that have just come, or all."""
+    counted: frozenset[bytes] = frozenset()
+    """The entries that `saved` was made of."""
+    saved: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something in a document that does not count, and why. `entry` None: the whole of it."""
+
+    entry: bytes | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a document has become."""
+
+    work: Work
+    value: Mapping[str, Plain]
+    heads: tuple[bytes, ...]
+    changes: int
+    left_out: Mapping[bytes, str]
+    saved: bytes | None
+    projection: Projection
+    troubles: tuple[Trouble, ...] = ()
+
+
+def judge(work: Work) -> Validity:
+    """Which of the entries held count."""
+    id = work.document
+    return valid_changes(work.held, owner=id.subspace, skeleton=skeleton_for(id.cls, id.kind))
+
+
+def is_incremental(work: Work, validity: Validity) -> bool:
+    """Whether `saved` and the changes in memory are all that is needed."""
+    if work.saved is None:
+        return work.raws.keys() >= set(validity.valid)
+    fresh = set(validity.valid) - work.counted
+    return work.counted <= set(validity.valid) and work.raws.keys() >= fresh
+
+
+def build(work: Work, validity: Validity, project: Projector) -> Built:
+    """Raises nothing that the document's authors could cause: their trouble is in the result."""
+    document, refused = load(work, validity)
+    left_out: dict[bytes, str] = {**validity.excluded}
+    left_out |= {entry: error.code for entry, error in refused.items()}
+    troubles = [Trouble(entry, error.code, error.detail) for entry, error in refused.items()]
+    value = document.to_py()
+    projection, trouble = _project(work.document, value, project)
+    if trouble is not None:
+        troubles.append(trouble)
+    changes = len(validity.valid) - len(refused)
+    return Built(
+        work,
+        value,
+        tuple(sorted(document.heads())),
+        changes,
+        left_out,
+        document.save() if changes >= SAVED_CHANGES_MIN and not refused else None,
+        projection,
+        tuple(troubles),
+    )
+
+
+def load(
+    work: Work, validity: Validity, actor: bytes = READER_ACTOR
+) -> tuple[Document, Mapping[bytes, CrdtError]]:
+    """The document of the valid changes, and the entries that the library refuses."""
+    id = work.document
+    if work.saved is not None and work.counted <= set(validity.valid):
+        fresh = [work.raws[entry] for entry in validity.valid if entry not in work.counted]
+        try:
+            document = Document.open(id.cls, id.kind, actor, work.saved)
+            if fresh:
+                document.receive(fresh)
+        except CrdtError:
+            # Which one, and what of the rest, is decided over all of them: ask again with all.
+            if not work.raws.keys() >= set(validity.valid):
+                raise
+        else:
+            return document, {}
+    entries = {work.held[entry].change: entry for entry in validity.valid}
+    raws = [work.raws[entry] for entry in validity.valid]
+    document, refused = load_usable(skeleton_for(id.cls, id.kind), raws, actor)
+    return document, {entries[change]: error for change, error in refused.items()}
+
+
+def _project(
+    id: DocumentId, value: Mapping[str, Any], project: Projector
+) -> tuple[Projection, Trouble | None]:
+    try:
+        row = project(id, value)
+        if row is not None:
+            _check_storable(row)
+    # The projector reads what strangers wrote; whatever it trips over concerns one document only.
+    except Exception as error:
+        return None, Trouble(None, UNPROJECTABLE, f"{type(error).__name__}: {error}")
+    return row, None
+
+
+def _check_storable(row: Projection) -> None:
+    """Raises `ValueError` for what SQLite could not hold, or should not."""
+    assert row is not None, "there is nothing to store"
+    size = 0
+    if isinstance(row, Listing):
+        numbers = [row.created_us, row.updated_us]
+        texts = [row.kind, row.author, row.record, row.name, row.description, row.text, *row.tags]
+        size = len(row.fields)
+        if len(row.tags) > TAGS_MAX or len(row.blobs) > BLOBS_MAX:
+            raise ValueError(f"over {TAGS_MAX} tags or {BLOBS_MAX} blobs")
+        if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
+            raise ValueError("a blob id of another length")
+    else:
+        numbers = [row.installs, row.updated_us]
+        texts = [row.target, row.kind, row.author, row.review]
+        if row.stars not in (None, 1, 2, 3, 4, 5) or row.installs > INSTALLS_MAX:
+            raise ValueError("stars are 1 to 5, and nobody installs that often")
+    if any(not 0 <= number <= INTEGER_MAX for number in numbers):
+        raise ValueError("a number that no database column holds")
+    if size + sum(len(text.encode()) for text in texts) > LISTING_BYTES_MAX:
+        raise ValueError(f"over {LISTING_BYTES_MAX} bytes of text")

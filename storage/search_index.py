@@ -1,0 +1,239 @@
+"""The search index: derived from the store, beside it on disk, never the truth.
+
+It follows the outbox and remembers in `position` whose outbox and how far, after each of its own
+commits: a crash between the two only repeats work. Delete the directory while the node is stopped,
+lose a part of it, or change its schema, and it is built again from SQLite with the same results.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import tantivy
+
+from storage.errors import StorageError
+from storage.listings import Changed, ListedRow, Sort
+from storage.part import in_bounds
+from storage.search_query import (
+    SCHEMA_VERSION,
+    SearchSort,
+    Wanted,
+    schema,
+    search,
+    to_document,
+)
+from storage.store import Store
+
+HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
+BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
+BATCH_DELAY_S = 0.2  # changes gather for one commit; what is published is found within a second
+PAGE_MAX = 100
+POSITION_FILE = "position.json"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record found. `snippet` is HTML: escaped text, matches in <b>."""
+
+    row: ListedRow
+    score: float
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One page of a search. `total` counts all that match."""
+
+    hits: tuple[Hit, ...]
+    total: int
+    next: str | None
+
+
+class SearchIndex:
+    """Made by `open_search_index`. One thread owns the writer; searches run on others."""
+
+    def __init__(self, home: Path, store: Store, thread: ThreadPoolExecutor) -> None:
+        self._directory = home / f"search-{SCHEMA_VERSION}"
+        self._store = store
+        self._thread = thread
+        self._turn = asyncio.Lock()
+        self._index: tantivy.Index
+        self._writer: tantivy.IndexWriter
+        self._owner = b""
+        self._seq = 0
+
+    async def search(
+        self,
+        text: str,
+        *,
+        kind: str | None = None,
+        tags: Sequence[str] = (),
+        author: str | None = None,
+        sort: SearchSort = "relevance",
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Hits:
+        """Records that match. Without words: a listing, newest first. Raises `BadCursor`."""
+        size = in_bounds(limit, PAGE_MAX)
+        if not text.strip():
+            order: Sort = "recent" if sort == "relevance" else sort
+            page = await self._store.listings(
+                kind, author=author, tag=tags, sort=order, limit=size, cursor=cursor
+            )
+            total = await self._store.count_listings(kind, author=author, tag=tags)
+            return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
+        wanted = Wanted(text, kind, author, tuple(tags), sort)
+        found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
+        rows = await self._store.listed([one.number for one in found.found])
+        hits = [
+            Hit(rows[one.number], one.score, one.snippet)
+            for one in found.found
+            if one.number in rows  # dropped since: the index follows, SQLite leads
+        ]
+        return Hits(tuple(hits), found.total, found.next)
+
+    async def behind(self) -> int:
+        """How many changes of the store the index has not seen yet, at most."""
+        _, newest = await self._store.newest_change()
+        return max(0, newest - self._seq)
+
+    async def follow(self, on_caught_up: Callable[[int], None] = lambda count: None) -> None:
+        """Keeps up with the store until cancelled; `on_caught_up` hears how many were taken."""
+        changed = asyncio.Event()
+        changed.set()
+        unsubscribe = self._store.subscribe(lambda event: changed.set())
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                if count := await self.catch_up():
+                    on_caught_up(count)
+                await asyncio.sleep(BATCH_DELAY_S)
+        finally:
+            unsubscribe()
+
+    async def catch_up(self) -> int:
+        """Takes in what changed since the last time; gives how many documents."""
+        async with self._turn:
+            return await self._catch_up()
+
+    async def rebuild(self) -> int:
+        """Makes the whole index again; searches see the old one until it is whole."""
+        async with self._turn:
+            await self._forget()
+            return await self._catch_up(is_fresh=True)
+
+    async def open(self) -> None:
+        """Opens the directory and catches up, or builds anew. Called by `open_search_index`."""
+        self._owner, newest = await self._store.newest_change()
+        is_whole = await self._run(self._open_directory)
+        if not is_whole or not 0 <= self._seq <= newest:
+            await self._forget()
+        await self._catch_up(is_fresh=self._seq == 0)
+
+    async def close(self) -> None:
+        """Waits for what is being written, and lets the directory go."""
+        await self._run(self._writer.wait_merging_threads)
+
+    async def _forget(self) -> None:
+        await self._run(self._writer.delete_all_documents)
+        self._seq = 0
+        # Gone before anything is added: a rebuild that is cut short begins again.
+        await self._run(_unlink, self._directory / POSITION_FILE)
+
+    async def _catch_up(self, *, is_fresh: bool = False) -> int:
+        """A fresh index is shown when it is whole, any other after each batch."""
+        applied = 0
+        while changes := await self._store.changed_since(self._seq, BATCH):
+            await self._run(self._apply, changes, is_fresh)
+            self._seq = changes[-1].seq
+            applied += len(changes)
+            if not is_fresh:
+                await self._run(self._publish)
+        if is_fresh:
+            await self._run(self._publish)
+        return applied
+
+    def _apply(self, changes: Sequence[Changed], is_fresh: bool) -> None:
+        for change in changes:
+            if not is_fresh:
+                self._writer.delete_documents_by_term("id", str(change.number))
+            if change.row is not None:
+                self._writer.add_document(to_document(change.row))
+
+    def _publish(self) -> None:
+        self._writer.commit()
+        self._index.reload()  # without it searchers keep the old view
+        _write_position(self._directory / POSITION_FILE, self._owner, self._seq)
+
+    def _open_directory(self) -> bool:
+        """Whether what lies there can be followed on; else an empty index is opened."""
+        self._directory.parent.mkdir(parents=True, exist_ok=True)
+        for other in self._directory.parent.glob("search-*"):
+            if other != self._directory:
+                shutil.rmtree(other)
+        position = _read_position(self._directory / POSITION_FILE, self._owner)
+        try:
+            self._open_writer()
+        except ValueError as error:
+            if "LockBusy" in str(error):
+                raise StorageError("Another process is writing the search index.") from error
+            shutil.rmtree(self._directory)  # damaged: it is only derived
+            self._open_writer()
+            position = None
+        self._seq = position or 0
+        return position is not None
+
+    def _open_writer(self) -> None:
+        self._directory.mkdir(exist_ok=True)
+        self._index = tantivy.Index(schema(), path=str(self._directory))
+        # More threads would make the order of documents differ from one time to the next.
+        self._writer = self._index.writer(HEAP_BYTES, num_threads=1)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+
+
+@asynccontextmanager
+async def open_search_index(home: Path, store: Store) -> AsyncGenerator[SearchIndex]:
+    """The index in `home`, in step with `store`; built anew where it must be.
+
+    Raises `StorageError` where another process holds it.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="search-index") as thread:
+        index = SearchIndex(home, store, thread)
+        await index.open()
+        try:
+            yield index
+        finally:
+            await asyncio.shield(index.close())
+
+
+def _write_position(file: Path, owner: bytes, seq: int) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps({"store": owner.hex(), "seq": seq}))
+    os.replace(part, file)
+
+
+def _read_position(file: Path, owner: bytes) -> int | None:
+    """None where there is none, it cannot be read, or it is of another store."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads(file.read_text())
+        if told["store"] == owner.hex() and type(told["seq"]) is int:
+            return int(told["seq"])
+    return None
+
+
+def _unlink(file: Path) -> None:
+    file.unlink(missing_ok=True)

@@ -1,0 +1,255 @@
+"""The store: everything a node keeps, in one SQLite file.
+
+Entries come in by two doors, `receive` (from others, checked) and `commit` (our own acts); each is
+one durable transaction that also brings the documents, lists, ratings and the outbox in step. All
+the rest reads, or keeps what is this node's own: blobs, what is installed, whom it knows.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crdt.capability import CapabilityCache
+from crdt.change import (
+    CheckedEntry,
+    DocumentId,
+    SignedEntry,
+    Signer,
+    check_entry,
+    encode_signed,
+    sign_change,
+)
+from crdt.document import Editor
+from crdt.entry import tai_from_unix_us
+from crdt.errors import CrdtError
+from crdt.path import shown
+from storage.address_book import AddressBook
+from storage.answers import Answers
+from storage.append import Arrivals, append, events, rewrite, without_known
+from storage.appended import Appended, Listener
+from storage.blobs import Blobs
+from storage.database import Database, Writing, nothing, open_database
+from storage.documents import Documents, Materialiser
+from storage.errors import StorageError
+from storage.installed import InstalledModules
+from storage.items import Items
+from storage.listing import Projector
+from storage.listings import Listings
+from storage.materialise import Work
+from storage.quarantine import Quarantine, Refusal, add_refusals
+from storage.workers import WORKERS, open_workers
+
+SELF = "self"
+REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
+CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a batch."""
+
+    added: tuple[bytes, ...]
+    """32-byte ids of the entries that are new here, durable now."""
+    known: int
+    refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An act of our own, durable now."""
+
+    id: bytes
+    """Of the entry, 32 bytes."""
+    signed: SignedEntry
+    heads: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """For the status page."""
+
+    records: dict[str, int]
+    """How many of each kind are listed; "rating" among them."""
+    entries: int
+    documents: int
+    blobs: int
+    blob_bytes: int
+    """Of the chunks held, each once."""
+    refused: int
+    left_out: int
+    changed: int
+    """The newest number of the outbox: what the index should have reached."""
+
+
+class Store(Documents, Items, Listings, Blobs, Quarantine, InstalledModules, Answers, AddressBook):
+    """Made by `open_store`."""
+
+    def __init__(
+        self, database: Database, clock_us: Callable[[], int], materialiser: Materialiser
+    ) -> None:
+        super().__init__(database, clock_us, materialiser)
+        self.appended = Appended()
+
+    async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
+        """Checks entries from outside and keeps the good ones, all in one durable transaction.
+
+        What is refused goes to quarantine with its reason, and takes nothing else with it.
+        """
+        checked, refused = await self._check(entries, source)
+        arrivals = Arrivals((), source, self._clock_us())
+        known = 0
+        if checked or refused:
+            async with self._database.transaction() as write:
+                fresh, known = await without_known(write, checked)
+                arrivals = Arrivals(fresh, source, self._clock_us())
+                if fresh:
+                    await append(write, arrivals, self._materialiser)
+                await add_refusals(write, refused, arrivals.at_us)
+        self._tell(arrivals)
+        return Received(tuple(one.id for one in arrivals.entries), known, tuple(refused))
+
+    async def commit(
+        self,
+        document: DocumentId,
+        edit: Callable[[Editor], None],
+        signer: Signer,
+        *,
+        auth_heads: Iterable[bytes] = (),
+    ) -> Committed | None:
+        """One act of our own on `document`, signed and durable; None where `edit` changed nothing.
+
+        The only way this node writes. What `edit` raises passes through, and nothing happened.
+        Raises `CrdtError` where the signer may not, or the change is too large.
+        """
+        async with self._database.transaction() as write:
+            signed = await self._author(write, document, edit, signer, tuple(auth_heads))
+            if signed is None:
+                return None
+            checked = await self._materialiser.workers.run(
+                check_entry, signed, self._materialiser.capabilities
+            )
+            arrivals = Arrivals([checked], SELF, self._clock_us())
+            (built,) = await append(write, arrivals, self._materialiser)
+        self._tell(arrivals)
+        return Committed(checked.id, signed, built.heads)
+
+    async def rematerialise(self) -> int:
+        """Makes documents, lists and ratings again from the entries; gives how many documents.
+
+        After an update that projects otherwise, or on `reindex`. Each batch is whole by itself.
+        """
+        done = cursor = 0
+        while rows := await self.documents(limit=REMATERIALISED, cursor=cursor):
+            async with self._database.transaction() as write:
+                await rewrite(write, [row.id for row in rows], self._materialiser)
+            done, cursor = done + len(rows), rows[-1].number
+        return done
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """`listener` hears of entries appended from now on; see `Appended`."""
+        return self.appended.subscribe(listener)
+
+    async def counts(self) -> Counts:
+        """How much of everything there is, in one view."""
+        async with self._database.reading() as view:
+            kinds = await view.rows("SELECT kind, count(*) FROM listing GROUP BY kind")
+            records = {str(kind): int(count) for kind, count in kinds}
+            if ratings := await view.number("SELECT count(*) FROM rating"):
+                records["rating"] = ratings
+            return Counts(
+                records,
+                await view.number("SELECT count(*) FROM item"),
+                await view.number("SELECT count(*) FROM document"),
+                await view.number("SELECT count(*) FROM blob WHERE is_complete"),
+                await view.number("SELECT sum(length(data)) FROM chunk"),
+                await view.number("SELECT sum(times) FROM quarantine"),
+                await view.number("SELECT count(*) FROM left_out"),
+                await view.number("SELECT max(seq) FROM outbox"),
+            )
+
+    async def _check(
+        self, entries: Sequence[SignedEntry], source: str
+    ) -> tuple[list[CheckedEntry], list[Refusal]]:
+        """Stateless checks in worker threads; results in the order given."""
+        workers, capabilities = self._materialiser.workers, self._materialiser.capabilities
+        share = max(CHECKED_ALONE_MAX, -(-len(entries) // WORKERS))
+        parts = [entries[at : at + share] for at in range(0, len(entries), share)]
+        done = await asyncio.gather(
+            *(workers.run(_check_each, part, capabilities, source) for part in parts)
+        )
+        checked = [one for part, _ in done for one in part]
+        return checked, [refusal for _, part in done for refusal in part]
+
+    async def _author(
+        self,
+        write: Writing,
+        document: DocumentId,
+        edit: Callable[[Editor], None],
+        signer: Signer,
+        auth_heads: tuple[bytes, ...],
+    ) -> SignedEntry | None:
+        device = signer.device.public
+        works = await self._materialiser.works(write, [document])
+        work = works.get(document) or Work(document, None)
+        ((_, validity),) = await self._materialiser.judge(write, [work])
+        _check_own_chain(work, validity.valid, device)
+        opened = await self._materialiser.open(write, work, validity, device)
+        raw = await self._materialiser.workers.run(opened.change, edit)
+        if raw is None:
+            return None
+        prev = next((id for id in reversed(validity.valid) if work.held[id].device == device), None)
+        last = await write.number("SELECT timestamp FROM authored WHERE device = ?", (device,))
+        timestamp = max(tai_from_unix_us(self._clock_us()), last + 1)
+        await write.run("INSERT OR REPLACE INTO authored VALUES (?, ?)", (device, timestamp))
+        return sign_change(
+            raw, document, signer=signer, prev=prev, auth_heads=auth_heads, timestamp=timestamp
+        )
+
+    def _tell(self, arrivals: Arrivals) -> None:
+        for event in events(arrivals):
+            self.appended.tell(event)
+
+
+def _check_own_chain(work: Work, valid: Sequence[bytes], device: bytes) -> None:
+    """Writing on top of what does not count would use a sequence number twice."""
+    counted = {work.held[id].seq for id in valid if work.held[id].device == device}
+    lost = {one.seq for one in work.held.values() if one.device == device} - counted
+    if lost:
+        raise StorageError(
+            f"Changes {sorted(lost)} of this device to this record do not count any more, so it "
+            "cannot go on writing here: use a new device key."
+        )
+
+
+def _check_each(
+    entries: Sequence[SignedEntry], capabilities: CapabilityCache, source: str
+) -> tuple[list[CheckedEntry], list[Refusal]]:
+    checked: list[CheckedEntry] = []
+    refused: list[Refusal] = []
+    for signed in entries:
+        try:
+            checked.append(check_entry(signed, capabilities))
+        except CrdtError as error:
+            where = shown(signed.entry.path)
+            refused.append(Refusal(source, where, error.code, error.detail, encode_signed(signed)))
+    return checked, refused
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path,
+    *,
+    project: Projector,
+    clock_us: Callable[[], int],
+    on_step: Callable[[str], None] = nothing,
+) -> AsyncGenerator[Store]:
+    """The store at `path`, made or migrated if need be, closed on leaving.
+
+    `project` turns documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for
+    tests that stop the process at a write. Raises `NewerSchema` or `Corrupt`.
+    """
+    with open_workers() as workers:
+        async with open_database(path, on_step=on_step) as database:
+            yield Store(database, clock_us, Materialiser(project, workers))

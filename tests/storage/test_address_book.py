@@ -1,0 +1,18 @@
+"""Whom a node knows."""
+
+from dataclasses import replace
+
+from crdt.keys import DeviceKey
+from storage.address_book import KnownPeer
+from storage.store import Store
+
+
+async def test_an_address_told_by_a_person_stays_so(store: Store) -> None:
+    told = KnownPeer("10.0.0.2:4747", None, None, "static", 1)
+    found = KnownPeer("10.0.0.2:4747", DeviceKey(bytes(32)), "did:key:z", "mdns", 9)
+    other = KnownPeer("10.0.0.3:4747", None, None, "mdns", 10)
+    for peer in (told, found, other):
+        await store.remember_peer(peer)
+    assert await store.known_peers() == [replace(found, source="static"), other]
+    assert await store.forget_peer(other.address)
+    assert not await store.forget_peer(other.address)

@@ -1,0 +1,50 @@
+"""One writer, and readers who never wait for it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database, open_database
+
+
+async def test_readers_see_the_state_before_an_open_write(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database:
+        async with asyncio.timeout(5), database.transaction() as write:
+            await write.run("INSERT INTO namespace (key) VALUES (zeroblob(32))")
+            assert await database.rows("SELECT * FROM namespace") == []
+            assert len(await write.rows("SELECT * FROM namespace")) == 1
+        assert len(await database.rows("SELECT * FROM namespace")) == 1
+
+
+async def test_a_view_does_not_change_under_its_reader(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database, database.reading() as view:
+        assert await view.number("SELECT count(*) FROM namespace") == 0
+        async with database.transaction() as write:
+            await write.run("INSERT INTO namespace (key) VALUES (zeroblob(32))")
+        assert await view.number("SELECT count(*) FROM namespace") == 0
+
+
+async def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
+    async def fail(database: Database) -> None:
+        async with database.transaction() as write:
+            await write.run("INSERT INTO namespace (key) VALUES (zeroblob(32))")
+            raise LookupError
+
+    async with open_database(tmp_path / "p.db") as database:
+        with pytest.raises(LookupError):
+            await fail(database)
+        assert await database.rows("SELECT * FROM namespace") == []
+
+
+async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database, database.transaction() as write:
+        assert await write.row("PRAGMA synchronous") == (2,), "FULL"
+        assert await write.row("PRAGMA journal_mode") == ("wal",)
+        assert await write.row("PRAGMA foreign_keys") == (1,)
+
+
+async def test_readers_cannot_write(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database:
+        with pytest.raises(Exception, match="readonly"):
+            await database.rows("DELETE FROM namespace")

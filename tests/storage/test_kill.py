@@ -1,0 +1,74 @@
+"""The process is killed at every step of a write; what it had acknowledged is there."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crdt.area import Area
+from crdt.keys import COMMONS
+from crdt.order import Bounds
+from storage.store import open_store
+from tests.storage.people import ALICE, NOW_US, project
+
+STEPS_MAX = 200  # no write has so many; a child that ends by itself ends the loop much earlier
+
+
+def run_child(home: Path, *, stop_at: int) -> tuple[int, list[str]]:
+    """(exit code, the ids it acknowledged)"""
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("killed_writer.py")),
+            str(home),
+            str(stop_at),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode, done.stdout.split()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+async def test_killed_at_every_step_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    for step in range(0, STEPS_MAX, 1):
+        home = tmp_path / str(step)
+        home.mkdir()
+        code, acknowledged = run_child(home, stop_at=step)
+        await check(home, acknowledged)
+        if code == 0:
+            assert step > 20, "the child writes in many steps"
+            return
+    raise AssertionError("the child never came to its end")
+
+
+async def check(home: Path, acknowledged: list[str]) -> None:
+    path = home / "panspermia.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        ids = await store.ids(COMMONS, Area(), Bounds(), 1_000)
+        assert {bytes.fromhex(id)[:16] for id in acknowledged} <= set(ids)
+        entries = await store.entries(COMMONS, ids)
+        assert len(entries) == len(ids), "every item has its entry"
+        counts = await store.counts()
+        assert counts.entries == len(ids)
+        # the child's last write may have been durable before it could say so, never by halves
+        assert len(ids) - len(acknowledged) in (0, 1, BATCH)
+        state = await store.read(ALICE.document("io.alice.clock"))
+        listed = await store.listing("module", ALICE.did, "io.alice.clock")
+        if listed is not None:
+            assert state is not None
+            assert listed.listing.name == dict(state.value)["head"]["name"]  # type: ignore[index, call-overload]  # plain values
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+BATCH = 5

@@ -1,0 +1,88 @@
+"""Lists in every order, page by page."""
+
+from itertools import pairwise
+
+import pytest
+
+from storage.errors import BadCursor
+from storage.listings import ListedRow, Sort
+from storage.store import Store
+from tests.storage.people import ALICE, BOB, CAROL, named, rated, tagged
+
+SORTS: list[Sort] = ["recent", "rating", "downloads", "name"]
+
+
+async def publish(store: Store) -> None:
+    entries = [
+        person.publishes(f"io.m{n}", named(f"M{n % 5}", at=n % 4))
+        for n in range(11)
+        for person in (ALICE, BOB)
+    ]
+    entries += CAROL.writes(CAROL.document("io.tagged"), named("tagged"), tagged("a", "b"))
+    for stars, record in ((5, "io.m3"), (1, "io.m4"), (5, "io.m5")):
+        target = CAROL.document(f"{ALICE.did}/{record}", cls="rate")
+        entries += CAROL.writes(target, rated(stars, installs=stars))
+    await store.receive(entries, source="peer")
+
+
+def order(row: ListedRow, sort: Sort) -> tuple[object, str]:
+    target = row.listing.target
+    match sort:
+        case "recent":
+            return -row.listing.updated_us, target
+        case "rating":
+            return -row.rating_key, target
+        case "downloads":
+            return -row.installs, target
+        case "name":
+            return row.listing.name.casefold(), target
+
+
+@pytest.mark.parametrize("kind", [None, "module"])
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_are_the_whole_list_in_order(
+    store: Store, sort: Sort, kind: str | None
+) -> None:
+    await publish(store)
+    whole = (await store.listings(kind, sort=sort, limit=1_000)).rows
+    assert len(whole) == 23
+    assert all(
+        order(left, sort)[0] <= order(right, sort)[0]  # type: ignore[operator]  # of one type
+        for left, right in pairwise(whole)
+    )
+    rows: list[ListedRow] = []
+    cursor = None
+    while True:
+        page = await store.listings(kind, sort=sort, limit=4, cursor=cursor)
+        rows += page.rows
+        if (cursor := page.next) is None:
+            break
+    assert tuple(rows) == whole
+
+
+async def test_lists_narrow_by_author_and_tags(store: Store) -> None:
+    await publish(store)
+    assert len((await store.listings("module", author=ALICE.did)).rows) == 11
+    assert await store.count_listings("module", author=ALICE.did) == 11
+    assert [row.listing.name for row in (await store.listings(tag=["a", "b"])).rows] == ["tagged"]
+    assert (await store.listings(tag=["a", "c"])).rows == ()
+    assert (await store.listings("genome")).rows == ()
+
+
+async def test_a_bare_id_has_its_candidates(store: Store) -> None:
+    await publish(store)
+    found = await store.candidates("module", "io.m3")
+    assert {row.listing.author for row in found} == {ALICE.did, BOB.did}
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "e30", "W10", "Wyduby", "é", "A" * 10_000])
+async def test_a_cursor_of_something_else_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        await store.listings(cursor=cursor)
+
+
+async def test_a_cursor_belongs_to_its_order(store: Store) -> None:
+    await publish(store)
+    page = await store.listings(limit=1)
+    with pytest.raises(BadCursor):
+        await store.listings(sort="name", cursor=page.next)

@@ -1,0 +1,103 @@
+"""A database from yesterday, from tomorrow, cut short, or of somebody else."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.database import open_database
+from storage.errors import Corrupt, NewerSchema
+from storage.migration import Migration, migrate, migrations
+from storage.store import open_store
+from tests.storage.people import ALICE, NOW_US, named, project
+
+ONE = Migration(1, "0001_one", "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (7);")
+TWO = Migration(2, "0002_two", "ALTER TABLE a RENAME TO b; INSERT INTO b VALUES (8);")
+BROKEN = Migration(2, "0002_broken", "INSERT INTO a VALUES (9); INSERT INTO nowhere VALUES (1);")
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(sql).fetchall()
+
+
+def test_a_new_file_gets_every_migration(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "panspermia.db"
+    assert migrate(path) == migrations()
+    assert migrate(path) == []
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_an_old_file_is_copied_and_then_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path, [ONE])
+    assert migrate(path, [ONE, TWO]) == [TWO]
+    assert rows(path, "SELECT x FROM b ORDER BY x") == [(7,), (8,)]
+    copy = tmp_path / "p.db.before-0002"
+    assert rows(copy, "SELECT x FROM a") == [(7,)]
+    assert rows(copy, "PRAGMA user_version") == [(1,)]
+    assert sorted(file.name for file in tmp_path.glob("*.part")) == []
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path, [ONE])
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(path, [ONE, BROKEN])
+    assert rows(path, "SELECT x FROM a") == [(7,)]
+    assert rows(path, "PRAGMA user_version") == [(1,)]
+
+
+async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(NewerSchema, match="update panspermia"):
+        async with open_database(path):
+            pass
+    assert path.read_bytes() == before
+
+
+async def test_a_cut_file_is_said_to_be_cut(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await store.commit(ALICE.document("io.alice.clock"), named("clock"), ALICE.signer)
+    whole = path.read_bytes()
+    for size in (50, 4_096, len(whole) // 2, len(whole) - 4_096):
+        path.write_bytes(whole[:size])
+        with pytest.raises(Corrupt, match="backup"):
+            async with open_store(path, project=project, clock_us=lambda: NOW_US):
+                pass
+        assert path.read_bytes() == whole[:size]
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 200])
+def test_another_file_is_no_database(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "p.db"
+    path.write_bytes(content)
+    with pytest.raises(Corrupt):
+        migrate(path)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA application_id = 1234")
+        database.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(Corrupt, match="another program"):
+        migrate(path)
+
+
+async def test_pages_overwritten_in_the_middle_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await store.commit(ALICE.document("io.alice.clock"), named("clock"), ALICE.signer)
+    data = bytearray(path.read_bytes())
+    data[4_096:] = b"\x55" * (len(data) - 4_096)
+    path.write_bytes(data)
+    with pytest.raises(Corrupt):
+        async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+            await store.listings()
