@@ -15,7 +15,8 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownVersion       the module has no such version
 ├── InvalidRating        stars or review out of bounds
 ├── Unsolvable           no set of versions fits: .detail is the explanation
-└── TooHard              the budget of steps or time was spent before an answer
+├── TooHard              the budget of steps or time was spent before an answer
+└── WasmError            see wasm/errors.py
 ```
 """
 

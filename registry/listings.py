@@ -1,0 +1,54 @@
+"""What lists and search show of each kind of document: the projector handed to storage."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from crdt.change import DocumentId
+from registry import module, ratings
+from registry.listed import Module
+from storage.listing import Listing, Projection
+
+WORD = "module"
+KINDS = {module.KIND: WORD}
+"""The word people use for each kind of document."""
+
+
+def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
+    """The row of one document; None for kinds that are not listed.
+
+    Raises `MalformedRecord` where the document is not what its kind promises.
+    """
+    match document.cls, document.kind:
+        case module.CLASS, module.KIND:
+            return _module(document, value)
+        case ratings.CLASS, ratings.KIND:
+            return ratings.rating_of(document, value)
+        case _:
+            return None
+
+
+def _module(document: DocumentId, value: Mapping[str, Any]) -> Listing:
+    listed = module.module_of(document, value)
+    created_us, updated_us = module.created_and_updated_us(listed, value)
+    return Listing(
+        kind=WORD,
+        author=listed.author_did,
+        record=listed.id,
+        name=listed.name,
+        description=listed.description,
+        tags=listed.tags,
+        text=_words(listed),
+        created_us=created_us,
+        updated_us=updated_us,
+        fields=msgspec.json.encode(listed),
+        blobs=tuple(dict.fromkeys(version.blob for version in listed.versions)),
+    )
+
+
+def _words(listed: Module) -> str:
+    """More to find it by: the id's parts, what it exports, its readme."""
+    latest = next(each for each in listed.versions if each.version == listed.latest_version)
+    exports = " ".join(each.name for each in latest.capabilities)
+    return "\n".join((listed.id.replace(".", " "), exports, listed.license, listed.readme))

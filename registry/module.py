@@ -1,0 +1,276 @@
+"""A module's document: what it looks like to readers, whoever wrote it.
+
+```
+head      name, description, license, readme, created_us                    texts; µs since 1970
+tags      {tag: nonce}
+versions  {version: {statement, signature, device,                          bytes, signed once
+                     published_us, changelog, exports,                      exports: CBOR
+                     yanked?, deprecated?}}                                 the reason, "" for none
+```
+Everything a version states stands in its signed statement and nowhere else, so the two cannot
+disagree (docs/decisions/0012). `publication.py` makes the edits.
+
+Documents come from strangers: `module_of` raises `MalformedRecord` and nothing else. A version that
+cannot be read is left out and named in `problems`; the others stand.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from crdt import cbor
+from crdt.change import DocumentId
+from crdt.did import encode_did_key
+from crdt.ed25519 import SIGNATURE_BYTES
+from crdt.errors import Malformed
+from crdt.keys import KEY_BYTES
+from registry.errors import InvalidVersion, MalformedRecord, RegistryError, quoted
+from registry.listed import (
+    Capability,
+    Module,
+    ModuleDependency,
+    ModuleVersion,
+    ReleaseVerdict,
+    rfc3339,
+)
+from registry.manifest import (
+    DESCRIPTION_CHARACTERS_MAX,
+    NAME_CHARACTERS_MAX,
+    TAG_CHARACTERS_MAX,
+    TAGS_MAX,
+)
+from registry.names import ModuleName, parse_id
+from registry.plain import as_map
+from registry.spdx import EXPRESSION_CHARACTERS_MAX
+from registry.statement import Release, SignedRelease, decode_statement
+from registry.versions import Version, newest, parse_version, place_of
+from registry.wasm.names import unsafe
+
+CLASS, KIND = "pub", "mod"
+
+README_BYTES_MAX = 20 * 1024  # one change of 64 KiB holds it beside a statement of 24
+CHANGELOG_BYTES_MAX = 4 * 1024
+EXPORTS_BYTES_MAX = 8 * 1024
+EXPORTS_MAX = 256  # the largest module exports 75,000; beyond this nobody reads on
+REASON_CHARACTERS_MAX = 500
+VERSIONS_MAX = 1_000  # a document takes 2,000 changes
+PROBLEMS_MAX = 32
+TIME_US_MAX = 253_402_300_799_999_999  # the year 9999, where RFC 3339 ends
+
+Plain = Mapping[str, Any]
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One version that could be read."""
+
+    version: Version
+    published_us: int
+    shown: ModuleVersion
+
+
+def module_name_of(document: DocumentId) -> ModuleName:
+    """Whose module the document is, and which. Raises `MalformedRecord`."""
+    if (document.cls, document.kind) != (CLASS, KIND):
+        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a module")
+    try:
+        id = parse_id(document.record.decode("ascii"))
+    except (UnicodeDecodeError, RegistryError) as error:
+        raise MalformedRecord(f"a module under a record that is no id: {error}") from error
+    return ModuleName(encode_did_key(document.subspace), id)
+
+
+def module_of(document: DocumentId, value: Plain) -> Module:
+    """The module as people see it. Downloads and rating are the caller's to add.
+
+    Raises `MalformedRecord` where the head cannot be read or no version is left.
+    """
+    name = module_name_of(document)
+    head, versions = _map(value, "head"), _map(value, "versions")
+    problems: list[str] = []
+    readings = _readings(name, versions, problems)
+    if not readings:
+        first = f": {problems[0]}" if problems else ""
+        raise MalformedRecord(f"{name} has no version that can be read{first}")
+    created_us = _time(head, "created_us")
+    latest = _latest(readings)
+    return Module(
+        id=name.id,
+        name=_line(head, "name", NAME_CHARACTERS_MAX) or name.id.rpartition(".")[2],
+        description=_line(head, "description", DESCRIPTION_CHARACTERS_MAX),
+        author_did=str(name.author),
+        license=_line(head, "license", EXPRESSION_CHARACTERS_MAX),
+        tags=_tags(_map(value, "tags")),
+        versions=tuple(each.shown for each in readings),
+        latest_version=latest.version,
+        created_at=rfc3339(created_us),
+        updated_at=rfc3339(max(created_us, *(each.published_us for each in readings))),
+        dependencies=latest.dependencies,
+        readme=_text(head, "readme", README_BYTES_MAX),
+        problems=tuple(problems[:PROBLEMS_MAX]),
+    )
+
+
+def created_and_updated_us(module: Module, value: Plain) -> tuple[int, int]:
+    """When the module first and last changed, of a value that `module_of` could read."""
+    created_us = _time(_map(value, "head"), "created_us")
+    shown = {each.version for each in module.versions}
+    versions = _map(value, "versions")
+    return created_us, max(
+        created_us, *(_time(versions[version], "published_us") for version in shown)
+    )
+
+
+def signed_release_of(value: Plain, version: str) -> SignedRelease | None:
+    """The statement of one version as it was signed, for `verify_release`; None without one.
+
+    Raises `MalformedRecord` where it is there but is no statement at all.
+    """
+    fields = _map(value, "versions").get(version)
+    return None if fields is None else _signed(_as_map(fields, f"version {quoted(version)}"))
+
+
+def _readings(name: ModuleName, versions: Plain, problems: list[str]) -> list[_Reading]:
+    """The readable versions, ascending; of two that differ in build metadata the first by text."""
+    by_place: dict[Any, _Reading] = {}
+    for text in sorted(versions):
+        try:
+            reading = _reading(name, text, _as_map(versions[text], "it"))
+        except (MalformedRecord, InvalidVersion) as error:
+            problems.append(f"version {quoted(text)}: {error.detail}")
+            continue
+        first = by_place.setdefault(place_of(reading.version), reading)
+        if first is not reading:
+            problems.append(f"version {quoted(text)}: is {first.version} with other metadata")
+    if len(by_place) > VERSIONS_MAX:
+        problems.append(f"{len(by_place) - VERSIONS_MAX} old versions are not shown")
+    readings = sorted(by_place.values(), key=lambda each: each.version)
+    return readings[-VERSIONS_MAX:]
+
+
+def _reading(name: ModuleName, text: str, fields: Plain) -> _Reading:
+    version = parse_version(text)
+    signed = _signed(fields)
+    try:
+        release = decode_statement(signed.statement)
+    except RegistryError as error:
+        raise MalformedRecord(error.detail) from error
+    if (release.module, release.version) != (name, text):
+        raise MalformedRecord(f"its statement is of {release.module} {release.version}")
+    published_us = _time(fields, "published_us")
+    return _Reading(version, published_us, _shown(signed, release, fields, published_us))
+
+
+def _shown(
+    signed: SignedRelease, release: Release, fields: Plain, published_us: int
+) -> ModuleVersion:
+    return ModuleVersion(
+        version=release.version,
+        published_at=rfc3339(published_us),
+        wasm_hash=release.artifact.sha256.hex(),
+        blake3=release.artifact.blake3.hex(),
+        blob=release.artifact.blob.hex(),
+        wasm_size=release.artifact.size,
+        changelog=_text(fields, "changelog", CHANGELOG_BYTES_MAX),
+        signature=signed.signature.hex(),
+        device=encode_did_key(signed.device),
+        capabilities=tuple(_exports(fields)),
+        imports=release.imports,
+        dependencies=tuple(
+            ModuleDependency(module, need.range, need.is_optional)
+            for module, need in release.dependencies.items()
+        ),
+        deprecated="deprecated" in fields,
+        deprecation=_line(fields, "deprecated", REASON_CHARACTERS_MAX),
+        yanked="yanked" in fields,
+        yank_reason=_line(fields, "yanked", REASON_CHARACTERS_MAX),
+        verdict=ReleaseVerdict(release.checker, release.features),
+    )
+
+
+def _signed(fields: Plain) -> SignedRelease:
+    signature = _bytes(fields, "signature", SIGNATURE_BYTES)
+    return SignedRelease(
+        _as(fields.get("statement"), bytes, "its statement"),
+        signature,
+        _bytes(fields, "device", KEY_BYTES),
+    )
+
+
+def _exports(fields: Plain) -> Iterator[Capability]:
+    """What the module offers, as its author's node read it; nothing where that cannot be read."""
+    try:
+        encoded = _as(fields.get("exports", b""), bytes, "exports")
+        if encoded:
+            rows = cbor.decode(encoded, bytes_max=EXPORTS_BYTES_MAX, depth_max=2)
+            for name, kind, signature in msgspec.convert(rows, list[tuple[str, str, str]]):
+                yield Capability(name, kind, signature)
+    except (Malformed, msgspec.ValidationError) as error:
+        raise MalformedRecord(f"its exports cannot be read: {error}") from error
+
+
+def _latest(readings: list[_Reading]) -> ModuleVersion:
+    """The newest that was not yanked, else the newest."""
+    kept = [each for each in readings if not each.shown.yanked] or readings
+    best = newest(each.version for each in kept)
+    return next(each.shown for each in kept if each.version == best)
+
+
+def _tags(tags: Plain) -> tuple[str, ...]:
+    for tag in tags:
+        if len(tag) > TAG_CHARACTERS_MAX or unsafe(tag):
+            raise MalformedRecord(f"a tag {quoted(tag)}")
+    return tuple(sorted(tags)[:TAGS_MAX])
+
+
+# ── fields of a stranger's map ───────────────────────────────────────────────────────────────────
+
+
+def _as(value: object, kind: type[Kind], what: str) -> Kind:
+    if type(value) is not kind:  # a bool is no int here
+        raise MalformedRecord(f"{what} is {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _map(value: Plain, key: str) -> dict[str, Any]:
+    return _as_map(value.get(key), key)
+
+
+def _as_map(value: object, what: str) -> dict[str, Any]:
+    fields = as_map(value)
+    if fields is None:
+        raise MalformedRecord(f"{what} is {type(value).__name__}, not a map")
+    return fields
+
+
+def _bytes(fields: Plain, key: str, length: int) -> bytes:
+    value = _as(fields.get(key), bytes, key)
+    if len(value) != length:
+        raise MalformedRecord(f"{key} has {len(value)} bytes, not {length}")
+    return value
+
+
+def _time(fields: Plain, key: str) -> int:
+    value = _as(fields.get(key), int, key)
+    if not 0 <= value <= TIME_US_MAX:
+        raise MalformedRecord(f"{key} is {value}")
+    return value
+
+
+def _text(fields: Plain, key: str, bytes_max: int) -> str:
+    value = _as(fields.get(key, ""), str, key)
+    if len(value) > bytes_max or len(value.encode(errors="replace")) > bytes_max:
+        raise MalformedRecord(f"{key} has more than {bytes_max} bytes")
+    return value
+
+
+def _line(fields: Plain, key: str, characters_max: int) -> str:
+    value = _as(fields.get(key, ""), str, key)
+    if len(value) > characters_max:
+        raise MalformedRecord(f"{key} has {len(value)} characters, at most {characters_max}")
+    if reason := unsafe(value.replace("..", "")):  # dots are no path in prose
+        raise MalformedRecord(f"{key} {reason}")
+    return value
