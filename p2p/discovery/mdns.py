@@ -77,9 +77,10 @@ class Mdns:
             await zeroconf.async_close()
 
     async def _announce(self, zeroconf: AsyncZeroconf) -> None:
+        # The package gives the inner awaitable no type.
         register = cast(
             Callable[..., Awaitable[Awaitable[None]]],
-            zeroconf.async_register_service,  # pyright: ignore[reportUnknownMemberType]
+            zeroconf.async_register_service,  # pyright: ignore[reportUnknownMemberType]  (see above)
         )
         announcing = await register(self._service(), allow_name_change=True)  # probes for the name
         await announcing

@@ -1,0 +1,102 @@
+"""The whole ASGI application: security headers, then the guard, then routes.
+
+SecurityHeaders ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router, WebSocketRoute
+from starlette.types import ASGIApp
+
+from node.api import pages
+from node.api.endpoint import MODULE_REF, Endpoint, routes_of
+from node.api.guard import Allowed, Guard
+from node.api.headers import SecurityHeaders
+from node.api.openapi import make_openapi
+from node.api.problems import ProblemError, answer_problem
+from node.api.requests import etag, is_known
+from node.api.routes import (
+    blobs,
+    health,
+    identity,
+    install,
+    modules,
+    peers,
+    records,
+    streams,
+    upkeep,
+)
+from node.outcomes import problem_of
+from node.wiring import Node
+
+log = logging.getLogger(__name__)
+
+ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
+    *health.ENDPOINTS,
+    *identity.ENDPOINTS,
+    *peers.ENDPOINTS,
+    *records.ENDPOINTS,
+    *modules.ENDPOINTS,
+    *install.ENDPOINTS,
+    *blobs.ENDPOINTS,
+    *upkeep.ENDPOINTS,
+    *streams.ENDPOINTS,
+)
+
+
+class ModuleRef(StringConvertor):
+    """`did/id`, whose slash came as %2F and is decoded by now, or a bare id."""
+
+    regex = r"(?:did:key:[^/]+/)?[^/]+"
+
+
+def make_app(node: Node, allowed: Allowed) -> ASGIApp:
+    """The guarded app over the parts of a node."""
+    register_url_convertor(MODULE_REF, ModuleRef())
+    inner = Starlette(
+        routes=[
+            *routes_of(node, ENDPOINTS),
+            WebSocketRoute("/v1/stream", streams.websocket(node)),
+            Route("/openapi.json", _openapi(make_openapi(ENDPOINTS))),
+            *pages.page_routes(),
+        ],
+        exception_handlers={
+            ProblemError: _on_error,
+            HTTPException: _on_error,
+            Exception: _on_bug,
+        },
+    )
+    assert isinstance(inner.router, Router)
+    inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
+    return SecurityHeaders(Guard(inner, node.tokens, allowed, node.clock_s))
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    assert problem is not None
+    return answer_problem(problem, request.url.path)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("a bug answered %s %s", request.method, request.scope["path"], exc_info=error)
+    problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
+    return answer_problem(problem, request.url.path)
+
+
+def _openapi(document: bytes) -> "pages.Handler":
+    tag = etag(document)
+
+    async def openapi(request: Request) -> Response:
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if is_known(request, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(document, 200, headers, "application/json")
+
+    return openapi

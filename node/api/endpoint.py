@@ -1,0 +1,157 @@
+"""One entry a method and path: from it come the route, the checks and the OpenAPI document.
+
+A handler is a plain function over the node's parts and a `Call`, whose query and body are already
+values. It may raise any error of ours: `node.outcomes` says how that is answered.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from node.api.models import NoQuery
+from node.api.problems import ProblemError, answer_problem
+from node.api.replays import IDEMPOTENCY_KEY, once
+from node.api.requests import BODY_BYTES_MAX, answer_cached, read_body, read_query
+from node.api.tokens import Access, allows, unauthorized
+from node.outcomes import problem_of
+from node.wiring import Node
+
+Q = TypeVar("Q", bound=Struct)
+B = TypeVar("B")
+
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Answers: TypeAlias = Mapping[int, type | str]
+"""Status -> the struct of the JSON body, or a media type for other bodies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Q, B]):
+    """One request, taken apart."""
+
+    request: Request
+    query: Q
+    body: B
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The variable parts of the path."""
+        return self.request.path_params
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Q, B]):
+    """`handler` answers `method` on `path`. Its name and docstring are documentation."""
+
+    method: Method
+    path: str
+    handler: Callable[[Node, Call[Q, B]], Awaitable[object]]
+    access: Access
+    answers: Answers
+    query: type[Q]
+    body: type[B] | None = None
+    body_bytes_max: int = BODY_BYTES_MAX
+    problems: tuple[int, ...] = ()
+    is_replayable: bool = field(default=False)
+
+
+def reads(
+    path: str,
+    handler: Callable[[Node, Call[Q, None]], Awaitable[object]],
+    returns: type | str,
+    *,
+    query: type[Q] = NoQuery,  # type: ignore[assignment]  # the default fits handlers of no query
+    access: Access = "read",
+    problems: tuple[int, ...] = (),
+) -> Endpoint[Q, None]:
+    """A GET. What the handler returns is sent as JSON with an ETag, unless it is a Response."""
+    return Endpoint("GET", path, handler, access, {200: returns}, query, problems=problems)
+
+
+def writes(
+    path: str,
+    handler: Callable[[Node, Call[NoQuery, B]], Awaitable[object]],
+    returns: type,
+    *,
+    body: type[B],
+    status: int = 200,
+    access: Access = "write",
+    body_bytes_max: int = BODY_BYTES_MAX,
+    problems: tuple[int, ...] = (),
+    is_replayable: bool = True,
+) -> Endpoint[NoQuery, B]:
+    """A POST of JSON, done once for an Idempotency-Key."""
+    return Endpoint(
+        "POST", path, handler, access, {status: returns}, NoQuery, body, body_bytes_max,
+        (409, 413, 415, 422, *problems), is_replayable,
+    )  # fmt: skip
+
+
+def deletes(
+    path: str, handler: Callable[[Node, Call[NoQuery, None]], Awaitable[object]]
+) -> Endpoint[NoQuery, None]:
+    """A DELETE, answered with no body."""
+    return Endpoint("DELETE", path, handler, "write", {204: NoQuery}, NoQuery, problems=(404,))
+
+
+def routes_of(node: Node, endpoints: Iterable[Endpoint[Any, Any]]) -> list[Route]:
+    """One Route a path: with two, starlette answers 405 with half the methods in `Allow`."""
+    by_path: dict[str, dict[str, Endpoint[Any, Any]]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return [_route(node, path, methods) for path, methods in by_path.items()]
+
+
+def _route(node: Node, path: str, methods: Mapping[str, Endpoint[Any, Any]]) -> Route:
+    async def dispatch(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        try:
+            return await carry_out(node, methods[method], request)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            return answer_problem(problem, request.url.path)
+
+    return Route(path, dispatch, methods=list(methods))
+
+
+async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
+    """Check, read, do, answer."""
+    given: Access = request.state.access
+    if not allows(given, endpoint.access):
+        if not request.state.has_token:
+            raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
+        raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
+    query = read_query(request, endpoint.query)
+    if endpoint.method != "POST":
+        return _answered(
+            request, endpoint, await endpoint.handler(node, Call(request, query, None))
+        )
+    assert endpoint.body is not None
+    body, raw = await read_body(request, endpoint.body, endpoint.body_bytes_max)
+
+    async def work() -> Response:
+        return _answered(
+            request, endpoint, await endpoint.handler(node, Call(request, query, body))
+        )
+
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if not endpoint.is_replayable or key is None:
+        return await work()
+    return await once(node.store, node.underway, f"{request.url.path} {key}", raw, work)
+
+
+def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) -> Response:
+    if isinstance(result, Response):
+        return result
+    (status,) = endpoint.answers
+    return answer_cached(request, result, status)
+
+
+MODULE_REF: Final = "module"
+"""The path convertor of `<did>/<id>`, which arrives with its slash decoded, or a bare id."""

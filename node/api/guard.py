@@ -1,0 +1,118 @@
+"""Host and Origin allow-lists and the bearer token, before anything else sees a request.
+
+Pure ASGI and outermost, for http and websocket, on every path. A web page that binds its name to
+127.0.0.1 comes with a foreign Host, one that simply calls us with a foreign Origin; there are no
+cookies, so a token is never sent by itself. What a request may do is in `scope["state"]["access"]`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from node.api.problems import ProblemError, answer_problem
+from node.api.tokens import Access, Tokens, unauthorized
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+POLICY_VIOLATION = 1008  # RFC 6455, the close code of a websocket that is refused
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Who may ask: names of this node, web pages, and whether reads need a token."""
+
+    hosts: frozenset[str]
+    origins: frozenset[str]
+    reads_are_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Refuses or passes on; an invalid token is refused even where none is needed."""
+
+    app: ASGIApp
+    tokens: Tokens
+    allowed: Allowed
+    clock_s: Callable[[], float]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        try:
+            scope.setdefault("state", {}).update(self._access(scope))
+        except ProblemError as error:
+            if scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            else:
+                await answer_problem(error, scope["path"])(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _access(self, scope: Scope) -> dict[str, Access | bool]:
+        """`access`: what the request may do; `has_token`: whether it said who it is."""
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
+        hosts = [value for name, value in headers if name == "host"]
+        if len(hosts) != 1 or host_name(hosts[0]) not in self.allowed.hosts:
+            detail = "this node does not answer to that name; add it to `api.allowed_hosts`"
+            raise ProblemError(421, "host-not-allowed", detail)
+        if not self.allowed.origins.issuperset(v for name, v in headers if name == "origin"):
+            detail = "a page from there may not call this node; add it to `api.allowed_origins`"
+            raise ProblemError(403, "origin-not-allowed", detail)
+        if sum(name == "authorization" for name, _ in headers) > 1:
+            raise unauthorized("send one Authorization header")
+        token = bearer(scope["type"], dict(headers))
+        if token is not None:
+            access = self.tokens.access(token, now_s=self.clock_s())
+            return {"access": access, "has_token": True}
+        access = "read" if self.allowed.reads_are_open else "public"
+        return {"access": access, "has_token": False}
+
+
+def host_name(host: str) -> str | None:
+    """The name in a Host header: lower case, without port, brackets or final dot."""
+    found = _HOST.fullmatch(host)
+    return found[1].lower().rstrip(".").strip("[]") if found else None
+
+
+def bearer(kind: str, headers: Mapping[str, str]) -> str | None:
+    """The token; of a browser's WebSocket from the subprotocols, the one thing it can set.
+
+    An Authorization header of another scheme is a token that is not valid, never none.
+    """
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    offers = headers.get("sec-websocket-protocol", "") if kind == "websocket" else ""
+    for offer in (offer.strip() for offer in offers.split(",")):
+        if offer.startswith("bearer."):
+            return offer.removeprefix("bearer.")
+    return None
+
+
+def allowed_names(
+    host: str,
+    port: int,
+    *,
+    more_hosts: Iterable[str] = (),
+    more_origins: Iterable[str] = (),
+    is_loopback: bool,
+) -> Allowed:
+    """A node answers to loopback's names, to the address it is bound to, and to those allowed."""
+    hosts = {*LOOPBACK_NAMES, *(name.lower().rstrip(".").strip("[]") for name in more_hosts)}
+    if host not in ("0.0.0.0", "::"):
+        hosts.add(host.lower())
+    origins = {f"http://{in_url(name)}:{port}" for name in hosts}
+    return Allowed(frozenset(hosts), frozenset(origins | set(more_origins)), is_loopback)
+
+
+def in_url(host: str) -> str:
+    """An IPv6 address stands in brackets."""
+    return f"[{host}]" if ":" in host else host

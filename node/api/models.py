@@ -1,0 +1,398 @@
+"""What crosses the API: frozen structs, from which the OpenAPI schemas are made.
+
+Field names are part of the interface. Requests refuse unknown fields, answers may grow.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from node.api.cursors import PATTERN as CURSOR
+from node.config import Address
+from registry.listed import Module, ModuleVersion
+from registry.lockfile import Lock
+from registry.plan import Placed, Plan
+from registry.statement import Check
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+Text: TypeAlias = Annotated[str, Meta(max_length=512)]
+Did: TypeAlias = Annotated[str, Meta(max_length=128)]
+Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
+Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
+
+
+class Request(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of bodies: a slip in a field's name is an error."""
+
+
+# ── queries ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class NoQuery(Struct, frozen=True):
+    """No parameters."""
+
+
+class PageQuery(Struct, frozen=True):
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class SearchQuery(Struct, frozen=True):
+    q: Text = ""
+    kind: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")] | None = None
+    tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
+    author: Did | None = None
+    sort: Literal["relevance", "downloads", "rating", "recent", "fitness"] = "relevance"
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class ModulesQuery(Struct, frozen=True):
+    sort_by: Literal["recent", "downloads", "rating", "name"] = "recent"
+    author: Did | None = None
+    tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class EventsQuery(Struct, frozen=True):
+    types: Annotated[str, Meta(max_length=256, pattern="^([a-z]+(,[a-z]+)*)?$")] = ""
+    """Comma-separated; none is all."""
+
+
+# ── the node ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Health(Struct, frozen=True):
+    status: str
+
+
+class PeerCounts(Struct, frozen=True):
+    connected: int
+    known: int
+
+
+class BlobCounts(Struct, frozen=True):
+    count: int
+    bytes: int
+
+
+class IndexState(Struct, frozen=True):
+    behind: int
+    """Changed documents that search does not know yet."""
+
+
+class AuthorityAge(Struct, frozen=True):
+    namespace: str
+    age_s: float | None
+
+
+class Status(Struct, frozen=True):
+    version: str
+    did: str
+    device: str
+    home: str
+    api: str
+    p2p: str
+    started_at: str
+    uptime_s: float
+    state: str
+    peers: PeerCounts
+    records: dict[str, int]
+    entries: int
+    blobs: BlobCounts
+    index: IndexState
+    refused: int
+    authority: tuple[AuthorityAge, ...]
+    warnings: tuple[str, ...]
+
+
+class IdentityInfo(Struct, frozen=True):
+    did: str
+    device: str
+    devices: tuple[str, ...]
+    sealed: bool
+    fingerprint: str
+    """The author's key in groups of four, to compare by voice."""
+
+
+class Peer(Struct, frozen=True):
+    did: str
+    device: str
+    address: str
+    transport: str
+    direction: Literal["in", "out"]
+    state: str
+    connected_s: float
+    rtt_ms: float | None
+    rounds: int
+    bytes_in: int
+    bytes_out: int
+    entries_in: int
+    entries_out: int
+    refused: int
+    last_error: str
+
+
+class Discovered(Struct, frozen=True):
+    did: str | None
+    """The author, once a channel to the device has proved it; an announcement proves nothing."""
+    device: str | None
+    """As announced."""
+    address: str
+    source: str
+    seen_s: float
+    """Seconds since."""
+
+
+class Peers(Struct, frozen=True):
+    peers: tuple[Peer, ...]
+    discovered: tuple[Discovered, ...]
+
+
+class NewPeer(Request, frozen=True):
+    address: Address
+
+
+class SyncWanted(Request, frozen=True):
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+
+
+class SyncReport(Struct, frozen=True):
+    did: str
+    address: str
+    rounds: int
+    bytes_in: int
+    bytes_out: int
+    entries_in: int
+    entries_out: int
+    refused: int
+    duration_s: float
+    in_sync: bool
+
+
+class SyncReports(Struct, frozen=True):
+    peers: tuple[SyncReport, ...]
+
+
+class RefusedItem(Struct, frozen=True):
+    id: int
+    at: str
+    source: str
+    where: str
+    code: str
+    detail: str
+    count: int
+
+
+class RefusedPage(Struct, frozen=True):
+    refused: tuple[RefusedItem, ...]
+    next: str | None
+
+
+class Nothing(Request, frozen=True):
+    """An empty object."""
+
+
+class Reindexed(Struct, frozen=True):
+    records: int
+
+
+class Collected(Struct, frozen=True):
+    blobs: int
+    bytes: int
+
+
+class Stopping(Struct, frozen=True):
+    state: str
+
+
+# ── records ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Hit(Struct, frozen=True):
+    id: str
+    kind: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    author: str
+    score: float
+    snippet: str
+    version: str
+    rating: float | None
+    downloads: int
+
+
+class Hits(Struct, frozen=True):
+    results: tuple[Hit, ...]
+    total: int
+    next: str | None
+
+
+class Modules(Struct, frozen=True):
+    modules: tuple[Module, ...]
+    next: str | None
+
+
+class OneVersion(ModuleVersion, frozen=True, kw_only=True):
+    """A version on its own says whose it is."""
+
+    module: str
+
+
+class NewModule(Request, frozen=True):
+    manifest: Annotated[str, Meta(max_length=256 * 1024)]
+    """The text of gen.toml."""
+    wasm: bytes
+    """Base64."""
+    readme: Annotated[str, Meta(max_length=256 * 1024)] | None = None
+    changelog: Annotated[str, Meta(max_length=4_000)] = ""
+    dry_run: bool = False
+
+
+class VerdictSummary(Struct, frozen=True):
+    checker: str
+    features: str
+    ok: bool
+
+
+class Published(Struct, frozen=True):
+    module: str
+    version: str
+    blob: str
+    sha256: str
+    size: int
+    verdict: VerdictSummary
+    entry: str | None
+    """Hex id of the signed entry; None for a dry run."""
+    dry_run: bool
+    warnings: tuple[str, ...]
+
+
+class Verification(Struct, frozen=True):
+    module: str
+    version: str
+    ok: bool
+    checks: tuple[Check, ...]
+
+
+class Curation(Request, frozen=True):
+    reason: Annotated[str, Meta(max_length=1_000)] = ""
+    undo: bool = False
+
+
+class Curated(Struct, frozen=True):
+    module: str
+    version: str
+    yanked: bool
+    deprecated: bool
+    reason: str
+
+
+class NewRating(Request, frozen=True):
+    stars: Annotated[int, Meta(ge=1, le=5)]
+    review: Annotated[str, Meta(max_length=4_000)] = ""
+
+
+class RatingItem(Struct, frozen=True):
+    author: str
+    stars: int | None
+    review: str
+    updated_at: str
+
+
+class Ratings(Struct, frozen=True):
+    average: float | None
+    count: int
+    ratings: tuple[RatingItem, ...]
+
+
+# ── installing ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Wanted(Request, frozen=True):
+    requirements: Requirements = ()
+    lock: Lock | None = None
+
+
+class InstallWanted(Request, frozen=True):
+    requirements: Requirements = ()
+    lock: Lock | None = None
+    frozen: bool = False
+    """Exactly what the lock says, or nothing."""
+
+
+class PlannedPackage(Struct, frozen=True):
+    id: str
+    version: str
+    sha256: str
+    blob: str
+    size: int
+    dependencies: dict[str, str]
+    imports_new: tuple[str, ...]
+    """What this version imports and the installed one does not."""
+    cached: bool
+
+
+class Resolved(Struct, frozen=True):
+    plan: Plan
+    packages: tuple[PlannedPackage, ...]
+    warnings: tuple[str, ...]
+
+
+class InstallResult(Struct, frozen=True):
+    installed: tuple[Placed, ...]
+    removed: tuple[Placed, ...]
+    lock: Lock
+    warnings: tuple[str, ...] = ()
+
+
+class InstalledItem(Struct, frozen=True):
+    id: str
+    version: str
+    sha256: str
+    size: int
+    requested: bool
+    range: str
+    installed_at: str
+
+
+class InstalledList(Struct, frozen=True):
+    installed: tuple[InstalledItem, ...]
+
+
+class UninstallWanted(Request, frozen=True):
+    ids: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
+
+
+class Uninstalled(Struct, frozen=True):
+    removed: tuple[Placed, ...]
+
+
+class OutdatedItem(Struct, frozen=True):
+    id: str
+    current: str
+    wanted: str
+    latest: str
+
+
+class Outdated(Struct, frozen=True):
+    outdated: tuple[OutdatedItem, ...]
+
+
+class RunWanted(Request, frozen=True):
+    id: Name
+    export: Name
+    version: Name | None = None
+    args: Annotated[tuple[int | float, ...], Meta(max_length=1_000)] = ()
+    fuel: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
+
+
+class RunResult(Struct, frozen=True):
+    results: tuple[int | float | None, ...]
+    """None for what JSON has no number for: NaN and the infinities."""
+    fuel_used: int | None
+    duration_ms: float
+    memory_bytes: int

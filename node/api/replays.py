@@ -1,0 +1,50 @@
+"""Idempotency-Key: a write that is sent again gets the answer of the first time, for 24 h.
+
+Answers are kept in the store, so that they outlive a restart. Only what succeeded is kept: a
+request that failed changed nothing and may be tried again with its key.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.responses import Response
+
+from node.api.problems import ProblemError
+from storage.answers import BODY_BYTES_MAX, Answer
+from storage.store import Store
+
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+PATTERN: Final = "^[A-Za-z0-9_-]{8,64}$"
+REPLAYED: Final = {"idempotent-replay": "true", "cache-control": "no-store"}
+
+
+async def once(
+    store: Store,
+    underway: set[str],
+    where: str,
+    body: bytes,
+    work: Callable[[], Awaitable[Response]],
+) -> Response:
+    """Does `work` at most once for `where`, the path and the client's key."""
+    key = where.rpartition(" ")[2]
+    if not re.fullmatch(PATTERN, key, re.ASCII):
+        raise ProblemError(400, "bad-idempotency-key", f"it must match {PATTERN}")
+    mark = hashlib.sha256(body).digest()
+    if where in underway:
+        raise ProblemError(409, "in-progress", "the first request has no answer yet")
+    underway.add(where)
+    try:
+        if first := await store.answer_to(where):
+            if first.fingerprint != mark:
+                raise ProblemError(422, "idempotency-key-reused", "it came with another body")
+            return Response(first.body, first.status, REPLAYED, "application/json")
+        response = await work()
+        if response.status_code < 300 and len(response.body) <= BODY_BYTES_MAX:
+            await store.remember_answer(
+                where, Answer(mark, response.status_code, bytes(response.body))
+            )
+        return response
+    finally:
+        underway.discard(where)

@@ -1,0 +1,111 @@
+"""What every handler shares: bodies, queries and entity tags, bounded and checked."""
+
+import hashlib
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from node.api.problems import ProblemError, answer
+from node.errors import Fault
+
+T = TypeVar("T")
+Q = TypeVar("Q", bound=Struct)
+
+BODY_BYTES_MAX: Final = 1 << 20
+PUBLISH_BYTES_MAX: Final = 16 << 20
+"""A module of 11 MiB as base64, with its manifest and readme."""
+QUERY_CHARACTERS_MAX: Final = 8_192
+
+
+async def read_bytes(request: Request, bytes_max: int) -> bytes:
+    """The body; never more than `bytes_max` of it are held."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def read_body(request: Request, type: type[T], bytes_max: int) -> tuple[T, bytes]:
+    """The JSON body as `type`, and its bytes."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise ProblemError(415, "media-type", "send `Content-Type: application/json`")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
+    body = await read_bytes(request, bytes_max)
+    try:
+        return msgspec.json.decode(body, type=type), body
+    except msgspec.ValidationError as error:
+        detail, _, where = str(error).partition(" - at `$")
+        pointer = where.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
+        fault = Fault(pointer, detail)
+        raise ProblemError(422, "invalid-body", detail, errors=(fault,)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(400, "not-json", str(error)) from error
+
+
+def read_query(request: Request, type: type[Q]) -> Q:
+    """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
+    if len(request.url.query) > QUERY_CHARACTERS_MAX:
+        raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
+    fields = {field.encode_name: field for field in msgspec.structs.fields(type)}
+    given = request.query_params
+    if unknown := given.keys() - fields.keys():
+        names = ", ".join(sorted(fields)) or "none"
+        detail = f"unknown: {', '.join(sorted(unknown))}; known: {names}"
+        raise ProblemError(400, "unknown-parameter", detail)
+    values: dict[str, Any] = {}
+    for name in given.keys():  # noqa: SIM118 - a multi-dict: iterating it repeats names
+        found = given.getlist(name)
+        is_list = _is_list(fields[name].type)
+        if len(found) > 1 and not is_list:
+            raise ProblemError(400, "bad-query", f"`{name}` was given {len(found)} times")
+        values[name] = found if is_list else found[0]
+    try:
+        return msgspec.convert(values, type, strict=False)
+    except msgspec.ValidationError as error:
+        raise ProblemError(400, "bad-query", str(error)) from error
+
+
+def etag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names `tag`; weak tags count, as RFC 9110 has it for reads."""
+    given = request.headers.get("if-none-match", "")
+    return given.strip() == "*" or tag in {
+        one.strip().removeprefix("W/") for one in given.split(",")
+    }
+
+
+def answer_cached(request: Request, body: object, status: int = 200) -> Response:
+    """`body` as JSON; a read gets an ETag, and 304 where the caller has this very body."""
+    response = answer(body, status)
+    if request.method not in ("GET", "HEAD"):
+        response.headers["cache-control"] = "no-store"
+        return response
+    tag = etag(bytes(response.body))
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    if is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
+
+
+def _is_list(kind: Any) -> bool:  # noqa: ANN401 - a type expression
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is tuple
+
+
+def _too_large(bytes_max: int) -> ProblemError:
+    return ProblemError(413, "body-too-large", f"a body has at most {bytes_max} bytes here")

@@ -1,0 +1,107 @@
+"""Is it alive, is it ready, how does it do."""
+
+from starlette.responses import Response
+
+from crdt.did import encode_did_key
+from crdt.keys import COMMONS
+from node._version import __version__
+from node.api.endpoint import Call, reads
+from node.api.models import (
+    AuthorityAge,
+    BlobCounts,
+    Health,
+    IndexState,
+    NoQuery,
+    PeerCounts,
+    Status,
+)
+from node.api.problems import ProblemError
+from node.wiring import Node
+from registry.listed import rfc3339
+from storage.store import Counts
+
+
+async def get_health(node: Node, call: Call[NoQuery, None]) -> Health:
+    """The process answers; says nothing more."""
+    return Health("ok")
+
+
+async def get_readiness(node: Node, call: Call[NoQuery, None]) -> Health:
+    """The store is open and the node is not stopping."""
+    if node.stop.is_set():
+        raise ProblemError(503, "stopping", "the node is stopping", headers={"retry-after": "5"})
+    await node.store.changed_since(0, 1)
+    return Health("ready")
+
+
+async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
+    """What this node is, holds, and is connected to."""
+    counts = await node.store.counts()
+    peers = node.network.peers()
+    found = node.network.discovered()
+    return Status(
+        version=__version__,
+        did=node.identity.did,
+        device=node.identity.device_did,
+        home=str(node.home.path),
+        api=node.api,
+        p2p=node.network.address,
+        started_at=rfc3339(int(node.started_s * 1_000_000)),
+        uptime_s=round(node.clock_s() - node.started_s, 3),
+        state="stopping" if node.stop.is_set() else "ready",
+        peers=PeerCounts(len(peers), len({one.address for one in found})),
+        records=counts.records,
+        entries=counts.entries,
+        blobs=BlobCounts(counts.blobs, counts.blob_bytes),
+        index=IndexState(await node.index.behind()),
+        refused=counts.refused,
+        # Communal: there is no authority whose age could matter.
+        authority=(AuthorityAge(encode_did_key(COMMONS), None),),
+        warnings=tuple(_warnings(node, counts, len(peers))),
+    )
+
+
+def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
+    warnings: list[str] = []
+    if not connected and not node.config.p2p.mdns and not node.config.p2p.peers:
+        warnings.append("no peers: mDNS is off and no peer is named; try `panspermia connect`")
+    if not node.config.api.is_loopback:
+        warnings.append(f"the API answers on {node.config.api.host} without TLS")
+    if counts.left_out:
+        warnings.append(f"{counts.left_out} changes are held but do not count; see `refused`")
+    return warnings
+
+
+async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
+    """Counts for Prometheus."""
+    counts = await node.store.counts()
+    peers = node.network.peers()
+    values: dict[str, float] = {
+        "uptime_seconds": round(node.clock_s() - node.started_s, 3),
+        "peers_connected": len(peers),
+        "entries": counts.entries,
+        "documents": counts.documents,
+        "blobs": counts.blobs,
+        "blob_bytes": counts.blob_bytes,
+        "refused_total": counts.refused,
+        "index_behind": await node.index.behind(),
+        "received_bytes": sum(one.bytes_in for one in peers),
+        "sent_bytes": sum(one.bytes_out for one in peers),
+    }
+    lines = [f"panspermia_{name} {value}" for name, value in values.items()]
+    lines += [
+        f'panspermia_records{{kind="{kind}"}} {count}'
+        for kind, count in sorted(counts.records.items())
+        if kind.isidentifier()
+    ]
+    lines.append(f'panspermia_info{{version="{__version__}"}} 1')
+    media = "text/plain; version=0.0.4; charset=utf-8"
+    return Response("\n".join(lines) + "\n", media_type=media)
+
+
+ENDPOINTS = (
+    reads("/healthz", get_health, Health, access="public"),
+    reads("/readyz", get_readiness, Health, access="public", problems=(503,)),
+    reads("/metrics", get_metrics, "text/plain"),
+    reads("/api/status", get_status, Status),
+)

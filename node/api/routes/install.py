@@ -1,0 +1,200 @@
+"""Resolving, installing, removing and running modules."""
+
+import logging
+import math
+
+import msgspec
+from starlette.responses import Response
+
+from crdt.blob import BlobId
+from node.api.endpoint import Call, reads, writes
+from node.api.models import (
+    InstalledItem,
+    InstalledList,
+    InstallResult,
+    InstallWanted,
+    NoQuery,
+    Outdated,
+    OutdatedItem,
+    PlannedPackage,
+    Resolved,
+    RunResult,
+    RunWanted,
+    Uninstalled,
+    UninstallWanted,
+    Wanted,
+)
+from node.api.problems import ENCODER, ProblemError
+from node.api.story import NDJSON, Story, TellLine, Work
+from node.outcomes import problem_of
+from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
+from node.services.resolve import Goal, make_goal
+from node.services.run import run
+from node.wiring import Node
+from registry.listed import rfc3339
+from registry.plan import new_imports
+
+log = logging.getLogger(__name__)
+
+
+async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
+    """The plan of an installation: what would be added, moved and removed, and why it cannot be."""
+    goal = await make_goal(node.store, call.body.requirements, call.body.lock)
+    packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
+    return Resolved(goal.plan, tuple(packages), goal.warnings())
+
+
+async def install_modules(
+    node: Node, call: Call[NoQuery, InstallWanted]
+) -> InstallResult | Response:
+    """Install modules with their dependencies, all or nothing.
+
+    With `Accept: application/x-ndjson` the answer is a line for each step, the last one
+    `{"event": "result", …}` or `{"event": "error", …}`.
+    """
+    if NDJSON not in call.request.headers.get("accept", ""):
+        return await _install(node, call.body, ignore)
+    return Story(_story(node, call.body))
+
+
+async def list_installed(node: Node, call: Call[NoQuery, None]) -> InstalledList:
+    """What is installed on this node."""
+    return InstalledList(
+        tuple(
+            InstalledItem(
+                id=one.module,
+                version=one.version,
+                sha256=one.sha256,
+                size=one.size,
+                requested=one.is_requested,
+                range=one.range,
+                installed_at=rfc3339(one.installed_us),
+            )
+            for one in await node.store.installed_list()
+        )
+    )
+
+
+async def uninstall_modules(node: Node, call: Call[NoQuery, UninstallWanted]) -> Uninstalled:
+    """Remove modules and what only they needed; refused where others need one of them."""
+    async with node.installing:
+        removed = await uninstall(node.store, call.body.ids)
+    for one in removed:
+        node.events.publish("uninstalled", one)
+    return Uninstalled(removed)
+
+
+async def list_outdated(node: Node, call: Call[NoQuery, None]) -> Outdated:
+    """Installed modules that have newer versions, within their ranges and beyond."""
+    return Outdated(
+        tuple(
+            OutdatedItem(one.id, one.current, one.wanted, one.latest)
+            for one in await outdated(node.store)
+        )
+    )
+
+
+async def run_export(node: Node, call: Call[NoQuery, RunWanted]) -> RunResult:
+    """Call an export of an installed module, in a child process with limits."""
+    wanted = call.body
+    outcome = await run(
+        node.store,
+        node.workers,
+        wanted.id,
+        wanted.version,
+        wanted.export,
+        wanted.args,
+        wanted.fuel,
+    )
+    results = tuple(value if math.isfinite(value) else None for value in outcome.results)
+    duration_ms = round(outcome.duration_ms, 3)
+    return RunResult(results, outcome.fuel_used, duration_ms, outcome.memory_bytes)
+
+
+async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
+    release = goal.release(id)
+    before = goal.installed.get(id)
+    known = None
+    if before is not None:
+        versions = {str(one): one for one in goal.index.versions(id)}
+        old = versions.get(before.version)
+        known = goal.index.release(id, old).imports if old else ()
+    needs = goal.resolution.dependencies[id]
+    bare = {need.rpartition("/")[2] for need in needs}
+    return PlannedPackage(
+        id=id,
+        version=release.version,
+        sha256=release.wasm_hash,
+        blob=release.blob,
+        size=release.wasm_size,
+        dependencies=dict(needs),
+        imports_new=new_imports(known, release.imports, {*needs, *bare}),
+        cached=await node.store.has_blob(BlobId(bytes.fromhex(release.blob))),
+    )
+
+
+async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResult:
+    async with node.installing:
+        goal = await make_goal(node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen)
+        installer = Installer(
+            node.store,
+            node.workers,
+            node.network,
+            node.identity,
+            node.clock_us,
+            node.config.modules.count_installs,
+        )
+        done = await install(installer, goal, tell)
+    for one in done.installed:
+        node.events.publish("installed", one)
+    for one in done.removed:
+        node.events.publish("uninstalled", one)
+    return InstallResult(done.installed, done.removed, done.lock, goal.warnings())
+
+
+def _story(node: Node, wanted: InstallWanted) -> Work:
+    """The lines of an installation. Who stops reading stops it, before anything has changed."""
+
+    async def work(tell: TellLine) -> bytes:
+        def tell_progress(progress: Progress) -> None:
+            tell(ENCODER.encode(progress) + b"\n")
+
+        try:
+            return _tagged("result", await _install(node, wanted, tell_progress))
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log.exception("a bug ended an installation")
+                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
+            return _tagged("error", problem.problem)
+
+    return work
+
+
+def _tagged(event: str, body: object) -> bytes:
+    fields: dict[str, object] = msgspec.to_builtins(body)
+    return ENCODER.encode({"event": event, **fields}) + b"\n"
+
+
+def ignore(progress: Progress) -> None:
+    """No one reads the story."""
+
+
+ENDPOINTS = (
+    writes(
+        "/api/resolve", resolve, Resolved, body=Wanted, problems=(404,), is_replayable=False,
+        access="read",
+    ),
+    writes(
+        "/api/install", install_modules, InstallResult, body=InstallWanted, problems=(404, 504),
+        is_replayable=False,
+    ),
+    reads("/api/installed", list_installed, InstalledList),
+    writes(
+        "/api/uninstall", uninstall_modules, Uninstalled, body=UninstallWanted, problems=(404,)
+    ),
+    reads("/api/outdated", list_outdated, Outdated),
+    writes(
+        "/api/run", run_export, RunResult, body=RunWanted, problems=(404,), is_replayable=False
+    ),
+)  # fmt: skip

@@ -1,0 +1,181 @@
+"""Modules: listing, publishing, their bytes, their checks, and what people say of them."""
+
+import asyncio
+
+import msgspec
+from starlette.responses import Response
+
+from crdt.blob import BlobId
+from node.api.endpoint import Call, reads, writes
+from node.api.models import (
+    Curated,
+    Curation,
+    Modules,
+    ModulesQuery,
+    NewModule,
+    NewRating,
+    NoQuery,
+    OneVersion,
+    Published,
+    RatingItem,
+    Ratings,
+    VerdictSummary,
+    Verification,
+)
+from node.api.requests import PUBLISH_BYTES_MAX, is_known
+from node.api.routes.blobs import FOREVER
+from node.services.curate import rate_module, set_deprecated, set_yanked
+from node.services.fetch import fetch_blob
+from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
+from node.services.publish import Publisher, Submission, publish
+from node.services.verify import verify_version
+from node.wiring import Node
+from registry.listed import Module, ModuleVersion, rfc3339
+from storage.listings import ListedRow
+
+PATH = "/api/modules/{id:module}"
+VERSION = PATH + "/versions/{version}"
+
+
+async def list_modules(node: Node, call: Call[ModulesQuery, None]) -> Modules:
+    """Modules, a page at a time."""
+    query = call.query
+    where = f"modules {query.sort_by} {query.author} {sorted(query.tag)}"
+    page = await node.store.listings(
+        LISTED,
+        author=query.author,
+        tag=query.tag,
+        sort=query.sort_by,
+        limit=query.limit,
+        cursor=node.cursors.open(where, query.cursor),
+    )
+    modules = await asyncio.to_thread(show_modules, page.rows)
+    return Modules(modules, node.cursors.seal(where, page.next))
+
+
+async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Published:
+    """Publish a version: manifest, validation, dependencies, signature. All of it, or nothing.
+
+    `dry_run` does every check and stores nothing.
+    """
+    body = call.body
+    publisher = Publisher(
+        node.store, node.workers, node.identity, node.config.modules.wasm_bytes_max, node.clock_us
+    )
+    given = Submission(body.manifest, body.wasm, body.readme, body.changelog)
+    done = await publish(publisher, given, dry_run=body.dry_run)
+    verdict = done.verdict
+    return Published(
+        module=str(done.module),
+        version=done.version,
+        blob=done.artifact.blob.hex(),
+        sha256=done.artifact.sha256.hex(),
+        size=done.artifact.size,
+        verdict=VerdictSummary(verdict.checker, verdict.features, verdict.ok),
+        entry=done.entry.hex() if done.entry else None,
+        dry_run=body.dry_run,
+        warnings=done.warnings,
+    )
+
+
+async def get_module(node: Node, call: Call[NoQuery, None]) -> Module:
+    """One module with all its versions. A bare id works where only one author has it."""
+    return await find_module(node.store, call.path["id"])
+
+
+async def get_version(node: Node, call: Call[NoQuery, None]) -> OneVersion:
+    """One version of a module."""
+    module, version = await _version(node, call)
+    return OneVersion(module=module.full_name, **msgspec.structs.asdict(version))
+
+
+async def get_wasm(node: Node, call: Call[NoQuery, None]) -> Response:
+    """The bytes of a version; fetched from peers where they are not here."""
+    _, version = await _version(node, call)
+    tag = f'"{version.blob}"'
+    headers = {"etag": tag, "cache-control": FOREVER, "x-checksum-sha256": version.wasm_hash}
+    if is_known(call.request, tag):
+        return Response(status_code=304, headers=headers)
+    wasm = await fetch_blob(node.store, node.network, BlobId(bytes.fromhex(version.blob)))
+    return Response(wasm, 200, headers, "application/wasm")
+
+
+async def verify(node: Node, call: Call[NoQuery, None]) -> Verification:
+    """Hashes, signature and device of a version, each check with its result."""
+    module, version = await _version(node, call)
+    checks = await verify_version(node.store, node.network, module, version)
+    ok = all(check.ok for check in checks)
+    return Verification(module.full_name, version.version, ok, checks)
+
+
+async def yank_version(node: Node, call: Call[NoQuery, Curation]) -> Curated:
+    """Withdraw a version of one's own from new installations, or take that back."""
+    name, version = call.path["id"], call.path["version"]
+    changed = await set_yanked(
+        node.store, node.identity, name, version, call.body.reason, undo=call.body.undo
+    )
+    return await _curated(node, name, changed)
+
+
+async def deprecate_version(node: Node, call: Call[NoQuery, Curation]) -> Curated:
+    """Warn people of a version of one's own, or take that back."""
+    name, version = call.path["id"], call.path["version"]
+    changed = await set_deprecated(
+        node.store, node.identity, name, version, call.body.reason, undo=call.body.undo
+    )
+    return await _curated(node, name, changed)
+
+
+async def list_ratings(node: Node, call: Call[NoQuery, None]) -> Ratings:
+    """What authors say of a module, the latest first."""
+    return await _ratings(node, await find_row(node.store, call.path["id"]))
+
+
+async def rate(node: Node, call: Call[NoQuery, NewRating]) -> Ratings:
+    """Rate a module as this node's author; a second rating replaces the first."""
+    row = await rate_module(
+        node.store,
+        node.identity,
+        call.path["id"],
+        call.body.stars,
+        call.body.review,
+        now_us=node.clock_us(),
+    )
+    return await _ratings(node, row)
+
+
+async def _version(node: Node, call: Call[NoQuery, None]) -> tuple[Module, ModuleVersion]:
+    module = await find_module(node.store, call.path["id"])
+    return module, version_of(module, call.path["version"])
+
+
+async def _curated(node: Node, name: str, version: ModuleVersion) -> Curated:
+    module = await find_module(node.store, name)
+    reason = version.yank_reason or version.deprecation
+    return Curated(module.full_name, version.version, version.yanked, version.deprecated, reason)
+
+
+async def _ratings(node: Node, row: ListedRow) -> Ratings:
+    items = tuple(
+        RatingItem(one.author, one.stars, one.review, rfc3339(one.updated_us))
+        for one in await node.store.ratings(row.listing.target, LISTED)
+        if one.stars is not None
+    )
+    return Ratings(row.rating, row.stars_count, items)
+
+
+ENDPOINTS = (
+    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404,)),
+    writes(
+        "/api/modules", publish_module, Published, body=NewModule, status=201,
+        body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),
+    ),
+    reads(PATH, get_module, Module, problems=(409, 422)),
+    reads(VERSION, get_version, OneVersion, problems=(409, 422)),
+    reads(f"{VERSION}/wasm", get_wasm, "application/wasm", problems=(409, 422, 504)),
+    reads(f"{VERSION}/verify", verify, Verification, problems=(409, 422)),
+    writes(f"{VERSION}/yank", yank_version, Curated, body=Curation),
+    writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation),
+    reads(f"{PATH}/ratings", list_ratings, Ratings, problems=(409, 422)),
+    writes(f"{PATH}/ratings", rate, Ratings, body=NewRating, status=201),
+)  # fmt: skip

@@ -1,0 +1,31 @@
+"""Keeping the node in order: the index, blobs, and stopping."""
+
+from node.api.endpoint import Call, writes
+from node.api.models import Collected, NoQuery, Nothing, Reindexed, Stopping
+from node.wiring import Node
+
+
+async def reindex(node: Node, call: Call[NoQuery, Nothing]) -> Reindexed:
+    """Rebuild the search index from the store."""
+    records = await node.index.rebuild()
+    node.events.publish("index", {"state": "rebuilt", "records": records})
+    return Reindexed(records)
+
+
+async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
+    """Drop blobs that no record and no installed module refers to."""
+    collected = await node.store.gc()
+    return Collected(collected.blobs, collected.bytes)
+
+
+async def shut_down(node: Node, call: Call[NoQuery, Nothing]) -> Stopping:
+    """Stop the node in order."""
+    node.stop.set()
+    return Stopping("stopping")
+
+
+ENDPOINTS = (
+    writes("/api/reindex", reindex, Reindexed, body=Nothing, is_replayable=False),
+    writes("/api/gc", collect_blobs, Collected, body=Nothing, is_replayable=False),
+    writes("/api/shutdown", shut_down, Stopping, body=Nothing, access="admin", is_replayable=False),
+)

@@ -1,0 +1,61 @@
+"""An NDJSON answer that is written while its work goes on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from node.tasks import background_tasks
+
+NDJSON: Final = "application/x-ndjson"
+# A reader of progress that falls behind misses lines, never the last one.
+LINES_MAX: Final = 256
+
+TellLine: TypeAlias = Callable[[bytes], None]
+Work: TypeAlias = Callable[[TellLine], Awaitable[bytes]]
+"""Tells lines on its way and gives the last one; must not raise."""
+
+
+class Story(Response):
+    """The lines of `work`. A client that leaves ends the work by cancelling it."""
+
+    def __init__(self, work: Work) -> None:
+        self.status_code = 200
+        self.media_type = NDJSON
+        self.background = None
+        self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
+        self._work = work
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded by `tell`
+        async with background_tasks() as tasks:
+            working = tasks.create_task(self._carry_out(lines), name="story")
+            tasks.create_task(_cancel_when_gone(receive, working), name="story reader")
+            while (line := await lines.get()) is not None:
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _carry_out(self, lines: asyncio.Queue[bytes | None]) -> None:
+        def tell(line: bytes) -> None:
+            if lines.qsize() < LINES_MAX:
+                lines.put_nowait(line)
+
+        try:
+            lines.put_nowait(await self._work(tell))
+        finally:
+            lines.put_nowait(None)
+
+
+async def _cancel_when_gone(receive: Receive, working: asyncio.Task[None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    working.cancel()

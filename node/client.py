@@ -1,0 +1,279 @@
+"""A client of the running node, for the command line.
+
+The address and the token are read from the home (`node.json` and `token`, both 0600). Answers are
+plain JSON: a command prints what the node said, or a few fields of it. A problem object becomes a
+`Failure` with its exit code. `get_quick` needs no more than a socket, for `panspermia status`:
+`http.client` alone would take half of its time.
+"""
+
+from __future__ import annotations
+
+import json
+import os.path
+import socket
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
+from node.failure import Failure, Json, failure
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+# A busy node answers within this; what waits for the network says how long itself.
+TIMEOUT_S = 30.0
+
+# Above what any answer holds (a page of 1,000 modules); a stream has no such end.
+ANSWER_BYTES_MAX = 256 << 20
+
+# node.json and the token have a few hundred bytes.
+FILE_BYTES_MAX = 1 << 20
+
+# An event, or one line of progress, is far smaller; a longer line is no answer of a node.
+LINE_BYTES_MAX = 16 << 20
+
+Query = Mapping[str, "str | int | tuple[str, ...] | None"]
+
+
+class Client:
+    """Speaks to the node at `host:port`; every call is one connection.
+
+    No dataclass, and paths are text: either import would cost `status` a tenth of its time.
+    """
+
+    __slots__ = ("home", "host", "port", "token")
+
+    def __init__(self, host: str, port: int, token: str, home: str) -> None:
+        self.host = host
+        self.port = port
+        self.token = token
+        self.home = home
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def get(self, path: str, query: Query | None = None) -> Json:
+        """The JSON object at `path`. Raises `Failure`."""
+        return self._json("GET", with_query(path, query), None, TIMEOUT_S)
+
+    def post(self, path: str, body: Json | None = None, *, timeout_s: float = TIMEOUT_S) -> Json:
+        return self._json("POST", path, body or {}, timeout_s)
+
+    def delete(self, path: str) -> Json:
+        return self._json("DELETE", path, None, TIMEOUT_S)
+
+    def get_bytes(self, path: str, *, timeout_s: float = TIMEOUT_S) -> bytes:
+        with self._exchange("GET", path, None, timeout_s, "*/*") as answer:
+            return answer.read(ANSWER_BYTES_MAX)
+
+    def post_lines(self, path: str, body: Json, *, timeout_s: float) -> Iterator[Json]:
+        """The NDJSON lines of a long task; an `error` line raises its problem as `Failure`."""
+        with self._exchange("POST", path, body, timeout_s, "application/x-ndjson") as answer:
+            while line := answer.readline(LINE_BYTES_MAX):
+                event: dict[str, Any] = json.loads(line)
+                if event.get("event") == "error":
+                    raise Failure(event.get("problem") or without(event, "event"))
+                yield event
+
+    def events(
+        self, query: Query | None = None, *, after: str | None = None, timeout_s: float
+    ) -> Iterator[Json]:
+        """Server-sent events as `{"id","event","data"}`; silence past `timeout_s` is a failure.
+
+        `after` is the id of the last one that is known; None: only what is new.
+        """
+        path = with_query("/api/events", query)
+        more = {} if after is None else {"Last-Event-ID": after}
+        with self._exchange("GET", path, None, timeout_s, "text/event-stream", more) as answer:
+            fields: dict[str, str] = {}
+            while line := answer.readline(LINE_BYTES_MAX):
+                name, colon, value = line.decode().rstrip("\r\n").partition(":")
+                if name and colon:
+                    value = value.removeprefix(" ")
+                    fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+                elif not name and not colon and "data" in fields:
+                    yield {
+                        "id": fields.get("id", ""),
+                        "event": fields.get("event", "message"),
+                        "data": json.loads(fields["data"]),
+                    }
+                    fields = {}
+
+    def get_quick(self, path: str) -> Json:
+        """GET over a bare socket: no proxy, no redirect, a body of a declared length."""
+        head = f"GET {path} HTTP/1.1\r\nHost: {self.authority}\r\nConnection: close\r\n"
+        head += f"Accept: application/json\r\nAuthorization: Bearer {self.token}\r\n\r\n"
+        with self._unreachable_as_failure(), self._connect() as connection:
+            connection.sendall(head.encode())
+            received = read_all(connection)
+        start, _, body = received.partition(b"\r\n\r\n")
+        lines = start.decode("latin-1").split("\r\n")
+        status = int(lines[0].split(" ")[1]) if lines[0].startswith("HTTP/1.1 ") else 0
+        if any(line.lower().startswith("transfer-encoding:") for line in lines) or not status:
+            return self.get(path)
+        return answer_of(status, body)
+
+    def _connect(self) -> socket.socket:
+        """Not by `create_connection`, which loads the tables of names in every script."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        connection = socket.socket(family)
+        connection.settimeout(TIMEOUT_S)
+        try:
+            connection.connect((self.host, self.port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def _json(self, method: str, path: str, body: Json | None, timeout_s: float) -> Json:
+        accept = "application/json, application/problem+json"
+        with self._exchange(method, path, body, timeout_s, accept) as answer:
+            return answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        timeout_s: float,
+        accept: str,
+        more: Mapping[str, str] | None = None,
+    ) -> Generator[HTTPResponse]:
+        """One request; an error status raises its problem, a dead node says how to start it."""
+        from http.client import HTTPConnection, HTTPException
+
+        connection = HTTPConnection(self.host, self.port, timeout=timeout_s)
+        headers = {"Accept": accept, "Authorization": f"Bearer {self.token}"}
+        headers |= {"Host": self.authority, "Connection": "close", **(more or {})}
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            with self._unreachable_as_failure():
+                connection.connect()
+            with self._broken_as_failure(timeout_s):
+                connection.request(method, path, content, headers)
+                with connection.getresponse() as answer:
+                    if answer.status >= 400:
+                        answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
+                    yield answer
+        except HTTPException as error:
+            raise broken(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _unreachable_as_failure(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise not_running(self.home) from error
+
+    @contextmanager
+    def _broken_as_failure(self, timeout_s: float) -> Generator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            detail = f"The node said nothing for {timeout_s:.0f} s. See: panspermia status"
+            raise failure("timeout", "The node did not answer", detail, NETWORK) from error
+        except (BrokenPipeError, ConnectionError) as error:
+            raise broken(str(error)) from error
+
+
+def find_client(home: str) -> Client:
+    """The client of the node that runs in `home`. Raises `Failure` where none does."""
+    try:
+        announced: Any = json.loads(read_file(home, "node.json"))
+        host, _, port = str(announced["api"]).removeprefix("http://").rstrip("/").rpartition(":")
+        if not host:
+            raise ValueError("no host")
+        return Client(host.strip("[]"), int(port), read_token(home), home)
+    except PermissionError as error:
+        detail = f"{error.filename} belongs to somebody else; run this as the node's user."
+        raise failure("forbidden", "The home is not yours", detail, NOT_ALLOWED) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise not_running(home) from error
+
+
+def read_token(home: str) -> str:
+    """The node's own token; without one reads still work, and a write says what is missing."""
+    try:
+        return read_file(home, "token").decode().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def read_file(home: str, name: str) -> bytes:
+    with open(os.path.join(home, name), "rb") as file:
+        return file.read(FILE_BYTES_MAX)
+
+
+def resolve_home(flag: str | None, environment: Mapping[str, str]) -> str:
+    """--home, else PANSPERMIA_HOME, else the platform's folder for data."""
+    chosen = flag or environment.get("PANSPERMIA_HOME")
+    return os.path.abspath(os.path.expanduser(chosen)) if chosen else platform_home()
+
+
+def platform_home() -> str:
+    from platformdirs import user_data_dir
+
+    return user_data_dir("panspermia", appauthor=False)
+
+
+def not_running(home: str) -> Failure:
+    where = "" if home == platform_home() else f"--home {home} "
+    detail = f"Start it with: panspermia {where}up"
+    return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
+
+
+def broken(why: str) -> Failure:
+    detail = f"{why}\nIts log says why; `panspermia status` tells whether it still runs."
+    return failure("connection-lost", "The node broke off its answer", detail, NETWORK)
+
+
+def answer_of(status: int, body: bytes) -> Json:
+    """The JSON object of an answer. Raises `Failure` for an error status or no JSON object."""
+    try:
+        value: object = json.loads(body) if body else {}
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        detail = f"Status {status}, and {len(body):,} bytes that are no JSON object."
+        raise failure("no-json", "Something else than a node answered", detail, FAILED)
+    answer = cast("dict[str, Any]", value)
+    if status >= 400:
+        raise Failure({"title": f"The node answered {status}", "status": status, **answer})
+    return answer
+
+
+def read_all(connection: socket.socket) -> bytes:
+    pieces: list[bytes] = []
+    while piece := connection.recv(1 << 16):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def without(fields: Json, name: str) -> Json:
+    return {key: value for key, value in fields.items() if key != name}
+
+
+def with_query(path: str, query: Query | None) -> str:
+    """The path with its query; None is left out, a tuple repeats."""
+    from urllib.parse import urlencode
+
+    given = {name: value for name, value in (query or {}).items() if value not in (None, ())}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
+
+
+def module_path(module: str, *more: str) -> str:
+    """`/api/modules/did%2Fid/…`: the slash of a qualified name is part of one segment."""
+    from urllib.parse import quote
+
+    return "/".join(["/api/modules", *(quote(part, safe="") for part in (module, *more))])

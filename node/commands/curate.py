@@ -1,0 +1,56 @@
+"""`yank`, `deprecate`, `rate`: saying what is good and what is not."""
+
+from __future__ import annotations
+
+import click
+
+from node.client import module_path
+from node.commands.console import node, print_json, say, wants_json
+from node.text import printable
+
+
+def name_at_version(wanted: str) -> tuple[str, str]:
+    """`NAME@VERSION` in its two parts. Raises `UsageError`."""
+    name, at, version = wanted.rpartition("@")
+    if not (name and at and version):
+        raise click.UsageError(f"{wanted!r} names no version; give NAME@VERSION, as in io.x@1.2.0")
+    return name, version
+
+
+@click.command("yank")
+@click.argument("wanted", metavar="NAME@VERSION")
+@click.option("--reason", default="", help="Why; shown to everybody who asks for it.")
+@click.option("--undo", is_flag=True, help="Take the yank back.")
+def yank_command(wanted: str, reason: str, undo: bool) -> None:
+    """Withdraw a version of your own module from new installations."""
+    mark("yank", "yanked", wanted, reason, undo=undo)
+
+
+@click.command("deprecate")
+@click.argument("wanted", metavar="NAME@VERSION")
+@click.option("--reason", default="", help="Why, and what to use in its place.")
+@click.option("--undo", is_flag=True, help="Take the deprecation back.")
+def deprecate_command(wanted: str, reason: str, undo: bool) -> None:
+    """Discourage a version of your own module."""
+    mark("deprecate", "deprecated", wanted, reason, undo=undo)
+
+
+def mark(action: str, done: str, wanted: str, reason: str, *, undo: bool) -> None:
+    name, version = name_at_version(wanted)
+    path = module_path(name, "versions", version, action)
+    answer = node().post(path, {"reason": reason, "undo": undo})
+    if wants_json():
+        return print_json(action, answer)
+    say(f"{printable(name)} {printable(version)} is {'no longer ' if undo else ''}{done}")
+
+
+@click.command("rate")
+@click.argument("name")
+@click.argument("stars", type=click.IntRange(1, 5))
+@click.option("--review", default="", help="A few words beside the stars.")
+def rate_command(name: str, stars: int, review: str) -> None:
+    """Rate a module from 1 to 5 stars."""
+    answer = node().post(module_path(name, "ratings"), {"stars": stars, "review": review})
+    if wants_json():
+        return print_json("rate", answer)
+    say(f"rated {printable(name)} {stars} of 5")

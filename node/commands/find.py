@@ -1,0 +1,83 @@
+"""`search` and `info`: what there is."""
+
+from __future__ import annotations
+
+import click
+
+from node.client import module_path
+from node.commands.console import node, print_json, print_table, say, wants_json
+from node.failure import Json
+from node.text import printable, short_did, short_name, size_text
+
+KINDS = ["module", "genome", "seed", "universe"]
+SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
+
+
+@click.command("search")
+@click.argument("query", required=False, default="")
+@click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option("--author", metavar="DID", help="Only of this author.")
+@click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended.")
+def search_command(
+    query: str,
+    kind: str | None,
+    tags: tuple[str, ...],
+    author: str | None,
+    sort: str,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """Search what this node knows."""
+    wanted = {"q": query or None, "kind": kind, "tag": tags, "author": author}
+    page = node().get("/api/search", {**wanted, "sort": sort, "limit": limit, "cursor": cursor})
+    if wants_json():
+        return print_json("search", page)
+    for result in page["results"]:
+        print_result(result)
+    if not page["results"]:
+        say("Nothing found. What a peer publishes arrives by itself: panspermia peers")
+    elif page.get("next"):
+        say(f"{page['total']:,} in all. More: --cursor {printable(page['next'])}", dim=True)
+
+
+def print_result(result: Json) -> None:
+    version = printable(str(result.get("version") or ""))
+    say(f"{printable(result['id'].rpartition('/')[2])} {version}".rstrip(), bold=True, nl=False)
+    say(f"  {result['kind']} by {printable(short_did(result['author']))}")
+    if result.get("description"):
+        say(f"    {printable(result['description'])}")
+    if result.get("tags"):
+        say(f"    {printable(', '.join(result['tags']))}", dim=True)
+
+
+@click.command("info")
+@click.argument("name")
+def info_command(name: str) -> None:
+    """Show one module: versions, dependencies, ratings."""
+    module = node().get(module_path(name))
+    if wants_json():
+        return print_json("info", module)
+    say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
+    say(printable(module["description"]))
+    say(f"author        {printable(module['author_did'])}")
+    say(f"licence       {printable(module['license'])}")
+    if module["tags"]:
+        say(f"tags          {printable(', '.join(module['tags']))}")
+    for needed in module["dependencies"]:
+        optional = ", optional" if needed["optional"] else ""
+        wanted = f"{short_name(needed['module_id'])} {needed['version_requirement']}"
+        say(f"needs         {printable(wanted)}{optional}")
+    rating: Json | None = module.get("rating")
+    if rating and rating["count"]:
+        say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
+    say(f"downloads     {module['download_count']:,}")
+    print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
+
+
+def version_row(version: Json) -> tuple[str, ...]:
+    states = [state for state in ("yanked", "deprecated") if version.get(state)]
+    size = size_text(version["wasm_size"])
+    return version["version"], version["published_at"], size, ", ".join(states) or "ok"

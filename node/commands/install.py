@@ -1,0 +1,230 @@
+"""`install`, `uninstall`, `list`, `outdated`, `update`: what is installed, and the lock file.
+
+The plan is shown before anything happens. The node installs all of it or nothing; then
+`panspermia.lock` in the current folder is replaced in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import click
+
+from node.commands.console import (
+    may_ask,
+    node,
+    print_event,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
+from node.commands.lock import means, read_lock, requirements_of, write_lock
+from node.commands.progress import Progress
+from node.exit_codes import NOT_FOUND
+from node.failure import Json, failed, failure
+from node.text import printable, short_name, size_text
+
+# Silence from the node, not the whole: each fetched piece is a line of progress.
+SILENCE_S = 300.0
+
+LOCK_OPTION = click.option(
+    "--lock",
+    "lock_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="panspermia.lock",
+    show_default=True,
+    help="The lock file.",
+)
+YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@click.command("install")
+@click.argument("wanted", metavar="[NAME[@RANGE]]...", nargs=-1)
+@click.option("--frozen", is_flag=True, help="Exactly what the lock file says, else fail.")
+@click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@YES_OPTION
+@LOCK_OPTION
+def install_command(
+    wanted: tuple[str, ...], frozen: bool, dry_run: bool, yes: bool, lock_path: Path
+) -> None:
+    """Install modules with their dependencies."""
+    lock = read_lock(lock_path)
+    if frozen and lock is None:
+        detail = f"{lock_path} is not there; run `panspermia install` without --frozen once."
+        raise failure("no-lock", "There is no lock file", detail, NOT_FOUND)
+    if not wanted and lock is None:
+        raise click.UsageError("say what to install: panspermia install NAME[@RANGE]")
+    carry_out(list(wanted), lock, lock_path, frozen=frozen, dry_run=dry_run, yes=yes)
+
+
+@click.command("update")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@YES_OPTION
+@LOCK_OPTION
+def update_command(names: tuple[str, ...], dry_run: bool, yes: bool, lock_path: Path) -> None:
+    """Bring installed modules to the newest versions their ranges allow."""
+    lock = read_lock(lock_path)
+    requirements = requirements_of(lock) or installed_requirements()
+    if not requirements:
+        raise failure("nothing-installed", "Nothing is installed", "", NOT_FOUND)
+    if unknown := [name for name in names if not any(means(name, m) for m in requirements)]:
+        detail = f"{', '.join(unknown)}: not among {', '.join(sorted(requirements))}"
+        raise failure("not-installed", "That is not installed", detail, NOT_FOUND)
+    moving = {m: r for m, r in requirements.items() if not names or is_meant(m, names)}
+    held = staying(lock, moving) if lock and names else None
+    wanted = [f"{module}@{range}" for module, range in moving.items()]
+    carry_out(wanted, held, lock_path, frozen=False, dry_run=dry_run, yes=yes)
+
+
+def installed_requirements() -> dict[str, str]:
+    """What was asked for, by the node's own account, where there is no lock file."""
+    installed = node().get("/api/installed")["installed"]
+    return {row["id"]: row["range"] or "*" for row in installed if row["requested"]}
+
+
+def is_meant(module: str, names: Iterable[str]) -> bool:
+    return any(means(name, module) for name in names)
+
+
+def staying(lock: Json, moving: Collection[str]) -> Json:
+    """The part of the lock that `moving` leaves alone: the other requirements, and their needs."""
+    packages = {package["id"]: package for package in lock["packages"]}
+    asked = {id: range for id, range in requirements_of(lock).items() if id not in moving}
+    needed: dict[str, Json] = {}
+    pending = list(asked)
+    while pending:
+        id = pending.pop()
+        if id not in needed:
+            needed[id] = packages[id]
+            pending += packages[id]["dependencies"]
+    return {**lock, "requirements": asked, "packages": list(needed.values())}
+
+
+def carry_out(
+    requirements: list[str],
+    lock: Json | None,
+    lock_path: Path,
+    *,
+    frozen: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Plan, ask, install, write the lock file."""
+    client = node()
+    body = {"requirements": requirements, "lock": lock}
+    resolved = client.post("/api/resolve", body)
+    if dry_run:
+        return print_json("install", resolved) if wants_json() else print_plan(resolved)
+    if not wants_json():
+        print_plan(resolved)
+    if has_changes(resolved["plan"]) and not yes and may_ask():
+        click.confirm("Go on?", default=not resolved["plan"]["downgrade"], abort=True)
+    with Progress() as progress:
+        lines = client.post_lines("/api/install", {**body, "frozen": frozen}, timeout_s=SILENCE_S)
+        result = last_of(lines, progress)
+    write_lock(lock_path, result["lock"])
+    if wants_json():
+        return print_event("result", {"schema": "panspermia.install/1", **without_event(result)})
+    for module in result["installed"]:
+        say(f"installed {printable(short_name(module['id']))} {printable(module['version'])}")
+    for module in result["removed"]:
+        say(f"removed {printable(short_name(module['id']))}")
+    if not result["installed"] and not result["removed"]:
+        say("Everything was in place.")
+
+
+def last_of(lines: Iterable[Json], progress: Progress) -> Json:
+    """Show the story as it comes; its last line is the result. Raises `Failure` without one."""
+    for line in lines:
+        if line.get("event") == "result":
+            return line
+        if wants_json():
+            print_event(line.get("event", "progress"), without_event(line))
+        progress.show(line)
+    raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
+
+
+def without_event(line: Json) -> Json:
+    return {name: value for name, value in line.items() if name != "event"}
+
+
+def has_changes(plan: Json) -> bool:
+    return any(plan[part] for part in ("add", "upgrade", "downgrade", "remove"))
+
+
+def print_plan(resolved: Json) -> None:
+    """What would happen, and what the new modules may call that nothing installed calls yet."""
+    plan, packages = resolved["plan"], {row["id"]: row for row in resolved["packages"]}
+    for module in plan["add"]:
+        package = packages.get(module["id"], {})
+        cached = ", here already" if package.get("cached") else ""
+        size = f"  {size_text(package['size'])}{cached}" if package else ""
+        say(f"+ {printable(short_name(module['id']))} {printable(module['version'])}{size}")
+    for sign, part, color in (("↑", "upgrade", None), ("↓", "downgrade", "yellow")):
+        for module in plan[part]:
+            move = f"{printable(module['from'])} → {printable(module['to'])}"
+            say(f"{sign} {printable(short_name(module['id']))} {move}", fg=color)
+    for module in plan["remove"]:
+        say(f"- {printable(short_name(module['id']))}")
+    for package in packages.values():
+        if package.get("imports_new"):
+            imports = ", ".join(map(printable, package["imports_new"]))
+            say(f"  {printable(short_name(package['id']))} may call {imports}", dim=True)
+    for warning in resolved.get("warnings", ()):
+        say(f"warning: {printable(warning)}", fg="yellow", err=True)
+
+
+@click.command("uninstall")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@LOCK_OPTION
+def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
+    """Remove installed modules."""
+    lock = read_lock(lock_path)
+    answer = node().post("/api/uninstall", {"ids": list(names)})
+    gone = [module["id"] for module in answer["removed"]]
+    if lock and set(requirements_of(lock)) & set(gone):
+        write_lock(lock_path, staying(lock, gone))
+    if wants_json():
+        return print_json("uninstall", answer)
+    for module in gone:
+        say(f"removed {printable(short_name(module))}")
+
+
+@click.command("list")
+def list_command() -> None:
+    """List the installed modules."""
+    answer = node().get("/api/installed")
+    if wants_json():
+        return print_json("list", answer)
+    if not answer["installed"]:
+        return say("Nothing is installed. Find something: panspermia search")
+    print_table(("MODULE", "VERSION", "SIZE", "WANTED"), map(installed_row, answer["installed"]))
+
+
+def installed_row(row: Json) -> tuple[str, ...]:
+    wanted = row.get("range") or "*" if row["requested"] else "by others"
+    return short_name(row["id"]), row["version"], size_text(row["size"]), wanted
+
+
+@click.command("outdated")
+@click.option("--exit-code", is_flag=True, help="Exit 1 if something is outdated.")
+@click.pass_context
+def outdated_command(ctx: click.Context, exit_code: bool) -> None:
+    """List installed modules that have newer versions."""
+    answer = node().get("/api/outdated")
+    if wants_json():
+        print_json("outdated", answer)
+    elif answer["outdated"]:
+        rows = (
+            (short_name(r["id"]), r["current"], r["wanted"], r["latest"])
+            for r in answer["outdated"]
+        )
+        print_table(("MODULE", "CURRENT", "WANTED", "LATEST"), rows)
+        say("Within their ranges: panspermia update")
+    else:
+        say("Everything is up to date.")
+    if exit_code and answer["outdated"]:
+        ctx.exit(1)

@@ -1,0 +1,105 @@
+"""`peers`, `connect`, `sync`, `refused`: who is there, and what came of it."""
+
+from __future__ import annotations
+
+import click
+
+from node.commands.console import node, print_json, print_table, say, wants_json
+from node.exit_codes import NETWORK
+from node.failure import Json, failure
+from node.text import duration_text, printable, short_did, size_text
+
+# The node may take this much longer than it was told, to answer at all.
+GRACE_S = 15.0
+
+SYNC_TIMEOUT_S = 30.0
+
+
+@click.command("peers")
+def peers_command() -> None:
+    """List connected and discovered peers."""
+    known = node().get("/api/peers")
+    if wants_json():
+        return print_json("peers", known)
+    if not known["peers"] and not known["discovered"]:
+        say("No peers yet. On another machine of this network: panspermia up")
+        return say("Or by address: panspermia connect HOST:PORT")
+    if known["peers"]:
+        head = ("PEER", "ADDRESS", "STATE", "SINCE", "IN", "OUT", "REFUSED")
+        print_table(head, map(peer_row, known["peers"]))
+    connected = {peer["address"] for peer in known["peers"]}
+    for seen in known["discovered"]:
+        if seen["address"] not in connected:
+            who = short_did(seen.get("did") or "somebody")
+            say(f"{printable(who)} at {printable(seen['address'])}, seen by {seen['source']}")
+
+
+def peer_row(peer: Json) -> tuple[str, ...]:
+    return (
+        short_did(peer["did"]),
+        peer["address"],
+        peer["state"],
+        duration_text(peer.get("connected_s") or 0),
+        f"{peer['entries_in']:,} ({size_text(peer['bytes_in'])})",
+        f"{peer['entries_out']:,} ({size_text(peer['bytes_out'])})",
+        str(peer["refused"]),
+    )
+
+
+@click.command("connect")
+@click.argument("address", metavar="HOST:PORT")
+def connect_command(address: str) -> None:
+    """Connect to a peer at HOST:PORT."""
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+        raise click.UsageError(f"{address!r} is no address; give HOST:PORT, as in 192.0.2.7:4747")
+    peer = node().post("/api/peers", {"address": address})
+    if wants_json():
+        return print_json("connect", peer)
+    say(f"connected to {short_did(printable(peer['did']))} at {printable(peer['address'])}")
+
+
+@click.command("sync")
+@click.option("--wait", is_flag=True, help="Fail unless every peer ends in sync.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.1), default=SYNC_TIMEOUT_S)
+@click.pass_context
+def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
+    """Exchange with the connected peers now."""
+    answer = node().post("/api/sync", {"timeout_s": timeout_s}, timeout_s=timeout_s + GRACE_S)
+    behind = [peer for peer in answer["peers"] if not peer["in_sync"]]
+    if wait and (behind or not answer["peers"]):
+        who = ", ".join(peer["address"] for peer in behind) or "no peer is connected"
+        detail = f"Not in sync after {timeout_s:g} s: {who}. See: panspermia peers"
+        raise failure("not-in-sync", "Not everything arrived", detail, NETWORK, **answer)
+    if wants_json():
+        return print_json("sync", answer)
+    for peer in answer["peers"]:
+        state = "in sync" if peer["in_sync"] else "not yet in sync"
+        moved = f"{peer['entries_in']:,} in, {peer['entries_out']:,} out"
+        say(
+            f"{short_did(printable(peer['did']))}: {state}, {moved}, {peer['rounds']} rounds, "
+            f"{size_text(peer['bytes_in'] + peer['bytes_out'])} in {peer['duration_s']:.2f} s"
+        )
+    if not answer["peers"]:
+        say("No peer is connected. See: panspermia peers")
+
+
+@click.command("refused")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended.")
+def refused_command(limit: int, cursor: str | None) -> None:
+    """List what was refused, and why."""
+    page = node().get("/api/refused", {"limit": limit, "cursor": cursor})
+    if wants_json():
+        return print_json("refused", page)
+    if not page["refused"]:
+        return say("Nothing was refused.")
+    head = ("AT", "FROM", "WHERE", "WHY", "TIMES")
+    print_table(head, map(refused_row, page["refused"]))
+    if page.get("next"):
+        say(f"More: panspermia refused --cursor {printable(page['next'])}")
+
+
+def refused_row(refused: Json) -> tuple[object, ...]:
+    why = f"{refused['code']}: {refused['detail']}"
+    return refused["at"], refused["source"], refused["where"], why, refused["count"]

@@ -1,0 +1,50 @@
+"""A progress bar on stderr, where that is a terminal; elsewhere nothing at all."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from node.commands.console import shows_progress
+from node.failure import Json
+from node.text import printable, short_name
+
+if TYPE_CHECKING:
+    import rich.progress
+
+
+class Progress:
+    """One bar a module, from the lines `{"stage","id","done","total"}` of a long task."""
+
+    def __init__(self) -> None:
+        self._bars: rich.progress.Progress | None = None
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if shows_progress():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+            columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+            self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bars.start()
+        return self
+
+    def show(self, line: Json) -> None:
+        if self._bars is None or line.get("total") is None:
+            return
+        name = str(line.get("id", ""))
+        if name not in self._tasks:
+            from rich.markup import escape
+
+            self._tasks[name] = self._bars.add_task(escape(printable(short_name(name))))
+        self._bars.update(self._tasks[name], completed=line["done"], total=line["total"])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()

@@ -1,0 +1,169 @@
+"""`publish`: read a module's folder, send it, say what became of it.
+
+What is read is checked before: every file must lie inside the folder, links out of it are refused,
+and a file above its limit is not read at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from node.commands.console import node, print_json, say, wants_json
+from node.exit_codes import FAILED, NOT_FOUND
+from node.failure import Failure, Json, failure
+from node.text import printable, size_text
+
+# The node's own limits say the same; here they spare reading a file that it would refuse.
+MANIFEST_BYTES_MAX = 256 << 10
+WASM_BYTES_MAX = 10 << 20
+TEXT_BYTES_MAX = 1 << 20
+
+# Validation runs in a child process with a limit of its own, well below this.
+PUBLISH_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFiles:
+    """What the node wants to know of a module's folder."""
+
+    folder: Path
+    manifest: str
+    wasm: bytes
+    readme: str | None
+
+    def body(self, *, changelog: str, dry_run: bool) -> Json:
+        body: dict[str, object] = {
+            "manifest": self.manifest,
+            "wasm": base64.b64encode(self.wasm).decode(),
+            "dry_run": dry_run,
+        }
+        if self.readme is not None:
+            body["readme"] = self.readme
+        if changelog:
+            body["changelog"] = changelog
+        return body
+
+
+@click.command("publish")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--kind", type=click.Choice(["module"]), default="module", show_default=True)
+@click.option("--namespace", default="commons", show_default=True, help="Where to publish.")
+@click.option("--changelog", default="", help="What is new in this version.")
+@click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
+def publish_command(path: Path, kind: str, namespace: str, changelog: str, dry_run: bool) -> None:
+    """Publish a module directory, or a directory of them."""
+    if namespace != "commons":
+        detail = "This node knows one namespace so far: commons."
+        raise failure("unknown-namespace", f"No namespace {namespace!r}", detail, NOT_FOUND)
+    folders = list(module_folders(path))
+    modules = [read_module(folder) for folder in folders]
+    client = node()
+    published: list[Json] = []
+    for module in modules:
+        body = module.body(changelog=changelog, dry_run=dry_run)
+        try:
+            answer = client.post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+        except Failure as refused:
+            raise in_folder(refused, module.folder, published) from refused
+        published.append(answer)
+        if not wants_json():
+            print_published(answer)
+    if wants_json():
+        one = {"kind": kind, **published[0]} if len(published) == 1 else {}
+        print_json("publish", {**one, "published": published})
+
+
+def print_published(answer: Json) -> None:
+    done = "would publish" if answer["dry_run"] else "published"
+    name = printable(answer["module"].rpartition("/")[2])
+    say(f"{done} {name} {printable(answer['version'])}", fg="green", nl=False)
+    say(f"  {size_text(answer['size'])}, sha256 {answer['sha256'][:16]}…")
+    for warning in answer.get("warnings", ()):
+        say(f"warning: {printable(warning)}", fg="yellow", err=True)
+
+
+def in_folder(refused: Failure, folder: Path, published: list[Json]) -> Failure:
+    """The node's problem, with the folder it is about and what had been published by then."""
+    before = f"{len(published)} module(s) before it were published. " if published else ""
+    detail = f"{folder}: {refused.problem.get('detail', '')} {before}".strip()
+    return Failure({**refused.problem, "detail": detail, "published": published})
+
+
+def module_folders(path: Path) -> Iterator[Path]:
+    """The folder itself, or each folder in it that holds a gen.toml, by name."""
+    folder = path.parent if path.name == "gen.toml" and path.is_file() else path
+    if (folder / "gen.toml").is_file():
+        yield folder
+        return
+    inner = sorted(folder.glob("*/gen.toml")) if folder.is_dir() else []
+    if not inner:
+        detail = f"{folder} holds no gen.toml, and no folder in it does."
+        raise failure("no-manifest", "There is no module", detail, NOT_FOUND)
+    yield from (manifest.parent for manifest in inner)
+
+
+def read_module(folder: Path) -> ModuleFiles:
+    """Everything that is published, read whole. Raises `Failure` naming the file."""
+    manifest = text_of(folder, "gen.toml", MANIFEST_BYTES_MAX)
+    module = module_table(folder, manifest)
+    wasm = module.get("wasm")
+    if not isinstance(wasm, str):
+        raise invalid(folder, "/module/wasm", 'must name the .wasm file, as in wasm = "a.wasm"')
+    readme = module.get("readme")
+    if readme is not None and not isinstance(readme, str):
+        raise invalid(folder, "/module/readme", "must be a file's name")
+    text = text_of(folder, readme, TEXT_BYTES_MAX) if readme else None
+    return ModuleFiles(folder, manifest, bytes_of(folder, wasm, WASM_BYTES_MAX), text)
+
+
+def module_table(folder: Path, manifest: str) -> dict[str, Any]:
+    """`[module]`, for the names of files; the node checks the rest."""
+    try:
+        table: object = tomllib.loads(manifest).get("module")
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise invalid(folder, "", f"is no TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise invalid(folder, "/module", "is missing")
+    return cast("dict[str, Any]", table)
+
+
+def bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:
+    """The file `name` inside `folder`, links followed, never outside of it."""
+    if not name or "\0" in name or Path(name).is_absolute():
+        raise unsafe(folder, name, "is no relative path")
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise unsafe(folder, name, "leads out of the folder")
+    if not path.is_file():
+        detail = f"{folder / name} is named in gen.toml, but is no file."
+        raise failure("file-missing", "A file is missing", detail, NOT_FOUND)
+    with path.open("rb") as file:
+        content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise unsafe(folder, name, f"is larger than {size_text(bytes_max)}")
+    return content
+
+
+def text_of(folder: Path, name: str, bytes_max: int) -> str:
+    try:
+        return bytes_of(folder, name, bytes_max).decode()
+    except UnicodeDecodeError as error:
+        raise unsafe(folder, name, f"is no UTF-8 at byte {error.start}") from error
+
+
+def invalid(folder: Path, pointer: str, detail: str) -> Failure:
+    where = f"{folder / 'gen.toml'}: {pointer or 'the file'} {detail}"
+    errors = [{"pointer": pointer, "detail": detail}]
+    return failure("invalid-manifest", "The manifest is invalid", where, FAILED, errors=errors)
+
+
+def unsafe(folder: Path, name: str, why: str) -> Failure:
+    detail = f"{folder}: {name!r} {why}."
+    return failure("unsafe-file", "A file cannot be published", detail, FAILED)

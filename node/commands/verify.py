@@ -1,0 +1,93 @@
+"""`verify` and `fetch`: what was published, checked, and its bytes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from node.client import module_path
+from node.commands.console import is_terminal, node, print_json, say, wants_json
+from node.commands.files import write_atomically
+from node.commands.publish import PUBLISH_TIMEOUT_S, module_folders, read_module
+from node.exit_codes import UNVERIFIED
+from node.failure import Json, failure
+from node.text import printable, size_text
+
+# A blob comes from a peer when it is not here yet.
+FETCH_TIMEOUT_S = 300.0
+
+
+@click.command("verify")
+@click.argument("wanted", metavar="NAME[@VERSION]|PATH")
+def verify_command(wanted: str) -> None:
+    """Check hashes and signatures of a published module or a directory."""
+    report = verify_folder(Path(wanted)) if is_path(wanted) else verify_published(wanted)
+    if not report["ok"]:
+        wrong = [check for check in report["checks"] if not check["ok"]]
+        detail = "\n".join(f"{check['name']}: {check['detail']}" for check in wrong)
+        title = f"{report['module']} does not verify"
+        raise failure("verification-failed", title, detail, UNVERIFIED, **report)
+    if wants_json():
+        return print_json("verify", report)
+    for check in report["checks"]:
+        say(f"ok  {printable(check['name'])}", fg="green", nl=False)
+        say(f"  {printable(check['detail'])}".rstrip())
+
+
+def is_path(wanted: str) -> bool:
+    """A name has neither a leading dot nor a folder that exists."""
+    return wanted.startswith((".", os.sep)) or Path(wanted).is_dir()
+
+
+def verify_published(wanted: str) -> Json:
+    name, _, version = wanted.partition("@")
+    client = node()
+    if not version:
+        version = client.get(module_path(name))["latest_version"]
+    path = module_path(name, "versions", version, "verify")
+    return client.get(path)
+
+
+def verify_folder(folder: Path) -> Json:
+    """All that publishing would check, without publishing."""
+    checks: list[Json] = []
+    for module in map(read_module, module_folders(folder)):
+        body = module.body(changelog="", dry_run=True)
+        answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+        detail = f"{size_text(answer['size'])}, sha256 {answer['sha256']}"
+        name = f"{answer['module'].rpartition('/')[2]} {answer['version']}"
+        checks.append({"name": name, "ok": True, "detail": detail})
+    return {"module": str(folder), "ok": True, "checks": checks}
+
+
+@click.command("fetch")
+@click.argument("id", metavar="BLOB|NAME[@VERSION]")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+def fetch_command(id: str, output: Path | None) -> None:
+    """Fetch the bytes of a blob or a module version."""
+    client = node()
+    path = f"/api/blobs/{id.lower()}" if is_blob(id) else wasm_path(id)
+    if output is None and (wants_json() or is_terminal(sys.stdout)):
+        raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    content = client.get_bytes(path, timeout_s=FETCH_TIMEOUT_S)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    write_atomically(output, content)
+    if wants_json():
+        return print_json("fetch", {"id": id, "file": str(output), "size": len(content)})
+    say(f"wrote {size_text(len(content))} to {output}")
+
+
+def is_blob(id: str) -> bool:
+    """64 hex digits."""
+    return len(id) == 64 and all(digit in "0123456789abcdef" for digit in id.lower())
+
+
+def wasm_path(wanted: str) -> str:
+    name, _, version = wanted.partition("@")
+    version = version or node().get(module_path(name))["latest_version"]
+    return module_path(name, "versions", version, "wasm")

@@ -1,0 +1,198 @@
+"""The settings: flag > PANSPERMIA_* > config.toml > default, read once into one frozen `Config`.
+
+    setting             environment                     config.toml
+    api.port            PANSPERMIA_API_PORT             [api] port = 3000
+    p2p.peers           PANSPERMIA_P2P_PEERS=a:1,b:2    [p2p] peers = ["a:1", "b:2"]
+
+Nothing below the command line reads the environment: it is an argument, and so is the file.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated, Any, Final, Literal, TypeAlias, cast, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from node.errors import BadSetting
+
+PREFIX: Final = "PANSPERMIA_"
+
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65_535)]
+Address: TypeAlias = Annotated[
+    str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}$")
+]
+HostName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
+Origin: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,260}$")]
+Origins: TypeAlias = Mapping[str, str]
+"""Setting -> "flag", the variable's name, the file's name, or "default"."""
+
+
+class ApiConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    host: HostName = "127.0.0.1"
+    port: Port = 3000
+    """0 picks a free one."""
+    allowed_hosts: tuple[HostName, ...] = ()
+    """Names other than loopback's under which the API is asked, e.g. behind a proxy."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Web pages from elsewhere that may call this node."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Reads are open only where no other machine can ask."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+
+class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    listen: Address = "0.0.0.0:4747"
+    mdns: bool = True
+    peers: tuple[Address, ...] = ()
+    """Peers to keep a connection to, beside those that are found."""
+
+
+class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class ModulesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    wasm_bytes_max: Annotated[int, Meta(ge=1024, le=11 << 20)] = 10 << 20
+    """Of a module published here; as base64 it must fit the 16 MiB of a request."""
+    count_installs: bool = False
+    """Publish how often this author installed a module. It shows what one runs: off by default."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    api: ApiConfig = ApiConfig()
+    p2p: P2pConfig = P2pConfig()
+    log: LogConfig = LogConfig()
+    modules: ModulesConfig = ModulesConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of `config show`."""
+
+    name: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration, and where each setting comes from."""
+
+    config: Config
+    origins: Origins
+
+    def settings(self) -> tuple[Setting, ...]:
+        return tuple(
+            Setting(name, getattr(getattr(self.config, section), key), self.origins[name])
+            for name, section, key in _names()
+        )
+
+
+def load_config(
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    text: str,
+    *,
+    source: str = "config.toml",
+) -> Loaded:
+    """`flags` by setting ("api.port"), None where not given; `text` of config.toml, or "".
+
+    Raises `BadSetting` that names the setting and where it was read.
+    """
+    file = _parse(text, source)
+    values: dict[str, dict[str, object]] = {}
+    origins: dict[str, str] = {}
+    for name, section, key in _names():
+        variable = variable_of(name)
+        if flags.get(name) is not None:
+            value, origins[name] = flags[name], "flag"
+        elif variable in environment:
+            value, origins[name] = environment[variable], variable
+        elif key in file.get(section, {}):
+            value, origins[name] = file[section][key], source
+        else:
+            origins[name] = "default"
+            continue
+        kind = _types(section)[key]
+        is_text = origins[name] == variable
+        values.setdefault(section, {})[key] = _convert(name, value, kind, origins[name], is_text)
+    return Loaded(msgspec.convert(values, Config), origins)
+
+
+def variable_of(name: str) -> str:
+    """`api.port` is PANSPERMIA_API_PORT in the environment."""
+    return PREFIX + name.replace(".", "_").upper()
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every setting, in the order of `Config`."""
+    return tuple(name for name, _, _ in _names())
+
+
+def check_setting(name: str, value: object) -> object:
+    """`value` as the setting takes it, for `config set`. Raises `BadSetting`."""
+    section, _, key = name.partition(".")
+    known = {known for known, _, _ in _names()}
+    if name not in known:
+        raise BadSetting(f"there is no setting {name!r}{_suggest(name, known)}")
+    return _convert(name, value, _types(section)[key], "argument", isinstance(value, str))
+
+
+def _parse(text: str, source: str) -> dict[str, dict[str, Any]]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"{source} is no TOML: {error}") from error
+    known = {name for name, _, _ in _names()}
+    sections = {section for _, section, _ in _names()}
+    tables: dict[str, dict[str, Any]] = {}
+    for section, table in document.items():
+        if section not in sections or not isinstance(table, dict):
+            raise BadSetting(f"{source}: no section [{section}]{_suggest(section, sections)}")
+        tables[section] = cast("dict[str, Any]", table)
+        for key in tables[section]:
+            if f"{section}.{key}" not in known:
+                hint = _suggest(f"{section}.{key}", known)
+                raise BadSetting(f"{source}: no setting {section}.{key}{hint}")
+    return tables
+
+
+def _convert(name: str, value: object, kind: Any, origin: str, is_text: bool) -> object:  # noqa: ANN401 - a type expression
+    if is_text and get_origin(kind) is tuple:
+        value = [part.strip() for part in str(value).split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, kind, strict=not is_text)
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{name} (from {origin}): {error}") from error
+
+
+def _suggest(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _names() -> list[tuple[str, str, str]]:
+    return [
+        (f"{section.name}.{key}", section.name, key)
+        for section in msgspec.structs.fields(Config)
+        for key in _types(section.name)
+    ]
+
+
+def _types(section: str) -> dict[str, Any]:
+    kind = next(field.type for field in msgspec.structs.fields(Config) if field.name == section)
+    return {field.name: field.type for field in msgspec.structs.fields(kind)}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,199 @@
+"""The daemon: one `async with` over the node's parts, task groups under it.
+
+    run ─▸ lock ─▸ uvloop ─▸ parts (node.wiring): store, index, workers, peers ─▸ http, token
+                             stop: streams end, http ends, peers hear goodbye, the store closes
+
+Signals and POST /api/shutdown only set `stop`. A clean end removes node.json and exits with 0.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import IO, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from node.api.app import make_app
+from node.api.guard import allowed_names, in_url
+from node.api.tokens import RENEW_S
+from node.config import ApiConfig, Config
+from node.errors import BadSetting
+from node.home import Home, NodeFile, write_private
+from node.logs import logging_to
+from node.notify import sd_notify
+from node.tasks import background_tasks
+from node.wiring import Node, open_node
+
+log = logging.getLogger(__name__)
+
+# What is still open then is cut; streams have ended themselves long before.
+SHUTDOWN_S: Final = 1
+BACKLOG: Final = 128
+# More clients than a page and a few programs are a leak somewhere; they get 503.
+CONNECTIONS_MAX: Final = 512
+
+
+# Where this machine itself asks a node that listens on every address.
+WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What `up` prints when everything answers."""
+
+    api: str
+    p2p: str
+    did: str
+    home: str
+
+
+def run(
+    config: Config,
+    home: Home,
+    *,
+    ready: Callable[[Ready], None],
+    log_to: IO[str] = sys.stderr,
+    notify_socket: str | None = None,
+) -> None:
+    """Run a node until it is told to stop.
+
+    Raises `AlreadyRunning` where `home` is in use: `home.read_node_file()` says where it answers.
+    """
+    home.make()
+
+    def announce(news: Ready) -> None:
+        ready(news)
+        sd_notify(notify_socket, "READY=1")
+
+    with (
+        home.lock(),
+        logging_to(log_to, config.log),
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
+        runner.run(serve_node(config, home, ready=announce))
+
+
+async def serve_node(config: Config, home: Home, *, ready: Callable[[Ready], None]) -> None:
+    """One node in this loop; the caller holds the home's lock."""
+    stop = asyncio.Event()
+    with _listener(config.api) as listener, _signals(stop):
+        port: int = listener.getsockname()[1]
+        host = WILDCARDS.get(config.api.host, config.api.host)
+        api = f"http://{in_url(host)}:{port}"
+        async with open_node(config, home, api=api, stop=stop) as node:
+            allowed = allowed_names(
+                config.api.host,
+                port,
+                more_hosts=config.api.allowed_hosts,
+                more_origins=config.api.allowed_origins,
+                is_loopback=config.api.is_loopback,
+            )
+            await _run_tasks(node, make_app(node, allowed), listener, ready)
+    log.info("stopped")
+
+
+async def _run_tasks(
+    node: Node, app: ASGIApp, listener: socket.socket, ready: Callable[[Ready], None]
+) -> None:
+    news = Ready(node.api, node.network.address, node.identity.did, str(node.home.path))
+    write_token(node)
+    server = EmbeddedServer(_uvicorn_config(app))
+    try:
+        async with background_tasks() as tasks:
+            tasks.create_task(_renew_token(node), name="token")
+            http = tasks.create_task(server.serve(sockets=[listener]), name="http")
+            await server.accepts.wait()
+            node.home.write_node_file(NodeFile(news.api, news.p2p, os.getpid(), news.did))
+            log.info("ready at %s, peers at %s", news.api, news.p2p)
+            node.events.publish("ready", {"api": news.api, "p2p": news.p2p, "did": news.did})
+            ready(news)
+            await node.stop.wait()
+            log.info("stopping")
+            node.events.close()  # open streams would hold the server up
+            server.should_exit = True
+            await http
+    finally:
+        node.home.remove_node_file()
+
+
+class EmbeddedServer(uvicorn.Server):
+    """Leaves signals to the daemon (the base class raises them again), and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepts = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepts.set()
+
+
+def write_token(node: Node) -> None:
+    """A fresh admin token for the command line, 0600."""
+    token = node.tokens.issue("admin", now_s=node.clock_s())
+    write_private(node.home.token_file, token.encode() + b"\n")
+
+
+async def _renew_token(node: Node) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        write_token(node)
+
+
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        http="httptools",
+        ws="auto",
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        ws_max_size=1 << 20,
+    )
+
+
+def _listener(config: ApiConfig) -> socket.socket:
+    """Bound before the app is made: the allowed origins name the port."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = f"{config.host}:{config.port}"
+        detail = f"cannot listen on {where}: {error.strerror or error}; try --port 0"
+        raise BadSetting(detail, code="cannot-listen") from error
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    handled = (signal.SIGINT, signal.SIGTERM)
+    for each in handled:
+        loop.add_signal_handler(each, stop.set)
+    try:
+        yield
+    finally:
+        for each in handled:
+            loop.remove_signal_handler(each)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

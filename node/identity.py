@@ -1,0 +1,174 @@
+"""Who this node is: the author it speaks for, and the device key it signs with.
+
+    identity/author.key     the root key; needed to delegate, not to run. May be sealed
+    identity/device.key     this device's key; signs every change
+    identity/device.json    author, device, and the capabilities the author gave this device
+    identity/token.key      signs the tokens of the API
+
+A device key is never copied: two nodes with one key would contradict each other in public. What is
+exported is the author's key, under a passphrase; an import makes a new device.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from crdt.change import Signer, device_capabilities
+from crdt.did import decode_did_key, encode_did_key
+from crdt.ed25519 import SEED_BYTES, SigningKey
+from crdt.errors import CrdtError
+from crdt.keys import AuthorKey, DeviceKey
+from crdt.sealing import NONCE_BYTES, SALT_BYTES, seal, unseal
+from node.errors import BadIdentity
+from node.home import Home, read_small, write_private
+from storage.errors import BadKeyFile, NotHeld
+from storage.keyfiles import is_sealed, read_key, write_key
+
+Entropy = Callable[[int], bytes]
+"""`os.urandom`, or a test's own."""
+
+
+class DeviceFile(Struct, frozen=True):
+    """identity/device.json; capabilities by class, in hex."""
+
+    author: str
+    device: str
+    capabilities: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a running node holds: never the author's secret."""
+
+    author: AuthorKey
+    device: SigningKey
+    capabilities: Mapping[str, bytes]
+    token_seed: bytes
+    is_sealed: bool
+
+    @property
+    def did(self) -> str:
+        return encode_did_key(self.author)
+
+    @property
+    def device_did(self) -> str:
+        return encode_did_key(self.device.public)
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.device, self.author, self.capabilities)
+
+    @property
+    def fingerprint(self) -> str:
+        """40 hex digits of the author key's SHA-256 in groups of four, to compare by voice."""
+        digits = hashlib.sha256(self.author).hexdigest()[:40]
+        return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+
+    def __repr__(self) -> str:
+        return f"Identity({self.did}, device {self.device_did})"
+
+
+def load_or_create(home: Home, entropy: Entropy) -> Identity:
+    """The identity of this home; a new one where there is none at all. Raises `BadIdentity`."""
+    if not home.author_key.exists() and not home.device_file.exists():
+        write_key(home.author_key, entropy(SEED_BYTES))
+    if not home.device_file.exists():
+        _make_device(home, _open_author(home, None), entropy)
+    if not home.token_key.exists():
+        write_key(home.token_key, entropy(SEED_BYTES))
+    return load(home)
+
+
+def load(home: Home) -> Identity:
+    """What is there. Raises `BadIdentity`."""
+    try:
+        file = msgspec.json.decode(read_small(home.device_file), type=DeviceFile)
+        author = AuthorKey(decode_did_key(file.author))
+        capabilities = {name: bytes.fromhex(text) for name, text in file.capabilities.items()}
+    except FileNotFoundError as error:
+        raise BadIdentity(f"{home.path} has no identity yet; `panspermia up` makes one") from error
+    except (msgspec.DecodeError, ValueError, CrdtError) as error:
+        raise BadIdentity(f"{home.device_file} is damaged: {error}") from error
+    device = SigningKey.from_seed(_seed(home.device_key))
+    if encode_did_key(device.public) != file.device:
+        raise BadIdentity(f"{home.device_key} is not the key that {home.device_file} names")
+    return Identity(author, device, capabilities, _seed(home.token_key), _is_author_sealed(home))
+
+
+def export_author(
+    home: Home, passphrase: str, entropy: Entropy, *, current: str | None = None
+) -> bytes:
+    """The author's key, sealed under `passphrase`; `current` opens it where it is sealed here."""
+    author = _open_author(home, current)
+    return seal(author.seed, passphrase, salt=entropy(SALT_BYTES), nonce=entropy(NONCE_BYTES))
+
+
+def seal_author(home: Home, passphrase: str, *, current: str | None = None) -> None:
+    """Keep the author's key of this home sealed from now on."""
+    write_key(home.author_key, _open_author(home, current).seed, passphrase)
+
+
+def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy) -> Identity:
+    """Become that author, on a new device. Raises `BadIdentity` where this home has one already.
+
+    The key stays sealed here: it is needed again only to delegate to further devices.
+    """
+    if home.author_key.exists() or home.device_file.exists():
+        raise BadIdentity(f"{home.path} has an identity already; import into a new home")
+    try:
+        seed = _checked(unseal(exported, passphrase), "the exported key")
+    except CrdtError as error:
+        raise BadIdentity(error.detail, code=error.code) from error
+    home.make()
+    write_key(home.author_key, seed, passphrase)
+    _make_device(home, SigningKey.from_seed(seed), entropy)
+    return load_or_create(home, entropy)
+
+
+def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:
+    """device.json comes last: without it the next start makes the device anew."""
+    device = SigningKey.from_seed(entropy(SEED_BYTES))
+    granted = device_capabilities(author, DeviceKey(device.public))
+    write_key(home.device_key, device.seed)
+    file = DeviceFile(
+        encode_did_key(author.public),
+        encode_did_key(device.public),
+        {name: capability.hex() for name, capability in sorted(granted.items())},
+    )
+    write_private(home.device_file, msgspec.json.format(msgspec.json.encode(file)) + b"\n")
+
+
+def _open_author(home: Home, passphrase: str | None) -> SigningKey:
+    if _is_author_sealed(home) and passphrase is None and home.author_key.exists():
+        raise BadIdentity(f"{home.author_key} is sealed: its passphrase is needed", code="sealed")
+    return SigningKey.from_seed(_seed(home.author_key, passphrase))
+
+
+def _is_author_sealed(home: Home) -> bool:
+    """Sealed, or kept elsewhere altogether. Raises `BadIdentity`."""
+    try:
+        return is_sealed(home.author_key)
+    except NotHeld:
+        return True
+    except BadKeyFile as error:
+        raise BadIdentity(str(error)) from error
+
+
+def _seed(path: Path, passphrase: str | None = None) -> bytes:
+    try:
+        return _checked(read_key(path, passphrase), str(path))
+    except NotHeld as error:
+        raise BadIdentity(str(error), code="no-key") from error
+    except BadKeyFile as error:
+        code = "damaged" if passphrase is None else "wrong-passphrase"
+        raise BadIdentity(str(error), code=code) from error
+
+
+def _checked(seed: bytes, where: str) -> bytes:
+    if len(seed) != SEED_BYTES:
+        raise BadIdentity(f"{where} is damaged: {len(seed)} bytes, not {SEED_BYTES}")
+    return seed

@@ -1,0 +1,279 @@
+"""The network of one running node: listener, dialler and discovery, and what the API shows of them.
+
+listener ─┐                     ┌─> events for the page and the shell
+dialler  ─┼─> Network (p2p) ────┤
+mdns     ─┘        ^            └─> the store, and the store's news back to every peer
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from random import Random
+
+from msgspec import Struct
+
+from crdt.area import Area
+from crdt.blob import BlobId
+from crdt.did import decode_did_key, encode_did_key
+from crdt.digest import PARAMETERS
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS
+from node._version import __version__
+from node.api.models import Discovered, Peer, SyncReport
+from node.config import P2pConfig
+from node.events import Events
+from node.identity import Identity
+from node.ports import Progress
+from p2p.discovery.mdns import Announcement, Mdns, local_addresses
+from p2p.protocol import effects
+from p2p.protocol.errors import SyncError
+from p2p.protocol.hint import Hint
+from p2p.protocol.report import SessionReport
+from p2p.protocol.session import Role, SessionConfig
+from p2p.protocol.states import State
+from p2p.transport.address import Address
+from p2p.transport.connection import Connection
+from p2p.transport.dialler import Dialler
+from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
+from storage.appended import AppendedEvent
+from storage.store import Store
+
+BACKLOG = 64  # half-open connections the kernel keeps
+
+
+class PeerNews(Struct, frozen=True):
+    """The `peer` event."""
+
+    did: str
+    device: str
+    address: str
+    state: str
+    reason: str = ""
+
+
+class SyncNews(Struct, frozen=True):
+    """The `sync` event: one comparison ended."""
+
+    did: str
+    address: str
+    rounds: int
+    entries_in: int
+    entries_out: int
+
+
+class RefusedNews(Struct, frozen=True):
+    """The `refused` event: entries of a peer that were not taken, by reason."""
+
+    did: str
+    address: str
+    codes: dict[str, int]
+
+
+def listen(address: str) -> socket.socket:
+    """The listening socket; port 0 picks a free one. Raises `OSError`."""
+    at = Address.parse(address) if not address.endswith(":0") else free_port_of(address)
+    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+    return socket.create_server((at.host, at.port), family=family, backlog=BACKLOG)
+
+
+def free_port_of(address: str) -> Address:
+    """`host:0`, which `Address.parse` takes for a slip: nobody connects to port 0."""
+    parsed = Address.parse(f"{address[:-1]}1")
+    return Address(parsed.host, 0)
+
+
+@dataclass(slots=True)
+class Peers:
+    """What `node.ports.Network` asks for, over `p2p.transport`."""
+
+    address: str
+    network: Network
+    dialler: Dialler
+    clock: Callable[[], float]
+
+    def peers(self) -> Sequence[Peer]:
+        return [show_peer(one, self.clock()) for one in self.network.connections]
+
+    def discovered(self) -> Sequence[Discovered]:
+        now_s = self.clock()
+        authors = {encode_did_key(one.device): did_of(one) for one in self.network.connections}
+        return [
+            Discovered(
+                did=authors.get(found.device_did) or None,
+                device=found.device_did or None,
+                address=found.address,
+                source=found.source,
+                seen_s=now_s - found.seen_s,
+            )
+            for found in self.dialler.found
+        ]
+
+    async def connect(self, address: str) -> Peer:
+        connection = await self.network.connect(address)
+        self.dialler.hint(Hint(encode_did_key(connection.device), (address,), "peer"))
+        return show_peer(connection, self.clock())
+
+    async def disconnect(self, device: str) -> bool:
+        try:
+            connection = self.network.connection(decode_did_key(device))
+        except CrdtError:
+            return False
+        if connection is not None:
+            connection.leave("disconnected", "The other side chose to disconnect.")
+        return connection is not None
+
+    async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
+        async with asyncio.TaskGroup() as tasks:
+            waits = [
+                tasks.create_task(self._sync_one(connection, timeout_s))
+                for connection in self.network.connections
+            ]
+        return [wait.result() for wait in waits]
+
+    async def _sync_one(self, connection: Connection, timeout_s: float) -> SyncReport:
+        started_s, before = self.clock(), replace(connection.session.report)
+        is_done = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                is_done = isinstance(await sync_with(connection), effects.Synced)
+        return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
+
+    async def fetch_blob(self, blob: BlobId, progress: Progress) -> None:
+        await self.network.fetch_blob(blob, progress)
+
+
+@asynccontextmanager
+async def open_peers(
+    config: P2pConfig,
+    listener: socket.socket,
+    identity: Identity,
+    store: Store,
+    events: Events,
+    tasks: asyncio.TaskGroup,
+) -> AsyncGenerator[Peers]:
+    """Listens, dials and looks around until it is left; then every session says goodbye."""
+    host, port = listener.getsockname()[:2]
+    reachable = local_addresses(host)
+    session = SessionConfig(
+        device=identity.device,
+        author=identity.author,
+        capability=identity.capabilities["pub"],
+        interests=((COMMONS, Area()),),
+        agent=f"panspermia/{__version__}",
+        addresses=tuple(str(Address(one, port)) for one in reachable),
+    )
+    network = Network(
+        session,
+        store,
+        static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
+        wall_us=lambda: time.time_ns() // 1_000,
+        notify=lambda event: tell(events, event),
+        tasks=tasks,
+    )
+    dialler = Dialler(network, Random(os.urandom(16)), tasks)
+    server = await asyncio.start_server(network.accept, sock=listener)
+    unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
+    try:
+        if config.mdns:
+            own = Announcement(identity.device_did, PARAMETERS, reachable, port)
+            tasks.create_task(Mdns(own, dialler.hint).run(), name="mdns")
+        for address in config.peers:
+            dialler.hint(Hint("", (address,), "static"))
+        yield Peers(str(Address(host, port)), network, dialler, asyncio.get_running_loop().time)
+    finally:
+        unsubscribe()
+        server.close()
+        for connection in network.connections:
+            connection.leave("stopping", "The node is stopping.")
+
+
+def pass_on(network: Network, event: AppendedEvent) -> None:
+    """New entries in the store go to every peer but the one they came from."""
+    network.appended(event.namespace, event.ids, source=event.source)
+
+
+def tell(events: Events, event: NetworkEvent) -> None:
+    """What people and programs that watch the node hear of its peers."""
+    match event:
+        case PeerCame(connection, _):
+            events.publish("peer", peer_news(connection, "connected"))
+        case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
+            events.publish("peer", peer_news(connection, "gone", reason))
+        case PeerSaid(connection, effects.Synced(report)):
+            events.publish(
+                "sync",
+                SyncNews(
+                    did_of(connection),
+                    connection.address,
+                    report.rounds,
+                    report.entries_received,
+                    report.entries_sent,
+                ),
+            )
+        case PeerSaid(connection, effects.EntriesRefused(codes)):
+            news = RefusedNews(did_of(connection), connection.address, dict(codes))
+            events.publish("refused", news)
+        case _:
+            return
+
+
+def peer_news(connection: Connection, state: str, reason: SyncError | None = None) -> PeerNews:
+    return PeerNews(
+        did_of(connection),
+        encode_did_key(connection.device),
+        connection.address,
+        state,
+        reason.sentence if reason else "",
+    )
+
+
+def did_of(connection: Connection) -> str:
+    """The author that the peer proved to speak for; empty until it greeted."""
+    author = connection.session.author
+    return encode_did_key(author) if author is not None else ""
+
+
+def show_peer(connection: Connection, now_s: float) -> Peer:
+    """One row of `panspermia peers`."""
+    session, report = connection.session, connection.session.report
+    return Peer(
+        did=did_of(connection),
+        device=encode_did_key(connection.device),
+        address=connection.address,
+        transport="tcp",
+        direction="out" if connection.role is Role.INITIATOR else "in",
+        state="connected" if session.state is State.OPEN else "greeting",
+        connected_s=now_s - connection.since_s,
+        rtt_ms=None,
+        rounds=report.rounds,
+        bytes_in=report.received_bytes,
+        bytes_out=report.sent_bytes,
+        entries_in=report.entries_received,
+        entries_out=report.entries_sent,
+        refused=sum(report.refused.values()),
+        last_error="",
+    )
+
+
+def show_sync(
+    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
+) -> SyncReport:
+    """What one comparison did: the session's counts now, less those `before`."""
+    after = connection.session.report
+    is_equal = is_done and after.areas_different == before.areas_different
+    return SyncReport(
+        did=did_of(connection),
+        address=connection.address,
+        rounds=after.rounds - before.rounds,
+        bytes_in=after.received_bytes - before.received_bytes,
+        bytes_out=after.sent_bytes - before.sent_bytes,
+        entries_in=after.entries_received - before.entries_received,
+        entries_out=after.entries_sent - before.entries_sent,
+        refused=sum(after.refused.values()) - sum(before.refused.values()),
+        duration_s=duration_s,
+        in_sync=is_equal,
+    )

@@ -1,0 +1,38 @@
+"""What the node's edges need of the network, so that a test can do without sockets."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from crdt.blob import BlobId
+from node.api.models import Discovered, Peer, SyncReport
+
+Progress = Callable[[int, int], None]
+"""Chunks that are here, and chunks in all."""
+
+
+class Network(Protocol):
+    """The peers of this node, as the API shows them."""
+
+    @property
+    def address(self) -> str:
+        """`host:port` at which peers reach this node."""
+        ...
+
+    def peers(self) -> Sequence[Peer]: ...
+    def discovered(self) -> Sequence[Discovered]: ...
+
+    async def connect(self, address: str) -> Peer:
+        """Raises `SyncError` where nobody answers there."""
+        ...
+
+    async def disconnect(self, device: str) -> bool:
+        """By the device's did:key. False where it is not connected."""
+        ...
+
+    async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
+        """One more comparison with every connected peer."""
+        ...
+
+    async def fetch_blob(self, blob: BlobId, progress: Progress) -> None:
+        """Until it is in the store, verified. Raises `SyncError` where no peer has it."""
+        ...

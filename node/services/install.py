@@ -1,0 +1,211 @@
+"""Installing: plan, fetch, verify, try to compile, and only then one transaction.
+
+    plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ valid here ─▸ compiles
+         ─▸ apply_install (atomic)
+
+Until that last step nothing that is installed has changed, so a failure needs no undoing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from crdt.blob import BlobId
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey
+from node.errors import Conflict, Fault, NotFound, Rejected, Unverified
+from node.identity import Identity
+from node.ports import Network
+from node.services.fetch import fetch_blob
+from node.services.modules import find_module
+from node.services.resolve import Goal, find_installed, load_index, lock_for, solve
+from node.services.verify import check_release
+from node.workers import Workers
+from registry import ratings
+from registry.errors import RegistryError
+from registry.listed import ModuleVersion
+from registry.lockfile import Lock
+from registry.names import parse_module_name
+from registry.plan import Placed, needed_by
+from registry.wasm.verdict import Policy
+from storage.installed import InstallChanges, Installed
+from storage.store import Store
+
+
+class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
+    """One line of an installation's story. `done` of `total` are chunks, or 0 of 1 for a step."""
+
+    stage: str
+    id: str
+    done: int
+    total: int
+
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """What installing needs of the node."""
+
+    store: Store
+    workers: Workers
+    network: Network
+    identity: Identity
+    clock_us: Callable[[], int]
+    counts_installs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What changed, and the lock that says so."""
+
+    installed: tuple[Placed, ...]
+    removed: tuple[Placed, ...]
+    lock: Lock
+
+
+async def install(node: Installer, goal: Goal, tell: Tell) -> Done:
+    """Raises `Unreachable`, `Unverified` or `Rejected`; then nothing has changed."""
+    moved = (*goal.plan.upgrade, *goal.plan.downgrade)
+    placed = (*goal.plan.add, *(Placed(one.id, one.target) for one in moved))
+    for one in placed:
+        await _prepare(node, one.id, goal.release(one.id), tell)
+    tell(Progress("apply", "", 0, 1))
+    await node.store.apply_install(_changes(goal, node.clock_us()))
+    if node.counts_installs:
+        for one in goal.plan.add:
+            await _count(node, one.id)
+    return Done(placed, goal.plan.remove, lock_for(goal))
+
+
+async def uninstall(store: Store, names: tuple[str, ...]) -> tuple[Placed, ...]:
+    """Removes them and what only they needed. Raises `Conflict` where others still need one."""
+    found = await find_installed(store, names)
+    if missing := [name for name in names if name not in found]:
+        raise NotFound(f"not installed: {', '.join(missing)}", code="not-installed")
+    installed = {one.module: one for one in await store.installed_list()}
+    gone = {one.module for one in found.values()}
+    if askers := needed_by({id: one.dependencies for id, one in installed.items()}, gone):
+        faults = tuple(
+            Fault("/ids", f"{id} is needed by {', '.join(others)}") for id, others in askers.items()
+        )
+        candidates = tuple(sorted({other for others in askers.values() for other in others}))
+        detail = "; ".join(fault.detail for fault in faults)
+        raise Conflict(detail, code="still-needed", faults=faults, candidates=candidates)
+    gone |= _orphans({id: one for id, one in installed.items() if id not in gone})
+    await store.apply_install(InstallChanges(remove=sorted(gone)))
+    return tuple(Placed(id, installed[id].version) for id in sorted(gone))
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """An installed module that could move: within its ranges to `wanted`, else to `latest`."""
+
+    id: str
+    current: str
+    wanted: str
+    latest: str
+
+
+async def outdated(store: Store) -> tuple[Newer, ...]:
+    """What a plain update would move, and what only a new range would."""
+    installed = {one.module: one for one in await store.installed_list()}
+    roots = {id: one.range for id, one in installed.items() if one.is_requested}
+    index = await load_index(store, roots)
+    try:
+        wanted = {id: str(v) for id, v in (await solve(index, roots)).versions.items()}
+    except RegistryError:
+        wanted = {}  # a range that nothing meets any more: what is here is the best there is
+    found: list[Newer] = []
+    for id, one in sorted(installed.items()):
+        latest = await _latest(store, one)
+        newer = Newer(id, one.version, wanted.get(id, one.version), latest)
+        if {newer.wanted, newer.latest} != {one.version}:
+            found.append(newer)
+    return tuple(found)
+
+
+async def _latest(store: Store, one: Installed) -> str:
+    try:
+        return (await find_module(store, one.module)).latest_version
+    except RegistryError:
+        return one.version
+
+
+async def _prepare(node: Installer, id: str, version: ModuleVersion, tell: Tell) -> None:
+    """The version's bytes are here, are the author's, and run on this node."""
+    blob = BlobId(bytes.fromhex(version.blob))
+    tell(Progress("fetch", id, 0, 1))
+    wasm = await fetch_blob(
+        node.store,
+        node.network,
+        blob,
+        lambda done, total: tell(Progress("fetch", id, done, total)),
+    )
+    tell(Progress("verify", id, 0, 1))
+    module = await find_module(node.store, id)
+    checks = await check_release(node.store, module, version, wasm)
+    if wrong := [check for check in checks if not check.ok]:
+        faults = tuple(Fault(f"/{check.name}", check.detail) for check in wrong)
+        detail = f"{id} {version.version} is not what its author signed: {wrong[0].detail}"
+        raise Unverified(detail, faults=faults)
+    tell(Progress("compile", id, 0, 1))
+    await _check_runnable(node.workers, id, version, wasm)
+
+
+async def _check_runnable(workers: Workers, id: str, version: ModuleVersion, wasm: bytes) -> None:
+    """Valid under this node's own checker, imports only what a node offers, and compiles."""
+    needs = [one.module_id for one in version.dependencies]
+    names = tuple(sorted({*needs, *(need.rpartition("/")[2] for need in needs)}))
+    verdict = await workers.validate(wasm, Policy(dependencies=names))
+    if not verdict.ok:
+        detail = f"{id} {version.version} does not run here: {verdict}"
+        raise Rejected(detail, code="not-runnable", faults=(Fault("/wasm", verdict.detail),))
+    compiled = await workers.compile(wasm)
+    if not compiled.ok:
+        detail = f"{id} {version.version} does not compile here: {compiled.detail}"
+        raise Rejected(detail, code="not-runnable", faults=(Fault("/wasm", compiled.code),))
+
+
+def _changes(goal: Goal, now_us: int) -> InstallChanges:
+    put: list[Installed] = []
+    for id in sorted(goal.resolution.versions):
+        release, before = goal.release(id), goal.installed.get(id)
+        is_same = before is not None and before.version == release.version
+        put.append(
+            Installed(
+                module=id,
+                version=release.version,
+                sha256=release.wasm_hash,
+                blob=BlobId(bytes.fromhex(release.blob)),
+                size=release.wasm_size,
+                is_requested=id in goal.everything,
+                range=goal.everything.get(id, ""),
+                dependencies=goal.resolution.dependencies[id],
+                installed_us=before.installed_us if before and is_same else now_us,
+            )
+        )
+    return InstallChanges(put, [one.id for one in goal.plan.remove])
+
+
+def _orphans(installed: dict[str, Installed]) -> set[str]:
+    """What nobody asked for and nothing that stays needs."""
+    needed: set[str] = set()
+    pending = [id for id, one in installed.items() if one.is_requested]
+    while pending:
+        id = pending.pop()
+        if id in installed and id not in needed:
+            needed.add(id)
+            pending.extend(installed[id].dependencies)
+    return installed.keys() - needed
+
+
+async def _count(node: Installer, id: str) -> None:
+    """Only where the person opted in: it tells what they run."""
+    name = parse_module_name(id)
+    author = AuthorKey(decode_did_key(node.identity.did))
+    document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+    await node.store.commit(document, ratings.count_install, node.identity.signer)

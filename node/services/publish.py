@@ -1,0 +1,152 @@
+"""Publishing a module: every check first, then the blob, then one signed change.
+
+    gen.toml ─▸ names ─▸ validator (child process) ─▸ resolve ─▸ statement ─▸ blob ─▸ change
+
+Nothing is announced unless all of it held; `dry_run` stops before the blob.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.errors import Fault, Rejected
+from node.identity import Identity
+from node.services.modules import LISTED, document_of, full_name, read_module
+from node.services.resolve import load_index, solve
+from node.workers import Workers
+from registry.errors import VersionExists
+from registry.listed import Capability
+from registry.manifest import Manifest, parse_manifest
+from registry.names import ModuleName
+from registry.publication import publish_version
+from registry.statement import Artifact, Need, Release, sign_release
+from registry.versions import parse_version, place_of
+from registry.wasm.verdict import Policy, Verdict
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What an author hands in."""
+
+    manifest: str
+    wasm: bytes
+    readme: str | None = None
+    changelog: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What was published, or would be: `entry` is None for a dry run."""
+
+    module: ModuleName
+    version: str
+    artifact: Artifact
+    verdict: Verdict
+    entry: bytes | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """What publishing needs of the node."""
+
+    store: Store
+    workers: Workers
+    identity: Identity
+    wasm_bytes_max: int
+    clock_us: Callable[[], int]
+
+
+async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publication:
+    """Raises `InvalidManifest`, `VersionExists`, `Rejected` (the wasm), `Unsolvable` and others."""
+    manifest = parse_manifest(given.manifest)
+    name = ModuleName(node.identity.did, manifest.id)
+    await _refuse_known(node.store, name, manifest)
+    needs = await _needs(node.store, name, manifest)
+    verdict = await _validated(node, given.wasm, manifest, needs)
+    await _resolve(node.store, needs)
+    artifact = await asyncio.to_thread(Artifact.of, given.wasm)
+    signed = sign_release(_release(name, manifest, artifact, needs, verdict), node.identity.device)
+    edit = publish_version(
+        manifest,
+        signed,
+        now_us=node.clock_us(),
+        exports=[Capability(one.name, one.kind, one.type) for one in verdict.exports],
+        changelog=given.changelog,
+        readme=given.readme,
+    )
+    entry: bytes | None = None
+    if not dry_run:
+        blob = await node.store.put_blob(given.wasm)
+        assert blob == artifact.blob, "a blob that is named by other bytes"
+        committed = await node.store.commit(document_of(name), edit, node.identity.signer)
+        assert committed is not None, "a new version changes the document"
+        entry = committed.id
+    return Publication(name, str(manifest.version), artifact, verdict, entry, manifest.warnings)
+
+
+async def _refuse_known(store: Store, name: ModuleName, manifest: Manifest) -> None:
+    """Early, before the long work; the edit looks again, inside its transaction."""
+    row = await store.listing(LISTED, str(name.author), name.id)
+    known = read_module(row).versions if row else ()
+    place = place_of(manifest.version)
+    if any(place_of(parse_version(one.version)) == place for one in known):
+        raise VersionExists(
+            f"{name} {manifest.version} is published, and a version never changes;"
+            " raise the version in gen.toml"
+        )
+
+
+async def _needs(store: Store, name: ModuleName, manifest: Manifest) -> dict[str, Need]:
+    """Dependencies under their full names: a bare id means the same author."""
+    needs: dict[str, Need] = {}
+    for one in manifest.dependencies:
+        reference = one.reference
+        found = (
+            ModuleName(name.author, reference.id)
+            if reference.owner is None
+            else await full_name(store, reference)
+        )
+        needs[str(found)] = Need(one.range, one.is_optional)
+    return needs
+
+
+async def _validated(
+    node: Publisher, wasm: bytes, manifest: Manifest, needs: dict[str, Need]
+) -> Verdict:
+    ids = {name.rpartition("/")[2] for name in needs}
+    policy = Policy.for_manifest(
+        manifest.imports, tuple(sorted({*needs, *ids})), size_bytes_max=node.wasm_bytes_max
+    )
+    verdict = await node.workers.validate(wasm, policy)
+    if not verdict.ok:
+        where = f" ({verdict.where})" if verdict.where else ""
+        detail = f"{verdict.code}: {verdict.detail}{where}"
+        raise Rejected(detail, code="invalid-wasm", faults=(Fault("/wasm", detail),))
+    return verdict
+
+
+async def _resolve(store: Store, needs: dict[str, Need]) -> None:
+    """A module that nobody could install is not published."""
+    wanted = {name: need.range for name, need in needs.items() if not need.is_optional}
+    if wanted:
+        await solve(await load_index(store, wanted), wanted)
+
+
+def _release(
+    name: ModuleName,
+    manifest: Manifest,
+    artifact: Artifact,
+    needs: dict[str, Need],
+    verdict: Verdict,
+) -> Release:
+    return Release(
+        module=name,
+        version=str(manifest.version),
+        artifact=artifact,
+        imports=tuple(sorted({f"{one.module}.{one.name}" for one in verdict.imports})),
+        dependencies=needs,
+        checker=verdict.checker,
+        features=verdict.features,
+    )

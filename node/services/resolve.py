@@ -1,0 +1,200 @@
+"""From what somebody asks for to a plan: names, then versions, then what would change here.
+
+What is installed and was not mentioned stays where it is, as far as the rest allows; what is
+mentioned moves to the newest version that fits, unless the lock names one.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.errors import Conflict, Fault, Unverified
+from node.services.modules import LISTED, full_name, read_module
+from registry.listed import ModuleVersion
+from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
+from registry.module_index import ModuleIndex
+from registry.names import ModuleName, Reference, parse_module_name, parse_requirement
+from registry.plan import Plan, plan
+from registry.resolver import Resolution, resolve
+from registry.versions import Version, parse_version
+from storage.installed import Installed
+from storage.store import Store
+
+# Real inputs take well under a second; past this no person waits, and the thread is given back.
+SOLVE_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was asked for, and what it comes to."""
+
+    requirements: Mapping[str, str]
+    """Of this request and its lock: what the new lock will say."""
+    everything: Mapping[str, str]
+    """The same with all that was asked for before and stays."""
+    installed: Mapping[str, Installed]
+    index: ModuleIndex
+    resolution: Resolution
+    plan: Plan
+
+    def release(self, id: str) -> ModuleVersion:
+        return self.index.release(id, self.resolution.versions[id])
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before going on."""
+        found: list[str] = []
+        for id in sorted(self.resolution.versions):
+            one = self.release(id)
+            if one.yanked:
+                found.append(f"{id} {one.version} was yanked: {one.yank_reason or 'no reason'}")
+            if one.deprecated:
+                reason = one.deprecation or "no reason given"
+                found.append(f"{id} {one.version} is deprecated: {reason}")
+        return tuple(found)
+
+
+async def make_goal(
+    store: Store, requirements: Sequence[str], lock: Lock | None, *, frozen: bool = False
+) -> Goal:
+    """Raises `UnknownModule`, `AmbiguousName`, `Unsolvable`, `InvalidLock`, `Conflict` and more."""
+    lock = check_lock(lock) if lock else None
+    installed = {one.module: one for one in await store.installed_list()}
+    held = lock or Lock()
+    known = {*installed, *held.requirements, *(one.id for one in held.packages)}
+    asked = {**held.requirements, **await _named(store, requirements, known)}
+    stays = {id: one.range for id, one in installed.items() if one.is_requested and id not in asked}
+    preferred = {
+        id: parse_version(installed[id].version) for id in _needed(stays, _needs(installed))
+    }
+    everything = stays | asked
+    index = await load_index(store, everything)
+    resolution = await solve(index, everything, locked={**preferred, **held.versions()})
+    versions = {id: parse_version(one.version) for id, one in installed.items()}
+    goal = Goal(asked, everything, installed, index, resolution, plan(versions, resolution))
+    if lock is not None:
+        _check_lock(goal, lock, frozen=frozen)
+    elif frozen:
+        raise Conflict("there is no lock to install from", code="no-lock")
+    return goal
+
+
+async def load_index(store: Store, packages: Iterable[str]) -> ModuleIndex:
+    """The modules named, and all that any version of theirs could need."""
+    index = ModuleIndex()
+    pending: Sequence[str] = tuple(packages)
+    while pending:
+        for package in pending:
+            name = parse_module_name(package)
+            row = await store.listing(LISTED, str(name.author), name.id)
+            if row is None:
+                index.add_missing(package)
+            else:
+                index.add(read_module(row))
+        pending = index.unloaded()
+    return index
+
+
+async def solve(
+    index: ModuleIndex,
+    requirements: Mapping[str, str],
+    *,
+    locked: Mapping[str, Version] | None = None,
+) -> Resolution:
+    """Raises `Unsolvable` with its explanation, or `TooHard`."""
+    deadline_s = time.monotonic() + SOLVE_S
+    return await asyncio.to_thread(
+        resolve,
+        index,
+        requirements,
+        locked=locked,
+        is_out_of_time=lambda: time.monotonic() > deadline_s,
+    )
+
+
+def lock_for(goal: Goal) -> Lock:
+    """What `requirements` came to, without what only others asked for."""
+    needs = goal.resolution.dependencies
+    return lock_of(
+        goal.requirements,
+        tuple(
+            LockedPackage(
+                id=id,
+                version=goal.release(id).version,
+                sha256=goal.release(id).wasm_hash,
+                blob=goal.release(id).blob,
+                author=id.rpartition("/")[0],
+                dependencies=dict(needs[id]),
+            )
+            for id in _needed(goal.requirements, needs)
+        ),
+    )
+
+
+async def find_installed(store: Store, names: Iterable[str]) -> dict[str, Installed]:
+    """The installed modules that are meant; unknown ones are left out. Raises `InvalidName`."""
+    installed = {one.module: one for one in await store.installed_list()}
+    found: dict[str, Installed] = {}
+    for text in names:
+        reference = parse_requirement(text).reference
+        if name := _only(reference, installed):
+            found[text] = installed[str(name)]
+    return found
+
+
+async def _named(
+    store: Store, requirements: Iterable[str], known: Collection[str]
+) -> dict[str, str]:
+    """Full names and ranges. A bare id that is in use here means the one in use."""
+    named: dict[str, str] = {}
+    for text in requirements:
+        wanted = parse_requirement(text)
+        name = _only(wanted.reference, known) or await full_name(store, wanted.reference)
+        named[str(name)] = wanted.range
+    return named
+
+
+def _only(reference: Reference, known: Iterable[str]) -> ModuleName | None:
+    if reference.owner is not None:
+        return reference.named({}) if str(reference) in known else None
+    same = [name for name in known if name.rpartition("/")[2] == reference.id]
+    return parse_module_name(same[0]) if len(same) == 1 else None
+
+
+def _needs(installed: Mapping[str, Installed]) -> dict[str, Mapping[str, str]]:
+    return {id: one.dependencies for id, one in installed.items()}
+
+
+def _needed(roots: Iterable[str], needs: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """The roots and all they depend on, each once."""
+    found: dict[str, None] = {}
+    pending = list(roots)
+    while pending:
+        id = pending.pop()
+        if id not in found and id in needs:
+            found[id] = None
+            pending.extend(needs[id])
+    return tuple(found)
+
+
+def _check_lock(goal: Goal, lock: Lock, *, frozen: bool) -> None:
+    """The bytes are those the lock names; and if it is frozen, nothing has moved."""
+    locked = {one.id: one for one in lock.packages}
+    for id, package in locked.items():
+        version = goal.resolution.versions.get(id)
+        if version is None or str(version) != package.version:
+            continue
+        stated = goal.release(id)
+        if (stated.wasm_hash, stated.blob) != (package.sha256, package.blob):
+            detail = f"{id} {package.version}: the lock names other bytes than its author signed"
+            raise Unverified(detail, code="hash-mismatch")
+    if not frozen:
+        return
+    now = {one.id: one.version for one in lock_for(goal).packages}
+    before = {id: package.version for id, package in locked.items()}
+    if now != before or dict(lock.requirements) != dict(goal.requirements):
+        moved = sorted({*now.items()} ^ {*before.items()})
+        faults = tuple(Fault("/lock", f"{id} {version}") for id, version in moved)
+        detail = "the lock is out of date; run `panspermia install` without --frozen"
+        raise Conflict(detail, code="lock-outdated", faults=faults)

@@ -1,0 +1,79 @@
+"""Is a version what its author signed: the statement, the signature, the device, the file."""
+
+import asyncio
+
+from crdt.area import Area
+from crdt.blob import BlobId
+from crdt.capability import CapabilityCache
+from crdt.change import DocumentId
+from crdt.errors import CrdtError
+from crdt.order import area_bounds
+from node.errors import NodeError
+from node.ports import Network
+from node.services.fetch import fetch_blob
+from node.services.modules import module_document
+from registry.errors import UnknownVersion
+from registry.listed import Module, ModuleVersion
+from registry.module import signed_release_of
+from registry.names import ModuleName
+from registry.statement import Check, verify_release
+from storage.store import Store
+
+ENTRIES_AT_ONCE = 64
+"""4 MiB of payloads; only who signed them is looked at."""
+
+
+async def verify_version(
+    store: Store, network: Network, module: Module, version: ModuleVersion
+) -> tuple[Check, ...]:
+    """Every check, passed or not, the file's among them; fetched from peers if need be."""
+    try:
+        wasm = await fetch_blob(store, network, BlobId(bytes.fromhex(version.blob)))
+    except NodeError as error:
+        checks = await check_release(store, module, version, None)
+        return (*checks, Check("file", False, error.detail))
+    return await check_release(store, module, version, wasm)
+
+
+async def check_release(
+    store: Store, module: Module, version: ModuleVersion, wasm: bytes | None
+) -> tuple[Check, ...]:
+    """The statement against the author's devices, and against the file where it is at hand."""
+    document = module_document(module.author_did, module.id)
+    state = await store.read(document)
+    signed = signed_release_of(state.value, version.version) if state else None
+    if signed is None:
+        raise UnknownVersion(f"{module.full_name} has no version {version.version}")
+    devices = await devices_of(store, document)
+    checks = await asyncio.to_thread(
+        verify_release,
+        signed,
+        module=ModuleName(module.author_did, module.id),
+        version=version.version,
+        devices=devices,
+        wasm=wasm,
+    )
+    return tuple(checks)
+
+
+async def devices_of(store: Store, document: DocumentId) -> frozenset[bytes]:
+    """The devices that hold a valid delegation for this document, by the entries they signed."""
+    path = (document.cls.encode(), document.kind.encode(), document.record)
+    area = Area(document.subspace, path)
+    ids = await store.ids(document.namespace, area, area_bounds(area))
+    capabilities: set[bytes] = set()
+    for at in range(0, len(ids), ENTRIES_AT_ONCE):
+        entries = await store.entries(document.namespace, ids[at : at + ENTRIES_AT_ONCE])
+        capabilities |= {each.capability for each in entries}
+    return await asyncio.to_thread(_receivers, capabilities)
+
+
+def _receivers(capabilities: set[bytes]) -> frozenset[bytes]:
+    cache = CapabilityCache()
+    devices: set[bytes] = set()
+    for encoded in capabilities:
+        try:
+            devices.add(cache.get(encoded).receiver)
+        except CrdtError:
+            continue  # the store checked it once; a key that fell since counts no more
+    return frozenset(devices)

@@ -1,0 +1,90 @@
+// The node's status and its modules. Text of peers goes in as text, never as markup.
+"use strict";
+
+const REFRESH_MS = 5000;
+const byId = (id) => document.getElementById(id);
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function fact(name, value) {
+  const card = element("div");
+  card.append(element("dt", name), element("dd", String(value)));
+  return card;
+}
+
+function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; bytes >= 1024 && unit < units.length - 1; unit += 1) bytes /= 1024;
+  return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
+}
+
+async function get(path) {
+  const answer = await fetch(path, { headers: { accept: "application/json" } });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.detail || body.title);
+  return body;
+}
+
+async function showStatus() {
+  try {
+    const status = await get("/api/status");
+    byId("state").textContent = `${status.state}, version ${status.version}`;
+    byId("state").className = "soft";
+    byId("did").textContent = status.did;
+    byId("facts").replaceChildren(
+      fact("peers connected", status.peers.connected),
+      fact("peers known", status.peers.known),
+      ...Object.entries(status.records).map(([kind, count]) => fact(`${kind}s`, count)),
+      fact("entries", status.entries),
+      fact("blobs", `${status.blobs.count} (${size(status.blobs.bytes)})`),
+      fact("refused", status.refused),
+      fact("peer address", status.p2p),
+    );
+    byId("warnings").replaceChildren(...status.warnings.map((text) => element("li", text)));
+  } catch (error) {
+    byId("state").textContent = `the node does not answer: ${error.message}`;
+    byId("state").className = "bad";
+  }
+}
+
+function moduleItem(name, id, version, description) {
+  const item = element("li");
+  item.append(element("strong", name), document.createTextNode(` ${version} `));
+  item.append(element("code", id, "soft"));
+  if (description) item.append(element("div", description));
+  return item;
+}
+
+async function showModules() {
+  const query = byId("q").value.trim();
+  try {
+    const items = query
+      ? (await get(`/api/search?kind=module&limit=50&q=${encodeURIComponent(query)}`)).results
+        .map((hit) => moduleItem(hit.name, hit.id, hit.version, hit.description))
+      : (await get("/api/modules?limit=50")).modules
+        .map((found) => moduleItem(found.name, `${found.author_did}/${found.id}`, found.latest_version, found.description));
+    byId("modules").replaceChildren(...items);
+    byId("empty").hidden = Boolean(query) || items.length > 0;
+  } catch (error) {
+    byId("modules").replaceChildren(element("li", error.message, "bad"));
+  }
+}
+
+let waiting;
+byId("q").addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(showModules, 200);
+});
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  showModules();
+});
+showStatus();
+showModules();
+setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);

@@ -1,0 +1,1 @@
+"""The benchmarks behind docs/BENCHMARKS.md, one module each with a `main() -> Figures`."""

@@ -1,0 +1,70 @@
+"""What tests of all parts share: public vectors, and packages where a registry answers."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# A registry that answers does so at once; CI without one must not wait for it.
+REGISTRY_TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of public conformance data, which is not part of this repository."""
+    named = os.environ.get("PANSPERMIA_VECTORS")
+    folder = Path(named) if named else ROOT.parent / "shared" / "vectors"
+    if not folder.is_dir():
+        pytest.skip(f"no public vectors at {folder}; name their folder in PANSPERMIA_VECTORS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`python_package("name", "1.2.3")`: the published distribution, unpacked by pip.
+
+    The test that asks checks the bytes by their hash; without a registry it is skipped.
+    """
+
+    def fetch(name: str, version: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        command = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(folder)]
+        if shutil.which("uv"):
+            command = ["uv", "pip", "install", "--no-deps", "--target", str(folder)]
+        run_or_skip([*command, "-q", f"{name}=={version}"], folder)
+        return folder
+
+    return fetch
+
+
+@pytest.fixture(scope="session")
+def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`npm_package("name", "1.2.3")`: the published package, as npm packs it, unpacked."""
+
+    def fetch(name: str, version: str) -> Path:
+        folder = tmp_path_factory.mktemp("npm")
+        if not shutil.which("npm"):
+            pytest.skip("npm is not installed")
+        run_or_skip(["npm", "pack", "--silent", f"{name}@{version}"], folder)
+        (archive,) = folder.glob("*.tgz")
+        shutil.unpack_archive(archive, folder, filter="data")
+        return folder / "package"
+
+    return fetch
+
+
+def run_or_skip(command: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=REGISTRY_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"no registry was reached: {error}")
+    if done.returncode:
+        pytest.skip(f"no registry was reached: {(done.stderr.strip() or 'no reason')[-300:]}")

@@ -1,0 +1,125 @@
+"""The main job with real daemons: alice publishes, bob receives, searches, installs and runs."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from node.commands.nodes import LocalNode, wait_for
+from node.failure import Json
+from tests.e2e.story import (
+    ARRIVE_S,
+    Shell,
+    StartNode,
+    answering,
+    make_module,
+    wait_for_modules,
+)
+
+pytestmark = pytest.mark.alone
+
+Publish = Callable[[LocalNode], list[str]]
+
+
+def test_publish_sync_search_install_run(
+    node: StartNode, shell: Shell, publish_demo: Publish, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    names = publish_demo(alice)
+    assert all(name.startswith(f"{alice.did}/") for name in names)
+
+    wait_for_modules(bob, names)
+    synced = shell(bob, "sync", "--wait")
+    assert synced.code == 0
+    assert [peer["did"] for peer in synced.answer["peers"]] == [alice.did]
+
+    census = names[-1]
+    found = wait_for(
+        "the search to know it",
+        ARRIVE_S,
+        lambda: shell(bob, "search", "soup", "--kind", "module").answer["results"] or None,
+    )
+    assert [hit["id"] for hit in found] == [census]
+
+    planned = shell(bob, "install", "io.panspermia.census", "--dry-run")
+    assert planned.answer["schema"] == "panspermia.install/1"
+    assert {package["id"] for package in planned.answer["plan"]["add"]} == set(names)
+    assert shell(bob, "list").answer["installed"] == []
+
+    installed = shell(bob, "install", "io.panspermia.census@^1.0", "--yes")
+    assert installed.code == 0
+    assert installed.answer["event"] == "result"
+    assert {package["id"] for package in installed.answer["installed"]} == set(names)
+    lock = tomllib.loads((tmp_path / "work" / "panspermia.lock").read_text())
+    assert lock["requirements"] == {census: "^1.0"}
+    assert {package["id"] for package in lock["package"]} == set(names)
+
+    ran = shell(bob, "run", "io.panspermia.census", "census", "42", "100")
+    assert (ran.code, ran.answer["results"]) == (0, [424])
+    assert shell(bob, "verify", census).code == 0
+    assert shell(bob, "refused").answer["refused"] == []
+
+
+def test_what_was_published_while_bob_was_away_reaches_him(
+    node: StartNode, shell: Shell, publish_demo: Publish
+) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    assert bob.stop() == 0
+    names = publish_demo(alice)
+    bob = node("bob", peers=(alice,))
+    wait_for_modules(bob, names)
+
+
+def test_a_lock_brings_back_what_was_installed(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    for version, number in (("1.0.0", 10), ("1.1.0", 11), ("2.0.0", 20)):
+        folder = make_module(tmp_path / version, "io.test.answer", version, answering(number))
+        assert shell(alice, "publish", str(folder)).code == 0
+
+    def answer() -> int:
+        return int(shell(alice, "run", "io.test.answer", "answer").answer["results"][0])
+
+    assert shell(alice, "install", "io.test.answer@1.0.0", "--yes").code == 0
+    assert answer() == 10
+    assert shell(alice, "outdated").answer["outdated"][0]["latest"] == "2.0.0"
+    assert shell(alice, "install", "io.test.answer@^1", "--yes").code == 0
+    assert shell(alice, "update", "--yes").code == 0
+    assert answer() == 11
+    assert shell(alice, "install", "--frozen", "--yes").code == 0
+    assert shell(alice, "uninstall", "io.test.answer").code == 0
+    assert shell(alice, "list").answer["installed"] == []
+    assert shell(alice, "install", "io.test.answer@2", "--yes").code == 0
+    assert answer() == 20
+
+
+def test_yank_and_rate(node: StartNode, shell: Shell, tmp_path: Path) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    for version, number in (("1.0.0", 10), ("1.1.0", 11)):
+        folder = make_module(tmp_path / version, "io.test.answer", version, answering(number))
+        assert shell(alice, "publish", str(folder)).code == 0
+    name = f"{alice.did}/io.test.answer"
+    assert shell(alice, "yank", f"{name}@1.1.0", "--reason", "it answers wrongly").code == 0
+    wait_for_modules(bob, [name])
+
+    def yanked() -> bool | None:
+        versions = shell(bob, "info", name).answer["versions"]
+        return any(version["yanked"] for version in versions) or None
+
+    wait_for("the yank to reach bob", ARRIVE_S, yanked)
+    planned = shell(bob, "install", name, "--dry-run").answer["plan"]
+    assert planned["add"] == [{"id": name, "version": "1.0.0"}]
+
+    assert shell(bob, "yank", f"{name}@1.0.0").code == 4
+    assert shell(bob, "rate", name, "4", "--review", "answers quickly").code == 0
+
+    def rated() -> bool | None:
+        rating: Json | None = shell(alice, "info", name).answer.get("rating")
+        return (rating is not None and rating["count"] == 1) or None
+
+    wait_for("the rating to reach alice", ARRIVE_S, rated)

@@ -1,0 +1,183 @@
+"""Who may ask at all: names, pages and tokens, on every path, for http and websocket."""
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from node.api.guard import Guard, allowed_names, host_name
+from node.api.headers import SecurityHeaders
+from node.api.tokens import TOKEN_S, Tokens, allows
+
+NOW_S = 1_000_000.0
+KEY = Ed25519PrivateKey.generate()
+TOKENS = Tokens("did:key:zNode", KEY)
+PUBLIC_KEY = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+# `TestClient.websocket_connect` joins a bare path to ws://testserver, whatever the base URL is.
+WS = "ws://127.0.0.1/v1/stream"
+
+
+async def tell_access(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await socket.send_json({"access": socket.state.access})
+        await socket.close()
+        return
+    await JSONResponse({"access": Request(scope).state.access})(scope, receive, send)
+
+
+def guarded(*, is_loopback: bool = True) -> TestClient:
+    allowed = allowed_names("127.0.0.1", 80, more_hosts=["Node.LAN"], is_loopback=is_loopback)
+    guard = Guard(tell_access, TOKENS, allowed, lambda: NOW_S)
+    return TestClient(SecurityHeaders(guard), base_url="http://127.0.0.1")
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return guarded()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:3000", 200),
+        ("localhost.:3000", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:3000", 200),
+        ("node.lan:3000", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("", 421),
+        ("127.0.0.1 evil", 421),
+        ("127.0.0.1:port", 421),
+        ("user@127.0.0.1", 421),
+    ],
+)
+def test_host(client: TestClient, host: str, status: int) -> None:
+    for path in ("/healthz", "/", "/nothing", "//x/../api/status"):
+        response = client.get(path, headers={"host": host})
+        assert response.status_code == status
+    if status == 421:
+        assert "api.allowed_hosts" in response.json()["detail"]
+
+
+def test_two_hosts_are_none(client: TestClient) -> None:
+    twice = [("host", "127.0.0.1"), ("host", "evil.example")]
+    assert client.get("/", headers=twice).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:81", "https://127.0.0.1:80", ""]
+)
+def test_foreign_origin(client: TestClient, origin: str) -> None:
+    response = client.get("/healthz", headers={"origin": origin})
+    assert response.status_code == 403
+    assert response.headers["content-type"] == "application/problem+json"
+    with pytest.raises(WebSocketDisconnect):
+        client.websocket_connect(WS, headers={"origin": origin}).__enter__()
+
+
+def test_own_origin(client: TestClient) -> None:
+    own = {"origin": "http://localhost:80"}
+    assert client.get("/", headers=own).status_code == 200
+    with client.websocket_connect(WS, headers=own) as socket:
+        assert socket.receive_json() == {"access": "read"}
+
+
+def test_a_foreign_host_gets_no_socket(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect):
+        client.websocket_connect("ws://evil.example/v1/stream").__enter__()
+
+
+def claims(**changes: object) -> dict[str, object]:
+    base = {"aud": TOKENS.audience, "scope": "admin", "jti": "1", "exp": int(NOW_S) + 60}
+    return {**base, **changes}
+
+
+FORGED = {
+    "alg none": jwt.encode(claims(), "", algorithm="none"),
+    "foreign key": jwt.encode(claims(), Ed25519PrivateKey.generate(), algorithm="EdDSA"),
+    "other audience": jwt.encode(claims(aud="did:key:zOther"), KEY, algorithm="EdDSA"),
+    "unknown scope": jwt.encode(claims(scope="root"), KEY, algorithm="EdDSA"),
+    "expired": jwt.encode(claims(exp=int(NOW_S)), KEY, algorithm="EdDSA"),
+    "exp is no number": jwt.encode(claims(exp="never"), KEY, algorithm="EdDSA"),
+    "no exp": jwt.encode({"aud": TOKENS.audience, "scope": "admin"}, KEY, algorithm="EdDSA"),
+    "garbage": "not a token",
+    "empty": "",
+    "long": "x" * 10_000,
+}
+
+
+@pytest.mark.parametrize("token", FORGED.values(), ids=FORGED.keys())
+def test_forged_and_old_tokens(client: TestClient, token: str) -> None:
+    response = client.get("/healthz", headers={"authorization": f"Bearer {token}"})
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_the_public_key_is_no_shared_secret(client: TestClient) -> None:
+    token = jwt.encode(claims(), PUBLIC_KEY, algorithm="HS256")
+    response = client.get("/", headers={"authorization": f"Bearer {token}"})
+    assert response.status_code == 401
+
+
+def test_another_scheme_is_refused(client: TestClient) -> None:
+    assert client.get("/", headers={"authorization": "Basic YTpi"}).status_code == 401
+    token = TOKENS.issue("read", now_s=NOW_S)
+    twice = [("authorization", f"Bearer {token}"), ("authorization", f"Bearer {token}")]
+    assert client.get("/", headers=twice).status_code == 401
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "admin"])
+def test_a_token_says_what_it_may(client: TestClient, scope: str) -> None:
+    token = jwt.encode(claims(scope=scope), KEY, algorithm="EdDSA")
+    bearer = {"authorization": f"Bearer {token}"}
+    assert client.get("/", headers=bearer).json() == {"access": scope}
+
+
+def test_beyond_loopback_even_reads_need_a_token() -> None:
+    client = guarded(is_loopback=False)
+    assert client.get("/").json() == {"access": "public"}
+    token = TOKENS.issue("read", now_s=NOW_S)
+    bearer = {"authorization": f"bearer {token}"}
+    assert client.get("/", headers=bearer).json() == {"access": "read"}
+
+
+def test_a_browsers_socket_brings_its_token_as_a_subprotocol(client: TestClient) -> None:
+    token = TOKENS.issue("write", now_s=NOW_S)
+    with client.websocket_connect(WS, ["panspermia.v1", f"bearer.{token}"]) as socket:
+        assert socket.receive_json() == {"access": "write"}
+    with pytest.raises(WebSocketDisconnect):
+        client.websocket_connect(WS, ["panspermia.v1", "bearer.forged"]).__enter__()
+
+
+def test_a_token_lasts_a_month() -> None:
+    token = TOKENS.issue("admin", now_s=NOW_S)
+    assert TOKENS.access(token, now_s=NOW_S + TOKEN_S - 1) == "admin"
+    assert allows("admin", "write")
+    assert not allows("read", "write")
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
+    for headers in ({}, {"host": "evil.example"}):
+        response = client.get("/", headers=headers)
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "unsafe" not in response.headers["content-security-policy"]
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["referrer-policy"] == "no-referrer"
+
+
+def test_names_of_a_host() -> None:
+    assert host_name("[::1]:80") == "::1"
+    assert host_name("Example.COM.") == "example.com"
+    assert host_name("a b") is None
+    assert host_name("host:123456") is None

@@ -1,0 +1,250 @@
+"""Alice installs what bob published: a plan first, then everything or nothing."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest_asyncio
+
+from crdt.area import Area
+from crdt.keys import COMMONS
+from crdt.order import Bounds
+from node.events import Event
+from tests.node.modules import ADD, calling, new_module, wasm
+from tests.node.parts import Alice, open_alice
+
+ADDER, DOUBLER = "org.example.add", "org.example.double"
+
+
+@pytest_asyncio.fixture
+async def bob(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path / "bob") as bob:
+        yield bob
+
+
+async def publish(
+    node: Alice, id: str, version: str, text: str = ADD, needs: Mapping[str, str] | None = None
+) -> None:
+    body = new_module(id, version, text, needs=needs or {})
+    answer = await node.client.post("/api/modules", json=body)
+    assert answer.status_code == 201, answer.text
+
+
+async def give(source: Alice, target: Alice) -> None:
+    """All entries of one node to another, as a sync would; blobs come when asked for."""
+    ids = await source.node.store.ids(COMMONS, Area(), Bounds())
+    entries = await source.node.store.entries(COMMONS, ids)
+    received = await target.node.store.receive(entries, source="bob")
+    assert not received.refused
+    target.network.bob = source.node.store
+
+
+async def shared(alice: Alice, bob: Alice) -> str:
+    """Bob's adder and the doubler that needs it are known to alice; gives bob's did."""
+    await publish(bob, ADDER, "1.0.0")
+    await publish(bob, ADDER, "1.1.0")
+    await publish(bob, DOUBLER, "1.0.0", calling(ADDER), needs={ADDER: "^1.0"})
+    await give(bob, alice)
+    return bob.node.identity.did
+
+
+async def install(alice: Alice, *wanted: str, **more: object) -> dict[str, Any]:
+    answer = await alice.client.post("/api/install", json={"requirements": wanted, **more})
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def happened(alice: Alice) -> list[Event]:
+    """Every event so far."""
+    async with aclosing(alice.node.events.follow(0)) as stream:
+        return [await anext(stream) for _ in range(alice.node.events.last)]
+
+
+async def versions(alice: Alice) -> dict[str, str]:
+    rows = (await alice.client.get("/api/installed")).json()["installed"]
+    return {row["id"].rpartition("/")[2]: row["version"] for row in rows}
+
+
+async def test_a_plan_changes_nothing(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    answer = await alice.client.post("/api/resolve", json={"requirements": [DOUBLER]})
+    assert answer.status_code == 200, answer.text
+    plan = answer.json()["plan"]
+    assert [one["id"] for one in plan["add"]] == [f"{did}/{ADDER}", f"{did}/{DOUBLER}"]
+    adder = answer.json()["packages"][0]
+    assert (adder["version"], adder["cached"]) == ("1.1.0", False)
+    assert await versions(alice) == {}
+
+
+async def test_installed_with_its_dependencies_and_run(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    result = await install(alice, f"{DOUBLER}@^1.0")
+    assert result["installed"] == [
+        {"id": f"{did}/{ADDER}", "version": "1.1.0"},
+        {"id": f"{did}/{DOUBLER}", "version": "1.0.0"},
+    ]
+    assert await versions(alice) == {ADDER: "1.1.0", DOUBLER: "1.0.0"}
+    answer = await alice.client.post(
+        "/api/run", json={"id": DOUBLER, "export": "double", "args": [21]}
+    )
+    assert answer.json()["results"] == [42], answer.text
+    assert answer.json()["fuel_used"] > 0
+    types = [event.type for event in await happened(alice)]
+    assert types.count("installed") == 2
+
+
+async def test_the_story_line_by_line(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    answer = await alice.client.post(
+        "/api/install",
+        json={"requirements": [DOUBLER]},
+        headers={"accept": "application/x-ndjson"},
+    )
+    lines = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert {line["stage"] for line in lines[:-1]} == {"fetch", "verify", "compile", "apply"}
+    assert lines[-1]["event"] == "result"
+    assert lines[-1]["lock"]["packages"]
+    again = await alice.client.post(
+        "/api/install",
+        json={"requirements": ["org.example.none"]},
+        headers={"accept": "application/x-ndjson"},
+    )
+    last = msgspec.json.decode(again.content.splitlines()[-1])
+    assert (last["event"], last["code"], last["status"]) == ("error", "unknown-module", 404)
+
+
+async def test_a_lock_holds_versions_and_frozen_means_frozen(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    first = await install(alice, f"{ADDER}@1.0.0")
+    lock = first["lock"]
+    assert lock["requirements"] == {f"{did}/{ADDER}": "1.0.0"}
+    await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    frozen = await install(alice, lock=lock, frozen=True)
+    assert frozen["lock"] == lock
+    assert await versions(alice) == {ADDER: "1.0.0"}
+    moved = {"requirements": [f"{ADDER}@^1.1"], "lock": lock, "frozen": True}
+    answer = await alice.client.post("/api/install", json=moved)
+    assert (answer.status_code, answer.json()["code"]) == (409, "lock-outdated")
+    none = await alice.client.post("/api/install", json={"requirements": [ADDER], "frozen": True})
+    assert none.json()["code"] == "no-lock"
+
+
+async def test_a_lock_with_other_bytes(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    lock = (await install(alice, ADDER))["lock"]
+    lock["packages"][0]["sha256"] = "00" * 32
+    answer = await alice.client.post("/api/install", json={"lock": lock})
+    assert (answer.status_code, answer.json()["code"]) == (422, "hash-mismatch")
+
+
+async def test_what_was_not_mentioned_stays(alice: Alice, bob: Alice) -> None:
+    await publish(bob, ADDER, "1.0.0")
+    await publish(bob, DOUBLER, "1.0.0", calling(ADDER), needs={ADDER: "^1.0"})
+    await give(bob, alice)
+    await install(alice, DOUBLER)
+    await publish(bob, ADDER, "1.1.0")
+    await publish(bob, "org.example.other", "1.0.0")
+    await give(bob, alice)
+    await install(alice, "org.example.other")
+    assert (await versions(alice))[ADDER] == "1.0.0"
+    (row,) = (await alice.client.get("/api/outdated")).json()["outdated"]
+    assert (row["current"], row["wanted"], row["latest"]) == ("1.0.0", "1.1.0", "1.1.0")
+    await install(alice, DOUBLER, "org.example.other")
+    assert (await versions(alice))[ADDER] == "1.1.0"
+
+
+async def test_conflicts_are_explained(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    body = {"requirements": [DOUBLER, f"{ADDER}@^2.0"]}
+    answer = await alice.client.post("/api/resolve", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "unsolvable")
+    assert ADDER in answer.json()["detail"]
+
+
+async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    await publish(alice, ADDER, "3.0.0")
+    answer = await alice.client.get(f"/api/modules/{ADDER}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "ambiguous-module")
+    assert answer.json()["candidates"] == sorted(
+        [f"{did}/{ADDER}", f"{alice.node.identity.did}/{ADDER}"]
+    )
+    await install(alice, f"{did}/{ADDER}@^1.0")
+    # Now one of them is in use here, so the bare id means that one.
+    resolved = await alice.client.post("/api/resolve", json={"requirements": [ADDER]})
+    assert resolved.status_code == 200
+
+
+async def test_only_the_author_yanks(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    url = f"/api/modules/{ADDER}/versions/1.1.0/yank"
+    answer = await alice.client.post(url, json={"reason": "mine now"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-your-module")
+    assert (await bob.client.post(url, json={"reason": "wrong"})).status_code == 200
+    await give(bob, alice)
+    await install(alice, ADDER)
+    assert await versions(alice) == {ADDER: "1.0.0"}
+
+
+async def test_no_peer_has_the_bytes(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    alice.network.bob = None
+    answer = await alice.client.post("/api/install", json={"requirements": [DOUBLER]})
+    assert (answer.status_code, answer.json()["code"]) == (504, "blob-unreachable")
+    wasm_url = f"/api/modules/{ADDER}/versions/1.0.0/wasm"
+    assert (await alice.client.get(wasm_url)).status_code == 504
+    assert await versions(alice) == {}
+
+
+async def test_what_does_not_run_here_is_not_installed(alice: Alice, bob: Alice) -> None:
+    body = new_module("org.example.js", text='(module (import "js" "alert" (func)))')
+    body["manifest"] += '\n[capabilities]\nimports = ["js.*"]'
+    assert (await bob.client.post("/api/modules", json=body)).status_code == 201
+    await publish(bob, "org.example.fine", "1.0.0", needs={"org.example.js": "*"})
+    await give(bob, alice)
+    answer = await alice.client.post("/api/install", json={"requirements": ["org.example.fine"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not-runnable")
+    assert await versions(alice) == {}
+
+
+async def test_uninstalling_what_others_need(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    await install(alice, DOUBLER)
+    answer = await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "still-needed")
+    assert answer.json()["candidates"] == [f"{did}/{DOUBLER}"]
+    gone = await alice.client.post("/api/uninstall", json={"ids": [DOUBLER]})
+    assert [one["id"] for one in gone.json()["removed"]] == [f"{did}/{ADDER}", f"{did}/{DOUBLER}"]
+    none = await alice.client.post("/api/uninstall", json={"ids": [DOUBLER]})
+    assert (none.status_code, none.json()["code"]) == (404, "not-installed")
+
+
+async def test_running_what_cannot_run(alice: Alice, bob: Alice) -> None:
+    spin = '(module (func (export "spin") (loop br 0)) (func (export "trap") unreachable))'
+    await publish(bob, "org.example.spin", "1.0.0", spin)
+    await give(bob, alice)
+    missing = await alice.client.post("/api/run", json={"id": "org.example.spin", "export": "spin"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "not-installed")
+    await install(alice, "org.example.spin")
+    for export, code in (("spin", "out-of-fuel"), ("trap", "trap")):
+        body = {"id": "org.example.spin", "export": export, "fuel": 10_000}
+        answer = await alice.client.post("/api/run", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+    none = await alice.client.post("/api/run", json={"id": "org.example.spin", "export": "no"})
+    assert none.status_code == 422
+
+
+async def test_blobs_by_their_hash(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    version = (await alice.client.get(f"/api/modules/{ADDER}/versions/1.0.0")).json()
+    answer = await alice.client.get(f"/api/blobs/{version['blob']}")
+    assert answer.content == wasm()
+    tag = {"if-none-match": answer.headers["etag"]}
+    again = await alice.client.get(f"/api/blobs/{version['blob']}", headers=tag)
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await alice.client.get("/api/blobs/xyz")).status_code == 400
+    assert (await alice.client.get(f"/api/blobs/{'00' * 32}")).status_code == 504

@@ -1,0 +1,180 @@
+"""Alice publishes over HTTP; all of a publication happens, or none of it."""
+
+import base64
+
+import pytest
+
+from tests.node.modules import NOTHING, new_module, wasm
+from tests.node.parts import Alice
+
+
+async def test_published_then_listed_and_read(alice: Alice) -> None:
+    answer = await alice.client.post("/api/modules", json=new_module())
+    assert answer.status_code == 201, answer.text
+    published = answer.json()
+    did = alice.node.identity.did
+    assert published["module"] == f"{did}/org.example.add"
+    assert published["verdict"]["ok"]
+    assert len(published["entry"]) == 64
+
+    (listed,) = (await alice.client.get("/api/modules")).json()["modules"]
+    assert listed["id"] == "org.example.add"
+    assert listed["author_did"] == did
+    assert listed["rating"] == {"average": None, "count": 0}
+    for name in ("org.example.add", f"{did}%2Forg.example.add"):
+        one = await alice.client.get(f"/api/modules/{name}")
+        assert one.json() == listed
+    version = (await alice.client.get("/api/modules/org.example.add/versions/1.0.0")).json()
+    assert version["module"] == f"{did}/org.example.add"
+    assert version["capabilities"][0] == {
+        "name": "add", "kind": "function", "signature": "(i32, i32) -> i32",
+    }  # fmt: skip
+
+    found = await alice.client.get("/api/modules/org.example.add/versions/1.0.0/wasm")
+    assert found.content == wasm()
+    assert found.headers["content-type"] == "application/wasm"
+    assert "immutable" in found.headers["cache-control"]
+    same = await alice.client.get(f"/api/blobs/{published['blob']}")
+    assert same.content == wasm()
+
+    verified = await alice.client.get("/api/modules/org.example.add/versions/1.0.0/verify")
+    assert verified.json()["ok"], verified.json()
+    assert {check["name"] for check in verified.json()["checks"]} >= {
+        "statement", "signature", "device", "sha256", "blake3",
+    }  # fmt: skip
+
+
+async def test_search_finds_it(alice: Alice) -> None:
+    await alice.client.post("/api/modules", json=new_module())
+    await alice.search_sees_it()
+    answer = (await alice.client.get("/api/search", params={"q": "adds numbers"})).json()
+    assert [hit["name"] for hit in answer["results"]] == ["add"]
+    assert answer["results"][0]["version"] == "1.0.0"
+    for query in ("kind=module", "tag=math", "tag=math&tag=none", "kind=genome", "sort=downloads"):
+        found = await alice.client.get(f"/api/search?{query}")
+        assert found.status_code == 200, found.text
+    assert (await alice.client.get("/api/search?sort=fitness")).status_code == 400
+
+
+async def test_a_dry_run_stores_nothing(alice: Alice) -> None:
+    answer = await alice.client.post("/api/modules", json=new_module(dry_run=True))
+    assert answer.status_code == 201
+    assert answer.json()["dry_run"]
+    assert answer.json()["entry"] is None
+    counts = await alice.node.store.counts()
+    assert (counts.entries, counts.blobs) == (0, 0)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_version_never_changes(alice: Alice, dry_run: bool) -> None:
+    await alice.client.post("/api/modules", json=new_module())
+    again = await alice.client.post("/api/modules", json=new_module(text=NOTHING, dry_run=dry_run))
+    assert again.status_code == 409
+    assert again.json()["code"] == "version-exists"
+
+
+async def test_what_is_wrong_with_a_manifest_is_told_at_once(alice: Alice) -> None:
+    body = {**new_module(), "manifest": '[module]\nid = "Nope"\nlicence = "MIT"'}
+    answer = await alice.client.post("/api/modules", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid-manifest"
+    pointers = {fault["pointer"] for fault in answer.json()["errors"]}
+    assert pointers >= {"/module/id", "/module/licence", "/module/version", "/module/wasm"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not-wasm"),
+        (b"(module)", "not-wasm"),
+        (wasm()[:-3], ""),
+        (b"\0asm\x02\0\0\0", "version"),
+        (bytes(200), "not-wasm"),
+    ],
+)
+async def test_what_is_no_module_is_refused(alice: Alice, content: bytes, told: str) -> None:
+    body = {**new_module(), "wasm": base64.b64encode(content).decode()}
+    answer = await alice.client.post("/api/modules", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "invalid-wasm"
+    assert answer.json()["errors"][0]["pointer"] == "/wasm"
+    assert told in answer.text
+    assert (await alice.node.store.counts()).entries == 0
+
+
+async def test_an_import_that_the_manifest_does_not_name(alice: Alice) -> None:
+    sneaky = '(module (import "evil" "call" (func)))'
+    answer = await alice.client.post("/api/modules", json=new_module(text=sneaky))
+    assert answer.json()["code"] == "invalid-wasm"
+    assert "evil" in answer.json()["detail"]
+
+
+async def test_a_dependency_that_nobody_has(alice: Alice) -> None:
+    body = new_module("org.example.user", needs={"org.example.clock": "^1.0"})
+    answer = await alice.client.post("/api/modules", json=body)
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "unsolvable"
+    assert "org.example.clock" in answer.json()["detail"]
+    assert (await alice.node.store.counts()).blobs == 0
+
+
+async def test_unknown_names(alice: Alice) -> None:
+    for path, code in (
+        ("/api/modules/org.example.none", "unknown-module"),
+        ("/api/modules/NotAnId", "invalid-name"),
+        (f"/api/modules/{alice.node.identity.did}%2Forg.example.none", "unknown-module"),
+    ):
+        assert (await alice.client.get(path)).json()["code"] == code
+    await alice.client.post("/api/modules", json=new_module())
+    answer = await alice.client.get("/api/modules/org.example.add/versions/9.9.9")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-version")
+
+
+async def test_yank_and_deprecate_and_back(alice: Alice) -> None:
+    await alice.client.post("/api/modules", json=new_module())
+    base = "/api/modules/org.example.add/versions/1.0.0"
+    yanked = await alice.client.post(f"{base}/yank", json={"reason": "it subtracts"})
+    assert yanked.json()["yanked"]
+    assert yanked.json()["reason"] == "it subtracts"
+    assert (await alice.client.get(base)).json()["yank_reason"] == "it subtracts"
+    back = await alice.client.post(f"{base}/yank", json={"undo": True})
+    assert not back.json()["yanked"]
+    old = await alice.client.post(f"{base}/deprecate", json={"reason": "use add2"})
+    assert old.json()["deprecated"]
+    missing = await alice.client.post(
+        "/api/modules/org.example.add/versions/2.0.0/yank", json={"reason": ""}
+    )
+    assert missing.status_code == 404
+
+
+async def test_ratings_count_once_an_author(alice: Alice) -> None:
+    await alice.client.post("/api/modules", json=new_module())
+    url = "/api/modules/org.example.add/ratings"
+    first = await alice.client.post(url, json={"stars": 2, "review": "meh"})
+    assert first.status_code == 201, first.text
+    second = (await alice.client.post(url, json={"stars": 5, "review": "grew on me"})).json()
+    assert (second["average"], second["count"]) == (5.0, 1)
+    assert [one["review"] for one in second["ratings"]] == ["grew on me"]
+    assert (await alice.client.get(url)).json() == second
+    module = (await alice.client.get("/api/modules/org.example.add")).json()
+    assert module["rating"] == {"average": 5.0, "count": 1}
+    assert (await alice.client.post(url, json={"stars": 6})).status_code == 422
+
+
+async def test_pages_neither_overlap_nor_skip(alice: Alice) -> None:
+    for number in range(5):
+        body = new_module(f"org.example.add{number}")
+        assert (await alice.client.post("/api/modules", json=body)).status_code == 201
+    for sort in ("recent", "name", "downloads", "rating"):
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            url = f"/api/modules?limit=2&sort_by={sort}{cursor}"
+            page = (await alice.client.get(url)).json()
+            seen += [module["id"] for module in page["modules"]]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        assert len(seen) == len(set(seen)) == 5
+    other = await alice.client.get(f"/api/modules?sort_by=name{cursor}")
+    assert (other.status_code, other.json()["code"]) == (404, "cursor-unknown")

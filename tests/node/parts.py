@@ -1,0 +1,143 @@
+"""A node of alice in this process: the real store, index and workers, and a network of wishes."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from starlette.types import ASGIApp
+
+from crdt.blob import BlobId
+from node.api.app import make_app
+from node.api.cursors import Cursors
+from node.api.guard import allowed_names
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.tokens import Scope, Tokens
+from node.config import Config
+from node.events import Events
+from node.home import Home
+from node.identity import load_or_create
+from node.ports import Progress
+from node.wiring import Node, clock_us
+from node.workers import WorkerConfig, Workers
+from p2p.protocol.errors import PeerLeft
+from registry.listings import project
+from storage.search_index import open_search_index
+from storage.store import Store, open_store
+
+PORT = 3000
+URL = f"http://127.0.0.1:{PORT}"
+BOB = Peer(
+    did="did:key:zBob", device="did:key:zBobLaptop", address="10.0.0.7:4747", transport="tcp",
+    direction="out", state="connected", connected_s=1.0, rtt_ms=2.0, rounds=1, bytes_in=1,
+    bytes_out=1, entries_in=0, entries_out=0, refused=0, last_error="",
+)  # fmt: skip
+
+
+@dataclass
+class Wishes:
+    """Fits `node.ports.Network`: bob answers at one address and gives the blobs of his store."""
+
+    address: str = "127.0.0.1:4747"
+    connected: list[Peer] = field(default_factory=list[Peer])
+    bob: Store | None = None
+    alice: Store | None = None
+
+    def peers(self) -> Sequence[Peer]:
+        return self.connected
+
+    def discovered(self) -> Sequence[Discovered]:
+        return [
+            Discovered(
+                did=BOB.did, device=BOB.device, address=BOB.address, source="mdns", seen_s=3.0
+            )
+        ]
+
+    async def connect(self, address: str) -> Peer:
+        if address != BOB.address:
+            raise PeerLeft("unreachable", f"{address} cannot be reached.")
+        self.connected.append(BOB)
+        return BOB
+
+    async def disconnect(self, device: str) -> bool:
+        was = len(self.connected)
+        self.connected = [peer for peer in self.connected if peer.device != device]
+        return len(self.connected) < was
+
+    async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
+        return [
+            SyncReport(peer.did, peer.address, 1, 10, 10, 0, 0, 0, 0.1, True)
+            for peer in self.connected
+        ]
+
+    async def fetch_blob(self, blob: BlobId, progress: Progress) -> None:
+        if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
+            raise PeerLeft("no-peer-has-it", "No peer could give it.")
+        await self.alice.put_blob(await self.bob.read_blob(blob))
+        progress(1, 1)
+
+
+@dataclass(frozen=True)
+class Alice:
+    """Her node, its app, and a client that holds her token."""
+
+    node: Node
+    app: ASGIApp
+    network: Wishes
+    client: httpx2.AsyncClient
+
+    def bearer(self, scope: Scope = "admin") -> dict[str, str]:
+        token = self.node.tokens.issue(scope, now_s=self.node.clock_s())
+        return {"Authorization": f"Bearer {token}"}
+
+    async def search_sees_it(self) -> None:
+        await self.node.index.catch_up()
+
+
+@asynccontextmanager
+async def open_alice(
+    path: Path,
+    *,
+    config: Config | None = None,
+    clock: Callable[[], int] = clock_us,
+    network: Wishes | None = None,
+) -> AsyncGenerator[Alice]:
+    home, network = Home(path), network or Wishes()
+    config = config or Config()
+    home.make()
+    identity = load_or_create(home, os.urandom)
+    workers = Workers(WorkerConfig())  # its children start with the first task that needs one
+    async with (
+        open_store(home.database, project=project, clock_us=clock) as store,
+        open_search_index(home.index, store) as index,
+    ):
+        network.alice = store
+        node = Node(
+            config=config,
+            home=home,
+            identity=identity,
+            store=store,
+            index=index,
+            workers=workers,
+            network=network,
+            events=Events(),
+            tokens=Tokens.from_seed(identity.device_did, identity.token_seed),
+            cursors=Cursors(os.urandom(32)),
+            api=URL,
+            clock_us=clock,
+            started_s=clock() / 1_000_000,
+            stop=asyncio.Event(),
+        )
+        app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        client = httpx2.AsyncClient(transport=transport, base_url=URL)
+        alice = Alice(node, app, network, client)
+        client.headers.update(alice.bearer())
+        try:
+            async with client:
+                yield alice
+        finally:
+            await workers.close()

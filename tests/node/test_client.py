@@ -1,0 +1,151 @@
+"""The command line's client against a server that answers as it is told to."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from node.client import Client, find_client, module_path, resolve_home, with_query
+from node.failure import Failure
+
+Serve = Callable[[int, bytes, str], Client]
+
+NOT_FOUND = {"type": "/problems/unknown-module", "title": "Not Found", "status": 404}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """`serve(status, body, type)`: a client of a server that answers everything with that."""
+    servers: list[HTTPServer] = []
+
+    def start(status: int, body: bytes, kind: str = "application/json") -> Client:
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                self.rfile.read(size)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_DELETE = do_GET
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+        server = HTTPServer(("127.0.0.1", 0), Answer)
+        servers.append(server)
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        announce(tmp_path, server.server_port)
+        return find_client(str(tmp_path))
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def announce(home: Path, port: int) -> None:
+    announced = {"api": f"http://127.0.0.1:{port}", "p2p": "", "pid": 1, "did": ""}
+    (home / "node.json").write_text(json.dumps(announced))
+    (home / "token").write_text("secret\n")
+
+
+@pytest.mark.parametrize("ask", [Client.get, Client.get_quick, Client.post, Client.delete])
+def test_an_answer_is_its_object(ask: Callable[[Client, str], object], serve: Serve) -> None:
+    assert ask(serve(200, b'{"a": 1}', ""), "/x") == {"a": 1}
+
+
+@pytest.mark.parametrize("ask", [Client.get, Client.get_quick, Client.post, Client.delete])
+def test_a_problem_is_a_failure(ask: Callable[[Client, str], object], serve: Serve) -> None:
+    client = serve(404, json.dumps({**NOT_FOUND, "code": "unknown-module"}).encode(), "")
+    with pytest.raises(Failure) as failed:
+        ask(client, "/x")
+    assert (failed.value.exit, failed.value.problem["code"]) == (5, "unknown-module")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit"),
+    [
+        (401, "unauthorized", 4), (403, "not-allowed", 4), (409, "conflict", 6),
+        (422, "invalid-manifest", 1), (422, "verification-failed", 7), (500, "internal-error", 1),
+        (503, "starting", 3), (504, "unreachable", 8),
+    ],
+)  # fmt: skip
+def test_exit_codes(status: int, code: str, exit: int, serve: Serve) -> None:
+    client = serve(status, json.dumps({"code": code}).encode(), "")
+    with pytest.raises(Failure) as failed:
+        client.get("/x")
+    assert failed.value.exit == exit
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b"7", b"\xff"])
+@pytest.mark.parametrize("ask", [Client.get, Client.get_quick])
+def test_something_else_that_answers(
+    ask: Callable[[Client, str], object], body: bytes, serve: Serve
+) -> None:
+    with pytest.raises(Failure) as failed:
+        ask(serve(200, body, "text/html"), "/x")
+    assert failed.value.problem["code"] == "no-json"
+
+
+def test_lines_of_a_long_task(serve: Serve) -> None:
+    lines = b'{"event":"progress","done":1}\n{"event":"result"}\n'
+    client = serve(200, lines, "application/x-ndjson")
+    assert [line["event"] for line in client.post_lines("/x", {}, timeout_s=5)] == [
+        "progress",
+        "result",
+    ]
+
+
+def test_a_line_that_tells_of_an_error(serve: Serve) -> None:
+    line = json.dumps({"event": "error", **NOT_FOUND, "code": "unknown-module"}).encode()
+    client = serve(200, line + b"\n", "application/x-ndjson")
+    with pytest.raises(Failure) as failed:
+        list(client.post_lines("/x", {}, timeout_s=5))
+    assert failed.value.exit == 5
+
+
+def test_events(serve: Serve) -> None:
+    stream = b": ping\n\nid: 1\nevent: ready\ndata: {}\n\nid: 2\nevent: peer\ndata: {\ndata: }\n\n"
+    client = serve(200, stream, "text/event-stream")
+    assert list(client.events(timeout_s=5)) == [
+        {"id": "1", "event": "ready", "data": {}},
+        {"id": "2", "event": "peer", "data": {}},
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"api": 7}', '{"api": "http://x"}'])
+def test_a_damaged_node_file_is_no_node(content: str, tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text(content)
+    with pytest.raises(Failure) as failed:
+        find_client(str(tmp_path))
+    assert failed.value.problem["code"] == "node-not-running"
+
+
+def test_a_node_that_was_killed_is_not_running(tmp_path: Path) -> None:
+    announce(tmp_path, 1)
+    for ask in (Client.get, Client.get_quick):
+        with pytest.raises(Failure) as failed:
+            ask(find_client(str(tmp_path)), "/x")
+        assert failed.value.exit == 3
+        assert f"--home {tmp_path}" in failed.value.problem["detail"]
+
+
+def test_homes(tmp_path: Path) -> None:
+    environment = {"PANSPERMIA_HOME": str(tmp_path)}
+    assert resolve_home(None, environment) == str(tmp_path)
+    assert resolve_home("here", environment) == os.path.join(os.getcwd(), "here")
+    assert resolve_home(None, {}).endswith("panspermia")
+
+
+def test_paths_and_queries() -> None:
+    assert module_path("did:key:z6Mk/io.x", "versions", "1.0.0+b") == (
+        "/api/modules/did%3Akey%3Az6Mk%2Fio.x/versions/1.0.0%2Bb"
+    )
+    assert module_path("../etc") == "/api/modules/..%2Fetc"
+    query = {"q": "a b&c", "tag": ("x", "y"), "none": None, "empty": ()}
+    assert with_query("/s", query) == "/s?q=a+b%26c&tag=x&tag=y"

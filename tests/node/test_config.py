@@ -1,0 +1,82 @@
+"""Flag > PANSPERMIA_* > config.toml > default, and errors that name the place."""
+
+import pytest
+
+from node.config import check_setting, load_config, setting_names, variable_of
+from node.errors import BadSetting
+
+FILE = """
+[api]
+port = 4000
+allowed_hosts = ["node.lan"]
+[p2p]
+mdns = false
+"""
+
+
+def test_defaults() -> None:
+    loaded = load_config({}, {}, "")
+    assert loaded.config.api.port == 3000
+    assert loaded.config.p2p.listen == "0.0.0.0:4747"
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_each_source_wins_over_the_one_below() -> None:
+    environment = {"PANSPERMIA_API_PORT": "5000"}
+    assert load_config({}, {}, FILE).config.api.port == 4000
+    assert load_config({}, environment, FILE).config.api.port == 5000
+    loaded = load_config({"api.port": 0, "p2p.mdns": None}, environment, FILE)
+    assert loaded.config.api.port == 0
+    assert not loaded.config.p2p.mdns
+    origins = {one.name: one.origin for one in loaded.settings()}
+    assert origins["api.port"] == "flag"
+    assert origins["p2p.mdns"] == "config.toml"
+    assert origins["log.level"] == "default"
+
+
+def test_a_variable_may_hold_a_list_or_a_truth() -> None:
+    environment = {
+        "PANSPERMIA_P2P_PEERS": "alice.lan:4747, 10.0.0.7:4747",
+        "PANSPERMIA_P2P_MDNS": "false",
+    }
+    config = load_config({}, environment, "").config
+    assert config.p2p.peers == ("alice.lan:4747", "10.0.0.7:4747")
+    assert not config.p2p.mdns
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "text", "told"),
+    [
+        ({"api.port": 70_000}, {}, "", "api.port (from flag)"),
+        ({}, {"PANSPERMIA_API_PORT": "many"}, "", "PANSPERMIA_API_PORT"),
+        ({}, {"PANSPERMIA_P2P_LISTEN": "nowhere"}, "", "p2p.listen"),
+        ({}, {}, "[api]\nprot = 1", "did you mean api.port?"),
+        ({}, {}, "[apy]\nport = 1", "did you mean api?"),
+        ({}, {}, "api = 1", "[api]"),
+        ({}, {}, "[api]\nport = '1'", "config.toml"),
+        ({}, {}, "[api\n", "line 1"),
+        ({}, {}, "[log]\nformat = 'xml'", "log.format"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    flags: dict[str, object], environment: dict[str, str], text: str, told: str
+) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load_config(flags, environment, text)
+    assert told in caught.value.detail
+
+
+def test_config_set_checks_like_a_start() -> None:
+    assert check_setting("api.port", "8080") == 8080
+    assert check_setting("p2p.peers", "a:1,b:2") == ("a:1", "b:2")
+    with pytest.raises(BadSetting, match=r"did you mean api\.port"):
+        check_setting("api.prot", "1")
+    assert variable_of("modules.wasm_bytes_max") == "PANSPERMIA_MODULES_WASM_BYTES_MAX"
+    assert "api.port" in setting_names()
+
+
+def test_reads_are_open_on_loopback_alone() -> None:
+    for host, is_open in (("127.0.0.1", True), ("::1", True), ("localhost", True)):
+        assert load_config({"api.host": host}, {}, "").config.api.is_loopback is is_open
+    assert not load_config({"api.host": "0.0.0.0"}, {}, "").config.api.is_loopback
+    assert not load_config({"api.host": "node.lan"}, {}, "").config.api.is_loopback

@@ -1,0 +1,143 @@
+"""One real daemon on loopback: ready, in use, a second `up`, streams, and an end in order."""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.home import Home
+
+ROOT = Path(__file__).parents[2]
+STREAMS = 50
+# A node stops within a second; a busy machine of two cores gets some more.
+STOPPED_S = 3.0
+
+
+@dataclass(frozen=True)
+class Daemon:
+    home: Home
+    process: subprocess.Popen[str]
+    ready: dict[str, Any]
+
+    @property
+    def port(self) -> int:
+        return int(self.ready["api"].rpartition(":")[2])
+
+    def ask(
+        self, method: str, path: str, body: object = None, *, token: str | None = None
+    ) -> tuple[int, Any]:
+        """The status and the JSON of one answer."""
+        headers = {"content-type": "application/json"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        with closing(self.connect()) as connection:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, headers)
+            with connection.getresponse() as answer:
+                return answer.status, json.load(answer)
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    @contextmanager
+    def events(self) -> Generator[http.client.HTTPResponse]:
+        """A stream of events, open until left."""
+        with closing(self.connect()) as connection:
+            connection.request("GET", "/api/events")
+            with connection.getresponse() as answer:
+                yield answer
+
+    def token(self) -> str:
+        return self.home.token_file.read_text().strip()
+
+
+def command(home: Path) -> list[str]:
+    flags = ["--port", "0", "--listen", "127.0.0.1:0", "--no-mdns", "--json"]
+    return [sys.executable, str(ROOT / "cli.py"), "--home", str(home), "up", *flags]
+
+
+@contextmanager
+def daemon(home: Path) -> Generator[Daemon]:
+    with subprocess.Popen(
+        command(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            line = process.stdout.readline()
+            if not line:
+                assert process.stderr
+                pytest.fail(process.stderr.read())
+            yield Daemon(Home(home), process, json.loads(line))
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(tmp_path: Path, how: signal.Signals) -> None:
+    with daemon(tmp_path / "alice") as alice, ExitStack() as opened:
+        assert alice.ready["event"] == "ready"
+        streams = [opened.enter_context(alice.events()) for _ in range(STREAMS)]
+        for stream in streams:
+            assert stream.readline() == b": open\n"
+        alice.process.send_signal(how)
+        assert alice.process.wait(STOPPED_S) == 0
+        for stream in streams:
+            assert stream.read() == b"\n"
+    assert not alice.home.node_file.exists()
+    assert not alice.home.is_locked()
+
+
+def test_a_life(tmp_path: Path) -> None:
+    with daemon(tmp_path / "alice") as alice:
+        running = alice.home.read_node_file()
+        assert running
+        assert (running.api, running.did) == (alice.ready["api"], alice.ready["did"])
+        assert running.pid == alice.process.pid
+
+        _, status = alice.ask("GET", "/api/status")
+        assert status["home"] == str(tmp_path / "alice")
+        assert status["p2p"] == alice.ready["p2p"]
+
+        second = subprocess.run(
+            command(tmp_path / "alice"), capture_output=True, text=True, check=False, timeout=60
+        )
+        assert second.returncode == 0, second.stderr
+        assert json.loads(second.stdout)["api"] == alice.ready["api"]
+
+        assert alice.ask("POST", "/api/shutdown", {})[0] == 401
+        assert alice.ask("POST", "/api/shutdown", {}, token=alice.token())[0] == 200
+        assert alice.process.wait(STOPPED_S) == 0
+
+
+def test_a_killed_node_starts_again_as_itself(tmp_path: Path) -> None:
+    with daemon(tmp_path / "alice") as first:
+        did = first.ready["did"]
+        first.process.kill()
+        first.process.wait()
+    assert first.home.node_file.exists()
+    with daemon(tmp_path / "alice") as again:
+        assert again.ready["did"] == did
+        assert again.ask("GET", "/readyz") == (200, {"status": "ready"})
+        again.process.send_signal(signal.SIGTERM)
+        assert again.process.wait(STOPPED_S) == 0
+
+
+def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
+    with daemon(tmp_path / "alice") as alice:
+        wanted = [
+            sys.executable, str(ROOT / "cli.py"), "--home", str(tmp_path / "bob"), "up",
+            "--port", str(alice.port), "--listen", "127.0.0.1:0", "--no-mdns",
+        ]  # fmt: skip
+        bob = subprocess.run(wanted, capture_output=True, text=True, check=False, timeout=60)
+        assert bob.returncode == 1
+        assert f"cannot listen on 127.0.0.1:{alice.port}" in bob.stderr
+        assert "Traceback" not in bob.stderr

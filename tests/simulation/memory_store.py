@@ -1,0 +1,201 @@
+"""The quick fake of the store: the same answers from a sorted list, no disk, nothing verified."""
+
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from crdt.area import Area
+from crdt.blob import BlobId, BlobRoot, Manifest, chunks_of, manifest_of, parse_root
+from crdt.change import SignedEntry
+from crdt.keys import NamespaceKey
+from crdt.order import (
+    ITEM_ID_BYTES,
+    LANES,
+    Bounds,
+    RangeSummary,
+    fingerprint,
+    lanes,
+    order_key,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    added: tuple[bytes, ...]
+    known: int
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The items of one area, sorted, with the running sums of their lanes."""
+
+    keys: list[bytes]
+    ids: list[bytes]
+    sums: list[tuple[int, ...]]
+
+    def span(self, bounds: Bounds) -> tuple[int, int]:
+        start = bisect_left(self.keys, bounds.lower)
+        end = len(self.keys) if bounds.upper is None else bisect_left(self.keys, bounds.upper)
+        return start, max(start, end)
+
+
+@dataclass(slots=True)
+class _Blob:
+    root: BlobRoot
+    root_bytes: bytes
+    pages: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    chunks: dict[int, bytes] = field(default_factory=dict[int, bytes])
+
+
+class MemoryStore:
+    """Obeys `p2p.protocol.ports.SyncStore`. `refuses` names ids that it refuses to take."""
+
+    def __init__(self, refuses: Collection[bytes] = ()) -> None:
+        self.held: dict[NamespaceKey, dict[bytes, SignedEntry]] = {}
+        self.refuses = refuses
+        self.questions = 0
+        self._indices: dict[tuple[NamespaceKey, Area], _Index] = {}
+        self._blobs: dict[BlobId, _Blob] = {}
+
+    def add(self, entries: Sequence[SignedEntry]) -> tuple[bytes, ...]:
+        """Takes `entries`; the ids of those that are new."""
+        new: list[bytes] = []
+        for signed in entries:
+            id = signed.id
+            of_namespace = self.held.setdefault(signed.entry.namespace, {})
+            if id[:ITEM_ID_BYTES] not in of_namespace:
+                of_namespace[id[:ITEM_ID_BYTES]] = signed
+                new.append(id)
+        if new:
+            self._indices.clear()
+        return tuple(new)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator["MemoryStore"]:
+        """As a disk would be: what is held is there again when it is opened again."""
+        yield self
+
+    def ids_held(self) -> set[bytes]:
+        return {id for of_namespace in self.held.values() for id in of_namespace}
+
+    async def summarise(
+        self, namespace: NamespaceKey, area: Area, bounds: Sequence[Bounds]
+    ) -> list[RangeSummary]:
+        self.questions += 1
+        index = self._index(namespace, area)
+        return [_summary(index, one) for one in bounds]
+
+    async def split(
+        self, namespace: NamespaceKey, area: Area, bounds: Bounds, parts: int
+    ) -> list[Bounds]:
+        index = self._index(namespace, area)
+        start, end = index.span(bounds)
+        pieces = max(1, min(parts, end - start))
+        at = [start + (end - start) * piece // pieces for piece in range(1, pieces)]
+        cuts = [index.keys[place] for place in at]
+        return [
+            Bounds(lower, upper)
+            for lower, upper in zip([bounds.lower, *cuts], [*cuts, bounds.upper], strict=True)
+        ]
+
+    async def ids(
+        self, namespace: NamespaceKey, area: Area, bounds: Bounds, limit: int
+    ) -> list[bytes]:
+        index = self._index(namespace, area)
+        start, end = index.span(bounds)
+        return index.ids[start : min(end, start + limit)]
+
+    async def holds(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> set[bytes]:
+        self.questions += 1
+        held = self.held.get(namespace, {})
+        return {id for id in ids if id in held}
+
+    async def entries(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> list[SignedEntry]:
+        self.questions += 1
+        held = self.held.get(namespace, {})
+        return [held[id] for id in ids if id in held]
+
+    async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
+        good = [signed for signed in entries if signed.id[:ITEM_ID_BYTES] not in self.refuses]
+        added = self.add(good)
+        refused = (Refusal("bad-signature"),) * (len(entries) - len(good))
+        return Received(added, len(good) - len(added), refused)
+
+    def put_blob(self, data: bytes) -> BlobId:
+        manifest = manifest_of(data)
+        root = parse_root(manifest.root, manifest.id)
+        blob = self._blobs[manifest.id] = _Blob(root, manifest.root)
+        blob.pages.update(enumerate(manifest.pages))
+        blob.chunks.update(enumerate(chunks_of(data)))
+        return manifest.id
+
+    def blob(self, id: BlobId) -> bytes:
+        return b"".join(chunk for _, chunk in sorted(self._blobs[id].chunks.items()))
+
+    async def blob_manifest(self, blob: BlobId) -> Manifest | None:
+        one = self._blobs.get(blob)
+        if one is None or len(one.pages) < len(one.root.page_hashes):
+            return None
+        pages = tuple(page for _, page in sorted(one.pages.items()))
+        return Manifest(blob, one.root.size, one.root_bytes, pages)
+
+    async def blob_root(self, blob: BlobId) -> bytes | None:
+        return self._blobs[blob].root_bytes if blob in self._blobs else None
+
+    async def blob_page(self, blob: BlobId, page: int) -> bytes | None:
+        return self._blobs[blob].pages.get(page) if blob in self._blobs else None
+
+    async def begin_blob(self, blob: BlobId, root: bytes) -> None:
+        self._blobs.setdefault(blob, _Blob(parse_root(root, blob), root))
+
+    async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
+        self._blobs[blob].pages[page] = data
+
+    async def missing_chunks(self, blob: BlobId) -> list[int]:
+        one = self._blobs[blob]
+        return [index for index in range(one.root.chunk_count) if index not in one.chunks]
+
+    async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
+        self._blobs[blob].chunks[index] = data
+
+    async def read_chunk(self, blob: BlobId, index: int) -> bytes:
+        one = self._blobs.get(blob)
+        if one is None or index not in one.chunks:
+            raise LookupError("not held")
+        return one.chunks[index]
+
+    def _index(self, namespace: NamespaceKey, area: Area) -> _Index:
+        index = self._indices.get((namespace, area))
+        if index is None:
+            held = self.held.get(namespace, {}).items()
+            items = sorted(
+                (order_key(signed.entry) + id, id)
+                for id, signed in held
+                if area.includes_entry(signed.entry)
+            )
+            numbers: list[tuple[int, ...]] = [lanes(id) for _, id in items]
+            nothing: tuple[int, ...] = (0,) * LANES
+            sums = accumulate(numbers, _add, initial=nothing)
+            index = _Index([key for key, _ in items], [id for _, id in items], list(sums))
+            self._indices[namespace, area] = index
+        return index
+
+
+def _add(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int.__add__, left, right))
+
+
+def _summary(index: _Index, bounds: Bounds) -> RangeSummary:
+    start, end = index.span(bounds)
+    sums = [
+        after - before for before, after in zip(index.sums[start], index.sums[end], strict=True)
+    ]
+    return RangeSummary(end - start, fingerprint(sums, end - start))

@@ -1,0 +1,302 @@
+"""A network in one process: production sessions and stores, one seed, a clock of its own.
+
+Every connection keeps the order of its own frames, as a stream does; between connections anything
+may overtake anything. What can go wrong: a connection is cut and what was on its way is lost,
+frames and the store are late, the same entries come from several sides, nodes are apart for a
+while, and a node crashes: it forgets its sessions and opens its store again.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from crdt.blob import BlobId
+from crdt.keys import NamespaceKey
+from p2p.protocol import effects as ask
+from p2p.protocol.backoff import Backoff
+from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
+from p2p.protocol.errors import RemoteProtocolError, SyncError
+from p2p.protocol.frames import Frame, encode_frame
+from p2p.protocol.ports import SyncStore
+from p2p.protocol.session import Channel, Role, Session, SessionConfig
+from tests.simulation.people import Person
+
+TICK_S = 1.0
+FRAME_OVERHEAD_BYTES = 4 + 18  # length, and about one Noise message
+SLOW_FRAME_S = 0.2
+
+OpenStore = Callable[[], AbstractAsyncContextManager[SyncStore]]
+
+
+@dataclass(eq=False)
+class End:
+    """One end of a connection: a session of `node`."""
+
+    node: "Node"
+    session: Session
+    other: "End | None" = None
+    is_cut: bool = False
+    arrives_s: float = 0.0  # of the last frame on its way to this end
+    answers_s: float = 0.0  # of the last answer of the store: writes are in order
+    events: list[SessionEvent] = field(default_factory=list[SessionEvent])
+    frames: list[Frame] = field(default_factory=list[Frame])  # that it sent
+    reason: SyncError | None = None
+
+
+@dataclass(eq=False)
+class Node:
+    """A person's node: its store, and its sessions as long as they last."""
+
+    person: Person
+    config: SessionConfig
+    open_store: OpenStore
+    store: SyncStore
+    context: AbstractAsyncContextManager[SyncStore]
+    ends: list[End] = field(default_factory=list[End])
+
+
+class Network:
+    """Runs until a virtual time; prints nothing, so a test names its seed when it fails."""
+
+    def __init__(self, seed: int, *, delay_s: float | None = None) -> None:
+        self.seed = seed
+        self.now_s = 0.0
+        self.random = Random(seed)
+        self.nodes: list[Node] = []
+        self.faults: list[RemoteProtocolError] = []
+        self._delay_s = delay_s  # one way; None: a random one for each frame
+        self._agenda: list[tuple[float, int, Callable[[], Awaitable[None]]]] = []
+        self._planned = 0
+        self._backoffs: dict[tuple[int, int], Backoff] = {}
+        self._apart: set[tuple[int, int]] = set()
+
+    async def add(self, person: Person, config: SessionConfig, open_store: OpenStore) -> Node:
+        context = open_store()
+        node = Node(person, config, open_store, await context.__aenter__(), context)
+        self.nodes.append(node)
+        return node
+
+    async def close(self) -> None:
+        for node in self.nodes:
+            for end in list(node.ends):
+                self._drop(end)
+            await node.context.__aexit__(None, None, None)
+
+    async def connect(self, source: Node, target: Node) -> tuple[End, End]:
+        """One connection, with what Noise would have given to both of its ends."""
+        handshake_hash = self.random.randbytes(32)
+        ends = [
+            End(node, self._session(node, other, role, handshake_hash))
+            for node, other, role in (
+                (source, target, Role.INITIATOR),
+                (target, source, Role.RESPONDER),
+            )
+        ]
+        ends[0].other, ends[1].other = ends[1], ends[0]
+        for end in ends:
+            end.node.ends.append(end)
+            self.after(TICK_S, partial(self._tick, end))
+        for end in ends:
+            await self.carry_out(end, end.session.open())
+        return ends[0], ends[1]
+
+    def keep_connected(self, source: Node, target: Node) -> None:
+        """Connects whenever there is no connection, with the production back-off."""
+        pair = self._pair(source, target)
+        backoff = self._backoffs.setdefault(pair, Backoff(longest_s=8.0))
+
+        async def look() -> None:
+            is_connected = any(end.other and end.other.node is target for end in source.ends)
+            if not is_connected and pair not in self._apart:
+                await self.connect(source, target)
+                self.after(backoff.fail(self.random) + 0.1, look)
+                return
+            backoff.reset()
+            self.after(0.5, look)
+
+        self.after(0.0, look)
+
+    def cut(self, end: End) -> None:
+        """The connection is gone; what was on its way, too."""
+        if end.other is not None:
+            self._drop(end.other)
+        self._drop(end)
+
+    def part(self, source: Node, target: Node) -> None:
+        self._apart.add(self._pair(source, target))
+        for end in list(source.ends):
+            if end.other is not None and end.other.node is target:
+                self.cut(end)
+
+    def join(self) -> None:
+        self._apart.clear()
+
+    async def crash(self, node: Node) -> None:
+        """Forgets all but the disk, and comes back."""
+        for end in list(node.ends):
+            self.cut(end)
+        await node.context.__aexit__(None, None, None)
+        node.context = node.open_store()
+        node.store = await node.context.__aenter__()
+
+    async def appended(self, node: Node, namespace: NamespaceKey, ids: Sequence[bytes]) -> None:
+        """What the shell does with the store's AppendedEvent."""
+        for end in list(node.ends):
+            await self.carry_out(end, end.session.appended(namespace, ids, now_s=self.now_s))
+
+    async def fetch(self, end: End, blob: BlobId) -> None:
+        await self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
+
+    def after(self, delay_s: float, act: Callable[[], Awaitable[None]]) -> None:
+        self._planned += 1  # first planned, first done, where times are equal
+        heapq.heappush(self._agenda, (self.now_s + delay_s, self._planned, act))
+
+    async def run(self, until_s: float) -> None:
+        while self._agenda and self._agenda[0][0] <= until_s:
+            self.now_s, _, act = heapq.heappop(self._agenda)
+            await act()
+        self.now_s = until_s
+
+    async def carry_out(self, end: End, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if end.is_cut:
+                return
+            match effect:
+                case Send(frame):
+                    self._deliver(end, frame)
+                case Query(id, question):
+                    self._ask(end, id, question)
+                case Notify(event):
+                    end.events.append(event)
+                case Close(reason):
+                    self._close(end, reason)
+
+    def _session(self, node: Node, other: Node, role: Role, handshake_hash: bytes) -> Session:
+        return Session(
+            node.config,
+            Channel(role, handshake_hash, other.person.device_key),
+            challenge=self.random.randbytes(32),
+            wall_us=round(self.now_s * 1e6),
+            now_s=self.now_s,
+        )
+
+    def _deliver(self, end: End, frame: Frame) -> None:
+        data = encode_frame(frame)
+        end.frames.append(frame)
+        size = len(data) + FRAME_OVERHEAD_BYTES
+        end.session.count_bytes(received=0, sent=size)
+        other = end.other
+        if other is None or other.is_cut:
+            return
+        delay_s = self._delay_s
+        if delay_s is None:
+            delay_s = self.random.expovariate(1 / SLOW_FRAME_S)
+        other.arrives_s = max(other.arrives_s, self.now_s + delay_s)
+
+        async def arrive() -> None:
+            if not other.is_cut:
+                other.session.count_bytes(received=size, sent=0)
+                await self.carry_out(other, other.session.receive(data, now_s=self.now_s))
+
+        self.after(other.arrives_s - self.now_s, arrive)
+
+    def _ask(self, end: End, id: int, question: ask.Question) -> None:
+        delay_s = 0.0 if self._delay_s is not None else self.random.expovariate(50)
+        if isinstance(question, ask.Receive):
+            end.answers_s = max(end.answers_s, self.now_s + delay_s)
+            delay_s = end.answers_s - self.now_s
+
+        async def reply() -> None:
+            if end.is_cut:
+                return
+            store = end.node.store
+            given = await answer(store, question, source=str(id))
+            await self.carry_out(end, end.session.answered(id, given, now_s=self.now_s))
+            if isinstance(question, ask.Receive):
+                await self._spread(end.node, question, given)
+
+        self.after(delay_s, reply)
+
+    async def _spread(self, node: Node, question: ask.Receive, given: object) -> None:
+        added: set[bytes] = set(getattr(given, "added", ()))
+        by_namespace: dict[NamespaceKey, list[bytes]] = {}
+        for signed in question.entries:
+            if signed.id in added:
+                by_namespace.setdefault(signed.entry.namespace, []).append(signed.id)
+        for namespace, ids in by_namespace.items():
+            await self.appended(node, namespace, ids)
+
+    async def _tick(self, end: End) -> None:
+        if not end.is_cut:
+            await self.carry_out(end, end.session.tick(now_s=self.now_s))
+            self.after(TICK_S, partial(self._tick, end))
+
+    def _close(self, end: End, reason: SyncError) -> None:
+        """The sends before it still arrive: only this end is dropped, the other hears the Bye."""
+        end.reason = reason
+        if isinstance(reason, RemoteProtocolError):
+            self.faults.append(reason)
+        self._drop(end)
+        other = end.other
+        if other is not None and not other.is_cut:
+
+            async def lose() -> None:
+                self._drop(other)
+
+            self.after(max(0.0, other.arrives_s - self.now_s) + 0.001, lose)
+
+    def _drop(self, end: End) -> None:
+        end.is_cut = True
+        if end in end.node.ends:
+            end.node.ends.remove(end)
+
+    def _pair(self, source: Node, target: Node) -> tuple[int, int]:
+        one, other = sorted((self.nodes.index(source), self.nodes.index(target)))
+        return one, other
+
+
+async def answer(store: SyncStore, question: ask.Question, *, source: str) -> object:
+    """What the shell asks of the store for a Query."""
+    match question:
+        case ask.Summarise(namespace, area, ranges):
+            return await store.summarise(namespace, area, ranges)
+        case ask.Split(namespace, area, ranges, parts):
+            return [await store.split(namespace, area, one, parts) for one in ranges]
+        case ask.ListIds(namespace, area, ranges, limit):
+            return [await store.ids(namespace, area, one, limit) for one in ranges]
+        case ask.Holds(namespace, ids):
+            return await store.holds(namespace, ids)
+        case ask.FindEntries(namespace, ids):
+            return await store.entries(namespace, ids)
+        case ask.Receive(entries):
+            return await store.receive(entries, source=source)
+        case _:
+            return await _answer_about_blobs(store, question)
+
+
+async def _answer_about_blobs(store: SyncStore, question: ask.Question) -> object:
+    match question:
+        case ask.FindManifest(blob):
+            return await store.blob_manifest(blob)
+        case ask.FindRoot(blob):
+            return await store.blob_root(blob)
+        case ask.FindPage(blob, index):
+            return await store.blob_page(blob, index)
+        case ask.BeginBlob(blob, root):
+            return await store.begin_blob(blob, root)
+        case ask.AddPage(blob, index, page):
+            return await store.add_page(blob, index, page)
+        case ask.MissingChunks(blob):
+            return await store.missing_chunks(blob)
+        case ask.AddChunk(blob, index, chunk):
+            return await store.add_chunk(blob, index, chunk)
+        case ask.ReadChunk(blob, index):
+            try:
+                return await store.read_chunk(blob, index)
+            except LookupError:
+                return None
+        case _:
+            raise AssertionError(question)

@@ -1,0 +1,273 @@
+"""What the command line promises before any node is asked: start, help, colours, codes, JSON."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from cli import COMMANDS, cli, wanted_color
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "cli.py"
+START_RATIO_MAX = 1.5
+SLOW = {
+    "aiosqlite", "asyncio", "automerge", "cryptography", "http.client", "importlib.metadata",
+    "jwt", "msgspec", "nacl", "rich", "sqlite3", "ssl", "starlette", "tantivy", "uvicorn",
+    "wasmtime", "zeroconf",
+}  # fmt: skip
+
+
+def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: v for name, v in os.environ.items() if not name.startswith("PANSPERMIA_")}
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *args],
+        env={**ours, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> str:
+    """A home in which no node runs."""
+    return str(tmp_path / "home")
+
+
+def loaded_after(*args: str) -> set[str]:
+    """The modules in memory at the end of a run; a click program ends with SystemExit."""
+    code = (
+        "import atexit, sys, cli\n"
+        f"sys.argv[1:] = {list(args)!r}\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("args", [("--help",), ("--version",)])
+def test_help_loads_no_command_and_nothing_slow(args: tuple[str, ...]) -> None:
+    loaded = loaded_after(*args)
+    assert "click" in loaded
+    assert not loaded & SLOW
+    assert not [name for name in loaded if name.startswith("node.commands")]
+
+
+def test_status_loads_nothing_slow(home: str) -> None:
+    loaded = loaded_after("--home", home, "status")
+    assert "node.commands.status" in loaded
+    assert not loaded & SLOW
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_short_help_is_the_commands_own(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command
+    assert command.get_short_help_str(limit=100) == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_the_shared_flags(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0
+    assert all(flag in done.stdout for flag in ("--home", "--json", "--color", "--verbose"))
+
+
+@pytest.mark.parametrize("args", [("--json", "status"), ("status", "--json")])
+def test_a_shared_flag_may_stand_before_or_after_the_command(args: tuple[str, ...]) -> None:
+    done = run("--home", "/nonexistent", *args)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert json.loads(done.stdout)["code"] == "node-not-running"
+
+
+def test_without_a_node_the_command_that_helps_is_named(home: str) -> None:
+    done = run("--home", home, "status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"panspermia --home {home} up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("status",), ("down",), ("peers",), ("sync",), ("refused",), ("search", "x"),
+        ("info", "io.x"), ("install", "io.x", "--yes"), ("uninstall", "io.x"), ("list",),
+        ("outdated",), ("update",), ("yank", "io.x@1.0.0"), ("deprecate", "io.x@1.0.0"),
+        ("rate", "io.x", "5"), ("verify", "io.x"), ("fetch", "io.x", "-o", "x.wasm"),
+        ("run", "io.x", "main"), ("connect", "127.0.0.1:1"), ("reindex",), ("gc",), ("events",),
+        ("open",),
+    ],
+)  # fmt: skip
+def test_each_command_that_needs_a_node_says_so(
+    args: tuple[str, ...], home: str, tmp_path: Path
+) -> None:
+    lock = tmp_path / "panspermia.lock"
+    more = ("--lock", str(lock)) if args[0] in ("install", "uninstall", "update") else ()
+    done = run("--home", home, "--json", *args, *more)
+    assert (done.returncode, done.stderr) == (3, "")
+    problem = json.loads(done.stdout)
+    assert problem["code"] == "node-not-running"
+    assert problem["detail"].endswith("up")
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("statsu",), "Did you mean 'status'"),
+        (("search", "--lmit", "3"), "Did you mean '--limit'"),
+        (("connect", "nowhere"), "HOST:PORT"),
+        (("connect", "host:99999"), "HOST:PORT"),
+        (("yank", "io.x"), "NAME@VERSION"),
+        (("rate", "io.x", "6"), "6 is not in the range"),
+        (("run", "io.x", "main", "seven"), "no number"),
+        (("publish", "/nonexistent"), "does not exist"),
+        (("up", "--port", "70000"), "70000 is not in the range"),
+        (("search", "--kind", "dog"), "'dog' is not one of"),
+    ],
+)
+def test_wrong_usage(args: tuple[str, ...], said: str) -> None:
+    text = run(*args)
+    assert (text.returncode, text.stdout) == (2, "")
+    assert said in text.stderr
+    made = run("--json", *args)
+    assert (made.returncode, made.stderr) == (2, "")
+    problem = json.loads(made.stdout)
+    assert problem["code"] == "usage"
+    assert said in problem["detail"]
+
+
+def test_version_as_json() -> None:
+    done = json.loads(run("version", "--json").stdout)
+    assert done["schema"] == "panspermia.version/1"
+    assert run("--version").stdout == f"panspermia {done['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "environment", "wanted"),
+    [
+        ("auto", {}, None),
+        ("auto", {"NO_COLOR": "1"}, False),
+        ("auto", {"NO_COLOR": ""}, None),
+        ("auto", {"TERM": "dumb"}, False),
+        ("auto", {"FORCE_COLOR": "1"}, True),
+        ("auto", {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ("never", {"FORCE_COLOR": "1"}, False),
+        ("always", {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_color_is_wanted(choice: str, environment: dict[str, str], wanted: bool | None) -> None:
+    assert wanted_color(choice, environment) is wanted
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize(
+    ("args", "environment", "colored"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_color_on_a_terminal(
+    args: tuple[str, ...], environment: dict[str, str], colored: bool, home: str
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    bare = {n: v for n, v in os.environ.items() if n not in ("NO_COLOR", "FORCE_COLOR")}
+    subprocess.run(
+        [sys.executable, str(SCRIPT), *args, "--home", home, "status"],
+        env={**bare, "TERM": "xterm", **environment},
+        stdout=theirs,
+        stderr=theirs,
+        check=False,
+    )
+    os.close(theirs)
+    said = os.read(ours, 4096)
+    os.close(ours)
+    assert (b"\x1b[31m" in said) is colored
+
+
+def test_a_pipe_gets_no_color(home: str) -> None:
+    assert "\x1b" not in run("--home", home, "status").stderr
+    assert "\x1b" in run("--home", home, "status", FORCE_COLOR="1").stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, tmp_path: Path) -> None:
+    places = {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = run("--json", "completion", "install", shell, **places)
+    assert done.returncode == 0, done.stderr
+    script = Path(json.loads(done.stdout)["file"]).read_text()
+    assert "_PANSPERMIA_COMPLETE" in script
+    assert tmp_path in Path(json.loads(done.stdout)["file"]).parents
+
+
+def test_completion_of_a_command_name() -> None:
+    asked = {"_PANSPERMIA_COMPLETE": "bash_complete", "COMP_WORDS": "panspermia sta"}
+    assert "status" in run(**asked, COMP_CWORD="1").stdout
+
+
+def test_settings_and_where_they_come_from(home: str) -> None:
+    assert run("--home", home, "config", "set", "api.port", "4000").returncode == 0
+    done = run("--home", home, "--json", "config", "show", PANSPERMIA_P2P_MDNS="false")
+    settings = json.loads(done.stdout)["settings"]
+    assert settings["api.port"]["value"] == 4000
+    assert settings["api.port"]["origin"].endswith("config.toml")
+    assert settings["p2p.mdns"] == {"value": False, "origin": "PANSPERMIA_P2P_MDNS"}
+    assert settings["p2p.listen"]["origin"] == "default"
+
+
+def test_an_unknown_setting_suggests_the_known_one(home: str) -> None:
+    done = run("--home", home, "config", "set", "api.prot", "4000")
+    assert done.returncode == 1
+    assert "api.port" in done.stderr
+
+
+def test_no_identity_yet(home: str) -> None:
+    done = run("--home", home, "id")
+    assert done.returncode == 5
+    assert "panspermia up" in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(home: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} {SCRIPT} --help | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("Usage")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.alone
+def test_a_start_takes_little_more_than_that_of_click() -> None:
+    """The quickest of several: what else the machine does only ever adds. Bytecode on both sides.
+
+    Bare Python is no measure, one .pth file doubles it.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+    def once_s(*command: str) -> float:
+        started_s = time.perf_counter()
+        subprocess.run([sys.executable, *command], env=environment, capture_output=True, check=True)
+        return time.perf_counter() - started_s
+
+    ours = [str(ROOT / "scripts" / "checkout.py"), "version"]
+    once_s(*ours)
+    rounds = [(once_s(*ours), once_s("-c", "import click")) for _ in range(15)]
+    ours_s, theirs_s = (min(column) for column in zip(*rounds, strict=True))
+    assert ours_s < START_RATIO_MAX * theirs_s
