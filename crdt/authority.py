@@ -51,6 +51,8 @@ class Reason(StrEnum):
 # 4 KB of run lengths can ask for, take 0.2 s and 90 MB. Writers roll over long before.
 OPS_MAX = 50_000
 CHANGES_MAX = 10_000
+# Judged for branches, on which bits for each device and slot are spent: up to 50 MB for as many.
+STANDING_MAX = 2 * CHANGES_MAX
 
 WAITING = frozenset({Reason.MISSING_DEPENDENCY, Reason.UNKNOWN_AUTHORITY})
 
@@ -155,6 +157,7 @@ def valid_changes(
     graph.find_standing()
     contested = graph.contested()
     if contested:
+        graph.find_self_built(contested)
         votes = graph.votes(owner, revocations)
         named = [graph.under(checkpoint.heads) for checkpoint in checkpoints]
         for slot in contested:
@@ -183,6 +186,7 @@ class _Graph:
         self.ops = 0
         self.depth: dict[bytes, int] = {skeleton.hash: 0}
         self.bits: dict[bytes, int] = {}  # of the devices that vote
+        self.self_built: set[bytes] = set()
         for key in sorted(held):  # so that every order below is one of the set, not of arrival
             entry = held[key]
             self.carriers.setdefault(entry.change, []).append(key)
@@ -235,6 +239,8 @@ class _Graph:
             self.fallen[change] = Reason.EXCLUDED_DEPENDENCY
         elif not self._continues_its_parents(entry):
             self.fallen[change] = Reason.BROKEN_CHAIN
+        elif len(self.order) == STANDING_MAX:
+            self.fallen[change] = Reason.OVER_LIMIT
         else:
             self.depth[change] = 1 + max(self.depth[parent] for parent in entry.dependencies)
             self.order.append(change)
@@ -267,6 +273,19 @@ class _Graph:
         twice.sort(key=lambda item: (min(self.depth[change] for change in item[1]), item[0]))
         return [changes for _, changes in twice]
 
+    def find_self_built(self, contested: Sequence[Sequence[bytes]]) -> None:
+        """A seq used again on top of itself is no branch, and must not drag its victim along."""
+        bits = {change: 1 << place for place, slot in enumerate(contested) for change in slot}
+        below: dict[bytes, int] = {self.skeleton.hash: 0}  # a bit for each slot built on
+        for change in self.order:
+            mask = 0
+            for parent in self.changes[change].dependencies:
+                mask |= below[parent]
+            bit = bits.get(change, 0)
+            if mask & bit:
+                self.self_built.add(change)
+            below[change] = mask | bit
+
     def votes(self, owner: bytes, revocations: Sequence[Revocation]) -> dict[bytes, int]:
         """Per change, a bit for each direct delegate of the owner that built on it or on below."""
         votes = dict.fromkeys(self.order, 0)
@@ -285,7 +304,9 @@ class _Graph:
         self, slot: list[bytes], votes: Mapping[bytes, int], named: Sequence[set[bytes]]
     ) -> None:
         """Let one change of `slot` stand, the others fall with all that was built on them."""
-        self._fell_self_built(slot)
+        for change in slot:  # parents first: what lies on a self-built one falls with it
+            if change in self.self_built:
+                self._fell(change, Reason.BROKEN_CHAIN)
         candidates = [change for change in slot if change not in self.fallen]
         if len(candidates) < 2:
             return
@@ -316,19 +337,6 @@ class _Graph:
             else:
                 self.ops += ops
                 count += 1
-
-    def _fell_self_built(self, slot: list[bytes]) -> None:
-        """A seq used again on top of itself is no branch, and must not drag its victim along."""
-        floor = min(self.depth[change] for change in slot)
-        for change in slot:
-            seen, todo = {change}, [change]
-            while todo:
-                for parent in self.changes[todo.pop()].dependencies:
-                    if parent not in seen and self.depth[parent] >= floor:
-                        seen.add(parent)
-                        todo.append(parent)
-            if not seen.isdisjoint(set(slot) - {change}):
-                self._fell(change, Reason.BROKEN_CHAIN)
 
     def _fell(self, change: bytes, reason: Reason) -> None:
         """Exclude a change, and with it all that was built on it."""

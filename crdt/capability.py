@@ -24,6 +24,7 @@ from crdt.encoding import Reader, c64, read_c64
 from crdt.entry import Entry, encode_entry
 from crdt.errors import Malformed, Unauthorised
 from crdt.keys import KEY_BYTES, AuthorKey, NamespaceKey, is_communal
+from crdt.path import DEPTH
 
 READ: Final = 0
 WRITE: Final = 1
@@ -227,8 +228,9 @@ def capability_digest(encoded: bytes) -> bytes:
 class CapabilityCache:
     """Capabilities decoded and verified once; the least recently used are forgotten.
 
-    Only the valid are kept, so a flood of invalid ones evicts nothing. Threads may share one: each
-    step is atomic, and at worst two of them verify the same capability.
+    Only the valid are kept, so a flood of invalid ones evicts nothing; and none for paths that are
+    deeper than any of ours, whose areas could take half a megabyte each. Threads may share one:
+    each step is atomic, and at worst two of them verify the same capability.
     """
 
     def __init__(self, size_max: int = 4096) -> None:
@@ -241,6 +243,8 @@ class CapabilityCache:
         if capability is None:
             capability = decode_capability(encoded)
             check_valid(capability)
+        if len(capability.granted_area.path) > DEPTH:
+            return capability
         self._held[encoded] = capability
         if len(self._held) > self._size_max:
             self._held.popitem(last=False)

@@ -103,15 +103,17 @@ class Blobs(Part):
 
         Raises `Mismatch`, or `NotHeld` while its page is not here.
         """
+        if len(data) > CHUNK_BYTES:
+            raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
         hash = await asyncio.to_thread(payload_digest, data)
         async with self._database.transaction() as write:
-            number, _, _ = await _known(write, blob)
+            number, root, _ = await _known(write, blob)
             named = await write.row(
                 "SELECT hash FROM blob_chunk WHERE blob = ? AND place = ?", (number, index)
             )
             if named is None:
                 raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
-            if named[0] != hash:
+            if named[0] != hash or len(data) != parse_root(root, blob).chunk_size(index):
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
             await _add_chunks(write, [(hash, data)])
             return await _finish_if_whole(write, number)
@@ -268,14 +270,16 @@ async def _add_chunks(write: Writing, chunks: Sequence[tuple[bytes, bytes]]) -> 
 
 async def _finish_if_whole(write: Writing, number: int) -> bool:
     # Chunks come in order, so looking for a missing one from the end is one step, not thousands.
+    # One that another blob brought, of another length than belongs there, is no chunk of this one.
     return bool(
         await write.run(
             """UPDATE blob SET is_complete = 1 WHERE number = ? AND chunk_count <=
                    ? * (SELECT count(*) FROM blob_page p WHERE p.blob = blob.number)
                AND (SELECT b.place FROM blob_chunk b WHERE b.blob = blob.number
-                    AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash)
+                    AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash
+                        AND length(c.data) = min(?, blob.size - b.place * ?))
                     ORDER BY b.place DESC LIMIT 1) IS NULL""",
-            (number, PAGE_CHUNKS_MAX),
+            (number, PAGE_CHUNKS_MAX, CHUNK_BYTES, CHUNK_BYTES),
         )
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crdt.authority import Held, Validity
-from crdt.capability import Capability, CapabilityCache
+from crdt.authority import Held, Validity, chain_of
+from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
 from crdt.document import Document, Plain
 from crdt.errors import CrdtError
@@ -163,7 +163,7 @@ def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
         max_op,
         hashes(depends_on),
         digest,
-        authority_chain(capabilities.get(capability)),
+        chain_of(capabilities.get(capability)),
         hashes(auth_heads),
     )
 
@@ -210,14 +210,6 @@ def raw_of(payload: bytes) -> bytes:
 
 def hashes(joined: bytes) -> tuple[bytes, ...]:
     return tuple([joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)])
-
-
-def authority_chain(capability: Capability) -> tuple[bytes, ...]:
-    """The keys that authority came through, the first owner first: as `Held.of` has it."""
-    owners: tuple[bytes, ...] = (capability.user,)
-    if capability.initial_authorisation is not None and capability.user != capability.namespace:
-        owners = (capability.namespace, capability.user)
-    return (*owners, *(delegation.user for delegation in capability.delegations))
 
 
 def no_projection(document: DocumentId, value: Mapping[str, Any]) -> Projection:

@@ -153,16 +153,20 @@ class SearchIndex:
 
     async def _catch_up(self, *, is_fresh: bool = False) -> int:
         """A fresh index is shown when it is whole, any other after each batch."""
-        applied = 0
-        while changes := await self._store.changed_since(self._seq, BATCH):
+        applied, seq = 0, self._seq
+        while changes := await self._store.changed_since(seq, BATCH):
             await self._run(self._apply, changes, is_fresh)
-            self._seq = changes[-1].seq
-            applied += len(changes)
+            applied, seq = applied + len(changes), changes[-1].seq
             if not is_fresh:
-                await self._run(self._publish)
+                await self._publish(seq)
         if is_fresh:
-            await self._run(self._publish)
+            await self._publish(seq)
         return applied
+
+    async def _publish(self, seq: int) -> None:
+        """Searches see what was added; only then is it no longer counted as behind."""
+        await self._run(self._commit, seq)
+        self._seq = seq
 
     def _apply(self, changes: Sequence[Changed], is_fresh: bool) -> None:
         for change in changes:
@@ -171,10 +175,10 @@ class SearchIndex:
             if change.row is not None:
                 self._writer.add_document(to_document(change.row))
 
-    def _publish(self) -> None:
+    def _commit(self, seq: int) -> None:
         self._writer.commit()
         self._index.reload()  # without it searchers keep the old view
-        _write_position(self._directory / POSITION_FILE, self._owner, self._seq)
+        _write_position(self._directory / POSITION_FILE, self._owner, seq)
 
     def _open_directory(self) -> bool:
         """Whether what lies there can be followed on; else an empty index is opened."""

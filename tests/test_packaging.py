@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "uv", "build", "-q", "--wheel", "-o", str(folder), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode and "hatchling" in done.stderr and "build" not in done.stderr.lower():
+    if "build-system.requires" in done.stderr:
         pytest.skip(f"the build backend could not be fetched: {done.stderr[-300:]}")
     assert done.returncode == 0, done.stderr
     (file,) = folder.glob("*.whl")

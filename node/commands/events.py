@@ -34,6 +34,6 @@ def events_command(follow: bool, types: tuple[str, ...]) -> None:
 
 def print_one(event: Json) -> None:
     if wants_json():
-        return print_event(event["event"], {"id": event["id"], **event["data"]})
+        return print_event(event["event"], {"number": event["id"], **event["data"]})
     data = json.dumps(event["data"], ensure_ascii=False)
     say(f"{event['event']:<12} {printable(data)}")

@@ -6,20 +6,24 @@ Source: RFC 6762, RFC 6763; instance names are unique per device.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 from typing import cast
 
 import ifaddr
+from zeroconf import Error as ZeroconfError
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from p2p.protocol.hint import Hint
 
+LOG = logging.getLogger(__name__)
 SERVICE = "_panspermia._tcp.local."
 RESOLVE_MS = 3_000
+RETRY_S = 60.0  # a laptop joins a network now and then
 RESOLVING_MAX = 64  # a flood of announcements resolves this many at a time; the rest are left out
 ADDRESSES_MAX = 8  # of one peer; real hosts have few, forged answers may have hundreds
 TXT_DEVICE = b"device"
@@ -45,13 +49,15 @@ def local_addresses(listen_host: str) -> tuple[str, ...]:
     """The IPv4 addresses at which a listener on `listen_host` can be reached."""
     if listen_host not in ("0.0.0.0", "", "::"):
         return (listen_host,)
-    found = [
-        str(ip.ip)
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-        if isinstance(ip.ip, str)
-    ]
-    return tuple(sorted(found, key=lambda ip: (IPv4Address(ip).is_loopback, ip)))
+    return tuple(sorted(machine_addresses(), key=lambda ip: (IPv4Address(ip).is_loopback, ip)))
+
+
+def machine_addresses() -> Iterator[str]:
+    """Every IPv4 address of this machine."""
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            if isinstance(ip.ip, str):  # IPv6 comes as a tuple
+                yield ip.ip
 
 
 class Mdns:
@@ -63,7 +69,21 @@ class Mdns:
         self._resolving: set[str] = set()
 
     async def run(self) -> None:
-        zeroconf = AsyncZeroconf(interfaces=list(self._own.addresses), ip_version=IPVersion.V4Only)
+        """Goes on trying where there is no network to announce on; peers can be named without."""
+        while True:
+            try:
+                await self._announce_and_browse()
+            except* (OSError, ZeroconfError) as group:
+                LOG.warning("mDNS does not work here: %s", group.exceptions[0])
+            await asyncio.sleep(RETRY_S)
+
+    async def _announce_and_browse(self) -> None:
+        present = set(machine_addresses())
+        # zeroconf would stumble over one that is gone, and leave its sockets open.
+        interfaces = [address for address in self._own.addresses if address in present]
+        if not interfaces:
+            raise OSError("none of this node's addresses is there any more")
+        zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=IPVersion.V4Only)
         try:
             async with asyncio.TaskGroup() as tasks:
                 # Browsing first: registering probes for 1.5 s before it returns.

@@ -13,8 +13,9 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from crdt.blob import BlobId
 from crdt.keys import DeviceKey, NamespaceKey
@@ -83,18 +84,19 @@ class Connection:
         try:
             self._carry_out(self.session.open())
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._end(), name="end")
-                tasks.create_task(self._write_frames(), name="write frames")
-                tasks.create_task(self._read_frames(), name="read frames")
-                tasks.create_task(self._keep_time(), name="keep time")
-                tasks.create_task(self._ask(self._reads), name="read the store")
-                tasks.create_task(self._ask(self._writes), name="write the store")
-        except* SyncError as group:
-            reason = first_of(group)
-        except* Exception as group:
-            # A bug of ours, or a store that fails: it costs this session, not the node.
-            LOG.exception("the session with %s failed", self.address, exc_info=group)
-            reason = LocalProtocolError("internal-error", "This node could not go on.")
+                works = [
+                    tasks.create_task(self._until_closed(work), name=name)
+                    for name, work in (
+                        ("write frames", self._write_frames),
+                        ("read frames", self._read_frames),
+                        ("keep time", self._keep_time),
+                        ("read the store", lambda: self._ask(self._reads)),
+                        ("write the store", lambda: self._ask(self._writes)),
+                    )
+                ]
+                reason = await self._closing
+                for task in works:
+                    task.cancel()
         finally:
             self.ended.set()
             for watch in self._watches:
@@ -103,12 +105,30 @@ class Connection:
             await self._stream.close()
         return reason
 
+    async def _until_closed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What `work` raises closes the session; a task group would forget a cancellation for it.
+
+        In Python 3.11 a group whose task fails while the group is cancelled only tells the failure.
+        """
+        try:
+            await work()
+        except SyncError as error:
+            self._close(error)
+        except Exception:
+            # A bug of ours, or a store that fails: it costs this session, not the node.
+            LOG.exception("the session with %s failed", self.address)
+            self._close(LocalProtocolError("internal-error", "This node could not go on."))
+
+    def _close(self, reason: SyncError) -> None:
+        if not self._closing.done():
+            self._closing.set_result(reason)
+
     async def close(self) -> None:
         """Drops a channel on which no session was run."""
         await self._stream.close()
 
     @contextmanager
-    def watch(self) -> Iterator[Watch]:
+    def watch(self) -> Generator[Watch]:
         """What the session tells from now on, and at last why it ended."""
         watch = Watch()
         self._watches.add(watch)
@@ -146,17 +166,13 @@ class Connection:
                 case Notify(event):
                     self._tell(event)
                 case Close(reason):
-                    if not self._closing.done():
-                        self._closing.set_result(reason)
+                    self._close(reason)
 
     def _tell(self, event: SessionEvent) -> None:
         self.is_greeted = self.is_greeted or isinstance(event, ask.PeerGreeted)
         for watch in self._watches:
             watch.hear(event)
         self._notify(self, event)
-
-    async def _end(self) -> None:
-        raise await self._closing
 
     async def _read_frames(self) -> None:
         while True:
@@ -198,12 +214,3 @@ class Connection:
                     await self._send_frames()
             except (SyncError, TimeoutError):
                 return
-
-
-def first_of(group: BaseExceptionGroup[SyncError]) -> SyncError:
-    """The first error of a task group; all its tasks end for one reason."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, SyncError)
-    return error

@@ -5,8 +5,12 @@ rarest in a handful. All modules name one small WASM file, which the benchmarks 
 """
 
 import asyncio
+import atexit
+import functools
 import multiprocessing
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -147,6 +151,24 @@ def make_home(path: Path, count: int) -> Home:
     home = Home(path)
     asyncio.run(fill_home(home, author_of(home), 0, count))
     return home
+
+
+def copy_home(path: Path, source: Home, start: int, stop: int) -> Home:
+    """What `source` holds, and the modules of these numbers by another author: its own."""
+    home = Home(path)
+    author = author_of(home)
+    shutil.copy(source.database, home.database)
+    shutil.copytree(source.index, home.index)
+    asyncio.run(fill_home(home, author, start, stop))
+    return home
+
+
+@functools.cache
+def large_home(count: int) -> Home:
+    """Made once for all benchmarks of a run, which copy it; 100,000 modules take two minutes."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_home(Path(folder) / "large", count)
 
 
 def clock_us() -> int:

@@ -1,6 +1,7 @@
 """Real multicast DNS on the loopback interface."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -17,13 +18,12 @@ def announcement(name: str, port: int) -> Announcement:
 async def test_alice_and_bob_find_each_other_and_not_themselves() -> None:
     finds: asyncio.Queue[tuple[str, Hint]] = asyncio.Queue()
     async with asyncio.timeout(FOUND_S), asyncio.TaskGroup() as tasks:
+
+        def note(name: str) -> Callable[[Hint], None]:
+            return lambda hint: finds.put_nowait((name, hint))
+
         nodes = [
-            tasks.create_task(
-                Mdns(
-                    announcement(name, port),
-                    lambda hint, name=name: finds.put_nowait((name, hint)),
-                ).run()
-            )
+            tasks.create_task(Mdns(announcement(name, port), note(name)).run())
             for name, port in (("FindAlice", 4701), ("FindBob", 4702))
         ]
         found: dict[str, Hint] = {}
@@ -62,3 +62,16 @@ def test_a_listener_everywhere_names_real_addresses_loopback_last() -> None:
     assert "127.0.0.1" in addresses
     assert "0.0.0.0" not in addresses
     assert local_addresses("127.0.0.1") == ("127.0.0.1",)
+
+
+async def test_a_machine_without_the_interface_is_told_and_not_killed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    nowhere = Announcement("did:key:z6MkNowhere", "willow25+blake3", ("192.0.2.1",), 4703)
+    running = asyncio.create_task(Mdns(nowhere, lambda hint: None).run())
+    async with asyncio.timeout(FOUND_S):
+        while "mDNS does not work here" not in caplog.text:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])

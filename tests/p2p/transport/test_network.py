@@ -76,7 +76,8 @@ async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
     """A node in a task of its own, cancelled at the end as a daemon is."""
     ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready))
-    await asyncio.wait([ready, running], return_when=asyncio.FIRST_COMPLETED)
+    both: list[asyncio.Future[Any]] = [ready, running]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     try:
         yield ready.result()
     finally:
@@ -240,3 +241,13 @@ async def test_a_session_that_is_asked_to_leave_says_why(tmp_path: Path) -> None
         assert isinstance(event, PeerWent)
         assert event.reason.sentence == "Enough for today."
         assert not bob.network.connections
+
+
+async def test_a_node_that_stops_while_it_says_goodbye_does_not_dial_again(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        async with asyncio.timeout(WAIT_S), open_node(tmp_path / "b", 2) as bob:
+            bob.dialler.hint(Hint("", (alice.address,), "static"))
+            await bob.heard(PeerCame)
+            for connection in bob.network.connections:
+                connection.leave("stopping", "The node is stopping.")
+        assert isinstance(await alice.heard(PeerWent), PeerWent)
