@@ -2,9 +2,9 @@
 
 Core deterministic encoding (RFC 8949, section 4.2.1) of plain values: integers of 64 bits, byte
 strings, UTF-8 text, arrays, maps with keys of one kind (text, bytes or natural numbers), false,
-true, null and floats. Definite lengths, shortest heads, shortest floats, sorted unique keys, no tags. Anything else, and
-anything left over, is `Malformed`; a claimed length is held against what is there before anything
-is allocated for it.
+true, null and floats. Definite lengths, shortest heads, shortest floats, sorted unique keys, no
+tags. Anything else, and anything left over, is `Malformed`; a claimed length is held against what
+is there before anything is allocated for it.
 """
 
 import struct

@@ -5,8 +5,6 @@ no package has it. The digest is signed within every entry, so the choice has a 
 which belongs to the handshake: a peer that says another name is refused.
 """
 
-from collections.abc import Iterable
-
 from blake3 import blake3
 
 PARAMETERS = "willow25+blake3"
@@ -16,11 +14,3 @@ DIGEST_BYTES = 32
 def payload_digest(payload: bytes) -> bytes:
     """The 32-byte name of `payload`."""
     return blake3(payload).digest()
-
-
-def payload_digest_of(pieces: Iterable[bytes]) -> bytes:
-    """The name of all `pieces` joined, without joining them."""
-    hasher = blake3()
-    for piece in pieces:
-        hasher.update(piece)
-    return hasher.digest()

@@ -49,6 +49,8 @@ class ApiConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     listen: Address = "0.0.0.0:4747"
     mdns: bool = True
+    mdns_group: Annotated[str, Meta(pattern=r"^[a-z0-9-]{0,32}$")] = ""
+    """mDNS meets only nodes of the same group: demos keep to themselves."""
     peers: tuple[Address, ...] = ()
     """Peers to keep a connection to, beside those that are found."""
 

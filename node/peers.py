@@ -179,7 +179,7 @@ async def open_peers(
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     try:
         if config.mdns:
-            own = Announcement(identity.device_did, PARAMETERS, reachable, port)
+            own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
             tasks.create_task(Mdns(own, dialler.hint).run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))

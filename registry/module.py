@@ -216,7 +216,7 @@ def _latest(readings: list[_Reading]) -> ModuleVersion:
     """The newest that was not yanked, else the newest."""
     kept = [each for each in readings if not each.shown.yanked] or readings
     best = newest(each.version for each in kept)
-    return next(each.shown for each in kept if each.version == best)
+    return next(each.shown for each in kept if each.version is best)
 
 
 def _tags(tags: Plain) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ union of intervals (`version_sets.py`).
 Build metadata has no place: 1.0.0+a and 1.0.0+b are one version, and a module holds one of them.
 """
 
+import functools
 from collections.abc import Iterable
 
 from semver import Version
@@ -22,6 +23,8 @@ VERSION_CHARACTERS_MAX = 256  # npm's bound; python-semver itself parses 100 kB
 # npm's; below it a number is the same in JSON and JavaScript, and int() never meets long digits.
 NUMBER_MAX = 2**53 - 1
 NUMBER_DIGITS_MAX = len(str(NUMBER_MAX))
+# Most modules are at 1.0.0 or near it, and each version is read twice for every listing.
+CACHED_MAX = 1_024
 
 Identifier = tuple[int, int | str]
 Place = tuple[int | Identifier, ...]
@@ -34,6 +37,7 @@ END: Place = (2,)
 __all__ = ["Version", "parse_version", "place_of"]
 
 
+@functools.lru_cache(CACHED_MAX)
 def parse_version(text: str) -> Version:
     """Strict SemVer 2.0.0, bounded. Raises `InvalidVersion`."""
     if len(text) > VERSION_CHARACTERS_MAX:

@@ -170,8 +170,8 @@ class Blobs(Part):
         async with self._database.reading() as view:
             number, _, _ = await _known(view, blob)
             rows = await view.rows(
-                "SELECT b.place FROM blob_chunk b LEFT JOIN chunk c ON c.hash = b.hash"
-                " WHERE b.blob = ? AND c.number IS NULL ORDER BY b.place LIMIT ?",
+                "SELECT b.place FROM blob_chunk b JOIN blob ON blob.number = b.blob"
+                f" WHERE b.blob = ? AND {_IS_MISSING} ORDER BY b.place LIMIT ?",
                 (number, in_bounds(limit, CHUNKS_MAX)),
             )
         return [row[0] for row in rows]
@@ -268,18 +268,20 @@ async def _add_chunks(write: Writing, chunks: Sequence[tuple[bytes, bytes]]) -> 
     await write.run_many("INSERT OR IGNORE INTO chunk (hash, data) VALUES (?, ?)", chunks)
 
 
+# A chunk that another blob brought, of another length than belongs there, is none of this blob.
+_IS_MISSING = f"""NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash
+    AND length(c.data) = min({CHUNK_BYTES}, blob.size - b.place * {CHUNK_BYTES}))"""
+
+
 async def _finish_if_whole(write: Writing, number: int) -> bool:
     # Chunks come in order, so looking for a missing one from the end is one step, not thousands.
-    # One that another blob brought, of another length than belongs there, is no chunk of this one.
     return bool(
         await write.run(
-            """UPDATE blob SET is_complete = 1 WHERE number = ? AND chunk_count <=
-                   ? * (SELECT count(*) FROM blob_page p WHERE p.blob = blob.number)
-               AND (SELECT b.place FROM blob_chunk b WHERE b.blob = blob.number
-                    AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash
-                        AND length(c.data) = min(?, blob.size - b.place * ?))
-                    ORDER BY b.place DESC LIMIT 1) IS NULL""",
-            (number, PAGE_CHUNKS_MAX, CHUNK_BYTES, CHUNK_BYTES),
+            f"""UPDATE blob SET is_complete = 1 WHERE number = ? AND chunk_count <=
+                    ? * (SELECT count(*) FROM blob_page p WHERE p.blob = blob.number)
+                AND (SELECT b.place FROM blob_chunk b WHERE b.blob = blob.number AND {_IS_MISSING}
+                     ORDER BY b.place DESC LIMIT 1) IS NULL""",
+            (number, PAGE_CHUNKS_MAX),
         )
     )
 

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from storage.errors import Corrupt
-from storage.migration import is_damage, migrate
+from storage.migration import migrate
+from storage.sqlite_errors import as_ours
 
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Reading:
         self._connection = connection
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        with _damage_named():
+        with _our_errors():
             found: Any = await self._connection.execute_fetchall(sql, tuple(values))
             return list(found)
 
@@ -76,7 +76,7 @@ class Writing(Reading):
     async def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """How many rows the statement touched."""
         self._on_step(sql)
-        with _damage_named():
+        with _our_errors():
             async with self._connection.execute(sql, tuple(values)) as cursor:
                 return cursor.rowcount
 
@@ -85,7 +85,7 @@ class Writing(Reading):
         todo = iter(rows)
         for first in todo:
             self._on_step(sql)
-            with _damage_named():
+            with _our_errors():
                 cursor = await self._connection.executemany(sql, map(tuple, chain([first], todo)))
                 await cursor.close()
 
@@ -111,11 +111,11 @@ class Database:
         """All of the block or nothing, durable when it ends. Writers wait for each other here."""
         async with self._write_turn:
             try:
-                with _damage_named():
+                with _our_errors():
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
                 yield Writing(self._writer, self._on_step)
                 self._on_step("COMMIT")
-                with _damage_named():
+                with _our_errors():
                     await _whole(self._writer.commit())
                 self._on_step("COMMITTED")
             except BaseException:
@@ -127,7 +127,8 @@ class Database:
         """One unchanging view of the data for all statements of the block."""
         connection = await self._idle.get()
         try:
-            await _whole(connection.execute("BEGIN"))  # the view begins with the first read
+            with _our_errors():
+                await _whole(connection.execute("BEGIN"))  # the view begins with the first read
             yield Reading(connection)
         finally:
             await _whole(connection.rollback())
@@ -173,7 +174,7 @@ async def _connect(
         path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=STATEMENTS
     )
     try:
-        with _damage_named():
+        with _our_errors():
             await connection.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                 f"PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
@@ -203,12 +204,12 @@ async def _whole(work: Awaitable[T]) -> T:
         raise
 
 
-class _damage_named:
-    """Turns SQLite's words for a broken file into ours."""
+class _our_errors:
+    """Turns SQLite's words for a broken file, a full disk and the like into ours."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error) and is_damage(error):
-            raise Corrupt(f"The database is damaged: {error}. Restore it from a backup.") from error
+        if isinstance(error, sqlite3.Error) and (ours := as_ours(error)):
+            raise ours from error

@@ -267,6 +267,6 @@ def _decode(cursor: str, sort: Sort) -> tuple[object, str]:
             raise ValueError("out of range")
         key if isinstance(key, int) else key.encode()
         target.encode()
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadCursor(f"This is no cursor of a list sorted by {sort}: {error}") from error
     return key, target

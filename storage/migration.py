@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.errors import Corrupt, NewerSchema
+from storage.sqlite_errors import as_ours
 
 APPLICATION_ID = 0x50414E53  # "PANS": tells our file from any other SQLite file
 FOLDER = Path(__file__).parent / "migrations"
@@ -51,15 +52,9 @@ def migrate(path: Path, known: list[Migration] | None = None) -> list[Migration]
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             return _apply(database, path, steps, is_new=is_new)
     except sqlite3.DatabaseError as error:
-        if is_damage(error):
-            raise Corrupt(f"{path}: {error}. Restore it from a backup.") from error
+        if ours := as_ours(error):
+            raise ours from error
         raise
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is broken."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _apply(

@@ -4,7 +4,7 @@ The same bytes refused again for the same reason only raise a count, so that a p
 itself pushes nothing else out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -96,8 +96,3 @@ def _row(refusal: Refusal, at_us: int) -> tuple[object, ...]:
 def _clean(text: str) -> str:
     """Lone surrogates cannot be stored, and a page of text helps nobody."""
     return text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
-
-
-def counted(refusals: Iterable[RefusedRow]) -> int:
-    """How often something was refused, repeats included."""
-    return sum(row.count for row in refusals)

@@ -1,15 +1,15 @@
 """The search index: derived from the store, beside it on disk, never the truth.
 
 It follows the outbox and remembers in `position` whose outbox and how far, after each of its own
-commits: a crash between the two only repeats work. Delete the directory while the node is stopped,
-lose a part of it, or change its schema, and it is built again from SQLite with the same results.
+commits: a crash between the two only repeats work. Delete the directory, lose a part of it, or
+change its schema, and it is built again from SQLite with the same results.
 """
 
 import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 
 import tantivy
 
-from storage.errors import StorageError
+from storage.errors import BrokenIndex, StorageError
 from storage.listings import Changed, ListedRow, Sort
 from storage.part import in_bounds
 from storage.search_query import (
@@ -34,8 +34,12 @@ from storage.store import Store
 HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
 BATCH_DELAY_S = 0.2  # changes gather for one commit; what is published is found within a second
+RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
 PAGE_MAX = 100
 POSITION_FILE = "position.json"
+META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
+# What tantivy raises where files are missing, damaged or cannot be written, and on a dead writer.
+BROKEN = (OSError, RuntimeError, ValueError)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,7 +87,10 @@ class SearchIndex:
         limit: int = 20,
         cursor: str | None = None,
     ) -> Hits:
-        """Records that match. Without words: a listing, newest first. Raises `BadCursor`."""
+        """Records that match. Without words: a listing, newest first.
+
+        Raises `BadCursor`, or `BrokenIndex` where files of the index are lost.
+        """
         size = in_bounds(limit, PAGE_MAX)
         if not text.strip():
             order: Sort = "recent" if sort == "relevance" else sort
@@ -93,7 +100,12 @@ class SearchIndex:
             total = await self._store.count_listings(kind, author=author, tag=tags)
             return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
         wanted = Wanted(text, kind, author, tuple(tags), sort)
-        found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
+        try:
+            found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
+        except BROKEN as error:
+            raise BrokenIndex(
+                f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
+            ) from error
         rows = await self._store.listed([one.number for one in found.found])
         hits = [
             Hit(rows[one.number], one.score, one.snippet)
@@ -108,7 +120,10 @@ class SearchIndex:
         return max(0, newest - self._seq)
 
     async def follow(self, on_caught_up: Callable[[int], None] = lambda count: None) -> None:
-        """Keeps up with the store until cancelled; `on_caught_up` hears how many were taken."""
+        """Keeps up with the store until cancelled; `on_caught_up` hears how many were taken.
+
+        While the index cannot be written it stays behind, and is tried again.
+        """
         changed = asyncio.Event()
         changed.set()
         unsubscribe = self._store.subscribe(lambda event: changed.set())
@@ -116,34 +131,56 @@ class SearchIndex:
             while True:
                 await changed.wait()
                 changed.clear()
-                if count := await self.catch_up():
+                try:
+                    count = await self.catch_up()
+                except BrokenIndex:
+                    changed.set()
+                    await asyncio.sleep(RETRY_DELAY_S)
+                    continue
+                if count:
                     on_caught_up(count)
                 await asyncio.sleep(BATCH_DELAY_S)
         finally:
             unsubscribe()
 
     async def catch_up(self) -> int:
-        """Takes in what changed since the last time; gives how many documents."""
+        """Takes in what changed since the last time; gives how many documents.
+
+        Raises `BrokenIndex` where the directory cannot be written, nor made anew.
+        """
         async with self._turn:
-            return await self._catch_up()
+            return await self._mended(self._catch_up)
 
     async def rebuild(self) -> int:
-        """Makes the whole index again; searches see the old one until it is whole."""
-        async with self._turn:
-            await self._forget()
-            return await self._catch_up(is_fresh=True)
+        """Makes the whole index again; searches see the old one until it is whole.
 
-    async def open(self) -> None:
-        """Opens the directory and catches up, or builds anew. Called by `open_search_index`."""
+        Raises `BrokenIndex` as `catch_up` does.
+        """
+        async with self._turn:
+            return await self._mended(self._build_anew)
+
+    async def open(self) -> int:
+        """Opens the directory and catches up, or builds anew; gives how many documents."""
         self._owner, newest = await self._store.newest_change()
         is_whole = await self._run(self._open_directory)
         if not is_whole or not 0 <= self._seq <= newest:
             await self._forget()
-        await self._catch_up(is_fresh=self._seq == 0)
+        return await self._catch_up(is_fresh=self._seq == 0)
 
     async def close(self) -> None:
         """Waits for what is being written, and lets the directory go."""
-        await self._run(self._writer.wait_merging_threads)
+        await self._run(self._close_writer)
+
+    async def _mended(self, work: Callable[[], Awaitable[int]]) -> int:
+        """`work`, or else what `open` does: the directory was lost, or cannot be written."""
+        with suppress(BrokenIndex):
+            return await work()
+        await self._run(self._close_writer)
+        return await self.open()
+
+    async def _build_anew(self) -> int:
+        await self._forget()
+        return await self._catch_up(is_fresh=True)
 
     async def _forget(self) -> None:
         await self._run(self._writer.delete_all_documents)
@@ -182,11 +219,12 @@ class SearchIndex:
 
     def _open_directory(self) -> bool:
         """Whether what lies there can be followed on; else an empty index is opened."""
-        self._directory.parent.mkdir(parents=True, exist_ok=True)
         for other in self._directory.parent.glob("search-*"):
             if other != self._directory:
                 shutil.rmtree(other)
         position = _read_position(self._directory / POSITION_FILE, self._owner)
+        if not (self._directory / META_FILE).exists():
+            position = None
         try:
             self._open_writer()
         except ValueError as error:
@@ -198,15 +236,22 @@ class SearchIndex:
         self._seq = position or 0
         return position is not None
 
+    def _close_writer(self) -> None:
+        with suppress(*BROKEN):  # then it has let go already
+            self._writer.wait_merging_threads()
+
     def _open_writer(self) -> None:
-        self._directory.mkdir(exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
         self._index = tantivy.Index(schema(), path=str(self._directory))
         # More threads would make the order of documents differ from one time to the next.
         self._writer = self._index.writer(HEAP_BYTES, num_threads=1)
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+        try:
+            return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+        except BROKEN as error:
+            raise BrokenIndex(f"The search index cannot be written: {error}") from error
 
 
 @asynccontextmanager

@@ -137,7 +137,7 @@ def _found(
     index: tantivy.Index, searcher: tantivy.Searcher, wanted: Wanted
 ) -> tuple[tantivy.Query, int, list[_Ranked]]:
     """(the query that found something, how much in all, the best of it in order)"""
-    text = wanted.text[:QUERY_CHARS_MAX]
+    text = storable(wanted.text[:QUERY_CHARS_MAX])
     exact = _filtered(index, _term(index, "exact", text.strip().casefold()), wanted)
     query = tantivy.Query.empty_query()
     named = searcher.search(exact, CANDIDATES, count=False, weight_by_field="popularity").hits
@@ -238,7 +238,7 @@ def _filtered(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tan
 
 
 def _term(index: tantivy.Index, field: str, value: str) -> tantivy.Query:
-    return tantivy.Query.term_query(index.schema, field, value)
+    return tantivy.Query.term_query(index.schema, field, storable(value))
 
 
 Hits: TypeAlias = list[tuple[float, tantivy.DocAddress]]
@@ -285,6 +285,11 @@ def _marked(
         document = searcher.doc(address)
         snippet = marker.snippet_from_doc(document).to_html()  # it escapes the text
         yield Found(int(document["id"][0]), score, key, snippet)
+
+
+def storable(text: str) -> str:
+    """`text` without lone surrogates, which are in no index."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def name_order(name: str) -> int:

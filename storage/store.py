@@ -121,7 +121,8 @@ class Store(Documents, Items, Listings, Blobs, Quarantine, InstalledModules, Ans
         """One act of our own on `document`, signed and durable; None where `edit` changed nothing.
 
         The only way this node writes. What `edit` raises passes through, and nothing happened.
-        Raises `CrdtError` where the signer may not, or the change is too large.
+        Raises `CrdtError` where the signer may not, or the change is too large; `StorageError`
+        where it would not count, as in a record that is full.
         """
         async with self._database.transaction() as write:
             signed = await self._author(write, document, edit, signer, tuple(auth_heads))
@@ -132,6 +133,11 @@ class Store(Documents, Items, Listings, Blobs, Quarantine, InstalledModules, Ans
             )
             arrivals = Arrivals([checked], SELF, self._clock_us())
             (built,) = await append(write, arrivals, self._materialiser)
+            if code := built.left_out.get(checked.id):
+                raise StorageError(
+                    f"This record takes no such change: it would not count [{code}]. Nothing was "
+                    "written."
+                )
         self._tell(arrivals)
         return Committed(checked.id, signed, built.heads)
 

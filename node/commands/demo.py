@@ -7,6 +7,7 @@ they reach bob, who searches, plans, installs, verifies and runs one → both st
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import tempfile
 import time
@@ -21,7 +22,13 @@ from node.client import module_path
 from node.commands.console import print_event, say, shows_progress, wants_json
 from node.commands.install import SILENCE_S
 from node.commands.lock import read_lock, write_lock
-from node.commands.nodes import LocalNode, start_node, stop_all, wait_for
+from node.commands.nodes import (
+    LocalNode,
+    clean_environment,
+    start_node,
+    stop_all,
+    wait_for,
+)
 from node.commands.publish import PUBLISH_TIMEOUT_S, ModuleFiles, read_module
 from node.exit_codes import FAILED
 from node.failure import Failure, Json, failed
@@ -124,8 +131,11 @@ def check(held: bool, what: str, found: object) -> None:
 
 
 def start(demo: Demo) -> str:
+    # A group of their own: another node on this machine keeps its world, and they theirs.
+    group = f"demo-{secrets.token_hex(4)}"
+    environment = {**clean_environment(), "PANSPERMIA_P2P_MDNS_GROUP": group}
     for name in ("alice", "bob"):
-        demo.nodes.append(start_node(name, demo.folder))
+        demo.nodes.append(start_node(name, demo.folder, environment=environment))
     for node in demo.nodes:
         ready = node.client.get("/readyz")
         check(ready.get("status") == "ready", f"{node.name} is not ready", ready)

@@ -28,6 +28,7 @@ RESOLVING_MAX = 64  # a flood of announcements resolves this many at a time; the
 ADDRESSES_MAX = 8  # of one peer; real hosts have few, forged answers may have hundreds
 TXT_DEVICE = b"device"
 TXT_PARAMETERS = b"parameters"
+TXT_GROUP = b"group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Announcement:
     parameters: str
     addresses: tuple[str, ...]  # IPv4, dotted
     port: int
+    group: str = ""  # nodes of other groups are left alone
 
     @property
     def instance(self) -> str:
@@ -114,6 +116,7 @@ class Mdns:
             properties={
                 TXT_DEVICE: self._own.device_did.encode(),
                 TXT_PARAMETERS: self._own.parameters.encode(),
+                TXT_GROUP: self._own.group.encode(),
             },
             server=f"{self._own.instance}.local.",
         )
@@ -142,7 +145,9 @@ class Mdns:
     def _hint(self, info: AsyncServiceInfo) -> Hint | None:
         """What a stranger claims, or nothing where it is not even well formed."""
         texts = info.properties
-        if (texts.get(TXT_PARAMETERS) or b"").decode("ascii", "replace") != self._own.parameters:
+        if (texts.get(TXT_PARAMETERS) or b"") != self._own.parameters.encode():
+            return None
+        if (texts.get(TXT_GROUP) or b"") != self._own.group.encode():
             return None
         device = (texts.get(TXT_DEVICE) or b"")[:128].decode("ascii", "replace")
         addresses = usable_addresses(info.parsed_addresses(IPVersion.V4Only), info.port)

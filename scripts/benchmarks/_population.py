@@ -48,10 +48,7 @@ PROCESSES: Final = 2
 
 _SYLLABLES: Final = ("ba", "co", "di", "fu", "ge", "lo", "ma", "ni", "po", "re", "su", "ta")
 WORDS: Final = tuple(
-    first + second + third
-    for third in _SYLLABLES
-    for second in _SYLLABLES
-    for first in _SYLLABLES
+    first + second + third for third in _SYLLABLES for second in _SYLLABLES for first in _SYLLABLES
 )
 _WEIGHTS: Final = tuple(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 DESCRIPTION_WORDS: Final = 8

@@ -18,9 +18,7 @@ RSS_MIB_MAX: Final = 190.7  # 200 MB
 def main() -> dict[str, Any]:
     """Resident memory, child processes included, of a node just started and after some reading."""
     with tempfile.TemporaryDirectory() as name:
-        home = copy_home(
-            Path(name) / "alice", large_home(RECORDS - OWN), RECORDS - OWN, RECORDS
-        )
+        home = copy_home(Path(name) / "alice", large_home(RECORDS - OWN), RECORDS - OWN, RECORDS)
         node = start_node("alice", home.path.parent, "--no-mdns")
         try:
             time.sleep(SETTLED_S)

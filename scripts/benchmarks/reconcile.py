@@ -55,9 +55,7 @@ def main() -> dict[str, Any]:
         "agreed_s_max": AGREED_S_MAX,
         "bytes_max": BYTES_MAX,
         "round_trips_max": ROUND_TRIPS_MAX,
-        "held": agreed_s <= AGREED_S_MAX
-        and size <= BYTES_MAX
-        and round_trips <= ROUND_TRIPS_MAX,
+        "held": agreed_s <= AGREED_S_MAX and size <= BYTES_MAX and round_trips <= ROUND_TRIPS_MAX,
     }
 
 

@@ -43,9 +43,7 @@ def main() -> dict[str, Any]:
     """Median and p95 of both ways, and p95 of each kind of query by the index."""
     queries = make_queries(QUERIES)
     with tempfile.TemporaryDirectory() as name:
-        home = copy_home(
-            Path(name) / "alice", large_home(RECORDS - OWN), RECORDS - OWN, RECORDS
-        )
+        home = copy_home(Path(name) / "alice", large_home(RECORDS - OWN), RECORDS - OWN, RECORDS)
         by_index = asyncio.run(search_index(home, queries))
         over_http = search_http(home, queries)
     index, whole = spread(by_index), spread(over_http)

@@ -130,8 +130,6 @@ def sync_files() -> dict[str, Any]:
         "total_s": small["total_s"],
         "of_which_scan_s": small["of_which_scan_s"],
         "files_per_s": round(MODULES / small["total_s"]),
-        "files_per_s_without_scan": round(
-            MODULES / (small["total_s"] - small["of_which_scan_s"])
-        ),
+        "files_per_s_without_scan": round(MODULES / (small["total_s"] - small["of_which_scan_s"])),
         "cpu_s_both": small["cpu_s_both"],
     }

@@ -34,6 +34,7 @@ from crdt.encoding import U64_MAX
 from crdt.entry import Entry, encode_entry
 from crdt.errors import Malformed, Unauthorised
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
+from crdt.path import DEPTH
 from tests.crdt.strategies import (
     ALICE,
     BOB,
@@ -421,3 +422,14 @@ def test_the_prefixes_of_a_chain_are_what_a_revocation_may_name() -> None:
     assert links[1] == chain(HERS, BOB)
     assert links[2] == capability
     assert [link.receiver for link in links] == [ALICE.public, BOB.public, CAROL.public]
+
+
+def test_the_cache_keeps_no_area_deeper_than_our_paths() -> None:
+    """One of 3,000 components, handed on and on, would take half a megabyte."""
+    cache = CapabilityCache()
+    deep = delegate(HERS, ALICE, Area(ALICES, (b"",) * 3_000), BOB.public)
+    shallow = delegate(HERS, ALICE, Area(ALICES, (b"",) * DEPTH), BOB.public)
+    assert cache.get(encode_capability(deep)) == deep
+    assert len(cache) == 0
+    cache.get(encode_capability(shallow))
+    assert len(cache) == 1

@@ -1,7 +1,7 @@
 """The quick fake of the store: the same answers from a sorted list, no disk, nothing verified."""
 
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -19,6 +19,8 @@ from crdt.order import (
     lanes,
     order_key,
 )
+from storage.appended import Appended, AppendedEvent, Listener
+from storage.errors import NotHeld
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class MemoryStore:
         self.refuses = refuses
         self.questions = 0
         self._indices: dict[tuple[NamespaceKey, Area], _Index] = {}
+        self._appended = Appended()
         self._blobs: dict[BlobId, _Blob] = {}
 
     def add(self, entries: Sequence[SignedEntry]) -> tuple[bytes, ...]:
@@ -126,8 +129,22 @@ class MemoryStore:
     async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
         good = [signed for signed in entries if signed.id[:ITEM_ID_BYTES] not in self.refuses]
         added = self.add(good)
+        self._tell(good, added, source)
         refused = (Refusal("bad-signature"),) * (len(entries) - len(good))
         return Received(added, len(good) - len(added), refused)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._appended.subscribe(listener)
+
+    def _tell(self, entries: Sequence[SignedEntry], added: Sequence[bytes], source: str) -> None:
+        by_namespace: dict[NamespaceKey, list[SignedEntry]] = {}
+        for signed in entries:
+            if signed.id in added:
+                by_namespace.setdefault(signed.entry.namespace, []).append(signed)
+        for namespace, new in by_namespace.items():
+            ids = tuple(signed.id for signed in new)
+            of = tuple(signed.entry for signed in new)
+            self._appended.tell(AppendedEvent(namespace, ids, of, frozenset(), source))
 
     def put_blob(self, data: bytes) -> BlobId:
         manifest = manifest_of(data)
@@ -169,7 +186,7 @@ class MemoryStore:
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
         one = self._blobs.get(blob)
         if one is None or index not in one.chunks:
-            raise LookupError("not held")
+            raise NotHeld("A chunk is not held.")
         return one.chunks[index]
 
     def _index(self, namespace: NamespaceKey, area: Area) -> _Index:

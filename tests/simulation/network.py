@@ -3,7 +3,9 @@
 Every connection keeps the order of its own frames, as a stream does; between connections anything
 may overtake anything. What can go wrong: a connection is cut and what was on its way is lost,
 frames and the store are late, the same entries come from several sides, nodes are apart for a
-while, and a node crashes: it forgets its sessions and opens its store again.
+while, and a node crashes, between two writes or amid one: it forgets its sessions and opens what
+its disk has. Every effect is awaited to its end before the next one, and time and randomness come
+from the seed, so the same seed gives the same frames at the same moments; `trace` tells.
 """
 
 import heapq
@@ -12,9 +14,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from typing import Protocol
+
+from blake3 import blake3
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey
+from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import effects as ask
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
@@ -22,13 +28,26 @@ from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.frames import Frame, encode_frame
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Channel, Role, Session, SessionConfig
+from p2p.transport.answers import answer
+from storage.appended import AppendedEvent, Listener
 from tests.simulation.people import Person
 
 TICK_S = 1.0
 FRAME_OVERHEAD_BYTES = 4 + 18  # length, and about one Noise message
 SLOW_FRAME_S = 0.2
 
-OpenStore = Callable[[], AbstractAsyncContextManager[SyncStore]]
+
+class SimulatedStore(SyncStore, Protocol):
+    """What a node keeps: the production store, or the quick one."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]: ...
+
+
+OpenStore = Callable[[], AbstractAsyncContextManager[SimulatedStore]]
+
+
+class PowerCut(Exception):
+    """Raised within a write by a disk that is told to: its node crashes there."""
 
 
 @dataclass(eq=False)
@@ -37,6 +56,8 @@ class End:
 
     node: "Node"
     session: Session
+    peer: DeviceKey
+    life: int  # of the node: what a crashed process asked for is not done by the next
     other: "End | None" = None
     is_cut: bool = False
     arrives_s: float = 0.0  # of the last frame on its way to this end
@@ -53,9 +74,12 @@ class Node:
     person: Person
     config: SessionConfig
     open_store: OpenStore
-    store: SyncStore
-    context: AbstractAsyncContextManager[SyncStore]
+    store: SimulatedStore
+    context: AbstractAsyncContextManager[SimulatedStore]
     ends: list[End] = field(default_factory=list[End])
+    is_up: bool = True
+    life: int = 0
+    durable: set[bytes] = field(default_factory=set[bytes])  # 16-byte ids that it acknowledged
 
 
 class Network:
@@ -66,7 +90,9 @@ class Network:
         self.now_s = 0.0
         self.random = Random(seed)
         self.nodes: list[Node] = []
-        self.faults: list[RemoteProtocolError] = []
+        self.faults: list[tuple[End, RemoteProtocolError]] = []
+        self.on_reopen: Callable[[Node], Awaitable[None]] = _nothing
+        self.trace = blake3()
         self._delay_s = delay_s  # one way; None: a random one for each frame
         self._agenda: list[tuple[float, int, Callable[[], Awaitable[None]]]] = []
         self._planned = 0
@@ -76,6 +102,7 @@ class Network:
     async def add(self, person: Person, config: SessionConfig, open_store: OpenStore) -> Node:
         context = open_store()
         node = Node(person, config, open_store, await context.__aenter__(), context)
+        self._listen(node)
         self.nodes.append(node)
         return node
 
@@ -85,22 +112,25 @@ class Network:
                 self._drop(end)
             await node.context.__aexit__(None, None, None)
 
-    async def connect(self, source: Node, target: Node) -> tuple[End, End]:
-        """One connection, with what Noise would have given to both of its ends."""
+    def connect(self, source: Node, target: Node) -> tuple[End, End]:
+        """One connection, with what Noise would have given to both of its ends.
+
+        A node keeps one connection with a device, the newer, as `p2p.transport.network` does.
+        """
         handshake_hash = self.random.randbytes(32)
-        ends = [
-            End(node, self._session(node, other, role, handshake_hash))
-            for node, other, role in (
-                (source, target, Role.INITIATOR),
-                (target, source, Role.RESPONDER),
-            )
-        ]
+        both = ((source, target, Role.INITIATOR), (target, source, Role.RESPONDER))
+        for node, other, _ in both:
+            for end in list(node.ends):
+                if end.peer == other.person.device_key:
+                    left = end.session.leave("duplicate", "a newer one", now_s=self.now_s)
+                    self.carry_out(end, left)
+        ends = [self._end(node, other, role, handshake_hash) for node, other, role in both]
         ends[0].other, ends[1].other = ends[1], ends[0]
         for end in ends:
             end.node.ends.append(end)
             self.after(TICK_S, partial(self._tick, end))
         for end in ends:
-            await self.carry_out(end, end.session.open())
+            self.carry_out(end, end.session.open())
         return ends[0], ends[1]
 
     def keep_connected(self, source: Node, target: Node) -> None:
@@ -110,8 +140,9 @@ class Network:
 
         async def look() -> None:
             is_connected = any(end.other and end.other.node is target for end in source.ends)
-            if not is_connected and pair not in self._apart:
-                await self.connect(source, target)
+            is_possible = source.is_up and target.is_up and pair not in self._apart
+            if not is_connected and is_possible:
+                self.connect(source, target)
                 self.after(backoff.fail(self.random) + 0.1, look)
                 return
             backoff.reset()
@@ -134,21 +165,24 @@ class Network:
     def join(self) -> None:
         self._apart.clear()
 
-    async def crash(self, node: Node) -> None:
-        """Forgets all but the disk, and comes back."""
+    async def crash(self, node: Node, *, down_s: float = 0.0) -> None:
+        """Forgets all but the disk, and comes back after a while."""
         for end in list(node.ends):
             self.cut(end)
+        node.is_up, node.life = False, node.life + 1
         await node.context.__aexit__(None, None, None)
         node.context = node.open_store()
         node.store = await node.context.__aenter__()
+        self._listen(node)
+        await self.on_reopen(node)
 
-    async def appended(self, node: Node, namespace: NamespaceKey, ids: Sequence[bytes]) -> None:
-        """What the shell does with the store's AppendedEvent."""
-        for end in list(node.ends):
-            await self.carry_out(end, end.session.appended(namespace, ids, now_s=self.now_s))
+        async def come_back() -> None:
+            node.is_up = True
 
-    async def fetch(self, end: End, blob: BlobId) -> None:
-        await self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
+        self.after(down_s, come_back)
+
+    def fetch(self, end: End, blob: BlobId) -> None:
+        self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
 
     def after(self, delay_s: float, act: Callable[[], Awaitable[None]]) -> None:
         self._planned += 1  # first planned, first done, where times are equal
@@ -160,7 +194,7 @@ class Network:
             await act()
         self.now_s = until_s
 
-    async def carry_out(self, end: End, effects: Sequence[Effect]) -> None:
+    def carry_out(self, end: End, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if end.is_cut:
                 return
@@ -174,18 +208,33 @@ class Network:
                 case Close(reason):
                     self._close(end, reason)
 
-    def _session(self, node: Node, other: Node, role: Role, handshake_hash: bytes) -> Session:
-        return Session(
+    def _end(self, node: Node, other: Node, role: Role, handshake_hash: bytes) -> End:
+        peer = other.person.device_key
+        session = Session(
             node.config,
-            Channel(role, handshake_hash, other.person.device_key),
+            Channel(role, handshake_hash, peer),
             challenge=self.random.randbytes(32),
             wall_us=round(self.now_s * 1e6),
             now_s=self.now_s,
         )
+        return End(node, session, peer, node.life)
+
+    def _listen(self, node: Node) -> None:
+        """As the daemon does: news goes to every peer but the one it came from."""
+
+        def pass_on(event: AppendedEvent) -> None:
+            node.durable.update(id[:ITEM_ID_BYTES] for id in event.ids)
+            for end in list(node.ends):
+                if end.peer.hex() != event.source:
+                    news = end.session.appended(event.namespace, event.ids, now_s=self.now_s)
+                    self.carry_out(end, news)
+
+        node.store.subscribe(pass_on)
 
     def _deliver(self, end: End, frame: Frame) -> None:
         data = encode_frame(frame)
         end.frames.append(frame)
+        self.trace.update(b"%.6f %d %s" % (self.now_s, self.nodes.index(end.node), data))
         size = len(data) + FRAME_OVERHEAD_BYTES
         end.session.count_bytes(received=0, sent=size)
         other = end.other
@@ -199,7 +248,7 @@ class Network:
         async def arrive() -> None:
             if not other.is_cut:
                 other.session.count_bytes(received=size, sent=0)
-                await self.carry_out(other, other.session.receive(data, now_s=self.now_s))
+                self.carry_out(other, other.session.receive(data, now_s=self.now_s))
 
         self.after(other.arrives_s - self.now_s, arrive)
 
@@ -210,35 +259,28 @@ class Network:
             delay_s = end.answers_s - self.now_s
 
         async def reply() -> None:
-            if end.is_cut:
+            node = end.node
+            if end.life != node.life or (end.is_cut and self.random.random() < 0.5):
+                return  # else the store was at it when the connection was cut
+            try:
+                given = await answer(node.store, question, source=end.peer.hex())
+            except PowerCut:
+                await self.crash(node, down_s=self.random.expovariate(1 / 3))
                 return
-            store = end.node.store
-            given = await answer(store, question, source=str(id))
-            await self.carry_out(end, end.session.answered(id, given, now_s=self.now_s))
-            if isinstance(question, ask.Receive):
-                await self._spread(end.node, question, given)
+            self.carry_out(end, end.session.answered(id, given, now_s=self.now_s))
 
         self.after(delay_s, reply)
 
-    async def _spread(self, node: Node, question: ask.Receive, given: object) -> None:
-        added: set[bytes] = set(getattr(given, "added", ()))
-        by_namespace: dict[NamespaceKey, list[bytes]] = {}
-        for signed in question.entries:
-            if signed.id in added:
-                by_namespace.setdefault(signed.entry.namespace, []).append(signed.id)
-        for namespace, ids in by_namespace.items():
-            await self.appended(node, namespace, ids)
-
     async def _tick(self, end: End) -> None:
         if not end.is_cut:
-            await self.carry_out(end, end.session.tick(now_s=self.now_s))
+            self.carry_out(end, end.session.tick(now_s=self.now_s))
             self.after(TICK_S, partial(self._tick, end))
 
     def _close(self, end: End, reason: SyncError) -> None:
         """The sends before it still arrive: only this end is dropped, the other hears the Bye."""
         end.reason = reason
         if isinstance(reason, RemoteProtocolError):
-            self.faults.append(reason)
+            self.faults.append((end, reason))
         self._drop(end)
         other = end.other
         if other is not None and not other.is_cut:
@@ -258,45 +300,5 @@ class Network:
         return one, other
 
 
-async def answer(store: SyncStore, question: ask.Question, *, source: str) -> object:
-    """What the shell asks of the store for a Query."""
-    match question:
-        case ask.Summarise(namespace, area, ranges):
-            return await store.summarise(namespace, area, ranges)
-        case ask.Split(namespace, area, ranges, parts):
-            return [await store.split(namespace, area, one, parts) for one in ranges]
-        case ask.ListIds(namespace, area, ranges, limit):
-            return [await store.ids(namespace, area, one, limit) for one in ranges]
-        case ask.Holds(namespace, ids):
-            return await store.holds(namespace, ids)
-        case ask.FindEntries(namespace, ids):
-            return await store.entries(namespace, ids)
-        case ask.Receive(entries):
-            return await store.receive(entries, source=source)
-        case _:
-            return await _answer_about_blobs(store, question)
-
-
-async def _answer_about_blobs(store: SyncStore, question: ask.Question) -> object:
-    match question:
-        case ask.FindManifest(blob):
-            return await store.blob_manifest(blob)
-        case ask.FindRoot(blob):
-            return await store.blob_root(blob)
-        case ask.FindPage(blob, index):
-            return await store.blob_page(blob, index)
-        case ask.BeginBlob(blob, root):
-            return await store.begin_blob(blob, root)
-        case ask.AddPage(blob, index, page):
-            return await store.add_page(blob, index, page)
-        case ask.MissingChunks(blob):
-            return await store.missing_chunks(blob)
-        case ask.AddChunk(blob, index, chunk):
-            return await store.add_chunk(blob, index, chunk)
-        case ask.ReadChunk(blob, index):
-            try:
-                return await store.read_chunk(blob, index)
-            except LookupError:
-                return None
-        case _:
-            raise AssertionError(question)
+async def _nothing(node: Node) -> None:
+    """What follows a reopening where a test does not care."""

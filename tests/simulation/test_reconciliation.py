@@ -46,7 +46,7 @@ async def meet(
     right.add(bob)
     one = await network.add(ALICE, ALICE.config(), left.open)
     other = await network.add(BOB, BOB.config(), right.open)
-    ends = await network.connect(one, other)
+    ends = network.connect(one, other)
     equal_s = until_s
     while not all(any(isinstance(event, Synced) for event in end.events) for end in ends):
         assert network.now_s < until_s, "they are still talking"

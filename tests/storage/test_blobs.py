@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crdt.blob import CHUNK_BYTES, BlobId, build_manifest, chunks_of, manifest_of
+from crdt.digest import payload_digest
 from crdt.errors import Malformed
 from storage.blobs import GRACE_US, SIZE_BYTES_MAX
 from storage.errors import Mismatch, NotHeld, OverQuota
@@ -113,3 +114,21 @@ async def test_a_blob_too_large_is_refused_before_anything_is_fetched(store: Sto
     with pytest.raises(OverQuota):
         await store.begin_blob(manifest.id, manifest.root)
     assert await store.blob_state(manifest.id) is None
+
+
+async def test_a_chunk_of_another_length_than_its_place_has_is_none(store: Store) -> None:
+    """Mallory's roots claim three chunks of which each is one byte, and one byte that is more."""
+    small, big = b"x", bytes(CHUNK_BYTES)
+    hollow = build_manifest([payload_digest(small)] * 3, 2 * CHUNK_BYTES + 2)
+    bloated = build_manifest([payload_digest(big)], 1)
+    for chunk, manifest in ((small, hollow), (big, bloated)):
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        with pytest.raises(Mismatch):
+            await store.add_chunk(manifest.id, 0, chunk)
+        await store.put_blob(chunk)  # now it is here, as another blob's
+        await store.begin_blob(manifest.id, manifest.root)
+        assert not await store.has_blob(manifest.id)
+        assert await store.missing_chunks(manifest.id) == list(range(manifest.chunk_count))
+    with pytest.raises(Mismatch):
+        await store.add_chunk(hollow.id, 0, bytes(CHUNK_BYTES + 1))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database, open_database
+from storage.errors import OverQuota
 
 
 async def test_readers_see_the_state_before_an_open_write(tmp_path: Path) -> None:
@@ -48,3 +49,22 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database:
         with pytest.raises(Exception, match="readonly"):
             await database.rows("DELETE FROM namespace")
+
+
+async def test_a_full_disk_is_said_in_our_words_and_leaves_nothing(tmp_path: Path) -> None:
+    async def fill(database: Database, size: int) -> None:
+        async with database.transaction() as write:
+            await write.run("INSERT INTO namespace (key) VALUES (zeroblob(32))")
+            await write.run(
+                "INSERT INTO chunk (hash, data) VALUES (randomblob(32), randomblob(?))", (size,)
+            )
+
+    async with open_database(tmp_path / "p.db") as database:
+        async with database.transaction() as write:
+            pages = await write.number("PRAGMA page_count")
+            await write.rows(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(OverQuota, match="disk is full"):
+            await fill(database, 1 << 20)
+        assert await database.rows("SELECT * FROM namespace") == []
+        await fill(database, 100)
+        assert len(await database.rows("SELECT * FROM chunk")) == 1

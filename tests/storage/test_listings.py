@@ -75,7 +75,9 @@ async def test_a_bare_id_has_its_candidates(store: Store) -> None:
     assert {row.listing.author for row in found} == {ALICE.did, BOB.did}
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "e30", "W10", "Wyduby", "é", "A" * 10_000])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "e30", "W10", "Wyduby", "é", "A" * 10_000, "W1tb" * 2_000]
+)
 async def test_a_cursor_of_something_else_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(BadCursor):
         await store.listings(cursor=cursor)

@@ -8,13 +8,28 @@ from pathlib import Path
 import pytest
 
 from crdt.change import SignedEntry
-from storage.errors import BadCursor, StorageError
+from storage import search_index
+from storage.errors import BadCursor, BrokenIndex, StorageError
 from storage.search_index import POSITION_FILE, Hits, SearchIndex, open_search_index
-from storage.search_query import SearchSort
+from storage.search_query import SCHEMA_VERSION, SearchSort
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, named, project, rated, tagged
 
-NASTY = ["(a", "name:", '"open', "a AND", "[a TO", "*", "id:*", "   ", "NOT", "-", "\0", "é" * 999]
+NASTY = [
+    "a \ud800 b",
+    "(a",
+    "name:",
+    '"open',
+    "a AND",
+    "[a TO",
+    "*",
+    "id:*",
+    "   ",
+    "NOT",
+    "-",
+    "\0",
+    "é" * 999,
+]
 SORTS: list[SearchSort] = ["relevance", "recent", "rating", "downloads", "name"]
 
 
@@ -173,3 +188,44 @@ async def test_one_process_writes_it(tmp_path: Path, store: Store) -> None:
         with pytest.raises(StorageError, match="Another process"):
             async with open_search_index(tmp_path, store):
                 pass
+
+
+async def test_deleted_while_it_runs_it_comes_back(
+    tmp_path: Path, store: Store, index: SearchIndex
+) -> None:
+    shutil.rmtree(tmp_path / "index")
+    await store.receive([BOB.publishes("io.bob.late", named("late clock"))], source="bob")
+    assert await index.catch_up() == 6
+    assert set(names(await index.search("clock"))) >= {"clock", "late clock"}
+    shutil.rmtree(tmp_path / "index")
+    assert await index.rebuild() == 6
+    assert names(await index.search("late")) == ["late clock"]
+
+
+async def test_without_a_part_of_it_the_whole_is_built_again(tmp_path: Path, store: Store) -> None:
+    await store.receive(published(), source="peer")
+    async with open_search_index(tmp_path, store):
+        pass
+    (tmp_path / f"search-{SCHEMA_VERSION}" / "meta.json").unlink()
+    async with open_search_index(tmp_path, store) as index:
+        assert names(await index.search("timer")) == ["timer"]
+
+
+async def test_while_it_cannot_be_written_it_is_behind_and_goes_on(
+    tmp_path: Path, store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "RETRY_DELAY_S", 0.01)
+    shutil.rmtree(tmp_path / "index")
+    (tmp_path / "index").write_text("a file in its place")
+    await store.receive([BOB.publishes("io.bob.late", named("late clock"))], source="bob")
+    with pytest.raises(BrokenIndex):
+        await index.catch_up()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        caught_up: asyncio.Queue[int] = asyncio.Queue(10)
+        follower = group.create_task(index.follow(caught_up.put_nowait))
+        await asyncio.sleep(0.05)
+        assert await index.behind() > 0
+        (tmp_path / "index").unlink()
+        await caught_up.get()
+        follower.cancel()
+    assert names(await index.search("late")) == ["late clock"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt import authority
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, delegate, encode_capability
 from crdt.change import DocumentId, Signer, encode_signed, sign_change
@@ -248,3 +249,19 @@ async def test_all_that_is_derived_comes_back_from_the_entries(
         await store.read(document),
         await store.documents(),
     )
+
+
+async def test_what_would_not_count_is_not_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full record: an acknowledged change that counts for nothing would be a lie."""
+    monkeypatch.setattr(authority, "CHANGES_MAX", 3)
+    document = ALICE.document("io.alice.clock")
+    for number in range(3):
+        assert await store.commit(document, named(f"clock {number}"), ALICE.signer)
+    with pytest.raises(StorageError, match="over-limit"):
+        await store.commit(document, named("one too many"), ALICE.signer)
+    state = await store.read(document)
+    assert state is not None
+    assert (state.value["head"], state.left_out) == ({"name": "clock 2"}, {})
+    assert (await store.counts()).entries == 3

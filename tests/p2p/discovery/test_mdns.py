@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses, usable_addresses
 from p2p.protocol.hint import Hint
 
+PAIR = (("GroupAlice", 4705), ("GroupBob", 4706))
 FOUND_S = 20.0  # the running node hears of a newcomer within 1.2 s; a loaded machine needs more
 
 
@@ -62,6 +64,25 @@ def test_a_listener_everywhere_names_real_addresses_loopback_last() -> None:
     assert "127.0.0.1" in addresses
     assert "0.0.0.0" not in addresses
     assert local_addresses("127.0.0.1") == ("127.0.0.1",)
+
+
+async def test_nodes_of_another_group_are_left_alone() -> None:
+    finds: asyncio.Queue[Hint] = asyncio.Queue()
+    stranger = announcement("FindCarol", 4704)
+    group = [replace(announcement(name, port), group="demo-1") for name, port in PAIR]
+    async with asyncio.timeout(FOUND_S), asyncio.TaskGroup() as tasks:
+        nodes = [tasks.create_task(Mdns(stranger, finds.put_nowait).run())]
+        met: asyncio.Queue[Hint] = asyncio.Queue()
+        nodes += [tasks.create_task(Mdns(one, met.put_nowait).run()) for one in group]
+        found = {(await met.get()).device_did for _ in PAIR}  # by then all have announced
+        for node in nodes:
+            node.cancel()
+    assert found == {one.device_did for one in group}
+    assert not [hint for hint in drained(finds) if "Group" in hint.device_did]
+
+
+def drained(queue: asyncio.Queue[Hint]) -> list[Hint]:
+    return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
 async def test_a_machine_without_the_interface_is_told_and_not_killed(

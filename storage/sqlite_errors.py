@@ -1,0 +1,28 @@
+"""What SQLite says of the world, in our words. What it says of our own statements stays a bug."""
+
+import sqlite3
+
+from storage.errors import Corrupt, OverQuota, StorageError
+
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+TROUBLE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
+
+
+def as_ours(error: sqlite3.Error) -> StorageError | None:
+    """None where a statement of ours is to blame, not the file, the disk or another process."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says which kind of it
+    if code in DAMAGE:
+        return Corrupt(f"The database is damaged: {error}. Restore it from a backup.")
+    if code == sqlite3.SQLITE_FULL:
+        return OverQuota("The disk is full. Nothing was changed: make room and try again.")
+    if code in TROUBLE:
+        return StorageError(f"The database cannot be used: {error}.")
+    return None

@@ -1,0 +1,36 @@
+"""What SQLite says of the world becomes ours; a mistake in a statement does not."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from storage.errors import Corrupt, OverQuota, StorageError
+from storage.migration import migrate
+from storage.sqlite_errors import as_ours
+
+
+@pytest.mark.parametrize(
+    ("code", "ours"),
+    [
+        (sqlite3.SQLITE_CORRUPT_VTAB, Corrupt),
+        (sqlite3.SQLITE_NOTADB, Corrupt),
+        (sqlite3.SQLITE_FULL, OverQuota),
+        (sqlite3.SQLITE_IOERR_WRITE, StorageError),
+        (sqlite3.SQLITE_BUSY, StorageError),
+        (sqlite3.SQLITE_ERROR, type(None)),
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, type(None)),
+    ],
+)
+def test_each_code_has_its_word(code: int, ours: type) -> None:
+    error = sqlite3.OperationalError("what it says")
+    error.sqlite_errorcode = code
+    assert type(as_ours(error)) is ours
+
+
+def test_a_file_that_cannot_be_opened_is_said_in_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path)
+    (tmp_path / "p.db-wal").mkdir()
+    with pytest.raises(StorageError, match="cannot be used"):
+        migrate(path)
