@@ -26,7 +26,7 @@ from automerge.core import Document as Library
 
 from crdt.errors import Unusable
 from crdt.leb128 import uleb
-from crdt.preflight import MESSAGE_ROWS_MAX, ChangeHeader, read_change
+from crdt.preflight import MESSAGE_ROWS_MAX, read_change
 
 if TYPE_CHECKING:
     from automerge._automerge import Transaction  # the package does not export its own type
@@ -37,9 +37,6 @@ KeyPath: TypeAlias = tuple[str, ...]
 
 SKELETON_ACTOR: Final = bytes(16)  # no device key has 16 bytes
 DEPTH_MAX = 32  # maps in maps; deeper ones would exhaust the stack of whoever reads them
-# Changes of one document that are tried and refused. Each costs some 15 loads of a part of it, and
-# only who may write there can sign them; a delegate can as well fill the document.
-REFUSED_MAX = 16
 
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
@@ -271,43 +268,6 @@ def load_valid(skeleton: Skeleton, raws: Sequence[bytes], actor: bytes) -> Docum
         return Document(library, actor, _read_root(library))
 
 
-def load_usable(
-    skeleton: Skeleton, raws: Sequence[bytes], actor: bytes
-) -> tuple[Document, dict[bytes, Unusable]]:
-    """As `load_valid`, but leaves out what the library refuses: (document, {hash: refusal}).
-
-    A device that may write can sign a change that the library cannot take; it must not take the
-    document of the others with it. The answer depends on `raws` and their order alone, so give
-    them in the order of `authority.valid_changes`. Where some are refused they are found by
-    halving, and what builds on one is not tried; after `REFUSED_MAX` of them the rest is left out.
-    """
-    try:
-        return load_valid(skeleton, raws, actor), {}
-    except Unusable:
-        document = load_valid(skeleton, (), actor)
-    refused: dict[bytes, Unusable] = {}
-    tried = 0
-    todo = [[(read_change(raw), raw) for raw in raws]]
-    while todo:
-        run = _without_orphans(todo.pop(), refused)
-        if not run:
-            continue
-        if tried == REFUSED_MAX:
-            error = Unusable("too-many-refused", f"after {REFUSED_MAX} others that were refused")
-            refused |= {header.hash: error for header, _ in run}
-            continue
-        try:
-            document.receive([raw for _, raw in run])
-        except Unusable as error:
-            if len(run) == 1:
-                refused[run[0][0].hash] = error
-                tried += 1
-            else:
-                half = len(run) // 2
-                todo += [run[half:], run[:half]]
-    return document, refused
-
-
 def counter_value(counter: Mapping[str, Plain]) -> int:
     """The sum of a counter's slots; what is no integer counts for nothing."""
     return sum(_count(slot) for slot in counter.values())
@@ -341,20 +301,6 @@ def _refusals() -> Generator[None]:
         raise
     except Exception as error:
         raise Unusable("library-refused", str(error)) from error
-
-
-def _without_orphans(
-    run: Sequence[tuple[ChangeHeader, bytes]], refused: dict[bytes, Unusable]
-) -> list[tuple[ChangeHeader, bytes]]:
-    """The changes of `run` that build on nothing refused; the others are refused with it."""
-    kept: list[tuple[ChangeHeader, bytes]] = []
-    for header, raw in run:
-        absent = [parent for parent in header.dependencies if parent in refused]
-        if absent:
-            refused[header.hash] = Unusable("missing-dependency", f"waiting: {_names(absent)}")
-        else:
-            kept.append((header, raw))
-    return kept
 
 
 def _applied(library: Library, raws: Sequence[bytes]) -> Library:

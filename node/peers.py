@@ -248,7 +248,7 @@ def show_peer(connection: Connection, now_s: float) -> Peer:
         direction="out" if connection.role is Role.INITIATOR else "in",
         state="connected" if session.state is State.OPEN else "greeting",
         connected_s=now_s - connection.since_s,
-        rtt_ms=None,
+        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
         rounds=report.rounds,
         bytes_in=report.received_bytes,
         bytes_out=report.sent_bytes,

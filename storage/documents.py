@@ -8,6 +8,7 @@ from crdt.authority import Held, Validity, chain_of
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
 from crdt.document import Document, Plain
+from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from storage.database import Database, Reading, Row
@@ -42,6 +43,18 @@ class DocumentRow:
     heads: tuple[bytes, ...]
     changes: int
     left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutRow:
+    """An entry that is held and does not count. `number` is the cursor, as in `DocumentRow`."""
+
+    number: int
+    document: DocumentId
+    device: bytes
+    signed_us: int
+    """Unix microseconds, by the claim of who signed it."""
+    code: str
 
 
 class Documents(Part):
@@ -87,6 +100,19 @@ class Documents(Part):
         return [
             DocumentRow(number, DocumentId.decode(id), hashes(heads), changes, left_out)
             for number, id, heads, changes, left_out in rows
+        ]
+
+    async def left_out(self, limit: int = 100, cursor: int | None = None) -> list[LeftOutRow]:
+        """What is held and does not count, the last that came first; as `refused` otherwise."""
+        rows = await self._database.rows(
+            "SELECT e.number, d.id, e.device, e.entry, l.code FROM left_out l"
+            " JOIN entry e ON e.number = l.entry JOIN document d ON d.number = l.document"
+            " WHERE l.entry < ? ORDER BY l.entry DESC LIMIT ?",
+            (cursor or (1 << 62), in_bounds(limit, PAGE_MAX)),
+        )
+        return [
+            LeftOutRow(number, DocumentId.decode(id), device, signed_us(entry), code)
+            for number, id, device, entry, code in rows
         ]
 
 
@@ -206,6 +232,11 @@ def _build_each(
 def raw_of(payload: bytes) -> bytes:
     """The raw change within a payload that was checked when it came."""
     return payload[ENVELOPE_BYTES + HASH_BYTES * payload[4] :]
+
+
+def signed_us(entry: bytes) -> int:
+    """Unix microseconds of an encoded entry that was checked when it came."""
+    return unix_us_from_tai(decode_entry(entry).timestamp)
 
 
 def hashes(joined: bytes) -> tuple[bytes, ...]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from crdt.authority import Held, Validity, valid_changes
 from crdt.change import DocumentId
-from crdt.document import Document, Plain, load_usable, skeleton_for
+from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
+from crdt.usable import UNTRIED, load_usable
 from storage.listing import Listing, Projection, Projector
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
@@ -85,7 +86,11 @@ def build(work: Work, validity: Validity, project: Projector) -> Built:
     document, refused = load(work, validity)
     left_out: dict[bytes, str] = {**validity.excluded}
     left_out |= {entry: error.code for entry, error in refused.items()}
-    troubles = [Trouble(entry, error.code, error.detail) for entry, error in refused.items()]
+    troubles = [
+        Trouble(entry, error.code, error.detail)
+        for entry, error in refused.items()
+        if error.code not in UNTRIED  # thousands may build on one: they are in `left_out`
+    ]
     value = document.to_py()
     projection, trouble = _project(work.document, value, project)
     if trouble is not None:

@@ -45,12 +45,17 @@ class _Open:
     is_urgent: bool
     is_our_turn: bool
     waiting: tuple[RangeItem, ...] | None = None  # not answered yet: too much is under way
-    turned_s: float = 0.0  # when the turn passed to the peer
+    turned_s: float = 0.0  # when we last said something that the peer answers
     is_listing: bool = False  # our Listed is on its way
     is_listed: bool = False  # the peer's Listed has come
     is_comparing: bool = False
     ours: RangeSummary | None = None
     theirs: RangeSummary | None = None
+
+    @property
+    def is_owed(self) -> bool:
+        """The peer's next ranges, its Listed, or after all that its Compare."""
+        return self.ours is not None if self.is_listed else not self.is_our_turn
 
 
 class Areas:
@@ -84,10 +89,7 @@ class Areas:
     @property
     def oldest_s(self) -> float | None:
         """Since when the peer owes the oldest answer."""
-        owed = [
-            one.turned_s for one in self._open.values() if not (one.is_our_turn or one.is_listed)
-        ]
-        return min(owed, default=None)
+        return min((one.turned_s for one in self._open.values() if one.is_owed), default=None)
 
     def plan(self, claims: Iterable[Claim]) -> None:
         """Reconciles these areas, the authority records of each first."""
@@ -215,6 +217,7 @@ class Areas:
             core.namespace, core.area, (core.bounds,)
         )
         one.ours = summaries[0]
+        one.turned_s = self._outbox.now_s
         self._outbox.send(Compare(one.number, one.ours.count, one.ours.fingerprint))
         self._finish(one)
 

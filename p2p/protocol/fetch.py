@@ -83,8 +83,8 @@ class Fetches:
         if asked is None:
             raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
         fetch = asked.fetch
-        if fetch.blob not in self._running:
-            return  # it failed meanwhile
+        if not self._is_running(fetch):
+            return  # it failed meanwhile, and may have been begun anew
         if frame.data is None:
             fault = f"the peer does not hold {('the root', 'a page', 'a chunk')[asked.piece]} of it"
             self._end(fetch, BlobFailed(fetch.blob, "not-held", fault))
@@ -104,18 +104,21 @@ class Fetches:
         self._waiting.clear()
         self._asked.clear()
 
-    def start(self) -> None:
-        """Begins what may run at once; called after every input while the session is open."""
+    def advance(self) -> None:
+        """Begins what may run at once, asks what there is room for; called after every input."""
         while self._waiting and len(self._running) < limits.FETCHES_MAX:
             blob = next(iter(self._waiting))
             fetch = self._running[blob] = self._waiting.pop(blob)
             self._outbox.run(self._begin(fetch))
+        for fetch in list(self._running.values()):
+            self._pump(fetch)
 
     def _begin(self, fetch: _Fetch) -> Steps[None]:
         fetch.manifest = yield FindManifest(fetch.blob)
         if fetch.manifest is None:
-            self._ask(fetch, ROOT, 0)
-        else:
+            fetch.ahead.append((ROOT, 0))
+            self._pump(fetch)
+        elif self._fits(fetch, fetch.manifest.size):
             yield from self._plan_chunks(fetch, fetch.manifest)
 
     def _keep(self, asked: _Asked, data: bytes) -> Steps[None] | None:
@@ -124,11 +127,8 @@ class Fetches:
         match asked.piece:
             case _ if asked.piece == ROOT:
                 root = parse_root(data, fetch.blob)
-                if root.size > fetch.size_bytes_max:
-                    fault = f"it has {root.size} bytes, at most {fetch.size_bytes_max} are wanted"
-                    self._end(fetch, BlobFailed(fetch.blob, "too-large", fault))
-                    return None
-                return self._keep_root(fetch, root, data)
+                is_wanted = self._fits(fetch, root.size)
+                return self._keep_root(fetch, root, data) if is_wanted else None
             case _ if asked.piece == PAGE and fetch.root is not None:
                 parse_page(data, fetch.root, asked.index)
                 return self._keep_page(fetch, fetch.root, asked.index, data)
@@ -136,6 +136,12 @@ class Fetches:
                 assert fetch.manifest is not None, "chunks are asked for by their manifest"
                 check_chunk(data, fetch.manifest, asked.index)
                 return self._keep_chunk(fetch, fetch.manifest, asked.index, data)
+
+    def _fits(self, fetch: _Fetch, size: int) -> bool:
+        if size > fetch.size_bytes_max:
+            fault = f"it has {size} bytes, at most {fetch.size_bytes_max} are wanted"
+            self._end(fetch, BlobFailed(fetch.blob, "too-large", fault))
+        return size <= fetch.size_bytes_max
 
     def _keep_root(self, fetch: _Fetch, root: BlobRoot, data: bytes) -> Steps[None]:
         fetch.root, fetch.root_bytes = root, data
@@ -175,7 +181,7 @@ class Fetches:
         fetch.in_flight -= 1
         fetch.chunks_missing -= 1
         self._report.chunks_received += 1
-        if fetch.blob not in self._running:
+        if not self._is_running(fetch):
             return
         total = manifest.chunk_count
         self._outbox.notify(BlobProgress(fetch.blob, total - fetch.chunks_missing, total))
@@ -184,7 +190,10 @@ class Fetches:
         self._pump(fetch)
 
     def _pump(self, fetch: _Fetch) -> None:
-        while fetch.ahead and fetch.in_flight < limits.BLOB_WINDOW and fetch.blob in self._running:
+        """Asks for more, as far as this blob's window and the peer's limit for all of them go."""
+        while fetch.ahead and fetch.in_flight < limits.BLOB_WINDOW and self._is_running(fetch):
+            if len(self._asked) >= limits.BLOB_REQUESTS_MAX:
+                return  # pieces of a blob that failed are still to come
             self._ask(fetch, *fetch.ahead.popleft())
 
     def _ask(self, fetch: _Fetch, piece: int, index: int) -> None:
@@ -194,5 +203,9 @@ class Fetches:
         self._outbox.send(Get(self._number, fetch.blob, piece, index))
 
     def _end(self, fetch: _Fetch, event: SessionEvent) -> None:
-        if self._running.pop(fetch.blob, None) is not None:
+        if self._is_running(fetch):
+            del self._running[fetch.blob]
             self._outbox.notify(event)
+
+    def _is_running(self, fetch: _Fetch) -> bool:
+        return self._running.get(fetch.blob) is fetch

@@ -16,6 +16,8 @@ from p2p.protocol.limits import INTERESTS_MAX
 Claim: TypeAlias = tuple[NamespaceKey, Area]
 
 FULL = Area()
+# Areas of which the widest are found, in quadratic time: honest peers have a few in common.
+MEETINGS_MAX = 2 * INTERESTS_MAX
 PUBLIC: tuple[Claim, ...] = ((COMMONS, FULL),)  # anybody may read it
 AUTHORITY_PATH = (b"_auth",)
 
@@ -41,23 +43,27 @@ def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...
     """
     met = {
         (namespace, common)
-        for namespace, area in left
-        for other, wanted in right
+        for namespace, area in reduce(left)
+        for other, wanted in reduce(right)
         if namespace == other and (common := area.intersection(wanted)) is not None
     }
-    return reduce(met)[:INTERESTS_MAX]
+    return reduce(sorted(met, key=_sort_key)[:MEETINGS_MAX])[:INTERESTS_MAX]
 
 
 def reduce(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """The same areas without those that lie inside another, in one fixed order."""
-    widest_first = sorted(set(claims), key=lambda claim: (claim[0], encode_area(claim[1])))
-    kept: list[Claim] = []
-    for namespace, area in widest_first:
+    all_of_them = sorted(set(claims), key=_sort_key)
+    return tuple(
+        (namespace, area)
+        for namespace, area in all_of_them
         if not any(
-            other != area and of == namespace and other.includes(area) for of, other in widest_first
-        ):
-            kept.append((namespace, area))
-    return tuple(kept)
+            of == namespace and other != area and other.includes(area) for of, other in all_of_them
+        )
+    )
+
+
+def _sort_key(claim: Claim) -> tuple[bytes, bytes]:
+    return claim[0], encode_area(claim[1])
 
 
 def authority_part(area: Area) -> Area | None:

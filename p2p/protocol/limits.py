@@ -19,6 +19,7 @@ SENTENCE_CHARACTERS_MAX = 512
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
 RANGE_ITEMS_MAX = 2_048  # in one frame
+RANGE_SUFFIX_BYTES_MAX = 512 << 10  # bounds of one frame: an answer repeats them, and must fit too
 RANGES_BYTES = 32 << 10  # a reply stops splitting here; what is left is repeated unsplit
 SPLIT_PARTS = 16
 LIST_IDS_MAX = 64  # a range with no more entries is listed, not split: 1 KiB, one round trip less

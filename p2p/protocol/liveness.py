@@ -1,10 +1,10 @@
-"""Whether the peer is still there: a ping after 5 s of silence, given up after 15 s.
+"""Whether the peer is still there, and how far: a ping after 5 s of silence, given up after 15 s.
 
 Half-open TCP goes unnoticed for minutes, and mDNS announces nobody's death; the ping does it.
 """
 
 from p2p.protocol.errors import PeerTimeout
-from p2p.protocol.frames import Ping
+from p2p.protocol.frames import Ping, Pong
 from p2p.protocol.limits import DEAD_AFTER_S, PING_AFTER_S
 
 
@@ -12,12 +12,27 @@ class Liveness:
     """Fed with every frame heard; any frame is a sign of life, not only a pong."""
 
     def __init__(self, *, now_s: float) -> None:
+        self.rtt_s: float | None = None  # from the last ping that was answered to its pong
         self._heard_s = now_s
         self._pinged_s = now_s
         self._number = 0
+        self._is_awaited = False
 
     def hear(self, *, now_s: float) -> None:
         self._heard_s = now_s
+
+    def ping(self, *, now_s: float) -> Ping:
+        """The next ping, to be sent now."""
+        self._pinged_s = now_s
+        self._number += 1
+        self._is_awaited = True
+        return Ping(self._number)
+
+    def pong(self, pong: Pong, *, now_s: float) -> None:
+        """Only the answer to the last ping tells how long it took, and only once."""
+        if self._is_awaited and pong.number == self._number:
+            self._is_awaited = False
+            self.rtt_s = now_s - self._pinged_s
 
     def tick(self, *, now_s: float) -> Ping | None:
         """The ping that is due, if one is. Raises `PeerTimeout` where the peer is gone."""
@@ -26,6 +41,4 @@ class Liveness:
             raise PeerTimeout("silent", f"nothing was heard from the peer for {silent_s:.0f} s")
         if silent_s < PING_AFTER_S or now_s - self._pinged_s < PING_AFTER_S:
             return None
-        self._pinged_s = now_s
-        self._number += 1
-        return Ping(self._number)
+        return self.ping(now_s=now_s)

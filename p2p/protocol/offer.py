@@ -58,6 +58,7 @@ class Offers:
         self._is_asking = False
         self._news_waiting = 0
         self._familiar: OrderedDict[bytes, None] = OrderedDict()
+        self.oldest_s: float | None = None  # since when the peer owes us credit
         self.has_overflowed = False  # news was forgotten: reconcile again, then clear this
 
     @property
@@ -73,6 +74,7 @@ class Offers:
         self._credit += ids
         if self._credit > limits.HAVE_CREDIT_IDS:
             raise RemoteProtocolError("credit", "the peer returned more credit than was used")
+        self.oldest_s = None
         self._pump()
 
     def offer(
@@ -144,12 +146,12 @@ class Offers:
                 case Listed() as listed:
                     self._outbox.send(listed)
                 case _SendIds(ids=ids) as job:
-                    if self._credit < len(ids):
+                    if not self._has_credit(len(ids)):
                         return
                     self._news_waiting -= len(ids)
                     self._have(job.namespace, ids, is_urgent=False)
                 case _ListRange(offer=offer) as job:
-                    if self._credit < min(offer.count, limits.HAVE_IDS_MAX):
+                    if not self._has_credit(min(offer.count, limits.HAVE_IDS_MAX)):
                         return
                     self._is_asking = True
                     if offer.count > limits.HAVE_IDS_MAX:
@@ -159,6 +161,11 @@ class Offers:
                         self._outbox.run(self._list(job, self._take_batch(job)))
                     continue
             self._jobs.popleft()
+
+    def _has_credit(self, ids: int) -> bool:
+        if self._credit < ids and self.oldest_s is None:
+            self.oldest_s = self._outbox.now_s
+        return self._credit >= ids
 
     def _take_batch(self, first: _ListRange) -> list[Offer]:
         """The short ranges at the front that fit one frame together: one question, one Have."""

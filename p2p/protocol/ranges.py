@@ -12,6 +12,7 @@ from itertools import pairwise
 from crdt.order import Bounds, RangeSummary
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Listing, RangeItem, Skip, Summary, Upper, split_ids
+from p2p.protocol.limits import RANGE_SUFFIX_BYTES_MAX
 
 BOUND_BYTES_MAX = 1_024  # the longest key of our paths has 800: six components, their zeros escaped
 # Bytes kept of a bound beyond where it differs from its neighbours: one part in 65,536 of the gap.
@@ -39,6 +40,8 @@ Range = Summarised | Enumerated
 
 def read_ranges(items: Sequence[RangeItem], whole: Bounds) -> list[Range]:
     """The ranges of a frame, ascending, inside `whole`. Raises `RemoteProtocolError`."""
+    if sum(len(item.upper.suffix) for item in items if item.upper) > RANGE_SUFFIX_BYTES_MAX:
+        raise RemoteProtocolError("range-bound", "the bounds of a frame are too long altogether")
     ranges: list[Range] = []
     lower = whole.lower
     for position, item in enumerate(items):

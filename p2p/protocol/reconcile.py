@@ -9,7 +9,8 @@ Both hold sets of ids in one order. Whoever gets a range compares it with its ow
 
 and to a list: ask for what we lack, announce what the list lacks. An answer is a function of the
 frame it answers and of the store: nothing is remembered between two frames, and one frame is in
-flight. What would make an answer too long is repeated unsplit, so the peer splits it instead.
+flight. What would make an answer too long is repeated unsplit, so the peer splits it instead; if
+even that would be too many ranges for a frame, the last of them become one.
 
 Source: Meyer, "Range-Based Set Reconciliation" (SRDS 2023); negentropy for the 16 ways.
 """
@@ -22,7 +23,7 @@ from crdt.keys import NamespaceKey
 from crdt.order import Bounds, RangeSummary, area_bounds
 from p2p.protocol.effects import Holds, ListIds, Split, Summarise
 from p2p.protocol.frames import RangeItem
-from p2p.protocol.limits import LIST_IDS_MAX, RANGES_BYTES, SPLIT_PARTS
+from p2p.protocol.limits import LIST_IDS_MAX, RANGE_ITEMS_MAX, RANGES_BYTES, SPLIT_PARTS
 from p2p.protocol.outbox import Steps
 from p2p.protocol.ranges import (
     Enumerated,
@@ -33,6 +34,9 @@ from p2p.protocol.ranges import (
     shorten,
     write_ranges,
 )
+
+# Each may need a Skip before it, and at least one of them is answered in full.
+UNEQUAL_MAX = (RANGE_ITEMS_MAX - SPLIT_PARTS) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,20 @@ class Reconciliation:
                         offers.append(Offer(bounds, summary.count))
                     elif other != summary:
                         unequal.append((bounds, summary))
+        unequal = yield from self._merge_last(unequal)
         described = yield from self._describe(*self._fit(unequal))
         return Answer(write_ranges(described, self.bounds), lacking, tuple(offers))
+
+    def _merge_last(
+        self, unequal: list[tuple[Bounds, RangeSummary]]
+    ) -> Steps[list[tuple[Bounds, RangeSummary]]]:
+        """No more ranges than an answer has room for: the last of too many become one."""
+        if len(unequal) <= UNEQUAL_MAX:
+            return unequal
+        kept, merged = unequal[: UNEQUAL_MAX - 1], unequal[UNEQUAL_MAX - 1 :]
+        bounds = Bounds(merged[0][0].lower, merged[-1][0].upper)
+        (own,) = yield from self._summarise((bounds,))
+        return [*kept, (bounds, own)]
 
     def _fit(
         self, unequal: list[tuple[Bounds, RangeSummary]]
@@ -99,10 +115,12 @@ class Reconciliation:
         """The first ranges that may be answered in full, and the others, repeated unsplit."""
         repeated: list[Range] = [Summarised(bounds, summary) for bounds, summary in unequal]
         size = sum(map(estimated_bytes, repeated))
+        items = 2 * len(repeated)
         full = 0
         for (_, summary), plain in zip(unequal, repeated, strict=True):
             size += _described_bytes(summary) - estimated_bytes(plain)
-            if full and size > self.answer_bytes:
+            items += SPLIT_PARTS - 1
+            if full and (size > self.answer_bytes or items > RANGE_ITEMS_MAX):
                 break
             full += 1
         return unequal[:full], repeated[full:]

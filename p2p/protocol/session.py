@@ -26,7 +26,7 @@ from crdt.ed25519 import SigningKey
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.areas import Areas
-from p2p.protocol.effects import Effect, PeerFault, PeerGreeted, Synced
+from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
@@ -116,10 +116,16 @@ class Session:
         self._own = Grants()  # what the peer lets us read
         self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
         self._is_opener = False  # by us
+        self._is_due = False  # by us, once nothing is under way
         self._useful_s = now_s  # when the peer last sent more than a ping
         self._retries = 0
         self._reconcile_s: float | None = None  # when to compare everything again
         self._seen_different = 0
+
+    @property
+    def rtt_s(self) -> float | None:
+        """How long the peer took to answer the last ping; None where it has not answered one."""
+        return self._liveness.rtt_s
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -153,6 +159,8 @@ class Session:
         self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
     ) -> list[Effect]:
         """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
+        if self.state is State.CLOSED:
+            return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
         return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
 
     def leave(self, code: str, sentence: str, *, now_s: float) -> list[Effect]:
@@ -213,8 +221,10 @@ class Session:
             case frames.Hello():
                 self._hello(frame)
             case frames.Present():
+                self._take_control_token()
                 self._present(frame)
             case frames.Interests():
+                self._take_control_token()
                 self._interests(frame)
             case frames.Bye(code=code, sentence=sentence):
                 self._end(PeerLeft(code, sentence))
@@ -222,7 +232,7 @@ class Session:
                 self._take_control_token()
                 self._outbox.send(frames.Pong(number))
             case frames.Pong():
-                pass  # heard, like any frame
+                self._liveness.pong(frame, now_s=self._outbox.now_s)
             case frames.Reconcile():
                 self._is_syncing = True
                 self._areas.opened(frame)
@@ -292,8 +302,6 @@ class Session:
         self._outbox.send(present)
 
     def _present(self, frame: frames.Present) -> None:
-        if self._areas.readable.claims:
-            self._take_control_token()
         readable = greeting.check_present(
             frame,
             self._channel.device,
@@ -307,15 +315,14 @@ class Session:
         self._outbox.send(write_interests(intersect(wanted, self._own.claims)))
 
     def _interests(self, frame: frames.Interests) -> None:
-        if self._areas.common:
-            self._take_control_token()
+        if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
+            self._outbox.send(self._liveness.ping(now_s=self._outbox.now_s))
         theirs = intersect(read_interests(frame), self._areas.readable.claims)
         ours = intersect(self._config.interests, self._own.claims)
         self._areas.common = intersect(ours, theirs)
         self._pull.areas = Grants(self._areas.common)
         self._is_syncing = self._is_syncing or not self._areas.common
-        if self._channel.role is Role.INITIATOR:
-            self._reconcile()
+        self._is_due = self._channel.role is Role.INITIATOR
 
     def _take_control_token(self) -> None:
         if not self._control.take(now_s=self._outbox.now_s):
@@ -335,11 +342,13 @@ class Session:
     def _go_on(self) -> None:
         """What one conversation waited for another to finish."""
         self._areas.advance()
-        self._fetches.start()
-        if self._offers.has_overflowed and self._offers.is_idle and self._areas.is_idle:
-            self._offers.has_overflowed = False
+        self._fetches.advance()
+        is_wanted = self._is_due or self._offers.has_overflowed
+        if is_wanted and self._offers.is_idle and self._areas.is_idle:
+            self._is_due = self._offers.has_overflowed = False
             self._reconcile()
-        if self._is_syncing and self._areas.is_idle and self._pull.is_idle:
+        is_over = self._areas.is_idle and self._pull.is_idle and not self._is_due
+        if self._is_syncing and is_over:
             if self._is_opener:
                 self._plan_next()
             self._is_syncing = self._is_opener = False
@@ -369,7 +378,8 @@ class Session:
         """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
         if self._pull.is_working:
             self._useful_s = now_s
-        for oldest_s in (self._pull.oldest_s, self._areas.oldest_s, self._fetches.oldest_s):
+        for owing in (self._pull, self._areas, self._offers, self._fetches):
+            oldest_s = owing.oldest_s
             if oldest_s is None:
                 continue
             if now_s - max(oldest_s, self._useful_s) >= limits.ANSWER_S:

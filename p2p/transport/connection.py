@@ -6,7 +6,8 @@
     the node  ──> Session.fetch, …              └─> Close   ends the connection
 
 No rule of the protocol is here. What waits in a queue was asked for within the session's own
-bounds, so no queue needs another; a peer that does not read stops being read.
+bounds, so no queue needs another; what waits to be written is bounded for a peer that asks on and
+on and reads nothing.
 """
 
 import asyncio
@@ -21,8 +22,9 @@ from crdt.blob import BlobId
 from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, SyncError
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.frames import encode_frame
+from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Channel, Role, Session, SessionConfig
 from p2p.transport.answers import Writing, answer
@@ -57,6 +59,7 @@ class Connection:
         self._clock = clock
         self._notify = notify
         self._frames: deque[bytes] = deque()
+        self._unsent_bytes = 0  # those in `_frames`, and those the kernel has not taken
         self._unsent = asyncio.Event()
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
         self._watches: set[Watch] = set()
@@ -132,6 +135,8 @@ class Connection:
         """What the session tells from now on, and at last why it ended."""
         watch = Watch()
         self._watches.add(watch)
+        if self.ended.is_set():
+            watch.end(PeerLeft("session-closed", "The session has ended."))
         try:
             yield watch
         finally:
@@ -157,8 +162,7 @@ class Connection:
         for effect in effects:
             match effect:
                 case Send(frame):
-                    self._frames.append(encode_frame(frame))
-                    self._unsent.set()
+                    self._put(encode_frame(frame))
                 case Query(_, question) if isinstance(question, Writing):
                     self._writes.put_nowait(effect)
                 case Query():
@@ -167,6 +171,13 @@ class Connection:
                     self._tell(event)
                 case Close(reason):
                     self._close(reason)
+
+    def _put(self, data: bytes) -> None:
+        self._frames.append(data)
+        self._unsent.set()
+        self._unsent_bytes += len(data)
+        if self._unsent_bytes > UNSENT_BYTES_MAX:
+            self._close(RemoteProtocolError("unread", "The peer asks, and does not read."))
 
     def _tell(self, event: SessionEvent) -> None:
         self.is_greeted = self.is_greeted or isinstance(event, ask.PeerGreeted)
@@ -192,6 +203,7 @@ class Connection:
         self._frames.clear()
         before = self._stream.sent_bytes
         await self._stream.write(frames)
+        self._unsent_bytes -= sum(map(len, frames))
         self.session.count_bytes(received=0, sent=self._stream.sent_bytes - before)
 
     async def _keep_time(self) -> None:

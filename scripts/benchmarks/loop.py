@@ -32,9 +32,10 @@ def main() -> dict[str, Any]:
         make_home(folder / "alice", MODULES)
         started: list[LocalNode] = []
         try:
-            for owner in ("alice", "bob"):
-                started.append(start_watched(owner, folder))
-            alice, bob = started
+            alice = start_watched("alice", folder)
+            started.append(alice)
+            bob = start_watched("bob", folder)
+            started.append(bob)
             bob.client.post("/api/peers", {"address": str(alice.ready["p2p"])})
             watch(bob)
         finally:

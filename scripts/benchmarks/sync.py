@@ -21,6 +21,7 @@ from scripts.benchmarks._population import make_home
 from scripts.benchmarks._usage import usage_of
 
 MODULES: Final = 10_000
+ROUNDS: Final = 3  # the median counts; the machine has other users
 FILE_BYTES: Final = 2_048
 RECORDS_PER_S_MIN: Final = 1_500
 INDEX_BEHIND_S_MAX: Final = 1.0
@@ -41,31 +42,36 @@ class Listed:
 
 
 def main() -> dict[str, Any]:
-    """Records a second, how far the index was behind, and the ratio to Syncthing."""
-    with tempfile.TemporaryDirectory() as folder:
-        ours = sync_modules(Path(folder))
+    """The median round: records a second, the index, CPU and memory; the ratio to Syncthing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_home(folder / "alice", MODULES)
+        rounds = [sync_modules(folder, f"bob{number}") for number in range(ROUNDS)]
+    rounds.sort(key=lambda one: float(one["records_per_s"]))
+    ours = rounds[ROUNDS // 2]
     theirs = sync_files()
-    figures = {**ours, "syncthing": theirs}
-    if "files_per_s" in theirs:
-        figures["ratio_to_syncthing"] = round(ours["records_per_s"] / theirs["files_per_s"], 2)
-    figures["records_per_s_min"] = RECORDS_PER_S_MIN
-    figures["held"] = (
-        ours["records_per_s"] >= RECORDS_PER_S_MIN
+    ratio = ours["records_per_s"] / theirs["files_per_s"] if "files_per_s" in theirs else None
+    return {
+        **ours,
+        "records_per_s_of_rounds": [one["records_per_s"] for one in rounds],
+        "syncthing": theirs,
+        "ratio_to_syncthing": ratio and round(ratio, 2),
+        "records_per_s_min": RECORDS_PER_S_MIN,
+        "index_behind_s_max": INDEX_BEHIND_S_MAX,
+        "held": ours["records_per_s"] >= RECORDS_PER_S_MIN
         and ours["index_behind_s"] <= INDEX_BEHIND_S_MAX
-        and figures.get("ratio_to_syncthing", 1.0) >= 1.0
-    )
-    return figures
+        and (ratio is None or ratio > 1),
+    }
 
 
-def sync_modules(folder: Path) -> dict[str, Any]:
-    """Two `panspermia up`: alice with all modules, bob with none."""
-    make_home(folder / "alice", MODULES)
+def sync_modules(folder: Path, name: str) -> dict[str, Any]:
+    """Two `panspermia up`: alice with all modules, and a fresh node with none."""
     started: list[LocalNode] = []
     try:
         alice = start_node("alice", folder, "--no-mdns")
         started.append(alice)
         before = usage_of(alice.process.pid)
-        bob = start_node("bob", folder, "--no-mdns", "--peer", str(alice.ready["p2p"]))
+        bob = start_node(name, folder, "--no-mdns", "--peer", str(alice.ready["p2p"]))
         started.append(bob)
         seen = watch(bob)
         sender, receiver = usage_of(alice.process.pid), usage_of(bob.process.pid)

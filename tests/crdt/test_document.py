@@ -1,6 +1,6 @@
 """Documents merge the same way everywhere, and nothing hostile leaves a mark on them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from crdt.document import (
     DEPTH_MAX,
-    REFUSED_MAX,
     ROOTS_OTHERWISE,
     SKELETON_ACTOR,
     Document,
@@ -18,7 +17,6 @@ from crdt.document import (
     KeyPath,
     Scalar,
     counter_value,
-    load_usable,
     load_valid,
     skeleton,
     skeleton_for,
@@ -435,52 +433,3 @@ def test_load_valid_is_exact() -> None:
         load_valid(skeleton_for("rate", "mod"), raws, BOB)
     with pytest.raises(Unusable):
         load_valid(MODULE, [b"".join(raws)], BOB)
-
-
-def test_load_usable_leaves_out_what_the_library_refuses() -> None:
-    """Carol may write, and signs changes that no library can take; alice's work stands."""
-    alice = fresh()
-    raws = [act(alice, put(("head", "name"), "clock")), act(alice, put(("head", "name"), "watch"))]
-    deep = bombs.nested(5_000, actor=CAROL, start_op=4, dependencies=[MODULE.hash])
-    on_deep = bombs.set_root(
-        actor=CAROL, seq=2, start_op=5_004, dependencies=[read_change(deep).hash]
-    )
-    document, refused = load_usable(MODULE, [raws[0], deep, on_deep, raws[1]], BOB)
-    assert document.to_py()["head"] == {"name": "watch"}
-    assert {hash: error.code for hash, error in refused.items()} == {
-        read_change(deep).hash: "too-deep",
-        read_change(on_deep).hash: "missing-dependency",
-    }
-    assert load_usable(MODULE, raws, BOB)[1] == {}
-
-
-def test_one_change_refused_among_many_is_found_in_few_steps(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    alice, steps = fresh(), 0
-    raws = [act(alice, put(("head", "name"), f"clock {number}")) for number in range(256)]
-    deep = bombs.nested(5_000, actor=CAROL, start_op=4, dependencies=[MODULE.hash])
-    receive = Document.receive
-
-    def counted(self: Document, raws: Sequence[bytes]) -> None:
-        nonlocal steps
-        steps += 1
-        receive(self, raws)
-
-    monkeypatch.setattr(Document, "receive", counted)
-    document, refused = load_usable(MODULE, [*raws[:100], deep, *raws[100:]], BOB)
-    assert [*refused] == [read_change(deep).hash]
-    assert document.to_py()["head"] == {"name": "clock 255"}
-    assert steps <= 2 * 9, "halving, not one by one"
-
-
-def test_who_signs_bombs_by_the_dozen_costs_no_more_than_some() -> None:
-    deep = [
-        bombs.nested(100, actor=bytes([n]) * 32, start_op=4, dependencies=[MODULE.hash])
-        for n in range(1, 2 * REFUSED_MAX)
-    ]
-    document, refused = load_usable(MODULE, deep, BOB)
-    codes = [error.code for error in refused.values()]
-    assert codes.count("too-deep") == REFUSED_MAX
-    assert codes.count("too-many-refused") == len(deep) - REFUSED_MAX
-    assert document.to_py()["head"] == {}

@@ -16,6 +16,7 @@ from crdt.change import DocumentId, Signer, encode_signed, sign_change
 from crdt.document import Editor, skeleton_for
 from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
+from crdt.preflight import read_change
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
 from storage.store import Store, open_store
@@ -105,6 +106,30 @@ async def test_a_change_that_no_library_takes_is_listed_and_harms_nothing(store:
     state = await store.read(document)
     assert state is not None
     assert state.left_out == {bomb.id: "too-deep"}
+
+
+async def test_what_builds_on_a_bomb_pushes_nothing_out_of_quarantine(store: Store) -> None:
+    document, bob = ALICE.document("io.alice.clock"), BOB.signer.device.public
+    signer = co_author(ALICE, BOB, document)
+    raws = [bombs.nested(100, actor=bob, start_op=MODULE.max_op + 1, dependencies=[MODULE.hash])]
+    for seq in range(2, 30):
+        before = read_change(raws[-1])
+        raws.append(
+            bombs.set_root(
+                actor=bob, seq=seq, start_op=before.max_op + 1, dependencies=[before.hash]
+            )
+        )
+    entries = [
+        sign_change(
+            raw, document, signer=signer, prev=bytes([number]) * 32 if number else None, timestamp=1
+        )
+        for number, raw in enumerate(raws)
+    ]
+    await store.receive(entries, source="peer mallory")
+    assert [row.refusal.code for row in await store.refused()] == ["too-deep"]
+    state = await store.read(document)
+    assert state is not None
+    assert list(state.left_out.values()).count("excluded-dependency") == 28
 
 
 async def test_a_later_change_waits_for_the_one_it_builds_on(store: Store) -> None:

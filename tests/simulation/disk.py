@@ -1,0 +1,58 @@
+"""The disk of a simulated node: the production store on it, and what a crash leaves of its file.
+
+A crash is `kill -9`: the node comes back to a copy of the file and its log as they were at that
+moment, with a write half done if it was amid one, and SQLite recovers.
+"""
+
+import shutil
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from storage.store import Store, open_store
+from tests.simulation.network import PowerCut
+from tests.storage.people import project
+
+PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
+
+
+class Disk:
+    """One node's. `break_after(n)` lets the power fail at the n-th step of its writes from now."""
+
+    def __init__(self, folder: Path, clock_us: Callable[[], int]) -> None:
+        folder.mkdir()
+        self.crashes = 0
+        self._folder = folder
+        self._clock_us = clock_us
+        self._steps_left: int | None = None
+
+    @property
+    def path(self) -> Path:
+        return self._folder / f"{self.crashes}.db"
+
+    def break_after(self, steps: int) -> None:
+        self._steps_left = steps
+
+    def crash(self) -> None:
+        """From here on the disk is what it is now; the store that is open writes into the void."""
+        before, self.crashes = self.path, self.crashes + 1
+        for part in PARTS:
+            if Path(f"{before}{part}").exists():
+                shutil.copyfile(f"{before}{part}", f"{self.path}{part}")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Store]:
+        """Production code and schema."""
+        async with open_store(
+            self.path, project=project, clock_us=self._clock_us, on_step=self._step
+        ) as store:
+            yield store
+
+    def _step(self, step: str) -> None:
+        if self._steps_left is None:
+            return
+        self._steps_left -= 1
+        if self._steps_left <= 0:
+            self._steps_left = None
+            self.crash()
+            raise PowerCut(step)

@@ -1,0 +1,46 @@
+"""Whatever happens to a group of nodes: in the end all hold and show the same, and nothing is lost.
+
+`PANSPERMIA_SIMULATION_SEEDS=1000` runs more seeds, `PANSPERMIA_SIMULATION_FIRST=7` others. A seed
+that once failed is added to `ONCE_FAILED`, with what it found.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.life import Life, ids_held, living, records, store_of
+
+FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
+COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "25"))
+ONCE_FAILED: tuple[int, ...] = ()
+
+
+async def live(seed: int, folder: Path) -> Life:
+    """One seed to its end, with all that must hold on the way and there."""
+    folder.mkdir(exist_ok=True)
+    async with living(seed, folder) as life:
+        await life.go_through_it()
+        await life.heal()
+        await life.compare()
+        first = await ids_held(life.honest[0])
+        assert life.written <= first, "an acknowledged act is held by nobody"
+        assert not life.garbage & first
+        blamed = {end.peer for end, _ in life.network.faults}
+        assert not blamed & {node.person.device_key for node in life.honest}
+        shown = await records(life.honest[0])
+        await store_of(life.honest[0]).rematerialise()
+        assert await records(life.honest[0]) == shown, "made anew from its entries, it differs"
+    return life
+
+
+@pytest.mark.parametrize("seed", [*ONCE_FAILED, *range(FIRST, FIRST + COUNT)])
+async def test_in_the_end_all_hold_and_show_the_same(seed: int, tmp_path: Path) -> None:
+    print(f"seed {seed}")
+    life = await live(seed, tmp_path)
+    assert life.comparisons > 0
+
+
+async def test_the_same_seed_is_the_same_life(tmp_path: Path) -> None:
+    traces = {(await live(3, tmp_path / str(run))).network.trace.hexdigest() for run in range(2)}
+    assert len(traces) == 1
