@@ -50,9 +50,9 @@ class Reason(StrEnum):
 # Of one document. It is read in one go, with the interpreter lock held: 200,000 operations, which
 # 4 KB of run lengths can ask for, take 0.2 s and 90 MB. Writers roll over long before.
 OPS_MAX = 50_000
-CHANGES_MAX = 10_000
+CHANGES_MAX = 5_000
 # Judged for branches, on which bits for each device and slot are spent: up to 50 MB for as many.
-STANDING_MAX = 2 * CHANGES_MAX
+STANDING_MAX = 20_000
 
 WAITING = frozenset({Reason.MISSING_DEPENDENCY, Reason.UNKNOWN_AUTHORITY})
 

@@ -16,10 +16,10 @@ from crdt.preflight import ChangeHeader, read_change
 # only who may write there can sign them; a delegate can as well fill the document.
 REFUSED_MAX = 16
 
-EXCLUDED, TOO_MANY = Reason.EXCLUDED_DEPENDENCY.value, "too-many-refused"
-UNTRIED = frozenset(
-    {EXCLUDED, TOO_MANY}
-)  # they follow from others, which have a fault of their own
+EXCLUDED = "excluded-dependency"
+TOO_MANY = "too-many-refused"
+UNTRIED = frozenset({EXCLUDED, TOO_MANY})  # they follow from others that have a fault of their own
+assert EXCLUDED == Reason.EXCLUDED_DEPENDENCY.value
 
 
 def load_usable(

@@ -28,9 +28,10 @@ from node.config import P2pConfig
 from node.events import Events
 from node.identity import Identity
 from node.ports import Progress
+from node.refusals import Refusals
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
-from p2p.protocol.errors import SyncError
+from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.report import SessionReport
 from p2p.protocol.session import Role, SessionConfig
@@ -166,14 +167,16 @@ async def open_peers(
         agent=f"panspermia/{__version__}",
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
+    refusals = Refusals(store)
     network = Network(
         session,
         store,
         static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
         wall_us=lambda: time.time_ns() // 1_000,
-        notify=lambda event: tell(events, event),
+        notify=lambda event: tell(events, refusals, event),
         tasks=tasks,
     )
+    tasks.create_task(refusals.run(), name="refusals")
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
@@ -196,8 +199,13 @@ def pass_on(network: Network, event: AppendedEvent) -> None:
     network.appended(event.namespace, event.ids, source=event.source)
 
 
-def tell(events: Events, event: NetworkEvent) -> None:
-    """What people and programs that watch the node hear of its peers."""
+def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
+    """What people and programs that watch the node hear of its peers; what peers did wrong."""
+    match event:
+        case PeerWent(address, connection, RemoteProtocolError() as error):
+            refusals.note(offender(address, connection), "what it sent", error)
+        case _:
+            pass
     match event:
         case PeerCame(connection, _):
             events.publish("peer", peer_news(connection, "connected"))
@@ -219,6 +227,11 @@ def tell(events: Events, event: NetworkEvent) -> None:
             events.publish("refused", news)
         case _:
             return
+
+
+def offender(address: str, connection: Connection | None) -> str:
+    """The device, once the channel proved it; else the host: each try comes from another port."""
+    return encode_did_key(connection.device) if connection else address.rpartition(":")[0]
 
 
 def peer_news(connection: Connection, state: str, reason: SyncError | None = None) -> PeerNews:

@@ -315,11 +315,24 @@ def called(call: ast.Call) -> str:
             return ""
 
 
+def constants(tree: ast.Module, name: str) -> Iterator[str]:
+    """The text that a module gives to `name`."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
+                if target == name:
+                    yield text
+            case _:
+                continue
+
+
 def codes_of(code: ast.expr, function: ast.FunctionDef | None, tree: ast.Module) -> Iterator[str]:
     """A constant; or `f"prefix-{code}"` in a function, for each constant that it is called with."""
     match code:
         case ast.Constant(value=str(text)):
             yield text
+        case ast.Name(id=name):
+            yield from constants(tree, name)
         case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue()]):
             for call in ast.walk(tree):
                 if function and isinstance(call, ast.Call) and called(call) == function.name:

@@ -19,7 +19,9 @@ from node.api.replays import IDEMPOTENCY_KEY, once
 from node.api.requests import BODY_BYTES_MAX, answer_cached, read_body, read_query
 from node.api.tokens import Access, allows, unauthorized
 from node.outcomes import problem_of
+from node.refusals import write_down
 from node.wiring import Node
+from storage.quarantine import Refusal
 
 Q = TypeVar("Q", bound=Struct)
 B = TypeVar("B")
@@ -27,6 +29,9 @@ B = TypeVar("B")
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Answers: TypeAlias = Mapping[int, type | str]
 """Status -> the struct of the JSON body, or a media type for other bodies."""
+
+BAD_INPUT: Final = frozenset({400, 413, 415, 422})
+"""Problems of what was sent, to be listed; any other says how things stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,15 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
         return _answered(
             request, endpoint, await endpoint.handler(node, Call(request, query, None))
         )
+    try:
+        return await _write(node, endpoint, request, query)
+    except Exception as error:
+        if allows(given, "write"):  # strangers could fill the list
+            await _note(node, request, error)
+        raise
+
+
+async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query: Q) -> Response:
     assert endpoint.body is not None
     body, raw = await read_body(request, endpoint.body, endpoint.body_bytes_max)
 
@@ -144,6 +158,15 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
     if not endpoint.is_replayable or key is None:
         return await work()
     return await once(node.store, node.underway, f"{request.url.path} {key}", raw, work)
+
+
+async def _note(node: Node, request: Request, error: Exception) -> None:
+    """Bad input is listed, for `panspermia refused`."""
+    if (found := problem_of(error)) and found.problem.status in BAD_INPUT:
+        problem = found.problem
+        where = f"{request.method} {request.url.path}"
+        said = problem.detail.encode()
+        await write_down(node.store, Refusal("api", where, problem.code, problem.detail, said))
 
 
 def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) -> Response:

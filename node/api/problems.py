@@ -42,7 +42,7 @@ class ProblemError(Exception):
         candidates: tuple[str, ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        title = HTTPStatus(status).phrase
+        title = code.replace("-", " ").capitalize()
         super().__init__(detail or title)
         detail = detail[:DETAIL_CHARACTERS_MAX].encode(errors="backslashreplace").decode()
         self.problem = Problem(

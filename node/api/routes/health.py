@@ -55,6 +55,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         blobs=BlobCounts(counts.blobs, counts.blob_bytes),
         index=IndexState(await node.index.behind()),
         refused=counts.refused,
+        left_out=counts.left_out,
         # Communal: there is no authority whose age could matter.
         authority=(AuthorityAge(encode_did_key(COMMONS), None),),
         warnings=tuple(_warnings(node, counts, len(peers))),
@@ -68,7 +69,7 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
     if counts.left_out:
-        warnings.append(f"{counts.left_out} changes are held but do not count; see `refused`")
+        warnings.append(f"{counts.left_out} changes are held but do not count; see `panspermia refused`")
     return warnings
 
 
@@ -84,6 +85,7 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "blobs": counts.blobs,
         "blob_bytes": counts.blob_bytes,
         "refused_total": counts.refused,
+        "left_out": counts.left_out,
         "index_behind": await node.index.behind(),
         "received_bytes": sum(one.bytes_in for one in peers),
         "sent_bytes": sum(one.bytes_out for one in peers),

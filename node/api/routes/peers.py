@@ -9,14 +9,14 @@ from node.api.models import (
     PageQuery,
     Peer,
     Peers,
-    RefusedItem,
+    RefusedNote,
     RefusedPage,
     SyncReports,
     SyncWanted,
 )
 from node.errors import NotFound
+from node.refusals import refused_page
 from node.wiring import Node
-from registry.listed import rfc3339
 
 
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
@@ -42,24 +42,17 @@ async def sync_now(node: Node, call: Call[NoQuery, SyncWanted]) -> SyncReports:
 
 
 async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:
-    """What was refused, from whom and why; the newest first."""
-    cursor = node.cursors.open("refused", call.query.cursor)
-    limit = call.query.limit
-    rows = await node.store.refused(limit, None if cursor is None else int(cursor))
-    items = tuple(
-        RefusedItem(
-            row.id,
-            rfc3339(row.at_us),
-            row.refusal.source,
-            row.refusal.where,
-            row.refusal.code,
-            row.refusal.detail,
-            row.count,
-        )
-        for row in rows
-    )
-    last = str(rows[-1].id) if len(rows) == limit else None
-    return RefusedPage(items, node.cursors.seal("refused", last))
+    """What was refused or does not count, from whom and why; the newest first."""
+    after = node.cursors.open("refused", call.query.cursor)
+    items, last = await refused_page(node.store, call.query.limit, after)
+    return RefusedPage(tuple(items), node.cursors.seal("refused", last))
+
+
+async def note_refused(node: Node, call: Call[NoQuery, RefusedNote]) -> RefusedNote:
+    """Have it listed what a client of this node refused before sending it."""
+    note = call.body
+    await node.store.refuse("client", note.where, note.code, note.detail, note.detail.encode())
+    return note
 
 
 ENDPOINTS = (
@@ -73,4 +66,5 @@ ENDPOINTS = (
         "/api/sync", sync_now, SyncReports, body=SyncWanted, problems=(504,), is_replayable=False
     ),
     reads("/api/refused", list_refused, RefusedPage, query=PageQuery, problems=(404,)),
+    writes("/api/refused", note_refused, RefusedNote, body=RefusedNote, status=201),
 )  # fmt: skip

@@ -6,7 +6,8 @@ from node.wiring import Node
 
 
 async def reindex(node: Node, call: Call[NoQuery, Nothing]) -> Reindexed:
-    """Rebuild the search index from the store."""
+    """Make lists and the search index again from the entries."""
+    await node.store.rematerialise()
     records = await node.index.rebuild()
     node.events.publish("index", {"state": "rebuilt", "records": records})
     return Reindexed(records)

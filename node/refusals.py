@@ -1,0 +1,122 @@
+"""What was refused, as people list it: at the door, and held without counting.
+
+door   what was not taken: kept in quarantine with its reason, repeats counted
+held   a change that is well made, and so is kept, but does not count for its document
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from crdt.authority import Reason
+from crdt.did import encode_did_key
+from crdt.path import shown
+from node.api.models import RefusedItem
+from p2p.protocol.errors import RemoteProtocolError
+from registry.listed import rfc3339
+from storage.documents import LeftOutRow
+from storage.errors import StorageError
+from storage.quarantine import Refusal, RefusedRow
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+# Each is a durable transaction. A stranger who offends faster than the disk can note it is noted
+# less often, and holds up nobody.
+PENDING_MAX: Final = 64
+
+DEVICE_HEX_CHARACTERS: Final = 64
+
+# The end of the year 9999, in µs: an author may claim any time.
+LATEST_US: Final = 253_402_300_799_999_999
+
+WHY_HELD: Final[Mapping[str, str]] = {
+    Reason.MISSING_DEPENDENCY: "it waits for a change that it builds on and that is not here",
+    Reason.UNKNOWN_AUTHORITY: "it waits for an authority record that it cites",
+    Reason.REVOKED: "the right of its device to write here was taken back",
+    Reason.LOST_BRANCH: "its device signed two changes with one number, and the other one stands",
+    Reason.EXCLUDED_DEPENDENCY: "it builds on a change that does not count",
+    Reason.BROKEN_CHAIN: "its number does not continue what it builds on",
+    Reason.OVER_LIMIT: "the document is full",
+    Reason.REPEATED: "another entry carries the same change",
+}
+
+
+class Refusals:
+    """Notes what peers did wrong; whoever notes never waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: asyncio.Queue[Refusal] = asyncio.Queue(maxsize=PENDING_MAX)
+
+    def note(self, source: str, where: str, error: RemoteProtocolError) -> None:
+        """To be listed soon; left out while too much is pending."""
+        said = error.sentence.encode()
+        if not self._pending.full():
+            self._pending.put_nowait(Refusal(source, where, error.code, error.sentence, said))
+
+    async def run(self) -> None:
+        """Until cancelled: write down what was noted."""
+        while True:
+            await write_down(self._store, await self._pending.get())
+
+
+async def write_down(store: Store, one: Refusal) -> None:
+    """A disk that is full costs the note, not what it was about."""
+    try:
+        await store.refuse(one.source, one.where, one.code, one.detail, one.data)
+    except StorageError as error:
+        log.warning("could not note a refusal of %s: %s", one.source, error)
+
+
+async def refused_page(
+    store: Store, limit: int, after: str | None
+) -> tuple[list[RefusedItem], str | None]:
+    """What is held without counting first, then the door, both newest first; and where to go on."""
+    is_held, number = read_place(after)
+    items: list[RefusedItem] = []
+    if is_held:
+        held = await store.left_out(limit, number)
+        items += map(show_held, held)
+        if len(held) == limit:
+            return items, f"held {held[-1].number}"
+        number = None
+    if rows := await store.refused(limit - len(items), number):
+        items += map(show_refused, rows)
+    return items, f"door {rows[-1].id}" if len(items) == limit else None
+
+
+def read_place(after: str | None) -> tuple[bool, int | None]:
+    """(whether it lies in what is held, the number) of a cursor that was ours."""
+    part, _, number = (after or "held").partition(" ")
+    return part == "held", int(number) if number else None
+
+
+def show_held(row: LeftOutRow) -> RefusedItem:
+    document = row.document
+    return RefusedItem(
+        id=row.number,
+        at=rfc3339(min(row.signed_us, LATEST_US)),
+        source=encode_did_key(row.device),
+        where=shown((document.cls.encode(), document.kind.encode(), document.record)),
+        code=row.code,
+        detail=WHY_HELD.get(row.code, "its content cannot be used"),
+        count=1,
+        held=True,
+    )
+
+
+def show_refused(row: RefusedRow) -> RefusedItem:
+    one = row.refusal
+    at = rfc3339(row.at_us)
+    return RefusedItem(row.id, at, who(one.source), one.where, one.code, one.detail, row.count)
+
+
+def who(source: str) -> str:
+    """The store knows a peer by the hex of its device key; people know it by its did."""
+    try:
+        is_device = len(source) == DEVICE_HEX_CHARACTERS
+        return encode_did_key(bytes.fromhex(source)) if is_device else source
+    except ValueError:
+        return source
