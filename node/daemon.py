@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from node.api.app import make_app
 from node.api.guard import allowed_names, in_url
+from node.api.heads import BoundedHeads
 from node.api.tokens import RENEW_S
 from node.config import ApiConfig, Config
 from node.errors import BadSetting
@@ -170,7 +171,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=True,
-        http="httptools",
+        http=BoundedHeads,
         ws="auto",
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S,

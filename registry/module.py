@@ -14,6 +14,7 @@ Documents come from strangers: `module_of` raises `MalformedRecord` and nothing 
 cannot be read is left out and named in `problems`; the others stand.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -56,6 +57,8 @@ EXPORTS_BYTES_MAX = 8 * 1024
 EXPORTS_MAX = 256  # the largest module exports 75,000; beyond this nobody reads on
 REASON_CHARACTERS_MAX = 500
 VERSIONS_MAX = 1_000  # a document takes 2,000 changes
+# Every list and search reads them all: 1,000 plain versions are under 1 MB, full ones would be 40.
+VERSIONS_BYTES_MAX = 4 << 20
 PROBLEMS_MAX = 32
 TIME_US_MAX = 253_402_300_799_999_999  # the year 9999, where RFC 3339 ends
 
@@ -69,6 +72,7 @@ class _Reading:
 
     version: Version
     published_us: int
+    size_bytes: int  # of its fields that have no fixed size
     shown: ModuleVersion
 
 
@@ -145,10 +149,18 @@ def _readings(name: ModuleName, versions: Plain, problems: list[str]) -> list[_R
         first = by_place.setdefault(place_of(reading.version), reading)
         if first is not reading:
             problems.append(f"version {quoted(text)}: is {first.version} with other metadata")
-    if len(by_place) > VERSIONS_MAX:
-        problems.append(f"{len(by_place) - VERSIONS_MAX} old versions are not shown")
     readings = sorted(by_place.values(), key=lambda each: each.version)
-    return readings[-VERSIONS_MAX:]
+    shown = _fitting(readings)
+    if len(shown) < len(readings):
+        problems.insert(0, f"{len(readings) - len(shown)} old versions are not shown")
+    return shown
+
+
+def _fitting(readings: list[_Reading]) -> list[_Reading]:
+    """As many of the newest as a list can hold."""
+    sizes = itertools.accumulate(each.size_bytes for each in reversed(readings))
+    count = sum(1 for size_bytes in sizes if size_bytes <= VERSIONS_BYTES_MAX)
+    return readings[-min(count, VERSIONS_MAX) :] if readings else []
 
 
 def _reading(name: ModuleName, text: str, fields: Plain) -> _Reading:
@@ -161,7 +173,9 @@ def _reading(name: ModuleName, text: str, fields: Plain) -> _Reading:
     if (release.module, release.version) != (name, text):
         raise MalformedRecord(f"its statement is of {release.module} {release.version}")
     published_us = _time(fields, "published_us")
-    return _Reading(version, published_us, _shown(signed, release, fields, published_us))
+    shown = _shown(signed, release, fields, published_us)
+    size_bytes = sum(len(fields.get(key, b"")) for key in ("statement", "exports", "changelog"))
+    return _Reading(version, published_us, size_bytes, shown)
 
 
 def _shown(
@@ -207,6 +221,8 @@ def _exports(fields: Plain) -> Iterator[Capability]:
         if encoded:
             rows = cbor.decode(encoded, bytes_max=EXPORTS_BYTES_MAX, depth_max=2)
             for name, kind, signature in msgspec.convert(rows, list[tuple[str, str, str]]):
+                if reason := unsafe(name) or unsafe(kind) or unsafe(signature):
+                    raise MalformedRecord(f"its export {quoted(name)} {reason}")
                 yield Capability(name, kind, signature)
     except (Malformed, msgspec.ValidationError) as error:
         raise MalformedRecord(f"its exports cannot be read: {error}") from error

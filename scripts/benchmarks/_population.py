@@ -151,12 +151,15 @@ def make_home(path: Path, count: int) -> Home:
 
 
 def copy_home(path: Path, source: Home, start: int, stop: int) -> Home:
-    """What `source` holds, and the modules of these numbers by another author: its own."""
+    """What `source` holds and the modules of these numbers, all by one author; a node of its own.
+
+    Modules sort by their names, which begin with words: these lie here and there among the others.
+    """
     home = Home(path)
-    author = author_of(home)
+    author_of(home)
     shutil.copy(source.database, home.database)
     shutil.copytree(source.index, home.index)
-    asyncio.run(fill_home(home, author, start, stop))
+    asyncio.run(fill_home(home, author_of(source), start, stop))
     return home
 
 

@@ -27,8 +27,8 @@ def main() -> dict[str, Any]:
     common = ENTRIES - OWN
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for owner in ("alice", "bob"):
-            copy_home(folder / owner, large_home(common), common, ENTRIES)
+        copy_home(folder / "alice", large_home(common), common, ENTRIES)
+        copy_home(folder / "bob", large_home(common), ENTRIES, ENTRIES + OWN)
         started: list[LocalNode] = []
         try:
             alice = start_node("alice", folder, "--no-mdns")
