@@ -182,6 +182,9 @@ def main() -> NoReturn:
 
 def unexpected(error: Exception) -> click.ClickException:
     """A bug of ours, or a full disk: one sentence; -v shows the traceback."""
+    if isinstance(error, UnicodeEncodeError):
+        # Python hands us bytes of the line that are no UTF-8 as characters that nothing encodes.
+        return click.UsageError(f"{error.object!r} is no text: what it says must be UTF-8")
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return click.ClickException(f"{said}\nRun it again with -v to see where.")
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal, TypeAlias, cast, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,11 +22,17 @@ from node.errors import BadSetting
 PREFIX: Final = "PANSPERMIA_"
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65_535)]
+# Where a pattern does not fit, its title says to people what is wanted.
 Address: TypeAlias = Annotated[
-    str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}$")
+    str,
+    Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}$", title="HOST:PORT"),
 ]
-HostName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
-Origin: TypeAlias = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,260}$")]
+HostName: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$", title="a host's name")
+]
+Origin: TypeAlias = Annotated[
+    str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,260}$", title="http(s)://HOST:PORT")
+]
 Origins: TypeAlias = Mapping[str, str]
 """Setting -> "flag", the variable's name, the file's name, or "default"."""
 
@@ -172,7 +178,18 @@ def _convert(name: str, value: object, kind: Any, origin: str, is_text: bool) ->
     try:
         return msgspec.convert(value, kind, strict=not is_text)
     except msgspec.ValidationError as error:
-        raise BadSetting(f"{name} (from {origin}): {error}") from error
+        wanted = _title(kind) if "regex" in str(error) else None
+        why = f"{value!r} is not {wanted}" if wanted else str(error)
+        raise BadSetting(f"{name} (from {origin}): {why}") from error
+
+
+def _title(kind: Any) -> str | None:  # noqa: ANN401 - a type expression
+    """What a text must be, for people; of a list, its elements."""
+    for one in (kind, *get_args(kind)):
+        for meta in getattr(one, "__metadata__", ()):
+            if isinstance(meta, Meta) and meta.title:
+                return meta.title
+    return None
 
 
 def _suggest(name: str, known: set[str]) -> str:

@@ -24,13 +24,16 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.secho(f"error: {printable(self.message)}", fg="red", err=True, file=file)
-        for line in str(self.problem.get("detail", "")).splitlines():
+        detail = str(self.problem.get("detail", ""))
+        for line in detail.splitlines():
             click.echo(printable(line), err=True, file=file)
         for wrong in self.problem.get("errors") or ():
-            where = printable(str(wrong.get("pointer", "")))
-            click.echo(f"  {where}: {printable(str(wrong.get('detail', '')))}", err=True, file=file)
-        for candidate in self.problem.get("candidates") or ():
-            click.echo(f"  {printable(name_of(candidate))}", err=True, file=file)
+            where, what = str(wrong.get("pointer", "")), str(wrong.get("detail", ""))
+            if what not in detail:
+                click.echo(f"  {printable(where)}: {printable(what)}", err=True, file=file)
+        for candidate in map(name_of, self.problem.get("candidates") or ()):
+            if candidate not in detail:
+                click.echo(f"  {printable(candidate)}", err=True, file=file)
 
 
 def failure(code: str, title: str, detail: str, exit: int, **more: object) -> Failure:

@@ -7,12 +7,14 @@ held   a change that is well made, and so is kept, but does not count for its do
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
 
 from crdt.authority import Reason
 from crdt.did import encode_did_key
 from crdt.path import shown
-from node.api.models import RefusedItem
+from node.api.models import Request
 from p2p.protocol.errors import RemoteProtocolError
 from registry.listed import rfc3339
 from storage.documents import LeftOutRow
@@ -43,6 +45,32 @@ WHY_HELD: Final[Mapping[str, str]] = {
 }
 
 
+class RefusedItem(Struct, frozen=True):
+    id: int
+    at: str
+    """When it was refused; where it is held, when it was signed, by the claim of its author."""
+    source: str
+    where: str
+    code: str
+    detail: str
+    count: int
+    held: bool = False
+    """A change that is kept and does not count; all else was not taken."""
+
+
+class RefusedPage(Struct, frozen=True):
+    refused: tuple[RefusedItem, ...]
+    next: str | None
+
+
+class RefusedNote(Request, frozen=True):
+    """What the command line did not even send: a file that is too large, a broken manifest."""
+
+    where: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    code: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    detail: Annotated[str, Meta(max_length=2_000)]
+
+
 class Refusals:
     """Notes what peers did wrong; whoever notes never waits."""
 
@@ -60,6 +88,11 @@ class Refusals:
         """Until cancelled: write down what was noted."""
         while True:
             await write_down(self._store, await self._pending.get())
+            self._pending.task_done()
+
+    async def all_written(self) -> None:
+        """Ends when nothing is pending."""
+        await self._pending.join()
 
 
 async def write_down(store: Store, one: Refusal) -> None:

@@ -6,6 +6,7 @@ in the order of the proof, each with the range as its author wrote it, what foll
 the proof is long, and one closing sentence. A circle of dependencies is named as such.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ PLAIN_FACTS_MAX = 4
 # Each is held against each for the closing sentence; a clash lies near the proof's beginning.
 WISHES_COMPARED_MAX = 300
 OPENING_WORDS = frozenset({"you", "every", "no", "there"})
+EVERY = "every version of "
 ANY = parse_range("*")
 
 Node = Incompatibility[Any, Any]
@@ -73,6 +75,7 @@ class _Writer:
         self._facts = facts
         self._proof = proof
         self._nodes = list(_causes_first(proof))
+        self._turns = _turns(self._nodes)
         self._names = _short_names(
             term.package for node in self._nodes for term in node.terms if term.package is not ROOT
         )
@@ -98,7 +101,7 @@ class _Writer:
             case IncompatibilityCause.NO_VERSIONS:
                 yield from (s for term in node.terms for s in self._nothing(term.package))
             case IncompatibilityCause.DERIVED:
-                if node is not self._proof and len(self._wishes) > PLAIN_FACTS_MAX:
+                if id(node) in self._turns and len(self._wishes) > PLAIN_FACTS_MAX:
                     yield self._follows(node)
             case _:
                 if wish := self._wish(node):
@@ -134,6 +137,8 @@ class _Writer:
 
     def _wanted(self, wish: Wish) -> str:
         name = self._names[wish.package]
+        if wish.accepts.is_empty:
+            return f"{name} {wish.text}, which no version can be"
         return f"{name} in any version" if wish.accepts == ANY else f"{name} {wish.text}"
 
     def _nothing(self, package: str) -> Iterator[str]:
@@ -155,11 +160,16 @@ class _Writer:
     def _none_in(self, wish: Wish) -> str:
         name = self._names[wish.package]
         known = self._facts.known(wish.package)
+        within = f"{name} in {wish.text}" if wish.accepts != ANY else name
         if reasons := self._left_out(wish.package, wish.accepts):
-            return f"no version of {name} in {wish.text} may be used: {reasons}."
+            return f"no version of {within} may be used: {reasons}."
         if not known:
             return f"no version of {name} may be used."
-        return f"there is no {name} in {wish.text}; the newest here is {list(known.values())[-1]}."
+        newest = list(known.values())[-1]
+        if newest.prerelease is None:
+            return f"there is no {within}; the newest here is {newest}."
+        hint = "but a range must name a pre-release to take one"
+        return f"there is no release of {within}; {newest} is here, {hint}."
 
     def _left_out(self, package: str, versions: VersionSet) -> str:
         reasons = [
@@ -193,7 +203,12 @@ class _Writer:
         if chosen and needed:
             return f"So {_listed(chosen)} can only be used with {_listed(needed)}."
         if len(chosen) == 1:
-            return f"So {chosen[0]} cannot be used."
+            name = chosen[0].removeprefix(EVERY)
+            return (
+                f"So no version of {name} can be used."
+                if name != chosen[0]
+                else (f"So {chosen[0]} cannot be used.")
+            )
         if chosen:
             return f"So {_listed(chosen)} cannot be used together."
         return f"So {_listed(needed)} is needed." if needed else ""
@@ -252,7 +267,7 @@ class _Writer:
         if len(inside) == 1:
             return f"{name} {inside[0]}"
         if len(inside) == len(known):
-            return f"every version of {name}"
+            return f"{EVERY}{name}"
         at = [number for number, place in enumerate(known) if place in versions]
         if at[-1] - at[0] + 1 == len(at):
             return f"{name} {inside[0]} to {inside[-1]}"
@@ -278,6 +293,24 @@ def _causes_first(proof: Node) -> Iterator[Node]:
         seen.add(id(node))
         stack.append((node, True))
         stack += [(each, False) for each in (node.cause_right, node.cause_left) if each is not None]
+
+
+def _turns(nodes: Iterable[Node]) -> frozenset[int]:
+    """The conclusions worth a sentence, by `id`: two that are drawn together, or one used again.
+
+    Between them a proof adds one fact at a time, and the facts speak for themselves; so does what
+    follows from one fact and from gaps between versions.
+    """
+    plain: set[int] = set()
+    used: Counter[int] = Counter()
+    for node in nodes:
+        causes = [each for each in (node.cause_left, node.cause_right) if each is not None]
+        drawn = [id(each) for each in causes if id(each) not in plain]
+        has_gap = any(each.cause is IncompatibilityCause.NO_VERSIONS for each in causes)
+        if not causes or (has_gap and not drawn):
+            plain.add(id(node))
+        used.update(drawn * len(drawn))
+    return frozenset(each for each, count in used.items() if count > 1)
 
 
 def _shortest_circle(start: str, needs: Mapping[str, set[str]]) -> tuple[str, ...] | None:

@@ -35,9 +35,10 @@ from registry.versions import Version, parse_version
 
 LOCK_BYTES_MAX = 4 << 20  # 1,000 packages of 10 dependencies take 1 MB
 FORMAT = 1
+FORMATS_MAX = 1_000  # a number beyond it is no format, and may be too long to print
+PACKAGES_MAX = 10_000  # as many modules as a resolution may draw in
 
 _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?: |$)", re.MULTILINE)
-_PACKAGE = re.compile(r"^\[\[package\]\]", re.MULTILINE)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -117,7 +118,7 @@ def write_lock(lock: Lock) -> str:
 
 
 def parse_lock(text: str) -> Lock:
-    """Raises `InvalidLock`, with the line where it is known."""
+    """Raises `InvalidLock`, with the line where it is known. 4 MiB take seconds."""
     if len(text) > LOCK_BYTES_MAX:
         raise InvalidLock(f"more than {LOCK_BYTES_MAX} bytes")
     if conflict := _CONFLICT.search(text):
@@ -136,16 +137,20 @@ def parse_lock(text: str) -> Lock:
 def _lock(text: str, document: dict[str, Any]) -> Lock:
     """Package by package, so that an error can name the line its package begins at."""
     starts = [
-        _line_at(text, at.start()) for at in re.finditer(r"^\[\[package\]\]", text, re.MULTILINE)
+        number for number, line in enumerate(text.split("\n"), 1) if line.startswith("[[package]]")
     ]
+    lines = Lines(text)
     packages = as_list(document.pop("package", []))
     if packages is None:
-        raise InvalidLock("package must be a list of tables", Lines(text).of(("package",)))
+        raise InvalidLock("package must be a list of tables", lines.of(("package",)))
+    if len(packages) > PACKAGES_MAX:
+        raise InvalidLock(f"{len(packages)} packages, at most {PACKAGES_MAX}")
+    _check_format(document, lines)
     try:
         head = msgspec.convert({**document, "packages": []}, Lock)
     except msgspec.ValidationError as error:
         raise InvalidLock(str(error)) from error
-    _check_head(head, Lines(text))
+    _check_requirements(head, lines)
     read: list[LockedPackage] = []
     for number, fields in enumerate(packages):
         line = starts[number] if number < len(starts) else None
@@ -160,11 +165,22 @@ def _lock(text: str, document: dict[str, Any]) -> Lock:
     return check_lock(msgspec.structs.replace(head, packages=tuple(read)))
 
 
-def _check_head(head: Lock, lines: Lines) -> None:
-    if head.version != FORMAT:
+def _check_format(document: dict[str, Any], lines: Lines) -> None:
+    """Before any other field: a later format may have others, and no format is no lock."""
+    if "version" not in document:
+        raise InvalidLock("no lock file: it does not say its version")
+    version = document["version"]
+    if type(version) is not int or not 0 <= version < FORMATS_MAX:
+        raise InvalidLock("version is no lock format", lines.of(("version",)))
+    if version != FORMAT:
         raise InvalidLock(
-            f"lock format {head.version}; this program reads {FORMAT}", lines.of(("version",))
+            f"lock format {version}; this program reads {FORMAT}", lines.of(("version",))
         )
+    if "packages" in document:
+        raise InvalidLock("unknown key packages; did you mean package?", lines.of(("packages",)))
+
+
+def _check_requirements(head: Lock, lines: Lines) -> None:
     for name, range in head.requirements.items():
         try:
             _check_ranges({name: range})

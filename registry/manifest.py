@@ -220,7 +220,11 @@ class _Reader:
     def _dependency(self, name: str, value: object) -> Dependency | None:
         path = ("dependencies", name)
         optional: object = False
-        if (table := as_map(value)) is not None:
+        table = as_map(value)
+        if table and "." not in name:  # `io.univrs.clock = "1"` is a table in tables for TOML
+            self._fault(path, 'write the id in quotes: "org.example.clock" = "^1.0"')
+            return None
+        if table is not None:
             self._check_keys(table, path, DEPENDENCY_KEYS)
             optional = table.get("optional", False)
             value = table.get("version", "*")
@@ -249,7 +253,7 @@ def _range(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return _line(text, NAME_CHARACTERS_MAX)
+    return _line(text.strip(), NAME_CHARACTERS_MAX)
 
 
 def _description(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from registry.resolver import Resolution
-from registry.versions import Version, place_of
+from registry.versions import Version
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def plan(installed: Mapping[str, Version], resolution: Resolution) -> Plan:
     wanted = resolution.versions
     before = {id: version for id, version in installed.items() if id in wanted}
     moves = [
-        (place_of(wanted[id]) > place_of(version), Moved(id, str(version), str(wanted[id])))
+        (wanted[id] > version, Moved(id, str(version), str(wanted[id])))
         for id, version in sorted(before.items())
         if str(wanted[id]) != str(version)
     ]

@@ -40,4 +40,6 @@ def _order_problem(tokens: list[str]) -> str | None:
         wants_operand = is_operator or token == "("
     if depth:
         return "a ( without its )"
+    if not tokens:
+        return "is empty; leave it out, or write for example MIT"
     return "ends too early" if wants_operand else None

@@ -31,6 +31,7 @@ from registry.comparators import RANGE_CHARACTERS_MAX
 from registry.errors import InvalidStatement, RegistryError, quoted
 from registry.names import ModuleName, parse_module_name
 from registry.versions import parse_version
+from registry.wasm.names import unsafe
 
 TYPE = "panspermia.release/1"
 # With a readme, a changelog and the exports it must fit one change of 64 KiB; the largest seen, a
@@ -216,6 +217,9 @@ def _release(wire: _Wire) -> Release:
         raise InvalidStatement("the imports are not sorted, or one stands twice")
     if max(len(wire.checker.name), len(wire.checker.features)) > CHECKER_CHARACTERS_MAX:
         raise InvalidStatement(f"a checker of more than {CHECKER_CHARACTERS_MAX} characters")
+    for text in (*wire.imports, wire.checker.name, wire.checker.features):
+        if reason := unsafe(text):
+            raise InvalidStatement(f"{quoted(text)} {reason}")
     module = parse_module_name(wire.module)
     if module.author is None:
         raise InvalidStatement("the module is named without its author")
@@ -240,4 +244,6 @@ def _need(module: str, name: str, range: str, is_optional: bool) -> Need:
         raise InvalidStatement("the module depends on itself")
     if len(range) > RANGE_CHARACTERS_MAX:
         raise InvalidStatement(f"a range of {len(range)} characters")
+    if not range.isascii() or unsafe(" ".join(range.split())):
+        raise InvalidStatement(f"a range {quoted(range)}")
     return Need(range, is_optional)

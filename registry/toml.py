@@ -32,7 +32,7 @@ class NotToml(Exception):
 def load(text: str) -> dict[str, Any]:
     """The tables of `text`. Raises `NotToml`. The caller bounds the length."""
     if at := _dotted_line(text):
-        raise NotToml(f"more than {LINE_DOTS_MAX} dots in one line", at)
+        raise NotToml(f"more than {LINE_DOTS_MAX} dots in one line; break it up", at)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

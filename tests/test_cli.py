@@ -271,3 +271,13 @@ def test_a_start_takes_little_more_than_that_of_click() -> None:
     rounds = [(once_s(*ours), once_s("-c", "import click")) for _ in range(15)]
     ours_s, theirs_s = (min(column) for column in zip(*rounds, strict=True))
     assert ours_s < START_RATIO_MAX * theirs_s
+
+
+def test_an_argument_that_is_no_text(home: str) -> None:
+    Path(home).mkdir()
+    news = {"api": "http://127.0.0.1:1", "p2p": "127.0.0.1:2", "pid": 1, "did": "did:key:z"}
+    (Path(home) / "node.json").write_text(json.dumps(news))
+    (Path(home) / "token").write_text("t")
+    done = run("--home", home, "--json", "search", os.fsdecode(b"\xff"))
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (2, "usage")
+    assert "must be UTF-8" in json.loads(done.stdout)["detail"]

@@ -1,7 +1,6 @@
 """`entries.md`, `envelope.md` and `authority.md` say what the code does: bytes, codes, limits.
 
-The documents are read as another implementation would: fenced `hex` blocks are bytes (what stands
-after two spaces explains them), tables are found by the names of their columns.
+How they are read: `tests/documents.py`. The other protocols: `tests/test_session_documents.py`.
 """
 
 import ast
@@ -57,6 +56,7 @@ from registry.publication import deprecate, publish_version, yank
 from registry.ratings import count_install, rate
 from registry.statement import Artifact, Need, Release, decode_statement, sign_release
 from tests.crdt import bombs
+from tests.documents import blocks, called, codes_of, integers, number, rows, slug, words
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "protocol"
@@ -76,8 +76,6 @@ RECORD = Area(ALICES, (b"pub", b"mod", CLOCK.record))
 SEASON = Area(ALICES, (b"pub",), 1_000, 2_000)
 DAY = replace(SEASON, start=1_900, end=1_950)
 BLOG = (b"blog", b"ideas", b"fun")
-
-Row = dict[str, str]
 
 
 def named_clock() -> bytes:
@@ -113,42 +111,6 @@ def examples() -> dict[str, bytes]:
         "skeleton-rate-mod": skeleton_for("rate", "mod").raw,
         "skeleton-others": skeleton_for("pub", "unheard-of").raw,
     }
-
-
-# ── reading the documents ────────────────────────────────────────────────────────────────────────
-
-
-def blocks(text: str) -> dict[str, bytes]:
-    found = re.findall(r"^```hex (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return {
-        name: b"".join(bytes.fromhex(line.partition("  ")[0]) for line in body.splitlines())
-        for name, body in found
-    }
-
-
-def rows(text: str, *columns: str) -> list[Row]:
-    """The rows of all tables that have these columns."""
-    found: list[Row] = []
-    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
-        if set(columns) <= set(lines[0]):
-            found += [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
-    return found
-
-
-def words(cell: str) -> list[str]:
-    """What stands in backquotes."""
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def number(cell: str) -> int:
-    """`4,096`, `2^40` or `2^64 − 1`, whatever words follow."""
-    power = re.match(r"2\^(\d+)( − 1)?", cell)
-    if power:
-        return (1 << int(power[1])) - (power[2] is not None)
-    plain = re.match(r"[\d,]+", cell)
-    assert plain, cell
-    return int(plain[0].replace(",", ""))
 
 
 # ── bytes ────────────────────────────────────────────────────────────────────────────────────────
@@ -230,11 +192,6 @@ def test_every_link_leads_somewhere() -> None:
             assert link in headings, link
 
 
-def slug(heading: str) -> str:
-    """As GitHub names the anchor of a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
 # ── limits ───────────────────────────────────────────────────────────────────────────────────────
 
 LIMITED = [
@@ -244,17 +201,6 @@ LIMITED = [
     "registry.statement",
 ]  # without blobs, which docs/protocol/blobs.md describes
 NO_LIMIT = {"crdt.did.CACHED_MAX"}  # nobody else can tell how large a cache is
-
-
-def integers(module: str) -> dict[str, int]:
-    """The public whole numbers that a module itself defines."""
-    defined = re.findall(
-        r"^([A-Z][A-Z0-9_]+)(?:: Final)? = ",
-        (ROOT / f"{module.replace('.', '/')}.py").read_text(),
-        re.MULTILINE,
-    )
-    values = vars(importlib.import_module(module))
-    return {f"{module}.{name}": values[name] for name in defined if type(values[name]) is int}
 
 
 def test_limits_quoted_are_the_constants() -> None:
@@ -305,41 +251,6 @@ def codes_raised() -> set[str]:
                 if isinstance(call, ast.Call) and called(call) in errors:
                     found |= set(codes_of(call.args[0], function, tree))
     return found
-
-
-def called(call: ast.Call) -> str:
-    match call.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case _:
-            return ""
-
-
-def constants(tree: ast.Module, name: str) -> Iterator[str]:
-    """The text that a module gives to `name`."""
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
-                if target == name:
-                    yield text
-            case _:
-                continue
-
-
-def codes_of(code: ast.expr, function: ast.FunctionDef | None, tree: ast.Module) -> Iterator[str]:
-    """A constant; or `f"prefix-{code}"` in a function, for each constant that it is called with."""
-    match code:
-        case ast.Constant(value=str(text)):
-            yield text
-        case ast.Name(id=name):
-            yield from constants(tree, name)
-        case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue()]):
-            for call in ast.walk(tree):
-                if function and isinstance(call, ast.Call) and called(call) == function.name:
-                    for text in codes_of(call.args[0], None, tree):
-                        yield prefix + text
-        case _:
-            raise AssertionError(f"line {code.lineno}: a code that this test cannot read")
 
 
 def test_every_refusal_has_its_line_and_no_line_is_dead() -> None:

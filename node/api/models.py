@@ -178,32 +178,6 @@ class SyncReports(Struct, frozen=True):
     peers: tuple[SyncReport, ...]
 
 
-class RefusedItem(Struct, frozen=True):
-    id: int
-    at: str
-    """When it was refused; where it is held, when it was signed, by the claim of its author."""
-    source: str
-    where: str
-    code: str
-    detail: str
-    count: int
-    held: bool = False
-    """A change that is kept and does not count; all else was not taken."""
-
-
-class RefusedPage(Struct, frozen=True):
-    refused: tuple[RefusedItem, ...]
-    next: str | None
-
-
-class RefusedNote(Request, frozen=True):
-    """What the command line did not even send: a file that is too large, a broken manifest."""
-
-    where: Annotated[str, Meta(min_length=1, max_length=1_000)]
-    code: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
-    detail: Annotated[str, Meta(max_length=2_000)]
-
-
 class Nothing(Request, frozen=True):
     """An empty object."""
 

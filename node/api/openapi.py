@@ -22,7 +22,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "A bare module id, or `<did>%2F<id>`.",
         "pattern": "^(did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}/)?[a-z0-9]+(\\.[a-z0-9]+)+$",
     },
-    "version": {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,5}\\.[0-9]{1,5}$"},
+    "version": {
+        "type": "string",
+        "description": "A semantic version.",
+        "pattern": "^[0-9]{1,5}\\.[0-9]{1,5}\\.[0-9]{1,5}(-[0-9A-Za-z.-]{1,64})?$",
+    },
     "device": {"type": "string", "pattern": "^did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}$"},
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }

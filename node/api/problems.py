@@ -1,7 +1,6 @@
 """problem+json (RFC 9457) for every error, ours and the framework's."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 import msgspec

@@ -49,7 +49,8 @@ async def read_body(request: Request, type: type[T], bytes_max: int) -> tuple[T,
         detail, _, where = str(error).partition(" - at `$")
         pointer = where.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
         fault = Fault(pointer, detail)
-        raise ProblemError(422, "invalid-body", detail, errors=(fault,)) from error
+        said = f"{pointer}: {detail}" if pointer else detail
+        raise ProblemError(422, "invalid-body", said, errors=(fault,)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
 

@@ -78,6 +78,7 @@ def info_command(name: str) -> None:
 
 
 def version_row(version: Json) -> tuple[str, ...]:
-    states = [state for state in ("yanked", "deprecated") if version.get(state)]
+    marks = (("yanked", "yank_reason"), ("deprecated", "deprecation"))
+    states = [": ".join(filter(None, (mark, version[why]))) for mark, why in marks if version[mark]]
     size = size_text(version["wasm_size"])
     return version["version"], version["published_at"], size, ", ".join(states) or "ok"

@@ -22,7 +22,7 @@ from node.commands.console import (
 )
 from node.commands.lock import means, read_lock, requirements_of, write_lock
 from node.commands.progress import Progress
-from node.exit_codes import NOT_FOUND
+from node.exit_codes import CONFLICT, NOT_FOUND
 from node.failure import Json, failed, failure
 from node.text import printable, short_name, size_text
 
@@ -122,6 +122,11 @@ def carry_out(
         print_plan(resolved)
     if has_changes(resolved["plan"]) and not yes and may_ask():
         click.confirm("Go on?", default=not resolved["plan"]["downgrade"], abort=True)
+    elif not yes and not frozen and (lowered := lowered_unasked(resolved["plan"], requirements)):
+        detail = (
+            f"{', '.join(lowered)}. Nothing was changed; --dry-run shows the plan, --yes does it."
+        )
+        raise failure("would-downgrade", "Other modules would go back", detail, CONFLICT)
     with Progress() as progress:
         lines = client.post_lines("/api/install", {**body, "frozen": frozen}, timeout_s=SILENCE_S)
         result = last_of(lines, progress)
@@ -149,6 +154,16 @@ def last_of(lines: Iterable[Json], progress: Progress) -> Json:
 
 def without_event(line: Json) -> Json:
     return {name: value for name, value in line.items() if name != "event"}
+
+
+def lowered_unasked(plan: Json, requirements: Iterable[str]) -> list[str]:
+    """What nobody named and would get an older version: not done where nobody can be asked."""
+    named = [wanted.partition("@")[0] for wanted in requirements]
+    return [
+        f"{short_name(module['id'])} {module['from']} → {module['to']}"
+        for module in plan["downgrade"]
+        if not any(means(name, module["id"]) for name in named)
+    ]
 
 
 def has_changes(plan: Json) -> bool:

@@ -101,5 +101,6 @@ def refused_command(limit: int, cursor: str | None) -> None:
 
 
 def refused_row(refused: Json) -> tuple[object, ...]:
-    why = f"{refused['code']}: {refused['detail']}"
+    why = f"{refused['code']}: {'; '.join(refused['detail'].splitlines())}"
+    why += ", so it is held and does not count" if refused["held"] else ""
     return refused["at"], refused["source"], refused["where"], why, refused["count"]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -25,6 +27,10 @@ MANIFEST_BYTES_MAX = 256 << 10
 WASM_BYTES_MAX = 10 << 20
 TEXT_BYTES_MAX = 1 << 20
 
+# Of a note about what was not sent; the node takes no more.
+WHERE_CHARACTERS_MAX = 1_000
+DETAIL_CHARACTERS_MAX = 2_000
+
 # Validation runs in a child process with a limit of its own, well below this.
 PUBLISH_TIMEOUT_S = 120.0
 
@@ -37,6 +43,9 @@ class ModuleFiles:
     manifest: str
     wasm: bytes
     readme: str | None
+    id: str = ""
+    needs: frozenset[str] = frozenset()
+    """Ids of the modules it depends on, their authors aside."""
 
     def body(self, *, changelog: str, dry_run: bool) -> Json:
         body: dict[str, object] = {
@@ -62,8 +71,7 @@ def publish_command(path: Path, kind: str, namespace: str, changelog: str, dry_r
     if namespace != "commons":
         detail = "This node knows one namespace so far: commons."
         raise failure("unknown-namespace", f"No namespace {namespace!r}", detail, NOT_FOUND)
-    folders = list(module_folders(path))
-    modules = [read_module(folder) for folder in folders]
+    modules = in_order(read_modules(path))
     client = node()
     published: list[Json] = []
     for module in modules:
@@ -109,10 +117,40 @@ def module_folders(path: Path) -> Iterator[Path]:
     yield from (manifest.parent for manifest in inner)
 
 
+def read_modules(path: Path) -> list[ModuleFiles]:
+    """Those that lie at `path`. What cannot even be sent is listed by a running node all the same.
+
+    Raises `Failure` naming the file.
+    """
+    try:
+        return [read_module(folder) for folder in module_folders(path)]
+    except Failure as refused:
+        problem = refused.problem
+        note = {"where": str(path.absolute())[-WHERE_CHARACTERS_MAX:], "code": problem["code"]}
+        with suppress(Failure):
+            detail = str(problem["detail"])[:DETAIL_CHARACTERS_MAX]
+            node().post("/api/refused", {**note, "detail": detail})
+        raise
+
+
+def in_order(modules: Sequence[ModuleFiles]) -> list[ModuleFiles]:
+    """A module after those it depends on, else as they came; where they go in circles, too."""
+    places = range(len(modules))
+    needed = {
+        place: [other for other in places if modules[other].id in modules[place].needs]
+        for place in places
+    }
+    try:
+        return [modules[place] for place in TopologicalSorter(needed).static_order()]
+    except CycleError:
+        return list(modules)
+
+
 def read_module(folder: Path) -> ModuleFiles:
     """Everything that is published, read whole. Raises `Failure` naming the file."""
     manifest = text_of(folder, "gen.toml", MANIFEST_BYTES_MAX)
-    module = module_table(folder, manifest)
+    tables = tables_of(folder, manifest)
+    module: dict[str, Any] = tables["module"]
     wasm = module.get("wasm")
     if not isinstance(wasm, str):
         raise invalid(folder, "/module/wasm", 'must name the .wasm file, as in wasm = "a.wasm"')
@@ -120,18 +158,20 @@ def read_module(folder: Path) -> ModuleFiles:
     if readme is not None and not isinstance(readme, str):
         raise invalid(folder, "/module/readme", "must be a file's name")
     text = text_of(folder, readme, TEXT_BYTES_MAX) if readme else None
-    return ModuleFiles(folder, manifest, bytes_of(folder, wasm, WASM_BYTES_MAX), text)
+    content = bytes_of(folder, wasm, WASM_BYTES_MAX)
+    needs = frozenset(one.rpartition("/")[2] for one in tables.get("dependencies", ()))
+    return ModuleFiles(folder, manifest, content, text, str(module.get("id", "")), needs)
 
 
-def module_table(folder: Path, manifest: str) -> dict[str, Any]:
-    """`[module]`, for the names of files; the node checks the rest."""
+def tables_of(folder: Path, manifest: str) -> dict[str, dict[str, Any]]:
+    """`[module]` and the others, for the names of files and the order; the node checks the rest."""
     try:
-        table: object = tomllib.loads(manifest).get("module")
+        tables = tomllib.loads(manifest)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise invalid(folder, "", f"is no TOML: {error}") from error
-    if not isinstance(table, dict):
+    if not isinstance(tables.get("module"), dict):
         raise invalid(folder, "/module", "is missing")
-    return cast("dict[str, Any]", table)
+    return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
 
 def bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:

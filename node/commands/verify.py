@@ -11,20 +11,22 @@ import click
 from node.client import module_path
 from node.commands.console import is_terminal, node, print_json, say, wants_json
 from node.commands.files import write_atomically
-from node.commands.publish import PUBLISH_TIMEOUT_S, module_folders, read_module
+from node.commands.publish import PUBLISH_TIMEOUT_S, read_modules
 from node.exit_codes import UNVERIFIED
-from node.failure import Json, failure
+from node.failure import Failure, Json, failure
 from node.text import printable, size_text
 
 # A blob comes from a peer when it is not here yet.
 FETCH_TIMEOUT_S = 300.0
+
+INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-missing"})
 
 
 @click.command("verify")
 @click.argument("wanted", metavar="NAME[@VERSION]|PATH")
 def verify_command(wanted: str) -> None:
     """Check hashes and signatures of a published module or a directory."""
-    report = verify_folder(Path(wanted)) if is_path(wanted) else verify_published(wanted)
+    report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted)
     if not report["ok"]:
         wrong = [check for check in report["checks"] if not check["ok"]]
         detail = "\n".join(f"{check['name']}: {check['detail']}" for check in wrong)
@@ -51,10 +53,18 @@ def verify_published(wanted: str) -> Json:
     return client.get(path)
 
 
+def verify_path(folder: Path) -> Json:
+    """All that publishing would check. What no node would take does not verify."""
+    try:
+        return verify_folder(folder)
+    except Failure as refused:
+        is_invalid = refused.problem.get("code") in INVALID
+        raise Failure(refused.problem, UNVERIFIED if is_invalid else refused.exit) from refused
+
+
 def verify_folder(folder: Path) -> Json:
-    """All that publishing would check, without publishing."""
     checks: list[Json] = []
-    for module in map(read_module, module_folders(folder)):
+    for module in read_modules(folder):
         body = module.body(changelog="", dry_run=True)
         answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         detail = f"{size_text(answer['size'])}, sha256 {answer['sha256']}"

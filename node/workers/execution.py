@@ -5,6 +5,7 @@ memories stay within their share, and nothing outlives the call. Results are the
 processor (NaN is canonical, no threads, no relaxed SIMD); only the stack's depth is the engine's.
 """
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ INTEGER_BITS = {"i32": 32, "i64": 64}
 FLOATS = ("f32", "f64")
 NUMBERS = (*INTEGER_BITS, *FLOATS)
 EXPORTS_SHOWN_MAX = 10  # in a message
+F32_MAX = math.ldexp(2 - 2**-24, 127)  # from here on a number rounds to infinity
+WASI = "wasi_snapshot_preview1"
+NOT_SUPPORTED = 58  # WASI's errno
 # wasmtime-py keeps this union to itself
 Extern = (
     wasmtime.Func
@@ -125,7 +129,8 @@ class Call:
             code=code,
             detail=detail,
             results=results,
-            fuel_used=None if code == "deadline" else self.task.fuel - store.get_fuel(),
+            # Compiled code counts in a register, which neither a trap nor a deadline writes back.
+            fuel_used=None if code in ("deadline", "trap") else self.task.fuel - store.get_fuel(),
             duration_ms=(time.perf_counter() - start) * 1_000,
             memory_bytes=sum(memory.data_len(store) for memory in memories),
         )
@@ -150,8 +155,7 @@ class Call:
         self, store: wasmtime.Store, memories: list[wasmtime.Memory]
     ) -> tuple[int | float, ...]:
         """Instantiate in the plan's order, then call."""
-        host = wasmtime.Linker(self.engine)
-        host.define_wasi()
+        host = self._host()
         made: dict[str, Exports] = {}
         for linked in self.plan.order:
             module = self.modules[linked.id]
@@ -161,6 +165,16 @@ class Call:
                 seen = [*given, *made[linked.id].values()]
                 memories += [each for each in seen if isinstance(each, wasmtime.Memory)][:1]
         return self._call(store, made[self.task.target])
+
+    def _host(self) -> wasmtime.Linker:
+        """WASI but for its sleep: the engine stops no call that waits in the host."""
+        host = wasmtime.Linker(self.engine)
+        host.define_wasi()
+        host.allow_shadowing = True
+        i32 = wasmtime.ValType.i32()
+        type = wasmtime.FuncType([i32] * 4, [wasmtime.ValType.i32()])
+        host.define_func(WASI, "poll_oneoff", type, lambda *_: NOT_SUPPORTED)
+        return host
 
     def _given(
         self,
@@ -208,7 +222,7 @@ def memories_made(linked: Linked, outline: Outline) -> int:
 
 
 def converted(args: Sequence[int | float], types: Sequence[str]) -> list[int | float]:
-    """Numbers as the parameters want them; raises `Failed` rather than wrap or round."""
+    """Numbers as the parameters want them; raises `Failed` for what is out of their range."""
     if len(args) != len(types):
         wanted = f"({', '.join(types)})"
         raise Failed("wrong-arguments", f"{len(args)} arguments given, the export takes {wanted}")
@@ -219,8 +233,10 @@ def converted(args: Sequence[int | float], types: Sequence[str]) -> list[int | f
 
 
 def argument(number: int, value: int | float, type: str) -> int | float:
-    """Integers may be given as signed or as unsigned."""
+    """Integers may be given as signed or as unsigned; a float takes the nearest it can hold."""
     if type in FLOATS:
+        if type == "f32" and F32_MAX <= abs(value) < math.inf:
+            raise Failed("wrong-arguments", f"argument {number} ({value}) is no f32")
         return float(value)
     bits = INTEGER_BITS.get(type)
     if bits is None:
@@ -244,6 +260,8 @@ def explained(error: wasmtime.Trap | wasmtime.WasmtimeError) -> tuple[str, str]:
             case _:
                 return "trap", detail.removeprefix("wasm trap: ")
     # wasmtime has no codes here; these are the ways it says so.
+    if "invalid exit status" in detail:
+        return "exited", "the program exited with a status that is none (0 to 125)"
     if "exceeds memory limits" in detail or "exceeds table limits" in detail:
         return "out-of-memory", detail
     return "unlinkable" if "types incompatible" in detail else "not-instantiable", detail

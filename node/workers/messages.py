@@ -57,7 +57,8 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome", kw_only=True):
-    """How a call ended. `fuel_used` is None where the engine no longer knows (a deadline).
+    """How a call ended. `fuel_used` is None where the engine no longer knows (a trap, a
+    deadline).
 
     The caller's mistake: `wrong-arguments`, `wrong-limits`, `no-such-export`, `unsupported-type`,
     `too-large`. The modules': `invalid-wasm`, `not-compilable`, `unlinkable`, `not-instantiable`,

@@ -123,8 +123,8 @@ class Worker:
             return "is closed"
         assert process.stdin is not None
         process.stdin.close()
-        # A timer, no timeout block: before Python 3.11.3 one inside a cancelled task ends as another
-        # cancellation, and the child would outlive us.
+        # A timer, no timeout block: before Python 3.11.3 one inside a cancelled task ends as one
+        # more cancellation, and the child would outlive us.
         deadline = asyncio.get_running_loop().call_later(grace_s, kill, process)
         try:
             words = await drained(process)

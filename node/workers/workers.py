@@ -25,6 +25,7 @@ from node.workers.messages import (
     encode,
 )
 from node.workers.process import Died, TimedOut, Worker
+from registry.errors import quoted
 from registry.wasm.features import PINNED, checker, feature_digest
 from registry.wasm.verdict import Policy, Verdict, refusal
 
@@ -122,7 +123,8 @@ class Workers:
         `target` is the last of `modules` unless named. Raises nothing but cancellation.
         """
         target = target or (modules[-1][0] if modules else "")
-        if refused := unfit(modules, target, args) or unlimited(fuel, memory_bytes, deadline_s):
+        unusable = unfit(modules, target, export, args)
+        if refused := unusable or unlimited(fuel, memory_bytes, deadline_s):
             return refused
         wall_s = self.config.compile_s + deadline_s
         task = Run(
@@ -176,7 +178,7 @@ async def ask(
 
 
 def unfit(
-    modules: Sequence[tuple[str, bytes]], target: str, args: Sequence[int | float]
+    modules: Sequence[tuple[str, bytes]], target: str, export: str, args: Sequence[int | float]
 ) -> Outcome | None:
     """What cannot even be sent to a child."""
     if target not in {id for id, _ in modules}:
@@ -184,14 +186,30 @@ def unfit(
     if sum(len(wasm) for _, wasm in modules) > MESSAGE_BYTES_MAX - MESSAGE_OVERHEAD_BYTES:
         detail = f"the modules have over {MESSAGE_BYTES_MAX >> 20} MiB together"
         return Outcome(ok=False, code="too-large", detail=detail)
+    for text in (export, *(id for id, _ in modules)):
+        if not is_utf8(text):
+            detail = f"{quoted(text)} is no name: it has half a character"
+            return Outcome(ok=False, code="no-such-export", detail=detail)
     if len(args) > ARGUMENTS_MAX:
         detail = f"{len(args)} arguments, at most {ARGUMENTS_MAX}"
         return Outcome(ok=False, code="wrong-arguments", detail=detail)
     for number, arg in enumerate(args):
+        if type(arg) not in (int, float):  # a bool, say
+            detail = f"argument {number + 1} ({quoted(str(arg))}) is no number"
+            return Outcome(ok=False, code="wrong-arguments", detail=detail)
         if isinstance(arg, int) and not ARGUMENT_MIN <= arg <= ARGUMENT_MAX:
             detail = f"argument {number + 1} has over 64 bits"
             return Outcome(ok=False, code="wrong-arguments", detail=detail)
     return None
+
+
+def is_utf8(text: str) -> bool:
+    """Whether it can be sent at all; a shell hands on other bytes as half characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unlimited(fuel: int, memory_bytes: int, deadline_s: float) -> Outcome | None:

@@ -45,6 +45,7 @@ class _Open:
     is_urgent: bool
     is_our_turn: bool
     waiting: tuple[RangeItem, ...] | None = None  # not answered yet: too much is under way
+    rounds: int = 0  # frames of ranges that came
     turned_s: float = 0.0  # when we last said something that the peer answers
     is_listing: bool = False  # our Listed is on its way
     is_listed: bool = False  # the peer's Listed has come
@@ -179,6 +180,9 @@ class Areas:
 
     def _take(self, one: _Open, items: Sequence[RangeItem]) -> None:
         self._report.rounds += 1
+        one.rounds += 1
+        if one.rounds > limits.ROUNDS_MAX:
+            raise RemoteProtocolError("ranges-endless", "a reconciliation comes to no end")
         one.waiting = tuple(items)  # `advance` answers it at once, or when less is under way
 
     def _begin(self, one: _Open) -> Steps[None]:

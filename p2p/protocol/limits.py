@@ -18,6 +18,11 @@ SENTENCE_CHARACTERS_MAX = 512
 
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
+RECONCILIATIONS_PER_S = 2.0  # opened by the peer, on the average
+RECONCILIATIONS_BURST = 256.0  # every area of INTERESTS_MAX twice, authority records apart
+# Frames of ranges in one reconciliation. Two strangers list about 2,000 ids in each, so this is
+# enough for 8,000,000; a peer whose fingerprints never fit could go on for ever.
+ROUNDS_MAX = 4_096
 RANGE_ITEMS_MAX = 2_048  # in one frame
 RANGE_SUFFIX_BYTES_MAX = 512 << 10  # bounds of one frame: an answer repeats them, and must fit too
 RANGES_BYTES = 32 << 10  # a reply stops splitting here; what is left is repeated unsplit
@@ -32,11 +37,16 @@ WANTS_OUTSTANDING_MAX = 4  # thus 1,000 entries, and with ENTRIES_BYTES about 4 
 ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
+MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 
 # Blobs: 8 chunks of 256 KiB in flight are 2 MiB, enough for 200 MB/s at 10 ms.
 BLOB_WINDOW = 8
 BLOB_REQUESTS_MAX = 32  # unanswered requests of one peer: several fetches at once
 FETCHES_MAX = 4
+
+# Above this much that waits to be written a shell asks the store for no more answers, so a
+# connection holds little more, whatever its peer asks. A peer that takes none for ANSWER_S is left.
+UNSENT_BYTES_AIM = MEBIBYTE // 2
 
 # Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
 # answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
@@ -53,7 +63,7 @@ RETRIES_MAX = 3
 RETRY_S = 2.0
 RECONCILE_EVERY_S = 600.0  # finds what no announcement reached
 
-# Frames that cost us work and carry nothing: pings, interests, presentations.
+# Frames that cost us work and carry nothing: pings, pongs, unknown kinds, interests, presentations.
 CONTROL_FRAMES_PER_S = 5.0
 CONTROL_FRAMES_BURST = 64.0
 

@@ -113,6 +113,8 @@ class Pull:
         rest = [id for id in asked.ids if id not in named]
         self._later.extendleft(reversed(rest))
         self._report.entries_missing += len(missing)
+        if self._report.entries_missing > limits.MISSING_MAX:
+            raise RemoteProtocolError("missing", "the peer announces entries it does not give")
         self._settle(missing, is_done=False)
         self._receiving += 1
         self._outbox.run(self._receive(asked.namespace, signed, came))

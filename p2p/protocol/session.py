@@ -100,6 +100,9 @@ class Session:
         self._control = TokenBucket.full(
             limits.CONTROL_FRAMES_PER_S, limits.CONTROL_FRAMES_BURST, now_s=now_s
         )
+        self._reconciliations = TokenBucket.full(
+            limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
+        )
         self._pull = Pull(self._outbox, self.report)
         self._offers = Offers(self._outbox)
         self._areas = Areas(
@@ -140,6 +143,10 @@ class Session:
     def answered(self, id: int, answer: object, *, now_s: float) -> list[Effect]:
         """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
         return self._step(now_s, lambda: self._outbox.answered(id, answer))
+
+    def hear_part(self, *, now_s: float) -> None:
+        """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
+        self._liveness.hear(now_s=now_s)
 
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
@@ -205,8 +212,9 @@ class Session:
     def _hear(self, data: bytes) -> None:
         self._liveness.hear(now_s=self._outbox.now_s)
         frame = decode_frame(data)
-        if frame is None:
-            return  # of a later version that can do without our answer
+        if frame is None:  # of a later version that can do without our answer
+            self._take_control_token()
+            return
         target = TRANSITIONS[self.state].get(type(frame))
         if target is None:
             name = type(frame).__name__
@@ -232,8 +240,11 @@ class Session:
                 self._take_control_token()
                 self._outbox.send(frames.Pong(number))
             case frames.Pong():
+                self._take_control_token()
                 self._liveness.pong(frame, now_s=self._outbox.now_s)
             case frames.Reconcile():
+                if not self._reconciliations.take(now_s=self._outbox.now_s):
+                    raise RemoteProtocolError("flood", "the peer compares again and again")
                 self._is_syncing = True
                 self._areas.opened(frame)
             case frames.Ranges():

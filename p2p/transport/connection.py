@@ -6,8 +6,8 @@
     the node  ──> Session.fetch, …              └─> Close   ends the connection
 
 No rule of the protocol is here. What waits in a queue was asked for within the session's own
-bounds, so no queue needs another; what waits to be written is bounded for a peer that asks on and
-on and reads nothing.
+bounds, so no queue needs another. While a peer does not read what it is sent, the store is not
+asked for more of it, and after a while the peer is given up.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
-from p2p.protocol.frames import encode_frame
-from p2p.protocol.limits import UNSENT_BYTES_MAX
+from p2p.protocol.frames import FRAME_BYTES_MAX, encode_frame
+from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Channel, Role, Session, SessionConfig
 from p2p.transport.answers import Writing, answer
@@ -34,6 +34,8 @@ from p2p.transport.watch import Watch
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
 LAST_WORDS_S = 1.0  # for the frame that says why we close
+# Until somebody said who it is: a Hello has 14 KiB at most, and strangers' buffers add up.
+STRANGER_FRAME_BYTES_MAX = 64 << 10
 
 
 class Connection:
@@ -61,6 +63,8 @@ class Connection:
         self._frames: deque[bytes] = deque()
         self._unsent_bytes = 0  # those in `_frames`, and those the kernel has not taken
         self._unsent = asyncio.Event()
+        self._has_room = asyncio.Event()  # fewer than UNSENT_BYTES_AIM are unsent
+        self._has_room.set()
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
         self._watches: set[Watch] = set()
         self.ended = asyncio.Event()
@@ -93,8 +97,8 @@ class Connection:
                         ("write frames", self._write_frames),
                         ("read frames", self._read_frames),
                         ("keep time", self._keep_time),
-                        ("read the store", lambda: self._ask(self._reads)),
-                        ("write the store", lambda: self._ask(self._writes)),
+                        ("read the store", self._ask_to_read),
+                        ("write the store", self._ask_to_write),
                     )
                 ]
                 reason = await self._closing
@@ -176,6 +180,8 @@ class Connection:
         self._frames.append(data)
         self._unsent.set()
         self._unsent_bytes += len(data)
+        if self._unsent_bytes >= UNSENT_BYTES_AIM:
+            self._has_room.clear()
         if self._unsent_bytes > UNSENT_BYTES_MAX:
             self._close(RemoteProtocolError("unread", "The peer asks, and does not read."))
 
@@ -188,9 +194,11 @@ class Connection:
     async def _read_frames(self) -> None:
         while True:
             before = self._stream.received_bytes
-            frame = await self._stream.read()
+            longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
+            frame = await self._stream.read(longest)
             self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
             self._carry_out(self.session.receive(frame, now_s=self._clock()))
+            await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
 
     async def _write_frames(self) -> None:
         while True:
@@ -204,19 +212,33 @@ class Connection:
         before = self._stream.sent_bytes
         await self._stream.write(frames)
         self._unsent_bytes -= sum(map(len, frames))
+        if self._unsent_bytes < UNSENT_BYTES_AIM:
+            self._has_room.set()
         self.session.count_bytes(received=0, sent=self._stream.sent_bytes - before)
 
     async def _keep_time(self) -> None:
+        heard_bytes = 0
         while True:
             await asyncio.sleep(TICK_S)
+            if self._stream.received_bytes != heard_bytes:
+                heard_bytes = self._stream.received_bytes
+                self.session.hear_part(now_s=self._clock())
             self._carry_out(self.session.tick(now_s=self._clock()))
 
-    async def _ask(self, queries: asyncio.Queue[Query]) -> None:
+    async def _ask_to_read(self) -> None:
+        while True:
+            query = await self._reads.get()
+            await self._has_room.wait()
+            await self._ask(query)
+
+    async def _ask_to_write(self) -> None:
         """One query after the other, so that entries are appended in the order they came."""
         while True:
-            query = await queries.get()
-            reply = await answer(self._store, query.question, source=self.device.hex())
-            self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
+            await self._ask(await self._writes.get())
+
+    async def _ask(self, query: Query) -> None:
+        reply = await answer(self._store, query.question, source=self.device.hex())
+        self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _say_the_rest(self) -> None:
         """The frames that were due before the close, if the peer still takes them."""

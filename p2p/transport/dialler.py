@@ -18,6 +18,9 @@ from p2p.transport.address import Address
 from p2p.transport.network import Network
 
 HINT_ATTEMPTS = 5
+# A session that lasted so long was of use. Shorter ones, as with two devices of one key that push
+# each other out for ever, are tried less and less often.
+STEADY_S = 10.0
 HOPELESS = ("self", "address")  # this node, or no address at all
 ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are bounded
 
@@ -67,9 +70,11 @@ class Dialler:
             while hint.source == "static" or attempts_left:
                 attempts_left -= 1
                 try:
+                    began_s = self._clock()
                     device = await self._be_connected(found, device)
-                    backoff.reset()
                     attempts_left = HINT_ATTEMPTS
+                    if self._clock() - began_s >= STEADY_S:
+                        backoff.reset()
                 except SyncError as error:
                     found.last_error = error.sentence
                     if error.code in HOPELESS:

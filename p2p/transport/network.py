@@ -5,6 +5,7 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,13 @@ from crdt.blob import BlobId
 from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
-from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Role, SessionConfig
@@ -20,8 +27,13 @@ from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.stream import Binder, FrameStream, close_quietly, open_stream
 
+LOG = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0
-INBOUND_MAX = 128  # connections accepted at once, handshakes included: 128 × 2 MiB of buffers
+# Connections accepted at once, handshakes included; a stranger's buffers hold 200 KB. Where there
+# is no room, those who have not said who they are make it, the oldest first, so that whoever opens
+# connections and says nothing keeps nobody out.
+INBOUND_MAX = 128
+INBOUND_OF_HOST_MAX = 64  # half: one host cannot shut out all the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,19 @@ class PeerSaid:
 NetworkEvent = PeerCame | PeerWent | PeerSaid
 
 
+@dataclass(eq=False, slots=True)
+class _Inbound:
+    """A connection that somebody opened to us."""
+
+    host: str
+    writer: asyncio.StreamWriter
+    connection: Connection | None = None  # once the channel stands
+
+    @property
+    def is_known(self) -> bool:
+        return self.connection is not None and self.connection.is_greeted
+
+
 class NoPeerHasIt(SyncError):
     """No connected peer could give the blob."""
 
@@ -78,7 +103,7 @@ class Network:
         self._notify = notify
         self._tasks = tasks
         self._connections: dict[bytes, Connection] = {}
-        self._inbound = 0
+        self._inbound: list[_Inbound] = []  # the oldest first
         self._binder = Binder(
             make=lambda static: make_payload(config.device, static), check=check_payload
         )
@@ -97,22 +122,38 @@ class Network:
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
         peer = writer.get_extra_info("peername")
-        if peer is None or self._inbound >= INBOUND_MAX:
+        if peer is None or not self._make_room(peer[0]):
             writer.transport.abort()
             return
+        one = _Inbound(peer[0], writer)
+        self._inbound.append(one)
         address = str(Address(peer[0], peer[1]))
-        self._tasks.create_task(self._receive(reader, writer, address), name=f"peer {address}")
+        self._tasks.create_task(self._receive(reader, one, address), name=f"peer {address}")
+
+    def _make_room(self, host: str) -> bool:
+        """Whether one more of `host` may come; a stranger that says nothing may have to go."""
+        rivals = [one for one in self._inbound if one.host == host]
+        if len(rivals) < INBOUND_OF_HOST_MAX:
+            rivals = self._inbound
+            if len(rivals) < INBOUND_MAX:
+                return True
+        silent = next((one for one in rivals if not one.is_known), None)
+        if silent is not None:
+            self._inbound.remove(silent)
+            silent.writer.transport.abort()
+        return silent is not None
 
     async def _receive(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+        self, reader: asyncio.StreamReader, inbound: "_Inbound", address: str
     ) -> None:
-        self._inbound += 1
         try:
-            await self.serve(await self._open(reader, writer, Role.RESPONDER, address))
+            inbound.connection = await self._open(reader, inbound.writer, Role.RESPONDER, address)
+            await self.serve(inbound.connection)
         except SyncError as error:
             self._notify(PeerWent(address, None, error))
         finally:
-            self._inbound -= 1
+            if inbound in self._inbound:
+                self._inbound.remove(inbound)
 
     async def reach(self, address: Address) -> Connection:
         """A channel to `address`; `serve` it next. Raises `SyncError` where there is none."""
@@ -152,6 +193,9 @@ class Network:
             self._connections[connection.device] = connection
         try:
             reason = await connection.run()
+        except Exception:  # a bug of ours costs this session, not the node
+            LOG.exception("the session with %s failed", connection.address)
+            reason = LocalProtocolError("internal-error", "This node could not go on.")
         finally:
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
@@ -203,6 +247,11 @@ class Network:
             raise PeerTimeout("handshake-timeout", "The handshake took too long.") from error
         except CrdtError as error:
             raise RemoteProtocolError("handshake", str(error)) from error
+        except SyncError:
+            raise
+        except Exception as error:  # a bug of ours costs this connection, not the node
+            LOG.exception("a handshake failed")
+            raise LocalProtocolError("internal-error", "This node could not go on.") from error
         if stream.device == self.device:
             raise PeerLeft("self", "This address is the node itself.")
         return stream

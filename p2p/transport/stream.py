@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crdt.keys import DeviceKey
-from p2p.protocol.errors import PeerLeft, RemoteProtocolError
+from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX
+from p2p.protocol.limits import ANSWER_S
 from p2p.transport.noise import PLAINTEXT_BYTES_MAX, NoiseCipher, NoiseHandshake
 
 HANDSHAKE_BYTES_MAX = 4_096  # a payload has a key and a signature; anything longer is no handshake
@@ -44,11 +45,11 @@ class FrameStream:
         self.received_bytes = 0
         self.sent_bytes = 0
 
-    async def read(self) -> bytes:
+    async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""
         await self._fill(4)
         size = int.from_bytes(self._plain[:4], "big")
-        if not 0 < size <= FRAME_BYTES_MAX:  # before anything of that size is waited for
+        if not 0 < size <= size_bytes_max:  # before anything of that size is waited for
             raise RemoteProtocolError("frame-length", f"a frame of {size} bytes is announced")
         await self._fill(4 + size)
         frame = bytes(self._plain[4 : 4 + size])
@@ -56,16 +57,15 @@ class FrameStream:
         return frame
 
     async def write(self, frames: list[bytes]) -> None:
-        """Sends `frames` in order; returns once the kernel has taken all but `SEND_BYTES_MAX`."""
+        """Sends `frames` in order; returns once the kernel has taken all but `SEND_BYTES_MAX`.
+
+        Raises `PeerLeft`; `PeerTimeout` where the peer takes nothing for `ANSWER_S`.
+        """
         plain = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
         for start in range(0, len(plain), PLAINTEXT_BYTES_MAX):
             message = self._cipher.encrypt(plain[start : start + PLAINTEXT_BYTES_MAX])
-            self._writer.write(len(message).to_bytes(2, "big") + message)
+            await _send(self._writer, message)
             self.sent_bytes += 2 + len(message)
-        try:
-            await self._writer.drain()
-        except OSError as error:
-            raise PeerLeft("connection-lost", str(error) or type(error).__name__) from error
 
     async def close(self) -> None:
         """Ends the connection; what the kernel has not sent yet may be lost."""
@@ -126,8 +126,13 @@ async def close_quietly(writer: asyncio.StreamWriter) -> None:
 
 
 async def _send(writer: asyncio.StreamWriter, message: bytes) -> None:
-    writer.write(len(message).to_bytes(2, "big") + message)
+    """Raises `PeerLeft`; `PeerTimeout` where the peer takes nothing for `ANSWER_S`."""
     try:
-        await writer.drain()
-    except OSError as error:
+        # Where the peer was reset, asyncio drops what is written, and uvloop raises RuntimeError.
+        writer.write(len(message).to_bytes(2, "big") + message)
+        async with asyncio.timeout(ANSWER_S):
+            await writer.drain()
+    except TimeoutError as error:  # it is an OSError too
+        raise PeerTimeout("unread", "the peer does not read what it is sent") from error
+    except (OSError, RuntimeError) as error:
         raise PeerLeft("connection-lost", "the peer closed the connection") from error

@@ -18,6 +18,7 @@ class Limits(msgspec.Struct, frozen=True):
     type_section_bytes: int = 65_536  # 7,066; one group of 900,000 types takes 256 MB
     imports: int = 1_000  # 791 with dynamic linking, else 97
     exports: int = 100_000  # 75,111 with dynamic linking, else 241
+    signature_values: int = 1_000_000  # 565 of ten; wasmtime's own bound, met before text is made
     locals: int = 1_000_000  # 237,260; 20,000 functions of 50,000 locals are 160 kB
     body_bytes: int = 1 << 20  # 905,829; 6 MB of if/else in one body take 1.9 GB
     data_segments: int = 100_000  # 98,450 in a Go program, else 28,951

@@ -8,8 +8,9 @@ the same name is what its dependents must write.
 import unicodedata
 
 # Controls (Cc), invisible and bidirectional format characters (Cf), line and paragraph separators
-# (Zl, Zp): each of them shows something else than what is compared.
-UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# (Zl, Zp): each of them shows something else than what is compared. Half a character (Cs) cannot be
+# written at all.
+UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def unsafe(name: str) -> str | None:

@@ -87,6 +87,7 @@ class Outline:
     custom_bytes: int = 0
     custom_sections: int = 0
     locals: int = 0
+    signature_values: int = 0  # parameters and results of all functions imported and exported
 
     def section_at(self, at: int) -> str:
         """The name of the section that holds byte `at`; empty for the header."""
@@ -237,7 +238,7 @@ class SectionReader:
         match kind:
             case "function":
                 self.outline.functions.append(self.body.uint())
-                type = str(self.function_type(self.outline.functions[-1]))
+                type = str(self.signature(self.outline.functions[-1]))
             case "table":
                 self.body.value_type()
                 self.body.range()
@@ -259,7 +260,7 @@ class SectionReader:
             return Exported(name, kind, UNKNOWN_TYPE)
         if index >= len(self.outline.functions):
             raise Refused("invalid", f"exports function {index}, which is not there", at=start)
-        type = self.function_type(self.outline.functions[index])
+        type = self.signature(self.outline.functions[index])
         self.outline.signatures[name] = type
         return Exported(name, kind, str(type))
 
@@ -269,6 +270,14 @@ class SectionReader:
             detail = f"unknown kind {kind} of import or export"
             raise Refused("malformed", detail, at=self.body.at - 1)
         return KINDS[kind]
+
+    def signature(self, index: int) -> FunctionType:
+        """A type that will be shown: a file of 1 MB may name one of 1,000 values 100,000 times."""
+        type = self.function_type(index)
+        self.outline.signature_values += 1 + len(type.params) + len(type.results)
+        most = self.limits.signature_values
+        check_limit(self.outline.signature_values, "values in signatures", most, self.body.at)
+        return type
 
     def function_type(self, index: int) -> FunctionType:
         type = self.outline.types[index] if index < len(self.outline.types) else None

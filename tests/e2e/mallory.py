@@ -4,22 +4,26 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from crdt.area import Area
-from crdt.change import Signer, device_capabilities
+from crdt.change import MAGIC, SignedEntry, Signer, device_capabilities
+from crdt.digest import payload_digest
 from crdt.ed25519 import SigningKey
+from crdt.entry import Entry, encode_entry
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from crdt.order import ITEM_ID_BYTES
+from crdt.path import ChangePath
 from p2p.protocol import frames
 from p2p.protocol.errors import PeerLeft
-from p2p.protocol.frames import Frame, decode_frame, encode_frame
+from p2p.protocol.frames import Frame, SentEntry, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.transport.address import Address
 from p2p.transport.stream import Binder, FrameStream, open_stream
 
 EVERYTHING = encode_area(Area())
-HEAR_S = 30.0  # for the node's next word; it may be busy with others
+HEAR_S = 60.0  # for the node's next word; it may be busy with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,11 @@ class Mallory:
         at = Address.parse(address)
         reader, writer = await asyncio.open_connection(at.host, at.port)
         binder = Binder(lambda static: make_payload(self.device, static), check_payload)
-        async with asyncio.timeout(HEAR_S):
-            stream = await open_stream(
-                reader, writer, static_private=os.urandom(32), is_initiator=True, binder=binder
-            )
         try:
+            async with asyncio.timeout(HEAR_S):
+                stream = await open_stream(
+                    reader, writer, static_private=os.urandom(32), is_initiator=True, binder=binder
+                )
             yield Call(self, stream)
         finally:
             writer.transport.abort()
@@ -54,9 +58,28 @@ class Mallory:
         """A session that is open: greeted, and both want everything."""
         async with self.calls(address) as call:
             await call.say(call.hello(), frames.Present(()), call.wish())
-            for _ in range(3):
-                await call.hear()
+            await call.hear_until(frames.Interests)
             yield call
+
+    def forges(
+        self,
+        raw: bytes,
+        *,
+        author: bytes = b"",
+        capability: bytes = b"",
+        namespace: bytes = COMMONS,
+        timestamp: int = 1,
+        more_bytes: int = 0,
+    ) -> SignedEntry:
+        """An entry that her device signed, whatever it carries, in whoever's name."""
+        payload = MAGIC + b"\0" + bytes(32) + payload_digest(raw) + raw
+        digest = payload_digest(payload)
+        subspace = AuthorKey(author or self.root.public)
+        place = ChangePath("pub", "mod", b"bomb", 0, DeviceKey(self.device.public), 1, digest)
+        size = len(payload) + more_bytes
+        entry = Entry(type(COMMONS)(namespace), subspace, place.path(), timestamp, size, digest)
+        signature = self.device.sign(encode_entry(entry))
+        return SignedEntry(entry, capability or self.signer.capabilities["pub"], signature, payload)
 
 
 @dataclass(slots=True)
@@ -65,6 +88,7 @@ class Call:
 
     mallory: Mallory
     stream: FrameStream
+    given: int = 0  # entries
 
     def hello(self) -> frames.Hello:
         """An honest one."""
@@ -85,6 +109,12 @@ class Call:
     async def say(self, *said: Frame) -> None:
         await self.stream.write([encode_frame(frame) for frame in said])
 
+    async def say_plain(self, data: bytes) -> None:
+        """Encrypted, but no frame: its length is whatever it begins with."""
+        stream = self.stream
+        message = stream._cipher.encrypt(data)  # pyright: ignore[reportPrivateUsage]  no honest need
+        stream._writer.write(len(message).to_bytes(2, "big") + message)  # pyright: ignore[reportPrivateUsage]
+
     async def hear(self) -> Frame:
         """The node's next frame. Raises `PeerLeft` where it hung up."""
         async with asyncio.timeout(HEAR_S):
@@ -92,37 +122,41 @@ class Call:
         assert frame is not None
         return frame
 
-    async def hear_until(self, kind: type[Frame]) -> Frame:
-        while not isinstance(frame := await self.hear(), kind):
+    async def hear_until(self, *kinds: type[Frame]) -> Frame:
+        while not isinstance(frame := await self.hear(), (*kinds, frames.Bye)):
             pass
+        if isinstance(frame, frames.Bye):
+            raise PeerLeft(frame.code, frame.sentence)
         return frame
 
     async def last_words(self) -> str:
         """Why the node hung up; empty where it did not say."""
-        code = ""
         try:
             while True:
-                frame = await self.hear()
-                if isinstance(frame, frames.Bye):
-                    code = frame.code
-        except PeerLeft:
-            return code
+                await self.hear_until(frames.Bye)
+        except PeerLeft as left:
+            return "" if left.code == "connection-lost" else left.code
 
-    async def offers(self, entries: Sequence[frames.SentEntry], ids: Sequence[bytes]) -> None:
-        """Announces `ids`, and answers what is asked with `entries`, in the same places."""
-        by_id = dict(zip(ids, entries, strict=True))
-        capability = self.mallory.signer.capabilities["pub"]
-        await self.say(frames.Have(COMMONS, b"".join(ids), False))
+    async def offers(self, entries: Sequence[SignedEntry]) -> None:
+        """Gives them, until the node has dealt with them all. Raises `PeerLeft` if it hangs up."""
+        by_id = {signed.id[:ITEM_ID_BYTES]: signed for signed in entries}
+        await self.say(frames.Have(COMMONS, b"".join(by_id), False))
         while by_id:
             want = await self.hear_until(frames.Want)
             assert isinstance(want, frames.Want)
             asked = [want.ids[at : at + 16] for at in range(0, len(want.ids), 16)]
-            given = tuple(replace_nothing(by_id.pop(id)) for id in asked if id in by_id)
-            await self.say(frames.Entries(want.number, (capability,), given, b""))
+            given = [by_id.pop(id) for id in asked]
+            table = list(dict.fromkeys(signed.capability for signed in given))
+            sent = tuple(_sent(signed, table) for signed in given)
+            self.given += len(sent)
+            await self.say(frames.Entries(want.number, tuple(table), sent, b""))
+        owed = len({signed.id[:ITEM_ID_BYTES] for signed in entries})
+        while owed:
+            credit = await self.hear_until(frames.Credit)
+            assert isinstance(credit, frames.Credit)
+            owed -= credit.ids
 
 
-def replace_nothing(entry: frames.SentEntry) -> frames.SentEntry:
-    return entry
-
-
-_ = replace
+def _sent(signed: SignedEntry, table: Sequence[bytes]) -> SentEntry:
+    place = table.index(signed.capability)
+    return SentEntry(place, encode_entry(signed.entry), signed.signature, signed.payload)

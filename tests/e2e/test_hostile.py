@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from node.commands.nodes import LocalNode
+from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.story import Shell, StartNode, answering, make_module
 
 pytestmark = pytest.mark.alone
@@ -25,7 +25,8 @@ def ask(at: LocalNode, request: bytes) -> int:
     with socket.create_connection((host, int(port)), timeout=ANSWER_S) as connection:
         try:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            if b"Connection: close" not in request:  # nothing else tells the node to give up
+                connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(1 << 16)
         except (BrokenPipeError, ConnectionResetError):
             return 0
@@ -38,6 +39,10 @@ def request(at: LocalNode, line: str, *headers: str, body: bytes = b"", host: st
     if body:
         head += [f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def sources(at: LocalNode) -> set[str]:
+    return {one["source"] for one in at.client.get("/api/refused")["refused"]}
 
 
 def test_hostile_http(node: StartNode) -> None:
@@ -82,6 +87,16 @@ def test_a_body_beyond_the_limit_is_not_read(node: StartNode) -> None:
     assert alice.client.get("/healthz") == {"status": "ok"}
 
 
+def test_a_head_that_never_ends(node: StartNode) -> None:
+    alice = node("alice")
+    host, _, port = alice.ready["api"].removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=ANSWER_S) as endless:
+        endless.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            endless.sendall(b"a" * (64 << 20))
+    assert alice.client.get("/healthz") == {"status": "ok"}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_at_the_peers_door(seed: int, node: StartNode) -> None:
     alice = node("alice")
@@ -93,6 +108,7 @@ def test_noise_at_the_peers_door(seed: int, node: StartNode) -> None:
             stranger.sendall(random.randbytes(size))
     with socket.create_connection((host, int(port)), timeout=ANSWER_S):
         assert alice.client.get("/api/status")["state"] == "ready"
+    wait_for("the noise to be listed", ANSWER_S, lambda: sources(alice) == {host})
     assert alice.client.get("/api/peers")["peers"] == []
 
 
@@ -118,6 +134,9 @@ def test_a_module_that_cannot_be_taken(
     assert ran.code in (code, 7), ran
     assert ran.answer["detail"]
     assert alice.client.get("/api/modules")["modules"] == []
+    (listed,) = shell(alice, "refused").answer["refused"]
+    assert listed["code"] == ran.answer["code"]
+    assert shell(alice, "verify", str(folder)).code == 7
 
 
 def test_a_publish_reads_nothing_outside_of_its_folder(

@@ -123,3 +123,39 @@ def test_yank_and_rate(node: StartNode, shell: Shell, tmp_path: Path) -> None:
         return (rating is not None and rating["count"] == 1) or None
 
     wait_for("the rating to reach alice", ARRIVE_S, rated)
+
+
+def test_a_directory_is_published_in_the_order_of_its_needs(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    both = tmp_path / "both"
+    make_module(
+        both / "a", "io.test.a", "1.0.0", answering(1), '[dependencies]\n"io.test.b" = "*"\n'
+    )
+    make_module(both / "b", "io.test.b", "1.0.0", answering(2))
+    ran = shell(alice, "publish", str(both))
+    assert ran.code == 0, ran
+    modules = [one["module"].rpartition("/")[2] for one in ran.answer["published"]]
+    assert modules == ["io.test.b", "io.test.a"]
+
+
+def test_nothing_goes_back_unasked(node: StartNode, shell: Shell, tmp_path: Path) -> None:
+    """An install that would lower what nobody named, where nobody can be asked, says so."""
+    alice = node("alice")
+    for version in ("1.0.0", "2.0.0"):
+        folder = make_module(tmp_path / version, "io.test.base", version, answering(1))
+        assert shell(alice, "publish", str(folder)).code == 0
+    needs = '[dependencies]\n"io.test.base" = "^1"\n'
+    folder = make_module(tmp_path / "old", "io.test.old", "1.0.0", answering(2), needs)
+    assert shell(alice, "publish", str(folder)).code == 0
+    assert shell(alice, "install", "io.test.base").code == 0
+
+    refused = shell(alice, "install", "io.test.old")
+    assert (refused.code, refused.answer["code"]) == (6, "would-downgrade")
+    assert "2.0.0 → 1.0.0" in refused.answer["detail"]
+    (kept,) = shell(alice, "list").answer["installed"]
+    assert kept["version"] == "2.0.0"
+
+    assert shell(alice, "install", "io.test.old", "--yes").code == 0
+    assert {row["version"] for row in shell(alice, "list").answer["installed"]} == {"1.0.0"}

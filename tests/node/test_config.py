@@ -80,3 +80,19 @@ def test_reads_are_open_on_loopback_alone() -> None:
         assert load_config({"api.host": host}, {}, "").config.api.is_loopback is is_open
     assert not load_config({"api.host": "0.0.0.0"}, {}, "").config.api.is_loopback
     assert not load_config({"api.host": "node.lan"}, {}, "").config.api.is_loopback
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("p2p.listen", "banana", "'banana' is not HOST:PORT"),
+        ("p2p.peers", "a:1,b", "['a:1', 'b'] is not HOST:PORT"),
+        ("api.allowed_origins", "x", "['x'] is not http(s)://HOST:PORT"),
+        ("api.port", "x", "Expected `int`, got `str`"),
+    ],
+)
+def test_what_a_setting_must_be_is_said_in_words(name: str, text: str, why: str) -> None:
+    variable = variable_of(name)
+    with pytest.raises(BadSetting) as failed:
+        load_config({}, {variable: text}, "")
+    assert str(failed.value) == f"{name} (from {variable}): {why}"

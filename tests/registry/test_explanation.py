@@ -51,6 +51,32 @@ def test_a_range_without_a_version_says_what_there_is() -> None:
     assert "There is no a in ^3; the newest here is 2.1.3." in error.detail
 
 
+def test_a_pre_release_alone_is_not_taken_and_that_is_said() -> None:
+    packages: dict[str, dict[str, str]] = {"a 2.0.0-rc.1": {}}
+    hint = "2.0.0-rc.1 is here, but a range must name a pre-release to take one."
+    assert f"There is no release of a in ^2; {hint}" in explained(packages, {"a": "^2"}).detail
+    assert f"There is no release of a; {hint}" in explained(packages, {"a": "*"}).detail
+
+
+def test_a_range_that_takes_nothing_is_called_so() -> None:
+    error = explained({"a 1.0.0": {"b": ">2 <1"}, "b 1.0.0": {}}, {"a": "*"})
+    assert "a 1.0.0 needs b >2 <1, which no version can be." in error.detail.splitlines()
+
+
+def test_a_long_chain_is_told_by_its_facts_alone() -> None:
+    packages = {f"p{at} 1.0.0": {f"p{at + 1}": "^1"} for at in range(9)}
+    error = explained(
+        {**packages, "p9 1.0.0": {"z": "^1"}, "z 1.0.0": {}, "z 2.0.0": {}}, {"p0": "*", "z": "^2"}
+    )
+    assert error.detail.splitlines() == [
+        "You ask for p0 in any version.",
+        "You ask for z ^2.",
+        *(f"p{at} 1.0.0 needs p{at + 1} ^1." for at in range(9)),
+        "p9 1.0.0 needs z ^1.",
+        "So no set of versions fits: no z is both ^1 (for p9 1.0.0) and ^2 (for you).",
+    ]
+
+
 def test_what_was_left_out_is_told_with_its_reason() -> None:
     error = explained({"a 1.0.0!": {}, "a 1.1.0": {"a": "*"}}, {"a": "^1"})
     assert "No version of a in ^1 may be used: 1.0.0 was yanked, 1.1.0 depends on itself." in (

@@ -1,4 +1,5 @@
 import random
+import time
 import tomllib
 
 import pytest
@@ -6,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import InvalidLock
-from registry.lockfile import Lock, LockedPackage, check_lock, lock_of, parse_lock, write_lock
+from registry.lockfile import (
+    PACKAGES_MAX,
+    Lock,
+    LockedPackage,
+    check_lock,
+    lock_of,
+    parse_lock,
+    write_lock,
+)
 from registry.versions import Version
 from tests.registry.people import ALICE_DID, BOB_DID
 
@@ -77,6 +86,11 @@ def test_a_merge_conflict_is_recognised_with_its_line() -> None:
     ("old", "new", "said"),
     [
         ("version = 1\n", "version = 2\n", "format 2"),
+        ("version = 1\n", "version = 2\nnew = 1\n", "format 2"),
+        ("version = 1\n", "", "does not say its version"),
+        ("version = 1\n", "version = true\n", "no lock format"),
+        ("version = 1\n", f"version = 0x{'f' * 5_000}\n", "no lock format"),
+        ("version = 1\n", "version = 1\npackages = 1\n", "did you mean package?"),
         ("version = 1\n", "version = \n", "line 2"),
         ("version = 1\n", "version = 1\nextra = 1\n", "extra"),
         ('version = "1.2.0"', 'version = "1.2"', "not a version"),
@@ -106,6 +120,14 @@ def test_a_package_stands_once() -> None:
 
 def test_a_lock_has_a_size() -> None:
     assert "more than" in refused("#" * (5 << 20)).detail
+
+
+def test_many_packages_do_not_stall() -> None:
+    """The line of each was once counted from the beginning: 300,000 took three minutes."""
+    start = time.monotonic()
+    assert "packages, at most" in refused("version = 1\n" + "[[package]]\n" * 50_000).detail
+    assert refused("version = 1\n" + "[[package]]\n" * PACKAGES_MAX).line == 2
+    assert time.monotonic() - start < 5
 
 
 @given(st.text())

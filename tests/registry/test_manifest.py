@@ -60,6 +60,7 @@ def test_a_manifest_says_all_there_is_to_say() -> None:
 def test_the_least_manifest_has_an_id_a_version_and_a_file() -> None:
     manifest = parse_manifest(LEAST)
     assert manifest.name == "b"
+    assert parse_manifest(f'{LEAST}name = " "\n').name == "b"
     assert [warning.partition(":")[0] for warning in manifest.warnings] == [
         "no license",
         "no description",
@@ -93,6 +94,8 @@ def test_everything_wrong_is_said_at_once_with_key_and_line() -> None:
         ('name = "\\u202egnp.exe"', "/module/name", "RIGHT-TO-LEFT OVERRIDE"),
         (f'name = "{"n" * 65}"', "/module/name", "65 characters"),
         (f'description = "{"d" * 1001}"', "/module/description", "at most 1000"),
+        ('name = "half \ud800"', "/module/name", "U+D800"),
+        ('license = ""', "/module/license", "leave it out"),
         ('license = "MIT OR"', "/module/license", "ends too early"),
         ('license = "(MIT"', "/module/license", "without its )"),
         ('license = "do what you like"', "/module/license", "out of place"),
@@ -105,6 +108,7 @@ def test_everything_wrong_is_said_at_once_with_key_and_line() -> None:
         ('readme = "docs/"', "/module/readme", "no file"),
         ('[dependencies]\n"a.b" = "^1"', "/dependencies/a.b", "cannot need itself"),
         ('[dependencies]\n"c.d" = ">2 <1"', "/dependencies/c.d", "no version at all"),
+        ('[dependencies]\nc.d = "1"', "/dependencies/c", "write the id in quotes"),
         ('[dependencies]\n"c.d" = 1', "/dependencies/c.d", "must be a text"),
         ('[dependencies."c.d"]\nverson = "1"', "/dependencies/c.d/verson", "mean version?"),
         ('[dependencies."c.d"]\noptional = 1', "/dependencies/c.d/optional", "true or false"),

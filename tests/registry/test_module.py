@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crdt import cbor
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, AuthorKey
 from registry import module, publication
@@ -23,6 +24,8 @@ from tests.registry.people import (
     WASM,
     Record,
     dice_document,
+    manifest_of,
+    signed_release,
 )
 
 NEEDS = '[dependencies]\n"org.example.chance" = "^1.0"\n'
@@ -102,6 +105,30 @@ def test_a_bad_version_is_left_out_and_named() -> None:
         "version '1.0.5'", "version '1.0.6'", "version '1.0.7'", "version '1.1.0'",
         "version 'latest'",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\u202eb", "../a"])
+def test_an_export_whose_name_shows_as_another_is_not_listed(name: str) -> None:
+    value = copy.deepcopy(DICE_RECORD.value)
+    value["versions"]["1.1.0"]["exports"] = cbor.encode([[name, "function", "() -> ()"]])
+    found = module_of(DICE_RECORD.id, value)
+    assert [each.version for each in found.versions] == ["1.0.0", "2.0.0-rc.1"]
+    assert "its export" in found.problems[0]
+
+
+def test_a_list_shows_the_newest_that_it_can_hold() -> None:
+    value = copy.deepcopy(DICE_RECORD.value)
+    full = {**value["versions"]["1.0.0"], "changelog": "c" * module.CHANGELOG_BYTES_MAX}
+    numbers = range(module.VERSIONS_BYTES_MAX // module.CHANGELOG_BYTES_MAX)
+    for version in (f"3.{number}.0" for number in numbers):
+        statement = signed_release(manifest_of(version)).statement
+        value["versions"][version] = {**full, "statement": statement}
+    found = module_of(DICE_RECORD.id, value)
+    assert found.latest_version == found.versions[-1].version == f"3.{numbers[-1]}.0"
+    assert 500 < len(found.versions) < len(numbers)
+    hidden = len(value["versions"]) - len(found.versions)
+    assert found.problems == (f"{hidden} old versions are not shown",)
+    assert len(msgspec.json.encode(found)) < 2 * module.VERSIONS_BYTES_MAX
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def test_a_downgrade_is_called_one() -> None:
     assert found.remove == (Placed("map", "1.0.0"),)
 
 
+def test_a_release_is_an_upgrade_of_its_own_pre_release() -> None:
+    index = index_of({"dice 2.0.0-rc.1": {}, "dice 2.0.0": {}})
+    up = plan(installed(dice="2.0.0-rc.1"), resolve(index, {"dice": "2.0.0"}))
+    assert up == Plan(upgrade=(Moved("dice", "2.0.0-rc.1", "2.0.0"),))
+    down = plan(installed(dice="2.0.0"), resolve(index, {"dice": "2.0.0-rc.1"}))
+    assert down == Plan(downgrade=(Moved("dice", "2.0.0", "2.0.0-rc.1"),))
+
+
 def test_the_same_again_changes_nothing() -> None:
     before = installed(dice="1.0.0", chance="1.0.0")
     assert plan(before, resolve(INDEX, {"dice": "^1"})).changes_nothing

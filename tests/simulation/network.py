@@ -28,7 +28,7 @@ from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.frames import Frame, encode_frame
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Channel, Role, Session, SessionConfig
-from p2p.transport.answers import answer
+from p2p.transport.answers import Writing, answer
 from storage.appended import AppendedEvent, Listener
 from tests.simulation.people import Person
 
@@ -185,8 +185,11 @@ class Network:
         self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
 
     def after(self, delay_s: float, act: Callable[[], Awaitable[None]]) -> None:
+        self.at(self.now_s + delay_s, act)
+
+    def at(self, time_s: float, act: Callable[[], Awaitable[None]]) -> None:
         self._planned += 1  # first planned, first done, where times are equal
-        heapq.heappush(self._agenda, (self.now_s + delay_s, self._planned, act))
+        heapq.heappush(self._agenda, (time_s, self._planned, act))
 
     async def run(self, until_s: float) -> None:
         while self._agenda and self._agenda[0][0] <= until_s:
@@ -250,13 +253,13 @@ class Network:
                 other.session.count_bytes(received=size, sent=0)
                 self.carry_out(other, other.session.receive(data, now_s=self.now_s))
 
-        self.after(other.arrives_s - self.now_s, arrive)
+        self.at(other.arrives_s, arrive)
 
     def _ask(self, end: End, id: int, question: ask.Question) -> None:
         delay_s = 0.0 if self._delay_s is not None else self.random.expovariate(50)
-        if isinstance(question, ask.Receive):
-            end.answers_s = max(end.answers_s, self.now_s + delay_s)
-            delay_s = end.answers_s - self.now_s
+        answer_s = self.now_s + delay_s
+        if isinstance(question, Writing):
+            answer_s = end.answers_s = max(end.answers_s, answer_s)
 
         async def reply() -> None:
             node = end.node
@@ -269,7 +272,7 @@ class Network:
                 return
             self.carry_out(end, end.session.answered(id, given, now_s=self.now_s))
 
-        self.after(delay_s, reply)
+        self.at(answer_s, reply)
 
     async def _tick(self, end: End) -> None:
         if not end.is_cut:
@@ -288,7 +291,7 @@ class Network:
             async def lose() -> None:
                 self._drop(other)
 
-            self.after(max(0.0, other.arrives_s - self.now_s) + 0.001, lose)
+            self.at(max(self.now_s, other.arrives_s), lose)
 
     def _drop(self, end: End) -> None:
         end.is_cut = True

@@ -69,7 +69,9 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
     if counts.left_out:
-        warnings.append(f"{counts.left_out} changes are held but do not count; see `panspermia refused`")
+        warnings.append(
+            f"{counts.left_out} changes are held but do not count; see `panspermia refused`"
+        )
     return warnings
 
 

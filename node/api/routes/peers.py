@@ -9,13 +9,11 @@ from node.api.models import (
     PageQuery,
     Peer,
     Peers,
-    RefusedNote,
-    RefusedPage,
     SyncReports,
     SyncWanted,
 )
 from node.errors import NotFound
-from node.refusals import refused_page
+from node.refusals import RefusedNote, RefusedPage, refused_page
 from node.wiring import Node
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.commands.publish import bytes_of, module_folders, read_module
+from node.commands.publish import ModuleFiles, bytes_of, in_order, module_folders, read_module
 from node.failure import Failure
 
 MANIFEST = '[module]\nid = "io.test.m"\nwasm = "m.wasm"\nreadme = "README.md"\n'
@@ -97,3 +97,30 @@ def test_a_directory_of_modules(folder: Path) -> None:
     with pytest.raises(Failure) as failed:
         list(module_folders(folder / "m.wasm"))
     assert failed.value.exit == 5
+
+
+def files(folder: Path, id: str, *needs: str) -> ModuleFiles:
+    return ModuleFiles(folder, "", b"", None, id, frozenset(needs))
+
+
+def test_what_others_need_goes_first(folder: Path) -> None:
+    a, b, c, d = (
+        files(folder, "io.a", "io.d", "io.elsewhere"),
+        files(folder, "io.b"),
+        files(folder, "io.c", "io.a"),
+        files(folder, "io.d"),
+    )
+    order = in_order([a, b, c, d])
+    assert sorted(map(order.index, (a, b, c, d))) == [0, 1, 2, 3]
+    assert order.index(d) < order.index(a) < order.index(c)
+    circle = [files(folder, "io.a", "io.b"), files(folder, "io.b", "io.a")]
+    assert in_order(circle) == circle
+
+
+def test_needs_are_read_from_the_manifest(folder: Path) -> None:
+    needs = '[dependencies]\n"io.b" = "^1"\n"did:key:z6Mk/io.c" = "*"\n'
+    (folder / "gen.toml").write_text(MANIFEST + needs)
+    module = read_module(folder)
+    assert (module.id, sorted(module.needs)) == ("io.test.m", ["io.b", "io.c"])
+    (folder / "gen.toml").write_text("dependencies = 7\n" + MANIFEST)
+    assert not read_module(folder).needs

@@ -110,6 +110,9 @@ async def test_results_of_every_number_type(workers: Workers) -> None:
         ("add", (0.5, 0), "wrong-arguments", "argument 1 (0.5) is no i32"),
         ("add", (0, 1 << 64), "wrong-arguments", "argument 2 has over 64 bits"),
         ("add", (0,) * 1_001, "wrong-arguments", "1001 arguments"),
+        ("add", (True, 0), "wrong-arguments", "argument 1 ('True') is no number"),
+        ("half", (1e39,), "wrong-arguments", "argument 1 (1e+39) is no f32"),
+        ("half\udcff", (1.0,), "no-such-export", "'half\\udcff' is no name"),
         ("vector", (0,), "unsupported-type", "argument 1 is a v128"),
         ("refer", (), "unsupported-type", "a result of type externref"),
         ("trap", (), "trap", "unreachable"),
@@ -210,9 +213,33 @@ async def test_the_host_offers_memory_and_a_blind_wasi(workers: Workers) -> None
     assert (await workers.run([("a", host)], "folder")).results == (badf,)
     assert (await workers.run([("a", host)], "exit", [0])).ok
     assert (await workers.run([("a", host)], "exit", [3])).detail == "the program exited with 3"
+    assert (await workers.run([("a", host)], "exit", [255])).code == "exited"
     fork = '(import "wasi_snapshot_preview1" "fork" (func))'
     unknown = assembled(f'(module {fork} (func (export "f")))')
     assert "does not offer" in (await workers.run([("a", unknown)], "f")).detail
+
+
+async def test_a_program_cannot_sleep_past_its_deadline(workers: Workers) -> None:
+    hour_ns = 3_600 * 10**9
+    sleep = b"".join(n.to_bytes(8, "little") for n in (1, 0, 1, hour_ns, 0, 0)).hex()
+    data = "".join(f"\\{sleep[at : at + 2]}" for at in range(0, len(sleep), 2))
+    wasm = assembled(
+        f'''(module
+          (import "wasi_snapshot_preview1" "poll_oneoff"
+            (func $poll (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 0) "{data}")
+          (func (export "sleep") (result i32)
+            (call $poll (i32.const 0) (i32.const 1000) (i32.const 1) (i32.const 2000))))'''
+    )
+    outcome = await workers.run([("a", wasm)], "sleep", deadline_s=5)
+    notsup = 58  # WASI's errno for "not supported"
+    assert outcome.results == (notsup,)
+    assert outcome.duration_ms < 5_000
+
+
+async def test_what_is_spent_is_not_told_where_the_engine_forgot_it(workers: Workers) -> None:
+    assert (await run(workers, "trap")).fuel_used is None
+    assert (await run(workers, "spin")).fuel_used == 100_000
 
 
 async def test_nothing_outlives_a_call(workers: Workers) -> None:

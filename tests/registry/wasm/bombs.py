@@ -74,6 +74,16 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: HEADER + section(2, uleb(4_000_000_000)),
         "imports",
     ),
+    "100,000 exports of one function of 1,000 parameters": (
+        lambda: (
+            HEADER
+            + section(1, b"\1\x60" + uleb(1_000) + b"\x7f" * 1_000 + b"\0")
+            + section(3, b"\1\0")
+            + section(7, uleb(100_000) + b"".join(b"\6%06d\0\0" % n for n in range(100_000)))
+            + section(10, b"\1\2\0" + END)
+        ),
+        "values in signatures",
+    ),
     "a custom section of 9 MB": (
         lambda: HEADER + section(0, b"\1x" + bytes(9_000_000)),
         "bytes of custom sections",

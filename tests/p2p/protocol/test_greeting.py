@@ -1,0 +1,289 @@
+"""Who the peer is and what it may read: proved for this channel, or refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from crdt.area import Area
+from crdt.capability import (
+    READ,
+    WRITE,
+    Capability,
+    CapabilityCache,
+    delegate,
+    encode_capability,
+    own,
+)
+from crdt.change import device_capabilities
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Hello, Interests, Present, Presented, encode_frame
+from p2p.protocol.grants import PUBLIC
+from p2p.protocol.greeting import (
+    check_hello,
+    check_present,
+    open_held,
+    present,
+    salted_name,
+    salted_names,
+)
+from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
+from p2p.protocol.session import Role
+from p2p.protocol.states import State
+from tests.p2p.protocol.conversation import (
+    ALICES_CHALLENGE,
+    BOBS_CHALLENGE,
+    EVERYTHING_WANTED,
+    HANDSHAKE_HASH,
+    Line,
+    Talk,
+    bobs_hello,
+    entries_of,
+    owned_namespace,
+    readable_by,
+    with_interest,
+)
+from tests.simulation.people import ALICE, BOB, person
+
+GARDEN = owned_namespace("garden")
+CACHE = CapabilityCache()
+CAROL = person("carol")
+
+
+# --- Hello ---------------------------------------------------------------------------------------
+
+
+def hello_code(hello: Hello) -> str:
+    with pytest.raises(RemoteProtocolError) as refusal:
+        check_hello(hello, BOB.device_key, CACHE)
+    return refusal.value.code
+
+
+def bobs(area: Area | None = None, *, mode: int = WRITE) -> Capability:
+    root = Capability(mode, COMMONS, BOB.author)
+    return delegate(root, BOB.root, area or Area(BOB.author, (b"pub",)), BOB.device_key)
+
+
+def test_bob_speaks_for_bob() -> None:
+    assert check_hello(bobs_hello(), BOB.device_key, CACHE) == BOB.author
+    itself = encode_capability(Capability(WRITE, COMMONS, BOB.device_key))
+    hello = bobs_hello(author=BOB.device_key, capability=itself)
+    assert check_hello(hello, BOB.device_key, CACHE) == BOB.device_key
+
+
+def test_an_author_that_did_not_delegate_is_not_believed() -> None:
+    co_authored = bobs(Area(BOB.author, (b"pub", b"mod", b"one record")))
+    carols = device_capabilities(CAROL.root, CAROL.device_key)["pub"]
+    twice = delegate(bobs(), BOB.device, Area(BOB.author, (b"pub",)), BOB.device_key)
+    for capability, code in (
+        (encode_capability(co_authored), "hello-author"),
+        (encode_capability(bobs(mode=READ)), "hello-author"),
+        (encode_capability(twice), "hello-author"),
+        (encode_capability(own(GARDEN, WRITE, BOB.author)), "hello-author"),
+        (carols, "hello-author"),
+        (b"", "truncated"),
+        (encode_capability(bobs())[:-1], "truncated"),
+        (encode_capability(bobs())[:-1] + b"\0", "bad-delegation"),
+    ):
+        assert hello_code(bobs_hello(capability=capability)) == code
+    assert hello_code(bobs_hello(author=ALICE.author)) == "hello-author"
+    stolen = device_capabilities(CAROL.root, CAROL.device_key)["pub"]
+    assert hello_code(bobs_hello(author=CAROL.author, capability=stolen)) == "hello-device"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"version": 0}, "version"), ({"author": ALICE.author}, "hello-author")],
+)
+def test_a_wrong_hello_ends_the_session(changes: dict[str, object], code: str) -> None:
+    line = Line(State.GREETING)
+    line.say(bobs_hello(**changes))
+    assert line.fault == code
+
+
+def test_a_later_version_is_welcome() -> None:
+    line = Line(State.GREETING)
+    line.say(bobs_hello(version=7))
+    assert line.session.state is State.PRESENTING
+
+
+def test_a_node_does_not_talk_to_itself() -> None:
+    line = Line(State.GREETING, config=BOB.config())
+    line.say(bobs_hello())
+    assert line.fault == "self"
+
+
+# --- names of private namespaces -----------------------------------------------------------------
+
+
+def test_names_are_salted_by_channel_and_sender() -> None:
+    name = salted_name(GARDEN.public, handshake_hash=HANDSHAKE_HASH, device=BOB.device_key)
+    other_channel = salted_name(GARDEN.public, handshake_hash=b"x" * 32, device=BOB.device_key)
+    other_sender = salted_name(GARDEN.public, handshake_hash=HANDSHAKE_HASH, device=b"x" * 32)
+    assert len({name, other_channel, other_sender}) == 3
+
+
+def test_the_commons_have_no_salted_name_and_nobody_names_more_than_the_limit() -> None:
+    many = [COMMONS, *(bytes([i]) * 32 for i in range(INTERESTS_MAX + 9))]
+    names = salted_names(many, handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
+    assert len(names) == INTERESTS_MAX
+    assert names == tuple(sorted(names))
+    commons = salted_name(COMMONS, handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
+    assert commons not in names
+
+
+def test_a_private_namespace_is_never_named_to_a_peer_that_does_not_know_it() -> None:
+    capability = readable_by(GARDEN, ALICE.device_key)
+    line = Line(config=with_interest(ALICE, GARDEN.public, capability), role=Role.INITIATOR)
+    line.say(Present(()))
+    assert any(isinstance(frame, Interests) for frame in line.sent)
+    assert not [frame for frame in line.sent if GARDEN.public in encode_frame(frame)]
+
+
+def test_a_peer_that_sends_our_own_names_back_is_not_believed() -> None:
+    capability = readable_by(GARDEN, ALICE.device_key)
+    line = Line(State.GREETING, config=with_interest(ALICE, GARDEN.public, capability))
+    (hello,) = line.sent
+    assert isinstance(hello, Hello)
+    assert len(hello.overlap) == 1
+    assert line.say(bobs_hello(overlap=hello.overlap)) == [Present(())]
+
+
+def test_a_peer_that_knows_the_namespace_is_shown_the_capability() -> None:
+    capability = readable_by(GARDEN, ALICE.device_key)
+    line = Line(State.GREETING, config=with_interest(ALICE, GARDEN.public, capability))
+    names = salted_names([GARDEN.public], handshake_hash=HANDSHAKE_HASH, device=BOB.device_key)
+    (shown,) = line.say(bobs_hello(overlap=names))
+    assert isinstance(shown, Present)
+    assert [one.capability for one in shown.capabilities] == [capability]
+    # Without Bob's capability his node still does not hear that Alice wants the garden.
+    (interests,) = line.say(Present(()))
+    assert interests == EVERYTHING_WANTED
+
+
+def test_two_who_may_read_a_private_namespace_exchange_it() -> None:
+    seeds = entries_of(1, 5, namespace=GARDEN.public)
+    alice = with_interest(ALICE, GARDEN.public, readable_by(GARDEN, ALICE.device_key))
+    bob = with_interest(BOB, GARDEN.public, readable_by(GARDEN, BOB.device_key))
+    talk = Talk(seeds, [], alices=alice, bobs=bob).settle()
+    assert talk.is_equal
+    assert talk.bob.store.ids_held()
+    without = Talk(seeds, [], alices=alice, bobs=with_interest(BOB, GARDEN.public)).settle()
+    assert not without.bob.store.ids_held()
+
+
+# --- Present -------------------------------------------------------------------------------------
+
+
+def shown_to(
+    *,
+    capability: bytes | None = None,
+    challenge: bytes = ALICES_CHALLENGE,
+    handshake_hash: bytes = HANDSHAKE_HASH,
+    signer: bytes = b"",
+) -> Present:
+    """Bob's read capability for the garden, as he shows it to Alice."""
+    encoded = capability or readable_by(GARDEN, BOB.device_key)
+    held = open_held([encoded], CACHE)
+    device = CAROL.device if signer == b"carol" else BOB.device
+    names = salted_names(
+        [held[0].capability.namespace], handshake_hash=handshake_hash, device=ALICE.device_key
+    )
+    frame, _ = present(
+        held,
+        device,
+        handshake_hash=handshake_hash,
+        challenge=challenge,
+        peer=ALICE.device_key,
+        overlap=names,
+    )
+    assert len(frame.capabilities) == 1
+    return frame
+
+
+def judged(frame: Present) -> str:
+    try:
+        check_present(
+            frame,
+            BOB.device_key,
+            handshake_hash=HANDSHAKE_HASH,
+            challenge=ALICES_CHALLENGE,
+            cache=CACHE,
+        )
+    except RemoteProtocolError as fault:
+        return fault.code
+    return "taken"
+
+
+def test_a_capability_shown_on_this_channel_is_taken() -> None:
+    assert judged(shown_to()) == "taken"
+    assert judged(Present(())) == "taken"
+
+
+def test_a_capability_replayed_from_elsewhere_is_refused() -> None:
+    assert judged(shown_to(challenge=BOBS_CHALLENGE)) == "present-signature"
+    assert judged(shown_to(handshake_hash=b"x" * 32)) == "present-signature"
+    assert judged(shown_to(signer=b"carol")) == "present-signature"
+
+
+def test_a_capability_of_another_key_to_write_or_forged_is_refused() -> None:
+    carols = readable_by(GARDEN, CAROL.device_key)
+    assert judged(shown_to(capability=carols)) == "present-receiver"
+    writing = delegate(own(GARDEN, WRITE, GARDEN.public), GARDEN, Area(), BOB.device_key)
+    assert judged(shown_to(capability=encode_capability(writing))) == "present-mode"
+    good = shown_to().capabilities[0]
+    forged = shown_as(good, good.capability[:-1] + b"\0")
+    assert judged(Present((forged,))) == "bad-delegation"
+    swapped = shown_as(good, readable_by(GARDEN, BOB.device_key, Area(end=9)))
+    assert judged(Present((good, swapped))) == "present-signature"
+
+
+def shown_as(shown: Presented, capability: bytes) -> Presented:
+    return Presented(capability, shown.signature)
+
+
+def test_what_is_shown_is_what_may_be_read() -> None:
+    past = Area(end=1_000)
+    frame = shown_to(capability=readable_by(GARDEN, BOB.device_key, past))
+    grants = check_present(
+        frame,
+        BOB.device_key,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        cache=CACHE,
+    )
+    assert grants.claims == (*PUBLIC, (GARDEN.public, past))
+
+
+def test_an_area_that_has_ended_and_another_namespace_give_nothing() -> None:
+    """Bob may read the garden's first days; later entries, and the orchard, are not his."""
+    early = entries_of(2, 1, namespace=GARDEN.public)
+    early = [replace(one, entry=replace(one.entry, timestamp=500)) for one in early]
+    late = entries_of(3, 1, namespace=GARDEN.public)
+    orchard = owned_namespace("orchard")
+    other = entries_of(4, 1, namespace=orchard.public)
+    alice = with_interest(ALICE, GARDEN.public, readable_by(GARDEN, ALICE.device_key))
+    bob = with_interest(BOB, GARDEN.public, readable_by(GARDEN, BOB.device_key, Area(end=1_000)))
+    talk = Talk([*early, *late, *other], [], alices=alice, bobs=bob).settle()
+    assert talk.bob.store.ids_held() == {early[0].id[:16]}
+
+
+def test_no_more_is_shown_than_the_limit() -> None:
+    many = [readable_by(GARDEN, BOB.device_key, Area(end=9 + i)) for i in range(PRESENTED_MAX + 5)]
+    names = salted_names([GARDEN.public], handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
+    frame, grants = present(
+        open_held(many, CACHE),
+        BOB.device,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        peer=ALICE.device_key,
+        overlap=names,
+    )
+    assert len(frame.capabilities) == PRESENTED_MAX
+    assert len(grants.claims) == PRESENTED_MAX + 1
+
+
+def test_our_own_invalid_capability_is_our_own_fault() -> None:
+    with pytest.raises(CrdtError):
+        open_held([b"nonsense"], CACHE)

@@ -1,0 +1,220 @@
+"""Asking for entries: what was announced is asked for once, within bounds, and judged."""
+
+import pytest
+
+from crdt.area import Area
+from crdt.change import SignedEntry
+from crdt.entry import encode_entry
+from crdt.keys import COMMONS
+from p2p.protocol import limits
+from p2p.protocol.effects import EntriesRefused, Receive
+from p2p.protocol.frames import Credit, Entries, Frame, Have, SentEntry, Want
+from p2p.protocol.limits import HAVE_IDS_MAX, WANT_IDS_MAX, WANTS_OUTSTANDING_MAX
+from p2p.protocol.serve import pack_entries
+from tests.p2p.protocol.conversation import Line, entries_of
+from tests.simulation.people import ALICE
+
+SOME = entries_of(1, 40)
+
+
+def ids_of(entries: list[SignedEntry]) -> bytes:
+    return b"".join(signed.id[:16] for signed in entries)
+
+
+def have(entries: list[SignedEntry], *, is_urgent: bool = False) -> Have:
+    return Have(COMMONS, ids_of(entries), is_urgent)
+
+
+def wants(frames: list[Frame]) -> list[Want]:
+    return [frame for frame in frames if isinstance(frame, Want)]
+
+
+def given(want: Want, entries: list[SignedEntry]) -> Entries:
+    held = {signed.id[:16]: signed for signed in entries}
+    asked = [want.ids[at : at + 16] for at in range(0, len(want.ids), 16)]
+    return pack_entries(want.number, asked, held)
+
+
+def test_what_is_announced_is_asked_for_taken_and_its_credit_returned() -> None:
+    line = Line(entries=SOME[:10])
+    (want,) = wants(line.say(have(SOME)))
+    assert want.ids == ids_of(SOME[10:])
+    assert line.say(given(want, SOME)) == [Credit(40)]
+    assert line.store.ids_held() == {signed.id[:16] for signed in SOME}
+    assert line.session.report.entries_received == 30
+
+
+def test_what_is_held_is_not_asked_for() -> None:
+    line = Line(entries=SOME)
+    assert line.say(have(SOME)) == [Credit(40)]
+
+
+def test_what_is_announced_twice_is_asked_for_once() -> None:
+    line = Line()
+    assert len(wants(line.say(have(SOME), have(SOME)))) == 1
+
+
+def test_no_more_than_a_thousand_are_asked_for_at_once() -> None:
+    many = entries_of(2, 2 * HAVE_IDS_MAX)
+    line = Line()
+    asked = wants(line.say(have(many[:HAVE_IDS_MAX]), have(many[HAVE_IDS_MAX:])))
+    assert len(asked) == WANTS_OUTSTANDING_MAX
+    assert all(len(want.ids) == 16 * WANT_IDS_MAX for want in asked)
+    (next_one,) = wants(line.say(given(asked[0], many)))
+    assert next_one.ids == ids_of(many[1000:1250])
+
+
+def test_a_slow_store_slows_the_peer() -> None:
+    """An answer that is not stored yet counts as asked for."""
+    many = entries_of(3, HAVE_IDS_MAX)
+    line = Line(is_answering=False)
+    line.say(have(many))
+    line.answer_next()
+    asked = wants(line.sent)
+    assert wants(line.say(given(asked[0], many))) == []
+    assert isinstance(line.answer_next(), Receive)
+    assert len(wants(line.sent)) == WANTS_OUTSTANDING_MAX + 1
+
+
+def test_authority_records_are_asked_for_before_all_others() -> None:
+    many, urgent = entries_of(4, 1_500), entries_of(5, 3, cls="_auth")
+    line = Line()
+    asked = wants(line.say(have(many[:1_000]), have(many[1_000:]), have(urgent, is_urgent=True)))
+    (next_one,) = wants(line.say(given(asked[0], many)))
+    assert next_one.ids == ids_of(urgent)
+
+
+def test_the_rest_of_a_long_answer_is_asked_for_again() -> None:
+    line = Line()
+    (want,) = wants(line.say(have(SOME)))
+    (again,) = wants(line.say(given(Want(want.number, COMMONS, ids_of(SOME[:15])), SOME)))
+    assert again.ids == ids_of(SOME[15:])
+
+
+def test_credit_returns_in_large_pieces_while_more_is_under_way() -> None:
+    many = entries_of(6, 2_048)
+    line = Line()
+    line.say(have(many[:1_024]), have(many[1_024:]))
+    said: list[Frame] = list(line.sent)
+    for want in said:
+        if isinstance(want, Want):
+            said += line.say(given(want, many))
+    credits_returned = [frame.ids for frame in said if isinstance(frame, Credit)]
+    assert sum(credits_returned) == 2_048
+    assert min(credits_returned[:-1], default=1_024) >= limits.HAVE_CREDIT_IDS // 4
+
+
+def test_what_the_peer_has_not_got_after_all_is_not_asked_for_again() -> None:
+    line = Line()
+    (want,) = wants(line.say(have(SOME[:1])))
+    line.say(Entries(want.number, (), (), want.ids))
+    assert wants(line.say(have(SOME[:1]))) == []
+    assert line.session.report.entries_missing == 1
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+ONE = SOME[0]
+SENT = SentEntry(0, encode_entry(ONE.entry), ONE.signature, ONE.payload)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Entries(9, (), (), ids_of(SOME[:1])), "entries"),
+        (Entries(1, (), (), b""), "entries"),
+        (Entries(1, (), (SENT,), b""), "entries"),  # no such capability in the table
+        (Entries(1, (ONE.capability,), (SENT, SENT), b""), "entries"),
+        (Entries(1, (ONE.capability,), (SENT,), ids_of(SOME[:1])), "entries"),
+        (Entries(1, (), (), ids_of(SOME[20:21])), "entries"),  # not asked for
+        (Entries(1, (b"another",), (SENT,), b""), "entries"),  # thus another id
+        (Entries(1, (), (), b"cut"), "ids"),
+        (
+            Entries(1, (b"",), (SentEntry(0, SENT.entry[:-1], SENT.signature, b""),), b""),
+            "truncated",
+        ),
+        (Entries(1, (b"",), (SentEntry(0, b"", SENT.signature, b""),), b""), "truncated"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_question(answer: Entries, code: str) -> None:
+    line = Line()
+    line.say(have(SOME[:5]))
+    line.say(answer)
+    assert line.fault == code
+
+
+def test_more_than_the_credit_is_refused() -> None:
+    """HAVE_CREDIT_IDS: whoever never answers may announce 4,096 ids, and not one more."""
+    line = Line()
+    for number in range(limits.HAVE_CREDIT_IDS // HAVE_IDS_MAX):
+        line.say(have(entries_of(10 + number, HAVE_IDS_MAX)))
+        assert line.fault == ""
+    line.say(have(SOME[:1]))
+    assert line.fault == "credit"
+
+
+def test_what_the_store_refuses_is_told_and_not_asked_for_again() -> None:
+    line = Line()
+    line.store.refuses = {SOME[0].id[:16]}
+    (want,) = wants(line.say(have(SOME[:2])))
+    line.say(given(want, SOME))
+    assert EntriesRefused({"bad-signature": 1}) in line.events
+    assert wants(line.say(have(SOME[:2]))) == []
+    assert line.session.report.refused == {"bad-signature": 1}
+
+
+def test_a_peer_that_sends_what_every_honest_node_refuses_is_left() -> None:
+    """REFUSALS_MAX of them are taken for misfortune."""
+    bad = entries_of(7, limits.REFUSALS_MAX + 1)
+    line = Line()
+    line.store.refuses = {signed.id[:16] for signed in bad}
+    said = wants(line.say(have(bad)))
+    line.say(given(said[0], bad))
+    assert line.fault == ""
+    line.say(given(said[1], bad))
+    assert line.fault == "refused-entries"
+
+
+def miss(line: Line, entries: list[SignedEntry]) -> None:
+    """Bob announces these, and has not got them after all."""
+    queue = wants(line.say(have(entries)))
+    while queue:
+        want = queue.pop()
+        queue += wants(line.say(Entries(want.number, (), (), want.ids)))
+
+
+def test_ids_refused_are_forgotten_at_last() -> None:
+    """REFUSED_REMEMBERED_MAX: the oldest is asked for once more, not the newest."""
+    line = Line()
+    line.store.refuses = {SOME[0].id[:16]}
+    (want,) = wants(line.say(have(SOME[:1])))
+    line.say(given(want, SOME))
+    for number in range(limits.REFUSED_REMEMBERED_MAX // 1_000):
+        some = entries_of(20 + number, 1_000)
+        miss(line, some)
+    assert wants(line.say(have(some[-1:]))) == []
+    assert len(wants(line.say(have(SOME[:1])))) == 1
+
+
+def test_a_peer_that_announces_what_it_does_not_give_is_left() -> None:
+    """MISSING_MAX."""
+    line = Line()
+    for number in range(limits.MISSING_MAX // 1_000):
+        miss(line, entries_of(20 + number, 1_000))
+        assert line.fault == ""
+    miss(line, SOME[:1])
+    assert line.fault == "missing"
+
+
+def test_entries_outside_of_what_both_want_do_not_reach_the_store() -> None:
+    config = ALICE.config(interests=((COMMONS, Area(ALICE.author)),))
+    line = Line(config=config)
+    (want,) = wants(line.say(have(SOME[:3])))
+    line.say(given(want, SOME))
+    assert not line.store.ids_held()
+    assert EntriesRefused({"outside-interest": 3}) in line.events
+
+
+def test_an_announcement_of_a_namespace_that_is_not_common_is_only_settled() -> None:
+    line = Line()
+    assert line.say(Have(b"x" * 32, ids_of(SOME[:3]), False)) == [Credit(3)]

@@ -1,0 +1,114 @@
+"""Giving: one answer a question, only what may be read, and not too many at once."""
+
+from crdt.change import SignedEntry
+from crdt.keys import COMMONS, NamespaceKey
+from p2p.protocol import limits
+from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Frame, Get, Part, Want, encode_frame
+from p2p.protocol.serve import CHUNK, PAGE, ROOT, pack_entries
+from tests.p2p.protocol.conversation import Line, entries_of
+
+SOME = entries_of(1, 250)
+GARDEN = NamespaceKey(b"g" * 31 + b"\1")
+
+
+def want(entries: list[SignedEntry], number: int = 1, namespace: NamespaceKey = COMMONS) -> Want:
+    return Want(number, namespace, b"".join(signed.id[:16] for signed in entries))
+
+
+def only(frames: list[Frame]) -> Entries:
+    (frame,) = frames
+    assert isinstance(frame, Entries)
+    return frame
+
+
+def test_what_is_held_is_given_in_the_order_asked_and_the_rest_is_named_missing() -> None:
+    line = Line(entries=SOME[:3])
+    answer = only(line.say(want([SOME[2], SOME[9], SOME[0]], number=7)))
+    assert answer.number == 7
+    assert [one.signature for one in answer.entries] == [SOME[2].signature, SOME[0].signature]
+    assert answer.missing == SOME[9].id[:16]
+    assert line.session.report.entries_sent == 2
+
+
+def test_capabilities_are_sent_once() -> None:
+    of_one_author = entries_of(2, 9, subspace=b"s" * 32)
+    answer = only(Line(entries=of_one_author).say(want(of_one_author)))
+    assert answer.capabilities == (of_one_author[0].capability,)
+
+
+def test_a_private_namespace_looks_the_same_whether_held_or_not() -> None:
+    private = entries_of(3, 2, namespace=GARDEN)
+    held, empty = Line(entries=private), Line()
+    asked = want(private, namespace=GARDEN)
+    assert held.say(asked) == empty.say(asked) == [Entries(1, (), (), asked.ids)]
+    assert held.say(want(private, number=2)) == [Entries(2, (), (), asked.ids)]  # as if public
+
+
+def test_an_answer_stops_in_time() -> None:
+    """ENTRIES_BYTES: the longest payloads that there are."""
+    long = entries_of(4, 30, payload_bytes=64 << 10)
+    answer = only(Line(entries=long).say(want(long)))
+    assert 0 < len(answer.entries) < 13
+    size = len(encode_frame(answer))
+    assert size < limits.ENTRIES_BYTES + (66 << 10) < FRAME_BYTES_MAX
+
+
+def test_at_least_one_is_settled_however_long_it_is() -> None:
+    (signed,) = entries_of(5, 1, payload_bytes=limits.ENTRIES_BYTES)
+    id = signed.id[:16]
+    assert len(pack_entries(1, [id, b"x" * 16], {id: signed}).entries) == 1
+
+
+def test_more_wants_than_may_be_open_are_refused() -> None:
+    line = Line(entries=SOME, is_answering=False)
+    for number in range(limits.WANTS_OUTSTANDING_MAX):
+        line.say(want(SOME[:1], number))
+    assert line.fault == ""
+    line.say(want(SOME[:1], 99))
+    assert line.fault == "want-count"
+
+
+def test_an_answered_want_makes_room_for_the_next() -> None:
+    line = Line(entries=SOME)
+    for number in range(3 * limits.WANTS_OUTSTANDING_MAX):
+        line.say(want(SOME[:1], number))
+    assert line.fault == ""
+
+
+def test_ids_that_are_cut_are_refused() -> None:
+    line = Line()
+    line.say(Want(1, COMMONS, b"x" * 17))
+    assert line.fault == "ids"
+
+
+def test_the_pieces_of_a_blob() -> None:
+    line = Line()
+    blob = line.store.put_blob(b"genome" * 60_000)
+    for number, (piece, index, length) in enumerate(
+        [(ROOT, 0, None), (PAGE, 0, 64), (CHUNK, 0, 262_144), (CHUNK, 1, 97_856)]
+    ):
+        (part,) = line.say(Get(number, blob, piece, index))
+        assert isinstance(part, Part)
+        assert part.number == number
+        assert part.data is not None
+        assert length in (None, len(part.data))
+    assert line.session.report.chunks_sent == 2
+
+
+def test_a_piece_that_is_not_held_is_null() -> None:
+    line = Line()
+    blob = line.store.put_blob(b"genome")
+    for piece, index in ((PAGE, 1), (CHUNK, 1), (CHUNK, 1 << 40)):
+        assert line.say(Get(1, blob, piece, index)) == [Part(1, None)]
+    assert line.say(Get(1, b"?" * 32, ROOT, 0)) == [Part(1, None)]
+    assert line.session.report.chunks_sent == 0
+
+
+def test_more_requests_than_may_be_open_are_refused() -> None:
+    line = Line(is_answering=False)
+    blob = line.store.put_blob(b"genome")
+    for number in range(limits.BLOB_REQUESTS_MAX):
+        line.say(Get(number, blob, CHUNK, 0))
+    assert line.fault == ""
+    line.say(Get(99, blob, CHUNK, 0))
+    assert line.fault == "get-count"

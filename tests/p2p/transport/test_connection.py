@@ -1,0 +1,74 @@
+"""The shell around a session, with a peer that takes nothing."""
+
+import asyncio
+
+import pytest
+
+from crdt.keys import DeviceKey
+from p2p.protocol.effects import Send, SessionEvent
+from p2p.protocol.errors import PeerLeft, RemoteProtocolError
+from p2p.protocol.frames import FRAME_BYTES_MAX, Part
+from p2p.protocol.limits import UNSENT_BYTES_MAX
+from p2p.protocol.session import Role
+from p2p.transport.connection import Connection
+from p2p.transport.stream import FrameStream
+from tests.simulation.memory_store import MemoryStore
+from tests.simulation.people import ALICE, BOB
+
+HALF_A_MEBIBYTE = bytes(512 << 10)
+
+
+class DeafStream(FrameStream):
+    """Bob says nothing, and reads nothing."""
+
+    def __init__(self) -> None:
+        self.device = DeviceKey(BOB.device_key)
+        self.handshake_hash = bytes(32)
+        self.received_bytes = 0
+        self.sent_bytes = 0
+
+    async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
+        return await asyncio.get_running_loop().create_future()
+
+    async def write(self, frames: list[bytes]) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+def connection_to_bob() -> Connection:
+    def ignore(connection: Connection, event: SessionEvent) -> None:
+        return
+
+    return Connection(
+        DeafStream(),
+        MemoryStore(),
+        ALICE.config(),
+        role=Role.INITIATOR,
+        address="bob:4747",
+        clock=asyncio.get_running_loop().time,
+        wall_us=lambda: 0,
+        notify=ignore,
+    )
+
+
+async def test_what_waits_to_be_written_is_bounded() -> None:
+    """UNSENT_BYTES_MAX: beyond it the connection is closed, whatever made it so long."""
+    connection = connection_to_bob()
+    part = Send(Part(1, HALF_A_MEBIBYTE))
+    count = UNSENT_BYTES_MAX // len(HALF_A_MEBIBYTE) + 1
+    connection._carry_out([part] * count)  # pyright: ignore[reportPrivateUsage]  what a bug would do
+    reason = await connection.run()
+    assert isinstance(reason, RemoteProtocolError)
+    assert reason.code == "unread"
+
+
+async def test_whoever_begins_to_listen_after_the_end_hears_of_it() -> None:
+    connection = connection_to_bob()
+    running = asyncio.create_task(connection.run())
+    await asyncio.sleep(0)
+    connection.leave("stopping", "Good night.")
+    await running
+    with connection.watch() as watch, pytest.raises(PeerLeft, match="session-closed"):
+        await watch.next()

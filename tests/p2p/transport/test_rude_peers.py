@@ -1,0 +1,127 @@
+"""What a rude peer costs: its own session, a bounded amount of memory, nobody else's place."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from crdt.blob import CHUNK_BYTES
+from p2p.protocol import frames, limits
+from p2p.protocol.errors import PeerTimeout
+from p2p.protocol.session import Channel, Role, Session
+from p2p.transport import network
+from p2p.transport.network import PeerWent, sync_with
+from tests.e2e.mallory import Call, Mallory
+from tests.p2p.transport.test_network import WAIT_S, open_node, until
+from tests.simulation.people import ALICE, BOB
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
+
+
+def run(story: Coroutine[Any, Any, None], *, is_uvloop: bool) -> None:
+    factory = uvloop.new_event_loop if is_uvloop else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(story, 2 * WAIT_S))
+
+
+@pytest.mark.parametrize("is_uvloop", [True, False])
+def test_a_peer_that_is_reset_amid_an_answer(tmp_path: Path, is_uvloop: bool) -> None:
+    """uvloop raises RuntimeError where asyncio drops what is written: it stopped the whole node."""
+
+    async def story() -> None:
+        async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+            blob = await alice.store.put_blob(bytes(8 * CHUNK_BYTES))
+            for _ in range(3):
+                async with Mallory().meets(alice.address) as call:
+                    await ask_for_all(call, blob, 8)
+                    await asyncio.sleep(0.05)  # so that answers are on their way; any time will do
+                    reset(call)
+                await alice.heard(PeerWent)
+            connection = await bob.network.connect(alice.address)
+            assert type(await sync_with(connection)).__name__ == "Synced"
+
+    run(story(), is_uvloop=is_uvloop)
+
+
+async def ask_for_all(call: Call, blob: bytes, chunks: int) -> None:
+    gets = [frames.Get(number, blob, 2, number % chunks) for number in range(32)]
+    await call.say(*gets)
+
+
+def reset(call: Call) -> None:
+    writer = call.stream._writer  # pyright: ignore[reportPrivateUsage]  no honest peer does this
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
+
+
+async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        mallory = Mallory()
+        async with mallory.meets(alice.address) as call:
+            await ask_for_all(call, blob, 16)
+            (connection,) = alice.network.connections
+
+            async def has_begun() -> bool:
+                return connection.session.report.chunks_sent > 0
+
+            await until(has_begun)
+            for _ in range(20):
+                await alice.store.counts()  # others are answered; she is, only as far as she reads
+            waiting = connection._unsent_bytes  # pyright: ignore[reportPrivateUsage]
+            assert waiting < limits.UNSENT_BYTES_AIM + 2 * CHUNK_BYTES
+            parts = 0
+            while parts < 32:
+                parts += isinstance(await call.hear(), frames.Part)
+
+
+async def test_silent_connections_make_room_for_whoever_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "INBOUND_OF_HOST_MAX", 3)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        open_node(tmp_path / "c", 3) as carol,
+        AsyncExitStack() as stack,
+    ):
+        await carol.network.connect(alice.address)
+        silent = [await asyncio.open_connection("127.0.0.1", alice.port) for _ in range(5)]
+        for _, writer in silent:
+            stack.callback(writer.close)
+        connection = await bob.network.connect(alice.address)
+        assert type(await sync_with(connection)).__name__ == "Synced"
+        async with asyncio.timeout(WAIT_S):
+            assert await silent[0][0].read() == b""
+        assert len(alice.network.connections) == 2
+
+
+def session() -> Session:
+    channel = Channel(Role.INITIATOR, bytes(32), BOB.device_key)
+    return Session(ALICE.config(), channel, challenge=bytes(32), wall_us=0, now_s=0.0)
+
+
+def test_a_long_frame_on_a_slow_line_is_a_sign_of_life() -> None:
+    """768 KiB at 17 KB/s take three times as long as silence may."""
+    alice = session()
+    alice.open()
+    alice.hear_part(now_s=limits.GREETING_S - 1)
+    assert not closed_by(alice, limits.GREETING_S - 0.5)
+    silent, heard = session(), session()
+    for one in (silent, heard):
+        one.state = type(one.state).OPEN
+    assert closed_by(silent, limits.DEAD_AFTER_S)
+    heard.hear_part(now_s=limits.DEAD_AFTER_S - 1)
+    assert not closed_by(heard, limits.DEAD_AFTER_S)
+
+
+def closed_by(one: Session, now_s: float) -> bool:
+    effects = one.tick(now_s=now_s)
+    return any(isinstance(getattr(effect, "reason", None), PeerTimeout) for effect in effects)

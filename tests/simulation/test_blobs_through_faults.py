@@ -1,0 +1,85 @@
+"""A blob comes whole through cuts and crashes, and what has come is not sent again."""
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crdt.blob import CHUNK_BYTES, BlobId
+from p2p.protocol.effects import BlobFetched
+from p2p.protocol.limits import BLOB_WINDOW
+from tests.simulation.disk import Disk
+from tests.simulation.life import store_of
+from tests.simulation.network import End, Network, Node
+from tests.simulation.people import ALICE, BOB, Person, person
+from tests.storage.people import NOW_US
+
+COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "25")) // 5
+CHUNKS = 24
+LOOK_S = 0.3
+WITHIN_S = 600.0
+
+
+async def join(network: Network, who: Person, folder: Path) -> tuple[Node, Disk]:
+    disk = Disk(folder / who.name, lambda: NOW_US + round(network.now_s * 1e6))
+    return await network.add(who, who.config(), disk.open), disk
+
+
+async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
+    """(chunks that came, the most that faults can have lost)"""
+    network, random = Network(seed), Random(f"faults {seed}")
+    content = random.randbytes(CHUNKS * CHUNK_BYTES - 5)
+    alice, disk = await join(network, ALICE, folder)
+    givers = [await join(network, who, folder) for who in (BOB, person("carol"))]
+    names = [await store_of(giver).put_blob(content) for giver, _ in givers]
+    blob: BlobId = names[0]
+    for giver, _ in givers:
+        network.keep_connected(alice, giver)
+    ends: list[End] = []
+    lost = faults = 0
+    while not await store_of(alice).has_blob(blob):
+        assert network.now_s < WITHIN_S
+        await network.run(network.now_s + random.expovariate(1 / LOOK_S))
+        fresh = [end for end in alice.ends if end not in ends]
+        ends += fresh
+        for end in alice.ends:
+            network.fetch(end, blob)
+        if faults >= 2 * CHUNKS or not alice.ends:
+            continue
+        match random.randrange(8):
+            case 0 | 1:
+                network.cut(random.choice(alice.ends))
+            case 2:
+                disk.crash()
+                await network.crash(alice)
+            case 3:
+                disk.break_after(random.randint(1, 12))
+            case _:
+                continue
+        faults += 1
+        lost += len(givers) * BLOB_WINDOW
+    assert await store_of(alice).read_blob(blob) == content
+    came = sum(end.session.report.chunks_received for end in ends)
+    await network.run(network.now_s + 5.0)
+    assert await fetched_at_once(network, alice, blob)
+    await network.close()
+    return came, CHUNKS + lost
+
+
+async def fetched_at_once(network: Network, node: Node, blob: BlobId) -> bool:
+    """What is held is not asked for again."""
+    end = node.ends[0]
+    before = end.session.report.chunks_received
+    network.fetch(end, blob)
+    await network.run(network.now_s + 1.0)
+    is_told = any(isinstance(event, BlobFetched) for event in end.events)
+    return is_told and end.session.report.chunks_received == before
+
+
+@pytest.mark.parametrize("seed", range(max(1, COUNT)))
+async def test_a_blob_comes_whole_and_its_chunks_once(seed: int, tmp_path: Path) -> None:
+    print(f"seed {seed}")
+    came, most = await fetch_through_faults(seed, tmp_path)
+    assert came + most >= CHUNKS
+    assert came <= most

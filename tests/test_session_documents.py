@@ -1,0 +1,271 @@
+"""`channel.md`, `session.md`, `reconciliation.md`, `blobs.md` say what the code does.
+
+Every kind of frame has its section with its fields, every reason for closing its line, every bound
+and every time its row, and every block of bytes is what the code writes.
+"""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from crdt.area import Area
+from crdt.blob import manifest_of
+from crdt.capability import capability_digest
+from crdt.keys import COMMONS
+from crdt.order import fingerprint_of
+from p2p.protocol import frames, limits
+from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
+from p2p.protocol.grants import encode_area
+from p2p.protocol.greeting import PRESENT_PREFIX, salted_name
+from p2p.protocol.handshake import SIGNED_PREFIX, check_payload, make_payload
+from p2p.protocol.states import diagram
+from p2p.transport.noise import PROTOCOL
+from tests.documents import FOLDER, ROOT, blocks, called, integers, number, rows, slug, words
+from tests.test_protocol_documents import LAPTOP, LAPTOPS
+
+NAMES = ("channel", "session", "reconciliation", "blobs")
+CHANNEL, SESSION, RECONCILIATION, BLOBS = ((FOLDER / f"{name}.md").read_text() for name in NAMES)
+OURS = "\n".join((CHANNEL, SESSION, RECONCILIATION, BLOBS))
+
+NOISE_STATIC, SOMEBODY, HANDSHAKE_HASH, CHALLENGE, PRIVATE = (bytes([n]) * 32 for n in range(5, 10))
+THREE_IDS = tuple(bytes([n]) * 16 for n in (1, 2, 3))
+
+
+def on_the_stream(frame: Frame) -> bytes:
+    data = encode_frame(frame)
+    return len(data).to_bytes(FRAME_LENGTH_BYTES, "big") + data
+
+
+def examples() -> dict[str, bytes]:
+    """Every fenced block of bytes, by its name, as the code makes it."""
+    listing = frames.Listing(None, b"".join(THREE_IDS))
+    hello = manifest_of(b"hello")
+    return {
+        "handshake-payload": make_payload(LAPTOP, NOISE_STATIC),
+        "frame-ping": on_the_stream(frames.Ping(1)),
+        "frame-interests": on_the_stream(
+            frames.Interests((frames.Interest(COMMONS, encode_area(Area())),))
+        ),
+        "present-signature": LAPTOP.sign(
+            PRESENT_PREFIX + HANDSHAKE_HASH + CHALLENGE + capability_digest(b"\0")
+        ),
+        "salted-name": salted_name(PRIVATE, handshake_hash=HANDSHAKE_HASH, device=SOMEBODY),
+        "fingerprint-of-none": fingerprint_of(()),
+        "fingerprint-of-three": fingerprint_of(THREE_IDS),
+        "frame-reconcile": on_the_stream(
+            frames.Reconcile(0, COMMONS, encode_area(Area()), (listing,))
+        ),
+        "blob-root": hello.root,
+        "blob-id": hello.id,
+    }
+
+
+# ── bytes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_example_is_what_the_code_writes() -> None:
+    assert {name: data.hex() for name, data in blocks(OURS).items()} == {
+        name: data.hex() for name, data in examples().items()
+    }
+
+
+def test_frames_shown_are_read_back() -> None:
+    shown = blocks(OURS)
+    read = [
+        decode_frame(data[FRAME_LENGTH_BYTES:]) for name, data in shown.items() if "frame-" in name
+    ]
+    assert [type(frame) for frame in read] == [frames.Ping, frames.Interests, frames.Reconcile]
+    assert check_payload(shown["handshake-payload"], NOISE_STATIC) == LAPTOPS
+
+
+def test_names_that_are_signed_or_agreed_on_are_spelled_out() -> None:
+    for name in (PROTOCOL, SIGNED_PREFIX, PRESENT_PREFIX, b"panspermia-overlap:"):
+        assert f"`{name.decode()}`" in OURS
+
+
+# ── frames ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def section(heading: str) -> str:
+    """What stands under a heading, to the next one; a heading stands once."""
+    (text,) = re.findall(
+        rf"^### {re.escape(heading)}\n(.*?)(?=^##|\Z)", OURS, re.MULTILINE | re.DOTALL
+    )
+    return str(text)
+
+
+@pytest.mark.parametrize("kind", FRAMES, ids=lambda kind: kind.__name__)
+def test_every_kind_of_frame_has_its_section_and_its_fields(kind: type[Frame]) -> None:
+    text = section(f"{kind.__name__} · kind {kind.__struct_config__.tag}")
+    described = [row["field"] for row in rows(text, "field", "type", "meaning and bound")]
+    assert described == list(kind.__struct_fields__)
+
+
+def test_no_section_describes_a_kind_that_is_not() -> None:
+    described = re.findall(r"^### (\w+) · kind (\d+)$", OURS, re.MULTILINE)
+    assert sorted(described) == sorted(
+        (kind.__name__, str(kind.__struct_config__.tag)) for kind in FRAMES
+    )
+
+
+def test_every_kind_of_range_has_its_row() -> None:
+    table = rows(RECONCILIATION, "kind", "fields", "meaning")
+    kinds: tuple[type[Struct], ...] = (frames.Skip, frames.Summary, frames.Listing)
+    assert [(row["kind"], row["fields"]) for row in table] == [
+        (str(kind.__struct_config__.tag), ", ".join(kind.__struct_fields__)) for kind in kinds
+    ]
+    for row, kind in zip(table, kinds, strict=True):
+        assert row["meaning"].startswith(f"*{kind.__name__}*")
+
+
+def test_the_state_diagram_is_that_of_the_table() -> None:
+    (drawn,) = re.findall(r"^```mermaid\n(.*?)\n```$", SESSION, re.MULTILINE | re.DOTALL)
+    assert drawn == diagram()
+
+
+# ── limits and times ─────────────────────────────────────────────────────────────────────────────
+
+LIMITED = (
+    "p2p.protocol.frames",
+    "p2p.protocol.limits",
+    "p2p.protocol.ranges",
+)
+UNITS = {"p2p.protocol.limits.MEBIBYTE", "p2p.protocol.frames.U64_MAX"}
+# How this node keeps within the bounds, which nobody else can tell.
+OWN = {"p2p.protocol.limits.UNSENT_BYTES_AIM", "p2p.protocol.ranges.SPARE_BYTES"}
+
+
+def value_of(name: str) -> float:
+    module, _, constant = name.rpartition(".")
+    value: float = getattr(importlib.import_module(module), constant)
+    return value
+
+
+def quoted() -> dict[str, float]:
+    found: dict[str, float] = {}
+    for row in rows(OURS, "at most", "in the code"):
+        (name,) = words(row["in the code"])
+        found[name] = number(row["at most"])
+    for row in rows(OURS, "seconds", "in the code"):
+        (name,) = words(row["in the code"])
+        found[name] = float(row["seconds"])
+    return found
+
+
+def test_limits_and_times_quoted_are_the_constants() -> None:
+    assert quoted() == {name: value_of(name) for name in quoted()}
+
+
+def test_every_limit_and_every_time_is_quoted() -> None:
+    numbers = {name for module in LIMITED for name in integers(module)}
+    times = {
+        f"p2p.protocol.limits.{name}"
+        for name in vars(limits)
+        if name.endswith("_S") and not name.endswith("_PER_S")
+    }
+    assert (numbers | times) - set(quoted()) == UNITS | OWN
+
+
+def test_buckets_are_as_the_sentence_says() -> None:
+    said = " ".join(SESSION.split())
+    for burst, per_s, what in (
+        (
+            limits.CONTROL_FRAMES_BURST,
+            limits.CONTROL_FRAMES_PER_S,
+            "a bucket of {} tokens that fills by {} a",
+        ),
+        (
+            limits.RECONCILIATIONS_BURST,
+            limits.RECONCILIATIONS_PER_S,
+            "one of {} that fills by {} a",
+        ),
+    ):
+        assert what.format(int(burst), int(per_s)) in said
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────────
+
+ERRORS = {"RemoteProtocolError", "PeerTimeout"}
+# Where nobody is told over the wire, or the channel never stood.
+LOCAL = {"handshake-timeout", "handshake", "unreachable", "connection-lost"}
+
+
+def sources() -> Iterator[Path]:
+    yield from sorted((ROOT / "p2p" / "protocol").glob("*.py"))
+    yield from sorted((ROOT / "p2p" / "transport").glob("*.py"))
+
+
+def codes_raised() -> set[str]:
+    """The first argument of every fault and every silence; those of `crdt` are passed on."""
+    found: set[str] = set()
+    for path in sources():
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and called(call) in ERRORS:
+                match call.args[0]:
+                    case ast.Constant(value=str(code)):
+                        found.add(code)
+                    case ast.Attribute(value=ast.Name(id="error"), attr="code"):
+                        pass  # of a capability, an entry or a blob that cannot be read
+                    case other:
+                        raise AssertionError(f"{path.name}:{other.lineno}: an unreadable code")
+    return found
+
+
+def codes_of_blobs() -> set[str]:
+    tree = ast.parse((ROOT / "crdt" / "blob.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    codes = [call.args[0] for call in calls if called(call) == "Malformed"]
+    return {
+        code.value
+        for code in codes
+        if isinstance(code, ast.Constant) and isinstance(code.value, str)
+    }
+
+
+def test_every_fault_has_its_line_and_no_line_is_dead() -> None:
+    described = [
+        code for row in rows(OURS, "code", "what was wrong") for code in words(row["code"])
+    ]
+    assert len(described) == len(set(described))
+    assert set(described) == codes_raised() - LOCAL | codes_of_blobs()
+
+
+def test_every_reason_for_leaving_has_its_line() -> None:
+    described = {code for row in rows(SESSION, "code", "when") for code in words(row["code"])}
+    said: set[str] = {"internal-error"}
+    for path in (*sources(), *sorted((ROOT / "node").rglob("*.py"))):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and called(call) == "leave" and call.args:
+                match call.args[0]:
+                    case ast.Constant(value=str(code)):
+                        said.add(code)
+                    case _:
+                        pass  # passed through
+    assert described == said
+
+
+def test_codes_that_end_a_fetch_are_named() -> None:
+    for code in ("not-held", "too-large", "session-closed"):
+        assert f"`{code}`" in BLOBS
+
+
+# ── links ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_link_leads_somewhere() -> None:
+    for name, text in zip(NAMES, (CHANNEL, SESSION, RECONCILIATION, BLOBS), strict=True):
+        for link in re.findall(r"\]\(([^)]+)\)", text):
+            file, _, anchor = link.partition("#")
+            target = (FOLDER / (file or f"{name}.md")).read_text()
+            headings = {slug(heading) for heading in re.findall(r"^#+ (.*)", target, re.MULTILINE)}
+            assert not anchor or anchor in headings, link
+
+
+def test_every_file_named_is_there() -> None:
+    for name in re.findall(r"`((?:p2p|crdt|tests)/[\w/.]+\.py)`", OURS):
+        assert (ROOT / name).is_file(), name
