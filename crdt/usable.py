@@ -19,7 +19,7 @@ REFUSED_MAX = 16
 EXCLUDED = "excluded-dependency"
 TOO_MANY = "too-many-refused"
 UNTRIED = frozenset({EXCLUDED, TOO_MANY})  # they follow from others that have a fault of their own
-assert EXCLUDED == Reason.EXCLUDED_DEPENDENCY.value
+assert Reason.EXCLUDED_DEPENDENCY.value == EXCLUDED
 
 
 def load_usable(

@@ -15,6 +15,7 @@ from nab_resolver.root import ROOT
 from nab_resolver.types import Incompatibility, IncompatibilityCause, Term
 
 from crdt.did import short_did
+from registry.circles import circles
 from registry.ranges import parse_range
 from registry.version_sets import VersionSet
 from registry.versions import Place, Version
@@ -249,13 +250,9 @@ class _Writer:
         for wish in self._wishes:
             if wish.asker is not None:
                 needs.setdefault(wish.asker, set()).add(wish.package)
-        told: set[frozenset[str]] = set()
-        for start in sorted(needs):
-            circle = _shortest_circle(start, needs)
-            if circle and frozenset(circle) not in told:
-                told.add(frozenset(circle))
-                shown = " → ".join(self._names[package] for package in (*circle, circle[0]))
-                yield f"These need one another in a circle: {shown}."
+        for circle in circles(needs):
+            shown = " → ".join(self._names[package] for package in (*circle, circle[0]))
+            yield f"These need one another in a circle: {shown}."
 
     def _some(self, package: str, versions: VersionSet) -> str:
         """`every a`, `a 1.0.0`, or `a 1.0.0 to 1.4.0` for the known versions of a set."""
@@ -311,30 +308,6 @@ def _turns(nodes: Iterable[Node]) -> frozenset[int]:
             plain.add(id(node))
         used.update(drawn * len(drawn))
     return frozenset(each for each, count in used.items() if count > 1)
-
-
-def _shortest_circle(start: str, needs: Mapping[str, set[str]]) -> tuple[str, ...] | None:
-    """The shortest way from `start` back to it, by breadth."""
-    came: dict[str, str] = {}
-    level = [start]
-    while level:
-        following: list[str] = []
-        for package in level:
-            for needed in sorted(needs.get(package, ())):
-                if needed == start:
-                    return _way_back(package, start, came)
-                if needed not in came:
-                    came[needed] = package
-                    following.append(needed)
-        level = following
-    return None
-
-
-def _way_back(last: str, start: str, came: Mapping[str, str]) -> tuple[str, ...]:
-    way = [last]
-    while way[-1] != start:
-        way.append(came[way[-1]])
-    return tuple(reversed(way))
 
 
 def _short_names(packages: Iterable[str]) -> dict[str, str]:

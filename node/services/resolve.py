@@ -6,12 +6,13 @@ mentioned moves to the newest version that fits, unless the lock names one.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
 from node.errors import Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
+from registry.circles import circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
 from registry.module_index import ModuleIndex
@@ -52,7 +53,16 @@ class Goal:
             if one.deprecated:
                 reason = one.deprecation or "no reason given"
                 found.append(f"{id} {one.version} is deprecated: {reason}")
+        for circle in circles(self._needs()):
+            shown = " → ".join((*circle, circle[0]))
+            found.append(f"these need one another in a circle: {shown}")
         return tuple(found)
+
+    def _needs(self) -> Mapping[str, Set[str]]:
+        return {
+            id: self.index.dependencies(id, version).keys()
+            for id, version in self.resolution.versions.items()
+        }
 
 
 async def make_goal(

@@ -178,7 +178,10 @@ class AreaReconciled:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """Every area in common was compared and nothing is under way."""
+    """Every area in common was compared and nothing is under way.
+
+    The side that opened nothing may tell it once for each area: it cannot know what is to come.
+    """
 
     report: SessionReport
 

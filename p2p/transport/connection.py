@@ -108,8 +108,10 @@ class Connection:
             self.ended.set()
             for watch in self._watches:
                 watch.end(reason)
-            await self._say_the_rest()
-            await self._stream.close()
+            try:
+                await self._say_the_rest()
+            finally:  # a timeout in a cancelled task ends as a cancellation before Python 3.11.3
+                await self._stream.close()
         return reason
 
     async def _until_closed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

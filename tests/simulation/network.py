@@ -29,12 +29,15 @@ from p2p.protocol.frames import Frame, encode_frame
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Channel, Role, Session, SessionConfig
 from p2p.transport.answers import Writing, answer
+from p2p.transport.dialler import STEADY_S
 from storage.appended import AppendedEvent, Listener
 from tests.simulation.people import Person
 
 TICK_S = 1.0
 FRAME_OVERHEAD_BYTES = 4 + 18  # length, and about one Noise message
 SLOW_FRAME_S = 0.2
+LOOK_S = 0.5
+LONGEST_BACKOFF_S = 16.0  # production waits longer; here it would only be time without events
 
 
 class SimulatedStore(SyncStore, Protocol):
@@ -96,7 +99,6 @@ class Network:
         self._delay_s = delay_s  # one way; None: a random one for each frame
         self._agenda: list[tuple[float, int, Callable[[], Awaitable[None]]]] = []
         self._planned = 0
-        self._backoffs: dict[tuple[int, int], Backoff] = {}
         self._apart: set[tuple[int, int]] = set()
 
     async def add(self, person: Person, config: SessionConfig, open_store: OpenStore) -> Node:
@@ -134,19 +136,25 @@ class Network:
         return ends[0], ends[1]
 
     def keep_connected(self, source: Node, target: Node) -> None:
-        """Connects whenever there is no connection, with the production back-off."""
+        """Connects whenever there is no connection, as the production dialler does."""
         pair = self._pair(source, target)
-        backoff = self._backoffs.setdefault(pair, Backoff(longest_s=8.0))
+        backoff = Backoff(longest_s=LONGEST_BACKOFF_S)
+        began_s: float | None = None
 
         async def look() -> None:
-            is_connected = any(end.other and end.other.node is target for end in source.ends)
-            is_possible = source.is_up and target.is_up and pair not in self._apart
-            if not is_connected and is_possible:
-                self.connect(source, target)
-                self.after(backoff.fail(self.random) + 0.1, look)
+            nonlocal began_s
+            if any(end.other and end.other.node is target for end in source.ends):
+                self.after(LOOK_S, look)
                 return
-            backoff.reset()
-            self.after(0.5, look)
+            if began_s is None and source.is_up and target.is_up and pair not in self._apart:
+                began_s = self.now_s
+                self.connect(source, target)
+                self.after(LOOK_S, look)
+                return
+            if began_s is not None and self.now_s - began_s >= STEADY_S:
+                backoff.reset()
+            began_s = None
+            self.after(backoff.fail(self.random), look)
 
         self.after(0.0, look)
 

@@ -13,7 +13,8 @@ from tests.simulation.life import Life, ids_held, living, records, store_of
 
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
 COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "25"))
-ONCE_FAILED: tuple[int, ...] = ()
+# 207, 230: devices of one key pushed each other out for ever, so the dialler now tries ever less.
+ONCE_FAILED = (207, 230)
 
 
 async def live(seed: int, folder: Path) -> Life:

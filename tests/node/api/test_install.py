@@ -165,6 +165,16 @@ async def test_conflicts_are_explained(alice: Alice, bob: Alice) -> None:
     assert ADDER in answer.json()["detail"]
 
 
+async def test_a_circle_of_needs_is_pointed_out(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    await publish(bob, ADDER, "1.2.0", needs={DOUBLER: "^1.0"})
+    await give(bob, alice)
+    answer = (await alice.client.post("/api/resolve", json={"requirements": [ADDER]})).json()
+    (warning,) = answer["warnings"]
+    did = bob.node.identity.did
+    assert warning.endswith(f"{did}/{ADDER} → {did}/{DOUBLER} → {did}/{ADDER}")
+
+
 async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:
     did = await shared(alice, bob)
     await publish(alice, ADDER, "3.0.0")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.capability import READ, delegate, encode_capability, own
@@ -63,11 +65,10 @@ def session_of(
 
 
 def bobs_hello(**changes: object) -> Hello:
-    """What Bob's node says first."""
+    """What Bob's node says first, with fields changed."""
     config = BOB.config()
     hello = Hello(VERSION, "bob", config.author, config.capability, BOBS_CHALLENGE, (), NOW_US, ())
-    fields = {name: getattr(hello, name) for name in Hello.__struct_fields__}
-    return Hello(**{**fields, **changes})
+    return structs.replace(hello, **changes)
 
 
 EVERYTHING_WANTED: Interests = write_interests(EVERYTHING)

@@ -234,7 +234,7 @@ def test_a_fetch_that_is_begun_anew_does_not_mix_with_the_old_one() -> None:
     assert len(new) == limits.BLOB_WINDOW
     for get in old[1:]:
         assert give(line, get) == []
-    queue, order = new, []
+    queue, order = new, list[int]()
     while queue:
         get = queue.pop(0)
         order.append(get.index)

@@ -69,7 +69,7 @@ def test_bob_speaks_for_bob() -> None:
     assert check_hello(bobs_hello(), BOB.device_key, CACHE) == BOB.author
     itself = encode_capability(Capability(WRITE, COMMONS, BOB.device_key))
     hello = bobs_hello(author=BOB.device_key, capability=itself)
-    assert check_hello(hello, BOB.device_key, CACHE) == BOB.device_key
+    assert bytes(check_hello(hello, BOB.device_key, CACHE)) == BOB.device_key
 
 
 def test_an_author_that_did_not_delegate_is_not_believed() -> None:

@@ -189,10 +189,10 @@ def test_ids_refused_are_forgotten_at_last() -> None:
     line.store.refuses = {SOME[0].id[:16]}
     (want,) = wants(line.say(have(SOME[:1])))
     line.say(given(want, SOME))
-    for number in range(limits.REFUSED_REMEMBERED_MAX // 1_000):
-        some = entries_of(20 + number, 1_000)
-        miss(line, some)
-    assert wants(line.say(have(some[-1:]))) == []
+    missing = entries_of(20, limits.REFUSED_REMEMBERED_MAX)
+    for first in range(0, len(missing), 1_000):
+        miss(line, missing[first : first + 1_000])
+    assert wants(line.say(have(missing[-1:]))) == []
     assert len(wants(line.say(have(SOME[:1])))) == 1
 
 

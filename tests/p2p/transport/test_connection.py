@@ -28,7 +28,8 @@ class DeafStream(FrameStream):
         self.sent_bytes = 0
 
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
-        return await asyncio.get_running_loop().create_future()
+        silence: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        return await silence
 
     async def write(self, frames: list[bytes]) -> None:
         await asyncio.get_running_loop().create_future()
