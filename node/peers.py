@@ -143,8 +143,8 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress) -> None:
-        await self.network.fetch_blob(blob, progress)
+    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
+        await self.network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
 
 
 @asynccontextmanager

@@ -33,6 +33,6 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress) -> None:
-        """Until it is in the store, verified. Raises `SyncError` where no peer has it."""
+    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
+        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small."""
         ...

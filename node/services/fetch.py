@@ -4,39 +4,50 @@ import asyncio
 from typing import Final
 
 from crdt.blob import BlobId
-from node.errors import Unreachable
+from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import SyncError
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
 FETCH_S: Final = 300.0
+# Handed over in one piece: modules, not snapshots. A record's own word for the size may be a lie.
+IN_MEMORY_BYTES_MAX: Final = 64 << 20
 
 
 def ignore(done: int, total: int) -> None:
     """No one watches."""
 
 
-async def ensure_blob(
-    store: Store, network: Network, blob: BlobId, progress: Progress = ignore
-) -> None:
-    """Until the blob is here and verified. Raises `Unreachable` where no peer gives it."""
-    if await store.has_blob(blob):
-        return
+async def fetch_blob(
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    progress: Progress = ignore,
+    *,
+    size_bytes_max: int = IN_MEMORY_BYTES_MAX,
+) -> bytes:
+    """The bytes of a blob, from here or from a peer.
+
+    Raises `Unreachable` where no peer gives it, `Unverified` where it is larger than it may be.
+    """
+    size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
+    if not await store.has_blob(blob):
+        await _fetch(network, blob, progress, size_bytes_max)
+    state = await store.blob_state(blob)
+    if state is not None and state.size > size_bytes_max:
+        detail = f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
+        raise Unverified(detail, code="blob-too-large")
+    return await store.read_blob(blob)
+
+
+async def _fetch(network: Network, blob: BlobId, progress: Progress, size_bytes_max: int) -> None:
     try:
         async with asyncio.timeout(FETCH_S):
-            await network.fetch_blob(blob, progress)
+            await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
     except SyncError as error:
         detail = f"blob {blob.hex()} is not here: {error.sentence}"
         raise Unreachable(detail, code="blob-unreachable") from error
     except TimeoutError as error:
         detail = f"blob {blob.hex()} did not arrive within {FETCH_S:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error
-
-
-async def fetch_blob(
-    store: Store, network: Network, blob: BlobId, progress: Progress = ignore
-) -> bytes:
-    """The bytes of a blob, from here or from a peer."""
-    await ensure_blob(store, network, blob, progress)
-    return await store.read_blob(blob)

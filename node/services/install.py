@@ -144,6 +144,7 @@ async def _prepare(node: Installer, id: str, version: ModuleVersion, tell: Tell)
         node.network,
         blob,
         lambda done, total: tell(Progress("fetch", id, done, total)),
+        size_bytes_max=version.wasm_size,
     )
     tell(Progress("verify", id, 0, 1))
     module = await find_module(node.store, id)

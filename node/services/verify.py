@@ -28,7 +28,8 @@ async def verify_version(
 ) -> tuple[Check, ...]:
     """Every check, passed or not, the file's among them; fetched from peers if need be."""
     try:
-        wasm = await fetch_blob(store, network, BlobId(bytes.fromhex(version.blob)))
+        blob = BlobId(bytes.fromhex(version.blob))
+        wasm = await fetch_blob(store, network, blob, size_bytes_max=version.wasm_size)
     except NodeError as error:
         checks = await check_release(store, module, version, None)
         return (*checks, Check("file", False, error.detail))

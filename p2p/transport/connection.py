@@ -156,9 +156,11 @@ class Connection:
         """Compares everything once more."""
         self._carry_out(self.session.reconcile(now_s=self._clock()))
 
-    def fetch(self, blob: BlobId) -> None:
-        """Fetches a blob; `BlobFetched` or `BlobFailed` will tell."""
-        self._carry_out(self.session.fetch(blob, now_s=self._clock()))
+    def fetch(self, blob: BlobId, *, size_bytes_max: int) -> None:
+        """Fetches a blob that is not larger; `BlobFetched` or `BlobFailed` will tell."""
+        self._carry_out(
+            self.session.fetch(blob, now_s=self._clock(), size_bytes_max=size_bytes_max)
+        )
 
     def leave(self, code: str, sentence: str) -> None:
         """Ends the session with a reason that the peer can show."""

@@ -280,15 +280,18 @@ class Network:
             ]
         return [(connection, wait.result()) for connection, wait in waits]
 
-    async def fetch_blob(self, blob: BlobId, progress: Callable[[int, int], None]) -> None:
+    async def fetch_blob(
+        self, blob: BlobId, progress: Callable[[int, int], None], *, size_bytes_max: int
+    ) -> None:
         """Until the blob is held, verified; peers are asked one after the other.
 
-        `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`.
+        `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
+        the blob is larger than `size_bytes_max`.
         """
         sentences: list[str] = []
         for connection in self.connections:
             try:
-                return await fetch_from(connection, blob, progress)
+                return await fetch_from(connection, blob, progress, size_bytes_max=size_bytes_max)
             except SyncError as error:
                 sentences.append(f"{connection.address}: {error.sentence}")
         tried = "; ".join(sentences) or "no peer is connected"
@@ -309,11 +312,15 @@ async def sync_with(connection: Connection) -> ask.Synced | SyncError:
 
 
 async def fetch_from(
-    connection: Connection, blob: BlobId, progress: Callable[[int, int], None]
+    connection: Connection,
+    blob: BlobId,
+    progress: Callable[[int, int], None],
+    *,
+    size_bytes_max: int,
 ) -> None:
     """The blob from one peer; raises `SyncError` where it cannot be had there."""
     with connection.watch() as watch:
-        connection.fetch(blob)
+        connection.fetch(blob, size_bytes_max=size_bytes_max)
         while True:
             match await watch.next():
                 case ask.BlobProgress(of, chunks, total) if of == blob:

@@ -96,7 +96,8 @@ async def get_wasm(node: Node, call: Call[NoQuery, None]) -> Response:
     headers = {"etag": tag, "cache-control": FOREVER, "x-checksum-sha256": version.wasm_hash}
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
-    wasm = await fetch_blob(node.store, node.network, BlobId(bytes.fromhex(version.blob)))
+    blob = BlobId(bytes.fromhex(version.blob))
+    wasm = await fetch_blob(node.store, node.network, blob, size_bytes_max=version.wasm_size)
     return Response(wasm, 200, headers, "application/wasm")
 
 

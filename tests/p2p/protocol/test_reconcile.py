@@ -152,7 +152,7 @@ def test_every_second_entry_differs_and_frames_hold_no_more_than_they_may() -> N
 
 
 def longest_frame() -> tuple[RangeItem, ...]:
-    """As many ranges as a frame holds, a gap before each, and in the last one nearly all we have."""
+    """As many ranges as a frame holds, with gaps, and in the last one nearly all we have."""
     items: list[RangeItem] = []
     for number in range(RANGE_ITEMS_MAX // 2):
         bound = number.to_bytes(4, "big")

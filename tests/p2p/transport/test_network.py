@@ -152,11 +152,26 @@ async def test_a_blob_of_many_chunks_is_fetched_and_a_missing_one_is_not(tmp_pat
         blob = await alice.store.put_blob(content)
         await bob.network.connect(alice.address)
         steps: list[tuple[int, int]] = []
-        await bob.network.fetch_blob(blob, lambda done, total: steps.append((done, total)))
+        await bob.network.fetch_blob(
+            blob, lambda done, total: steps.append((done, total)), size_bytes_max=len(content)
+        )
         assert await bob.store.read_blob(blob) == content
         assert steps[-1] == (4, 4)
         with pytest.raises(NoPeerHasIt):
-            await bob.network.fetch_blob(type(blob)(bytes(32)), lambda done, total: None)
+            await bob.network.fetch_blob(type(blob)(bytes(32)), unwatched, size_bytes_max=1 << 20)
+
+
+def unwatched(done: int, total: int) -> None:
+    """Nobody looks at the progress."""
+
+
+async def test_a_blob_larger_than_its_record_says_is_not_fetched(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blob = await alice.store.put_blob(bytes(CHUNK_BYTES + 1))
+        await bob.network.connect(alice.address)
+        with pytest.raises(NoPeerHasIt):
+            await bob.network.fetch_blob(blob, unwatched, size_bytes_max=CHUNK_BYTES)
+        assert not await bob.store.has_blob(blob)
 
 
 async def test_two_that_dial_each_other_at_once_keep_one_connection(tmp_path: Path) -> None:
