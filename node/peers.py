@@ -97,7 +97,12 @@ class Peers:
     clock: Callable[[], float]
 
     def peers(self) -> Sequence[Peer]:
-        return [show_peer(one, self.clock()) for one in self.network.connections]
+        now_s = self.clock()
+        errors = {found.device_did: found.last_error for found in self.dialler.found}
+        return [
+            show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
+            for one in self.network.connections
+        ]
 
     def discovered(self) -> Sequence[Discovered]:
         now_s = self.clock()
@@ -109,6 +114,7 @@ class Peers:
                 address=found.address,
                 source=found.source,
                 seen_s=now_s - found.seen_s,
+                last_error=found.last_error,
             )
             for found in self.dialler.found
         ]
@@ -250,8 +256,8 @@ def did_of(connection: Connection) -> str:
     return encode_did_key(author) if author is not None else ""
 
 
-def show_peer(connection: Connection, now_s: float) -> Peer:
-    """One row of `panspermia peers`."""
+def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:
+    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
     session, report = connection.session, connection.session.report
     return Peer(
         did=did_of(connection),
@@ -268,7 +274,7 @@ def show_peer(connection: Connection, now_s: float) -> Peer:
         entries_in=report.entries_received,
         entries_out=report.entries_sent,
         refused=sum(report.refused.values()),
-        last_error="",
+        last_error=last_error,
     )
 
 

@@ -146,6 +146,8 @@ class Discovered(Struct, frozen=True):
     source: str
     seen_s: float
     """Seconds since."""
+    last_error: str = ""
+    """Why the last attempt to connect, or the last session, ended."""
 
 
 class Peers(Struct, frozen=True):

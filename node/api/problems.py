@@ -16,7 +16,7 @@ DETAIL_CHARACTERS_MAX: Final = 8_000
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """`code` is for programs, `detail` for people; `type` names the code as a page."""
+    """`code` is for programs, `detail` for people; `type` is the code as a URI."""
 
     type: str
     title: str

@@ -12,6 +12,7 @@ from typing import Final
 
 from node.errors import Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
+from node.services.verify import admitted
 from registry.circles import circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
@@ -101,7 +102,7 @@ async def load_index(store: Store, packages: Iterable[str]) -> ModuleIndex:
             if row is None:
                 index.add_missing(package)
             else:
-                index.add(read_module(row))
+                index.add(await admitted(store, read_module(row)))
         pending = index.unloaded()
     return index
 

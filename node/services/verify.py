@@ -1,6 +1,10 @@
 """Is a version what its author signed: the statement, the signature, the device, the file."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
 
 from crdt.area import Area
 from crdt.blob import BlobId
@@ -55,6 +59,34 @@ async def check_release(
         wasm=wasm,
     )
     return tuple(checks)
+
+
+async def admitted(store: Store, module: Module) -> Module:
+    """The module with only those versions that devices of its author signed as they stand.
+
+    A document's own devices can write what they like into it; a resolution would else choose a
+    version that the installation then refuses, instead of an older one that holds.
+    """
+    document = module_document(module.author_did, module.id)
+    state = await store.read(document)
+    if state is None:
+        return msgspec.structs.replace(module, versions=())
+    devices = await devices_of(store, document)
+    return await asyncio.to_thread(_admitted, module, state.value, devices)
+
+
+def _admitted(module: Module, value: Mapping[str, Any], devices: Collection[bytes]) -> Module:
+    name = ModuleName(module.author_did, module.id)
+
+    def holds(version: str) -> bool:
+        signed = signed_release_of(value, version)
+        if signed is None:
+            return False
+        checks = verify_release(signed, module=name, version=version, devices=devices)
+        return all(check.ok for check in checks)
+
+    good = tuple(one for one in module.versions if holds(one.version))
+    return msgspec.structs.replace(module, versions=good)
 
 
 async def devices_of(store: Store, document: DocumentId) -> frozenset[bytes]:

@@ -9,9 +9,11 @@ import msgspec
 import pytest_asyncio
 
 from crdt.area import Area
+from crdt.document import Editor
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from node.events import Event
+from node.services.modules import module_document
 from tests.node.modules import ADD, calling, new_module, wasm
 from tests.node.parts import Alice, open_alice
 
@@ -173,6 +175,19 @@ async def test_a_circle_of_needs_is_pointed_out(alice: Alice, bob: Alice) -> Non
     (warning,) = answer["warnings"]
     did = bob.node.identity.did
     assert warning.endswith(f"{did}/{ADDER} → {did}/{DOUBLER} → {did}/{ADDER}")
+
+
+async def test_a_version_that_nobody_signed_is_not_chosen(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    document = module_document(bob.node.identity.did, ADDER)
+
+    def spoil(editor: Editor) -> None:
+        editor.put(("versions", "1.1.0", "signature"), bytes(64))
+
+    await bob.node.store.commit(document, spoil, bob.node.identity.signer)
+    await give(bob, alice)
+    await install(alice, ADDER)
+    assert await versions(alice) == {ADDER: "1.0.0"}
 
 
 async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:
