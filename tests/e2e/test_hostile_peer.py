@@ -9,8 +9,9 @@ import socket
 import subprocess
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -59,21 +60,23 @@ class Scene:
     entries: int  # that Alice holds
     rss_bytes: int  # of Alice, before any attack
     said: int = 0
+    turn: Lock = field(default_factory=Lock)  # an attack may listen to Bob while the test does
 
     @property
     def door(self) -> str:
         return str(self.alice.ready["p2p"])
 
     def hear_bob(self) -> None:
-        """Bob says something new, and Alice shows it."""
-        self.said += 1
-        word, path = f"word {self.said}", module_path(self.module, "ratings")
-        self.bob.client.post(path, {"stars": 4, "review": word})
-        self.entries += 1
+        """Bob says something new, and Alice shows it, or what he said after it."""
+        with self.turn:
+            self.said += 1
+            number, path = self.said, module_path(self.module, "ratings")
+            self.bob.client.post(path, {"stars": 4, "review": f"word {number}"})
+            self.entries += 1
 
         def is_heard() -> bool | None:
             said = [one["review"] for one in self.alice.client.get(path)["ratings"]]
-            return word in said or None
+            return any(int(word.removeprefix("word ")) >= number for word in said) or None
 
         wait_for("Alice to hear Bob", ARRIVE_S, is_heard)
 
