@@ -276,7 +276,7 @@ OUT_OF_PLACE: dict[str, tuple[list[Frame], str]] = {
     "entries nobody asked for": ([frames.Entries(1, (), (), bytes(16))], "entries"),
     "a part nobody asked for": ([frames.Part(1, bytes(256 << 10))], "part"),
     "credit nobody used": ([frames.Credit(4_096)] * 2, "credit"),
-    "more than the credit": ([have(1_024)] * 5, "credit"),
+    "more than the credit": ([have(1_024) for _ in range(5)], "credit"),
     "half an id": ([frames.Have(COMMONS, bytes(17), False)], "ids"),
     "wants before the answers": ([want(number) for number in range(99)], "want-count"),
     "gets before the answers": (
