@@ -130,7 +130,7 @@ class Validity:
     excluded: Mapping[bytes, Reason]
     missing: frozenset[bytes]  # changes that others build on and nobody brought yet
     incomplete: frozenset[bytes]  # frontier heads not here: until they are, the cut is too low
-    ops: int  # of all valid changes: from `preflight.WORKER_ROWS_MIN` on, load it in a worker
+    ops: int  # of all valid changes
 
     @property
     def waiting(self) -> int:

@@ -37,7 +37,6 @@ INFLATED_BYTES_MAX = 8 << 20  # per message; a cap per column let 2 MB cost 3.6 
 CHUNK_ROWS_MAX = 20_000  # a change of 94 bytes can claim 1,000,000 rows: 600 MB, 15 s
 SPARE_ROWS_MAX = 256  # an operation overwrites a few concurrent ones, not 20,000
 MESSAGE_ROWS_MAX = 100_000
-WORKER_ROWS_MIN = 3_000  # from here on applying a change takes over 50 ms: not in the event loop
 CHANGES_MAX = 5_000  # per message
 HEADS_MAX = 256
 ACTORS_MAX = 1_024
