@@ -65,7 +65,7 @@ def test_a_flipped_bit_is_refused_or_means_something_else(
 
 
 @given(plain, st.data())
-def test_a_truncated_value_is_refused(value: Any, data: st.DataObject) -> None:  # noqa: ANN401
+def test_a_truncated_value_is_refused(value: Any, data: st.DataObject) -> None:  # noqa: ANN401 - any plain value
     encoded = encode(value)
     cut = encoded[: data.draw(st.integers(0, len(encoded) - 1))]
     with pytest.raises(Malformed):
@@ -125,7 +125,7 @@ def test_keys_are_sorted_by_their_encoding() -> None:
 @pytest.mark.parametrize(
     "value", [{"a": 1, 1: 2}, {b"a": 1, "a": 2}, {-1: 0}, {None: 0}, {1 << 64: 0}]
 )
-def test_keys_of_several_kinds_have_no_order_and_no_place(value: Any) -> None:  # noqa: ANN401
+def test_keys_of_several_kinds_have_no_order_and_no_place(value: Any) -> None:  # noqa: ANN401 - any plain value
     with pytest.raises((TypeError, ValueError)):
         encode(value)
 

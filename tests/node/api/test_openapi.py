@@ -68,8 +68,8 @@ class OwnLoop:
         async def ask(scope: Scope, receive: Receive, send: Send) -> None:
             here = asyncio.get_running_loop()
 
-            async def over(work: Awaitable[Any]) -> Any:  # noqa: ANN401
-                async def awaited() -> Any:  # noqa: ANN401
+            async def over(work: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever `work` gives
+                async def awaited() -> Any:  # noqa: ANN401 - whatever `work` gives
                     return await work
 
                 return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(awaited(), here))

@@ -21,7 +21,7 @@ MANIFEST = manifest_of(DATA)
 CHUNKS = list(chunks_of(DATA))
 
 
-def fetch(line: Line, blob: BlobId = MANIFEST.id, **options: Any) -> list[Get]:  # noqa: ANN401
+def fetch(line: Line, blob: BlobId = MANIFEST.id, **options: Any) -> list[Get]:  # noqa: ANN401 - Session.fetch has them
     before = len(line.sent)
     line.do(line.session.fetch(blob, now_s=line.now_s, **options))
     return gets(line.sent[before:])
