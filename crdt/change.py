@@ -280,10 +280,14 @@ def _check_place(signed: SignedEntry) -> ChangePath:
 def _check_signer(capability: Capability, entry: Entry, path: ChangePath) -> None:
     if capability.receiver != path.device:
         raise Unauthorised("wrong-device", "the path names another device than the capability")
-    if path.cls != AUTHORITY:
-        return
     namespace: bytes = entry.namespace
     owner: bytes = entry.subspace
+    if path.cls != AUTHORITY:
+        # A root key that signed everyday changes could not be kept sealed, and no revocation would
+        # reach what it signed: nobody stands above it.
+        if not capability.delegations or path.device in {owner, namespace, capability.user}:
+            raise Unauthorised("root-key", "only /_auth is signed by a root key, not by a device")
+        return
     is_root = path.device == owner and not capability.delegations
     if not is_root or not (is_communal(namespace) or owner == namespace):
         raise Unauthorised("not-the-root", "/_auth is written by the root key itself, none other")

@@ -311,6 +311,8 @@ def faulty_capability(faults: frozenset[str]) -> bytes:
     root = Capability(READ if "read-only" in faults else WRITE, namespace, ALICES)
     area = replace(HERS, path=(b"elsewhere",) if "outside-area" in faults else ())
     receiver = BOB if "wrong-device" in faults else LAPTOP
+    if "root-key" in faults:
+        return encode_capability(replace(root, user=receiver.public))
     return encode_capability(delegate(root, ALICE, area, receiver.public))
 
 

@@ -359,6 +359,42 @@ def test_an_owned_namespace_has_one_root() -> None:
 
 
 @pytest.mark.parametrize("cls", ["pub", "rate", "_ck"])
+def test_a_root_key_signs_nothing_but_authority(cls: str) -> None:
+    """Nobody could take back what it signed, and it would lie open on the device that wrote."""
+    place = replace(MODULE, cls=cls)
+    own_right = Capability(WRITE, COMMONS, ALICE.public)
+    to_itself = delegate(own_right, ALICE, Area(ALICES), ALICE.public)
+    back_again = delegate(
+        delegate(own_right, ALICE, Area(ALICES), LAPTOP.public), LAPTOP, Area(ALICES), ALICE.public
+    )
+    for right in (own_right, to_itself, back_again):
+        signed = signed_by(Signer(ALICE, ALICES, {cls: encode_capability(right)}), place)
+        with pytest.raises(Unauthorised, match="root-key"):
+            check_entry(signed, CapabilityCache())
+
+
+def test_no_root_key_signs_in_an_owned_namespace() -> None:
+    owner = SigningKey(b"o" * 32)
+    while owner.public[-1] & 1 == 0:
+        owner = SigningKey(owner.public)
+    garden = replace(MODULE, namespace=NamespaceKey(owner.public))
+    of_owner = own(owner, WRITE, owner.public)
+    of_member = own(owner, WRITE, ALICE.public)
+    for signer, right in (
+        (owner, of_owner),
+        (owner, delegate(of_member, ALICE, Area(ALICES), owner.public)),
+        (ALICE, of_member),
+        (ALICE, delegate(of_owner, owner, Area(), ALICE.public)),
+        (LAPTOP, own(owner, WRITE, LAPTOP.public)),  # a first user is a root by definition
+    ):
+        signed = signed_by(
+            Signer(signer, AuthorKey(signer.public), {"pub": encode_capability(right)}), garden
+        )
+        with pytest.raises(Unauthorised, match="root-key"):
+            check_entry(signed, CapabilityCache())
+
+
+@pytest.mark.parametrize("cls", ["pub", "rate", "_ck"])
 def test_a_device_writes_in_every_other_class(cls: str) -> None:
     place = replace(MODULE, cls=cls)
     assert check_entry(signed_by(SIGNER, place), CapabilityCache()).document == place
