@@ -6,7 +6,7 @@
 `crdt.change.check_entry` has said stateless(c). The rest goes in three steps over one document:
 
 1. *Standing*: parents first, what no revocation cuts, what has all that it cites and builds on, and
-   what continues its device's own chain (seq and operation counters).
+   what continues its device's own chain (the entry before, seq and operation counters).
 2. *Branches*: where one device used one seq twice, one change stands and the others fall with all
    that was built on them: the one that valid checkpoints name; else the one on which more direct
    delegates of the owner built, whom no revocation hits; else the one of the smaller digest.
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """Why a change that is held does not count."""
 
-    MISSING_DEPENDENCY = "missing-dependency"  # waits for a change that is not here
+    MISSING_DEPENDENCY = "missing-dependency"  # waits for a change or entry that is not here
     UNKNOWN_AUTHORITY = "unknown-authority"  # waits for an authority record that is not here
     REVOKED = "revoked"
     LOST_BRANCH = "lost-branch"
     EXCLUDED_DEPENDENCY = "excluded-dependency"
-    BROKEN_CHAIN = "broken-chain"  # seq or operation counters do not continue what it builds on
+    BROKEN_CHAIN = "broken-chain"  # entry, seq or operation counters continue nothing it builds on
     OVER_LIMIT = "over-limit"  # the document is full; another epoch goes on
     REPEATED = "repeated"  # another entry carries the same change, and counts
 
@@ -62,6 +62,7 @@ class Held:
     """What there is to know of one stored entry. `change` and `dependencies` are change hashes.
 
     `chain`: the keys its authority came through, the first owner first, its device last.
+    `prev`: the id of its device's entry before it in the document, None exactly where seq is 1.
     """
 
     change: bytes
@@ -72,6 +73,7 @@ class Held:
     dependencies: tuple[bytes, ...]
     payload_digest: bytes
     chain: tuple[bytes, ...]
+    prev: bytes | None = None
     auth_heads: tuple[bytes, ...] = ()
 
     @classmethod
@@ -87,7 +89,16 @@ class Held:
             change.dependencies,
             checked.signed.entry.payload_digest,
             chain_of(checked.capability),
+            checked.prev,
             checked.auth_heads,
+        )
+
+    def follows(self, before: "Held") -> bool:
+        """Whether `before` is what `prev` may name: the same device's last act, and built on."""
+        return (
+            before.device == self.device
+            and before.seq == self.seq - 1
+            and before.change in self.dependencies
         )
 
 
@@ -147,7 +158,7 @@ def valid_changes(
     revocations: Sequence[Revocation] = (),
     checkpoints: Sequence[Checkpoint] = (),
 ) -> Validity:
-    """Which entries of one document count. The keys of `held` are entry ids (any unique bytes).
+    """Which entries of one document count. The keys of `held` are entry ids, as `prev` has them.
 
     `owner` is the key of the document's subspace; `authority` the authority records held.
     Linear in changes and dependencies; no recursion, so a chain may be of any length.
@@ -198,7 +209,10 @@ class _Graph:
     def judge_carriers(
         self, authority: frozenset[bytes], revocations: Sequence[Revocation]
     ) -> None:
-        """Which entries no revocation cuts and cite only what is known; the best one per change."""
+        """Which entries no revocation cuts, cite only what is known and follow the one before.
+
+        The best one carries the change.
+        """
         cuts = [(revocation, self.under(revocation.frontier)) for revocation in revocations]
         for change, keys in self.carriers.items():
             standing: list[tuple[bytes, bytes]] = []
@@ -208,6 +222,10 @@ class _Graph:
                     self.reasons[key] = Reason.REVOKED
                 elif not authority.issuperset(entry.auth_heads):
                     self.reasons[key] = Reason.UNKNOWN_AUTHORITY
+                elif entry.seq > 1 and entry.prev not in self.held:
+                    self.reasons[key] = Reason.MISSING_DEPENDENCY
+                elif entry.prev is not None and not entry.follows(self.held[entry.prev]):
+                    self.reasons[key] = Reason.BROKEN_CHAIN
                 else:
                     standing.append((entry.payload_digest, key))
             if standing:
@@ -237,7 +255,7 @@ class _Graph:
             self.fallen[change] = self.reasons[self.carriers[change][0]]
         elif not all(parent in self.depth for parent in entry.dependencies):
             self.fallen[change] = Reason.EXCLUDED_DEPENDENCY
-        elif not self._continues_its_parents(entry):
+        elif entry.start_op != self._next_op(entry):
             self.fallen[change] = Reason.BROKEN_CHAIN
         elif len(self.order) == STANDING_MAX:
             self.fallen[change] = Reason.OVER_LIMIT
@@ -245,22 +263,15 @@ class _Graph:
             self.depth[change] = 1 + max(self.depth[parent] for parent in entry.dependencies)
             self.order.append(change)
 
-    def _continues_its_parents(self, entry: Held) -> bool:
-        """As the library writes: on its device's last change, with the next operation counter.
+    def _next_op(self, entry: Held) -> int:
+        """The operation counter that the library goes on with after these dependencies.
 
         A counter that jumped to the end of its range would leave nobody a next change.
         """
-        continues = entry.seq == 1
-        max_op = 0
-        for parent in entry.dependencies:
-            if parent == self.skeleton.hash:
-                max_op = max(max_op, self.skeleton.max_op)
-                continue
-            before = self.changes[parent]
-            max_op = max(max_op, before.max_op)
-            if before.device == entry.device and before.seq == entry.seq - 1:
-                continues = True
-        return continues and entry.start_op == max_op + 1
+        return 1 + max(
+            self.skeleton.max_op if parent == self.skeleton.hash else self.changes[parent].max_op
+            for parent in entry.dependencies
+        )
 
     def contested(self) -> list[list[bytes]]:
         """The changes of each device and seq used twice, in the order in which they are settled."""

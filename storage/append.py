@@ -102,8 +102,9 @@ async def _write_documents(
         if one.work.number is None:
             one.work.number = last = last + 1
     await write.run_many(
-        "INSERT INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number)"
-        " DO UPDATE SET heads = excluded.heads, changes = excluded.changes,"
+        "INSERT INTO document (number, id, namespace, author, class, kind, record, epoch, heads,"
+        " changes, left_out, saved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (number) DO UPDATE SET heads = excluded.heads, changes = excluded.changes,"
         " left_out = excluded.left_out, saved = excluded.saved",
         (_document_row(one, namespaces[one.work.document.namespace]) for one in built),
     )
@@ -147,7 +148,7 @@ async def _write_entries(
     }
     first = 1 + await write.number("SELECT max(number) FROM entry")
     await write.run_many(
-        f"INSERT INTO entry VALUES ({','.join('?' * 14)})",
+        f"INSERT INTO entry VALUES ({','.join('?' * 15)})",
         (
             _entry_row(number, one, works[one.document], capabilities[one.signed.capability])
             for number, one in enumerate(entries, first)
@@ -186,6 +187,7 @@ def _entry_row(
         encode_entry(checked.signed.entry),
         checked.signed.signature,
         checked.signed.payload,
+        checked.prev,
     )
 
 

@@ -173,14 +173,14 @@ class Materialiser:
 
 _HEADERS = """
     SELECT e.document, e.id, l.code, e.change, e.device, e.seq, e.start_op, e.max_op, e.depends_on,
-           substr(e.entry, -32), c.encoded, e.auth_heads
+           substr(e.entry, -32), c.encoded, e.prev, e.auth_heads
     FROM entry e JOIN capability c ON c.number = e.capability
     LEFT JOIN left_out l ON l.entry = e.number
     WHERE e.document IN (*)"""  # an encoded entry ends with its payload digest
 
 
 def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
-    change, device, seq, start_op, max_op, depends_on, digest, capability, auth_heads = header
+    change, device, seq, start_op, max_op, depends_on, digest, capability, prev, auth_heads = header
     return Held(
         change,
         device,
@@ -190,6 +190,7 @@ def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
         hashes(depends_on),
         digest,
         chain_of(capabilities.get(capability)),
+        prev,
         hashes(auth_heads),
     )
 

@@ -62,11 +62,18 @@ class World:
         assert raw is not None
         return self.holds(raw)
 
-    def holds(self, raw: bytes) -> bytes:
-        entry = held(raw)
+    def holds(self, raw: bytes, prev: bytes | None = None) -> bytes:
+        """An entry that carries `raw`, after its device's one before it, or after `prev`."""
+        entry = held(raw, prev=prev or self.before(raw))
         self.raws[entry.change] = raw
         self.entries[payload_digest(raw)] = entry
         return entry.change
+
+    def before(self, raw: bytes) -> bytes | None:
+        """The id of the entry that this change of its device follows."""
+        now = held(raw)
+        keys = [key for key, entry in self.entries.items() if now.follows(entry)]
+        return keys[0] if keys else None
 
     def hears(self, device: bytes, source: Document | bytes) -> None:
         document = self[source] if isinstance(source, bytes) else source
@@ -92,7 +99,13 @@ class World:
         return verdict.excluded.get(key)
 
 
-def held(raw: bytes, **other: tuple[bytes, ...]) -> Held:
+def held(
+    raw: bytes,
+    *,
+    prev: bytes | None = None,
+    chain: tuple[bytes, ...] = (),
+    auth_heads: tuple[bytes, ...] = (),
+) -> Held:
     header = read_change(raw)
     return Held(
         header.hash,
@@ -102,8 +115,9 @@ def held(raw: bytes, **other: tuple[bytes, ...]) -> Held:
         header.max_op,
         header.dependencies,
         payload_digest(raw),
-        other.get("chain", CHAINS.get(header.actor, (ALICE, header.actor))),
-        other.get("auth_heads", ()),
+        chain or CHAINS.get(header.actor, (ALICE, header.actor)),
+        prev,
+        auth_heads,
     )
 
 
@@ -373,14 +387,60 @@ def test_a_change_signed_twice_counts_once() -> None:
     [
         bombs.set_root(actor=LAPTOP, seq=1, start_op=1 << 40, dependencies=[SKELETON.hash]),
         bombs.set_root(actor=LAPTOP, seq=1, start_op=3, dependencies=[SKELETON.hash]),
-        bombs.set_root(actor=LAPTOP, seq=2, start_op=4, dependencies=[SKELETON.hash]),
     ],
-    ids=["a counter at the end of its range", "a counter used twice", "a seq left out"],
+    ids=["a counter at the end of its range", "a counter used twice"],
 )
 def test_a_chain_that_does_not_continue_is_out(raw: bytes) -> None:
     world = World()
     change = world.holds(raw)
     assert world.reason(judge(world.entries), change) is Reason.BROKEN_CHAIN
+
+
+def test_an_entry_follows_the_one_that_it_names() -> None:
+    """Its device's entry before it in the document, and what the change builds on."""
+    world = World()
+    first = world.writes(LAPTOP, "l0")
+    world.hears(BOB, LAPTOP)
+    world.writes(BOB, "b0")
+    world.hears(LAPTOP, BOB)
+    second = world.writes(LAPTOP, "l1")
+    third = world.writes(LAPTOP, "l2")
+    keys = {entry.change: key for key, entry in world.entries.items()}
+    (bobs,) = (key for key, entry in world.entries.items() if entry.device == BOB)
+    for named in (keys[first], bobs, keys[third]):
+        entries = world.entries | {keys[third]: held(world.raws[third], prev=named)}
+        verdict = judge(entries)
+        assert verdict.excluded == {keys[third]: Reason.BROKEN_CHAIN}
+        assert world.keys(verdict) == {"l0", "b0", "l1"}
+    entries = world.entries | {keys[third]: held(world.raws[third], prev=b"?" * 32)}
+    assert judge(entries).excluded == {keys[third]: Reason.MISSING_DEPENDENCY}
+    assert judge(entries | {b"?" * 32: world.entries[keys[second]]}).excluded == {
+        max(keys[second], b"?" * 32): Reason.REPEATED
+    }
+
+
+def test_an_entry_names_the_branch_that_it_builds_on() -> None:
+    """To point at one branch and build on the other would hide which one its device meant."""
+    world = World()
+    world.writes(LAPTOP, "l0")
+    twin = world.twin(LAPTOP)
+    left = world.writes(LAPTOP, "left")
+    right = world.writes(LAPTOP, "right", in_=twin)
+    after = world.writes(LAPTOP, "after left")
+    keys = {entry.change: key for key, entry in world.entries.items()}
+    assert world.entries[keys[after]].prev == keys[left]
+    entries = world.entries | {keys[after]: held(world.raws[after], prev=keys[right])}
+    assert judge(entries).excluded[keys[after]] is Reason.BROKEN_CHAIN
+
+
+def test_a_seq_left_out_is_never_made_up() -> None:
+    raw = bombs.set_root(actor=LAPTOP, seq=2, start_op=4, dependencies=[SKELETON.hash])
+    world = World()
+    first = world.writes(LAPTOP, "l0")
+    (key,) = world.entries
+    change = world.holds(raw, prev=key)
+    assert world.reason(judge(world.entries), change) is Reason.BROKEN_CHAIN
+    assert world.reason(judge(world.entries), first) is None
 
 
 # ── properties ───────────────────────────────────────────────────────────────────────────────────
@@ -482,8 +542,9 @@ def chain_of(size: int) -> dict[bytes, Held]:
     before, op = SKELETON.hash, SKELETON.max_op
     for seq in range(1, size + 1):
         change = payload_digest(seq.to_bytes(8, "big"))
+        prev = before if seq > 1 else None
         entries[change] = Held(
-            change, LAPTOP, seq, op + 1, op + 1, (before,), change, CHAINS[LAPTOP]
+            change, LAPTOP, seq, op + 1, op + 1, (before,), change, CHAINS[LAPTOP], prev
         )
         before, op = change, op + 1
     return entries
@@ -511,6 +572,7 @@ def test_a_document_forked_at_every_seq_is_judged_in_time() -> None:
             entry.dependencies,
             twin,
             entry.chain,
+            entry.prev,
         )
     start_s = time.perf_counter()
     verdict = judge(entries)

@@ -101,3 +101,33 @@ async def test_pages_overwritten_in_the_middle_are_damage(tmp_path: Path) -> Non
     with pytest.raises(Corrupt):
         async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
             await store.listings()
+
+
+def back_to_version_1(path: Path) -> None:
+    """The file as it was before the second migration."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DROP INDEX document_epochs;"
+            "ALTER TABLE entry DROP COLUMN prev;"
+            "ALTER TABLE document DROP COLUMN is_open;"
+            "ALTER TABLE store DROP COLUMN derived;"
+            "PRAGMA user_version = 1;"
+        )
+
+
+async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    document = ALICE.document("io.alice.clock")
+    entries = ALICE.writes(document, named("clock"), named("better"), named("best"))
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await store.receive(entries, source="alice")
+    chain = rows(path, "SELECT prev FROM entry ORDER BY seq")
+    back_to_version_1(path)
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        (more,) = ALICE.writes(ALICE.document("io.alice.other"), named("other"))
+        await store.receive([more], source="alice")
+        assert {row.listing.name for row in (await store.listings()).rows} == {"best", "other"}
+        await store.commit(document, named("the best"), ALICE.signer)
+    assert rows(path, "SELECT prev FROM entry ORDER BY number LIMIT 3") == chain
+    assert chain == [(None,), (entries[0].id,), (entries[1].id,)]
+    assert (tmp_path / "p.db.before-0002").exists()

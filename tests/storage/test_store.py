@@ -12,7 +12,7 @@ import pytest
 from crdt import authority
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, delegate, encode_capability
-from crdt.change import DocumentId, Signer, encode_signed, sign_change
+from crdt.change import DocumentId, SignedEntry, Signer, encode_signed, sign_change
 from crdt.document import Editor, skeleton_for
 from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
@@ -119,12 +119,10 @@ async def test_what_builds_on_a_bomb_pushes_nothing_out_of_quarantine(store: Sto
                 actor=bob, seq=seq, start_op=before.max_op + 1, dependencies=[before.hash]
             )
         )
-    entries = [
-        sign_change(
-            raw, document, signer=signer, prev=bytes([number]) * 32 if number else None, timestamp=1
-        )
-        for number, raw in enumerate(raws)
-    ]
+    entries: list[SignedEntry] = []
+    for raw in raws:
+        prev = entries[-1].id if entries else None
+        entries.append(sign_change(raw, document, signer=signer, prev=prev, timestamp=1))
     await store.receive(entries, source="peer mallory")
     assert [row.refusal.code for row in await store.refused()] == ["too-deep"]
     state = await store.read(document)
