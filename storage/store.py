@@ -2,7 +2,8 @@
 
 Entries come in by two doors, `receive` (from others, checked) and `commit` (our own acts); each is
 one durable transaction that also brings the documents, lists, ratings and the outbox in step. All
-the rest reads, or keeps what is this node's own: blobs, what is installed, whom it knows.
+the rest reads, or keeps what is this node's own: blobs, what is installed, whom it knows and how
+this person calls them.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
 from storage.materialise import Work
+from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.workers import WORKERS, open_workers
 
@@ -83,7 +85,17 @@ class Counts:
     """The newest number of the outbox: what the index should have reached."""
 
 
-class Store(Documents, Items, Listings, Blobs, Quarantine, InstalledModules, Answers, AddressBook):
+class Store(
+    Documents,
+    Items,
+    Listings,
+    Blobs,
+    Quarantine,
+    InstalledModules,
+    Answers,
+    AddressBook,
+    Petnames,
+):
     """Made by `open_store`."""
 
     def __init__(
