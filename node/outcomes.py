@@ -51,6 +51,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.InvalidName: Outcome(422),
     registry.AmbiguousName: Outcome(409),
     registry.UnknownModule: Outcome(404),
+    registry.UnknownPetname: Outcome(404),
     registry.InvalidManifest: Outcome(422),
     registry.InvalidLock: Outcome(422),
     registry.InvalidStatement: Outcome(422, "verification-failed"),

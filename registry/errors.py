@@ -7,6 +7,7 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidName          no module id, author or reference
 ├── AmbiguousName        a bare id that several authors use: .candidates
 ├── UnknownModule        nobody here has a module of that name
+├── UnknownPetname       names that mean no author here: .petnames
 ├── InvalidManifest      gen.toml cannot be published: .problems, each with its key and line
 ├── InvalidLock          panspermia.lock cannot be read: .line
 ├── InvalidStatement     a release statement is not what its author may sign
@@ -20,6 +21,7 @@ RegistryError            .code for programs, .detail for people
 ```
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -50,7 +52,7 @@ class InvalidRange(RegistryError):
 
 
 class InvalidName(RegistryError):
-    """That is no name of a module."""
+    """That is no name of a module or of an author."""
 
     code = "invalid-name"
 
@@ -60,8 +62,12 @@ class AmbiguousName(RegistryError):
 
     code = "ambiguous-module"
 
-    def __init__(self, id: str, candidates: tuple[str, ...]) -> None:
-        listed = ", ".join(candidates)
+    def __init__(
+        self, id: str, candidates: tuple[str, ...], petnames: Mapping[str, str] | None = None
+    ) -> None:
+        """`petnames`: candidate → the same with the author's petname, where there is one."""
+        known = petnames or {}
+        listed = ", ".join(f"{one} ({known[one]})" if one in known else one for one in candidates)
         super().__init__(f"{len(candidates)} authors publish {id}; choose one of: {listed}")
         self.candidates = candidates
 
@@ -70,6 +76,22 @@ class UnknownModule(RegistryError):
     """No module of that name is known here."""
 
     code = "unknown-module"
+
+
+class UnknownPetname(RegistryError):
+    """No author is called so here."""
+
+    code = "unknown-petname"
+
+    def __init__(self, petnames: tuple[str, ...]) -> None:
+        super().__init__(
+            "\n".join(
+                f"{one!r} is nobody's name here; say whom you mean: panspermia name set {one}"
+                " did:key:…"
+                for one in petnames
+            )
+        )
+        self.petnames = petnames
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ All that is wrong is reported at once, each with its key and, where it is found,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from registry.errors import InvalidManifest, InvalidRange, Problem, RegistryError, quoted
@@ -69,6 +69,12 @@ class Dependency:
     reference: Reference
     range: str
     is_optional: bool = False
+    line: int | None = field(default=None, compare=False)
+    """Where gen.toml says so, if it was found."""
+
+    @property
+    def pointer(self) -> str:
+        return _pointer(("dependencies", str(self.reference)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +241,7 @@ class _Reader:
         range = self._parsed(path, value, _range)
         if reference is None or range is None:
             return None
-        return Dependency(reference, range, optional)
+        return Dependency(reference, range, optional, self._lines.of(path))
 
 
 class _Fault(Exception):

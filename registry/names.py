@@ -9,6 +9,8 @@ name        = [ owner "/" ] id            owner = did:key:… | petname
 id          = part 1*( "." part )         part  = a-z 0-9, and - _ inside
 petname     = a-z 0-9, and - _ inside     no dot, so it is never taken for an id
 ```
+
+A petname is one person's own word for an author. What is signed, locked or sent never holds one.
 """
 
 import functools
@@ -18,7 +20,13 @@ from dataclasses import dataclass
 
 from crdt.did import decode_did_key
 from crdt.errors import Malformed
-from registry.errors import AmbiguousName, InvalidName, UnknownModule, quoted
+from registry.errors import (
+    AmbiguousName,
+    InvalidName,
+    UnknownModule,
+    UnknownPetname,
+    quoted,
+)
 from registry.ranges import parse_range
 from registry.version_sets import VersionSet
 
@@ -57,13 +65,19 @@ class Reference:
     def __str__(self) -> str:
         return self.id if self.owner is None else f"{self.owner}/{self.id}"
 
+    @property
+    def petname(self) -> str | None:
+        """The owner, where it is neither left out nor a did:key."""
+        is_petname = self.owner is not None and not self.owner.startswith("did:")
+        return self.owner if is_petname else None
+
     def named(self, petnames: Mapping[str, str]) -> ModuleName:
-        """Petnames resolved. Raises `InvalidName` for one that is not in `petnames`."""
-        if self.owner is None or self.owner.startswith("did:"):
+        """The author for the petname. Raises `UnknownPetname` for one that is not in `petnames`."""
+        if self.petname is None:
             return ModuleName(self.owner, self.id)
-        if self.owner not in petnames:
-            raise InvalidName(f"{quoted(self.owner)} is no petname here, and no did:key")
-        return ModuleName(petnames[self.owner], self.id)
+        if self.petname not in petnames:
+            raise UnknownPetname((self.petname,))
+        return ModuleName(petnames[self.petname], self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +114,30 @@ def parse_reference(text: str) -> Reference:
         return Reference(None, parse_id(text))
     if owner.startswith("did:"):
         check_did(owner)
-    elif len(owner) > PETNAME_CHARACTERS_MAX or not _PART.fullmatch(owner):
-        raise InvalidName(f"{quoted(owner)} is neither a did:key nor a petname")
+    else:
+        parse_petname(owner)
     return Reference(owner, parse_id(id))
+
+
+def parse_petname(text: str) -> str:
+    """`text` itself, if an author may be called so. Raises `InvalidName` that says why not."""
+    if len(text) > PETNAME_CHARACTERS_MAX:
+        raise InvalidName(
+            f"a name of {len(text)} characters for an author, at most {PETNAME_CHARACTERS_MAX}"
+        )
+    if not _PART.fullmatch(text):
+        raise InvalidName(f"an author cannot be called {quoted(text)}: {_why_no_petname(text)}")
+    return text
+
+
+def parse_author(text: str, petnames: Mapping[str, str]) -> str:
+    """The did:key that `text` is or means. Raises `InvalidName` or `UnknownPetname`."""
+    if text.startswith("did:"):
+        check_did(text)
+        return text
+    if parse_petname(text) not in petnames:
+        raise UnknownPetname((text,))
+    return petnames[text]
 
 
 def parse_module_name(text: str, petnames: Mapping[str, str] | None = None) -> ModuleName:
@@ -128,11 +163,13 @@ def check_did(did: str) -> None:
         raise InvalidName(error.detail) from error
 
 
-def choose_author(name: ModuleName, authors: Sequence[str]) -> ModuleName:
+def choose_author(
+    name: ModuleName, authors: Sequence[str], petnames: Mapping[str, str] | None = None
+) -> ModuleName:
     """The full name of a bare one, given every author who publishes that id.
 
     Raises `UnknownModule` where there is none, `AmbiguousName` with the candidates where there are
-    several; which of them was first is never a reason.
+    several; which of them was first, or is called `petnames`, is never a reason.
     """
     if name.author is not None:
         return name
@@ -144,7 +181,22 @@ def choose_author(name: ModuleName, authors: Sequence[str]) -> ModuleName:
         case [only]:
             return ModuleName(only, name.id)
         case several:
-            raise AmbiguousName(name.id, tuple(f"{author}/{name.id}" for author in several))
+            candidates = tuple(f"{author}/{name.id}" for author in several)
+            called = {
+                f"{author}/{name.id}": f"{petname}/{name.id}"
+                for petname, author in sorted((petnames or {}).items(), reverse=True)
+            }
+            raise AmbiguousName(name.id, candidates, called)
+
+
+def _why_no_petname(text: str) -> str:
+    if not text:
+        return "that is nothing"
+    if text.startswith("did:"):
+        return "that is the author's own key; a name is a word of yours for it"
+    if "." in text:
+        return "a dot would make it a module's id"
+    return _what_is_wrong(text)
 
 
 def _what_is_wrong(part: str) -> str:

@@ -2,12 +2,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.errors import AmbiguousName, InvalidName, RegistryError, UnknownModule
+from registry.errors import (
+    AmbiguousName,
+    InvalidName,
+    RegistryError,
+    UnknownModule,
+    UnknownPetname,
+)
 from registry.names import (
     ModuleName,
     choose_author,
+    parse_author,
     parse_id,
     parse_module_name,
+    parse_petname,
     parse_requirement,
 )
 from tests.registry.people import ALICE_DID, BOB_DID
@@ -24,8 +32,49 @@ def test_a_name_is_bare_or_of_an_author() -> None:
 
 def test_a_petname_is_whoever_one_calls_so() -> None:
     assert parse_module_name("alice/org.example.dice", {"alice": ALICE_DID}).author == ALICE_DID
-    with pytest.raises(InvalidName, match="'carol' is no petname"):
+    with pytest.raises(UnknownPetname, match="panspermia name set carol") as caught:
         parse_module_name("carol/org.example.dice", {"alice": ALICE_DID})
+    assert caught.value.petnames == ("carol",)
+
+
+def test_an_author_is_a_key_or_a_petname() -> None:
+    for text in (ALICE_DID, "alice"):
+        assert parse_author(text, {"alice": ALICE_DID}) == ALICE_DID
+    with pytest.raises(UnknownPetname):
+        parse_author("carol", {"alice": ALICE_DID})
+    for text in ("did:key:z6Mk", "did:web:example.org", "Alice", ""):
+        with pytest.raises(InvalidName):
+            parse_author(text, {})
+
+
+@pytest.mark.parametrize("text", ["a", "7", "al-ice_2", "a" * 64])
+def test_an_author_may_be_called_so(text: str) -> None:
+    assert parse_petname(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "that is nothing"),
+        ("a" * 65, "65 characters"),
+        ("Alice", "lower case"),
+        ("alice.org", "a dot"),
+        (ALICE_DID, "own key"),
+        ("did:web:example.org", "own key"),
+        ("älice", "may hold a-z"),
+        ("\u0430lice", "may hold a-z"),  # a Cyrillic а
+        ("-alice", "inside"),
+        ("alice-", "inside"),
+        ("al ice", "may hold"),
+        ("al/ice", "may hold"),
+        ("alice\n", "may hold"),
+        ("\u202ealice", "may hold"),
+    ],
+)
+def test_what_an_author_cannot_be_called_is_told_why(text: str, said: str) -> None:
+    with pytest.raises(InvalidName, match=said) as caught:
+        parse_petname(text)
+    assert caught.value.detail.isprintable()
 
 
 def test_a_requirement_is_a_name_and_a_range() -> None:
@@ -78,6 +127,18 @@ def test_an_ambiguous_name_lists_whose_it_may_be() -> None:
     candidates = sorted(f"{did}/org.example.dice" for did in (ALICE_DID, BOB_DID))
     assert list(caught.value.candidates) == candidates
     assert all(candidate in caught.value.detail for candidate in candidates)
+
+
+def test_a_petname_chooses_nobody_but_is_shown() -> None:
+    with pytest.raises(AmbiguousName) as caught:
+        choose_author(
+            ModuleName(None, "org.example.dice"),
+            [BOB_DID, ALICE_DID],
+            {"bobby": BOB_DID, "bob": BOB_DID, "carol": "did:key:z"},
+        )
+    assert f"{BOB_DID}/org.example.dice (bob/org.example.dice)" in caught.value.detail
+    assert caught.value.detail.count("(") == 1
+    assert f"{BOB_DID}/org.example.dice" in caught.value.candidates
 
 
 @given(st.one_of(st.text(max_size=300), st.text(alphabet="ab./:@^1-_ ", max_size=40)))
