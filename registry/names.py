@@ -68,8 +68,7 @@ class Reference:
     @property
     def petname(self) -> str | None:
         """The owner, where it is neither left out nor a did:key."""
-        is_petname = self.owner is not None and not self.owner.startswith("did:")
-        return self.owner if is_petname else None
+        return None if self.owner is None or is_did(self.owner) else self.owner
 
     def named(self, petnames: Mapping[str, str]) -> ModuleName:
         """The author for the petname. Raises `UnknownPetname` for one that is not in `petnames`."""
@@ -112,11 +111,7 @@ def parse_reference(text: str) -> Reference:
     owner, slash, id = text.rpartition("/")
     if not slash:
         return Reference(None, parse_id(text))
-    if owner.startswith("did:"):
-        check_did(owner)
-    else:
-        parse_petname(owner)
-    return Reference(owner, parse_id(id))
+    return Reference(parse_owner(owner), parse_id(id))
 
 
 def parse_petname(text: str) -> str:
@@ -130,14 +125,17 @@ def parse_petname(text: str) -> str:
     return text
 
 
-def parse_author(text: str, petnames: Mapping[str, str]) -> str:
-    """The did:key that `text` is or means. Raises `InvalidName` or `UnknownPetname`."""
-    if text.startswith("did:"):
-        check_did(text)
-        return text
-    if parse_petname(text) not in petnames:
-        raise UnknownPetname((text,))
-    return petnames[text]
+def parse_owner(text: str) -> str:
+    """`text` itself, if it is a did:key or may be a petname. Raises `InvalidName`."""
+    if not is_did(text):
+        return parse_petname(text)
+    check_did(text)
+    return text
+
+
+def is_did(owner: str) -> bool:
+    """Whether it was meant as a key, not as a petname."""
+    return owner.startswith("did:")
 
 
 def parse_module_name(text: str, petnames: Mapping[str, str] | None = None) -> ModuleName:
@@ -192,7 +190,7 @@ def choose_author(
 def _why_no_petname(text: str) -> str:
     if not text:
         return "that is nothing"
-    if text.startswith("did:"):
+    if is_did(text):
         return "that is the author's own key; a name is a word of yours for it"
     if "." in text:
         return "a dot would make it a module's id"

@@ -16,7 +16,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from node.api import pages
-from node.api.endpoint import MODULE_REF, Endpoint, routes_of
+from node.api.endpoint import MODULE_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -28,6 +28,7 @@ from node.api.routes import (
     identity,
     install,
     modules,
+    names,
     peers,
     records,
     streams,
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *health.ENDPOINTS,
     *identity.ENDPOINTS,
+    *names.ENDPOINTS,
     *peers.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
@@ -52,14 +54,24 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
 
 
 class ModuleRef(StringConvertor):
-    """`did/id`, whose slash came as %2F and is decoded by now, or a bare id."""
+    """`did/id` or `petname/id`, whose slash came as %2F and is decoded by now, or a bare id.
 
-    regex = r"(?:did:key:[^/]+/)?[^/]+"
+    What follows an owner that is no did:key has a dot: so `/{id}/ratings` is nobody's module.
+    """
+
+    regex = r"(?:did:key:[^/]+/|[^/]+/(?=[^/]*\.))?[^/]+"
+
+
+class Rest(StringConvertor):
+    """Anything at all. Starlette's own `path` drops a line end."""
+
+    regex = r"(?s:.*)"
 
 
 def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
+    register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[
             *routes_of(node, ENDPOINTS),

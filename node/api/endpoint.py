@@ -26,7 +26,7 @@ from storage.quarantine import Refusal
 Q = TypeVar("Q", bound=Struct)
 B = TypeVar("B")
 
-Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 Answers: TypeAlias = Mapping[int, type | str]
 """Status -> the struct of the JSON body, or a media type for other bodies."""
 
@@ -83,24 +83,29 @@ def writes(
     returns: type,
     *,
     body: type[B],
+    method: Literal["POST", "PUT"] = "POST",
     status: int = 200,
     access: Access = "write",
     body_bytes_max: int = BODY_BYTES_MAX,
     problems: tuple[int, ...] = (),
     is_replayable: bool = True,
 ) -> Endpoint[NoQuery, B]:
-    """A POST of JSON, done once for an Idempotency-Key."""
+    """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
-        "POST", path, handler, access, {status: returns}, NoQuery, body, body_bytes_max,
+        method, path, handler, access, {status: returns}, NoQuery, body, body_bytes_max,
         (409, 413, 415, 422, *problems), is_replayable,
     )  # fmt: skip
 
 
 def deletes(
-    path: str, handler: Callable[[Node, Call[NoQuery, None]], Awaitable[object]]
+    path: str,
+    handler: Callable[[Node, Call[NoQuery, None]], Awaitable[object]],
+    *,
+    problems: tuple[int, ...] = (),
 ) -> Endpoint[NoQuery, None]:
     """A DELETE, answered with no body."""
-    return Endpoint("DELETE", path, handler, "write", {204: NoQuery}, NoQuery, problems=(404,))
+    answers = {204: NoQuery}
+    return Endpoint("DELETE", path, handler, "write", answers, NoQuery, problems=(404, *problems))
 
 
 def routes_of(node: Node, endpoints: Iterable[Endpoint[Any, Any]]) -> list[Route]:
@@ -133,7 +138,7 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
     query = read_query(request, endpoint.query)
-    if endpoint.method != "POST":
+    if endpoint.body is None:
         return _answered(
             request, endpoint, await endpoint.handler(node, Call(request, query, None))
         )
@@ -176,5 +181,8 @@ def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) ->
     return answer_cached(request, result, status)
 
 
+REST: Final = "rest"
+"""The path convertor of all that is left: what is wrong with it can be told."""
 MODULE_REF: Final = "module"
-"""The path convertor of `<did>/<id>`, which arrives with its slash decoded, or a bare id."""
+"""The path convertor of `<did>/<id>` or `<petname>/<id>`, which arrive with their slash decoded, or
+of a bare id."""

@@ -17,6 +17,8 @@ from registry.statement import Check
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 Did: TypeAlias = Annotated[str, Meta(max_length=128)]
+Author: TypeAlias = Annotated[str, Meta(max_length=128)]
+"""A did:key or a petname."""
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
@@ -42,7 +44,7 @@ class SearchQuery(Struct, frozen=True):
     q: Text = ""
     kind: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")] | None = None
     tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
-    author: Did | None = None
+    author: Author | None = None
     sort: Literal["relevance", "downloads", "rating", "recent", "fitness"] = "relevance"
     limit: Limit = 100
     cursor: Cursor | None = None
@@ -50,7 +52,7 @@ class SearchQuery(Struct, frozen=True):
 
 class ModulesQuery(Struct, frozen=True):
     sort_by: Literal["recent", "downloads", "rating", "name"] = "recent"
-    author: Did | None = None
+    author: Author | None = None
     tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
     limit: Limit = 100
     cursor: Cursor | None = None
@@ -254,6 +256,8 @@ class Published(Struct, frozen=True):
     sha256: str
     size: int
     verdict: VerdictSummary
+    dependencies: dict[str, str]
+    """As signed: full names, whatever the manifest calls their authors."""
     entry: str | None
     """Hex id of the signed entry; None for a dry run."""
     dry_run: bool

@@ -19,8 +19,14 @@ Json = dict[str, Any]
 PATH_PARTS: Final[Mapping[str, Json]] = {
     "id": {
         "type": "string",
-        "description": "A bare module id, or `<did>%2F<id>`.",
-        "pattern": "^(did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}/)?[a-z0-9]+(\\.[a-z0-9]+)+$",
+        "description": "A bare module id, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?"
+        "[a-z0-9]+(\\.[a-z0-9]+)+$",
+    },
+    "name": {
+        "type": "string",
+        "description": "What this person calls an author.",
+        "pattern": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$",
     },
     "version": {
         "type": "string",

@@ -9,6 +9,7 @@ from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.errors import NotAllowed
+from node.services.names import all_petnames, written_name
 from registry.errors import UnknownModule, UnknownVersion, quoted
 from registry.listed import Module, ModuleRating, ModuleVersion
 from registry.module import CLASS, KIND
@@ -22,12 +23,14 @@ _DECODER = msgspec.json.Decoder(Module)
 
 
 async def full_name(store: Store, reference: Reference) -> ModuleName:
-    """Whose module is meant. Raises `UnknownModule`, `AmbiguousName` or `InvalidName`."""
-    name = reference.named({})
+    """Whose module is meant. Raises `UnknownModule`, `AmbiguousName` or `UnknownPetname`."""
+    name = await written_name(store, reference)
     if name.author is not None:
         return name
     rows = await store.candidates(LISTED, name.id)
-    return choose_author(name, [row.listing.author for row in rows])
+    authors = [row.listing.author for row in rows]
+    petnames = await all_petnames(store) if len(authors) > 1 else {}
+    return choose_author(name, authors, petnames)
 
 
 async def find_row(store: Store, text: str) -> ListedRow:

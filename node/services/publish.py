@@ -6,18 +6,19 @@ Nothing is announced unless all of it held; `dry_run` stops before the blob.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from node.errors import Fault, Rejected
 from node.identity import Identity
-from node.services.modules import LISTED, document_of, full_name, read_module
+from node.services.modules import LISTED, document_of, read_module
 from node.services.resolve import load_index, solve
 from node.workers import Workers
 from registry.errors import VersionExists
 from registry.listed import Capability
 from registry.manifest import Manifest, parse_manifest
 from registry.names import ModuleName
+from registry.needs import needs_of
 from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, sign_release
 from registry.versions import parse_version, place_of
@@ -43,6 +44,7 @@ class Publication:
     version: str
     artifact: Artifact
     verdict: Verdict
+    needs: Mapping[str, Need]
     entry: bytes | None
     warnings: tuple[str, ...]
 
@@ -59,7 +61,7 @@ class Publisher:
 
 
 async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publication:
-    """Raises `InvalidManifest`, `VersionExists`, `Rejected` (the wasm), `Unsolvable` and others."""
+    """Raises `InvalidManifest`, `UnknownPetname`, `VersionExists`, `Rejected`, `Unsolvable` …"""
     # Off the loop: the worst TOML that the limits allow takes a tenth of a second or more.
     manifest = await asyncio.to_thread(parse_manifest, given.manifest)
     name = ModuleName(node.identity.did, manifest.id)
@@ -84,7 +86,8 @@ async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publi
         committed = await node.store.commit(document_of(name), edit, node.identity.signer)
         assert committed is not None, "a new version changes the document"
         entry = committed.id
-    return Publication(name, str(manifest.version), artifact, verdict, entry, manifest.warnings)
+    version, warnings = str(manifest.version), manifest.warnings
+    return Publication(name, version, artifact, verdict, needs, entry, warnings)
 
 
 async def _refuse_known(store: Store, name: ModuleName, manifest: Manifest) -> None:
@@ -100,17 +103,10 @@ async def _refuse_known(store: Store, name: ModuleName, manifest: Manifest) -> N
 
 
 async def _needs(store: Store, name: ModuleName, manifest: Manifest) -> dict[str, Need]:
-    """Dependencies under their full names: a bare id means the same author."""
-    needs: dict[str, Need] = {}
-    for one in manifest.dependencies:
-        reference = one.reference
-        found = (
-            ModuleName(name.author, reference.id)
-            if reference.owner is None
-            else await full_name(store, reference)
-        )
-        needs[str(found)] = Need(one.range, one.is_optional)
-    return needs
+    """Dependencies under their full names: the petnames are this person's own, and stay here."""
+    used = {one.reference.petname for one in manifest.dependencies}
+    petnames = await store.authors_called([petname for petname in used if petname])
+    return needs_of(manifest, str(name.author), petnames)
 
 
 async def _validated(

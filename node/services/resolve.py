@@ -10,14 +10,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from node.errors import Conflict, Fault, Unverified
+from node.errors import BadRequest, Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
+from node.services.names import written_name
 from node.services.verify import admitted
 from registry.circles import circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
 from registry.module_index import ModuleIndex
-from registry.names import ModuleName, Reference, parse_module_name, parse_requirement
+from registry.names import ModuleName, parse_module_name, parse_requirement
 from registry.plan import Plan, plan
 from registry.resolver import Resolution, resolve
 from registry.versions import Version, parse_version
@@ -144,13 +145,16 @@ def lock_for(goal: Goal) -> Lock:
 
 
 async def find_installed(store: Store, names: Iterable[str]) -> dict[str, Installed]:
-    """The installed modules that are meant; unknown ones are left out. Raises `InvalidName`."""
+    """The installed modules that are meant; those that are not installed are left out.
+
+    Raises `InvalidName` or `UnknownPetname`.
+    """
     installed = {one.module: one for one in await store.installed_list()}
     found: dict[str, Installed] = {}
     for text in names:
-        reference = parse_requirement(text).reference
-        if name := _only(reference, installed):
-            found[text] = installed[str(name)]
+        name = await written_name(store, parse_requirement(text).reference)
+        if meant := _only(name, installed):
+            found[text] = installed[str(meant)]
     return found
 
 
@@ -161,15 +165,19 @@ async def _named(
     named: dict[str, str] = {}
     for text in requirements:
         wanted = parse_requirement(text)
-        name = _only(wanted.reference, known) or await full_name(store, wanted.reference)
-        named[str(name)] = wanted.range
+        name = await written_name(store, wanted.reference)
+        meant = str(_only(name, known) or await full_name(store, wanted.reference))
+        if named.setdefault(meant, wanted.range) != wanted.range:
+            detail = f"{meant} is asked for twice: as {named[meant]} and as {wanted.range}"
+            raise BadRequest(detail, code="asked-twice")
     return named
 
 
-def _only(reference: Reference, known: Iterable[str]) -> ModuleName | None:
-    if reference.owner is not None:
-        return reference.named({}) if str(reference) in known else None
-    same = [name for name in known if name.rpartition("/")[2] == reference.id]
+def _only(name: ModuleName, known: Collection[str]) -> ModuleName | None:
+    """The one among `known` that is meant, if there is just one."""
+    if name.author is not None:
+        return name if str(name) in known else None
+    same = [one for one in known if one.rpartition("/")[2] == name.id]
     return parse_module_name(same[0]) if len(same) == 1 else None
 
 

@@ -27,6 +27,7 @@ from node.api.routes.blobs import FOREVER
 from node.services.curate import rate_module, set_deprecated, set_yanked
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
+from node.services.names import author_meant
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
 from node.wiring import Node
@@ -40,10 +41,11 @@ VERSION = PATH + "/versions/{version}"
 async def list_modules(node: Node, call: Call[ModulesQuery, None]) -> Modules:
     """Modules, a page at a time."""
     query = call.query
-    where = f"modules {query.sort_by} {query.author} {sorted(query.tag)}"
+    author = None if query.author is None else await author_meant(node.store, query.author)
+    where = f"modules {query.sort_by} {author} {sorted(query.tag)}"
     page = await node.store.listings(
         LISTED,
-        author=query.author,
+        author=author,
         tag=query.tag,
         sort=query.sort_by,
         limit=query.limit,
@@ -72,6 +74,7 @@ async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Publishe
         sha256=done.artifact.sha256.hex(),
         size=done.artifact.size,
         verdict=VerdictSummary(verdict.checker, verdict.features, verdict.ok),
+        dependencies={name: need.range for name, need in done.needs.items()},
         entry=done.entry.hex() if done.entry else None,
         dry_run=body.dry_run,
         warnings=done.warnings,
@@ -166,7 +169,7 @@ async def _ratings(node: Node, row: ListedRow) -> Ratings:
 
 
 ENDPOINTS = (
-    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404,)),
+    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422)),
     writes(
         "/api/modules", publish_module, Published, body=NewModule, status=201,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),

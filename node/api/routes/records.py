@@ -4,6 +4,7 @@ from node.api.endpoint import Call, reads
 from node.api.models import Hit, Hits, SearchQuery
 from node.api.problems import ProblemError
 from node.services.modules import LISTED, read_module
+from node.services.names import author_meant
 from node.wiring import Node
 from storage.listings import ListedRow
 from storage.search_index import Hit as Found
@@ -17,11 +18,12 @@ async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
     query = call.query
     if query.sort == "fitness":
         raise ProblemError(400, "bad-query", "sort=fitness is for genomes, which come later")
+    author = None if query.author is None else await author_meant(node.store, query.author)
     page = await node.index.search(
         query.q,
         kind=query.kind,
         tags=query.tag,
-        author=query.author,
+        author=author,
         sort=query.sort,
         limit=query.limit,
         cursor=node.cursors.open("search", query.cursor),
@@ -50,4 +52,4 @@ def _version(row: ListedRow) -> str:
     return read_module(row).latest_version if row.listing.kind == LISTED else ""
 
 
-ENDPOINTS = (reads("/api/search", search, Hits, query=SearchQuery, problems=(404,)),)
+ENDPOINTS = (reads("/api/search", search, Hits, query=SearchQuery, problems=(404, 422)),)

@@ -13,7 +13,9 @@ from tests.node.modules import new_module
 from tests.node.parts import BOB, URL, Alice
 
 DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
-PARTS = {"id": "org.example.add", "version": "1.0.0", "device": DID, "blob": "00" * 32}
+PARTS = {
+    "id": "org.example.add", "version": "1.0.0", "device": DID, "blob": "00" * 32, "name": "bob",
+}  # fmt: skip
 
 
 def url_of(path: str) -> str:
@@ -26,7 +28,7 @@ PAGES = [route.path for route in page_routes()]
 
 @pytest.mark.parametrize("path", [*EVERY_PATH, *PAGES, "/openapi.json", "/nothing"])
 async def test_no_path_answers_a_stranger(alice: Alice, path: str) -> None:
-    for method in ("GET", "POST", "DELETE", "OPTIONS"):
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
         evil = await alice.client.request(method, path, headers={"host": "evil.example"})
         assert evil.status_code == 421
         foreign = await alice.client.request(
@@ -264,7 +266,7 @@ async def test_hostile_bodies(
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/search?q=%ff%00", "/api/search?q=(a%20OR&tag=%00", "/api/modules?author=%00"]
+    "path", ["/api/search?q=%ff%00", "/api/search?q=(a%20OR&tag=%00", f"/api/modules?author={DID}"]
 )
 async def test_queries_that_find_nothing(alice: Alice, path: str) -> None:
     assert (await alice.client.get(path)).status_code == 200
