@@ -31,6 +31,7 @@ COMMANDS = {
     "info": ("find", "Show one module: versions, dependencies, ratings."),
     "install": ("install", "Install modules with their dependencies."),
     "list": ("install", "List the installed modules."),
+    "name": ("name", "Call authors by names of your own."),
     "open": ("lifecycle", "Open the node's page in the browser."),
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "List connected and discovered peers."),

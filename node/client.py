@@ -65,6 +65,9 @@ class Client:
     def post(self, path: str, body: Json | None = None, *, timeout_s: float = TIMEOUT_S) -> Json:
         return self._json("POST", path, body or {}, timeout_s)
 
+    def put(self, path: str, body: Json | None = None) -> Json:
+        return self._json("PUT", path, body or {}, TIMEOUT_S)
+
     def delete(self, path: str) -> Json:
         return self._json("DELETE", path, None, TIMEOUT_S)
 
@@ -274,6 +277,11 @@ def with_query(path: str, query: Query | None) -> str:
 
 def module_path(module: str, *more: str) -> str:
     """`/api/modules/did%2Fid/…`: the slash of a qualified name is part of one segment."""
+    return path_of("/api/modules", module, *more)
+
+
+def path_of(start: str, *parts: str) -> str:
+    """`start/part/…`, each part one segment whatever it holds."""
     from urllib.parse import quote
 
-    return "/".join(["/api/modules", *(quote(part, safe="") for part in (module, *more))])
+    return "/".join([start, *(quote(part, safe="") for part in parts)])

@@ -103,7 +103,8 @@ def test_without_a_node_the_command_that_helps_is_named(home: str) -> None:
         ("outdated",), ("update",), ("yank", "io.x@1.0.0"), ("deprecate", "io.x@1.0.0"),
         ("rate", "io.x", "5"), ("verify", "io.x"), ("fetch", "io.x", "-o", "x.wasm"),
         ("run", "io.x", "main"), ("connect", "127.0.0.1:1"), ("reindex",), ("gc",), ("events",),
-        ("open",),
+        ("open",), ("name",), ("name", "list"), ("name", "set", "bob", "did:key:z"),
+        ("name", "remove", "bob"), ("install", "bob/io.x"), ("update", "bob/io.x"),
     ],
 )  # fmt: skip
 def test_each_command_that_needs_a_node_says_so(
@@ -132,6 +133,7 @@ def test_each_command_that_needs_a_node_says_so(
         (("publish", "/nonexistent"), "does not exist"),
         (("up", "--port", "70000"), "70000 is not in the range"),
         (("search", "--kind", "dog"), "'dog' is not one of"),
+        (("name", "set", "bob"), "Missing argument 'DID'"),
     ],
 )
 def test_wrong_usage(args: tuple[str, ...], said: str) -> None:

@@ -6,8 +6,9 @@ import click
 
 from node.client import module_path
 from node.commands.console import node, print_json, print_table, say, wants_json
+from node.commands.petnames import Petnames, petnames
 from node.failure import Json
-from node.text import printable, short_did, short_name, size_text
+from node.text import printable, size_text
 
 KINDS = ["module", "genome", "seed", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
@@ -17,7 +18,7 @@ SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 @click.argument("query", required=False, default="")
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
-@click.option("--author", metavar="DID", help="Only of this author.")
+@click.option("--author", metavar="DID|NAME", help="Only of this author.")
 @click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
@@ -35,18 +36,19 @@ def search_command(
     page = node().get("/api/search", {**wanted, "sort": sort, "limit": limit, "cursor": cursor})
     if wants_json():
         return print_json("search", page)
+    names = petnames()
     for result in page["results"]:
-        print_result(result)
+        print_result(result, names)
     if not page["results"]:
         say("Nothing found. What a peer publishes arrives by itself: panspermia peers")
     elif page.get("next"):
         say(f"{page['total']:,} in all. More: --cursor {printable(page['next'])}", dim=True)
 
 
-def print_result(result: Json) -> None:
+def print_result(result: Json, names: Petnames) -> None:
     version = printable(str(result.get("version") or ""))
     say(f"{printable(result['id'].rpartition('/')[2])} {version}".rstrip(), bold=True, nl=False)
-    say(f"  {result['kind']} by {printable(short_did(result['author']))}")
+    say(f"  {result['kind']} by {printable(names.author(result['author']))}")
     if result.get("description"):
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
@@ -62,13 +64,15 @@ def info_command(name: str) -> None:
         return print_json("info", module)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
-    say(f"author        {printable(module['author_did'])}")
+    names = petnames()
+    called = ", ".join(names.of(module["author_did"]))
+    say(f"author        {printable(module['author_did'])}{f' ({called})' if called else ''}")
     say(f"licence       {printable(module['license'])}")
     if module["tags"]:
         say(f"tags          {printable(', '.join(module['tags']))}")
     for needed in module["dependencies"]:
         optional = ", optional" if needed["optional"] else ""
-        wanted = f"{short_name(needed['module_id'])} {needed['version_requirement']}"
+        wanted = f"{names.module(needed['module_id'])} {needed['version_requirement']}"
         say(f"needs         {printable(wanted)}{optional}")
     rating: Json | None = module.get("rating")
     if rating and rating["count"]:

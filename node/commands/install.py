@@ -21,6 +21,7 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.lock import means, read_lock, requirements_of, write_lock
+from node.commands.petnames import Petnames, petnames, spelled_out
 from node.commands.progress import Progress
 from node.exit_codes import CONFLICT, NOT_FOUND
 from node.failure import Json, failed, failure
@@ -56,7 +57,8 @@ def install_command(
         raise failure("no-lock", "There is no lock file", detail, NOT_FOUND)
     if not wanted and lock is None:
         raise click.UsageError("say what to install: panspermia install NAME[@RANGE]")
-    carry_out(list(wanted), lock, lock_path, frozen=frozen, dry_run=dry_run, yes=yes)
+    requirements = [spelled_out(one) for one in wanted]
+    carry_out(requirements, lock, lock_path, frozen=frozen, dry_run=dry_run, yes=yes)
 
 
 @click.command("update")
@@ -67,6 +69,7 @@ def install_command(
 def update_command(names: tuple[str, ...], dry_run: bool, yes: bool, lock_path: Path) -> None:
     """Bring installed modules to the newest versions their ranges allow."""
     lock = read_lock(lock_path)
+    names = tuple(map(spelled_out, names))
     requirements = requirements_of(lock) or installed_requirements()
     if not requirements:
         raise failure("nothing-installed", "Nothing is installed", "", NOT_FOUND)
@@ -116,10 +119,11 @@ def carry_out(
     client = node()
     body = {"requirements": requirements, "lock": lock}
     resolved = client.post("/api/resolve", body)
+    called = Petnames({}) if wants_json() else petnames()
     if dry_run:
-        return print_json("install", resolved) if wants_json() else print_plan(resolved)
+        return print_json("install", resolved) if wants_json() else print_plan(resolved, called)
     if not wants_json():
-        print_plan(resolved)
+        print_plan(resolved, called)
     if has_changes(resolved["plan"]) and not yes and may_ask():
         click.confirm("Go on?", default=not resolved["plan"]["downgrade"], abort=True)
     elif not yes and not frozen and (lowered := lowered_unasked(resolved["plan"], requirements)):
@@ -134,9 +138,9 @@ def carry_out(
     if wants_json():
         return print_event("result", {"schema": "panspermia.install/1", **without_event(result)})
     for module in result["installed"]:
-        say(f"installed {printable(short_name(module['id']))} {printable(module['version'])}")
+        say(f"installed {printable(called.module(module['id']))} {printable(module['version'])}")
     for module in result["removed"]:
-        say(f"removed {printable(short_name(module['id']))}")
+        say(f"removed {printable(called.module(module['id']))}")
     if not result["installed"] and not result["removed"]:
         say("Everything was in place.")
 
@@ -170,24 +174,24 @@ def has_changes(plan: Json) -> bool:
     return any(plan[part] for part in ("add", "upgrade", "downgrade", "remove"))
 
 
-def print_plan(resolved: Json) -> None:
+def print_plan(resolved: Json, called: Petnames) -> None:
     """What would happen, and what the new modules may call that nothing installed calls yet."""
     plan, packages = resolved["plan"], {row["id"]: row for row in resolved["packages"]}
     for module in plan["add"]:
         package = packages.get(module["id"], {})
         cached = ", here already" if package.get("cached") else ""
         size = f"  {size_text(package['size'])}{cached}" if package else ""
-        say(f"+ {printable(short_name(module['id']))} {printable(module['version'])}{size}")
+        say(f"+ {printable(called.module(module['id']))} {printable(module['version'])}{size}")
     for sign, part, color in (("↑", "upgrade", None), ("↓", "downgrade", "yellow")):
         for module in plan[part]:
             move = f"{printable(module['from'])} → {printable(module['to'])}"
-            say(f"{sign} {printable(short_name(module['id']))} {move}", fg=color)
+            say(f"{sign} {printable(called.module(module['id']))} {move}", fg=color)
     for module in plan["remove"]:
-        say(f"- {printable(short_name(module['id']))}")
+        say(f"- {printable(called.module(module['id']))}")
     for package in packages.values():
         if package.get("imports_new"):
             imports = ", ".join(map(printable, package["imports_new"]))
-            say(f"  {printable(short_name(package['id']))} may call {imports}", dim=True)
+            say(f"  {printable(called.module(package['id']))} may call {imports}", dim=True)
     for warning in resolved.get("warnings", ()):
         say(f"warning: {printable(warning)}", fg="yellow", err=True)
 
@@ -204,8 +208,9 @@ def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
         write_lock(lock_path, staying(lock, gone))
     if wants_json():
         return print_json("uninstall", answer)
+    called = petnames()
     for module in gone:
-        say(f"removed {printable(short_name(module))}")
+        say(f"removed {printable(called.module(module))}")
 
 
 @click.command("list")
@@ -216,12 +221,14 @@ def list_command() -> None:
         return print_json("list", answer)
     if not answer["installed"]:
         return say("Nothing is installed. Find something: panspermia search")
-    print_table(("MODULE", "VERSION", "SIZE", "WANTED"), map(installed_row, answer["installed"]))
+    called = petnames()
+    rows = (installed_row(row, called) for row in answer["installed"])
+    print_table(("MODULE", "VERSION", "SIZE", "WANTED"), rows)
 
 
-def installed_row(row: Json) -> tuple[str, ...]:
+def installed_row(row: Json, called: Petnames) -> tuple[str, ...]:
     wanted = row.get("range") or "*" if row["requested"] else "by others"
-    return short_name(row["id"]), row["version"], size_text(row["size"]), wanted
+    return called.module(row["id"]), row["version"], size_text(row["size"]), wanted
 
 
 @click.command("outdated")
@@ -233,8 +240,9 @@ def outdated_command(ctx: click.Context, exit_code: bool) -> None:
     if wants_json():
         print_json("outdated", answer)
     elif answer["outdated"]:
+        called = petnames()
         rows = (
-            (short_name(r["id"]), r["current"], r["wanted"], r["latest"])
+            (called.module(r["id"]), r["current"], r["wanted"], r["latest"])
             for r in answer["outdated"]
         )
         print_table(("MODULE", "CURRENT", "WANTED", "LATEST"), rows)

@@ -20,7 +20,7 @@ import click
 from node.commands.console import node, print_json, say, wants_json
 from node.exit_codes import FAILED, NOT_FOUND
 from node.failure import Failure, Json, failure
-from node.text import printable, size_text
+from node.text import printable, short_name, size_text
 
 # The node's own limits say the same; here they spare reading a file that it would refuse.
 MANIFEST_BYTES_MAX = 256 << 10
@@ -93,6 +93,8 @@ def print_published(answer: Json) -> None:
     name = printable(answer["module"].rpartition("/")[2])
     say(f"{done} {name} {printable(answer['version'])}", fg="green", nl=False)
     say(f"  {size_text(answer['size'])}, sha256 {answer['sha256'][:16]}…")
+    for needed, range in answer["dependencies"].items():
+        say(f"  needs {printable(short_name(needed))} {printable(range)}", dim=True)
     for warning in answer.get("warnings", ()):
         say(f"warning: {printable(warning)}", fg="yellow", err=True)
 

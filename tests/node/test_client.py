@@ -32,7 +32,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_PUT = do_DELETE = do_GET
 
             def log_message(self, format: str, *args: object) -> None: ...
 
@@ -54,12 +54,16 @@ def announce(home: Path, port: int) -> None:
     (home / "token").write_text("secret\n")
 
 
-@pytest.mark.parametrize("ask", [Client.get, Client.get_quick, Client.post, Client.delete])
+@pytest.mark.parametrize(
+    "ask", [Client.get, Client.get_quick, Client.post, Client.put, Client.delete]
+)
 def test_an_answer_is_its_object(ask: Callable[[Client, str], object], serve: Serve) -> None:
     assert ask(serve(200, b'{"a": 1}', ""), "/x") == {"a": 1}
 
 
-@pytest.mark.parametrize("ask", [Client.get, Client.get_quick, Client.post, Client.delete])
+@pytest.mark.parametrize(
+    "ask", [Client.get, Client.get_quick, Client.post, Client.put, Client.delete]
+)
 def test_a_problem_is_a_failure(ask: Callable[[Client, str], object], serve: Serve) -> None:
     client = serve(404, json.dumps({**NOT_FOUND, "code": "unknown-module"}).encode(), "")
     with pytest.raises(Failure) as failed:

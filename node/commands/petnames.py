@@ -1,0 +1,55 @@
+"""Petnames on the command line: read from what a person writes, shown in place of long keys.
+
+The node alone knows what a name means; `--json` always has full names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from node.client import path_of
+from node.commands.console import node
+from node.text import short_did, short_name
+
+# As many as the node keeps: one page has them all.
+NAMES_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Petnames:
+    """Name → did:key, in the order of the names."""
+
+    authors: Mapping[str, str]
+
+    def of(self, did: str) -> tuple[str, ...]:
+        """Every name of this author."""
+        return tuple(name for name, author in self.authors.items() if author == did)
+
+    def author(self, did: str) -> str:
+        """`alice (z6Mkha…a2doK)`, or only the shortened key."""
+        called = self.of(did)
+        return f"{called[0]} ({short_did(did)})" if called else short_did(did)
+
+    def module(self, module: str) -> str:
+        """`alice/io.x`, which may be typed again; without a name `z6Mkha…a2doK/io.x`."""
+        did, _, id = module.rpartition("/")
+        called = self.of(did)
+        return f"{called[0]}/{id}" if called else short_name(module)
+
+
+def petnames() -> Petnames:
+    """Those of the running node. Raises `Failure`."""
+    page = node().get("/api/names", {"limit": NAMES_MAX})
+    return Petnames({one["name"]: one["author"] for one in page["names"]})
+
+
+def spelled_out(wanted: str) -> str:
+    """`alice/io.x@^1` with the did:key for alice; what has no petname as it is.
+
+    Raises `Failure` where alice is nobody.
+    """
+    owner, slash, rest = wanted.partition("/")
+    if not slash or owner.startswith("did:") or "@" in owner:
+        return wanted
+    return f"{node().get(path_of('/api/names', owner))['author']}/{rest}"
