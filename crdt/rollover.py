@@ -1,0 +1,126 @@
+"""Epochs: how a long document goes on in a new one.
+
+Automerge keeps every change for ever, so a document that lives long gets slow. When it has grown,
+its next writer begins the next *epoch* of the record: another document, from the skeleton on, into
+which what there is now is carried over by as many changes as it takes. The last of them sets
+`carried` at the root, to the heads of the epoch before; with it the new epoch is *open*. Until then
+readers stay with the old one, so nobody sees half a record. The newest open epoch is the record.
+
+What came to the old epoch and is not under those heads stays there, held and told.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from crdt.digest import DIGEST_BYTES
+from crdt.document import DEPTH_MAX, Document, Editor, KeyPath, Plain, Scalar
+
+CARRIED: Final = "carried"  # the one value at the root; roots of skeletons are maps of other names
+CHANGES_FULL = 2_000  # of one epoch, then it is carried over: they load in 20 ms
+OPS_FULL = 40_000  # as above; under `crdt.authority.OPS_MAX`, which leaves room for who was away
+PLACES_MAX = OPS_FULL // 2  # more are not worth carrying: the new epoch would soon be full as well
+# Of one change that carries: far below what the library compresses or a payload may hold.
+PART_BYTES_MAX = 32_768
+PART_PLACES_MAX = 2_000
+
+_PLACE_BYTES: Final = 16  # what an operation takes beside its key and value, about
+
+
+class _Map:
+    """Stands for an empty map among the values."""
+
+
+_Place: TypeAlias = tuple[KeyPath, Scalar | _Map]
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one change carries over: places in the order in which they are made."""
+
+    places: list[_Place] = field(default_factory=list[_Place])
+    size: int = 0
+
+
+def is_full(changes: int, ops: int) -> bool:
+    """Whether a document of so many valid changes and operations is to go on in a new epoch."""
+    return changes >= CHANGES_FULL or ops >= OPS_FULL
+
+
+def is_carryable(value: Mapping[str, Plain]) -> bool:
+    """Whether a new epoch of this value would have room to grow."""
+    return sum(1 for _ in _places(value)) <= PLACES_MAX
+
+
+def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
+    """The heads of the epoch before that came over into this document; None while it is not open.
+
+    Whoever may write the document wrote this: it is a claim, and any bytes of that shape will do.
+    """
+    joined = value.get(CARRIED)
+    if not isinstance(joined, bytes) or not joined or len(joined) % DIGEST_BYTES:
+        return None
+    return tuple([joined[at : at + DIGEST_BYTES] for at in range(0, len(joined), DIGEST_BYTES)])
+
+
+def carry_over(old: Document, new: Document) -> list[bytes]:
+    """Writes what `old` holds into `new`; the raw changes, parents first.
+
+    Maps and plain values come over; a text comes as a plain one, and lists, which no record of ours
+    has, stay behind. Raises `Malformed` or `Unusable` where a change is none that peers accept.
+    """
+    heads = b"".join(sorted(old.heads()))
+    parts = [*(part.places for part in _parts(old.to_py())), [((CARRIED,), heads)]]
+    raws = [new.change(_writing(places)) for places in parts]
+    return [raw for raw in raws if raw is not None]
+
+
+def _writing(places: Sequence[_Place]) -> Callable[[Editor], None]:
+    def edit(editor: Editor) -> None:
+        for path, value in places:
+            # Somebody may have written here before: an unfinished roll-over, or worse.
+            if editor.is_map(path) != isinstance(value, _Map):
+                editor.delete(path)
+            if isinstance(value, _Map):
+                editor.make_map(path)
+            else:
+                editor.put(path, value)
+
+    return edit
+
+
+def _parts(value: Mapping[str, Plain]) -> Iterator[_Part]:
+    part = _Part()
+    for path, item in _places(value):
+        size = _PLACE_BYTES + len(path[-1].encode()) + _size(item)
+        if part.places and (
+            part.size + size > PART_BYTES_MAX or len(part.places) == PART_PLACES_MAX
+        ):
+            yield part
+            part = _Part()
+        part.places.append((path, item))
+        part.size += size
+    if part.places:
+        yield part
+
+
+def _places(value: Mapping[str, Plain], above: KeyPath = ()) -> Iterator[_Place]:
+    """Every map and value, a map before what is in it, keys ascending."""
+    assert len(above) <= DEPTH_MAX, "reading a document bounds how deep it is"
+    for key in sorted(value):
+        item = value[key]
+        if isinstance(item, dict):
+            yield (*above, key), _Map()
+            yield from _places(item, (*above, key))
+        elif not isinstance(item, list) and (above or key != CARRIED):
+            yield (*above, key), item
+
+
+def _size(item: Scalar | _Map) -> int:
+    match item:
+        case str():
+            return len(item.encode())
+        case bytes():
+            return len(item)
+        case _:
+            return 8

@@ -1,0 +1,165 @@
+"""A long document goes on in a new epoch: all that it holds comes over, and in parts that fit."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crdt.change import PAYLOAD_BYTES_MAX
+from crdt.document import DEPTH_MAX, ROOTS, ROOTS_OTHERWISE, Document, Editor, Plain
+from crdt.preflight import read_change
+from crdt.rollover import (
+    CARRIED,
+    CHANGES_FULL,
+    OPS_FULL,
+    PLACES_MAX,
+    carried_heads,
+    carry_over,
+    is_carryable,
+    is_full,
+)
+from tests.crdt import bombs
+
+LAPTOP, PHONE = bytes([1]) * 32, bytes([2]) * 32
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 63), (1 << 64) - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.binary(max_size=20),
+)
+keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+values = st.recursive(
+    scalars, lambda inner: st.dictionaries(keys, inner, max_size=4), max_leaves=12
+)
+
+
+def document_of(head: dict[str, Plain], actor: bytes = LAPTOP) -> Document:
+    document = Document.open("pub", "mod", actor)
+
+    def put(editor: Editor, path: tuple[str, ...], value: Plain) -> None:
+        if isinstance(value, dict):
+            editor.make_map(path)
+            for key, item in value.items():
+                put(editor, (*path, key), item)
+        else:
+            assert not isinstance(value, list)
+            editor.put(path, value)
+
+    document.change(lambda editor: put(editor, ("head",), head))
+    return document
+
+
+def next_of(old: Document, actor: bytes = LAPTOP) -> tuple[Document, list[bytes]]:
+    new = Document.open("pub", "mod", actor)
+    return new, carry_over(old, new)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(keys, values, max_size=6))
+def test_all_that_a_document_holds_comes_over(head: dict[str, Plain]) -> None:
+    old = document_of(head)
+    new, raws = next_of(old)
+    carried = new.to_py()
+    assert {key: value for key, value in carried.items() if key != CARRIED} == old.to_py()
+    assert carried_heads(carried) == tuple(sorted(old.heads()))
+    there = Document.open("pub", "mod", PHONE)
+    there.receive(raws)
+    assert there.to_py() == carried
+
+
+def test_until_the_last_change_the_new_epoch_is_not_open() -> None:
+    old = Document.open("pub", "mod", LAPTOP)
+    for number in range(40):
+        old.change(lambda editor, n=number: editor.put(("head", f"k{n}"), "x" * 5_000))
+    _, raws = next_of(old)
+    assert len(raws) > 6
+    there = Document.open("pub", "mod", PHONE)
+    for raw in raws[:-1]:
+        there.receive([raw])
+        assert carried_heads(there.to_py()) is None
+    there.receive(raws[-1:])
+    assert carried_heads(there.to_py()) == tuple(sorted(old.heads()))
+
+
+def test_every_part_fits_a_payload_even_with_the_largest_values() -> None:
+    old = Document.open("pub", "mod", LAPTOP)
+    noise = b"".join(bytes([n % 251, n // 251 % 256, 7 * n % 256]) for n in range(21_000))
+    for number in range(3):
+        old.change(lambda editor, n=number: editor.put(("head", f"k{n}"), noise[n:]))
+    new, raws = next_of(old)
+    assert len(raws) == 4
+    assert all(len(raw) < PAYLOAD_BYTES_MAX for raw in raws)
+    assert all(read_change(raw).seq == seq for seq, raw in enumerate(raws, 1))
+    assert new.to_py()["head"] == old.to_py()["head"]
+
+
+def test_a_second_roll_over_names_its_own_predecessor() -> None:
+    first = document_of({"name": "clock"})
+    second, _ = next_of(first)
+    third, _ = next_of(second)
+    assert carried_heads(third.to_py()) == tuple(sorted(second.heads()))
+    assert third.to_py()["head"] == {"name": "clock"}
+
+
+def test_two_devices_that_carry_over_the_same_end_with_the_same() -> None:
+    old = document_of({"name": "clock", "deep": {"in": {"a": 1}}})
+    theirs = Document.open("pub", "mod", PHONE)
+    theirs.receive(old.changes_since([]))
+    one, raws = next_of(old)
+    two, others = next_of(theirs, PHONE)
+    one.receive(others)
+    two.receive(raws)
+    assert one.to_py() == two.to_py()
+    assert one.to_py()["head"] == {"name": "clock", "deep": {"in": {"a": 1}}}
+
+
+def test_what_somebody_left_in_the_next_epoch_stops_nobody() -> None:
+    """An unfinished roll-over, and a value where a map belongs."""
+    old = document_of({"name": "clock", "deep": {"a": 1}})
+    new = document_of({"name": {"odd": 1}, "deep": 7})
+    new.change(lambda editor: editor.make_map((CARRIED,)))
+    carry_over(old, new)
+    assert new.to_py()["head"] == {"name": "clock", "deep": {"a": 1}}
+    assert carried_heads(new.to_py()) == tuple(sorted(old.heads()))
+
+
+def test_lists_of_others_stay_behind_and_harm_nothing() -> None:
+    old = document_of({"name": "clock"})
+    raw = bombs.long_list(
+        5,
+        actor=PHONE,
+        start_op=max(read_change(r).max_op for r in old.changes_since([])) + 1,
+        dependencies=list(old.heads()),
+    )
+    old.receive([raw])
+    assert any(isinstance(value, list) for value in old.to_py().values())
+    new, _ = next_of(old)
+    assert new.to_py()["head"] == {"name": "clock"}
+
+
+@pytest.mark.parametrize("value", ["text", b"", b"x" * 31, b"x" * 33, 7, None, {"a": 1}, [b"x"]])
+def test_what_is_no_list_of_heads_opens_nothing(value: Plain) -> None:
+    assert carried_heads({CARRIED: value}) is None
+
+
+def test_no_skeleton_has_a_root_of_that_name() -> None:
+    assert all(CARRIED not in roots for roots in (*ROOTS.values(), ROOTS_OTHERWISE))
+
+
+def test_when_a_document_is_full_and_when_it_is_worth_carrying() -> None:
+    assert not is_full(CHANGES_FULL - 1, OPS_FULL - 1)
+    assert is_full(CHANGES_FULL, 0)
+    assert is_full(0, OPS_FULL)
+    assert is_carryable({"head": {str(n): n for n in range(PLACES_MAX - 1)}})
+    assert not is_carryable({"head": {str(n): n for n in range(PLACES_MAX)}})
+
+
+def test_the_deepest_document_comes_over() -> None:
+    deep: Plain = 1
+    for _ in range(DEPTH_MAX - 2):
+        deep = {"m": deep}
+    old = document_of({"m": deep})
+    new, _ = next_of(old)
+    assert new.to_py()["head"] == old.to_py()["head"]
