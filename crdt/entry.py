@@ -7,7 +7,7 @@ of TAI since J2000, as the author claims them. Source: willowprotocol.org, "enco
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from crdt.digest import DIGEST_BYTES
@@ -30,10 +30,16 @@ class Entry:
     timestamp: int
     payload_length: int
     payload_digest: bytes
+    # What `decode_entry` read it from: the door, the store and the session all ask for it again.
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
 
 def encode_entry(entry: Entry) -> bytes:
     """The bytes that are signed."""
+    return entry._encoded or _encode(entry)
+
+
+def _encode(entry: Entry) -> bytes:
     timestamp_tag, timestamp = c64(entry.timestamp, 8)
     length_tag, length = c64(entry.payload_length, 8)
     return b"".join(
@@ -66,8 +72,9 @@ def decode_entry(data: bytes) -> Entry:
     reader = Reader(data)
     entry = read_entry(reader)
     reader.finish()
-    if encode_entry(entry) != data:
+    if _encode(entry) != data:
         raise Malformed("not-canonical", "an entry with a number longer than it must be")
+    object.__setattr__(entry, "_encoded", data)
     return entry
 
 

@@ -320,6 +320,8 @@ def _refusals(built: Sequence[Built], arrivals: Arrivals) -> Iterable[Refusal]:
     """The troubles of the documents, as quarantine lists them."""
     signed = {one.id: one.signed for one in arrivals.entries}
     for one in built:
+        if not one.troubles:
+            continue
         id = one.work.document
         place = shown((id.cls.encode(), id.kind.encode(), id.record))
         for trouble in one.troubles:
