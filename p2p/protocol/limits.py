@@ -32,8 +32,8 @@ LIST_IDS_MAX = 64  # a range with no more entries is listed, not split: 1 KiB, o
 # Announcing and asking: each side takes no more than it has granted or asked for.
 HAVE_CREDIT_IDS = 4_096  # announced but not yet settled; 64 KiB
 HAVE_IDS_MAX = 1_024  # in one frame; 16 KiB
-WANT_IDS_MAX = 250  # in one frame: one durable transaction of the store
-WANTS_OUTSTANDING_MAX = 4  # thus 1,000 entries, and with ENTRIES_BYTES about 4 MiB at most
+WANT_IDS_MAX = 512  # in one frame: one durable transaction of the store; two for a full Have
+WANTS_OUTSTANDING_MAX = 4  # thus 2,048 entries, and with ENTRIES_BYTES about 4 MiB at most
 ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB

@@ -1,4 +1,4 @@
-"""Asking for entries: at most 4 Wants of 250 ids are open, so no peer can push more than that.
+"""Asking for entries: at most 4 Wants of 512 ids are open, so no peer can push more than that.
 
     Have, or a list of ranges ──Holds?──> queue ──Want──> Entries ──Receive──> settled, Credit
 

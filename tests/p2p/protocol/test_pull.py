@@ -25,6 +25,11 @@ def have(entries: list[SignedEntry], *, is_urgent: bool = False) -> Have:
     return Have(COMMONS, ids_of(entries), is_urgent)
 
 
+def haves(entries: list[SignedEntry]) -> list[Have]:
+    """As many frames as it takes to announce all of them."""
+    return [have(entries[at : at + HAVE_IDS_MAX]) for at in range(0, len(entries), HAVE_IDS_MAX)]
+
+
 def wants(frames: list[Frame]) -> list[Want]:
     return [frame for frame in frames if isinstance(frame, Want)]
 
@@ -54,22 +59,23 @@ def test_what_is_announced_twice_is_asked_for_once() -> None:
     assert len(wants(line.say(have(SOME), have(SOME)))) == 1
 
 
-def test_no_more_than_a_thousand_are_asked_for_at_once() -> None:
-    many = entries_of(2, 2 * HAVE_IDS_MAX)
+def test_no_more_than_four_answers_are_asked_for_at_once() -> None:
+    many = entries_of(2, 3 * HAVE_IDS_MAX)
     line = Line()
-    asked = wants(line.say(have(many[:HAVE_IDS_MAX]), have(many[HAVE_IDS_MAX:])))
+    asked = wants(line.say(*haves(many)))
     assert len(asked) == WANTS_OUTSTANDING_MAX
     assert all(len(want.ids) == 16 * WANT_IDS_MAX for want in asked)
     (next_one,) = wants(line.say(given(asked[0], many)))
-    assert next_one.ids == ids_of(many[1000:1250])
+    assert next_one.ids == ids_of(many[4 * WANT_IDS_MAX : 5 * WANT_IDS_MAX])
 
 
 def test_a_slow_store_slows_the_peer() -> None:
     """An answer that is not stored yet counts as asked for."""
-    many = entries_of(3, HAVE_IDS_MAX)
+    many = entries_of(3, 3 * HAVE_IDS_MAX)
     line = Line(is_answering=False)
-    line.say(have(many))
-    line.answer_next()
+    for announced in haves(many):
+        line.say(announced)
+        line.answer_next()
     asked = wants(line.sent)
     assert wants(line.say(given(asked[0], many))) == []
     assert isinstance(line.answer_next(), Receive)
@@ -77,9 +83,9 @@ def test_a_slow_store_slows_the_peer() -> None:
 
 
 def test_authority_records_are_asked_for_before_all_others() -> None:
-    many, urgent = entries_of(4, 1_500), entries_of(5, 3, cls="_auth")
+    many, urgent = entries_of(4, 3 * HAVE_IDS_MAX), entries_of(5, 3, cls="_auth")
     line = Line()
-    asked = wants(line.say(have(many[:1_000]), have(many[1_000:]), have(urgent, is_urgent=True)))
+    asked = wants(line.say(*haves(many), have(urgent, is_urgent=True)))
     (next_one,) = wants(line.say(given(asked[0], many)))
     assert next_one.ids == ids_of(urgent)
 
@@ -168,10 +174,10 @@ def test_a_peer_that_sends_what_every_honest_node_refuses_is_left() -> None:
     bad = entries_of(7, limits.REFUSALS_MAX + 1)
     line = Line()
     line.store.refuses = {signed.id[:16] for signed in bad}
-    said = wants(line.say(have(bad)))
-    line.say(given(said[0], bad))
+    (want,) = wants(line.say(have(bad)))
+    (rest,) = wants(line.say(given(Want(want.number, COMMONS, ids_of(bad[:-1])), bad)))
     assert line.fault == ""
-    line.say(given(said[1], bad))
+    line.say(given(rest, bad))
     assert line.fault == "refused-entries"
 
 
