@@ -33,7 +33,7 @@ from storage.store import Store
 
 HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
-BATCH_DELAY_S = 0.2  # changes gather for one commit; what is published is found within a second
+BATCH_DELAY_S = 0.4  # changes gather for one commit; what is published is found within a second
 RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
 PAGE_MAX = 100
 POSITION_FILE = "position.json"
