@@ -1,10 +1,10 @@
 """Documents: read from the entries held, whenever somebody asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crdt.authority import Held, Validity, chain_of
+from crdt.authority import OPS_MAX, Held, Validity, chain_of
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
 from crdt.document import Document, Plain
@@ -13,13 +13,14 @@ from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from storage.database import Database, Reading, Row
 from storage.listing import Projection, Projector
-from storage.materialise import Built, Work, build, is_incremental, judge, load
+from storage.materialise import Built, Work, built_of, is_incremental, judge, load
 from storage.part import Part, in_bounds
 from storage.workers import Workers
 
 HASH_BYTES = 32
 ENVELOPE_BYTES = 5 + 2 * HASH_BYTES  # of a payload, beside its authority heads: see crdt.change
 PAGE_MAX = 1_000
+LOADED_MAX = 16  # documents in memory at once, unless a few hold as many operations as one may
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,34 @@ def _build_each(
     """(what was built, what needs every raw change to be)"""
     built: list[Built] = []
     again: list[tuple[Work, Validity]] = []
-    for work, validity in judged:
-        try:
-            built.append(build(work, validity, project))
-        except CrdtError:
-            again.append((work, validity))
+    for group in _groups(judged):
+        loaded: list[tuple[Work, Validity, Document, Mapping[bytes, CrdtError]]] = []
+        for work, validity in group:
+            try:
+                loaded.append((work, validity, *load(work, validity)))
+            except CrdtError:
+                again.append((work, validity))
+        built += [built_of(*one, project) for one in loaded]
     return built, again
+
+
+def _groups(
+    judged: Sequence[tuple[Work, Validity]],
+) -> Iterator[list[tuple[Work, Validity]]]:
+    """Documents that are loaded one after the other, and then projected one after the other.
+
+    The library and the projector would throw each other's code out of the processor's cache.
+    """
+    group: list[tuple[Work, Validity]] = []
+    ops = 0
+    for one in judged:
+        if group and (len(group) == LOADED_MAX or ops + one[1].ops > OPS_MAX):
+            yield group
+            group, ops = [], 0
+        group.append(one)
+        ops += one[1].ops
+    if group:
+        yield group
 
 
 def raw_of(payload: bytes) -> bytes:

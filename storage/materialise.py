@@ -83,7 +83,17 @@ def is_incremental(work: Work, validity: Validity) -> bool:
 
 def build(work: Work, validity: Validity, project: Projector) -> Built:
     """Raises nothing that the document's authors could cause: their trouble is in the result."""
-    document, refused = load(work, validity)
+    return built_of(work, validity, *load(work, validity), project)
+
+
+def built_of(
+    work: Work,
+    validity: Validity,
+    document: Document,
+    refused: Mapping[bytes, CrdtError],
+    project: Projector,
+) -> Built:
+    """The rest of `build`, of what `load` gave."""
     left_out: dict[bytes, str] = {**validity.excluded}
     left_out |= {entry: error.code for entry, error in refused.items()}
     troubles = [
