@@ -1,8 +1,9 @@
 """The one way entries come in: entries, documents, lists and outbox in one transaction."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from crdt.authority import Held
 from crdt.capability import capability_digest
@@ -278,7 +279,7 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
                 row.name,
                 row.name.casefold()[:NAME_KEY_CHARS_MAX],
                 row.description,
-                json.dumps(row.tags, ensure_ascii=False),
+                msgspec.json.encode(row.tags).decode(),
                 row.text,
                 row.created_us,
                 row.updated_us,

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
+import msgspec
+
 from storage.database import Reading, Row
 from storage.errors import BadCursor
 from storage.listing import Listing, RatingRow
@@ -30,6 +32,7 @@ _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest fir
     "downloads": ("installs", True),
     "name": ("name_key", False),
 }
+_TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
 COLUMNS = (
     "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
     " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs"
@@ -201,7 +204,7 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         record,
         name,
         description,
-        tuple(json.loads(tags)),
+        _TAGS.decode(tags),
         words,
         created,
         updated,
