@@ -131,8 +131,11 @@ class Database:
                 await _whole(connection.execute("BEGIN"))  # the view begins with the first read
             yield Reading(connection)
         finally:
-            await _whole(connection.rollback())
-            self._idle.put_nowait(connection)
+            try:
+                with _our_errors():
+                    await _whole(connection.rollback())
+            finally:  # also where this very moment is cancelled: there are few connections
+                self._idle.put_nowait(connection)
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """One statement, read beside any write."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import READERS, Database, open_database
 from storage.errors import OverQuota
 
 
@@ -68,3 +68,22 @@ async def test_a_full_disk_is_said_in_our_words_and_leaves_nothing(tmp_path: Pat
         assert await database.rows("SELECT * FROM namespace") == []
         await fill(database, 100)
         assert len(await database.rows("SELECT * FROM chunk")) == 1
+
+
+async def test_a_reader_who_is_cancelled_at_the_end_gives_the_connection_back(
+    tmp_path: Path,
+) -> None:
+    """A session that ends cancels its reads; two such moments once stopped every read there was."""
+
+    async def read(database: Database) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        async with database.reading():
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    async with open_database(tmp_path / "p.db") as database:
+        for _ in range(READERS):
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(read(database))
+        async with asyncio.timeout(5):
+            assert await database.rows("SELECT * FROM namespace") == []
