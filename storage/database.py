@@ -72,6 +72,18 @@ class Writing(Reading):
     def __init__(self, connection: aiosqlite.Connection, on_step: Callable[[str], None]) -> None:
         super().__init__(connection)
         self._on_step = on_step
+        self._after: list[Callable[[], None]] = []
+
+    def after_commit(self, tell: Callable[[], None]) -> None:
+        """`tell` is called as soon as this is durable, even where the writer is cancelled by then.
+
+        It must not raise.
+        """
+        self._after.append(tell)
+
+    def committed(self) -> None:
+        for tell in self._after:
+            tell()
 
     async def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """How many rows the statement touched."""
@@ -113,14 +125,19 @@ class Database:
             try:
                 with _our_errors():
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
-                yield Writing(self._writer, self._on_step)
+                write = Writing(self._writer, self._on_step)
+                yield write
                 self._on_step("COMMIT")
                 with _our_errors():
-                    await _whole(self._writer.commit())
+                    await _whole(self._commit(write))
                 self._on_step("COMMITTED")
             except BaseException:
                 await _whole(self._writer.rollback())
                 raise
+
+    async def _commit(self, write: Writing) -> None:
+        await self._writer.commit()
+        write.committed()
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Reading]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from crdt.capability import CapabilityCache
@@ -116,10 +117,10 @@ class Store(
             async with self._database.transaction() as write:
                 fresh, known = await without_known(write, checked)
                 arrivals = Arrivals(fresh, source, self._clock_us())
+                write.after_commit(partial(self._tell, arrivals))
                 if fresh:
                     await append(write, arrivals, self._materialiser)
                 await add_refusals(write, refused, arrivals.at_us)
-        self._tell(arrivals)
         return Received(tuple(one.id for one in arrivals.entries), known, tuple(refused))
 
     async def commit(
@@ -144,13 +145,13 @@ class Store(
                 check_entry, signed, self._materialiser.capabilities
             )
             arrivals = Arrivals([checked], SELF, self._clock_us())
+            write.after_commit(partial(self._tell, arrivals))
             (built,) = await append(write, arrivals, self._materialiser)
             if code := built.left_out.get(checked.id):
                 raise StorageError(
                     f"This record takes no such change: it would not count [{code}]. Nothing was "
                     "written."
                 )
-        self._tell(arrivals)
         return Committed(checked.id, signed, built.heads)
 
     async def rematerialise(self) -> int:

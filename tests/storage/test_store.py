@@ -251,6 +251,37 @@ async def test_a_receive_that_is_cancelled_leaves_all_or_nothing(store: Store) -
         assert len(again.added) + again.known == 4
 
 
+async def test_what_became_durable_is_told_even_to_a_caller_who_was_cancelled(
+    tmp_path: Path,
+) -> None:
+    """A client that hangs up amid the commit: the page, the index and the peers hear of it."""
+    tasks: list[asyncio.Task[object]] = []
+
+    def cancel_amid_the_commit(step: str) -> None:
+        if step == "COMMIT" and tasks:
+            asyncio.get_running_loop().call_soon(tasks.pop().cancel)
+
+    clock = ALICE.publishes("io.alice.clock", named("clock"))
+    events: list[AppendedEvent] = []
+    async with open_store(
+        tmp_path / "panspermia.db",
+        project=project,
+        clock_us=lambda: NOW_US,
+        on_step=cancel_amid_the_commit,
+    ) as store:
+        store.subscribe(events.append)
+        for act in (
+            store.receive([clock], source="peer"),
+            store.commit(BOB.document("io.bob.calendar"), named("calendar"), BOB.signer),
+        ):
+            task: asyncio.Task[object] = asyncio.create_task(act)
+            tasks.append(task)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert [event.source for event in events] == ["peer", "self"]
+        assert (await store.counts()).entries == 2
+
+
 async def test_all_that_is_derived_comes_back_from_the_entries(
     tmp_path: Path, store: Store
 ) -> None:
