@@ -13,7 +13,7 @@ from crdt.errors import CrdtError, Malformed, Unauthorised, Unusable
 from node import errors as node
 from node.api.problems import ProblemError
 from node.errors import Fault, NodeError
-from p2p.protocol.errors import SyncError
+from p2p.protocol.errors import NotStored, SyncError
 from registry import errors as registry
 from registry.errors import RegistryError
 from registry.wasm.errors import BadPattern, Unlinkable, WasmError
@@ -67,6 +67,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     Unlinkable: Outcome(422),
     # p2p
     SyncError: Outcome(504),
+    NotStored: Outcome(507),
     # node
     NodeError: Outcome(500),
     node.BadSetting: Outcome(400),

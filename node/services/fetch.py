@@ -6,7 +6,7 @@ from typing import Final
 from crdt.blob import BlobId
 from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
-from p2p.protocol.errors import SyncError
+from p2p.protocol.errors import NotStored, SyncError
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
@@ -29,7 +29,8 @@ async def fetch_blob(
 ) -> bytes:
     """The bytes of a blob, from here or from a peer.
 
-    Raises `Unreachable` where no peer gives it, `Unverified` where it is larger than it may be.
+    Raises `Unreachable` where no peer gives it, `Unverified` where it is larger than it may be,
+    `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
     if not await store.has_blob(blob):
@@ -45,6 +46,8 @@ async def _fetch(network: Network, blob: BlobId, progress: Progress, size_bytes_
     try:
         async with asyncio.timeout(FETCH_S):
             await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+    except NotStored:
+        raise
     except SyncError as error:
         detail = f"blob {blob.hex()} is not here: {error.sentence}"
         raise Unreachable(detail, code="blob-unreachable") from error

@@ -82,6 +82,16 @@ class Receive:
 
 
 @dataclass(frozen=True, slots=True)
+class Unstored:
+    """The answer where the store cannot take or go on with a blob: a full disk, a lost beginning.
+
+    Nobody's fault but this node's: it ends the fetch, and the session goes on.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindManifest:
     """Answer: the `Manifest`, whole, or None where its root or a page is not held."""
 
@@ -105,7 +115,7 @@ class FindPage:
 
 @dataclass(frozen=True, slots=True)
 class BeginBlob:
-    """A root whose hash is the blob's id was fetched. The answer is not looked at."""
+    """The root whose hash is the blob's id came. Answer: `Unstored`, or what is not looked at."""
 
     blob: BlobId
     root: bytes
@@ -113,7 +123,7 @@ class BeginBlob:
 
 @dataclass(frozen=True, slots=True)
 class AddPage:
-    """A page whose hash is right. The answer is not looked at."""
+    """A page whose hash is right. Answer: `Unstored`, or what is not looked at."""
 
     blob: BlobId
     index: int
@@ -122,14 +132,17 @@ class AddPage:
 
 @dataclass(frozen=True, slots=True)
 class MissingChunks:
-    """Answer: indices that are not held, ascending, perhaps not all; none where it is whole."""
+    """Answer: indices that are not held, ascending, perhaps not all; none where it is whole.
+
+    Or `Unstored`.
+    """
 
     blob: BlobId
 
 
 @dataclass(frozen=True, slots=True)
 class AddChunk:
-    """A chunk whose hash is right. The answer is not looked at."""
+    """A chunk whose hash is right. Answer: `Unstored`, or what is not looked at."""
 
     blob: BlobId
     index: int

@@ -3,6 +3,7 @@
 SyncError                 code: a short reason for programs; sentence: one for people
 ├── LocalProtocolError    we broke a rule: a bug in the caller
 ├── RemoteProtocolError   the peer broke a rule: close, and count it against the peer
+├── NotStored             a blob came, and this node's own store did not take it
 └── PeerLeft              the conversation ended, and nobody is to blame
     └── PeerTimeout       nothing was heard from the peer for too long
 """
@@ -31,3 +32,7 @@ class PeerLeft(SyncError):
 
 class PeerTimeout(PeerLeft):
     """Nothing was heard from the peer for too long."""
+
+
+class NotStored(SyncError):
+    """This node could not store what came."""

@@ -1,7 +1,7 @@
 """Fetching a blob from one peer: root, pages, then chunks, each verified before it is kept.
 
     ROOT ──root──> PAGES ──all pages──> CHUNKS ──none missing──> done
-       \\______ the peer has not got it · it is too large ______> failed
+       \\______ the peer has not got it · it is too large · our store is full ______> failed
 
 At most 8 chunks are in flight. What is held already is never asked for again, so a fetch that was
 cut off goes on where it stopped, with this peer or another. A piece with the wrong hash is the
@@ -25,12 +25,15 @@ from p2p.protocol.effects import (
     FindManifest,
     MissingChunks,
     SessionEvent,
+    Unstored,
 )
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Get, Part
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.report import SessionReport
 from p2p.protocol.serve import CHUNK, PAGE, ROOT
+
+NOT_STORED = "not-stored"
 
 
 @dataclass(slots=True)
@@ -143,9 +146,15 @@ class Fetches:
             self._end(fetch, BlobFailed(fetch.blob, "too-large", fault))
         return size <= fetch.size_bytes_max
 
+    def _is_stored(self, fetch: _Fetch, answer: object) -> bool:
+        if isinstance(answer, Unstored):
+            self._end(fetch, BlobFailed(fetch.blob, NOT_STORED, answer.sentence))
+        return not isinstance(answer, Unstored)
+
     def _keep_root(self, fetch: _Fetch, root: BlobRoot, data: bytes) -> Steps[None]:
         fetch.root, fetch.root_bytes = root, data
-        yield BeginBlob(fetch.blob, data)
+        if not self._is_stored(fetch, (yield BeginBlob(fetch.blob, data))):
+            return
         fetch.in_flight -= 1
         fetch.ahead.extend((PAGE, index) for index in range(len(root.page_hashes)))
         if not root.page_hashes:
@@ -153,7 +162,8 @@ class Fetches:
         self._pump(fetch)
 
     def _keep_page(self, fetch: _Fetch, root: BlobRoot, index: int, page: bytes) -> Steps[None]:
-        yield AddPage(fetch.blob, index, page)
+        if not self._is_stored(fetch, (yield AddPage(fetch.blob, index, page))):
+            return
         fetch.in_flight -= 1
         fetch.pages[index] = page
         if len(fetch.pages) == len(root.page_hashes):
@@ -167,7 +177,10 @@ class Fetches:
         yield from self._plan_chunks(fetch, fetch.manifest)
 
     def _plan_chunks(self, fetch: _Fetch, manifest: Manifest) -> Steps[None]:
-        missing: Sequence[int] = yield MissingChunks(fetch.blob)
+        missing: Sequence[int] | Unstored = yield MissingChunks(fetch.blob)
+        if isinstance(missing, Unstored):
+            self._end(fetch, BlobFailed(fetch.blob, NOT_STORED, missing.sentence))
+            return
         fetch.chunks_missing = len(missing)
         fetch.ahead.extend((CHUNK, index) for index in missing)
         if not missing:
@@ -177,7 +190,8 @@ class Fetches:
     def _keep_chunk(
         self, fetch: _Fetch, manifest: Manifest, index: int, chunk: bytes
     ) -> Steps[None]:
-        yield AddChunk(fetch.blob, index, chunk)
+        if not self._is_stored(fetch, (yield AddChunk(fetch.blob, index, chunk))):
+            return
         fetch.in_flight -= 1
         fetch.chunks_missing -= 1
         self._report.chunks_received += 1

@@ -2,14 +2,12 @@
 
 from p2p.protocol import effects as ask
 from p2p.protocol.ports import SyncStore
-from storage.errors import NotHeld
+from storage.errors import NotHeld, StorageError
 
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunk
 """Questions that change the store, asked in the order they came."""
-AboutBlob = (
-    ask.FindManifest | ask.FindRoot | ask.FindPage | ask.MissingChunks | ask.ReadChunk
-    | ask.BeginBlob | ask.AddPage | ask.AddChunk
-)  # fmt: skip
+AboutHeld = ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadChunk
+AboutFetch = ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunk
 
 
 async def answer(store: SyncStore, question: ask.Question, *, source: str) -> object:
@@ -27,11 +25,16 @@ async def answer(store: SyncStore, question: ask.Question, *, source: str) -> ob
             return [await store.split(namespace, area, one, parts) for one in ranges]
         case ask.ListIds(namespace, area, ranges, limit):
             return [await store.ids(namespace, area, one, limit) for one in ranges]
+        case ask.BeginBlob() | ask.AddPage() | ask.AddChunk() | ask.MissingChunks():
+            try:
+                return await _answer_about_fetch(store, question)
+            except StorageError as error:
+                return ask.Unstored(str(error))
         case _:
             return await _answer_about_blob(store, question)
 
 
-async def _answer_about_blob(store: SyncStore, question: AboutBlob) -> object:
+async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
     match question:
         case ask.FindManifest(blob):
             return await store.blob_manifest(blob)
@@ -39,13 +42,17 @@ async def _answer_about_blob(store: SyncStore, question: AboutBlob) -> object:
             return await store.blob_root(blob)
         case ask.FindPage(blob, index):
             return await store.blob_page(blob, index)
-        case ask.MissingChunks(blob):
-            return await store.missing_chunks(blob)
         case ask.ReadChunk(blob, index):
             try:
                 return await store.read_chunk(blob, index)
             except NotHeld:
                 return None
+
+
+async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
+    match question:
+        case ask.MissingChunks(blob):
+            return await store.missing_chunks(blob)
         case ask.BeginBlob(blob, root):
             return await store.begin_blob(blob, root)
         case ask.AddPage(blob, index, page):

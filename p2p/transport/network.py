@@ -15,11 +15,13 @@ from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.errors import (
     LocalProtocolError,
+    NotStored,
     PeerLeft,
     PeerTimeout,
     RemoteProtocolError,
     SyncError,
 )
+from p2p.protocol.fetch import NOT_STORED
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Role, SessionConfig
@@ -286,12 +288,14 @@ class Network:
         """Until the blob is held, verified; peers are asked one after the other.
 
         `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
-        the blob is larger than `size_bytes_max`.
+        the blob is larger than `size_bytes_max`, and `NotStored`.
         """
         sentences: list[str] = []
         for connection in self.connections:
             try:
                 return await fetch_from(connection, blob, progress, size_bytes_max=size_bytes_max)
+            except NotStored:
+                raise
             except SyncError as error:
                 sentences.append(f"{connection.address}: {error.sentence}")
         tried = "; ".join(sentences) or "no peer is connected"
@@ -328,6 +332,6 @@ async def fetch_from(
                 case ask.BlobFetched(of) if of == blob:
                     return
                 case ask.BlobFailed(of, code, sentence) if of == blob:
-                    raise PeerLeft(code, sentence)
+                    raise (NotStored if code == NOT_STORED else PeerLeft)(code, sentence)
                 case _:
                     continue

@@ -8,7 +8,7 @@ from crdt import cbor
 from crdt.blob import CHUNK_BYTES, PAGE_CHUNKS_MAX, BlobId, Manifest, chunks_of, manifest_of
 from crdt.digest import payload_digest
 from p2p.protocol import limits
-from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
+from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress, Unstored
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Frame, Get, Part, Pong
 from p2p.protocol.serve import CHUNK, PAGE, ROOT
@@ -316,3 +316,23 @@ def test_questions_of_a_closed_session_are_answered_into_the_void() -> None:
     query = line.questions[0]
     line.do(line.session.leave("stopping", "", now_s=0.0))
     assert line.session.answered(query.id, asked(line.store, query.question), now_s=1.0) == []
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_a_store_that_takes_no_more_ends_the_fetch_and_nothing_else(stage: int) -> None:
+    """Eight chunks are in flight where it says so: they are dropped as they come."""
+    line = Line()
+    queue = fetch(line)
+    for _ in range(stage):
+        queue = give(line, queue[0])
+    line.is_answering = False
+    for get in queue:
+        assert give(line, get) == []
+    for query in line.questions:
+        line.do(line.session.answered(query.id, Unstored("The disk is full."), now_s=0.0))
+    failed = [event for event in line.events if isinstance(event, BlobFailed)]
+    assert failed == [BlobFailed(MANIFEST.id, "not-stored", "The disk is full.")]
+    assert (line.fault, line.reason) == ("", None)
+    line.is_answering = True
+    line.questions.clear()
+    assert len(fetch(line)) == len(queue)
