@@ -180,7 +180,9 @@ class Blobs(Part):
         """One chunk, also of a partial blob. Raises `NotHeld`."""
         row = await self._database.row(
             "SELECT c.data FROM blob b JOIN blob_chunk p ON p.blob = b.number"
-            " JOIN chunk c ON c.hash = p.hash WHERE b.id = ? AND p.place = ?",
+            " JOIN chunk c ON c.hash = p.hash WHERE b.id = ? AND p.place = ?"
+            # A page may name a chunk of another length, which is none of this blob.
+            f" AND length(c.data) = min({CHUNK_BYTES}, b.size - p.place * {CHUNK_BYTES})",
             (blob, index),
         )
         if row is None:

@@ -6,8 +6,10 @@ from random import Random
 
 import pytest
 
-from crdt.blob import CHUNK_BYTES
+from crdt.blob import CHUNK_BYTES, build_manifest
+from crdt.digest import payload_digest
 from p2p.protocol.errors import NotStored
+from p2p.transport.network import NoPeerHasIt
 from storage.store import Store
 from tests.p2p.transport.test_network import open_node, unwatched
 
@@ -34,3 +36,18 @@ async def test_a_full_disk_ends_the_fetch_and_not_the_session(tmp_path: Path, pa
         async with asyncio.timeout(20):
             await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
         assert await bob.store.read_blob(blob) == CONTENT
+
+
+async def test_a_chunk_of_another_length_is_not_passed_on(tmp_path: Path) -> None:
+    """Mallory's manifest names a short chunk in the place of a long one: Bob, who holds that chunk
+    of another blob, must not give it to Carol, who would count it against him."""
+    short = b"a module that everybody holds"
+    lie = build_manifest([payload_digest(short), payload_digest(b"x")], CHUNK_BYTES + 1)
+    async with open_node(tmp_path / "b", 2) as bob, open_node(tmp_path / "c", 3) as carol:
+        await bob.store.put_blob(short)
+        await bob.store.begin_blob(lie.id, lie.root)
+        await bob.store.add_page(lie.id, 0, lie.pages[0])
+        connection = await carol.network.connect(bob.address)
+        with pytest.raises(NoPeerHasIt, match="does not hold"):
+            await carol.network.fetch_blob(lie.id, unwatched, size_bytes_max=1 << 20)
+        assert carol.network.connections == (connection,)
