@@ -15,18 +15,17 @@ from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.errors import (
     LocalProtocolError,
-    NotStored,
     PeerLeft,
     PeerTimeout,
     RemoteProtocolError,
     SyncError,
 )
-from p2p.protocol.fetch import NOT_STORED
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Role, SessionConfig
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
+from p2p.transport.fetching import fetch_from_any
 from p2p.transport.stream import Binder, FrameStream, close_quietly, open_stream
 
 LOG = logging.getLogger(__name__)
@@ -77,10 +76,6 @@ class _Inbound:
     @property
     def is_known(self) -> bool:
         return self.connection is not None and self.connection.is_greeted
-
-
-class NoPeerHasIt(SyncError):
-    """No connected peer could give the blob."""
 
 
 class Network:
@@ -285,21 +280,13 @@ class Network:
     async def fetch_blob(
         self, blob: BlobId, progress: Callable[[int, int], None], *, size_bytes_max: int
     ) -> None:
-        """Until the blob is held, verified; peers are asked one after the other.
+        """Until the blob is held, verified; first from the peers that this node called itself.
 
         `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
         the blob is larger than `size_bytes_max`, and `NotStored`.
         """
-        sentences: list[str] = []
-        for connection in self.connections:
-            try:
-                return await fetch_from(connection, blob, progress, size_bytes_max=size_bytes_max)
-            except NotStored:
-                raise
-            except SyncError as error:
-                sentences.append(f"{connection.address}: {error.sentence}")
-        tried = "; ".join(sentences) or "no peer is connected"
-        raise NoPeerHasIt("no-peer-has-it", f"No peer could give it ({tried}).")
+        chosen_first = sorted(self.connections, key=lambda one: one.role is Role.RESPONDER)
+        await fetch_from_any(chosen_first, blob, progress, size_bytes_max=size_bytes_max)
 
 
 async def sync_with(connection: Connection) -> ask.Synced | SyncError:
@@ -313,25 +300,3 @@ async def sync_with(connection: Connection) -> ask.Synced | SyncError:
                     return event
     except SyncError as error:
         return error
-
-
-async def fetch_from(
-    connection: Connection,
-    blob: BlobId,
-    progress: Callable[[int, int], None],
-    *,
-    size_bytes_max: int,
-) -> None:
-    """The blob from one peer; raises `SyncError` where it cannot be had there."""
-    with connection.watch() as watch:
-        connection.fetch(blob, size_bytes_max=size_bytes_max)
-        while True:
-            match await watch.next():
-                case ask.BlobProgress(of, chunks, total) if of == blob:
-                    progress(chunks, total)
-                case ask.BlobFetched(of) if of == blob:
-                    return
-                case ask.BlobFailed(of, code, sentence) if of == blob:
-                    raise (NotStored if code == NOT_STORED else PeerLeft)(code, sentence)
-                case _:
-                    continue

@@ -9,8 +9,11 @@ import pytest
 from crdt.blob import CHUNK_BYTES, build_manifest
 from crdt.digest import payload_digest
 from p2p.protocol.errors import NotStored
-from p2p.transport.network import NoPeerHasIt
+from p2p.transport import fetching
+from p2p.transport.fetching import NoPeerHasIt
+from p2p.transport.network import PeerCame
 from storage.store import Store
+from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, unwatched
 
 CONTENT = Random(1).randbytes(12 * CHUNK_BYTES + 17)
@@ -51,3 +54,27 @@ async def test_a_chunk_of_another_length_is_not_passed_on(tmp_path: Path) -> Non
         with pytest.raises(NoPeerHasIt, match="does not hold"):
             await carol.network.fetch_blob(lie.id, unwatched, size_bytes_max=1 << 20)
         assert carol.network.connections == (connection,)
+
+
+async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mallory calls first, says that all is well, and never gives what she is asked for."""
+    monkeypatch.setattr(fetching, "PATIENCE_S", 0.2)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        Mallory().meets(bob.address),
+        asyncio.timeout(10),
+    ):
+        blob = await alice.store.put_blob(CONTENT)
+        await alice.network.connect(bob.address)
+        await bob.heard(PeerCame)
+        await bob.heard(PeerCame)
+        assert len(bob.network.connections) == 2
+        steps: list[int] = []
+        await bob.network.fetch_blob(
+            blob, lambda done, total: steps.append(done), size_bytes_max=len(CONTENT)
+        )
+        assert await bob.store.read_blob(blob) == CONTENT
+        assert steps == list(range(1, 14))

@@ -21,7 +21,8 @@ from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
 from p2p.protocol.session import SessionConfig
 from p2p.transport.dialler import Dialler
-from p2p.transport.network import Network, NetworkEvent, NoPeerHasIt, PeerCame, PeerWent, sync_with
+from p2p.transport.fetching import NoPeerHasIt
+from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
 from storage.listing import Listing
 from storage.store import Store, open_store
