@@ -76,9 +76,12 @@ class Fetches:
         return min((asked.at_s for asked in self._asked.values()), default=None)
 
     def fetch(self, blob: BlobId, size_bytes_max: int) -> None:
-        """Plans to begin, or to go on with, the blob; ends in `BlobFetched` or `BlobFailed`."""
-        if blob not in self._running:
-            self._waiting.setdefault(blob, _Fetch(blob, size_bytes_max))
+        """Plans to begin, or to go on with, the blob; ends in `BlobFetched` or `BlobFailed`.
+
+        Of two that want it at once the one that takes more counts: the other's record may lie.
+        """
+        known = self._running.get(blob) or self._waiting.setdefault(blob, _Fetch(blob, 0))
+        known.size_bytes_max = max(known.size_bytes_max, size_bytes_max)
 
     def take(self, frame: Part) -> None:
         """The answer to a Get. Raises `RemoteProtocolError` where the piece has another hash."""

@@ -285,6 +285,15 @@ def test_the_same_blob_is_not_fetched_twice_at_once() -> None:
     assert fetch(line) == []
 
 
+def test_a_record_that_lies_about_the_size_spoils_no_other_fetch() -> None:
+    """Mallory's record names Bob's blob, and one byte; both are wanted at the same time."""
+    line = Line()
+    (root,) = fetch(line, size_bytes_max=1)
+    assert fetch(line, size_bytes_max=SIZE) == []
+    assert give(line, root)
+    assert not [event for event in line.events if isinstance(event, BlobFailed)]
+
+
 def test_a_fetch_waits_until_the_session_is_open_and_ends_with_it() -> None:
     line = Line(State.AGREEING)
     assert fetch(line) == []
