@@ -139,6 +139,9 @@ class Mdns:
             info = AsyncServiceInfo(SERVICE, name)
             if await info.async_request(zeroconf, RESOLVE_MS) and (hint := self._hint(info)):
                 self._found(hint)
+        except (OSError, ValueError, ZeroconfError) as error:
+            # A name that no question can hold, say: one forged packet must not stop the search.
+            LOG.debug("%r cannot be resolved: %r", name, error)
         finally:
             self._resolving.discard(name)
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import secrets
+import socket
+import struct
 from collections.abc import Callable
 
 import pytest
 
+from p2p.discovery import mdns
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses, usable_addresses
 from p2p.protocol.hint import Hint
 
@@ -81,6 +84,39 @@ async def test_nodes_of_another_group_are_left_alone() -> None:
             node.cancel()
     assert found == {one.device_did for one in group}
     assert finds.empty()
+
+
+async def test_a_forged_name_does_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are no text grow when they are decoded, and fit no question any more."""
+    kind = f"_{secrets.token_hex(7)}"  # of this test's own: what is forged troubles nobody else
+    monkeypatch.setattr(mdns, "SERVICE", f"{kind}._tcp.local.")
+    finds: asyncio.Queue[Hint] = asyncio.Queue()
+    async with asyncio.timeout(2 * FOUND_S), asyncio.TaskGroup() as tasks:
+        nodes = [tasks.create_task(Mdns(announcement("Al", 4707, ""), finds.put_nowait).run())]
+        for name, port in (("Bob", 4708), ("Carol", 4709)):
+            one = Mdns(announcement(name, port, ""), lambda hint: None)
+            nodes.append(tasks.create_task(one.run()))
+            assert (await finds.get()).addresses == (f"127.0.0.1:{port}",)
+            say_to_all(forged_pointer(kind.encode(), b"\xff" * 63))
+        for node in nodes:
+            node.cancel()
+
+
+def forged_pointer(kind: bytes, instance: bytes) -> bytes:
+    """An answer that nobody asked for: such an instance of `kind` is there, for 120 s."""
+    service = b"".join(bytes([len(label)]) + label for label in (kind, b"_tcp", b"local")) + b"\0"
+    there = bytes([len(instance)]) + instance + service
+    head = struct.pack(">6H", 0, 0x8400, 0, 1, 0, 0)
+    return head + service + struct.pack(">HHIH", 12, 1, 120, len(there)) + there
+
+
+def say_to_all(message: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(("", 5353))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sock.sendto(message, ("224.0.0.251", 5353))
 
 
 async def test_a_machine_without_the_interface_is_told_and_not_killed(
