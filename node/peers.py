@@ -189,7 +189,8 @@ async def open_peers(
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            tasks.create_task(Mdns(own, dialler.hint).run(), name="mdns")
+            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
+            tasks.create_task(mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         yield Peers(str(Address(host, port)), network, dialler, asyncio.get_running_loop().time)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from typing import cast
 
@@ -24,6 +24,7 @@ LOG = logging.getLogger(__name__)
 SERVICE = "_panspermia._tcp.local."
 RESOLVE_MS = 3_000
 RETRY_S = 60.0  # a laptop joins a network now and then
+LOOK_S = 15.0  # between two looks at the machine's addresses, as when it joins another network
 RESOLVING_MAX = 64  # a flood of announcements resolves this many at a time; the rest are left out
 ADDRESSES_MAX = 8  # of one peer; real hosts have few, forged answers may have hundreds
 TXT_DEVICE = b"device"
@@ -65,9 +66,17 @@ def machine_addresses() -> Iterator[str]:
 class Mdns:
     """Announces this node and tells of the others, until cancelled."""
 
-    def __init__(self, announcement: Announcement, found: Callable[[Hint], None]) -> None:
+    def __init__(
+        self,
+        announcement: Announcement,
+        found: Callable[[Hint], None],
+        *,
+        addresses: Callable[[], tuple[str, ...]] | None = None,
+    ) -> None:
+        """`addresses`: those to announce, asked anew when the machine's own have changed."""
         self._own = announcement
         self._found = found
+        self._addresses = addresses or (lambda: announcement.addresses)
         self._resolving: set[str] = set()
 
     async def run(self) -> None:
@@ -77,10 +86,12 @@ class Mdns:
                 await self._announce_and_browse()
             except* (OSError, ZeroconfError) as group:
                 LOG.warning("mDNS does not work here: %s", group.exceptions[0])
-            await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(RETRY_S)
 
     async def _announce_and_browse(self) -> None:
+        """Until the machine has other addresses than now."""
         present = set(machine_addresses())
+        self._own = replace(self._own, addresses=self._addresses())
         # zeroconf would stumble over one that is gone, and leave its sockets open.
         interfaces = [address for address in self._own.addresses if address in present]
         if not interfaces:
@@ -92,7 +103,8 @@ class Mdns:
                 browser = self._browse(zeroconf, tasks)
                 try:
                     await self._announce(zeroconf)
-                    await asyncio.Event().wait()
+                    while set(machine_addresses()) == present:  # noqa: ASYNC110 - no event tells
+                        await asyncio.sleep(LOOK_S)
                 finally:
                     await browser.async_cancel()
         finally:

@@ -102,6 +102,31 @@ async def test_a_forged_name_does_not_end_the_search(monkeypatch: pytest.MonkeyP
             node.cancel()
 
 
+async def test_a_machine_that_joins_another_network_is_found_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = ["127.0.0.1"]
+    monkeypatch.setattr(mdns, "machine_addresses", lambda: iter(machine))
+    monkeypatch.setattr(mdns, "LOOK_S", 0.1)
+    finds: asyncio.Queue[Hint] = asyncio.Queue()
+    group = secrets.token_hex(8)
+    async with asyncio.timeout(2 * FOUND_S), asyncio.TaskGroup() as tasks:
+        bob = Mdns(
+            announcement("MovingBob", 4710, group),
+            lambda hint: None,
+            addresses=lambda: local_addresses("0.0.0.0"),
+        )
+        alice = Mdns(announcement("StayingAlice", 4711, group), finds.put_nowait)
+        nodes = [tasks.create_task(one.run()) for one in (alice, bob)]
+        assert (await finds.get()).addresses == ("127.0.0.1:4710",)
+        machine.append("127.0.0.2")
+        while set((await finds.get()).addresses) != {"127.0.0.1:4710", "127.0.0.2:4710"}:
+            pass
+        for node in nodes:
+            node.cancel()
+    assert len(asyncio.all_tasks()) == 1
+
+
 def forged_pointer(kind: bytes, instance: bytes) -> bytes:
     """An answer that nobody asked for: such an instance of `kind` is there, for 120 s."""
     service = b"".join(bytes([len(label)]) + label for label in (kind, b"_tcp", b"local")) + b"\0"
