@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,15 +61,18 @@ class Daemon:
         return self.home.token_file.read_text().strip()
 
 
-def command(home: Path) -> list[str]:
-    flags = ["--port", "0", "--listen", "127.0.0.1:0", "--no-mdns", "--json"]
+def command(home: Path, *, is_silent: bool = True) -> list[str]:
+    flags = ["--port", "0", "--listen", "127.0.0.1:0", "--json", *["--no-mdns"] * is_silent]
     return [sys.executable, str(ROOT / "cli.py"), "--home", str(home), "up", *flags]
 
 
 @contextmanager
-def daemon(home: Path) -> Generator[Daemon]:
+def daemon(home: Path, *, is_silent: bool = True) -> Generator[Daemon]:
     with subprocess.Popen(
-        command(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(home, is_silent=is_silent),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout
@@ -141,3 +146,29 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
         assert bob.returncode == 1
         assert f"cannot listen on 127.0.0.1:{alice.port}" in bob.stderr
         assert "Traceback" not in bob.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the process's sockets from /proc")
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_no_mdns_opens_no_socket_that_could_speak_to_everybody(
+    tmp_path: Path, is_silent: bool
+) -> None:
+    home = tmp_path / "alice"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text('[p2p]\nmdns_group = "test-of-silence"\n')
+    with daemon(home, is_silent=is_silent) as alice:
+        deadline_s = time.monotonic() + 10
+        while not (speaks := bool(datagram_sockets(alice.process.pid))) and not is_silent:
+            assert time.monotonic() < deadline_s
+        assert speaks is not is_silent
+
+
+def datagram_sockets(pid: int) -> set[str]:
+    """The inodes of the UDP sockets of a process."""
+    tables = [Path(f"/proc/{pid}/net/{name}") for name in ("udp", "udp6")]
+    rows = [row for table in tables if table.exists() for row in table.read_text().splitlines()[1:]]
+    links: list[str] = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(descriptor))
+    return {row.split()[9] for row in rows} & {link[len("socket:[") : -1] for link in links}
