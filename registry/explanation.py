@@ -15,7 +15,7 @@ from nab_resolver.root import ROOT
 from nab_resolver.types import Incompatibility, IncompatibilityCause, Term
 
 from crdt.did import short_did
-from registry.circles import circles
+from registry.circles import told_circles
 from registry.ranges import parse_range
 from registry.version_sets import VersionSet
 from registry.versions import Place, Version
@@ -245,14 +245,13 @@ class _Writer:
         )
 
     def _circles(self) -> Iterator[str]:
-        """Packages that need one another in a circle, each circle once."""
+        """Packages that need one another in a circle."""
         needs: dict[str, set[str]] = {}
         for wish in self._wishes:
             if wish.asker is not None:
                 needs.setdefault(wish.asker, set()).add(wish.package)
-        for circle in circles(needs):
-            shown = " → ".join(self._names[package] for package in (*circle, circle[0]))
-            yield f"These need one another in a circle: {shown}."
+        for circle in told_circles(needs, self._names):
+            yield f"These need one another in a circle: {circle}."
 
     def _some(self, package: str, versions: VersionSet) -> str:
         """`every a`, `a 1.0.0`, or `a 1.0.0 to 1.4.0` for the known versions of a set."""

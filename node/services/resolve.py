@@ -14,7 +14,7 @@ from node.errors import BadRequest, Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
 from node.services.names import written_name
 from node.services.verify import admitted
-from registry.circles import circles
+from registry.circles import told_circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
 from registry.module_index import ModuleIndex
@@ -46,7 +46,7 @@ class Goal:
         return self.index.release(id, self.resolution.versions[id])
 
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know before going on."""
+        """What a person should know before going on. Of thousands of modules: in a thread."""
         found: list[str] = []
         for id in sorted(self.resolution.versions):
             one = self.release(id)
@@ -55,9 +55,10 @@ class Goal:
             if one.deprecated:
                 reason = one.deprecation or "no reason given"
                 found.append(f"{id} {one.version} is deprecated: {reason}")
-        for circle in circles(self._needs()):
-            shown = " → ".join((*circle, circle[0]))
-            found.append(f"these need one another in a circle: {shown}")
+        found.extend(
+            f"these need one another in a circle: {circle}"
+            for circle in told_circles(self._needs())
+        )
         return tuple(found)
 
     def _needs(self) -> Mapping[str, Set[str]]:

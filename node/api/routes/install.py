@@ -1,5 +1,6 @@
 """Resolving, installing, removing and running modules."""
 
+import asyncio
 import logging
 import math
 
@@ -41,7 +42,7 @@ async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
     """The plan of an installation: what would be added, moved and removed, and why it cannot be."""
     goal = await make_goal(node.store, call.body.requirements, call.body.lock)
     packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
-    return Resolved(goal.plan, tuple(packages), goal.warnings())
+    return Resolved(goal.plan, tuple(packages), await asyncio.to_thread(goal.warnings))
 
 
 async def install_modules(
@@ -149,7 +150,8 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
         node.events.publish("installed", one)
     for one in done.removed:
         node.events.publish("uninstalled", one)
-    return InstallResult(done.installed, done.removed, done.lock, goal.warnings())
+    warnings = await asyncio.to_thread(goal.warnings)
+    return InstallResult(done.installed, done.removed, done.lock, warnings)
 
 
 def _story(node: Node, wanted: InstallWanted) -> Work:
