@@ -62,6 +62,7 @@ class Connection:
         self._notify = notify
         self._frames: deque[bytes] = deque()
         self._unsent_bytes = 0  # those in `_frames`, and those the kernel has not taken
+        self._is_cut = False  # a write has not ended: part of a frame may be on its way
         self._unsent = asyncio.Event()
         self._has_room = asyncio.Event()  # fewer than UNSENT_BYTES_AIM are unsent
         self._has_room.set()
@@ -214,7 +215,9 @@ class Connection:
         frames = list(self._frames)
         self._frames.clear()
         before = self._stream.sent_bytes
+        self._is_cut = True
         await self._stream.write(frames)
+        self._is_cut = False
         self._unsent_bytes -= sum(map(len, frames))
         if self._unsent_bytes < UNSENT_BYTES_AIM:
             self._has_room.set()
@@ -245,8 +248,11 @@ class Connection:
         self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _say_the_rest(self) -> None:
-        """The frames that were due before the close, if the peer still takes them."""
-        if self._frames:
+        """The frames that were due before the close, if the peer still takes them.
+
+        After half a frame they would be read as its other half, and count as our fault.
+        """
+        if self._frames and not self._is_cut:
             try:
                 async with asyncio.timeout(LAST_WORDS_S):
                     await self._send_frames()

@@ -17,6 +17,7 @@ from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.session import Channel, Role, Session
 from p2p.transport import network
 from p2p.transport.network import PeerWent, sync_with
+from p2p.transport.stream import SEND_BYTES_MAX
 from tests.e2e.mallory import Call, Mallory
 from tests.p2p.transport.test_network import WAIT_S, open_node, until
 from tests.simulation.people import ALICE, BOB
@@ -80,6 +81,24 @@ async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> Non
             parts = 0
             while parts < 32:
                 parts += isinstance(await call.hear(), frames.Part)
+
+
+async def test_last_words_are_not_put_into_a_frame_that_was_cut(tmp_path: Path) -> None:
+    """Whoever reads slowly would take them for the end of a chunk, and count that against Alice."""
+    async with open_node(tmp_path / "a", 1) as alice:
+        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        async with Mallory().meets(alice.address) as call:
+            await ask_for_all(call, blob, 16)
+            (connection,) = alice.network.connections
+            writer = connection._stream._writer  # pyright: ignore[reportPrivateUsage]  is it full?
+
+            async def is_stuck() -> bool:
+                return writer.transport.get_write_buffer_size() > SEND_BYTES_MAX
+
+            await until(is_stuck)
+            connection.leave("test", "Good night, Mallory.")
+            assert await call.last_words() == ""
+            assert b"Mallory" not in call.stream._plain  # pyright: ignore[reportPrivateUsage]  cut
 
 
 async def test_silent_connections_make_room_for_whoever_speaks(
