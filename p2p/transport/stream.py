@@ -86,9 +86,14 @@ async def open_stream(
     is_initiator: bool,
     binder: Binder,
 ) -> FrameStream:
-    """The handshake. The initiator may believe it only when the responder's first frame arrives."""
-    transport = writer.transport
-    transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
+    """The handshake. The initiator may believe it only when the responder's first frame arrives.
+
+    Raises `SyncError`, and what `binder` raises.
+    """
+    try:
+        writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
+    except RuntimeError as error:  # uvloop, where the peer is gone already
+        raise PeerLeft("connection-lost", "the peer closed the connection") from error
     noise = NoiseHandshake(static_private, is_initiator=is_initiator)
     ours = binder.make(noise.static_public)
     if is_initiator:

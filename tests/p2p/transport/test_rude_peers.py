@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import pytest
 import uvloop
 
 from crdt.blob import CHUNK_BYTES
+from crdt.keys import DeviceKey
 from p2p.protocol import frames, limits
-from p2p.protocol.errors import PeerTimeout
+from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.session import Channel, Role, Session
 from p2p.transport import network
 from p2p.transport.network import PeerWent, sync_with
-from p2p.transport.stream import SEND_BYTES_MAX
+from p2p.transport.stream import SEND_BYTES_MAX, Binder, close_quietly, open_stream
 from tests.e2e.mallory import Call, Mallory
 from tests.p2p.transport.test_network import WAIT_S, open_node, until
 from tests.simulation.people import ALICE, BOB
@@ -46,6 +47,37 @@ def test_a_peer_that_is_reset_amid_an_answer(tmp_path: Path, is_uvloop: bool) ->
                 await alice.heard(PeerWent)
             connection = await bob.network.connect(alice.address)
             assert type(await sync_with(connection)).__name__ == "Synced"
+
+    run(story(), is_uvloop=is_uvloop)
+
+
+@pytest.mark.parametrize("is_uvloop", [True, False])
+@pytest.mark.parametrize("is_initiator", [True, False])
+def test_a_peer_that_is_gone_before_the_handshake_is_no_bug_of_ours(
+    is_uvloop: bool, is_initiator: bool
+) -> None:
+    """Every stranger that had to make room would else leave a traceback in the log."""
+
+    async def story() -> None:
+        accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        server = await asyncio.start_server(
+            lambda reader, writer: accepted.put_nowait((reader, writer)), "127.0.0.1", 0
+        )
+        with closing(server):
+            _, theirs = await asyncio.open_connection(*server.sockets[0].getsockname())
+            with closing(theirs):
+                reader, ours = await accepted.get()
+                ours.transport.abort()
+                await asyncio.sleep(0.05)  # until the loop has closed it
+                with pytest.raises(PeerLeft):
+                    await open_stream(
+                        reader,
+                        ours,
+                        static_private=bytes(32),
+                        is_initiator=is_initiator,
+                        binder=Binder(lambda static: static, lambda payload, _: DeviceKey(payload)),
+                    )
+                await close_quietly(ours)
 
     run(story(), is_uvloop=is_uvloop)
 
