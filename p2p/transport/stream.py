@@ -126,7 +126,9 @@ async def close_quietly(writer: asyncio.StreamWriter) -> None:
     try:
         async with asyncio.timeout(1.0):
             await writer.wait_closed()
-    except (OSError, TimeoutError):
+    except OSError:  # a timeout is one
+        pass
+    finally:  # also where this is cancelled: what is unsent would keep the socket for ever
         writer.transport.abort()
 
 

@@ -82,6 +82,23 @@ def test_a_peer_that_is_gone_before_the_handshake_is_no_bug_of_ours(
     run(story(), is_uvloop=is_uvloop)
 
 
+async def test_a_close_that_is_cancelled_keeps_no_socket_for_a_peer_that_does_not_read() -> None:
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    server = await asyncio.start_server(
+        lambda reader, writer: accepted.put_nowait(writer), "127.0.0.1", 0, limit=1
+    )
+    with closing(server):
+        _, ours = await asyncio.open_connection(*server.sockets[0].getsockname())
+        with closing(await accepted.get()):
+            ours.write(bytes(64 << 20))
+            task = asyncio.create_task(close_quietly(ours))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert ours.transport.get_write_buffer_size() == 0
+
+
 async def ask_for_all(call: Call, blob: bytes, chunks: int) -> None:
     gets = [frames.Get(number, blob, 2, number % chunks) for number in range(32)]
     await call.say(*gets)
