@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from node.errors import BadRequest, Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
 from node.services.names import written_name
@@ -43,6 +45,15 @@ class Goal:
     plan: Plan
 
     def release(self, id: str) -> ModuleVersion:
+        """The version chosen; where it is installed, with the bytes that were checked here."""
+        stated, here = self._stated(id), self.installed.get(id)
+        if here is None or here.version != stated.version:
+            return stated
+        return msgspec.structs.replace(
+            stated, wasm_hash=here.sha256, blob=here.blob.hex(), wasm_size=here.size
+        )
+
+    def _stated(self, id: str) -> ModuleVersion:
         return self.index.release(id, self.resolution.versions[id])
 
     def warnings(self) -> tuple[str, ...]:
@@ -55,6 +66,11 @@ class Goal:
             if one.deprecated:
                 reason = one.deprecation or "no reason given"
                 found.append(f"{id} {one.version} is deprecated: {reason}")
+            if one.wasm_hash != self._stated(id).wasm_hash:
+                found.append(
+                    f"the author of {id} {one.version} has signed other bytes since; what is"
+                    " installed stays: uninstall and install it to take them"
+                )
         found.extend(
             f"these need one another in a circle: {circle}"
             for circle in told_circles(self._needs())

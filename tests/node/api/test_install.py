@@ -1,5 +1,6 @@
 """Alice installs what bob published: a plan first, then everything or nothing."""
 
+import dataclasses
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,8 @@ from crdt.keys import COMMONS
 from crdt.order import Bounds
 from node.events import Event
 from node.services.modules import module_document
+from registry.module import signed_release_of
+from registry.statement import Artifact, decode_statement, sign_release
 from tests.node.modules import ADD, calling, new_module, wasm
 from tests.node.parts import Alice, open_alice
 
@@ -188,6 +191,47 @@ async def test_a_version_that_nobody_signed_is_not_chosen(alice: Alice, bob: Ali
     await give(bob, alice)
     await install(alice, ADDER)
     assert await versions(alice) == {ADDER: "1.0.0"}
+
+
+async def sign_other_bytes(node: Alice, id: str, version: str, text: str) -> None:
+    """The author's own device states another file under a version that is out already."""
+    document, signer = module_document(node.node.identity.did, id), node.node.identity.signer
+    state = await node.node.store.read(document)
+    assert state is not None
+    signed = signed_release_of(state.value, version)
+    assert signed is not None
+    artifact = Artifact.of(wasm(text))
+    release = dataclasses.replace(decode_statement(signed.statement), artifact=artifact)
+    new = sign_release(release, signer.device)
+
+    def swap(editor: Editor) -> None:
+        editor.put(("versions", version, "statement"), new.statement)
+        editor.put(("versions", version, "signature"), new.signature)
+
+    await node.node.store.put_blob(wasm(text))
+    await node.node.store.commit(document, swap, signer)
+
+
+async def test_what_is_installed_stays_when_its_author_signs_other_bytes(
+    alice: Alice, bob: Alice
+) -> None:
+    """They were neither fetched nor checked here, and an installation of something else is no time
+    to begin with it."""
+    await shared(alice, bob)
+    lock = (await install(alice, f"{ADDER}@=1.0.0"))["lock"]
+    await sign_other_bytes(bob, ADDER, "1.0.0", '(module (func (export "add") unreachable))')
+    await publish(bob, "org.example.other", "1.0.0")
+    await give(bob, alice)
+    result = await install(alice, "org.example.other")
+    (warning,) = result["warnings"]
+    assert "other bytes" in warning
+    body = {"id": ADDER, "export": "add", "args": [2, 3]}
+    answer = await alice.client.post("/api/run", json=body)
+    assert (answer.status_code, answer.json().get("results")) == (200, [5])
+    assert (await install(alice, f"{ADDER}@=1.0.0"))["lock"] == lock
+    frozen = {"requirements": [], "lock": lock, "frozen": True}
+    refused = await bob.client.post("/api/install", json=frozen)
+    assert (refused.status_code, refused.json()["code"]) == (422, "hash-mismatch")
 
 
 async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:
