@@ -16,7 +16,7 @@ from node.errors import NodeError
 from node.ports import Network
 from node.services.fetch import fetch_blob
 from node.services.modules import module_document
-from registry.errors import UnknownVersion
+from registry.errors import MalformedRecord, UnknownVersion
 from registry.listed import Module, ModuleVersion
 from registry.module import signed_release_of
 from registry.names import ModuleName
@@ -78,14 +78,18 @@ async def admitted(store: Store, module: Module) -> Module:
 def _admitted(module: Module, value: Mapping[str, Any], devices: Collection[bytes]) -> Module:
     name = ModuleName(module.author_did, module.id)
 
-    def holds(version: str) -> bool:
-        signed = signed_release_of(value, version)
-        if signed is None:
+    def holds(one: ModuleVersion) -> bool:
+        try:
+            signed = signed_release_of(value, one.version)
+        except MalformedRecord:
             return False
-        checks = verify_release(signed, module=name, version=version, devices=devices)
+        # What was listed a moment ago may have another statement by now.
+        if signed is None or signed.signature.hex() != one.signature:
+            return False
+        checks = verify_release(signed, module=name, version=one.version, devices=devices)
         return all(check.ok for check in checks)
 
-    good = tuple(one for one in module.versions if holds(one.version))
+    good = tuple(one for one in module.versions if holds(one))
     return msgspec.structs.replace(module, versions=good)
 
 

@@ -14,7 +14,8 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from node.events import Event
-from node.services.modules import module_document
+from node.services.modules import find_module, module_document
+from node.services.verify import admitted
 from registry.module import signed_release_of
 from registry.statement import Artifact, decode_statement, sign_release
 from tests.node.modules import ADD, calling, new_module, wasm
@@ -232,6 +233,18 @@ async def test_what_is_installed_stays_when_its_author_signs_other_bytes(
     frozen = {"requirements": [], "lock": lock, "frozen": True}
     refused = await bob.client.post("/api/install", json=frozen)
     assert (refused.status_code, refused.json()["code"]) == (422, "hash-mismatch")
+
+
+async def test_a_version_that_changed_since_it_was_listed_is_not_admitted(
+    alice: Alice, bob: Alice
+) -> None:
+    """Its dependencies and hashes would be the old ones, under the new signature."""
+    await shared(alice, bob)
+    listed = await find_module(alice.node.store, ADDER)
+    await sign_other_bytes(bob, ADDER, "1.0.0", '(module (func (export "add") unreachable))')
+    await give(bob, alice)
+    now = await admitted(alice.node.store, listed)
+    assert [one.version for one in now.versions] == ["1.1.0"]
 
 
 async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:
