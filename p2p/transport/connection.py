@@ -30,6 +30,7 @@ from p2p.protocol.session import Channel, Role, Session, SessionConfig
 from p2p.transport.answers import Writing, answer
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
+from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -124,8 +125,10 @@ class Connection:
             await work()
         except SyncError as error:
             self._close(error)
-        except Exception:
-            # A bug of ours, or a store that fails: it costs this session, not the node.
+        except StorageError as error:  # the disk is full, say; the dialler tries again later
+            LOG.warning("the session with %s cannot go on: %s", self.address, error)
+            self._close(LocalProtocolError("internal-error", str(error)))
+        except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", self.address)
             self._close(LocalProtocolError("internal-error", "This node could not go on."))
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from node.home import Home
+from tests.node.modules import new_module
 
 ROOT = Path(__file__).parents[2]
 STREAMS = 50
@@ -146,6 +147,47 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
         assert bob.returncode == 1
         assert f"cannot listen on 127.0.0.1:{alice.port}" in bob.stderr
         assert "Traceback" not in bob.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the files of a running process")
+def test_a_disk_that_takes_no_more_is_said_and_stops_nobody(tmp_path: Path) -> None:
+    """What is asked fails with a reason, peers are met again, and with room all is well."""
+
+    def publish(node: Daemon, name: str) -> tuple[int, Any]:
+        module = new_module(f"org.example.{name}", "1.0.0")
+        return node.ask("POST", "/api/modules", module, token=node.token())
+
+    def until(is_true: Callable[[], Any]) -> None:
+        deadline_s = time.monotonic() + 30
+        while not is_true():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.1)
+
+    with daemon(tmp_path / "alice") as alice, daemon(tmp_path / "bob") as bob:
+        assert publish(bob, "bobs")[0] == 201
+        log = tmp_path / "alice" / "panspermia.db-wal"
+        limit_files(alice.process.pid, log.stat().st_size + 1_000)
+        status, problem = publish(alice, "alices")
+        assert (status, problem["code"]) == (500, "storage-failed")
+        alice.ask("POST", "/api/peers", {"address": bob.ready["p2p"]}, token=alice.token())
+        peers = "/api/peers"
+        until(lambda: "disk I/O error" in str(alice.ask("GET", peers)[1]["discovered"]))
+        assert alice.ask("GET", "/readyz")[0] == 200
+        limit_files(alice.process.pid, None)
+        assert publish(alice, "alices")[0] == 201
+        until(lambda: len(alice.ask("GET", "/api/modules")[1]["modules"]) == 2)
+        alice.process.send_signal(signal.SIGTERM)
+        _, said = alice.process.communicate(timeout=10)
+        assert alice.process.returncode == 0
+        assert "Traceback" not in said
+
+
+def limit_files(pid: int, size_bytes: int | None) -> None:
+    """No file of the process grows beyond: writing there is an I/O error, as on a broken disk."""
+    import resource  # Windows has none
+
+    soft = resource.RLIM_INFINITY if size_bytes is None else size_bytes
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's sockets from /proc")
