@@ -78,7 +78,11 @@ def listen(address: str) -> socket.socket:
     """The listening socket; port 0 picks a free one. Raises `OSError`."""
     at = Address.parse(address) if not address.endswith(":0") else free_port_of(address)
     family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-    return socket.create_server((at.host, at.port), family=family, backlog=BACKLOG)
+    # Everywhere means IPv4 too: those are the addresses that are announced.
+    is_dual = at.host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server(
+        (at.host, at.port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
+    )
 
 
 def free_port_of(address: str) -> Address:
