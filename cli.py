@@ -8,12 +8,18 @@ more than `import click`: not even pathlib is paid for. The commands live in `no
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, cast
 
 import click
 
+WRONG_USAGE = 2
 INTERRUPTED = 130
+COMPLETION = "_PANSPERMIA_COMPLETE"
+
+# Problems of the line itself, or of the settings it names: listed by `panspermia refused`.
+SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
@@ -167,7 +173,7 @@ def main() -> NoReturn:
         code = cli.main(prog_name="panspermia", standalone_mode=False, obj=shared)
         sys.stdout.flush()
     except click.ClickException as error:
-        code = show(error, shared)
+        code = refuse(error, shared)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
@@ -177,7 +183,7 @@ def main() -> NoReturn:
     except Exception as error:
         if shared.get("verbose"):
             raise
-        code = show(unexpected(error), shared)
+        code = refuse(unexpected(error), shared)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -188,6 +194,20 @@ def unexpected(error: Exception) -> click.ClickException:
         return click.UsageError(f"{error.object!r} is no text: what it says must be UTF-8")
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return click.ClickException(f"{said}\nRun it again with -v to see where.")
+
+
+def refuse(error: click.ClickException, shared: Mapping[str, Any]) -> int:
+    """Show it first; then have a wrong line listed, which changes nothing of how the run ends."""
+    exit_code = show(error, shared)
+    code = "usage" if exit_code == WRONG_USAGE else getattr(error, "problem", {}).get("code")
+    is_asked_for = isinstance(error, click.exceptions.NoArgsIsHelpError)
+    if code in SLIPS and not is_asked_for and COMPLETION not in os.environ:
+        with suppress(Exception, KeyboardInterrupt):
+            sys.stdout.flush()
+            from node import slips
+
+            slips.note(error, code, shared.get("home"), sys.argv[1:], COMMANDS, os.environ)
+    return exit_code
 
 
 def show(error: click.ClickException, shared: Mapping[str, Any]) -> int:

@@ -6,20 +6,22 @@ held   a change that is well made, and so is kept, but does not count for its do
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from crdt.authority import Reason
 from crdt.did import encode_did_key
 from crdt.path import shown
+from node import spool
 from node.api.models import Request
 from p2p.protocol.errors import RemoteProtocolError
 from registry.listed import rfc3339
 from storage.documents import LeftOutRow
 from storage.errors import StorageError
-from storage.quarantine import Refusal, RefusedRow
+from storage.quarantine import Earlier, Refusal, RefusedRow
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 # Each is a durable transaction. A stranger who offends faster than the disk can note it is noted
 # less often, and holds up nobody.
 PENDING_MAX: Final = 64
+
+COMMAND_LINE: Final = "command line"
+"""Its arguments were wrong in themselves."""
 
 DEVICE_HEX_CHARACTERS: Final = 64
 
@@ -69,6 +74,8 @@ class RefusedNote(Request, frozen=True):
     where: Annotated[str, Meta(min_length=1, max_length=1_000)]
     code: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
     detail: Annotated[str, Meta(max_length=2_000)]
+    source: Literal["client", "command line"] = "client"
+    """`command line`: its arguments were wrong in themselves."""
 
 
 class Refusals:
@@ -101,6 +108,27 @@ async def write_down(store: Store, one: Refusal) -> None:
         await store.refuse(one.source, one.where, one.code, one.detail, one.data)
     except StorageError as error:
         log.warning("could not note a refusal of %s: %s", one.source, error)
+
+
+async def take_in(store: Store, home: str) -> None:
+    """What the command line put aside while no node answered; it stays there if that fails."""
+    if spool.is_empty(home):
+        return
+    try:
+        lock = await asyncio.to_thread(spool.lock_of, home)
+        try:
+            waiting = await asyncio.to_thread(spool.read, home)
+            await store.refuse_earlier([earlier(one) for one in waiting])
+            spool.clear(home)
+        finally:
+            os.close(lock)
+    except (OSError, StorageError) as error:
+        log.warning("could not take in %s: %s", spool.FILE, error)
+
+
+def earlier(one: spool.Spooled) -> Earlier:
+    refusal = Refusal(COMMAND_LINE, one.where, one.code, one.detail, one.detail.encode())
+    return Earlier(refusal, one.at_us, one.count)
 
 
 async def refused_page(

@@ -19,6 +19,7 @@ from node.identity import Entropy, Identity, load_or_create
 from node.news import tell_news
 from node.peers import listen, open_peers
 from node.ports import Network
+from node.refusals import take_in
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -75,6 +76,7 @@ async def open_node(
             background_tasks() as tasks,
             open_peers(config.p2p, listener, identity, store, events, tasks) as peers,
         ):
+            await take_in(store, str(home.path))
             node = Node(
                 config=config,
                 home=home,

@@ -4,7 +4,7 @@ The same bytes refused again for the same reason only raise a count, so that a p
 itself pushes nothing else out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -42,6 +42,16 @@ class RefusedRow:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A refusal from before it could be remembered here."""
+
+    refusal: Refusal
+    at_us: int
+    """When it came last."""
+    count: int
+
+
 class Quarantine(Part):
     async def refuse(self, source: str, where: str, code: str, detail: str, data: bytes) -> None:
         """Remembers one refusal."""
@@ -49,6 +59,13 @@ class Quarantine(Part):
             await add_refusals(
                 write, [Refusal(source, where, code, detail, data)], self._clock_us()
             )
+
+    async def refuse_earlier(self, refusals: Sequence[Earlier]) -> None:
+        """Remembers these with their own times, in one transaction."""
+        if not refusals:
+            return
+        async with self._database.transaction() as write:
+            await _add(write, (_row(one.refusal, one.at_us, one.count) for one in refusals))
 
     async def refused(self, limit: int = 100, cursor: int | None = None) -> list[RefusedRow]:
         """The newest first; go on by giving the last id as `cursor`."""
@@ -65,13 +82,17 @@ class Quarantine(Part):
 
 async def add_refusals(write: Writing, refusals: Sequence[Refusal], at_us: int) -> None:
     """Within a transaction that may do more. The oldest make room."""
-    if not refusals:
-        return
+    if refusals:
+        await _add(write, (_row(one, at_us, 1) for one in refusals))
+
+
+async def _add(write: Writing, rows: Iterable[tuple[object, ...]]) -> None:
     await write.run_many(
-        "INSERT INTO quarantine (at_us, source, place, code, detail, digest, size, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET times = times + 1, at_us = excluded.at_us",
-        (_row(one, at_us) for one in refusals),
+        "INSERT INTO quarantine (at_us, source, place, code, detail, digest, size, data, times)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (digest) DO UPDATE"
+        " SET times = times + excluded.times, at_us = excluded.at_us",
+        rows,
     )
     await write.run(
         """DELETE FROM quarantine WHERE number <= (
@@ -83,14 +104,14 @@ async def add_refusals(write: Writing, refusals: Sequence[Refusal], at_us: int) 
     )
 
 
-def _row(refusal: Refusal, at_us: int) -> tuple[object, ...]:
+def _row(refusal: Refusal, at_us: int, times: int) -> tuple[object, ...]:
     data = refusal.data[:DATA_BYTES_MAX]
     source, where, code, detail = (
         _clean(text) for text in (refusal.source, refusal.where, refusal.code, refusal.detail)
     )
     digest = blake3("\0".join((source, where, code)).encode() + b"\0" + refusal.data).digest()
     size = len(data) + len(detail) + len(where)
-    return at_us, source, where, code, detail, digest, size, data
+    return at_us, source, where, code, detail, digest, size, data, times
 
 
 def _clean(text: str) -> str:

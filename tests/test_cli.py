@@ -17,8 +17,8 @@ SCRIPT = ROOT / "cli.py"
 START_RATIO_MAX = 1.5
 SLOW = {
     "aiosqlite", "asyncio", "automerge", "cryptography", "http.client", "importlib.metadata",
-    "jwt", "msgspec", "nacl", "rich", "sqlite3", "ssl", "starlette", "tantivy", "uvicorn",
-    "wasmtime", "zeroconf",
+    "jwt", "msgspec", "nacl", "node.slips", "node.spool", "rich", "sqlite3", "ssl", "starlette",
+    "tantivy", "uvicorn", "wasmtime", "zeroconf",
 }  # fmt: skip
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
-from node.commands.console import node, print_json, print_table, say, wants_json
-from node.exit_codes import NETWORK
-from node.failure import Json, failure
+from node.client import without
+from node.commands.console import home, node, print_json, print_table, say, wants_json
+from node.exit_codes import NETWORK, NOT_RUNNING
+from node.failure import Failure, Json, failure
 from node.text import duration_text, printable, short_did, size_text
 
 # The node may take this much longer than it was told, to answer at all.
@@ -89,7 +92,7 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
 @click.option("--cursor", help="Go on where the last page ended.")
 def refused_command(limit: int, cursor: str | None) -> None:
     """List what was refused, and why."""
-    page = node().get("/api/refused", {"limit": limit, "cursor": cursor})
+    page = refused_page(limit, cursor)
     if wants_json():
         return print_json("refused", page)
     if not page["refused"]:
@@ -98,6 +101,41 @@ def refused_command(limit: int, cursor: str | None) -> None:
     print_table(head, map(refused_row, page["refused"]))
     if page.get("next"):
         say(f"More: panspermia refused --cursor {printable(page['next'])}")
+
+
+def refused_page(limit: int, cursor: str | None) -> Json:
+    """The node's; where none runs, what waits for it. Raises `Failure`."""
+    try:
+        return node().get("/api/refused", {"limit": limit, "cursor": cursor})
+    except Failure as failed:
+        waiting = waiting_refusals() if failed.exit == NOT_RUNNING and not cursor else []
+        if not waiting:
+            raise
+        say("No node runs here; it will list these with all others: panspermia up", err=True)
+        return {"refused": waiting[:limit], "next": None}
+
+
+def waiting_refusals() -> list[Json]:
+    """What the command line put aside, as the node will list it, the newest first."""
+    from dataclasses import asdict
+
+    from node import spool
+    from node.slips import SOURCE
+    from registry.listed import rfc3339
+
+    with suppress(OSError):
+        waiting = [
+            {
+                "id": number,
+                "source": SOURCE,
+                "held": False,
+                **asdict(one),
+                "at": rfc3339(one.at_us),
+            }
+            for number, one in enumerate(spool.read(home()), start=1)
+        ]
+        return [without(one, "at_us") for one in reversed(waiting)]
+    return []
 
 
 def refused_row(refused: Json) -> tuple[object, ...]:

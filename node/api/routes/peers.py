@@ -13,7 +13,7 @@ from node.api.models import (
     SyncWanted,
 )
 from node.errors import NotFound
-from node.refusals import RefusedNote, RefusedPage, refused_page
+from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
 from node.wiring import Node
 
 
@@ -42,6 +42,7 @@ async def sync_now(node: Node, call: Call[NoQuery, SyncWanted]) -> SyncReports:
 async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:
     """What was refused or does not count, from whom and why; the newest first."""
     after = node.cursors.open("refused", call.query.cursor)
+    await take_in(node.store, str(node.home.path))
     items, last = await refused_page(node.store, call.query.limit, after)
     return RefusedPage(tuple(items), node.cursors.seal("refused", last))
 
@@ -49,7 +50,7 @@ async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:
 async def note_refused(node: Node, call: Call[NoQuery, RefusedNote]) -> RefusedNote:
     """Have it listed what a client of this node refused before sending it."""
     note = call.body
-    await node.store.refuse("client", note.where, note.code, note.detail, note.detail.encode())
+    await node.store.refuse(note.source, note.where, note.code, note.detail, note.detail.encode())
     return note
 
 

@@ -1,0 +1,130 @@
+"""A command line that was refused before any node was asked, noted for `panspermia refused`.
+
+Only where a node's home is there already: by the node that runs in it, else in its spool. Whoever
+mistyped never waits long for that, and what they are told does not depend on it. A line that names
+a passphrase or a token is noted without a word of what stood on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node import spool
+from node.client import find_client, resolve_home
+from node.failure import Failure
+from node.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+# A node on this machine answers in milliseconds; one that hangs must not hold up a person's slip.
+NOTE_S = 1.0
+
+# Less than the API takes: of an argument of megabytes this much tells enough.
+WHERE_CHARACTERS_MAX = 200
+DETAIL_CHARACTERS_MAX = 600
+
+SOURCE = "command line"
+
+# Tells a home from any other folder: what makes a home makes this in it.
+MARK = "identity"
+
+# As options (`--relay-token X`) and as settings (`config set relay.token X`).
+SECRET = re.compile(r"(?i)pass[-_]?(phrase|word|wd|code)|secret|token|credential|private|\bkey\b")
+USER_IN_URL = re.compile(r"//[^/]*@")
+
+
+def note(
+    error: click.ClickException,
+    code: str,
+    flag: str | None,
+    arguments: Sequence[str],
+    commands: Collection[str],
+    environment: Mapping[str, str],
+) -> None:
+    """Have it listed as `code`. `flag` is --home as far as it was read."""
+    home = home_of(flag, arguments, environment)
+    if home is None or not os.path.isdir(os.path.join(home, MARK)):
+        return
+    where, detail = shown(error, arguments, commands)
+    try:
+        said = {"where": where, "code": code, "detail": detail, "source": SOURCE}
+        find_client(home).post("/api/refused", said, timeout_s=NOTE_S)
+    except Failure:
+        with suppress(OSError):
+            spool.put(home, spool.Spooled(where, code, detail, time.time_ns() // 1_000))
+
+
+def home_of(
+    flag: str | None, arguments: Sequence[str], environment: Mapping[str, str]
+) -> str | None:
+    """As for any command; where the line was refused before --home was read, from the line itself.
+
+    None where --home is what is wrong: then no home was meant that we know.
+    """
+    for place, argument in enumerate(arguments):
+        if argument == "--home":
+            if place + 1 == len(arguments):
+                return None
+            flag = arguments[place + 1]
+        elif argument.startswith("--home="):
+            flag = argument.removeprefix("--home=")
+    return resolve_home(flag, environment)
+
+
+def shown(
+    error: click.ClickException, arguments: Sequence[str], commands: Collection[str]
+) -> tuple[str, str]:
+    """(command and parameter, sentence), within bounds, with nothing secret and no controls.
+
+    The sentences of click and of our own checks quote the argument that they are about.
+    """
+    path, parameter = place_of(error, arguments, commands)
+    where = cut(f"{path} {parameter}".rstrip(), WHERE_CHARACTERS_MAX)
+    if names_secret(arguments) or SECRET.search(parameter):
+        return where, "The line is wrong; it names something secret, so nothing of it is kept."
+    said = error.problem.get("detail") if isinstance(error, Failure) else error.format_message()
+    sentence = USER_IN_URL.sub("//…@", " ".join(str(said).splitlines()))
+    return where, cut(sentence, DETAIL_CHARACTERS_MAX)
+
+
+def place_of(
+    error: click.ClickException, arguments: Sequence[str], commands: Collection[str]
+) -> tuple[str, str]:
+    """`panspermia id export` and `--force`; the parameter is "" where the sentence alone tells."""
+    context: click.Context | None = getattr(error, "ctx", None)
+    if context is None:
+        name = next((argument for argument in arguments if argument in commands), "")
+        return f"panspermia {name}".rstrip(), ""
+    parameter: Any = getattr(error, "param", None)
+    if isinstance(parameter, click.Option):
+        return context.command_path, max(parameter.opts, key=len)
+    if isinstance(parameter, click.Argument):
+        return context.command_path, parameter.human_readable_name
+    return context.command_path, str(getattr(error, "option_name", ""))
+
+
+def names_secret(arguments: Sequence[str]) -> bool:
+    """Whether an option, or the name of a setting, is called like a secret."""
+    is_setting = "config" in arguments
+    return any(
+        SECRET.search(argument.partition("=")[0])
+        for argument in arguments
+        if argument.startswith("-") or is_setting
+    )
+
+
+def cut(text: str, characters_max: int) -> str:
+    """Printable, with the middle left out where it is too long."""
+    text = printable(text.encode(errors="backslashreplace").decode())
+    if len(text) <= characters_max:
+        return text
+    half = (characters_max - 40) // 2
+    return f"{text[:half]}… {len(text) - 2 * half:,} characters …{text[-half:]}"
