@@ -137,13 +137,12 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
         if not request.state.has_token:
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
-    query = read_query(request, endpoint.query)
-    if endpoint.body is None:
-        return _answered(
-            request, endpoint, await endpoint.handler(node, Call(request, query, None))
-        )
     try:
-        return await _write(node, endpoint, request, query)
+        query = read_query(request, endpoint.query)
+        if endpoint.body is not None:
+            return await _write(node, endpoint, request, query)
+        result = await endpoint.handler(node, Call(request, query, None))
+        return _answered(request, endpoint, result)
     except Exception as error:
         if allows(given, "write"):  # strangers could fill the list
             await _note(node, request, error)

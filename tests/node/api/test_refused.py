@@ -85,11 +85,33 @@ async def test_bad_input_of_a_client_is_listed(
     assert (one["detail"], one["count"], one["held"]) == (answer.json()["detail"], 2, False)
 
 
+@pytest.mark.parametrize(
+    ("path", "where", "code"),
+    [
+        ("/api/search?limit=banana", "/api/search", "bad-query"),
+        ("/api/search?kind=No!", "/api/search", "bad-query"),
+        ("/api/modules/No%20name%1b", "/api/modules/No name\x1b", "invalid-name"),
+        ("/api/blobs/zz", "/api/blobs/zz", "bad-blob-id"),
+    ],
+)
+async def test_a_bad_question_of_a_client_is_listed(
+    alice: Alice, path: str, where: str, code: str
+) -> None:
+    answer = await alice.client.get(path)
+    assert answer.json()["code"] == code
+    (one,) = (await alice.client.get("/api/refused")).json()["refused"]
+    assert (one["source"], one["where"], one["code"]) == ("api", f"GET {where}", code)
+    assert one["detail"] == answer.json()["detail"]
+    assert (await alice.client.get("/api/modules/io.nobody.knows")).status_code == 404
+    assert len((await alice.client.get("/api/refused")).json()["refused"]) == 1
+
+
 async def test_who_may_not_write_fills_no_list(alice: Alice) -> None:
     alice.client.headers.pop("Authorization")
     typed = {"content-type": "application/json"}
     assert (await alice.client.post("/api/modules", content=b"{", headers=typed)).status_code == 401
     assert (await alice.client.post("/api/resolve", content=b"{", headers=typed)).status_code >= 400
+    assert (await alice.client.get("/api/search?limit=banana")).status_code == 400
     assert (await alice.client.get("/api/refused")).json()["refused"] == []
 
 
