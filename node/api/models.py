@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
+from node.api.values import Argument, Value
 from node.config import Address
 from registry.listed import Module, ModuleVersion
 from registry.lockfile import Lock
@@ -379,13 +380,13 @@ class RunWanted(Request, frozen=True):
     id: Name
     export: Name
     version: Name | None = None
-    args: Annotated[tuple[int | float, ...], Meta(max_length=1_000)] = ()
+    args: Annotated[tuple[Argument, ...], Meta(max_length=1_000)] = ()
+    """Numbers, bare or with their types; an i64 beyond 2^53 and NaN as a text."""
     fuel: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
 
 
 class RunResult(Struct, frozen=True):
-    results: tuple[int | float | None, ...]
-    """None for what JSON has no number for: NaN and the infinities."""
+    results: tuple[Value, ...]
     fuel_used: int | None
     duration_ms: float
     memory_bytes: int

@@ -18,8 +18,12 @@ async def run(
     export: str,
     args: Sequence[int | float],
     fuel: int | None,
+    types: Sequence[str] = (),
 ) -> Outcome:
-    """Raises `NotFound` for what is not installed, `Rejected` where the call did not end well."""
+    """`types` are those that `args` were said to be of, "" or none where nothing was said.
+
+    Raises `NotFound` for what is not installed, `Rejected` where the call did not end well.
+    """
     found = (await find_installed(store, [name])).get(name)
     if found is None or version not in (None, found.version):
         wanted = f"{name} {version}" if version else name
@@ -29,7 +33,12 @@ async def run(
         (id, await store.read_blob(installed[id].blob)) for id in _linked(installed, found.module)
     ]
     outcome = await workers.run(
-        modules, export, args, target=found.module, fuel=fuel or FUEL_DEFAULT
+        modules,
+        export,
+        args,
+        types=types,
+        target=found.module,
+        fuel=fuel or FUEL_DEFAULT,
     )
     if not outcome.ok:
         raise Rejected(f"{found.module} {export}: {outcome.detail}", code=outcome.code)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import wasmtime
 
-from node.workers.messages import Compiled, Outcome, Run
+from node.workers.messages import Compiled, NumberType, Outcome, Run
 from registry.errors import quoted
 from registry.wasm.engine import metered_configuration
 from registry.wasm.errors import Refused, Unlinkable
@@ -24,9 +24,9 @@ from registry.wasm.sections import Outline, read_outline
 TABLE_ELEMENTS_MAX = 100_000  # of one table; 16 bytes each. Compilers make one a few thousand long
 TABLES_MAX = 100
 OK = "ok"
-INTEGER_BITS = {"i32": 32, "i64": 64}
+INTEGER_BITS: Mapping[str, int] = {"i32": 32, "i64": 64}
 FLOATS = ("f32", "f64")
-NUMBERS = (*INTEGER_BITS, *FLOATS)
+NUMBERS: tuple[NumberType, ...] = ("i32", "i64", "f32", "f64")
 EXPORTS_SHOWN_MAX = 10  # in a message
 F32_MAX = math.ldexp(2 - 2**-24, 127)  # from here on a number rounds to infinity
 WASI = "wasi_snapshot_preview1"
@@ -129,6 +129,7 @@ class Call:
             code=code,
             detail=detail,
             results=results,
+            types=self._types() if results else (),
             # Compiled code counts in a register, which neither a trap nor a deadline writes back.
             fuel_used=None if code in ("deadline", "trap") else self.task.fuel - store.get_fuel(),
             duration_ms=(time.perf_counter() - start) * 1_000,
@@ -206,11 +207,16 @@ class Call:
         # Asked of the outline: wasmtime-py 50 aborts the process when it is to name a v128.
         if unknown := [each for each in signature.results if each not in NUMBERS]:
             raise Failed("unsupported-type", f"a result of type {unknown[0]} cannot be shown")
-        args = converted(self.task.args, signature.params)
+        args = converted(self.task.args, signature.params, self.task.types)
         function = exports[self.task.export]
         assert isinstance(function, wasmtime.Func), "the outline says so"
         answer = function(store, *args)
         return (answer,) if len(signature.results) == 1 else tuple(answer or ())
+
+    def _types(self) -> tuple[NumberType, ...]:
+        """Of the results of a call that ended well."""
+        found = self.outlines[self.task.target].signatures[self.task.export].results
+        return tuple(type for each in found for type in NUMBERS if type == each)
 
 
 def memories_made(linked: Linked, outline: Outline) -> int:
@@ -221,11 +227,18 @@ def memories_made(linked: Linked, outline: Outline) -> int:
     return len(outline.memories) - imported
 
 
-def converted(args: Sequence[int | float], types: Sequence[str]) -> list[int | float]:
-    """Numbers as the parameters want them; raises `Failed` for what is out of their range."""
+def converted(
+    args: Sequence[int | float], types: Sequence[str], given: Sequence[str]
+) -> list[int | float]:
+    """Numbers as the parameters want them; raises `Failed` for what is out of their range, or was
+    given as of another type.
+    """
     if len(args) != len(types):
         wanted = f"({', '.join(types)})"
         raise Failed("wrong-arguments", f"{len(args)} arguments given, the export takes {wanted}")
+    for number, (said, type) in enumerate(zip(given, types, strict=False), start=1):
+        if said not in ("", type):
+            raise Failed("wrong-arguments", f"argument {number} is of {quoted(said)}, not {type}")
     return [
         argument(number, value, type)
         for number, (value, type) in enumerate(zip(args, types, strict=True), start=1)

@@ -6,11 +6,13 @@ The parent writes one `Task`, the child answers with one `Answer`, in turn. Neve
 that a hostile module took over could send only what these types admit.
 """
 
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from registry.wasm.verdict import Policy, Verdict
+
+NumberType = Literal["i32", "i64", "f32", "f64"]
 
 SIZE_BYTES = 4
 MESSAGE_BYTES_MAX = 256 << 20  # 25 modules of 10 MiB; what the parent itself would hold
@@ -43,7 +45,7 @@ class Compiled(msgspec.Struct, frozen=True, tag="compiled"):
     detail: str
 
 
-class Run(msgspec.Struct, frozen=True, tag="run"):
+class Run(msgspec.Struct, frozen=True, tag="run", kw_only=True):
     """Call `export` of module `target`, linked with the others."""
 
     wall_s: float
@@ -51,6 +53,7 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     target: str
     export: str
     args: tuple[int | float, ...]
+    types: tuple[str, ...]  # what the arguments were said to be of; "" or none: nothing
     fuel: int  # instructions, about
     memory_bytes: int  # of all memories together
     deadline_s: float  # of the call; compiling has its own bound
@@ -70,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", kw_only=True):
     code: str
     detail: str = ""
     results: tuple[int | float, ...] = ()
+    types: tuple[NumberType, ...] = ()  # of the results, one each
     fuel_used: int | None = None
     duration_ms: float = 0.0
     memory_bytes: int = 0

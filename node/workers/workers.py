@@ -113,6 +113,7 @@ class Workers:
         export: str,
         args: Sequence[int | float] = (),
         *,
+        types: Sequence[str] = (),
         target: str | None = None,
         fuel: int = FUEL_DEFAULT,
         memory_bytes: int = MEMORY_BYTES_DEFAULT,
@@ -120,7 +121,8 @@ class Workers:
     ) -> Outcome:
         """Link `modules` by their ids, in any order, and call `export` of `target`.
 
-        `target` is the last of `modules` unless named. Raises nothing but cancellation.
+        `target` is the last of `modules` unless named; `types` are what `args` were said to be,
+        as far as anything was said. Raises nothing but cancellation.
         """
         target = target or (modules[-1][0] if modules else "")
         unusable = unfit(modules, target, export, args)
@@ -128,11 +130,19 @@ class Workers:
             return refused
         wall_s = self.config.compile_s + deadline_s
         task = Run(
-            wall_s, tuple(modules), target, export, tuple(args), fuel, memory_bytes, deadline_s
+            wall_s=wall_s,
+            modules=tuple(modules),
+            target=target,
+            export=export,
+            args=tuple(args),
+            types=tuple(types),
+            fuel=fuel,
+            memory_bytes=memory_bytes,
+            deadline_s=deadline_s,
         )
         answer = await ask(self._runner, task, wall_s)
         match answer:
-            case Outcome():
+            case Outcome() if len(answer.types) == len(answer.results):
                 return answer
             case TimedOut(detail):
                 return Outcome(ok=False, code="runner-timeout", detail=detail)

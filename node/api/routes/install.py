@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 
 import msgspec
 from starlette.responses import Response
@@ -27,6 +26,7 @@ from node.api.models import (
 )
 from node.api.problems import ENCODER, ProblemError
 from node.api.story import NDJSON, Story, TellLine, Work
+from node.api.values import given, shown
 from node.outcomes import problem_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.resolve import Goal, make_goal
@@ -98,16 +98,18 @@ async def list_outdated(node: Node, call: Call[NoQuery, None]) -> Outdated:
 async def run_export(node: Node, call: Call[NoQuery, RunWanted]) -> RunResult:
     """Call an export of an installed module, in a child process with limits."""
     wanted = call.body
+    args, types = given(wanted.args)
     outcome = await run(
         node.store,
         node.workers,
         wanted.id,
         wanted.version,
         wanted.export,
-        wanted.args,
+        args,
         wanted.fuel,
+        types,
     )
-    results = tuple(value if math.isfinite(value) else None for value in outcome.results)
+    results = shown(outcome.types, outcome.results)
     duration_ms = round(outcome.duration_ms, 3)
     return RunResult(results, outcome.fuel_used, duration_ms, outcome.memory_bytes)
 

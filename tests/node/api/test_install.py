@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from crdt.area import Area
@@ -96,7 +97,7 @@ async def test_installed_with_its_dependencies_and_run(alice: Alice, bob: Alice)
     answer = await alice.client.post(
         "/api/run", json={"id": DOUBLER, "export": "double", "args": [21]}
     )
-    assert answer.json()["results"] == [42], answer.text
+    assert answer.json()["results"] == [{"type": "i32", "value": 42}], answer.text
     assert answer.json()["fuel_used"] > 0
     types = [event.type for event in await happened(alice)]
     assert types.count("installed") == 2
@@ -318,6 +319,58 @@ async def test_running_what_cannot_run(alice: Alice, bob: Alice) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     none = await alice.client.post("/api/run", json={"id": "org.example.spin", "export": "no"})
     assert none.status_code == 422
+
+
+ECHO = """(module (func (export "echo") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
+    local.get 0 local.get 1 local.get 2 local.get 3))"""
+LARGEST = {"type": "i64", "value": "9223372036854775807"}
+
+
+@pytest.mark.parametrize(
+    ("args", "results"),
+    [
+        ([1, "9223372036854775807", "NaN", "Infinity"], [1, LARGEST["value"], "NaN", "Infinity"]),
+        ([-1, -(2**63), "-inf", "1e308"], [-1, str(-(2**63)), "-Infinity", 1e308]),
+        (["7", LARGEST, 0.5, {"type": "f64", "value": 0.1}], [7, LARGEST["value"], 0.5, 0.1]),
+        ([0, 2**53 + 1, 0, "-0.0"], [0, str(2**53 + 1), 0.0, -0.0]),
+    ],
+)
+async def test_numbers_lose_nothing(
+    args: list[object], results: list[object], alice: Alice
+) -> None:
+    await publish(alice, "org.example.echo", "1.0.0", ECHO)
+    await install(alice, "org.example.echo")
+    body = {"id": "org.example.echo", "export": "echo", "args": args}
+    answer = await alice.client.post("/api/run", json=body)
+    assert answer.status_code == 200, answer.text
+    given = answer.json()["results"]
+    assert [one["type"] for one in given] == ["i32", "i64", "f32", "f64"]
+    assert list(map(repr, (one["value"] for one in given))) == list(map(repr, results))
+    again = await alice.client.post("/api/run", json={**body, "args": given})
+    assert again.json()["results"] == given
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"),
+    [
+        ("banana", "invalid-body", "/args/1"),
+        ("1e99999", "invalid-body", "/args/1"),
+        ("1e999", "wrong-arguments", "argument 2"),
+        ("9223372036854775808999", "wrong-arguments", "argument 2"),
+        ("0.5", "wrong-arguments", "argument 2"),
+        ({"type": "i64", "value": 0.5}, "wrong-arguments", "argument 2"),
+        ({"type": "i32", "value": 7}, "wrong-arguments", "argument 2 is of 'i32', not i64"),
+        ({"type": "v128", "value": 7}, "invalid-body", "/args/1/type"),
+        (True, "invalid-body", "/args/1"),
+    ],
+)
+async def test_arguments_that_are_none(wrong: object, code: str, said: str, alice: Alice) -> None:
+    await publish(alice, "org.example.echo", "1.0.0", ECHO)
+    await install(alice, "org.example.echo")
+    body = {"id": "org.example.echo", "export": "echo", "args": [0, wrong, 0, 0]}
+    answer = await alice.client.post("/api/run", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+    assert said in answer.json()["detail"]
 
 
 async def test_blobs_by_their_hash(alice: Alice, bob: Alice) -> None:
