@@ -30,6 +30,7 @@ from node.api.routes import (
     modules,
     names,
     peers,
+    problems,
     records,
     streams,
     upkeep,
@@ -50,6 +51,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *blobs.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *streams.ENDPOINTS,
+    *problems.ENDPOINTS,
 )
 
 

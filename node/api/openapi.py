@@ -34,6 +34,7 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "pattern": "^[0-9]{1,5}\\.[0-9]{1,5}\\.[0-9]{1,5}(-[0-9A-Za-z.-]{1,64})?$",
     },
     "device": {"type": "string", "pattern": "^did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}$"},
+    "code": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64},
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }
 ALWAYS: Final = (400, 401, 403, 421)

@@ -28,6 +28,22 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     candidates: tuple[str, ...] = ()
 
 
+def title_of(code: str) -> str:
+    """The code as words: `Unknown module`."""
+    return code.replace("-", " ").capitalize()
+
+
+class ProblemType(Struct, frozen=True):
+    """What the errors of one code have in common, behind their `type`."""
+
+    type: str
+    title: str
+    code: str
+    means: str
+    do: str
+    """What to do about it."""
+
+
 class ProblemError(Exception):
     """Raised at the edge, where an answer is already known to be a problem."""
 
@@ -41,7 +57,7 @@ class ProblemError(Exception):
         candidates: tuple[str, ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        title = code.replace("-", " ").capitalize()
+        title = title_of(code)
         super().__init__(detail or title)
         detail = detail[:DETAIL_CHARACTERS_MAX].encode(errors="backslashreplace").decode()
         self.problem = Problem(

@@ -1,0 +1,362 @@
+"""What each code of a problem means, and what to do about it: the page behind its `type`.
+
+`/problems/<code>` is answered from this one table, of the command line's own codes too. Codes of
+what peers send are many, and a person can do the same about all of a family.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Meaning(NamedTuple):
+    """Two sentences or three, for a person."""
+
+    means: str
+    do: str
+
+
+LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
+
+REQUESTS: Final[Mapping[str, Meaning]] = {
+    "unauthorized": Meaning(
+        "The request carries no token, or one that does not hold (any more).",
+        "Send `Authorization: Bearer <token>`; the node's own is the file `token` in its home.",
+    ),
+    "access-too-low": Meaning(
+        "The token holds, but allows less than this needs.", "Use a token with more access."
+    ),
+    "host-not-allowed": Meaning(
+        "The Host header names no host under which this node answers.",
+        "Ask it under its address, or add the name to `api.allowed_hosts`.",
+    ),
+    "origin-not-allowed": Meaning(
+        "A web page from elsewhere may not call this node.",
+        "Add its origin to `api.allowed_origins`, if you trust it.",
+    ),
+    "bad-request": Meaning("The request cannot be understood.", "The detail says what is wrong."),
+    "bad-query": Meaning(
+        "A parameter of the query is of the wrong kind, out of its bounds or given twice.",
+        "The detail names it; `/docs` says what each takes.",
+    ),
+    "unknown-parameter": Meaning(
+        "The query holds a parameter that is not known here.",
+        "The detail names those that are.",
+    ),
+    "cursor-unknown": Meaning(
+        "The cursor is of another list, or of a node that has since started anew.",
+        "Begin again with the first page.",
+    ),
+    "bad-blob-id": Meaning("That is no name of a blob.", "Give 64 lower-case hex digits."),
+    "not-json": Meaning("The body is no JSON.", "The detail says from which byte on."),
+    "invalid-body": Meaning(
+        "The body is JSON, but not of the shape that is wanted.",
+        "`errors` points at the field; `/docs` shows the shape.",
+    ),
+    "body-too-large": Meaning(
+        "The body is larger than is taken here; nothing of it was kept.",
+        "Send less: the detail says how much.",
+    ),
+    "media-type": Meaning(
+        "The body is not declared as JSON.", "Send `Content-Type: application/json`."
+    ),
+    "content-encoding": Meaning("The body is compressed.", "Send it as it is."),
+    "method-not-allowed": Meaning(
+        "There is such an address, but not with this method.", "`Allow` names those it takes."
+    ),
+    "bad-idempotency-key": Meaning(
+        "The Idempotency-Key has a form that is not taken.", "The detail shows the form."
+    ),
+    "idempotency-key-reused": Meaning(
+        "The key came before, with another body.", "Use a new key for a new request."
+    ),
+    "in-progress": Meaning(
+        "The first request with this key has no answer yet.", "Wait, and send it again."
+    ),
+    "unknown-event-type": Meaning(
+        "There are no events of that type.", "The detail lists the types."
+    ),
+    "bad-last-event-id": Meaning(
+        "Last-Event-ID is no number.", "Send back the `id` of the last event as it came."
+    ),
+    "unknown-problem": Meaning(
+        "No error of this node has that code.", "The code is the end of a problem's `type`."
+    ),
+}
+
+MODULES: Final[Mapping[str, Meaning]] = {
+    "invalid-manifest": Meaning(
+        "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
+    ),
+    "invalid-wasm": Meaning(
+        "The file is no WebAssembly that this network takes: damaged, too large, of features that"
+        " are not pinned, or importing what its manifest does not declare.",
+        "The detail names the rule and the byte.",
+    ),
+    "bad-import-pattern": Meaning(
+        "A pattern in `[capabilities] imports` cannot be read.",
+        "Write MODULE.NAME, or MODULE.* for all of a module.",
+    ),
+    "invalid-version": Meaning("That is no semantic version.", "Write it as 1.2.3 or 1.2.3-rc.1."),
+    "invalid-range": Meaning(
+        "That is no range of versions.", "Write it as npm does: ^1.2, >=1 <3, 1.x || 2.0.0."
+    ),
+    "invalid-name": Meaning(
+        "That is no name of a module.", "Write org.example.name, or did:key:…/org.example.name."
+    ),
+    "invalid-lock": Meaning(
+        "The lock file cannot be read.", "Mend the line, or make it anew: panspermia install."
+    ),
+    "invalid-rating": Meaning("A rating has 1 to 5 stars and a short review.", "Send that."),
+    "ambiguous-module": Meaning(
+        "Several authors publish a module of that id.", "Name one of the candidates in full."
+    ),
+    "unknown-module": Meaning(
+        "No module of that name is known here.",
+        "`panspermia sync` may bring it; `panspermia search` finds others.",
+    ),
+    "unknown-version": Meaning(
+        "The module has no such version.", "`panspermia info NAME` lists those it has."
+    ),
+    "version-exists": Meaning(
+        "That version is published, and a published version never changes.",
+        "Raise the version in gen.toml.",
+    ),
+    "unsolvable": Meaning(
+        "No set of versions meets every requirement.",
+        "The detail tells, step by step, which ranges stand against each other; widen one.",
+    ),
+    "too-hard": Meaning(
+        "No answer was found within the steps and the time that are given to it.",
+        "Ask for narrower ranges, or for fewer modules at once.",
+    ),
+    "not-your-module": Meaning("Only its author may change it.", "Publish your own."),
+    "no-lock": Meaning("There is no lock to install from.", "Install without --frozen once."),
+    "lock-outdated": Meaning(
+        "The lock and what is asked for do not agree.", "Install without --frozen, and look."
+    ),
+    "not-installed": Meaning(
+        "It is not installed here.", "`panspermia list` shows what is, `install` installs it."
+    ),
+    "still-needed": Meaning(
+        "Installed modules depend on it.", "Uninstall the candidates too, or leave it."
+    ),
+    "not-runnable": Meaning(
+        "It was published, but this node can neither check nor compile it.",
+        "The detail says why; nothing was installed.",
+    ),
+    "would-downgrade": Meaning(
+        "The installation would put an older version in the place of a newer one.",
+        "Say --yes if that is meant.",
+    ),
+    "nothing-installed": Meaning("Nothing is installed.", "panspermia install NAME"),
+    "no-result": Meaning("The node broke off its story of an installation.", LOG),
+    "file-missing": Meaning("gen.toml names a file that is not there.", "Add it, or correct it."),
+    "unsafe-file": Meaning(
+        "A file is too large, no text, or outside of the module's folder.", "The detail names it."
+    ),
+    "no-manifest": Meaning("There is no gen.toml.", "Name the folder that holds one."),
+    "unknown-namespace": Meaning("There is no such namespace here.", "Publish to `commons`."),
+    "malformed-record": Meaning(
+        "A document that somebody wrote is not what its kind promises, so it is not listed.",
+        "Nothing: only its author can mend it.",
+    ),
+    "registry": Meaning("The registry could not do that.", "The detail says why."),
+}
+
+CHECKS: Final[Mapping[str, Meaning]] = {
+    "verification-failed": Meaning(
+        "A hash, a signature or a capability does not hold.",
+        "Do not use it. `panspermia verify NAME` shows each check.",
+    ),
+    "invalid-statement": Meaning(
+        "What the author signed for a version is not what such a statement says.", "Do not use it."
+    ),
+    "hash-mismatch": Meaning(
+        "The bytes are others than were signed or asked for.",
+        "Nothing was kept. Ask again: another peer may have the right ones.",
+    ),
+    "blob-too-large": Meaning(
+        "A blob is larger than its record says, or than is taken here.", "Nothing was kept."
+    ),
+    "not-held": Meaning("It is not here.", "It may come: panspermia sync"),
+    "blob-unreachable": Meaning(
+        "No connected peer has these bytes, or none gave them in time.",
+        "Connect to somebody who has them: panspermia peers, panspermia connect",
+    ),
+}
+
+RUNS: Final[Mapping[str, Meaning]] = {
+    "wrong-arguments": Meaning(
+        "The arguments are not those that the export takes.",
+        "`panspermia info NAME` shows its parameters and their types.",
+    ),
+    "wrong-limits": Meaning("The limits for the call are none.", "Leave them out."),
+    "no-such-export": Meaning(
+        "The module exports no function of that name.", "The detail lists those it exports."
+    ),
+    "unsupported-type": Meaning(
+        "The function takes or gives what is no number.", "It can only be called by a module."
+    ),
+    "too-large": Meaning("There is more of it than is taken here.", "The detail says how much."),
+    "not-compilable": Meaning("The module is valid, but cannot be compiled here.", LOG),
+    "unlinkable": Meaning(
+        "An import of a module fits nothing that its dependencies or the node give.",
+        "The detail names the import; its author has to mend it.",
+    ),
+    "not-instantiable": Meaning("The module failed as it started.", "The detail says how."),
+    "trap": Meaning("The module stopped itself: an error in it.", "The detail says where."),
+    "exited": Meaning("The program ended with an error status.", "The detail says which."),
+    "out-of-fuel": Meaning(
+        "The call took more instructions than it was given.", "Give it more: --fuel"
+    ),
+    "out-of-memory": Meaning("The call took more memory than it was given.", "Ask for less."),
+    "deadline": Meaning("The call was still running at its deadline.", "Ask for less."),
+    "runner-died": Meaning(
+        "The process in which modules run ended; the node and what it keeps are untouched.",
+        "Try again; a module that does it each time needs too much.",
+    ),
+    "runner-timeout": Meaning("The process in which modules run gave no answer.", "Try again."),
+    "compiler-died": Meaning("The process that compiles ended.", "The module needs too much."),
+    "compiler-timeout": Meaning("Compiling took too long.", "The module needs too much."),
+    "validator-died": Meaning("The process that validates ended.", "The module needs too much."),
+    "validator-timeout": Meaning("Validating took too long.", "The module needs too much."),
+}
+
+NODE: Final[Mapping[str, Meaning]] = {
+    "failed": Meaning("That failed, for a reason that has no code of its own.", LOG),
+    "internal-error": Meaning("A bug in the node. What is stored is untouched.", LOG),
+    "not-found": Meaning("There is nothing at this address.", "`/docs` lists what there is."),
+    "not-allowed": Meaning("Only its owner may do that.", "Ask the owner."),
+    "conflict": Meaning("That would contradict what is there.", "The detail says what."),
+    "rejected": Meaning("It was understood, and cannot be taken.", "`errors` say why."),
+    "unreachable": Meaning(
+        "No peer answers there, or none has it.",
+        "Look at the address and at the firewall between; `panspermia peers` shows who is there.",
+    ),
+    "unknown-peer": Meaning("No peer of that device is connected.", "See: panspermia peers"),
+    "stopping": Meaning("The node is stopping.", "Ask again when it runs: panspermia up"),
+    "storage-failed": Meaning("The store could not do that; it is as it was before.", LOG),
+    "over-quota": Meaning(
+        "There is no room left, on the disk or within the quota. Nothing was changed.",
+        "Make room: panspermia gc",
+    ),
+    "newer-schema": Meaning(
+        "A newer version of Panspermia wrote this home.", "Run that version, or a newer one."
+    ),
+    "corrupt": Meaning("The store is damaged.", "Restore a backup, or sync into a new home."),
+    "bad-home": Meaning("A file of the home cannot be used.", "The detail names it."),
+    "bad-setting": Meaning(
+        "A flag, a variable or config.toml holds what no setting takes.",
+        "The detail names it; see: panspermia config show --origin",
+    ),
+    "cannot-listen": Meaning(
+        "The port is taken, or the address is none of this machine's.", "Port 0 picks a free one."
+    ),
+    "already-running": Meaning("A node runs in this home.", "Use it, or give another --home."),
+    "already-starting": Meaning("A node is starting in this home.", "Wait for it."),
+    "still-running": Meaning("The node was asked to stop and still runs.", LOG),
+    "node-died": Meaning("A node ended before it was ready.", LOG),
+    "node-not-running": Meaning("No node runs in this home.", "Start it: panspermia up"),
+    "connection-lost": Meaning("The other side broke off.", "Try again; its log says why."),
+    "timeout": Meaning("There was no answer in time.", "Try again; see: panspermia status"),
+    "no-json": Meaning("Something else than a node answered.", "Look at what uses its port."),
+    "not-in-sync": Meaning(
+        "Not everything has arrived from every peer.", "Run it again with more time: --timeout"
+    ),
+    "usage": Meaning(
+        "The command line is wrong in itself.", "The command's --help says what it takes."
+    ),
+    "forbidden": Meaning(
+        "The file belongs to somebody else.", "Run it as the user whose file it is."
+    ),
+    "file-exists": Meaning("The file is there already.", "Name another, or give --force."),
+    "unsupported": Meaning("This system cannot do that.", "The detail says what can."),
+    "unknown-shell": Meaning("There is no completion for that shell.", "Name bash, zsh or fish."),
+    "demo-failed": Meaning("A step of the demo did not hold.", "The detail says which."),
+    "bad-identity": Meaning("The keys cannot be used.", "The detail says why."),
+    "bad-key-file": Meaning("A file of a key cannot be used.", "The detail says why."),
+    "no-identity": Meaning("There is no identity here yet.", "panspermia up makes one."),
+    "no-key": Meaning("A key of the identity is missing.", "Restore it from a backup."),
+    "exists": Meaning("There is an identity here already.", "Use another --home."),
+    "damaged": Meaning("The exported key is damaged.", "Use another copy."),
+    "sealed": Meaning("The key is sealed.", "Give its passphrase."),
+    "wrong-passphrase": Meaning("The passphrase does not open the key.", "Try again."),
+    "weak-passphrase": Meaning("The passphrase is too short.", "Several words are best."),
+}
+
+# Each with what holds for all of them.
+FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
+    (
+        Meaning(
+            "Something signed that came from elsewhere breaks a rule of its format or of who may"
+            " write where. It was not taken, and nothing else changed.",
+            "Nothing: only who made it can mend it. The rule is in docs/protocol/entries.md,"
+            " envelope.md or authority.md.",
+        ),
+        """area-not-included area-subspace area-times auth-heads bad-authorisation bad-delegation
+        bad-signature capability-too-long cbor-too-long change-hash entry-too-long envelope
+        missing-dependency no-capability no-dependencies not-a-did not-an-entry not-canonical
+        not-ed25519 not-the-owner not-the-receiver not-the-root outside-area path-class
+        path-component path-depth path-epoch path-kind path-record path-seq path-size path-width
+        payload-digest payload-length payload-too-long read-only token-size too-many-delegations
+        trailing-bytes truncated wider-than-parent wrong-actor wrong-device wrong-namespace
+        wrong-namespace-kind wrong-prev wrong-seq""",
+    ),
+    (
+        Meaning(
+            "A change of a document cannot be used: it is malformed, has what documents here never"
+            " hold, or would take the document over its limits.",
+            "If it is your own, change less at once; else only who made it can mend it.",
+        ),
+        """automerge-limit bad-automerge edit-is-map edit-no-map edit-range edit-root edit-too-deep
+        forbidden-action forbidden-value library-panic library-refused not-a-change not-exact
+        not-sealed too-deep too-many-rows""",
+    ),
+    (
+        Meaning(
+            "A blob's list of chunks, or a chunk, is not what its name promises.",
+            "Nothing was kept. Ask again: another peer may have the right one.",
+        ),
+        "blob-chunk blob-hash blob-page blob-root",
+    ),
+    (
+        Meaning(
+            "The modules cannot be linked with one another as they are.",
+            "The detail names the import; an author has to mend it.",
+        ),
+        "ambiguous-import duplicate-module import-cycle import-mismatch import-not-found"
+        " too-many-modules",
+    ),
+    (
+        Meaning(
+            "The peer broke a rule of the protocol, and the connection was closed.",
+            "Connect again; if it happens again, one of the two needs an update.",
+        ),
+        """area compare credit entries flood frame-bytes frame-kind frame-length frame-shape
+        get-count handshake handshake-parameters handshake-payload handshake-signature
+        handshake-version hello-author hello-device ids listed missing noise-handshake noise-length
+        noise-message out-of-order part present-mode present-receiver present-signature range-bound
+        range-order ranges-endless ranges-turn reconcile-area reconcile-count reconcile-number
+        refused-entries unread version want-count""",
+    ),
+    (
+        Meaning(
+            "The peer is gone, silent, or does not have what was asked for.",
+            "`panspermia peers` shows who is there; connect again.",
+        ),
+        "greeting handshake-timeout no-answer no-peer-has-it session-closed silent stopped",
+    ),
+    (
+        Meaning("That address is this very node, or no address.", "Give another HOST:PORT."),
+        "address query self",
+    ),
+)
+
+MEANINGS: Final[Mapping[str, Meaning]] = {
+    **{code: meaning for meaning, codes in FAMILIES for code in codes.split()},
+    **REQUESTS,
+    **MODULES,
+    **CHECKS,
+    **RUNS,
+    **NODE,
+}
