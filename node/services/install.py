@@ -159,7 +159,7 @@ async def _prepare(node: Installer, id: str, version: ModuleVersion, tell: Tell)
 
 async def _check_runnable(workers: Workers, id: str, version: ModuleVersion, wasm: bytes) -> None:
     """Valid under this node's own checker, imports only what a node offers, and compiles."""
-    needs = [one.module_id for one in version.dependencies]
+    needs = [one.module_id for one in version.dependencies if not one.optional]
     names = tuple(sorted({*needs, *(need.rpartition("/")[2] for need in needs)}))
     verdict = await workers.validate(wasm, Policy(dependencies=names))
     if not verdict.ok:

@@ -8,13 +8,14 @@ Nothing is announced unless all of it held; `dry_run` stops before the blob.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from node.errors import Fault, Rejected
 from node.identity import Identity
 from node.services.modules import LISTED, document_of, read_module
 from node.services.resolve import load_index, solve
 from node.workers import Workers
-from registry.errors import VersionExists
+from registry.errors import VersionExists, quoted
 from registry.listed import Capability
 from registry.manifest import Manifest, parse_manifest
 from registry.names import ModuleName
@@ -24,6 +25,9 @@ from registry.statement import Artifact, Need, Release, sign_release
 from registry.versions import parse_version, place_of
 from registry.wasm.verdict import Policy, Verdict
 from storage.store import Store
+
+IMPORTS_SHOWN_MAX: Final = 5
+"""In a message; the module's author knows the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,24 @@ async def _validated(
         where = f" ({verdict.where})" if verdict.where else ""
         detail = f"{verdict.code}: {verdict.detail}{where}"
         raise Rejected(detail, code="invalid-wasm", faults=(Fault("/wasm", detail),))
+    _refuse_optional(verdict, needs)
     return verdict
+
+
+def _refuse_optional(verdict: Verdict, needs: dict[str, Need]) -> None:
+    """Linking has no "if it is there": what may be absent cannot be imported from."""
+    required = {name for name, need in needs.items() if not need.is_optional}
+    given = required | {name.rpartition("/")[2] for name in required}
+    optional = {*needs, *(name.rpartition("/")[2] for name in needs)} - given
+    wrong = [one for one in verdict.imports if one.module in optional]
+    if wrong:
+        names = ", ".join(quoted(f"{one.module}.{one.name}") for one in wrong[:IMPORTS_SHOWN_MAX])
+        more = f" and {len(wrong) - IMPORTS_SHOWN_MAX} more" * (len(wrong) > IMPORTS_SHOWN_MAX)
+        detail = (
+            f"import-optional: imports {names}{more} of a dependency that is optional, and may be"
+            " absent; take `optional` from it in gen.toml, or do without the import"
+        )
+        raise Rejected(detail, code="invalid-wasm", faults=(Fault("/wasm", detail),))
 
 
 async def _resolve(store: Store, needs: dict[str, Need]) -> None:

@@ -15,11 +15,14 @@ from crdt.document import Editor
 from crdt.keys import COMMONS
 from crdt.order import Bounds
 from node.events import Event
-from node.services.modules import find_module, module_document
+from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
+from registry.manifest import parse_manifest
 from registry.module import signed_release_of
-from registry.statement import Artifact, decode_statement, sign_release
-from tests.node.modules import ADD, calling, new_module, wasm
+from registry.names import parse_module_name
+from registry.publication import publish_version
+from registry.statement import Artifact, Need, Release, decode_statement, sign_release
+from tests.node.modules import ADD, calling, manifest, new_module, wasm
 from tests.node.parts import Alice, open_alice
 
 ADDER, DOUBLER = "org.example.add", "org.example.double"
@@ -371,6 +374,26 @@ async def test_arguments_that_are_none(wrong: object, code: str, said: str, alic
     answer = await alice.client.post("/api/run", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     assert said in answer.json()["detail"]
+
+
+async def test_an_import_of_what_is_optional_is_not_installed(alice: Alice, bob: Alice) -> None:
+    """Bob's node is of another make, and published what ours would not."""
+    await publish(bob, ADDER, "1.0.0")
+    text = manifest(DOUBLER, "1.0.0", {}) + f'\n"{ADDER}" = {{ version = "*", optional = true }}'
+    parsed, code = parse_manifest(text), wasm(calling(ADDER))
+    name = parse_module_name(f"{bob.node.identity.did}/{DOUBLER}")
+    needs = {f"{bob.node.identity.did}/{ADDER}": Need("*", is_optional=True)}
+    imports = (f"{ADDER}.add",)
+    release = Release(name, "1.0.0", Artifact.of(code), imports, needs, "another", "features")
+    signed = sign_release(release, bob.node.identity.device)
+    await bob.node.store.put_blob(code)
+    edit = publish_version(parsed, signed, now_us=1)
+    await bob.node.store.commit(document_of(name), edit, bob.node.identity.signer)
+    await give(bob, alice)
+    answer = await alice.client.post("/api/install", json={"requirements": [DOUBLER]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not-runnable"), answer.text
+    assert f"'{ADDER}.add'" in answer.json()["detail"]
+    assert await versions(alice) == {}
 
 
 async def test_blobs_by_their_hash(alice: Alice, bob: Alice) -> None:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.node.modules import NOTHING, new_module, wasm
+from tests.node.modules import NOTHING, calling, new_module, wasm
 from tests.node.parts import Alice
 
 
@@ -107,6 +107,29 @@ async def test_an_import_that_the_manifest_does_not_name(alice: Alice) -> None:
     answer = await alice.client.post("/api/modules", json=new_module(text=sneaky))
     assert answer.json()["code"] == "invalid-wasm"
     assert "evil" in answer.json()["detail"]
+
+
+OPTIONAL = """[module]
+id = "org.example.double"
+version = "1.0.0"
+description = "doubles"
+license = "MIT"
+wasm = "add.wasm"
+[dependencies]
+"org.example.add" = { version = "^1.0", optional = true }
+"""
+
+
+@pytest.mark.parametrize("more", ["", '[capabilities]\nimports = ["org.example.add.*"]\n'])
+async def test_what_may_be_absent_cannot_be_imported_from(alice: Alice, more: str) -> None:
+    assert (await alice.client.post("/api/modules", json=new_module())).status_code == 201
+    body = {**new_module(text=calling("org.example.add")), "manifest": OPTIONAL + more}
+    answer = await alice.client.post("/api/modules", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-wasm"), answer.text
+    assert "'org.example.add.add'" in answer.json()["detail"]
+    assert "optional" in answer.json()["detail"]
+    unused = {**new_module(text=NOTHING), "manifest": OPTIONAL + more}
+    assert (await alice.client.post("/api/modules", json=unused)).status_code == 201
 
 
 async def test_a_dependency_that_nobody_has(alice: Alice) -> None:
