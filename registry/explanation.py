@@ -166,11 +166,20 @@ class _Writer:
             return f"no version of {within} may be used: {reasons}."
         if not known:
             return f"no version of {name} may be used."
-        newest = list(known.values())[-1]
-        if newest.prerelease is None:
-            return f"there is no {within}; the newest here is {newest}."
-        hint = "but a range must name a pre-release to take one"
-        return f"there is no release of {within}; {newest} is here, {hint}."
+        releases = [version for version in known.values() if version.prerelease is None]
+        only = "" if releases else ", only pre-releases"
+        if early := self._newest_early(wish):
+            return f"there is no release of {within}{only}; ^{early} would take {early}."
+        newest = (releases or list(known.values()))[-1]
+        return f"there is no {within}; the newest here is {newest}."
+
+    def _newest_early(self, wish: Wish) -> Version | None:
+        """The newest pre-release of a release that the range would take, were it there."""
+        known = self._facts.known(wish.package).values()
+        early = [
+            one for one in known if one.prerelease and wish.accepts.allows(one.finalize_version())
+        ]
+        return early[-1] if early else None
 
     def _left_out(self, package: str, versions: VersionSet) -> str:
         reasons = [

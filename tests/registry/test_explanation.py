@@ -53,9 +53,19 @@ def test_a_range_without_a_version_says_what_there_is() -> None:
 
 def test_a_pre_release_alone_is_not_taken_and_that_is_said() -> None:
     packages: dict[str, dict[str, str]] = {"a 2.0.0-rc.1": {}}
-    hint = "2.0.0-rc.1 is here, but a range must name a pre-release to take one."
-    assert f"There is no release of a in ^2; {hint}" in explained(packages, {"a": "^2"}).detail
-    assert f"There is no release of a; {hint}" in explained(packages, {"a": "*"}).detail
+    hint = ", only pre-releases; ^2.0.0-rc.1 would take 2.0.0-rc.1."
+    assert f"There is no release of a in ^2{hint}" in explained(packages, {"a": "^2"}).detail
+    assert f"There is no release of a{hint}" in explained(packages, {"a": "*"}).detail
+    none = "There is no a in ^3; the newest here is 2.0.0-rc.1."
+    assert none in explained(packages, {"a": "^3"}).detail
+
+
+def test_a_pre_release_beside_releases_is_named_where_it_would_help() -> None:
+    packages: dict[str, dict[str, str]] = {"a 1.0.0": {}, "a 2.0.0-rc.1": {}, "a 2.0.0-rc.2": {}}
+    taken = "There is no release of a in ^2; ^2.0.0-rc.2 would take 2.0.0-rc.2."
+    assert taken in explained(packages, {"a": "^2"}).detail
+    other = "There is no a in ^3; the newest here is 1.0.0."
+    assert other in explained(packages, {"a": "^3"}).detail
 
 
 def test_a_range_that_takes_nothing_is_called_so() -> None:

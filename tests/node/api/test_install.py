@@ -376,6 +376,16 @@ async def test_arguments_that_are_none(wrong: object, code: str, said: str, alic
     assert said in answer.json()["detail"]
 
 
+async def test_only_pre_releases(alice: Alice) -> None:
+    await publish(alice, ADDER, "1.0.0-rc.1")
+    await publish(alice, ADDER, "1.0.0-rc.2")
+    answer = await alice.client.post("/api/install", json={"requirements": [ADDER]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "unsolvable")
+    assert "only pre-releases; ^1.0.0-rc.2 would take 1.0.0-rc.2" in answer.json()["detail"]
+    await install(alice, f"{ADDER}@^1.0.0-rc.2")
+    assert await versions(alice) == {ADDER: "1.0.0-rc.2"}
+
+
 async def test_an_import_of_what_is_optional_is_not_installed(alice: Alice, bob: Alice) -> None:
     """Bob's node is of another make, and published what ours would not."""
     await publish(bob, ADDER, "1.0.0")
