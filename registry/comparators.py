@@ -1,8 +1,8 @@
 """What `^`, `~`, wildcards and missing numbers stand for: comparators, and the sets they take.
 
-Both dialects (`ranges.py`, `cargo_ranges.py`) read a text into `Partial`s, `desugar` each to
-comparators, and let `taken` cut the set. The rule for pre-releases is npm's and cargo's alike: one
-is taken only where a comparator names a pre-release of the same x.y.z.
+`ranges.py` reads a text into `Partial`s, `desugar`s each to comparators, and lets `taken` cut the
+set. The rule for pre-releases is npm's and cargo's alike: one is taken only where a comparator
+names a pre-release of the same x.y.z.
 """
 
 import re

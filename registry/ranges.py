@@ -37,8 +37,9 @@ def _comparators(text: str) -> list[Comparator]:
     while at < len(text):
         match = _TERM.match(text, at)
         if not match:
+            hint = "; a space is the word for and: >=1 <2" if "," in text else ""
             raise InvalidRange(
-                f"{quoted(text)} is not a range: not understood at {quoted(text[at:])}"
+                f"{quoted(text)} is not a range: not understood at {quoted(text[at:])}{hint}"
             )
         comparators += desugar(match["op"] or "", Partial.of(match))
         at = match.end()

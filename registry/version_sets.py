@@ -1,7 +1,7 @@
 """Exact sets of versions: finite unions of half-open intervals, closed under and, or, not.
 
 A set is what a range means, and what the solver computes with. Sets are immutable, and equal sets
-are equal values. Verified against npm's and cargo's own matching (see tests/registry).
+are equal values. Verified against npm's own matching (see tests/registry).
 """
 
 from bisect import bisect_left, bisect_right

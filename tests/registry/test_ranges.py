@@ -100,6 +100,11 @@ def test_what_is_no_range_is_said_to_be_none(text: str) -> None:
         parse_range(text)
 
 
+def test_who_writes_cargos_comma_is_told_npms_word() -> None:
+    with pytest.raises(InvalidRange, match="a space is the word for and"):
+        parse_range(">=1, <2")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [("^1.2.3", ">=1.2.3 <2.0.0"), ("*", "*"), ("1.2.3", "1.2.3"), ("<0", "nothing"),
