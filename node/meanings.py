@@ -107,6 +107,7 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The lock file cannot be read.", "Mend the line, or make it anew: panspermia install."
     ),
     "invalid-rating": Meaning("A rating has 1 to 5 stars and a short review.", "Send that."),
+    "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."
     ),

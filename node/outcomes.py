@@ -59,6 +59,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.VersionExists: Outcome(409),
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
+    registry.NotRated: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.wasm

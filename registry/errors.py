@@ -15,6 +15,7 @@ RegistryError            .code for programs, .detail for people
 ├── VersionExists        a version never changes once published
 ├── UnknownVersion       the module has no such version
 ├── InvalidRating        stars or review out of bounds
+├── NotRated             there is no rating to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 └── WasmError            see wasm/errors.py
@@ -156,6 +157,12 @@ class InvalidRating(RegistryError):
     """A rating has one to five stars and a short review."""
 
     code = "invalid-rating"
+
+
+class NotRated(RegistryError):
+    """This author has not rated it."""
+
+    code = "not-rated"
 
 
 class Unsolvable(RegistryError):

@@ -16,7 +16,7 @@ from typing import Any
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.document import Editor, counter_value
-from registry.errors import InvalidRating, MalformedRecord, RegistryError
+from registry.errors import InvalidRating, MalformedRecord, NotRated, RegistryError
 from registry.listed import ModuleRating
 from registry.module import TIME_US_MAX
 from registry.names import ModuleName, parse_module_name
@@ -56,9 +56,14 @@ def rate(stars: int, review: str, *, now_us: int) -> Edit:
 
 
 def take_back(*, now_us: int) -> Edit:
-    """The rating is gone; that there was one stays visible in the history."""
+    """The rating is gone; that there was one stays visible in the history.
+
+    The edit raises `NotRated`.
+    """
 
     def edit(editor: Editor) -> None:
+        if editor.get(("rating", "stars")) is None:
+            raise NotRated("there is no rating of yours to take back")
         editor.delete(("rating", "stars"))
         editor.delete(("rating", "review"))
         editor.put(("rating", "updated_us"), now_us)

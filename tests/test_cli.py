@@ -129,6 +129,8 @@ def test_each_command_that_needs_a_node_says_so(
         (("connect", "host:99999"), "HOST:PORT"),
         (("yank", "io.x"), "NAME@VERSION"),
         (("rate", "io.x", "6"), "6 is not in the range"),
+        (("rate", "io.x"), "Missing argument 'STARS'"),
+        (("rate", "io.x", "5", "--clear"), "--clear to take them back"),
         (("run", "io.x", "main", "seven"), "no number"),
         (("publish", "/nonexistent"), "does not exist"),
         (("up", "--port", "70000"), "70000 is not in the range"),

@@ -46,10 +46,20 @@ def mark(action: str, done: str, wanted: str, reason: str, *, undo: bool) -> Non
 
 @click.command("rate")
 @click.argument("name")
-@click.argument("stars", type=click.IntRange(1, 5))
+@click.argument("stars", type=click.IntRange(1, 5), required=False)
 @click.option("--review", default="", help="A few words beside the stars.")
-def rate_command(name: str, stars: int, review: str) -> None:
+@click.option("--clear", is_flag=True, help="Take your rating back.")
+def rate_command(name: str, stars: int | None, review: str, clear: bool) -> None:
     """Rate a module from 1 to 5 stars."""
+    if clear and (stars is not None or review):
+        raise click.UsageError("give stars, or --clear to take them back")
+    if clear:
+        node().delete(module_path(name, "ratings"))
+        if wants_json():
+            return print_json("rate", {"module": name, "cleared": True})
+        return say(f"took back the rating of {printable(name)}")
+    if stars is None:
+        raise click.UsageError("Missing argument 'STARS': 1 to 5, or --clear to take them back")
     answer = node().post(module_path(name, "ratings"), {"stars": stars, "review": review})
     if wants_json():
         return print_json("rate", answer)

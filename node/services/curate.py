@@ -49,11 +49,21 @@ async def rate_module(
     store: Store, identity: Identity, name: str, stars: int, review: str, *, now_us: int
 ) -> ListedRow:
     """This author's own word on a module; the row with it counted."""
+    return await _edit_rating(store, identity, name, ratings.rate(stars, review, now_us=now_us))
+
+
+async def take_back_rating(store: Store, identity: Identity, name: str, *, now_us: int) -> None:
+    """This author says nothing of the module any more. Raises `NotRated`."""
+    await _edit_rating(store, identity, name, ratings.take_back(now_us=now_us))
+
+
+async def _edit_rating(
+    store: Store, identity: Identity, name: str, edit: ratings.Edit
+) -> ListedRow:
     row = await find_row(store, name)
     module = ModuleName(row.listing.author, row.listing.record)
     document = DocumentId(
         COMMONS, identity.author, ratings.CLASS, ratings.KIND, ratings.record_of(module)
     )
-    edit = ratings.rate(stars, review, now_us=now_us)
     await store.commit(document, edit, identity.signer)
     return await find_row(store, str(module))

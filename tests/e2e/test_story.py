@@ -123,6 +123,9 @@ def test_yank_and_rate(node: StartNode, shell: Shell, tmp_path: Path) -> None:
         return (rating is not None and rating["count"] == 1) or None
 
     wait_for("the rating to reach alice", ARRIVE_S, rated)
+    assert shell(bob, "rate", name, "--clear").code == 0
+    wait_for("alice to see it taken back", ARRIVE_S, lambda: not rated() or None)
+    assert shell(bob, "rate", name, "--clear").code == 5
 
 
 def test_a_directory_is_published_in_the_order_of_its_needs(

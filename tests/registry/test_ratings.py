@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry import ratings
-from registry.errors import InvalidRating, MalformedRecord
+from registry.errors import InvalidRating, MalformedRecord, NotRated
 from registry.listed import ModuleRating
 from registry.ratings import count_install, rate, rating_of, record_of, summarise, take_back
 from storage.listing import RatingRow
@@ -41,6 +41,8 @@ def test_a_rating_is_changed_and_taken_back(bobs: Record) -> None:
     assert (row(bobs).stars, row(bobs).review) == (2, "Rolls off the table.")
     bobs.edit(take_back(now_us=NOON_US + 2))
     assert (row(bobs).stars, row(bobs).review) == (None, "")
+    with pytest.raises(NotRated):
+        bobs.edit(take_back(now_us=NOON_US + 3))
 
 
 def test_installs_are_counted_per_device(bobs: Record) -> None:

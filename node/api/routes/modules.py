@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
-from node.api.endpoint import Call, reads, writes
+from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
     Curated,
     Curation,
@@ -24,7 +24,7 @@ from node.api.models import (
 )
 from node.api.requests import PUBLISH_BYTES_MAX, is_known
 from node.api.routes.blobs import FOREVER
-from node.services.curate import rate_module, set_deprecated, set_yanked
+from node.services.curate import rate_module, set_deprecated, set_yanked, take_back_rating
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
 from node.services.names import author_meant
@@ -148,6 +148,12 @@ async def rate(node: Node, call: Call[NoQuery, NewRating]) -> Ratings:
     return await _ratings(node, row)
 
 
+async def unrate(node: Node, call: Call[NoQuery, None]) -> Response:
+    """Take this author's rating back."""
+    await take_back_rating(node.store, node.identity, call.path["id"], now_us=node.clock_us())
+    return Response(status_code=204)
+
+
 async def _version(node: Node, call: Call[NoQuery, None]) -> tuple[Module, ModuleVersion]:
     module = await find_module(node.store, call.path["id"])
     return module, version_of(module, call.path["version"])
@@ -182,4 +188,5 @@ ENDPOINTS = (
     writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation),
     reads(f"{PATH}/ratings", list_ratings, Ratings, problems=(409, 422)),
     writes(f"{PATH}/ratings", rate, Ratings, body=NewRating, status=201),
+    deletes(f"{PATH}/ratings", unrate),
 )  # fmt: skip

@@ -184,6 +184,25 @@ async def test_ratings_count_once_an_author(alice: Alice) -> None:
     assert (await alice.client.post(url, json={"stars": 6})).status_code == 422
 
 
+async def test_a_rating_is_taken_back(alice: Alice) -> None:
+    await alice.client.post("/api/modules", json=new_module())
+    url = "/api/modules/org.example.add/ratings"
+    never = await alice.client.delete(url)
+    assert (never.status_code, never.json()["code"]) == (404, "not-rated")
+    await alice.client.post(url, json={"stars": 2, "review": "meh"})
+    gone = await alice.client.delete(url)
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert (await alice.client.get(url)).json() == {"average": None, "count": 0, "ratings": []}
+    module = (await alice.client.get("/api/modules/org.example.add")).json()
+    assert module["rating"] == {"average": None, "count": 0}
+    assert (await alice.client.delete(url)).status_code == 404
+    again = (await alice.client.post(url, json={"stars": 4})).json()
+    assert (again["average"], again["count"]) == (4.0, 1)
+    assert (await alice.client.delete("/api/modules/org.example.none/ratings")).status_code == 404
+    alice.client.headers.pop("Authorization")
+    assert (await alice.client.delete(url)).status_code == 401
+
+
 async def test_pages_neither_overlap_nor_skip(alice: Alice) -> None:
     for number in range(5):
         body = new_module(f"org.example.add{number}")
