@@ -7,11 +7,12 @@ step, 100,000 items in about 30 ms.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from crdt.area import Area
 from crdt.change import SignedEntry
 from crdt.entry import decode_entry
-from crdt.keys import NamespaceKey
+from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import (
     ITEM_ID_BYTES,
     Bounds,
@@ -27,6 +28,7 @@ TIMESTAMP_BYTES = 8
 SUBSPACE_BYTES = 32
 IDS_MAX = 100_000  # in one answer: 1.6 MB
 PARTS_MAX = 1_024
+DEVICES_MAX = 1_000  # of one author, in one answer; people have a few
 
 _SUMS = "count(*), " + ", ".join(f"sum(f{lane})" for lane in range(8))
 # The first item of each part but the first; integer division spreads what does not divide evenly.
@@ -38,6 +40,14 @@ _CUTS = """
 _ENTRIES = """
     SELECT e.id, e.entry, c.encoded, e.signature, e.payload
     FROM entry e JOIN capability c ON c.number = e.capability"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSeen:
+    """A device, and how many entries of one author it has signed."""
+
+    device: DeviceKey
+    entries: int
 
 
 class Items(Part):
@@ -93,6 +103,16 @@ class Items(Part):
                 namespace,
             )
         return {bytes(row[0]) for row in rows}
+
+    async def devices_of(self, author: AuthorKey, limit: int = DEVICES_MAX) -> list[DeviceSeen]:
+        """The devices that have signed entries in this author's subspace, the busiest first."""
+        rows = await self._database.rows(
+            "SELECT e.device, count(*) AS entries FROM document d JOIN entry e"
+            " ON e.document = d.number WHERE d.author = ?"
+            " GROUP BY e.device ORDER BY entries DESC, e.device LIMIT ?",
+            (author, in_bounds(limit, DEVICES_MAX)),
+        )
+        return [DeviceSeen(DeviceKey(device), entries) for device, entries in rows]
 
     async def entries(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> list[SignedEntry]:
         """The entries with these ids (16 bytes are enough), in the order asked, as far as held."""

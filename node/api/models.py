@@ -113,15 +113,6 @@ class Status(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-class IdentityInfo(Struct, frozen=True):
-    did: str
-    device: str
-    devices: tuple[str, ...]
-    sealed: bool
-    fingerprint: str
-    """The author's key in groups of four, to compare by voice."""
-
-
 class Peer(Struct, frozen=True):
     did: str
     device: str
