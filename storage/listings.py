@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
+TIME_MAX = (1 << 63) - 1
+AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -110,15 +112,28 @@ class Listings(Part):
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         after = None if cursor is None else _decode(cursor, sort)
+        horizon_us = self.horizon_us() if sort == "recent" else None
         async with self._database.reading() as view:
             kinds = [kind] if kind is not None else await _kinds(view)
-            pages = [await _page(view, each, author, tags, sort, after, size + 1) for each in kinds]
-        is_down = _SORTS[sort][1]
-        # The last column is the sort key, the one before it the target.
-        rows = [*heapq.merge(*pages, key=lambda row: (row[-1], row[-2]), reverse=is_down)]
+            pages = [
+                await _page(view, each, author, tags, sort, after, size + 1, horizon_us)
+                for each in kinds
+            ]
+
+        def place(row: Row) -> tuple[bool, Any, str]:
+            # The last column is the sort key, the one before it the target.
+            return horizon_us is None or row[-1] <= horizon_us, row[-1], row[-2]
+
+        rows = [*heapq.merge(*pages, key=place, reverse=_SORTS[sort][1])]
         shown = rows[:size]
         more = _encode(shown[-1], sort) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
+
+    def horizon_us(self) -> int:
+        """What claims to be newer than this is last in `recent`: a wrong clock, or a wish to stay
+        on top. Lists alone ask the clock for that, never what counts.
+        """
+        return self._clock_us() + AHEAD_US
 
     async def count_listings(
         self,
@@ -223,11 +238,39 @@ async def _page(
     author: str | None,
     tags: Sequence[str],
     sort: Sort,
-    after: tuple[object, str] | None,
+    after: tuple[Any, str] | None,
     size: int,
+    horizon_us: int | None,
+) -> list[Row]:
+    """In order; of `recent` what is beyond the horizon comes after all else, a range of its own."""
+    if horizon_us is None:
+        return await _part(view, kind, author, tags, sort, after, size)
+    rows: list[Row] = []
+    is_beyond = after is not None and after[0] > horizon_us
+    if not is_beyond:
+        until = (0, horizon_us)
+        rows = await _part(view, kind, author, tags, sort, after, size, until)
+    if len(rows) < size:
+        beyond, begun = (horizon_us + 1, TIME_MAX), after if is_beyond else None
+        rows += await _part(view, kind, author, tags, sort, begun, size - len(rows), beyond)
+    return rows
+
+
+async def _part(
+    view: Reading,
+    kind: str,
+    author: str | None,
+    tags: Sequence[str],
+    sort: Sort,
+    after: tuple[Any, str] | None,
+    size: int,
+    updated_us: tuple[int, int] | None = None,
 ) -> list[Row]:
     column, is_down = _SORTS[sort]
     where, bound = _filter(kind, author, tags)
+    if updated_us is not None:
+        where += " AND l.updated_us BETWEEN ? AND ?"
+        bound += updated_us
     if after is not None:
         where += f" AND (l.{column}, l.target) {'<' if is_down else '>'} (?, ?)"
         bound += after
@@ -257,7 +300,7 @@ def _encode(row: Row, sort: Sort) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, sort: Sort) -> tuple[object, str]:
+def _decode(cursor: str, sort: Sort) -> tuple[Any, str]:
     try:
         if len(cursor) > CURSOR_CHARS_MAX:
             raise ValueError("too long")

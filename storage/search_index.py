@@ -99,7 +99,7 @@ class SearchIndex:
             )
             total = await self._store.count_listings(kind, author=author, tag=tags)
             return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
-        wanted = Wanted(text, kind, author, tuple(tags), sort)
+        wanted = Wanted(text, kind, author, tuple(tags), sort, self._store.horizon_us())
         try:
             found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
         except BROKEN as error:

@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 import tantivy
 
 from storage.errors import BadCursor
-from storage.listings import ListedRow
+from storage.listings import TIME_MAX, ListedRow
 
 SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "name"]
 
@@ -54,6 +54,8 @@ class Wanted:
     author: str | None = None
     tags: tuple[str, ...] = ()
     sort: SearchSort = "relevance"
+    horizon_us: int = TIME_MAX
+    """What claims to be newer is last by `recent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,12 @@ def _found(
             ]
         )
         result = _best(searcher, either, wanted.sort)
-        if result.hits:
-            total = int(getattr(result, "count", 0) or len(result.hits))
-            return query, total, _ranked(searcher, named, result.hits, wanted.sort)
-    return query, len(named), _ranked(searcher, named, [], wanted.sort)
+        if hits := result.hits:
+            total = int(getattr(result, "count", 0) or len(hits))
+            if wanted.sort == "recent":  # else those of the future could fill all that is ranked
+                hits = [*_best(searcher, _until(index, either, wanted), "recent").hits, *hits]
+            return query, total, _ranked(searcher, named, hits, wanted)
+    return query, len(named), _ranked(searcher, named, [], wanted)
 
 
 def _best(
@@ -164,6 +168,12 @@ def _best(
     field, is_down = _FIELDS[sort]
     order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
     return searcher.search(query, CANDIDATES, order_by_field=field, order=order)
+
+
+def _until(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tantivy.Query:
+    must, number = tantivy.Occur.Must, tantivy.FieldType.Unsigned
+    until = tantivy.Query.range_query(index.schema, "updated", number, None, wanted.horizon_us)
+    return tantivy.Query.boolean_query([(must, query), (must, until)])
 
 
 def _attempts(index: tantivy.Index, text: str) -> Iterator[tantivy.Query]:
@@ -244,10 +254,9 @@ def _term(index: tantivy.Index, field: str, value: str) -> tantivy.Query:
 Hits: TypeAlias = list[tuple[float, tantivy.DocAddress]]
 
 
-def _ranked(
-    searcher: tantivy.Searcher, named: Hits, found: Hits, sort: SearchSort
-) -> list[_Ranked]:
+def _ranked(searcher: tantivy.Searcher, named: Hits, found: Hits, wanted: Wanted) -> list[_Ranked]:
     """In the total order. Reads columns only, no documents."""
+    sort = wanted.sort
     is_named = {(address.segment_ord, address.doc): score for score, address in named}
     hits = {(address.segment_ord, address.doc): (score, address) for score, address in found}
     for score, address in named:
@@ -266,6 +275,8 @@ def _ranked(
         if sort == "relevance":
             key: Key = (0 if place in is_named else 1, -float(score), *ties)
         else:
+            if sort == "recent" and leading > wanted.horizon_us:
+                leading = 0
             key = (-leading if is_down else leading, *ties)
             score = 0.0
         ranked.append((key, float(score), address))

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from storage.errors import BadCursor
-from storage.listings import ListedRow, Sort
+from storage.listings import AHEAD_US, ListedRow, Sort
 from storage.store import Store
-from tests.storage.people import ALICE, BOB, CAROL, named, rated, tagged
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, rated, tagged
 
 SORTS: list[Sort] = ["recent", "rating", "downloads", "name"]
 
@@ -50,14 +50,40 @@ async def test_pages_are_the_whole_list_in_order(
         order(left, sort)[0] <= order(right, sort)[0]  # type: ignore[operator]  # of one type
         for left, right in pairwise(whole)
     )
+    for limit in (1, 4):
+        assert await page_by_page(store, sort, kind, limit) == whole
+
+
+async def page_by_page(
+    store: Store, sort: Sort, kind: str | None, limit: int
+) -> tuple[ListedRow, ...]:
     rows: list[ListedRow] = []
     cursor = None
     while True:
-        page = await store.listings(kind, sort=sort, limit=4, cursor=cursor)
+        page = await store.listings(kind, sort=sort, limit=limit, cursor=cursor)
         rows += page.rows
         if (cursor := page.next) is None:
-            break
-    assert tuple(rows) == whole
+            return tuple(rows)
+
+
+DATES = {  # of what each is named by, from the store's clock on
+    "past": -2 * AHEAD_US, "now": 0, "tomorrow": AHEAD_US, "later": AHEAD_US + 1,
+    "much-later": 1_000 * AHEAD_US,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [None, "module"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+async def test_what_claims_to_come_from_the_future_is_not_on_top(
+    store: Store, kind: str | None, limit: int
+) -> None:
+    await store.receive(
+        [BOB.publishes(f"io.{name}", named(name, at=NOW_US + us)) for name, us in DATES.items()],
+        source="peer",
+    )
+    rows = await page_by_page(store, "recent", kind, limit)
+    names = [row.listing.name for row in rows]
+    assert names == ["tomorrow", "now", "past", "much-later", "later"]
 
 
 async def test_lists_narrow_by_author_and_tags(store: Store) -> None:

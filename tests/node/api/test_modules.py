@@ -1,11 +1,16 @@
 """Alice publishes over HTTP; all of a publication happens, or none of it."""
 
 import base64
+from pathlib import Path
 
 import pytest
 
+from crdt.area import Area
+from crdt.keys import COMMONS
+from crdt.order import Bounds
+from node.wiring import clock_us
 from tests.node.modules import NOTHING, calling, new_module, wasm
-from tests.node.parts import Alice
+from tests.node.parts import Alice, open_alice
 
 
 async def test_published_then_listed_and_read(alice: Alice) -> None:
@@ -201,6 +206,26 @@ async def test_a_rating_is_taken_back(alice: Alice) -> None:
     assert (await alice.client.delete("/api/modules/org.example.none/ratings")).status_code == 404
     alice.client.headers.pop("Authorization")
     assert (await alice.client.delete(url)).status_code == 401
+
+
+async def test_who_claims_the_future_is_not_the_newest(alice: Alice, tmp_path: Path) -> None:
+    """Bob's clock is ten years ahead, by accident or by intent."""
+    ten_years_us = 10 * 365 * 86_400 * 1_000_000
+    async with open_alice(tmp_path / "bob", clock=lambda: clock_us() + ten_years_us) as bob:
+        await bob.client.post("/api/modules", json=new_module("org.example.ahead"))
+        ids = await bob.node.store.ids(COMMONS, Area(), Bounds())
+        entries = await bob.node.store.entries(COMMONS, ids)
+    assert not (await alice.node.store.receive(entries, source="bob")).refused
+    for number in range(2):
+        body = new_module(f"org.example.add{number}")
+        assert (await alice.client.post("/api/modules", json=body)).status_code == 201
+    wanted = ["org.example.add1", "org.example.add0", "org.example.ahead"]
+    page = (await alice.client.get("/api/modules?sort_by=recent")).json()
+    assert [one["id"] for one in page["modules"]] == wanted
+    await alice.search_sees_it()
+    for query in ("", "&q=numbers"):
+        page = (await alice.client.get(f"/api/search?sort=recent{query}")).json()
+        assert [one["id"].rpartition("/")[2] for one in page["results"]] == wanted
 
 
 async def test_pages_neither_overlap_nor_skip(alice: Alice) -> None:
