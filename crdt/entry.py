@@ -31,12 +31,12 @@ class Entry:
     payload_length: int
     payload_digest: bytes
     # What `decode_entry` read it from: the door, the store and the session all ask for it again.
-    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
 
 def encode_entry(entry: Entry) -> bytes:
     """The bytes that are signed."""
-    return entry._encoded or _encode(entry)
+    return entry.encoded or _encode(entry)
 
 
 def _encode(entry: Entry) -> bytes:
@@ -74,7 +74,7 @@ def decode_entry(data: bytes) -> Entry:
     reader.finish()
     if _encode(entry) != data:
         raise Malformed("not-canonical", "an entry with a number longer than it must be")
-    object.__setattr__(entry, "_encoded", data)
+    object.__setattr__(entry, "encoded", data)
     return entry
 
 

@@ -69,8 +69,8 @@ def carry_over(old: Document, new: Document) -> list[bytes]:
     Maps and plain values come over; a text comes as a plain one, and lists, which no record of ours
     has, stay behind. Raises `Malformed` or `Unusable` where a change is none that peers accept.
     """
-    heads = b"".join(sorted(old.heads()))
-    parts = [*(part.places for part in _parts(old.to_py())), [((CARRIED,), heads)]]
+    parts: list[Sequence[_Place]] = [part.places for part in _parts(old.to_py())]
+    parts.append([((CARRIED,), b"".join(sorted(old.heads())))])
     raws = [new.change(_writing(places)) for places in parts]
     return [raw for raw in raws if raw is not None]
 

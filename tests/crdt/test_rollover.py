@@ -1,5 +1,7 @@
 """A long document goes on in a new epoch: all that it holds comes over, and in parts that fit."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_all_that_a_document_holds_comes_over(head: dict[str, Plain]) -> None:
 def test_until_the_last_change_the_new_epoch_is_not_open() -> None:
     old = Document.open("pub", "mod", LAPTOP)
     for number in range(40):
-        old.change(lambda editor, n=number: editor.put(("head", f"k{n}"), "x" * 5_000))
+        old.change(partial(Editor.put, path=("head", f"k{number}"), value="x" * 5_000))
     _, raws = next_of(old)
     assert len(raws) > 6
     there = Document.open("pub", "mod", PHONE)
@@ -87,7 +89,7 @@ def test_every_part_fits_a_payload_even_with_the_largest_values() -> None:
     old = Document.open("pub", "mod", LAPTOP)
     noise = b"".join(bytes([n % 251, n // 251 % 256, 7 * n % 256]) for n in range(21_000))
     for number in range(3):
-        old.change(lambda editor, n=number: editor.put(("head", f"k{n}"), noise[n:]))
+        old.change(partial(Editor.put, path=("head", f"k{number}"), value=noise[number:]))
     new, raws = next_of(old)
     assert len(raws) == 4
     assert all(len(raw) < PAYLOAD_BYTES_MAX for raw in raws)

@@ -234,7 +234,7 @@ async def test_what_is_installed_stays_when_its_author_signs_other_bytes(
     answer = await alice.client.post("/api/run", json=body)
     assert (answer.status_code, answer.json().get("results")) == (200, [5])
     assert (await install(alice, f"{ADDER}@=1.0.0"))["lock"] == lock
-    frozen = {"requirements": [], "lock": lock, "frozen": True}
+    frozen: dict[str, object] = {"requirements": [], "lock": lock, "frozen": True}
     refused = await bob.client.post("/api/install", json=frozen)
     assert (refused.status_code, refused.json()["code"]) == (422, "hash-mismatch")
 
