@@ -30,13 +30,13 @@ class Entry:
     timestamp: int
     payload_length: int
     payload_digest: bytes
-    # What `decode_entry` read it from: the door, the store and the session all ask for it again.
-    encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    read_from: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    """What `decode_entry` was given: session, door and store each ask for the encoding again."""
 
 
 def encode_entry(entry: Entry) -> bytes:
     """The bytes that are signed."""
-    return entry.encoded or _encode(entry)
+    return entry.read_from or _encode(entry)
 
 
 def _encode(entry: Entry) -> bytes:
@@ -74,7 +74,7 @@ def decode_entry(data: bytes) -> Entry:
     reader.finish()
     if _encode(entry) != data:
         raise Malformed("not-canonical", "an entry with a number longer than it must be")
-    object.__setattr__(entry, "encoded", data)
+    object.__setattr__(entry, "read_from", data)
     return entry
 
 

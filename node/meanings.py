@@ -118,6 +118,16 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "unknown-version": Meaning(
         "The module has no such version.", "`panspermia info NAME` lists those it has."
     ),
+    "unknown-petname": Meaning(
+        "You call nobody by that name.", "Give the author's did:key, or: panspermia name set"
+    ),
+    "name-taken": Meaning(
+        "You call another author by that name, and a name moves only when told to.",
+        "Choose another name, or say --replace.",
+    ),
+    "asked-twice": Meaning(
+        "One module is asked for twice, with different ranges.", "Ask for it once."
+    ),
     "version-exists": Meaning(
         "That version is published, and a published version never changes.",
         "Raise the version in gen.toml.",
@@ -237,6 +247,11 @@ NODE: Final[Mapping[str, Meaning]] = {
     "unknown-peer": Meaning("No peer of that device is connected.", "See: panspermia peers"),
     "stopping": Meaning("The node is stopping.", "Ask again when it runs: panspermia up"),
     "storage-failed": Meaning("The store could not do that; it is as it was before.", LOG),
+    "late-epoch": Meaning(
+        "The record went on in a new epoch while somebody still wrote to the old one. What they"
+        " wrote is held, and not shown.",
+        "Whoever wrote it can make the change again, after a sync.",
+    ),
     "over-quota": Meaning(
         "There is no room left, on the disk or within the quota. Nothing was changed.",
         "Make room: panspermia gc",
@@ -299,7 +314,8 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         missing-dependency no-capability no-dependencies not-a-did not-an-entry not-canonical
         not-ed25519 not-the-owner not-the-receiver not-the-root outside-area path-class
         path-component path-depth path-epoch path-kind path-record path-seq path-size path-width
-        payload-digest payload-length payload-too-long read-only token-size too-many-delegations
+        payload-digest payload-length payload-too-long read-only root-key token-size
+        too-many-delegations
         trailing-bytes truncated wider-than-parent wrong-actor wrong-device wrong-namespace
         wrong-namespace-kind wrong-prev wrong-seq""",
     ),

@@ -59,8 +59,11 @@ def read(home: str) -> list[Spooled]:
 
     Raises `OSError`.
     """
+    if is_empty(home):
+        return []
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe in its place holds nobody up
     try:
-        with open(os.path.join(home, FILE), "rb") as file:
+        with os.fdopen(os.open(os.path.join(home, FILE), flags), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - FILE_BYTES_MAX))
             lines = file.read(FILE_BYTES_MAX).splitlines()
     except FileNotFoundError:

@@ -15,6 +15,7 @@ from crdt.path import shown
 from storage.appended import AppendedEvent
 from storage.database import Reading, Writing
 from storage.documents import Materialiser
+from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work
 from storage.quarantine import Refusal, add_refusals
@@ -55,8 +56,10 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     await _write_documents(write, built, namespaces)
     numbers = await _write_entries(write, arrivals.entries, works, namespaces)
     await _write_left_out(write, built, is_new, numbers)
-    await _write_rows(write, built, is_new)
-    await add_refusals(write, list(_refusals(built, arrivals)), arrivals.at_us)
+    chosen = await choose_epochs(write, built, materialiser)
+    await _write_rows(write, chosen, is_new)
+    refusals = [*_refusals(built, arrivals), *late_refusals(chosen.late, arrivals.source)]
+    await add_refusals(write, refusals, arrivals.at_us)
     return built
 
 
@@ -70,7 +73,7 @@ async def rewrite(
     built = await materialiser.build(write, await materialiser.judge(write, works))
     await _write_documents(write, built, await _namespaces(write, documents))
     await _write_left_out(write, built, set(), {})
-    await _write_rows(write, built, set())
+    await _write_rows(write, await choose_epochs(write, built, materialiser), set())
 
 
 async def _works_of(
@@ -104,9 +107,9 @@ async def _write_documents(
             one.work.number = last = last + 1
     await write.run_many(
         "INSERT INTO document (number, id, namespace, author, class, kind, record, epoch, heads,"
-        " changes, left_out, saved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " changes, left_out, saved, carried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (number) DO UPDATE SET heads = excluded.heads, changes = excluded.changes,"
-        " left_out = excluded.left_out, saved = excluded.saved",
+        " left_out = excluded.left_out, saved = excluded.saved, carried = excluded.carried",
         (_document_row(one, namespaces[one.work.document.namespace]) for one in built),
     )
 
@@ -126,6 +129,7 @@ def _document_row(built: Built, namespace: int) -> tuple[object, ...]:
         built.changes,
         len(built.left_out),
         built.saved,
+        None if built.carried is None else b"".join(built.carried),
     )
 
 
@@ -220,9 +224,10 @@ async def _write_left_out(
     )
 
 
-async def _write_rows(write: Writing, built: Sequence[Built], is_new: set[DocumentId]) -> None:
+async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -> None:
     """Lists, ratings, and the outbox that tells the search index."""
-    old = [one.work.number for one in built if one.work.document not in is_new]
+    built = chosen.built
+    old = [one.work.number for one in built if one.work.document not in is_new] + chosen.hidden
     touched: set[tuple[str, str]] = {
         (target, kind)
         for target, kind in await write.rows_in(
@@ -261,7 +266,7 @@ async def _write_rows(write: Writing, built: Sequence[Built], is_new: set[Docume
     await _add_up_ratings(write, touched)
     await write.run_many(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
-        ((one.work.number,) for one in built),
+        [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
     )
 
 

@@ -1,10 +1,10 @@
 """Documents: read from the entries held, whenever somebody asks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from crdt.authority import OPS_MAX, Held, Validity, chain_of
+from crdt.authority import Held, Validity, chain_of
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
 from crdt.document import Document, Plain
@@ -13,20 +13,30 @@ from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from storage.database import Database, Reading, Row
 from storage.listing import Projection, Projector
-from storage.materialise import Built, Work, built_of, is_incremental, judge, load
+from storage.materialise import (
+    Built,
+    Loaded,
+    Work,
+    build,
+    groups,
+    is_incremental,
+    judge,
+    load,
+)
 from storage.part import Part, in_bounds
 from storage.workers import Workers
 
 HASH_BYTES = 32
 ENVELOPE_BYTES = 5 + 2 * HASH_BYTES  # of a payload, beside its authority heads: see crdt.change
 PAGE_MAX = 1_000
-LOADED_MAX = 16  # documents in memory at once, unless a few hold as many operations as one may
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentState:
     """A document as it stands here."""
 
+    id: DocumentId
+    """Which epoch of the record it is."""
     value: Mapping[str, Plain]
     heads: tuple[bytes, ...]
     waiting: int
@@ -68,14 +78,20 @@ class Documents(Part):
         self._materialiser = materialiser
 
     async def read(self, document: DocumentId) -> DocumentState | None:
-        """The document as the entries held make it; None where none is held."""
+        """The record as the entries held make it, of its newest epoch; None where none is held.
+
+        Earlier epochs than `document` are not looked at.
+        """
         async with self._database.reading() as view:
+            document = await newest_epoch(view, document)
             works = await self._materialiser.works(view, [document])
             if document not in works:
                 return None
             judged = await self._materialiser.judge(view, [works[document]])
             (built,) = await self._materialiser.build(view, judged, no_projection)
-        return DocumentState(built.value, built.heads, judged[0][1].waiting, built.left_out)
+        return DocumentState(
+            document, built.value, built.heads, judged[0][1].waiting, built.left_out
+        )
 
     async def documents(
         self,
@@ -172,6 +188,17 @@ class Materialiser:
             return (await self.workers.run(load, work, validity, actor))[0]
 
 
+async def newest_epoch(view: Reading, document: DocumentId) -> DocumentId:
+    """The newest open epoch of this record, this one or a later one."""
+    newest = await view.number(
+        "SELECT max(d.epoch) FROM document d JOIN namespace n ON n.number = d.namespace"
+        " WHERE d.epoch > 0 AND d.record = ? AND d.kind = ? AND d.author = ? AND d.class = ?"
+        " AND n.key = ? AND d.carried IS NOT NULL",
+        (document.record, document.kind, document.subspace, document.cls, document.namespace),
+    )
+    return replace(document, epoch=max(newest, document.epoch))
+
+
 _HEADERS = """
     SELECT e.document, e.id, l.code, e.change, e.device, e.seq, e.start_op, e.max_op, e.depends_on,
            substr(e.entry, -32), c.encoded, e.prev, e.auth_heads
@@ -223,34 +250,15 @@ def _build_each(
     """(what was built, what needs every raw change to be)"""
     built: list[Built] = []
     again: list[tuple[Work, Validity]] = []
-    for group in _groups(judged):
-        loaded: list[tuple[Work, Validity, Document, Mapping[bytes, CrdtError]]] = []
+    for group in groups(judged):
+        loaded: list[tuple[Work, Validity, Loaded]] = []
         for work, validity in group:
             try:
-                loaded.append((work, validity, *load(work, validity)))
+                loaded.append((work, validity, load(work, validity)))
             except CrdtError:
                 again.append((work, validity))
-        built += [built_of(*one, project) for one in loaded]
+        built += [build(*one, project) for one in loaded]
     return built, again
-
-
-def _groups(
-    judged: Sequence[tuple[Work, Validity]],
-) -> Iterator[list[tuple[Work, Validity]]]:
-    """Documents that are loaded one after the other, and then projected one after the other.
-
-    The library and the projector would throw each other's code out of the processor's cache.
-    """
-    group: list[tuple[Work, Validity]] = []
-    ops = 0
-    for one in judged:
-        if group and (len(group) == LOADED_MAX or ops + one[1].ops > OPS_MAX):
-            yield group
-            group, ops = [], 0
-        group.append(one)
-        ops += one[1].ops
-    if group:
-        yield group
 
 
 def raw_of(payload: bytes) -> bytes:

@@ -5,19 +5,21 @@ depends on the order in which changes arrived, on a clock or on earlier results:
 only a shortcut, taken where the changes it was made of still count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from crdt.authority import Held, Validity, valid_changes
+from crdt.authority import OPS_MAX, Held, Validity, valid_changes
 from crdt.change import DocumentId
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
+from crdt.rollover import carried_heads
 from crdt.usable import UNTRIED, load_usable
 from storage.listing import Listing, Projection, Projector
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
 SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
+LOADED_MAX = 16  # documents of one group; more gain nothing
 INTEGER_MAX = (1 << 63) - 1  # what SQLite can hold
 INSTALLS_MAX = 1 << 40  # by one author; millions of them still add up to what SQLite can hold
 LISTING_BYTES_MAX = 1 << 20  # of all texts of one row: 16 full changes
@@ -26,6 +28,9 @@ BLOBS_MAX = 4_096
 BLOB_ID_BYTES = 32
 
 UNPROJECTABLE = "unprojectable"
+
+Loaded: TypeAlias = tuple[Document, Mapping[bytes, CrdtError]]
+"""A document, and the entries that the library refuses."""
 
 
 @dataclass(slots=True)
@@ -66,6 +71,11 @@ class Built:
     projection: Projection
     troubles: tuple[Trouble, ...] = ()
 
+    @property
+    def carried(self) -> tuple[bytes, ...] | None:
+        """Heads of the epoch before that came over into this one; None: it is not open."""
+        return carried_heads(self.value) if self.work.document.epoch else ()
+
 
 def judge(work: Work) -> Validity:
     """Which of the entries held count."""
@@ -81,19 +91,9 @@ def is_incremental(work: Work, validity: Validity) -> bool:
     return work.counted <= set(validity.valid) and work.raws.keys() >= fresh
 
 
-def build(work: Work, validity: Validity, project: Projector) -> Built:
+def build(work: Work, validity: Validity, loaded: Loaded, project: Projector) -> Built:
     """Raises nothing that the document's authors could cause: their trouble is in the result."""
-    return built_of(work, validity, *load(work, validity), project)
-
-
-def built_of(
-    work: Work,
-    validity: Validity,
-    document: Document,
-    refused: Mapping[bytes, CrdtError],
-    project: Projector,
-) -> Built:
-    """The rest of `build`, of what `load` gave."""
+    document, refused = loaded
     left_out: dict[bytes, str] = {**validity.excluded}
     left_out |= {entry: error.code for entry, error in refused.items()}
     troubles = [
@@ -118,9 +118,25 @@ def built_of(
     )
 
 
-def load(
-    work: Work, validity: Validity, actor: bytes = READER_ACTOR
-) -> tuple[Document, Mapping[bytes, CrdtError]]:
+def groups(judged: Sequence[tuple[Work, Validity]]) -> Iterator[list[tuple[Work, Validity]]]:
+    """Documents to load one after the other, and then to build one after the other.
+
+    Taken in turn, the library and the projector throw each other's code out of the processor's
+    cache. Together a group holds no more operations than one document may.
+    """
+    group: list[tuple[Work, Validity]] = []
+    ops = 0
+    for one in judged:
+        if group and (len(group) == LOADED_MAX or ops + one[1].ops > OPS_MAX):
+            yield group
+            group, ops = [], 0
+        group.append(one)
+        ops += one[1].ops
+    if group:
+        yield group
+
+
+def load(work: Work, validity: Validity, actor: bytes = READER_ACTOR) -> Loaded:
     """The document of the valid changes, and the entries that the library refuses."""
     id = work.document
     if work.saved is not None and work.counted <= set(validity.valid):

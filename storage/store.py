@@ -21,30 +21,31 @@ from crdt.change import (
     Signer,
     check_entry,
     encode_signed,
-    sign_change,
 )
 from crdt.document import Editor
-from crdt.entry import tai_from_unix_us
 from crdt.errors import CrdtError
 from crdt.path import shown
+from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
 from storage.answers import Answers
 from storage.append import Arrivals, append, events, rewrite, without_known
 from storage.appended import Appended, Listener
 from storage.blobs import Blobs
-from storage.database import Database, Writing, nothing, open_database
+from storage.database import Database, nothing, open_database
 from storage.documents import Documents, Materialiser
 from storage.errors import StorageError
 from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
-from storage.materialise import Work
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.workers import WORKERS, open_workers
 
 SELF = "self"
+# Raise it with every change of what is derived from entries: validity, projection, columns. What an
+# older version wrote is then made again from its entries when it is opened.
+DERIVED = 1
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
@@ -131,28 +132,33 @@ class Store(
         *,
         auth_heads: Iterable[bytes] = (),
     ) -> Committed | None:
-        """One act of our own on `document`, signed and durable; None where `edit` changed nothing.
+        """One act of our own on a record, signed and durable; None where `edit` changed nothing.
 
-        The only way this node writes. What `edit` raises passes through, and nothing happened.
-        Raises `CrdtError` where the signer may not, or the change is too large; `StorageError`
-        where it would not count, as in a record that is full.
+        The newest epoch of `document` is written; a record that has grown long goes on in the next
+        one, all in the same transaction. The only way this node writes.
+
+        What `edit` raises passes through, and nothing happened. Raises `CrdtError` where the signer
+        may not, or the change is too large; `StorageError` where it would not count, as in a record
+        that is full.
         """
+        act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
         async with self._database.transaction() as write:
-            signed = await self._author(write, document, edit, signer, tuple(auth_heads))
-            if signed is None:
+            entries = await sign_act(write, act, self._materialiser)
+            if not entries:
                 return None
             checked = await self._materialiser.workers.run(
-                check_entry, signed, self._materialiser.capabilities
+                _check_own, entries, self._materialiser.capabilities
             )
-            arrivals = Arrivals([checked], SELF, self._clock_us())
+            arrivals = Arrivals(checked, SELF, act.now_us)
             write.after_commit(partial(self._tell, arrivals))
             (built,) = await append(write, arrivals, self._materialiser)
-            if code := built.left_out.get(checked.id):
-                raise StorageError(
-                    f"This record takes no such change: it would not count [{code}]. Nothing was "
-                    "written."
-                )
-        return Committed(checked.id, signed, built.heads)
+            for one in checked:
+                if code := built.left_out.get(one.id):
+                    raise StorageError(
+                        f"This record takes no such change: it would not count [{code}]. Nothing"
+                        " was written."
+                    )
+        return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self) -> int:
         """Makes documents, lists and ratings again from the entries; gives how many documents.
@@ -160,11 +166,19 @@ class Store(
         After an update that projects otherwise, or on `reindex`. Each batch is whole by itself.
         """
         done = cursor = 0
+        # Not before all of it is done: whoever is stopped on the way begins again.
         while rows := await self.documents(limit=REMATERIALISED, cursor=cursor):
             async with self._database.transaction() as write:
                 await rewrite(write, [row.id for row in rows], self._materialiser)
             done, cursor = done + len(rows), rows[-1].number
+        async with self._database.transaction() as write:
+            await write.run("UPDATE store SET derived = ?", (DERIVED,))
         return done
+
+    async def is_outdated(self) -> bool:
+        """Whether documents, lists and ratings were made by the rules of another version."""
+        async with self._database.reading() as view:
+            return await view.number("SELECT derived FROM store") != DERIVED
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """`listener` hears of entries appended from now on; see `Appended`."""
@@ -201,45 +215,13 @@ class Store(
         checked = [one for part, _ in done for one in part]
         return checked, [refusal for _, part in done for refusal in part]
 
-    async def _author(
-        self,
-        write: Writing,
-        document: DocumentId,
-        edit: Callable[[Editor], None],
-        signer: Signer,
-        auth_heads: tuple[bytes, ...],
-    ) -> SignedEntry | None:
-        device = signer.device.public
-        works = await self._materialiser.works(write, [document])
-        work = works.get(document) or Work(document, None)
-        ((_, validity),) = await self._materialiser.judge(write, [work])
-        _check_own_chain(work, validity.valid, device)
-        opened = await self._materialiser.open(write, work, validity, device)
-        raw = await self._materialiser.workers.run(opened.change, edit)
-        if raw is None:
-            return None
-        prev = next((id for id in reversed(validity.valid) if work.held[id].device == device), None)
-        last = await write.number("SELECT timestamp FROM authored WHERE device = ?", (device,))
-        timestamp = max(tai_from_unix_us(self._clock_us()), last + 1)
-        await write.run("INSERT OR REPLACE INTO authored VALUES (?, ?)", (device, timestamp))
-        return sign_change(
-            raw, document, signer=signer, prev=prev, auth_heads=auth_heads, timestamp=timestamp
-        )
-
     def _tell(self, arrivals: Arrivals) -> None:
         for event in events(arrivals):
             self.appended.tell(event)
 
 
-def _check_own_chain(work: Work, valid: Sequence[bytes], device: bytes) -> None:
-    """Writing on top of what does not count would use a sequence number twice."""
-    counted = {work.held[id].seq for id in valid if work.held[id].device == device}
-    lost = {one.seq for one in work.held.values() if one.device == device} - counted
-    if lost:
-        raise StorageError(
-            f"Changes {sorted(lost)} of this device to this record do not count any more, so it "
-            "cannot go on writing here: use a new device key."
-        )
+def _check_own(entries: Sequence[SignedEntry], capabilities: CapabilityCache) -> list[CheckedEntry]:
+    return [check_entry(one, capabilities) for one in entries]
 
 
 def _check_each(
@@ -271,4 +253,7 @@ async def open_store(
     """
     with open_workers() as workers:
         async with open_database(path, on_step=on_step) as database:
-            yield Store(database, clock_us, Materialiser(project, workers))
+            store = Store(database, clock_us, Materialiser(project, workers))
+            if await store.is_outdated():
+                await store.rematerialise()
+            yield store

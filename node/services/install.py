@@ -6,6 +6,7 @@
 Until that last step nothing that is installed has changed, so a failure needs no undoing.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from msgspec import Struct
 from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
+from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey
 from node.errors import Conflict, Fault, NotFound, Rejected, Unverified
 from node.identity import Identity
@@ -30,8 +32,11 @@ from registry.lockfile import Lock
 from registry.names import parse_module_name
 from registry.plan import Placed, needed_by
 from registry.wasm.verdict import Policy
+from storage.errors import StorageError
 from storage.installed import InstallChanges, Installed
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
@@ -205,8 +210,11 @@ def _orphans(installed: dict[str, Installed]) -> set[str]:
 
 
 async def _count(node: Installer, id: str) -> None:
-    """Only where the person opted in: it tells what they run."""
+    """Only where the person opted in: it tells what they run. What failed is not counted later."""
     name = parse_module_name(id)
     author = AuthorKey(decode_did_key(node.identity.did))
     document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
-    await node.store.commit(document, ratings.count_install, node.identity.signer)
+    try:
+        await node.store.commit(document, ratings.count_install, node.identity.signer)
+    except (CrdtError, StorageError) as error:  # it is installed all the same
+        log.warning("the installation of %s is not counted: %s", id, error)

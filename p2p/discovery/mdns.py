@@ -139,12 +139,25 @@ class Mdns:
         ) -> None:
             is_news = state_change is not ServiceStateChange.Removed
             is_own = name.startswith(f"{self._own.instance}.")
-            is_busy = name in self._resolving or len(self._resolving) >= RESOLVING_MAX
-            if is_news and not is_own and not is_busy:
+            if not is_news or is_own or self._knows(zeroconf, name):
+                return
+            if name not in self._resolving and len(self._resolving) < RESOLVING_MAX:
                 self._resolving.add(name)
                 tasks.create_task(self._resolve(zeroconf, name), name="resolve a found peer")
 
         return AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[changed])
+
+    def _knows(self, zeroconf: Zeroconf, name: str) -> bool:
+        """Tells of a peer that said all at once, as honest ones do: nothing is to be asked."""
+        try:
+            info = AsyncServiceInfo(SERVICE, name)
+            is_known = info.load_from_cache(zeroconf)
+        except (ValueError, ZeroconfError) as error:
+            LOG.debug("%r cannot be a peer: %r", name, error)
+            return True
+        if is_known and (hint := self._hint(info)):
+            self._found(hint)
+        return is_known
 
     async def _resolve(self, zeroconf: Zeroconf, name: str) -> None:
         try:

@@ -70,6 +70,13 @@ def test_of_a_huge_file_only_the_end_is_read(tmp_path: Path) -> None:
     assert spool.read(str(tmp_path)) == [slip()]
 
 
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / spool.FILE)
+    for use in (lambda: spool.read(str(tmp_path)), lambda: spool.put(str(tmp_path), slip())):
+        with pytest.raises(OSError, match="seek"):
+            use()
+
+
 def test_a_lock_that_stays_taken_is_given_up(tmp_path: Path) -> None:
     with spool.locked(str(tmp_path)), pytest.raises(TimeoutError):
         spool.put(str(tmp_path), slip())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt import rollover
 from tests.simulation.life import Life, ids_held, living, records, store_of
 
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
@@ -17,8 +18,11 @@ COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "25"))
 ONCE_FAILED = (207, 230)
 
 
-async def live(seed: int, folder: Path) -> Life:
-    """One seed to its end, with all that must hold on the way and there."""
+async def live(seed: int, folder: Path, *, epoch_min: int = 0) -> Life:
+    """One seed to its end, with all that must hold on the way and there.
+
+    Some record has reached epoch `epoch_min` by then.
+    """
     async with living(seed, folder) as life:
         await life.go_through_it()
         await life.heal()
@@ -31,6 +35,8 @@ async def live(seed: int, folder: Path) -> Life:
         shown = await records(life.honest[0])
         await store_of(life.honest[0]).rematerialise()
         assert await records(life.honest[0]) == shown, "made anew from its entries, it differs"
+        rows = await store_of(life.honest[0]).documents(limit=1_000)
+        assert max((row.id.epoch for row in rows), default=0) >= epoch_min
     return life
 
 
@@ -38,6 +44,18 @@ async def live(seed: int, folder: Path) -> Life:
 async def test_in_the_end_all_hold_and_show_the_same(seed: int, tmp_path: Path) -> None:
     print(f"seed {seed}")
     life = await live(seed, tmp_path)
+    assert life.comparisons > 0
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + max(5, COUNT // 5)))
+async def test_so_it_does_where_records_roll_over(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same lives, in which a record goes on in a new epoch after every few changes."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", 3)
+    life = await live(
+        seed, tmp_path, epoch_min=int(seed == 0)
+    )  # not in every life, but in this one
     assert life.comparisons > 0
 
 

@@ -4,18 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
-from crdt.authority import Held
+from crdt.authority import OPS_MAX, Held, Validity
 from crdt.capability import CapabilityCache
 from crdt.change import check_entry
 from crdt.document import Editor
 from storage.listing import Listing
 from storage.materialise import (
+    LOADED_MAX,
     SAVED_CHANGES_MIN,
     TAGS_MAX,
+    Built,
     Work,
     build,
+    groups,
     is_incremental,
     judge,
+    load,
 )
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, named, project, rated, tagged
@@ -33,16 +37,21 @@ def work_of(count: int) -> Work:
     return work
 
 
+def built_of(work: Work) -> Built:
+    validity = judge(work)
+    return build(work, validity, load(work, validity), project)
+
+
 def test_a_saved_document_is_only_a_shortcut() -> None:
     earlier, work = work_of(SAVED_CHANGES_MIN), work_of(SAVED_CHANGES_MIN + 3)
-    whole = build(work, judge(work), project)
-    saved = build(earlier, judge(earlier), project).saved
+    whole = built_of(work)
+    saved = built_of(earlier).saved
     assert saved is not None
     short = Work(CLOCK, 1, work.held, {}, frozenset(earlier.held), saved)
     assert not is_incremental(short, judge(short)), "the new changes are not in memory"
     short.raws = {id: raw for id, raw in work.raws.items() if id not in earlier.held}
     assert is_incremental(short, judge(short))
-    built = build(short, judge(short), project)
+    built = built_of(short)
     assert (built.value, built.heads, built.changes, built.projection) == (
         whole.value,
         whole.heads,
@@ -53,16 +62,41 @@ def test_a_saved_document_is_only_a_shortcut() -> None:
 
 def test_a_saved_document_that_is_damaged_is_not_needed() -> None:
     work = work_of(SAVED_CHANGES_MIN)
-    whole = build(work, judge(work), project)
+    whole = built_of(work)
     work.saved, work.counted = b"damaged", frozenset(work.held)
-    assert build(work, judge(work), project).value == whole.value
+    assert built_of(work).value == whole.value
 
 
 def test_a_short_document_is_not_saved() -> None:
     work = work_of(SAVED_CHANGES_MIN - 1)
-    built = build(work, judge(work), project)
+    built = built_of(work)
     assert built.saved is None
     assert isinstance(built.projection, Listing)
+
+
+@pytest.mark.parametrize(
+    ("ops", "sizes"),
+    [
+        ([], []),
+        ([3] * (2 * LOADED_MAX + 1), [LOADED_MAX, LOADED_MAX, 1]),
+        ([OPS_MAX, 1, OPS_MAX - 1, 1, OPS_MAX], [1, 2, 1, 1]),
+    ],
+)
+def test_a_group_is_small_in_documents_and_in_operations(ops: list[int], sizes: list[int]) -> None:
+    judged = [
+        (Work(CLOCK, number), Validity((), {}, frozenset(), frozenset(), count))
+        for number, count in enumerate(ops)
+    ]
+    found = list(groups(judged))
+    assert [len(group) for group in found] == sizes
+    assert [one for group in found for one in group] == judged
+
+
+async def test_documents_that_come_together_are_all_listed(store: Store) -> None:
+    many = [ALICE.publishes(f"io.alice.n{n}", named(str(n))) for n in range(2 * LOADED_MAX + 1)]
+    assert len((await store.receive(many, source="peer")).added) == len(many)
+    names = {row.listing.name for row in (await store.listings()).rows}
+    assert names == {str(n) for n in range(len(many))}
 
 
 @pytest.mark.parametrize(

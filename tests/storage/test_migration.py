@@ -107,9 +107,10 @@ def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
+            "DROP TABLE petname;"
             "DROP INDEX document_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"
-            "ALTER TABLE document DROP COLUMN is_open;"
+            "ALTER TABLE document DROP COLUMN carried;"
             "ALTER TABLE store DROP COLUMN derived;"
             "PRAGMA user_version = 1;"
         )
@@ -131,3 +132,18 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
     assert rows(path, "SELECT prev FROM entry ORDER BY number LIMIT 3") == chain
     assert chain == [(None,), (entries[0].id,), (entries[1].id,)]
     assert (tmp_path / "p.db.before-0002").exists()
+
+
+async def test_what_other_rules_derived_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await store.receive([ALICE.publishes("io.alice.clock", named("clock"))], source="alice")
+        assert not await store.is_outdated()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE listing SET name = 'as it was before'")
+        database.execute("UPDATE store SET derived = 0")
+        database.commit()
+    for _ in range(2):
+        async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+            assert [row.listing.name for row in (await store.listings()).rows] == ["clock"]
+            assert not await store.is_outdated()

@@ -11,19 +11,25 @@ import pytest
 import pytest_asyncio
 
 from crdt.area import Area
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
 from crdt.document import Editor
-from crdt.keys import COMMONS
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
+from node.config import Config, ModulesConfig
 from node.events import Event
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
+from registry import ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
-from registry.names import parse_module_name
+from registry.names import ModuleName, parse_module_name
 from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, decode_statement, sign_release
 from tests.node.modules import ADD, calling, manifest, new_module, wasm
 from tests.node.parts import Alice, open_alice
+from tests.storage.people import Person
 
 ADDER, DOUBLER = "org.example.add", "org.example.double"
 
@@ -232,7 +238,10 @@ async def test_what_is_installed_stays_when_its_author_signs_other_bytes(
     assert "other bytes" in warning
     body = {"id": ADDER, "export": "add", "args": [2, 3]}
     answer = await alice.client.post("/api/run", json=body)
-    assert (answer.status_code, answer.json().get("results")) == (200, [5])
+    assert (answer.status_code, answer.json().get("results")) == (
+        200,
+        [{"type": "i32", "value": 5}],
+    )
     assert (await install(alice, f"{ADDER}@=1.0.0"))["lock"] == lock
     frozen: dict[str, object] = {"requirements": [], "lock": lock, "frozen": True}
     refused = await bob.client.post("/api/install", json=frozen)
@@ -249,6 +258,32 @@ async def test_a_version_that_changed_since_it_was_listed_is_not_admitted(
     await give(bob, alice)
     now = await admitted(alice.node.store, listed)
     assert [one.version for one in now.versions] == ["1.1.0"]
+
+
+async def test_what_is_installed_is_said_even_where_it_cannot_be_counted(
+    tmp_path: Path, bob: Alice
+) -> None:
+    """After a restored backup her device signed two changes with one number, so one of them fell
+    and it cannot go on writing there; the installation was done by then."""
+    config = Config(modules=ModulesConfig(count_installs=True))
+    async with open_alice(tmp_path / "counting", config=config) as alice:
+        did = await shared(alice, bob)
+        me = alice.node.identity
+        name = ModuleName(did, ADDER)
+        author = AuthorKey(decode_did_key(me.did))
+        document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+        me_as_person = Person(SigningKey.from_seed(bytes(32)), me.signer)
+        lost = me_as_person.writes(document, *(ratings.rate(5, "", now_us=at) for at in (1, 2)))
+        others = (
+            me_as_person.writes(document, ratings.rate(4, "", now_us=at)) for at in range(100)
+        )
+        stands = next(
+            one for (one,) in others if one.entry.payload_digest < lost[0].entry.payload_digest
+        )
+        await alice.node.store.receive([*lost, stands], source="backup")
+        result = await install(alice, ADDER)
+        assert [one["id"] for one in result["installed"]] == [f"{did}/{ADDER}"]
+        assert await versions(alice) == {ADDER: "1.1.0"}
 
 
 async def test_two_authors_of_one_id(alice: Alice, bob: Alice) -> None:

@@ -167,7 +167,9 @@ async def test_what_is_signed_knows_no_petname(alice: Alice, bob: Alice, tmp_pat
         await install(dora, DOUBLER)
         assert await versions(dora) == {ADDER: "1.0.0", DOUBLER: "1.0.0"}
         run = {"id": DOUBLER, "export": "double", "args": [21]}
-        assert (await dora.client.post("/api/run", json=run)).json()["results"] == [42]
+        assert (await dora.client.post("/api/run", json=run)).json()["results"] == [
+            {"type": "i32", "value": 42}
+        ]
         assert await names(dora) == {}
 
 
@@ -226,7 +228,9 @@ async def test_a_petname_stands_wherever_an_author_does(alice: Alice, bob: Alice
     result = await install(alice, f"{name}@^1")
     assert result["lock"]["requirements"] == {f"{did}/{ADDER}": "^1"}
     run = {"id": name, "export": "add", "args": [1, 2]}
-    assert (await alice.client.post("/api/run", json=run)).json()["results"] == [3]
+    assert (await alice.client.post("/api/run", json=run)).json()["results"] == [
+        {"type": "i32", "value": 3}
+    ]
     gone = await alice.client.post("/api/uninstall", json={"ids": [name]})
     assert gone.json()["removed"] == [{"id": f"{did}/{ADDER}", "version": "1.0.0"}]
 

@@ -102,6 +102,29 @@ async def test_a_forged_name_does_not_end_the_search(monkeypatch: pytest.MonkeyP
             node.cancel()
 
 
+async def test_names_that_lead_nowhere_keep_nobody_from_being_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is asked about for some seconds; whoever says all in one packet need not wait."""
+    kind = f"_{secrets.token_hex(7)}"
+    monkeypatch.setattr(mdns, "SERVICE", f"{kind}._tcp.local.")
+    monkeypatch.setattr(mdns, "RESOLVE_MS", 1_000 * FOUND_S)
+    monkeypatch.setattr(mdns, "RESOLVING_MAX", 3)
+    finds: asyncio.Queue[Hint] = asyncio.Queue()
+    async with asyncio.timeout(FOUND_S / 2), asyncio.TaskGroup() as tasks:
+        alice = Mdns(announcement("Al", 4712, ""), finds.put_nowait)
+        nodes = [tasks.create_task(alice.run())]
+        while len(alice._resolving) < 3:  # pyright: ignore[reportPrivateUsage]  until she is busy
+            for number in range(3):
+                say_to_all(forged_pointer(kind.encode(), b"nowhere %d" % number))
+            await asyncio.sleep(0.05)
+        bob = Mdns(announcement("Bob", 4713, ""), lambda hint: None)
+        nodes.append(tasks.create_task(bob.run()))
+        assert (await finds.get()).addresses == ("127.0.0.1:4713",)
+        for node in nodes:
+            node.cancel()
+
+
 async def test_a_machine_that_joins_another_network_is_found_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,262 @@
+"""A record that has lived long goes on in a new epoch, and nobody who reads it notices."""
+
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crdt import authority, rollover
+from crdt.area import Area
+from crdt.change import DocumentId, SignedEntry, sign_change
+from crdt.document import Document, Editor, skeleton_for
+from crdt.keys import COMMONS
+from crdt.order import Bounds
+from crdt.preflight import read_change
+from crdt.rollover import CARRIED, CHANGES_FULL, OPS_FULL
+from storage.epochs import LATE
+from storage.errors import StorageError
+from storage.store import Store, open_store
+from tests.crdt import bombs
+from tests.storage.people import ALICE, BOB, NOW_US, Person, named, person, project, rated
+
+CLOCK = ALICE.document("io.alice.clock")
+PHONE: Person = person(1, device=7)
+SKELETON = skeleton_for("pub", "mod")
+TARGET = f"{ALICE.did}/io.alice.clock"
+FULL = 5
+
+
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncGenerator[Store]:
+    """Somebody else's store."""
+    async with open_store(
+        tmp_path / "other.db", project=project, clock_us=lambda: NOW_US
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records roll over after `FULL` changes."""
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+
+
+async def everything(store: Store) -> list[SignedEntry]:
+    return await store.entries(COMMONS, await store.ids(COMMONS, Area(), Bounds(), 10_000))
+
+
+async def names(store: Store) -> list[str]:
+    return [row.listing.name for row in (await store.listings("module", sort="name")).rows]
+
+
+async def epoch(store: Store, document: DocumentId = CLOCK) -> int:
+    state = await store.read(document)
+    assert state is not None
+    return state.id.epoch
+
+
+def chain(size: int, ops: int = 1) -> list[SignedEntry]:
+    """So many changes of alice's laptop, without the cost of editing."""
+    device = ALICE.signer.device
+    entries: list[SignedEntry] = []
+    parent, op = SKELETON.hash, SKELETON.max_op
+    for seq in range(1, size + 1):
+        make = bombs.set_root if ops == 1 else partial(bombs.long_list, ops - 1)
+        raw = make(actor=device.public, seq=seq, start_op=op + 1, dependencies=[parent])
+        parent, op = read_change(raw).hash, read_change(raw).max_op
+        prev = entries[-1].id if entries else None
+        entries.append(sign_change(raw, CLOCK, signer=ALICE.signer, prev=prev, timestamp=seq))
+    return entries
+
+
+async def test_a_record_of_2000_changes_goes_on_in_the_next_epoch(store: Store) -> None:
+    await store.receive(chain(CHANGES_FULL - 1), source="backup")
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    assert await epoch(store) == 0
+    done = await store.commit(CLOCK, named("better clock"), ALICE.signer)
+    assert done is not None
+    state = await store.read(CLOCK)
+    assert state is not None
+    assert state.id == replace(CLOCK, epoch=1)
+    assert state.value["head"] == {"name": "better clock"}
+    assert state.value["k"] == 5  # what the chain wrote came over
+    assert await names(store) == ["better clock"]
+    rows = await store.documents()
+    assert [(row.id.epoch, row.changes) for row in rows] == [(0, CHANGES_FULL), (1, 3)]
+    assert not await store.refused()
+
+
+async def test_many_operations_roll_a_record_over_too(store: Store) -> None:
+    await store.receive(chain(4, ops=OPS_FULL // 4), source="backup")
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    assert await epoch(store) == 1
+    assert await names(store) == ["clock"]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_life_of_many_epochs_reads_as_one_record(store: Store, other: Store) -> None:
+    for number in range(4 * FULL):
+        await store.commit(CLOCK, named(f"clock {number}", **{f"k{number}": number}), ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    head = state.value["head"]
+    assert isinstance(head, dict)
+    assert head == {"name": f"clock {4 * FULL - 1}"} | {f"k{n}": n for n in range(4 * FULL)}
+    assert state.id.epoch > 2
+    assert await names(store) == [f"clock {4 * FULL - 1}"]
+    assert (await store.counts()).records == {"module": 1}
+    # Anybody who gets the entries, in any order, sees the same.
+    entries = await everything(store)
+    Random(7).shuffle(entries)
+    for at in range(0, len(entries), 3):
+        await other.receive(entries[at : at + 3], source="alice")
+    for each in (store, other):
+        for _ in range(2):
+            assert await each.read(CLOCK) == state
+            (row,) = (await each.listings()).rows
+            assert json.loads(row.listing.fields) == head
+            await each.rematerialise()
+        assert not await each.refused()
+
+
+@pytest.mark.usefixtures("soon")
+async def test_half_a_roll_over_shows_nobody_half_a_record(store: Store, other: Store) -> None:
+    for number in range(FULL):
+        value = {f"k{number}": "x" * 15_000}
+        await store.commit(CLOCK, named(f"clock {number}", **value), ALICE.signer)
+    await store.commit(CLOCK, named("after"), ALICE.signer)
+    entries = await everything(store)
+    old = [one for one in entries if one.entry.path[3] == bytes(4)]
+    new = [one for one in entries if one not in old]
+    assert (len(old), len(new)) == (FULL, 5)
+    await other.receive([*new[:3], *old], source="alice")
+    assert (await names(other), await epoch(other)) == ([f"clock {FULL - 1}"], 0)
+    await other.receive(new[3:4], source="alice")
+    assert (await names(other), await epoch(other)) == ([f"clock {FULL - 1}"], 1)
+    await other.receive(new[4:], source="alice")
+    assert await names(other) == ["after"]
+    # The new epoch alone is enough to show the record.
+    assert (await other.counts()).records == {"module": 1}
+
+
+@pytest.mark.usefixtures("soon")
+async def test_all_of_a_roll_over_is_told_at_once(store: Store) -> None:
+    told: list[int] = []
+    store.subscribe(lambda event: told.append(len(event.ids)))
+    for number in range(FULL + 1):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    assert told == [1] * FULL + [3]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_came_too_late_is_kept_and_told(store: Store, other: Store) -> None:
+    """The phone was away, and wrote to an epoch that the laptop has left."""
+    for number in range(FULL):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    await other.receive(await everything(store), source="laptop")
+    await store.commit(CLOCK, named("of the laptop"), ALICE.signer)
+    # The phone's node rolls over as well; so the late change is made as by a slower one.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollover, "CHANGES_FULL", 100)
+        await other.commit(CLOCK, named("of the phone"), PHONE.signer)
+    await other.receive(await everything(store), source="laptop")
+    await store.receive(await everything(other), source="phone")
+    for each in (store, other):
+        assert await names(each) == ["of the laptop"]
+        (refused,) = await each.refused()
+        assert (refused.refusal.code, refused.refusal.where) == (LATE, "/pub/mod/io.alice.clock")
+    await other.commit(CLOCK, named("again of the phone"), PHONE.signer)
+    assert await names(other) == ["again of the phone"]
+    assert await epoch(other) == 1
+
+
+@pytest.mark.usefixtures("soon")
+async def test_two_devices_roll_over_while_apart(store: Store, other: Store) -> None:
+    for number in range(FULL):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    await other.receive(await everything(store), source="laptop")
+    await store.commit(CLOCK, lambda editor: editor.put(("head", "laptop"), 1), ALICE.signer)
+    await other.commit(CLOCK, lambda editor: editor.put(("head", "phone"), 2), PHONE.signer)
+    await other.receive(await everything(store), source="laptop")
+    await store.receive(await everything(other), source="phone")
+    states = [await each.read(CLOCK) for each in (store, other)]
+    assert states[0] == states[1]
+    assert states[0] is not None
+    assert states[0].value["head"] == {"name": f"clock {FULL - 1}", "laptop": 1, "phone": 2}
+    assert not await store.refused()
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_edit_that_fails_rolls_nothing_over(store: Store) -> None:
+    for number in range(FULL):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+
+    def breaks(editor: Editor) -> None:
+        editor.put(("head", "name"), "half")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await store.commit(CLOCK, breaks, ALICE.signer)
+    assert await store.commit(CLOCK, named(f"clock {FULL - 1}"), ALICE.signer) is None
+    assert await epoch(store) == 0
+    assert len(await everything(store)) == FULL
+
+
+async def test_what_has_no_room_to_grow_stays_until_it_is_full(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+    monkeypatch.setattr(rollover, "PLACES_MAX", 3)
+    monkeypatch.setattr(authority, "CHANGES_MAX", FULL + 2)
+    for number in range(FULL + 2):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    assert await epoch(store) == 0
+    with pytest.raises(StorageError, match="over-limit"):
+        await store.commit(CLOCK, named("too much"), ALICE.signer)
+    assert await names(store) == [f"clock {FULL + 1}"]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_epoch_that_falls_gives_the_record_back(store: Store) -> None:
+    """Alice's copied key opened epoch 1 twice: where that branch falls, epoch 0 is shown again."""
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    (old,) = await everything(store)
+    heads = read_change(old.payload[69:]).hash
+    place, device = replace(CLOCK, epoch=1), PHONE.signer.device
+
+    def first(edit: bytes | str) -> SignedEntry:
+        draft = Document.open("pub", "mod", device.public)
+        key = (CARRIED,) if isinstance(edit, bytes) else ("head", "name")
+        raw = draft.change(lambda editor: editor.put(key, edit))
+        assert raw is not None
+        return sign_change(raw, place, signer=PHONE.signer, prev=None, timestamp=1)
+
+    opening = first(heads)
+    digest = opening.entry.payload_digest
+    fallen = next(
+        one
+        for one in (first(f"twin {number}") for number in count())
+        if one.entry.payload_digest < digest
+    )
+    await store.receive([opening], source="phone")
+    assert (await names(store), await epoch(store)) == ([""], 1)
+    await store.receive([fallen], source="phone")
+    assert (await names(store), await epoch(store)) == (["clock"], 0)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_ratings_roll_over_and_count_once(store: Store, other: Store) -> None:
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    rating = BOB.document(TARGET, cls="rate")
+    for number in range(2 * FULL):
+        await store.commit(rating, rated(number % 5 + 1, installs=number), BOB.signer)
+    await other.receive(await everything(store), source="peer")
+    for each in (store, other):
+        (row,) = (await each.listings("module")).rows
+        assert (row.stars_sum, row.stars_count, row.installs) == (5, 1, 2 * FULL - 1)
+        assert len(await each.ratings(TARGET)) == 1
