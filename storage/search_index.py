@@ -35,7 +35,7 @@ HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and free
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
 BATCH_DELAY_S = 0.4  # changes gather for one commit; what is published is found within a second
 RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
-PAGE_MAX = 100
+PAGE_MAX = 1_000
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
 # What tantivy raises where files are missing, damaged or cannot be written, and on a dead writer.

@@ -135,6 +135,16 @@ async def test_pages_neither_overlap_nor_skip(
     assert seen == [hit.row.number for hit in whole.hits]
 
 
+async def test_a_page_is_as_long_as_was_asked_for(store: Store, index: SearchIndex) -> None:
+    many = [ALICE.publishes(f"io.many.{n}", named(f"many {n}", at=n)) for n in range(130)]
+    await store.receive(many, source="peer")
+    await index.catch_up()
+    for words in ("many", ""):
+        page = await index.search(words, kind="module", limit=1_000)
+        assert (len(page.hits), page.next) == (page.total, None)
+        assert page.total >= 130
+
+
 async def test_a_cursor_of_something_else_is_refused(index: SearchIndex) -> None:
     page = await index.search("clock", limit=1)
     assert page.next is not None
