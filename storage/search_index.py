@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 
 import tantivy
 
+from storage.appended import AppendedEvent
 from storage.errors import BrokenIndex, StorageError
 from storage.listings import Changed, ListedRow, Sort
 from storage.part import in_bounds
@@ -29,7 +30,7 @@ from storage.search_query import (
     search,
     to_document,
 )
-from storage.store import Store
+from storage.store import SELF, Store
 
 HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
@@ -75,6 +76,8 @@ class SearchIndex:
         self._writer: tantivy.IndexWriter
         self._owner = b""
         self._seq = 0
+        self._own_told = 0  # what this node wrote itself, in events: a search waits for it
+        self._own_shown = 0
 
     async def search(
         self,
@@ -89,6 +92,7 @@ class SearchIndex:
     ) -> Hits:
         """Records that match. Without words: a listing, newest first.
 
+        What this node wrote before is found; what came from others, once the index has followed.
         Raises `BadCursor`, or `BrokenIndex` where files of the index are lost.
         """
         size = in_bounds(limit, PAGE_MAX)
@@ -99,6 +103,8 @@ class SearchIndex:
             )
             total = await self._store.count_listings(kind, author=author, tag=tags)
             return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
+        if self._own_shown < self._own_told:
+            await self.show_all()
         wanted = Wanted(text, kind, author, tuple(tags), sort, self._store.horizon_us())
         try:
             found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
@@ -142,6 +148,17 @@ class SearchIndex:
                 await asyncio.sleep(BATCH_DELAY_S)
         finally:
             unsubscribe()
+
+    def hear(self, event: AppendedEvent) -> None:
+        """What was appended to the store, by whom."""
+        self._own_told += event.source == SELF
+
+    async def show_all(self) -> None:
+        """Searches see what the store holds now, if the index can be written at all."""
+        told = self._own_told
+        with suppress(BrokenIndex):  # `follow` tries again
+            await self.catch_up()
+        self._own_shown = max(self._own_shown, told)
 
     async def catch_up(self) -> int:
         """Takes in what changed since the last time; gives how many documents.
@@ -263,9 +280,11 @@ async def open_search_index(home: Path, store: Store) -> AsyncGenerator[SearchIn
     with ThreadPoolExecutor(1, thread_name_prefix="search-index") as thread:
         index = SearchIndex(home, store, thread)
         await index.open()
+        unsubscribe = store.subscribe(index.hear)
         try:
             yield index
         finally:
+            unsubscribe()
             await asyncio.shield(index.close())
 
 

@@ -165,6 +165,20 @@ async def test_it_follows_the_store(store: Store, index: SearchIndex) -> None:
     assert names(await index.search("renamed")) == ["renamed"]
 
 
+async def test_what_this_node_wrote_is_found_at_once(store: Store, index: SearchIndex) -> None:
+    for name in ("first", "second"):
+        edit = named(name, description="same record, other name")
+        await store.commit(ALICE.document("io.alice.timer"), edit, ALICE.signer)
+        assert names(await index.search(name)) == [name]
+
+
+async def test_what_others_wrote_keeps_no_search_waiting(store: Store, index: SearchIndex) -> None:
+    await store.receive([BOB.publishes("io.bob.late", named("late"))], source="bob")
+    assert names(await index.search("late")) == []
+    await index.catch_up()
+    assert names(await index.search("late")) == ["late"]
+
+
 async def test_ratings_move_what_is_sorted_by_them(store: Store, index: SearchIndex) -> None:
     target = f"{ALICE.did}/io.alice.neural-field"
     await store.receive(BOB.writes(BOB.document(target, cls="rate"), rated(5, 7)), source="bob")
@@ -246,6 +260,9 @@ async def test_while_it_cannot_be_written_it_is_behind_and_goes_on(
     await store.receive([BOB.publishes("io.bob.late", named("late clock"))], source="bob")
     with pytest.raises(BrokenIndex):
         await index.catch_up()
+    edit = named("timer", description="of mine")
+    await store.commit(ALICE.document("io.alice.timer"), edit, ALICE.signer)
+    assert names(await index.search("late")) == []  # an answer, if an old one
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         caught_up: asyncio.Queue[int] = asyncio.Queue(10)
         follower = group.create_task(index.follow(caught_up.put_nowait))

@@ -35,8 +35,10 @@ async def disconnect_peer(node: Node, call: Call[NoQuery, None]) -> Response:
 
 
 async def sync_now(node: Node, call: Call[NoQuery, SyncWanted]) -> SyncReports:
-    """Compare with every connected peer now, and fetch what is missing."""
-    return SyncReports(tuple(await node.network.sync(call.body.timeout_s)))
+    """Compare with every connected peer now, and fetch what is missing; then searches find it."""
+    reports = await node.network.sync(call.body.timeout_s)
+    await node.index.show_all()
+    return SyncReports(tuple(reports))
 
 
 async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:

@@ -51,7 +51,6 @@ async def test_published_then_listed_and_read(alice: Alice) -> None:
 
 async def test_search_finds_it(alice: Alice) -> None:
     await alice.client.post("/api/modules", json=new_module())
-    await alice.search_sees_it()
     answer = (await alice.client.get("/api/search", params={"q": "adds numbers"})).json()
     assert [hit["name"] for hit in answer["results"]] == ["add"]
     assert answer["results"][0]["version"] == "1.0.0"
@@ -226,6 +225,17 @@ async def test_who_claims_the_future_is_not_the_newest(alice: Alice, tmp_path: P
     for query in ("", "&q=numbers"):
         page = (await alice.client.get(f"/api/search?sort=recent{query}")).json()
         assert [one["id"].rpartition("/")[2] for one in page["results"]] == wanted
+
+
+async def test_after_a_sync_searches_find_what_came(alice: Alice, tmp_path: Path) -> None:
+    async with open_alice(tmp_path / "bob") as bob:
+        await bob.client.post("/api/modules", json=new_module())
+        ids = await bob.node.store.ids(COMMONS, Area(), Bounds())
+        entries = await bob.node.store.entries(COMMONS, ids)
+    await alice.node.store.receive(entries, source="bob")
+    assert (await alice.client.post("/api/sync", json={"timeout_s": 1})).status_code == 200
+    found = (await alice.client.get("/api/search?q=numbers")).json()
+    assert [one["name"] for one in found["results"]] == ["add"]
 
 
 async def test_pages_neither_overlap_nor_skip(alice: Alice) -> None:
