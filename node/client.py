@@ -231,7 +231,9 @@ def platform_home() -> str:
 
 
 def not_running(home: str) -> Failure:
-    where = "" if home == platform_home() else f"--home {home} "
+    import shlex
+
+    where = "" if home == platform_home() else f"--home {shlex.quote(home)} "
     detail = f"Start it with: panspermia {where}up"
     return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -276,7 +277,8 @@ def print_end(demo: Demo, seconds: float, *, kept: bool) -> None:
     say(f"Every step held, in {seconds:.1f} s.", fg="green", bold=True)
     if kept:
         for node in demo.nodes:
-            say(f"{node.name}: {node.ready['api']}  (panspermia --home {node.home} down)")
+            home = quote(str(node.home))
+            say(f"{node.name}: {node.ready['api']}  (panspermia --home {home} down)")
 
 
 def without_event(ready: Json) -> Json:

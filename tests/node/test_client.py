@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -137,6 +138,14 @@ def test_a_node_that_was_killed_is_not_running(tmp_path: Path) -> None:
             ask(find_client(str(tmp_path)), "/x")
         assert failed.value.exit == 3
         assert f"--home {tmp_path}" in failed.value.problem["detail"]
+
+
+def test_the_hint_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    home = str(tmp_path / "my home; its $(name)")
+    with pytest.raises(Failure) as failed:
+        find_client(home)
+    (line,) = str(failed.value.problem["detail"]).splitlines()
+    assert shlex.split(line.partition(": ")[2]) == ["panspermia", "--home", home, "up"]
 
 
 def test_homes(tmp_path: Path) -> None:
