@@ -21,7 +21,7 @@ from crdt.blob import BlobId
 from crdt.did import decode_did_key, encode_did_key
 from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, DeviceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
 from node.config import P2pConfig
@@ -40,9 +40,12 @@ from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
+from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
+from storage.errors import StorageError
 from storage.store import Store
 
+REMEMBERED_MAX = 256  # addresses that are tried again after a start
 BACKLOG = 64  # half-open connections the kernel keeps
 
 
@@ -98,7 +101,9 @@ class Peers:
     address: str
     network: Network
     dialler: Dialler
+    store: Store
     clock: Callable[[], float]
+    wall_us: Callable[[], int]
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -125,17 +130,29 @@ class Peers:
 
     async def connect(self, address: str) -> Peer:
         connection = await self.network.connect(address)
-        self.dialler.hint(Hint(encode_did_key(connection.device), (address,), "peer"))
+        told = KnownPeer(
+            address,
+            DeviceKey(connection.device),
+            did_of(connection) or None,
+            "static",
+            self.wall_us(),
+        )
+        self.dialler.hint(hint_of(told))
+        with suppress(StorageError):  # connected all the same; only a restart will not know of it
+            await self.store.remember_peer(told)
         return show_peer(connection, self.clock())
 
     async def disconnect(self, device: str) -> bool:
         try:
-            connection = self.network.connection(decode_did_key(device))
+            key = decode_did_key(device)
         except CrdtError:
             return False
+        connection, addresses = self.network.connection(key), self.dialler.forget(key)
         if connection is not None:
             connection.leave("disconnected", "The other side chose to disconnect.")
-        return connection is not None
+        for address in addresses:
+            await self.store.forget_peer(address)
+        return connection is not None or bool(addresses)
 
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         async with asyncio.TaskGroup() as tasks:
@@ -182,7 +199,7 @@ async def open_peers(
         session,
         store,
         static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
-        wall_us=lambda: time.time_ns() // 1_000,
+        wall_us=wall_us,
         notify=lambda event: tell(events, refusals, event),
         tasks=tasks,
     )
@@ -197,12 +214,25 @@ async def open_peers(
             tasks.create_task(mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
-        yield Peers(str(Address(host, port)), network, dialler, asyncio.get_running_loop().time)
+        for known in await store.known_peers(REMEMBERED_MAX):
+            dialler.hint(hint_of(known))
+        clock = asyncio.get_running_loop().time
+        yield Peers(str(Address(host, port)), network, dialler, store, clock, wall_us)
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
+
+
+def hint_of(known: KnownPeer) -> Hint:
+    """Where a person once connected to."""
+    return Hint(encode_did_key(known.device) if known.device else "", (known.address,), "static")
+
+
+def wall_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1_000
 
 
 def pass_on(network: Network, event: AppendedEvent) -> None:

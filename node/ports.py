@@ -26,7 +26,7 @@ class Network(Protocol):
         ...
 
     async def disconnect(self, device: str) -> bool:
-        """By the device's did:key. False where it is not connected."""
+        """By the device's did:key; it is not called again. False where nothing is known of it."""
         ...
 
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:

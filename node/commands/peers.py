@@ -34,7 +34,8 @@ def peers_command() -> None:
     for seen in known["discovered"]:
         if seen["address"] not in connected:
             who = short_did(seen.get("did") or "somebody")
-            say(f"{printable(who)} at {printable(seen['address'])}, seen by {seen['source']}")
+            how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
+            say(f"{printable(who)} at {printable(seen['address'])}, {how}")
 
 
 def peer_row(peer: Json) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Keeps peers connected: tries the addresses that people configured and that discovery hints at.
+"""Keeps peers connected: tries the addresses that people named and that discovery hints at.
 
-static   for ever, with full-jitter back-off
+static   for ever, with full-jitter back-off, or until it is forgotten
 mdns     `HINT_ATTEMPTS` times, then forgotten until it is announced again
 """
 
@@ -34,6 +34,7 @@ class Found:
     source: Source
     seen_s: float
     last_error: str = ""
+    is_wanted: bool = True
 
 
 class Dialler:
@@ -49,7 +50,7 @@ class Dialler:
     @property
     def found(self) -> Sequence[Found]:
         """The addresses that are tried or connected now."""
-        return tuple(self._found.values())
+        return tuple(found for found in self._found.values() if found.is_wanted)
 
     def hint(self, hint: Hint) -> None:
         """Starts to try the addresses that are not tried yet."""
@@ -57,17 +58,29 @@ class Dialler:
             return
         for text in hint.addresses:
             if known := self._found.get(text):
-                known.seen_s = self._clock()
+                known.seen_s, known.is_wanted = self._clock(), True
+                if hint.source == "static":
+                    known.source = hint.source
             elif len(self._found) < ADDRESSES_MAX or hint.source == "static":
                 self._found[text] = Found(hint.device_did, text, hint.source, self._clock())
                 self._tasks.create_task(self._keep(hint, text), name=f"dial {text}")
+
+    def forget(self, device: bytes) -> Sequence[str]:
+        """Ends the tries at what is said to be `device`, until it is named again; the addresses.
+
+        A session that stands goes on.
+        """
+        meant = [found for found in self.found if device_at(found.device_did) == device]
+        for found in meant:
+            found.is_wanted = False
+        return [found.address for found in meant]
 
     async def _keep(self, hint: Hint, text: str) -> None:
         """Connects, and connects again, until there is no hope left or it is ourselves."""
         found, device = self._found[text], device_of(hint)
         backoff, attempts_left = Backoff(), HINT_ATTEMPTS
         try:
-            while hint.source == "static" or attempts_left:
+            while found.is_wanted and (found.source == "static" or attempts_left):
                 attempts_left -= 1
                 try:
                     began_s = self._clock()
@@ -99,7 +112,11 @@ class Dialler:
 
 def device_of(hint: Hint) -> bytes:
     """The device that is claimed to be there; empty where the hint says nothing of use."""
+    return device_at(hint.device_did)
+
+
+def device_at(did: str) -> bytes:
     try:
-        return decode_did_key(hint.device_did)
+        return decode_did_key(did)
     except CrdtError:
         return b""

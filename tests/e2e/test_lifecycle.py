@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from node.commands.nodes import COMMAND, LocalNode, wait_for
+from node.failure import Json
 from node.text import full_name
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 
@@ -88,6 +89,28 @@ def test_kill_9_while_publishing_leaves_whole_versions_only(
     assert {version["version"] for version in versions} == set(acknowledged)
     for version in acknowledged:
         assert shell(alice, "verify", f"io.test.answer@{version}").code == 0
+
+
+def test_a_peer_that_was_named_is_called_again_after_a_restart(
+    node: StartNode, shell: Shell
+) -> None:
+    alice, bob = node("alice"), node("bob")
+    assert shell(bob, "connect", alice.ready["p2p"]).code == 0
+    bob.kill()
+    bob = node("bob")
+    (peer,) = wait_for("bob to call alice", ARRIVE_S, lambda: peers_of(bob)["peers"] or None)
+    assert peer["address"] == alice.ready["p2p"]
+
+    bob.client.delete(f"/api/peers/{peer['device']}")
+    wait_for("bob to hang up", ARRIVE_S, lambda: not peers_of(bob)["peers"] or None)
+    assert peers_of(bob)["discovered"] == []
+    bob.kill()
+    bob = node("bob")
+    assert peers_of(bob)["discovered"] == []
+
+
+def peers_of(at: LocalNode) -> Json:
+    return at.client.get("/api/peers")
 
 
 def test_secrets_are_for_their_owner_only(node: StartNode) -> None:

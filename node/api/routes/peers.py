@@ -23,12 +23,12 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:
-    """Connect to a node at `host:port`."""
+    """Connect to a node at `host:port`, and again whenever the connection is lost."""
     return await node.network.connect(call.body.address)
 
 
 async def disconnect_peer(node: Node, call: Call[NoQuery, None]) -> Response:
-    """End the session with a device."""
+    """End the session with a device, and forget its addresses."""
     if not await node.network.disconnect(call.path["device"]):
         raise NotFound(f"no connection to {call.path['device']}", code="unknown-peer")
     return Response(status_code=204)
