@@ -258,7 +258,7 @@ class SearchIndex:
             self._writer.wait_merging_threads()
 
     def _open_writer(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # its files follow the umask
         self._index = tantivy.Index(schema(), path=str(self._directory))
         # More threads would make the order of documents differ from one time to the next.
         self._writer = self._index.writer(HEAP_BYTES, num_threads=1)

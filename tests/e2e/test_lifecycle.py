@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -121,6 +121,28 @@ def test_secrets_are_for_their_owner_only(node: StartNode) -> None:
     log = alice.home.parent / "alice.log"
     token = (alice.home / "token").read_text().strip()
     assert token not in log.read_text()
+
+
+def test_a_home_that_others_may_enter_shows_them_nothing(
+    node: StartNode, publish_demo: Publish, tmp_path: Path
+) -> None:
+    home = tmp_path / "alice"
+    home.mkdir()
+    home.chmod(0o755)
+    alice = node("alice")
+    publish_demo(alice)
+    alice.client.get("/api/search", {"q": "soup"})  # the index has files by now
+    assert list(shown_to_others(home)) == []
+
+
+def shown_to_others(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            continue
+        if path.is_dir():
+            yield from shown_to_others(path)
+        else:
+            yield path
 
 
 def test_an_author_moves_to_another_machine(node: StartNode, shell: Shell, tmp_path: Path) -> None:
