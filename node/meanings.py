@@ -240,6 +240,10 @@ NODE: Final[Mapping[str, Meaning]] = {
     "not-allowed": Meaning("Only its owner may do that.", "Ask the owner."),
     "conflict": Meaning("That would contradict what is there.", "The detail says what."),
     "rejected": Meaning("It was understood, and cannot be taken.", "`errors` say why."),
+    "no-node-there": Meaning(
+        "Something answers at that address, but no node, or one of another version.",
+        "Give the port for peers, not the page's: panspermia status, on that machine.",
+    ),
     "unreachable": Meaning(
         "No peer answers there, or none has it.",
         "Look at the address and at the firewall between; `panspermia peers` shows who is there.",

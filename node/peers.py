@@ -25,6 +25,7 @@ from crdt.keys import COMMONS, DeviceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
 from node.config import P2pConfig
+from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
 from node.ports import Progress
@@ -129,7 +130,15 @@ class Peers:
         ]
 
     async def connect(self, address: str) -> Peer:
-        connection = await self.network.connect(address)
+        try:
+            connection = await self.network.connect(address)
+        except RemoteProtocolError as error:
+            why = error.sentence.rstrip(".")
+            detail = (
+                f"what answers at {address} does not talk as a node does: {why}."
+                " A node prints its address for peers when it starts."
+            )
+            raise Unreachable(detail, code="no-node-there") from error
         told = KnownPeer(
             address,
             DeviceKey(connection.device),

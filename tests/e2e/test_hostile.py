@@ -180,6 +180,10 @@ def test_exit_codes(node: StartNode, shell: Shell, publish_demo: Publish, tmp_pa
     assert "io.test.answer" in unsolvable.answer["detail"]
     assert shell(alice, "run", "io.test.answer", "answer").code in (5, 6)
     assert shell(alice, "connect", "127.0.0.1:1").code == 8
+    page = alice.ready["api"].removeprefix("http://")
+    no_node = shell(alice, "connect", page)
+    assert (no_node.code, no_node.answer["code"]) == (8, "no-node-there")
+    assert page in no_node.answer["detail"]
     assert shell(alice, "install", "--frozen", "io.test.answer").code == 5
     assert shell(alice, "search", "--limit", "0").code == 2
     assert shell(alice, "sync", "--wait", "--timeout", "0.2").code == 8
