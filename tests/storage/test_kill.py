@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from crdt.area import Area
+from crdt.blob import manifest_of
 from crdt.keys import COMMONS
 from crdt.order import Bounds
-from storage.store import open_store
+from storage.errors import NotHeld
+from storage.store import Store, open_store
+from tests.storage.killed_writer import BLOB, PLANS
 from tests.storage.people import ALICE, NOW_US, project
 
 STEPS_MAX = 200  # no write has so many; a child that ends by itself ends the loop much earlier
 
 
-def run_child(home: Path, *, stop_at: int) -> tuple[int, list[str]]:
-    """(exit code, the ids it acknowledged)"""
+def run_child(home: Path, *, stop_at: int) -> tuple[int, list[tuple[str, str]]]:
+    """(exit code, what it acknowledged: its kind and its id)"""
     done = subprocess.run(
         [
             sys.executable,
@@ -34,7 +37,8 @@ def run_child(home: Path, *, stop_at: int) -> tuple[int, list[str]]:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode, done.stdout.split()
+    words = done.stdout.split()
+    return done.returncode, list(zip(words[::2], words[1::2], strict=True))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
@@ -50,9 +54,12 @@ async def test_killed_at_every_step_it_keeps_what_it_acknowledged(tmp_path: Path
     raise AssertionError("the child never came to its end")
 
 
-async def check(home: Path, acknowledged: list[str]) -> None:
+async def check(home: Path, told: list[tuple[str, str]]) -> None:
     path = home / "panspermia.db"
+    acknowledged = [id for kind, id in told if kind == "entry"]
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await check_blob(store, [id for kind, id in told if kind == "blob"])
+        await check_installed(store, sum(kind == "plan" for kind, _ in told))
         ids = await store.ids(COMMONS, Area(), Bounds(), 1_000)
         assert {bytes.fromhex(id)[:16] for id in acknowledged} <= set(ids)
         entries = await store.entries(COMMONS, ids)
@@ -69,6 +76,23 @@ async def check(home: Path, acknowledged: list[str]) -> None:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def check_blob(store: Store, acknowledged: list[str]) -> None:
+    blob = manifest_of(BLOB).id
+    assert acknowledged in ([], [blob.hex()])
+    if await store.has_blob(blob):
+        assert await store.read_blob(blob) == BLOB
+    else:
+        assert not acknowledged
+        with pytest.raises(NotHeld):
+            await store.read_blob(blob)
+
+
+async def check_installed(store: Store, acknowledged: int) -> None:
+    """All of a plan, or nothing of it."""
+    held = {one.module: one.version for one in await store.installed_list()}
+    assert held in ({}, *PLANS)[acknowledged : acknowledged + 2]
 
 
 BATCH = 5
