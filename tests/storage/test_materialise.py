@@ -60,6 +60,27 @@ def test_a_saved_document_is_only_a_shortcut() -> None:
     )
 
 
+def test_many_operations_are_not_applied_to_a_long_saved_document() -> None:
+    """That holds the interpreter lock, and so the event loop, twenty times longer than loading."""
+
+    def many(first: int, size: int) -> Callable[[Editor], None]:
+        return named("clock", **{f"k{n}": first + n for n in range(size)})
+
+    cache = CapabilityCache()
+    entries = ALICE.writes(CLOCK, *(many(n, 900) for n in range(SAVED_CHANGES_MIN)), many(99, 900))
+    checked = [check_entry(entry, cache) for entry in entries]
+    *earlier, last = checked
+    whole = Work(CLOCK, 1, raws={one.id: one.raw for one in checked})
+    whole.held = {one.id: Held.of(one) for one in checked}
+    before = Work(CLOCK, 1, raws={one.id: one.raw for one in earlier})
+    before.held = {one.id: Held.of(one) for one in earlier}
+    saved, counted = built_of(before).saved, frozenset(before.held)
+    fresh = Work(CLOCK, 1, whole.held, {last.id: last.raw}, counted, saved)
+    assert not is_incremental(fresh, judge(fresh))
+    fresh.raws = whole.raws
+    assert built_of(fresh).value == built_of(whole).value
+
+
 def test_a_saved_document_that_is_damaged_is_not_needed() -> None:
     work = work_of(SAVED_CHANGES_MIN)
     whole = built_of(work)
