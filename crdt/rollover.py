@@ -9,6 +9,7 @@ readers stay with the old one, so nobody sees half a record. The newest open epo
 What came to the old epoch and is not under those heads stays there, held and told.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -23,6 +24,7 @@ PLACES_MAX = OPS_FULL // 2  # more are not worth carrying: the new epoch would s
 # Of one change that carries: far below what the library compresses or a payload may hold.
 PART_BYTES_MAX = 32_768
 PART_PLACES_MAX = 2_000
+PLACE_BYTES_MAX = 63_500  # of one key and value: what came in one change, save for some heads
 
 _PLACE_BYTES: Final = 16  # what an operation takes beside its key and value, about
 
@@ -66,11 +68,14 @@ def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
 def carry_over(old: Document, new: Document) -> list[bytes]:
     """Writes what `old` holds into `new`; the raw changes, parents first.
 
-    Maps and plain values come over; a text comes as a plain one, and lists, which no record of ours
-    has, stay behind. Raises `Malformed` or `Unusable` where a change is none that peers accept.
+    Maps and plain values come over, a text as a plain one. What no record of ours has stays behind,
+    or whoever put it there would keep the others from going on: lists, texts longer than a change,
+    numbers that are none.
     """
     parts: list[Sequence[_Place]] = [part.places for part in _parts(old.to_py())]
-    parts.append([((CARRIED,), b"".join(sorted(old.heads())))])
+    # As many of the heads as fit: they only tell what came later.
+    heads = sorted(old.heads())[: PLACE_BYTES_MAX // DIGEST_BYTES]
+    parts.append([((CARRIED,), b"".join(heads))])
     raws = [new.change(_writing(places)) for places in parts]
     return [raw for raw in raws if raw is not None]
 
@@ -109,11 +114,16 @@ def _places(value: Mapping[str, Plain], above: KeyPath = ()) -> Iterator[_Place]
     assert len(above) <= DEPTH_MAX, "reading a document bounds how deep it is"
     for key in sorted(value):
         item = value[key]
+        if isinstance(item, list) or (key == CARRIED and not above):
+            continue
+        if isinstance(item, float) and not math.isfinite(item):
+            continue
+        place = _Map() if isinstance(item, dict) else item
+        if len(key.encode()) + _size(place) > PLACE_BYTES_MAX:
+            continue
+        yield (*above, key), place
         if isinstance(item, dict):
-            yield (*above, key), _Map()
             yield from _places(item, (*above, key))
-        elif not isinstance(item, list) and (above or key != CARRIED):
-            yield (*above, key), item
 
 
 def _size(item: Scalar | _Map) -> int:

@@ -1,18 +1,31 @@
 """A long document goes on in a new epoch: all that it holds comes over, and in parts that fit."""
 
+import math
 from functools import partial
+from typing import cast
 
 import pytest
+from automerge.core import ROOT, ObjType
+from automerge.core import Document as Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crdt.change import PAYLOAD_BYTES_MAX
-from crdt.document import DEPTH_MAX, ROOTS, ROOTS_OTHERWISE, Document, Editor, Plain
+from crdt.document import (
+    DEPTH_MAX,
+    ROOTS,
+    ROOTS_OTHERWISE,
+    Document,
+    Editor,
+    Plain,
+    skeleton_for,
+)
 from crdt.preflight import read_change
 from crdt.rollover import (
     CARRIED,
     CHANGES_FULL,
     OPS_FULL,
+    PLACE_BYTES_MAX,
     PLACES_MAX,
     carried_heads,
     carry_over,
@@ -51,6 +64,19 @@ def document_of(head: dict[str, Plain], actor: bytes = LAPTOP) -> Document:
 
     document.change(lambda editor: put(editor, ("head",), head))
     return document
+
+
+def written(old: Document, *, key: bytes, metadata: int, value: bytes) -> bytes:
+    """One value at the root, by somebody else's program."""
+    ops = [read_change(raw).max_op for raw in old.changes_since([])]
+    return bombs.set_root(
+        key,
+        metadata=metadata,
+        value=value,
+        actor=bytes([9 + len(ops)]) * 32,
+        start_op=1 + max(ops),
+        dependencies=list(old.heads()),
+    )
 
 
 def next_of(old: Document, actor: bytes = LAPTOP) -> tuple[Document, list[bytes]]:
@@ -139,6 +165,51 @@ def test_lists_of_others_stay_behind_and_harm_nothing() -> None:
     assert any(isinstance(value, list) for value in old.to_py().values())
     new, _ = next_of(old)
     assert new.to_py()["head"] == {"name": "clock"}
+
+
+def test_what_an_editor_would_not_write_stays_behind_and_stops_nobody() -> None:
+    """Else one device could keep the record from ever going on."""
+    old = document_of({"name": "clock", "n" * 40_000: {"long": "key"}})
+    for bits in (0x7FF8 << 48, 0x7FF0 << 48, 0xFFF0 << 48):  # no number, and two too large ones
+        old.receive([written(old, key=b"odd", metadata=0x85, value=bits.to_bytes(8, "little"))])
+        assert not math.isfinite(cast(float, old.to_py()["odd"]))
+        new, _ = next_of(old)
+        assert new.to_py()["head"] == old.to_py()["head"]
+        assert "odd" not in new.to_py()
+
+
+def test_a_text_longer_than_a_change_stays_behind() -> None:
+    old = document_of({"name": "clock"})
+    library = Library.load(old.save())
+    for number in range(4):
+        before = library.get_heads()
+        with library.transaction() as transaction:
+            if number == 0:
+                text = transaction.put_object(ROOT, "t", ObjType.Text)
+            transaction.splice_text(text, 0, 0, "\N{DNA DOUBLE HELIX}" * 5_000)
+        old.receive([change.raw_bytes for change in library.get_changes(before)])
+        new, _ = next_of(old)
+        assert ("t" in new.to_py()) == (number < 3)
+        assert new.to_py()["head"] == {"name": "clock"}
+    assert len(str(old.to_py()["t"]).encode()) > PLACE_BYTES_MAX
+
+
+def test_more_heads_than_fit_a_change_stop_nobody() -> None:
+    old = document_of({"name": "clock"})
+    first = Document.open("pub", "mod", LAPTOP)
+    raws = [
+        bombs.set_root(
+            actor=number.to_bytes(32, "big"),
+            start_op=1 + skeleton_for("pub", "mod").max_op,
+            dependencies=list(first.heads()),
+        )
+        for number in range(1, 2_200)
+    ]
+    old.receive(raws)
+    new, _ = next_of(old)
+    carried = carried_heads(new.to_py())
+    assert carried
+    assert old.heads().issuperset(carried)
 
 
 @pytest.mark.parametrize("value", ["text", b"", b"x" * 31, b"x" * 33, 7, None, {"a": 1}, [b"x"]])
