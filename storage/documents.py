@@ -145,11 +145,14 @@ class Materialiser:
         """Those of `documents` that are here, with all known of their entries, payloads aside."""
         names = {document.encode(): document for document in documents}
         rows = await view.rows_in(
-            "SELECT number, id, saved FROM document WHERE id IN (*)", list(names)
+            "SELECT number, id, saved, carried FROM document WHERE id IN (*)", list(names)
         )
         if not rows:
             return {}
-        works = {number: Work(names[id], number, saved=saved) for number, id, saved in rows}
+        works = {
+            number: Work(names[id], number, saved=saved, carried=carried)
+            for number, id, saved, carried in rows
+        }
         headers = await view.rows_in(_HEADERS, list(works))
         await self.workers.run(_add_held, works, headers, self.capabilities)
         return {work.document: work for work in works.values()}
@@ -188,15 +191,37 @@ class Materialiser:
             return (await self.workers.run(load, work, validity, actor))[0]
 
 
+# Of a table `d`; with `epoch > 0` beside it, an index has just these.
+SAME_RECORD = (
+    "d.record = ? AND d.author = ? AND d.kind = ? AND d.class = ?"
+    " AND d.namespace = (SELECT number FROM namespace WHERE key = ?)"
+)
+OPEN_EPOCH = f"{SAME_RECORD} AND d.epoch > 0 AND d.carried IS NOT NULL"
+
+
+def same_record(document: DocumentId) -> tuple[object, ...]:
+    """The values of `SAME_RECORD`."""
+    id = document
+    return (id.record, id.subspace, id.kind, id.cls, id.namespace)
+
+
 async def newest_epoch(view: Reading, document: DocumentId) -> DocumentId:
     """The newest open epoch of this record, this one or a later one."""
     newest = await view.number(
-        "SELECT max(d.epoch) FROM document d JOIN namespace n ON n.number = d.namespace"
-        " WHERE d.epoch > 0 AND d.record = ? AND d.kind = ? AND d.author = ? AND d.class = ?"
-        " AND n.key = ? AND d.carried IS NOT NULL",
-        (document.record, document.kind, document.subspace, document.cls, document.namespace),
+        f"SELECT max(d.epoch) FROM document d WHERE {OPEN_EPOCH}", same_record(document)
     )
     return replace(document, epoch=max(newest, document.epoch))
+
+
+async def unused_epoch(view: Reading, document: DocumentId) -> int:
+    """The first epoch after `document` of which nothing is held; maybe over `EPOCH_MAX`."""
+    last = await view.number(
+        "SELECT epoch FROM (SELECT d.epoch, lead(d.epoch) OVER (ORDER BY d.epoch) AS next"
+        f" FROM document d WHERE {SAME_RECORD} AND d.epoch > ? AND d.epoch > 0)"
+        " WHERE next IS NULL OR next > epoch + 1 ORDER BY epoch LIMIT 1",
+        (*same_record(document), document.epoch),
+    )
+    return max(last, document.epoch) + 1
 
 
 _HEADERS = """

@@ -1,15 +1,16 @@
 """Which epoch of a record is the record: the newest open one. The others are kept, and not listed.
 
-Almost every record has one epoch only, and costs one look into an index here. See `crdt.rollover`.
+Almost every record has one epoch only, and costs one look into an index here; one of thousands of
+epochs costs a few. See `crdt.rollover`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from crdt.change import DocumentId
 from crdt.path import shown
 from storage.database import Reading
-from storage.documents import Materialiser, hashes
+from storage.documents import OPEN_EPOCH, Materialiser, hashes, same_record
 from storage.materialise import Built
 from storage.quarantine import Refusal
 
@@ -28,45 +29,38 @@ class Chosen:
     """Epochs that have changes which the one after them did not carry over."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Epoch:
-    document: DocumentId
-    number: int
-    heads: frozenset[bytes]
-    carried: frozenset[bytes] | None
-    """None while it is not open; empty for the first."""
-    is_listed: bool
-
-
 async def choose_epochs(
     view: Reading, built: Sequence[Built], materialiser: Materialiser
 ) -> Chosen:
-    """After documents and entries were written: what of them the lists should show."""
-    given = {one.work.document: one for one in built}
-    several = await _with_several(view, given)
-    chosen, hidden, late = dict(given), list[int](), list[DocumentId]()
+    """After documents and entries were written: what of them the lists should show.
+
+    Until now the newest open epoch of each record was listed and no other. The cost is that of what
+    is given, however many epochs a record has.
+    """
+    chosen = {one.work.document: one for one in built}
+    hidden, late = list[int](), dict[DocumentId, None]()
     missing: list[DocumentId] = []
-    for record in several:
-        epochs = await _epochs(view, record)
+    for record, given in (await _with_several(view, built)).items():
+        other = await _newest_other(view, record, given)
         newest = max(
-            (one for one in epochs if one.carried is not None),
-            key=lambda one: one.document.epoch,
-            default=None,
+            (one.work.document.epoch for one in given if one.carried is not None), default=-1
         )
-        for one in epochs:
-            if one is newest:
-                if one.document not in given and not one.is_listed:
-                    missing.append(one.document)
-            elif one.document in given:
-                chosen[one.document] = replace(given[one.document], projection=None)
-            elif one.is_listed:
-                hidden.append(one.number)
-        late += await _late(view, epochs)
+        if other and other.epoch > newest:
+            newest = other.epoch
+            # One of those given may have been open, and the newest, until now.
+            if not other.is_listed and any(one.work.document.epoch > newest for one in given):
+                missing.append(replace(record, epoch=newest))
+        elif other and other.is_listed:
+            hidden.append(other.number)
+        for one in given:
+            if one.work.document.epoch != newest:
+                chosen[one.work.document] = replace(one, projection=None)
+            late |= dict.fromkeys(await _late(view, one))
     if missing:
         works = await materialiser.works(view, missing)
         again = await materialiser.build(view, await materialiser.judge(view, list(works.values())))
         chosen |= {one.work.document: one for one in again}
-    return Chosen(list(chosen.values()), hidden, late)
+    return Chosen(list(chosen.values()), hidden, list(late))
 
 
 def late_refusals(late: Iterable[DocumentId], source: str) -> list[Refusal]:
@@ -84,53 +78,87 @@ def late_refusals(late: Iterable[DocumentId], source: str) -> list[Refusal]:
     ]
 
 
-async def _with_several(view: Reading, built: Mapping[DocumentId, Built]) -> list[DocumentId]:
-    """The first epochs of those records that have a later one here."""
-    records = list({document.record for document in built})
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """The newest open epoch of a record but for those given."""
+
+    number: int
+    epoch: int
+    is_listed: bool
+
+
+async def _with_several(view: Reading, built: Sequence[Built]) -> dict[DocumentId, list[Built]]:
+    """Of those records that have a later epoch here: what is given of each, by its first epoch."""
+    numbers = [one.work.number for one in built]
     rows = await view.rows_in(
-        "SELECT DISTINCT record FROM document WHERE epoch > 0 AND record IN (*)", records
+        "SELECT d.number FROM document d WHERE d.number IN (*) AND (d.epoch > 0 OR EXISTS ("
+        "SELECT 1 FROM document o WHERE o.record = d.record AND o.author = d.author"
+        " AND o.kind = d.kind AND o.class = d.class AND o.namespace = d.namespace"
+        " AND o.epoch > 0 AND o.carried IS NOT NULL))",
+        numbers,
     )
-    if not rows:
-        return []
-    later = {record for (record,) in rows}
-    return sorted({replace(one, epoch=0) for one in built if one.record in later})
+    several = {number for (number,) in rows}
+    found: dict[DocumentId, list[Built]] = {}
+    for one in built:
+        if one.work.number in several:
+            found.setdefault(replace(one.work.document, epoch=0), []).append(one)
+    return dict(sorted(found.items()))
 
 
-async def _epochs(view: Reading, record: DocumentId) -> list[_Epoch]:
-    """All epochs of one record that are here, ascending."""
-    rows = await view.rows(
-        "SELECT d.number, d.epoch, d.heads, d.carried,"
-        " EXISTS (SELECT 1 FROM listing WHERE document = d.number)"
+async def _newest_other(view: Reading, record: DocumentId, given: Sequence[Built]) -> _Other | None:
+    listed = (
+        "EXISTS (SELECT 1 FROM listing WHERE document = d.number)"
         " OR EXISTS (SELECT 1 FROM rating WHERE document = d.number)"
-        " FROM document d JOIN namespace n ON n.number = d.namespace WHERE d.kind = ?"
-        " AND d.record = ? AND d.author = ? AND d.class = ? AND n.key = ? ORDER BY d.epoch",
-        (record.kind, record.record, record.subspace, record.cls, record.namespace),
     )
-    return [
-        _Epoch(
-            replace(record, epoch=epoch),
-            number,
-            frozenset(hashes(heads)),
-            None if carried is None else frozenset(hashes(carried)),
-            bool(is_listed),
+    numbers = [one.work.number for one in given]
+    row = await view.row(
+        f"SELECT d.number, d.epoch, {listed} FROM document d WHERE {OPEN_EPOCH}"
+        f" AND d.number NOT IN ({','.join('?' * len(numbers))}) ORDER BY d.epoch DESC LIMIT 1",
+        (*same_record(record), *numbers),
+    )
+    if row is None and all(one.work.document != record for one in given):
+        row = await view.row(
+            f"SELECT d.number, 0, {listed} FROM document d WHERE d.id = ?", (record.encode(),)
         )
-        for number, epoch, heads, carried, is_listed in rows
-    ]
+    return _Other(row[0], row[1], bool(row[2])) if row else None
 
 
-async def _late(view: Reading, epochs: Sequence[_Epoch]) -> list[DocumentId]:
-    """Those that hold all that was carried over from them, and more."""
-    late: list[DocumentId] = []
-    following: _Epoch | None = None
-    for one in reversed(epochs):
-        if following and following.carried and one.heads != following.carried:
-            counted = await view.rows_in(
-                "SELECT DISTINCT e.change FROM entry e LEFT JOIN left_out l ON l.entry = e.number"
-                f" WHERE e.document = {one.number} AND l.code IS NULL AND e.change IN (*)",
-                list(following.carried),
-            )
-            if len(counted) == len(following.carried):
-                late.append(one.document)
-        if one.carried is not None:
-            following = one
-    return late
+async def _late(view: Reading, one: Built) -> list[DocumentId]:
+    """This epoch, if it holds all that was carried over from it, and more; and the one before,
+    where this one says anew what was carried over.
+    """
+    document, found = one.work.document, list[DocumentId]()
+    row = await view.row(
+        f"SELECT d.carried FROM document d WHERE {OPEN_EPOCH} AND d.epoch > ?"
+        " ORDER BY d.epoch LIMIT 1",
+        (*same_record(document), document.epoch),
+    )
+    if row and await _has_more(view, one.work.number, b"".join(one.heads), row[0]):
+        found.append(document)
+    carried = b"".join(one.carried or ())
+    if carried and carried != one.work.carried:
+        row = await view.row(
+            f"SELECT d.number, d.heads, d.epoch FROM document d WHERE {OPEN_EPOCH} AND d.epoch < ?"
+            " ORDER BY d.epoch DESC LIMIT 1",
+            (*same_record(document), document.epoch),
+        ) or await view.row(
+            "SELECT number, heads, 0 FROM document WHERE id = ?",
+            (replace(document, epoch=0).encode(),),
+        )
+        if row and await _has_more(view, row[0], row[1], carried):
+            found.append(replace(document, epoch=row[2]))
+    return found
+
+
+async def _has_more(view: Reading, number: int | None, heads: bytes, carried: bytes) -> bool:
+    """Whether a document has all these heads among what counts, and others beside them."""
+    wanted = set(hashes(carried))
+    if not wanted or wanted == set(hashes(heads)):
+        return False
+    counted = await view.rows_in(
+        "SELECT DISTINCT e.change FROM entry e LEFT JOIN left_out l ON l.entry = e.number"
+        " WHERE e.document = ? AND l.code IS NULL AND e.change IN (*)",
+        list(wanted),
+        number,
+    )
+    return len(counted) == len(wanted)

@@ -50,6 +50,8 @@ class Work:
     counted: frozenset[bytes] = frozenset()
     """The entries that `saved` was made of."""
     saved: bytes | None = None
+    carried: bytes | None = None
+    """As `Built.carried` was before, joined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A record that has lived long goes on in a new epoch, and nobody who reads it notices."""
 
 import json
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from crdt.change import DocumentId, SignedEntry, sign_change
 from crdt.document import Document, Editor, skeleton_for
 from crdt.keys import COMMONS
 from crdt.order import Bounds
+from crdt.path import EPOCH_MAX
 from crdt.preflight import read_change
 from crdt.rollover import CARRIED, CHANGES_FULL, OPS_FULL
 from storage.epochs import LATE
@@ -260,3 +262,96 @@ async def test_ratings_roll_over_and_count_once(store: Store, other: Store) -> N
         (row,) = (await each.listings("module")).rows
         assert (row.stars_sum, row.stars_count, row.installs) == (5, 1, 2 * FULL - 1)
         assert len(await each.ratings(TARGET)) == 1
+
+
+def opening(
+    number: int, carried: bytes, *, of: Person = ALICE, name: str | None = None
+) -> SignedEntry:
+    """The only change of an epoch, which says what it carried over."""
+    draft = Document.open("pub", "mod", of.signer.device.public)
+
+    def edit(editor: Editor) -> None:
+        editor.put((CARRIED,), carried)
+        editor.put(("head", "name"), name or f"epoch {number}")
+
+    raw = draft.change(edit)
+    assert raw is not None
+    place = replace(CLOCK, epoch=number)
+    return sign_change(raw, place, signer=of.signer, prev=None, timestamp=number)
+
+
+async def test_thousands_of_epochs_do_not_slow_down_what_comes_later(store: Store) -> None:
+    """With a look at each of them, each later change took half a second of every node's writer."""
+    for at in range(1, 2_000, 500):
+        batch = [opening(at + n, bytes([n % 256]) * 32) for n in range(500)]
+        await store.receive(batch, source="peer mallory")
+    begun = time.perf_counter()
+    for number in range(2_001, 2_021):
+        await store.receive([opening(number, bytes(32))], source="peer mallory")
+    assert time.perf_counter() - begun < 2
+    assert await names(store) == ["epoch 2020"]
+    await store.receive([opening(EPOCH_MAX, bytes(32), name="the last")], source="peer mallory")
+    assert await names(store) == ["the last"]
+    await store.commit(CLOCK, named("still there"), ALICE.signer)
+    assert (await names(store), await epoch(store)) == (["still there"], EPOCH_MAX)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_order_and_batching_of_epochs_ends_in_the_same_lists(
+    store: Store, other: Store, seed: int
+) -> None:
+    """Epochs that open, that do not, and that fall, as their device equivocated."""
+    random = Random(seed)
+    entries: list[SignedEntry] = []
+    for number in range(5):
+        carried = b"half" if random.random() < 0.3 else bytes(32)
+        entries.append(opening(number, carried))
+        if random.random() < 0.4:
+            entries.append(opening(number, b"half", name="twin"))
+        if random.random() < 0.3:
+            entries.append(opening(number, carried, of=PHONE))
+    entries += [BOB.publishes("io.bob.thing", named("thing"))]
+    found: list[object] = []
+    for each in (store, other):
+        random.shuffle(entries)
+        rest = list(entries)
+        while rest:
+            size = random.randint(1, 4)
+            batch, rest = rest[:size], rest[size:]
+            await each.receive(batch, source="peer")
+        for _ in range(2):
+            rows = (await each.listings()).rows
+            found.append([row.listing for row in rows])
+            state = await each.read(CLOCK)
+            assert state is not None
+            head = state.value["head"]
+            assert json.loads(rows[0].listing.fields) == head or rows[0].listing.name == "thing"
+            await each.rematerialise()
+    assert all(one == found[0] for one in found)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_late_change_is_told_once_whatever_is_written_later(store: Store) -> None:
+    for number in range(FULL):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    late = PHONE.writes(CLOCK, named("of the phone"))
+    await store.commit(CLOCK, named("of the laptop"), ALICE.signer)
+    await store.receive(late, source="phone")
+    for number in range(FULL - 2):
+        await store.commit(CLOCK, named(f"later {number}"), ALICE.signer)
+    (refused,) = await store.refused()
+    assert (refused.refusal.code, refused.refusal.source, refused.count) == (LATE, "phone", 1)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_came_before_the_roll_over_did_is_told_as_well(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    monkeypatch.setattr(rollover, "CHANGES_FULL", FULL)
+    for number in range(FULL + 1):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    late = PHONE.writes(CLOCK, named("of the phone"))
+    entries = await everything(store)
+    for batch in (late, entries) if is_first else (entries, late):
+        await other.receive(batch, source="peer")
+    assert [row.refusal.code for row in await other.refused()] == [LATE]

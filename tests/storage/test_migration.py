@@ -109,6 +109,7 @@ def back_to_version_1(path: Path) -> None:
         database.executescript(
             "DROP TABLE petname;"
             "DROP INDEX document_epochs;"
+            "DROP INDEX document_open_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"
             "ALTER TABLE document DROP COLUMN carried;"
             "ALTER TABLE store DROP COLUMN derived;"
