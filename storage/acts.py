@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from crdt.authority import Validity
+from crdt.authority import OPS_MAX, Validity
 from crdt.change import DocumentId, SignedEntry, Signer, sign_change
 from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
 from crdt.path import EPOCH_MAX
-from crdt.rollover import carry_over, is_carryable, is_full
+from crdt.preflight import HEADS_MAX, read_change
+from crdt.rollover import PLACES_MAX, carry_over, is_carryable, is_full
 from storage.database import Reading, Writing
-from storage.documents import Materialiser, newest_epoch
+from storage.documents import Materialiser, newest_epoch, unused_epoch
 from storage.errors import StorageError
 from storage.materialise import Work
 
@@ -32,40 +33,86 @@ class _Opened:
     document: Document
     work: Work
     validity: Validity
+    device: bytes
 
-    def last_of(self, device: bytes) -> bytes | None:
+    @property
+    def last(self) -> bytes | None:
         """The id of the device's newest entry that counts."""
         held = self.work.held
-        return next((id for id in reversed(self.validity.valid) if held[id].device == device), None)
+        return next(
+            (id for id in reversed(self.validity.valid) if held[id].device == self.device), None
+        )
+
+    @property
+    def lost(self) -> set[int]:
+        """Numbers of the device's changes here that do not count: another would use one twice."""
+        held = self.work.held
+        counted = {held[id].seq for id in self.validity.valid if held[id].device == self.device}
+        return {one.seq for one in held.values() if one.device == self.device} - counted
+
+    @property
+    def is_full(self) -> bool:
+        # Whoever made up hundreds of devices can leave more heads than a change may name.
+        return (
+            is_full(len(self.validity.valid), self.validity.ops)
+            or len(self.document.heads()) >= HEADS_MAX
+        )
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a roll-over fits in here: an unfinished one may lie here, and hardly more."""
+        return not self.lost and not self.is_full and self.validity.ops <= PLACES_MAX
+
+    def fits(self, raw: bytes) -> bool:
+        """Whether the document has room for one more change."""
+        header = read_change(raw)
+        return self.validity.ops + header.max_op - header.start_op < OPS_MAX
 
 
 async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list[SignedEntry]:
     """The signed entries, parents first, none where the edit changed nothing; not appended yet.
 
-    Raises what the edit raises, `CrdtError` where no peer would take a change, and `StorageError`.
+    Where the act rolls over after all, the edit is made twice, in a document each. Raises what the
+    edit raises, `CrdtError` where no peer would take a change, and `StorageError`.
     """
-    opened = await _open(write, act, await newest_epoch(write, act.document), materialiser)
+    run = materialiser.workers.run
+    document = await newest_epoch(write, act.document)
+    opened = await _open(write, act, document, materialiser)
+    if not opened.is_full:
+        _check_own_chain(opened)
+        raw = await run(opened.document.change, act.edit)
+        if raw is None or await run(opened.fits, raw):
+            return await _signed(write, act, opened, [raw] if raw else [])
+        opened = await _open(write, act, document, materialiser)  # as it was before the edit
+    following = await _following(write, act, opened, materialiser)
     raws: list[bytes] = []
-    if _rolls_over(opened):
-        old, opened = opened, await _open(write, act, _next(opened.work.document), materialiser)
-        raws = await materialiser.workers.run(carry_over, old.document, opened.document)
-    raw = await materialiser.workers.run(opened.document.change, act.edit)
-    if raw is None:
-        return []
-    return await _signed(write, act, opened, [*raws, raw])
+    if following is None:
+        _check_own_chain(opened)
+    else:
+        raws = await run(carry_over, opened.document, following.document)
+        opened = following
+    raw = await run(opened.document.change, act.edit)
+    return await _signed(write, act, opened, [*raws, raw] if raw else [])
 
 
-def _rolls_over(opened: _Opened) -> bool:
-    validity = opened.validity
-    return (
-        is_full(len(validity.valid), validity.ops)
-        and opened.work.document.epoch < EPOCH_MAX
-        and is_carryable(opened.document.to_py())
-    )
+async def _following(
+    write: Writing, act: Act, opened: _Opened, materialiser: Materialiser
+) -> _Opened | None:
+    """The epoch to roll over into, None where there is none or it is not worth it."""
+    document = opened.work.document
+    if document.epoch == EPOCH_MAX or not await materialiser.workers.run(_is_carryable, opened):
+        return None
+    following = await _open(write, act, replace(document, epoch=document.epoch + 1), materialiser)
+    if following.has_room:
+        return following
+    epoch = await unused_epoch(write, document)
+    if epoch > EPOCH_MAX:
+        return None
+    return await _open(write, act, replace(document, epoch=epoch), materialiser)
 
 
-def _next(document: DocumentId) -> DocumentId:
-    return replace(document, epoch=document.epoch + 1)
+def _is_carryable(opened: _Opened) -> bool:
+    return is_carryable(opened.document.to_py())
 
 
 async def _open(
@@ -75,13 +122,14 @@ async def _open(
     work = works.get(document) or Work(document, None)
     ((_, validity),) = await materialiser.judge(view, [work])
     device = act.signer.device.public
-    _check_own_chain(work, validity.valid, device)
-    return _Opened(await materialiser.open(view, work, validity, device), work, validity)
+    return _Opened(await materialiser.open(view, work, validity, device), work, validity, device)
 
 
 async def _signed(
     write: Writing, act: Act, opened: _Opened, raws: Sequence[bytes]
 ) -> list[SignedEntry]:
+    if not raws:
+        return []
     device = act.signer.device.public
     last = await write.number("SELECT timestamp FROM authored WHERE device = ?", (device,))
     first = max(tai_from_unix_us(act.now_us), last + 1)
@@ -92,7 +140,7 @@ async def _signed(
                 raw,
                 opened.work.document,
                 signer=act.signer,
-                prev=entries[-1].id if entries else opened.last_of(device),
+                prev=entries[-1].id if entries else opened.last,
                 auth_heads=act.auth_heads,
                 timestamp=timestamp,
             )
@@ -103,11 +151,9 @@ async def _signed(
     return entries
 
 
-def _check_own_chain(work: Work, valid: Sequence[bytes], device: bytes) -> None:
+def _check_own_chain(opened: _Opened) -> None:
     """Writing on top of what does not count would use a sequence number twice."""
-    counted = {work.held[id].seq for id in valid if work.held[id].device == device}
-    lost = {one.seq for one in work.held.values() if one.device == device} - counted
-    if lost:
+    if lost := opened.lost:
         raise StorageError(
             f"Changes {sorted(lost)} of this device to this record do not count any more, so it "
             "cannot go on writing here: use a new device key."

@@ -13,13 +13,15 @@ import pytest
 
 from crdt import authority, rollover
 from crdt.area import Area
-from crdt.change import DocumentId, SignedEntry, sign_change
+from crdt.change import DocumentId, SignedEntry, device_capabilities, sign_change
 from crdt.document import Document, Editor, skeleton_for
-from crdt.keys import COMMONS
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, DeviceKey
 from crdt.order import Bounds
 from crdt.path import EPOCH_MAX
-from crdt.preflight import read_change
+from crdt.preflight import HEADS_MAX, read_change
 from crdt.rollover import CARRIED, CHANGES_FULL, OPS_FULL
+from storage import acts
 from storage.epochs import LATE
 from storage.errors import StorageError
 from storage.store import Store, open_store
@@ -355,3 +357,100 @@ async def test_what_came_before_the_roll_over_did_is_told_as_well(
     for batch in (late, entries) if is_first else (entries, late):
         await other.receive(batch, source="peer")
     assert [row.refusal.code for row in await other.refused()] == [LATE]
+
+
+async def test_a_change_for_which_there_is_no_room_left_rolls_the_record_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document is not full yet, but with this change it would be too large."""
+    monkeypatch.setattr(authority, "OPS_MAX", 20)
+    monkeypatch.setattr(acts, "OPS_MAX", 20)
+    for number in range(9):
+        await store.commit(CLOCK, named(f"clock {number}", at=number), ALICE.signer)
+    await store.commit(CLOCK, named("large", a=1, b=2, c=3), ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    assert state.id.epoch == 1
+    assert state.value["head"] == {"name": "large", "at": 8, "a": 1, "b": 2, "c": 3}
+    assert not await store.refused()
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_came_too_late_for_a_full_document_goes_on_in_the_next(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two devices were apart, and together they wrote more than a document holds."""
+    monkeypatch.setattr(authority, "CHANGES_MAX", FULL + 1)
+    for each, who in ((store, ALICE), (other, PHONE)):
+        for number in range(FULL):
+            await each.commit(CLOCK, named(f"clock {number}"), who.signer)
+    await store.receive(await everything(other), source="phone")
+    await other.receive(await everything(store), source="laptop")
+    for each, who in ((store, ALICE), (other, PHONE)):
+        await each.commit(CLOCK, named("after"), who.signer)
+        assert (await names(each), await epoch(each)) == (["after"], 1)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_next_epoch_that_somebody_filled_is_passed_over(store: Store) -> None:
+    await store.receive(
+        [
+            entry
+            for number in (1, 2)
+            for entry in PHONE.writes(
+                replace(CLOCK, epoch=number), *(named(f"junk {n}") for n in range(FULL))
+            )
+        ],
+        source="peer mallory",
+    )
+    for number in range(FULL + 1):
+        await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+    assert (await names(store), await epoch(store)) == ([f"clock {FULL}"], 3)
+
+
+async def test_more_heads_than_a_change_may_name_stop_nobody(store: Store) -> None:
+    """Whoever may write may make up devices; a change names what all of them wrote last."""
+    seeds = [SigningKey.from_seed(n.to_bytes(32, "big")) for n in range(1, HEADS_MAX + 10)]
+    for key in seeds:
+        granted = device_capabilities(ALICE.root, DeviceKey(key.public))
+        one = replace(ALICE, signer=replace(ALICE.signer, device=key, capabilities=granted))
+        await store.receive(one.writes(CLOCK, named("crowd")), source="peer mallory")
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    assert (await names(store), await epoch(store)) == (["clock"], 1)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_roll_over_that_is_stopped_at_any_step_leaves_no_trace(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    left, is_armed = 0, False
+
+    def step(sql: str) -> None:
+        nonlocal left
+        if is_armed and sql != "COMMITTED":
+            if left == 0:
+                raise Stopped
+            left -= 1
+
+    path = tmp_path / "p.db"
+    for stop_at in count():
+        assert stop_at < 100, "the roll-over never came to its end"
+        async with open_store(
+            path, project=project, clock_us=lambda: NOW_US, on_step=step
+        ) as store:
+            for number in range(len(await everything(store)), FULL):
+                await store.commit(CLOCK, named(f"clock {number}"), ALICE.signer)
+            left, is_armed = stop_at, True
+            try:
+                await store.commit(CLOCK, named("after"), ALICE.signer)
+                break
+            except Stopped:
+                is_armed = False
+                assert (await names(store), await epoch(store)) == ([f"clock {FULL - 1}"], 0)
+                assert len(await everything(store)) == FULL
+            finally:
+                is_armed = False
+    assert stop_at > 8
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        assert (await names(store), await epoch(store)) == (["after"], 1)
