@@ -7,6 +7,7 @@ held   a change that is well made, and so is kept, but does not count for its do
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -26,9 +27,11 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-# Each is a durable transaction. A stranger who offends faster than the disk can note it is noted
-# less often, and holds up nobody.
+# Different ones that wait for the disk. Where strangers offend faster than it takes them, the rest
+# is counted by what they did, and holds up nobody.
 PENDING_MAX: Final = 64
+SEVERAL: Final = "several peers"
+TOO_FAST: Final = "several did so, faster than each could be written down"
 
 COMMAND_LINE: Final = "command line"
 """Its arguments were wrong in themselves."""
@@ -83,23 +86,37 @@ class Refusals:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._pending: asyncio.Queue[Refusal] = asyncio.Queue(maxsize=PENDING_MAX)
+        self._pending: Counter[Refusal] = Counter()
+        self._noted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def note(self, source: str, where: str, error: RemoteProtocolError) -> None:
-        """To be listed soon; left out while too much is pending."""
-        said = error.sentence.encode()
-        if not self._pending.full():
-            self._pending.put_nowait(Refusal(source, where, error.code, error.sentence, said))
+        """To be listed soon, among several of its kind where too much is pending."""
+        one = Refusal(source, where, error.code, error.sentence, error.sentence.encode())
+        if one not in self._pending and len(self._pending) >= PENDING_MAX:
+            # One row for each code, and there are so many codes only.
+            one = Refusal(SEVERAL, where, error.code, TOO_FAST, error.code.encode())
+        self._pending[one] += 1
+        self._idle.clear()
+        self._noted.set()
 
     async def run(self) -> None:
-        """Until cancelled: write down what was noted."""
+        """Until cancelled: write down what was noted, all that is pending at once."""
         while True:
-            await write_down(self._store, await self._pending.get())
-            self._pending.task_done()
+            await self._noted.wait()
+            self._noted.clear()
+            batch, self._pending = self._pending, Counter()
+            try:
+                await self._store.refuse_all(list(batch.items()))
+            except StorageError as error:  # a disk that is full costs the notes, nothing else
+                log.warning("could not note %d refusals: %s", batch.total(), error)
+            if not self._pending:
+                self._idle.set()
 
     async def all_written(self) -> None:
         """Ends when nothing is pending."""
-        await self._pending.join()
+        await self._idle.wait()
 
 
 async def write_down(store: Store, one: Refusal) -> None:

@@ -60,6 +60,11 @@ class Quarantine(Part):
                 write, [Refusal(source, where, code, detail, data)], self._clock_us()
             )
 
+    async def refuse_all(self, counted: Sequence[tuple[Refusal, int]]) -> None:
+        """Remembers these, each so many times, in one transaction."""
+        now_us = self._clock_us()
+        await self.refuse_earlier([Earlier(one, now_us, times) for one, times in counted])
+
     async def refuse_earlier(self, refusals: Sequence[Earlier]) -> None:
         """Remembers these with their own times, in one transaction."""
         if not refusals:

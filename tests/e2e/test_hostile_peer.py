@@ -30,6 +30,7 @@ from node.commands.nodes import (
     stop_all,
     wait_for,
 )
+from node.failure import Failure
 from p2p.protocol import frames, limits
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import Frame
@@ -159,10 +160,16 @@ async def suffer(scene: Scene, attack: Coroutine[Any, Any, None]) -> None:
 async def is_listed(scene: Scene, *codes: str) -> None:
     """`panspermia refused` shows these reasons, as soon as they are written down."""
 
-    def look() -> bool | None:
-        return set(codes) <= scene.refused() or None
+    missing = set(codes)
 
-    await asyncio.to_thread(wait_for, f"{codes} to be listed", ARRIVE_S, look)
+    def look() -> bool | None:
+        missing.difference_update(scene.refused())
+        return not missing or None
+
+    try:
+        await asyncio.to_thread(wait_for, "all reasons to be listed", ARRIVE_S, look)
+    except Failure as failure:
+        raise AssertionError(f"never listed: {sorted(missing)}") from failure
 
 
 # --- entries ---------------------------------------------------------------------------------
