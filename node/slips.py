@@ -36,8 +36,12 @@ SOURCE = "command line"
 # Tells a home from any other folder: what makes a home makes this in it.
 MARK = "identity"
 
-# As options (`--relay-token X`) and as settings (`config set relay.token X`).
-SECRET = re.compile(r"(?i)pass[-_]?(phrase|word|wd|code)|secret|token|credential|private|\bkey\b")
+# As options (`--relay-token X`, `--tokenX`), settings (`config set relay.token X`), and before a `=`.
+# Rather too much: what is withheld costs one sentence.
+SECRET = re.compile(r"(?i)pass|pwd|secret|token|credential|private|mnemonic|key")
+
+# Of these every word may be a passphrase that was put in the wrong place.
+SECRET_COMMANDS = re.compile(r"panspermia id\b")
 USER_IN_URL = re.compile(r"//[^/]*@")
 
 
@@ -87,9 +91,13 @@ def shown(
     The sentences of click and of our own checks quote the argument that they are about.
     """
     path, parameter = place_of(error, arguments, commands)
+    is_quoting = not isinstance(error, click.MissingParameter)
+    may_hold = SECRET_COMMANDS.match(path) or names_secret(arguments) or SECRET.search(parameter)
+    if is_quoting and may_hold:
+        is_ours = getattr(error, "param", None) is not None  # else it is a word of the line
+        where = f"{path} {parameter * is_ours}".rstrip()
+        return where, "The line is wrong; it may hold something secret, so nothing of it is kept."
     where = cut(f"{path} {parameter}".rstrip(), WHERE_CHARACTERS_MAX)
-    if names_secret(arguments) or SECRET.search(parameter):
-        return where, "The line is wrong; it names something secret, so nothing of it is kept."
     said = error.problem.get("detail") if isinstance(error, Failure) else error.format_message()
     sentence = USER_IN_URL.sub("//…@", " ".join(str(said).splitlines()))
     return where, cut(sentence, DETAIL_CHARACTERS_MAX)
@@ -112,13 +120,14 @@ def place_of(
 
 
 def names_secret(arguments: Sequence[str]) -> bool:
-    """Whether an option, or the name of a setting, is called like a secret."""
+    """Whether an option, a setting, or what stands before a `=`, is called like a secret."""
     is_setting = "config" in arguments
-    return any(
-        SECRET.search(argument.partition("=")[0])
-        for argument in arguments
-        if argument.startswith("-") or is_setting
-    )
+
+    def name(argument: str) -> str:
+        before, equals, _ = argument.rpartition("=")
+        return before if equals else argument if is_setting or argument.startswith("-") else ""
+
+    return any(SECRET.search(name(argument)) for argument in arguments)
 
 
 def cut(text: str, characters_max: int) -> str:

@@ -42,6 +42,18 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("config", "set", "relay.token", *SECRET.split()),
         ("search", "--limit", SECRET, "--api-key", "x"),
         ("connect", f"https://alice:{SECRET}@example.org"),
+        ("id", "export", "k", SECRET),
+        ("id", "import", "k", SECRET),
+        ("id", SECRET),
+        ("id", "export", "k", "--pass", SECRET),
+        ("id", "export", "k", f"-p{SECRET}"),
+        ("id", "export", "k", f"-vp{SECRET}"),
+        ("id", "export", "k", f"--passphrase{SECRET}"),
+        ("search", "x", f"--apikey:{SECRET}"),
+        ("rate", "io.x", f"--secret:{SECRET}"),
+        ("connect", f"relay://example.org/?n=1&token={SECRET}"),
+        ("connect", "example.org:1", f"TOKEN={SECRET}="),
+        ("config", "set", f"relay.token={SECRET}"),
     ],
 )
 def test_secrets_are_never_noted(args: tuple[str, ...], home: Path) -> None:
@@ -50,6 +62,14 @@ def test_secrets_are_never_noted(args: tuple[str, ...], home: Path) -> None:
     assert one.where.startswith(f"panspermia {args[0]}")
     kept = (home / spool.FILE).read_text()
     assert not [word for word in SECRET.split() if word in kept]
+
+
+def test_no_variable_is_ever_noted(home: Path) -> None:
+    environment = {"PANSPERMIA_API_TOKEN": SECRET, "PANSPERMIA_HOME": str(home)}
+    assert run("statsu", **environment).returncode == 2
+    assert run("up", "--listen", "nonsense", **environment).returncode == 1
+    assert len(spool.read(str(home))) == 2
+    assert SECRET not in (home / spool.FILE).read_text()
 
 
 @pytest.mark.parametrize(
