@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +36,7 @@ SOURCE = "command line"
 # Tells a home from any other folder: what makes a home makes this in it.
 MARK = "identity"
 
-# As options (`--relay-token X`, `--tokenX`), settings (`config set relay.token X`), and before a `=`.
+# As options (`--relay-token X`, `--tokenX`), settings (`config set relay.token X`), before a `=`.
 # Rather too much: what is withheld costs one sentence.
 SECRET = re.compile(r"(?i)pass|pwd|secret|token|credential|private|mnemonic|key")
 
@@ -60,10 +60,30 @@ def note(
     where, detail = shown(error, arguments, commands)
     try:
         said = {"where": where, "code": code, "detail": detail, "source": SOURCE}
-        find_client(home).post("/api/refused", said, timeout_s=NOTE_S)
-    except Failure:
+        with at_most(NOTE_S):
+            find_client(home).post("/api/refused", said, timeout_s=NOTE_S)
+    except (Failure, OSError):
         with suppress(OSError):
             spool.put(home, spool.Spooled(where, code, detail, time.time_ns() // 1_000))
+
+
+@contextmanager
+def at_most(seconds: float) -> Generator[None]:
+    """`TimeoutError` in the block when they are over. A socket's own timeout begins anew with every
+    byte that comes, and a file that is a pipe has none.
+    """
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def home_of(

@@ -61,9 +61,8 @@ def read(home: str) -> list[Spooled]:
     """
     if is_empty(home):
         return []
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe in its place holds nobody up
     try:
-        with os.fdopen(os.open(os.path.join(home, FILE), flags), "rb") as file:
+        with open(os.path.join(home, FILE), "rb", opener=_open_at_once) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - FILE_BYTES_MAX))
             lines = file.read(FILE_BYTES_MAX).splitlines()
     except FileNotFoundError:
@@ -115,6 +114,11 @@ def lock_of(home: str) -> int:
         raise
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe in its place holds nobody up."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _record(line: bytes) -> Spooled | None:
     try:
         value: object = json.loads(line)
@@ -136,9 +140,11 @@ def _record(line: bytes) -> Spooled | None:
 def _replace(home: str, records: Iterable[Spooled]) -> None:
     """Whole and durable, or as it was."""
     path = os.path.join(home, FILE)
-    part = f"{path}.part"  # one writer at a time: what a crash left is written over
+    part = f"{path}.part"  # one writer at a time: this is what a crash left, or nothing of ours
+    with suppress(FileNotFoundError):
+        os.unlink(part)
     text = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in records)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
         file.write(text.encode(errors="backslashreplace"))
         file.flush()

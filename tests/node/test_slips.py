@@ -1,7 +1,13 @@
 """Of a wrong command line: what is noted, and what never is."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +26,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *args: str, timeout_s: float | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *args],
         env={"PATH": "", **environment},
@@ -28,6 +36,7 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=timeout_s,
     )
 
 
@@ -107,6 +116,38 @@ def test_the_sentence_and_the_code_do_not_depend_on_the_note(home: Path, tmp_pat
     (home / "node.json").write_text('{"api": "http://127.0.0.1:1"}')
     done = run("search", "--lmit", "3", PANSPERMIA_HOME=str(home))
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected.stderr)
+
+
+def drip(server: socket.socket) -> None:
+    """One byte of an answer at a time, for as long as anybody listens."""
+    with suppress(OSError):
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.1)
+
+
+def test_a_node_that_never_ends_its_answer_is_not_waited_for(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=[server])
+        dripping.start()
+        (home / "node.json").write_text(json.dumps({"api": f"http://{address(server)}"}))
+        assert run("--home", str(home), "statsu", timeout_s=15).returncode == 2
+        dripping.join(15)
+    assert len(spool.read(str(home))) == 1
+
+
+def address(server: socket.socket) -> str:
+    return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("name", ["node.json", "refused.jsonl.part"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, home: Path) -> None:
+    os.mkfifo(home / name)
+    assert run("--home", str(home), "statsu", timeout_s=15).returncode == 2
+    assert len(spool.read(str(home))) == 1
 
 
 @pytest.mark.parametrize(
