@@ -144,7 +144,8 @@ async def take_in(store: Store, home: str) -> None:
 
 
 def earlier(one: spool.Spooled) -> Earlier:
-    refusal = Refusal(COMMAND_LINE, one.where, one.code, one.detail, one.detail.encode())
+    said = one.detail.encode(errors="backslashreplace")
+    refusal = Refusal(COMMAND_LINE, one.where, one.code, one.detail, said)
     return Earlier(refusal, one.at_us, one.count)
 
 

@@ -77,6 +77,28 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
             use()
 
 
+def test_what_lies_in_its_place_is_neither_followed_nor_written_to(tmp_path: Path) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    home.mkdir()
+    for link in (os.link, os.symlink):
+        for name in (spool.FILE, f"{spool.FILE}.part"):
+            other.write_text("precious")
+            link(other, home / name)
+            spool.put(str(home), slip())
+            assert other.read_text() == "precious"
+            assert spool.read(str(home)) == [slip()]
+            spool.clear(str(home))
+
+
+def test_a_folder_in_its_place_costs_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / spool.FILE).mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(IsADirectoryError):
+            spool.read(str(tmp_path))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_lock_that_stays_taken_is_given_up(tmp_path: Path) -> None:
     with spool.locked(str(tmp_path)), pytest.raises(TimeoutError):
         spool.put(str(tmp_path), slip())
@@ -96,6 +118,15 @@ async def test_a_node_takes_it_in_with_its_own_times_and_counts(tmp_path: Path) 
         (one,) = (await alice.client.get("/api/refused")).json()["refused"]
         assert one["count"] == 4
         assert (await alice.client.post("/api/refused", json={**note, "source": "peer"})).is_error
+
+
+async def test_a_node_takes_in_whatever_text_stands_in_it(tmp_path: Path) -> None:
+    fields = {**asdict(slip()), "where": "\ud800", "detail": "\udfff" + "x" * 100_000}
+    (tmp_path / spool.FILE).write_text(json.dumps(fields) + "\n")
+    async with open_alice(tmp_path) as alice:
+        (one,) = (await alice.client.get("/api/refused")).json()["refused"]
+        assert one["where"] == "\\ud800"
+        assert len(one["detail"]) < 10_000
 
 
 async def test_it_stays_where_it_cannot_be_taken_in(tmp_path: Path) -> None:
