@@ -111,8 +111,10 @@ class Listings(Part):
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`."""
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
-        after = None if cursor is None else _decode(cursor, sort)
         horizon_us = self.horizon_us() if sort == "recent" else None
+        after = None
+        if cursor is not None:
+            *after, horizon_us = _decode(cursor, sort)
         async with self._database.reading() as view:
             kinds = [kind] if kind is not None else await _kinds(view)
             pages = [
@@ -126,7 +128,7 @@ class Listings(Part):
 
         rows = [*heapq.merge(*pages, key=place, reverse=_SORTS[sort][1])]
         shown = rows[:size]
-        more = _encode(shown[-1], sort) if len(rows) > size else None
+        more = _encode(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
 
     def horizon_us(self) -> int:
@@ -238,7 +240,7 @@ async def _page(
     author: str | None,
     tags: Sequence[str],
     sort: Sort,
-    after: tuple[Any, str] | None,
+    after: Sequence[Any] | None,
     size: int,
     horizon_us: int | None,
 ) -> list[Row]:
@@ -246,12 +248,14 @@ async def _page(
     if horizon_us is None:
         return await _part(view, kind, author, tags, sort, after, size)
     rows: list[Row] = []
-    is_beyond = after is not None and after[0] > horizon_us
+    begin_us = TIME_MAX if after is None else after[0]  # SQLite steps to the end of the range first
+    is_beyond = after is not None and begin_us > horizon_us
     if not is_beyond:
-        until = (0, horizon_us)
+        until = (0, min(horizon_us, begin_us))
         rows = await _part(view, kind, author, tags, sort, after, size, until)
     if len(rows) < size:
-        beyond, begun = (horizon_us + 1, TIME_MAX), after if is_beyond else None
+        begun = after if is_beyond else None
+        beyond = (horizon_us + 1, begin_us if is_beyond else TIME_MAX)
         rows += await _part(view, kind, author, tags, sort, begun, size - len(rows), beyond)
     return rows
 
@@ -262,7 +266,7 @@ async def _part(
     author: str | None,
     tags: Sequence[str],
     sort: Sort,
-    after: tuple[Any, str] | None,
+    after: Sequence[Any] | None,
     size: int,
     updated_us: tuple[int, int] | None = None,
 ) -> list[Row]:
@@ -295,24 +299,28 @@ def _filter(kind: str | None, author: str | None, tags: Sequence[str]) -> tuple[
     return " AND ".join(where), values
 
 
-def _encode(row: Row, sort: Sort) -> str:
-    text = json.dumps([sort, row[-1], row[-2]], ensure_ascii=False, separators=(",", ":"))
+def _encode(row: Row, sort: Sort, horizon_us: int | None) -> str:
+    told = [sort, row[-1], row[-2], horizon_us]
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, sort: Sort) -> tuple[Any, str]:
+def _decode(cursor: str, sort: Sort) -> tuple[Any, str, int | None]:
+    """(sort key, target, horizon of the first page): what was ahead then stays last."""
     try:
         if len(cursor) > CURSOR_CHARS_MAX:
             raise ValueError("too long")
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        told, key, target = json.loads(base64.urlsafe_b64decode(padded))
-        expected = str if sort == "name" else int
-        if told != sort or type(key) is not expected or type(target) is not str:
+        told, key, target, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
+        types = (str if sort == "name" else int, str, int if sort == "recent" else type(None))
+        if told != sort or (type(key), type(target), type(horizon_us)) != types:
             raise ValueError("of another list")
-        if isinstance(key, int) and not -(1 << 63) <= key < 1 << 63:
+        if isinstance(key, int) and not -TIME_MAX <= key <= TIME_MAX:
+            raise ValueError("out of range")
+        if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
             raise ValueError("out of range")
         key if isinstance(key, int) else key.encode()
         target.encode()
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadCursor(f"This is no cursor of a list sorted by {sort}: {error}") from error
-    return key, target
+    return key, target, horizon_us

@@ -1,13 +1,19 @@
 """Lists in every order, page by page."""
 
+import base64
+import json
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
+import aiosqlite
 import pytest
 
+from storage.database import Database, nothing
 from storage.errors import BadCursor
-from storage.listings import AHEAD_US, ListedRow, Sort
-from storage.store import Store
-from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, rated, tagged
+from storage.listings import AHEAD_US, ListedRow, Listings, Sort
+from storage.store import Store, open_store
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
 
 SORTS: list[Sort] = ["recent", "rating", "downloads", "name"]
 
@@ -86,6 +92,52 @@ async def test_what_claims_to_come_from_the_future_is_not_on_top(
     assert names == ["tomorrow", "now", "past", "much-later", "later"]
 
 
+async def test_pages_do_not_begin_anew_when_what_was_ahead_is_no_more(tmp_path: Path) -> None:
+    """Else whoever pages through a list that somebody floods with such dates never ends."""
+    now_us = [NOW_US]
+    clock: Callable[[], int] = lambda: now_us[0]  # noqa: E731
+    async with open_store(tmp_path / "x.db", project=project, clock_us=clock) as store:
+        dates = {"now": 0, **{f"ahead{n}": AHEAD_US + 1 + n for n in range(3)}}
+        await store.receive(
+            [BOB.publishes(f"io.{n}", named(n, at=NOW_US + us)) for n, us in dates.items()],
+            source="peer",
+        )
+        names: list[str] = []
+        cursor = None
+        while True:
+            page = await store.listings(limit=1, cursor=cursor)
+            names += [row.listing.name for row in page.rows]
+            assert len(names) <= 4
+            now_us[0] += 2
+            if (cursor := page.next) is None:
+                break
+    assert names == ["now", "ahead2", "ahead1", "ahead0"]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_a_late_page_takes_no_longer_than_the_first(tmp_path: Path, ahead: bool) -> None:
+    """SQLite counts its own steps: as few as the page is long, wherever it begins."""
+    path = tmp_path / "x.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        at = NOW_US + 2 * AHEAD_US * ahead
+        told = [BOB.publishes(f"io.m{n}", named("x", at=at - n)) for n in range(1_010)]
+        for some in range(0, len(told), 250):
+            await store.receive(told[some : some + 250], source="peer")
+        early, late = [await steps_of(store, path, place) for place in (1, 990)]
+        assert late < 2 * early
+
+
+async def steps_of(store: Store, path: Path, place: int) -> int:
+    """What SQLite does for the ten rows after so many, in tens of its instructions."""
+    steps: list[None] = []
+    cursor = (await store.listings(limit=place)).next if place else None
+    async with aiosqlite.connect(path, isolation_level=None) as own:
+        lists = Listings(Database(own, [own], nothing), lambda: NOW_US)
+        await own.set_progress_handler(lambda: steps.append(None), 10)
+        assert len((await lists.listings("module", limit=10, cursor=cursor)).rows) == 10
+    return len(steps)
+
+
 async def test_lists_narrow_by_author_and_tags(store: Store) -> None:
     await publish(store)
     assert len((await store.listings("module", author=ALICE.did)).rows) == 11
@@ -107,6 +159,24 @@ async def test_a_bare_id_has_its_candidates(store: Store) -> None:
 async def test_a_cursor_of_something_else_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(BadCursor):
         await store.listings(cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["recent", 1 << 63, "x", 0], ["recent", 0, "x", (1 << 63) - 1], ["recent", 0, "x", -1],
+        ["recent", 0, "x", None], ["recent", 0, "x"], ["recent", 0, "x", True], ["recent", 0, 0, 0],
+    ],
+)  # fmt: skip
+async def test_a_made_up_cursor_is_refused(store: Store, told: list[object]) -> None:
+    with pytest.raises(BadCursor):
+        await store.listings(cursor=base64.urlsafe_b64encode(json.dumps(told).encode()).decode())
+
+
+async def test_the_latest_time_there_is_can_be_a_cursor(store: Store) -> None:
+    latest = [BOB.publishes(f"io.m{n}", named("x", at=(1 << 63) - 1)) for n in range(3)]
+    await store.receive(latest, source="peer")
+    assert len(await page_by_page(store, "recent", None, 1)) == 3
 
 
 async def test_a_cursor_belongs_to_its_order(store: Store) -> None:
