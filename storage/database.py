@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
+from storage.errors import Corrupt
 from storage.migration import migrate
 from storage.sqlite_errors import as_ours
 
@@ -39,11 +40,12 @@ def nothing(step: str) -> None:
 class Reading:
     """A connection, held for the length of a block."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: aiosqlite.Connection, errors: "_OurErrors") -> None:
         self._connection = connection
+        self._our_errors = errors
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        with _our_errors():
+        with self._our_errors:
             found: Any = await self._connection.execute_fetchall(sql, tuple(values))
             return list(found)
 
@@ -69,8 +71,13 @@ class Reading:
 class Writing(Reading):
     """The open transaction."""
 
-    def __init__(self, connection: aiosqlite.Connection, on_step: Callable[[str], None]) -> None:
-        super().__init__(connection)
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        errors: "_OurErrors",
+        on_step: Callable[[str], None],
+    ) -> None:
+        super().__init__(connection, errors)
         self._on_step = on_step
         self._after: list[Callable[[], None]] = []
 
@@ -88,7 +95,7 @@ class Writing(Reading):
     async def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """How many rows the statement touched."""
         self._on_step(sql)
-        with _our_errors():
+        with self._our_errors:
             async with self._connection.execute(sql, tuple(values)) as cursor:
                 return cursor.rowcount
 
@@ -97,7 +104,7 @@ class Writing(Reading):
         todo = iter(rows)
         for first in todo:
             self._on_step(sql)
-            with _our_errors():
+            with self._our_errors:
                 cursor = await self._connection.executemany(sql, map(tuple, chain([first], todo)))
                 await cursor.close()
 
@@ -113,6 +120,7 @@ class Database:
     ) -> None:
         self._writer = writer
         self._write_turn = asyncio.Lock()
+        self._our_errors = _OurErrors()
         self._on_step = on_step
         self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue(len(readers))
         for reader in readers:
@@ -120,15 +128,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Writing]:
-        """All of the block or nothing, durable when it ends. Writers wait for each other here."""
+        """All of the block or nothing, durable when it ends. Writers wait for each other here.
+
+        Raises `Corrupt` once any read or write has met with damage: nobody could promise that what
+        is written after that is found again. A database opened anew is looked at anew.
+        """
         async with self._write_turn:
+            self._our_errors.refuse_writes()
             try:
-                with _our_errors():
+                with self._our_errors:
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
-                write = Writing(self._writer, self._on_step)
+                write = Writing(self._writer, self._our_errors, self._on_step)
                 yield write
                 self._on_step("COMMIT")
-                with _our_errors():
+                self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
+                with self._our_errors:
                     await _whole(self._commit(write))
                 self._on_step("COMMITTED")
             except BaseException:
@@ -144,12 +158,12 @@ class Database:
         """One unchanging view of the data for all statements of the block."""
         connection = await self._idle.get()
         try:
-            with _our_errors():
+            with self._our_errors:
                 await _whole(connection.execute("BEGIN"))  # the view begins with the first read
-            yield Reading(connection)
+            yield Reading(connection, self._our_errors)
         finally:
             try:
-                with _our_errors():
+                with self._our_errors:
                     await _whole(connection.rollback())
             finally:  # also where this very moment is cancelled: there are few connections
                 self._idle.put_nowait(connection)
@@ -158,7 +172,7 @@ class Database:
         """One statement, read beside any write."""
         connection = await self._idle.get()
         try:
-            return await _whole(Reading(connection).rows(sql, values))
+            return await _whole(Reading(connection, self._our_errors).rows(sql, values))
         finally:
             self._idle.put_nowait(connection)
 
@@ -194,7 +208,7 @@ async def _connect(
         path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=STATEMENTS
     )
     try:
-        with _our_errors():
+        with _OurErrors():
             await connection.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                 f"PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
@@ -224,12 +238,22 @@ async def _whole(work: Awaitable[T]) -> T:
         raise
 
 
-class _our_errors:
+class _OurErrors:
     """Turns SQLite's words for a broken file, a full disk and the like into ours."""
+
+    def __init__(self) -> None:
+        self._damage: Corrupt | None = None
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.Error) and (ours := as_ours(error)):
+            if isinstance(ours, Corrupt):
+                self._damage = ours
             raise ours from error
+
+    def refuse_writes(self) -> None:
+        """Raises `Corrupt` once the file was seen to be damaged."""
+        if self._damage is not None:
+            raise Corrupt(f"{self._damage} Until then nothing more is written.")

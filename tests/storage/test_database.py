@@ -1,12 +1,15 @@
 """One writer, and readers who never wait for it."""
 
 import asyncio
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from storage.database import READERS, Database, open_database
-from storage.errors import OverQuota
+from storage.errors import Corrupt, OverQuota
 
 
 async def test_readers_see_the_state_before_an_open_write(tmp_path: Path) -> None:
@@ -49,6 +52,37 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database:
         with pytest.raises(Exception, match="readonly"):
             await database.rows("DELETE FROM namespace")
+
+
+async def add_namespace(database: Database, while_reading: str = "") -> None:
+    async with database.transaction() as write:
+        await write.run("INSERT INTO namespace (key) VALUES (randomblob(32))")
+        if while_reading:
+            with pytest.raises(Corrupt):
+                await database.rows(while_reading)
+
+
+async def test_nothing_is_acknowledged_once_damage_was_seen(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    async with open_database(path) as database:
+        async with database.transaction() as write:
+            rows = (((n,) for n in range(200)),)
+            await write.run_many(
+                "INSERT INTO chunk (hash, data) SELECT randomblob(32), randomblob(8000 + ?)", *rows
+            )
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        whole = path.read_bytes()
+        os.truncate(path, len(whole) // 2)
+        with pytest.raises(Corrupt, match="backup"):
+            await add_namespace(database, while_reading="SELECT sum(length(data)) FROM chunk")
+        with pytest.raises(Corrupt, match="nothing more is written"):
+            await add_namespace(database)
+        path.write_bytes(whole)
+        assert await database.rows("SELECT count(*) FROM namespace") == [(0,)]
+    async with open_database(path) as database:
+        await add_namespace(database)
+        assert await database.rows("SELECT count(*) FROM namespace") == [(1,)]
 
 
 async def test_a_full_disk_is_said_in_our_words_and_leaves_nothing(tmp_path: Path) -> None:
