@@ -227,10 +227,15 @@ def _check_lock(goal: Goal, lock: Lock, *, frozen: bool) -> None:
             raise Unverified(detail, code="hash-mismatch")
     if not frozen:
         return
-    now = {one.id: one.version for one in lock_for(goal).packages}
-    before = {id: package.version for id, package in locked.items()}
+    now = _pinned(lock_for(goal))
+    before = _pinned(lock)
     if now != before or dict(lock.requirements) != dict(goal.requirements):
-        moved = sorted({*now.items()} ^ {*before.items()})
+        moved = sorted({(id, version) for id, version, _ in now ^ before})
         faults = tuple(Fault("/lock", f"{id} {version}") for id, version in moved)
         detail = "the lock is out of date; run `panspermia install` without --frozen"
         raise Conflict(detail, code="lock-outdated", faults=faults)
+
+
+def _pinned(lock: Lock) -> Set[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Of each package id, version and needs: all that a lock says but hashes."""
+    return {(one.id, one.version, frozenset(one.dependencies.items())) for one in lock.packages}

@@ -149,6 +149,22 @@ async def test_a_lock_holds_versions_and_frozen_means_frozen(alice: Alice, bob: 
     assert none.json()["code"] == "no-lock"
 
 
+@pytest.mark.parametrize("edited", [{}, {ADDER: "*"}, {ADDER: "^1.0", DOUBLER: "*"}])
+async def test_a_frozen_lock_with_other_needs_than_were_signed(
+    alice: Alice, bob: Alice, edited: dict[str, str]
+) -> None:
+    did = await shared(alice, bob)
+    lock = (await install(alice, DOUBLER))["lock"]
+    assert (await install(alice, lock=lock, frozen=True))["lock"] == lock
+    doubler = next(one for one in lock["packages"] if one["id"] == f"{did}/{DOUBLER}")
+    doubler["dependencies"] = {f"{did}/{id}": range for id, range in edited.items()}
+    body = {"lock": lock, "frozen": True}
+    answer = await alice.client.post("/api/install", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "lock-outdated")
+    (fault,) = answer.json()["errors"]
+    assert fault["detail"] == f"{did}/{DOUBLER} 1.0.0"
+
+
 async def test_a_lock_with_other_bytes(alice: Alice, bob: Alice) -> None:
     await shared(alice, bob)
     lock = (await install(alice, ADDER))["lock"]
