@@ -54,19 +54,28 @@ def given(arguments: Iterable[Argument]) -> tuple[tuple[int | float, ...], tuple
     types: list[str] = []
     for place, one in enumerate(arguments):
         number = one.value if isinstance(one, Value) else one
-        types.append(one.type if isinstance(one, Value) else "")
-        values.append(_read(number, place) if isinstance(number, str) else number)
-        if types[-1] in WHOLE and not isinstance(values[-1], int):
-            raise _wrong(place, f"{quoted(str(number))} is no {types[-1]}")
+        type = one.type if isinstance(one, Value) else ""
+        value = _read(number, place, is_real=type not in ("", *WHOLE))
+        if type in WHOLE and not isinstance(value, int):
+            raise _wrong(place, f"{quoted(str(number))} is no {type}")
+        values.append(value)
+        types.append(type)
     return tuple(values), tuple(types)
 
 
-def _read(text: str, place: int) -> int | float:
-    if text.lstrip("+-").isdecimal():
-        return int(text)
-    value = float(text)
+def _read(number: Number, place: int, *, is_real: bool) -> int | float:
+    """JavaScript writes reals up to 1e21 like whole numbers, far beyond what an i64 holds."""
+    text = number if isinstance(number, str) else ""
+    if isinstance(number, int) or text.lstrip("+-").isdecimal():
+        whole = int(number)
+        if not is_real and -(1 << 63) <= whole < 1 << 64:
+            return whole
+    try:
+        value = float(number)  # of the text: -0 is another number than 0
+    except OverflowError:
+        value = math.inf
     if math.isinf(value) and "inf" not in text.lower():
-        raise _wrong(place, f"{quoted(text)} is larger than any number")
+        raise _wrong(place, f"{quoted(str(number)[:50])} is larger than any number")
     return value
 
 

@@ -387,6 +387,12 @@ LARGEST = {"type": "i64", "value": "9223372036854775807"}
         ([-1, -(2**63), "-inf", "1e308"], [-1, str(-(2**63)), "-Infinity", 1e308]),
         (["7", LARGEST, 0.5, {"type": "f64", "value": 0.1}], [7, LARGEST["value"], 0.5, 0.1]),
         ([0, 2**53 + 1, 0, "-0.0"], [0, str(2**53 + 1), 0.0, -0.0]),
+        # As JavaScript writes 1e20 and -1e20, and -0 as a text.
+        (
+            [0, 0, 10**20, {"type": "f64", "value": -(10**20)}],
+            [0, "0", 1.00000002004087734272e20, -1e20],
+        ),
+        ([0, 0, {"type": "f32", "value": "-0"}, str(10**39)], [0, "0", -0.0, 1e39]),
     ],
 )
 async def test_numbers_lose_nothing(
