@@ -40,6 +40,8 @@ SHUTDOWN_S: Final = 1
 BACKLOG: Final = 128
 # More clients than a page and a few programs are a leak somewhere; they get 503.
 CONNECTIONS_MAX: Final = 512
+REMADE_TOLD: Final = 10_000  # documents: every few seconds
+REMADE_PATIENCE_S: Final = 60  # that systemd waits on, for the next batch; it gives up after 90 s
 
 
 # Where this machine itself asks a node that listens on every address.
@@ -74,22 +76,38 @@ def run(
         ready(news)
         sd_notify(notify_socket, "READY=1")
 
+    def remade(done: int, total: int) -> None:
+        tell_remade(done, total)
+        sd_notify(notify_socket, f"EXTEND_TIMEOUT_USEC={REMADE_PATIENCE_S * 1_000_000}")
+
     with (
         home.lock(),
         logging_to(log_to, config.log),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(serve_node(config, home, ready=announce))
+        runner.run(serve_node(config, home, ready=announce, on_remade=remade))
 
 
-async def serve_node(config: Config, home: Home, *, ready: Callable[[Ready], None]) -> None:
+def tell_remade(done: int, total: int) -> None:
+    """Why a start after an update takes longer."""
+    if done == total or done % REMADE_TOLD == 0:
+        log.info("reading the records anew after an update: %d of %d", done, total)
+
+
+async def serve_node(
+    config: Config,
+    home: Home,
+    *,
+    ready: Callable[[Ready], None],
+    on_remade: Callable[[int, int], None] = tell_remade,
+) -> None:
     """One node in this loop; the caller holds the home's lock."""
     stop = asyncio.Event()
     with _listener(config.api) as listener, _signals(stop):
         port: int = listener.getsockname()[1]
         host = WILDCARDS.get(config.api.host, config.api.host)
         api = f"http://{in_url(host)}:{port}"
-        async with open_node(config, home, api=api, stop=stop) as node:
+        async with open_node(config, home, api=api, stop=stop, on_remade=on_remade) as node:
             allowed = allowed_names(
                 config.api.host,
                 port,

@@ -63,14 +63,25 @@ class Node:
 
 @asynccontextmanager
 async def open_node(
-    config: Config, home: Home, *, api: str, stop: asyncio.Event, entropy: Entropy = os.urandom
+    config: Config,
+    home: Home,
+    *,
+    api: str,
+    stop: asyncio.Event,
+    entropy: Entropy = os.urandom,
+    on_remade: Callable[[int, int], None],
 ) -> AsyncGenerator[Node]:
-    """Everything that runs beside the HTTP server, closed in reverse order on leaving."""
+    """Everything that runs beside the HTTP server, closed in reverse order on leaving.
+
+    `on_remade` as in `open_store`: the first start after an update may take a while.
+    """
     identity = await asyncio.to_thread(load_or_create, home, entropy)
     events = Events()
     with listening(config.p2p.listen) as listener:
         async with (
-            open_store(home.database, project=project, clock_us=clock_us) as store,
+            open_store(
+                home.database, project=project, clock_us=clock_us, on_remade=on_remade
+            ) as store,
             open_search_index(home.index, store) as index,
             open_workers() as workers,
             background_tasks() as tasks,

@@ -50,6 +50,10 @@ REMATERIALISED = 200  # documents in one transaction, so that other writers get 
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
 
+def _nobody(done: int, total: int) -> None:
+    """Hears of progress that nobody waits for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """What became of a batch."""
@@ -160,17 +164,21 @@ class Store(
                     )
         return Committed(checked[-1].id, entries[-1], built.heads)
 
-    async def rematerialise(self) -> int:
+    async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
         """Makes documents, lists and ratings again from the entries; gives how many documents.
 
         After an update that projects otherwise, or on `reindex`. Each batch is whole by itself.
+        `told` hears how many of how many are done, with every batch: 100,000 take half a minute.
         """
+        async with self._database.reading() as view:
+            total = await view.number("SELECT count(*) FROM document")
         done = cursor = 0
         # Not before all of it is done: whoever is stopped on the way begins again.
         while rows := await self.documents(limit=REMATERIALISED, cursor=cursor):
             async with self._database.transaction() as write:
                 await rewrite(write, [row.id for row in rows], self._materialiser)
             done, cursor = done + len(rows), rows[-1].number
+            told(done, max(done, total))
         async with self._database.transaction() as write:
             await write.run("UPDATE store SET derived = ?", (DERIVED,))
         return done
@@ -245,15 +253,17 @@ async def open_store(
     project: Projector,
     clock_us: Callable[[], int],
     on_step: Callable[[str], None] = nothing,
+    on_remade: Callable[[int, int], None] = _nobody,
 ) -> AsyncGenerator[Store]:
     """The store at `path`, made or migrated if need be, closed on leaving.
 
     `project` turns documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for
-    tests that stop the process at a write. Raises `NewerSchema` or `Corrupt`.
+    tests that stop the process at a write. `on_remade` hears how many documents of how many were
+    made again, where another version derived them. Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:
         async with open_database(path, on_step=on_step) as database:
             store = Store(database, clock_us, Materialiser(project, workers))
             if await store.is_outdated():
-                await store.rematerialise()
+                await store.rematerialise(on_remade)
             yield store

@@ -1,9 +1,12 @@
 """One real daemon on loopback: ready, in use, a second `up`, streams, and an end in order."""
 
+import asyncio
 import http.client
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +19,9 @@ from typing import Any
 import pytest
 
 from node.home import Home
+from storage.store import open_store
 from tests.node.modules import new_module
+from tests.storage.people import ALICE, NOW_US, named, project
 
 ROOT = Path(__file__).parents[2]
 STREAMS = 50
@@ -135,6 +140,37 @@ def test_a_killed_node_starts_again_as_itself(tmp_path: Path) -> None:
         assert again.ask("GET", "/readyz") == (200, {"status": "ready"})
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(STOPPED_S) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="systemd")
+def test_the_first_start_after_an_update_says_what_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asks the service manager for patience, which would else kill it on the way, each time."""
+    home = Home(tmp_path / "alice")
+    home.make()
+
+    async def publish() -> None:
+        async with open_store(home.database, project=project, clock_us=lambda: NOW_US) as store:
+            entry = ALICE.publishes("io.alice.clock", named("clock"))
+            await store.receive([entry], source="alice")
+
+    asyncio.run(publish())
+    with closing(sqlite3.connect(home.database)) as database:
+        database.execute("UPDATE store SET derived = 0")
+        database.commit()
+    address = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(address)
+        manager.settimeout(20)
+        with daemon(home.path) as alice:
+            assert manager.recv(100) == b"EXTEND_TIMEOUT_USEC=60000000"
+            assert manager.recv(100) == b"READY=1"
+            alice.process.send_signal(signal.SIGTERM)
+            assert alice.process.wait(STOPPED_S) == 0
+            assert alice.process.stderr
+            assert "after an update: 1 of 1" in alice.process.stderr.read()
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:

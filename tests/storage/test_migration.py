@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from storage.database import open_database
 from storage.errors import Corrupt, NewerSchema
 from storage.migration import Migration, migrate, migrations
-from storage.store import open_store
+from storage.store import REMATERIALISED, open_store
 from tests.storage.people import ALICE, NOW_US, named, project
 
 ONE = Migration(1, "0001_one", "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (7);")
@@ -135,6 +136,10 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
     assert (tmp_path / "p.db.before-0002").exists()
 
 
+def _note(heard: list[tuple[int, int]], done: int, total: int) -> None:
+    heard.append((done, total))
+
+
 async def test_what_other_rules_derived_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "p.db"
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
@@ -144,7 +149,37 @@ async def test_what_other_rules_derived_is_made_again(tmp_path: Path) -> None:
         database.execute("UPDATE listing SET name = 'as it was before'")
         database.execute("UPDATE store SET derived = 0")
         database.commit()
-    for _ in range(2):
-        async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+    for told in ([(1, 1)], []):
+        heard: list[tuple[int, int]] = []
+        async with open_store(
+            path,
+            project=project,
+            clock_us=lambda: NOW_US,
+            on_remade=partial(_note, heard),
+        ) as store:
             assert [row.listing.name for row in (await store.listings()).rows] == ["clock"]
             assert not await store.is_outdated()
+        assert heard == told
+
+
+async def test_who_is_killed_while_records_are_made_again_begins_again(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    size = REMATERIALISED + 1
+    batch = [ALICE.publishes(f"io.alice.n{n}", named(f"n{n}")) for n in range(size)]
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await store.receive(batch, source="alice")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE listing SET name = 'as it was before'")
+        database.execute("UPDATE store SET derived = 0")
+        database.commit()
+
+    def killed(done: int, total: int) -> None:
+        assert (done, total) == (REMATERIALISED, size)
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        async with open_store(path, project=project, clock_us=lambda: NOW_US, on_remade=killed):
+            raise AssertionError("it opened")
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        found = {row.listing.name for row in (await store.listings(limit=size)).rows}
+    assert found == {f"n{n}" for n in range(size)}
