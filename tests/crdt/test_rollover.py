@@ -181,11 +181,12 @@ def test_what_an_editor_would_not_write_stays_behind_and_stops_nobody() -> None:
 def test_a_text_longer_than_a_change_stays_behind() -> None:
     old = document_of({"name": "clock"})
     library: Any = Library.load(old.save())  # its stubs lack what splices a text
+    with library.transaction() as transaction:
+        text = transaction.put_object(ROOT, "t", ObjType.Text)
+    old.receive([change.raw_bytes for change in library.get_changes(list(old.heads()))])
     for number in range(4):
         before = library.get_heads()
         with library.transaction() as transaction:
-            if number == 0:
-                text = transaction.put_object(ROOT, "t", ObjType.Text)
             transaction.splice_text(text, 0, 0, "\N{DNA DOUBLE HELIX}" * 5_000)
         old.receive([change.raw_bytes for change in library.get_changes(before)])
         new, _ = next_of(old)
