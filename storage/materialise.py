@@ -23,6 +23,7 @@ LOADED_MAX = 16  # documents of one group; more gain nothing
 # Fresh operations times all of the document, to be applied to a saved one: some 25 ms, all of them
 # with the interpreter lock held. A change of 4,000 on 40,000 took 2 s; loading all took 0.1 s.
 APPLIED_MAX = 1_000_000
+LOADED_BYTES_MAX = 1 << 20  # they are loaded from; a usual one has a few KB, a hostile one 300 MB
 INTEGER_MAX = (1 << 63) - 1  # what SQLite can hold
 INSTALLS_MAX = 1 << 40  # by one author; millions of them still add up to what SQLite can hold
 LISTING_BYTES_MAX = 1 << 20  # of all texts of one row: 16 full changes
@@ -138,18 +139,27 @@ def groups(judged: Sequence[tuple[Work, Validity]]) -> Iterator[list[tuple[Work,
     """Documents to load one after the other, and then to build one after the other.
 
     Taken in turn, the library and the projector throw each other's code out of the processor's
-    cache. Together a group holds no more operations than one document may.
+    cache. Together a group holds no more operations than one document may, and few bytes unless
+    one document alone has more.
     """
     group: list[tuple[Work, Validity]] = []
-    ops = 0
+    ops = size = 0
     for one in judged:
-        if group and (len(group) == LOADED_MAX or ops + one[1].ops > OPS_MAX):
+        its_ops, its_size = one[1].ops, _bytes_of(one[0])
+        is_over = ops + its_ops > OPS_MAX or size + its_size > LOADED_BYTES_MAX
+        if group and (len(group) == LOADED_MAX or is_over):
             yield group
-            group, ops = [], 0
+            group, ops, size = [], 0, 0
         group.append(one)
-        ops += one[1].ops
+        ops += its_ops
+        size += its_size
     if group:
         yield group
+
+
+def _bytes_of(work: Work) -> int:
+    """What it is loaded from."""
+    return len(work.saved or b"") + sum(map(len, work.raws.values()))
 
 
 def load(work: Work, validity: Validity, actor: bytes = READER_ACTOR) -> Loaded:

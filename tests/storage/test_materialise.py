@@ -10,6 +10,7 @@ from crdt.change import check_entry
 from crdt.document import Editor
 from storage.listing import Listing
 from storage.materialise import (
+    LOADED_BYTES_MAX,
     LOADED_MAX,
     SAVED_CHANGES_MIN,
     TAGS_MAX,
@@ -111,6 +112,19 @@ def test_a_group_is_small_in_documents_and_in_operations(ops: list[int], sizes: 
     found = list(groups(judged))
     assert [len(group) for group in found] == sizes
     assert [one for group in found for one in group] == judged
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_a_group_is_small_in_bytes(is_saved: bool) -> None:
+    validity = Validity((), {}, frozenset(), frozenset(), 1)
+    data = bytes(LOADED_BYTES_MAX // 2)
+    sizes = [1, 1, 1, 2, 1, 0, 1]  # in halves
+    works = [Work(CLOCK, number) for number in range(len(sizes))]
+    for work, size in zip(works, sizes, strict=True):
+        work.saved = data * size if is_saved else None
+        work.raws = {} if is_saved else {bytes([n]): data for n in range(size)}
+    found = [[work.number for work, _ in group] for group in groups([(w, validity) for w in works])]
+    assert found == [[0, 1], [2], [3], [4, 5, 6]]
 
 
 async def test_documents_that_come_together_are_all_listed(store: Store) -> None:
