@@ -17,6 +17,7 @@ from node.client import platform_home
 
 SCRIPT = Path(__file__).parents[2] / "cli.py"
 SECRET = "correct horse battery"
+TIMEOUT_S = 15  # a line that is wrong ends within two seconds
 
 
 @pytest.fixture
@@ -26,9 +27,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def run(
-    *args: str, timeout_s: float | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *args],
         env={"PATH": "", **environment},
@@ -36,7 +35,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout_s,
+        timeout=TIMEOUT_S,
     )
 
 
@@ -134,7 +133,7 @@ def test_a_node_that_never_ends_its_answer_is_not_waited_for(home: Path) -> None
         dripping = threading.Thread(target=drip, args=[server])
         dripping.start()
         (home / "node.json").write_text(json.dumps({"api": f"http://{address(server)}"}))
-        assert run("--home", str(home), "statsu", timeout_s=15).returncode == 2
+        assert run("--home", str(home), "statsu").returncode == 2
         dripping.join(15)
     assert len(spool.read(str(home))) == 1
 
@@ -146,7 +145,7 @@ def address(server: socket.socket) -> str:
 @pytest.mark.parametrize("name", ["node.json", "refused.jsonl.part"])
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, home: Path) -> None:
     os.mkfifo(home / name)
-    assert run("--home", str(home), "statsu", timeout_s=15).returncode == 2
+    assert run("--home", str(home), "statsu").returncode == 2
     assert len(spool.read(str(home))) == 1
 
 
