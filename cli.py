@@ -169,6 +169,7 @@ cli = LazyGroup(
 def main() -> NoReturn:
     """Run one command and exit with the code of docs: 0, 1–8, or 130 for Ctrl-C."""
     shared: dict[str, Any] = {}
+    ensure_streams()
     try:
         code = cli.main(prog_name="panspermia", standalone_mode=False, obj=shared)
         sys.stdout.flush()
@@ -178,13 +179,25 @@ def main() -> NoReturn:
         code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has left, `| head` say: nothing more to say, and no traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         code = 1
     except Exception as error:
         if shared.get("verbose"):
             raise
         code = refuse(unexpected(error), shared)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def ensure_streams() -> None:
+    """Python has none where the shell closed them, `>&-` say: what is printed is lost, no more."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def give_up_stdout() -> None:
+    """What is still to be flushed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def unexpected(error: Exception) -> click.ClickException:
@@ -230,7 +243,11 @@ def show(error: click.ClickException, shared: Mapping[str, Any]) -> int:
         "code": code,
         "detail": error.format_message(),
     }
-    click.echo(json.dumps(getattr(error, "problem", problem), ensure_ascii=False))
+    try:
+        click.echo(json.dumps(getattr(error, "problem", problem), ensure_ascii=False))
+    except OSError:  # a full disk, say
+        give_up_stdout()
+        error.show()
     return exit_code
 
 

@@ -34,6 +34,32 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def in_shell(line: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """The command with `line` as a shell's redirection."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {line}', "sh", sys.executable, str(SCRIPT), *args],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("args", [("version",), ("--json", "version"), ("--json", "nosuch")])
+def test_output_that_nothing_takes_is_said_in_a_sentence(args: tuple[str, ...]) -> None:
+    done = in_shell(">/dev/full", *args)
+    assert done.returncode == (2 if "nosuch" in args else 1)
+    assert "Error" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [("version",), ("--json", "version")])
+def test_without_a_stdout_a_command_does_what_it_does(args: tuple[str, ...]) -> None:
+    done = in_shell(">&-", *args)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> str:
     """A home in which no node runs."""
