@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from cli import COMMANDS, cli, wanted_color
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "cli.py"
-START_RATIO_MAX = 1.5
+LOADED_RATIO_MAX = 1.5  # it is 1.3; asyncio alone would make it 1.9
 SLOW = {
     "aiosqlite", "asyncio", "automerge", "cryptography", "http.client", "importlib.metadata",
     "jwt", "msgspec", "nacl", "node.slips", "node.spool", "rich", "sqlite3", "ssl", "starlette",
@@ -283,24 +282,11 @@ def test_a_reader_that_leaves_is_no_error(home: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.alone
-def test_a_start_takes_little_more_than_that_of_click() -> None:
-    """The quickest of several: what else the machine does only ever adds. Bytecode on both sides.
-
-    Bare Python is no measure, one .pth file doubles it.
-    """
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-
-    def once_s(*command: str) -> float:
-        started_s = time.perf_counter()
-        subprocess.run([sys.executable, *command], env=environment, capture_output=True, check=True)
-        return time.perf_counter() - started_s
-
-    ours = [str(ROOT / "scripts" / "checkout.py"), "version"]
-    once_s(*ours)
-    rounds = [(once_s(*ours), once_s("-c", "import click")) for _ in range(15)]
-    ours_s, theirs_s = (min(column) for column in zip(*rounds, strict=True))
-    assert ours_s < START_RATIO_MAX * theirs_s
+def test_a_start_loads_little_more_than_click() -> None:
+    """How long it takes depends on the machine and is measured in docs/BENCHMARKS.md."""
+    code = "import sys, click; print(*sys.modules)"
+    bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(loaded_after("version")) < LOADED_RATIO_MAX * len(bare.stdout.split())
 
 
 def test_an_argument_that_is_no_text(home: str) -> None:
