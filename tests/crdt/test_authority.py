@@ -574,9 +574,9 @@ def test_a_document_forked_at_every_seq_is_judged_in_time() -> None:
             entry.chain,
             entry.prev,
         )
-    start_s = time.perf_counter()
+    start_s = time.process_time()
     verdict = judge(entries)
-    assert time.perf_counter() - start_s < 2  # measured: 0.01 s
+    assert time.process_time() - start_s < 2  # measured: 0.01 s
     check_laws(entries, verdict)
 
 

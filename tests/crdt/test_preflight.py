@@ -19,7 +19,7 @@ from crdt.preflight import (
 from tests.crdt import bombs
 
 ALICE = b"\xaa" * 32
-REFUSAL_S_MAX = 0.5  # the dearest inflates 8 MiB in 20 ms; the rest is for a busy machine
+REFUSAL_S_MAX = 0.5  # of the processor; the dearest inflates 8 MiB in 20 ms
 
 
 def alices_changes() -> Library:
@@ -88,19 +88,19 @@ def test_a_small_list_is_no_bomb() -> None:
 @pytest.mark.parametrize("name", bombs.changes())
 def test_hostile_changes_are_refused_at_once(name: str) -> None:
     chunk = bombs.changes()[name]
-    start_s = time.perf_counter()
+    start_s = time.process_time()
     with pytest.raises(Malformed):
         read_change(chunk)
-    assert time.perf_counter() - start_s < REFUSAL_S_MAX
+    assert time.process_time() - start_s < REFUSAL_S_MAX
 
 
 @pytest.mark.parametrize("name", bombs.messages())
 def test_hostile_sync_messages_are_refused_at_once(name: str) -> None:
     message = bombs.messages()[name]
-    start_s = time.perf_counter()
+    start_s = time.process_time()
     with pytest.raises(Malformed):
         check_sync(message)
-    assert time.perf_counter() - start_s < REFUSAL_S_MAX
+    assert time.process_time() - start_s < REFUSAL_S_MAX
 
 
 def test_a_change_has_one_encoding() -> None:

@@ -124,10 +124,10 @@ def test_a_lock_has_a_size() -> None:
 
 def test_many_packages_do_not_stall() -> None:
     """The line of each was once counted from the beginning: 300,000 took three minutes."""
-    start = time.monotonic()
+    start_s = time.process_time()
     assert "packages, at most" in refused("version = 1\n" + "[[package]]\n" * 50_000).detail
     assert refused("version = 1\n" + "[[package]]\n" * PACKAGES_MAX).line == 2
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start_s < 5
 
 
 @given(st.text())
