@@ -4,7 +4,8 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -172,12 +173,24 @@ def test_events_tell_the_story(node: StartNode, shell: Shell, publish_demo: Publ
     assert len([event for event in seen if event["event"] == "record"]) == len(names)
 
 
+@contextmanager
+def hearing_interrupts() -> Generator[None]:
+    """What starts here does not ignore Ctrl-C, as all does that a shell put in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_ends_a_command_with_130(node: StartNode) -> None:
     alice = node("alice")
     command = [*COMMAND, "--home", str(alice.home), "events", "--follow"]
-    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with hearing_interrupts():
+        watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert watching.stdout
-    with watching:
+    with watching, ExitStack() as stack:
+        stack.callback(watching.kill)  # else leaving it to itself waits forever
         # Only what is new is shown, so something is made to happen until it is seen.
         seen = Thread(target=watching.stdout.readline, daemon=True)
         seen.start()
