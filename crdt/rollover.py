@@ -19,7 +19,7 @@ from crdt.document import DEPTH_MAX, Document, Editor, KeyPath, Plain, Scalar
 
 CARRIED: Final = "carried"  # the one value at the root; roots of skeletons are maps of other names
 CHANGES_FULL = 2_000  # of one epoch, then it is carried over: they load in 20 ms
-OPS_FULL = 40_000  # as above; under `crdt.authority.OPS_MAX`, which leaves room for who was away
+OPS_FULL = 20_000  # as above; under `crdt.authority.OPS_MAX`, which leaves room for who was away
 PLACES_MAX = OPS_FULL // 2  # more are not worth carrying: the new epoch would soon be full as well
 # Of one change that carries: far below what the library compresses or a payload may hold.
 PART_BYTES_MAX = 32_768
