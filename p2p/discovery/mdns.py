@@ -97,6 +97,7 @@ class Mdns:
         if not interfaces:
             raise OSError("none of this node's addresses is there any more")
         zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=IPVersion.V4Only)
+        self._resolving.clear()  # who was cancelled before its first step has not left
         try:
             async with asyncio.TaskGroup() as tasks:
                 # Browsing first: registering probes for 1.5 s before it returns.
