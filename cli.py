@@ -185,6 +185,7 @@ def main() -> NoReturn:
         if shared.get("verbose"):
             raise
         code = refuse(unexpected(error), shared)
+    end_stdout()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -193,6 +194,14 @@ def ensure_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def end_stdout() -> None:
+    """What could not be written was told; Python would try, fail and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up_stdout()
 
 
 def give_up_stdout() -> None:

@@ -37,6 +37,7 @@ def in_shell(line: str, *args: str) -> subprocess.CompletedProcess[str]:
     """The command with `line` as a shell's redirection."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {line}', "sh", sys.executable, str(SCRIPT), *args],
+        env={name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"},
         capture_output=True,
         text=True,
         check=False,
