@@ -5,6 +5,7 @@ values. It may raise any error of ours: `node.outcomes` says how that is answere
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -32,6 +33,8 @@ Answers: TypeAlias = Mapping[int, type | str]
 
 BAD_INPUT: Final = frozenset({400, 413, 415, 422})
 """Problems of what was sent, to be listed; any other says how things stand."""
+BAD_BODY: Final = BAD_INPUT | {404}
+"""A body that names what is not known here is mistyped too; a path, where people look, is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
         return _answered(request, endpoint, result)
     except Exception as error:
         if allows(given, "write"):  # strangers could fill the list
-            await _note(node, request, error)
+            await _note(node, request, error, BAD_INPUT if endpoint.body is None else BAD_BODY)
         raise
 
 
@@ -164,9 +167,9 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
     return await once(node.store, node.underway, f"{request.url.path} {key}", raw, work)
 
 
-async def _note(node: Node, request: Request, error: Exception) -> None:
-    """Bad input is listed, for `panspermia refused`."""
-    if (found := problem_of(error)) and found.problem.status in BAD_INPUT:
+async def _note(node: Node, request: Request, error: Exception, bad: AbstractSet[int]) -> None:
+    """Bad input, as these statuses tell, is listed for `panspermia refused`."""
+    if (found := problem_of(error)) and found.problem.status in bad:
         problem = found.problem
         where = f"{request.method} {request.url.path}"
         said = problem.detail.encode()

@@ -79,7 +79,7 @@ def publish_command(path: Path, kind: str, namespace: str, changelog: str, dry_r
         try:
             answer = client.post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:
-            raise in_folder(refused, module.folder, published) from refused
+            raise with_earlier(in_folder(refused, module.folder), published) from refused
         published.append(answer)
         if not wants_json():
             print_published(answer)
@@ -99,11 +99,17 @@ def print_published(answer: Json) -> None:
         say(f"warning: {printable(warning)}", fg="yellow", err=True)
 
 
-def in_folder(refused: Failure, folder: Path, published: list[Json]) -> Failure:
-    """The node's problem, with the folder it is about and what had been published by then."""
-    before = f"{len(published)} module(s) before it were published. " if published else ""
-    detail = f"{folder}: {refused.problem.get('detail', '')} {before}".strip()
-    return Failure({**refused.problem, "detail": detail, "published": published})
+def in_folder(refused: Failure, folder: Path) -> Failure:
+    """The node's problem, with the folder it is about."""
+    detail = f"{folder}: {refused.problem.get('detail', '')}"
+    return Failure({**refused.problem, "detail": detail}, refused.exit)
+
+
+def with_earlier(refused: Failure, published: list[Json]) -> Failure:
+    """The problem, with what had been published by then."""
+    before = f" {len(published)} module(s) before it were published." if published else ""
+    detail = refused.problem["detail"] + before
+    return Failure({**refused.problem, "detail": detail, "published": published}, refused.exit)
 
 
 def module_folders(path: Path) -> Iterator[Path]:

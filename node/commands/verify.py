@@ -11,7 +11,7 @@ import click
 from node.client import module_path
 from node.commands.console import is_terminal, node, print_json, say, wants_json
 from node.commands.files import write_atomically
-from node.commands.publish import PUBLISH_TIMEOUT_S, read_modules
+from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
 from node.exit_codes import UNVERIFIED
 from node.failure import Failure, Json, failure
 from node.text import printable, size_text
@@ -66,7 +66,10 @@ def verify_folder(folder: Path) -> Json:
     checks: list[Json] = []
     for module in read_modules(folder):
         body = module.body(changelog="", dry_run=True)
-        answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+        try:
+            answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+        except Failure as refused:
+            raise in_folder(refused, module.folder) from refused
         detail = f"{size_text(answer['size'])}, sha256 {answer['sha256']}"
         name = f"{answer['module'].rpartition('/')[2]} {answer['version']}"
         checks.append({"name": name, "ok": True, "detail": detail})

@@ -10,6 +10,7 @@ from node.refusals import LATEST_US, PENDING_MAX, Refusals, show_held, who
 from node.tasks import background_tasks
 from p2p.protocol.errors import RemoteProtocolError
 from storage.documents import LeftOutRow
+from tests.node.modules import ADD, new_module
 from tests.node.parts import Alice
 from tests.storage.people import BOB, named
 
@@ -113,6 +114,15 @@ async def test_who_may_not_write_fills_no_list(alice: Alice) -> None:
     assert (await alice.client.post("/api/resolve", content=b"{", headers=typed)).status_code >= 400
     assert (await alice.client.get("/api/search?limit=banana")).status_code == 400
     assert (await alice.client.get("/api/refused")).json()["refused"] == []
+
+
+async def test_a_body_that_names_what_nobody_knows_is_listed(alice: Alice) -> None:
+    body = new_module("org.example.add", "1.0.0", ADD, needs={"bob/org.example.other": "^1"})
+    assert (await alice.client.post("/api/modules", json=body)).json()["code"] == "unknown-petname"
+    await alice.client.get("/api/modules/org.example.nowhere")
+    (one,) = (await alice.client.get("/api/refused")).json()["refused"]
+    assert (one["where"], one["code"]) == ("POST /api/modules", "unknown-petname")
+    assert "'bob'" in one["detail"]
 
 
 async def test_what_a_client_did_not_send_can_be_noted(alice: Alice) -> None:
