@@ -112,7 +112,8 @@ class Call:
     async def say_plain(self, data: bytes) -> None:
         """Encrypted, but no frame: its length is whatever it begins with."""
         stream = self.stream
-        message = stream._cipher.encrypt(data)  # pyright: ignore[reportPrivateUsage]  no honest need
+        # Nobody honest needs this, so the stream has no name for it.
+        message = stream._cipher.encrypt(data)  # pyright: ignore[reportPrivateUsage]
         stream._writer.write(len(message).to_bytes(2, "big") + message)  # pyright: ignore[reportPrivateUsage]
 
     async def hear(self) -> Frame:

@@ -8,7 +8,7 @@ sides of the equivocation must reach everybody. One may hold entries that no sto
 them.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,7 +106,7 @@ class Life:
                 self.comparisons += 1
 
     async def _act(self) -> None:
-        acts: list[tuple[float, Callable[[], object]]] = [
+        acts: list[tuple[float, Callable[[], Awaitable[None] | None]]] = [
             (10.0, self._write),
             (3.0, self._cut),
             (1.0, self._part),
@@ -119,7 +119,7 @@ class Life:
         (act,) = self.random.choices([act for _, act in acts], [weight for weight, _ in acts])
         done = act()
         if done is not None:
-            await done  # type: ignore[misc]  # an act waits, or does not
+            await done
 
     # --- who is there --------------------------------------------------------------------------
 

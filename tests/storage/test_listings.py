@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -95,8 +94,7 @@ async def test_what_claims_to_come_from_the_future_is_not_on_top(
 async def test_pages_do_not_begin_anew_when_what_was_ahead_is_no_more(tmp_path: Path) -> None:
     """Else whoever pages through a list that somebody floods with such dates never ends."""
     now_us = [NOW_US]
-    clock: Callable[[], int] = lambda: now_us[0]  # noqa: E731
-    async with open_store(tmp_path / "x.db", project=project, clock_us=clock) as store:
+    async with open_store(tmp_path / "x.db", project=project, clock_us=lambda: now_us[0]) as store:
         dates = {"now": 0, **{f"ahead{n}": AHEAD_US + 1 + n for n in range(3)}}
         await store.receive(
             [BOB.publishes(f"io.{n}", named(n, at=NOW_US + us)) for n, us in dates.items()],

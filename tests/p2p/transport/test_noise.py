@@ -43,6 +43,7 @@ def handshake(static: bytes, *, is_initiator: bool, ephemeral: bytes) -> NoiseHa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "ephemeral keypairs is already set": meant for testing
         connection.start_handshake()
+    # The handshake of the vectors, with their keys, which no node may choose.
     made._state = connection.noise_protocol.handshake_state  # pyright: ignore[reportPrivateUsage]
     return made
 

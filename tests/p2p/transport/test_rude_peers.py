@@ -125,6 +125,7 @@ async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> Non
             await until(has_begun)
             for _ in range(20):
                 await alice.store.counts()  # others are answered; she is, only as far as she reads
+            # What it holds back is nobody's business but this test's.
             waiting = connection._unsent_bytes  # pyright: ignore[reportPrivateUsage]
             assert waiting < limits.UNSENT_BYTES_AIM + 2 * CHUNK_BYTES
             parts = 0
