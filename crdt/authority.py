@@ -47,9 +47,9 @@ class Reason(StrEnum):
     REPEATED = "repeated"  # another entry carries the same change, and counts
 
 
-# Of one document. It is loaded in one go, with the interpreter lock held: 50,000 operations on maps
-# take 65 ms, and 200,000, which 4 KB of run lengths can ask for, 0.2 s and 90 MB. Writers roll over
-# long before.
+# Of one document. It is loaded in one go, with the interpreter lock held: as many operations on
+# maps take up to 38 ms; 50,000 took 65, and 200,000, which 4 KB of run lengths can ask for, 0.2 s
+# and 90 MB. Writers roll over long before.
 OPS_MAX = 30_000
 CHANGES_MAX = 5_000
 # Judged for branches, on which bits for each device and slot are spent: up to 50 MB for as many.

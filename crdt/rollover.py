@@ -20,7 +20,9 @@ from crdt.document import DEPTH_MAX, Document, Editor, KeyPath, Plain, Scalar
 CARRIED: Final = "carried"  # the one value at the root; roots of skeletons are maps of other names
 CHANGES_FULL = 2_000  # of one epoch, then it is carried over: they load in 20 ms
 OPS_FULL = 20_000  # as above; under `crdt.authority.OPS_MAX`, which leaves room for who was away
-PLACES_MAX = OPS_FULL // 2  # more are not worth carrying: the new epoch would soon be full as well
+# More is not worth carrying: the new epoch would soon be full as well, or at once.
+PLACES_MAX = OPS_FULL // 2
+PARTS_MAX = CHANGES_FULL // 2  # changes that carry: large values fill one each
 # Of one change that carries: far below what the library compresses or a payload may hold.
 PART_BYTES_MAX = 32_768
 PART_PLACES_MAX = 2_000
@@ -51,7 +53,13 @@ def is_full(changes: int, ops: int) -> bool:
 
 def is_carryable(value: Mapping[str, Plain]) -> bool:
     """Whether a new epoch of this value would have room to grow."""
-    return sum(1 for _ in _places(value)) <= PLACES_MAX
+    parts = list(_parts(value))
+    return len(parts) < PARTS_MAX and sum(len(part.places) for part in parts) <= PLACES_MAX
+
+
+def has_room(changes: int, ops: int) -> bool:
+    """Whether a roll-over fits beside what lies in the next epoch: hardly more than half of one."""
+    return changes <= PARTS_MAX and ops <= PLACES_MAX
 
 
 def carried_heads(value: Mapping[str, Plain]) -> tuple[bytes, ...] | None:
@@ -70,14 +78,33 @@ def carry_over(old: Document, new: Document) -> list[bytes]:
 
     Maps and plain values come over, a text as a plain one. What no record of ours has stays behind,
     or whoever put it there would keep the others from going on: lists, texts longer than a change,
-    numbers that are none.
+    numbers that are none. What an unfinished roll-over left in `new` and `old` has not is deleted.
     """
-    parts: list[Sequence[_Place]] = [part.places for part in _parts(old.to_py())]
+    value = old.to_py()
+    parts: list[Sequence[_Place]] = [part.places for part in _parts(value)]
     # As many of the heads as fit: they only tell what came later.
     heads = sorted(old.heads())[: PLACE_BYTES_MAX // DIGEST_BYTES]
     parts.append([((CARRIED,), b"".join(heads))])
-    raws = [new.change(_writing(places)) for places in parts]
+    edits = [*_deleting(value, new.to_py()), *map(_writing, parts)]
+    raws = [new.change(edit) for edit in edits]
     return [raw for raw in raws if raw is not None]
+
+
+def _deleting(
+    value: Mapping[str, Plain], there: Mapping[str, Plain]
+) -> Iterator[Callable[[Editor], None]]:
+    kept = {path for path, _ in _places(value)}
+    stale = [path for path, _ in _places(there) if path not in kept]
+    for at in range(0, len(stale), PART_PLACES_MAX):
+        yield _without(stale[at : at + PART_PLACES_MAX])
+
+
+def _without(paths: Sequence[KeyPath]) -> Callable[[Editor], None]:
+    def edit(editor: Editor) -> None:
+        for path in paths:  # a map before what was in it, which then is not there any more
+            editor.delete(path)
+
+    return edit
 
 
 def _writing(places: Sequence[_Place]) -> Callable[[Editor], None]:

@@ -9,7 +9,7 @@ from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
-from crdt.rollover import PLACES_MAX, carry_over, is_carryable, is_full
+from crdt.rollover import carry_over, has_room, is_carryable, is_full
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
 from storage.errors import StorageError
@@ -61,7 +61,8 @@ class _Opened:
     @property
     def has_room(self) -> bool:
         """Whether a roll-over fits in here: an unfinished one may lie here, and hardly more."""
-        return not self.lost and not self.is_full and self.validity.ops <= PLACES_MAX
+        validity = self.validity
+        return not self.lost and not self.is_full and has_room(len(validity.valid), validity.ops)
 
     def fits(self, raw: bytes) -> bool:
         """Whether the document has room for one more change."""

@@ -214,7 +214,7 @@ async def newest_epoch(view: Reading, document: DocumentId) -> DocumentId:
 
 
 async def unused_epoch(view: Reading, document: DocumentId) -> int:
-    """The first epoch after `document` of which nothing is held; maybe over `EPOCH_MAX`."""
+    """The epoch after those held without a gap from after `document` on; maybe over `EPOCH_MAX`."""
     last = await view.number(
         "SELECT epoch FROM (SELECT d.epoch, lead(d.epoch) OVER (ORDER BY d.epoch) AS next"
         f" FROM document d WHERE {SAME_RECORD} AND d.epoch > ? AND d.epoch > 0)"

@@ -96,7 +96,7 @@ async def _add(write: Writing, rows: Iterable[tuple[object, ...]]) -> None:
         "INSERT INTO quarantine (at_us, source, place, code, detail, digest, size, data, times)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (digest) DO UPDATE"
-        " SET times = times + excluded.times, at_us = excluded.at_us",
+        " SET times = times + excluded.times, at_us = max(at_us, excluded.at_us)",
         rows,
     )
     await write.run(

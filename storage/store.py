@@ -173,12 +173,12 @@ class Store(
         async with self._database.reading() as view:
             total = await view.number("SELECT count(*) FROM document")
         done = cursor = 0
-        # Not before all of it is done: whoever is stopped on the way begins again.
         while rows := await self.documents(limit=REMATERIALISED, cursor=cursor):
             async with self._database.transaction() as write:
                 await rewrite(write, [row.id for row in rows], self._materialiser)
             done, cursor = done + len(rows), rows[-1].number
             told(done, max(done, total))
+        # Not before all of it is done: whoever is stopped on the way begins again.
         async with self._database.transaction() as write:
             await write.run("UPDATE store SET derived = ?", (DERIVED,))
         return done

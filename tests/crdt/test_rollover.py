@@ -25,6 +25,7 @@ from crdt.rollover import (
     CARRIED,
     CHANGES_FULL,
     OPS_FULL,
+    PARTS_MAX,
     PLACE_BYTES_MAX,
     PLACES_MAX,
     carried_heads,
@@ -216,6 +217,22 @@ def test_more_heads_than_fit_a_change_stop_nobody() -> None:
 @pytest.mark.parametrize("value", ["text", b"", b"x" * 31, b"x" * 33, 7, None, {"a": 1}, [b"x"]])
 def test_what_is_no_list_of_heads_opens_nothing(value: Plain) -> None:
     assert carried_heads({CARRIED: value}) is None
+
+
+def test_what_an_unfinished_roll_over_left_is_gone_where_the_record_has_it_no_more() -> None:
+    new = document_of({"name": "clock", "gone": {"deep": 1}, "kept": {"gone": 1, "stays": 2}})
+    old = document_of({"name": "better clock", "kept": {"stays": 2}})
+    carry_over(old, new)
+    assert new.to_py()["head"] == {"name": "better clock", "kept": {"stays": 2}}
+
+
+def test_values_that_fill_a_change_each_are_not_carried_for_ever() -> None:
+    """Else the new epoch were full at once, and every act a roll-over of all."""
+    large = {"head": {f"k{n}": "x" * 20_000 for n in range(PARTS_MAX)}}
+    assert not is_carryable(large)
+    del large["head"]["k0"]
+    del large["head"]["k1"]
+    assert is_carryable(large)
 
 
 def test_no_skeleton_has_a_root_of_that_name() -> None:

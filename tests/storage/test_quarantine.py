@@ -1,6 +1,7 @@
 """What was refused can be listed, and cannot fill the disk."""
 
 from storage import quarantine
+from storage.quarantine import Earlier, Refusal
 from storage.store import Store
 
 
@@ -22,3 +23,12 @@ async def test_quarantine_is_bounded_by_rows_and_bytes(store: Store) -> None:
     assert (await store.counts()).refused < many
     (newest,) = await store.refused(limit=1)
     assert newest.refusal.data.startswith((many - 1).to_bytes(4, "big"))
+
+
+async def test_what_is_told_late_does_not_set_back_when_it_came_last(store: Store) -> None:
+    refusal = Refusal("command line", "panspermia search", "usage", "no", b"no")
+    await store.refuse_all([(refusal, 1)])
+    (now,) = await store.refused()
+    await store.refuse_earlier([Earlier(refusal, now.at_us - 1_000_000, 2)])
+    (row,) = await store.refused()
+    assert (row.at_us, row.count) == (now.at_us, 3)
