@@ -2,6 +2,7 @@
 
     valid(c) = stateless(c) ∧ c on no losing branch ∧ all dependencies of c valid
                ∧ (∀ revocation r that hits c: c under r.frontier)
+               ∧ (∀ checkpoint k after c's right had ended: c under k.frontier)
 
 `crdt.change.check_entry` has said stateless(c). The rest goes in three steps over one document:
 
@@ -23,28 +24,12 @@ the rules are this project's own.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from crdt.capability import Capability
-from crdt.change import CheckedEntry
+from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
 
 if TYPE_CHECKING:
     from crdt.document import Skeleton  # its module loads Automerge, which nothing here needs
-
-
-class Reason(StrEnum):
-    """Why a change that is held does not count."""
-
-    MISSING_DEPENDENCY = "missing-dependency"  # waits for a change or entry that is not here
-    UNKNOWN_AUTHORITY = "unknown-authority"  # waits for an authority record that is not here
-    REVOKED = "revoked"
-    LOST_BRANCH = "lost-branch"
-    EXCLUDED_DEPENDENCY = "excluded-dependency"
-    BROKEN_CHAIN = "broken-chain"  # entry, seq or operation counters continue nothing it builds on
-    OVER_LIMIT = "over-limit"  # the document is full; another epoch goes on
-    REPEATED = "repeated"  # another entry carries the same change, and counts
 
 
 # Of one document. It is loaded in one go, with the interpreter lock held: as many operations on
@@ -54,100 +39,6 @@ OPS_MAX = 30_000
 CHANGES_MAX = 5_000
 # Judged for branches, on which bits for each device and slot are spent: up to 50 MB for as many.
 STANDING_MAX = 20_000
-
-WAITING = frozenset({Reason.MISSING_DEPENDENCY, Reason.UNKNOWN_AUTHORITY})
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What there is to know of one stored entry. `change` and `dependencies` are change hashes.
-
-    `chain`: the keys its authority came through, the first owner first, its device last.
-    `prev`: the id of its device's entry before it in the document, None exactly where seq is 1.
-    """
-
-    change: bytes
-    device: bytes
-    seq: int
-    start_op: int
-    max_op: int
-    dependencies: tuple[bytes, ...]
-    payload_digest: bytes
-    chain: tuple[bytes, ...]
-    prev: bytes | None = None
-    auth_heads: tuple[bytes, ...] = ()
-
-    @classmethod
-    def of(cls, checked: CheckedEntry) -> "Held":
-        """What is to be kept of an entry that passed the door."""
-        change = checked.change
-        return cls(
-            change.hash,
-            checked.device,
-            checked.seq,
-            change.start_op,
-            change.max_op,
-            change.dependencies,
-            checked.signed.entry.payload_digest,
-            chain_of(checked.capability),
-            checked.prev,
-            checked.auth_heads,
-        )
-
-    def follows(self, before: "Held") -> bool:
-        """Whether `before` is what `prev` may name: the same device's last act, and built on."""
-        return (
-            before.device == self.device
-            and before.seq == self.seq - 1
-            and before.change in self.dependencies
-        )
-
-
-def chain_of(capability: Capability) -> tuple[bytes, ...]:
-    """The keys that authority came through: namespace (where it is owned), user, delegates."""
-    chain = (capability.user, *(delegation.user for delegation in capability.delegations))
-    if capability.initial_authorisation is None or capability.user == capability.namespace:
-        return chain
-    return (capability.namespace, *chain)
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """`issuer` takes back what it gave to `key`, directly or not; what is under the frontier stays.
-
-    `frontier`: the heads of this one document, empty where the revocation does not name it.
-    """
-
-    issuer: bytes
-    key: bytes
-    frontier: frozenset[bytes] = frozenset()
-
-    def hits(self, chain: tuple[bytes, ...]) -> bool:
-        """Whether this authority came from the issuer through the key."""
-        return self.issuer in chain and self.key in chain[chain.index(self.issuer) + 1 :]
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Heads of this document that a device of the owner had seen. Its own validity is checked."""
-
-    heads: frozenset[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Validity:
-    """The verdict. `valid` and `excluded` hold the keys of the entries; all others are hashes."""
-
-    valid: tuple[bytes, ...]  # parents first, the same order on every node
-    excluded: Mapping[bytes, Reason]
-    missing: frozenset[bytes]  # changes that others build on and nobody brought yet
-    incomplete: frozenset[bytes]  # frontier heads not here: until they are, the cut is too low
-    ops: int  # of all valid changes
-
-    @property
-    def waiting(self) -> int:
-        """How many may still count once more is here."""
-        return sum(reason in WAITING for reason in self.excluded.values())
 
 
 def valid_changes(
@@ -165,13 +56,13 @@ def valid_changes(
     Linear in changes and dependencies; no recursion, so a chain may be of any length.
     """
     graph = _Graph(held, skeleton)
-    graph.judge_carriers(authority, revocations)
+    named = [graph.under(checkpoint.heads) for checkpoint in checkpoints]
+    graph.judge_carriers(authority, revocations, list(zip(checkpoints, named, strict=True)))
     graph.find_standing()
     contested = graph.contested()
     if contested:
         graph.find_self_built(contested)
         votes = graph.votes(owner, revocations)
-        named = [graph.under(checkpoint.heads) for checkpoint in checkpoints]
         for slot in contested:
             graph.settle(slot, votes, named)
     graph.bound()
@@ -208,25 +99,28 @@ class _Graph:
                     self.children.setdefault(parent, []).append(entry.change)
 
     def judge_carriers(
-        self, authority: frozenset[bytes], revocations: Sequence[Revocation]
+        self,
+        authority: frozenset[bytes],
+        revocations: Sequence[Revocation],
+        seen: Sequence[tuple[Checkpoint, set[bytes]]],
     ) -> None:
         """Which entries no revocation cuts, cite only what is known and follow the one before.
 
-        The best one carries the change.
+        The best one carries the change. `seen`: what lies under each checkpoint.
         """
         cuts = [(revocation, self.under(revocation.frontier)) for revocation in revocations]
         for change, keys in self.carriers.items():
+            unseen = [checkpoint.at for checkpoint, kept in seen if change not in kept]
+            last = max(unseen, default=-1)
             standing: list[tuple[bytes, bytes]] = []
             for key in keys:
                 entry = self.held[key]
                 if any(change not in kept and cut.hits(entry.chain) for cut, kept in cuts):
                     self.reasons[key] = Reason.REVOKED
-                elif not authority.issuperset(entry.auth_heads):
-                    self.reasons[key] = Reason.UNKNOWN_AUTHORITY
-                elif entry.seq > 1 and entry.prev not in self.held:
-                    self.reasons[key] = Reason.MISSING_DEPENDENCY
-                elif entry.prev is not None and not entry.follows(self.held[entry.prev]):
-                    self.reasons[key] = Reason.BROKEN_CHAIN
+                elif entry.until is not None and entry.until <= last:
+                    self.reasons[key] = Reason.BACKDATED
+                elif reason := self._waits_or_breaks(entry, authority):
+                    self.reasons[key] = reason
                 else:
                     standing.append((entry.payload_digest, key))
             if standing:
@@ -234,6 +128,16 @@ class _Graph:
                 self.live[change] = best
                 self.changes[change] = self.held[best]
                 self.reasons |= {key: Reason.REPEATED for _, key in standing if key != best}
+
+    def _waits_or_breaks(self, entry: Held, authority: frozenset[bytes]) -> Reason | None:
+        """What keeps an entry that nobody cut from standing."""
+        if not authority.issuperset(entry.auth_heads):
+            return Reason.UNKNOWN_AUTHORITY
+        if entry.seq > 1 and entry.prev not in self.held:
+            return Reason.MISSING_DEPENDENCY
+        if entry.prev is not None and not entry.follows(self.held[entry.prev]):
+            return Reason.BROKEN_CHAIN
+        return None
 
     def find_standing(self) -> None:
         """`order`: the changes that stand so far, parents first. All others have fallen."""

@@ -71,6 +71,14 @@ class Capability:
         """What the first user has, before any delegation."""
         return Area(AuthorKey(self.user)) if self.initial_authorisation is None else Area()
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The keys the right came through: the namespace's where it is owned, user, delegates."""
+        keys = (self.user, *(delegation.user for delegation in self.delegations))
+        if self.initial_authorisation is None or self.user == self.namespace:
+            return keys
+        return (self.namespace, *keys)
+
     def prefixes(self) -> "Iterator[Capability]":
         """The capabilities it was delegated from, the first one first, itself last."""
         for count in range(len(self.delegations) + 1):

@@ -1,22 +1,18 @@
-"""The signed envelope: one Automerge change as the payload of one Willow entry.
+"""The signed entry: one Automerge change, or one statement, as the payload of one Willow entry.
 
-    payload = "PSC1" ‖ count 1 ‖ count × authority head 32, ascending ‖ prev 32 ‖ change hash 32
-              ‖ raw change                                         prev = 32 zeros: there is none
+    payload = head as in `crdt.envelope` ‖ change hash 32 ‖ raw change        of a document
+              head as in `crdt.envelope` ‖ statement                          under `/_auth`, `/_ck`
 
-- *authority heads*: the newest records under `/_auth` that the author had seen;
-- *prev*: the id of this device's entry before this one in this document, so that a gap or a fork
-  of the device's own chain shows;
-- *change hash*: Automerge's own name of the raw change, which later changes depend on.
-
-The entry lies at `crdt.path.ChangePath`; its capability and signature travel beside it and are
-stored as they came, never encoded again. `check_entry` is the door: what passes is signed by the
-device that the path and the change name, under a capability that reaches there. Whether it counts
-is a question about the set of entries held: `crdt.authority`.
+The change hash is Automerge's own name of the raw change, which later changes depend on. A
+statement is read as a change that has the digest of its payload for a hash, and builds on the one
+before it. The entry lies at `crdt.path.ChangePath`; its capability and signature travel beside it
+and are stored as they came, never encoded again. `check_entry` is the door: what passes is signed
+by the device that the path and the change name, under a capability that reaches there. Whether it
+counts is a question about the set of entries held: `crdt.authority`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from blake3 import blake3
@@ -37,6 +33,7 @@ from crdt.digest import DIGEST_BYTES, payload_digest
 from crdt.ed25519 import SIGNATURE_BYTES, SigningKey
 from crdt.encoding import Reader
 from crdt.entry import ENTRY_BYTES_MAX, Entry, decode_entry, encode_entry
+from crdt.envelope import CHANGE, STATEMENT, open_envelope, seal_envelope
 from crdt.errors import Malformed, Unauthorised
 from crdt.keys import COMMONS, KEY_BYTES, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from crdt.path import (
@@ -49,13 +46,19 @@ from crdt.path import (
     read_path,
 )
 from crdt.preflight import ChangeHeader, read_change
+from crdt.statement import (
+    KIND,
+    RECORDS,
+    Statement,
+    check_place,
+    class_of,
+    decode_statement,
+    encode_statement,
+    is_statement_class,
+)
 
-MAGIC: Final = b"PSC1"
 PAYLOAD_BYTES_MAX = 65_536  # larger ones are blobs, named by the change
-AUTH_HEADS_MAX = 16  # the authority log is one hash chain per namespace; this leaves room to fork
 SIGNED_BYTES_MAX = PAYLOAD_BYTES_MAX + CAPABILITY_BYTES_MAX + ENTRY_BYTES_MAX + 256
-
-_NO_PREV: Final = bytes(DIGEST_BYTES)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -117,7 +120,9 @@ class CheckedEntry:
     prev: bytes | None
     change: ChangeHeader
     raw: bytes
+    """Empty for a statement."""
     capability: Capability
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,41 +139,36 @@ def document_at(namespace: NamespaceKey, subspace: AuthorKey, path: ChangePath) 
     return DocumentId(namespace, subspace, path.cls, path.kind, path.record, path.epoch)
 
 
+def log_of(namespace: NamespaceKey, subspace: AuthorKey, class_: str) -> DocumentId:
+    """Where what is said under `class_` of this subspace lies."""
+    return DocumentId(namespace, subspace, class_, KIND, RECORDS[class_])
+
+
 def check_entry(signed: SignedEntry, cache: CapabilityCache) -> CheckedEntry:
     """All that can be said of an entry without another one; cheap checks first.
 
     Raises `Malformed` or `Unauthorised`. Up to and with `bad-signature` the sender is to blame;
     what is refused after it, the device has signed.
     """
-    entry, payload = signed.entry, signed.payload
+    entry = signed.entry
     path = _check_place(signed)
     capability = cache.get(signed.capability)
     _check_signer(capability, entry, path)
     check_write(capability, signed.signature, entry)
-    auth_heads, prev, change_hash, raw = _read_payload(payload)
-    header = read_change(raw)
-    if header.hash != change_hash:
-        raise Malformed("change-hash", "the payload names another change than it carries")
-    if header.actor != path.device:
-        raise Unauthorised("wrong-actor", "the actor of the change is not the device that signed")
-    if header.seq != path.seq:
-        raise Malformed("wrong-seq", f"change {header.seq} in the place of {path.seq}")
-    if (prev is None) != (path.seq == 1):
-        raise Malformed("wrong-prev", "a first change with a predecessor, or a later one without")
-    if not header.dependencies:
-        raise Malformed("no-dependencies", "only the skeleton of a document depends on nothing")
-    document = document_at(entry.namespace, entry.subspace, path)
+    read = _read_statement if is_statement_class(path.cls) else _read_change
+    content = read(signed.payload, path)
     return CheckedEntry(
         signed,
         _entry_id(signed),
-        document,
+        document_at(entry.namespace, entry.subspace, path),
         path.device,
         path.seq,
-        auth_heads,
-        prev,
-        header,
-        raw,
+        content.auth_heads,
+        content.prev,
+        content.header,
+        content.raw,
         capability,
+        content.statement,
     )
 
 
@@ -189,15 +189,39 @@ def sign_change(
     header = read_change(raw)
     if header.actor != signer.device.public:
         raise Unauthorised("wrong-actor", "the change was made under another device key")
+    payload = seal_envelope(CHANGE, auth_heads, prev, header.hash + raw)
+    return _signed(payload, document, header.seq, signer, timestamp)
+
+
+def sign_statement(
+    statement: Statement,
+    log: DocumentId,
+    *,
+    seq: int,
+    signer: Signer,
+    prev: bytes | None,
+    auth_heads: Iterable[bytes] = (),
+    timestamp: int,
+) -> SignedEntry:
+    """A statement as a signed entry of `log`; `signer.device` is the root key under `/_auth`.
+
+    `prev` is the digest of the payload of the signer's statement with the number before `seq`.
+    Raises as `sign_change` does.
+    """
+    if class_of(statement) != log.cls:
+        raise ValueError(f"a {type(statement).__name__} has no place under /{log.cls}")
+    payload = seal_envelope(STATEMENT, auth_heads, prev, encode_statement(statement))
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise Malformed("payload-too-long", f"{len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}")
+    return _signed(payload, log, seq, signer, timestamp)
+
+
+def _signed(
+    payload: bytes, document: DocumentId, seq: int, signer: Signer, timestamp: int
+) -> SignedEntry:
     capability = signer.capabilities.get(document.cls)
     if capability is None:
         raise Unauthorised("no-capability", f"no capability to write under /{document.cls}")
-    heads = sorted(set(auth_heads))
-    if len(heads) > AUTH_HEADS_MAX:
-        raise Malformed("auth-heads", f"{len(heads)} authority heads, at most {AUTH_HEADS_MAX}")
-    payload = b"".join(
-        (MAGIC, bytes([len(heads)]), *heads, _NO_PREV if prev is None else prev, header.hash, raw)
-    )
     digest = payload_digest(payload)
     path = ChangePath(
         document.cls,
@@ -205,7 +229,7 @@ def sign_change(
         document.record,
         document.epoch,
         DeviceKey(signer.device.public),
-        header.seq,
+        seq,
         digest,
     )
     entry = Entry(
@@ -280,30 +304,67 @@ def _check_place(signed: SignedEntry) -> ChangePath:
 def _check_signer(capability: Capability, entry: Entry, path: ChangePath) -> None:
     if capability.receiver != path.device:
         raise Unauthorised("wrong-device", "the path names another device than the capability")
-    namespace: bytes = entry.namespace
-    owner: bytes = entry.subspace
-    if path.cls != AUTHORITY:
-        # A root key that signed everyday changes could not be kept sealed, and no revocation would
-        # reach what it signed: nobody stands above it.
-        if not capability.delegations or path.device in {owner, namespace, capability.user}:
-            raise Unauthorised("root-key", "only /_auth is signed by a root key, not by a device")
+    if path.cls == AUTHORITY:
+        _check_root(capability, entry)
         return
-    is_root = path.device == owner and not capability.delegations
-    if not is_root or not (is_communal(namespace) or owner == namespace):
+    # A root key that signed everyday changes could not be kept sealed, and no revocation would
+    # reach what it signed: nobody stands above it.
+    roots: set[bytes] = {entry.subspace, entry.namespace, capability.user}
+    if not capability.delegations or path.device in roots:
+        raise Unauthorised("root-key", "only /_auth is signed by a root key, not by a device")
+    if path.cls == CHECKPOINT and entry.subspace not in capability.chain[-2:]:
+        raise Unauthorised("not-the-owners", "a checkpoint is made by a device of the owner")
+
+
+def _check_root(capability: Capability, entry: Entry) -> None:
+    """Under `/_auth`: the subspace's own key, to which nobody below it passed the right back."""
+    chain = capability.chain
+    owner: bytes = entry.subspace
+    is_own = capability.receiver == owner
+    is_first = is_communal(entry.namespace) or owner == entry.namespace
+    if not is_own or (is_first and capability.delegations) or len(set(chain)) != len(chain):
         raise Unauthorised("not-the-root", "/_auth is written by the root key itself, none other")
 
 
-def _read_payload(payload: bytes) -> tuple[tuple[bytes, ...], bytes | None, bytes, bytes]:
-    """(authority heads, prev, change hash, raw change). Canonical by construction."""
-    if payload[:4] != MAGIC:
-        raise Malformed("envelope", "the payload is not an envelope of this version")
-    count = payload[4] if len(payload) > 4 else 0
-    at = 5 + DIGEST_BYTES * count
-    end = at + 2 * DIGEST_BYTES
-    if count > AUTH_HEADS_MAX or len(payload) < end:
-        raise Malformed("envelope", f"{count} authority heads, or a header cut short")
-    heads = tuple([payload[place : place + DIGEST_BYTES] for place in range(5, at, DIGEST_BYTES)])
-    if any(left >= right for left, right in pairwise(heads)):
-        raise Malformed("envelope", "authority heads repeated or out of order")
-    prev, change_hash = payload[at : at + DIGEST_BYTES], payload[at + DIGEST_BYTES : end]
-    return heads, None if prev == _NO_PREV else prev, change_hash, payload[end:]
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a payload holds."""
+
+    auth_heads: tuple[bytes, ...]
+    prev: bytes | None
+    header: ChangeHeader
+    raw: bytes = b""
+    statement: Statement | None = None
+
+
+def _read_change(payload: bytes, path: ChangePath) -> _Content:
+    envelope = open_envelope(payload, CHANGE)
+    change_hash, raw = envelope.body[:DIGEST_BYTES], envelope.body[DIGEST_BYTES:]
+    if len(change_hash) < DIGEST_BYTES:
+        raise Malformed("envelope", "the payload ends within the hash of its change")
+    header = read_change(raw)
+    if header.hash != change_hash:
+        raise Malformed("change-hash", "the payload names another change than it carries")
+    if header.actor != path.device:
+        raise Unauthorised("wrong-actor", "the actor of the change is not the device that signed")
+    if header.seq != path.seq:
+        raise Malformed("wrong-seq", f"change {header.seq} in the place of {path.seq}")
+    _check_prev(envelope.prev, path)
+    if not header.dependencies:
+        raise Malformed("no-dependencies", "only the skeleton of a document depends on nothing")
+    return _Content(envelope.auth_heads, envelope.prev, header, raw)
+
+
+def _read_statement(payload: bytes, path: ChangePath) -> _Content:
+    check_place(path)
+    envelope = open_envelope(payload, STATEMENT)
+    statement = decode_statement(envelope.body, path.cls)
+    _check_prev(envelope.prev, path)
+    before = () if envelope.prev is None else (envelope.prev,)
+    header = ChangeHeader(path.payload_digest, path.device, path.seq, path.seq, before, 1, 1)
+    return _Content(envelope.auth_heads, None, header, statement=statement)
+
+
+def _check_prev(prev: bytes | None, path: ChangePath) -> None:
+    if (prev is None) != (path.seq == 1):
+        raise Malformed("wrong-prev", "a first act with a predecessor, or a later one without")

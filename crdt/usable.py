@@ -7,9 +7,9 @@ builds on a refused change is not tried.
 
 from collections.abc import Sequence
 
-from crdt.authority import Reason
 from crdt.document import Document, Skeleton, load_valid
 from crdt.errors import Unusable
+from crdt.held import Reason
 from crdt.preflight import ChangeHeader, read_change
 
 # Changes of one document that are tried and refused. Each costs some 15 loads of a part of it, and

@@ -13,8 +13,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from crdt.authority import Reason
 from crdt.did import encode_did_key
+from crdt.held import Reason
 from crdt.path import shown
 from node import spool
 from node.api.models import Request

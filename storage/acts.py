@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from crdt.authority import OPS_MAX, Validity
+from crdt.authority import OPS_MAX
 from crdt.change import DocumentId, SignedEntry, Signer, sign_change
 from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
+from crdt.held import Validity
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
 from crdt.rollover import carry_over, has_room, is_carryable, is_full

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from crdt.authority import Held
 from crdt.capability import capability_digest
 from crdt.change import CheckedEntry, DocumentId, encode_signed
 from crdt.entry import encode_entry
+from crdt.held import Held
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES, lanes, order_key
 from crdt.path import shown

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crdt.authority import Held, Validity, chain_of
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
 from crdt.document import Document, Plain
 from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
+from crdt.held import Held, Validity
 from crdt.keys import NamespaceKey
 from storage.database import Database, Reading, Row
 from storage.listing import Projection, Projector
@@ -242,7 +242,7 @@ def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
         max_op,
         hashes(depends_on),
         digest,
-        chain_of(capabilities.get(capability)),
+        capabilities.get(capability).chain,
         prev,
         hashes(auth_heads),
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from crdt.authority import OPS_MAX, Held, Validity, valid_changes
+from crdt.authority import OPS_MAX, valid_changes
 from crdt.change import DocumentId
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
+from crdt.held import Held, Validity
 from crdt.rollover import carried_heads
 from crdt.usable import UNTRIED, load_usable
 from storage.listing import Listing, Projection, Projector

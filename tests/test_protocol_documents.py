@@ -1,4 +1,4 @@
-"""`entries.md`, `envelope.md` and `authority.md` say what the code does: bytes, codes, limits.
+"""`entries.md`, `envelope.md`, `statements.md`, `authority.md` are what the code does.
 
 How they are read: `tests/documents.py`. The other protocols: `tests/test_session_documents.py`.
 """
@@ -16,7 +16,6 @@ import pytest
 
 from crdt import cbor
 from crdt.area import Area, encode_area_in_area, read_area_in_area
-from crdt.authority import Reason
 from crdt.blob import BlobId
 from crdt.capability import (
     READ,
@@ -29,7 +28,6 @@ from crdt.capability import (
     handover,
 )
 from crdt.change import (
-    MAGIC,
     DocumentId,
     SignedEntry,
     Signer,
@@ -44,25 +42,41 @@ from crdt.document import ROOTS, Document, Editor, Plain, skeleton_for
 from crdt.ed25519 import SigningKey
 from crdt.encoding import Reader, c64, read_c64
 from crdt.entry import Entry, decode_entry, encode_entry, tai_from_unix_us
+from crdt.envelope import CHANGE as MAGIC
 from crdt.errors import CrdtError, Malformed, Unauthorised, Unusable
+from crdt.held import Reason
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import order_key
 from crdt.path import encode_path, read_path
 from crdt.preflight import ACTIONS, read_change
+from crdt.statement import Checkpoint as CheckpointStatement
+from crdt.statement import (
+    Drop,
+    Frontier,
+    Heartbeat,
+    Revoke,
+    Statement,
+    Unrevoke,
+    class_of,
+    decode_statement,
+    encode_statement,
+)
 from registry.listed import Capability as Export
 from registry.manifest import parse_manifest
 from registry.names import ModuleName
 from registry.publication import deprecate, publish_version, yank
 from registry.ratings import count_install, rate
-from registry.statement import Artifact, Need, Release, decode_statement, sign_release
+from registry.statement import Artifact, Need, Release, sign_release
+from registry.statement import decode_statement as decode_release
 from tests.crdt import bombs
 from tests.documents import blocks, called, codes_of, integers, number, rows, slug, words
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "protocol"
-NAMES = ("entries", "envelope", "authority")
-ENTRIES, ENVELOPE, AUTHORITY = ((FOLDER / f"{name}.md").read_text() for name in NAMES)
-OURS = "\n".join((ENTRIES, ENVELOPE, AUTHORITY))
+NAMES = ("entries", "envelope", "statements", "authority")
+ENTRIES, ENVELOPE, STATEMENTS, AUTHORITY = ((FOLDER / f"{name}.md").read_text() for name in NAMES)
+TEXTS = (ENTRIES, ENVELOPE, STATEMENTS, AUTHORITY)
+OURS = "\n".join(TEXTS)
 
 ALICE, LAPTOP, BOB = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
 ALICES, LAPTOPS = AuthorKey(ALICE.public), DeviceKey(LAPTOP.public)
@@ -106,6 +120,7 @@ def examples() -> dict[str, bytes]:
         "entry-id": SIGNED.id,
         "order-key": order_key(SIGNED.entry),
         "payload": SIGNED.payload,
+        "statement-revoke": encode_statement(Revoke(LAPTOPS, reason="lost")),
         "document-id": CLOCK.encode(),
         "skeleton-pub-mod": SKELETON.raw,
         "skeleton-rate-mod": skeleton_for("rate", "mod").raw,
@@ -140,6 +155,27 @@ def test_every_example_is_read_back_as_the_document_says() -> None:
         ("area-day", DAY, SEASON),
     ):
         assert read_area_in_area(Reader(shown[name]), outer) == inner
+
+
+def test_every_type_of_statement_is_listed_with_its_fields() -> None:
+    document, heads = CLOCK.encode(), (bytes(32),)
+    made: list[Statement] = [
+        Revoke(LAPTOPS),
+        Unrevoke(bytes(32)),
+        Drop(document, heads),
+        Heartbeat(),
+        CheckpointStatement(Frontier({document: heads})),
+    ]
+    listed = {
+        words(row["type"])[0]: (words(row["class"]), {"type", *words(row["fields"])})
+        for row in rows(STATEMENTS, "type", "class", "fields")
+    }
+    for statement in made:
+        body = encode_statement(statement)
+        assert decode_statement(body, class_of(statement)) == statement
+        fields: Any = cbor.decode(body, bytes_max=1_000)
+        assert listed.pop(fields["type"]) == ([class_of(statement)], set(fields))
+    assert not listed
 
 
 def test_the_people_of_the_examples_have_the_keys_printed() -> None:
@@ -179,10 +215,10 @@ def test_the_skeletons_are_those_of_the_code() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    """To a heading of these three, or a decision; the other protocols have a test of their own."""
+    """To a heading of these, or a decision; the other protocols have a test of their own."""
     headings = {
         f"{name}.md#{slug(heading)}"
-        for name, text in zip(NAMES, (ENTRIES, ENVELOPE, AUTHORITY), strict=True)
+        for name, text in zip(NAMES, TEXTS, strict=True)
         for heading in re.findall(r"^#+ (.*)", text, re.MULTILINE)
     }
     for link in re.findall(r"\]\(([^)]+)\)", OURS):
@@ -405,7 +441,7 @@ def test_a_ratings_document_holds_what_the_table_lists() -> None:
 
 def test_a_statement_has_the_fields_listed() -> None:
     statement = sign_release(release(), LAPTOP).statement
-    assert decode_statement(statement) == release()
+    assert decode_release(statement) == release()
     fields = cbor.decode(statement, bytes_max=1 << 16)
     table = {row["field"].strip("`") for row in rows(ENVELOPE, "field", "of a statement")}
     assert table == set(fields)

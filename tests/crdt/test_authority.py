@@ -8,23 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crdt.authority import (
-    CHANGES_MAX,
-    OPS_MAX,
-    STANDING_MAX,
-    Checkpoint,
-    Held,
-    Reason,
-    Revocation,
-    Validity,
-    valid_changes,
-)
+from crdt.authority import CHANGES_MAX, OPS_MAX, STANDING_MAX, valid_changes
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, Signer, check_entry, device_capabilities, sign_change
 from crdt.digest import payload_digest
 from crdt.document import Document, KeyPath, Plain, load_valid, skeleton_for
 from crdt.ed25519 import SigningKey
 from crdt.errors import Unusable
+from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.preflight import read_change
 from tests.crdt import bombs

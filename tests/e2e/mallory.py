@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from crdt.area import Area
-from crdt.change import MAGIC, SignedEntry, Signer, device_capabilities
+from crdt.change import SignedEntry, Signer, device_capabilities
 from crdt.digest import payload_digest
 from crdt.ed25519 import SigningKey
 from crdt.entry import Entry, encode_entry
+from crdt.envelope import CHANGE as MAGIC
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import ChangePath

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from crdt.authority import OPS_MAX, Held, Validity
+from crdt.authority import OPS_MAX
 from crdt.capability import CapabilityCache
 from crdt.change import check_entry
 from crdt.document import Editor
+from crdt.held import Held, Validity
 from storage.listing import Listing
 from storage.materialise import (
     LOADED_BYTES_MAX,

@@ -1,0 +1,131 @@
+"""Which statements under `/_auth` stand, and which revocations are in force: a function of the set.
+
+    stands(s)   = no revocation in force of a lower level hits s's chain, unless s is under its
+                  frontier
+    in_force(r) = stands(r) ∧ no standing `unrevoke` of r's issuer, of no greater level, names r
+    level(s)    = how many keys s's right came through
+
+A right is passed on down a chain, so whoever may take one back stands at a lower level than whoever
+got it; and since only lower levels decide a level, the definition has no circle in it, however
+people delegate to one another. Two at one level cannot undo each other's statements: of two who
+revoke each other, both revocations hold. An issuer who has several rights uses the shortest.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from crdt.area import Area
+from crdt.keys import AuthorKey
+from crdt.statement import LOG_PATH, Revoke, Statement, Unrevoke
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A statement under `/_auth` that is held.
+
+    `key`: the entry's id. `log`: its document, encoded. `before`: the digest of the statement that
+    it follows. `kept`: of a revocation, the digests that its frontier names, by log.
+    """
+
+    key: bytes
+    issuer: bytes
+    chain: tuple[bytes, ...]
+    log: bytes
+    digest: bytes
+    seq: int
+    before: bytes | None
+    statement: Statement
+    kept: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict[bytes, frozenset[bytes]])
+
+    @property
+    def level(self) -> int:
+        return len(self.chain)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The verdict, in keys of the statements given."""
+
+    standing: frozenset[bytes]
+    revocations: frozenset[bytes]
+    """Of those that stand, the revocations that nobody took back."""
+    forks: frozenset[bytes]
+    """Logs of which one number was used twice: the key is used in two places, or stolen."""
+
+
+def in_force(stated: Iterable[Stated]) -> InForce:
+    """Judges the statements of one namespace, each level by those before it."""
+    levels: dict[int, list[Stated]] = defaultdict(list)
+    for one in stated:
+        levels[one.level].append(one)
+    cuts = _Cuts(one for level in levels.values() for one in level)
+    standing: set[bytes] = set()
+    revocations: set[bytes] = set()
+    taken_back: set[tuple[bytes, bytes]] = set()  # issuer, digest of the revocation
+    for level in sorted(levels):
+        stand = [one for one in levels[level] if not cuts.fell(one)]
+        standing |= {one.key for one in stand}
+        taken_back |= {
+            (one.issuer, one.statement.revocation)
+            for one in stand
+            if isinstance(one.statement, Unrevoke)
+        }
+        for one in stand:
+            if isinstance(one.statement, Revoke) and (one.issuer, one.digest) not in taken_back:
+                revocations.add(one.key)
+                cuts.add(one, one.statement)
+    return InForce(frozenset(standing), frozenset(revocations), cuts.forks())
+
+
+class _Cuts:
+    """The revocations in force so far, by whom they cut off: (issuer, key)."""
+
+    def __init__(self, stated: Iterable[Stated]) -> None:
+        self._cuts: dict[tuple[bytes, bytes], list[tuple[Stated, Area]]] = defaultdict(list)
+        self._kept: dict[tuple[bytes, bytes, bytes], frozenset[bytes] | None] = {}
+        self._numbers: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
+        self._befores: dict[bytes, bytes | None] = {}
+        for one in stated:
+            self._befores[one.digest] = one.before
+            self._numbers[one.log, one.seq].add(one.digest)
+
+    def add(self, one: Stated, revoke: Revoke) -> None:
+        """From the next level on, this one cuts too."""
+        self._cuts[one.issuer, revoke.key].append((one, revoke.area))
+        self._kept.clear()
+
+    def fell(self, one: Stated) -> bool:
+        """Whether some revocation hits this statement, which is not under its frontier."""
+        return any(
+            (kept := self._kept_by(issuer, key, one)) is not None and one.digest not in kept
+            for issuer, key in combinations(one.chain, 2)
+            if (issuer, key) in self._cuts
+        )
+
+    def _kept_by(self, issuer: bytes, key: bytes, one: Stated) -> frozenset[bytes] | None:
+        """What all these revocations leave of a log; None where none of them reaches there."""
+        name = (issuer, key, one.log)
+        if name not in self._kept:
+            kept = [
+                self._under(cut.kept.get(one.log, frozenset()))
+                for cut, area in self._cuts[issuer, key]
+                if area.includes(Area(AuthorKey(one.issuer), LOG_PATH))
+            ]
+            self._kept[name] = frozenset[bytes].intersection(*kept) if kept else None
+        return self._kept[name]
+
+    def _under(self, heads: frozenset[bytes]) -> frozenset[bytes]:
+        """These statements and all that came before them, as far as they are held."""
+        under: set[bytes] = set()
+        for head in heads:
+            at: bytes | None = head
+            while at is not None and at in self._befores and at not in under:
+                under.add(at)
+                at = self._befores[at]
+        return frozenset(under)
+
+    def forks(self) -> frozenset[bytes]:
+        """Logs with two statements of one number."""
+        return frozenset(log for (log, _), digests in self._numbers.items() if len(digests) > 1)

@@ -1,0 +1,184 @@
+"""Revocations of revokers: one verdict for one set, and no circle in it."""
+
+from collections.abc import Iterable
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crdt.area import Area
+from crdt.in_force import InForce, Stated, in_force
+from crdt.keys import AuthorKey
+from crdt.statement import Heartbeat, Revoke, Statement, Unrevoke
+
+NAMESPACE, ADMIN, OTHER, MEMBER = (name * 32 for name in (b"N", b"A", b"O", b"M"))
+
+
+class Group:
+    """What the people of one namespace stated, each in their own log."""
+
+    def __init__(self) -> None:
+        self.stated: list[Stated] = []
+
+    def says(
+        self,
+        chain: tuple[bytes, ...],
+        statement: Statement,
+        *,
+        kept: dict[bytes, frozenset[bytes]] | None = None,
+        seq: int | None = None,
+    ) -> Stated:
+        """The last key of `chain` states something."""
+        issuer = chain[-1]
+        before = [one for one in self.stated if one.issuer == issuer]
+        number = len(self.stated).to_bytes(32, "big")
+        one = Stated(
+            key=b"k" + number,
+            issuer=issuer,
+            chain=chain,
+            log=b"log of " + issuer,
+            digest=number,
+            seq=seq or len(before) + 1,
+            before=before[-1].digest if before else None,
+            statement=statement,
+            kept=kept or {},
+        )
+        self.stated.append(one)
+        return one
+
+    def verdict(self, order: Iterable[Stated] | None = None) -> InForce:
+        return in_force(self.stated if order is None else order)
+
+
+def test_a_revocation_holds_until_its_issuer_takes_it_back() -> None:
+    group = Group()
+    revoked = group.says((NAMESPACE,), Revoke(ADMIN))
+    assert group.verdict().revocations == {revoked.key}
+    group.says((NAMESPACE, ADMIN), Unrevoke(revoked.digest))
+    assert group.verdict().revocations == {revoked.key}, "somebody else took it back"
+    group.says((NAMESPACE,), Unrevoke(revoked.digest))
+    assert group.verdict().revocations == set()
+
+
+def test_what_a_revoked_admin_says_later_does_not_stand() -> None:
+    group = Group()
+    early = group.says((NAMESPACE, ADMIN), Revoke(MEMBER))
+    cut = group.says((NAMESPACE,), Revoke(ADMIN), kept={early.log: frozenset({early.digest})})
+    late = group.says((NAMESPACE, ADMIN), Unrevoke(early.digest))
+    verdict = group.verdict()
+    assert verdict.revocations == {early.key, cut.key}
+    assert late.key not in verdict.standing
+
+
+def test_a_frontier_keeps_all_that_came_before_its_heads() -> None:
+    group = Group()
+    says = [group.says((NAMESPACE, ADMIN), Heartbeat()) for _ in range(5)]
+    kept = {says[0].log: frozenset({says[2].digest})}
+    group.says((NAMESPACE,), Revoke(ADMIN), kept=kept)
+    assert [one.key in group.verdict().standing for one in says] == [True] * 3 + [False] * 2
+
+
+def test_of_several_revocations_the_strictest_cuts() -> None:
+    group = Group()
+    says = [group.says((NAMESPACE, ADMIN), Heartbeat()) for _ in range(3)]
+    for head in (says[2], says[0]):
+        kept = {head.log: frozenset({head.digest})}
+        group.says((NAMESPACE,), Revoke(ADMIN), kept=kept)
+    assert [one.key in group.verdict().standing for one in says] == [True, False, False]
+
+
+def test_two_who_revoke_each_other_are_both_revoked() -> None:
+    """Both at one level, each through the other: neither undoes what the other said."""
+    group = Group()
+    first = group.says((NAMESPACE, ADMIN, OTHER), Revoke(ADMIN))
+    second = group.says((NAMESPACE, OTHER, ADMIN), Revoke(OTHER))
+    assert group.verdict().revocations == {first.key, second.key}
+
+
+def test_an_issuer_takes_nothing_back_by_a_longer_way_round() -> None:
+    """Else whether it is taken back would depend on revocations that depend on this one."""
+    group = Group()
+    revoked = group.says((NAMESPACE, ADMIN), Revoke(OTHER))
+    group.says((NAMESPACE, OTHER, ADMIN), Unrevoke(revoked.digest))
+    assert revoked.key in group.verdict().revocations
+
+
+def test_a_revocation_of_a_part_leaves_the_log_alone() -> None:
+    group = Group()
+    says = group.says((NAMESPACE, ADMIN), Heartbeat())
+    group.says((NAMESPACE,), Revoke(ADMIN, area=Area(AuthorKey(OTHER))))
+    group.says((NAMESPACE,), Revoke(ADMIN, area=Area(None, (b"pub",))))
+    assert says.key in group.verdict().standing
+    group.says((NAMESPACE,), Revoke(ADMIN, area=Area(AuthorKey(ADMIN))))
+    assert says.key not in group.verdict().standing
+
+
+def test_a_number_used_twice_shows_and_both_count() -> None:
+    group = Group()
+    group.says((NAMESPACE,), Revoke(ADMIN), seq=1)
+    assert group.verdict().forks == set()
+    twin = group.says((NAMESPACE,), Revoke(MEMBER), seq=1)
+    verdict = group.verdict()
+    assert verdict.forks == {twin.log}
+    assert len(verdict.revocations) == 2
+
+
+PEOPLE = [bytes([n]) * 32 for n in range(1, 6)]
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Group:
+    """Anybody delegates to anybody and says anything of anybody."""
+    group = Group()
+    for _ in range(draw(st.integers(1, 14))):
+        chain = (NAMESPACE, *draw(st.permutations(PEOPLE))[: draw(st.integers(0, 3))])
+        is_undone = draw(st.booleans())
+        earlier = [one for one in group.stated if isinstance(one.statement, Revoke)]
+        if earlier and is_undone:
+            group.says(chain, Unrevoke(draw(st.sampled_from(earlier)).digest))
+        else:
+            kept = {one.log: frozenset({one.digest}) for one in group.stated[::2]}
+            group.says(chain, Revoke(draw(st.sampled_from(PEOPLE))), kept=kept)
+    return group
+
+
+@given(groups(), st.randoms(use_true_random=False))
+def test_the_order_does_not_matter(group: Group, random: Random) -> None:
+    shuffled = list(group.stated)
+    random.shuffle(shuffled)
+    assert group.verdict(shuffled) == group.verdict()
+
+
+@given(groups())
+def test_the_verdict_is_what_the_definition_says(group: Group) -> None:
+    """Checked against itself: every statement stands exactly if no lower revocation hits it."""
+    verdict = group.verdict()
+    by_key = {one.key: one for one in group.stated}
+    befores = {one.digest: one.before for one in group.stated}
+
+    def under(head: bytes | None, digest: bytes) -> bool:
+        while head is not None and head != digest:
+            head = befores[head]
+        return head is not None
+
+    def cuts(revocation: Stated, one: Stated) -> bool:
+        assert isinstance(revocation.statement, Revoke)
+        places = {key: place for place, key in enumerate(one.chain)}
+        issuer, key = places.get(revocation.issuer), places.get(revocation.statement.key)
+        is_hit = issuer is not None and key is not None and issuer < key
+        heads = revocation.kept.get(one.log, ())
+        return is_hit and not any(under(head, one.digest) for head in heads)
+
+    for one in group.stated:
+        lower = [by_key[key] for key in verdict.revocations if by_key[key].level < one.level]
+        assert (one.key in verdict.standing) == (not any(cuts(cut, one) for cut in lower))
+        if isinstance(one.statement, Revoke):
+            undone = any(
+                other.key in verdict.standing
+                and other.issuer == one.issuer
+                and other.level <= one.level
+                and other.statement == Unrevoke(one.digest)
+                for other in group.stated
+            )
+            stands = one.key in verdict.standing
+            assert (one.key in verdict.revocations) == (stands and not undone)
