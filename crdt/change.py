@@ -25,15 +25,17 @@ from crdt.capability import (
     Capability,
     CapabilityCache,
     check_write,
+    decode_capability,
     delegate,
     encode_capability,
     own,
 )
+from crdt.content import read_content
 from crdt.digest import DIGEST_BYTES, payload_digest
 from crdt.ed25519 import SIGNATURE_BYTES, SigningKey
 from crdt.encoding import Reader
 from crdt.entry import ENTRY_BYTES_MAX, Entry, decode_entry, encode_entry
-from crdt.envelope import CHANGE, STATEMENT, open_envelope, seal_envelope
+from crdt.envelope import CHANGE, STATEMENT, seal_envelope
 from crdt.errors import Malformed, Unauthorised
 from crdt.keys import COMMONS, KEY_BYTES, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from crdt.path import (
@@ -50,11 +52,8 @@ from crdt.statement import (
     KIND,
     RECORDS,
     Statement,
-    check_place,
     class_of,
-    decode_statement,
     encode_statement,
-    is_statement_class,
 )
 
 PAYLOAD_BYTES_MAX = 65_536  # larger ones are blobs, named by the change
@@ -155,8 +154,7 @@ def check_entry(signed: SignedEntry, cache: CapabilityCache) -> CheckedEntry:
     capability = cache.get(signed.capability)
     _check_signer(capability, entry, path)
     check_write(capability, signed.signature, entry)
-    read = _read_statement if is_statement_class(path.cls) else _read_change
-    content = read(signed.payload, path)
+    content = read_content(signed.payload, path)
     return CheckedEntry(
         signed,
         _entry_id(signed),
@@ -216,26 +214,63 @@ def sign_statement(
     return _signed(payload, log, seq, signer, timestamp)
 
 
+def unsigned_statement(
+    statement: Statement,
+    log: DocumentId,
+    *,
+    seq: int,
+    capability: bytes,
+    prev: bytes | None,
+    timestamp: int,
+) -> CheckedEntry:
+    """What `check_entry` would give of such a statement: to try out what it would do, no more."""
+    right = decode_capability(capability)
+    payload = seal_envelope(STATEMENT, (), prev, encode_statement(statement))
+    entry, path = _entry_at(payload, log, seq, right.receiver, timestamp)
+    signed = SignedEntry(entry, capability, bytes(SIGNATURE_BYTES), payload)
+    content = read_content(payload, path)
+    return CheckedEntry(
+        signed,
+        signed.id,
+        log,
+        path.device,
+        seq,
+        content.auth_heads,
+        None,
+        content.header,
+        b"",
+        right,
+        statement,
+    )
+
+
 def _signed(
     payload: bytes, document: DocumentId, seq: int, signer: Signer, timestamp: int
 ) -> SignedEntry:
     capability = signer.capabilities.get(document.cls)
     if capability is None:
         raise Unauthorised("no-capability", f"no capability to write under /{document.cls}")
+    entry, _ = _entry_at(payload, document, seq, signer.device.public, timestamp)
+    return SignedEntry(entry, capability, signer.device.sign(encode_entry(entry)), payload)
+
+
+def _entry_at(
+    payload: bytes, document: DocumentId, seq: int, device: bytes, timestamp: int
+) -> tuple[Entry, ChangePath]:
     digest = payload_digest(payload)
     path = ChangePath(
         document.cls,
         document.kind,
         document.record,
         document.epoch,
-        DeviceKey(signer.device.public),
+        DeviceKey(device),
         seq,
         digest,
     )
     entry = Entry(
         document.namespace, document.subspace, path.path(), timestamp, len(payload), digest
     )
-    return SignedEntry(entry, capability, signer.device.sign(encode_entry(entry)), payload)
+    return entry, path
 
 
 def device_capabilities(
@@ -324,47 +359,3 @@ def _check_root(capability: Capability, entry: Entry) -> None:
     is_first = is_communal(entry.namespace) or owner == entry.namespace
     if not is_own or (is_first and capability.delegations) or len(set(chain)) != len(chain):
         raise Unauthorised("not-the-root", "/_auth is written by the root key itself, none other")
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What a payload holds."""
-
-    auth_heads: tuple[bytes, ...]
-    prev: bytes | None
-    header: ChangeHeader
-    raw: bytes = b""
-    statement: Statement | None = None
-
-
-def _read_change(payload: bytes, path: ChangePath) -> _Content:
-    envelope = open_envelope(payload, CHANGE)
-    change_hash, raw = envelope.body[:DIGEST_BYTES], envelope.body[DIGEST_BYTES:]
-    if len(change_hash) < DIGEST_BYTES:
-        raise Malformed("envelope", "the payload ends within the hash of its change")
-    header = read_change(raw)
-    if header.hash != change_hash:
-        raise Malformed("change-hash", "the payload names another change than it carries")
-    if header.actor != path.device:
-        raise Unauthorised("wrong-actor", "the actor of the change is not the device that signed")
-    if header.seq != path.seq:
-        raise Malformed("wrong-seq", f"change {header.seq} in the place of {path.seq}")
-    _check_prev(envelope.prev, path)
-    if not header.dependencies:
-        raise Malformed("no-dependencies", "only the skeleton of a document depends on nothing")
-    return _Content(envelope.auth_heads, envelope.prev, header, raw)
-
-
-def _read_statement(payload: bytes, path: ChangePath) -> _Content:
-    check_place(path)
-    envelope = open_envelope(payload, STATEMENT)
-    statement = decode_statement(envelope.body, path.cls)
-    _check_prev(envelope.prev, path)
-    before = () if envelope.prev is None else (envelope.prev,)
-    header = ChangeHeader(path.payload_digest, path.device, path.seq, path.seq, before, 1, 1)
-    return _Content(envelope.auth_heads, None, header, statement=statement)
-
-
-def _check_prev(prev: bytes | None, path: ChangePath) -> None:
-    if (prev is None) != (path.seq == 1):
-        raise Malformed("wrong-prev", "a first act with a predecessor, or a later one without")

@@ -1,4 +1,4 @@
-"""Which statements under `/_auth` stand, and which revocations are in force: a function of the set.
+"""Which statements stand, and which revocations are in force: a function of the set that is held.
 
     stands(s)   = no revocation in force of a lower level hits s's chain, unless s is under its
                   frontier
@@ -9,6 +9,7 @@ A right is passed on down a chain, so whoever may take one back stands at a lowe
 got it; and since only lower levels decide a level, the definition has no circle in it, however
 people delegate to one another. Two at one level cannot undo each other's statements: of two who
 revoke each other, both revocations hold. An issuer who has several rights uses the shortest.
+Checkpoints take nothing back, so all revocations in force judge them.
 """
 
 from collections import defaultdict
@@ -18,15 +19,16 @@ from itertools import combinations
 
 from crdt.area import Area
 from crdt.keys import AuthorKey
-from crdt.statement import LOG_PATH, Revoke, Statement, Unrevoke
+from crdt.statement import Checkpoint, Revoke, Statement, Unrevoke, class_of, log_path
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A statement under `/_auth` that is held.
+    """A statement that is held.
 
-    `key`: the entry's id. `log`: its document, encoded. `before`: the digest of the statement that
-    it follows. `kept`: of a revocation, the digests that its frontier names, by log.
+    `key`: the entry's id. `issuer`: the key of its subspace. `log`: its document, encoded.
+    `before`: the digest of the statement that it follows. `kept`: of a revocation, the digests that
+    its frontier names, by log.
     """
 
     key: bytes
@@ -43,6 +45,11 @@ class Stated:
     def level(self) -> int:
         return len(self.chain)
 
+    @property
+    def place(self) -> Area:
+        """Where its log lies."""
+        return Area(AuthorKey(self.issuer), log_path(class_of(self.statement)))
+
 
 @dataclass(frozen=True, slots=True)
 class InForce:
@@ -57,10 +64,12 @@ class InForce:
 
 def in_force(stated: Iterable[Stated]) -> InForce:
     """Judges the statements of one namespace, each level by those before it."""
+    everything = list(stated)
     levels: dict[int, list[Stated]] = defaultdict(list)
-    for one in stated:
-        levels[one.level].append(one)
-    cuts = _Cuts(one for level in levels.values() for one in level)
+    for one in everything:
+        if not isinstance(one.statement, Checkpoint):
+            levels[one.level].append(one)
+    cuts = _Cuts(everything)
     standing: set[bytes] = set()
     revocations: set[bytes] = set()
     taken_back: set[tuple[bytes, bytes]] = set()  # issuer, digest of the revocation
@@ -76,6 +85,11 @@ def in_force(stated: Iterable[Stated]) -> InForce:
             if isinstance(one.statement, Revoke) and (one.issuer, one.digest) not in taken_back:
                 revocations.add(one.key)
                 cuts.add(one, one.statement)
+    standing |= {
+        one.key
+        for one in everything
+        if isinstance(one.statement, Checkpoint) and not cuts.fell(one)
+    }
     return InForce(frozenset(standing), frozenset(revocations), cuts.forks())
 
 
@@ -111,7 +125,7 @@ class _Cuts:
             kept = [
                 self._under(cut.kept.get(one.log, frozenset()))
                 for cut, area in self._cuts[issuer, key]
-                if area.includes(Area(AuthorKey(one.issuer), LOG_PATH))
+                if area.includes(one.place)
             ]
             self._kept[name] = frozenset[bytes].intersection(*kept) if kept else None
         return self._kept[name]

@@ -31,7 +31,7 @@ from crdt.digest import DIGEST_BYTES
 from crdt.encoding import Reader
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import KEY_BYTES
-from crdt.path import AUTHORITY, CHECKPOINT, ChangePath
+from crdt.path import AUTHORITY, CHECKPOINT, ChangePath, Path
 
 FRONTIER_INLINE_BYTES_MAX = 48_000
 """What fits a payload beside all else; a longer one is a blob."""
@@ -47,8 +47,6 @@ REASON_CHARACTERS_MAX = 500
 KIND: Final = "log"
 RECORDS: Final[Mapping[str, bytes]] = {AUTHORITY: b"authority", CHECKPOINT: b"checkpoints"}
 """Where statements lie: one log a subspace, of the owner's acts and of its devices' checkpoints."""
-LOG_PATH: Final = (AUTHORITY.encode(), KIND.encode(), RECORDS[AUTHORITY])
-"""The path of the first of them, as far as all of its entries share it."""
 
 EVERYTHING: Final = Area()
 
@@ -155,6 +153,11 @@ def class_of(statement: Statement) -> str:
 def is_statement_class(class_: str) -> bool:
     """Whether what lies there are statements rather than changes."""
     return class_ in RECORDS
+
+
+def log_path(class_: str) -> Path:
+    """Where the statements of a class lie in a subspace, as far as all of them share it."""
+    return (class_.encode(), KIND.encode(), RECORDS[class_])
 
 
 def check_place(path: ChangePath) -> None:

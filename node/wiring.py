@@ -7,10 +7,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from node.api.cursors import Cursors
 from node.api.tokens import Tokens
+from node.authority import follow_statements
 from node.config import Config
 from node.errors import BadSetting
 from node.events import Events
@@ -20,6 +22,7 @@ from node.news import tell_news
 from node.peers import listen, open_peers
 from node.ports import Network
 from node.refusals import take_in
+from node.services.fetch import hold_blob
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -111,6 +114,8 @@ async def open_node(
                 name="search index",
             )
             tasks.create_task(tell_news(store, events), name="news")
+            fetch = partial(hold_blob, store, peers)
+            tasks.create_task(follow_statements(store, fetch), name="authority")
             yield node
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from crdt.authority import OPS_MAX
+from crdt.capability import decode_capability
 from crdt.change import DocumentId, SignedEntry, Signer, sign_change
 from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
@@ -11,6 +12,7 @@ from crdt.held import Validity
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
 from crdt.rollover import carry_over, has_room, is_carryable, is_full
+from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
 from storage.errors import StorageError
@@ -133,8 +135,8 @@ async def _signed(
     if not raws:
         return []
     device = act.signer.device.public
-    last = await write.number("SELECT timestamp FROM authored WHERE device = ?", (device,))
-    first = max(tai_from_unix_us(act.now_us), last + 1)
+    first = await next_timestamp(write, device, act.now_us)
+    heads = await _heads_to_cite(write, act, opened.work.document)
     entries: list[SignedEntry] = []
     for timestamp, raw in enumerate(raws, first):
         entries.append(
@@ -143,14 +145,30 @@ async def _signed(
                 opened.work.document,
                 signer=act.signer,
                 prev=entries[-1].id if entries else opened.last,
-                auth_heads=act.auth_heads,
+                auth_heads=heads,
                 timestamp=timestamp,
             )
         )
-    await write.run(
-        "INSERT OR REPLACE INTO authored VALUES (?, ?)", (device, first + len(raws) - 1)
-    )
+    await note_timestamp(write, device, first + len(raws) - 1)
     return entries
+
+
+async def next_timestamp(view: Reading, device: bytes, now_us: int) -> int:
+    """For the next entry that this key signs here: it never goes back, whatever the clock does."""
+    last = await view.number("SELECT timestamp FROM authored WHERE device = ?", (device,))
+    return max(tai_from_unix_us(now_us), last + 1)
+
+
+async def note_timestamp(write: Writing, device: bytes, timestamp: int) -> None:
+    """The last one that this key has signed."""
+    await write.run("INSERT OR REPLACE INTO authored VALUES (?, ?)", (device, timestamp))
+
+
+async def _heads_to_cite(view: Reading, act: Act, document: DocumentId) -> list[bytes]:
+    """What this node knows of those who gave the right that the act uses."""
+    given = act.signer.capabilities.get(document.cls)
+    chain = decode_capability(given).chain if given else ()
+    return [*act.auth_heads, *await cited_heads(view, document.namespace, chain)]
 
 
 def _check_own_chain(opened: _Opened) -> None:

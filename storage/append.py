@@ -17,9 +17,12 @@ from storage.database import Reading, Writing
 from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
-from storage.materialise import Built, Work
+from storage.materialise import Built, Work, unjudged
 from storage.quarantine import Refusal, add_refusals
+from storage.rows import number_namespaces, write_documents, write_left_out
+from storage.statements import Said, note_keys, note_statements, take_stale
 
+STALE_AT_ONCE = 200  # documents judged again in one transaction, so that other writers get a turn
 NAME_KEY_CHARS_MAX = 200  # of a name, to sort by; cursors carry it
 
 
@@ -47,20 +50,38 @@ async def without_known(
 
 
 async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser) -> list[Built]:
-    """Writes the arrivals and all that follows from them; gives what their documents became."""
-    works = await _works_of(write, arrivals.entries, materialiser)
+    """Writes the arrivals and all that follows from them; gives what their documents became.
+
+    Statements first: they judge the others. What they concern beyond the arrivals is judged again
+    here as far as that is quick, the rest by `settle`.
+    """
+    said = [one for one in arrivals.entries if one.statement is not None]
+    changes = [one for one in arrivals.entries if one.statement is None]
+    if said:
+        await _append_statements(write, said, materialiser)
+    works = await _works_of(write, arrivals.entries, changes, materialiser)
+    if said:
+        works |= await _stale_works(write, works, materialiser)
     judged = await materialiser.judge(write, list(works.values()))
     built = await materialiser.build(write, judged)
-    namespaces = await _namespaces(write, works)
+    namespaces = await number_namespaces(write, works)
     is_new = {one.work.document for one in built if one.work.number is None}
-    await _write_documents(write, built, namespaces)
-    numbers = await _write_entries(write, arrivals.entries, works, namespaces)
-    await _write_left_out(write, built, is_new, numbers)
+    await write_documents(write, built, namespaces)
+    numbers = await _write_entries(write, changes, works, namespaces)
+    await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, is_new)
     refusals = [*_refusals(built, arrivals), *late_refusals(chosen.late, arrivals.source)]
     await add_refusals(write, refusals, arrivals.at_us)
     return built
+
+
+async def settle(write: Writing, materialiser: Materialiser) -> list[DocumentId]:
+    """Judges some documents again that a statement concerns, and gives them; none are left then."""
+    works = await _stale_works(write, {}, materialiser)
+    if works:
+        await _rewrite(write, list(works.values()), materialiser)
+    return list(works)
 
 
 async def rewrite(
@@ -70,67 +91,57 @@ async def rewrite(
     works = list((await materialiser.works(write, documents)).values())
     for work in works:
         work.saved = None
+    await _rewrite(write, works, materialiser)
+
+
+async def _rewrite(write: Writing, works: Sequence[Work], materialiser: Materialiser) -> None:
     built = await materialiser.build(write, await materialiser.judge(write, works))
-    await _write_documents(write, built, await _namespaces(write, documents))
-    await _write_left_out(write, built, set(), {})
+    namespaces = await number_namespaces(write, [work.document for work in works])
+    await write_documents(write, built, namespaces)
+    await write_left_out(write, built, set(), {})
     await _write_rows(write, await choose_epochs(write, built, materialiser), set())
 
 
-async def _works_of(
-    write: Writing, entries: Sequence[CheckedEntry], materialiser: Materialiser
+async def _append_statements(
+    write: Writing, said: Sequence[CheckedEntry], materialiser: Materialiser
+) -> None:
+    """Writes them and what they say; what follows from it is in `stale`, their logs too."""
+    documents = list(dict.fromkeys(one.document for one in said))
+    works = await materialiser.works(write, documents)
+    new = [Work(document, None) for document in documents if document not in works]
+    namespaces = await number_namespaces(write, documents)
+    await write_documents(write, [unjudged(work) for work in new], namespaces)
+    works |= {work.document: work for work in new}
+    numbers = await _write_entries(write, said, works, namespaces)
+    noted = [Said.of(numbers[one.id], one) for one in said]
+    await note_statements(write, noted, materialiser.workers)
+
+
+async def _stale_works(
+    write: Writing, known: Mapping[DocumentId, Work], materialiser: Materialiser
 ) -> dict[DocumentId, Work]:
-    """The documents that the entries belong to, these entries added."""
+    """Some documents to judge again, without those known."""
+    numbers = await take_stale(write, STALE_AT_ONCE)
+    rows = await write.rows_in("SELECT id FROM document WHERE number IN (*)", numbers)
+    documents = [DocumentId.decode(id) for (id,) in rows]
+    return await materialiser.works(write, [one for one in documents if one not in known])
+
+
+async def _works_of(
+    write: Writing,
+    entries: Sequence[CheckedEntry],
+    fresh: Sequence[CheckedEntry],
+    materialiser: Materialiser,
+) -> dict[DocumentId, Work]:
+    """The documents that the entries belong to, with those that are `fresh`: not written yet."""
     documents = list(dict.fromkeys(one.document for one in entries))
     held = await materialiser.works(write, documents)
     works = {document: held.get(document) or Work(document, None) for document in documents}
-    for one in entries:
+    for one in fresh:
         work = works[one.document]
         work.held[one.id] = Held.of(one)
         work.raws[one.id] = one.raw
     return works
-
-
-async def _namespaces(write: Writing, documents: Iterable[DocumentId]) -> dict[NamespaceKey, int]:
-    keys = list({document.namespace for document in documents})
-    await write.run_many("INSERT OR IGNORE INTO namespace (key) VALUES (?)", ((k,) for k in keys))
-    rows = await write.rows_in("SELECT key, number FROM namespace WHERE key IN (*)", keys)
-    return {NamespaceKey(key): number for key, number in rows}
-
-
-async def _write_documents(
-    write: Writing, built: Sequence[Built], namespaces: Mapping[NamespaceKey, int]
-) -> None:
-    """Gives every new document its number."""
-    last = await write.number("SELECT max(number) FROM document")
-    for one in built:
-        if one.work.number is None:
-            one.work.number = last = last + 1
-    await write.run_many(
-        "INSERT INTO document (number, id, namespace, author, class, kind, record, epoch, heads,"
-        " changes, left_out, saved, carried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (number) DO UPDATE SET heads = excluded.heads, changes = excluded.changes,"
-        " left_out = excluded.left_out, saved = excluded.saved, carried = excluded.carried",
-        (_document_row(one, namespaces[one.work.document.namespace]) for one in built),
-    )
-
-
-def _document_row(built: Built, namespace: int) -> tuple[object, ...]:
-    id = built.work.document
-    return (
-        built.work.number,
-        id.encode(),
-        namespace,
-        id.subspace,
-        id.cls,
-        id.kind,
-        id.record,
-        id.epoch,
-        b"".join(built.heads),
-        built.changes,
-        len(built.left_out),
-        built.saved,
-        None if built.carried is None else b"".join(built.carried),
-    )
 
 
 async def _write_entries(
@@ -142,6 +153,7 @@ async def _write_entries(
     """The entries and their items; gives the number of each entry, by id."""
     encoded = list(dict.fromkeys(one.signed.capability for one in entries))
     digests = {capability_digest(capability): capability for capability in encoded}
+    last = await write.number("SELECT max(number) FROM capability")
     await write.run_many(
         "INSERT OR IGNORE INTO capability (digest, encoded) VALUES (?, ?)", digests.items()
     )
@@ -151,6 +163,9 @@ async def _write_entries(
             "SELECT digest, number FROM capability WHERE digest IN (*)", list(digests)
         )
     }
+    given = {one.signed.capability: one.capability for one in entries}
+    new = [(number, given[one]) for one, number in capabilities.items() if number > last]
+    await note_keys(write, new)
     first = 1 + await write.number("SELECT max(number) FROM entry")
     await write.run_many(
         f"INSERT INTO entry VALUES ({','.join('?' * 15)})",
@@ -193,34 +208,6 @@ def _entry_row(
         checked.signed.signature,
         checked.signed.payload,
         checked.prev,
-    )
-
-
-async def _write_left_out(
-    write: Writing,
-    built: Sequence[Built],
-    is_new: set[DocumentId],
-    numbers: Mapping[bytes, int],
-) -> None:
-    await write.run_many(
-        "DELETE FROM left_out WHERE document = ?",
-        ((one.work.number,) for one in built if one.work.document not in is_new),
-    )
-    rows = [
-        (one.work.number, entry, str(code)) for one in built for entry, code in one.left_out.items()
-    ]
-    await write.run_many(
-        "INSERT INTO left_out (entry, document, code) VALUES (?, ?, ?)",
-        ((numbers[entry], document, code) for document, entry, code in rows if entry in numbers),
-    )
-    await write.run_many(
-        "INSERT INTO left_out (entry, document, code) SELECT number, ?, ? FROM entry"
-        " WHERE substr(id, 1, 16) = ?",
-        (
-            (document, code, entry[:ITEM_ID_BYTES])
-            for document, entry, code in rows
-            if entry not in numbers
-        ),
     )
 
 

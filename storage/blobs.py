@@ -193,29 +193,43 @@ class Blobs(Part):
     async def read_blob(self, blob: BlobId) -> bytes:
         """All of it, in memory: for modules, not for snapshots. Raises `NotHeld`."""
         async with self._database.reading() as view:
-            number, _, is_complete = await _known(view, blob)
-            if not is_complete:
-                raise NotHeld(f"Blob {blob.hex()} is only partly here.")
-            rows = await view.rows(
-                "SELECT c.data FROM blob_chunk p JOIN chunk c ON c.hash = p.hash"
-                " WHERE p.blob = ? ORDER BY p.place",
-                (number,),
-            )
-        return b"".join(row[0] for row in rows)
+            await _known(view, blob)
+            data = await whole_blob(view, blob)
+        if data is None:
+            raise NotHeld(f"Blob {blob.hex()} is only partly here.")
+        return data
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
-        """Drops blobs that no record and no installed module names, and chunks without a blob."""
+        """Drops blobs that no record, statement or installed module names, and lone chunks."""
         async with self._database.transaction() as write:
             before = await write.number("SELECT sum(length(data)) FROM chunk")
             blobs = await write.run(
                 "DELETE FROM blob WHERE begun_us < ?"
                 " AND id NOT IN (SELECT blob FROM blob_use)"
-                " AND id NOT IN (SELECT blob FROM installed)",
+                " AND id NOT IN (SELECT blob FROM installed)"
+                " AND id NOT IN (SELECT frontier FROM statement WHERE frontier IS NOT NULL)",
                 (self._clock_us() - grace_us,),
             )
             await write.run("DELETE FROM chunk WHERE hash NOT IN (SELECT hash FROM blob_chunk)")
             after = await write.number("SELECT sum(length(data)) FROM chunk")
         return Collected(blobs, before - after)
+
+
+async def whole_blob(
+    view: Reading, blob: BlobId, *, bytes_max: int = SIZE_BYTES_MAX
+) -> bytes | None:
+    """All of a blob that is here and no larger, else None."""
+    row = await view.row(
+        "SELECT number FROM blob WHERE id = ? AND is_complete AND size <= ?", (blob, bytes_max)
+    )
+    if row is None:
+        return None
+    rows = await view.rows(
+        "SELECT c.data FROM blob_chunk p JOIN chunk c ON c.hash = p.hash"
+        " WHERE p.blob = ? ORDER BY p.place",
+        (row[0],),
+    )
+    return b"".join(data for (data,) in rows)
 
 
 def _check_size(size: int) -> None:

@@ -11,6 +11,8 @@ from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
 from crdt.held import Held, Validity
 from crdt.keys import NamespaceKey
+from crdt.statement import is_statement_class
+from storage.authority import add_authority
 from storage.database import Database, Reading, Row
 from storage.listing import Projection, Projector
 from storage.materialise import (
@@ -18,15 +20,16 @@ from storage.materialise import (
     Loaded,
     Work,
     build,
+    build_log,
     groups,
     is_incremental,
     judge,
     load,
 )
 from storage.part import Part, in_bounds
+from storage.statements import HASH_BYTES, hashes
 from storage.workers import Workers
 
-HASH_BYTES = 32
 ENVELOPE_BYTES = 5 + 2 * HASH_BYTES  # of a payload, beside its authority heads: see crdt.change
 PAGE_MAX = 1_000
 
@@ -159,6 +162,7 @@ class Materialiser:
 
     async def judge(self, view: Reading, works: Sequence[Work]) -> list[tuple[Work, Validity]]:
         """Decides what counts, and fetches the raw changes that loading it will need."""
+        await add_authority(view, works)
         verdicts = await self.workers.run(lambda: [judge(work) for work in works])
         judged = list(zip(works, verdicts, strict=True))
         await load_raws(
@@ -234,6 +238,7 @@ _HEADERS = """
 
 def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
     change, device, seq, start_op, max_op, depends_on, digest, capability, prev, auth_heads = header
+    right = capabilities.get(capability)
     return Held(
         change,
         device,
@@ -242,9 +247,10 @@ def _held(header: Sequence[Any], capabilities: CapabilityCache) -> Held:
         max_op,
         hashes(depends_on),
         digest,
-        capabilities.get(capability).chain,
+        right.chain,
         prev,
         hashes(auth_heads),
+        right.granted_area.end,
     )
 
 
@@ -273,9 +279,10 @@ def _build_each(
     judged: Sequence[tuple[Work, Validity]], project: Projector
 ) -> tuple[list[Built], list[tuple[Work, Validity]]]:
     """(what was built, what needs every raw change to be)"""
-    built: list[Built] = []
+    logs = [one for one in judged if is_statement_class(one[0].document.cls)]
+    built = [build_log(*one) for one in logs]
     again: list[tuple[Work, Validity]] = []
-    for group in groups(judged):
+    for group in groups([one for one in judged if one not in logs] if logs else judged):
         loaded: list[tuple[Work, Validity, Loaded]] = []
         for work, validity in group:
             try:
@@ -294,10 +301,6 @@ def raw_of(payload: bytes) -> bytes:
 def signed_us(entry: bytes) -> int:
     """Unix microseconds of an encoded entry that was checked when it came."""
     return unix_us_from_tai(decode_entry(entry).timestamp)
-
-
-def hashes(joined: bytes) -> tuple[bytes, ...]:
-    return tuple([joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)])
 
 
 def no_projection(document: DocumentId, value: Mapping[str, Any]) -> Projection:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from crdt.change import DocumentId
 from crdt.path import shown
 from storage.database import Reading
-from storage.documents import OPEN_EPOCH, Materialiser, hashes, same_record
+from storage.documents import OPEN_EPOCH, Materialiser, same_record
 from storage.materialise import Built
 from storage.quarantine import Refusal
+from storage.statements import hashes
 
 LATE = "late-epoch"
 

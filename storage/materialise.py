@@ -13,8 +13,9 @@ from crdt.authority import OPS_MAX, valid_changes
 from crdt.change import DocumentId
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
-from crdt.held import Held, Validity
+from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
+from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
 from storage.listing import Listing, Projection, Projector
 
@@ -38,6 +39,18 @@ Loaded: TypeAlias = tuple[Document, Mapping[bytes, CrdtError]]
 """A document, and the entries that the library refuses."""
 
 
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What has a bearing on one document; see `crdt.authority`, whose words these are."""
+
+    known: frozenset[bytes] = frozenset()
+    """Of the authority heads that its entries cite, those held."""
+    revocations: tuple[Revocation, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    standing: frozenset[bytes] = frozenset()
+    """Of a log: the entries whose statements stand."""
+
+
 @dataclass(slots=True)
 class Work:
     """One document, before it is materialised. Entries are known by their 32-byte ids."""
@@ -54,6 +67,8 @@ class Work:
     saved: bytes | None = None
     carried: bytes | None = None
     """As `Built.carried` was before, joined."""
+    authority: Authority = field(default_factory=Authority)
+    """What judges it; see `storage.authority`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +101,34 @@ class Built:
 
 def judge(work: Work) -> Validity:
     """Which of the entries held count."""
-    id = work.document
-    return valid_changes(work.held, owner=id.subspace, skeleton=skeleton_for(id.cls, id.kind))
+    id, authority = work.document, work.authority
+    if is_statement_class(id.cls):
+        return _judge_log(work)
+    return valid_changes(
+        work.held,
+        owner=id.subspace,
+        skeleton=skeleton_for(id.cls, id.kind),
+        authority=authority.known,
+        revocations=authority.revocations,
+        checkpoints=authority.checkpoints,
+    )
+
+
+def _judge_log(work: Work) -> Validity:
+    """Of a log, which statements stand was decided over all logs together."""
+    stand = sorted(
+        work.authority.standing & work.held.keys(), key=lambda entry: (work.held[entry].seq, entry)
+    )
+    fell = work.held.keys() - work.authority.standing
+    return Validity(
+        tuple(stand), dict.fromkeys(sorted(fell), Reason.REVOKED), frozenset(), frozenset(), 0
+    )
 
 
 def is_incremental(work: Work, validity: Validity) -> bool:
     """Whether `saved` and the changes in memory are all that is needed."""
+    if is_statement_class(work.document.cls):
+        return True
     wanted = validity.valid if not _is_short_cut(work, validity) else _fresh(work, validity)
     return work.raws.keys() >= set(wanted)
 
@@ -133,6 +170,26 @@ def build(work: Work, validity: Validity, loaded: Loaded, project: Projector) ->
         document.save() if changes >= SAVED_CHANGES_MIN and not refused else None,
         projection,
         tuple(troubles),
+    )
+
+
+def unjudged(work: Work) -> Built:
+    """A document of which nothing is known yet."""
+    return Built(work, {}, (), 0, {}, None, None)
+
+
+def build_log(work: Work, validity: Validity) -> Built:
+    """A log is no document: there is nothing to load."""
+    held = [work.held[entry] for entry in validity.valid]
+    followed = {before for one in held for before in one.dependencies}
+    return Built(
+        work,
+        {},
+        tuple(sorted({one.change for one in held} - followed)),
+        len(held),
+        {entry: str(reason) for entry, reason in validity.excluded.items()},
+        None,
+        None,
     )
 
 

@@ -28,11 +28,12 @@ from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
 from storage.answers import Answers
-from storage.append import Arrivals, append, events, rewrite, without_known
-from storage.appended import Appended, Listener
+from storage.append import Arrivals, append, rewrite, without_known
+from storage.appended import Listener
+from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
-from storage.database import Database, nothing, open_database
-from storage.documents import Documents, Materialiser
+from storage.database import nothing, open_database
+from storage.documents import Materialiser
 from storage.errors import StorageError
 from storage.installed import InstalledModules
 from storage.items import Items
@@ -40,12 +41,13 @@ from storage.listing import Projector
 from storage.listings import Listings
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
+from storage.statements import restate
 from storage.workers import WORKERS, open_workers
 
-SELF = "self"
+__all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 1
+DERIVED = 2
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
@@ -62,16 +64,6 @@ class Received:
     """32-byte ids of the entries that are new here, durable now."""
     known: int
     refused: tuple[Refusal, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """An act of our own, durable now."""
-
-    id: bytes
-    """Of the entry, 32 bytes."""
-    signed: SignedEntry
-    heads: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +84,7 @@ class Counts:
 
 
 class Store(
-    Documents,
+    Authorities,
     Items,
     Listings,
     Blobs,
@@ -103,12 +95,6 @@ class Store(
     Petnames,
 ):
     """Made by `open_store`."""
-
-    def __init__(
-        self, database: Database, clock_us: Callable[[], int], materialiser: Materialiser
-    ) -> None:
-        super().__init__(database, clock_us, materialiser)
-        self.appended = Appended()
 
     async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
         """Checks entries from outside and keeps the good ones, all in one durable transaction.
@@ -155,7 +141,8 @@ class Store(
             )
             arrivals = Arrivals(checked, SELF, act.now_us)
             write.after_commit(partial(self._tell, arrivals))
-            (built,) = await append(write, arrivals, self._materialiser)
+            became = await append(write, arrivals, self._materialiser)
+            (built,) = [one for one in became if one.work.document == checked[0].document]
             for one in checked:
                 if code := built.left_out.get(one.id):
                     raise StorageError(
@@ -170,8 +157,9 @@ class Store(
         After an update that projects otherwise, or on `reindex`. Each batch is whole by itself.
         `told` hears how many of how many are done, with every batch: 100,000 take half a minute.
         """
-        async with self._database.reading() as view:
-            total = await view.number("SELECT count(*) FROM document")
+        async with self._database.transaction() as write:
+            await restate(write, self._materialiser.workers)
+            total = await write.number("SELECT count(*) FROM document")
         done = cursor = 0
         while rows := await self.documents(limit=REMATERIALISED, cursor=cursor):
             async with self._database.transaction() as write:
@@ -222,10 +210,6 @@ class Store(
         )
         checked = [one for part, _ in done for one in part]
         return checked, [refusal for _, part in done for refusal in part]
-
-    def _tell(self, arrivals: Arrivals) -> None:
-        for event in events(arrivals):
-            self.appended.tell(event)
 
 
 def _check_own(entries: Sequence[SignedEntry], capabilities: CapabilityCache) -> list[CheckedEntry]:

@@ -33,8 +33,7 @@ async def fetch_blob(
     `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
-    if not await store.has_blob(blob):
-        await _fetch(network, blob, progress, size_bytes_max)
+    await hold_blob(store, network, blob, size_bytes_max, progress)
     state = await store.blob_state(blob)
     if state is not None and state.size > size_bytes_max:
         detail = f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
@@ -42,7 +41,16 @@ async def fetch_blob(
     return await store.read_blob(blob)
 
 
-async def _fetch(network: Network, blob: BlobId, progress: Progress, size_bytes_max: int) -> None:
+async def hold_blob(
+    store: Store,
+    network: Network,
+    blob: BlobId,
+    size_bytes_max: int,
+    progress: Progress = ignore,
+) -> None:
+    """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`."""
+    if await store.has_blob(blob):
+        return
     try:
         async with asyncio.timeout(FETCH_S):
             await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)

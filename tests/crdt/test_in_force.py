@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from crdt.area import Area
 from crdt.in_force import InForce, Stated, in_force
 from crdt.keys import AuthorKey
-from crdt.statement import Heartbeat, Revoke, Statement, Unrevoke
+from crdt.statement import Checkpoint, Frontier, Heartbeat, Revoke, Statement, Unrevoke
 
 NAMESPACE, ADMIN, OTHER, MEMBER = (name * 32 for name in (b"N", b"A", b"O", b"M"))
 
@@ -27,9 +27,10 @@ class Group:
         *,
         kept: dict[bytes, frozenset[bytes]] | None = None,
         seq: int | None = None,
+        issuer: bytes | None = None,
     ) -> Stated:
-        """The last key of `chain` states something."""
-        issuer = chain[-1]
+        """The last key of `chain` states something, in its own log or in that of `issuer`."""
+        issuer = issuer or chain[-1]
         before = [one for one in self.stated if one.issuer == issuer]
         number = len(self.stated).to_bytes(32, "big")
         one = Stated(
@@ -121,6 +122,18 @@ def test_a_number_used_twice_shows_and_both_count() -> None:
     verdict = group.verdict()
     assert verdict.forks == {twin.log}
     assert len(verdict.revocations) == 2
+
+
+def test_a_checkpoint_stands_unless_something_hits_its_device() -> None:
+    laptop = b"L" * 32
+    group = Group()
+    checkpoint = group.says((NAMESPACE, MEMBER, laptop), Checkpoint(Frontier()), issuer=MEMBER)
+    group.says((NAMESPACE,), Revoke(ADMIN))
+    assert checkpoint.key in group.verdict().standing
+    group.says((NAMESPACE, MEMBER), Revoke(laptop, area=Area(AuthorKey(MEMBER), (b"pub",))))
+    assert checkpoint.key in group.verdict().standing
+    group.says((NAMESPACE, MEMBER), Revoke(laptop))
+    assert checkpoint.key not in group.verdict().standing
 
 
 PEOPLE = [bytes([n]) * 32 for n in range(1, 6)]

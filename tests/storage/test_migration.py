@@ -108,7 +108,11 @@ def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DROP TABLE petname;"
+            "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
+            "DROP TABLE capability_key; DROP INDEX capability_until; DROP INDEX document_logs;"
+            "DROP INDEX document_by_author;"
+            "DROP INDEX entry_by_capability; DROP INDEX left_out_by_code;"
+            "ALTER TABLE capability DROP COLUMN until;"
             "DROP INDEX document_epochs;"
             "DROP INDEX document_open_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"

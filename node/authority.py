@@ -1,0 +1,62 @@
+"""What statements leave to do: fetch the frontiers that they name, judge what they concern.
+
+A revocation cuts off everything until its frontier is here, so that blob goes before all others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from crdt.blob import BlobId
+from crdt.errors import CrdtError
+from crdt.statement import is_statement_class
+from node.errors import NodeError
+from p2p.protocol.errors import SyncError
+from storage.appended import AppendedEvent
+from storage.errors import StorageError
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 30.0
+"""Until what no peer gave is asked for again; a new statement asks at once."""
+
+Fetch = Callable[[BlobId, int], Awaitable[object]]
+"""Gets a blob of at most so many bytes from whichever peer has it."""
+
+
+async def follow_statements(store: Store, fetch: Fetch) -> None:
+    """Until cancelled."""
+    came = asyncio.Event()
+    came.set()  # what was left when the node stopped
+
+    def note(event: AppendedEvent) -> None:
+        if any(is_statement_class(document.cls) for document in event.documents):
+            came.set()
+
+    unsubscribe = store.subscribe(note)
+    try:
+        while True:
+            await came.wait()
+            came.clear()
+            is_complete = await _fetch_frontiers(store, fetch)
+            await store.settle()
+            if not is_complete:
+                asyncio.get_running_loop().call_later(RETRY_S, came.set)
+    finally:
+        unsubscribe()
+
+
+async def _fetch_frontiers(store: Store, fetch: Fetch) -> bool:
+    """Whether all frontiers are known now, or will never be."""
+    is_complete = True
+    for blob, bytes_max in await store.wanted_frontiers():
+        try:
+            await fetch(blob, bytes_max)
+            await store.know_frontier(blob)
+        except CrdtError as error:
+            log.warning("%s is no frontier: %s", blob.hex(), error)
+        except (SyncError, NodeError, StorageError) as error:
+            log.info("the frontier %s is not here yet: %s", blob.hex(), error)
+            is_complete = False
+    return is_complete
