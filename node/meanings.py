@@ -122,8 +122,8 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "You call nobody by that name.", "Give the author's did:key, or: panspermia name set"
     ),
     "name-taken": Meaning(
-        "You call another author by that name, and a name moves only when told to.",
-        "Choose another name, or say --replace.",
+        "You call another author, or another namespace, by that name.",
+        "Choose another name; that of an author moves with --replace.",
     ),
     "asked-twice": Meaning(
         "One module is asked for twice, with different ranges.", "Ask for it once."

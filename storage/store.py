@@ -3,7 +3,7 @@
 Entries come in by two doors, `receive` (from others, checked) and `commit` (our own acts); each is
 one durable transaction that also brings the documents, lists, ratings and the outbox in step. All
 the rest reads, or keeps what is this node's own: blobs, what is installed, whom it knows and how
-this person calls them.
+this person calls them, and the wallet.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
+from storage.namespaces import Namespaces
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.workers import WORKERS, open_workers
@@ -101,6 +102,7 @@ class Store(
     Answers,
     AddressBook,
     Petnames,
+    Namespaces,
 ):
     """Made by `open_store`."""
 
