@@ -46,7 +46,7 @@ from storage.workers import WORKERS, open_workers
 SELF = "self"
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 1
+DERIVED = 2
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
