@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crdt.area import Area
+from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.entry import decode_entry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
@@ -28,6 +29,7 @@ TIMESTAMP_BYTES = 8
 SUBSPACE_BYTES = 32
 IDS_MAX = 100_000  # in one answer: 1.6 MB
 PARTS_MAX = 1_024
+USES_MAX = 1_000  # records looked at that name one blob; those of a few versions do in practice
 DEVICES_MAX = 1_000  # of one author, in one answer; people have a few
 
 _SUMS = "count(*), " + ", ".join(f"sum(f{lane})" for lane in range(8))
@@ -52,6 +54,35 @@ class DeviceSeen:
 
 class Items(Part):
     """Range questions of reconciliation, and the entries behind the answers."""
+
+    async def may_read_blob(
+        self, blob: BlobId, claims: Sequence[tuple[NamespaceKey, Area]]
+    ) -> bool:
+        """Whether one who may read `claims` may read an entry of a document that names the blob.
+
+        True also where no document that is listed here names it: then it is no more private than
+        its id.
+        """
+        whole = Area()
+        async with self._database.reading() as view:
+            if not await view.rows("SELECT 1 FROM blob_use WHERE blob = ? LIMIT 1", (blob,)):
+                return True
+            for namespace, area in claims:
+                number = await _namespace_number(view, namespace)
+                places = await view.rows(
+                    "SELECT DISTINCT d.author, d.class, d.kind, d.record FROM blob_use u"
+                    " JOIN document d ON d.number = u.document"
+                    " WHERE u.blob = ? AND d.namespace = ? LIMIT ?",
+                    (blob, number, 1 if area == whole else USES_MAX),
+                )
+                for author, cls, kind, record in places:
+                    path = (cls.encode(), kind.encode(), record)
+                    common = area.intersection(Area(AuthorKey(author), path))
+                    if common is None:
+                        continue
+                    if (await _summary(view, number, common, area_bounds(common))).count:
+                        return True
+        return False
 
     async def summarise(
         self, namespace: NamespaceKey, area: Area, bounds: Sequence[Bounds]

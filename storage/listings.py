@@ -249,7 +249,8 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         updated,
         fields,
     )
-    return ListedRow(number, listing, *row[11:14], NamespaceKey(row[14]))
+    stars_sum, stars_count, installs, namespace = row[11:15]
+    return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
 
 
 @dataclass(frozen=True, slots=True)
