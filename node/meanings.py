@@ -166,7 +166,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "A file is too large, no text, or outside of the module's folder.", "The detail names it."
     ),
     "no-manifest": Meaning("There is no gen.toml.", "Name the folder that holds one."),
-    "unknown-namespace": Meaning("There is no such namespace here.", "Publish to `commons`."),
+    "unknown-namespace": Meaning(
+        "No namespace of that name is joined here.",
+        "`panspermia namespace list` shows those that are, `namespace join` joins another.",
+    ),
     "malformed-record": Meaning(
         "A document that somebody wrote is not what its kind promises, so it is not listed.",
         "Nothing: only its author can mend it.",

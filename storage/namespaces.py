@@ -55,6 +55,15 @@ class Joined:
     joined_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class NamespaceSize:
+    """How much of a namespace is held."""
+
+    records: int
+    """Those that are listed."""
+    entries: int
+
+
 _COMMONS = Joined(COMMONS, COMMONS_NAME, 0)
 
 
@@ -179,6 +188,19 @@ class Namespaces(Part):
             "SELECT namespace, name, joined_us FROM joined ORDER BY name"
         )
         return [_COMMONS, *(Joined(NamespaceKey(key), name, at) for key, name, at in rows)]
+
+    async def namespace_size(self, namespace: NamespaceKey) -> NamespaceSize:
+        """Counted: it takes longer the more there is."""
+        async with self._database.reading() as view:
+            counts = [
+                await view.number(
+                    f"SELECT count(*) FROM {table} WHERE namespace ="
+                    " (SELECT number FROM namespace WHERE key = ?)",
+                    (namespace,),
+                )
+                for table in ("listing", "item")
+            ]
+        return NamespaceSize(*counts)
 
     def _tell_wallet(self) -> None:
         for listener in tuple(self._wallet_listeners):

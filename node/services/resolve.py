@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from crdt.keys import COMMONS, NamespaceKey
 from node.errors import BadRequest, Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
 from node.services.names import written_name
@@ -109,14 +110,20 @@ async def make_goal(
     return goal
 
 
-async def load_index(store: Store, packages: Iterable[str]) -> ModuleIndex:
-    """The modules named, and all that any version of theirs could need."""
+async def load_index(
+    store: Store, packages: Iterable[str], namespace: NamespaceKey = COMMONS
+) -> ModuleIndex:
+    """The modules named, and all that any version of theirs could need.
+
+    What is not in `namespace` is looked for in commons, whose records depend on commons only.
+    """
     index = ModuleIndex()
     pending: Sequence[str] = tuple(packages)
     while pending:
         for package in pending:
             name = parse_module_name(package)
-            row = await store.listing(LISTED, str(name.author), name.id)
+            row = await store.listing(LISTED, str(name.author), name.id, namespace)
+            row = row or await store.listing(LISTED, str(name.author), name.id)
             if row is None:
                 index.add_missing(package)
             else:
