@@ -313,11 +313,11 @@ class Ratings(Struct, frozen=True):
 class Wanted(Request, frozen=True):
     requirements: Requirements = ()
     lock: Lock | None = None
+    namespace: Place | None = None
+    """Where to look before commons; without it what is installed stays with where it came from."""
 
 
-class InstallWanted(Request, frozen=True):
-    requirements: Requirements = ()
-    lock: Lock | None = None
+class InstallWanted(Wanted, frozen=True):
     frozen: bool = False
     """Exactly what the lock says, or nothing."""
 
@@ -355,6 +355,7 @@ class InstalledItem(Struct, frozen=True):
     requested: bool
     range: str
     installed_at: str
+    namespace: str
 
 
 class InstalledList(Struct, frozen=True):

@@ -14,7 +14,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Fault, Rejected
 from node.identity import Identity
 from node.services.modules import LISTED, document_of, read_module
-from node.services.resolve import load_index, solve
+from node.services.resolve import Sources, load_index, solve
 from node.services.signers import Signers
 from node.workers import Workers
 from registry.errors import VersionExists, quoted
@@ -158,7 +158,7 @@ async def _resolve(node: Publisher, needs: dict[str, Need]) -> None:
     """A module that nobody could install is not published."""
     wanted = {name: need.range for name, need in needs.items() if not need.is_optional}
     if wanted:
-        await solve(await load_index(node.store, wanted, node.namespace), wanted)
+        await solve(await load_index(node.store, wanted, Sources(node.namespace)), wanted)
 
 
 def _release(

@@ -16,7 +16,7 @@ from node.failure import Json
 from node.home import Home
 from node.identity import export_author, import_author, load_or_create
 from storage.keyfiles import is_sealed, read_key
-from tests.node.modules import NOTHING, new_module
+from tests.node.modules import NOTHING, calling, new_module
 from tests.node.parts import Alice, open_alice
 from tests.storage.test_namespaces import GROUP
 
@@ -116,6 +116,33 @@ async def test_one_id_in_both_is_two_modules(alice: Alice) -> None:
     assert yanked.json()["yanked"], yanked.text
     assert not (await alice.client.get(f"/api/modules/{ADD}")).json()["versions"][0]["yanked"]
     assert await found(alice, "q=adds") == [("add", "commons"), ("add", did)]
+
+
+async def test_what_is_installed_from_there_stays_with_it(alice: Alice) -> None:
+    did = await created(alice)
+    await post(alice, "/api/modules", {**new_module(version="1.0.0"), "namespace": "guild"})
+    double = new_module("org.example.twice", text=calling(ADD), needs={ADD: "^1"})
+    await post(alice, "/api/modules", {**double, "namespace": "guild"})
+    wanted = {"requirements": ["org.example.twice"]}
+    answer = await alice.client.post("/api/install", json=wanted)
+    assert problem(answer) == (404, "unknown-module")
+    assert "--namespace guild" in answer.json()["detail"]
+    await post(alice, "/api/install", {**wanted, "namespace": "guild"}, 200)
+    # A newer one in commons is none of its business, a newer one there is.
+    await post(alice, "/api/modules", new_module(version="1.5.0", text=NOTHING))
+    assert (await alice.client.get("/api/outdated")).json() == {"outdated": []}
+    await post(alice, "/api/modules", {**new_module(version="1.1.0"), "namespace": "guild"})
+    (newer,) = (await alice.client.get("/api/outdated")).json()["outdated"]
+    assert newer["latest"] == "1.1.0"
+    await post(alice, "/api/install", {"requirements": [f"{ADD}@^1.1"]}, 200)
+    installed = (await alice.client.get("/api/installed")).json()["installed"]
+    assert {(one["version"], one["namespace"]) for one in installed} == {
+        ("1.1.0", did), ("1.0.0", did),
+    }  # fmt: skip
+    ran = await alice.client.post(
+        "/api/run", json={"id": "org.example.twice", "export": "double", "args": [4]}
+    )
+    assert ran.json()["results"] == [8], ran.text
 
 
 async def test_no_rights_no_publishing(alice: Alice) -> None:
