@@ -140,6 +140,11 @@ class Listings(Part):
         more = _encode(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
 
+    async def namespaces_held(self) -> frozenset[NamespaceKey]:
+        """Those of which there is anything here, joined or not: a few rows."""
+        rows = await self._database.rows("SELECT key FROM namespace")
+        return frozenset(NamespaceKey(key) for (key,) in rows)
+
     def horizon_us(self) -> int:
         """What claims to be newer than this is last in `recent`: a wrong clock, or a wish to stay
         on top. Lists alone ask the clock for that, never what counts.

@@ -115,8 +115,9 @@ class SearchIndex:
             return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
         if self._own_shown < self._own_told:
             await self.show_all()
-        places, horizon_us = tuple(dict.fromkeys(namespaces)), self._store.horizon_us()
-        wanted = Wanted(text, kind, author, tuple(tags), sort, places, horizon_us)
+        is_everywhere = await self._store.namespaces_held() <= {*namespaces}
+        places = None if is_everywhere else tuple(dict.fromkeys(namespaces))
+        wanted = Wanted(text, kind, author, tuple(tags), sort, places, self._store.horizon_us())
         try:
             found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
         except BROKEN as error:

@@ -142,7 +142,7 @@ async def test_what_is_installed_from_there_stays_with_it(alice: Alice) -> None:
     ran = await alice.client.post(
         "/api/run", json={"id": "org.example.twice", "export": "double", "args": [4]}
     )
-    assert ran.json()["results"] == [8], ran.text
+    assert ran.json()["results"][0]["value"] == 8, ran.text
 
 
 async def test_no_rights_no_publishing(alice: Alice) -> None:
