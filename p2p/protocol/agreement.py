@@ -123,8 +123,10 @@ class Agreement:
         self._outbox.send(present)
 
     def _find_readable(self) -> None:
-        """What we both know to be open, and what the peer has shown."""
-        self.readable = Grants((*greeting.open_to_all(self._known), *self._shown))
+        """What we both know to be open, and what the peer has shown, if we take part in it."""
+        ours = self._namespaces
+        shown = [claim for claim in self._shown if claim[0] in ours]
+        self.readable = Grants((*greeting.open_to_all(self._known), *shown))
 
     def _tell_interests(self, *, is_due: bool = False) -> None:
         """A private namespace is named only to a peer that has shown that it may read there."""

@@ -10,6 +10,7 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import BlobId
+from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol.config import SessionConfig
@@ -17,8 +18,13 @@ from p2p.protocol.effects import BlobFailed, BlobFetched
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import Entries, Get, Have, Part, Reconcile, Summary, Want, encode_frame
 from p2p.protocol.grants import encode_area
+from p2p.protocol.greeting import open_held, present
 from p2p.protocol.serve import CHUNK, PAGE, ROOT
+from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import (
+    ALICES_CHALLENGE,
+    EVERYTHING_WANTED,
+    HANDSHAKE_HASH,
     Line,
     Side,
     Talk,
@@ -144,8 +150,18 @@ def test_a_namespace_that_one_may_not_read_answers_as_one_that_is_not_there(
 
 
 def test_after_leaving_it_an_owner_of_a_capability_still_names_nothing() -> None:
-    """What alice holds of it stays on her disk; it is no longer hers to tell."""
-    line = Line(entries=EVERYTHING)
+    """What alice holds of it stays on her disk; not even to a member, who asks unasked, is it told
+    that it is there."""
+    line = Line(State.PRESENTING, entries=EVERYTHING)
+    held = open_held([readable_by(GARDEN, BOB.device_key)], CapabilityCache())
+    shown, _ = present(
+        held,
+        BOB.device,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        known={KEY},
+    )
+    assert line.say(shown, EVERYTHING_WANTED)[0] == EVERYTHING_WANTED
     (answer,) = line.say(Want(1, KEY, BOBS_ROWS[0].id[:16]))
     assert answer == Entries(1, (), (), BOBS_ROWS[0].id[:16])
 
