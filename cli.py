@@ -38,6 +38,7 @@ COMMANDS = {
     "install": ("install", "Install modules with their dependencies."),
     "list": ("install", "List the installed modules."),
     "name": ("name", "Call authors by names of your own."),
+    "namespace": ("namespace", "Make, join and list namespaces."),
     "open": ("lifecycle", "Open the node's page in the browser."),
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "List connected and discovered peers."),

@@ -277,9 +277,9 @@ def with_query(path: str, query: Query | None) -> str:
     return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
-def module_path(module: str, *more: str) -> str:
+def module_path(module: str, *more: str, namespace: str | None = None) -> str:
     """`/api/modules/did%2Fid/…`: the slash of a qualified name is part of one segment."""
-    return path_of("/api/modules", module, *more)
+    return with_query(path_of("/api/modules", module, *more), {"namespace": namespace})
 
 
 def path_of(start: str, *parts: str) -> str:

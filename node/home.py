@@ -5,6 +5,7 @@ lock                  held with flock while a node runs; a stale one heals itsel
 node.json             0600, where the running node answers; gone after a clean exit
 token                 0600, an admin token of the API
 identity/             author.key, device.key, token.key, device.json; all 0600
+identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
 index/  cache/        can be deleted and come back
@@ -68,6 +69,10 @@ class Home:
     @property
     def author_key(self) -> Path:
         return self.identity / "author.key"
+
+    @property
+    def namespaces(self) -> Path:
+        return self.identity / "namespaces"
 
     @property
     def device_key(self) -> Path:

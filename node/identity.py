@@ -4,6 +4,7 @@
     identity/device.key     this device's key; signs every change
     identity/device.json    author, device, and the capabilities the author gave this device
     identity/token.key      signs the tokens of the API
+    identity/namespaces/    the key of each namespace made here; sealed where author.key is
 
 A device key is never copied: two nodes with one key would contradict each other in public. What is
 exported is the author's key, under a passphrase; an import makes a new device.
@@ -21,7 +22,7 @@ from crdt.change import Signer, device_capabilities
 from crdt.did import decode_did_key, encode_did_key
 from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.errors import CrdtError
-from crdt.keys import AuthorKey, DeviceKey
+from crdt.keys import AuthorKey, DeviceKey, is_communal
 from crdt.sealing import NONCE_BYTES, SALT_BYTES, seal, unseal
 from node.errors import BadIdentity
 from node.home import Home, read_small, write_private
@@ -127,6 +128,25 @@ def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy
     write_key(home.author_key, seed, passphrase)
     _make_device(home, SigningKey.from_seed(seed), entropy)
     return load_or_create(home, entropy)
+
+
+def open_author(home: Home, passphrase: str | None = None) -> SigningKey:
+    """The root key, to delegate with; not to be kept. Raises `BadIdentity` (`sealed`)."""
+    return _open_author(home, passphrase)
+
+
+def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = None) -> SigningKey:
+    """A new owned namespace: its key, kept in the home as the author's is.
+
+    Sealed under `passphrase`, which then opens the author's key too. Raises `BadIdentity`.
+    """
+    _open_author(home, passphrase)
+    key = SigningKey.from_seed(entropy(SEED_BYTES))
+    while is_communal(key.public):  # every other key is
+        key = SigningKey.from_seed(entropy(SEED_BYTES))
+    sealing = passphrase if _is_author_sealed(home) else None
+    write_key(home.namespaces / f"{key.public.hex()}.key", key.seed, sealing)
+    return key
 
 
 def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:

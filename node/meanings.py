@@ -122,8 +122,8 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "You call nobody by that name.", "Give the author's did:key, or: panspermia name set"
     ),
     "name-taken": Meaning(
-        "You call another author by that name, and a name moves only when told to.",
-        "Choose another name, or say --replace.",
+        "You call another author, or another namespace, by that name.",
+        "Choose another name; that of an author moves with --replace.",
     ),
     "asked-twice": Meaning(
         "One module is asked for twice, with different ranges.", "Ask for it once."
@@ -166,7 +166,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "A file is too large, no text, or outside of the module's folder.", "The detail names it."
     ),
     "no-manifest": Meaning("There is no gen.toml.", "Name the folder that holds one."),
-    "unknown-namespace": Meaning("There is no such namespace here.", "Publish to `commons`."),
+    "unknown-namespace": Meaning(
+        "No namespace of that name is joined here.",
+        "`panspermia namespace list` shows those that are, `namespace join` joins another.",
+    ),
     "malformed-record": Meaning(
         "A document that somebody wrote is not what its kind promises, so it is not listed.",
         "Nothing: only its author can mend it.",

@@ -13,6 +13,7 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.path import PUBLIC
 from node.events import Events
+from node.services.places import place_text
 from registry.listings import KINDS
 from storage.appended import AppendedEvent
 from storage.store import Store
@@ -28,6 +29,7 @@ class RecordNews(Struct, frozen=True):
     author: str
     id: str
     name: str
+    namespace: str
 
 
 async def tell_news(store: Store, events: Events) -> None:
@@ -56,7 +58,9 @@ async def tell_news(store: Store, events: Events) -> None:
 async def _tell(store: Store, events: Events, document: DocumentId) -> None:
     author = encode_did_key(document.subspace)
     record = document.record.decode(errors="replace")
-    row = await store.listing(KINDS.get(document.kind, document.kind), author, record)
+    kind = KINDS.get(document.kind, document.kind)
+    row = await store.listing(kind, author, record, document.namespace)
     if row is not None:
         one = row.listing
-        events.publish("record", RecordNews(one.kind, one.author, one.record, one.name))
+        place = place_text(row.namespace)
+        events.publish("record", RecordNews(one.kind, one.author, one.record, one.name, place))

@@ -43,6 +43,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     storage.NotHeld: Outcome(404, "not-held"),
     storage.Mismatch: Outcome(422, "hash-mismatch"),
     storage.BadCursor: Outcome(404, "cursor-unknown"),
+    storage.NameTaken: Outcome(409, "name-taken"),
     storage.BadKeyFile: Outcome(403, "bad-key-file"),
     # registry
     RegistryError: Outcome(422),

@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from crdt.area import Area
 from crdt.blob import BlobId
+from crdt.capability import READ
 from crdt.did import decode_did_key, encode_did_key
 from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS, DeviceKey
+from crdt.keys import COMMONS, DeviceKey, NamespaceKey, is_communal
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
 from node.config import P2pConfig
@@ -32,10 +33,10 @@ from node.ports import Progress
 from node.refusals import Refusals
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
+from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.report import SessionReport
-from p2p.protocol.session import Role, SessionConfig
 from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
@@ -113,6 +114,9 @@ class Peers:
             show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
             for one in self.network.connections
         ]
+
+    def sharing(self, namespace: NamespaceKey) -> int:
+        return sum(namespace in one.session.shared for one in self.network.connections)
 
     def discovered(self) -> Sequence[Discovered]:
         now_s = self.clock()
@@ -203,6 +207,7 @@ async def open_peers(
         agent=f"panspermia/{__version__}",
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
+    session = await with_wallet(session, store)
     refusals = Refusals(store)
     network = Network(
         session,
@@ -216,6 +221,7 @@ async def open_peers(
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
+    tasks.create_task(follow_wallet(network, session, store), name="wallet")
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
@@ -232,6 +238,41 @@ async def open_peers(
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
+
+
+async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
+    """What this device wants: commons, and of the joined namespaces all that it may read."""
+    interests: list[tuple[NamespaceKey, Area]] = []
+    shown: list[bytes] = []
+    for joined in await store.joined():
+        namespace = joined.namespace
+        if is_communal(namespace):
+            interests.append((namespace, Area()))
+            continue
+        for held in await store.capabilities_held(
+            namespace, receiver=config.device.public, mode=READ
+        ):
+            interests.append((namespace, held.capability.granted_area))
+            shown.append(held.encoded)
+    return replace(config, interests=tuple(interests), read_capabilities=tuple(shown))
+
+
+async def follow_wallet(network: Network, config: SessionConfig, store: Store) -> None:
+    """Until cancelled: what is joined, left or given is told to the peers that may know of it."""
+    changed = asyncio.Event()
+    unsubscribe = store.on_wallet_change(changed.set)
+    now = config
+    try:
+        while True:
+            # Once before the first change: one may have come before anybody listened.
+            wanted = await with_wallet(now, store)
+            if wanted != now:
+                now = wanted
+                network.reconfigure(now)
+            await changed.wait()
+            changed.clear()
+    finally:
+        unsubscribe()
 
 
 def hint_of(known: KnownPeer) -> Hint:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from crdt.blob import BlobId
+from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, SyncReport
 
 Progress = Callable[[int, int], None]
@@ -20,6 +21,10 @@ class Network(Protocol):
 
     def peers(self) -> Sequence[Peer]: ...
     def discovered(self) -> Sequence[Discovered]: ...
+
+    def sharing(self, namespace: NamespaceKey) -> int:
+        """How many connected peers take part in it too."""
+        ...
 
     async def connect(self, address: str) -> Peer:
         """Raises `SyncError` where nobody answers there."""

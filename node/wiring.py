@@ -23,6 +23,7 @@ from node.peers import listen, open_peers
 from node.ports import Network
 from node.refusals import take_in
 from node.services.fetch import hold_blob
+from node.services.signers import Signers
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -58,6 +59,11 @@ class Node:
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
+
+    @property
+    def signers(self) -> Signers:
+        """The hand that writes."""
+        return Signers(self.identity, self.store, self.clock_us)
 
     def clock_s(self) -> float:
         """Seconds since 1970."""

@@ -80,6 +80,8 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the latest version."""
     rating: ModuleRating | None = None
     readme: str
+    namespace: str = "commons"
+    """`commons`, or the did:key of the namespace that this record of it is in."""
     problems: tuple[str, ...] = ()
     """What its document holds that could not be read, and why."""
 

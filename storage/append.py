@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 
@@ -24,6 +25,9 @@ from storage.statements import Said, note_keys, note_statements, take_stale
 
 STALE_AT_ONCE = 200  # documents judged again in one transaction, so that other writers get a turn
 NAME_KEY_CHARS_MAX = 200  # of a name, to sort by; cursors carry it
+
+Rated: TypeAlias = tuple[int, str, str]
+"""A rating's namespace (its number), target and kind: one says nothing of another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +219,15 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     """Lists, ratings, and the outbox that tells the search index."""
     built = chosen.built
     old = [one.work.number for one in built if one.work.document not in is_new] + chosen.hidden
-    touched: set[tuple[str, str]] = {
-        (target, kind)
-        for target, kind in await write.rows_in(
-            "SELECT target, kind FROM rating WHERE document IN (*)", old
-        )
-    }
+    touched = await _rated(write, old)
     for table in ("listing", "rating"):
         await write.run_many(f"DELETE FROM {table} WHERE document = ?", ((n,) for n in old))
     listings = [(one, one.projection) for one in built if isinstance(one.projection, Listing)]
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
     await write.run_many(
-        "INSERT INTO rating VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+        " FROM document WHERE number = ?1",
         (
             (
                 one.work.number,
@@ -243,13 +243,14 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
             for one, row in ratings
         ),
     )
-    touched |= {(row.target, row.kind) for _, row in ratings}
-    listed = {(row.target, row.kind) for _, row in listings}
-    rated = await write.rows_in(
-        "SELECT DISTINCT target, kind FROM rating WHERE target IN (*)",
-        [target for target, _ in listed],
-    )
-    touched |= listed.intersection(rated)
+    touched |= await _rated(write, [one.work.number for one, _ in ratings])
+    for row in await write.rows_in(
+        "SELECT l.namespace, l.target, l.kind FROM listing l WHERE l.document IN (*)"
+        " AND EXISTS (SELECT 1 FROM rating r WHERE r.target = l.target AND r.kind = l.kind"
+        " AND r.namespace = l.namespace)",
+        [one.work.number for one, _ in listings],
+    ):
+        touched.add(tuple(row))
     await _add_up_ratings(write, touched)
     await write.run_many(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
@@ -259,8 +260,10 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
 
 async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listing]]) -> None:
     await write.run_many(
-        "INSERT INTO listing (document, kind, author, record, target, name, name_key, description,"
-        " tags, words, created_us, updated_us, fields) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO listing (document, namespace, kind, author, record, target, name, name_key,"
+        " description, tags, words, created_us, updated_us, fields)"
+        " SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+        " FROM document WHERE number = ?1",
         (
             (
                 one.work.number,
@@ -290,21 +293,29 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
     )
 
 
-async def _add_up_ratings(write: Writing, touched: set[tuple[str, str]]) -> None:
+async def _rated(write: Writing, documents: Sequence[int | None]) -> set[Rated]:
+    """What these documents are ratings of."""
+    rows = await write.rows_in(
+        "SELECT namespace, target, kind FROM rating WHERE document IN (*)", documents
+    )
+    return {tuple(row) for row in rows}
+
+
+async def _add_up_ratings(write: Writing, touched: set[Rated]) -> None:
     """What the authors say of each target; where one said several things, the latest counts."""
     await write.run_many(
         """UPDATE listing SET (stars_sum, stars_count, installs) = (
                SELECT coalesce(sum(stars), 0), count(stars), coalesce(sum(installs), 0) FROM (
                    SELECT stars, installs, row_number() OVER (PARTITION BY author
                        ORDER BY updated_us DESC, document_id DESC) AS place
-                   FROM rating WHERE target = ?1 AND kind = ?2)
+                   FROM rating WHERE namespace = ?1 AND target = ?2 AND kind = ?3)
                WHERE place = 1)
-           WHERE target = ?1 AND kind = ?2""",
+           WHERE namespace = ?1 AND target = ?2 AND kind = ?3""",
         touched,
     )
     await write.run_many(
         "INSERT OR REPLACE INTO outbox (document)"
-        " SELECT document FROM listing WHERE target = ? AND kind = ?",
+        " SELECT document FROM listing WHERE namespace = ? AND target = ? AND kind = ?",
         touched,
     )
 

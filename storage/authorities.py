@@ -215,7 +215,7 @@ class Authorities(Documents):
         """
         rows = await self._database.rows(
             "SELECT s.frontier, max((SELECT count(*) FROM document d WHERE d.author = s.issuer))"
-            " FROM statement s WHERE NOT s.is_known GROUP BY s.frontier"
+            " FROM statement s WHERE s.frontier IS NOT NULL AND NOT s.is_known GROUP BY s.frontier"
         )
         most = FRONTIER_BYTES_MAX
         return [

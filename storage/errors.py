@@ -7,6 +7,7 @@ StorageError
 ├── NotHeld       what was asked for is not here
 ├── Mismatch      bytes do not have the hash they were announced with
 ├── BadCursor     a page cursor that this node did not give out
+├── NameTaken     a name that means something else here
 ├── BrokenIndex   the search index cannot be written, nor made anew
 └── BadKeyFile    a key file is damaged, open to others, or sealed by another passphrase
 """
@@ -38,6 +39,10 @@ class Mismatch(StorageError):
 
 class BadCursor(StorageError):
     """This is no cursor of this list."""
+
+
+class NameTaken(StorageError):
+    """The name means something else here."""
 
 
 class BrokenIndex(StorageError):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crdt.blob import BlobId
+from crdt.keys import COMMONS, NamespaceKey
 from storage.part import Part
 
 
@@ -27,6 +28,8 @@ class Installed:
     dependencies: Mapping[str, str]
     """`did/id` → range"""
     installed_us: int
+    namespace: NamespaceKey = COMMONS
+    """Where it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,22 @@ class InstalledModules(Part):
         """Everything installed, by module."""
         rows = await self._database.rows(
             "SELECT module, version, sha256, blob, size, is_requested, range, dependencies,"
-            " installed_us FROM installed ORDER BY module"
+            " installed_us, namespace FROM installed ORDER BY module"
         )
         return [
             Installed(
-                module, version, sha256, blob, size, bool(asked), range, json.loads(needs), at_us
+                module,
+                version,
+                sha256,
+                blob,
+                size,
+                bool(asked),
+                range,
+                json.loads(needs),
+                at_us,
+                NamespaceKey(namespace or COMMONS),
             )
-            for module, version, sha256, blob, size, asked, range, needs, at_us in rows
+            for module, version, sha256, blob, size, asked, range, needs, at_us, namespace in rows
         ]
 
     async def apply_install(self, changes: InstallChanges) -> None:
@@ -58,7 +70,7 @@ class InstalledModules(Part):
                 "DELETE FROM installed WHERE module = ?", ((module,) for module in changes.remove)
             )
             await write.run_many(
-                "INSERT OR REPLACE INTO installed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO installed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         one.module,
@@ -70,6 +82,7 @@ class InstalledModules(Part):
                         one.range,
                         json.dumps(dict(one.dependencies), sort_keys=True),
                         one.installed_us,
+                        None if one.namespace == COMMONS else one.namespace,
                     )
                     for one in changes.put
                 ),

@@ -1,19 +1,21 @@
 """Lists of records: sorted, filtered, a page at a time.
 
-A page's cursor is the sort key and target of its last row, so pages neither overlap nor skip while
-records come and go. The target (`did/record`) breaks ties: every node lists in the same order.
+A page's cursor is the sort key, target and namespace of its last row, so pages neither overlap nor
+skip while records come and go. Target (`did/record`) and namespace break ties: every node lists in
+the same order. One author may keep one record in several namespaces, so whoever asks names them.
 """
 
 import base64
 import binascii
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from crdt.keys import COMMONS, NamespaceKey
 from storage.database import Reading, Row
 from storage.errors import BadCursor
 from storage.listing import Listing, RatingRow
@@ -37,7 +39,8 @@ _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest fir
 _TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
 COLUMNS = (
     "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
-    " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs"
+    " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs,"
+    " (SELECT key FROM namespace WHERE number = l.namespace)"
 )
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
@@ -46,12 +49,13 @@ _KINDS = """
         SELECT (SELECT min(kind) FROM listing WHERE kind > each.kind) FROM each
         WHERE each.kind IS NOT NULL)
     SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
-# Where an author said more than one thing (two namespaces, two epochs) the latest counts.
+# Where an author said more than one thing (two epochs, say) the latest counts.
 _LATEST_RATINGS = """
     SELECT * FROM (
         SELECT r.*, row_number() OVER (
             PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
-        FROM rating r WHERE target = ? AND kind = ?)
+        FROM rating r WHERE target = ? AND kind = ?
+        AND namespace = (SELECT number FROM namespace WHERE key = ?))
     WHERE place = 1"""
 
 
@@ -65,6 +69,7 @@ class ListedRow:
     stars_sum: int
     stars_count: int
     installs: int
+    namespace: NamespaceKey
 
     @property
     def rating_key(self) -> int:
@@ -107,6 +112,7 @@ class Listings(Part):
         sort: Sort = "recent",
         limit: int = 100,
         cursor: str | None = None,
+        namespaces: Collection[NamespaceKey] = (COMMONS,),
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`."""
         size = in_bounds(limit, PAGE_MAX)
@@ -118,18 +124,26 @@ class Listings(Part):
         async with self._database.reading() as view:
             kinds = [kind] if kind is not None else await _kinds(view)
             pages = [
-                await _page(view, each, author, tags, sort, after, size + 1, horizon_us)
+                await _page(
+                    view, _Part(namespace, each, author, tags, sort), after, size + 1, horizon_us
+                )
+                for namespace in dict.fromkeys(namespaces)
                 for each in kinds
             ]
 
-        def place(row: Row) -> tuple[bool, Any, str]:
-            # The last column is the sort key, the one before it the target.
-            return horizon_us is None or row[-1] <= horizon_us, row[-1], row[-2]
+        def place(row: Row) -> tuple[bool, Any, str, bytes]:
+            # The last column is the sort key, the ones before it namespace and target.
+            return horizon_us is None or row[-1] <= horizon_us, row[-1], row[-3], row[-2]
 
         rows = [*heapq.merge(*pages, key=place, reverse=_SORTS[sort][1])]
         shown = rows[:size]
         more = _encode(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
+
+    async def namespaces_held(self) -> frozenset[NamespaceKey]:
+        """Those of which there is anything here, joined or not: a few rows."""
+        rows = await self._database.rows("SELECT key FROM namespace")
+        return frozenset(NamespaceKey(key) for (key,) in rows)
 
     def horizon_us(self) -> int:
         """What claims to be newer than this is last in `recent`: a wrong clock, or a wish to stay
@@ -143,40 +157,53 @@ class Listings(Part):
         *,
         author: str | None = None,
         tag: str | Sequence[str] | None = None,
+        namespaces: Collection[NamespaceKey] = (COMMONS,),
     ) -> int:
         """How many rows the pages of `listings` have in all."""
-        where, values = _filter(kind, author, [tag] if isinstance(tag, str) else [*(tag or ())])
-        row = await self._database.row(f"SELECT count(*) FROM listing l WHERE {where}", values)
-        return int(row[0]) if row else 0
+        tags = [tag] if isinstance(tag, str) else [*(tag or ())]
+        total = 0
+        async with self._database.reading() as view:
+            for namespace in dict.fromkeys(namespaces):
+                where, values = _filter(namespace, kind, author, tags)
+                total += await view.number(f"SELECT count(*) FROM listing l WHERE {where}", values)
+        return total
 
-    async def listing(self, kind: str, author: str, record: str) -> ListedRow | None:
+    async def listing(
+        self, kind: str, author: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> ListedRow | None:
         """One record, of its newest epoch."""
         row = await self._database.row(
             f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
-            " WHERE l.kind = ? AND l.record = ? AND l.author = ?"
+            f" WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
-            (kind, record, author),
+            (namespace, kind, record, author),
         )
         return listed_row(row) if row else None
 
-    async def candidates(self, kind: str, record: str) -> list[ListedRow]:
+    async def candidates(
+        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> list[ListedRow]:
         """The records of this bare id, one for each author, by author."""
         rows = await self._database.rows(
             # With max(), SQLite takes the other columns from the row that has it.
-            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE l.kind = ? AND l.record = ?"
-            " GROUP BY l.author ORDER BY l.author LIMIT ?",
-            (kind, record, CANDIDATES_MAX),
+            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE {_IN_NAMESPACE}"
+            " AND l.kind = ? AND l.record = ? GROUP BY l.author ORDER BY l.author LIMIT ?",
+            (namespace, kind, record, CANDIDATES_MAX),
         )
         return [listed_row(row) for row in rows]
 
     async def ratings(
-        self, target: str, kind: str = "module", limit: int = PAGE_MAX
+        self,
+        target: str,
+        kind: str = "module",
+        limit: int = PAGE_MAX,
+        namespace: NamespaceKey = COMMONS,
     ) -> list[RatingRow]:
         """What each author says of `target` (`did/record`), the latest first."""
         rows = await self._database.rows(
             "SELECT target, kind, author, stars, review, installs, updated_us"
             f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
-            (target, kind, in_bounds(limit, PAGE_MAX)),
+            (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]
 
@@ -227,7 +254,19 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         updated,
         fields,
     )
-    return ListedRow(number, listing, *row[11:14])
+    stars_sum, stars_count, installs, namespace = row[11:15]
+    return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows that one index has in order."""
+
+    namespace: NamespaceKey
+    kind: str
+    author: str | None
+    tags: Sequence[str]
+    sort: Sort
 
 
 async def _kinds(view: Reading) -> list[str]:
@@ -236,59 +275,62 @@ async def _kinds(view: Reading) -> list[str]:
 
 async def _page(
     view: Reading,
-    kind: str,
-    author: str | None,
-    tags: Sequence[str],
-    sort: Sort,
+    part: _Part,
     after: Sequence[Any] | None,
     size: int,
     horizon_us: int | None,
 ) -> list[Row]:
     """In order; of `recent` what is beyond the horizon comes after all else, a range of its own."""
     if horizon_us is None:
-        return await _part(view, kind, author, tags, sort, after, size)
+        return await _rows(view, part, after, size)
     rows: list[Row] = []
     begin_us = TIME_MAX if after is None else after[0]  # SQLite steps to the end of the range first
     is_beyond = after is not None and begin_us > horizon_us
     if not is_beyond:
         until = (0, min(horizon_us, begin_us))
-        rows = await _part(view, kind, author, tags, sort, after, size, until)
+        rows = await _rows(view, part, after, size, until)
     if len(rows) < size:
         begun = after if is_beyond else None
         beyond = (horizon_us + 1, begin_us if is_beyond else TIME_MAX)
-        rows += await _part(view, kind, author, tags, sort, begun, size - len(rows), beyond)
+        rows += await _rows(view, part, begun, size - len(rows), beyond)
     return rows
 
 
-async def _part(
+async def _rows(
     view: Reading,
-    kind: str,
-    author: str | None,
-    tags: Sequence[str],
-    sort: Sort,
+    part: _Part,
     after: Sequence[Any] | None,
     size: int,
     updated_us: tuple[int, int] | None = None,
 ) -> list[Row]:
-    column, is_down = _SORTS[sort]
-    where, bound = _filter(kind, author, tags)
+    column, is_down = _SORTS[part.sort]
+    where, bound = _filter(part.namespace, part.kind, part.author, part.tags)
     if updated_us is not None:
         where += " AND l.updated_us BETWEEN ? AND ?"
         bound += updated_us
     if after is not None:
-        where += f" AND (l.{column}, l.target) {'<' if is_down else '>'} (?, ?)"
-        bound += after
+        key, target, last = after
+        # What comes after a row with the same key and target: those of later namespaces.
+        is_later = part.namespace < last if is_down else part.namespace > last
+        order = ("<" if is_down else ">") + ("=" if is_later else "")
+        where += f" AND (l.{column}, l.target) {order} (?, ?)"
+        bound += [key, target]
     way = "DESC" if is_down else "ASC"
     return await view.rows(
-        f"SELECT {COLUMNS}, l.target, l.{column} FROM listing l WHERE {where}"
+        f"SELECT {COLUMNS}, l.target, ?, l.{column} FROM listing l WHERE {where}"
         f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
-        (*bound, size),
+        (part.namespace, *bound, size),
     )
 
 
-def _filter(kind: str | None, author: str | None, tags: Sequence[str]) -> tuple[str, list[object]]:
-    where = ["true"]
-    values: list[object] = []
+_IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
+
+
+def _filter(
+    namespace: NamespaceKey, kind: str | None, author: str | None, tags: Sequence[str]
+) -> tuple[str, list[object]]:
+    where = [_IN_NAMESPACE]
+    values: list[object] = [namespace]
     for column, wanted in (("l.kind", kind), ("l.author", author)):
         if wanted is not None:
             where.append(f"{column} = ?")
@@ -300,20 +342,20 @@ def _filter(kind: str | None, author: str | None, tags: Sequence[str]) -> tuple[
 
 
 def _encode(row: Row, sort: Sort, horizon_us: int | None) -> str:
-    told = [sort, row[-1], row[-2], horizon_us]
+    told = [sort, row[-1], row[-3], row[-2].hex(), horizon_us]
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, sort: Sort) -> tuple[Any, str, int | None]:
-    """(sort key, target, horizon of the first page): what was ahead then stays last."""
+def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
+    """(sort key, target, namespace, horizon of the first page): what was ahead then stays last."""
     try:
         if len(cursor) > CURSOR_CHARS_MAX:
             raise ValueError("too long")
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        told, key, target, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
-        types = (str if sort == "name" else int, str, int if sort == "recent" else type(None))
-        if told != sort or (type(key), type(target), type(horizon_us)) != types:
+        told, key, target, namespace, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
+        types = (str if sort == "name" else int, str, str, int if sort == "recent" else type(None))
+        if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
             raise ValueError("of another list")
         if isinstance(key, int) and not -TIME_MAX <= key <= TIME_MAX:
             raise ValueError("out of range")
@@ -321,6 +363,7 @@ def _decode(cursor: str, sort: Sort) -> tuple[Any, str, int | None]:
             raise ValueError("out of range")
         key if isinstance(key, int) else key.encode()
         target.encode()
+        last = bytes.fromhex(namespace)
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadCursor(f"This is no cursor of a list sorted by {sort}: {error}") from error
-    return key, target, horizon_us
+    return key, target, last, horizon_us

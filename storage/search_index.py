@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 
 import tantivy
 
+from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
 from storage.errors import BrokenIndex, StorageError
 from storage.listings import Changed, ListedRow, Sort
@@ -89,6 +90,7 @@ class SearchIndex:
         sort: SearchSort = "relevance",
         limit: int = 20,
         cursor: str | None = None,
+        namespaces: Collection[NamespaceKey] = (COMMONS,),
     ) -> Hits:
         """Records that match. Without words: a listing, newest first.
 
@@ -99,13 +101,23 @@ class SearchIndex:
         if not text.strip():
             order: Sort = "recent" if sort == "relevance" else sort
             page = await self._store.listings(
-                kind, author=author, tag=tags, sort=order, limit=size, cursor=cursor
+                kind,
+                author=author,
+                tag=tags,
+                sort=order,
+                limit=size,
+                cursor=cursor,
+                namespaces=namespaces,
             )
-            total = await self._store.count_listings(kind, author=author, tag=tags)
+            total = await self._store.count_listings(
+                kind, author=author, tag=tags, namespaces=namespaces
+            )
             return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
         if self._own_shown < self._own_told:
             await self.show_all()
-        wanted = Wanted(text, kind, author, tuple(tags), sort, self._store.horizon_us())
+        is_everywhere = await self._store.namespaces_held() <= {*namespaces}
+        places = None if is_everywhere else tuple(dict.fromkeys(namespaces))
+        wanted = Wanted(text, kind, author, tuple(tags), sort, places, self._store.horizon_us())
         try:
             found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
         except BROKEN as error:

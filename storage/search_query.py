@@ -16,12 +16,13 @@ from typing import Final, Literal, TypeAlias
 
 import tantivy
 
+from crdt.keys import NamespaceKey
 from storage.errors import BadCursor
 from storage.listings import TIME_MAX, ListedRow
 
 SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "name"]
 
-SCHEMA_VERSION = 1  # tantivy refuses an index of another schema: a new directory, then a rebuild
+SCHEMA_VERSION = 2  # tantivy refuses an index of another schema: a new directory, then a rebuild
 CANDIDATES = 1_000  # ranked in Python; deeper pages are for listings, which SQLite serves
 WORDS_MAX = 16
 QUERY_CHARS_MAX = 512
@@ -54,6 +55,8 @@ class Wanted:
     author: str | None = None
     tags: tuple[str, ...] = ()
     sort: SearchSort = "relevance"
+    namespaces: tuple[NamespaceKey, ...] | None = None
+    """Any of these; None where the index holds no others, which is quicker."""
     horizon_us: int = TIME_MAX
     """What claims to be newer is last by `recent`."""
 
@@ -83,7 +86,7 @@ def schema() -> tantivy.Schema:
     builder.add_text_field("description", stored=True, tokenizer_name="en_stem")
     builder.add_text_field("words", tokenizer_name="en_stem")
     builder.add_text_field("tags")
-    for name in ("kind", "author", "tag"):
+    for name in ("kind", "author", "tag", "namespace"):
         builder.add_text_field(name, tokenizer_name="raw")
     for name in ("number", "downloads", "updated", "rating", "name_order"):
         builder.add_unsigned_field(name, fast=True)
@@ -104,6 +107,7 @@ def to_document(row: ListedRow) -> tantivy.Document:
         ("tags", " ".join(listing.tags)),
         ("kind", listing.kind),
         ("author", listing.author),
+        ("namespace", row.namespace.hex()),
     ):
         document.add_text(field, text)
     document.add_text("exact", listing.record.casefold())
@@ -240,11 +244,24 @@ def _filtered(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tan
     terms += [("kind", wanted.kind)] if wanted.kind is not None else []
     terms += [("author", wanted.author)] if wanted.author is not None else []
     must = tantivy.Occur.Must
-    filters = [
+    filters = _somewhere(index, wanted.namespaces)
+    filters += [
         (must, tantivy.Query.const_score_query(_term(index, field, value), 0.0))
         for field, value in terms
     ]
     return tantivy.Query.boolean_query([(must, query), *filters]) if filters else query
+
+
+def _somewhere(
+    index: tantivy.Index, namespaces: tuple[NamespaceKey, ...] | None
+) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+    """In one of them."""
+    if namespaces is None:
+        return []
+    should = tantivy.Occur.Should
+    either = [(should, _term(index, "namespace", one.hex())) for one in namespaces]
+    query = tantivy.Query.const_score_query(tantivy.Query.boolean_query(either), 0.0)
+    return [(tantivy.Occur.Must, query)]
 
 
 def _term(index: tantivy.Index, field: str, value: str) -> tantivy.Query:

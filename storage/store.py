@@ -3,7 +3,7 @@
 Entries come in by two doors, `receive` (from others, checked) and `commit` (our own acts); each is
 one durable transaction that also brings the documents, lists, ratings and the outbox in step. All
 the rest reads, or keeps what is this node's own: blobs, what is installed, whom it knows and how
-this person calls them.
+this person calls them, and the wallet.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
+from storage.namespaces import Namespaces
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.statements import restate
@@ -47,7 +48,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 2
+DERIVED = 3
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
@@ -93,6 +94,7 @@ class Store(
     Answers,
     AddressBook,
     Petnames,
+    Namespaces,
 ):
     """Made by `open_store`."""
 

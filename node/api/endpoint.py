@@ -82,33 +82,35 @@ def reads(
 
 def writes(
     path: str,
-    handler: Callable[[Node, Call[NoQuery, B]], Awaitable[object]],
+    handler: Callable[[Node, Call[Q, B]], Awaitable[object]],
     returns: type,
     *,
     body: type[B],
+    query: type[Q] = NoQuery,  # type: ignore[assignment]  # the default fits handlers of no query
     method: Literal["POST", "PUT"] = "POST",
     status: int = 200,
     access: Access = "write",
     body_bytes_max: int = BODY_BYTES_MAX,
     problems: tuple[int, ...] = (),
     is_replayable: bool = True,
-) -> Endpoint[NoQuery, B]:
+) -> Endpoint[Q, B]:
     """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
-        method, path, handler, access, {status: returns}, NoQuery, body, body_bytes_max,
+        method, path, handler, access, {status: returns}, query, body, body_bytes_max,
         (409, 413, 415, 422, *problems), is_replayable,
     )  # fmt: skip
 
 
 def deletes(
     path: str,
-    handler: Callable[[Node, Call[NoQuery, None]], Awaitable[object]],
+    handler: Callable[[Node, Call[Q, None]], Awaitable[object]],
     *,
+    query: type[Q] = NoQuery,  # type: ignore[assignment]  # the default fits handlers of no query
     problems: tuple[int, ...] = (),
-) -> Endpoint[NoQuery, None]:
+) -> Endpoint[Q, None]:
     """A DELETE, answered with no body."""
     answers = {204: NoQuery}
-    return Endpoint("DELETE", path, handler, "write", answers, NoQuery, problems=(404, *problems))
+    return Endpoint("DELETE", path, handler, "write", answers, query, problems=(404, *problems))
 
 
 def routes_of(node: Node, endpoints: Iterable[Endpoint[Any, Any]]) -> list[Route]:

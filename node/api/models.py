@@ -20,6 +20,8 @@ Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 Did: TypeAlias = Annotated[str, Meta(max_length=128)]
 Author: TypeAlias = Annotated[str, Meta(max_length=128)]
 """A did:key or a petname."""
+Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+"""A joined namespace: what it is called here, or its did:key."""
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
@@ -41,6 +43,10 @@ class PageQuery(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
+class InNamespace(Struct, frozen=True):
+    namespace: Place = "commons"
+
+
 class SearchQuery(Struct, frozen=True):
     q: Text = ""
     kind: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")] | None = None
@@ -49,6 +55,8 @@ class SearchQuery(Struct, frozen=True):
     sort: Literal["relevance", "downloads", "rating", "recent", "fitness"] = "relevance"
     limit: Limit = 100
     cursor: Cursor | None = None
+    namespace: Place | None = None
+    """All that are joined, unless one is named."""
 
 
 class ModulesQuery(Struct, frozen=True):
@@ -57,6 +65,7 @@ class ModulesQuery(Struct, frozen=True):
     tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
     limit: Limit = 100
     cursor: Cursor | None = None
+    namespace: Place = "commons"
 
 
 class EventsQuery(Struct, frozen=True):
@@ -201,6 +210,8 @@ class Hit(Struct, frozen=True):
     description: str
     tags: tuple[str, ...]
     author: str
+    namespace: str
+    """`commons`, or the did:key of a joined one."""
     score: float
     snippet: str
     version: str
@@ -233,6 +244,7 @@ class NewModule(Request, frozen=True):
     readme: Annotated[str, Meta(max_length=256 * 1024)] | None = None
     changelog: Annotated[str, Meta(max_length=4_000)] = ""
     dry_run: bool = False
+    namespace: Place = "commons"
 
 
 class VerdictSummary(Struct, frozen=True):
@@ -243,6 +255,7 @@ class VerdictSummary(Struct, frozen=True):
 
 class Published(Struct, frozen=True):
     module: str
+    namespace: str
     version: str
     blob: str
     sha256: str
@@ -300,11 +313,11 @@ class Ratings(Struct, frozen=True):
 class Wanted(Request, frozen=True):
     requirements: Requirements = ()
     lock: Lock | None = None
+    namespace: Place | None = None
+    """Where to look before commons; without it what is installed stays with where it came from."""
 
 
-class InstallWanted(Request, frozen=True):
-    requirements: Requirements = ()
-    lock: Lock | None = None
+class InstallWanted(Wanted, frozen=True):
     frozen: bool = False
     """Exactly what the lock says, or nothing."""
 
@@ -342,6 +355,7 @@ class InstalledItem(Struct, frozen=True):
     requested: bool
     range: str
     installed_at: str
+    namespace: str
 
 
 class InstalledList(Struct, frozen=True):

@@ -28,6 +28,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "What this person calls an author.",
         "pattern": "^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$",
     },
+    "namespace": {
+        "type": "string",
+        "description": "What a joined namespace is called here, or its did:key.",
+        "maxLength": 128,
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",

@@ -17,6 +17,11 @@ from node.client import Client, find_client, resolve_home
 from node.failure import Json
 from node.text import printable
 
+IN_NAMESPACE = click.option(
+    "--namespace", metavar="NAME|DID", help="Only in this namespace: see `namespace list`."
+)
+"""Of a command that looks into one namespace: commons, where none is named."""
+
 
 def shared(name: str) -> Any:  # noqa: ANN401 - a flag's value, typed by the functions below
     context = click.get_current_context(silent=True)

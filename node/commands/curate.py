@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from node.client import module_path
-from node.commands.console import node, print_json, say, wants_json
+from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
 from node.text import printable
 
 
@@ -21,23 +21,27 @@ def name_at_version(wanted: str) -> tuple[str, str]:
 @click.argument("wanted", metavar="NAME@VERSION")
 @click.option("--reason", default="", help="Why; shown to everybody who asks for it.")
 @click.option("--undo", is_flag=True, help="Take the yank back.")
-def yank_command(wanted: str, reason: str, undo: bool) -> None:
+@IN_NAMESPACE
+def yank_command(wanted: str, reason: str, undo: bool, namespace: str | None) -> None:
     """Withdraw a version of your own module from new installations."""
-    mark("yank", "yanked", wanted, reason, undo=undo)
+    mark("yank", "yanked", wanted, reason, undo=undo, namespace=namespace)
 
 
 @click.command("deprecate")
 @click.argument("wanted", metavar="NAME@VERSION")
 @click.option("--reason", default="", help="Why, and what to use in its place.")
 @click.option("--undo", is_flag=True, help="Take the deprecation back.")
-def deprecate_command(wanted: str, reason: str, undo: bool) -> None:
+@IN_NAMESPACE
+def deprecate_command(wanted: str, reason: str, undo: bool, namespace: str | None) -> None:
     """Discourage a version of your own module."""
-    mark("deprecate", "deprecated", wanted, reason, undo=undo)
+    mark("deprecate", "deprecated", wanted, reason, undo=undo, namespace=namespace)
 
 
-def mark(action: str, done: str, wanted: str, reason: str, *, undo: bool) -> None:
+def mark(
+    action: str, done: str, wanted: str, reason: str, *, undo: bool, namespace: str | None
+) -> None:
     name, version = name_at_version(wanted)
-    path = module_path(name, "versions", version, action)
+    path = module_path(name, "versions", version, action, namespace=namespace)
     answer = node().post(path, {"reason": reason, "undo": undo})
     if wants_json():
         return print_json(action, answer)
@@ -49,18 +53,22 @@ def mark(action: str, done: str, wanted: str, reason: str, *, undo: bool) -> Non
 @click.argument("stars", type=click.IntRange(1, 5), required=False)
 @click.option("--review", default="", help="A few words beside the stars.")
 @click.option("--clear", is_flag=True, help="Take your rating back.")
-def rate_command(name: str, stars: int | None, review: str, clear: bool) -> None:
+@IN_NAMESPACE
+def rate_command(
+    name: str, stars: int | None, review: str, clear: bool, namespace: str | None
+) -> None:
     """Rate a module from 1 to 5 stars."""
     if clear and (stars is not None or review):
         raise click.UsageError("give stars, or --clear to take them back")
+    path = module_path(name, "ratings", namespace=namespace)
     if clear:
-        node().delete(module_path(name, "ratings"))
+        node().delete(path)
         if wants_json():
             return print_json("rate", {"module": name, "cleared": True})
         return say(f"took back the rating of {printable(name)}")
     if stars is None:
         raise click.UsageError("Missing argument 'STARS': 1 to 5, or --clear to take them back")
-    answer = node().post(module_path(name, "ratings"), {"stars": stars, "review": review})
+    answer = node().post(path, {"stars": stars, "review": review})
     if wants_json():
         return print_json("rate", answer)
     say(f"rated {printable(name)} {stars} of 5")

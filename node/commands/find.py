@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from node.client import module_path
-from node.commands.console import node, print_json, print_table, say, wants_json
+from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
 from node.commands.petnames import Petnames, petnames
 from node.failure import Json
 from node.text import printable, size_text
 
+COMMONS = "commons"
 KINDS = ["module", "genome", "seed", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 
@@ -19,6 +22,7 @@ SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@IN_NAMESPACE
 @click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
@@ -27,28 +31,40 @@ def search_command(
     kind: str | None,
     tags: tuple[str, ...],
     author: str | None,
+    namespace: str | None,
     sort: str,
     limit: int,
     cursor: str | None,
 ) -> None:
     """Search what this node knows."""
+    wanted: dict[str, str | int | tuple[str, ...] | None]
     wanted = {"q": query or None, "kind": kind, "tag": tags, "author": author}
-    page = node().get("/api/search", {**wanted, "sort": sort, "limit": limit, "cursor": cursor})
+    wanted |= {"namespace": namespace, "sort": sort, "limit": limit, "cursor": cursor}
+    page = node().get("/api/search", wanted)
     if wants_json():
         return print_json("search", page)
-    names = petnames()
+    names, places = petnames(), namespace_names(page["results"])
     for result in page["results"]:
-        print_result(result, names)
+        print_result(result, names, places.get(result["namespace"], ""))
     if not page["results"]:
         say("Nothing found. What a peer publishes arrives by itself: panspermia peers")
     elif page.get("next"):
         say(f"{page['total']:,} in all. More: --cursor {printable(page['next'])}", dim=True)
 
 
-def print_result(result: Json, names: Petnames) -> None:
+def namespace_names(results: Sequence[Json]) -> dict[str, str]:
+    """did:key → what a joined one is called here; commons goes without saying."""
+    if all(result["namespace"] == COMMONS for result in results):
+        return {}
+    page = node().get("/api/namespaces")
+    return {one["did"]: one["name"] for one in page["namespaces"]}
+
+
+def print_result(result: Json, names: Petnames, place: str) -> None:
     version = printable(str(result.get("version") or ""))
     say(f"{printable(result['id'].rpartition('/')[2])} {version}".rstrip(), bold=True, nl=False)
-    say(f"  {result['kind']} by {printable(names.author(result['author']))}")
+    where = f" in {printable(place)}" if place else ""
+    say(f"  {result['kind']} by {printable(names.author(result['author']))}{where}")
     if result.get("description"):
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
@@ -57,9 +73,10 @@ def print_result(result: Json, names: Petnames) -> None:
 
 @click.command("info")
 @click.argument("name")
-def info_command(name: str) -> None:
+@IN_NAMESPACE
+def info_command(name: str, namespace: str | None) -> None:
     """Show one module: versions, dependencies, ratings."""
-    module = node().get(module_path(name))
+    module = node().get(module_path(name, namespace=namespace))
     if wants_json():
         return print_json("info", module)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)

@@ -45,10 +45,16 @@ YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.argument("wanted", metavar="[NAME[@RANGE]]...", nargs=-1)
 @click.option("--frozen", is_flag=True, help="Exactly what the lock file says, else fail.")
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@click.option("--namespace", metavar="NAME|DID", help="Look there before commons.")
 @YES_OPTION
 @LOCK_OPTION
 def install_command(
-    wanted: tuple[str, ...], frozen: bool, dry_run: bool, yes: bool, lock_path: Path
+    wanted: tuple[str, ...],
+    frozen: bool,
+    dry_run: bool,
+    namespace: str | None,
+    yes: bool,
+    lock_path: Path,
 ) -> None:
     """Install modules with their dependencies."""
     lock = read_lock(lock_path)
@@ -58,7 +64,15 @@ def install_command(
     if not wanted and lock is None:
         raise click.UsageError("say what to install: panspermia install NAME[@RANGE]")
     requirements = [spelled_out(one) for one in wanted]
-    carry_out(requirements, lock, lock_path, frozen=frozen, dry_run=dry_run, yes=yes)
+    carry_out(
+        requirements,
+        lock,
+        lock_path,
+        frozen=frozen,
+        dry_run=dry_run,
+        yes=yes,
+        namespace=namespace,
+    )
 
 
 @click.command("update")
@@ -114,10 +128,11 @@ def carry_out(
     frozen: bool,
     dry_run: bool,
     yes: bool,
+    namespace: str | None = None,
 ) -> None:
     """Plan, ask, install, write the lock file."""
     client = node()
-    body = {"requirements": requirements, "lock": lock}
+    body = {"requirements": requirements, "lock": lock, "namespace": namespace}
     resolved = client.post("/api/resolve", body)
     called = Petnames({}) if wants_json() else petnames()
     if dry_run:

@@ -47,11 +47,12 @@ class ModuleFiles:
     needs: frozenset[str] = frozenset()
     """Ids of the modules it depends on, their authors aside."""
 
-    def body(self, *, changelog: str, dry_run: bool) -> Json:
+    def body(self, *, changelog: str, dry_run: bool, namespace: str = "commons") -> Json:
         body: dict[str, object] = {
             "manifest": self.manifest,
             "wasm": base64.b64encode(self.wasm).decode(),
             "dry_run": dry_run,
+            "namespace": namespace,
         }
         if self.readme is not None:
             body["readme"] = self.readme
@@ -68,14 +69,11 @@ class ModuleFiles:
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 def publish_command(path: Path, kind: str, namespace: str, changelog: str, dry_run: bool) -> None:
     """Publish a module directory, or a directory of them."""
-    if namespace != "commons":
-        detail = "This node knows one namespace so far: commons."
-        raise failure("unknown-namespace", f"No namespace {namespace!r}", detail, NOT_FOUND)
     modules = in_order(read_modules(path))
     client = node()
     published: list[Json] = []
     for module in modules:
-        body = module.body(changelog=changelog, dry_run=dry_run)
+        body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace)
         try:
             answer = client.post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from node.client import module_path
-from node.commands.console import is_terminal, node, print_json, say, wants_json
+from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import write_atomically
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
 from node.exit_codes import UNVERIFIED
@@ -24,9 +24,10 @@ INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-mi
 
 @click.command("verify")
 @click.argument("wanted", metavar="NAME[@VERSION]|PATH")
-def verify_command(wanted: str) -> None:
+@IN_NAMESPACE
+def verify_command(wanted: str, namespace: str | None) -> None:
     """Check hashes and signatures of a published module or a directory."""
-    report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted)
+    report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted, namespace)
     if not report["ok"]:
         wrong = [check for check in report["checks"] if not check["ok"]]
         detail = "\n".join(f"{check['name']}: {check['detail']}" for check in wrong)
@@ -44,12 +45,12 @@ def is_path(wanted: str) -> bool:
     return wanted.startswith((".", os.sep)) or Path(wanted).is_dir()
 
 
-def verify_published(wanted: str) -> Json:
+def verify_published(wanted: str, namespace: str | None) -> Json:
     name, _, version = wanted.partition("@")
     client = node()
     if not version:
-        version = client.get(module_path(name))["latest_version"]
-    path = module_path(name, "versions", version, "verify")
+        version = client.get(module_path(name, namespace=namespace))["latest_version"]
+    path = module_path(name, "versions", version, "verify", namespace=namespace)
     return client.get(path)
 
 
@@ -79,10 +80,11 @@ def verify_folder(folder: Path) -> Json:
 @click.command("fetch")
 @click.argument("id", metavar="BLOB|NAME[@VERSION]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
-def fetch_command(id: str, output: Path | None) -> None:
+@IN_NAMESPACE
+def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
     """Fetch the bytes of a blob or a module version."""
     client = node()
-    path = f"/api/blobs/{id.lower()}" if is_blob(id) else wasm_path(id)
+    path = f"/api/blobs/{id.lower()}" if is_blob(id) else wasm_path(id, namespace)
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
     content = client.get_bytes(path, timeout_s=FETCH_TIMEOUT_S)
@@ -100,7 +102,7 @@ def is_blob(id: str) -> bool:
     return len(id) == 64 and all(digit in "0123456789abcdef" for digit in id.lower())
 
 
-def wasm_path(wanted: str) -> str:
+def wasm_path(wanted: str, namespace: str | None) -> str:
     name, _, version = wanted.partition("@")
-    version = version or node().get(module_path(name))["latest_version"]
-    return module_path(name, "versions", version, "wasm")
+    version = version or node().get(module_path(name, namespace=namespace))["latest_version"]
+    return module_path(name, "versions", version, "wasm", namespace=namespace)

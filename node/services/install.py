@@ -16,13 +16,21 @@ from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS, AuthorKey
-from node.errors import Conflict, Fault, NotFound, Rejected, Unverified
+from crdt.keys import AuthorKey, NamespaceKey
+from node.errors import Conflict, Fault, NotAllowed, NotFound, Rejected, Unverified
 from node.identity import Identity
 from node.ports import Network
 from node.services.fetch import fetch_blob
 from node.services.modules import find_module
-from node.services.resolve import Goal, find_installed, load_index, lock_for, solve
+from node.services.resolve import (
+    Goal,
+    find_installed,
+    load_index,
+    lock_for,
+    solve,
+    sources_of,
+)
+from node.services.signers import Signers
 from node.services.verify import check_release
 from node.workers import Workers
 from registry import ratings
@@ -77,12 +85,12 @@ async def install(node: Installer, goal: Goal, tell: Tell) -> Done:
     moved = (*goal.plan.upgrade, *goal.plan.downgrade)
     placed = (*goal.plan.add, *(Placed(one.id, one.target) for one in moved))
     for one in placed:
-        await _prepare(node, one.id, goal.release(one.id), tell)
+        await _prepare(node, goal, one.id, tell)
     tell(Progress("apply", "", 0, 1))
     await node.store.apply_install(_changes(goal, node.clock_us()))
     if node.counts_installs:
         for one in goal.plan.add:
-            await _count(node, one.id)
+            await _count(node, one.id, goal.places[one.id])
     return Done(placed, goal.plan.remove, lock_for(goal))
 
 
@@ -119,7 +127,7 @@ async def outdated(store: Store) -> tuple[Newer, ...]:
     """What a plain update would move, and what only a new range would."""
     installed = {one.module: one for one in await store.installed_list()}
     roots = {id: one.range for id, one in installed.items() if one.is_requested}
-    index = await load_index(store, roots)
+    index = await load_index(store, roots, sources_of(installed))
     try:
         wanted = {id: str(v) for id, v in (await solve(index, roots)).versions.items()}
     except RegistryError:
@@ -135,13 +143,14 @@ async def outdated(store: Store) -> tuple[Newer, ...]:
 
 async def _latest(store: Store, one: Installed) -> str:
     try:
-        return (await find_module(store, one.module)).latest_version
+        return (await find_module(store, one.module, one.namespace)).latest_version
     except RegistryError:
         return one.version
 
 
-async def _prepare(node: Installer, id: str, version: ModuleVersion, tell: Tell) -> None:
+async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> None:
     """The version's bytes are here, are the author's, and run on this node."""
+    version = goal.release(id)
     blob = BlobId(bytes.fromhex(version.blob))
     tell(Progress("fetch", id, 0, 1))
     wasm = await fetch_blob(
@@ -152,7 +161,7 @@ async def _prepare(node: Installer, id: str, version: ModuleVersion, tell: Tell)
         size_bytes_max=version.wasm_size,
     )
     tell(Progress("verify", id, 0, 1))
-    module = await find_module(node.store, id)
+    module = await find_module(node.store, id, goal.places[id])
     checks = await check_release(node.store, module, version, wasm)
     if wrong := [check for check in checks if not check.ok]:
         faults = tuple(Fault(f"/{check.name}", check.detail) for check in wrong)
@@ -192,6 +201,7 @@ def _changes(goal: Goal, now_us: int) -> InstallChanges:
                 range=goal.everything.get(id, ""),
                 dependencies=goal.resolution.dependencies[id],
                 installed_us=before.installed_us if before and is_same else now_us,
+                namespace=goal.places[id],
             )
         )
     return InstallChanges(put, [one.id for one in goal.plan.remove])
@@ -209,12 +219,13 @@ def _orphans(installed: dict[str, Installed]) -> set[str]:
     return installed.keys() - needed
 
 
-async def _count(node: Installer, id: str) -> None:
+async def _count(node: Installer, id: str, namespace: NamespaceKey) -> None:
     """Only where the person opted in: it tells what they run. What failed is not counted later."""
     name = parse_module_name(id)
     author = AuthorKey(decode_did_key(node.identity.did))
-    document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+    document = DocumentId(namespace, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
     try:
-        await node.store.commit(document, ratings.count_install, node.identity.signer)
-    except (CrdtError, StorageError) as error:  # it is installed all the same
+        signer = await Signers(node.identity, node.store, node.clock_us).for_document(document)
+        await node.store.commit(document, ratings.count_install, signer)
+    except (CrdtError, NotAllowed, StorageError) as error:  # it is installed all the same
         log.warning("the installation of %s is not counted: %s", id, error)

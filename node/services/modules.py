@@ -7,9 +7,10 @@ import msgspec
 
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import NotAllowed
 from node.services.names import all_petnames, written_name
+from node.services.places import place_of, place_text
 from registry.errors import UnknownModule, UnknownVersion, quoted
 from registry.listed import Module, ModuleRating, ModuleVersion
 from registry.module import CLASS, KIND
@@ -22,29 +23,55 @@ LISTED: Final = "module"
 _DECODER = msgspec.json.Decoder(Module)
 
 
-async def full_name(store: Store, reference: Reference) -> ModuleName:
+async def full_name(
+    store: Store, reference: Reference, namespace: NamespaceKey = COMMONS
+) -> ModuleName:
     """Whose module is meant. Raises `UnknownModule`, `AmbiguousName` or `UnknownPetname`."""
     name = await written_name(store, reference)
     if name.author is not None:
         return name
-    rows = await store.candidates(LISTED, name.id)
+    rows = await store.candidates(LISTED, name.id, namespace)
+    if not rows and (places := await _elsewhere(store, name, namespace)):
+        raise UnknownModule(_told(str(name.id), places))
     authors = [row.listing.author for row in rows]
     petnames = await all_petnames(store) if len(authors) > 1 else {}
     return choose_author(name, authors, petnames)
 
 
-async def find_row(store: Store, text: str) -> ListedRow:
-    """The row of `<did>/<id>` or of a bare id. Raises as `full_name`, or `UnknownModule`."""
-    name = await full_name(store, parse_reference(text))
-    row = await store.listing(LISTED, str(name.author), name.id)
+async def find_row(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> ListedRow:
+    """The row of `<did>/<id>` or of a bare id. Raises as `full_name`, or `UnknownModule`.
+
+    Only `namespace` is looked into: what a group keeps is never taken for what is public.
+    """
+    name = await full_name(store, parse_reference(text), namespace)
+    row = await store.listing(LISTED, str(name.author), name.id, namespace)
     if row is None:
+        if places := await _elsewhere(store, name, namespace):
+            raise UnknownModule(_told(str(name), places))
         raise UnknownModule(f"{name} is not known here; `panspermia sync` may bring it")
     return row
 
 
-async def find_module(store: Store, text: str) -> Module:
+async def _elsewhere(store: Store, name: ModuleName, namespace: NamespaceKey) -> list[str]:
+    """What this person calls the joined namespaces that hold it."""
+    found: list[str] = []
+    for joined in await store.joined():
+        if joined.namespace == namespace:
+            continue
+        rows = await store.candidates(LISTED, name.id, joined.namespace)
+        if any(name.author in (None, row.listing.author) for row in rows):
+            found.append(joined.name)
+    return found
+
+
+def _told(name: str, places: Sequence[str]) -> str:
+    where = " and in ".join(places)
+    return f"{name} is not here, but in {where}: name the namespace (--namespace {places[0]})"
+
+
+async def find_module(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> Module:
     """As `find_row`, shown."""
-    return show_module(await find_row(store, text))
+    return show_module(await find_row(store, text, namespace))
 
 
 def show_module(row: ListedRow) -> Module:
@@ -60,7 +87,10 @@ def show_modules(rows: Sequence[ListedRow]) -> tuple[Module, ...]:
 
 def read_module(row: ListedRow) -> Module:
     """What the store keeps of it: our own JSON, made by `registry.listings`."""
-    return _DECODER.decode(row.listing.fields)
+    module = _DECODER.decode(row.listing.fields)
+    if row.namespace == COMMONS:
+        return module
+    return msgspec.structs.replace(module, namespace=place_text(row.namespace))
 
 
 def version_of(module: Module, version: str) -> ModuleVersion:
@@ -74,13 +104,18 @@ def version_of(module: Module, version: str) -> ModuleVersion:
     )
 
 
-def document_of(name: ModuleName) -> DocumentId:
-    """Where the author keeps the module: in the commons."""
-    return module_document(str(name.author), name.id)
+def document_of(name: ModuleName, namespace: NamespaceKey = COMMONS) -> DocumentId:
+    """Where the author keeps the module."""
+    return module_document(str(name.author), name.id, namespace)
 
 
-def module_document(author: str, id: str) -> DocumentId:
-    return DocumentId(COMMONS, AuthorKey(decode_did_key(author)), CLASS, KIND, id.encode())
+def document_shown(module: Module) -> DocumentId:
+    """Whose record it shows."""
+    return module_document(module.author_did, module.id, place_of(module.namespace))
+
+
+def module_document(author: str, id: str, namespace: NamespaceKey = COMMONS) -> DocumentId:
+    return DocumentId(namespace, AuthorKey(decode_did_key(author)), CLASS, KIND, id.encode())
 
 
 def check_own(module: Module, did: str) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Fault, Rejected
 from node.identity import Identity
 from node.services.modules import LISTED, document_of, read_module
-from node.services.resolve import load_index, solve
+from node.services.resolve import Sources, load_index, solve
+from node.services.signers import Signers
 from node.workers import Workers
 from registry.errors import VersionExists, quoted
 from registry.listed import Capability
@@ -62,17 +64,24 @@ class Publisher:
     identity: Identity
     wasm_bytes_max: int
     clock_us: Callable[[], int]
+    namespace: NamespaceKey = COMMONS
+
+    @property
+    def signers(self) -> Signers:
+        return Signers(self.identity, self.store, self.clock_us)
 
 
 async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publication:
-    """Raises `InvalidManifest`, `UnknownPetname`, `VersionExists`, `Rejected`, `Unsolvable` …"""
+    """Raises `InvalidManifest`, `NotAllowed`, `VersionExists`, `Rejected`, `Unsolvable` …"""
     # Off the loop: the worst TOML that the limits allow takes a tenth of a second or more.
     manifest = await asyncio.to_thread(parse_manifest, given.manifest)
     name = ModuleName(node.identity.did, manifest.id)
-    await _refuse_known(node.store, name, manifest)
+    document = document_of(name, node.namespace)
+    signer = await node.signers.for_document(document)
+    await _refuse_known(node, name, manifest)
     needs = await _needs(node.store, name, manifest)
     verdict = await _validated(node, given.wasm, manifest, needs)
-    await _resolve(node.store, needs)
+    await _resolve(node, needs)
     artifact = await asyncio.to_thread(Artifact.of, given.wasm)
     signed = sign_release(_release(name, manifest, artifact, needs, verdict), node.identity.device)
     edit = publish_version(
@@ -87,16 +96,16 @@ async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publi
     if not dry_run:
         blob = await node.store.put_blob(given.wasm)
         assert blob == artifact.blob, "a blob that is named by other bytes"
-        committed = await node.store.commit(document_of(name), edit, node.identity.signer)
+        committed = await node.store.commit(document, edit, signer)
         assert committed is not None, "a new version changes the document"
         entry = committed.id
     version, warnings = str(manifest.version), manifest.warnings
     return Publication(name, version, artifact, verdict, needs, entry, warnings)
 
 
-async def _refuse_known(store: Store, name: ModuleName, manifest: Manifest) -> None:
+async def _refuse_known(node: Publisher, name: ModuleName, manifest: Manifest) -> None:
     """Early, before the long work; the edit looks again, inside its transaction."""
-    row = await store.listing(LISTED, str(name.author), name.id)
+    row = await node.store.listing(LISTED, str(name.author), name.id, node.namespace)
     known = read_module(row).versions if row else ()
     place = place_of(manifest.version)
     if any(place_of(parse_version(one.version)) == place for one in known):
@@ -145,11 +154,11 @@ def _refuse_optional(verdict: Verdict, needs: dict[str, Need]) -> None:
         raise Rejected(detail, code="invalid-wasm", faults=(Fault("/wasm", detail),))
 
 
-async def _resolve(store: Store, needs: dict[str, Need]) -> None:
+async def _resolve(node: Publisher, needs: dict[str, Need]) -> None:
     """A module that nobody could install is not published."""
     wanted = {name: need.range for name, need in needs.items() if not need.is_optional}
     if wanted:
-        await solve(await load_index(store, wanted), wanted)
+        await solve(await load_index(node.store, wanted, Sources(node.namespace)), wanted)
 
 
 def _release(

@@ -7,11 +7,12 @@ mentioned moves to the newest version that fits, unless the lock names one.
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from crdt.keys import COMMONS, NamespaceKey
 from node.errors import BadRequest, Conflict, Fault, Unverified
 from node.services.modules import LISTED, full_name, read_module
 from node.services.names import written_name
@@ -43,6 +44,8 @@ class Goal:
     index: ModuleIndex
     resolution: Resolution
     plan: Plan
+    places: Mapping[str, NamespaceKey]
+    """Where each module was found."""
 
     def release(self, id: str) -> ModuleVersion:
         """The version chosen; where it is installed, with the bytes that were checked here."""
@@ -85,23 +88,34 @@ class Goal:
 
 
 async def make_goal(
-    store: Store, requirements: Sequence[str], lock: Lock | None, *, frozen: bool = False
+    store: Store,
+    requirements: Sequence[str],
+    lock: Lock | None,
+    *,
+    frozen: bool = False,
+    namespace: NamespaceKey | None = None,
 ) -> Goal:
-    """Raises `UnknownModule`, `AmbiguousName`, `Unsolvable`, `InvalidLock`, `Conflict` and more."""
+    """What is installed is looked for where it came from, unless a `namespace` is named; all else
+    in that namespace, and then in commons.
+
+    Raises `UnknownModule`, `AmbiguousName`, `Unsolvable`, `InvalidLock`, `Conflict` and more."""
     lock = check_lock(lock) if lock else None
     installed = {one.module: one for one in await store.installed_list()}
     held = lock or Lock()
     known = {*installed, *held.requirements, *(one.id for one in held.packages)}
-    asked = {**held.requirements, **await _named(store, requirements, known)}
+    asked = {**held.requirements, **await _named(store, requirements, known, namespace or COMMONS)}
     stays = {id: one.range for id, one in installed.items() if one.is_requested and id not in asked}
     preferred = {
         id: parse_version(installed[id].version) for id in _needed(stays, _needs(installed))
     }
     everything = stays | asked
-    index = await load_index(store, everything)
+    sources = Sources(namespace or COMMONS, {} if namespace else sources_of(installed).kept)
+    index = await load_index(store, everything, sources)
     resolution = await solve(index, everything, locked={**preferred, **held.versions()})
     versions = {id: parse_version(one.version) for id, one in installed.items()}
-    goal = Goal(asked, everything, installed, index, resolution, plan(versions, resolution))
+    goal = Goal(
+        asked, everything, installed, index, resolution, plan(versions, resolution), sources.found
+    )
     if lock is not None:
         _check_lock(goal, lock, frozen=frozen)
     elif frozen:
@@ -109,18 +123,45 @@ async def make_goal(
     return goal
 
 
-async def load_index(store: Store, packages: Iterable[str]) -> ModuleIndex:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """In which namespaces modules are looked for."""
+
+    first: NamespaceKey = COMMONS
+    """Before commons."""
+    kept: Mapping[str, NamespaceKey] = field(default_factory=dict[str, NamespaceKey])
+    """Full name → the one namespace for it."""
+    found: dict[str, NamespaceKey] = field(default_factory=dict[str, NamespaceKey])
+    """Filled in: where each was."""
+
+    def of(self, package: str) -> Sequence[NamespaceKey]:
+        if package in self.kept:
+            return [self.kept[package]]
+        return list(dict.fromkeys((self.first, COMMONS)))
+
+
+def sources_of(installed: Mapping[str, Installed]) -> Sources:
+    """What came from a namespace stays with it."""
+    return Sources(kept={id: one.namespace for id, one in installed.items()})
+
+
+async def load_index(
+    store: Store, packages: Iterable[str], sources: Sources | None = None
+) -> ModuleIndex:
     """The modules named, and all that any version of theirs could need."""
-    index = ModuleIndex()
+    index, sources = ModuleIndex(), sources or Sources()
     pending: Sequence[str] = tuple(packages)
     while pending:
         for package in pending:
             name = parse_module_name(package)
-            row = await store.listing(LISTED, str(name.author), name.id)
-            if row is None:
-                index.add_missing(package)
+            for namespace in sources.of(package):
+                row = await store.listing(LISTED, str(name.author), name.id, namespace)
+                if row is not None:
+                    sources.found[package] = namespace
+                    index.add(await admitted(store, read_module(row)))
+                    break
             else:
-                index.add(await admitted(store, read_module(row)))
+                index.add_missing(package)
         pending = index.unloaded()
     return index
 
@@ -176,14 +217,14 @@ async def find_installed(store: Store, names: Iterable[str]) -> dict[str, Instal
 
 
 async def _named(
-    store: Store, requirements: Iterable[str], known: Collection[str]
+    store: Store, requirements: Iterable[str], known: Collection[str], namespace: NamespaceKey
 ) -> dict[str, str]:
     """Full names and ranges. A bare id that is in use here means the one in use."""
     named: dict[str, str] = {}
     for text in requirements:
         wanted = parse_requirement(text)
         name = await written_name(store, wanted.reference)
-        meant = str(_only(name, known) or await full_name(store, wanted.reference))
+        meant = str(_only(name, known) or await full_name(store, wanted.reference, namespace))
         if named.setdefault(meant, wanted.range) != wanted.range:
             detail = f"{meant} is asked for twice: as {named[meant]} and as {wanted.range}"
             raise BadRequest(detail, code="asked-twice")

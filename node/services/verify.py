@@ -15,7 +15,7 @@ from crdt.order import area_bounds
 from node.errors import NodeError
 from node.ports import Network
 from node.services.fetch import fetch_blob
-from node.services.modules import module_document
+from node.services.modules import document_shown
 from registry.errors import MalformedRecord, UnknownVersion
 from registry.listed import Module, ModuleVersion
 from registry.module import signed_release_of
@@ -44,7 +44,7 @@ async def check_release(
     store: Store, module: Module, version: ModuleVersion, wasm: bytes | None
 ) -> tuple[Check, ...]:
     """The statement against the author's devices, and against the file where it is at hand."""
-    document = module_document(module.author_did, module.id)
+    document = document_shown(module)
     state = await store.read(document)
     signed = signed_release_of(state.value, version.version) if state else None
     if signed is None:
@@ -67,7 +67,7 @@ async def admitted(store: Store, module: Module) -> Module:
     A document's own devices can write what they like into it; a resolution would else choose a
     version that the installation then refuses, instead of an older one that holds.
     """
-    document = module_document(module.author_did, module.id)
+    document = document_shown(module)
     state = await store.read(document)
     if state is None:
         return msgspec.structs.replace(module, versions=())

@@ -92,6 +92,17 @@ class Unstored:
 
 
 @dataclass(frozen=True, slots=True)
+class MayReadBlob:
+    """Answer: whether one who may read these areas may read a document that names the blob.
+
+    True also where no document that is listed here names it.
+    """
+
+    blob: BlobId
+    claims: tuple[tuple[NamespaceKey, Area], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FindManifest:
     """Answer: the `Manifest`, whole, or None where its root or a page is not held."""
 
@@ -159,7 +170,7 @@ class ReadChunk:
 
 Question: TypeAlias = (
     Summarise | Split | ListIds | Holds | FindEntries | Receive
-    | FindManifest | FindRoot | FindPage | MissingChunks | ReadChunk
+    | MayReadBlob | FindManifest | FindRoot | FindPage | MissingChunks | ReadChunk
     | BeginBlob | AddPage | AddChunk
 )  # fmt: skip
 

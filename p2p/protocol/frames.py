@@ -75,6 +75,12 @@ class Interests(Struct, frozen=True, array_like=True, tag=4):
     areas: Annotated[tuple[Interest, ...], Meta(max_length=limits.INTERESTS_MAX)]
 
 
+class Overlap(Struct, frozen=True, array_like=True, tag=1):
+    """The sender's salted names anew: it joined or left a private namespace since its Hello."""
+
+    names: Annotated[tuple[Salted, ...], Meta(max_length=limits.INTERESTS_MAX)]
+
+
 class Bye(Struct, frozen=True, array_like=True, tag=6):
     """The last frame: why the sender closes."""
 
@@ -217,12 +223,15 @@ class Part(Struct, frozen=True, array_like=True, tag=30):
 Frame: TypeAlias = (
     Hello | Present | Interests | Bye | Ping | Pong
     | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
+    | Overlap
 )  # fmt: skip
 FRAMES: tuple[type[Frame], ...] = (
     Hello, Present, Interests, Bye, Ping, Pong,
-    Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part,
+    Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part, Overlap,
 )  # fmt: skip
-KINDS = frozenset(range(0, 2 * len(FRAMES), 2))
+NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
+"""By kind."""
+KINDS = frozenset(NAMES)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -251,8 +260,9 @@ def decode_frame(data: bytes) -> Frame | None:
     try:
         frame: Frame = msgspec.convert(value, Frame, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        name = FRAMES[kind // 2].__name__
-        raise RemoteProtocolError("frame-shape", f"a {name} frame is wrong: {error}") from error
+        raise RemoteProtocolError(
+            "frame-shape", f"a {NAMES[kind]} frame is wrong: {error}"
+        ) from error
     return frame
 
 

@@ -31,6 +31,10 @@ class Grants:
     def include(self, namespace: NamespaceKey, area: Area) -> bool:
         return any(of == namespace and granted.includes(area) for of, granted in self.claims)
 
+    def include_any(self, namespace: NamespaceKey) -> bool:
+        """Whether anything of it may be read."""
+        return any(of == namespace for of, _ in self.claims)
+
     def include_entry(self, namespace: NamespaceKey, entry: Entry) -> bool:
         return any(of == namespace and granted.includes_entry(entry) for of, granted in self.claims)
 

@@ -6,9 +6,13 @@
 Signatures hold for one channel and one challenge, so nothing shown here can be shown elsewhere. A
 private namespace is never named to a peer that does not know it: Hello carries salted hashes of the
 sender's private namespaces, and Present shows capabilities only for those the peer's Hello had too.
+How many the sender has is not told: fillers that mean nothing make the list as long as any other's.
+
+A communal namespace has no owner who could let anybody in: who knows its name may read it, and a
+salted hash proves that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -19,12 +23,14 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
-from p2p.protocol.grants import PUBLIC, Claim, Grants
+from p2p.protocol.grants import FULL, PUBLIC, Claim
 from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
 
 PRESENT_PREFIX = b"panspermia-present:"
 OVERLAP_PREFIX = b"panspermia-overlap:"
+FILLER_PREFIX = b"panspermia-filler:"
 SALTED_BYTES = 16
+OVERLAP_LENGTHS = (16, INTERESTS_MAX)  # names with fillers: 256 bytes, hardly ever 1 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,21 @@ def salted_name(namespace: bytes, *, handshake_hash: bytes, device: bytes) -> by
 
 
 def salted_names(
-    namespaces: Iterable[bytes], *, handshake_hash: bytes, device: bytes
+    namespaces: Iterable[bytes], device: SigningKey, *, handshake_hash: bytes
 ) -> tuple[bytes, ...]:
-    """The names of the private ones among `namespaces`, at most `INTERESTS_MAX`."""
+    """The names of the private ones among `namespaces`, at most `INTERESTS_MAX`, and fillers.
+
+    Nobody without the secret of `device` can tell a filler from the name of something unknown.
+    """
     private = sorted(set(namespaces) - {COMMONS})[:INTERESTS_MAX]
-    return tuple(
-        sorted(salted_name(one, handshake_hash=handshake_hash, device=device) for one in private)
-    )
+    names = [
+        salted_name(one, handshake_hash=handshake_hash, device=device.public) for one in private
+    ]
+    length = next(most for most in OVERLAP_LENGTHS if len(names) <= most)
+    for number in range(length - len(names)):
+        told = FILLER_PREFIX + handshake_hash + bytes([number])
+        names.append(blake3(told, key=device.seed).digest()[:SALTED_BYTES])
+    return tuple(sorted(names))
 
 
 def check_hello(hello: Hello, device: DeviceKey, cache: CapabilityCache) -> AuthorKey:
@@ -86,21 +100,36 @@ def present(
     *,
     handshake_hash: bytes,
     challenge: bytes,
-    peer: DeviceKey,
-    overlap: Iterable[bytes],
-) -> tuple[Present, Grants]:
-    """What we show to this peer, and what that lets us read of it."""
-    names = frozenset(overlap)
-
-    def is_known(namespace: bytes) -> bool:
-        return salted_name(namespace, handshake_hash=handshake_hash, device=peer) in names
-
-    shown = [one for one in held if is_known(one.capability.namespace)][:PRESENTED_MAX]
+    known: Container[bytes],
+) -> tuple[Present, tuple[Claim, ...]]:
+    """What we show to a peer that knows these namespaces, and what that lets us read of it."""
+    shown = [one for one in held if one.capability.namespace in known][:PRESENTED_MAX]
     signed = tuple(
         Presented(one.encoded, device.sign(_signed(handshake_hash, challenge, one.encoded)))
         for one in shown
     )
-    return Present(signed), Grants((*PUBLIC, *(_claim(one.capability) for one in shown)))
+    return Present(signed), tuple(_claim(one.capability) for one in shown)
+
+
+def known_to(
+    namespaces: Iterable[NamespaceKey],
+    overlap: Iterable[bytes],
+    *,
+    handshake_hash: bytes,
+    peer: DeviceKey,
+) -> frozenset[NamespaceKey]:
+    """Those of our `namespaces` that the peer knows too, by the salted names it sent."""
+    names = frozenset(overlap)
+    return frozenset(
+        one
+        for one in namespaces
+        if salted_name(one, handshake_hash=handshake_hash, device=peer) in names
+    )
+
+
+def open_to_all(known: Iterable[NamespaceKey]) -> tuple[Claim, ...]:
+    """What either of two may read of the other because both know it: communal namespaces, whole."""
+    return (*PUBLIC, *((one, FULL) for one in sorted(known) if is_communal(one)))
 
 
 def check_present(
@@ -110,8 +139,8 @@ def check_present(
     handshake_hash: bytes,
     challenge: bytes,
     cache: CapabilityCache,
-) -> Grants:
-    """What the peer may read; `challenge` is the one that our Hello carried.
+) -> tuple[Claim, ...]:
+    """What the peer showed that it may read; `challenge` is the one that our Hello carried.
 
     Raises `RemoteProtocolError` where a capability is not valid, or not the peer's to show.
     """
@@ -128,7 +157,7 @@ def check_present(
                 "present-signature", "a capability was shown without a signature over this channel"
             )
         claims.append(_claim(capability))
-    return Grants((*PUBLIC, *claims))
+    return tuple(claims)
 
 
 def _open(encoded: bytes, cache: CapabilityCache) -> Capability:

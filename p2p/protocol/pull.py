@@ -122,10 +122,12 @@ class Pull:
     def _look_up(
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, is_urgent: bool
     ) -> Steps[None]:
-        held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
+        wanted: list[bytes] = []
+        if self.areas.include_any(namespace):
+            held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
+            wanted = [id for id in ids if id not in held]
         self._looking_up -= 1
-        wanted = [id for id in ids if id not in held]
-        if not any(of == namespace for of, _ in self.areas.claims):
+        if not self.areas.include_any(namespace):
             wanted = []  # our interests changed while this was under way
         queued = self._queue(namespace, wanted, is_urgent=is_urgent, is_credited=True)
         self._owed += len(ids) - queued

@@ -2,7 +2,8 @@
 
 Every question of the peer has exactly one answer, and only so many may be open at once, so what one
 peer can make this node read and hold is bounded: four answers of about 1 MiB, 32 pieces of a blob.
-Whoever knows the id of a blob may have it: an id is a hash that only entries name.
+A blob is given to whoever may read one of the documents that name it. What the peer may not read is
+answered as what is not held: nothing tells one from the other.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from crdt.entry import encode_entry
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
-from p2p.protocol.effects import FindEntries, FindPage, FindRoot, ReadChunk
+from p2p.protocol.effects import FindEntries, FindPage, FindRoot, MayReadBlob, ReadChunk
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Entries, Get, Part, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants
@@ -31,7 +32,19 @@ class Server:
         self._report = report
         self._wants = 0
         self._gets = 0
-        self.readable = Grants(())
+        self._readable = Grants(())
+        self._given: set[BlobId] = set()  # those that the peer may read, judged lately
+
+    @property
+    def readable(self) -> Grants:
+        """What the peer may read."""
+        return self._readable
+
+    @readable.setter
+    def readable(self, readable: Grants) -> None:
+        if readable != self._readable:
+            self._given.clear()
+        self._readable = readable
 
     def want(self, frame: Want) -> Sequence[bytes]:
         """The ids asked for. Raises `RemoteProtocolError` where too much is asked at once."""
@@ -52,7 +65,9 @@ class Server:
     def _answer_want(
         self, number: int, namespace: NamespaceKey, ids: Sequence[bytes]
     ) -> Steps[None]:
-        found: Sequence[SignedEntry] = yield FindEntries(namespace, tuple(ids))
+        found: Sequence[SignedEntry] = ()
+        if self.readable.include_any(namespace):  # else not even the time that it takes differs
+            found = yield FindEntries(namespace, tuple(ids))
         readable = {
             signed.id[:ITEM_ID_BYTES]: signed
             for signed in found
@@ -65,16 +80,27 @@ class Server:
 
     def _answer_get(self, frame: Get) -> Steps[None]:
         blob = BlobId(frame.blob)
-        data: bytes | None
-        if frame.piece == ROOT:
+        data: bytes | None = None
+        is_readable = blob in self._given or (yield MayReadBlob(blob, self.readable.claims))
+        if not is_readable:
+            pass
+        elif frame.piece == ROOT:
             data = yield FindRoot(blob)
         elif frame.piece == PAGE:
             data = yield FindPage(blob, frame.index)
         else:
             data = yield ReadChunk(blob, frame.index)
             self._report.chunks_sent += data is not None
+        if is_readable:
+            self._remember(blob)
         self._gets -= 1
         self._outbox.send(Part(frame.number, data))
+
+    def _remember(self, blob: BlobId) -> None:
+        """A fetch of many chunks is not judged for each of them."""
+        self._given.add(blob)
+        if len(self._given) > limits.FETCHES_MAX:
+            self._given = {blob}
 
 
 def pack_entries(number: int, ids: Sequence[bytes], readable: dict[bytes, SignedEntry]) -> Entries:

@@ -15,22 +15,19 @@ a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import assert_never
 
-from crdt.area import Area
 from crdt.blob import BLOB_BYTES_MAX, BlobId
-from crdt.capability import CapabilityCache
-from crdt.ed25519 import SigningKey
-from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
+from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
+from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
+from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
-from p2p.protocol.grants import Grants, intersect, read_interests, write_interests
+from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
@@ -42,37 +39,6 @@ from p2p.protocol.states import TRANSITIONS, State
 
 VERSION = 1
 VERSION_MIN = 1  # both sides speak the lower of their versions, if it is not below this
-
-
-class Role(Enum):
-    """Who opened the connection; the initiator opens the reconciliations."""
-
-    INITIATOR = 0
-    RESPONDER = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What the secure channel knows: nobody else is on it, and who is at its other end."""
-
-    role: Role
-    handshake_hash: bytes
-    device: DeviceKey  # the peer's, proven by `p2p.protocol.handshake.check_payload`
-
-
-@dataclass(frozen=True, slots=True)
-class SessionConfig:
-    """What this node is and wants; the same for all of its sessions."""
-
-    device: SigningKey
-    author: AuthorKey
-    capability: bytes  # by which the author lets this device write a class of the own subspace
-    interests: tuple[tuple[NamespaceKey, Area], ...]
-    read_capabilities: tuple[bytes, ...] = ()  # shown to peers that know their namespace
-    agent: str = "panspermia"
-    addresses: tuple[str, ...] = ()  # where this node listens
-    answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
-    cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)
 
 
 class Session:
@@ -115,8 +81,7 @@ class Session:
         )
         self._server = Server(self._outbox, self.report)
         self._fetches = Fetches(self._outbox, self.report)
-        self._held = greeting.open_held(config.read_capabilities, config.cache)
-        self._own = Grants()  # what the peer lets us read
+        self._agreement = Agreement(config, channel, self._outbox)
         self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
         self._is_opener = False  # by us
         self._is_due = False  # by us, once nothing is under way
@@ -129,6 +94,16 @@ class Session:
     def rtt_s(self) -> float | None:
         """How long the peer took to answer the last ping; None where it has not answered one."""
         return self._liveness.rtt_s
+
+    @property
+    def shared(self) -> frozenset[NamespaceKey]:
+        """The namespaces that both take part in."""
+        return self._agreement.shared
+
+    @property
+    def readable(self) -> Grants:
+        """What the peer may read here."""
+        return self._agreement.readable
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -157,6 +132,15 @@ class Session:
     ) -> list[Effect]:
         """The store has new entries, from whomever: the peer hears of those it wants and lacks."""
         return self._step(now_s, lambda: self._offers.announce(namespace, ids, self._areas.common))
+
+    def reconfigure(self, config: SessionConfig, *, now_s: float) -> list[Effect]:
+        """This node joined or left a namespace, or was given a capability: the peer is shown anew.
+
+        Only interests and read capabilities may differ. Raises `CrdtError` for a capability that is
+        not valid. A comparison that runs is finished under what was shown when it began.
+        """
+        self._agreement.reconfigure(config)
+        return self._step(now_s, lambda: None)
 
     def reconcile(self, *, now_s: float) -> list[Effect]:
         """Compares every common area once more; ends in `Synced`."""
@@ -230,10 +214,15 @@ class Session:
                 self._hello(frame)
             case frames.Present():
                 self._take_control_token()
-                self._present(frame)
+                self._agreement.hear_present(frame, self._challenge)
+                self._agreed()
             case frames.Interests():
                 self._take_control_token()
                 self._interests(frame)
+            case frames.Overlap():
+                self._take_control_token()
+                self._agreement.hear_overlap(frame)
+                self._agreed()
             case frames.Bye(code=code, sentence=sentence):
                 self._end(PeerLeft(code, sentence))
             case frames.Ping(number=number):
@@ -269,9 +258,7 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config, channel = self._config, self._channel
-        known = [namespace for namespace, _ in config.interests]
-        known += [one.capability.namespace for one in self._held]
+        config = self._config
         hello = frames.Hello(
             version=VERSION,
             agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
@@ -280,9 +267,7 @@ class Session:
             challenge=self._challenge,
             addresses=config.addresses[: limits.ADDRESSES_MAX],
             wall_us=self._wall_us,
-            overlap=greeting.salted_names(
-                known, handshake_hash=channel.handshake_hash, device=config.device.public
-            ),
+            overlap=self._agreement.names(),
         )
         self._outbox.send(hello)
 
@@ -302,36 +287,21 @@ class Session:
                 hello.wall_us - self._wall_us,
             )
         )
-        present, self._own = greeting.present(
-            self._held,
-            config.device,
-            handshake_hash=channel.handshake_hash,
-            challenge=hello.challenge,
-            peer=channel.device,
-            overlap=hello.overlap,
-        )
-        self._outbox.send(present)
+        self._agreement.meet(hello)
+        self._agreed()
 
-    def _present(self, frame: frames.Present) -> None:
-        readable = greeting.check_present(
-            frame,
-            self._channel.device,
-            handshake_hash=self._channel.handshake_hash,
-            challenge=self._challenge,
-            cache=self._config.cache,
-        )
-        self._areas.readable = self._server.readable = readable
-        # A private namespace is named only to a peer that has shown that it may read there.
-        wanted = intersect(self._config.interests, readable.claims)
-        self._outbox.send(write_interests(intersect(wanted, self._own.claims)))
+    def _agreed(self) -> None:
+        """What either may read, and what both want, may be another than before."""
+        agreement = self._agreement
+        self._areas.readable = self._server.readable = agreement.readable
+        self._areas.common = agreement.common
+        self._pull.areas = Grants(agreement.common)
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
             self._outbox.send(self._liveness.ping(now_s=self._outbox.now_s))
-        theirs = intersect(read_interests(frame), self._areas.readable.claims)
-        ours = intersect(self._config.interests, self._own.claims)
-        self._areas.common = intersect(ours, theirs)
-        self._pull.areas = Grants(self._areas.common)
+        self._agreement.hear_interests(frame)
+        self._agreed()
         self._is_syncing = self._is_syncing or not self._areas.common
         self._is_due = self._channel.role is Role.INITIATOR
 
@@ -352,6 +322,9 @@ class Session:
 
     def _go_on(self) -> None:
         """What one conversation waited for another to finish."""
+        if self._agreement.is_changed:
+            self._agreement.tell_change()
+            self._agreed()
         self._areas.advance()
         self._fetches.advance()
         is_wanted = self._is_due or self._offers.has_overflowed

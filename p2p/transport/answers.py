@@ -25,6 +25,8 @@ async def answer(store: SyncStore, question: ask.Question, *, source: str) -> ob
             return [await store.split(namespace, area, one, parts) for one in ranges]
         case ask.ListIds(namespace, area, ranges, limit):
             return [await store.ids(namespace, area, one, limit) for one in ranges]
+        case ask.MayReadBlob(blob, claims):
+            return await store.may_read_blob(blob, claims)
         case ask.BeginBlob() | ask.AddPage() | ask.AddChunk() | ask.MissingChunks():
             try:
                 return await _answer_about_fetch(store, question)

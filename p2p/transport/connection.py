@@ -21,12 +21,13 @@ from typing import Any
 from crdt.blob import BlobId
 from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
+from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.frames import FRAME_BYTES_MAX, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.session import Channel, Role, Session, SessionConfig
+from p2p.protocol.session import Session
 from p2p.transport.answers import Writing, answer
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
@@ -155,6 +156,10 @@ class Connection:
     def appended(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> None:
         """The store has new entries, which the peer may want at once."""
         self._carry_out(self.session.appended(namespace, ids, now_s=self._clock()))
+
+    def reconfigure(self, config: SessionConfig) -> None:
+        """This node takes part in other namespaces than before, or may read more or less."""
+        self._carry_out(self.session.reconfigure(config, now_s=self._clock()))
 
     def reconcile(self) -> None:
         """Compares everything once more."""

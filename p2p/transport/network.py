@@ -13,6 +13,7 @@ from crdt.blob import BlobId
 from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
+from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import (
     LocalProtocolError,
     PeerLeft,
@@ -22,7 +23,6 @@ from p2p.protocol.errors import (
 )
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.session import Role, SessionConfig
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.fetching import fetch_from_any
@@ -268,6 +268,12 @@ class Network:
             if connection.device.hex() != source:
                 connection.appended(namespace, ids)
 
+    def reconfigure(self, config: SessionConfig) -> None:
+        """What this node wants and may read, from now on: the peers it talks to are told."""
+        self._config = config
+        for connection in self.connections:
+            connection.reconfigure(config)
+
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""
         async with asyncio.TaskGroup() as tasks:
@@ -285,7 +291,13 @@ class Network:
         `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
         the blob is larger than `size_bytes_max`, and `NotStored`.
         """
-        chosen_first = sorted(self.connections, key=lambda one: one.role is Role.RESPONDER)
+        # Whoever may not read what names it would only learn its id, and give nothing.
+        trusted = [
+            one
+            for one in self.connections
+            if await self._store.may_read_blob(blob, one.session.readable.claims)
+        ]
+        chosen_first = sorted(trusted, key=lambda one: one.role is Role.RESPONDER)
         await fetch_from_any(chosen_first, blob, progress, size_bytes_max=size_bytes_max)
 
 

@@ -15,7 +15,7 @@ CREATE TABLE statement (
 ) STRICT;
 CREATE INDEX statement_by_issuer ON statement (namespace, issuer, type);
 CREATE INDEX statement_in_force ON statement (namespace, key) WHERE in_force;
-CREATE INDEX statement_unknown ON statement (frontier) WHERE NOT is_known;
+CREATE INDEX statement_by_frontier ON statement (frontier, is_known) WHERE frontier IS NOT NULL;
 
 CREATE INDEX document_by_author ON document (author, namespace);
 CREATE INDEX document_logs ON document (namespace, author) WHERE class IN ('_auth', '_ck');

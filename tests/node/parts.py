@@ -11,6 +11,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from crdt.blob import BlobId
+from crdt.keys import COMMONS, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
@@ -55,6 +56,9 @@ class Wishes:
                 did=BOB.did, device=BOB.device, address=BOB.address, source="mdns", seen_s=3.0
             )
         ]
+
+    def sharing(self, namespace: NamespaceKey) -> int:
+        return len(self.connected) if namespace == COMMONS else 0
 
     async def connect(self, address: str) -> Peer:
         if address != BOB.address:

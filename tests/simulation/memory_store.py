@@ -67,6 +67,7 @@ class MemoryStore:
         self._indices: dict[tuple[NamespaceKey, Area], _Index] = {}
         self._appended = Appended()
         self._blobs: dict[BlobId, _Blob] = {}
+        self.named_in: dict[BlobId, Collection[NamespaceKey]] = {}
 
     def add(self, entries: Sequence[SignedEntry]) -> tuple[bytes, ...]:
         """Takes `entries`; the ids of those that are new."""
@@ -156,6 +157,13 @@ class MemoryStore:
 
     def blob(self, id: BlobId) -> bytes:
         return b"".join(chunk for _, chunk in sorted(self._blobs[id].chunks.items()))
+
+    async def may_read_blob(
+        self, blob: BlobId, claims: Sequence[tuple[NamespaceKey, Area]]
+    ) -> bool:
+        """`named_in`: the namespaces whose records name it; none of them, and anybody may."""
+        named_in = self.named_in.get(blob)
+        return named_in is None or any(of in named_in for of, _ in claims)
 
     async def blob_manifest(self, blob: BlobId) -> Manifest | None:
         one = self._blobs.get(blob)

@@ -23,11 +23,12 @@ from crdt.keys import DeviceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import effects as ask
 from p2p.protocol.backoff import Backoff
+from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.frames import Frame, encode_frame
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.session import Channel, Role, Session, SessionConfig
+from p2p.protocol.session import Session
 from p2p.transport.answers import Writing, answer
 from p2p.transport.dialler import STEADY_S
 from storage.appended import AppendedEvent, Listener

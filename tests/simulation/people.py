@@ -10,7 +10,7 @@ from crdt.ed25519 import SigningKey
 from crdt.entry import Entry
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import ChangePath
-from p2p.protocol.session import SessionConfig
+from p2p.protocol.config import SessionConfig
 
 EVERYTHING = ((COMMONS, Area()),)
 

@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
+from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, reads, writes
 from node.api.models import (
     InstalledItem,
@@ -29,6 +30,7 @@ from node.api.story import NDJSON, Story, TellLine, Work
 from node.api.values import given, shown
 from node.outcomes import problem_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
+from node.services.places import place_meant, place_text
 from node.services.resolve import Goal, make_goal
 from node.services.run import run
 from node.wiring import Node
@@ -40,7 +42,8 @@ log = logging.getLogger(__name__)
 
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
     """The plan of an installation: what would be added, moved and removed, and why it cannot be."""
-    goal = await make_goal(node.store, call.body.requirements, call.body.lock)
+    body, place = call.body, await _place(node, call.body)
+    goal = await make_goal(node.store, body.requirements, body.lock, namespace=place)
     packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
     return Resolved(goal.plan, tuple(packages), await asyncio.to_thread(goal.warnings))
 
@@ -70,6 +73,7 @@ async def list_installed(node: Node, call: Call[NoQuery, None]) -> InstalledList
                 requested=one.is_requested,
                 range=one.range,
                 installed_at=rfc3339(one.installed_us),
+                namespace=place_text(one.namespace),
             )
             for one in await node.store.installed_list()
         )
@@ -114,6 +118,10 @@ async def run_export(node: Node, call: Call[NoQuery, RunWanted]) -> RunResult:
     return RunResult(results, outcome.fuel_used, duration_ms, outcome.memory_bytes)
 
 
+async def _place(node: Node, wanted: Wanted) -> NamespaceKey | None:
+    return None if wanted.namespace is None else await place_meant(node.store, wanted.namespace)
+
+
 async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
     release = goal.release(id)
     before = goal.installed.get(id)
@@ -138,7 +146,10 @@ async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
 
 async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResult:
     async with node.installing:
-        goal = await make_goal(node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen)
+        place = await _place(node, wanted)
+        goal = await make_goal(
+            node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place
+        )
         installer = Installer(
             node.store,
             node.workers,

@@ -1,15 +1,18 @@
 """Modules: listing, publishing, their bytes, their checks, and what people say of them."""
 
 import asyncio
+from typing import TypeVar
 
 import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
+from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
     Curated,
     Curation,
+    InNamespace,
     Modules,
     ModulesQuery,
     NewModule,
@@ -24,16 +27,18 @@ from node.api.models import (
 )
 from node.api.requests import PUBLISH_BYTES_MAX, is_known
 from node.api.routes.blobs import FOREVER
-from node.services.curate import rate_module, set_deprecated, set_yanked, take_back_rating
+from node.services.curate import Curator, rate_module, set_deprecated, set_yanked, take_back_rating
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
 from node.services.names import author_meant
+from node.services.places import place_meant, place_text
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
 from node.wiring import Node
 from registry.listed import Module, ModuleVersion, rfc3339
 from storage.listings import ListedRow
 
+B = TypeVar("B")
 PATH = "/api/modules/{id:module}"
 VERSION = PATH + "/versions/{version}"
 
@@ -42,7 +47,8 @@ async def list_modules(node: Node, call: Call[ModulesQuery, None]) -> Modules:
     """Modules, a page at a time."""
     query = call.query
     author = None if query.author is None else await author_meant(node.store, query.author)
-    where = f"modules {query.sort_by} {author} {sorted(query.tag)}"
+    namespace = await place_meant(node.store, query.namespace)
+    where = f"modules {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
     page = await node.store.listings(
         LISTED,
         author=author,
@@ -50,6 +56,7 @@ async def list_modules(node: Node, call: Call[ModulesQuery, None]) -> Modules:
         sort=query.sort_by,
         limit=query.limit,
         cursor=node.cursors.open(where, query.cursor),
+        namespaces=[namespace],
     )
     modules = await asyncio.to_thread(show_modules, page.rows)
     return Modules(modules, node.cursors.seal(where, page.next))
@@ -62,13 +69,19 @@ async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Publishe
     """
     body = call.body
     publisher = Publisher(
-        node.store, node.workers, node.identity, node.config.modules.wasm_bytes_max, node.clock_us
+        node.store,
+        node.workers,
+        node.identity,
+        node.config.modules.wasm_bytes_max,
+        node.clock_us,
+        await place_meant(node.store, body.namespace),
     )
     given = Submission(body.manifest, body.wasm, body.readme, body.changelog)
     done = await publish(publisher, given, dry_run=body.dry_run)
     verdict = done.verdict
     return Published(
         module=str(done.module),
+        namespace=place_text(publisher.namespace),
         version=done.version,
         blob=done.artifact.blob.hex(),
         sha256=done.artifact.sha256.hex(),
@@ -81,18 +94,18 @@ async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Publishe
     )
 
 
-async def get_module(node: Node, call: Call[NoQuery, None]) -> Module:
+async def get_module(node: Node, call: Call[InNamespace, None]) -> Module:
     """One module with all its versions. A bare id works where only one author has it."""
-    return await find_module(node.store, call.path["id"])
+    return await find_module(node.store, call.path["id"], await _place(node, call))
 
 
-async def get_version(node: Node, call: Call[NoQuery, None]) -> OneVersion:
+async def get_version(node: Node, call: Call[InNamespace, None]) -> OneVersion:
     """One version of a module."""
     module, version = await _version(node, call)
     return OneVersion(module=module.full_name, **msgspec.structs.asdict(version))
 
 
-async def get_wasm(node: Node, call: Call[NoQuery, None]) -> Response:
+async def get_wasm(node: Node, call: Call[InNamespace, None]) -> Response:
     """The bytes of a version; fetched from peers where they are not here."""
     _, version = await _version(node, call)
     tag = f'"{version.blob}"'
@@ -104,7 +117,7 @@ async def get_wasm(node: Node, call: Call[NoQuery, None]) -> Response:
     return Response(wasm, 200, headers, "application/wasm")
 
 
-async def verify(node: Node, call: Call[NoQuery, None]) -> Verification:
+async def verify(node: Node, call: Call[InNamespace, None]) -> Verification:
     """Hashes, signature and device of a version, each check with its result."""
     module, version = await _version(node, call)
     checks = await verify_version(node.store, node.network, module, version)
@@ -112,55 +125,58 @@ async def verify(node: Node, call: Call[NoQuery, None]) -> Verification:
     return Verification(module.full_name, version.version, ok, checks)
 
 
-async def yank_version(node: Node, call: Call[NoQuery, Curation]) -> Curated:
+async def yank_version(node: Node, call: Call[InNamespace, Curation]) -> Curated:
     """Withdraw a version of one's own from new installations, or take that back."""
     name, version = call.path["id"], call.path["version"]
-    changed = await set_yanked(
-        node.store, node.identity, name, version, call.body.reason, undo=call.body.undo
-    )
-    return await _curated(node, name, changed)
+    by = await _curator(node, call)
+    changed = await set_yanked(by, name, version, call.body.reason, undo=call.body.undo)
+    return await _curated(by, name, changed)
 
 
-async def deprecate_version(node: Node, call: Call[NoQuery, Curation]) -> Curated:
+async def deprecate_version(node: Node, call: Call[InNamespace, Curation]) -> Curated:
     """Warn people of a version of one's own, or take that back."""
     name, version = call.path["id"], call.path["version"]
-    changed = await set_deprecated(
-        node.store, node.identity, name, version, call.body.reason, undo=call.body.undo
-    )
-    return await _curated(node, name, changed)
+    by = await _curator(node, call)
+    changed = await set_deprecated(by, name, version, call.body.reason, undo=call.body.undo)
+    return await _curated(by, name, changed)
 
 
-async def list_ratings(node: Node, call: Call[NoQuery, None]) -> Ratings:
+async def list_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
     """What authors say of a module, the latest first."""
-    return await _ratings(node, await find_row(node.store, call.path["id"]))
-
-
-async def rate(node: Node, call: Call[NoQuery, NewRating]) -> Ratings:
-    """Rate a module as this node's author; a second rating replaces the first."""
-    row = await rate_module(
-        node.store,
-        node.identity,
-        call.path["id"],
-        call.body.stars,
-        call.body.review,
-        now_us=node.clock_us(),
+    return await _ratings(
+        node, await find_row(node.store, call.path["id"], await _place(node, call))
     )
+
+
+async def rate(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
+    """Rate a module as this node's author; a second rating replaces the first."""
+    by, body = await _curator(node, call), call.body
+    row = await rate_module(by, call.path["id"], body.stars, body.review, now_us=node.clock_us())
     return await _ratings(node, row)
 
 
-async def unrate(node: Node, call: Call[NoQuery, None]) -> Response:
+async def unrate(node: Node, call: Call[InNamespace, None]) -> Response:
     """Take this author's rating back."""
-    await take_back_rating(node.store, node.identity, call.path["id"], now_us=node.clock_us())
+    by = await _curator(node, call)
+    await take_back_rating(by, call.path["id"], now_us=node.clock_us())
     return Response(status_code=204)
 
 
-async def _version(node: Node, call: Call[NoQuery, None]) -> tuple[Module, ModuleVersion]:
-    module = await find_module(node.store, call.path["id"])
+async def _place(node: Node, call: Call[InNamespace, B]) -> NamespaceKey:
+    return await place_meant(node.store, call.query.namespace)
+
+
+async def _curator(node: Node, call: Call[InNamespace, B]) -> Curator:
+    return Curator(node.signers, await _place(node, call))
+
+
+async def _version(node: Node, call: Call[InNamespace, None]) -> tuple[Module, ModuleVersion]:
+    module = await find_module(node.store, call.path["id"], await _place(node, call))
     return module, version_of(module, call.path["version"])
 
 
-async def _curated(node: Node, name: str, version: ModuleVersion) -> Curated:
-    module = await find_module(node.store, name)
+async def _curated(by: Curator, name: str, version: ModuleVersion) -> Curated:
+    module = await find_module(by.signers.store, name, by.namespace)
     reason = version.yank_reason or version.deprecation
     return Curated(module.full_name, version.version, version.yanked, version.deprecated, reason)
 
@@ -168,7 +184,7 @@ async def _curated(node: Node, name: str, version: ModuleVersion) -> Curated:
 async def _ratings(node: Node, row: ListedRow) -> Ratings:
     items = tuple(
         RatingItem(one.author, one.stars, one.review, rfc3339(one.updated_us))
-        for one in await node.store.ratings(row.listing.target, LISTED)
+        for one in await node.store.ratings(row.listing.target, LISTED, namespace=row.namespace)
         if one.stars is not None
     )
     return Ratings(row.rating, row.stars_count, items)
@@ -180,13 +196,16 @@ ENDPOINTS = (
         "/api/modules", publish_module, Published, body=NewModule, status=201,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),
     ),
-    reads(PATH, get_module, Module, problems=(409, 422)),
-    reads(VERSION, get_version, OneVersion, problems=(409, 422)),
-    reads(f"{VERSION}/wasm", get_wasm, "application/wasm", problems=(409, 422, 504)),
-    reads(f"{VERSION}/verify", verify, Verification, problems=(409, 422)),
-    writes(f"{VERSION}/yank", yank_version, Curated, body=Curation),
-    writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation),
-    reads(f"{PATH}/ratings", list_ratings, Ratings, problems=(409, 422)),
-    writes(f"{PATH}/ratings", rate, Ratings, body=NewRating, status=201),
-    deletes(f"{PATH}/ratings", unrate),
+    reads(PATH, get_module, Module, query=InNamespace, problems=(409, 422)),
+    reads(VERSION, get_version, OneVersion, query=InNamespace, problems=(409, 422)),
+    reads(
+        f"{VERSION}/wasm", get_wasm, "application/wasm", query=InNamespace,
+        problems=(409, 422, 504),
+    ),
+    reads(f"{VERSION}/verify", verify, Verification, query=InNamespace, problems=(409, 422)),
+    writes(f"{VERSION}/yank", yank_version, Curated, body=Curation, query=InNamespace),
+    writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation, query=InNamespace),
+    reads(f"{PATH}/ratings", list_ratings, Ratings, query=InNamespace, problems=(409, 422)),
+    writes(f"{PATH}/ratings", rate, Ratings, body=NewRating, query=InNamespace, status=201),
+    deletes(f"{PATH}/ratings", unrate, query=InNamespace),
 )  # fmt: skip

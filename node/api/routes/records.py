@@ -5,6 +5,7 @@ from node.api.models import Hit, Hits, SearchQuery
 from node.api.problems import ProblemError
 from node.services.modules import LISTED, read_module
 from node.services.names import author_meant
+from node.services.places import place_text, places_meant
 from node.wiring import Node
 from storage.listings import ListedRow
 from storage.search_index import Hit as Found
@@ -27,6 +28,7 @@ async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
         sort=query.sort,
         limit=query.limit,
         cursor=node.cursors.open("search", query.cursor),
+        namespaces=await places_meant(node.store, query.namespace),
     )
     return Hits(tuple(map(_shown, page.hits)), page.total, node.cursors.seal("search", page.next))
 
@@ -40,6 +42,7 @@ def _shown(hit: Found) -> Hit:
         description=listing.description,
         tags=listing.tags,
         author=listing.author,
+        namespace=place_text(hit.row.namespace),
         score=hit.score,
         snippet=hit.snippet,
         version=_version(hit.row),

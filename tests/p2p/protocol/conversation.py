@@ -17,11 +17,12 @@ from crdt.capability import READ, delegate, encode_capability, own
 from crdt.change import SignedEntry
 from crdt.ed25519 import SigningKey
 from crdt.keys import NamespaceKey
+from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, Question, Send, SessionEvent
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.frames import Frame, Hello, Interests, Ping, Present, encode_frame
 from p2p.protocol.grants import write_interests
-from p2p.protocol.session import VERSION, Channel, Role, Session, SessionConfig
+from p2p.protocol.session import VERSION, Session
 from p2p.protocol.states import State
 from p2p.transport.answers import answer
 from tests.simulation.memory_store import MemoryStore

@@ -54,6 +54,7 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
         frames.Entries, numbers, tuples(tokens), tuples(sent_entries), st.just(b"") | joined()
     ),
     frames.Get: st.builds(frames.Get, numbers, keys, st.integers(0, 2), st.integers(0, 1 << 40)),
+    frames.Overlap: st.builds(frames.Overlap, tuples(ids16)),
     frames.Part: st.builds(frames.Part, numbers, st.none() | st.binary(max_size=300)),
 }  # fmt: skip
 any_frame = st.one_of(*BY_KIND.values())

@@ -6,6 +6,7 @@ from crdt.area import Area
 from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import EMPTY_SUMMARY
 from p2p.protocol import limits
+from p2p.protocol.config import Role
 from p2p.protocol.effects import AreaReconciled, Synced
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import (
@@ -22,7 +23,6 @@ from p2p.protocol.frames import (
     Summary,
 )
 from p2p.protocol.grants import FULL, encode_area, write_interests
-from p2p.protocol.session import Role
 from tests.p2p.protocol.conversation import EVERYTHING_WANTED, Line, Talk, entries_of
 from tests.simulation.people import ALICE, BOB
 

@@ -26,7 +26,8 @@ def code_of(data: bytes) -> str:
 def test_every_kind_has_its_number_and_its_strategy() -> None:
     assert set(BY_KIND) == set(frames.FRAMES)
     kinds = [kind.__struct_config__.tag for kind in frames.FRAMES]
-    assert kinds == list(range(0, 2 * len(frames.FRAMES), 2))
+    # Whoever does not know an odd one can do without it.
+    assert kinds == [*range(0, 2 * len(frames.FRAMES) - 2, 2), 1]
 
 
 @given(any_frame)

@@ -16,10 +16,10 @@ from crdt.capability import (
 )
 from crdt.change import device_capabilities
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, NamespaceKey
+from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Interests, Present, Presented, encode_frame
-from p2p.protocol.grants import PUBLIC
 from p2p.protocol.greeting import (
     check_hello,
     check_present,
@@ -29,7 +29,6 @@ from p2p.protocol.greeting import (
     salted_names,
 )
 from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
-from p2p.protocol.session import Role
 from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import (
     ALICES_CHALLENGE,
@@ -37,6 +36,7 @@ from tests.p2p.protocol.conversation import (
     EVERYTHING_WANTED,
     HANDSHAKE_HASH,
     Line,
+    Side,
     Talk,
     bobs_hello,
     entries_of,
@@ -47,6 +47,8 @@ from tests.p2p.protocol.conversation import (
 from tests.simulation.people import ALICE, BOB, person
 
 GARDEN = owned_namespace("garden")
+MEADOW = NamespaceKey(b"meadow" * 5 + b"\0\0")
+"""Communal."""
 CACHE = CapabilityCache()
 CAROL = person("carol")
 
@@ -126,7 +128,7 @@ def test_names_are_salted_by_channel_and_sender() -> None:
 
 def test_the_commons_have_no_salted_name_and_nobody_names_more_than_the_limit() -> None:
     many = [COMMONS, *(bytes([i]) * 32 for i in range(INTERESTS_MAX + 9))]
-    names = salted_names(many, handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
+    names = salted_names(many, ALICE.device, handshake_hash=HANDSHAKE_HASH)
     assert len(names) == INTERESTS_MAX
     assert names == tuple(sorted(names))
     commons = salted_name(COMMONS, handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
@@ -146,14 +148,13 @@ def test_a_peer_that_sends_our_own_names_back_is_not_believed() -> None:
     line = Line(State.GREETING, config=with_interest(ALICE, GARDEN.public, capability))
     (hello,) = line.sent
     assert isinstance(hello, Hello)
-    assert len(hello.overlap) == 1
     assert line.say(bobs_hello(overlap=hello.overlap)) == [Present(())]
 
 
 def test_a_peer_that_knows_the_namespace_is_shown_the_capability() -> None:
     capability = readable_by(GARDEN, ALICE.device_key)
     line = Line(State.GREETING, config=with_interest(ALICE, GARDEN.public, capability))
-    names = salted_names([GARDEN.public], handshake_hash=HANDSHAKE_HASH, device=BOB.device_key)
+    names = salted_names([GARDEN.public], BOB.device, handshake_hash=HANDSHAKE_HASH)
     (shown,) = line.say(bobs_hello(overlap=names))
     assert isinstance(shown, Present)
     assert [one.capability for one in shown.capabilities] == [capability]
@@ -173,6 +174,78 @@ def test_two_who_may_read_a_private_namespace_exchange_it() -> None:
     assert not without.bob.store.ids_held()
 
 
+def test_nobody_sees_how_many_private_namespaces_there_are() -> None:
+    def names(count: int, channel: bytes = HANDSHAKE_HASH) -> tuple[bytes, ...]:
+        known = [bytes([i]) * 32 for i in range(count)]
+        return salted_names(known, ALICE.device, handshake_hash=channel)
+
+    none, one, many = names(0), names(1), names(16)
+    assert len(none) == len(one) == len(many) == 16
+    assert len(set(none)) == 16
+    assert len(set(none) & set(one)) == 15, "one filler gave way to a name, and no more is seen"
+    assert not set(none) & set(names(0, b"x" * 32)), "each channel has its own"
+
+
+def test_who_knows_a_communal_namespace_may_read_it_and_nobody_else_hears_of_it() -> None:
+    seeds = entries_of(1, 5, namespace=MEADOW)
+    alice, bob = with_interest(ALICE, MEADOW), with_interest(BOB, MEADOW)
+    assert Talk(seeds, [], alices=alice, bobs=bob).settle().is_equal
+    stranger = Talk(seeds, [], alices=alice, bobs=BOB.config()).settle()
+    assert not stranger.bob.store.ids_held()
+    assert not [frame for frame in stranger.alice.sent if bytes(MEADOW) in encode_frame(frame)]
+
+
+# --- while the session runs ----------------------------------------------------------------------
+
+
+def reconfigured(talk: Talk, side: Side, config: SessionConfig) -> None:
+    talk.do(side, side.session.reconfigure(config, now_s=talk.now_s))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("is_alice_first", [False, True])
+def test_who_joins_while_they_talk_gets_what_is_there(seed: int, *, is_alice_first: bool) -> None:
+    """An owned namespace and a communal one; either side may be the later one."""
+    entries = [*entries_of(1, 5, namespace=GARDEN.public), *entries_of(2, 5, namespace=MEADOW)]
+    talk = Talk(entries, [], seed=seed).settle()
+    assert not talk.bob.store.ids_held()
+    sides = [(talk.alice, ALICE), (talk.bob, BOB)]
+    for side, who in sides if is_alice_first else reversed(sides):
+        wants = with_interest(who, GARDEN.public, readable_by(GARDEN, who.device_key))
+        both = (*wants.interests, (NamespaceKey(MEADOW), Area()))
+        reconfigured(talk, side, replace(wants, interests=both))
+        talk.settle()
+    assert talk.is_equal
+    assert talk.alice.session.shared == {COMMONS, GARDEN.public, MEADOW}
+    talk.write(talk.bob, entries_of(3, 2, namespace=MEADOW))
+    assert talk.settle().is_equal
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_leaves_while_they_talk_gets_no_more_of_it(seed: int) -> None:
+    alice = with_interest(ALICE, GARDEN.public, readable_by(GARDEN, ALICE.device_key))
+    bob = with_interest(BOB, GARDEN.public, readable_by(GARDEN, BOB.device_key))
+    talk = Talk([], [], alices=alice, bobs=bob, seed=seed).settle()
+    reconfigured(talk, talk.bob, BOB.config())
+    talk.settle()
+    talk.write(talk.alice, entries_of(1, 3, namespace=GARDEN.public))
+    before = len(talk.alice.sent)
+    talk.settle().wait(600.0)
+    assert not talk.bob.store.ids_held()
+    assert not [one for one in talk.alice.sent[before:] if GARDEN.public in encode_frame(one)]
+
+
+def test_two_who_know_nothing_in_common_say_nothing_of_what_they_join() -> None:
+    talk = Talk(entries_of(1, 5, namespace=MEADOW)).settle()
+    reconfigured(talk, talk.alice, with_interest(ALICE, MEADOW))
+    reconfigured(talk, talk.bob, with_interest(BOB, GARDEN.public))
+    talk.settle()
+    for side in (talk.alice, talk.bob):
+        said = b"".join(encode_frame(frame) for frame in side.sent)
+        assert bytes(MEADOW) not in said
+        assert GARDEN.public not in said
+
+
 # --- Present -------------------------------------------------------------------------------------
 
 
@@ -187,16 +260,12 @@ def shown_to(
     encoded = capability or readable_by(GARDEN, BOB.device_key)
     held = open_held([encoded], CACHE)
     device = CAROL.device if signer == b"carol" else BOB.device
-    names = salted_names(
-        [held[0].capability.namespace], handshake_hash=handshake_hash, device=ALICE.device_key
-    )
     frame, _ = present(
         held,
         device,
         handshake_hash=handshake_hash,
         challenge=challenge,
-        peer=ALICE.device_key,
-        overlap=names,
+        known={held[0].capability.namespace},
     )
     assert len(frame.capabilities) == 1
     return frame
@@ -246,14 +315,14 @@ def shown_as(shown: Presented, capability: bytes) -> Presented:
 def test_what_is_shown_is_what_may_be_read() -> None:
     past = Area(end=1_000)
     frame = shown_to(capability=readable_by(GARDEN, BOB.device_key, past))
-    grants = check_present(
+    claims = check_present(
         frame,
         BOB.device_key,
         handshake_hash=HANDSHAKE_HASH,
         challenge=ALICES_CHALLENGE,
         cache=CACHE,
     )
-    assert grants.claims == (*PUBLIC, (GARDEN.public, past))
+    assert claims == ((GARDEN.public, past),)
 
 
 def test_an_area_that_has_ended_and_another_namespace_give_nothing() -> None:
@@ -271,17 +340,15 @@ def test_an_area_that_has_ended_and_another_namespace_give_nothing() -> None:
 
 def test_no_more_is_shown_than_the_limit() -> None:
     many = [readable_by(GARDEN, BOB.device_key, Area(end=9 + i)) for i in range(PRESENTED_MAX + 5)]
-    names = salted_names([GARDEN.public], handshake_hash=HANDSHAKE_HASH, device=ALICE.device_key)
-    frame, grants = present(
+    frame, claims = present(
         open_held(many, CACHE),
         BOB.device,
         handshake_hash=HANDSHAKE_HASH,
         challenge=ALICES_CHALLENGE,
-        peer=ALICE.device_key,
-        overlap=names,
+        known={GARDEN.public},
     )
     assert len(frame.capabilities) == PRESENTED_MAX
-    assert len(grants.claims) == PRESENTED_MAX + 1
+    assert len(claims) == PRESENTED_MAX
 
 
 def test_our_own_invalid_capability_is_our_own_fault() -> None:

@@ -3,10 +3,10 @@
 from crdt.area import Area
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol import limits
+from p2p.protocol.config import Role
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Credit, Entries, Frame, Have, Listed, Pong, Reconcile, Want
 from p2p.protocol.offer import FAMILIAR_MAX, NEWS_IDS_MAX
-from p2p.protocol.session import Role
 from tests.p2p.protocol.conversation import Line, Talk, entries_of
 from tests.simulation.people import ALICE, BOB
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crdt import cbor
 from p2p.protocol import limits
+from p2p.protocol.config import Role
 from p2p.protocol.effects import PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, RemoteProtocolError
 from p2p.protocol.frames import (
@@ -29,7 +30,6 @@ from p2p.protocol.frames import (
     Reconcile,
     encode_frame,
 )
-from p2p.protocol.session import Role
 from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import EVERYTHING_WANTED, Line, Talk, bobs_hello, entries_of
 from tests.p2p.protocol.test_states import ONE_OF_EACH

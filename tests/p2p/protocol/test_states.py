@@ -30,6 +30,7 @@ ONE_OF_EACH: dict[type[Frame], Frame] = {
     frames.Entries: frames.Entries(1, (), (), ID),
     frames.Get: frames.Get(1, KEY, 0, 0),
     frames.Part: frames.Part(1, None),
+    frames.Overlap: frames.Overlap(()),
 }
 STATES = [state for state in State if state is not State.CLOSED]
 

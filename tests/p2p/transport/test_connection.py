@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from crdt.keys import DeviceKey
+from p2p.protocol.config import Role
 from p2p.protocol.effects import Send, SessionEvent
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX, Part
 from p2p.protocol.limits import UNSENT_BYTES_MAX
-from p2p.protocol.session import Role
 from p2p.transport.connection import Connection
 from p2p.transport.stream import FrameStream
 from tests.simulation.memory_store import MemoryStore

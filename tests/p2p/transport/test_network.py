@@ -17,9 +17,9 @@ from crdt.change import DocumentId, Signer, device_capabilities
 from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
-from p2p.protocol.session import SessionConfig
 from p2p.transport.dialler import Dialler
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerWent, sync_with

@@ -14,8 +14,9 @@ import uvloop
 from crdt.blob import CHUNK_BYTES
 from crdt.keys import DeviceKey
 from p2p.protocol import frames, limits
+from p2p.protocol.config import Channel, Role
 from p2p.protocol.errors import PeerLeft, PeerTimeout
-from p2p.protocol.session import Channel, Role, Session
+from p2p.protocol.session import Session
 from p2p.transport import network
 from p2p.transport.network import PeerWent, sync_with
 from p2p.transport.stream import SEND_BYTES_MAX, Binder, close_quietly, open_stream

@@ -1,0 +1,84 @@
+"""`namespace`: groups of one's own, apart from what is public."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node.client import path_of
+from node.commands.console import node, print_json, print_table, say, wants_json
+from node.failure import Json
+from node.text import printable
+
+PASSPHRASE_FILE = click.option(
+    "--passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Opens the author's key, where it is sealed.",
+)
+
+# At the end of a did:key; enough to tell a person's namespaces apart.
+NAME_CHARACTERS = 8
+
+
+@click.group("namespace", invoke_without_command=True)
+@click.pass_context
+def namespace_command(ctx: click.Context) -> None:
+    """Make, join and list namespaces."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_)
+
+
+@namespace_command.command("list")
+def list_() -> None:
+    """List the namespaces this node takes part in, and what it may do there."""
+    page = node().get("/api/namespaces")
+    if wants_json():
+        return print_json("namespace", page)
+    head = ("NAME", "KIND", "RIGHTS", "RECORDS", "PEERS", "DID")
+    print_table(head, map(row, page["namespaces"]))
+
+
+def row(one: Json) -> tuple[object, ...]:
+    return one["name"], one["kind"], one["rights"], one["records"], one["peers"], one["did"]
+
+
+@namespace_command.command("create")
+@click.argument("name")
+@PASSPHRASE_FILE
+def create(name: str, passphrase_file: Path | None) -> None:
+    """Make a namespace of your own, called NAME on this node."""
+    add({"name": name}, passphrase_file, "made")
+
+
+@namespace_command.command("join")
+@click.argument("did")
+@click.option("--name", help="What to call it on this node.")
+@PASSPHRASE_FILE
+def join(did: str, name: str | None, passphrase_file: Path | None) -> None:
+    """Take part in the namespace of this did:key.
+
+    Everybody may join a communal one. The owner of any other has to give you a capability first.
+    """
+    called = name or f"ns-{did[-NAME_CHARACTERS:].lower()}"
+    add({"name": called, "did": did}, passphrase_file, "joined")
+
+
+@namespace_command.command("leave")
+@click.argument("name")
+def leave(name: str) -> None:
+    """Take part no longer. What is here of it stays."""
+    node().delete(path_of("/api/namespaces", name))
+    if wants_json():
+        return print_json("namespace", {"name": name, "left": True})
+    say(f"left {printable(name)}; what is here of it stays")
+
+
+def add(body: dict[str, object], passphrase_file: Path | None, done: str) -> None:
+    if passphrase_file is not None:
+        body["passphrase"] = passphrase_file.read_text().rstrip("\r\n")
+    answer = node().post("/api/namespaces", body)
+    if wants_json():
+        return print_json("namespace", answer)
+    say(f"{done} {printable(answer['name'])}: {answer['did']}")
+    say(f"You may {printable(answer['rights'])} there.", dim=True)

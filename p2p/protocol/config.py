@@ -1,0 +1,41 @@
+"""What a session is made with: what this node is and wants, and what the channel knows."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from crdt.area import Area
+from crdt.capability import CapabilityCache
+from crdt.ed25519 import SigningKey
+from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
+from p2p.protocol import limits
+
+
+class Role(Enum):
+    """Who opened the connection; the initiator opens the reconciliations."""
+
+    INITIATOR = 0
+    RESPONDER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What the secure channel knows: nobody else is on it, and who is at its other end."""
+
+    role: Role
+    handshake_hash: bytes
+    device: DeviceKey  # the peer's, proven by `p2p.protocol.handshake.check_payload`
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """What this node is and wants; the same for all of its sessions."""
+
+    device: SigningKey
+    author: AuthorKey
+    capability: bytes  # by which the author lets this device write a class of the own subspace
+    interests: tuple[tuple[NamespaceKey, Area], ...]
+    read_capabilities: tuple[bytes, ...] = ()  # shown to peers that know their namespace
+    agent: str = "panspermia"
+    addresses: tuple[str, ...] = ()  # where this node listens
+    answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
+    cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)

@@ -1,0 +1,206 @@
+"""A group of three and a stranger: all that is said to each, byte by byte, as it is sent.
+
+Alice owns the garden. Bob may read all of it, Carol only what Bob writes, Dave nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from crdt.area import Area
+from crdt.blob import BlobId
+from crdt.capability import CapabilityCache
+from crdt.change import SignedEntry
+from crdt.keys import COMMONS, NamespaceKey
+from p2p.protocol.config import SessionConfig
+from p2p.protocol.effects import BlobFailed, BlobFetched
+from p2p.protocol.errors import PeerLeft
+from p2p.protocol.frames import Entries, Get, Have, Part, Reconcile, Summary, Want, encode_frame
+from p2p.protocol.grants import encode_area
+from p2p.protocol.greeting import open_held, present
+from p2p.protocol.serve import CHUNK, PAGE, ROOT
+from p2p.protocol.states import State
+from tests.p2p.protocol.conversation import (
+    ALICES_CHALLENGE,
+    EVERYTHING_WANTED,
+    HANDSHAKE_HASH,
+    Line,
+    Side,
+    Talk,
+    entries_of,
+    owned_namespace,
+    readable_by,
+    with_interest,
+)
+from tests.simulation.people import ALICE, BOB
+
+GARDEN = owned_namespace("garden")
+KEY = NamespaceKey(GARDEN.public)
+BOBS_ROWS, OTHER_ROWS = (
+    entries_of(seed, 6, namespace=KEY, subspace=subspace)
+    for seed, subspace in ((1, BOB.author), (2, b"o" * 32))
+)
+PUBLIC = entries_of(3, 6)
+EVERYTHING = [*BOBS_ROWS, *OTHER_ROWS, *PUBLIC]
+SECRET = b"what only the group shall have" * 20
+
+
+def ids(entries: Sequence[SignedEntry]) -> set[bytes]:
+    return {one.id[:16] for one in entries}
+
+
+def gardener(area: Area | None = None) -> SessionConfig:
+    """Who sits at Bob's end, and may read this much."""
+    capability = readable_by(GARDEN, BOB.device_key, area)
+    return with_interest(BOB, KEY, capability)
+
+
+def talk_with(peer: SessionConfig, seed: int) -> Talk:
+    alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    return Talk(EVERYTHING, [], alices=alice, bobs=peer, seed=seed)
+
+
+def said_by(side: Side) -> bytes:
+    return b"".join(encode_frame(frame) for frame in side.sent)
+
+
+def tells(said: bytes, entries: Sequence[SignedEntry]) -> bool:
+    """Whether any part that names one of `entries` occurs in what was said."""
+    parts = (
+        part
+        for one in entries
+        for part in (one.id[:16], one.entry.path[2], one.entry.subspace, one.payload, one.signature)
+    )
+    return any(part in said for part in parts)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_stranger_learns_nothing_of_it(seed: int) -> None:
+    talk = talk_with(BOB.config(), seed).settle()
+    talk.write(talk.alice, entries_of(4, 3, namespace=KEY))
+    talk.settle().wait(600.0)
+    talk.do(talk.alice, talk.alice.session.leave("stopping", "Good night.", now_s=talk.now_s))
+    assert talk.bob.store.ids_held() == ids(PUBLIC)
+    said = said_by(talk.alice)
+    assert bytes(KEY) not in said
+    assert not tells(said, OTHER_ROWS)
+    assert not any(one.payload in said or one.id[:16] in said for one in BOBS_ROWS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_knows_its_name_and_may_not_read_it_learns_no_more_than_that(seed: int) -> None:
+    """She is asked for nothing and told nothing: only that alice knows the name too."""
+    talk = talk_with(with_interest(BOB, KEY), seed).settle()
+    talk.write(talk.alice, entries_of(4, 3, namespace=KEY))
+    talk.settle()
+    assert talk.bob.store.ids_held() == ids(PUBLIC)
+    assert not tells(said_by(talk.alice), OTHER_ROWS)
+    named = [one for one in talk.alice.sent if bytes(KEY) in encode_frame(one)]
+    assert [type(one).__name__ for one in named] == ["Present"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_may_read_all_of_it_gets_all_of_it(seed: int) -> None:
+    talk = talk_with(gardener(), seed).settle()
+    assert talk.is_equal
+    talk.write(talk.bob, entries_of(4, 3, namespace=KEY, subspace=BOB.author))
+    assert talk.settle().is_equal
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_may_read_a_part_gets_that_part_and_hears_of_no_other(seed: int) -> None:
+    talk = talk_with(gardener(Area(BOB.author)), seed).settle()
+    assert talk.bob.store.ids_held() == ids([*BOBS_ROWS, *PUBLIC])
+    news = entries_of(4, 3, namespace=KEY, subspace=b"o" * 32)
+    talk.write(talk.alice, news)
+    more = entries_of(5, 2, namespace=KEY, subspace=BOB.author)
+    talk.write(talk.alice, more)
+    talk.settle().wait(600.0)
+    assert talk.bob.store.ids_held() == ids([*BOBS_ROWS, *more, *PUBLIC])
+    assert not tells(said_by(talk.alice), [*OTHER_ROWS, *news])
+
+
+# --- whoever asks for what is not theirs ---------------------------------------------------------
+
+
+def lines() -> tuple[Line, Line]:
+    """Alice with the garden, and alice who never heard of it; the test plays the stranger."""
+    knows = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    return Line(config=knows, entries=EVERYTHING), Line(entries=PUBLIC)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Want(1, KEY, OTHER_ROWS[0].id[:16]),
+        Have(KEY, OTHER_ROWS[0].id[:16] + b"x" * 16, False),
+        Reconcile(0, KEY, encode_area(Area()), (Summary(None, 1, b"?" * 16),)),
+        Reconcile(0, KEY, encode_area(Area(BOB.author)), (Summary(None, 1, b"?" * 16),)),
+    ],
+)
+def test_a_namespace_that_one_may_not_read_answers_as_one_that_is_not_there(
+    frame: Want | Have | Reconcile,
+) -> None:
+    told, untold = lines()
+    before = told.store.questions
+    assert told.say(frame) == untold.say(frame)
+    assert told.fault == untold.fault
+    assert told.store.questions == before, "not even the store is asked, which would take time"
+
+
+def test_after_leaving_it_an_owner_of_a_capability_still_names_nothing() -> None:
+    """What alice holds of it stays on her disk; not even to a member, who asks unasked, is it told
+    that it is there."""
+    line = Line(State.PRESENTING, entries=EVERYTHING)
+    held = open_held([readable_by(GARDEN, BOB.device_key)], CapabilityCache())
+    shown, _ = present(
+        held,
+        BOB.device,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        known={KEY},
+    )
+    assert line.say(shown, EVERYTHING_WANTED)[0] == EVERYTHING_WANTED
+    (answer,) = line.say(Want(1, KEY, BOBS_ROWS[0].id[:16]))
+    assert answer == Entries(1, (), (), BOBS_ROWS[0].id[:16])
+
+
+# --- blobs ---------------------------------------------------------------------------------------
+
+
+def blob_of(talk: Talk, *namespaces: NamespaceKey) -> BlobId:
+    """In alice's store, named by records of these namespaces."""
+    blob = talk.alice.store.put_blob(SECRET)
+    talk.alice.store.named_in[blob] = namespaces
+    return blob
+
+
+def fetch(talk: Talk, blob: BlobId) -> Side:
+    talk.do(talk.bob, talk.bob.session.fetch(blob, now_s=talk.now_s))
+    talk.settle()
+    return talk.bob
+
+
+def test_a_blob_is_given_to_who_may_read_what_names_it() -> None:
+    for peer, namespaces in ((gardener(), [KEY]), (BOB.config(), [KEY, COMMONS])):
+        talk = talk_with(peer, 0).settle()
+        assert fetch(talk, blob_of(talk, *namespaces)).heard(BlobFetched)
+
+
+def test_to_anybody_else_it_is_as_if_it_were_not_held() -> None:
+    talk = talk_with(BOB.config(), 0).settle()
+    blob = blob_of(talk, KEY)
+    (failed,) = fetch(talk, blob).heard(BlobFailed)
+    (unheld,) = fetch(talk, BlobId(b"u" * 32)).heard(BlobFailed)[1:]
+    assert replace(failed, blob=unheld.blob) == unheld
+    assert SECRET[:30] not in said_by(talk.alice)
+    assert not isinstance(talk.bob.reason, PeerLeft)
+
+
+@pytest.mark.parametrize("piece", [ROOT, PAGE, CHUNK])
+def test_no_piece_of_it_is_given(piece: int) -> None:
+    line, _ = lines()
+    blob = line.store.put_blob(SECRET)
+    line.store.named_in[blob] = [KEY]
+    assert line.say(Get(7, blob, piece, 0)) == [Part(7, None)]
