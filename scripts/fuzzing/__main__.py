@@ -146,11 +146,11 @@ def run(progress: Progress, cache: Cache) -> Progress:
     started_s = time.monotonic()
     shown_s = started_s
     with subprocess.Popen(
-        [*command, *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", env=environment,
     ) as process:  # fmt: skip
-        assert process.stderr is not None
-        for line in process.stderr:
+        assert process.stdout is not None
+        for line in process.stdout:
             progress.hear(line.rstrip())
             progress.took_s = time.monotonic() - started_s
             if time.monotonic() - shown_s > PROGRESS_S:

@@ -2,7 +2,7 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from crdt import cbor
@@ -10,7 +10,7 @@ from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
 from registry.names import parse_module_name, parse_reference, parse_requirement
-from registry.plain import as_map
+from registry.plain import as_list, as_map
 from registry.ranges import parse_range
 from registry.ratings import rate, rating_of, record_of
 from registry.statement import decode_statement, encode_statement
@@ -122,12 +122,20 @@ def read_records(data: bytes) -> None:
     """The value of a document that others write, as a module and as a rating."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
     fields = as_map(value)
-    if fields is None:
+    if fields is None or not _has_text_keys(fields):  # as all maps of a document have
         return
     if "versions" in fields:
         module_of(_record().id, fields)
     else:
         rating_of(_rating().id, fields)
+
+
+def _has_text_keys(value: object) -> bool:
+    fields, items = as_map(value), as_list(value)
+    if fields is not None:
+        keys: Iterable[object] = fields
+        return all(type(key) is str for key in keys) and _has_text_keys([*fields.values()])
+    return items is None or all(_has_text_keys(item) for item in items)
 
 
 def record_seeds() -> Sequence[bytes]:

@@ -31,7 +31,7 @@ PEERS_FAULT = (RemoteProtocolError,)
 INFLATING_BYTES = 24 << 20
 
 TARGETS: tuple[Target, ...] = (
-    Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, size_max=1 << 15),
+    Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, size_max=1 << 14),
     Target("leb128", crdt.read_leb128, crdt.leb128_seeds, (Malformed, IndexError)),
     Target("path", crdt.read_whole_path, crdt.path_seeds, BAD),
     Target("area", p2p.read_interest, p2p.interest_seeds, PEERS_FAULT),
@@ -67,7 +67,8 @@ TARGETS: tuple[Target, ...] = (
             p2p.conversations(state),
             (),
             mutate_frames,
-            inputs=1_500,
+            inputs=1_000,
+            size_max=1 << 16,
             memory_bytes=32 << 20,
         )
         for state in (State.GREETING, State.PRESENTING, State.AGREEING, State.OPEN)
@@ -104,6 +105,7 @@ TARGETS: tuple[Target, ...] = (
         registry.record_seeds,
         (Malformed, MalformedRecord),
         mutate_cbor,
+        size_max=1 << 15,
     ),
     Target(
         "key-file", registry.read_key_file, registry.key_file_seeds, (BadKeyFile,), inputs=1_000
