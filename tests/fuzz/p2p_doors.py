@@ -44,7 +44,7 @@ from tests.simulation.people import ALICE, BOB
 STATIC = {name: bytes([number]) * 32 for number, name in enumerate(("alice", "bob"), start=1)}
 QUESTIONS_MAX = 4_096
 ALICES_CONFIG = ALICE.config()
-A_BLOB = b"alice wants it" * 3_000
+A_BLOB = b"alice wants it" * 1_000
 
 # ── frames and areas ─────────────────────────────────────────────────────────────────────────────
 
@@ -150,8 +150,8 @@ def talks() -> Sequence[bytes]:
         Talk(alices_entries()[:20], entries_of(2, 30)).settle(),
         Talk((), entries_of(3, 3)).settle().wait(6.0),
         Talk(
-            entries_of(4, 200),
-            entries_of(5, 200),
+            entries_of(4, 70),
+            entries_of(5, 70),
             alices=with_interest(ALICE, private.public, for_both[0]),
             bobs=with_interest(BOB, private.public, for_both[1]),
         ).settle(),

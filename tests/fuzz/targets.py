@@ -31,7 +31,7 @@ PEERS_FAULT = (RemoteProtocolError,)
 INFLATING_BYTES = 24 << 20
 
 TARGETS: tuple[Target, ...] = (
-    Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, size_max=1 << 14),
+    Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, 3_000, 1 << 14),
     Target("leb128", crdt.read_leb128, crdt.leb128_seeds, (Malformed, IndexError)),
     Target("path", crdt.read_whole_path, crdt.path_seeds, BAD),
     Target("area", p2p.read_interest, p2p.interest_seeds, PEERS_FAULT),
