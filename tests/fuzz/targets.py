@@ -68,7 +68,7 @@ TARGETS: tuple[Target, ...] = (
             (),
             mutate_frames,
             inputs=1_000,
-            size_max=1 << 16,
+            size_max=1 << 15,
             memory_bytes=32 << 20,
         )
         for state in (State.GREETING, State.PRESENTING, State.AGREEING, State.OPEN)
