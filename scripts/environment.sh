@@ -1,6 +1,7 @@
 # Sourced by the launchers: makes and keeps `.venv`, the environment of this checkout.
 #
 #   ensure_environment run|test     run: scripts/requirements.lock; test: requirements-dev.lock
+#   ensure_nightly                  test, and scripts/requirements-nightly.lock on top
 #
 # By uv where it works, else by venv and pip. Installed anew when pyproject.toml or a lock changed
 # (their checksums are kept in .venv), by one launcher at a time. $root is the checkout.
@@ -23,6 +24,21 @@ ensure_environment() {
     lock_environment
     is_ready "$1" || make_environment "$1"
     exec 9>&-
+}
+
+ensure_nightly() {
+    ensure_environment test
+    stamp="$root/.venv/.stamp-nightly"
+    [ "$stamp" -nt "$root/scripts/requirements-nightly.lock" ] && return 0
+    say "installing requirements-nightly.lock"
+    uv pip install -q --python "$environment_python" --require-hashes \
+        -r "$root/scripts/requirements-nightly.lock" ||
+        "$environment_python" -m pip install -q --require-hashes \
+            -r "$root/scripts/requirements-nightly.lock" >&2 || {
+        say "the fuzzer is there for CPython 3.11 to 3.13 on Linux; what failed is above"
+        exit 1
+    }
+    : >"$stamp"
 }
 
 # The usual case, without starting a process: nothing was touched since the environment was made.

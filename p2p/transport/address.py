@@ -25,7 +25,7 @@ class Address:
             host = host[1:-1]
         is_host = 0 < len(host) <= HOST_CHARACTERS_MAX and host.isprintable() and " " not in host
         is_port = port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 1 << 16
-        if not is_host or not is_port or "/" in host:
+        if not is_host or not is_port or not set("[]/").isdisjoint(host):
             raise LocalProtocolError("address", f"{text[:80]!r} is not host:port.")
         return cls(host, int(port))
 

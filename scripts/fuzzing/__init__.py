@@ -1,0 +1,1 @@
+"""What `scripts/nightly` runs; docs/FUZZING.md describes it."""

@@ -1,0 +1,324 @@
+"""The doors of `p2p`: frames, the session in each of its states, the channel, mDNS."""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from zeroconf import ServiceInfo
+from zeroconf.asyncio import AsyncServiceInfo
+
+from crdt.area import Area
+from crdt.blob import manifest_of
+from crdt.change import SignedEntry
+from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
+from p2p.protocol import frames
+from p2p.protocol.effects import Close, Effect, Notify, Query, Send
+from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_frame
+from p2p.protocol.grants import decode_area, encode_area
+from p2p.protocol.handshake import check_payload, make_payload
+from p2p.protocol.hint import Hint
+from p2p.protocol.session import Role
+from p2p.protocol.states import State
+from p2p.transport.address import Address
+from p2p.transport.noise import NoiseCipher, NoiseHandshake
+from p2p.transport.stream import FrameStream
+from tests.fuzz.mutation import join_frames, split_frames
+from tests.p2p.protocol.conversation import (
+    BOBS_CHALLENGE,
+    EVERYTHING_WANTED,
+    Line,
+    Talk,
+    asked,
+    at_once,
+    bobs_hello,
+    entries_of,
+    owned_namespace,
+    readable_by,
+    session_of,
+    with_interest,
+)
+from tests.simulation.memory_store import MemoryStore
+from tests.simulation.people import ALICE, BOB
+
+STATIC = {name: bytes([number]) * 32 for number, name in enumerate(("alice", "bob"), start=1)}
+QUESTIONS_MAX = 4_096
+ALICES_CONFIG = ALICE.config()
+A_BLOB = b"alice wants it" * 1_000
+
+# ── frames and areas ─────────────────────────────────────────────────────────────────────────────
+
+
+def read_frame(data: bytes) -> None:
+    frame = decode_frame(data)
+    assert frame is None or decode_frame(encode_frame(frame)) == frame
+
+
+def frame_seeds() -> Sequence[bytes]:
+    return list(dict.fromkeys(frame for talk in talks() for frame in split_frames(talk)))
+
+
+def read_interest(data: bytes) -> None:
+    assert encode_area(decode_area(data)) == data
+
+
+def interest_seeds() -> Sequence[bytes]:
+    return [encode_area(area) for area in (Area(), Area(ALICE.author, (b"pub", b"mod"), 1, 300))]
+
+
+# ── sessions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@functools.cache
+def greeting() -> Sequence[bytes]:
+    """What Bob says, frame by frame, until the session is open."""
+    return [encode_frame(frame) for frame in (bobs_hello(), Present(()), EVERYTHING_WANTED)]
+
+
+@functools.cache
+def alices_entries() -> Sequence[SignedEntry]:
+    return entries_of(1, 70)
+
+
+class Listener:
+    """Alice's session, her quick store behind it; it hears whatever comes."""
+
+    def __init__(self, state: State) -> None:
+        self.store = MemoryStore()
+        self.store.add(alices_entries())
+        self.session = session_of(ALICE, BOB, Role.RESPONDER, ALICES_CONFIG)
+        self.questions: deque[Query] = deque()
+        self.answered = 0
+        self.do(self.session.open())
+        for frame in greeting():
+            if self.session.state is not state:
+                self.hear(frame)
+        if state is State.OPEN:
+            self.do(self.session.fetch(manifest_of(A_BLOB).id, now_s=0.0))
+
+    def hear(self, frame: bytes) -> None:
+        self.do(self.session.receive(frame, now_s=0.0))
+        while self.questions:
+            query = self.questions.popleft()
+            self.answered += 1
+            assert self.answered < QUESTIONS_MAX, "the store is asked without end"
+            self.do(self.session.answered(query.id, asked(self.store, query.question), now_s=0.0))
+
+    def do(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(frame):
+                    encode_frame(frame)  # whatever is sent can be
+                case Query():
+                    self.questions.append(effect)
+                case Close():
+                    assert self.session.state is State.CLOSED
+                case Notify():
+                    pass
+
+
+def converse(state: State) -> Callable[[bytes], None]:
+    """A door: what Bob says to a session in `state`, each frame behind its length."""
+
+    def run(data: bytes) -> None:
+        listener = Listener(state)
+        assert listener.session.state is state
+        for frame in split_frames(data):
+            listener.hear(frame)
+        # Nothing that a peer says is our own fault, or leaves the session where it cannot end.
+        listener.do(listener.session.tick(now_s=20.0))
+
+    return run
+
+
+def conversations(state: State) -> Callable[[], Sequence[bytes]]:
+    """Seeds: what an honest Bob says from `state` on."""
+    said = list(State).index(state)
+
+    def seeds() -> Sequence[bytes]:
+        return [join_frames(split_frames(talk)[said:]) for talk in talks()]
+
+    return seeds
+
+
+@functools.cache
+def talks() -> Sequence[bytes]:
+    """All that Bob said in a few honest sessions."""
+    private = owned_namespace("garden")
+    for_both = [readable_by(private, person.device_key) for person in (ALICE, BOB)]
+    found = [
+        Talk(alices_entries()[:20], entries_of(2, 30)).settle(),
+        Talk((), entries_of(3, 3)).settle().wait(6.0),
+        Talk(
+            entries_of(4, 70),
+            entries_of(5, 70),
+            alices=with_interest(ALICE, private.public, for_both[0]),
+            bobs=with_interest(BOB, private.public, for_both[1]),
+        ).settle(),
+    ]
+    said = [[encode_frame(frame) for frame in talk.bob.sent] for talk in found]
+    opened = [frame for frame in said[0] if frame not in greeting()]
+    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts()])
+    return [join_frames(each) for each in said]
+
+
+def _as_initiator() -> Sequence[bytes]:
+    """Bob opened the connection, so he compares; what he holds, Alice lacks."""
+    bob = session_of(BOB, ALICE, Role.INITIATOR, BOB.config(), challenge=BOBS_CHALLENGE)
+    store = MemoryStore()
+    store.add(entries_of(6, 8))
+    said: list[bytes] = []
+    arriving: deque[bytes] = deque()
+    alice = Line(State.GREETING, entries=alices_entries())
+
+    def do(effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(frame):
+                    said.append(encode_frame(frame))
+                    before = len(alice.sent)
+                    alice.say(frame)
+                    arriving.extend(encode_frame(one) for one in alice.sent[before:])
+                case Query():
+                    do(bob.answered(effect.id, asked(store, effect.question), now_s=0.0))
+                case _:
+                    pass
+
+    do(bob.open())
+    arriving.extendleft(encode_frame(frame) for frame in alice.sent[:1])
+    while arriving:
+        do(bob.receive(arriving.popleft(), now_s=0.0))
+    return said[3:]
+
+
+def _blob_parts() -> Sequence[bytes]:
+    """The answers to Alice's questions for a blob."""
+    store = MemoryStore()
+    blob = store.put_blob(A_BLOB)
+    alice = Line(State.OPEN, entries=alices_entries(), config=ALICES_CONFIG)
+    parts: list[bytes] = []
+    alice.do(alice.session.fetch(blob, now_s=0.0))
+    answered = 0
+    while gets := [frame for frame in alice.sent if isinstance(frame, frames.Get)][answered:]:
+        answered += len(gets)
+        for get in gets:
+            part = frames.Part(get.number, _piece(store, get))
+            parts.append(encode_frame(part))
+            alice.say(part)
+    return parts
+
+
+def _piece(store: MemoryStore, get: frames.Get) -> bytes | None:
+    match get.piece:
+        case 0:
+            return at_once(store.blob_root(manifest_of(A_BLOB).id))
+        case 1:
+            return at_once(store.blob_page(manifest_of(A_BLOB).id, get.index))
+        case _:
+            return at_once(store.read_chunk(manifest_of(A_BLOB).id, get.index))
+
+
+# ── the channel ──────────────────────────────────────────────────────────────────────────────────
+
+
+def read_handshake_payload(data: bytes) -> None:
+    assert check_payload(data, STATIC["bob"]) == BOB.device_key, "a forged payload passes"
+
+
+def handshake_payload_seeds() -> Sequence[bytes]:
+    return [make_payload(BOB.device, STATIC["bob"])]
+
+
+def shake_hands(data: bytes) -> None:
+    """Bytes laid over the honest messages of a handshake; the first one says over which."""
+    place, over = (data[0] % 3, data[1:]) if data else (0, b"")
+    alice = NoiseHandshake(STATIC["alice"], is_initiator=True)
+    bob = NoiseHandshake(STATIC["bob"], is_initiator=False)
+    bob.read(_laid_over(alice.write(), over if place == 0 else b""))
+    alice.read(_laid_over(bob.write(b"bob"), over if place == 1 else b""))
+    bob.read(_laid_over(alice.write(b"alice"), over if place == 2 else b""))
+    assert bob.cipher().handshake_hash == alice.cipher().handshake_hash
+
+
+def _laid_over(message: bytes, over: bytes) -> bytes:
+    """XOR, so that zeros leave it as it was; as long as `over` where that is longer."""
+    size = max(len(message), len(over))
+    pairs = zip(message.ljust(size, b"\0"), over.ljust(size, b"\0"), strict=True)
+    return bytes(one ^ other for one, other in pairs)
+
+
+def shake_hands_seeds() -> Sequence[bytes]:
+    return [bytes([place]) + bytes(size) for place in range(3) for size in (1, 32, 100)]
+
+
+def ciphers() -> tuple[NoiseCipher, NoiseCipher]:
+    """Alice's and Bob's ends of one channel."""
+    alice = NoiseHandshake(STATIC["alice"], is_initiator=True)
+    bob = NoiseHandshake(STATIC["bob"], is_initiator=False)
+    bob.read(alice.write())
+    alice.read(bob.write())
+    bob.read(alice.write())
+    return alice.cipher(), bob.cipher()
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Never run: a stream reader that has its bytes and its end does not wait."""
+    return asyncio.new_event_loop()
+
+
+def read_stream(data: bytes) -> None:
+    """Frames from the wire. The first byte says whether Bob encrypts the bytes, or they are raw."""
+    alice, bob = ciphers()
+    wire = data[1:]
+    if data and data[0] % 4:
+        size = (16, 300, 65_000)[data[0] % 4 - 1]
+        pieces = [bob.encrypt(wire[at : at + size]) for at in range(0, len(wire), size)]
+        wire = b"".join(len(piece).to_bytes(2, "big") + piece for piece in pieces)
+    reader = asyncio.StreamReader(limit=1 << 21, loop=_loop())
+    reader.feed_data(wire)
+    reader.feed_eof()
+    # It writes nothing here, so there is no writer.
+    stream = FrameStream(reader, None, alice, BOB.device_key)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    while frame := at_once(stream.read()):
+        assert 0 < len(frame) <= FRAME_BYTES_MAX
+        decode_frame(frame)
+
+
+def stream_seeds() -> Sequence[bytes]:
+    return [bytes([kind]) + talk for kind in range(4) for talk in talks()[1:2]]
+
+
+# ── who is on the network ────────────────────────────────────────────────────────────────────────
+
+
+def read_announcement(data: bytes) -> None:
+    """The TXT record of a stranger, then after `ff 00` their addresses, a line for each."""
+    text, _, addresses = data.partition(b"\xff\0")
+    own = Announcement("did:key:z6MkAlice", "willow25+blake3", ("127.0.0.1",), 4747)
+    found: list[Hint] = []
+    info = AsyncServiceInfo(
+        SERVICE, f"bob.{SERVICE}", port=4747, properties=text, addresses=[b"\x7f\0\0\1"]
+    )
+    assert isinstance(info, ServiceInfo)
+    # Nobody else needs the reading of one answer by itself, so it is not public.
+    hint = Mdns(own, found.append)._hint(info)  # pyright: ignore[reportPrivateUsage]
+    assert hint is None or (len(hint.device_did) <= 128 and len(hint.addresses) <= ADDRESSES_MAX)
+    lines = addresses.decode("utf-8", "surrogateescape").split("\n")
+    assert len(usable_addresses(lines, 4747)) <= ADDRESSES_MAX
+
+
+def announcement_seeds() -> Sequence[bytes]:
+    texts = [b"device=did:key:z6MkBob", b"parameters=willow25+blake3", b"group="]
+    text = b"".join(bytes([len(each)]) + each for each in texts)
+    return [text + b"\xff\0" + b"127.0.0.1\n::1\nfe80::1%eth0\n0.0.0.0"]
+
+
+def read_address(data: bytes) -> None:
+    address = Address.parse(data.decode("utf-8", "surrogateescape"))
+    assert Address.parse(str(address)) == address
+    assert 0 < address.port < 1 << 16
+
+
+def address_seeds() -> Sequence[bytes]:
+    return [b"192.0.2.1:4747", b"[2001:db8::1]:1", b"host.example", b"::1", b"[::1]"]

@@ -1,0 +1,115 @@
+"""Every decoder that eats bytes from outside, in one table.
+
+A new one is one line: its name, its door, seeds that our own writers made, and what it may raise.
+`./scripts/test` gives each of them `inputs` mutated inputs, `scripts/nightly` millions, guided by
+coverage; docs/FUZZING.md says how to run one alone.
+"""
+
+from crdt.errors import Malformed, Unauthorised
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
+from p2p.protocol.states import State
+from registry.errors import (
+    InvalidLock,
+    InvalidManifest,
+    InvalidStatement,
+    MalformedRecord,
+    RegistryError,
+)
+from registry.wasm.errors import Refused
+from storage.errors import BadKeyFile
+from tests.fuzz import crdt_doors as crdt
+from tests.fuzz import p2p_doors as p2p
+from tests.fuzz import registry_doors as registry
+from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
+from tests.fuzz.target import Target
+
+BAD = (Malformed,)
+NOT_OURS = (Malformed, Unauthorised)
+PEERS_FAULT = (RemoteProtocolError,)
+
+# 8 MiB may be inflated, which zlib holds twice while it joins them.
+INFLATING_BYTES = 24 << 20
+
+TARGETS: tuple[Target, ...] = (
+    Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, 3_000, 1 << 14),
+    Target("leb128", crdt.read_leb128, crdt.leb128_seeds, (Malformed, IndexError)),
+    Target("path", crdt.read_whole_path, crdt.path_seeds, BAD),
+    Target("area", p2p.read_interest, p2p.interest_seeds, PEERS_FAULT),
+    Target("area-in-area", crdt.read_area, crdt.area_seeds, BAD),
+    Target("entry", crdt.read_whole_entry, crdt.entry_seeds, BAD),
+    Target("document-id", crdt.read_document_id, crdt.document_id_seeds, BAD),
+    Target("capability", crdt.read_capability, crdt.capability_seeds, NOT_OURS),
+    Target("delegation", crdt.hand_on, crdt.hand_on_seeds, NOT_OURS, inputs=2_000),
+    Target("signed-entry", crdt.read_signed_entry, crdt.signed_entry_seeds, NOT_OURS, mutate_cbor),
+    Target("envelope", crdt.check_envelope, crdt.envelope_seeds, NOT_OURS),
+    Target("change", crdt.read_one_change, crdt.change_seeds, BAD, inputs=6_000),
+    Target(
+        "automerge-file",
+        crdt.check_file,
+        crdt.file_seeds,
+        BAD,
+        inputs=1_000,
+        memory_bytes=INFLATING_BYTES,
+    ),
+    Target(
+        "sync-message", crdt.check_message, crdt.message_seeds, BAD, memory_bytes=INFLATING_BYTES
+    ),
+    Target("load", crdt.load_change, crdt.load_seeds, NOT_OURS),
+    Target("did", crdt.read_did, crdt.did_seeds, BAD, mutate_text),
+    Target("sealed", crdt.open_sealed, crdt.sealed_seeds, BAD),
+    Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
+    Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
+    Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
+    *(
+        Target(
+            f"session-{state.value}",
+            p2p.converse(state),
+            p2p.conversations(state),
+            (),
+            mutate_frames,
+            inputs=1_000,
+            size_max=1 << 15,
+            memory_bytes=32 << 20,
+        )
+        for state in (State.GREETING, State.PRESENTING, State.AGREEING, State.OPEN)
+    ),
+    Target(
+        "handshake-payload",
+        p2p.read_handshake_payload,
+        p2p.handshake_payload_seeds,
+        PEERS_FAULT,
+        mutate_cbor,
+    ),
+    Target("noise", p2p.shake_hands, p2p.shake_hands_seeds, PEERS_FAULT, inputs=500),
+    Target(
+        "stream", p2p.read_stream, p2p.stream_seeds, (RemoteProtocolError, PeerLeft), inputs=500
+    ),
+    Target("mdns", p2p.read_announcement, p2p.announcement_seeds, (), inputs=2_000),
+    Target("address", p2p.read_address, p2p.address_seeds, (LocalProtocolError,), mutate_text),
+    Target(
+        "manifest", registry.read_manifest, registry.manifest_seeds, (InvalidManifest,), mutate_text
+    ),
+    Target("lock", registry.read_lock, registry.lock_seeds, (InvalidLock,), mutate_text),
+    Target(
+        "statement",
+        registry.read_statement,
+        registry.statement_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+    ),
+    Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),
+    Target("wasm", registry.read_wasm, registry.wasm_seeds, (Refused,)),
+    Target(
+        "records",
+        registry.read_records,
+        registry.record_seeds,
+        (Malformed, MalformedRecord),
+        mutate_cbor,
+        size_max=1 << 15,
+    ),
+    Target(
+        "key-file", registry.read_key_file, registry.key_file_seeds, (BadKeyFile,), inputs=1_000
+    ),
+)
+
+BY_NAME = {target.name: target for target in TARGETS}
