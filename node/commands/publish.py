@@ -52,10 +52,11 @@ class ModuleFiles:
             "manifest": self.manifest,
             "wasm": base64.b64encode(self.wasm).decode(),
             "dry_run": dry_run,
-            "namespace": namespace,
         }
         if self.readme is not None:
             body["readme"] = self.readme
+        if namespace != "commons":
+            body["namespace"] = namespace
         if changelog:
             body["changelog"] = changelog
         return body
