@@ -25,7 +25,6 @@ from crdt.capability import (
     own,
 )
 from crdt.change import (
-    MAGIC,
     DocumentId,
     SignedEntry,
     Signer,
@@ -41,6 +40,7 @@ from crdt.document import Document, Editor, skeleton_for
 from crdt.ed25519 import SigningKey
 from crdt.encoding import Reader
 from crdt.entry import Entry, decode_entry, encode_entry
+from crdt.envelope import CHANGE as MAGIC
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.leb128 import hashes, signed, uleb, unsigned
@@ -55,6 +55,20 @@ from crdt.preflight import (
     MAGIC as CHUNK,
 )
 from crdt.sealing import NONCE_BYTES, SALT_BYTES, SECRET_BYTES_MAX, is_sealed, unseal
+from crdt.statement import (
+    Checkpoint,
+    Drop,
+    Frontier,
+    Heartbeat,
+    Revoke,
+    Statement,
+    Unrevoke,
+    class_of,
+    decode_frontier,
+    decode_statement,
+    encode_frontier,
+    encode_statement,
+)
 from crdt.usable import load_usable
 from tests.crdt import bombs
 from tests.crdt.strategies import ALICE, BOB, CAROL, GARDEN, MEADOW
@@ -399,6 +413,37 @@ def load_seeds() -> Sequence[bytes]:
 
 
 # ── keys, blobs ──────────────────────────────────────────────────────────────────────────────────
+
+
+FRONTIER = {bytes([n]) * 70: (bytes([n]) * 32, bytes([n + 1]) * 32) for n in range(3)}
+
+
+def read_statement(data: bytes) -> None:
+    """The first byte says under which class it is said."""
+    class_ = "_ck" if data[:1] == b"\1" else "_auth"
+    statement = decode_statement(data[1:], class_)
+    assert class_of(statement) == class_
+    assert encode_statement(statement) == data[1:]
+
+
+def statement_seeds() -> Sequence[bytes]:
+    said: list[Statement] = [
+        Revoke(BOB.public, Frontier(FRONTIER), Area(ALICES, (b"pub",)), "lost"),
+        Revoke(BOB.public, Frontier(blob=BlobId(bytes(32)))),
+        Unrevoke(bytes(32)),
+        Drop(bytes(70), (bytes(32),)),
+        Heartbeat(),
+        Checkpoint(Frontier(FRONTIER)),
+    ]
+    return [bytes([class_of(one) == "_ck"]) + encode_statement(one) for one in said]
+
+
+def read_frontier(data: bytes) -> None:
+    assert encode_frontier(decode_frontier(data)) == data
+
+
+def frontier_seeds() -> Sequence[bytes]:
+    return [encode_frontier(FRONTIER), encode_frontier({})]
 
 
 def read_did(data: bytes) -> None:
