@@ -31,6 +31,7 @@ from storage.answers import Answers
 from storage.append import Arrivals, append, events, rewrite, without_known
 from storage.appended import Appended, Listener
 from storage.blobs import Blobs
+from storage.blocked import BlockedKeys
 from storage.database import Database, nothing, open_database
 from storage.documents import Documents, Materialiser
 from storage.errors import StorageError
@@ -38,6 +39,7 @@ from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
+from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.workers import WORKERS, open_workers
@@ -101,6 +103,8 @@ class Store(
     Answers,
     AddressBook,
     Petnames,
+    OffenderList,
+    BlockedKeys,
 ):
     """Made by `open_store`."""
 
@@ -115,7 +119,9 @@ class Store(
 
         What is refused goes to quarantine with its reason, and takes nothing else with it.
         """
+        entries, blocked = self._without_blocked(entries, source)
         checked, refused = await self._check(entries, source)
+        refused += blocked
         arrivals = Arrivals((), source, self._clock_us())
         known = 0
         if checked or refused:
@@ -264,6 +270,7 @@ async def open_store(
     with open_workers() as workers:
         async with open_database(path, on_step=on_step) as database:
             store = Store(database, clock_us, Materialiser(project, workers))
+            await store.load_blocked()
             if await store.is_outdated():
                 await store.rematerialise(on_remade)
             yield store

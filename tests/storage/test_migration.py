@@ -109,6 +109,8 @@ def back_to_version_1(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             "DROP TABLE petname;"
+            "DROP TABLE offender;"
+            "DROP TABLE blocked;"
             "DROP INDEX document_epochs;"
             "DROP INDEX document_open_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"
