@@ -368,6 +368,17 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         "greeting handshake-timeout no-answer no-peer-has-it session-closed silent stopped",
     ),
     (
+        Meaning(
+            "One of the two nodes does not talk to the other for now; the detail says why.",
+            "Wait: it is tried again. `panspermia peers --forgive` or `block --remove` lifts it.",
+        ),
+        "blocked refused-for-now",
+    ),
+    (
+        Meaning("That can be neither blocked nor unblocked.", "See: panspermia block --list"),
+        "blocks-itself not-blocked",
+    ),
+    (
         Meaning("That address is this very node, or no address.", "Give another HOST:PORT."),
         "address query self",
     ),

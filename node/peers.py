@@ -28,6 +28,7 @@ from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.offenders import Offenders, RefusedPeer, remembered
 from node.ports import Progress
 from node.refusals import Refusals
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
@@ -40,6 +41,7 @@ from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
+from p2p.transport.door import Door
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
@@ -102,6 +104,7 @@ class Peers:
     address: str
     network: Network
     dialler: Dialler
+    offenders: Offenders
     store: Store
     clock: Callable[[], float]
     wall_us: Callable[[], int]
@@ -128,6 +131,20 @@ class Peers:
             )
             for found in self.dialler.found
         ]
+
+    def refused(self) -> Sequence[RefusedPeer]:
+        return self.offenders.shown()
+
+    def forgive(self, who: str) -> bool:
+        is_forgiven = self.offenders.forgive(who)
+        self.hurry()
+        return is_forgiven
+
+    def drop_blocked(self) -> None:
+        self.network.drop_blocked()
+
+    def hurry(self) -> None:
+        self.dialler.hurry()
 
     async def connect(self, address: str) -> Peer:
         try:
@@ -203,16 +220,25 @@ async def open_peers(
         agent=f"panspermia/{__version__}",
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
-    refusals = Refusals(store)
+    refusals, offences = Refusals(store), await remembered(store)
+    clock_s = steady_clock(asyncio.get_running_loop().time)
+    offenders = Offenders(store, offences, clock_s)
+
+    def notify(event: NetworkEvent) -> None:
+        tell(events, refusals, event)
+        offenders.note()
+
     network = Network(
         session,
         store,
         static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
         wall_us=wall_us,
-        notify=lambda event: tell(events, refusals, event),
+        notify=notify,
+        door=Door(offences, is_blocked=store.is_blocked, clock_s=clock_s),
         tasks=tasks,
     )
     tasks.create_task(refusals.run(), name="refusals")
+    tasks.create_task(offenders.run(), name="offenders")
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
@@ -226,12 +252,20 @@ async def open_peers(
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         clock = asyncio.get_running_loop().time
-        yield Peers(str(Address(host, port)), network, dialler, store, clock, wall_us)
+        at = str(Address(host, port))
+        yield Peers(at, network, dialler, offenders, store, clock, wall_us)
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
+        await offenders.write()
+
+
+def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
+    """Unix time in seconds that never goes back, whatever happens to the system's clock."""
+    began_s = time.time() - clock()
+    return lambda: began_s + clock()
 
 
 def hint_of(known: KnownPeer) -> Hint:

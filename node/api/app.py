@@ -24,6 +24,7 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     blobs,
+    blocked,
     health,
     identity,
     install,
@@ -45,6 +46,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
     *peers.ENDPOINTS,
+    *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
     *install.ENDPOINTS,

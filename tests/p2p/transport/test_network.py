@@ -19,8 +19,10 @@ from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
+from p2p.protocol.offences import Offences
 from p2p.protocol.session import SessionConfig
 from p2p.transport.dialler import Dialler
+from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
@@ -42,6 +44,7 @@ class Node:
     store: Store
     network: Network
     dialler: Dialler
+    offences: Offences
     port: int
     events: asyncio.Queue[NetworkEvent]
 
@@ -100,12 +103,14 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         open_store(path, project=no_listing, clock_us=wall_us) as store,
         asyncio.TaskGroup() as tasks,
     ):
+        offences = Offences()
         network = Network(
             config,
             store,
             static_private=bytes([number]) * 32,
             wall_us=wall_us,
             notify=events.put_nowait,
+            door=Door(offences, is_blocked=store.is_blocked, clock_s=time.time),
             tasks=tasks,
         )
 
@@ -117,7 +122,7 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         port = server.sockets[0].getsockname()[1]
         dialler = Dialler(network, Random(number), tasks)
         try:
-            ready.set_result(Node(signer, store, network, dialler, port, events))
+            ready.set_result(Node(signer, store, network, dialler, offences, port, events))
             await asyncio.Event().wait()
         finally:
             server.close()
