@@ -72,6 +72,7 @@ class Connection:
         self._watches: set[Watch] = set()
         self.ended = asyncio.Event()
         self.is_greeted = False
+        self.is_at_fault = False  # the peer broke a rule, and that is counted
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
         channel = Channel(role, stream.handshake_hash, stream.device)

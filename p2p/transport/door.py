@@ -86,15 +86,17 @@ class Door:
     def ended(self, connection: Connection, reason: SyncError, seconds: float) -> None:
         """A session is over."""
         if isinstance(reason, RemoteProtocolError):
-            self.offences.fault(
-                connection.device,
-                caller(connection),
-                reason.code,
-                reason.sentence,
-                now_s=self.clock_s(),
-            )
+            self.fault(connection, reason.code, reason.sentence)
         else:
             self.offences.behaved(connection.device, seconds)
+
+    def fault(self, connection: Connection, code: str, sentence: str) -> None:
+        """It broke a rule, which ends its session; counted once."""
+        if connection.is_at_fault:
+            return
+        connection.is_at_fault = True
+        host, now_s = caller(connection), self.clock_s()
+        self.offences.fault(connection.device, host, code, sentence, now_s=now_s)
 
     def is_closed(self, host: str) -> bool:
         return self.offences.is_closed(host, now_s=self.clock_s())

@@ -153,7 +153,7 @@ class Network:
         except SyncError as error:
             self._door.no_channel(inbound.host, error)
             self._notify(PeerWent(address, None, error))
-            self._close_to(host_of(inbound.host))
+            self.close_to(host_of(inbound.host))
         finally:
             if inbound in self._inbound:
                 self._inbound.remove(inbound)
@@ -220,10 +220,10 @@ class Network:
         else:
             self._door.ended(connection, reason, self._age_s(connection))
         self._notify(PeerWent(connection.address, connection, reason))
-        self._close_to(caller(connection))
+        self.close_to(caller(connection))
         return reason
 
-    def _close_to(self, host: str) -> None:
+    def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
         if not host or not self._door.is_closed(host):
             return
@@ -310,10 +310,14 @@ class Network:
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self._notify(PeerCame(connection, event))
+            case ask.PeerFault():
+                # Before the peer hears of it: it may call again at once.
+                self._door.fault(connection, event.code, event.sentence)
+                self._notify(PeerSaid(connection, event))
             case ask.EntriesRefused(codes):
                 self._door.refused_entries(connection, codes)
                 self._notify(PeerSaid(connection, event))
-                self._close_to(caller(connection))
+                self.close_to(caller(connection))
             case _:
                 self._notify(PeerSaid(connection, event))
 
