@@ -93,9 +93,9 @@ class TokenBucket:
         self.at_s = max(self.at_s, now_s)
         return self.tokens
 
-    def spend(self, *, now_s: float, tokens: float) -> None:
-        """Takes so many, or all where there are fewer."""
-        self.tokens = max(0.0, self.left(now_s=now_s) - tokens)
+    def spend(self, *, now_s: float, tokens: float, debt_max: float = 0.0) -> None:
+        """Takes so many; where there are fewer, all of them, and up to `debt_max` on credit."""
+        self.tokens = max(-debt_max, self.left(now_s=now_s) - tokens)
 
     def give_back(self, tokens: float) -> None:
         """What was taken for something that turned out to cost nothing."""

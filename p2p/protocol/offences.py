@@ -41,7 +41,10 @@ CODES_MAX = 16  # of one device; the rarest goes
 
 HOSTS_MAX = 4_096
 HOST_STRIKES_MAX = 1_024  # seven broken rules, or sixteen keys that are spent on refused entries
-HOST_STRIKES_PER_S = 4.0  # so a flood has 4 entries checked a second, and a call let in every 2 s
+HOST_STRIKES_PER_S = 4.0  # a flood has 4 entries a second checked, or a call let in every 2 s
+HOST_DEBT_MAX = (
+    256  # what was under way when the bucket was empty is paid for too: a minute's worth
+)
 CALL_STRIKES = 8  # of a watched host: a handshake costs as much as ten entries
 UNWANTED_STRIKES = 32  # a call by a device that was told to stay away
 IPV6_NETWORK_BITS = 64  # what one household or server is given
@@ -262,7 +265,7 @@ class Offences:
             if len(self._hosts) > HOSTS_MAX:
                 self._hosts.popitem(last=False)
         self._hosts.move_to_end(host)
-        one.bucket.spend(now_s=now_s, tokens=strikes)
+        one.bucket.spend(now_s=now_s, tokens=strikes, debt_max=HOST_DEBT_MAX)
         one.times, one.code = one.times + 1, code
         one.sentence = sentence[:SENTENCE_CHARACTERS_MAX]
 

@@ -48,3 +48,7 @@ def test_tokens_are_spent_as_far_as_they_go_and_given_back_up_to_the_burst() -> 
     assert bucket.left(now_s=2.0) == 5.0
     bucket.give_back(100.0)
     assert bucket.left(now_s=2.0) == 8.0
+    bucket.spend(now_s=2.0, tokens=100.0, debt_max=3.0)
+    assert bucket.left(now_s=2.0) == -3.0
+    assert not bucket.take(now_s=5.5)
+    assert bucket.take(now_s=6.0)

@@ -14,6 +14,7 @@ from p2p.protocol.offences import (
     FORGOTTEN_AFTER_S,
     GOOD_S,
     HALF_LIFE_S,
+    HOST_DEBT_MAX,
     HOST_STRIKES_MAX,
     HOST_STRIKES_PER_S,
     HOSTS_MAX,
@@ -121,9 +122,21 @@ def test_fresh_keys_close_their_host_and_no_other() -> None:
     (closed,) = known.closed_now(now_s=NOW_S)
     assert (closed.host, closed.code) == (HERE, "bad-signature")
     opens_s = CALL_STRIKES / HOST_STRIKES_PER_S
-    assert closed.until_s - NOW_S <= opens_s
+    assert closed.until_s - NOW_S <= opens_s + HOST_DEBT_MAX / HOST_STRIKES_PER_S
     calls = sum(known.admits(HERE, now_s=NOW_S + second) for second in range(100))
     assert calls <= 100 / opens_s
+
+
+def test_what_a_call_brings_while_the_bucket_is_empty_is_paid_for() -> None:
+    known, now_s, checked = Offences(), NOW_S, 0
+    for _ in range(3_600):
+        while known.admits(HERE, now_s=now_s):
+            checked += 64
+            known.refuse_entries(device(checked), HERE, {"bad-signature": 64}, now_s=now_s)
+        now_s += 1.0
+    assert checked <= HOST_STRIKES_MAX + 3_600 * HOST_STRIKES_PER_S
+    (closed,) = known.closed_now(now_s=now_s - 1.0)
+    assert closed.until_s - now_s <= HOST_DEBT_MAX / HOST_STRIKES_PER_S
 
 
 def test_a_host_is_not_watched_for_honest_calls_and_is_trusted_again() -> None:
