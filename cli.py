@@ -23,6 +23,7 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "block": ("block", "Never hear from an author or a device again."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
@@ -41,7 +42,7 @@ COMMANDS = {
     "namespace": ("namespace", "Make, join and list namespaces."),
     "open": ("lifecycle", "Open the node's page in the browser."),
     "outdated": ("install", "List installed modules that have newer versions."),
-    "peers": ("peers", "List connected and discovered peers."),
+    "peers": ("peers", "List connected, discovered and refused peers."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
     "rate": ("curate", "Rate a module from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from crdt.area import Area
+from crdt.capability import Capability
 from crdt.change import CheckedEntry
 from crdt.statement import EVERYTHING
 
@@ -93,6 +94,11 @@ class Revocation:
     def hits(self, chain: tuple[bytes, ...]) -> bool:
         """Whether this authority came from the issuer through the key."""
         return self.issuer in chain and self.key in chain[chain.index(self.issuer) + 1 :]
+
+    def ends(self, right: Capability) -> bool:
+        """Whether nothing of this right is left: the area has all of it, at whatever time."""
+        place = Area(right.granted_area.subspace, right.granted_area.path)
+        return self.hits(right.chain) and self.area.includes(place)
 
 
 @dataclass(frozen=True, slots=True)

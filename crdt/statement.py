@@ -189,11 +189,12 @@ def encode_statement(statement: Statement) -> bytes:
     return cbor.encode(body)
 
 
+# Without `builtin_types`, text would be taken for bytes in base64: a second encoding of everything.
 def decode_statement(body: bytes, class_: str) -> Statement:
     """The statement of this body, said under `class_`; `Malformed` for anything else."""
     plain: object = cbor.decode(body, bytes_max=1 << 16, items_max=2_048, depth_max=2)
     try:
-        fields: _Fields = msgspec.convert(plain, _Fields)
+        fields: _Fields = msgspec.convert(plain, _Fields, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         raise _wrong(f"of a type that has no such fields: {error}") from error
     match fields:
@@ -226,11 +227,10 @@ def decode_frontier(data: bytes) -> dict[bytes, Heads]:
         depth_max=1,
     )
     try:
-        return _read_documents(msgspec.convert(plain, dict[bytes, bytes]))
+        heads = msgspec.convert(plain, dict[bytes, bytes], builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise _wrong(
-            f"with a frontier of other things than documents and heads: {error}"
-        ) from error
+        raise _wrong(f"with a frontier of no documents and heads: {error}") from error
+    return _read_documents(heads)
 
 
 def frontier_of(heads: Mapping[bytes, Heads]) -> tuple[Frontier, bytes | None]:

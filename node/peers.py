@@ -18,19 +18,20 @@ from msgspec import Struct
 
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.capability import READ
 from crdt.did import decode_did_key, encode_did_key
 from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS, DeviceKey, NamespaceKey, is_communal
+from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
 from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.offenders import Offenders, RefusedPeer, remembered
 from node.ports import Progress
 from node.refusals import Refusals
+from node.sharing import follow_wallet, with_wallet
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
@@ -41,6 +42,7 @@ from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
+from p2p.transport.door import Door
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
@@ -103,6 +105,7 @@ class Peers:
     address: str
     network: Network
     dialler: Dialler
+    offenders: Offenders
     store: Store
     clock: Callable[[], float]
     wall_us: Callable[[], int]
@@ -132,6 +135,20 @@ class Peers:
             )
             for found in self.dialler.found
         ]
+
+    def refused(self) -> Sequence[RefusedPeer]:
+        return self.offenders.shown()
+
+    def forgive(self, who: str) -> bool:
+        is_forgiven = self.offenders.forgive(who)
+        self.hurry()
+        return is_forgiven
+
+    def drop_blocked(self) -> None:
+        self.network.drop_blocked()
+
+    def hurry(self) -> None:
+        self.dialler.hurry()
 
     async def connect(self, address: str) -> Peer:
         try:
@@ -208,16 +225,25 @@ async def open_peers(
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
     session = await with_wallet(session, store)
-    refusals = Refusals(store)
+    refusals, offences = Refusals(store), await remembered(store)
+    clock_s = steady_clock(asyncio.get_running_loop().time)
+    offenders = Offenders(store, offences, clock_s)
+
+    def notify(event: NetworkEvent) -> None:
+        tell(events, refusals, event)
+        offenders.note()
+
     network = Network(
         session,
         store,
         static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
         wall_us=wall_us,
-        notify=lambda event: tell(events, refusals, event),
+        notify=notify,
+        door=Door(offences, is_blocked=store.is_blocked, clock_s=clock_s),
         tasks=tasks,
     )
     tasks.create_task(refusals.run(), name="refusals")
+    tasks.create_task(offenders.run(), name="offenders")
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
@@ -232,47 +258,20 @@ async def open_peers(
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         clock = asyncio.get_running_loop().time
-        yield Peers(str(Address(host, port)), network, dialler, store, clock, wall_us)
+        at = str(Address(host, port))
+        yield Peers(at, network, dialler, offenders, store, clock, wall_us)
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
+        await offenders.write()
 
 
-async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
-    """What this device wants: commons, and of the joined namespaces all that it may read."""
-    interests: list[tuple[NamespaceKey, Area]] = []
-    shown: list[bytes] = []
-    for joined in await store.joined():
-        namespace = joined.namespace
-        if is_communal(namespace):
-            interests.append((namespace, Area()))
-            continue
-        for held in await store.capabilities_held(
-            namespace, receiver=config.device.public, mode=READ
-        ):
-            interests.append((namespace, held.capability.granted_area))
-            shown.append(held.encoded)
-    return replace(config, interests=tuple(interests), read_capabilities=tuple(shown))
-
-
-async def follow_wallet(network: Network, config: SessionConfig, store: Store) -> None:
-    """Until cancelled: what is joined, left or given is told to the peers that may know of it."""
-    changed = asyncio.Event()
-    unsubscribe = store.on_wallet_change(changed.set)
-    now = config
-    try:
-        while True:
-            # Once before the first change: one may have come before anybody listened.
-            wanted = await with_wallet(now, store)
-            if wanted != now:
-                now = wanted
-                network.reconfigure(now)
-            await changed.wait()
-            changed.clear()
-    finally:
-        unsubscribe()
+def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
+    """Unix time in seconds that never goes back, whatever happens to the system's clock."""
+    began_s = time.time() - clock()
+    return lambda: began_s + clock()
 
 
 def hint_of(known: KnownPeer) -> Hint:

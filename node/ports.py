@@ -6,6 +6,7 @@ from typing import Protocol
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, SyncReport
+from node.offenders import RefusedPeer
 
 Progress = Callable[[int, int], None]
 """Chunks that are here, and chunks in all."""
@@ -21,6 +22,19 @@ class Network(Protocol):
 
     def peers(self) -> Sequence[Peer]: ...
     def discovered(self) -> Sequence[Discovered]: ...
+    def refused(self) -> Sequence[RefusedPeer]: ...
+
+    def forgive(self, who: str) -> bool:
+        """A device by its did:key, or a host. False where nothing is held against it."""
+        ...
+
+    def drop_blocked(self) -> None:
+        """Ends the sessions with those who were blocked just now."""
+        ...
+
+    def hurry(self) -> None:
+        """Calls those now that were to be called later."""
+        ...
 
     def sharing(self, namespace: NamespaceKey) -> int:
         """How many connected peers take part in it too."""

@@ -125,7 +125,8 @@ def decode_statement(statement: bytes) -> Release:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a statement."""
     try:
         fields = cbor.decode(statement, bytes_max=STATEMENT_BYTES_MAX, depth_max=4)
-        wire = msgspec.convert(fields, _Wire)
+        # Text is no bytes: else base64 would be a second encoding of the same statement.
+        wire = msgspec.convert(fields, _Wire, builtin_types=(bytes,))
         return _release(wire)
     except Malformed as error:
         raise InvalidStatement(error.detail) from error

@@ -31,7 +31,7 @@ from storage.database import Database, Reading, Writing
 from storage.documents import Documents, Materialiser, signed_us
 from storage.errors import NotHeld
 from storage.materialise import Work
-from storage.statements import hashes, hit_capabilities, note_blob
+from storage.statements import area_of, hashes, hit_capabilities, note_blob
 
 SELF = "self"
 DOCUMENTS_AT_ONCE = 200
@@ -197,15 +197,18 @@ class Authorities(Documents):
 
     async def is_cut(self, capability: Capability) -> bool:
         """Whether some revocation in force ends this right altogether."""
-        place = capability.granted_area
         async with self._database.reading() as view:
             cuts = await cuts_of(view, capability.namespace, set(capability.chain))
-        return any(
-            one.revocation.hits(capability.chain)
-            and one.revocation.area.subspace in (None, place.subspace)
-            and place.path[: len(one.revocation.area.path)] == one.revocation.area.path
-            for one in cuts
+        return any(one.revocation.ends(capability) for one in cuts)
+
+    async def cuts(self, namespace: NamespaceKey) -> list[Revocation]:
+        """All revocations in force there, without their frontiers."""
+        rows = await self._database.rows(
+            "SELECT DISTINCT s.issuer, s.key, s.area FROM statement s WHERE s.in_force"
+            " AND s.namespace = (SELECT number FROM namespace WHERE key = ?)",
+            (namespace,),
         )
+        return [Revocation(issuer, key, area=area_of(area)) for issuer, key, area in sorted(rows)]
 
     async def wanted_frontiers(self) -> list[tuple[BlobId, int]]:
         """Blobs of frontiers that are not known, each with the bytes that it may have.

@@ -4,6 +4,7 @@ The same bytes refused again for the same reason only raise a count, so that a p
 itself pushes nothing else out.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,8 @@ class Quarantine(Part):
 async def add_refusals(write: Writing, refusals: Sequence[Refusal], at_us: int) -> None:
     """Within a transaction that may do more. The oldest make room."""
     if refusals:
-        await _add(write, (_row(one, at_us, 1) for one in refusals))
+        counted = Counter(refusals)  # a blocked author's entries are one row
+        await _add(write, (_row(one, at_us, times) for one, times in counted.items()))
 
 
 async def _add(write: Writing, rows: Iterable[tuple[object, ...]]) -> None:

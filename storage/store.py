@@ -32,6 +32,7 @@ from storage.append import Arrivals, append, rewrite, without_known
 from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
+from storage.blocked import BlockedKeys
 from storage.database import nothing, open_database
 from storage.documents import Materialiser
 from storage.errors import StorageError
@@ -40,6 +41,7 @@ from storage.items import Items
 from storage.listing import Projector
 from storage.listings import Listings
 from storage.namespaces import Namespaces
+from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.statements import restate
@@ -95,6 +97,8 @@ class Store(
     AddressBook,
     Petnames,
     Namespaces,
+    OffenderList,
+    BlockedKeys,
 ):
     """Made by `open_store`."""
 
@@ -103,7 +107,9 @@ class Store(
 
         What is refused goes to quarantine with its reason, and takes nothing else with it.
         """
+        entries, blocked = self._without_blocked(entries, source)
         checked, refused = await self._check(entries, source)
+        refused += blocked
         arrivals = Arrivals((), source, self._clock_us())
         known = 0
         if checked or refused:
@@ -250,6 +256,7 @@ async def open_store(
     with open_workers() as workers:
         async with open_database(path, on_step=on_step) as database:
             store = Store(database, clock_us, Materialiser(project, workers))
+            await store.load_blocked()
             if await store.is_outdated():
                 await store.rematerialise(on_remade)
             yield store

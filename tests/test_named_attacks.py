@@ -29,7 +29,7 @@ from crdt.digest import PARAMETERS
 from crdt.ed25519 import SigningKey
 from crdt.entry import ENTRY_BYTES_MAX, decode_entry, encode_entry
 from crdt.errors import CrdtError, Malformed
-from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import shown
 from crdt.preflight import check_sync
 from p2p.protocol import frames
@@ -53,7 +53,7 @@ from tests.p2p.protocol.conversation import (
     bobs_hello,
     owned_namespace,
 )
-from tests.simulation.people import BOB, person
+from tests.simulation.people import ALICE, BOB, person
 from tests.storage.people import NOW_US, project
 
 CAROL, MALLORY = person("carol"), person("mallory")
@@ -315,7 +315,8 @@ def compares(granted: Area, asked: Area, namespace: bytes = GARDEN.public) -> st
     """Bob, who may read so much of the garden, wants to compare."""
     encoded = encode_capability(readable(BOB.device_key, area=granted))
     message = PRESENT_PREFIX + HANDSHAKE_HASH + ALICES_CHALLENGE + capability_digest(encoded)
-    line = Line(State.PRESENTING)
+    interests = ((COMMONS, Area()), (NamespaceKey(GARDEN.public), Area()))
+    line = Line(State.PRESENTING, config=ALICE.config(interests=interests))
     line.say(Present((Presented(encoded, BOB.device.sign(message)),)), frames.Interests(()))
     assert line.session.state is State.OPEN
     items = (frames.Summary(None, 0, bytes(16)),)

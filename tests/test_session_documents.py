@@ -18,12 +18,13 @@ from crdt.blob import manifest_of
 from crdt.capability import capability_digest
 from crdt.keys import COMMONS
 from crdt.order import fingerprint_of
-from p2p.protocol import frames, limits
+from p2p.protocol import frames, limits, offences
 from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import PRESENT_PREFIX, salted_name
 from p2p.protocol.handshake import SIGNED_PREFIX, check_payload, make_payload
 from p2p.protocol.states import diagram
+from p2p.transport.door import REFUSED
 from p2p.transport.noise import PROTOCOL
 from tests.documents import (
     FOLDER,
@@ -168,7 +169,7 @@ def quoted() -> dict[str, float]:
         found[name] = number(row["at most"])
     for row in rows(OURS, "seconds", "in the code"):
         (name,) = words(row["in the code"])
-        found[name] = float(row["seconds"])
+        found[name] = float(row["seconds"].replace(",", ""))
     return found
 
 
@@ -192,6 +193,9 @@ def test_buckets_are_as_the_sentence_says() -> None:
     assert f"a bucket of {burst:.0f} tokens that fills by {per_s:.0f} a second" in said
     burst, per_s = limits.RECONCILIATIONS_BURST, limits.RECONCILIATIONS_PER_S
     assert f"one of {burst:.0f} that fills by {per_s:.0f} a second" in said
+    assert f"a bucket that fills by {offences.HOST_STRIKES_PER_S:.0f} a second" in said
+    said, per_s = " ".join(RECONCILIATION.split()), limits.TRIAL_IDS_PER_S
+    assert f"a bucket of {limits.TRIAL_IDS_MAX} that fills by {per_s:.0f} a second" in said
 
 
 # ── faults ───────────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +241,7 @@ def test_every_fault_has_its_line_and_no_line_is_dead() -> None:
 
 def test_every_reason_for_leaving_has_its_line() -> None:
     described = {code for row in rows(SESSION, "code", "when") for code in words(row["code"])}
-    said: set[str] = {"internal-error"}
+    said: set[str] = {"internal-error", REFUSED}
     for path in (*sources(), *sorted((ROOT / "node").rglob("*.py"))):
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and called(call) == "leave" and call.args:

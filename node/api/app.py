@@ -24,6 +24,7 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     blobs,
+    blocked,
     health,
     identity,
     install,
@@ -47,6 +48,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *names.ENDPOINTS,
     *namespaces.ENDPOINTS,
     *peers.ENDPOINTS,
+    *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
     *install.ENDPOINTS,

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from node.api.cursors import PATTERN as CURSOR
 from node.api.values import Argument, Value
 from node.config import Address
+from node.offenders import RefusedPeer
 from registry.listed import Module, ModuleVersion
 from registry.lockfile import Lock
 from registry.plan import Placed, Plan
@@ -156,6 +157,8 @@ class Discovered(Struct, frozen=True):
 class Peers(Struct, frozen=True):
     peers: tuple[Peer, ...]
     discovered: tuple[Discovered, ...]
+    refused: tuple[RefusedPeer, ...] = ()
+    """Those that are not talked to for now, because of what they did."""
 
 
 class NewPeer(Request, frozen=True):

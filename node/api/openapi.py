@@ -33,6 +33,17 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "What a joined namespace is called here, or its did:key.",
         "maxLength": 128,
     },
+    "who": {
+        "type": "string",
+        "description": "An author or a device, by did:key or by this person's name for the author.",
+        "pattern": "^(did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?)$",
+    },
+    "offender": {
+        "type": "string",
+        "description": "A device, by did:key, or a host: an IPv4 address, the /64 of an IPv6 one.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",

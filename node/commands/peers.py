@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import click
 
-from node.client import without
+from node.client import path_of, without
 from node.commands.console import home, node, print_json, print_table, say, wants_json
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
@@ -19,11 +19,23 @@ SYNC_TIMEOUT_S = 30.0
 
 
 @click.command("peers")
-def peers_command() -> None:
-    """List connected and discovered peers."""
+@click.option("--forgive", metavar="DID|HOST", help="Let one that is refused come in again.")
+def peers_command(forgive: str | None) -> None:
+    """List connected, discovered and refused peers."""
+    if forgive is not None:
+        node().delete(path_of("/api/refused-peers", forgive))
+        if wants_json():
+            return print_json("peers", {"forgiven": forgive})
+        return say(f"{printable(forgive)} may come in again, as soon as it calls")
     known = node().get("/api/peers")
     if wants_json():
         return print_json("peers", known)
+    show_known(known)
+    for one in known["refused"]:
+        say(refused_line(one))
+
+
+def show_known(known: Json) -> None:
     if not known["peers"] and not known["discovered"]:
         say("No peers yet. On another machine of this network: panspermia up")
         return say("Or by address: panspermia connect HOST:PORT")
@@ -35,7 +47,20 @@ def peers_command() -> None:
         if seen["address"] not in connected:
             who = short_did(seen.get("did") or "somebody")
             how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
-            say(f"{printable(who)} at {printable(seen['address'])}, {how}")
+            why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
+            say(f"{printable(who)} at {printable(seen['address'])}, {how}{why}")
+
+
+def refused_line(one: Json) -> str:
+    """Who, why, how often, until when, and how to lift it."""
+    who = one["device"] or one["host"]
+    where = f" (called from {one['host']})" if one["device"] and one["host"] else ""
+    what = "refused" if one["device"] else "nobody new is let in from there"
+    return (
+        f"{printable(who + where)}: {what} until {one['until']}, {one['code']}:"
+        f" {printable(one['reason'].rstrip('.'))}. So far {one['times']:,} times."
+        f" To forgive it: panspermia peers --forgive {printable(who)}"
+    )
 
 
 def peer_row(peer: Json) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ Each may come again while the session runs, when a side joins or leaves a namesp
 capability: a later one takes the place of the earlier, and each side answers what changes for it.
 """
 
+from crdt.capability import Capability
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol import frames, greeting
 from p2p.protocol.config import Channel, SessionConfig
@@ -29,7 +30,7 @@ class Agreement:
         self._held = greeting.open_held(config.read_capabilities, config.cache)
         self._challenge = b""  # the peer's
         self._overlap: tuple[bytes, ...] = ()  # the peer's salted names
-        self._shown: tuple[Claim, ...] = ()  # by the peer: what it may read
+        self._shown: tuple[Capability, ...] = ()  # by the peer: what it may read
         self._wanted: tuple[Claim, ...] = ()  # by the peer
         self._told_names: tuple[bytes, ...] = ()
         self._told_interests: frames.Interests | None = None
@@ -123,10 +124,18 @@ class Agreement:
         self._outbox.send(present)
 
     def _find_readable(self) -> None:
-        """What we both know to be open, and what the peer has shown, if we take part in it."""
+        """What we both know to be open, and what the peer has shown and nobody took back."""
         ours = self._namespaces
-        shown = [claim for claim in self._shown if claim[0] in ours]
+        shown = [
+            greeting.claim_of(right)
+            for right in self._shown
+            if right.namespace in ours and not self._is_cut(right)
+        ]
         self.readable = Grants((*greeting.open_to_all(self._known), *shown))
+
+    def _is_cut(self, right: Capability) -> bool:
+        cuts = self._config.cuts
+        return any(of == right.namespace and cut.ends(right) for of, cut in cuts)
 
     def _tell_interests(self, *, is_due: bool = False) -> None:
         """A private namespace is named only to a peer that has shown that it may read there."""

@@ -6,6 +6,7 @@ from enum import Enum
 from crdt.area import Area
 from crdt.capability import CapabilityCache
 from crdt.ed25519 import SigningKey
+from crdt.held import Revocation
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from p2p.protocol import limits
 
@@ -35,6 +36,7 @@ class SessionConfig:
     capability: bytes  # by which the author lets this device write a class of the own subspace
     interests: tuple[tuple[NamespaceKey, Area], ...]
     read_capabilities: tuple[bytes, ...] = ()  # shown to peers that know their namespace
+    cuts: frozenset[tuple[NamespaceKey, Revocation]] = frozenset()  # rights to read that have ended
     agent: str = "panspermia"
     addresses: tuple[str, ...] = ()  # where this node listens
     answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets

@@ -12,10 +12,12 @@ SyncError                 code: a short reason for programs; sentence: one for p
 class SyncError(Exception):
     """The conversation with a peer went wrong."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, *, wait_s: int = 0) -> None:
+        """`wait_s`: not to be tried again before; 0 where nobody said."""
         super().__init__(f"{sentence} ({code})")
         self.code = code
         self.sentence = sentence
+        self.wait_s = wait_s
 
 
 class LocalProtocolError(SyncError):

@@ -86,6 +86,7 @@ class Bye(Struct, frozen=True, array_like=True, tag=6):
 
     code: Annotated[str, Meta(max_length=limits.AGENT_CHARACTERS_MAX)]
     sentence: Annotated[str, Meta(max_length=limits.SENTENCE_CHARACTERS_MAX)]
+    wait_s: Annotated[int, Meta(ge=0, le=limits.WAIT_S_MAX)] = 0
 
 
 class Ping(Struct, frozen=True, array_like=True, tag=8):

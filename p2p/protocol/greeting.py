@@ -108,7 +108,7 @@ def present(
         Presented(one.encoded, device.sign(_signed(handshake_hash, challenge, one.encoded)))
         for one in shown
     )
-    return Present(signed), tuple(_claim(one.capability) for one in shown)
+    return Present(signed), tuple(claim_of(one.capability) for one in shown)
 
 
 def known_to(
@@ -139,12 +139,12 @@ def check_present(
     handshake_hash: bytes,
     challenge: bytes,
     cache: CapabilityCache,
-) -> tuple[Claim, ...]:
-    """What the peer showed that it may read; `challenge` is the one that our Hello carried.
+) -> tuple[Capability, ...]:
+    """The rights to read that the peer showed; `challenge` is the one that our Hello carried.
 
     Raises `RemoteProtocolError` where a capability is not valid, or not the peer's to show.
     """
-    claims: list[Claim] = []
+    rights: list[Capability] = []
     for shown in frame.capabilities:
         capability = _open(shown.capability, cache)
         message = _signed(handshake_hash, challenge, shown.capability)
@@ -156,8 +156,8 @@ def check_present(
             raise RemoteProtocolError(
                 "present-signature", "a capability was shown without a signature over this channel"
             )
-        claims.append(_claim(capability))
-    return tuple(claims)
+        rights.append(capability)
+    return tuple(rights)
 
 
 def _open(encoded: bytes, cache: CapabilityCache) -> Capability:
@@ -167,7 +167,8 @@ def _open(encoded: bytes, cache: CapabilityCache) -> Capability:
         raise RemoteProtocolError(error.code, f"a capability is refused: {error.detail}") from error
 
 
-def _claim(capability: Capability) -> Claim:
+def claim_of(capability: Capability) -> Claim:
+    """What its receiver may read."""
     return NamespaceKey(capability.namespace), capability.granted_area
 
 

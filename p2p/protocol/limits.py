@@ -15,6 +15,7 @@ ADDRESS_CHARACTERS_MAX = 256
 PRESENTED_MAX = 64  # read capabilities, about 400 bytes each
 INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole namespace
 SENTENCE_CHARACTERS_MAX = 512
+WAIT_S_MAX = 86_400  # a day: nobody is told to stay away for longer
 
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
@@ -36,6 +37,10 @@ WANT_IDS_MAX = 512  # in one frame: one durable transaction of the store; two fo
 WANTS_OUTSTANDING_MAX = 4  # thus 2,048 entries, and with ENTRIES_BYTES about 4 MiB at most
 ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
+# Asked for on trial: before a first answer of a session was good, and once one was not. What was
+# good is given back, so only refused entries use them up, and an honest peer loses a round trip.
+TRIAL_IDS_MAX = 64
+TRIAL_IDS_PER_S = 8.0
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
 MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 
@@ -81,12 +86,24 @@ class TokenBucket:
     def full(cls, per_s: float, burst: float, *, now_s: float) -> "TokenBucket":
         return cls(per_s, burst, burst, now_s)
 
-    def take(self, *, now_s: float, tokens: float = 1.0) -> bool:
-        """Whether there were enough; if not, none are taken."""
+    def left(self, *, now_s: float) -> float:
+        """How many there are."""
         elapsed_s = max(0.0, now_s - self.at_s)
         self.tokens = min(self.burst, self.tokens + elapsed_s * self.per_s)
         self.at_s = max(self.at_s, now_s)
-        if self.tokens < tokens:
+        return self.tokens
+
+    def spend(self, *, now_s: float, tokens: float, debt_max: float = 0.0) -> None:
+        """Takes so many; where there are fewer, all of them, and up to `debt_max` on credit."""
+        self.tokens = max(-debt_max, self.left(now_s=now_s) - tokens)
+
+    def give_back(self, tokens: float) -> None:
+        """What was taken for something that turned out to cost nothing."""
+        self.tokens = min(self.burst, self.tokens + tokens)
+
+    def take(self, *, now_s: float, tokens: float = 1.0) -> bool:
+        """Whether there were enough; if not, none are taken."""
+        if self.left(now_s=now_s) < tokens:
             return False
         self.tokens -= tokens
         return True

@@ -5,6 +5,10 @@
 A slot is taken from the Want until the store has appended what came, so a slow disk slows the peer.
 Authority records are asked for first, everything else in the order it was named, which is the order
 of keys: a device's changes of a document come in the order they were made.
+
+A peer is on trial until it gave something good, and again once something was refused: what is asked
+for is taken from a token bucket, and what turns out good is given back to it. So the entries of a
+peer that gives only bad ones come by the handful, then by the second, and then not at all.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -21,13 +25,15 @@ from p2p.protocol.effects import EntriesRefused, Holds, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants
+from p2p.protocol.limits import TokenBucket
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
 from p2p.protocol.report import SessionReport
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
-LOCAL_CODES = ("over-quota", "quota", "deferred")  # our own limits: not the peer's fault
+# Our own limits, and our own person's wishes: not the peer's fault.
+LOCAL_CODES = ("over-quota", "quota", "deferred", "blocked")
 
 
 @dataclass(slots=True)
@@ -37,6 +43,7 @@ class _Asked:
     namespace: NamespaceKey
     ids: list[bytes]
     at_s: float
+    is_on_trial: bool  # tokens were taken for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ class _Needed:
 class Pull:
     """What this side still wants of one peer."""
 
-    def __init__(self, outbox: Outbox, report: SessionReport) -> None:
+    def __init__(self, outbox: Outbox, report: SessionReport, *, strikes: int = 0) -> None:
+        """`strikes` are remembered from earlier sessions of this peer."""
         self._outbox = outbox
         self._report = report
         self.areas = Grants(())  # what both want: nothing else is taken
@@ -62,7 +70,11 @@ class Pull:
         self._granted = limits.HAVE_CREDIT_IDS
         self._owed = 0
         self._settled: OrderedDict[bytes, None] = OrderedDict()  # refused, or missing at the peer
-        self._strikes = 0
+        self._strikes = strikes
+        self._has_given = False  # something, and all of that answer was good
+        self._trial = TokenBucket.full(
+            limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -72,6 +84,11 @@ class Pull:
     def is_working(self) -> bool:
         """The store is at work for this peer: no fault of the peer's if it hears nothing."""
         return self._receiving > 0 or self._looking_up > 0
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether what is asked for is counted against a bucket."""
+        return self._strikes > 0 or not self._has_given
 
     @property
     def is_backlogged(self) -> bool:
@@ -99,6 +116,11 @@ class Pull:
         self._queue(namespace, ids, is_urgent=is_urgent, is_credited=False)
         self._pump()
 
+    def advance(self) -> None:
+        """Asks for what time allows by now."""
+        if self._urgent or self._later:
+            self._pump()
+
     def take(self, frame: Entries) -> None:
         """The answer to a Want. Raises `RemoteProtocolError` where it is not one."""
         asked = self._asked.pop(frame.number, None)
@@ -112,12 +134,14 @@ class Pull:
             raise RemoteProtocolError("entries", "an answer does not fit what was asked for")
         rest = [id for id in asked.ids if id not in named]
         self._later.extendleft(reversed(rest))
+        if asked.is_on_trial:
+            self._trial.give_back(len(rest) + len(missing))
         self._report.entries_missing += len(missing)
         if self._report.entries_missing > limits.MISSING_MAX:
             raise RemoteProtocolError("missing", "the peer announces entries it does not give")
         self._settle(missing, is_done=False)
         self._receiving += 1
-        self._outbox.run(self._receive(asked.namespace, signed, came))
+        self._outbox.run(self._receive(asked, signed, came))
 
     def _look_up(
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, is_urgent: bool
@@ -146,29 +170,36 @@ class Pull:
 
     def _pump(self) -> None:
         while len(self._asked) + self._receiving < limits.WANTS_OUTSTANDING_MAX:
-            queue = self._urgent or self._later
-            if not queue:
+            queue, room = self._urgent or self._later, self._room()
+            if not queue or not room:
                 break
             namespace = self._needed[queue[0]].namespace
             ids: list[bytes] = []
-            while queue and len(ids) < limits.WANT_IDS_MAX:
+            while queue and len(ids) < room:
                 if self._needed[queue[0]].namespace != namespace:
                     break
                 ids.append(queue.popleft())
+            now_s, is_on_trial = self._outbox.now_s, self.is_on_trial
+            if is_on_trial:
+                self._trial.spend(now_s=now_s, tokens=len(ids))
             self._number += 1
-            self._asked[self._number] = _Asked(namespace, ids, self._outbox.now_s)
+            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial)
             self._outbox.send(Want(self._number, namespace, b"".join(ids)))
         if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
             self._granted += self._owed
             self._outbox.send(Credit(self._owed))
             self._owed = 0
 
+    def _room(self) -> int:
+        """How many ids the next Want may name."""
+        if not self.is_on_trial:
+            return limits.WANT_IDS_MAX
+        return min(limits.WANT_IDS_MAX, int(self._trial.left(now_s=self._outbox.now_s)))
+
     def _receive(
-        self,
-        namespace: NamespaceKey,
-        signed: Sequence[SignedEntry],
-        came: Sequence[bytes],
+        self, asked: _Asked, signed: Sequence[SignedEntry], came: Sequence[bytes]
     ) -> Steps[None]:
+        namespace = asked.namespace
         inside = [
             one
             for one in signed
@@ -184,6 +215,13 @@ class Pull:
             self._report.entries_known += received.known
         self._receiving -= 1
         self._settle(came, is_done=not refused.total(), added=added)
+        bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
+        if asked.is_on_trial:
+            self._trial.give_back(len(came) - bad)
+        else:
+            self._trial.spend(now_s=self._outbox.now_s, tokens=bad)
+        self._has_given = self._has_given or (bool(came) and not bad)
+        self._strikes += bad
         self._judge(+refused)
         self._pump()
 
@@ -192,9 +230,8 @@ class Pull:
             return
         for code, count in refused.items():
             self._report.refused[code] = self._report.refused.get(code, 0) + count
-            self._strikes += 0 if code in LOCAL_CODES else count
         self._outbox.notify(EntriesRefused(dict(refused)))
-        if self._strikes > limits.REFUSALS_MAX:
+        if self._strikes > limits.REFUSALS_MAX and not refused.keys() <= set(LOCAL_CODES):
             raise RemoteProtocolError(
                 "refused-entries", f"{self._strikes} entries failed the checks of every honest node"
             )

@@ -52,6 +52,7 @@ class Session:
         challenge: bytes,
         wall_us: int,
         now_s: float,
+        strikes: int = 0,  # against this peer so far, by `p2p.protocol.offences`
     ) -> None:
         self.state = State.GREETING
         self.author: AuthorKey | None = None  # the peer's, once it has proven it
@@ -69,7 +70,7 @@ class Session:
         self._reconciliations = TokenBucket.full(
             limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
         )
-        self._pull = Pull(self._outbox, self.report)
+        self._pull = Pull(self._outbox, self.report, strikes=strikes)
         self._offers = Offers(self._outbox)
         self._areas = Areas(
             self._outbox,
@@ -154,9 +155,9 @@ class Session:
             return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
         return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
 
-    def leave(self, code: str, sentence: str, *, now_s: float) -> list[Effect]:
-        """Ends the session with a reason the peer can show."""
-        return self._step(now_s, lambda: self._close(PeerLeft(code, sentence)))
+    def leave(self, code: str, sentence: str, *, now_s: float, wait_s: int = 0) -> list[Effect]:
+        """Ends the session with a reason the peer can show, and how long it should stay away."""
+        return self._step(now_s, lambda: self._close(PeerLeft(code, sentence, wait_s=wait_s)))
 
     def count_bytes(self, *, received: int, sent: int) -> None:
         """What went over the wire, for the report."""
@@ -184,7 +185,8 @@ class Session:
     def _close(self, reason: SyncError) -> None:
         self.state = State.CLOSED
         sentence = reason.sentence[: limits.SENTENCE_CHARACTERS_MAX]
-        self._outbox.send(frames.Bye(reason.code[: limits.AGENT_CHARACTERS_MAX], sentence))
+        code = reason.code[: limits.AGENT_CHARACTERS_MAX]
+        self._outbox.send(frames.Bye(code, sentence, min(reason.wait_s, limits.WAIT_S_MAX)))
         self._end(reason)
 
     def _end(self, reason: SyncError) -> None:
@@ -223,8 +225,8 @@ class Session:
                 self._take_control_token()
                 self._agreement.hear_overlap(frame)
                 self._agreed()
-            case frames.Bye(code=code, sentence=sentence):
-                self._end(PeerLeft(code, sentence))
+            case frames.Bye(code=code, sentence=sentence, wait_s=wait_s):
+                self._end(PeerLeft(code, sentence, wait_s=wait_s))
             case frames.Ping(number=number):
                 self._take_control_token()
                 self._outbox.send(frames.Pong(number))
@@ -325,6 +327,7 @@ class Session:
         if self._agreement.is_changed:
             self._agreement.tell_change()
             self._agreed()
+        self._pull.advance()
         self._areas.advance()
         self._fetches.advance()
         is_wanted = self._is_due or self._offers.has_overflowed

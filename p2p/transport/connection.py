@@ -54,6 +54,7 @@ class Connection:
         clock: Callable[[], float],
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
+        strikes: int = 0,
     ) -> None:
         self.address = address
         self.role = role
@@ -72,6 +73,7 @@ class Connection:
         self._watches: set[Watch] = set()
         self.ended = asyncio.Event()
         self.is_greeted = False
+        self.is_at_fault = False  # the peer broke a rule, and that is counted
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
         channel = Channel(role, stream.handshake_hash, stream.device)
@@ -81,6 +83,7 @@ class Connection:
             challenge=os.urandom(32),
             wall_us=wall_us(),
             now_s=clock(),
+            strikes=strikes,
         )
 
     @property
@@ -171,9 +174,9 @@ class Connection:
             self.session.fetch(blob, now_s=self._clock(), size_bytes_max=size_bytes_max)
         )
 
-    def leave(self, code: str, sentence: str) -> None:
-        """Ends the session with a reason that the peer can show."""
-        self._carry_out(self.session.leave(code, sentence, now_s=self._clock()))
+    def leave(self, code: str, sentence: str, *, wait_s: int = 0) -> None:
+        """Ends the session with a reason that the peer can show, and how long it should wait."""
+        self._carry_out(self.session.leave(code, sentence, now_s=self._clock(), wait_s=wait_s))
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -2,11 +2,14 @@
 
 static   for ever, with full-jitter back-off, or until it is forgotten
 mdns     `HINT_ATTEMPTS` times, then forgotten until it is announced again
+
+Whoever sends us away says for how long, and is not called before that, or before an hour at most.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from random import Random
 
 from crdt.did import decode_did_key
@@ -22,6 +25,7 @@ HINT_ATTEMPTS = 5
 # each other out for ever, are tried less and less often.
 STEADY_S = 10.0
 HOPELESS = ("self", "address")  # this node, or no address at all
+TOLD_WAIT_S_MAX = 3_600.0  # a peer may be forgiven at any time, and cannot tell us
 ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are bounded
 
 
@@ -35,6 +39,7 @@ class Found:
     seen_s: float
     last_error: str = ""
     is_wanted: bool = True
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Dialler:
@@ -75,6 +80,11 @@ class Dialler:
             found.is_wanted = False
         return [found.address for found in meant]
 
+    def hurry(self) -> None:
+        """Tries all of them now: why they were waited for may be no more."""
+        for found in self._found.values():
+            found.hurry.set()
+
     async def _keep(self, hint: Hint, text: str) -> None:
         """Connects, and connects again, until there is no hope left or it is ourselves."""
         found, device = self._found[text], device_of(hint)
@@ -82,9 +92,10 @@ class Dialler:
         try:
             while found.is_wanted and (found.source == "static" or attempts_left):
                 attempts_left -= 1
+                told_s = 0
                 try:
                     began_s = self._clock()
-                    device = await self._be_connected(found, device)
+                    device, told_s = await self._be_connected(found, device)
                     attempts_left = HINT_ATTEMPTS
                     if self._clock() - began_s >= STEADY_S:
                         backoff.reset()
@@ -92,22 +103,34 @@ class Dialler:
                     found.last_error = error.sentence
                     if error.code in HOPELESS:
                         return
-                await asyncio.sleep(backoff.fail(self._random))
+                    told_s = error.wait_s
+                await rest(found, max(backoff.fail(self._random), min(told_s, TOLD_WAIT_S_MAX)))
         finally:
             del self._found[text]
 
-    async def _be_connected(self, found: Found, device: bytes) -> bytes:
-        """Until a session that was there, or that was opened now, has ended: with whom it was."""
+    async def _be_connected(self, found: Found, device: bytes) -> tuple[bytes, int]:
+        """Until a session that was there, or that was opened now, has ended.
+
+        With whom it was, and for how many seconds we were told to stay away.
+        """
         connection = self._network.connection(device)
         if connection is not None:
             await connection.ended.wait()
-            return device
+            return device, 0
         connection = await self._network.reach(Address.parse(found.address))
         reason = await self._network.serve(connection)
         if not connection.is_greeted:
             raise reason
         found.last_error = reason.sentence
-        return connection.device
+        return connection.device, reason.wait_s
+
+
+async def rest(found: Found, seconds: float) -> None:
+    """So long, or until somebody is in a hurry."""
+    found.hurry.clear()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await found.hurry.wait()
 
 
 def device_of(hint: Hint) -> bytes:

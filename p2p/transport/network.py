@@ -22,9 +22,11 @@ from p2p.protocol.errors import (
     SyncError,
 )
 from p2p.protocol.handshake import check_payload, make_payload
+from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
+from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
 from p2p.transport.stream import Binder, FrameStream, close_quietly, open_stream
 
@@ -89,6 +91,7 @@ class Network:
         static_private: bytes,
         wall_us: Callable[[], int],
         notify: Callable[[NetworkEvent], None],
+        door: Door,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.device = config.device.public
@@ -98,6 +101,7 @@ class Network:
         self._clock = asyncio.get_running_loop().time
         self._wall_us = wall_us
         self._notify = notify
+        self._door = door
         self._tasks = tasks
         self._connections: dict[bytes, Connection] = {}
         self._inbound: list[_Inbound] = []  # the oldest first
@@ -119,7 +123,7 @@ class Network:
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
         peer = writer.get_extra_info("peername")
-        if peer is None or not self._make_room(peer[0]):
+        if peer is None or not (self._door.admits(peer[0]) and self._make_room(peer[0])):
             writer.transport.abort()
             return
         one = _Inbound(peer[0], writer)
@@ -147,7 +151,9 @@ class Network:
             inbound.connection = await self._open(reader, inbound.writer, Role.RESPONDER, address)
             await self.serve(inbound.connection)
         except SyncError as error:
+            self._door.no_channel(inbound.host, error)
             self._notify(PeerWent(address, None, error))
+            self.close_to(host_of(inbound.host))
         finally:
             if inbound in self._inbound:
                 self._inbound.remove(inbound)
@@ -168,8 +174,15 @@ class Network:
             raise
 
     async def connect(self, text: str) -> Connection:
-        """The session with whoever is at `text`, once both know each other. Raises `SyncError`."""
+        """The session with whoever is at `text`, once both know each other. Raises `SyncError`.
+
+        A person asked for it: what that device did before is forgiven.
+        """
         connection = await self.reach(Address.parse(text))
+        self._door.offences.forgive(connection.device)
+        if refused := self._door.refusal(connection.device):
+            await connection.close()
+            raise refused.here
         if (known := self._connections.get(connection.device)) and known.is_greeted:
             await connection.close()
             return known
@@ -177,12 +190,18 @@ class Network:
             self._tasks.create_task(self.serve(connection), name=f"peer {connection.address}")
             while not isinstance(await watch.next(), ask.PeerGreeted):
                 pass
+        if (author := connection.session.author) and self._door.is_blocked(author):
+            raise blocked().here
         return connection
 
     async def serve(self, connection: Connection) -> SyncError:
         """The session, to its end; says why it ended. Of two with one peer the better one stays."""
         other = self._connections.get(connection.device)
-        if other is not None and not self._is_better(connection, other):
+        refused = self._door.refusal(connection.device)
+        if refused is not None:
+            self._door.came_unwanted(connection, refused)
+            self._send_away(connection, refused.there)
+        elif other is not None and not self._is_better(connection, other):
             connection.leave("duplicate", "There is a connection already.")
         else:
             if other is not None:
@@ -196,8 +215,39 @@ class Network:
         finally:
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
+        if refused is not None:
+            reason = refused.here
+        else:
+            self._door.ended(connection, reason, self._age_s(connection))
         self._notify(PeerWent(connection.address, connection, reason))
+        self.close_to(caller(connection))
         return reason
+
+    def close_to(self, host: str) -> None:
+        """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
+        if not host or not self._door.is_closed(host):
+            return
+        for one in [one for one in self._inbound if host_of(one.host) == host]:
+            if one.connection is None:
+                one.writer.transport.abort()
+            elif self._door.outstays(one.connection, self._age_s(one.connection)):
+                self._send_away(one.connection, crowded_out())
+
+    def _age_s(self, connection: Connection) -> float:
+        return self._clock() - connection.since_s
+
+    @staticmethod
+    def _send_away(connection: Connection, why: PeerLeft) -> None:
+        connection.leave(why.code, why.sentence, wait_s=why.wait_s)
+
+    def drop_blocked(self) -> None:
+        """Ends the sessions with those who were blocked just now."""
+        for connection in self.connections:
+            author = connection.session.author
+            if self._door.is_blocked(connection.device) or (
+                author is not None and self._door.is_blocked(author)
+            ):
+                self._send_away(connection, blocked().there)
 
     def _is_better(self, new: Connection, old: Connection) -> bool:
         """The newer of two in one direction; of two in both, the one the smaller key dialled."""
@@ -226,6 +276,7 @@ class Network:
             clock=self._clock,
             wall_us=self._wall_us,
             notify=self._heard,
+            strikes=self._door.strikes(stream.device),
         )
 
     async def _handshake(
@@ -255,8 +306,18 @@ class Network:
 
     def _heard(self, connection: Connection, event: ask.SessionEvent) -> None:
         match event:
+            case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
+                self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self._notify(PeerCame(connection, event))
+            case ask.PeerFault():
+                # Before the peer hears of it: it may call again at once.
+                self._door.fault(connection, event.code, event.sentence)
+                self._notify(PeerSaid(connection, event))
+            case ask.EntriesRefused(codes):
+                self._door.refused_entries(connection, codes)
+                self._notify(PeerSaid(connection, event))
+                self.close_to(caller(connection))
             case _:
                 self._notify(PeerSaid(connection, event))
 

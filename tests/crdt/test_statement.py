@@ -258,6 +258,8 @@ REVOKE: dict[str, Any] = {
         {"type": "drop", "document": bytes(600), "heads": bytes(32)},
         REVOKE | {"key": bytes(31)},
         REVOKE | {"key": "k" * 32},
+        REVOKE | {"key": "QUFB" * 10 + "QUE="},  # 32 bytes in base64
+        REVOKE | {"frontier": {bytes(65): ""}},
         REVOKE | {"area": b""},
         REVOKE | {"area": bytes.fromhex("64000100")},  # from µs 1 on
         REVOKE | {"area": bytes.fromhex("6000000000")},

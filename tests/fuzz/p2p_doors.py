@@ -13,12 +13,12 @@ from crdt.blob import manifest_of
 from crdt.change import SignedEntry
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
 from p2p.protocol import frames
+from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
 from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_frame
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
-from p2p.protocol.session import Role
 from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.noise import NoiseCipher, NoiseHandshake

@@ -42,7 +42,7 @@ TARGETS: tuple[Target, ...] = (
     Target("delegation", crdt.hand_on, crdt.hand_on_seeds, NOT_OURS, inputs=2_000),
     Target("signed-entry", crdt.read_signed_entry, crdt.signed_entry_seeds, NOT_OURS, mutate_cbor),
     Target("envelope", crdt.check_envelope, crdt.envelope_seeds, NOT_OURS),
-    Target("statement", crdt.read_statement, crdt.statement_seeds, BAD, mutate_cbor, 6_000),
+    Target("authority", crdt.read_statement, crdt.statement_seeds, BAD, mutate_cbor, 6_000),
     Target("frontier", crdt.read_frontier, crdt.frontier_seeds, BAD, mutate_cbor),
     Target("change", crdt.read_one_change, crdt.change_seeds, BAD, inputs=6_000),
     Target(

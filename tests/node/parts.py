@@ -21,6 +21,7 @@ from node.config import Config
 from node.events import Events
 from node.home import Home
 from node.identity import load_or_create
+from node.offenders import RefusedPeer
 from node.ports import Progress
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
@@ -46,6 +47,8 @@ class Wishes:
     connected: list[Peer] = field(default_factory=list[Peer])
     bob: Store | None = None
     alice: Store | None = None
+    offenders: tuple[str, ...] = ()
+    is_told_of_blocks: bool = False
 
     def peers(self) -> Sequence[Peer]:
         return self.connected
@@ -59,6 +62,18 @@ class Wishes:
 
     def sharing(self, namespace: NamespaceKey) -> int:
         return len(self.connected) if namespace == COMMONS else 0
+
+    def refused(self) -> Sequence[RefusedPeer]:
+        return ()
+
+    def forgive(self, who: str) -> bool:
+        return who in self.offenders
+
+    def drop_blocked(self) -> None:
+        self.is_told_of_blocks = True
+
+    def hurry(self) -> None:
+        """Nobody waits."""
 
     async def connect(self, address: str) -> Peer:
         if address != BOB.address:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli import SLIPS
-from node.meanings import CHECKS, FAMILIES, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.families import FAMILIES
+from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]

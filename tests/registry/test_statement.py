@@ -90,6 +90,7 @@ def test_every_way_to_cheat_fails_its_own_check() -> None:
     [
         ({"type": "panspermia.release/2"}, "of type"),
         ({"sha256": bytes(31)}, "32 bytes"),
+        ({"sha256": "A" * 43 + "="}, "Expected `bytes`"),  # 32 bytes in base64
         ({"size": 0}, "0 bytes"),
         ({"size": -1}, "-1 bytes"),
         ({"imports": ["b.b", "a.a"]}, "not sorted"),

@@ -63,6 +63,7 @@ class MemoryStore:
     def __init__(self, refuses: Collection[bytes] = ()) -> None:
         self.held: dict[NamespaceKey, dict[bytes, SignedEntry]] = {}
         self.refuses = refuses
+        self.refuses_with = "bad-signature"
         self.questions = 0
         self._indices: dict[tuple[NamespaceKey, Area], _Index] = {}
         self._appended = Appended()
@@ -131,7 +132,7 @@ class MemoryStore:
         good = [signed for signed in entries if signed.id[:ITEM_ID_BYTES] not in self.refuses]
         added = self.add(good)
         self._tell(good, added, source)
-        refused = (Refusal("bad-signature"),) * (len(entries) - len(good))
+        refused = (Refusal(self.refuses_with),) * (len(entries) - len(good))
         return Received(added, len(good) - len(added), refused)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

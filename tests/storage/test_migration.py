@@ -116,6 +116,8 @@ def back_to_version_1(path: Path) -> None:
             "DROP TABLE held_capability;"
             "DROP TABLE joined;"
             "ALTER TABLE installed DROP COLUMN namespace;"
+            "DROP TABLE offender;"
+            "DROP TABLE blocked;"
             "DROP INDEX document_epochs;"
             "DROP INDEX document_open_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"

@@ -18,8 +18,9 @@ from node.wiring import Node
 
 
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
-    """Connected peers, and addresses that were found or named."""
-    return Peers(tuple(node.network.peers()), tuple(node.network.discovered()))
+    """Connected peers, addresses that were found or named, and who is refused for now."""
+    network = node.network
+    return Peers(tuple(network.peers()), tuple(network.discovered()), tuple(network.refused()))
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:

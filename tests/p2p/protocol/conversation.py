@@ -58,10 +58,16 @@ def session_of(
     config: SessionConfig | None = None,
     *,
     challenge: bytes = ALICES_CHALLENGE,
+    strikes: int = 0,
 ) -> Session:
     channel = Channel(role, HANDSHAKE_HASH, peer.device_key)
     return Session(
-        config or person.config(), channel, challenge=challenge, wall_us=NOW_US, now_s=0.0
+        config or person.config(),
+        channel,
+        challenge=challenge,
+        wall_us=NOW_US,
+        now_s=0.0,
+        strikes=strikes,
     )
 
 
@@ -86,6 +92,7 @@ class Line:
         config: SessionConfig | None = None,
         entries: Sequence[SignedEntry] = (),
         is_answering: bool = True,
+        strikes: int = 0,
     ) -> None:
         self.store = MemoryStore()
         self.store.add(entries)
@@ -95,7 +102,7 @@ class Line:
         self.questions: deque[Query] = deque()  # not answered yet
         self.reason: SyncError | None = None
         self.is_answering = is_answering
-        self.session = session_of(ALICE, BOB, role, config)
+        self.session = session_of(ALICE, BOB, role, config, strikes=strikes)
         self.do(self.session.open())
         greeting: tuple[Frame, ...] = (bobs_hello(), Present(()), EVERYTHING_WANTED)
         for frame in greeting:

@@ -40,7 +40,8 @@ def test_decoding_undoes_encoding(frame: frames.Frame) -> None:
     [
         (frames.Ping(7), "820807"),
         (frames.Pong(300), "820a19012c"),
-        (frames.Bye("stopping", ""), "83066873746f7070696e6760"),
+        (frames.Bye("stopping", ""), "84066873746f7070696e676000"),
+        (frames.Bye("refused-for-now", "", 10), "84066f726566757365642d666f722d6e6f77600a"),
         (frames.Part(1, None), "83181e01f6"),
         (frames.Listed(2), "821002"),
         (frames.Credit(4096), "8216191000"),

@@ -38,3 +38,17 @@ def test_a_clock_that_goes_back_gives_nothing() -> None:
     assert not bucket.take(now_s=5.0)
     assert not bucket.take(now_s=10.5)
     assert bucket.take(now_s=11.0)
+
+
+def test_tokens_are_spent_as_far_as_they_go_and_given_back_up_to_the_burst() -> None:
+    bucket = TokenBucket.full(1.0, 8.0, now_s=0.0)
+    bucket.spend(now_s=0.0, tokens=100.0)
+    assert bucket.left(now_s=0.0) == 0.0
+    bucket.give_back(3.0)
+    assert bucket.left(now_s=2.0) == 5.0
+    bucket.give_back(100.0)
+    assert bucket.left(now_s=2.0) == 8.0
+    bucket.spend(now_s=2.0, tokens=100.0, debt_max=3.0)
+    assert bucket.left(now_s=2.0) == -3.0
+    assert not bucket.take(now_s=5.5)
+    assert bucket.take(now_s=6.0)

@@ -12,6 +12,7 @@ from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
+from crdt.held import Revocation
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.effects import BlobFailed, BlobFetched
@@ -119,6 +120,28 @@ def test_who_may_read_a_part_gets_that_part_and_hears_of_no_other(seed: int) -> 
     talk.settle().wait(600.0)
     assert talk.bob.store.ids_held() == ids([*BOBS_ROWS, *more, *PUBLIC])
     assert not tells(said_by(talk.alice), [*OTHER_ROWS, *news])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whose_right_to_read_is_taken_back_gets_nothing_more(seed: int) -> None:
+    """Also while the session runs; what was read stays read."""
+    talk = talk_with(gardener(), seed).settle()
+    assert talk.is_equal
+    alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    cut = Revocation(bytes(KEY), BOB.device_key)
+    talk.do(
+        talk.alice,
+        talk.alice.session.reconfigure(
+            replace(alice, cuts=frozenset({(KEY, cut)})), now_s=talk.now_s
+        ),
+    )
+    talk.settle()
+    news = entries_of(4, 3, namespace=KEY)
+    talk.write(talk.alice, news)
+    talk.settle().wait(600.0)
+    assert talk.bob.store.ids_held().isdisjoint(ids(news))
+    again = Line(config=replace(alice, cuts=frozenset({(KEY, cut)})), entries=EVERYTHING)
+    assert again.session.state is State.OPEN
 
 
 # --- whoever asks for what is not theirs ---------------------------------------------------------

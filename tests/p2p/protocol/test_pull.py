@@ -61,7 +61,7 @@ def test_what_is_announced_twice_is_asked_for_once() -> None:
 
 def test_no_more_than_four_answers_are_asked_for_at_once() -> None:
     many = entries_of(2, 3 * HAVE_IDS_MAX)
-    line = Line()
+    line = trusted()
     asked = wants(line.say(*haves(many)))
     assert len(asked) == WANTS_OUTSTANDING_MAX
     assert all(len(want.ids) == 16 * WANT_IDS_MAX for want in asked)
@@ -72,7 +72,9 @@ def test_no_more_than_four_answers_are_asked_for_at_once() -> None:
 def test_a_slow_store_slows_the_peer() -> None:
     """An answer that is not stored yet counts as asked for."""
     many = entries_of(3, 3 * HAVE_IDS_MAX)
-    line = Line(is_answering=False)
+    line = trusted()
+    line.is_answering = False
+    line.sent.clear()
     for announced in haves(many):
         line.say(announced)
         line.answer_next()
@@ -84,7 +86,7 @@ def test_a_slow_store_slows_the_peer() -> None:
 
 def test_authority_records_are_asked_for_before_all_others() -> None:
     many, urgent = entries_of(4, 3 * HAVE_IDS_MAX), entries_of(5, 3, cls="_auth")
-    line = Line()
+    line = trusted()
     asked = wants(line.say(*haves(many), have(urgent, is_urgent=True)))
     (next_one,) = wants(line.say(given(asked[0], many)))
     assert next_one.ids == ids_of(urgent)
@@ -172,13 +174,98 @@ def test_what_the_store_refuses_is_told_and_not_asked_for_again() -> None:
 def test_a_peer_that_sends_what_every_honest_node_refuses_is_left() -> None:
     """REFUSALS_MAX of them are taken for misfortune."""
     bad = entries_of(7, limits.REFUSALS_MAX + 1)
-    line = Line()
+    line = trusted()
     line.store.refuses = {signed.id[:16] for signed in bad}
     (want,) = wants(line.say(have(bad)))
     (rest,) = wants(line.say(given(Want(want.number, COMMONS, ids_of(bad[:-1])), bad)))
     assert line.fault == ""
     line.say(given(rest, bad))
     assert line.fault == "refused-entries"
+
+
+# --- trial ---------------------------------------------------------------------------------------
+
+
+def trusted() -> Line:
+    """Bob gave something good."""
+    line = Line()
+    (want,) = wants(line.say(have(SOME[-1:])))
+    line.say(given(want, SOME))
+    return line
+
+
+def asked_for(said: list[Frame]) -> int:
+    return sum(len(want.ids) // 16 for want in wants(said))
+
+
+def test_a_stranger_is_asked_for_a_few_until_they_were_good() -> None:
+    """TRIAL_IDS_MAX."""
+    many = entries_of(30, 500)
+    line = Line()
+    (want,) = wants(line.say(have(many)))
+    assert len(want.ids) == 16 * limits.TRIAL_IDS_MAX
+    assert asked_for(line.say(given(want, many))) == 500 - limits.TRIAL_IDS_MAX
+
+
+def test_a_peer_whose_entries_are_refused_is_asked_for_less_and_less() -> None:
+    """TRIAL_IDS_MAX of them at once, TRIAL_IDS_PER_S from then on; then it is left."""
+    bad = entries_of(31, 1_000)
+    line = Line()
+    line.store.refuses = {signed.id[:16] for signed in bad}
+    (want,) = wants(line.say(have(bad)))
+    assert wants(line.say(given(want, bad))) == []
+    given_in_all, seconds = limits.TRIAL_IDS_MAX, 0
+    while not line.fault:
+        seconds += 1
+        for want in wants(line.tick(1.0)):
+            assert len(want.ids) // 16 <= limits.TRIAL_IDS_PER_S
+            given_in_all += len(want.ids) // 16
+            line.say(given(want, bad))
+    assert line.fault == "refused-entries"
+    assert given_in_all <= limits.REFUSALS_MAX + limits.TRIAL_IDS_PER_S
+    assert seconds >= (limits.REFUSALS_MAX - limits.TRIAL_IDS_MAX) // limits.TRIAL_IDS_PER_S
+
+
+def test_a_few_bad_ones_among_many_good_ones_hold_up_nobody() -> None:
+    many = entries_of(32, 900)
+    line = Line()
+    line.store.refuses = {signed.id[:16] for signed in many[:10]}
+    queue = wants(line.say(have(many)))
+    while queue:
+        queue += wants(line.say(given(queue.pop(), many)))
+    assert len(line.store.ids_held()) == 890
+    assert line.session.report.refused == {"bad-signature": 10}
+
+
+def test_what_earlier_sessions_brought_counts() -> None:
+    bad = entries_of(33, 10)
+    line = Line(strikes=limits.REFUSALS_MAX - 5)
+    line.store.refuses = {signed.id[:16] for signed in bad}
+    (want,) = wants(line.say(have(bad)))
+    line.say(given(want, bad))
+    assert line.fault == "refused-entries"
+
+
+def test_a_peer_with_strikes_is_on_trial_though_all_that_it_gives_is_good() -> None:
+    many = entries_of(34, 900)
+    line = Line(strikes=1)
+    queue = wants(line.say(have(many)))
+    while queue:
+        assert len(queue[-1].ids) <= 16 * limits.TRIAL_IDS_MAX
+        queue += wants(line.say(given(queue.pop(), many)))
+    assert len(line.store.ids_held()) == 900
+
+
+def test_our_own_reasons_to_refuse_are_nobodys_fault() -> None:
+    many = entries_of(35, 400)
+    line = Line()
+    line.store.refuses = {signed.id[:16] for signed in many}
+    line.store.refuses_with = "blocked"
+    queue = wants(line.say(have(many)))
+    while queue:
+        queue += wants(line.say(given(queue.pop(), many)))
+    assert line.session.report.refused == {"blocked": 400}
+    assert line.fault == ""
 
 
 def miss(line: Line, entries: list[SignedEntry]) -> None:

@@ -20,7 +20,10 @@ from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
+from p2p.protocol.offences import REFUSED_FIRST_S, Offences
+from p2p.transport.address import Address
 from p2p.transport.dialler import Dialler
+from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
@@ -42,6 +45,7 @@ class Node:
     store: Store
     network: Network
     dialler: Dialler
+    offences: Offences
     port: int
     events: asyncio.Queue[NetworkEvent]
 
@@ -100,12 +104,14 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         open_store(path, project=no_listing, clock_us=wall_us) as store,
         asyncio.TaskGroup() as tasks,
     ):
+        offences = Offences()
         network = Network(
             config,
             store,
             static_private=bytes([number]) * 32,
             wall_us=wall_us,
             notify=events.put_nowait,
+            door=Door(offences, is_blocked=store.is_blocked, clock_s=time.time),
             tasks=tasks,
         )
 
@@ -117,7 +123,7 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         port = server.sockets[0].getsockname()[1]
         dialler = Dialler(network, Random(number), tasks)
         try:
-            ready.set_result(Node(signer, store, network, dialler, port, events))
+            ready.set_result(Node(signer, store, network, dialler, offences, port, events))
             await asyncio.Event().wait()
         finally:
             server.close()
@@ -201,6 +207,67 @@ async def test_a_static_peer_is_met_again_after_it_left(tmp_path: Path) -> None:
             address = bob.address
         await alice.heard(PeerWent)
         assert [found.address for found in alice.dialler.found] == [address]
+
+
+async def test_who_is_refused_hears_why_waits_and_comes_back_when_forgiven(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        device = bob.signer.device.public
+        for _ in range(2):
+            alice.offences.fault(device, "", "flood", "too much", now_s=time.time())
+        bob.dialler.hint(Hint("", (alice.address,), "static"))
+        gone = await bob.heard(PeerWent)
+        assert isinstance(gone, PeerWent)
+        assert gone.reason.code == "refused-for-now"
+        assert 0 < gone.reason.wait_s <= REFUSED_FIRST_S
+        (found,) = bob.dialler.found
+        assert "too much (flood)" in found.last_error
+        # Alone, the back-off would have called several times by now.
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await bob.heard(PeerWent)
+        assert alice.offences.forgive(device)
+        bob.dialler.hurry()
+        await bob.heard(PeerCame)
+
+
+async def test_whom_this_node_refuses_it_calls_only_when_a_person_says_so(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        for _ in range(2):
+            alice.offences.fault(
+                bob.signer.device.public, "", "flood", "too much", now_s=time.time()
+            )
+        alice.dialler.hint(Hint("", (bob.address,), "static"))
+        gone = await alice.heard(PeerWent)
+        assert isinstance(gone, PeerWent)
+        assert "This node refuses that one" in gone.reason.sentence
+        assert not alice.network.connections
+        connection = await alice.network.connect(bob.address)
+        assert connection.device == bob.signer.device.public
+
+
+async def test_when_a_host_is_closed_those_of_it_that_gave_something_stay(tmp_path: Path) -> None:
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        open_node(tmp_path / "c", 3) as carol,
+    ):
+        await bob.write("one", "something good")
+        await bob.network.connect(alice.address)
+        await until(lambda: alice.store.read(bob.record("one")))
+        await carol.network.connect(alice.address)
+        await until(lambda: carol.store.read(bob.record("one")))
+        while alice.offences.admits("127.0.0.1", now_s=time.time()):
+            alice.offences.fault(None, "127.0.0.1", "handshake", "junk", now_s=time.time())
+        with pytest.raises(PeerLeft):  # before the handshake
+            await carol.network.reach(Address.parse(alice.address))
+        # Junk that fails a handshake which had begun makes room.
+        alice.network.close_to("127.0.0.1")
+        gone = await carol.heard(PeerWent)
+        while isinstance(gone, PeerWent) and gone.connection is None:
+            gone = await carol.heard(PeerWent)
+        assert isinstance(gone, PeerWent)
+        assert gone.reason.code == "refused-for-now"
+        assert [one.device for one in alice.network.connections] == [bob.signer.device.public]
 
 
 async def test_a_node_that_dials_itself_stops_trying(tmp_path: Path) -> None:
