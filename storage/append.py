@@ -19,6 +19,7 @@ from storage.epochs import Chosen, choose_epochs, late_refusals
 from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work
 from storage.quarantine import Refusal, add_refusals
+from storage.usage import account, account_derived
 
 NAME_KEY_CHARS_MAX = 200  # of a name, to sort by; cursors carry it
 
@@ -58,6 +59,8 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     await _write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, is_new)
+    changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
+    await account(write, arrivals.source, numbers.values(), changed)
     refusals = [*_refusals(built, arrivals), *late_refusals(chosen.late, arrivals.source)]
     await add_refusals(write, refusals, arrivals.at_us)
     return built
@@ -73,7 +76,9 @@ async def rewrite(
     built = await materialiser.build(write, await materialiser.judge(write, works))
     await _write_documents(write, built, await _namespaces(write, documents))
     await _write_left_out(write, built, set(), {})
-    await _write_rows(write, await choose_epochs(write, built, materialiser), set())
+    chosen = await choose_epochs(write, built, materialiser)
+    await _write_rows(write, chosen, set())
+    await account_derived(write, (one.work.number for one in chosen.built))
 
 
 async def _works_of(
@@ -263,7 +268,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
         [target for target, _ in listed],
     )
     touched |= listed.intersection(rated)
-    await _add_up_ratings(write, touched)
+    await add_up_ratings(write, touched)
     await write.run_many(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
         [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
@@ -303,7 +308,7 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
     )
 
 
-async def _add_up_ratings(write: Writing, touched: set[tuple[str, str]]) -> None:
+async def add_up_ratings(write: Writing, touched: set[tuple[str, str]]) -> None:
     """What the authors say of each target; where one said several things, the latest counts."""
     await write.run_many(
         """UPDATE listing SET (stars_sum, stars_count, installs) = (

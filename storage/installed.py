@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from crdt.blob import BlobId
 from storage.part import Part
+from storage.usage import refollow
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,4 @@ class InstalledModules(Part):
                     for one in changes.put
                 ),
             )
+            await refollow(write)  # the authors of what is installed are followed

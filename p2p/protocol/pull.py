@@ -17,7 +17,7 @@ from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
-from p2p.protocol.effects import EntriesRefused, Holds, Receive
+from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants
@@ -27,7 +27,7 @@ from p2p.protocol.report import SessionReport
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
-LOCAL_CODES = ("over-quota", "quota", "deferred")  # our own limits: not the peer's fault
+LOCAL_CODES = ("over-quota",)  # our own limits: not the peer's fault
 
 
 @dataclass(slots=True)
@@ -123,8 +123,12 @@ class Pull:
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, is_urgent: bool
     ) -> Steps[None]:
         held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
-        self._looking_up -= 1
         wanted = [id for id in ids if id not in held]
+        if wanted:
+            kept_out: frozenset[bytes] = frozenset((yield KeptOut(namespace, tuple(wanted))))
+            wanted = [id for id in wanted if id not in kept_out]
+            self._report.entries_kept_out += len(kept_out)
+        self._looking_up -= 1
         if not any(of == namespace for of, _ in self.areas.claims):
             wanted = []  # our interests changed while this was under way
         queued = self._queue(namespace, wanted, is_urgent=is_urgent, is_credited=True)
@@ -181,7 +185,9 @@ class Pull:
             self._report.entries_received += len(added)
             self._report.entries_known += received.known
         self._receiving -= 1
-        self._settle(came, is_done=not refused.total(), added=added)
+        # What our own limits refused the store remembers itself, as long as there is no room.
+        is_done = all(code in LOCAL_CODES for code in +refused)
+        self._settle(came, is_done=is_done, added=added)
         self._judge(+refused)
         self._pump()
 
@@ -190,7 +196,10 @@ class Pull:
             return
         for code, count in refused.items():
             self._report.refused[code] = self._report.refused.get(code, 0) + count
-            self._strikes += 0 if code in LOCAL_CODES else count
+            if code in LOCAL_CODES:
+                self._report.entries_kept_out += count
+            else:
+                self._strikes += count
         self._outbox.notify(EntriesRefused(dict(refused)))
         if self._strikes > limits.REFUSALS_MAX:
             raise RemoteProtocolError(

@@ -108,6 +108,9 @@ def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
+            "DROP VIEW entry_size; DROP VIEW derived_size; DROP INDEX entry_by_capability;"
+            "DROP TABLE usage; DROP TABLE source; DROP TABLE origin; DROP TABLE derived;"
+            "DROP TABLE followed; DROP TABLE kept_out; DROP TABLE area_quota;"
             "DROP TABLE petname;"
             "DROP INDEX document_epochs;"
             "DROP INDEX document_open_epochs;"

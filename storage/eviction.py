@@ -1,0 +1,157 @@
+"""Evicting: records that go whole, with all that follows from them, and are remembered.
+
+A record goes with all its epochs, so that no earlier one has to be shown instead. Nothing goes that
+somebody who is followed has written in.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from crdt.authority import chain_of
+from crdt.capability import CapabilityCache
+from crdt.change import DocumentId
+from crdt.entry import decode_entry
+from crdt.order import ITEM_ID_BYTES, order_key
+from storage.append import add_up_ratings
+from storage.database import Reading, Writing
+from storage.documents import SAME_RECORD, same_record
+from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
+
+LOOKED_AT_MAX = 4_096  # entries of one source, in one transaction: most are its own and may go
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """What went. `entries` and `bytes` together, of so many records."""
+
+    records: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+async def evict_newest(
+    write: Writing, source: int, wanted_bytes: int, capabilities: CapabilityCache
+) -> Evicted:
+    """The newest records that `source` brought, until `wanted_bytes` are free or none is left.
+
+    Its record is one of which it brought at least half of the bytes: whoever passes on the last
+    entry of everybody's records has not thereby brought them.
+    """
+    ours = await followed(write)
+    seen: set[int] = set()
+    chosen: list[list[int]] = []
+    freed = 0
+    for (document,) in await write.rows(
+        "SELECT e.document FROM origin o JOIN entry e ON e.number = o.entry"
+        " WHERE o.source = ? ORDER BY o.entry DESC LIMIT ?",
+        (source, LOOKED_AT_MAX),
+    ):
+        if document in seen:
+            continue
+        record = await _record_of(write, document)
+        seen.update(record)
+        size = await _share(write, record, source)
+        if size is None or await _is_followed(write, record, ours, capabilities):
+            continue
+        chosen.append(record)
+        freed += size
+        if freed >= wanted_bytes:
+            break
+    documents = [document for record in chosen for document in record]
+    if not documents:
+        return Evicted()
+    entries, size = await evict(write, documents)
+    return Evicted(len(chosen), entries, size)
+
+
+async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
+    """Deletes documents and remembers their entries; gives how many entries and bytes went."""
+    numbers = (json.dumps(documents),)
+    these = "IN (SELECT value FROM json_each(?1))"
+    entries = await write.run(
+        "INSERT OR IGNORE INTO kept_out (id, author)"
+        f" SELECT substr(e.id, 1, {ITEM_ID_BYTES}), substr(d.author, 1, {AUTHOR_PREFIX_BYTES})"
+        f" FROM entry e JOIN document d ON d.number = e.document WHERE e.document {these}",
+        numbers,
+    )
+    freed = await release(write, documents)
+    rated: set[tuple[str, str]] = {
+        (target, kind)
+        for target, kind in await write.rows(
+            f"SELECT target, kind FROM rating WHERE document {these}", numbers
+        )
+    }
+    tokens = await write.rows(
+        f"SELECT DISTINCT capability FROM entry WHERE document {these}", numbers
+    )
+    await _delete_items(write, numbers)
+    for table in ("left_out", "listing", "rating", "entry"):
+        await write.run(f"DELETE FROM {table} WHERE document {these}", numbers)
+    await write.run(f"DELETE FROM document WHERE number {these}", numbers)
+    await write.run_many(
+        "DELETE FROM capability WHERE number = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM entry WHERE capability = ?1)",
+        tokens,
+    )
+    await add_up_ratings(write, rated)
+    # The index forgets them: there is nothing to show under these numbers.
+    await write.run(
+        "INSERT OR REPLACE INTO outbox (document) SELECT value FROM json_each(?1)", numbers
+    )
+    return entries, freed
+
+
+async def _delete_items(write: Writing, numbers: Sequence[object]) -> None:
+    rows = await write.rows(
+        "SELECT d.namespace, e.entry, e.id FROM json_each(?1) j JOIN document d"
+        " ON d.number = j.value JOIN entry e ON e.document = d.number",
+        numbers,
+    )
+    await write.run_many(
+        "DELETE FROM item WHERE namespace = ? AND key = ?",
+        (
+            (namespace, order_key(decode_entry(entry)) + id[:ITEM_ID_BYTES])
+            for namespace, entry, id in rows
+        ),
+    )
+
+
+async def _record_of(view: Reading, document: int) -> list[int]:
+    """All epochs of its record."""
+    row = await view.row("SELECT id FROM document WHERE number = ?", (document,))
+    assert row is not None, "its entry is here"
+    id = replace(DocumentId.decode(row[0]), epoch=0)
+    rows = await view.rows(
+        "SELECT number FROM document WHERE id = ?"
+        f" UNION SELECT d.number FROM document d WHERE {SAME_RECORD} AND d.epoch > 0",
+        (id.encode(), *same_record(id)),
+    )
+    return [number for (number,) in rows]
+
+
+async def _share(view: Reading, record: Sequence[int], source: int) -> int | None:
+    """The bytes of the record; None where most of them came from elsewhere."""
+    row = await view.row(
+        "SELECT sum(o.size), sum(iif(o.source = ?2, o.size, 0)) FROM json_each(?1) j"
+        " JOIN entry e ON e.document = j.value JOIN origin o ON o.entry = e.number",
+        (json.dumps(record), source),
+    )
+    assert row is not None, "an aggregate always gives a row"
+    size, brought = (int(value or 0) for value in row)
+    return size if 2 * brought >= size else None
+
+
+async def _is_followed(
+    view: Reading,
+    record: Sequence[int],
+    ours: frozenset[bytes],
+    capabilities: CapabilityCache,
+) -> bool:
+    """Whether somebody who is followed owns it or has written in it."""
+    rows = await view.rows(
+        "SELECT DISTINCT c.encoded FROM json_each(?1) j JOIN entry e ON e.document = j.value"
+        " JOIN capability c ON c.number = e.capability",
+        (json.dumps(record),),
+    )
+    return any(not ours.isdisjoint(chain_of(capabilities.get(one))) for (one,) in rows)
