@@ -91,6 +91,15 @@ class AuthorityAge(Struct, frozen=True):
     age_s: float | None
 
 
+class RoomState(Struct, frozen=True):
+    """The room for authors whom nobody here follows."""
+
+    strangers_bytes: int
+    strangers_bytes_max: int
+    kept_out: int
+    """Entries that were evicted or refused for want of room, as far as they are remembered."""
+
+
 class Status(Struct, frozen=True):
     version: str
     did: str
@@ -109,6 +118,7 @@ class Status(Struct, frozen=True):
     refused: int
     left_out: int
     """Changes that are held and do not count."""
+    quota: RoomState
     authority: tuple[AuthorityAge, ...]
     warnings: tuple[str, ...]
 
@@ -128,6 +138,8 @@ class Peer(Struct, frozen=True):
     entries_in: int
     entries_out: int
     refused: int
+    kept_out: int
+    """Entries that this node has no room for, as of the last comparison."""
     last_error: str
 
 
@@ -166,6 +178,8 @@ class SyncReport(Struct, frozen=True):
     entries_in: int
     entries_out: int
     refused: int
+    kept_out: int
+    """Entries that this node has no room for; they make no difference to `in_sync`."""
     duration_s: float
     in_sync: bool
 
