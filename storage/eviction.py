@@ -18,22 +18,27 @@ from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, same_record
 from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
 
-LOOKED_AT_MAX = 4_096  # entries of one source, in one transaction: most are its own and may go
-
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
-    """What went. `entries` and `bytes` together, of so many records."""
+    """What went, and how many records were looked at for it."""
 
-    records: int = 0
     entries: int = 0
     bytes: int = 0
+    looked_at: int = 0
 
 
 async def evict_newest(
-    write: Writing, source: int, wanted_bytes: int, capabilities: CapabilityCache
+    write: Writing,
+    source: int,
+    wanted_bytes: int,
+    capabilities: CapabilityCache,
+    *,
+    looks_max: int,
 ) -> Evicted:
     """The newest records that `source` brought, until `wanted_bytes` are free or none is left.
+
+    At most `looks_max` of its entries are looked at.
 
     Its record is one of which it brought at least half of the bytes: whoever passes on the last
     entry of everybody's records has not thereby brought them.
@@ -41,14 +46,15 @@ async def evict_newest(
     ours = await followed(write)
     seen: set[int] = set()
     chosen: list[list[int]] = []
-    freed = 0
+    freed = looked_at = 0
     for (document,) in await write.rows(
         "SELECT e.document FROM origin o JOIN entry e ON e.number = o.entry"
         " WHERE o.source = ? ORDER BY o.entry DESC LIMIT ?",
-        (source, LOOKED_AT_MAX),
+        (source, looks_max),
     ):
         if document in seen:
             continue
+        looked_at += 1
         record = await _record_of(write, document)
         seen.update(record)
         size = await _share(write, record, source)
@@ -59,10 +65,8 @@ async def evict_newest(
         if freed >= wanted_bytes:
             break
     documents = [document for record in chosen for document in record]
-    if not documents:
-        return Evicted()
-    entries, size = await evict(write, documents)
-    return Evicted(len(chosen), entries, size)
+    entries, size = await evict(write, documents) if documents else (0, 0)
+    return Evicted(entries, size, looked_at)
 
 
 async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ the share each is granted (`Quota.peer_bytes`), and none at all from a peer that
 docs/protocol/quotas.md tells all of it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from crdt.keys import COMMONS, AuthorKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
 from storage.database import Writing
-from storage.eviction import Evicted, evict_newest
+from storage.eviction import evict_newest
 from storage.quarantine import Refusal, add_counted
 from storage.quota import Quota, strangers_bytes
 from storage.usage import (
@@ -47,7 +48,9 @@ AUTHORITY_ENTRIES_MAX = 4_000  # of an authority log, which is judged with every
 
 EVICT_BYTES_MIN = 256 << 10  # at once: room for what comes next, too
 EVICT_PARTS = 64  # of a small budget, that is
-ROUNDS_MAX = 64  # sources that give way to one batch
+# Records looked at for one batch, to be evicted: some 0.3 s. What finds no room by then is refused,
+# and what is too much goes with the next batches.
+LOOKS_MAX = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Gate:
         self._capabilities = capabilities
         self._followed: frozenset[bytes] = frozenset()
         self._source = 0
+        self._before_bytes = 0  # of strangers, before the append
+        self._looks = LOOKS_MAX
         self._refused: list[tuple[CheckedEntry, str, bytes | None]] = []
         self._evicted: Counter[str] = Counter()
 
@@ -86,23 +91,22 @@ class Gate:
         kept = await self._within_areas(kept)
         kept = await self._within_budget(kept)
         await self._forget(kept)
+        self._before_bytes = await self._strangers_bytes()
         return kept
 
     async def enforce(self) -> bool:
         """After the append: what documents take beside their entries counts too.
 
-        Who brought too much gives way first. Gives whether anything went.
+        As before, heavier sources give way first, then these arrivals as far as they made it too
+        much; and where it was before, as when a name was removed, whoever is heaviest. Gives
+        whether anything went.
         """
-        over = await self._strangers_bytes() - self._quota.strangers_bytes
-        if over > 0:
-            over -= (await self._evict(self._source, over)).bytes
-        passed = {self._source}
-        for _ in range(ROUNDS_MAX):
-            rival = await self._heaviest(passed, spares_named=False) if over > 0 else None
-            if rival is None:
-                break
-            passed.add(rival[0])
-            over -= (await self._evict(rival[0], over)).bytes
+        now = await self._strangers_bytes()
+        over = await self._make_room(now - self._quota.strangers_bytes, 0)
+        grown = min(over, now - self._before_bytes)
+        if grown > 0:
+            over -= await self._evict(self._source, grown)
+        await self._displace(over, set(), _all, spares_named=False)
         return bool(self._evicted)
 
     def refuse(self, gone: Iterable[CheckedEntry]) -> None:
@@ -282,12 +286,12 @@ class Gate:
     ) -> int:
         """Sources give way, the heaviest first, each as much as `spare_of` its weight says."""
         least = min(EVICT_BYTES_MIN, self._quota.strangers_bytes // EVICT_PARTS)
-        for _ in range(ROUNDS_MAX):
+        while over > 0 and self._looks > 0:
             rival = await self._heaviest(passed, spares_named=spares_named)
-            if over <= 0 or rival is None or (spare := spare_of(rival[1], over)) <= 0:
+            if rival is None or (spare := spare_of(rival[1], over)) <= 0:
                 break
             passed.add(rival[0])
-            over -= (await self._evict(rival[0], min(spare, max(over, least)))).bytes
+            over -= await self._evict(rival[0], min(spare, max(over, least)))
         return over
 
     async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
@@ -315,18 +319,23 @@ class Gate:
         named = " AND (author IS NULL OR author NOT IN (SELECT author FROM followed))"
         row = await self._write.row(
             "SELECT number, strangers FROM source WHERE strangers > 0"
-            f" AND number NOT IN ({','.join('?' * len(passed))})"
+            " AND number NOT IN (SELECT value FROM json_each(?))"
             f"{named if spares_named else ''} ORDER BY strangers DESC, number DESC LIMIT 1",
-            tuple(passed),
+            (json.dumps(sorted(passed)),),
         )
         return (row[0], row[1]) if row else None
 
-    async def _evict(self, source: int, wanted_bytes: int) -> Evicted:
-        gone = await evict_newest(self._write, source, wanted_bytes, self._capabilities)
+    async def _evict(self, source: int, wanted_bytes: int) -> int:
+        """Gives how many bytes are free then."""
+        self._looks = max(self._looks, 1)
+        gone = await evict_newest(
+            self._write, source, wanted_bytes, self._capabilities, looks_max=self._looks
+        )
+        self._looks -= max(gone.looked_at, 1)
         if gone.entries:
             row = await self._write.row("SELECT key FROM source WHERE number = ?", (source,))
             self._evicted[row[0] if row else ""] += gone.entries
-        return gone
+        return gone.bytes
 
 
 def _all(weight: int, over: int) -> int:

@@ -206,9 +206,10 @@ async def _named(view: Reading) -> frozenset[bytes]:
 async def is_own(view: Reading, authors: frozenset[AuthorKey]) -> bool:
     """Whether these are known to be this node, and all that is counted is in step with it."""
     rows = await view.rows("SELECT author FROM followed WHERE is_own")
+    own = frozenset(AuthorKey(author) for (author,) in rows)
     stale = await view.row(f"SELECT 1 FROM usage d WHERE is_stranger <> {IS_STRANGER} LIMIT 1")
     is_followed = await _named(view) | authors == await followed(view)
-    return is_followed and not stale and {author for (author,) in rows} == authors
+    return is_followed and not stale and own == authors
 
 
 async def set_own(write: Writing, authors: Iterable[AuthorKey]) -> None:

@@ -167,6 +167,42 @@ async def test_whoever_is_followed_comes_back(tmp_path: Path) -> None:
         assert (await store.room()).strangers_bytes > MIB, "a stranger again, and still here"
         await bring(store, [CAROL.publishes("io.carol", named("carol"))], "honest")
         assert (await store.room()).strangers_bytes <= MIB
+        assert "io.carol" in await records(store)
+    assert_sums(tmp_path)
+
+
+async def test_a_large_author_who_is_named_no_more_gives_way_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    many = [BOB.publishes(f"io.bob.m{n}", named("bob", description=TEXT)) for n in range(400)]
+    async with opened(tmp_path) as store:
+        await store.set_petname("bob", BOB.did)
+        assert (await bring(store, many, "bob's device"))["added"] == 400
+        honest = [CAROL.publishes(f"io.carol.m{n}", named("carol")) for n in range(4)]
+        await bring(store, honest[:2], "honest")
+        await store.remove_petname("bob")
+        assert (await store.room()).strangers_bytes > 1.5 * MIB
+        assert (await bring(store, honest[2:], "honest"))["added"] == 2
+        assert (await store.room()).strangers_bytes <= MIB
+        assert {f"io.carol.m{number}" for number in range(4)} <= await records(store)
+    assert_sums(tmp_path)
+
+
+async def test_what_documents_take_beside_their_entries_counts_too(tmp_path: Path) -> None:
+    """Three times the payload lies in the lists. Mallory's own go, not what was there."""
+    bombs = [
+        stranger(n).publishes(f"io.bomb.m{n}", named("bomb", description="x" * 30_000))
+        for n in range(40)
+    ]
+    assert max(len(one.payload) for one in bombs) < 32_000
+    async with opened(tmp_path) as store:
+        honest = [CAROL.publishes(f"io.carol.m{n}", named("carol")) for n in range(4)]
+        await bring(store, honest, "honest")
+        done = await bring(store, bombs, "mallory")
+        assert done["added"] + done[OVER_QUOTA] == 40
+        assert done["added"] < 10
+        assert (await store.room()).strangers_bytes <= MIB
+        assert {f"io.carol.m{number}" for number in range(4)} <= await records(store)
     assert_sums(tmp_path)
 
 

@@ -38,7 +38,7 @@ async def test_who_takes_how_much(tmp_path: Path, config: Config) -> None:
         assert f"panspermia_kept_out {carol['kept_out']}" in metrics
         assert "entries not kept (over quota)" in room_text(answer["room"])
         assert author_row(bob)[-1] == "followed"
-        assert source_row(answer["sources"][0])[0].startswith("did:key:")
+        assert str(source_row(answer["sources"][0])[0]).startswith("did:key:")
         (refused,) = [
             one
             for one in (await alice.client.get("/api/refused")).json()["refused"]
