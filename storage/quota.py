@@ -8,7 +8,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from storage.database import Reading, Writing
 
 STRANGERS_BYTES = 1 << 30
-AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author take some 700 MB
+AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
 PEER_BYTES = 128 << 20
 PEER_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
 
