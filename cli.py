@@ -44,6 +44,7 @@ COMMANDS = {
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "List connected, discovered and refused peers."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
+    "quota": ("quota", "Show how much room others take, and who takes most."),
     "rate": ("curate", "Rate a module from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),
     "reindex": ("upkeep", "Rebuild the search index from the store."),

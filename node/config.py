@@ -33,6 +33,16 @@ HostName: TypeAlias = Annotated[
 Origin: TypeAlias = Annotated[
     str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,260}$", title="http(s)://HOST:PORT")
 ]
+Size: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB$", title="a size, as 64MiB or 1.5GiB")
+]
+AreaSize: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s=]+=[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB$",
+        title="an area and a size, as commons/*/rate=64MiB",
+    ),
+]
 Origins: TypeAlias = Mapping[str, str]
 """Setting -> "flag", the variable's name, the file's name, or "default"."""
 
@@ -73,11 +83,25 @@ class ModulesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Publish how often this author installed a module. It shows what one runs: off by default."""
 
 
+class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of others; docs/protocol/quotas.md says what gives way."""
+
+    strangers: Size = "1GiB"
+    """Of all authors together whom nobody here follows."""
+    author: Size = "768MiB"
+    """Of each of them."""
+    peer: Size = "128MiB"
+    """Of theirs that one unnamed peer brought and other unnamed peers cannot displace."""
+    areas: tuple[AreaSize, ...] = ()
+    """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiConfig = ApiConfig()
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
+    quota: QuotaConfig = QuotaConfig()
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,8 +253,15 @@ NODE: Final[Mapping[str, Meaning]] = {
         "Whoever wrote it can make the change again, after a sync.",
     ),
     "over-quota": Meaning(
-        "There is no room left, on the disk or within the quota. Nothing was changed.",
-        "Make room: panspermia gc",
+        "There is no room left, on the disk or within the quota. Nothing was changed. Of a peer's"
+        " entries: it is nobody's fault, and they are not fetched again while that is so.",
+        "Make room: panspermia gc. Follow whom you want to keep: panspermia name set NAME DID."
+        " Who takes how much: panspermia quota",
+    ),
+    "evicted": Meaning(
+        "Records of authors whom nobody here follows gave way to others: their room was full.",
+        "Follow whom you want to keep: panspermia name set NAME DID. Or give strangers more:"
+        " panspermia config set quota.strangers 2GiB",
     ),
     "newer-schema": Meaning(
         "A newer version of Panspermia wrote this home.", "Run that version, or a newer one."

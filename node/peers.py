@@ -358,6 +358,7 @@ def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Pee
         entries_in=report.entries_received,
         entries_out=report.entries_sent,
         refused=sum(report.refused.values()),
+        kept_out=report.entries_kept_out,
         last_error=last_error,
     )
 
@@ -377,6 +378,7 @@ def show_sync(
         entries_in=after.entries_received - before.entries_received,
         entries_out=after.entries_sent - before.entries_sent,
         refused=sum(after.refused.values()) - sum(before.refused.values()),
+        kept_out=after.entries_kept_out,
         duration_s=duration_s,
         in_sync=is_equal,
     )

@@ -21,6 +21,7 @@ from node.identity import Entropy, Identity, load_or_create
 from node.news import tell_news
 from node.peers import listen, open_peers
 from node.ports import Network
+from node.quotas import quota_of
 from node.refusals import take_in
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
@@ -89,7 +90,11 @@ async def open_node(
     with listening(config.p2p.listen) as listener:
         async with (
             open_store(
-                home.database, project=project, clock_us=clock_us, on_remade=on_remade
+                home.database,
+                project=project,
+                clock_us=clock_us,
+                quota=quota_of(config.quota, identity.author),
+                on_remade=on_remade,
             ) as store,
             open_search_index(home.index, store) as index,
             open_workers() as workers,

@@ -22,6 +22,7 @@ from storage.materialise import Built, Work, unjudged
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
 from storage.statements import Said, note_keys, note_statements, take_stale
+from storage.usage import account, account_derived
 
 STALE_AT_ONCE = 200  # documents judged again in one transaction, so that other writers get a turn
 NAME_KEY_CHARS_MAX = 200  # of a name, to sort by; cursors carry it
@@ -61,8 +62,9 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     """
     said = [one for one in arrivals.entries if one.statement is not None]
     changes = [one for one in arrivals.entries if one.statement is None]
+    written: dict[bytes, int] = {}
     if said:
-        await _append_statements(write, said, materialiser)
+        written = await _append_statements(write, said, materialiser)
     works = await _works_of(write, arrivals.entries, changes, materialiser)
     if said:
         works |= await _stale_works(write, works, materialiser)
@@ -75,6 +77,8 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, is_new)
+    changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
+    await account(write, arrivals.source, [*written.values(), *numbers.values()], changed)
     refusals = [*_refusals(built, arrivals), *late_refusals(chosen.late, arrivals.source)]
     await add_refusals(write, refusals, arrivals.at_us)
     return built
@@ -103,13 +107,15 @@ async def _rewrite(write: Writing, works: Sequence[Work], materialiser: Material
     namespaces = await number_namespaces(write, [work.document for work in works])
     await write_documents(write, built, namespaces)
     await write_left_out(write, built, set(), {})
-    await _write_rows(write, await choose_epochs(write, built, materialiser), set())
+    chosen = await choose_epochs(write, built, materialiser)
+    await _write_rows(write, chosen, set())
+    await account_derived(write, (one.work.number for one in chosen.built))
 
 
 async def _append_statements(
     write: Writing, said: Sequence[CheckedEntry], materialiser: Materialiser
-) -> None:
-    """Writes them and what they say; what follows from it is in `stale`, their logs too."""
+) -> dict[bytes, int]:
+    """Writes them and what they say, and gives their numbers; what follows is in `stale`."""
     documents = list(dict.fromkeys(one.document for one in said))
     works = await materialiser.works(write, documents)
     new = [Work(document, None) for document in documents if document not in works]
@@ -119,6 +125,7 @@ async def _append_statements(
     numbers = await _write_entries(write, said, works, namespaces)
     noted = [Said.of(numbers[one.id], one) for one in said]
     await note_statements(write, noted, materialiser.workers)
+    return numbers
 
 
 async def _stale_works(
@@ -251,7 +258,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
         [one.work.number for one, _ in listings],
     ):
         touched.add(tuple(row))
-    await _add_up_ratings(write, touched)
+    await add_up_ratings(write, touched)
     await write.run_many(
         "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
         [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
@@ -301,7 +308,7 @@ async def _rated(write: Writing, documents: Sequence[int | None]) -> set[Rated]:
     return {tuple(row) for row in rows}
 
 
-async def _add_up_ratings(write: Writing, touched: set[Rated]) -> None:
+async def add_up_ratings(write: Writing, touched: set[Rated]) -> None:
     """What the authors say of each target; where one said several things, the latest counts."""
     await write.run_many(
         """UPDATE listing SET (stars_sum, stars_count, installs) = (

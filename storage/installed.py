@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from crdt.blob import BlobId
 from crdt.keys import COMMONS, NamespaceKey
 from storage.part import Part
+from storage.usage import refollow
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,4 @@ class InstalledModules(Part):
                     for one in changes.put
                 ),
             )
+            await refollow(write)  # the authors of what is installed are followed

@@ -1,5 +1,7 @@
 """Petnames: what this person calls authors. One name names one author, an author may have several.
 
+Whoever has a name is followed: see `storage.usage`.
+
 They are this node's own: nothing of them is replicated, and no rebuilding makes them again.
 """
 
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 
 from storage.errors import OverQuota
 from storage.part import Part, in_bounds
+from storage.usage import refollow
 
 PETNAMES_MAX = 1_000  # more than anybody remembers; one page lists them all
 
@@ -73,9 +76,12 @@ class Petnames(Part):
                 "INSERT OR REPLACE INTO petname VALUES (?, ?, ?)",
                 (now.name, now.author, now.noted_us),
             )
+            await refollow(write)
             return before, now
 
     async def remove_petname(self, name: str) -> bool:
         """Gives whether it meant somebody."""
         async with self._database.transaction() as write:
-            return await write.run("DELETE FROM petname WHERE name = ?", (name,)) > 0
+            is_gone = await write.run("DELETE FROM petname WHERE name = ?", (name,)) > 0
+            await refollow(write)
+            return is_gone

@@ -93,6 +93,12 @@ async def add_refusals(write: Writing, refusals: Sequence[Refusal], at_us: int) 
         await _add(write, (_row(one, at_us, times) for one, times in counted.items()))
 
 
+async def add_counted(write: Writing, counted: Sequence[tuple[Refusal, int]], at_us: int) -> None:
+    """As `add_refusals`, each so many times."""
+    if counted:
+        await _add(write, (_row(one, at_us, times) for one, times in counted))
+
+
 async def _add(write: Writing, rows: Iterable[tuple[object, ...]]) -> None:
     await write.run_many(
         "INSERT INTO quarantine (at_us, source, place, code, detail, digest, size, data, times)"

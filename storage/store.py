@@ -9,7 +9,7 @@ this person calls them, and the wallet.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from crdt.change import (
 )
 from crdt.document import Editor
 from crdt.errors import CrdtError
+from crdt.keys import AuthorKey
 from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
@@ -33,9 +34,10 @@ from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys
-from storage.database import nothing, open_database
+from storage.database import Database, nothing, open_database
 from storage.documents import Materialiser
 from storage.errors import StorageError
+from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
@@ -44,7 +46,10 @@ from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
+from storage.quota import Quota, knows_areas, remember_areas
 from storage.statements import restate
+from storage.usage import is_own, measure_areas, set_own
+from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
 
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
@@ -52,6 +57,7 @@ __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # older version wrote is then made again from its entries when it is opened.
 DERIVED = 3
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
+DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
 
@@ -99,13 +105,27 @@ class Store(
     Namespaces,
     OffenderList,
     BlockedKeys,
+    Usages,
 ):
     """Made by `open_store`."""
 
-    async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
+    def __init__(
+        self,
+        database: Database,
+        clock_us: Callable[[], int],
+        materialiser: Materialiser,
+        quota: Quota,
+    ) -> None:
+        super().__init__(database, clock_us, materialiser)
+        self.quota = quota
+
+    async def receive(
+        self, entries: Sequence[SignedEntry], *, source: str, author: AuthorKey | None = None
+    ) -> Received:
         """Checks entries from outside and keeps the good ones, all in one durable transaction.
 
-        What is refused goes to quarantine with its reason, and takes nothing else with it.
+        What is refused goes to quarantine with its reason, and takes nothing else with it. `author`
+        is for whom the source has proved to speak. Raises `OverQuota` where the disk is full.
         """
         entries, blocked = self._without_blocked(entries, source)
         checked, refused = await self._check(entries, source)
@@ -115,11 +135,19 @@ class Store(
         if checked or refused:
             async with self._database.transaction() as write:
                 fresh, known = await without_known(write, checked)
-                arrivals = Arrivals(fresh, source, self._clock_us())
-                write.after_commit(partial(self._tell, arrivals))
-                if fresh:
+                gate = Gate(
+                    write, self.quota, Giver(source, author), self._materialiser.capabilities
+                )
+                arrivals = Arrivals(await gate.admit(fresh), source, self._clock_us())
+                if arrivals.entries:
                     await append(write, arrivals, self._materialiser)
+                    if await gate.enforce():
+                        gone, _ = await without_known(write, arrivals.entries)
+                        gate.refuse(gone)
+                        arrivals = replace(arrivals, entries=_without(arrivals.entries, gone))
                 await add_refusals(write, refused, arrivals.at_us)
+                refused += await gate.settle(arrivals.at_us)
+                write.after_commit(partial(self._tell, arrivals))
         return Received(tuple(one.id for one in arrivals.entries), known, tuple(refused))
 
     async def commit(
@@ -184,6 +212,19 @@ class Store(
         async with self._database.reading() as view:
             return await view.number("SELECT derived FROM store") != DERIVED
 
+    async def prepare_quota(self) -> None:
+        """Brings what is counted in step with who this node is, and with its settings."""
+        async with self._database.reading() as view:
+            is_in_step = await is_own(view, self.quota.own) and await knows_areas(
+                view, self.quota.areas
+            )
+        if is_in_step:
+            return
+        async with self._database.transaction() as write:
+            await set_own(write, self.quota.own)
+            await remember_areas(write, self.quota.areas)
+            await measure_areas(write)
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """`listener` hears of entries appended from now on; see `Appended`."""
         return self.appended.subscribe(listener)
@@ -220,6 +261,11 @@ class Store(
         return checked, [refusal for _, part in done for refusal in part]
 
 
+def _without(entries: Sequence[CheckedEntry], gone: Sequence[CheckedEntry]) -> list[CheckedEntry]:
+    ids = {one.id for one in gone}
+    return [one for one in entries if one.id not in ids]
+
+
 def _check_own(entries: Sequence[SignedEntry], capabilities: CapabilityCache) -> list[CheckedEntry]:
     return [check_entry(one, capabilities) for one in entries]
 
@@ -244,19 +290,22 @@ async def open_store(
     *,
     project: Projector,
     clock_us: Callable[[], int],
+    quota: Quota = DEFAULT,
     on_step: Callable[[str], None] = nothing,
     on_remade: Callable[[int, int], None] = _nobody,
 ) -> AsyncGenerator[Store]:
     """The store at `path`, made or migrated if need be, closed on leaving.
 
-    `project` turns documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for
-    tests that stop the process at a write. `on_remade` hears how many documents of how many were
-    made again, where another version derived them. Raises `NewerSchema` or `Corrupt`.
+    `quota` is what may be kept of others. `project` turns documents into list rows, `clock_us`
+    gives Unix microseconds; `on_step` is for tests that stop the process at a write. `on_remade`
+    hears how many documents of how many were made again, where another version derived them.
+    Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:
         async with open_database(path, on_step=on_step) as database:
-            store = Store(database, clock_us, Materialiser(project, workers))
+            store = Store(database, clock_us, Materialiser(project, workers), quota)
             await store.load_blocked()
+            await store.prepare_quota()
             if await store.is_outdated():
                 await store.rematerialise(on_remade)
             yield store

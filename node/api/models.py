@@ -12,8 +12,6 @@ from node.api.values import Argument, Value
 from node.config import Address
 from node.offenders import RefusedPeer
 from registry.listed import Module, ModuleVersion
-from registry.lockfile import Lock
-from registry.plan import Placed, Plan
 from registry.statement import Check
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -101,6 +99,15 @@ class AuthorityAge(Struct, frozen=True):
     age_s: float | None
 
 
+class RoomState(Struct, frozen=True):
+    """The room for authors whom nobody here follows."""
+
+    strangers_bytes: int
+    strangers_bytes_max: int
+    kept_out: int
+    """Entries that were evicted or refused for want of room, as far as they are remembered."""
+
+
 class Status(Struct, frozen=True):
     version: str
     did: str
@@ -119,6 +126,7 @@ class Status(Struct, frozen=True):
     refused: int
     left_out: int
     """Changes that are held and do not count."""
+    quota: RoomState
     authority: tuple[AuthorityAge, ...]
     warnings: tuple[str, ...]
 
@@ -138,6 +146,8 @@ class Peer(Struct, frozen=True):
     entries_in: int
     entries_out: int
     refused: int
+    kept_out: int
+    """Entries that this node has no room for, as of the last comparison."""
     last_error: str
 
 
@@ -178,6 +188,8 @@ class SyncReport(Struct, frozen=True):
     entries_in: int
     entries_out: int
     refused: int
+    kept_out: int
+    """Entries that this node has no room for; they make no difference to `in_sync`."""
     duration_s: float
     in_sync: bool
 
@@ -308,80 +320,6 @@ class Ratings(Struct, frozen=True):
     average: float | None
     count: int
     ratings: tuple[RatingItem, ...]
-
-
-# ── installing ───────────────────────────────────────────────────────────────────────────────────
-
-
-class Wanted(Request, frozen=True):
-    requirements: Requirements = ()
-    lock: Lock | None = None
-    namespace: Place | None = None
-    """Where to look before commons; without it what is installed stays with where it came from."""
-
-
-class InstallWanted(Wanted, frozen=True):
-    frozen: bool = False
-    """Exactly what the lock says, or nothing."""
-
-
-class PlannedPackage(Struct, frozen=True):
-    id: str
-    version: str
-    sha256: str
-    blob: str
-    size: int
-    dependencies: dict[str, str]
-    imports_new: tuple[str, ...]
-    """What this version imports and the installed one does not."""
-    cached: bool
-
-
-class Resolved(Struct, frozen=True):
-    plan: Plan
-    packages: tuple[PlannedPackage, ...]
-    warnings: tuple[str, ...]
-
-
-class InstallResult(Struct, frozen=True):
-    installed: tuple[Placed, ...]
-    removed: tuple[Placed, ...]
-    lock: Lock
-    warnings: tuple[str, ...] = ()
-
-
-class InstalledItem(Struct, frozen=True):
-    id: str
-    version: str
-    sha256: str
-    size: int
-    requested: bool
-    range: str
-    installed_at: str
-    namespace: str
-
-
-class InstalledList(Struct, frozen=True):
-    installed: tuple[InstalledItem, ...]
-
-
-class UninstallWanted(Request, frozen=True):
-    ids: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
-
-
-class Uninstalled(Struct, frozen=True):
-    removed: tuple[Placed, ...]
-
-
-class OutdatedItem(Struct, frozen=True):
-    id: str
-    current: str
-    wanted: str
-    latest: str
-
-
-class Outdated(Struct, frozen=True):
-    outdated: tuple[OutdatedItem, ...]
 
 
 class RunWanted(Request, frozen=True):

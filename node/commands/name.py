@@ -13,7 +13,10 @@ from node.text import printable, short_did
 @click.group("name", invoke_without_command=True)
 @click.pass_context
 def name_command(ctx: click.Context) -> None:
-    """Call authors by names of your own."""
+    """Call authors by names of your own.
+
+    Whoever has a name is followed: all that they published is kept here, whatever strangers bring.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)
 
@@ -35,7 +38,7 @@ def list_() -> None:
 @click.argument("author", metavar="DID")
 @click.option("--replace", is_flag=True, help="Also where NAME means somebody else so far.")
 def set_(name: str, author: str, replace: bool) -> None:
-    """Call the author DID by NAME, in this node only."""
+    """Call the author DID by NAME, in this node only, and follow them: their records are kept."""
     body = {"author": author, "replace": replace}
     answer = node().put(path_of("/api/names", name), body)
     if wants_json():
@@ -49,7 +52,7 @@ def set_(name: str, author: str, replace: bool) -> None:
 @name_command.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget NAME. What was published or installed by it stays."""
+    """Forget NAME, and follow its author no more. What was published or installed by it stays."""
     node().delete(path_of("/api/names", name))
     if wants_json():
         return print_json("name", {"name": name, "removed": True})

@@ -8,6 +8,7 @@ import click
 
 from node.client import path_of, without
 from node.commands.console import home, node, print_json, print_table, say, wants_json
+from node.commands.quota import kept_out_text
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
 from node.text import duration_text, printable, short_did, size_text
@@ -42,6 +43,8 @@ def show_known(known: Json) -> None:
     if known["peers"]:
         head = ("PEER", "ADDRESS", "STATE", "SINCE", "IN", "OUT", "REFUSED")
         print_table(head, map(peer_row, known["peers"]))
+        if kept_out := sum(peer["kept_out"] for peer in known["peers"]):
+            say(f"{kept_out_text(kept_out)}. See: panspermia quota")
     connected = {peer["address"] for peer in known["peers"]}
     for seen in known["discovered"]:
         if seen["address"] not in connected:
@@ -108,6 +111,7 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
         say(
             f"{short_did(printable(peer['did']))}: {state}, {moved}, {peer['rounds']} rounds, "
             f"{size_text(peer['bytes_in'] + peer['bytes_out'])} in {peer['duration_s']:.2f} s"
+            + (f"; {kept_out_text(peer['kept_out'])}" if peer["kept_out"] else "")
         )
     if not answer["peers"]:
         say("No peer is connected. See: panspermia peers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from node.commands.console import is_verbose, node, print_json, say, wants_json
+from node.commands.quota import room_text
 from node.failure import Json
 from node.text import duration_text, printable, size_text
 
@@ -34,6 +35,7 @@ def print_status(status: Json) -> None:
     held = ", ".join(f"{count:,} {kind}" for kind, count in sorted(records.items()) if count)
     say(f"records  {printable(held) or 'none yet'}")
     say(f"blobs    {blobs['count']:,}, {size_text(blobs['bytes'])}")
+    say(f"strangers  {room_text(status['quota'])}")
     if behind := status["index"]["behind"]:
         say(f"index    {behind:,} changes behind")
     if status.get("refused"):

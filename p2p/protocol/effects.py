@@ -57,7 +57,15 @@ class ListIds:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """Answer: those of `ids` that the store holds (or has refused for good), as a set."""
+    """Answer: those of `ids` that the store holds, as a set."""
+
+    namespace: NamespaceKey
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """Answer: those of `ids`, which are not held, that the store has no room for, as a set."""
 
     namespace: NamespaceKey
     ids: tuple[bytes, ...]
@@ -169,7 +177,7 @@ class ReadChunk:
 
 
 Question: TypeAlias = (
-    Summarise | Split | ListIds | Holds | FindEntries | Receive
+    Summarise | Split | ListIds | Holds | KeptOut | FindEntries | Receive
     | MayReadBlob | FindManifest | FindRoot | FindPage | MissingChunks | ReadChunk
     | BeginBlob | AddPage | AddChunk
 )  # fmt: skip
@@ -192,7 +200,7 @@ class PeerGreeted:
 @dataclass(frozen=True, slots=True)
 class AreaReconciled:
     """One area was compared to the end. `is_equal` is False where one side refused an entry, or
-    where something was appended meanwhile."""
+    where something was appended meanwhile; not where this node lacks only what it keeps out."""
 
     namespace: NamespaceKey
     area: Area

@@ -67,10 +67,18 @@ ANSWER_S = 60.0  # for one answer of 1 MiB: a peer slower than 17 KB/s is of no 
 RETRIES_MAX = 3
 RETRY_S = 2.0
 RECONCILE_EVERY_S = 600.0  # finds what no announcement reached
+# What is kept out is listed in every comparison: so many ids put the next one off by as long again.
+KEPT_OUT_IDS = 10_000
+RECONCILE_LATEST_S = 21_600.0
 
 # Frames that cost us work and carry nothing: pings, pongs, unknown kinds, interests, presentations.
 CONTROL_FRAMES_PER_S = 5.0
 CONTROL_FRAMES_BURST = 64.0
+
+
+def reconcile_after_s(kept_out: int) -> float:
+    """When to compare again, after a comparison with a peer that holds so much we do not keep."""
+    return min(RECONCILE_EVERY_S * (1 + kept_out // KEPT_OUT_IDS), RECONCILE_LATEST_S)
 
 
 @dataclass(slots=True)

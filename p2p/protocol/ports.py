@@ -9,7 +9,7 @@ from typing import Protocol
 from crdt.area import Area
 from crdt.blob import BlobId, Manifest
 from crdt.change import SignedEntry
-from crdt.keys import NamespaceKey
+from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import Bounds, RangeSummary
 
 
@@ -46,10 +46,15 @@ class EntryStore(Protocol):
     def holds(
         self, namespace: NamespaceKey, ids: Sequence[bytes]
     ) -> Awaitable[Collection[bytes]]: ...
+    def kept_out(
+        self, namespace: NamespaceKey, ids: Sequence[bytes]
+    ) -> Awaitable[Collection[bytes]]: ...
     def entries(
         self, namespace: NamespaceKey, ids: Sequence[bytes]
     ) -> Awaitable[Sequence[SignedEntry]]: ...
-    def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Awaitable[Received]: ...
+    def receive(
+        self, entries: Sequence[SignedEntry], *, source: str, author: AuthorKey | None = None
+    ) -> Awaitable[Received]: ...
 
 
 class BlobStore(Protocol):

@@ -21,7 +21,7 @@ from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
-from p2p.protocol.effects import EntriesRefused, Holds, Receive
+from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants
@@ -33,7 +33,7 @@ from p2p.protocol.report import SessionReport
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
 # Our own limits, and our own person's wishes: not the peer's fault.
-LOCAL_CODES = ("over-quota", "quota", "deferred", "blocked")
+LOCAL_CODES = ("over-quota", "blocked")
 
 
 @dataclass(slots=True)
@@ -150,6 +150,10 @@ class Pull:
         if self.areas.include_any(namespace):
             held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
             wanted = [id for id in ids if id not in held]
+        if wanted:
+            kept_out: frozenset[bytes] = frozenset((yield KeptOut(namespace, tuple(wanted))))
+            wanted = [id for id in wanted if id not in kept_out]
+            self._report.entries_kept_out += len(kept_out)
         self._looking_up -= 1
         if not self.areas.include_any(namespace):
             wanted = []  # our interests changed while this was under way
@@ -214,7 +218,9 @@ class Pull:
             self._report.entries_received += len(added)
             self._report.entries_known += received.known
         self._receiving -= 1
-        self._settle(came, is_done=not refused.total(), added=added)
+        # What our own limits refused the store remembers itself, as long as there is no room.
+        is_done = all(code in LOCAL_CODES for code in +refused)
+        self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
         if asked.is_on_trial:
             self._trial.give_back(len(came) - bad)
@@ -230,6 +236,8 @@ class Pull:
             return
         for code, count in refused.items():
             self._report.refused[code] = self._report.refused.get(code, 0) + count
+            if code in LOCAL_CODES:
+                self._report.entries_kept_out += count
         self._outbox.notify(EntriesRefused(dict(refused)))
         if self._strikes > limits.REFUSALS_MAX and not refused.keys() <= set(LOCAL_CODES):
             raise RemoteProtocolError(

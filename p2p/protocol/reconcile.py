@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from crdt.area import Area
 from crdt.keys import NamespaceKey
 from crdt.order import Bounds, RangeSummary, area_bounds
-from p2p.protocol.effects import Holds, ListIds, Split, Summarise
+from p2p.protocol.effects import Holds, KeptOut, ListIds, Split, Summarise
 from p2p.protocol.frames import RangeItem
 from p2p.protocol.limits import LIST_IDS_MAX, RANGE_ITEMS_MAX, RANGES_BYTES, SPLIT_PARTS
 from p2p.protocol.outbox import Steps
@@ -54,6 +54,8 @@ class Answer:
 
     items: tuple[RangeItem, ...]
     lacking: tuple[bytes, ...] = ()
+    kept_out: tuple[bytes, ...] = ()
+    """Lacking too, and not wanted: the store has no room for them."""
     offers: tuple[Offer, ...] = ()
 
 
@@ -82,6 +84,7 @@ class Reconciliation:
         listed = [range for range in theirs if isinstance(range, Enumerated)]
         held = yield from self._held([id for range in listed for id in range.ids])
         lacking = tuple(id for range in listed for id in range.ids if id not in held)
+        kept_out = yield from self._kept_out(lacking)
         offers: list[Offer] = []
         unequal: list[tuple[Bounds, RangeSummary]] = []
         for range, summary in zip(theirs, own, strict=True):
@@ -96,7 +99,12 @@ class Reconciliation:
                         unequal.append((bounds, summary))
         unequal = yield from self._merge_last(unequal)
         described = yield from self._describe(*self._fit(unequal))
-        return Answer(write_ranges(described, self.bounds), lacking, tuple(offers))
+        return Answer(
+            write_ranges(described, self.bounds),
+            tuple(id for id in lacking if id not in kept_out),
+            tuple(id for id in lacking if id in kept_out),
+            tuple(offers),
+        )
 
     def _merge_last(
         self, unequal: list[tuple[Bounds, RangeSummary]]
@@ -175,6 +183,12 @@ class Reconciliation:
             return frozenset()
         held: frozenset[bytes] = frozenset((yield Holds(self.namespace, tuple(ids))))
         return held
+
+    def _kept_out(self, lacking: tuple[bytes, ...]) -> Steps[frozenset[bytes]]:
+        if not lacking:
+            return frozenset()
+        kept_out: frozenset[bytes] = frozenset((yield KeptOut(self.namespace, lacking)))
+        return kept_out
 
 
 def _describe_part(part: Bounds, own: RangeSummary) -> Range:

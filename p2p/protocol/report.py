@@ -13,6 +13,7 @@ class SessionReport:
     entries_received: int = 0  # new to the store
     entries_known: int = 0  # sent to us although held: another peer was quicker
     entries_sent: int = 0
+    entries_kept_out: int = 0  # of the last comparison: the peer has them, we have no room for them
     entries_missing: int = 0  # announced by the peer, then not given
     refused: dict[str, int] = field(default_factory=dict[str, int])  # by the store, code -> count
     chunks_received: int = 0

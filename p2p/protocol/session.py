@@ -236,6 +236,7 @@ class Session:
             case frames.Reconcile():
                 if not self._reconciliations.take(now_s=self._outbox.now_s):
                     raise RemoteProtocolError("flood", "the peer compares again and again")
+                self.report.entries_kept_out *= self._is_syncing  # a new count with each
                 self._is_syncing = True
                 self._areas.opened(frame)
             case frames.Ranges():
@@ -314,11 +315,12 @@ class Session:
     # --- what follows ------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
-        if self.state is not State.OPEN:
-            return  # the first comparison is still to come
+        if self.state is not State.OPEN:  # the first comparison is still to come
+            return
         self._is_syncing = self._is_opener = True
         self._reconcile_s = None
         self._seen_different = self.report.areas_different
+        self.report.entries_kept_out = 0
         if self._areas.is_idle:  # else what is under way is as good
             self._areas.plan(self._areas.common)
 
@@ -348,7 +350,8 @@ class Session:
         if 0 < self._retries <= limits.RETRIES_MAX and not self.report.refused:
             self._reconcile_s = self._outbox.now_s + limits.RETRY_S
         elif self._channel.role is Role.INITIATOR:
-            self._reconcile_s = self._outbox.now_s + limits.RECONCILE_EVERY_S
+            after_s = limits.reconcile_after_s(self.report.entries_kept_out)
+            self._reconcile_s = self._outbox.now_s + after_s
 
     def _keep_time(self) -> None:
         now_s = self._outbox.now_s

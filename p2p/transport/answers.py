@@ -1,5 +1,6 @@
 """What the store says to a session's questions: one call each, and no rule of the protocol."""
 
+from crdt.keys import AuthorKey
 from p2p.protocol import effects as ask
 from p2p.protocol.ports import SyncStore
 from storage.errors import NotHeld, StorageError
@@ -10,13 +11,18 @@ AboutHeld = ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadChunk
 AboutFetch = ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunk
 
 
-async def answer(store: SyncStore, question: ask.Question, *, source: str) -> object:
-    """The answer, of the type that the question names. `source` is who the entries came from."""
+async def answer(
+    store: SyncStore, question: ask.Question, *, source: str, author: AuthorKey | None = None
+) -> object:
+    """The answer, of the type that the question names. `source` is who the entries came from,
+    `author` for whom that device speaks."""
     match question:
         case ask.Receive(entries):
-            return await store.receive(entries, source=source)
+            return await store.receive(entries, source=source, author=author)
         case ask.Holds(namespace, ids):
             return await store.holds(namespace, ids)
+        case ask.KeptOut(namespace, ids):
+            return await store.kept_out(namespace, ids)
         case ask.FindEntries(namespace, ids):
             return await store.entries(namespace, ids)
         case ask.Summarise(namespace, area, ranges):

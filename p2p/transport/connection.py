@@ -255,7 +255,9 @@ class Connection:
             await self._ask(await self._writes.get())
 
     async def _ask(self, query: Query) -> None:
-        reply = await answer(self._store, query.question, source=self.device.hex())
+        reply = await answer(
+            self._store, query.question, source=self.device.hex(), author=self.session.author
+        )
         self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _say_the_rest(self) -> None:

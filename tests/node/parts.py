@@ -23,6 +23,7 @@ from node.home import Home
 from node.identity import load_or_create
 from node.offenders import RefusedPeer
 from node.ports import Progress
+from node.quotas import quota_of
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -35,7 +36,7 @@ URL = f"http://127.0.0.1:{PORT}"
 BOB = Peer(
     did="did:key:zBob", device="did:key:zBobLaptop", address="10.0.0.7:4747", transport="tcp",
     direction="out", state="connected", connected_s=1.0, rtt_ms=2.0, rounds=1, bytes_in=1,
-    bytes_out=1, entries_in=0, entries_out=0, refused=0, last_error="",
+    bytes_out=1, entries_in=0, entries_out=0, refused=0, kept_out=0, last_error="",
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ class Wishes:
 
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         return [
-            SyncReport(peer.did, peer.address, 1, 10, 10, 0, 0, 0, 0.1, True)
+            SyncReport(peer.did, peer.address, 1, 10, 10, 0, 0, 0, 0, 0.1, True)
             for peer in self.connected
         ]
 
@@ -130,7 +131,12 @@ async def open_alice(
     identity = load_or_create(home, os.urandom)
     workers = Workers(WorkerConfig())  # its children start with the first task that needs one
     async with (
-        open_store(home.database, project=project, clock_us=clock) as store,
+        open_store(
+            home.database,
+            project=project,
+            clock_us=clock,
+            quota=quota_of(config.quota, identity.author),
+        ) as store,
         open_search_index(home.index, store) as index,
     ):
         network.alice = store

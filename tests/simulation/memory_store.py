@@ -9,7 +9,7 @@ from itertools import accumulate
 from crdt.area import Area
 from crdt.blob import BlobId, BlobRoot, Manifest, chunks_of, manifest_of, parse_root
 from crdt.change import SignedEntry
-from crdt.keys import NamespaceKey
+from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import (
     ITEM_ID_BYTES,
     LANES,
@@ -58,9 +58,13 @@ class _Blob:
 
 
 class MemoryStore:
-    """Obeys `p2p.protocol.ports.SyncStore`. `refuses` names ids that it refuses to take."""
+    """Obeys `p2p.protocol.ports.SyncStore`.
 
-    def __init__(self, refuses: Collection[bytes] = ()) -> None:
+    `refuses` names ids that it refuses to take, `keeps_out` those that it has no room for.
+    """
+
+    def __init__(self, refuses: Collection[bytes] = (), keeps_out: Collection[bytes] = ()) -> None:
+        self.keeps_out = keeps_out
         self.held: dict[NamespaceKey, dict[bytes, SignedEntry]] = {}
         self.refuses = refuses
         self.refuses_with = "bad-signature"
@@ -123,12 +127,18 @@ class MemoryStore:
         held = self.held.get(namespace, {})
         return {id for id in ids if id in held}
 
+    async def kept_out(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> set[bytes]:
+        self.questions += 1
+        return {id for id in ids if id in self.keeps_out}
+
     async def entries(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> list[SignedEntry]:
         self.questions += 1
         held = self.held.get(namespace, {})
         return [held[id] for id in ids if id in held]
 
-    async def receive(self, entries: Sequence[SignedEntry], *, source: str) -> Received:
+    async def receive(
+        self, entries: Sequence[SignedEntry], *, source: str, author: AuthorKey | None = None
+    ) -> Received:
         good = [signed for signed in entries if signed.id[:ITEM_ID_BYTES] not in self.refuses]
         added = self.add(good)
         self._tell(good, added, source)

@@ -16,6 +16,7 @@ from node.api.models import (
     Status,
 )
 from node.api.problems import ProblemError
+from node.quotas import room_state
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.store import Counts
@@ -56,6 +57,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         index=IndexState(await node.index.behind()),
         refused=counts.refused,
         left_out=counts.left_out,
+        quota=await room_state(node.store),
         # Communal: there is no authority whose age could matter.
         authority=(AuthorityAge(encode_did_key(COMMONS), None),),
         warnings=tuple(_warnings(node, counts, len(peers))),
@@ -78,6 +80,7 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
 async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
     """Counts for Prometheus."""
     counts = await node.store.counts()
+    room = await node.store.room()
     peers = node.network.peers()
     values: dict[str, float] = {
         "uptime_seconds": round(node.clock_s() - node.started_s, 3),
@@ -88,6 +91,8 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "blob_bytes": counts.blob_bytes,
         "refused_total": counts.refused,
         "left_out": counts.left_out,
+        "strangers_bytes": room.strangers_bytes,
+        "kept_out": room.kept_out,
         "index_behind": await node.index.behind(),
         "received_bytes": sum(one.bytes_in for one in peers),
         "sent_bytes": sum(one.bytes_out for one in peers),

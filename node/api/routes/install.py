@@ -9,22 +9,20 @@ from starlette.responses import Response
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, reads, writes
-from node.api.models import (
+from node.api.install_models import (
     InstalledItem,
     InstalledList,
     InstallResult,
     InstallWanted,
-    NoQuery,
     Outdated,
     OutdatedItem,
     PlannedPackage,
     Resolved,
-    RunResult,
-    RunWanted,
     Uninstalled,
     UninstallWanted,
     Wanted,
 )
+from node.api.models import NoQuery, RunResult, RunWanted
 from node.api.problems import ENCODER, ProblemError
 from node.api.story import NDJSON, Story, TellLine, Work
 from node.api.values import given, shown

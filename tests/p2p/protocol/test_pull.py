@@ -7,7 +7,7 @@ from crdt.change import SignedEntry
 from crdt.entry import encode_entry
 from crdt.keys import COMMONS
 from p2p.protocol import limits
-from p2p.protocol.effects import EntriesRefused, Receive
+from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.frames import Credit, Entries, Frame, Have, SentEntry, Want
 from p2p.protocol.limits import HAVE_IDS_MAX, WANT_IDS_MAX, WANTS_OUTSTANDING_MAX
 from p2p.protocol.serve import pack_entries
@@ -77,7 +77,8 @@ def test_a_slow_store_slows_the_peer() -> None:
     line.sent.clear()
     for announced in haves(many):
         line.say(announced)
-        line.answer_next()
+        assert isinstance(line.answer_next(), Holds)
+        assert isinstance(line.answer_next(), KeptOut)
     asked = wants(line.sent)
     assert wants(line.say(given(asked[0], many))) == []
     assert isinstance(line.answer_next(), Receive)

@@ -114,6 +114,29 @@ def test_an_entry_that_is_refused_is_no_reason_to_compare_again() -> None:
     assert talk.alice.session.report.refused == {"bad-signature": 1}
 
 
+def test_what_is_kept_out_is_not_asked_for_and_the_areas_count_as_equal() -> None:
+    """Alice has no room for some of what Bob holds; he still gets all that he lacks."""
+    talk = Talk(POOL[40:60], POOL[:50])
+    talk.alice.store.keeps_out = {one.id[:16] for one in POOL[:30]}
+    talk.settle().wait(limits.RETRY_S).wait(limits.RETRY_S)
+    report = talk.alice.session.report
+    assert talk.alice.store.ids_held() == {one.id[:16] for one in POOL[30:60]}
+    assert talk.bob.store.ids_held() == {one.id[:16] for one in POOL[:60]}
+    assert len(talk.alice.frames(Reconcile)) == 2
+    assert (report.entries_kept_out, report.areas_different, report.refused) == (30, 0, {})
+    talk.do(talk.alice, talk.alice.session.reconcile(now_s=0.0))
+    talk.settle()
+    assert (report.entries_kept_out, report.entries_received) == (30, 10)
+
+
+def test_who_keeps_much_out_compares_less_often() -> None:
+    """KEPT_OUT_IDS put it off by RECONCILE_EVERY_S, up to RECONCILE_LATEST_S."""
+    every_s, ids = limits.RECONCILE_EVERY_S, limits.KEPT_OUT_IDS
+    assert limits.reconcile_after_s(0) == limits.reconcile_after_s(ids - 1) == every_s
+    assert limits.reconcile_after_s(2 * ids) == 3 * every_s
+    assert limits.reconcile_after_s(1_000_000) == limits.RECONCILE_LATEST_S
+
+
 def test_compared_once_more_when_somebody_asks() -> None:
     talk = Talk().settle()
     talk.bob.store.add(POOL[:3])

@@ -1,0 +1,80 @@
+"""What the API takes and gives about installing."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from node.api.models import Name, Place, Request, Requirements
+from registry.lockfile import Lock
+from registry.plan import Placed, Plan
+
+
+class Wanted(Request, frozen=True):
+    requirements: Requirements = ()
+    lock: Lock | None = None
+    namespace: Place | None = None
+    """Where to look before commons; without it what is installed stays with where it came from."""
+
+
+class InstallWanted(Wanted, frozen=True):
+    frozen: bool = False
+    """Exactly what the lock says, or nothing."""
+
+
+class PlannedPackage(Struct, frozen=True):
+    id: str
+    version: str
+    sha256: str
+    blob: str
+    size: int
+    dependencies: dict[str, str]
+    imports_new: tuple[str, ...]
+    """What this version imports and the installed one does not."""
+    cached: bool
+
+
+class Resolved(Struct, frozen=True):
+    plan: Plan
+    packages: tuple[PlannedPackage, ...]
+    warnings: tuple[str, ...]
+
+
+class InstallResult(Struct, frozen=True):
+    installed: tuple[Placed, ...]
+    removed: tuple[Placed, ...]
+    lock: Lock
+    warnings: tuple[str, ...] = ()
+
+
+class InstalledItem(Struct, frozen=True):
+    id: str
+    version: str
+    sha256: str
+    size: int
+    requested: bool
+    range: str
+    installed_at: str
+    namespace: str
+
+
+class InstalledList(Struct, frozen=True):
+    installed: tuple[InstalledItem, ...]
+
+
+class UninstallWanted(Request, frozen=True):
+    ids: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
+
+
+class Uninstalled(Struct, frozen=True):
+    removed: tuple[Placed, ...]
+
+
+class OutdatedItem(Struct, frozen=True):
+    id: str
+    current: str
+    wanted: str
+    latest: str
+
+
+class Outdated(Struct, frozen=True):
+    outdated: tuple[OutdatedItem, ...]

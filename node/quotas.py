@@ -1,0 +1,129 @@
+"""Quotas as people write them in `[quota]`, and how full they are as people read it.
+
+strangers = "1GiB"                            of all whom nobody here follows, together
+areas = ["commons/*/rate=64MiB"]              NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, * is any
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from crdt.did import decode_did_key, encode_did_key
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS, AuthorKey
+from crdt.path import CLASSES
+from node.api.models import RoomState
+from node.config import QuotaConfig
+from node.errors import BadSetting
+from node.refusals import who
+from storage.quota import AreaQuota, Quota
+from storage.store import Store
+
+UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+ANY: Final = "*"
+PARTS_MAX: Final = 5
+BEFORE: Final = "before this was noted"
+"""Who brought what a home held when its node began to count."""
+
+
+class AuthorRoom(Struct, frozen=True):
+    author: str
+    bytes: int
+    entries: int
+    followed: bool
+    kept_out: int
+
+
+class SourceRoom(Struct, frozen=True):
+    source: str
+    author: str | None
+    """For whom the source has proved to speak."""
+    bytes: int
+    strangers_bytes: int
+
+
+class AreaRoom(Struct, frozen=True):
+    area: str
+    bytes: int
+    bytes_max: int
+
+
+class Room(Struct, frozen=True):
+    """Who takes how much; the first of each."""
+
+    room: RoomState
+    author_bytes_max: int
+    peer_bytes_max: int
+    authors: tuple[AuthorRoom, ...]
+    sources: tuple[SourceRoom, ...]
+    areas: tuple[AreaRoom, ...]
+
+
+def size_of(text: str) -> int:
+    """`1.5GiB` in bytes; the configuration has checked its shape."""
+    number = text.rstrip("BKMGTi ")
+    return int(float(number) * UNITS[text.removeprefix(number).strip()])
+
+
+def quota_of(config: QuotaConfig, own: AuthorKey) -> Quota:
+    """For the store of this author's node. Raises `BadSetting`."""
+    return Quota(
+        strangers_bytes=size_of(config.strangers),
+        author_bytes=size_of(config.author),
+        peer_bytes=size_of(config.peer),
+        areas=tuple({text: area_of(text) for text in config.areas}.values()),
+        own=frozenset({own}),
+    )
+
+
+def area_of(text: str) -> AreaQuota:
+    """Raises `BadSetting` that says which part is wrong."""
+    path, _, size = text.rpartition("=")
+    parts = path.split("/", PARTS_MAX - 1)
+    namespace, author, cls, kind, record = (
+        None if part == ANY else part for part in (*parts, *[ANY] * (PARTS_MAX - len(parts)))
+    )
+    if namespace != "commons":
+        raise BadSetting(f"quota.areas: {text!r} begins with no namespace known here: commons")
+    if cls not in (None, *CLASSES):
+        raise BadSetting(f"quota.areas: {text!r} names no class; there are {', '.join(CLASSES)}")
+    try:
+        key = None if author is None else AuthorKey(decode_did_key(author))
+    except CrdtError as error:
+        raise BadSetting(f"quota.areas: {text!r} names no author: {error.detail}") from error
+    return AreaQuota(
+        text, size_of(size), COMMONS, key, cls, kind, None if record is None else record.encode()
+    )
+
+
+async def room_state(store: Store) -> RoomState:
+    """For the status."""
+    room = await store.room()
+    return RoomState(room.strangers_bytes, store.quota.strangers_bytes, room.kept_out)
+
+
+async def show_room(store: Store, limit: int) -> Room:
+    """Who takes most."""
+    return Room(
+        room=await room_state(store),
+        author_bytes_max=store.quota.author_bytes,
+        peer_bytes_max=store.quota.share_bytes,
+        authors=tuple(
+            AuthorRoom(
+                encode_did_key(one.author), one.bytes, one.entries, one.is_followed, one.kept_out
+            )
+            for one in await store.usage_of_authors(limit)
+        ),
+        sources=tuple(
+            SourceRoom(
+                who(one.key) or BEFORE,
+                encode_did_key(one.author) if one.author else None,
+                one.bytes,
+                one.strangers_bytes,
+            )
+            for one in await store.usage_of_sources(limit)
+        ),
+        areas=tuple(
+            AreaRoom(one.name, one.bytes, one.limit_bytes) for one in await store.usage_of_areas()
+        ),
+    )

@@ -1,0 +1,160 @@
+"""A node with little room for strangers, a peer full of free keys, and one that is followed."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from crdt.change import SignedEntry, Signer, device_capabilities
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from crdt.order import ITEM_ID_BYTES
+from node.commands.nodes import LocalNode, wait_for
+from node.home import Home
+from node.wiring import clock_us
+from p2p.protocol import frames
+from p2p.protocol.limits import WANT_IDS_MAX
+from registry.listings import project
+from storage.store import open_store
+from tests.e2e.mallory import Mallory
+from tests.e2e.story import (
+    ARRIVE_S,
+    Shell,
+    StartNode,
+    answering,
+    make_module,
+    wait_for_modules,
+)
+from tests.storage.people import Person, named
+
+ROOM_BYTES = 2 << 20
+FREE_KEYS = 2_000
+
+
+def somebody() -> Person:
+    """An author whom nobody knows: it costs nothing to be one."""
+    root, device = (SigningKey(os.urandom(32)) for _ in range(2))
+    capabilities = device_capabilities(root, DeviceKey(device.public))
+    return Person(root, Signer(device, AuthorKey(root.public), capabilities))
+
+
+def flood(people: Sequence[Person]) -> list[SignedEntry]:
+    say = named("flood", description="words " * 50)
+    return [one.publishes(f"io.flood.m{number}", say) for number, one in enumerate(people)]
+
+
+async def fill(home: Path, entries: Sequence[SignedEntry]) -> None:
+    """Before its node starts: it has room for all of this."""
+    async with open_store(Home(home).database, project=project, clock_us=clock_us) as store:
+        for at in range(0, len(entries), 500):
+            await store.receive(entries[at : at + 500], source="somewhere")
+
+
+def disk_bytes(node: LocalNode) -> int:
+    """Of the database: pages that are in use."""
+    with closing(sqlite3.connect(Home(node.home).database, timeout=30)) as database:
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        (free,) = database.execute("PRAGMA freelist_count").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * size)
+
+
+def little_room(folder: Path) -> None:
+    home = folder / "alice"
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text('[quota]\nstrangers = "2MiB"\npeer = "256KiB"\n')
+
+
+def test_a_peer_full_of_free_keys_fills_nobodys_disk(
+    tmp_path: Path, node: StartNode, shell: Shell
+) -> None:
+    little_room(tmp_path)
+    people = [somebody() for _ in range(FREE_KEYS)]
+    entries = flood(people)
+    (tmp_path / "carol").mkdir()
+    asyncio.run(fill(tmp_path / "carol", entries))
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    assert shell(alice, "name", "set", "bob", bob.did).code == 0
+    before = disk_bytes(alice)
+    carol = node("carol", peers=(alice,))
+
+    def kept_out() -> int | None:
+        status = alice.client.get("/api/status")
+        is_all = status["entries"] + status["quota"]["kept_out"] >= FREE_KEYS
+        return int(status["quota"]["kept_out"]) if is_all else None
+
+    out = wait_for("Alice to have dealt with all of them", ARRIVE_S, kept_out)
+    status = alice.client.get("/api/status")
+    assert status["quota"]["strangers_bytes"] <= status["quota"]["strangers_bytes_max"]
+    assert status["quota"]["strangers_bytes_max"] == ROOM_BYTES
+    assert out > FREE_KEYS // 2
+    assert disk_bytes(alice) - before < 1.25 * ROOM_BYTES
+
+    # Nothing of it comes again, and nobody looks broken.
+    for _ in range(3):
+        (report,) = [
+            one
+            for one in alice.client.post("/api/sync", {"timeout_s": 20})["peers"]
+            if one["did"] == carol.did
+        ]
+        assert (report["entries_in"], report["refused"]) == (0, 0)
+        assert (report["in_sync"], report["kept_out"]) == (True, out)
+    page = shell(alice, "refused", "--limit", "1000").answer["refused"]
+    (row,) = [one for one in page if one["code"] == "over-quota"]
+    assert row["source"] == carol.client.get("/api/status")["device"]
+    told = shell(alice, "quota").answer
+    assert told["room"]["kept_out"] == out
+    assert told["sources"][0]["author"] == carol.did
+
+    # Whom she follows is kept, through whomever it comes, and one of the crowd whom she names.
+    ids = [f"io.test.m{number}" for number in range(5)]
+    for id in ids:
+        made = make_module(tmp_path / id, id, "1.0.0", answering(1))
+        assert shell(bob, "publish", str(made)).code == 0
+    wait_for_modules(alice, [f"{bob.did}/{id}" for id in ids])
+    held = alice.client.get("/api/status")["entries"]
+    authors = {one["author"] for one in alice.client.get("/api/quota", {"limit": 1000})["authors"]}
+    missing = next(one for one in people if one.did not in authors)
+    assert shell(alice, "name", "set", "late", missing.did).code == 0
+    alice.client.post("/api/sync", {"timeout_s": 20})
+    assert alice.client.get("/api/status")["entries"] == held + 1
+
+
+def test_whoever_floods_with_free_keys_is_heard_and_gives_way(
+    tmp_path: Path, node: StartNode, shell: Shell
+) -> None:
+    little_room(tmp_path)
+    alice, bob = node("alice"), node("bob")
+    ids = [f"io.test.m{number}" for number in range(4)]
+    for id in ids:
+        made = make_module(tmp_path / id, id, "1.0.0", answering(1))
+        assert shell(bob, "publish", str(made)).code == 0
+    entries = flood([somebody() for _ in range(FREE_KEYS)])
+
+    async def attack() -> None:
+        async with Mallory().meets(str(alice.ready["p2p"])) as call:
+            for at in range(0, len(entries), WANT_IDS_MAX):
+                await call.offers(entries[at : at + WANT_IDS_MAX])
+
+    async def offer_again() -> None:
+        """The newest were refused: nobody asks for them."""
+        ids = b"".join(one.id[:ITEM_ID_BYTES] for one in entries[-WANT_IDS_MAX:])
+        async with Mallory().meets(str(alice.ready["p2p"])) as call:
+            await call.say(frames.Have(COMMONS, ids, False))
+            heard = await call.hear_until(frames.Want, frames.Credit)
+            assert isinstance(heard, frames.Credit)
+
+    asyncio.run(attack())
+    asyncio.run(offer_again())
+    status = alice.client.get("/api/status")
+    assert status["quota"]["strangers_bytes"] <= ROOM_BYTES
+    assert status["quota"]["kept_out"] + status["entries"] == FREE_KEYS
+    # Bob is a stranger too, and brought little: the flood makes room for him.
+    assert shell(alice, "connect", str(bob.ready["p2p"])).code == 0
+    wait_for_modules(alice, [f"{bob.did}/{id}" for id in ids])
+    codes = {one["code"] for one in shell(alice, "refused").answer["refused"]}
+    assert {"over-quota", "evicted"} <= codes
