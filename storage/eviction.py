@@ -57,11 +57,7 @@ async def evict_newest(
         record = await _record_of(write, document)
         seen.update(record)
         size = await _share(write, record, source)
-        if (
-            size is None
-            or await _has_bearing(write, record)
-            or await _is_followed(write, record, ours, capabilities)
-        ):
+        if size is None or await _stays(write, record, ours, capabilities):
             continue
         chosen.append(record)
         freed += size
