@@ -7,6 +7,7 @@ import msgspec
 
 from crdt.change import DocumentId
 from registry import module, ratings
+from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
 
@@ -16,10 +17,12 @@ KINDS = {module.KIND: WORD}
 
 
 def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
-    """The row of one document; None for kinds that are not listed.
+    """The row of one document; None for kinds that are not listed, and for what was deleted.
 
     Raises `MalformedRecord` where the document is not what its kind promises.
     """
+    if is_deleted(value):
+        return None
     match document.cls, document.kind:
         case module.CLASS, module.KIND:
             return _module(document, value)

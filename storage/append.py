@@ -230,6 +230,11 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     for table in ("listing", "rating"):
         await write.run_many(f"DELETE FROM {table} WHERE document = ?", ((n,) for n in old))
     listings = [(one, one.projection) for one in built if isinstance(one.projection, Listing)]
+    # What a document named before is kept while it could come back.
+    await write.run_many(
+        "DELETE FROM blob_use WHERE document = ?",
+        ((one.work.number,) for one, _ in listings if not one.left_out),
+    )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
     await write.run_many(

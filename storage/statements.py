@@ -26,6 +26,7 @@ from crdt.statement import (
     EVERYTHING,
     FRONTIER_BYTES_MAX,
     Checkpoint,
+    Drop,
     Frontier,
     Heads,
     Heartbeat,
@@ -256,7 +257,14 @@ def hashes(joined: bytes) -> tuple[bytes, ...]:
 
 
 def _frontier_of(statement: Statement) -> Frontier | None:
-    return statement.frontier if isinstance(statement, Revoke | Checkpoint) else None
+    """Which documents it names, up to which heads."""
+    match statement:
+        case Revoke(frontier=frontier) | Checkpoint(frontier=frontier):
+            return frontier
+        case Drop(document, heads):
+            return Frontier({document: heads})
+        case _:
+            return None
 
 
 def _statement_row(said: Said) -> tuple[object, ...]:

@@ -36,6 +36,7 @@ from storage.blobs import Blobs
 from storage.blocked import BlockedKeys
 from storage.database import Database, nothing, open_database
 from storage.documents import Materialiser
+from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
@@ -94,6 +95,7 @@ class Counts:
 
 class Store(
     Authorities,
+    Dropping,
     Items,
     Listings,
     Blobs,

@@ -29,7 +29,7 @@ from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
 from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.preflight import read_change
-from crdt.statement import Checkpoint, Frontier, Heartbeat, Revoke, Unrevoke, encode_frontier
+from crdt.statement import Checkpoint, Drop, Frontier, Heartbeat, Revoke, Unrevoke, encode_frontier
 from storage.errors import NotHeld, StorageError
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, Person, named, project
@@ -415,6 +415,38 @@ async def test_what_concerns_many_documents_goes_on_after_the_transaction(store:
     assert await names(store) == [""] * count
 
 
+async def test_bytes_go_only_where_the_root_says_so(store: Store) -> None:
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    await store.commit(DICE, named("dice"), ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    assert (await store.drop()).documents == 0
+    bobs_log = log_of(COMMONS, AuthorKey(BOB.root.public), AUTHORITY)
+    bobs_right = encode_capability(Capability(WRITE, COMMONS, BOB.root.public))
+    bob = Signer(BOB.root, AuthorKey(BOB.root.public), {AUTHORITY: bobs_right})
+    await store.declare(Drop(CLOCK.encode(), state.heads), bobs_log, bob)
+    assert (await store.drop()).documents == 0, "it is not bob's to drop"
+    entries = await everything(store)
+    await store.declare(Drop(CLOCK.encode(), state.heads), LOG, ROOT)
+    dropped = await store.drop()
+    assert (dropped.documents, dropped.entries) == (1, 1)
+    assert dropped.bytes > 0
+    assert await store.read(CLOCK) is None
+    assert await names(store) == ["dice"]
+    gone = [one.id[:16] for one in entries if one.entry.path[2] == CLOCK.record]
+    assert await store.kept_out(COMMONS, gone) == set(gone), "no peer brings it back"
+
+
+async def test_what_somebody_went_on_with_stays(store: Store) -> None:
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    await store.commit(CLOCK, put("more", 1), ALICE.signer)
+    await store.declare(Drop(CLOCK.encode(), state.heads), LOG, ROOT)
+    assert (await store.drop()).documents == 0
+    assert await head(store) == {"name": "clock", "more": 1}
+
+
 async def test_all_that_is_derived_of_statements_can_be_made_again(tmp_path: Path) -> None:
 
     path = tmp_path / "p.db"
@@ -444,3 +476,18 @@ async def test_a_statement_that_came_twice_under_one_number_counts_twice(store: 
         signed = sign_statement(Revoke(key), LOG, seq=1, signer=ROOT, prev=None, timestamp=1)
         assert (await store.receive([signed], source="peer")).refused == ()
     assert await head(store) == {"name": "clock"}
+
+
+async def test_the_blobs_of_what_may_come_back_are_kept(store: Store) -> None:
+    """A collection between a revocation and its end loses nothing."""
+    blob = await store.put_blob(b"wasm")
+    naming = put("blob", blob.hex())
+    await store.commit(CLOCK, naming, ALICE.signer)
+    revoked = await store.declare(Revoke(LAPTOP), LOG, ROOT)
+    await store.gc(grace_us=-1)
+    assert await store.has_blob(blob)
+    await store.declare(Unrevoke(revoked.signed.entry.payload_digest), LOG, ROOT)
+    other = await store.put_blob(b"another")
+    await store.commit(CLOCK, put("blob", other.hex()), ALICE.signer)
+    await store.gc(grace_us=-1)
+    assert (await store.has_blob(blob), await store.has_blob(other)) == (False, True)

@@ -1,0 +1,77 @@
+"""Bytes that may go: documents of which a root-signed statement says so, up to its frontier.
+
+Whoever may say it is the owner of the subspace, and in an owned namespace its key as well. A
+document of which anything is held beyond the frontier stays whole: somebody went on with it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from crdt.change import DocumentId
+from crdt.held import Held
+from storage.database import Reading
+from storage.documents import Documents
+from storage.eviction import evict
+from storage.statements import hashes
+
+DOCUMENTS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What went."""
+
+    documents: int
+    entries: int
+    bytes: int
+
+
+class Dropping(Documents):
+    async def drop(self) -> Dropped:
+        """Deletes what may go. It is remembered, so that no peer brings it back."""
+        documents = entries = size = 0
+        async with self._database.reading() as view:
+            wanted = sorted((await _dropped(view)).items())
+        for at in range(0, len(wanted), DOCUMENTS_AT_ONCE):
+            part = dict(wanted[at : at + DOCUMENTS_AT_ONCE])
+            async with self._database.transaction() as write:
+                works = await self._materialiser.works(write, list(part))
+                going = [
+                    work.number
+                    for document, work in works.items()
+                    if work.number is not None and _is_whole(work.held, part[document])
+                ]
+                gone, freed = await evict(write, going) if going else (0, 0)
+            documents, entries, size = documents + len(going), entries + gone, size + freed
+        return Dropped(documents, entries, size)
+
+
+async def _dropped(view: Reading) -> dict[DocumentId, frozenset[bytes]]:
+    """The documents held that may be dropped, and the heads up to which."""
+    rows = await view.rows(
+        "SELECT f.document, f.heads FROM statement s JOIN frontier f ON f.statement = s.entry"
+        " JOIN document d ON d.id = f.document AND d.namespace = s.namespace"
+        " JOIN namespace n ON n.number = s.namespace"
+        " WHERE s.type = 'drop' AND s.stands AND d.class NOT IN ('_auth', '_ck')"
+        " AND s.issuer IN (d.author, n.key)"
+    )
+    found: dict[DocumentId, frozenset[bytes]] = {}
+    for document, heads in rows:
+        id = DocumentId.decode(document)
+        found[id] = found.get(id, frozenset()) | frozenset(hashes(heads))
+    return found
+
+
+def _is_whole(held: Mapping[bytes, Held], heads: Collection[bytes]) -> bool:
+    """Whether nothing of the document lies beyond these heads."""
+    parents: dict[bytes, set[bytes]] = {}
+    for one in held.values():
+        parents.setdefault(one.change, set()).update(one.dependencies)
+    under: set[bytes] = set()
+    todo = [head for head in heads if head in parents]
+    while todo:
+        change = todo.pop()
+        if change not in under:
+            under.add(change)
+            todo += [parent for parent in parents[change] if parent in parents]
+    return len(under) == len(parents)
