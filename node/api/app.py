@@ -24,9 +24,11 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     blobs,
+    devices,
     health,
     identity,
     install,
+    invites,
     modules,
     names,
     namespaces,
@@ -46,6 +48,8 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
     *namespaces.ENDPOINTS,
+    *invites.ENDPOINTS,
+    *devices.ENDPOINTS,
     *peers.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
