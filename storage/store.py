@@ -35,6 +35,7 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys
 from storage.database import Database, nothing, open_database
+from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
 from storage.errors import StorageError
@@ -108,6 +109,7 @@ class Store(
     OffenderList,
     BlockedKeys,
     Usages,
+    Devices,
 ):
     """Made by `open_store`."""
 

@@ -17,6 +17,8 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
+from node.services.devices import ends_of_this_device
+from node.services.signers import REMOVED
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.store import Counts
@@ -60,7 +62,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         quota=await room_state(node.store),
         # Communal: there is no authority whose age could matter.
         authority=(AuthorityAge(encode_did_key(COMMONS), None),),
-        warnings=tuple(_warnings(node, counts, len(peers))),
+        warnings=(*_warnings(node, counts, len(peers)), *await _ended(node)),
     )
 
 
@@ -75,6 +77,19 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
             f"{counts.left_out} changes are held but do not count; see `panspermia refused`"
         )
     return warnings
+
+
+async def _ended(node: Node) -> list[str]:
+    """Where this device may not write or read any more."""
+    ended = await ends_of_this_device(node.store, node.identity)
+    if COMMONS in ended:
+        return [REMOVED]
+    names = {one.namespace: one.name for one in await node.store.joined()}
+    return [
+        "this device was revoked in the namespace"
+        f" {names.get(one) or encode_did_key(one)}; see `panspermia device list`"
+        for one in ended
+    ]
 
 
 async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
