@@ -35,6 +35,7 @@ from storage.blobs import Blobs
 from storage.database import nothing, open_database
 from storage.documents import Materialiser
 from storage.errors import StorageError
+from storage.explaining import Explaining
 from storage.installed import InstalledModules
 from storage.items import Items
 from storage.listing import Projector
@@ -86,6 +87,7 @@ class Counts:
 
 class Store(
     Authorities,
+    Explaining,
     Items,
     Listings,
     Blobs,
