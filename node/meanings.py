@@ -166,6 +166,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "A file is too large, no text, or outside of the module's folder.", "The detail names it."
     ),
     "no-manifest": Meaning("There is no gen.toml.", "Name the folder that holds one."),
+    "bad-area": Meaning(
+        "That is no area.", "Write WHOSE/class/kind/record@FROM..UNTIL; the detail says more."
+    ),
+    "bad-date": Meaning("That is no date.", "Write it as 2027-01-01 or 2027-01-01T12:00Z."),
     "unknown-namespace": Meaning(
         "No namespace of that name is joined here.",
         "`panspermia namespace list` shows those that are, `namespace join` joins another.",
