@@ -10,7 +10,7 @@ from crdt.capability import WRITE, Capability, decode_capability
 from crdt.change import DocumentId
 from crdt.envelope import STATEMENT, open_envelope
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
-from crdt.statement import Heads, Statement, decode_statement
+from crdt.statement import Heads, Revoke, Statement, decode_statement
 from storage.authority import cuts_of, place_of
 from storage.database import Reading, Row
 from storage.documents import SAME_RECORD, Documents, load_raws, same_record, signed_us
@@ -93,12 +93,19 @@ class Explaining(Documents):
         Not what was only given: the wallet has that.
         """
         root = document.subspace if is_communal(document.namespace) else document.namespace
+        known = await self.rights_through(root)
+        return await self._materialiser.workers.run(_reaching, known, document)
+
+    async def rights_through(self, key: bytes) -> list[Capability]:
+        """Capabilities to write that somebody used and that came through this key."""
         rows = await self._database.rows(
             "SELECT c.encoded FROM capability_key k JOIN capability c ON c.number = k.capability"
-            " WHERE k.key = ? LIMIT ?",
-            (root, RIGHTS_MAX),
+            " WHERE k.key = ? ORDER BY c.number LIMIT ?",
+            (key, RIGHTS_MAX),
         )
-        return await self._materialiser.workers.run(_reaching, rows, document)
+        return await self._materialiser.workers.run(
+            lambda: [decode_capability(encoded) for (encoded,) in rows]
+        )
 
     async def told(
         self,
@@ -147,14 +154,17 @@ class Explaining(Documents):
 
     async def cuts_on(self, chain: Sequence[bytes], document: DocumentId) -> list[Said]:
         """The revocations in force that hit this chain in this record, whatever they leave."""
+        return [
+            one
+            for one in await self.cuts_through(document.namespace, chain)
+            if isinstance(one.statement, Revoke) and one.statement.area.includes(place_of(document))
+        ]
+
+    async def cuts_through(self, namespace: NamespaceKey, chain: Sequence[bytes]) -> list[Said]:
+        """The revocations in force that hit this chain, whichever area they have."""
         async with self._database.reading() as view:
-            cuts = await cuts_of(view, document.namespace, set(chain))
-            numbers = [
-                one.number
-                for one in cuts
-                if one.revocation.hits(tuple(chain))
-                and one.revocation.area.includes(place_of(document))
-            ]
+            cuts = await cuts_of(view, namespace, set(chain))
+            numbers = [one.number for one in cuts if one.revocation.hits(tuple(chain))]
             return await _said_of(view, numbers)
 
     async def said(
@@ -333,13 +343,12 @@ async def _said_of(view: Reading, numbers: Sequence[int]) -> list[Said]:
     ]  # fmt: skip
 
 
-def _reaching(rows: Sequence[Row], document: DocumentId) -> list[Capability]:
+def _reaching(known: Sequence[Capability], document: DocumentId) -> list[Capability]:
     """Those to write in the document's namespace whose area has it at some time, shortest first."""
     place = place_of(document)
-    found = [decode_capability(encoded) for (encoded,) in rows]
     reaching = [
         one
-        for one in found
+        for one in known
         if one.mode == WRITE
         and one.namespace == document.namespace
         and one.granted_area.subspace in (None, place.subspace)
