@@ -33,6 +33,7 @@ from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.database import nothing, open_database
+from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.errors import StorageError
 from storage.explaining import Explaining
@@ -97,6 +98,7 @@ class Store(
     AddressBook,
     Petnames,
     Namespaces,
+    Devices,
 ):
     """Made by `open_store`."""
 

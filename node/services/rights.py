@@ -1,0 +1,90 @@
+"""Passing on what this node's author holds: to people, and to devices of the author's own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from crdt.area import Area
+from crdt.capability import (
+    READ,
+    WRITE,
+    Capability,
+    decode_capability,
+    delegate,
+    encode_capability,
+)
+from crdt.change import device_capabilities
+from crdt.ed25519 import SigningKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
+from crdt.path import AUTHORITY
+from node.errors import NotAllowed
+from node.services.namespaces import areas_for_device
+from node.words import area_words, key_words
+from storage.namespaces import Joined
+from storage.store import Store
+
+
+async def rights_of_device(
+    store: Store, author: SigningKey, device: DeviceKey
+) -> tuple[list[bytes], list[Joined]]:
+    """What a device of this author needs, wherever the author takes part; and where that is.
+
+    What the author holds comes along: of use once the device holds the author's key too.
+    """
+    joined = [one for one in await store.joined() if one.namespace != COMMONS]
+    given = list(device_capabilities(author, device).values())
+    for one in joined:
+        if is_communal(one.namespace):
+            given += device_capabilities(author, device, one.namespace).values()
+    places = {one.namespace for one in joined} | {COMMONS}
+    for held in await store.capabilities_held(receiver=author.public):
+        if held.namespace in places:
+            given.append(held.encoded)
+            given += delegated(held.capability, author, device)
+    return given, joined
+
+
+def delegated(right: Capability, author: SigningKey, device: DeviceKey) -> Iterator[bytes]:
+    """What of the author's right the device gets."""
+    for area in areas_for_device(right, AuthorKey(author.public)):
+        yield encode_capability(delegate(right, author, area, device))
+
+
+async def give(
+    store: Store, author: SigningKey, namespace: NamespaceKey, mode: int, area: Area, to: bytes
+) -> bytes:
+    """A capability for `to`, of the shortest that the author holds and that reaches so far.
+
+    It ends where that one ends. Raises `NotAllowed` (`no-capability`).
+    """
+    for right in await rights_of_author(store, AuthorKey(author.public), namespace, mode):
+        common = right.granted_area.intersection(area)
+        if common and replace(common, start=area.start, end=area.end) == area:
+            return encode_capability(delegate(right, author, common, to))
+    verb = "read" if mode == READ else "write"
+    names: dict[bytes, str] = {one.namespace: one.name for one in await store.joined()}
+    detail = (
+        f"you may not {verb} {area_words(area, {author.public: 'yours'})} in the namespace"
+        f" {key_words(namespace, names)} yourself, so you cannot give it to others"
+    )
+    raise NotAllowed(detail, code="no-capability")
+
+
+async def right_to_speak(store: Store, author: AuthorKey, namespace: NamespaceKey) -> bytes | None:
+    """Under which the author's root key writes its `/_auth` there; None where it may not."""
+    log = Area(author, (AUTHORITY.encode(),))
+    for right in await rights_of_author(store, author, namespace, WRITE):
+        timeless = replace(right.granted_area, start=0, end=None)
+        is_plain = not is_communal(namespace) or not right.delegations
+        if is_plain and timeless.includes(log) and len(set(right.chain)) == len(right.chain):
+            return encode_capability(right)
+    return None
+
+
+async def rights_of_author(
+    store: Store, author: AuthorKey, namespace: NamespaceKey, mode: int
+) -> list[Capability]:
+    """Valid, not revoked, the shortest first; in a communal namespace one's own by right."""
+    rights = [Capability(mode, namespace, author)] if is_communal(namespace) else []
+    held = await store.capabilities_held(namespace, receiver=author, mode=mode)
+    rights += [decode_capability(one.encoded) for one in held]
+    return [right for right in rights if not await store.is_cut(right)]
