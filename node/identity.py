@@ -5,6 +5,7 @@
     identity/device.json    author, device, and the capabilities the author gave this device
     identity/token.key      signs the tokens of the API
     identity/namespaces/    the key of each namespace made here; sealed where author.key is
+    identity/former/        keys of an author that this home spoke for before
 
 A device key is never copied: two nodes with one key would contradict each other in public. What is
 exported is the author's key, under a passphrase; an import makes a new device.
@@ -114,25 +115,67 @@ def seal_author(home: Home, passphrase: str, *, current: str | None = None) -> N
 
 
 def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy) -> Identity:
-    """Become that author, on a new device. Raises `BadIdentity` where this home has one already.
+    """Become that author, on a new device; or, on a device of theirs, bring the key to it.
 
-    The key stays sealed here: it is needed again only to delegate to further devices.
+    The key stays sealed here: it is needed again only to delegate to further devices. Raises
+    `BadIdentity` where this home has it already, or is somebody else's.
     """
-    if home.author_key.exists() or home.device_file.exists():
+    is_device = home.device_file.exists()
+    if home.author_key.exists():
         raise BadIdentity(f"{home.path} has an identity already; import into a new home")
     try:
         seed = _checked(unseal(exported, passphrase), "the exported key")
     except CrdtError as error:
         raise BadIdentity(error.detail, code=error.code) from error
+    author = SigningKey.from_seed(seed)
+    if is_device and load(home).author != author.public:
+        raise BadIdentity(f"{home.path} is a device of somebody else; import into a new home")
     home.make()
     write_key(home.author_key, seed, passphrase)
-    _make_device(home, SigningKey.from_seed(seed), entropy)
+    if not is_device:
+        _make_device(home, author, entropy)
     return load_or_create(home, entropy)
 
 
 def open_author(home: Home, passphrase: str | None = None) -> SigningKey:
-    """The root key, to delegate with; not to be kept. Raises `BadIdentity` (`sealed`)."""
-    return _open_author(home, passphrase)
+    """The root key, to delegate with; not to be kept. Raises `BadIdentity` (`sealed`, `no-key`)."""
+    author = _open_author(home, passphrase)
+    if author.public != load(home).author:
+        raise BadIdentity(f"{home.author_key} is not the key of the author of {home.device_file}")
+    return author
+
+
+def become_device(
+    home: Home, author: AuthorKey, device: SigningKey, capabilities: Mapping[str, bytes]
+) -> Path | None:
+    """This home speaks for `author` from its next start on, with the device key that it has.
+
+    The former author's key is moved aside; gives where it lies now, None where there was none.
+    Broken off in between, the home has no author's key in use, and this can be done again.
+    """
+    aside = None
+    if home.author_key.exists():
+        former = load(home)
+        aside = home.identity / "former" / f"{former.author.hex()}.key"
+        write_private(aside.with_suffix(".json"), read_small(home.device_file))
+        write_private(aside, read_small(home.author_key))
+        home.author_key.unlink()
+    write_device(home, author, device, capabilities)
+    return aside
+
+
+def write_device(
+    home: Home, author: AuthorKey, device: SigningKey, capabilities: Mapping[str, bytes]
+) -> None:
+    """device.json comes last: without it the next start makes the device anew."""
+    if not home.device_key.exists() or _seed(home.device_key) != device.seed:
+        write_key(home.device_key, device.seed)
+    file = DeviceFile(
+        encode_did_key(author),
+        encode_did_key(device.public),
+        {name: capability.hex() for name, capability in sorted(capabilities.items())},
+    )
+    write_private(home.device_file, msgspec.json.format(msgspec.json.encode(file)) + b"\n")
 
 
 def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = None) -> SigningKey:
@@ -164,16 +207,9 @@ def open_namespace_key(home: Home, namespace: bytes, passphrase: str | None = No
 
 
 def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:
-    """device.json comes last: without it the next start makes the device anew."""
     device = SigningKey.from_seed(entropy(SEED_BYTES))
     granted = device_capabilities(author, DeviceKey(device.public))
-    write_key(home.device_key, device.seed)
-    file = DeviceFile(
-        encode_did_key(author.public),
-        encode_did_key(device.public),
-        {name: capability.hex() for name, capability in sorted(granted.items())},
-    )
-    write_private(home.device_file, msgspec.json.format(msgspec.json.encode(file)) + b"\n")
+    write_device(home, AuthorKey(author.public), device, granted)
 
 
 def _open_author(home: Home, passphrase: str | None) -> SigningKey:
