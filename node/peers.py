@@ -25,6 +25,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey, is_communal
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
+from node.compared import Compared
 from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
@@ -106,6 +107,7 @@ class Peers:
     store: Store
     clock: Callable[[], float]
     wall_us: Callable[[], int]
+    compared: Compared
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -117,6 +119,9 @@ class Peers:
 
     def sharing(self, namespace: NamespaceKey) -> int:
         return sum(namespace in one.session.shared for one in self.network.connections)
+
+    def compared_s(self, namespace: NamespaceKey) -> float | None:
+        return self.compared.since_s(namespace)
 
     def discovered(self) -> Sequence[Discovered]:
         now_s = self.clock()
@@ -208,13 +213,19 @@ async def open_peers(
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
     session = await with_wallet(session, store)
-    refusals = Refusals(store)
+    clock = asyncio.get_running_loop().time
+    refusals, compared = Refusals(store), Compared(clock)
+
+    def hear(event: NetworkEvent) -> None:
+        compared.note(event)
+        tell(events, refusals, event)
+
     network = Network(
         session,
         store,
         static_private=os.urandom(32),  # the handshake binds it to the device key, anew each start
         wall_us=wall_us,
-        notify=lambda event: tell(events, refusals, event),
+        notify=hear,
         tasks=tasks,
     )
     tasks.create_task(refusals.run(), name="refusals")
@@ -231,8 +242,7 @@ async def open_peers(
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
-        clock = asyncio.get_running_loop().time
-        yield Peers(str(Address(host, port)), network, dialler, store, clock, wall_us)
+        yield Peers(str(Address(host, port)), network, dialler, store, clock, wall_us, compared)
     finally:
         unsubscribe()
         server.close()

@@ -23,6 +23,7 @@ from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    authority,
     blobs,
     health,
     identity,
@@ -46,6 +47,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
     *namespaces.ENDPOINTS,
+    *authority.ENDPOINTS,
     *peers.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,

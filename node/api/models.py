@@ -98,6 +98,7 @@ class IndexState(Struct, frozen=True):
 class AuthorityAge(Struct, frozen=True):
     namespace: str
     age_s: float | None
+    compared_s: float | None
 
 
 class Status(Struct, frozen=True):
@@ -245,6 +246,7 @@ class NewModule(Request, frozen=True):
     changelog: Annotated[str, Meta(max_length=4_000)] = ""
     dry_run: bool = False
     namespace: Place = "commons"
+    record: Author | None = None
 
 
 class VerdictSummary(Struct, frozen=True):

@@ -47,7 +47,7 @@ DIGITS_MIN: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What of a namespace is meant: a record, an area, or neither. `record` and `area` as written."""
+    """What of a namespace is meant: a record or an area, as a person wrote it, or neither."""
 
     namespace: NamespaceKey = COMMONS
     area: str | None = None

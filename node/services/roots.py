@@ -41,7 +41,7 @@ class Root:
     @property
     def is_namespaces(self) -> bool:
         """Whether it is the key of the namespace itself."""
-        return self.key == self.namespace
+        return bytes(self.key) == self.namespace
 
 
 def holds_namespace_key(home: Home, namespace: NamespaceKey) -> bool:

@@ -60,6 +60,9 @@ class Wishes:
     def sharing(self, namespace: NamespaceKey) -> int:
         return len(self.connected) if namespace == COMMONS else 0
 
+    def compared_s(self, namespace: NamespaceKey) -> float | None:
+        return 5.0 if self.sharing(namespace) else None
+
     async def connect(self, address: str) -> Peer:
         if address != BOB.address:
             raise PeerLeft("unreachable", f"{address} cannot be reached.")
