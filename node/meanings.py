@@ -7,6 +7,8 @@ what peers send are many, and a person can do the same about all of a family.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from node.meanings_of_rights import RIGHTS
+
 
 class Meaning(NamedTuple):
     """Two sentences or three, for a person."""
@@ -387,4 +389,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **CHECKS,
     **RUNS,
     **NODE,
+    **{code: Meaning(*said) for code, said in RIGHTS.items()},
 }

@@ -15,7 +15,7 @@ from tests.node.parts import BOB, URL, Alice
 DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 PARTS = {
     "id": "org.example.add", "version": "1.0.0", "device": DID, "blob": "00" * 32, "name": "bob",
-    "code": "not-found",
+    "code": "not-found", "namespace": "guild",
 }  # fmt: skip
 
 
