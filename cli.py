@@ -25,6 +25,7 @@ SLIPS = ("usage", "bad-setting")
 COMMANDS = {
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
+    "cap": ("cap", "Give, list, explain and take back rights."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),

@@ -74,6 +74,10 @@ class Home:
     def namespaces(self) -> Path:
         return self.identity / "namespaces"
 
+    def namespace_key(self, namespace: bytes) -> Path:
+        """Where the secret of a namespace lies that was made here."""
+        return self.namespaces / f"{namespace.hex()}.key"
+
     @property
     def device_key(self) -> Path:
         return self.identity / "device.key"

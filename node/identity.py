@@ -188,8 +188,22 @@ def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = No
     while is_communal(key.public):  # every other key is
         key = SigningKey.from_seed(entropy(SEED_BYTES))
     sealing = passphrase if _is_author_sealed(home) else None
-    write_key(home.namespaces / f"{key.public.hex()}.key", key.seed, sealing)
+    write_key(home.namespace_key(key.public), key.seed, sealing)
     return key
+
+
+def open_namespace_key(home: Home, namespace: bytes, passphrase: str | None = None) -> SigningKey:
+    """The key of a namespace that was made here; not to be kept. Raises as `open_author`."""
+    path = home.namespace_key(namespace)
+    try:
+        if passphrase is None and is_sealed(path):
+            raise BadIdentity(f"{path} is sealed: its passphrase is needed", code="sealed")
+        # One that was never sealed opens without the passphrase that the author's needs.
+        return SigningKey.from_seed(_seed(path, passphrase if is_sealed(path) else None))
+    except NotHeld as error:
+        raise BadIdentity(str(error), code="no-key") from error
+    except BadKeyFile as error:
+        raise BadIdentity(str(error)) from error
 
 
 def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from node.families import FAMILIES, Meaning
+from node.meanings_of_rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
 
@@ -350,4 +351,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **CHECKS,
     **RUNS,
     **NODE,
+    **{code: Meaning(*said) for code, said in RIGHTS.items()},
 }

@@ -24,6 +24,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
+from node.compared import Compared
 from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
@@ -109,6 +110,7 @@ class Peers:
     store: Store
     clock: Callable[[], float]
     wall_us: Callable[[], int]
+    compared: Compared
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -120,6 +122,9 @@ class Peers:
 
     def sharing(self, namespace: NamespaceKey) -> int:
         return sum(namespace in one.session.shared for one in self.network.connections)
+
+    def compared_s(self, namespace: NamespaceKey) -> float | None:
+        return self.compared.since_s(namespace)
 
     def discovered(self) -> Sequence[Discovered]:
         now_s = self.clock()
@@ -225,11 +230,13 @@ async def open_peers(
         addresses=tuple(str(Address(one, port)) for one in reachable),
     )
     session = await with_wallet(session, store)
-    refusals, offences = Refusals(store), await remembered(store)
-    clock_s = steady_clock(asyncio.get_running_loop().time)
+    clock = asyncio.get_running_loop().time
+    refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
+    clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
     def notify(event: NetworkEvent) -> None:
+        compared.note(event)
         tell(events, refusals, event)
         offenders.note()
 
@@ -257,9 +264,8 @@ async def open_peers(
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
-        clock = asyncio.get_running_loop().time
         at = str(Address(host, port))
-        yield Peers(at, network, dialler, offenders, store, clock, wall_us)
+        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared)
     finally:
         unsubscribe()
         server.close()

@@ -40,6 +40,10 @@ class Network(Protocol):
         """How many connected peers take part in it too."""
         ...
 
+    def compared_s(self, namespace: NamespaceKey) -> float | None:
+        """Seconds since statements of a namespace were last compared with a peer; None: never."""
+        ...
+
     async def connect(self, address: str) -> Peer:
         """Raises `SyncError` where nobody answers there."""
         ...

@@ -8,7 +8,7 @@ from crdt.capability import decode_capability
 from crdt.change import DocumentId, SignedEntry, Signer, sign_change
 from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
-from crdt.held import Validity
+from crdt.held import Reason, Validity
 from crdt.path import EPOCH_MAX
 from crdt.preflight import HEADS_MAX, read_change
 from crdt.rollover import carry_over, has_room, is_carryable, is_full
@@ -17,6 +17,9 @@ from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
 from storage.errors import StorageError
 from storage.materialise import Work
+
+# A device whose changes fell for these signed no number twice: it goes on in the next epoch.
+CUT = frozenset({Reason.REVOKED, Reason.EXCLUDED_DEPENDENCY, Reason.REPEATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class _Opened:
         return {one.seq for one in held.values() if one.device == self.device} - counted
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the device's changes here fell, all of them with what somebody revoked."""
+        held, excluded = self.work.held, self.validity.excluded
+        fell = {reason for id, reason in excluded.items() if held[id].device == self.device}
+        return bool(self.lost) and fell <= CUT
+
+    @property
     def is_full(self) -> bool:
         # Whoever made up hundreds of devices can leave more heads than a change may name.
         return (
@@ -82,7 +92,7 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
     run = materialiser.workers.run
     document = await newest_epoch(write, act.document)
     opened = await _open(write, act, document, materialiser)
-    if not opened.is_full:
+    if not (opened.is_full or opened.is_cut):
         _check_own_chain(opened)
         raw = await run(opened.document.change, act.edit)
         if raw is None or await run(opened.fits, raw):

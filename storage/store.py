@@ -39,6 +39,7 @@ from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
 from storage.errors import StorageError
+from storage.explaining import Explaining
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.items import Items
@@ -97,6 +98,7 @@ class Counts:
 class Store(
     Authorities,
     Dropping,
+    Explaining,
     Items,
     Listings,
     Blobs,

@@ -23,6 +23,7 @@ from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    authority,
     blobs,
     blocked,
     devices,
@@ -52,6 +53,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *namespaces.ENDPOINTS,
     *invites.ENDPOINTS,
     *devices.ENDPOINTS,
+    *authority.ENDPOINTS,
     *peers.ENDPOINTS,
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,

@@ -97,6 +97,7 @@ class IndexState(Struct, frozen=True):
 class AuthorityAge(Struct, frozen=True):
     namespace: str
     age_s: float | None
+    compared_s: float | None
 
 
 class RoomState(Struct, frozen=True):
@@ -260,6 +261,7 @@ class NewModule(Request, frozen=True):
     changelog: Annotated[str, Meta(max_length=4_000)] = ""
     dry_run: bool = False
     namespace: Place = "commons"
+    record: Author | None = None
 
 
 class VerdictSummary(Struct, frozen=True):

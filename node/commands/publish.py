@@ -47,7 +47,14 @@ class ModuleFiles:
     needs: frozenset[str] = frozenset()
     """Ids of the modules it depends on, their authors aside."""
 
-    def body(self, *, changelog: str, dry_run: bool, namespace: str = "commons") -> Json:
+    def body(
+        self,
+        *,
+        changelog: str,
+        dry_run: bool,
+        namespace: str = "commons",
+        record: str | None = None,
+    ) -> Json:
         body: dict[str, object] = {
             "manifest": self.manifest,
             "wasm": base64.b64encode(self.wasm).decode(),
@@ -57,6 +64,8 @@ class ModuleFiles:
             body["readme"] = self.readme
         if namespace != "commons":
             body["namespace"] = namespace
+        if record is not None:
+            body["record"] = record
         if changelog:
             body["changelog"] = changelog
         return body
@@ -66,15 +75,20 @@ class ModuleFiles:
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--kind", type=click.Choice(["module"]), default="module", show_default=True)
 @click.option("--namespace", default="commons", show_default=True, help="Where to publish.")
+@click.option("--record", metavar="WHOSE/ID", help="Publish a version of somebody else's module.")
 @click.option("--changelog", default="", help="What is new in this version.")
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
-def publish_command(path: Path, kind: str, namespace: str, changelog: str, dry_run: bool) -> None:
+def publish_command(
+    path: Path, kind: str, namespace: str, record: str | None, changelog: str, dry_run: bool
+) -> None:
     """Publish a module directory, or a directory of them."""
     modules = in_order(read_modules(path))
+    if record is not None and len(modules) != 1:
+        raise click.UsageError("--record is of one module; name its own folder")
     client = node()
     published: list[Json] = []
     for module in modules:
-        body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace)
+        body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace, record=record)
         try:
             answer = client.post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:

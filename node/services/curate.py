@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from crdt.change import DocumentId
+from crdt.change import DocumentId, Signer
 from crdt.keys import COMMONS, NamespaceKey
+from node.errors import NotAllowed
 from node.services.modules import (
-    check_own,
     document_shown,
     find_module,
     find_row,
@@ -13,7 +13,7 @@ from node.services.modules import (
 )
 from node.services.signers import Signers
 from registry import ratings
-from registry.listed import ModuleVersion
+from registry.listed import Module, ModuleVersion
 from registry.names import ModuleName
 from registry.publication import deprecate, undo_deprecate, undo_yank, yank
 from storage.listings import ListedRow
@@ -46,11 +46,24 @@ async def set_deprecated(
 async def _edit_own(by: Curator, name: str, version: str, edit: ratings.Edit) -> ModuleVersion:
     store = by.signers.store
     module = await find_module(store, name, by.namespace)
-    check_own(module, by.signers.identity.did)
     version_of(module, version)
     document = document_shown(module)
-    await store.commit(document, edit, await by.signers.for_document(document))
+    await store.commit(document, edit, await _hand(by, module, document))
     return version_of(await find_module(store, module.full_name, by.namespace), version)
+
+
+async def _hand(by: Curator, module: Module, document: DocumentId) -> Signer:
+    """Of the author, or of one whom they made a publisher. Raises `NotAllowed`."""
+    try:
+        return await by.signers.for_document(document)
+    except NotAllowed as error:
+        if module.author_did == by.signers.identity.did or error.reason == "revoked":
+            raise
+        detail = (
+            f"{module.full_name} belongs to {module.author_did}; only its author changes it, and"
+            " whom they let"
+        )
+        raise NotAllowed(detail, code="not-your-module") from error
 
 
 async def rate_module(by: Curator, name: str, stars: int, review: str, *, now_us: int) -> ListedRow:

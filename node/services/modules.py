@@ -8,7 +8,6 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import NotAllowed
 from node.services.names import all_petnames, written_name
 from node.services.places import place_of, place_text
 from registry.errors import UnknownModule, UnknownVersion, quoted
@@ -116,10 +115,3 @@ def document_shown(module: Module) -> DocumentId:
 
 def module_document(author: str, id: str, namespace: NamespaceKey = COMMONS) -> DocumentId:
     return DocumentId(namespace, AuthorKey(decode_did_key(author)), CLASS, KIND, id.encode())
-
-
-def check_own(module: Module, did: str) -> None:
-    """Raises `NotAllowed` where `did` is not the author."""
-    if module.author_did != did:
-        detail = f"{module.full_name} belongs to {module.author_did}; only its author changes it"
-        raise NotAllowed(detail, code="not-your-module")

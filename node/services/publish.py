@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from crdt.keys import COMMONS, NamespaceKey
-from node.errors import Fault, Rejected
+from node.errors import BadRequest, Fault, Rejected
 from node.identity import Identity
-from node.services.modules import LISTED, document_of, read_module
+from node.services.modules import LISTED, document_of, full_name, read_module
 from node.services.resolve import Sources, load_index, solve
 from node.services.signers import Signers
 from node.workers import Workers
 from registry.errors import VersionExists, quoted
 from registry.listed import Capability
 from registry.manifest import Manifest, parse_manifest
-from registry.names import ModuleName
+from registry.names import ModuleName, parse_reference
 from registry.needs import needs_of
 from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, sign_release
@@ -65,6 +65,8 @@ class Publisher:
     wasm_bytes_max: int
     clock_us: Callable[[], int]
     namespace: NamespaceKey = COMMONS
+    record: str | None = None
+    """Whose module it is a version of, as a person names it; None: this author's own."""
 
     @property
     def signers(self) -> Signers:
@@ -75,7 +77,7 @@ async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publi
     """Raises `InvalidManifest`, `NotAllowed`, `VersionExists`, `Rejected`, `Unsolvable` …"""
     # Off the loop: the worst TOML that the limits allow takes a tenth of a second or more.
     manifest = await asyncio.to_thread(parse_manifest, given.manifest)
-    name = ModuleName(node.identity.did, manifest.id)
+    name = await _name_of(node, manifest)
     document = document_of(name, node.namespace)
     signer = await node.signers.for_document(document)
     await _refuse_known(node, name, manifest)
@@ -101,6 +103,17 @@ async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publi
         entry = committed.id
     version, warnings = str(manifest.version), manifest.warnings
     return Publication(name, version, artifact, verdict, needs, entry, warnings)
+
+
+async def _name_of(node: Publisher, manifest: Manifest) -> ModuleName:
+    """This author's own module of that id, or somebody else's, who let them publish it."""
+    if node.record is None:
+        return ModuleName(node.identity.did, manifest.id)
+    name = await full_name(node.store, parse_reference(node.record), node.namespace)
+    if name.id != manifest.id:
+        detail = f"gen.toml is of {manifest.id}, and so no version of {name}"
+        raise BadRequest(detail, code="record-mismatch")
+    return name
 
 
 async def _refuse_known(node: Publisher, name: ModuleName, manifest: Manifest) -> None:

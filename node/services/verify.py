@@ -6,12 +6,8 @@ from typing import Any
 
 import msgspec
 
-from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.capability import CapabilityCache
 from crdt.change import DocumentId
-from crdt.errors import CrdtError
-from crdt.order import area_bounds
 from node.errors import NodeError
 from node.ports import Network
 from node.services.fetch import fetch_blob
@@ -22,9 +18,6 @@ from registry.module import signed_release_of
 from registry.names import ModuleName
 from registry.statement import Check, verify_release
 from storage.store import Store
-
-ENTRIES_AT_ONCE = 64
-"""4 MiB of payloads; only who signed them is looked at."""
 
 
 async def verify_version(
@@ -94,23 +87,5 @@ def _admitted(module: Module, value: Mapping[str, Any], devices: Collection[byte
 
 
 async def devices_of(store: Store, document: DocumentId) -> frozenset[bytes]:
-    """The devices that hold a valid delegation for this document, by the entries they signed."""
-    path = (document.cls.encode(), document.kind.encode(), document.record)
-    area = Area(document.subspace, path)
-    ids = await store.ids(document.namespace, area, area_bounds(area))
-    capabilities: set[bytes] = set()
-    for at in range(0, len(ids), ENTRIES_AT_ONCE):
-        entries = await store.entries(document.namespace, ids[at : at + ENTRIES_AT_ONCE])
-        capabilities |= {each.capability for each in entries}
-    return await asyncio.to_thread(_receivers, capabilities)
-
-
-def _receivers(capabilities: set[bytes]) -> frozenset[bytes]:
-    cache = CapabilityCache()
-    devices: set[bytes] = set()
-    for encoded in capabilities:
-        try:
-            devices.add(cache.get(encoded).receiver)
-        except CrdtError:
-            continue  # the store checked it once; a key that fell since counts no more
-    return frozenset(devices)
+    """The devices of the author, and of those let in, whose work in this document counts now."""
+    return await store.devices_counting(document)

@@ -64,6 +64,9 @@ class Wishes:
     def sharing(self, namespace: NamespaceKey) -> int:
         return len(self.connected) if namespace == COMMONS else 0
 
+    def compared_s(self, namespace: NamespaceKey) -> float | None:
+        return 5.0 if self.sharing(namespace) else None
+
     def refused(self) -> Sequence[RefusedPeer]:
         return ()
 

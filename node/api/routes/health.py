@@ -1,5 +1,7 @@
 """Is it alive, is it ready, how does it do."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from crdt.did import encode_did_key
@@ -17,11 +19,17 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
+from node.services.ages import Age, age_of, age_warning, fork_warning
 from node.services.devices import ends_of_this_device
+from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.wiring import Node
 from registry.listed import rfc3339
+from storage.namespaces import Joined
 from storage.store import Counts
+
+ALARMS_MAX = 5
+"""Keys in two places that are told in the status; one is enough to ask what happened."""
 
 
 async def get_health(node: Node, call: Call[NoQuery, None]) -> Health:
@@ -42,6 +50,11 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     counts = await node.store.counts()
     peers = node.network.peers()
     found = node.network.discovered()
+    now_us = node.clock_us()
+    ages = [
+        (one, await age_of(node.store, node.network, one.namespace, now_us))
+        for one in await node.store.joined()
+    ]
     return Status(
         version=__version__,
         did=node.identity.did,
@@ -60,10 +73,22 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         refused=counts.refused,
         left_out=counts.left_out,
         quota=await room_state(node.store),
-        # Communal: there is no authority whose age could matter.
-        authority=(AuthorityAge(encode_did_key(COMMONS), None),),
-        warnings=(*_warnings(node, counts, len(peers)), *await _ended(node)),
+        authority=tuple(
+            AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
+        ),
+        warnings=(
+            *await _alarms(node, ages),
+            *_warnings(node, counts, len(peers)),
+            *await _ended(node),
+        ),
     )
+
+
+async def _alarms(node: Node, ages: Sequence[tuple[Joined, Age]]) -> list[str]:
+    """Of keys in two places, and of namespaces whose owner has been silent for long."""
+    forks = await node.store.forks()
+    old = [age_warning(one, age) for one, age in ages]
+    return [*map(fork_warning, forks[:ALARMS_MAX]), *(one for one in old if one is not None)]
 
 
 def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:

@@ -75,6 +75,7 @@ async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Publishe
         node.config.modules.wasm_bytes_max,
         node.clock_us,
         await place_meant(node.store, body.namespace),
+        body.record,
     )
     given = Submission(body.manifest, body.wasm, body.readme, body.changelog)
     done = await publish(publisher, given, dry_run=body.dry_run)

@@ -13,6 +13,7 @@ from crdt.keys import is_communal
 from crdt.path import shown
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import Did, NoQuery, Request
+from node.services.ages import age_of
 from node.services.namespaces import (
     Keeper,
     create_namespace,
@@ -44,6 +45,9 @@ class NamespaceItem(Struct, frozen=True):
     joined_at: str | None
     """None for commons, which is joined from the start."""
     authority_age_s: float | None
+    """Since the namespace's key last said who may do what, by its claim; None: it never did."""
+    authority_compared_s: float | None
+    """Since such statements were last compared with a peer; None: not since the start."""
 
 
 class Namespaces(Struct, frozen=True):
@@ -102,12 +106,6 @@ async def remove_namespace(node: Node, call: Call[NoQuery, None]) -> Response:
     return Response(status_code=204)
 
 
-async def list_capabilities(node: Node, call: Call[NoQuery, None]) -> Capabilities:
-    """The capabilities that this node keeps, the shortest chains first."""
-    held = await node.store.capabilities_held()
-    return Capabilities(tuple(map(_shown_capability, held)))
-
-
 async def add_capability(node: Node, call: Call[NoQuery, NewCapability]) -> Capabilities:
     """Keep a capability for this author or device; the author's is handed on to this device."""
     try:
@@ -125,6 +123,7 @@ def _keeper(node: Node) -> Keeper:
 async def _shown(node: Node, joined: Joined) -> NamespaceItem:
     key = joined.namespace
     size = await node.store.namespace_size(key)
+    age = await age_of(node.store, node.network, key, node.clock_us())
     return NamespaceItem(
         name=joined.name,
         did=encode_did_key(key),
@@ -134,7 +133,8 @@ async def _shown(node: Node, joined: Joined) -> NamespaceItem:
         entries=size.entries,
         peers=node.network.sharing(key),
         joined_at=rfc3339(joined.joined_us) if joined.joined_us else None,
-        authority_age_s=None,
+        authority_age_s=age.said_s,
+        authority_compared_s=age.compared_s,
     )
 
 
@@ -159,7 +159,6 @@ ENDPOINTS = (
         problems=(507,),
     ),
     deletes(PATH, remove_namespace),
-    reads("/api/capabilities", list_capabilities, Capabilities),
     writes(
         "/api/capabilities", add_capability, Capabilities, body=NewCapability, status=201,
         problems=(507,),

@@ -1,0 +1,37 @@
+"""What the codes about rights mean, and what to do: rows of `node.meanings`, code: (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+RIGHTS: Final[Mapping[str, tuple[str, str]]] = {
+    "ambiguous-id": (
+        "Several things begin with those digits.", "Give more of them: the detail says of what."
+    ),
+    "bad-grant": (
+        "That is no right that can be given there, or to them.", "The detail says what can be."
+    ),
+    "expired": ("The right's time is over.", "Ask whoever gave it for a new one."),
+    "not-a-revocation": (
+        "The statement of that id takes nothing back.", "`panspermia cap list` shows those that do."
+    ),
+    "not-in-force": (
+        "The revocation is not in force: it was taken back already, or its issuer lost the right.",
+        "Nothing is left to do.",
+    ),
+    "record-mismatch": (
+        "The manifest is of another module than the one named.", "Name the record of its id."
+    ),
+    "unknown-capability": (
+        "No capability that begins so is held here.", "See: panspermia cap list --held"
+    ),
+    "unknown-entry": (
+        "No entry whose id begins so is held here.",
+        "Give eight hex digits of it or more; a sync may bring it: panspermia sync",
+    ),
+    "unknown-statement": (
+        "No statement whose id begins so is held here.", "See: panspermia cap list"
+    ),
+    "would-not-count": (
+        "What was asked for would be said, and decide nothing.", "The detail says why."
+    ),
+}  # fmt: skip

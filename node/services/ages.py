@@ -1,0 +1,55 @@
+"""How old is what is known of who may do what: nothing says that no revocation was withheld.
+
+The age of a namespace is that of the newest statement of its own key, by that key's claim; whoever
+looks after one sends a heartbeat now and then. A communal namespace has no such key.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.did import encode_did_key
+from crdt.keys import NamespaceKey, is_communal
+from node.ports import Network
+from node.text import duration_text
+from storage.explaining import Fork
+from storage.namespaces import Joined
+from storage.store import Store
+
+OLD_S: Final = 30 * 86_400.0
+"""Without a word for so long, the key may be lost, or its word may not come through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Of what is known of one namespace, in seconds; None: nothing was ever said, or compared."""
+
+    said_s: float | None
+    compared_s: float | None
+
+
+async def age_of(store: Store, network: Network, namespace: NamespaceKey, now_us: int) -> Age:
+    """By the claim of the namespace's key, and by this node's own clock."""
+    said_us = None
+    if not is_communal(namespace):
+        said_us = await store.last_said_us(namespace, namespace)
+    said_s = None if said_us is None else max(0.0, (now_us - said_us) / 1_000_000)
+    return Age(said_s, network.compared_s(namespace))
+
+
+def age_warning(joined: Joined, age: Age) -> str | None:
+    """None where all is well."""
+    if age.said_s is None or age.said_s < OLD_S:
+        return None
+    return (
+        f"the owner of the namespace {joined.name} last said who may do what"
+        f" {duration_text(age.said_s)} ago; whoever owns it: panspermia cap heartbeat"
+        f" --namespace {joined.name}"
+    )
+
+
+def fork_warning(fork: Fork) -> str:
+    """A root key in two places is the worst that can happen to it."""
+    return (
+        f"ALARM: {encode_did_key(fork.issuer)} signed two statements with the number {fork.seq}:"
+        " its key is used in two places, or stolen. Ask its owner by another way"
+    )

@@ -1,0 +1,196 @@
+"""Who could write here, and why; which entries count, which do not, and what might change that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.capability import WRITE, capability_digest, decode_capability, encode_capability
+from crdt.change import DocumentId
+from crdt.held import Reason
+from crdt.keys import COMMONS, NamespaceKey
+from node.errors import NotFound
+from node.services.granting import DIGITS_MIN, Standing, record_meant, stand
+from node.services.modules import full_name, module_document
+from node.services.namespaces import Keeper
+from node.services.revoking import entry_named
+from registry.errors import UnknownModule
+from registry.names import parse_reference
+from storage.authority import place_of
+from storage.explaining import Fork, Said, Told
+
+LEFT_OUT_SHOWN_MAX: Final = 200
+"""Entries that do not count in one explanation; how many there are is said."""
+WRITERS_MAX: Final = 200
+"""Capabilities in one explanation, those in use first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason in words, and what may change it."""
+
+    why: str
+    may_return: str
+
+
+WHYS: Final[Mapping[str, Why]] = {
+    Reason.MISSING_DEPENDENCY: Why(
+        "it builds on a change, or follows an entry, that is not here",
+        "it counts once that arrives: panspermia sync",
+    ),
+    Reason.UNKNOWN_AUTHORITY: Why(
+        "its author knew a statement of who may write that is not here",
+        "it counts once that arrives: panspermia sync",
+    ),
+    Reason.REVOKED: Why(
+        "the right it was signed with was revoked, and it is not among what the revocation leaves",
+        "whoever revoked can take that back: panspermia cap unrevoke",
+    ),
+    Reason.BACKDATED: Why(
+        "its right had ended, and a checkpoint made after that does not know it",
+        "only if that checkpoint falls",
+    ),
+    Reason.LOST_BRANCH: Why(
+        "its device signed two changes of one number, and the other one won",
+        "a checkpoint of the owner may choose this one: panspermia cap checkpoint --keep",
+    ),
+    Reason.EXCLUDED_DEPENDENCY: Why(
+        "it is honest work, but builds on a change that does not count",
+        "it counts again with that; its author can make it again: panspermia cap reapply",
+    ),
+    Reason.BROKEN_CHAIN: Why(
+        "its number, its operations or the entry it names do not continue what it builds on",
+        "never; its author can make the change again",
+    ),
+    Reason.OVER_LIMIT: Why(
+        "the document is full", "only if something before it falls; a new epoch has room"
+    ),
+    Reason.REPEATED: Why("another entry carries the same change, and counts", "it need not"),
+}
+OTHERWISE: Final = Why("the library cannot read it", "never; its author can make it again")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A right that reaches the record, and what was written with it by its receiver."""
+
+    standing: Standing
+    counted: int
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An entry, why it counts or not, and the revocations that hit its right."""
+
+    told: Told
+    why: Why | None
+    """None where it counts."""
+    cuts: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Of a record, or of one entry and its record."""
+
+    document: DocumentId
+    entry: Verdict | None
+    writers: tuple[Writer, ...]
+    left_out: tuple[Verdict, ...]
+    left_out_count: int
+    forks: tuple[Fork, ...]
+
+
+async def explain(
+    node: Keeper, what: str, namespace: NamespaceKey = COMMONS, *, now_us: int
+) -> Explanation:
+    """`what` is an entry (hex digits of its id), or a module as it is named elsewhere.
+
+    Raises `NotFound`, `Conflict`, and what a name may raise.
+    """
+    if is_digits(what):
+        told = await entry_named(node.store, what)
+        entry, document = await _verdict(node, told), told.document
+    else:
+        entry, document = None, await record_named(node, what, namespace)
+    tallies = await node.store.tallies(document)
+    if not tallies:
+        raise NotFound(f"nothing of {what} is held here", code="unknown-module")
+    fell = await node.store.told(document, left_out_only=True, limit=LEFT_OUT_SHOWN_MAX)
+    issuers = await _issuers(node, document)
+    return Explanation(
+        document,
+        entry,
+        tuple(await writers(node, document, now_us=now_us)),
+        tuple([await _verdict(node, one) for one in fell]),
+        sum(count for (_, code), count in tallies.items() if code is not None),
+        tuple(one for one in await node.store.forks() if one.issuer in issuers),
+    )
+
+
+def is_digits(text: str) -> bool:
+    """Whether it is the beginning of an id rather than a name."""
+    return len(text) >= DIGITS_MIN and all(one in "0123456789abcdef" for one in text.lower())
+
+
+async def record_named(node: Keeper, text: str, namespace: NamespaceKey) -> DocumentId:
+    """A module that is listed, or one whose author is named, or one's own."""
+    try:
+        name = await full_name(node.store, parse_reference(text), namespace)
+    except UnknownModule:
+        return await record_meant(node, text, namespace)
+    return module_document(str(name.author), name.id, namespace)
+
+
+async def writers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Writer]:
+    """Every right that reaches there, by all that is known: used, held or given."""
+    place = place_of(document)
+    known = {encode_capability(one): one for one in await node.store.rights_known(document)}
+    for held in await node.store.capabilities_held(document.namespace, mode=WRITE):
+        area = held.capability.granted_area
+        reaches = place.path[: len(area.path)] == area.path
+        if reaches and area.subspace in (None, place.subspace):
+            known.setdefault(held.encoded, held.capability)
+    tallies = await node.store.tallies(document)
+    found: list[Writer] = []
+    for right in known.values():
+        own = {code: n for (device, code), n in tallies.items() if device == right.receiver}
+        counted = own.pop(None, 0)
+        found.append(
+            Writer(
+                await stand(node, right, now_us=now_us),
+                counted,
+                {str(code): count for code, count in sorted(own.items(), key=str)},
+            )
+        )
+    found.sort(key=lambda one: (-one.counted, len(one.standing.capability.chain)))
+    return found[:WRITERS_MAX]
+
+
+async def publishers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Standing]:
+    """Whom the owner let write this record beside their own devices, and how that stands."""
+    found: dict[bytes, Standing] = {}
+    for one in await writers(node, document, now_us=now_us):
+        standing = one.standing
+        for right in standing.capability.prefixes():
+            area = right.granted_area
+            is_narrow = len(area.path) >= len(place_of(document).path)
+            if is_narrow and right.delegations and area.subspace == document.subspace:
+                encoded = encode_capability(right)
+                found[capability_digest(encoded)] = await stand(node, right, now_us=now_us)
+                break
+    return sorted(found.values(), key=lambda one: one.digest)
+
+
+async def _verdict(node: Keeper, told: Told) -> Verdict:
+    why = None if told.code is None else WHYS.get(told.code, OTHERWISE)
+    chain = decode_capability(told.capability).chain
+    cuts = await node.store.cuts_on(chain, told.document)
+    return Verdict(told, why, tuple(cuts))
+
+
+async def _issuers(node: Keeper, document: DocumentId) -> set[bytes]:
+    """The root keys whose statements have a bearing on the record."""
+    issuers: set[bytes] = {document.subspace, document.namespace}
+    for right in await node.store.rights_known(document):
+        issuers |= set(right.chain[:-1])
+    return issuers
