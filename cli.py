@@ -24,6 +24,7 @@ SLIPS = ("usage", "bad-setting")
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
     "accept": ("invite", "Show in words what a code gives, and take it."),
+    "backup": ("backup", "Write all that is yours here to FILE, its keys sealed by a passphrase."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
@@ -49,6 +50,7 @@ COMMANDS = {
     "rate": ("curate", "Rate a module from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),
     "reindex": ("upkeep", "Rebuild the search index from the store."),
+    "restore": ("backup", "Make a new home from a backup."),
     "run": ("run", "Run an export of an installed module."),
     "search": ("find", "Search what this node knows."),
     "status": ("status", "Show whether the node runs, and how it does."),

@@ -32,6 +32,7 @@ from storage.append import Arrivals, append, rewrite, without_known
 from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
+from storage.copies import Copies
 from storage.database import nothing, open_database
 from storage.devices import Devices
 from storage.documents import Materialiser
@@ -97,6 +98,7 @@ class Store(
     Petnames,
     Namespaces,
     Devices,
+    Copies,
 ):
     """Made by `open_store`."""
 

@@ -23,6 +23,7 @@ from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    backup,
     blobs,
     devices,
     health,
@@ -55,6 +56,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *modules.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
+    *backup.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *streams.ENDPOINTS,
     *problems.ENDPOINTS,

@@ -5,7 +5,7 @@ is stolen; with the phone, and her key from its export, Alice removes it and add
 was published before stays everywhere; what the thief writes counts nowhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,12 +47,11 @@ def seen(at: LocalNode, namespace: str) -> set[str]:
 
 
 def wait_until_seen(nodes: Sequence[LocalNode], namespace: str, ids: set[str]) -> None:
+    def see(one: LocalNode) -> Callable[[], bool | None]:
+        return lambda: seen(one, namespace) == ids or None
+
     for one in nodes:
-        wait_for(
-            f"{one.name} to see {ids} in {namespace}",
-            ARRIVE_S,
-            lambda one=one: seen(one, namespace) == ids or None,
-        )
+        wait_for(f"{one.name} to see {ids} in {namespace}", ARRIVE_S, see(one))
 
 
 def test_a_stolen_laptop(node: StartNode, shell: Shell, tmp_path: Path) -> None:
@@ -119,11 +118,7 @@ def test_a_stolen_laptop(node: StartNode, shell: Shell, tmp_path: Path) -> None:
     # The thief comes back to the network: all hear of what it wrote, and nobody shows it.
     thief = node("laptop", peers=(bob, carol))
     for one in (bob, carol):
-        wait_for(
-            f"{one.name} to list it as revoked",
-            ARRIVE_S,
-            lambda one=one: len(revoked(story, one)) == 2 or None,
-        )
+        wait_for(f"{one.name} to list it as revoked", ARRIVE_S, lists_two(story, one))
     wait_until_seen((bob, carol, thief), "commons", public)
     wait_until_seen((bob, carol, thief), "guild", inside)
     denied = story.run(
@@ -139,6 +134,10 @@ def test_a_stolen_laptop(node: StartNode, shell: Shell, tmp_path: Path) -> None:
     listed = {one["did"]: one["revoked"] for one in story.run(phone, "device", "list")["devices"]}
     assert len(listed) == 3
     assert [did for did, gone in listed.items() if gone] == [old]
+
+
+def lists_two(story: Story, at: LocalNode) -> Callable[[], bool | None]:
+    return lambda: len(revoked(story, at)) == 2 or None
 
 
 def revoked(story: Story, at: LocalNode) -> list[Json]:
