@@ -33,7 +33,7 @@ from node.drops import (
 )
 from node.errors import BadIdentity, Unverified
 from node.home import Home, write_private
-from node.identity import Entropy, open_secrets, write_device, write_secrets
+from node.identity import Entropy, load_or_create, open_secrets, write_device, write_secrets
 from node.services.rights import rights_of_device
 from registry.listings import project
 from storage.address_book import KnownPeer
@@ -124,6 +124,7 @@ async def restore(
             own = await _delegate(store, author, DeviceKey(device.public))
         write_secrets(home, secrets, author.public, passphrase)
         write_device(home, AuthorKey(author.public), device, own)
+        load_or_create(home, entropy)  # a token's key of its own
     did = encode_did_key(author.public)
     return Restored(contents, did, encode_did_key(device.public), taker.refused)
 

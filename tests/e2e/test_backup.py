@@ -83,7 +83,7 @@ def test_a_home_comes_back(node: StartNode, shell: Shell, tmp_path: Path) -> Non
 
     def has_both() -> bool | None:
         module = bob.client.get("/api/modules/io.test.clock")
-        return [one["version"] for one in module["versions"]] == ["1.1.0", "1.0.0"] or None
+        return [one["version"] for one in module["versions"]] == ["1.0.0", "1.1.0"] or None
 
     wait_for("bob to see both versions", ARRIVE_S, has_both)
     for one in (alice, bob):
