@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os.path
 import socket
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json, failure
@@ -32,6 +32,8 @@ FILE_BYTES_MAX = 1 << 20
 
 # An event, or one line of progress, is far smaller; a longer line is no answer of a node.
 LINE_BYTES_MAX = 16 << 20
+
+PIECE_BYTES = 1 << 18  # of a long answer, at once
 
 Query = Mapping[str, "str | int | tuple[str, ...] | None"]
 
@@ -74,6 +76,24 @@ class Client:
     def get_bytes(self, path: str, *, timeout_s: float = TIMEOUT_S) -> bytes:
         with self._exchange("GET", path, None, timeout_s, "*/*") as answer:
             return answer.read(ANSWER_BYTES_MAX)
+
+    def save(
+        self,
+        path: str,
+        body: Json,
+        file: IO[bytes],
+        progress: Callable[[int, int], None],
+        timeout_s: float,
+    ) -> int:
+        """Writes an answer of any length to `file`; gives how many bytes. Raises `Failure`."""
+        done = 0
+        with self._exchange("POST", path, body, timeout_s, "application/octet-stream, */*") as got:
+            total = int(got.headers.get("panspermia-bytes", "0"))
+            while piece := got.read(PIECE_BYTES):
+                file.write(piece)
+                done += len(piece)
+                progress(done, max(done, total))
+        return done
 
     def post_lines(self, path: str, body: Json, *, timeout_s: float) -> Iterator[Json]:
         """The NDJSON lines of a long task; an `error` line raises its problem as `Failure`."""

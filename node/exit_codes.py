@@ -31,6 +31,9 @@ BY_CODE: Final[Mapping[str, int]] = {
     "bad-signature": UNVERIFIED,
     "hash-mismatch": UNVERIFIED,
     "code-forged": UNVERIFIED,
+    "not-a-drop": UNVERIFIED,
+    "drop-cut": UNVERIFIED,
+    "drop-damaged": UNVERIFIED,
     "mismatch": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
 }

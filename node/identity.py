@@ -19,12 +19,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from crdt import cbor
 from crdt.change import Signer, device_capabilities
 from crdt.did import decode_did_key, encode_did_key
 from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.errors import CrdtError
 from crdt.keys import AuthorKey, DeviceKey, is_communal
-from crdt.sealing import NONCE_BYTES, SALT_BYTES, seal, unseal
+from crdt.sealing import NONCE_BYTES, SALT_BYTES, SECRET_BYTES_MAX, seal, unseal
 from node.errors import BadIdentity
 from node.home import Home, read_small, write_private
 from storage.errors import BadKeyFile, NotHeld
@@ -32,6 +33,8 @@ from storage.keyfiles import is_sealed, read_key, write_key
 
 Entropy = Callable[[int], bytes]
 """`os.urandom`, or a test's own."""
+
+SEALED_AT_ONCE = 50  # keys and seeds of 64 bytes, in one secret of at most 4,096
 
 
 class DeviceFile(Struct, frozen=True):
@@ -162,6 +165,52 @@ def become_device(
         home.author_key.unlink()
     write_device(home, author, device, capabilities)
     return aside
+
+
+def seal_secrets(home: Home, passphrase: str, entropy: Entropy) -> list[bytes]:
+    """Every root key of this home, the author's first, sealed under `passphrase`.
+
+    It also opens those that are sealed here. Raises `BadIdentity`.
+    """
+    author = open_author(home, passphrase)
+    seeds = {author.public: author.seed}
+    for path in sorted(home.namespaces.glob("*.key")):
+        key = SigningKey.from_seed(_seed(path, passphrase))
+        seeds[key.public] = key.seed
+    parts = [
+        [*seeds.items()][at : at + SEALED_AT_ONCE] for at in range(0, len(seeds), SEALED_AT_ONCE)
+    ]
+    return [
+        seal(
+            cbor.encode(dict(part)),
+            passphrase,
+            salt=entropy(SALT_BYTES),
+            nonce=entropy(NONCE_BYTES),
+        )
+        for part in parts
+    ]
+
+
+def open_secrets(sealed: bytes, passphrase: str) -> dict[bytes, bytes]:
+    """Public key -> seed, as `seal_secrets` sealed them. Raises `BadIdentity`."""
+    try:
+        plain: object = cbor.decode(unseal(sealed, passphrase), bytes_max=SECRET_BYTES_MAX)
+        seeds = msgspec.convert(plain, dict[bytes, bytes])
+    except CrdtError as error:
+        raise BadIdentity(error.detail, code=error.code) from error
+    except msgspec.ValidationError as error:
+        raise BadIdentity(f"the sealed keys are damaged: {error}", code="damaged") from error
+    for public, seed in seeds.items():
+        if SigningKey.from_seed(_checked(seed, "a sealed key")).public != public:
+            raise BadIdentity("a sealed key is not the one it says", code="damaged")
+    return seeds
+
+
+def write_secrets(home: Home, seeds: Mapping[bytes, bytes], author: bytes, passphrase: str) -> None:
+    """All of them, sealed under `passphrase` as in the file they came from."""
+    for public, seed in seeds.items():
+        path = home.author_key if public == author else home.namespaces / f"{public.hex()}.key"
+        write_key(path, seed, passphrase)
 
 
 def write_device(

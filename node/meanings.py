@@ -181,6 +181,11 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The code is for somebody else; nobody but them can use it.",
         "Ask for one that is for you: `panspermia id` shows who you are.",
     ),
+    "not-a-drop": Meaning("The file is no backup of Panspermia.", "Name another file."),
+    "drop-cut": Meaning("The end of the file is missing.", "Use another copy of it."),
+    "drop-damaged": Meaning(
+        "The file is not as it was written; nothing of it was taken.", "Use another copy of it."
+    ),
     "has-published": Meaning(
         "This home has an author who published; it would not speak for them any more.",
         "Use a new --home for the device, or say --replace.",

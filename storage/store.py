@@ -34,6 +34,7 @@ from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys
+from storage.copies import Copies
 from storage.database import Database, nothing, open_database
 from storage.devices import Devices
 from storage.documents import Materialiser
@@ -112,6 +113,7 @@ class Store(
     BlockedKeys,
     Usages,
     Devices,
+    Copies,
 ):
     """Made by `open_store`."""
 

@@ -24,6 +24,7 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     authority,
+    backup,
     blobs,
     blocked,
     devices,
@@ -61,6 +62,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
     *quota.ENDPOINTS,
+    *backup.ENDPOINTS,
     *upkeep.ENDPOINTS,
     *streams.ENDPOINTS,
     *problems.ENDPOINTS,

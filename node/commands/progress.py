@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +30,10 @@ class Progress:
             self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bars.start()
         return self
+
+    def bytes_of(self, name: str) -> Callable[[int, int], None]:
+        """What shows the progress of one file, in bytes done and bytes in all."""
+        return lambda done, total: self.show({"id": name, "done": min(done, total), "total": total})
 
     def show(self, line: Json) -> None:
         if self._bars is None or line.get("total") is None:

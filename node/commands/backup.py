@@ -1,0 +1,168 @@
+"""`backup`, `restore`: all of a home in one file, and a new home from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.commands.console import home, node, print_json, say, wants_json
+from node.commands.identity import new_passphrase, passphrase
+from node.commands.progress import Progress
+from node.exit_codes import exit_code
+from node.failure import Json, failed, failure
+from node.text import printable, size_text
+
+if TYPE_CHECKING:
+    from node.services.restore import Contents
+
+# Silence from the node, not the whole.
+SILENCE_S = 300.0
+
+PASSPHRASE_FILE = click.option(
+    "--passphrase-file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Also what others wrote.")
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@PASSPHRASE_FILE
+def backup_command(file: Path, everything: bool, force: bool, passphrase_file: Path | None) -> None:
+    """Write all that is yours here to FILE, its keys sealed by a passphrase.
+
+    That is the author's key and those of your namespaces, what you published with its files, your
+    rights, names and settings. Where your key is sealed already, give its passphrase.
+    """
+    if file.exists() and not force:
+        raise failed("file-exists", "The file is there already", f"{file}; or give --force")
+    client = node()
+    is_sealed = client.get("/api/identity")["sealed"]
+    secret = passphrase(passphrase_file) if is_sealed else new_passphrase(passphrase_file)
+    body = {"passphrase": secret, "everything": everything}
+    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as out, Progress() as bars:
+            size = client.save("/api/backup", body, out, bars.bytes_of(file.name), SILENCE_S)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    if wants_json():
+        return print_json("backup", {"file": str(file), "size": size})
+    say(f"wrote {size_text(size)} to {printable(str(file))}", fg="green")
+    say("Keep the passphrase apart from it: without both it cannot be restored.")
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check the file, and list what is in it.")
+@PASSPHRASE_FILE
+def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> None:
+    """Make a new home from a backup.
+
+    The new home is a new device of yours. If the old one is lost, remove it then: panspermia device
+    remove
+    """
+    from node.home import Home
+    from node.services.restore import read_contents, restore
+
+    size = file.stat().st_size
+    with told_plainly(), file.open("rb") as source, Progress() as bars:
+        shows = bars.bytes_of(file.name)
+        if dry_run:
+            return print_contents(file, read_contents(source, size, shows))
+        secret = passphrase(passphrase_file)
+        restored = asyncio.run(
+            restore(
+                Home(Path(home())),
+                source,
+                size,
+                secret,
+                entropy=os.urandom,
+                clock_us=lambda: time.time_ns() // 1_000,
+                progress=shows,
+            )
+        )
+    former = did_of(restored.contents)
+    if wants_json():
+        more = {"device": restored.device, "refused": restored.refused}
+        return print_json("restore", {**contents_json(restored.contents), **more})
+    say(f"restored {restored.author}", fg="green")
+    say(f"This home is a new device of theirs: {restored.device}")
+    if restored.refused:
+        say(f"{restored.refused:,} entries were not taken; see: panspermia refused", fg="yellow")
+    say(f"If the old one is lost: panspermia up, then panspermia device remove {former}")
+
+
+@contextmanager
+def told_plainly() -> Generator[None]:
+    """An error of ours ends the command with its sentence and its exit code."""
+    from node.errors import NodeError
+    from node.outcomes import outcome_of
+    from storage.errors import StorageError
+
+    try:
+        yield
+    except (NodeError, StorageError) as error:
+        outcome = outcome_of(error)
+        assert outcome is not None
+        code = outcome.code or str(getattr(error, "reason", "failed"))
+        title = (type(error).__doc__ or "").split("\n")[0]
+        raise failure(code, title, str(error), exit_code(outcome.status, code)) from error
+
+
+def did_of(contents: Contents) -> str:
+    """The device that made it."""
+    from crdt.did import encode_did_key
+
+    return encode_did_key(contents.head.device)
+
+
+def contents_json(contents: Contents) -> Json:
+    from crdt.did import encode_did_key
+    from node import drops
+
+    counts = contents.counts
+    return {
+        "author": encode_did_key(contents.head.author),
+        "made_by": did_of(contents),
+        "made_at": datetime.fromtimestamp(contents.head.made_us / 1e6, UTC).isoformat(),
+        "everything": contents.head.is_everything,
+        "entries": counts[drops.ENTRY],
+        "blobs": counts[drops.BLOB],
+        "blob_bytes": contents.chunk_bytes,
+        "capabilities": counts[drops.RIGHT],
+        "names": counts[drops.PETNAME],
+        "namespaces": contents.namespaces,
+        "settings": bool(counts[drops.SETTINGS]),
+    }
+
+
+def print_contents(file: Path, contents: Contents) -> None:
+    """What a dry run shows."""
+    fields = contents_json(contents)
+    if wants_json():
+        return print_json("restore", {**fields, "dry_run": True})
+    say(f"{printable(str(file))} is whole, and signed by a device of its author", fg="green")
+    say(f"author        {fields['author']}")
+    say(f"made          {fields['made_at']} by {fields['made_by']}")
+    of = "everybody" if fields["everything"] else "the author"
+    say(f"entries       {fields['entries']:,} of {of}")
+    say(f"blobs         {fields['blobs']:,}, {size_text(fields['blob_bytes'])}")
+    say(f"namespaces    {printable(', '.join(fields['namespaces'])) or 'none but commons'}")
+    say(f"capabilities  {fields['capabilities']:,}")
+    say(f"names         {fields['names']:,}")
+    say(f"settings      {'yes' if fields['settings'] else 'none'}")

@@ -1,0 +1,131 @@
+"""A backup: one drop of what this person has here, from which a new home goes on.
+
+Secrets are sealed under a passphrase; the key of the device is not among them. A restored home
+makes a device of its own, to which the restored root key delegates: with the old key it would
+number its changes anew, and contradict in public what it had said before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from crdt.blob import BlobId
+from crdt.change import encode_signed
+from crdt.keys import COMMONS, AuthorKey
+from node.drops import (
+    BLOB,
+    CHUNK,
+    ENTRY,
+    PAGE,
+    PEER,
+    PETNAME,
+    PLACE,
+    RIGHT,
+    SECRETS,
+    SETTINGS,
+    ChunkFrame,
+    DropWriter,
+    Head,
+    PageFrame,
+    PeerFrame,
+    PetnameFrame,
+    PlaceFrame,
+    RightFrame,
+    packed,
+)
+from node.errors import BadIdentity
+from node.identity import seal_secrets
+from node.services.names import all_petnames
+from node.services.namespaces import Keeper
+from storage.store import Store
+
+BACKUP = "backup"
+"""The type of such a drop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Ready to be written: what needs the passphrase is done."""
+
+    head: Head
+    secrets: tuple[bytes, ...]
+    """Sealed."""
+    settings: str
+    """The text of config.toml."""
+
+
+async def prepare_backup(
+    node: Keeper, passphrase: str, now_us: int, *, is_everything: bool
+) -> Backup:
+    """Opens and seals the keys. Raises `BadIdentity`: `no-key` where the root key is elsewhere."""
+    identity = node.identity
+    if not node.home.author_key.exists():
+        detail = (
+            f"the key of {identity.did} is not in this home, and without it nothing could be"
+            " restored: make the backup where it is, or bring it here: panspermia id import"
+        )
+        raise BadIdentity(detail, code="no-key")
+    secrets = await asyncio.to_thread(seal_secrets, node.home, passphrase, node.entropy)
+    extent = await node.store.extent(None if is_everything else identity.author)
+    head = Head(
+        type=BACKUP,
+        author=identity.author,
+        device=identity.device.public,
+        capability=identity.capabilities["pub"],
+        made_us=now_us,
+        is_everything=is_everything,
+        entries=extent.entries,
+        blob_bytes=extent.blob_bytes,
+    )
+    return Backup(head, tuple(secrets), await asyncio.to_thread(node.home.config_text))
+
+
+async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
+    """The file, piece by piece; no more of it than a page of entries is in memory."""
+    drop = DropWriter()
+    yield drop.begin(backup.head)
+    for sealed in backup.secrets:
+        yield drop.write(SECRETS, sealed)
+    if backup.settings:
+        yield drop.write(SETTINGS, backup.settings.encode())
+    async for kind, body in _own_rows(node):
+        yield drop.write(kind, body)
+    author = None if backup.head.is_everything else AuthorKey(backup.head.author)
+    cursor = 0
+    while True:
+        entries, cursor = await node.store.entries_after(author, cursor)
+        if not entries:
+            break
+        yield b"".join([drop.write(ENTRY, encode_signed(one)) for one in entries])
+    for blob in await node.store.blobs_named(author):
+        async for kind, body in _blob(node.store, blob):
+            yield drop.write(kind, body)
+    yield drop.end(node.identity.device)
+
+
+async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
+    """What this node keeps for itself: never replicated, and so nowhere else."""
+    store = node.store
+    for name, did in sorted((await all_petnames(store)).items()):
+        yield PETNAME, packed(PetnameFrame(name, did))
+    for joined in await store.joined():
+        if joined.namespace != COMMONS:
+            yield PLACE, packed(PlaceFrame(joined.namespace, joined.name))
+    for held in await store.capabilities_held():
+        # What this device got is of use to this device only.
+        if held.receiver != node.identity.device.public:
+            yield RIGHT, packed(RightFrame(held.encoded, held.origin))
+    for peer in await store.known_peers():
+        if peer.source == "static":
+            yield PEER, packed(PeerFrame(peer.address))
+
+
+async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:
+    root, manifest = await store.blob_root(blob), await store.blob_manifest(blob)
+    if root is None or manifest is None:  # collected since it was listed
+        return
+    yield BLOB, root
+    for number, page in enumerate(manifest.pages):
+        yield PAGE, packed(PageFrame(number, page))
+    for index in range(manifest.chunk_count):
+        yield CHUNK, packed(ChunkFrame(index, await store.read_chunk(blob, index)))

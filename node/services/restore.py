@@ -1,0 +1,225 @@
+"""A home from a backup: read once to see that it is whole, then written.
+
+verified ─▸ keys opened ─▸ entries and blobs, wallet, names ─▸ a new device key, delegated to
+
+The identity comes last, so a restore that was broken off is simply done again.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO
+
+from crdt.blob import BlobId
+from crdt.capability import decode_capability
+from crdt.change import SignedEntry, decode_signed
+from crdt.did import encode_did_key
+from crdt.digest import payload_digest
+from crdt.ed25519 import SEED_BYTES, SigningKey
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
+from node import drops
+from node.drops import (
+    ChunkFrame,
+    Frame,
+    Head,
+    PageFrame,
+    PeerFrame,
+    PetnameFrame,
+    PlaceFrame,
+    RightFrame,
+    read_drop,
+    unpacked,
+)
+from node.errors import BadIdentity, Unverified
+from node.home import Home, write_private
+from node.identity import Entropy, load_or_create, open_secrets, write_device, write_secrets
+from node.services.rights import rights_of_device
+from registry.listings import project
+from storage.address_book import KnownPeer
+from storage.store import Store, open_store
+
+BATCH = 200
+"""Entries in one transaction, as when they come from a peer."""
+RESTORED = "backup"
+
+Progress = Callable[[int, int], None]
+"""Bytes that are done, and bytes in all."""
+
+
+@dataclass
+class Contents:
+    """What is in a backup, as far as it can be told without its passphrase."""
+
+    head: Head
+    namespaces: list[str] = field(default_factory=list[str])
+    counts: Counter[int] = field(default_factory=Counter[int])
+    """Frames by their kind."""
+    chunk_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of it."""
+
+    contents: Contents
+    author: str
+    device: str
+    """The new one; both did:key."""
+    refused: int
+    """Entries that were not taken."""
+
+
+def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Contents:
+    """Reads all of it and checks every byte. Raises `Unverified`."""
+    contents: Contents | None = None
+    for frame in read_drop(file):
+        progress(frame.end_bytes, size_bytes)
+        if contents is None:
+            contents = Contents(unpacked(frame, Head))
+        contents.counts[frame.kind] += 1
+        if frame.kind == drops.PLACE:
+            contents.namespaces.append(unpacked(frame, PlaceFrame).name)
+        elif frame.kind == drops.CHUNK:
+            contents.chunk_bytes += len(unpacked(frame, ChunkFrame).data)
+    assert contents is not None, "a drop without a head is refused"
+    if contents.head.type != "backup":
+        detail = f"this is a drop of type {contents.head.type!r}, no backup"
+        raise Unverified(detail, code="not-a-drop")
+    return contents
+
+
+async def restore(
+    home: Home,
+    file: IO[bytes],
+    size_bytes: int,
+    passphrase: str,
+    *,
+    entropy: Entropy,
+    clock_us: Callable[[], int],
+    progress: Progress,
+) -> Restored:
+    """Makes this home from the backup in `file`, read twice: to check it, and to take it.
+
+    Raises `Unverified`, or `BadIdentity`: `exists` where the home is somebody's already,
+    `wrong-passphrase`.
+    """
+    if home.device_file.exists() or home.author_key.exists():
+        detail = f"{home.path} has an identity already; restore into a new home: --home"
+        raise BadIdentity(detail, code="exists")
+    total = 2 * size_bytes
+    contents = read_contents(file, total, progress)
+    secrets = _secrets(file, contents.head, passphrase)
+    home.make()
+    with home.lock():
+        taker = _Taker(home, clock_us)
+        file.seek(0)
+        async with open_store(home.database, project=project, clock_us=clock_us) as store:
+            for frame in read_drop(file):
+                progress(size_bytes + frame.end_bytes, total)
+                await taker.take(store, frame)
+            await taker.flush(store)
+            author = SigningKey.from_seed(secrets[contents.head.author])
+            device = SigningKey.from_seed(entropy(SEED_BYTES))
+            own = await _delegate(store, author, DeviceKey(device.public))
+        write_secrets(home, secrets, author.public, passphrase)
+        write_device(home, AuthorKey(author.public), device, own)
+        load_or_create(home, entropy)  # a token's key of its own
+    did = encode_did_key(author.public)
+    return Restored(contents, did, encode_did_key(device.public), taker.refused)
+
+
+def _secrets(file: IO[bytes], head: Head, passphrase: str) -> dict[bytes, bytes]:
+    """Every key in it. Raises `BadIdentity` (`wrong-passphrase`, `damaged`)."""
+    file.seek(0)
+    found: dict[bytes, bytes] = {}
+    for frame in read_drop(file):
+        if frame.kind == drops.SECRETS:
+            found |= open_secrets(frame.body, passphrase)
+        elif frame.kind > drops.SECRETS:
+            break
+    if head.author not in found:
+        raise BadIdentity("the backup does not hold its author's key", code="damaged")
+    return found
+
+
+async def _delegate(store: Store, author: SigningKey, device: DeviceKey) -> dict[str, bytes]:
+    """Whatever the new device needs, kept; gives what it writes with in commons, by class."""
+    given, _ = await rights_of_device(store, author, device)
+    own: dict[str, bytes] = {}
+    for encoded in given:
+        right = decode_capability(encoded)
+        if right.chain == (author.public, device) and right.namespace == COMMONS:
+            own[right.granted_area.path[0].decode("latin-1")] = encoded
+        else:
+            await store.keep_capability(encoded, RESTORED)
+    return own
+
+
+class _Taker:
+    """Puts one frame after the other where it belongs."""
+
+    def __init__(self, home: Home, clock_us: Callable[[], int]) -> None:
+        self._home = home
+        self._clock_us = clock_us
+        self._entries: list[SignedEntry] = []
+        self._blob = BlobId(b"")
+        self.refused = 0
+
+    async def take(self, store: Store, frame: Frame) -> None:
+        """Raises `Unverified` for what no backup holds."""
+        if frame.kind != drops.ENTRY:
+            await self.flush(store)
+        try:
+            await self._take(store, frame)
+        except CrdtError as error:
+            where = f"before byte {frame.end_bytes:,}"
+            raise Unverified(f"{where}: {error.detail}", code="drop-damaged") from error
+
+    async def _take(self, store: Store, frame: Frame) -> None:
+        match frame.kind:
+            case drops.SETTINGS:
+                write_private(self._home.config_file, frame.body)
+            case drops.PETNAME:
+                named = unpacked(frame, PetnameFrame)
+                await store.set_petname(named.name, named.did, replaces=True)
+            case drops.PLACE:
+                place = unpacked(frame, PlaceFrame)
+                await store.join(NamespaceKey(place.key), place.name)
+            case drops.RIGHT:
+                right = unpacked(frame, RightFrame)
+                await store.keep_capability(right.encoded, right.origin)
+            case drops.PEER:
+                address = unpacked(frame, PeerFrame).address
+                known = KnownPeer(address, None, None, "static", self._clock_us())
+                await store.remember_peer(known)
+            case drops.ENTRY:
+                self._entries.append(decode_signed(frame.body))
+                if len(self._entries) >= BATCH:
+                    await self.flush(store)
+            case _:
+                await self._take_blob(store, frame)
+
+    async def _take_blob(self, store: Store, frame: Frame) -> None:
+        match frame.kind:
+            case drops.BLOB:
+                self._blob = BlobId(payload_digest(frame.body))
+                await store.begin_blob(self._blob, frame.body)
+            case drops.PAGE:
+                page = unpacked(frame, PageFrame)
+                await store.add_page(self._blob, page.number, page.data)
+            case drops.CHUNK:
+                chunk = unpacked(frame, ChunkFrame)
+                await store.add_chunk(self._blob, chunk.index, chunk.data)
+            case drops.HEAD | drops.SECRETS | drops.END:
+                pass
+            case _:
+                detail = f"a frame of kind {frame.kind} before byte {frame.end_bytes:,}"
+                raise Unverified(f"{detail}, which no backup holds", code="drop-damaged")
+
+    async def flush(self, store: Store) -> None:
+        """What waits for a transaction."""
+        if self._entries:
+            received = await store.receive(self._entries, source=RESTORED)
+            self.refused += len(received.refused)
+            self._entries = []

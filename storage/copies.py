@@ -1,0 +1,66 @@
+"""All that is held of one author, or of everybody, page by page: for a drop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crdt.blob import BlobId
+from crdt.change import SignedEntry
+from crdt.keys import AuthorKey
+from storage.items import signed_entry
+from storage.part import Part, in_bounds
+
+PAGE_MAX = 200  # entries in memory at once: 16 MiB where all are as large as they may be
+
+# Statements are few, and what judges the author's entries may be anybody's.
+_OWN = "(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck'))"
+_NAMED = f"""
+    SELECT blob FROM (
+        SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document WHERE {_OWN}
+        UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much there is to copy."""
+
+    entries: int
+    blob_bytes: int
+
+
+class Copies(Part):
+    """Reading for a copy. `author` None: of everybody."""
+
+    async def extent(self, author: AuthorKey | None) -> Extent:
+        """Counted: it takes longer the more there is."""
+        async with self._database.reading() as view:
+            entries = await view.row(
+                "SELECT count(*) FROM entry e JOIN document d ON d.number = e.document"
+                f" WHERE {_OWN}",
+                (author, author),
+            )
+            size = await view.row(
+                f"SELECT coalesce(sum(size), 0) FROM blob WHERE is_complete AND id IN ({_NAMED})",
+                (author, author),
+            )
+        return Extent(entries[0] if entries else 0, size[0] if size else 0)
+
+    async def entries_after(
+        self, author: AuthorKey | None, cursor: int, limit: int = PAGE_MAX
+    ) -> tuple[Sequence[SignedEntry], int]:
+        """In the order they came, and the cursor to go on from; none at the end."""
+        rows = await self._database.rows(
+            "SELECT e.number, e.entry, c.encoded, e.signature, e.payload FROM entry e"
+            " JOIN capability c ON c.number = e.capability"
+            " JOIN document d ON d.number = e.document"
+            f" WHERE e.number > ? AND {_OWN} ORDER BY e.number LIMIT ?",
+            (cursor, author, author, in_bounds(limit, PAGE_MAX)),
+        )
+        return [signed_entry(row[1:]) for row in rows], rows[-1][0] if rows else cursor
+
+    async def blobs_named(self, author: AuthorKey | None) -> Sequence[BlobId]:
+        """Whole ones, that records or statements name."""
+        rows = await self._database.rows(
+            f"SELECT id FROM blob WHERE is_complete AND id IN ({_NAMED}) ORDER BY number",
+            (author, author),
+        )
+        return [BlobId(id) for (id,) in rows]

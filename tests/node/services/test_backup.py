@@ -1,0 +1,185 @@
+"""What a backup holds, and what is not restored from it."""
+
+import io
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from crdt.capability import WRITE, Capability, encode_capability
+from crdt.change import Signer, decode_signed
+from crdt.keys import COMMONS
+from crdt.path import AUTHORITY
+from crdt.statement import Frontier, Revoke
+from node import drops
+from node.drops import read_drop
+from node.errors import BadIdentity, Unverified
+from node.home import Home
+from node.identity import (
+    SEALED_AT_ONCE,
+    load,
+    load_or_create,
+    make_namespace_key,
+    open_author,
+    open_secrets,
+    seal_secrets,
+)
+from node.services.backup import backup_pieces, prepare_backup
+from node.services.devices import log_of
+from node.services.namespaces import Keeper
+from node.services.restore import restore
+from registry.listings import project
+from storage.store import open_store
+from tests.node.api.test_devices import carry, make_device
+from tests.node.api.test_namespaces import created, post
+from tests.node.conftest import alice as alice
+from tests.node.modules import new_module
+from tests.node.parts import Alice, open_alice
+
+PASSPHRASE = "correct horse battery"
+
+
+def keeper(alice: Alice) -> Keeper:
+    return Keeper(alice.node.home, alice.node.identity, alice.node.store, os.urandom)
+
+
+async def backed_up(alice: Alice, *, is_everything: bool = False) -> bytes:
+    backup = await prepare_backup(keeper(alice), PASSPHRASE, 1, is_everything=is_everything)
+    return b"".join([piece async for piece in backup_pieces(keeper(alice), backup)])
+
+
+def nobody(done: int, total: int) -> None:
+    assert 0 < done <= total
+
+
+async def restored(path: Path, data: bytes, passphrase: str = PASSPHRASE) -> str:
+    became = await restore(
+        Home(path),
+        io.BytesIO(data),
+        len(data),
+        passphrase,
+        entropy=os.urandom,
+        clock_us=lambda: 1,
+        progress=nobody,
+    )
+    return became.device
+
+
+def authors(data: bytes) -> set[bytes]:
+    entries = [one for one in read_drop(io.BytesIO(data)) if one.kind == drops.ENTRY]
+    return {decode_signed(one.body).entry.subspace for one in entries}
+
+
+async def test_ones_own_or_everybodys(alice: Alice, tmp_path: Path) -> None:
+    await post(alice, "/api/modules", new_module())
+    async with open_alice(tmp_path / "bob") as bob:
+        await post(bob, "/api/modules", new_module("org.example.bobs"))
+        await carry(bob, alice)
+        me, him = alice.node.identity.author, bob.node.identity.author
+    assert authors(await backed_up(alice)) == {me}
+    assert authors(await backed_up(alice, is_everything=True)) == {me, him}
+
+
+async def test_every_key_comes_back(alice: Alice, tmp_path: Path) -> None:
+    await created(alice)
+    new = await backed_up(alice)
+    device = await restored(tmp_path / "new", new)
+    home = Home(tmp_path / "new")
+    identity = load(home)
+    assert identity.author == alice.node.identity.author
+    assert identity.device_did == device != alice.node.identity.device_did
+    assert identity.is_sealed
+    assert open_author(home, PASSPHRASE).public == identity.author
+    names = {path.name for path in alice.node.home.namespaces.iterdir()}
+    assert {path.name for path in home.namespaces.iterdir()} == names
+    async with open_alice(home.path) as again:
+        await post(again, "/api/modules", {**new_module(), "namespace": "guild"})
+        device_key = again.node.identity.device.public
+        held = await again.node.store.capabilities_held(receiver=device_key)
+        assert {one.namespace == COMMONS for one in held} == {False}
+
+
+def test_many_keys_are_several_secrets(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.make()
+    author = load_or_create(home, os.urandom).author
+    made = {make_namespace_key(home, os.urandom).public for _ in range(SEALED_AT_ONCE)}
+    first, second = seal_secrets(home, PASSPHRASE, os.urandom)
+    opened = open_secrets(first, PASSPHRASE)
+    assert author in opened
+    assert opened.keys() | open_secrets(second, PASSPHRASE).keys() == {author, *made}
+
+
+async def test_broken_off_it_is_done_again(alice: Alice, tmp_path: Path) -> None:
+    """The power goes after the entries, before the identity."""
+    await post(alice, "/api/modules", new_module())
+    data = await backed_up(alice)
+
+    def stops(done: int, total: int) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await restore(
+            Home(tmp_path / "new"), io.BytesIO(data), len(data), PASSPHRASE,
+            entropy=os.urandom, clock_us=lambda: 1, progress=stops,
+        )  # fmt: skip
+    assert not Home(tmp_path / "new").device_file.exists()
+    async with open_store(
+        tmp_path / "new" / "panspermia.db", project=project, clock_us=lambda: 1
+    ) as store:
+        assert (await store.counts()).entries == 1
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        listed = (await again.client.get("/api/modules")).json()["modules"]
+        assert [one["id"] for one in listed] == ["org.example.add"]
+
+
+@pytest.mark.parametrize("keep", [10, 500, -70, -1])
+async def test_a_damaged_file_makes_no_home(alice: Alice, tmp_path: Path, keep: int) -> None:
+    await post(alice, "/api/modules", new_module())
+    data = await backed_up(alice)
+    with pytest.raises(Unverified):
+        await restored(tmp_path / "new", data[:keep])
+    with pytest.raises(BadIdentity) as caught:
+        await restored(tmp_path / "new", data, "not this one")
+    assert caught.value.reason == "wrong-passphrase"
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(BadIdentity) as caught:
+        await restored(alice.node.home.path, data)
+    assert caught.value.reason == "exists"
+
+
+async def test_a_device_without_the_root_key_has_nothing_to_restore(
+    alice: Alice, tmp_path: Path
+) -> None:
+    await make_device(alice, tmp_path / "laptop")
+    async with open_alice(tmp_path / "laptop") as laptop:
+        with pytest.raises(BadIdentity, match="id import") as caught:
+            await backed_up(laptop)
+        assert caught.value.reason == "no-key"
+
+
+async def test_a_large_blob_is_never_whole_in_memory(alice: Alice) -> None:
+    """32 MiB, that a statement names for its frontier."""
+    store, author = alice.node.store, open_author(alice.node.home)
+    megabyte = os.urandom(1 << 20)
+    blob = await store.put_blob(megabyte[n:] + megabyte[:n] for n in range(32))
+    right = encode_capability(Capability(WRITE, COMMONS, author.public))
+    log = log_of(COMMONS, alice.node.identity.author)
+    signer = Signer(author, log.subspace, {AUTHORITY: right})
+    await store.declare(Revoke(bytes(32), Frontier(blob=blob)), log, signer)
+    backup = await prepare_backup(keeper(alice), PASSPHRASE, 1, is_everything=False)
+    assert backup.head.blob_bytes == 32 << 20
+    size = largest = 0
+    tracemalloc.start()
+    try:
+        async for piece in backup_pieces(keeper(alice), backup):
+            size, largest = size + len(piece), max(largest, len(piece))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 32 << 20
+    assert largest < 1 << 20
+    assert peak < 8 << 20
