@@ -1,21 +1,35 @@
 """Evicting: records that go whole, with all that follows from them, and are remembered.
 
-A record goes with all its epochs, so that no earlier one has to be shown instead. Nothing goes that
-somebody who is followed has written in.
+A record goes with all its epochs, so that no earlier one has to be shown instead. A log goes with
+all that it judges, or what it ended would be shown again. Nothing goes that somebody who is
+followed has written in, and nothing of a group: strangers are those of `commons`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
 from crdt.capability import CapabilityCache
-from crdt.change import DocumentId
+from crdt.change import DocumentId, log_of
 from crdt.entry import decode_entry
+from crdt.keys import COMMONS
 from crdt.order import ITEM_ID_BYTES, order_key
+from crdt.statement import RECORDS, is_statement_class
 from storage.append import Rated, add_up_ratings
 from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, same_record
+from storage.statements import hashes
 from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
+from storage.waiting import document_key
+
+ENTRIES_AT_ONCE = 256  # read, while the newest documents of a source are looked for
+JUDGED_MAX = 1_024  # documents that go with the log that judges them, at once
+
+_JUDGED = (
+    "FROM capability_key k JOIN entry e ON e.capability = k.capability"
+    " JOIN document d ON d.number = e.document JOIN namespace n ON n.number = d.namespace"
+    " WHERE d.class NOT IN ('_auth', '_ck') AND n.key = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ async def evict_newest(
 ) -> Evicted:
     """The newest records that `source` brought, until `wanted_bytes` are free or none is left.
 
-    At most `looks_max` of its entries are looked at.
+    At most `looks_max` of its records are looked at.
 
     Its record is one of which it brought at least half of the bytes: whoever passes on the last
     entry of everybody's records has not thereby brought them.
@@ -46,26 +60,39 @@ async def evict_newest(
     seen: set[int] = set()
     chosen: list[list[int]] = []
     freed = looked_at = 0
-    for (document,) in await write.rows(
-        "SELECT e.document FROM origin o JOIN entry e ON e.number = o.entry"
-        " WHERE o.source = ? ORDER BY o.entry DESC LIMIT ?",
-        (source, looks_max),
-    ):
-        if document in seen:
-            continue
+    async for document in _brought(write, source, seen):
+        if looked_at == looks_max or freed >= wanted_bytes:
+            break
         looked_at += 1
         record = await _record_of(write, document)
-        seen.update(record)
+        seen |= {document, *record}
         size = await _share(write, record, source)
-        if size is None or await _stays(write, record, ours, capabilities):
-            continue
-        chosen.append(record)
-        freed += size
-        if freed >= wanted_bytes:
-            break
+        if size is not None and not await _is_followed(write, record, ours, capabilities):
+            chosen.append(record)
+            freed += size
     documents = [document for record in chosen for document in record]
     entries, size = await evict(write, documents) if documents else (0, 0)
     return Evicted(entries, size, looked_at)
+
+
+async def _brought(view: Reading, source: int, seen: set[int]) -> AsyncGenerator[int]:
+    """The documents in `commons` that it brought something of, by the newest; none of those `seen`.
+
+    One of thousands of entries hides no other: what is seen is passed over.
+    """
+    before = 1 << 62
+    while rows := await view.rows(
+        "SELECT o.entry, e.document FROM origin o JOIN entry e ON e.number = o.entry"
+        " JOIN document d ON d.number = e.document"
+        " WHERE o.source = ? AND o.entry < ? AND e.document NOT IN (SELECT value FROM json_each(?))"
+        f" AND d.namespace = (SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}')"
+        " ORDER BY o.entry DESC LIMIT ?",
+        (source, before, json.dumps(sorted(seen)), ENTRIES_AT_ONCE),
+    ):
+        for entry, document in rows:
+            before = entry
+            if document not in seen:
+                yield document
 
 
 async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
@@ -78,6 +105,7 @@ async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
         f" FROM entry e JOIN document d ON d.number = e.document WHERE e.document {these}",
         numbers,
     )
+    await _let_logs_return(write, numbers)
     freed = await release(write, documents)
     rated: set[Rated] = {
         tuple(row)
@@ -110,6 +138,30 @@ async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
     return entries, freed
 
 
+async def _let_logs_return(write: Writing, numbers: Sequence[object]) -> None:
+    """Before these go: the logs among them may come again once they judge something here, and what
+    cites one of their statements waits for it from now on.
+    """
+    rows = await write.rows(
+        "SELECT d.id, e.id FROM json_each(?) j JOIN document d ON d.number = j.value"
+        " JOIN entry e ON e.document = d.number WHERE d.class IN ('_auth', '_ck')",
+        numbers,
+    )
+    await write.run_many(
+        "UPDATE kept_out SET document = ? WHERE id = ?",
+        ((document_key(DocumentId.decode(log)), id[:ITEM_ID_BYTES]) for log, id in rows),
+    )
+    said = {id for _, id in rows}
+    if not said:
+        return
+    citing = await write.rows(
+        "SELECT e.document, e.auth_heads FROM entry e JOIN document d ON d.number = e.document"
+        " WHERE d.class NOT IN ('_auth', '_ck') AND e.auth_heads <> x''"
+    )
+    waiting = {document for document, heads in citing if not said.isdisjoint(hashes(heads))}
+    await write.run_many("INSERT OR IGNORE INTO stale VALUES (?)", ((one,) for one in waiting))
+
+
 async def _delete_items(write: Writing, numbers: Sequence[object]) -> None:
     rows = await write.rows(
         "SELECT d.namespace, e.entry, e.id FROM json_each(?1) j JOIN document d"
@@ -126,15 +178,38 @@ async def _delete_items(write: Writing, numbers: Sequence[object]) -> None:
 
 
 async def _record_of(view: Reading, document: int) -> list[int]:
-    """All epochs of its record."""
+    """All epochs of its record; of a log, both logs of its subspace and all that they judge.
+
+    Where that is more than goes at once, only the newest of what they judge; the logs go last.
+    """
     row = await view.row("SELECT id FROM document WHERE number = ?", (document,))
     assert row is not None, "its entry is here"
     id = replace(DocumentId.decode(row[0]), epoch=0)
+    if is_statement_class(id.cls):
+        judged = await _judged_by(view, id.subspace)
+        if len(judged) > JUDGED_MAX:
+            return judged[:JUDGED_MAX]
+        return [*await _logs_of(view, id), *judged]
     rows = await view.rows(
         "SELECT number FROM document WHERE id = ?"
         f" UNION SELECT d.number FROM document d WHERE {SAME_RECORD} AND d.epoch > 0",
         (id.encode(), *same_record(id)),
     )
+    return [number for (number,) in rows]
+
+
+async def _judged_by(view: Reading, key: bytes) -> list[int]:
+    """Documents of `commons`, no logs, to which a right came through this key; the newest first."""
+    rows = await view.rows(
+        f"SELECT DISTINCT e.document {_JUDGED} AND k.key = ? ORDER BY e.document DESC LIMIT ?",
+        (COMMONS, key, JUDGED_MAX + 1),
+    )
+    return [number for (number,) in rows]
+
+
+async def _logs_of(view: Reading, log: DocumentId) -> list[int]:
+    ids = [log_of(log.namespace, log.subspace, class_).encode() for class_ in RECORDS]
+    rows = await view.rows_in("SELECT number FROM document WHERE id IN (*)", ids)
     return [number for (number,) in rows]
 
 
@@ -150,34 +225,9 @@ async def _share(view: Reading, record: Sequence[int], source: int) -> int | Non
     return size if 2 * brought >= size else None
 
 
-async def _stays(
-    view: Reading, record: Sequence[int], ours: frozenset[bytes], capabilities: CapabilityCache
-) -> bool:
-    is_judge = await _has_bearing(view, record)
-    return is_judge or await _is_followed(view, record, ours, capabilities)
-
-
-async def _has_bearing(view: Reading, record: Sequence[int]) -> bool:
-    """Whether it is a log that judges something held: without it what it ended would come back."""
-    row = await view.row(
-        "SELECT n.key, d.author FROM document d JOIN namespace n ON n.number = d.namespace"
-        " WHERE d.number = ? AND d.class IN ('_auth', '_ck')",
-        (record[0],),
-    )
-    return row is not None and bool(await having_bearing(view, row[0], [row[1]]))
-
-
-async def having_bearing(
-    view: Reading, namespace: bytes, authors: Sequence[bytes]
-) -> frozenset[bytes]:
-    """Those of these keys through which the right to something held here came."""
-    rows = await view.rows_in(
-        "SELECT DISTINCT k.key FROM capability_key k JOIN entry e ON e.capability = k.capability"
-        " JOIN document d ON d.number = e.document JOIN namespace n ON n.number = d.namespace"
-        " WHERE d.class NOT IN ('_auth', '_ck') AND n.key = ? AND k.key IN (*)",
-        authors,
-        namespace,
-    )
+async def having_bearing(view: Reading, keys: Sequence[bytes]) -> frozenset[bytes]:
+    """Those of these keys through which the right to something held in `commons` came."""
+    rows = await view.rows_in(f"SELECT DISTINCT k.key {_JUDGED} AND k.key IN (*)", keys, COMMONS)
     return frozenset(key for (key,) in rows)
 
 

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
-from crdt.change import CheckedEntry
+from crdt.change import CheckedEntry, DocumentId, log_of
 from crdt.keys import COMMONS, AuthorKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
+from crdt.statement import RECORDS
 from storage.database import Writing
 from storage.eviction import evict_newest, having_bearing
 from storage.quarantine import Refusal, add_counted
@@ -85,8 +86,7 @@ class Gate:
             return []
         self._followed = await followed(self._write)
         self._source = await source_number(self._write, self._giver.key, self._giver.author)
-        logs = {one.document.subspace for one in fresh if one.statement is not None}
-        self._bearing = await having_bearing(self._write, COMMONS, list(logs))
+        self._bearing = await self._judges(fresh)
         kept = await self._within_documents(fresh)
         kept = await self._without_waiting(kept)
         kept = await self._within_authors(kept)
@@ -95,6 +95,12 @@ class Gate:
         await self._forget(kept)
         self._before_bytes = await self._strangers_bytes()
         return kept
+
+    async def _judges(self, fresh: Sequence[CheckedEntry]) -> frozenset[bytes]:
+        """Whose statements among these judge something that is held, or among these."""
+        logs = {one.document.subspace for one in fresh if one.statement is not None}
+        through = {key for one in fresh if one.statement is None for key in one.capability.chain}
+        return await having_bearing(self._write, list(logs)) | through
 
     async def enforce(self) -> bool:
         """After the append: what documents take beside their entries counts too.
@@ -150,20 +156,22 @@ class Gate:
         )
         await self._write.run_many(
             "DELETE FROM kept_out WHERE document = ?",
-            ((document_key(one),) for one in {one.document for one in kept}),
+            ((document_key(one),) for one in _documents_and_judges(kept)),
         )
 
     def _refusal(self, code: str, why: str) -> Refusal:
         return Refusal(self._giver.key, "entries", code, why, why.encode())
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
+        if one.statement is not None:  # it may come again once it judges something here
+            waits_for = document_key(one.document)
         self._refused.append((one, why, waits_for))
 
     def _is_stranger(self, one: CheckedEntry) -> bool:
         """Not by anybody who is followed, in nobody's subspace who is.
 
         What takes back a right to something held here is no stranger's either, whatever room there
-        is: without it what it ended would be shown for ever.
+        is: without it what it ended would be shown for ever. It goes with all that it judges.
         """
         return (
             one.document.namespace == COMMONS
@@ -347,3 +355,12 @@ class Gate:
 
 def _all(weight: int, over: int) -> int:
     return weight
+
+
+def _documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
+    """Where these lie, and the logs of all through whom the rights to them came."""
+    documents = {one.document for one in kept}
+    keys = {key for one in kept if one.statement is None for key in one.capability.chain}
+    return documents | {
+        log_of(COMMONS, AuthorKey(key), class_) for key in keys for class_ in RECORDS
+    }

@@ -29,7 +29,7 @@ from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
 from storage.answers import Answers
-from storage.append import Arrivals, append, rewrite, without_known
+from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
@@ -152,6 +152,7 @@ class Store(
                     if await gate.enforce():
                         gone, _ = await without_known(write, arrivals.entries)
                         gate.refuse(gone)
+                        await settle(write, self._materialiser)
                         arrivals = replace(arrivals, entries=_without(arrivals.entries, gone))
                 await add_refusals(write, refused, arrivals.at_us)
                 refused += await gate.settle(arrivals.at_us)
