@@ -23,12 +23,14 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
     "demo": ("demo", "Run two real nodes on this machine and do the main job."),
     "deprecate": ("curate", "Discourage a version of your own module."),
+    "device": ("device", "Add, list and remove the devices of your author."),
     "doctor": ("doctor", "Look for what could go wrong, with a fix for each finding."),
     "down": ("lifecycle", "Stop the running node."),
     "events": ("events", "Print what happens in the node, one event a line."),
@@ -37,6 +39,7 @@ COMMANDS = {
     "id": ("identity", "Show, export or import the author's identity."),
     "info": ("find", "Show one module: versions, dependencies, ratings."),
     "install": ("install", "Install modules with their dependencies."),
+    "invite": ("invite", "Make a code that lets somebody in."),
     "list": ("install", "List the installed modules."),
     "name": ("name", "Call authors by names of your own."),
     "namespace": ("namespace", "Make, join and list namespaces."),

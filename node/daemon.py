@@ -85,7 +85,9 @@ def run(
         logging_to(log_to, config.log),
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(serve_node(config, home, ready=announce, on_remade=remade))
+        # Once, but for a home that becomes the device of another author meanwhile.
+        while runner.run(serve_node(config, home, ready=announce, on_remade=remade)):
+            log.info("starting again: this home has another identity now")
 
 
 def tell_remade(done: int, total: int) -> None:
@@ -100,8 +102,8 @@ async def serve_node(
     *,
     ready: Callable[[Ready], None],
     on_remade: Callable[[int, int], None] = tell_remade,
-) -> None:
-    """One node in this loop; the caller holds the home's lock."""
+) -> bool:
+    """One node in this loop; the caller holds the home's lock. Gives whether to begin again."""
     stop = asyncio.Event()
     with _listener(config.api) as listener, _signals(stop):
         port: int = listener.getsockname()[1]
@@ -117,6 +119,7 @@ async def serve_node(
             )
             await _run_tasks(node, make_app(node, allowed), listener, ready)
     log.info("stopped")
+    return node.again.is_set()
 
 
 async def _run_tasks(

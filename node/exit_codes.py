@@ -30,6 +30,7 @@ BY_CODE: Final[Mapping[str, int]] = {
     "verification-failed": UNVERIFIED,
     "bad-signature": UNVERIFIED,
     "hash-mismatch": UNVERIFIED,
+    "code-forged": UNVERIFIED,
     "mismatch": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
 }

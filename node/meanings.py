@@ -172,6 +172,38 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "That is no area.", "Write WHOSE/class/kind/record@FROM..UNTIL; the detail says more."
     ),
     "bad-date": Meaning("That is no date.", "Write it as 2027-01-01 or 2027-01-01T12:00Z."),
+    "not-a-code": Meaning("That is no code of an invite.", "Copy all of it, from psp1- on."),
+    "code-version": Meaning(
+        "The code is of a version that is not known here.", "Update Panspermia, or ask for another."
+    ),
+    "code-cut": Meaning("The end of the code is missing.", "Copy all of it."),
+    "code-mistyped": Meaning(
+        "A character of the code is wrong or too many.", "Copy all of it, or ask for it again."
+    ),
+    "code-too-long": Meaning("That is more than one code holds.", "Give less at once."),
+    "code-forged": Meaning(
+        "The code is whole, but gives what its giver cannot give.",
+        "Do not use it. Ask whom you had it from.",
+    ),
+    "code-for-another": Meaning(
+        "The code is for somebody else; nobody but them can use it.",
+        "Ask for one that is for you: `panspermia id` shows who you are.",
+    ),
+    "has-published": Meaning(
+        "This home has an author who published; it would not speak for them any more.",
+        "Use a new --home for the device, or say --replace.",
+    ),
+    "own-device": Meaning("That is this very device.", "Name the other one: see `panspermia id`."),
+    "unknown-device": Meaning("No device of yours has that key.", "See: panspermia device list"),
+    "device-revoked": Meaning(
+        "The device was removed, and its key stays out.",
+        "Start that machine with a new --home, and add the device that it has then.",
+    ),
+    "revoked": Meaning(
+        "The right to do that was taken back.",
+        "Ask whoever gave it. A device that its author removed starts with a new --home, and is"
+        " added again: panspermia device add",
+    ),
     "unknown-namespace": Meaning(
         "No namespace of that name is joined here.",
         "`panspermia namespace list` shows those that are, `namespace join` joins another.",

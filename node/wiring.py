@@ -55,6 +55,8 @@ class Node:
     started_s: float
     stop: asyncio.Event
     """Set to end the node in order."""
+    again: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set beside `stop` where the process goes on with what the home says by then."""
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -64,6 +66,11 @@ class Node:
     def signers(self) -> Signers:
         """The hand that writes."""
         return Signers(self.identity, self.store, self.clock_us)
+
+    def start_again(self) -> None:
+        """End in order and begin anew: this home speaks for somebody else now."""
+        self.again.set()
+        self.stop.set()
 
     def clock_s(self) -> float:
         """Seconds since 1970."""

@@ -17,7 +17,9 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.services.ages import Age, age_of, age_warning, fork_warning
+from node.services.devices import ends_of_this_device
 from node.services.places import place_text
+from node.services.signers import REMOVED
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.namespaces import Joined
@@ -70,7 +72,11 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
-        warnings=(*await _alarms(node, ages), *_warnings(node, counts, len(peers))),
+        warnings=(
+            *await _alarms(node, ages),
+            *_warnings(node, counts, len(peers)),
+            *await _ended(node),
+        ),
     )
 
 
@@ -92,6 +98,19 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
             f"{counts.left_out} changes are held but do not count; see `panspermia refused`"
         )
     return warnings
+
+
+async def _ended(node: Node) -> list[str]:
+    """Where this device may not write or read any more."""
+    ended = await ends_of_this_device(node.store, node.identity)
+    if COMMONS in ended:
+        return [REMOVED]
+    names = {one.namespace: one.name for one in await node.store.joined()}
+    return [
+        "this device was revoked in the namespace"
+        f" {names.get(one) or encode_did_key(one)}; see `panspermia device list`"
+        for one in ended
+    ]
 
 
 async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
