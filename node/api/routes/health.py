@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from crdt.did import encode_did_key
+from crdt.keys import COMMONS
 from node._version import __version__
 from node.api.endpoint import Call, reads
 from node.api.models import (
