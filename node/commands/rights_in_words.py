@@ -141,11 +141,11 @@ def print_links(what: str) -> list[Json]:
 def capabilities_in(what: str) -> Iterable[bytes]:
     """Raises `Failure` where there is none."""
     from node.errors import NodeError
-    from node.invites import PREFIX, read_code
+    from node.invites import read_code
 
     text = text_in(what)
     try:
-        if text.startswith(PREFIX):
+        if text.startswith("psp"):  # of whichever version
             return read_code(text).capabilities
         return [bytes.fromhex(text)]
     except NodeError as error:
