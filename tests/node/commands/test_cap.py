@@ -69,7 +69,7 @@ def test_a_dry_run_names_each_record_and_the_honest_work(
     with in_context():
         print_effect(effect)
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "4 changes would count no more:"
+    assert out[0] == "Would count no more: 4 changes"
     assert "io.alice.clock  2 by bob" in out[1]
     assert out[2].endswith("honest work of others, that builds on it")
     assert "reapply" in out[3]
@@ -90,7 +90,7 @@ def test_what_peers_wrote_does_not_move_the_cursor(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\u202e" not in out
-    assert "1 changes count, left out: 2 revoked" in out
+    assert "counting: 1 change, left out: 2 revoked" in out
 
 
 # ── without a node ───────────────────────────────────────────────────────────────────────────────
