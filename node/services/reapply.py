@@ -33,9 +33,10 @@ async def reapply(store: Store, signers: Signers, document: DocumentId, *, dry_r
     fell = await store.fallen(document, signers.identity.device.public)
     skeleton = skeleton_for(document.cls, document.kind)
     state = await store.read(document)
-    value = state.value if state else {}
+    if state is None:
+        return Again(0, 0, 0, (), None)
     again = [
-        onto(await asyncio.to_thread(redo_of, skeleton, one.raws, one.changes), value)
+        onto(await asyncio.to_thread(redo_of, skeleton, one.raws, one.changes), state.value)
         for one in fell
     ]
     entry: bytes | None = None

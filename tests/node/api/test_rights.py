@@ -9,12 +9,30 @@ from typing import Any
 import pytest
 
 from crdt.area import Area
-from crdt.capability import WRITE, Capability, decode_capability, delegate, encode_capability
-from crdt.change import DocumentId, Signer, log_of, sign_statement
+from crdt.capability import (
+    READ,
+    WRITE,
+    Capability,
+    CapabilityCache,
+    decode_capability,
+    delegate,
+    encode_capability,
+    own,
+)
+from crdt.change import (
+    DocumentId,
+    SignedEntry,
+    Signer,
+    check_entry,
+    device_capabilities,
+    log_of,
+    sign_change,
+    sign_statement,
+)
 from crdt.did import decode_did_key, encode_did_key
-from crdt.document import Editor
+from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Heartbeat, Revoke
 from node.failure import Json
@@ -22,9 +40,11 @@ from node.home import Home
 from node.identity import export_author, import_author, load_or_create, open_author
 from node.invites import read_code
 from node.services.ages import OLD_S
+from storage.errors import StorageError
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
 from tests.storage.people import BOB, CAROL, Person
+from tests.storage.test_namespaces import GROUP, NAMESPACE
 
 ADD = "org.example.add"
 BOBS_ROOT, CAROLS_ROOT = BOB.did, CAROL.did
@@ -407,3 +427,93 @@ async def test_a_key_in_two_places_is_an_alarm(alice: Alice) -> None:
     assert any("ALARM" in one and identity.did in one for one in warnings)
     (alarm,) = (await get(alice, f"/api/explain?what={ADD}"))["alarms"]
     assert "two places" in alarm
+
+
+async def test_of_two_branches_the_one_that_is_named_counts(alice: Alice) -> None:
+    await post(alice, "/api/modules", new_module(), 201)
+    bob, store, place = await let_in(alice), alice.node.store, record_of(alice)
+    (base,) = await store.told(place)
+    (signed,) = await store.entries(COMMONS, [base.id[:16]])
+    await store.commit(place, put("bob", "left"), bob)
+    await store.receive([twin_of(signed, place, bob)], source="peer")
+    told = {one.code: one for one in await store.told(place)}
+    before, lost = (await head(alice))["bob"], told["lost-branch"]
+    body = {"keep": lost.id.hex()}
+    await post(alice, "/api/checkpoints", body, 201)
+    assert {before, (await head(alice))["bob"]} == {"left", "right"}
+    assert (await post(alice, "/api/checkpoints", body, 400))["code"] == "bad-request"
+    # Two checkpoints that name both say nothing: votes decide, here for the one that won at first,
+    # and nobody can choose against that any more.
+    (other,) = [one for one in await store.told(place) if one.code == "lost-branch"]
+    await post(alice, "/api/checkpoints", {"keep": other.id.hex()}, 201)
+    assert (await head(alice))["bob"] == before
+    assert (await post(alice, "/api/checkpoints", body, 409))["code"] == "would-not-count"
+
+
+def twin_of(base: SignedEntry, place: DocumentId, hand: Signer) -> SignedEntry:
+    """The device's first change made a second time, with another text."""
+    draft = Document.open("pub", "mod", hand.device.public)
+    draft.receive([check_entry(base, CapabilityCache()).raw])
+    raw = draft.change(put("bob", "right"))
+    assert raw is not None
+    return sign_change(raw, place, signer=hand, prev=None, timestamp=1)
+
+
+async def test_an_administrator_gives_and_takes_back_without_the_namespaces_key(
+    alice: Alice,
+) -> None:
+    """The guild is another's; alice was let in to administer it."""
+    me, store = alice.node.identity.author, alice.node.store
+    for mode in (WRITE, READ):
+        given = delegate(own(GROUP, mode, GROUP.public), GROUP, Area(), me)
+        body = {"capability": encode_capability(given).hex()}
+        await post(alice, "/api/capabilities", body, 201)
+    did = encode_did_key(GROUP.public)
+    await post(alice, "/api/namespaces", {"name": "guild", "did": did}, 201)
+    await post(alice, "/api/modules", {**new_module(), "namespace": "guild"}, 201)
+    grant = {"to": BOB.did, "rights": ["write"], "namespace": "guild"}
+    made = await post(alice, "/api/grants", grant, 201)
+    (right,) = read_code(made["code"]).rights
+    device = BOB.signer.device.public
+    handed = encode_capability(delegate(right, BOB.root, right.granted_area, device))
+    place = DocumentId(NAMESPACE, AuthorKey(BOB.root.public), "pub", "mod", b"io.bob.horn")
+    hand = replace(BOB.signer, capabilities={"pub": handed})
+    assert await store.commit(place, put("name", "horn"), hand)
+    revoke = {"key": BOB.did, "namespace": "guild", "since": "2001-01-01", "reason": "spam"}
+    done = await post(alice, "/api/revocations", revoke)
+    assert [one["code"] for one in done["gone"]] == ["revoked"]
+    (said,) = (await get(alice, "/api/statements"))["statements"]
+    assert (said["who"], said["namespace"], said["in_force"]) == ("you", did, True)
+    with pytest.raises(StorageError, match="revoked"):
+        await store.commit(place, put("name", "again"), hand)
+    assert (await get(alice, f"/api/explain?what={ADD}&namespace=guild"))["left_out"] == []
+
+
+async def test_who_was_let_in_to_write_gives_nothing_of_others(alice: Alice) -> None:
+    me = alice.node.identity.author
+    given = delegate(own(GROUP, WRITE, GROUP.public), GROUP, Area(me), me)
+    body = {"capability": encode_capability(given).hex()}
+    await post(alice, "/api/capabilities", body, 201)
+    namespace = encode_did_key(GROUP.public)
+    await post(alice, "/api/namespaces", {"name": "guild", "did": namespace}, 201)
+    for rights in (["admin"], ["write"], ["read"]):
+        wanted = {"to": BOB.did, "rights": rights, "namespace": "guild"}
+        assert (await post(alice, "/api/grants", wanted, 403))["code"] == "no-capability"
+
+
+async def test_a_long_frontier_takes_nothing_out_either(alice: Alice) -> None:
+    """Of 400 records it is too long for a statement, and lies in a blob."""
+    root, store = open_author(alice.node.home), alice.node.store
+    laptop = SigningKey.from_seed(b"l" * 32)
+    rights = device_capabilities(root, DeviceKey(laptop.public))
+    person = Person(root, Signer(laptop, AuthorKey(root.public), rights))
+    entries = [person.publishes(f"org.example.m{n}", put("name", "m")) for n in range(400)]
+    await store.receive(entries, source="peer")
+    key = encode_did_key(laptop.public)
+    plan = await post(alice, "/api/revocations", {"key": key, "dry_run": True})
+    assert (plan["documents_kept"], plan["gone"]) == (400, [])
+    await post(alice, "/api/revocations", {"key": key})
+    assert await store.wanted_frontiers() == []
+    assert await store.left_out() == []
+    with pytest.raises(StorageError, match="revoked"):
+        await store.commit(person.document("org.example.m1"), put("name", "n"), person.signer)
