@@ -76,14 +76,40 @@ def redo_of(skeleton: Skeleton, raws: Mapping[bytes, bytes], fallen: Sequence[by
     return Redo(doing, done, len(fallen) - done, left)
 
 
+def onto(again: Redo, value: Mapping[str, Plain]) -> Redo:
+    """Only what changes something in a document of this value; `left` counts what has no place.
+
+    A place in a map that is not there any more makes no sense by itself, as a mark on a version
+    that fell; and a place that has become a map stays one.
+    """
+    fitting: dict[KeyPath, Doing] = {}
+    left = again.left
+    for path, what in again.doing.items():
+        above, there = _at(value, path[:-1]), _at(value, path)
+        has_place = isinstance(above, dict) or isinstance(fitting.get(path[:-1]), Made)
+        if isinstance(what, Gone):
+            is_new = not isinstance(there, Gone)
+        elif isinstance(what, Made):
+            is_new = not isinstance(there, dict)
+            has_place = has_place and (not is_new or isinstance(there, Gone))
+        else:
+            is_new = type(there) is not type(what) or there != what
+            has_place = has_place and not isinstance(there, dict | list)
+        if not has_place:
+            left += not isinstance(what, Gone)
+        elif is_new:
+            fitting[path] = what
+    return Redo(fitting, again.changes, again.unreadable, left)
+
+
 def redo(again: Redo) -> Callable[[Editor], None]:
-    """The edit that does it on what is there now. A place that has become a map stays one."""
+    """The edit that does it on what is there now, as far as it has a place: see `onto`."""
 
     def edit(editor: Editor) -> None:
         for path, what in again.doing.items():
             try:
                 _do(editor, path, what)
-            except Unusable:  # others have made another shape of that place
+            except Unusable:  # others have made another shape of that place, or deleted it
                 continue
 
     return edit
@@ -93,10 +119,20 @@ def _do(editor: Editor, path: KeyPath, what: Doing) -> None:
     if isinstance(what, Gone):
         editor.delete(path)
     elif isinstance(what, Made):
-        editor.make_map(path)
+        if editor.is_map(path[:-1]):
+            editor.make_map(path)
     else:
-        editor.make_map(path[:-1])
         editor.put(path, what)
+
+
+def _at(value: Mapping[str, Plain], path: KeyPath) -> "Plain | Gone":
+    """What is there; `GONE` where nothing is."""
+    at: Plain | Gone = dict(value)
+    for key in path:
+        if not isinstance(at, dict) or key not in at:
+            return GONE
+        at = at[key]
+    return at
 
 
 def _below(change: bytes, raws: Mapping[bytes, bytes], known: set[bytes]) -> list[bytes]:

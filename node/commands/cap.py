@@ -10,6 +10,7 @@ from node.commands.console import may_ask, node, print_json, print_table, say, w
 from node.commands.namespace import PASSPHRASE_FILE
 from node.commands.petnames import petnames, spelled_out
 from node.commands.rights_in_words import (
+    changes,
     print_effect,
     print_explanation,
     print_links,
@@ -243,7 +244,7 @@ def reapply(name: str, namespace: str, dry_run: bool) -> None:
     done = "would be made again" if dry_run else "made again"
     if answer["entry"] is None and not dry_run:
         done = "looked at; there was nothing to change"
-    say(f"{answer['changes']:,} changes {done}")
+    say(f"{changes(answer['changes'])} {done}")
     for count, what in ((answer["unreadable"], "changes"), (answer["left"], "places")):
         if count:
             say(f"{count:,} {what} could not be", fg="yellow")

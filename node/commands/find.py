@@ -9,6 +9,7 @@ import click
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
 from node.commands.petnames import Petnames, petnames
+from node.commands.rights_in_words import state_words
 from node.failure import Json
 from node.text import printable, size_text
 
@@ -76,9 +77,12 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 @IN_NAMESPACE
 def info_command(name: str, namespace: str | None) -> None:
     """Show one module: versions, dependencies, ratings."""
-    module = node().get(module_path(name, namespace=namespace))
+    client = node()
+    module = client.get(module_path(name, namespace=namespace))
+    full = f"{module['author_did']}/{module['id']}"
+    others = client.get(module_path(full, "publishers", namespace=namespace))["publishers"]
     if wants_json():
-        return print_json("info", module)
+        return print_json("info", {**module, "publishers": others})
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
     names = petnames()
@@ -95,6 +99,9 @@ def info_command(name: str, namespace: str | None) -> None:
     if rating and rating["count"]:
         say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
     say(f"downloads     {module['download_count']:,}")
+    for other in others:
+        who = f"{names.author(other['receiver'])}, {state_words(other)}"
+        say(f"publisher     {printable(who)}")
     print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
 
 

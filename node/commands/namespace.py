@@ -9,7 +9,7 @@ import click
 from node.client import path_of
 from node.commands.console import node, print_json, print_table, say, wants_json
 from node.failure import Json
-from node.text import printable
+from node.text import duration_text, printable
 
 PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -35,12 +35,18 @@ def list_() -> None:
     page = node().get("/api/namespaces")
     if wants_json():
         return print_json("namespace", page)
-    head = ("NAME", "KIND", "RIGHTS", "RECORDS", "PEERS", "DID")
+    head = ("NAME", "KIND", "RIGHTS", "RECORDS", "PEERS", "OWNER SAID", "COMPARED", "DID")
     print_table(head, map(row, page["namespaces"]))
 
 
 def row(one: Json) -> tuple[object, ...]:
-    return one["name"], one["kind"], one["rights"], one["records"], one["peers"], one["did"]
+    ages = (ago(one["authority_age_s"]), ago(one["authority_compared_s"]))
+    return one["name"], one["kind"], one["rights"], one["records"], one["peers"], *ages, one["did"]
+
+
+def ago(seconds: float | None) -> str:
+    """How old what is known of rights is; a dash where nothing was ever said, or compared."""
+    return "-" if seconds is None else f"{duration_text(seconds)} ago"
 
 
 @namespace_command.command("create")

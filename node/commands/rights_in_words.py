@@ -64,11 +64,11 @@ def print_effect(effect: Json) -> None:
     if not effect["gone"] and not effect["back"]:
         say(f"Nothing that is here {would}change{'s' if not would else ''}.")
     for rows, verb, colour in (
-        (effect["sums"], f"{would}count no more", "yellow"),
-        (effect["back_sums"], f"{would}count again", "green"),
+        (effect["sums"], f"{would}count no more".capitalize(), "yellow"),
+        (effect["back_sums"], f"{would}count again".capitalize(), "green"),
     ):
         if rows:
-            say(f"{sum(one['entries'] for one in rows):,} changes {verb}:", fg=colour)
+            say(f"{verb}: {changes(sum(one['entries'] for one in rows))}", fg=colour)
         for one in rows:
             say(f"  {printable(record_short(one['record']))}", nl=False)
             say(
@@ -80,6 +80,10 @@ def print_effect(effect: Json) -> None:
         say("Whose honest work falls can make it again: panspermia cap reapply NAME", dim=True)
     if effect["statement"]:
         say(f"said: {effect['statement']}")
+
+
+def changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count:,} changes"
 
 
 def record_short(record: str) -> str:
@@ -98,11 +102,11 @@ def print_explanation(found: Json) -> None:
         right = writer["right"]
         say(f"  {printable(right['words'])}")
         fell = ", ".join(f"{count:,} {code}" for code, count in writer["left_out"].items())
-        what = f"{writer['counted']:,} changes count" + (f", left out: {fell}" if fell else "")
+        what = f"counting: {changes(writer['counted'])}" + (f", left out: {fell}" if fell else "")
         colour = None if right["state"] == "valid" else "yellow"
         say(f"    {printable(state_words(right))}; {printable(what)}", fg=colour)
     if found["left_out_count"]:
-        say(f"{found['left_out_count']:,} changes do not count:")
+        say(f"Not counting: {changes(found['left_out_count'])}")
     for verdict in found["left_out"]:
         print_verdict(verdict)
 
@@ -141,11 +145,11 @@ def print_links(what: str) -> list[Json]:
 def capabilities_in(what: str) -> Iterable[bytes]:
     """Raises `Failure` where there is none."""
     from node.errors import NodeError
-    from node.invites import PREFIX, read_code
+    from node.invites import read_code
 
     text = text_in(what)
     try:
-        if text.startswith(PREFIX):
+        if text.startswith("psp"):  # of whichever version
             return read_code(text).capabilities
         return [bytes.fromhex(text)]
     except NodeError as error:

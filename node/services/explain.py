@@ -153,6 +153,9 @@ async def writers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Wr
     tallies = await node.store.tallies(document)
     found: list[Writer] = []
     for right in known.values():
+        # Root keys sign no records themselves: what they passed on is listed.
+        if not right.delegations or right.receiver in (place.subspace, right.namespace, right.user):
+            continue
         own = {code: n for (device, code), n in tallies.items() if device == right.receiver}
         counted = own.pop(None, 0)
         found.append(

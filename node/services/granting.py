@@ -149,7 +149,9 @@ async def standing(
     held: list[Standing] = []
     given: list[Standing] = []
     for one in wallet:
-        is_own = one.receiver in keys or one.receiver == one.namespace
+        if one.receiver == one.namespace:  # the namespace's own key, which speaks for itself
+            continue
+        is_own = one.receiver in keys
         stands = await stand(node, one.capability, now_us=now_us)
         stands = replace(stands, origin=one.origin, noted_us=one.noted_us)
         (held if is_own else given).append(stands)

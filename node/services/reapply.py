@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crdt.change import DocumentId
 from crdt.document import KeyPath, skeleton_for
-from crdt.reapply import Doing, Gone, Made, Redo, redo, redo_of
+from crdt.reapply import Doing, Gone, Made, Redo, onto, redo, redo_of
 from node.services.signers import Signers
 from storage.store import Store
 
@@ -32,7 +32,13 @@ async def reapply(store: Store, signers: Signers, document: DocumentId, *, dry_r
     """
     fell = await store.fallen(document, signers.identity.device.public)
     skeleton = skeleton_for(document.cls, document.kind)
-    again = [await asyncio.to_thread(redo_of, skeleton, one.raws, one.changes) for one in fell]
+    state = await store.read(document)
+    if state is None:
+        return Again(0, 0, 0, (), None)
+    again = [
+        onto(await asyncio.to_thread(redo_of, skeleton, one.raws, one.changes), state.value)
+        for one in fell
+    ]
     entry: bytes | None = None
     for each in again if not dry_run else ():
         if each.doing:

@@ -2,6 +2,7 @@
 "use strict";
 
 const REFRESH_MS = 5000;
+const RIGHTS_REFRESH_MS = 30000;
 const byId = (id) => document.getElementById(id);
 
 function element(name, text, className) {
@@ -76,6 +77,66 @@ async function showModules() {
   }
 }
 
+// ── who may do what ──
+
+const STATES = { valid: "valid", revoked: "revoked", cut: "revoked in a part", expired: "expired", early: "not in force yet" };
+
+function ago(seconds) {
+  if (seconds === null) return "never";
+  const units = [[86400, "d"], [3600, "h"], [60, "min"]];
+  const [length, name] = units.find(([each]) => seconds >= each) || [1, "s"];
+  return `${Math.floor(seconds / length)} ${name} ago`;
+}
+
+function show(list, items, none) {
+  byId(list).replaceChildren(...(items.length ? items : [element("li", none, "soft")]));
+}
+
+function namespaceItem(one) {
+  const item = element("li");
+  item.append(element("strong", one.name), document.createTextNode(` you may ${one.rights}`));
+  const owner = one.kind === "owned" ? `its owner last said so: ${ago(one.authority_age_s)}; ` : "";
+  item.append(element("div", `${owner}compared with a peer: ${ago(one.authority_compared_s)}`, "soft"));
+  return item;
+}
+
+function rightItem(right) {
+  const item = element("li", right.words);
+  const by = right.revocations.map((one) => `by ${one.who}${one.reason ? `: ${one.reason}` : ""}`);
+  const state = [STATES[right.state], ...by].join(" ");
+  item.append(element("div", state, right.state === "valid" ? "soft" : "bad"));
+  return item;
+}
+
+function revocationItem(one) {
+  const item = element("li", `${one.who} took back from ${one.key}: ${one.area}`);
+  const state = one.in_force ? "in force" : one.stands ? "taken back again" : "no right to say so";
+  item.append(element("div", [one.at.slice(0, 10), state, one.reason].filter(Boolean).join(", "), "soft"));
+  return item;
+}
+
+function leftOutItem(one) {
+  const item = element("li", one.detail);
+  item.append(element("div", `${one.where}, ${one.source}`, "soft"));
+  return item;
+}
+
+async function showRights() {
+  try {
+    const [spaces, rights, said, refused] = await Promise.all([
+      get("/api/namespaces"), get("/api/capabilities"), get("/api/statements"), get("/api/refused?limit=50"),
+    ]);
+    const taken = said.statements.filter((one) => one.type === "revoke");
+    show("namespaces", spaces.namespaces.map(namespaceItem), "none");
+    show("given", rights.given.map(rightItem), "Nothing. From a terminal: panspermia cap grant");
+    show("held", rights.capabilities.map(rightItem), "Nothing beyond what is yours.");
+    show("revocations", taken.map(revocationItem), "Nothing.");
+    show("left-out", refused.refused.filter((one) => one.held).map(leftOutItem), "Nothing.");
+  } catch (error) {
+    show("namespaces", [element("li", error.message, "bad")], "");
+  }
+}
+
 let waiting;
 byId("q").addEventListener("input", () => {
   clearTimeout(waiting);
@@ -87,4 +148,6 @@ byId("search").addEventListener("submit", (event) => {
 });
 showStatus();
 showModules();
+showRights();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
+setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);

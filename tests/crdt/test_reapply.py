@@ -6,7 +6,7 @@ import pytest
 
 from crdt.document import Document, Editor, Plain, load_valid, skeleton_for
 from crdt.preflight import read_change
-from crdt.reapply import FALLEN_MAX, PLACES_MAX, redo, redo_of
+from crdt.reapply import FALLEN_MAX, GONE, PLACES_MAX, onto, redo, redo_of
 
 SKELETON = skeleton_for("pub", "mod")
 ALICE, BOB = b"a" * 32, b"b" * 32
@@ -102,6 +102,39 @@ def test_what_has_become_another_shape_stays_as_it_is() -> None:
         "name": "x",
         "place": {"inner": "a map"},
     }
+
+
+def test_what_has_no_place_any_more_is_left_out_and_counted() -> None:
+    """A mark on a version that bob published, and that fell with him."""
+    story = Story()
+    first = story.writes(ALICE, put("head", "name"))
+    story.writes(BOB, put("versions", "1.1.0", "size", value=7))
+    mine = [
+        story.writes(ALICE, put("versions", "1.1.0", "yanked", value="bad")),
+        story.writes(ALICE, put("versions", "1.1.0", "why", "more", value="deep")),
+        story.writes(ALICE, put("head", "kept", value=1)),
+    ]
+    value = story.made_again([first], mine)
+    assert (value["versions"], value["head"]) == ({}, {"name": "x", "kept": 1})
+    fitting = onto(redo_of(SKELETON, story.raws, mine), {"head": {"name": "x"}, "versions": {}})
+    assert (dict(fitting.doing), fitting.left) == ({("head", "kept"): 1}, 3)
+
+
+def test_what_is_there_already_is_not_done_again() -> None:
+    story = Story()
+    story.writes(ALICE, put("head", "old", value="there"))
+    mine = [
+        story.writes(ALICE, put("head", "made", "n", value=1)),
+        story.writes(ALICE, lambda editor: editor.delete(("head", "old"))),
+    ]
+    again = redo_of(SKELETON, story.raws, mine)
+    assert onto(again, {"head": {"made": {"n": 1}}}).doing == {}
+    assert onto(again, {"head": {"made": {"n": True}, "old": 1}}).doing == {
+        ("head", "made", "n"): 1,
+        ("head", "old"): GONE,
+    }
+    shaped = onto(again, {"head": {"made": {"n": {}}}})
+    assert (shaped.doing, shaped.left) == ({}, 1)
 
 
 def test_what_builds_on_what_is_not_here_is_counted() -> None:
