@@ -7,6 +7,8 @@ what peers send are many, and a person can do the same about all of a family.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from node.meanings_of_files import FILES
+
 
 class Meaning(NamedTuple):
     """Two sentences or three, for a person."""
@@ -186,11 +188,6 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "code-for-another": Meaning(
         "The code is for somebody else; nobody but them can use it.",
         "Ask for one that is for you: `panspermia id` shows who you are.",
-    ),
-    "not-a-drop": Meaning("The file is no backup of Panspermia.", "Name another file."),
-    "drop-cut": Meaning("The end of the file is missing.", "Use another copy of it."),
-    "drop-damaged": Meaning(
-        "The file is not as it was written; nothing of it was taken.", "Use another copy of it."
     ),
     "has-published": Meaning(
         "This home has an author who published; it would not speak for them any more.",
@@ -424,4 +421,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **CHECKS,
     **RUNS,
     **NODE,
+    **{code: Meaning(*said) for code, said in FILES.items()},
 }

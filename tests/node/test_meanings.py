@@ -9,6 +9,7 @@ import pytest
 
 from cli import SLIPS
 from node.meanings import CHECKS, FAMILIES, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings_of_files import FILES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -60,5 +61,5 @@ def test_a_meaning_is_sentences(code: str) -> None:
 
 def test_no_code_stands_twice() -> None:
     listed = [code for _, codes in FAMILIES for code in codes.split()]
-    listed += [code for table in (REQUESTS, MODULES, CHECKS, RUNS, NODE) for code in table]
+    listed += [code for table in (REQUESTS, MODULES, CHECKS, RUNS, NODE, FILES) for code in table]
     assert sorted(listed) == sorted(MEANINGS)

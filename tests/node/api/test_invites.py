@@ -12,7 +12,8 @@ CLOCK = "org.example.add"
 
 
 async def invite(alice: Alice, to: Alice, **more: object) -> str:
-    body = {"receiver": to.node.identity.did, "namespace": "guild", "addresses": [], **more}
+    body: dict[str, object] = {"receiver": to.node.identity.did, "namespace": "guild"}
+    body |= {"addresses": (), **more}
     code: str = (await post(alice, "/api/invites", body))["code"]
     return code
 
