@@ -259,7 +259,13 @@ def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:
 
 
 def _open_author(home: Home, passphrase: str | None) -> SigningKey:
-    if is_author_sealed(home) and passphrase is None and home.author_key.exists():
+    if not home.author_key.exists():
+        detail = (
+            f"the author's key is not on this device ({home.author_key}): do this where it is, or"
+            " bring it here with: panspermia id import"
+        )
+        raise BadIdentity(detail, code="no-key")
+    if is_author_sealed(home) and passphrase is None:
         raise BadIdentity(f"{home.author_key} is sealed: its passphrase is needed", code="sealed")
     return SigningKey.from_seed(_seed(home.author_key, passphrase))
 

@@ -337,7 +337,10 @@ NODE: Final[Mapping[str, Meaning]] = {
     "bad-identity": Meaning("The keys cannot be used.", "The detail says why."),
     "bad-key-file": Meaning("A file of a key cannot be used.", "The detail says why."),
     "no-identity": Meaning("There is no identity here yet.", "panspermia up makes one."),
-    "no-key": Meaning("A key of the identity is missing.", "Restore it from a backup."),
+    "no-key": Meaning(
+        "A key is not on this device.",
+        "Do it where the key is, or bring the author's here: panspermia id import",
+    ),
     "exists": Meaning("There is an identity here already.", "Use another --home."),
     "damaged": Meaning("The exported key is damaged.", "Use another copy."),
     "sealed": Meaning("The key is sealed.", "Give its passphrase."),

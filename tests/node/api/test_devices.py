@@ -57,6 +57,7 @@ async def test_a_new_home_becomes_a_device(alice: Alice, tmp_path: Path) -> None
         assert set(other["namespaces"]) == {"commons", guild}
         answer = await laptop.client.post("/api/devices", json={"device": phone["did"]})
         assert problem(answer) == (403, "no-key"), "only where the root key is"
+        assert "panspermia id import" in answer.json()["detail"]
         sealed = export_author(alice.node.home, "correct horse", os.urandom)
         import_author(laptop.node.home, sealed, "correct horse", os.urandom)
         assert load(laptop.node.home).device_did == identity.device_did, "the same device"
