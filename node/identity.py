@@ -12,7 +12,8 @@ exported is the author's key, under a passphrase; an import makes a new device.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def load(home: Home) -> Identity:
     device = SigningKey.from_seed(_seed(home.device_key))
     if encode_did_key(device.public) != file.device:
         raise BadIdentity(f"{home.device_key} is not the key that {home.device_file} names")
-    return Identity(author, device, capabilities, _seed(home.token_key), _is_author_sealed(home))
+    return Identity(author, device, capabilities, _seed(home.token_key), is_author_sealed(home))
 
 
 def export_author(
@@ -113,8 +114,18 @@ def export_author(
 
 
 def seal_author(home: Home, passphrase: str, *, current: str | None = None) -> None:
-    """Keep the author's key of this home sealed from now on."""
-    write_key(home.author_key, _open_author(home, current).seed, passphrase)
+    """Keep the author's key of this home sealed from now on, and those of its namespaces.
+
+    `current` opens what is sealed already: so a passphrase is changed. Raises `BadIdentity`.
+    """
+    author = _open_author(home, current)
+    seeds = {
+        path: _seed_by(path, (current, passphrase))  # some have it, where this was broken off once
+        for path in sorted(home.namespaces.glob("*.key"))
+    }
+    for path, seed in seeds.items():
+        write_key(path, seed, passphrase)
+    write_key(home.author_key, author.seed, passphrase)
 
 
 def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy) -> Identity:
@@ -236,7 +247,7 @@ def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = No
     key = SigningKey.from_seed(entropy(SEED_BYTES))
     while is_communal(key.public):  # every other key is
         key = SigningKey.from_seed(entropy(SEED_BYTES))
-    sealing = passphrase if _is_author_sealed(home) else None
+    sealing = passphrase if is_author_sealed(home) else None
     write_key(home.namespace_key(key.public), key.seed, sealing)
     return key
 
@@ -262,12 +273,18 @@ def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:
 
 
 def _open_author(home: Home, passphrase: str | None) -> SigningKey:
-    if _is_author_sealed(home) and passphrase is None and home.author_key.exists():
+    if not home.author_key.exists():
+        detail = (
+            f"the author's key is not on this device ({home.author_key}): do this where it is, or"
+            " bring it here with: panspermia id import"
+        )
+        raise BadIdentity(detail, code="no-key")
+    if is_author_sealed(home) and passphrase is None:
         raise BadIdentity(f"{home.author_key} is sealed: its passphrase is needed", code="sealed")
     return SigningKey.from_seed(_seed(home.author_key, passphrase))
 
 
-def _is_author_sealed(home: Home) -> bool:
+def is_author_sealed(home: Home) -> bool:
     """Sealed, or kept elsewhere altogether. Raises `BadIdentity`."""
     try:
         return is_sealed(home.author_key)
@@ -285,6 +302,15 @@ def _seed(path: Path, passphrase: str | None = None) -> bytes:
     except BadKeyFile as error:
         code = "damaged" if passphrase is None else "wrong-passphrase"
         raise BadIdentity(str(error), code=code) from error
+
+
+def _seed_by(path: Path, passphrases: Sequence[str | None]) -> bytes:
+    """With the first of these that opens it."""
+    *others, last = passphrases
+    for one in others:
+        with suppress(BadIdentity):
+            return _seed(path, one)
+    return _seed(path, last)
 
 
 def _checked(seed: bytes, where: str) -> bytes:

@@ -13,7 +13,7 @@ claim.
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
@@ -28,10 +28,12 @@ from crdt.capability import (
     Capability,
     check_valid,
     decode_capability,
+    encode_capability,
 )
 from crdt.did import encode_did_key
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey, is_communal
+from crdt.path import PUBLIC
 from node.errors import BadRequest, Unverified
 from node.text import printable
 from node.words import Names, capability_words, key_words
@@ -136,6 +138,15 @@ def read_code(text: str) -> Code:
     return _checked(_body_of(packed.removeprefix(PREFIX)))
 
 
+def device_rights(code: Code) -> dict[str, bytes]:
+    """What a device may write in commons, by class, as device.json has it."""
+    return {
+        right.granted_area.path[0].decode("latin-1"): encode_capability(right)
+        for right in code.rights
+        if _makes_device(code, right)
+    }
+
+
 def code_words(code: Code, names: Names) -> list[str]:
     """Who gives what, where, until when, and at which addresses: a sentence each."""
     lines: list[str] = []
@@ -218,7 +229,7 @@ def _checked(body: bytes) -> Code:
     )
     for right in rights:
         _check_right(code, right)
-    if code.type == DEVICE and not any(_makes_device(code, right) for right in rights):
+    if code.type == DEVICE and PUBLIC not in device_rights(code):
         detail = "the code makes no device: it has no right to write what is published"
         raise Unverified(detail, code="code-forged")
     return code
@@ -241,13 +252,14 @@ def _check_right(code: Code, right: Capability) -> None:
 
 
 def _makes_device(code: Code, right: Capability) -> bool:
+    """Whether by this the device writes for its author in commons: all of one class, for ever."""
     area = right.granted_area
     return (
         right.mode == WRITE
         and right.namespace == COMMONS
-        and right.receiver == code.receiver
+        and right.chain == (code.giver, code.receiver)
         and area.subspace == code.giver
-        and area.path == (b"pub",)
+        and len(area.path) == 1
         and (area.start, area.end) == (0, None)
     )
 
@@ -258,12 +270,3 @@ def _check(body: bytes) -> bytes:
 
 def _cut(why: str) -> BadRequest:
     return BadRequest(f"the code was cut off: {why}. Copy all of it", code="code-cut")
-
-
-def rights_by_class(rights: Sequence[Capability]) -> dict[str, Capability]:
-    """Of what a device may do in commons: by the class it may write."""
-    return {
-        right.granted_area.path[0].decode("latin-1"): right
-        for right in rights
-        if right.namespace == COMMONS and right.mode == WRITE and len(right.granted_area.path) == 1
-    }

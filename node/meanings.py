@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from node.families import FAMILIES, Meaning
+from node.meanings_of_files import FILES
 from node.meanings_of_rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
@@ -181,11 +182,6 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The code is for somebody else; nobody but them can use it.",
         "Ask for one that is for you: `panspermia id` shows who you are.",
     ),
-    "not-a-drop": Meaning("The file is no backup of Panspermia.", "Name another file."),
-    "drop-cut": Meaning("The end of the file is missing.", "Use another copy of it."),
-    "drop-damaged": Meaning(
-        "The file is not as it was written; nothing of it was taken.", "Use another copy of it."
-    ),
     "has-published": Meaning(
         "This home has an author who published; it would not speak for them any more.",
         "Use a new --home for the device, or say --replace.",
@@ -341,7 +337,10 @@ NODE: Final[Mapping[str, Meaning]] = {
     "bad-identity": Meaning("The keys cannot be used.", "The detail says why."),
     "bad-key-file": Meaning("A file of a key cannot be used.", "The detail says why."),
     "no-identity": Meaning("There is no identity here yet.", "panspermia up makes one."),
-    "no-key": Meaning("A key of the identity is missing.", "Restore it from a backup."),
+    "no-key": Meaning(
+        "A key is not on this device.",
+        "Do it where the key is, or bring the author's here: panspermia id import",
+    ),
     "exists": Meaning("There is an identity here already.", "Use another --home."),
     "damaged": Meaning("The exported key is damaged.", "Use another copy."),
     "sealed": Meaning("The key is sealed.", "Give its passphrase."),
@@ -357,4 +356,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **RUNS,
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
+    **{code: Meaning(*said) for code, said in FILES.items()},
 }

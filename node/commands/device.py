@@ -56,6 +56,8 @@ def add(
 
     Start that node once, and see `panspermia id` there: DID is its device. Then give it the code:
     panspermia accept CODE
+
+    Again for the same device, it brings what you took part in since.
     """
     body: dict[str, object] = {"device": device}
     if name is not None:

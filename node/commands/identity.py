@@ -62,7 +62,10 @@ def show() -> None:
 @click.option("--passphrase-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE.")
 def export(file: Path, passphrase_file: Path | None, force: bool) -> None:
-    """Write the author's key to FILE, sealed by a passphrase."""
+    """Write the author's key to FILE, sealed by a passphrase.
+
+    Of your namespaces' keys, rights and records nothing is in it: that is in a backup.
+    """
     from node.errors import BadIdentity
     from node.home import Home
     from node.identity import export_author, load
@@ -88,7 +91,10 @@ def export(file: Path, passphrase_file: Path | None, force: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--passphrase-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(file: Path, passphrase_file: Path | None) -> None:
-    """Become the author of an exported key, on a new device, in a new home."""
+    """Become the author of an exported key, on a new device, in a new home.
+
+    Or bring the key to a home that is a device of that author already.
+    """
     from node.errors import BadIdentity
     from node.home import Home
     from node.identity import import_author
@@ -104,6 +110,34 @@ def import_(file: Path, passphrase_file: Path | None) -> None:
     if wants_json():
         return print_json("id", {"did": identity.did, "device": identity.device_did})
     say(f"this home now speaks for {identity.did}")
+
+
+@id_command.command("seal")
+@click.option("--passphrase-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--current-passphrase-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Opens the keys, where they are sealed already.",
+)  # fmt: skip
+def seal(passphrase_file: Path | None, current_passphrase_file: Path | None) -> None:
+    """Keep the author's key and those of your namespaces sealed by a passphrase here, too.
+
+    The node runs without it. It is asked for where the key is needed: to let others in, to add and
+    remove devices. Again, it changes the passphrase.
+    """
+    from node.errors import BadIdentity
+    from node.home import Home
+    from node.identity import load, seal_author
+
+    place = Home(Path(home()))
+    try:
+        identity = load(place)
+        current = passphrase(current_passphrase_file) if identity.is_sealed else None
+        seal_author(place, new_passphrase(passphrase_file), current=current)
+    except BadIdentity as error:
+        raise bad_identity(error.reason, error.detail) from error
+    if wants_json():
+        return print_json("id", {"did": identity.did, "sealed": True})
+    say(f"the keys of {identity.did} are sealed; keep the passphrase where you find it again")
 
 
 def bad_identity(code: str, detail: str) -> Failure:

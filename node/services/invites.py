@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from crdt.area import Area
-from crdt.capability import READ, WRITE, Capability, encode_capability
+from crdt.capability import READ, WRITE
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from node.errors import BadRequest, Conflict, NotAllowed
 from node.identity import become_device, open_author, write_device
-from node.invites import DEVICE, GRANT, Code, read_code, rights_by_class, write_code
+from node.invites import DEVICE, GRANT, Code, device_rights, read_code, write_code
 from node.services.namespaces import Keeper, join_namespace, keep_given
 from node.services.rights import give
 from storage.namespaces import COMMONS_NAME
@@ -158,7 +158,7 @@ async def accept_device(node: Keeper, code: Code, *, replaces: bool) -> Accepted
         await node.store.keep_capability(encoded, INVITE)
     for key, word in called.items():
         await node.store.join(key, word)
-    rights = {cls: encode_capability(one) for cls, one in rights_by_class(_own(code)).items()}
+    rights = device_rights(code)
     aside = None
     if is_same:  # the root key, where it lies here, stays in use
         await asyncio.to_thread(write_device, node.home, identity.author, identity.device, rights)
@@ -167,10 +167,6 @@ async def accept_device(node: Keeper, code: Code, *, replaces: bool) -> Accepted
             become_device, node.home, AuthorKey(code.giver), identity.device, rights
         )
     return Accepted(code, len(code.capabilities), tuple(called.values()), True, aside)
-
-
-def _own(code: Code) -> Sequence[Capability]:
-    return [right for right in code.rights if right.receiver == code.receiver]
 
 
 async def _names_here(node: Keeper, code: Code, name: str | None) -> dict[NamespaceKey, str]:

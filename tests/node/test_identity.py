@@ -1,6 +1,7 @@
 """Alice's author key makes her laptop's device; exported, it makes another."""
 
 import itertools
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from crdt.capability import CapabilityCache
 from crdt.did import encode_did_key
+from crdt.ed25519 import SigningKey
 from node.errors import BadIdentity
 from node.home import Home
 from node.identity import (
@@ -16,9 +18,11 @@ from node.identity import (
     import_author,
     load,
     load_or_create,
+    make_namespace_key,
+    open_author,
     seal_author,
 )
-from storage.keyfiles import write_key
+from storage.keyfiles import is_sealed, read_key, write_key
 
 
 def counting(start: int = 0) -> Callable[[int], bytes]:
@@ -110,3 +114,17 @@ def test_nothing_secret_is_shown(home: Home) -> None:
     assert repr(identity.device.seed) not in shown
     assert encode_did_key(identity.author) in shown
     assert len(identity.fingerprint.split()) == 10
+
+
+def test_sealing_takes_the_keys_of_namespaces_along(home: Home) -> None:
+    author = load_or_create(home, os.urandom).author
+    made = make_namespace_key(home, os.urandom)
+    (file,) = home.namespaces.iterdir()
+    seal_author(home, "correct horse")
+    assert is_sealed(file)
+    seal_author(home, "battery staple", current="correct horse")
+    assert SigningKey.from_seed(read_key(file, "battery staple")).public == made.public
+    assert open_author(home, "battery staple").public == author
+    with pytest.raises(BadIdentity) as caught:
+        seal_author(home, "another one", current="correct horse")
+    assert caught.value.reason == "wrong-passphrase"

@@ -1,6 +1,7 @@
 """Codes: written, read, and refused with what is wrong with them."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from node.errors import BadRequest, NodeError, Unverified
-from node.invites import PREFIX, Code, code_words, read_code, write_code
+from node.invites import PREFIX, Code, code_words, device_rights, read_code, write_code
 from tests.node.test_words import ALICE, BOB, POND
 
 LAPTOP = SigningKey.from_seed(bytes([9]) * 32)
@@ -62,6 +63,24 @@ def test_words_say_who_gives_what_to_whom() -> None:
     (first, *_) = code_words(DEVICE, {LAPTOP.public: "this device"})
     did = encode_did_key(ALICE.public)
     assert first == f"this device becomes a device of {did} ({did})"
+
+
+def test_a_device_writes_for_its_author_by_the_authors_own_leave() -> None:
+    """Bob let Alice publish everything of his: that makes her laptop no device of his."""
+    whole = Capability(WRITE, COMMONS, BOB.public)
+    all_of_bob = delegate(whole, BOB, Area(AuthorKey(BOB.public), (b"pub",)), ALICE.public)
+    handed = delegate(all_of_bob, ALICE, all_of_bob.granted_area, LAPTOP.public)
+    both = Code(
+        "device",
+        LAPTOP.public,
+        ALICE.public,
+        {},
+        (*DEVICE.capabilities[:3], encode_capability(handed)),
+    )
+    own = device_capabilities(ALICE, DeviceKey(LAPTOP.public))
+    assert device_rights(read_code(write_code(both))) == own
+    with pytest.raises(Unverified):
+        write_code(replace(both, capabilities=(encode_capability(handed),)))
 
 
 def test_a_name_in_a_code_never_passes_for_ones_own() -> None:

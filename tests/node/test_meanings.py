@@ -10,6 +10,7 @@ import pytest
 from cli import SLIPS
 from node.families import FAMILIES
 from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings_of_files import FILES
 from node.meanings_of_rights import RIGHTS
 from node.outcomes import OUTCOMES
 
@@ -62,5 +63,6 @@ def test_a_meaning_is_sentences(code: str) -> None:
 
 def test_no_code_stands_twice() -> None:
     listed = [code for _, codes in FAMILIES for code in codes.split()]
-    listed += [code for table in (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS) for code in table]
+    tables = (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS, FILES)
+    listed += [code for table in tables for code in table]
     assert sorted(listed) == sorted(MEANINGS)

@@ -1,10 +1,13 @@
 """Who this node speaks for."""
 
+import asyncio
+
 from msgspec import Struct
 
 from crdt.did import encode_did_key
 from node.api.endpoint import Call, reads
 from node.api.models import NoQuery
+from node.identity import is_author_sealed
 from node.wiring import Node
 
 
@@ -35,7 +38,7 @@ async def get_identity(node: Node, call: Call[NoQuery, None]) -> IdentityInfo:
         did=identity.did,
         device=identity.device_did,
         devices=(own, *(Device(did, False, entries) for did, entries in devices.items())),
-        sealed=identity.is_sealed,
+        sealed=await asyncio.to_thread(is_author_sealed, node.home),
         fingerprint=identity.fingerprint,
     )
 

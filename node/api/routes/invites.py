@@ -109,10 +109,7 @@ class AcceptedCode(Struct, frozen=True):
 
 
 async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
-    """A code that lets somebody in.
-
-    It may go to them by any channel: nobody else can use it.
-    """
+    """A code that lets somebody in, to be sent by any channel: nobody else can use it."""
     body = call.body
     petnames = await all_petnames(node.store) | {"me": node.identity.did}
     receiver = await author_meant(node.store, body.receiver)

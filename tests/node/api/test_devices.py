@@ -29,7 +29,7 @@ async def carry(source: Alice, target: Alice) -> None:
 async def make_device(alice: Alice, path: Path, name: str = "laptop") -> None:
     """The home at `path` becomes a device of hers."""
     async with open_alice(path) as fresh:
-        body = {"device": fresh.node.identity.device_did, "name": name, "addresses": []}
+        body: dict[str, object] = {"device": fresh.node.identity.device_did, "name": name}
         code = (await post(alice, "/api/devices", body))["code"]
         taken = await post(fresh, "/api/invites/accept", {"code": code}, 200)
         assert taken["starts_again"]
@@ -57,6 +57,7 @@ async def test_a_new_home_becomes_a_device(alice: Alice, tmp_path: Path) -> None
         assert set(other["namespaces"]) == {"commons", guild}
         answer = await laptop.client.post("/api/devices", json={"device": phone["did"]})
         assert problem(answer) == (403, "no-key"), "only where the root key is"
+        assert "panspermia id import" in answer.json()["detail"]
         sealed = export_author(alice.node.home, "correct horse", os.urandom)
         import_author(laptop.node.home, sealed, "correct horse", os.urandom)
         assert load(laptop.node.home).device_did == identity.device_did, "the same device"
@@ -66,7 +67,7 @@ async def test_a_new_home_becomes_a_device(alice: Alice, tmp_path: Path) -> None
 async def test_who_published_is_asked_twice(alice: Alice, tmp_path: Path) -> None:
     async with open_alice(tmp_path / "bob") as bob:
         await post(bob, "/api/modules", new_module())
-        body = {"device": bob.node.identity.device_did, "addresses": []}
+        body = {"device": bob.node.identity.device_did}
         code = (await post(alice, "/api/devices", body))["code"]
         answer = await bob.client.post("/api/invites/accept", json={"code": code})
         assert problem(answer) == (409, "has-published")

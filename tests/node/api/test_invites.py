@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from crdt.did import encode_did_key
+from node.identity import seal_author
 from node.invites import read_code
-from tests.node.api.test_namespaces import MEADOW, created, post, problem
+from tests.node.api.test_namespaces import MEADOW, PASSPHRASE, created, post, problem
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
 
@@ -12,7 +13,8 @@ CLOCK = "org.example.add"
 
 
 async def invite(alice: Alice, to: Alice, **more: object) -> str:
-    body = {"receiver": to.node.identity.did, "namespace": "guild", "addresses": [], **more}
+    body: dict[str, object] = {"receiver": to.node.identity.did, "namespace": "guild"}
+    body |= {"addresses": (), **more}
     code: str = (await post(alice, "/api/invites", body))["code"]
     return code
 
@@ -110,3 +112,23 @@ async def test_wrong_wishes_say_what_is_wrong(alice: Alice) -> None:
     ):
         answer = await alice.client.post("/api/invites", json={"receiver": bob, **more})
         assert problem(answer) == (status, code), answer.text
+
+
+async def test_a_sealed_key_opens_for_one_code(alice: Alice, tmp_path: Path) -> None:
+    """Both keep their keys sealed; without a passphrase nothing is given, nor taken."""
+    await created(alice)
+    async with open_alice(tmp_path / "bob") as bob:
+        for one in (alice, bob):
+            seal_author(one.node.home, PASSPHRASE)
+            assert (await one.client.get("/api/identity")).json()["sealed"]
+        wanted = {"receiver": bob.node.identity.did, "namespace": "guild"}
+        answer = await alice.client.post("/api/invites", json=wanted)
+        assert problem(answer) == (403, "sealed")
+        code = await invite(alice, bob, passphrase=PASSPHRASE)
+        answer = await bob.client.post("/api/invites/accept", json={"code": code})
+        assert problem(answer) == (403, "sealed")
+        assert (await bob.client.get("/api/namespaces")).json()["namespaces"][1:] == []
+        body = {"code": code, "passphrase": PASSPHRASE}
+        taken = await post(bob, "/api/invites/accept", body, 200)
+        assert taken["namespaces"] == ["guild"]
+        assert PASSPHRASE not in str(await bob.node.store.refused())

@@ -1,0 +1,12 @@
+"""What the codes about backups mean, and what to do: rows of `node.meanings`, code: (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+FILES: Final[Mapping[str, tuple[str, str]]] = {
+    "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
+    "drop-cut": ("The end of the file is missing.", "Use another copy of it."),
+    "drop-damaged": (
+        "The file is not as it was written; nothing of it was taken.", "Use another copy of it."
+    ),
+}  # fmt: skip
