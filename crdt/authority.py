@@ -24,6 +24,7 @@ the rules are this project's own.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
@@ -53,18 +54,18 @@ def valid_changes(
     """Which entries of one document count. The keys of `held` are entry ids, as `prev` has them.
 
     `owner` is the key of the document's subspace; `authority` the authority records held.
-    Linear in changes and dependencies; no recursion, so a chain may be of any length.
+    Linear in changes and dependencies, with a bit at each change for each cut and checkpoint.
+    No recursion, so a chain may be of any length.
     """
     graph = _Graph(held, skeleton)
-    named = [graph.under(checkpoint.heads) for checkpoint in checkpoints]
-    graph.judge_carriers(authority, revocations, list(zip(checkpoints, named, strict=True)))
+    graph.judge_carriers(authority, revocations, checkpoints)
     graph.find_standing()
     contested = graph.contested()
     if contested:
         graph.find_self_built(contested)
-        votes = graph.votes(owner, revocations)
+        votes = graph.votes(owner)
         for slot in contested:
-            graph.settle(slot, votes, named)
+            graph.settle(slot, votes)
     graph.bound()
     return graph.verdict(revocations)
 
@@ -90,6 +91,8 @@ class _Graph:
         self.depth: dict[bytes, int] = {skeleton.hash: 0}
         self.bits: dict[bytes, int] = {}  # of the devices that vote
         self.self_built: set[bytes] = set()
+        self.hits: dict[tuple[bytes, ...], int] = {}  # of chains: a bit for each revocation
+        self.named: dict[bytes, int] = {}  # of changes: a bit for each checkpoint that it is under
         for key in sorted(held):  # so that every order below is one of the set, not of arrival
             entry = held[key]
             self.carriers.setdefault(entry.change, []).append(key)
@@ -102,20 +105,23 @@ class _Graph:
         self,
         authority: frozenset[bytes],
         revocations: Sequence[Revocation],
-        seen: Sequence[tuple[Checkpoint, set[bytes]]],
+        checkpoints: Sequence[Checkpoint],
     ) -> None:
         """Which entries no revocation cuts, cite only what is known and follow the one before.
 
-        The best one carries the change. `seen`: what lies under each checkpoint.
+        The best one carries the change.
         """
-        cuts = [(revocation, self.under(revocation.frontier)) for revocation in revocations]
+        self._find_hits(revocations)
+        kept = self.under([revocation.frontier for revocation in revocations])
+        by_time = sorted(checkpoints, key=lambda checkpoint: checkpoint.at)
+        self.named = self.under([checkpoint.heads for checkpoint in by_time])
         for change, keys in self.carriers.items():
-            unseen = [checkpoint.at for checkpoint, kept in seen if change not in kept]
-            last = max(unseen, default=-1)
+            unseen = ~self.named.get(change, 0) & ((1 << len(by_time)) - 1)
+            last = by_time[unseen.bit_length() - 1].at if unseen else -1
             standing: list[tuple[bytes, bytes]] = []
             for key in keys:
                 entry = self.held[key]
-                if any(change not in kept and cut.hits(entry.chain) for cut, kept in cuts):
+                if self.hits[entry.chain] & ~kept.get(change, 0):
                     self.reasons[key] = Reason.REVOKED
                 elif entry.until is not None and entry.until <= last:
                     self.reasons[key] = Reason.BACKDATED
@@ -128,6 +134,17 @@ class _Graph:
                 self.live[change] = best
                 self.changes[change] = self.held[best]
                 self.reasons |= {key: Reason.REPEATED for _, key in standing if key != best}
+
+    def _find_hits(self, revocations: Sequence[Revocation]) -> None:
+        """Which revocations hit which chains; see `Revocation.hits`."""
+        cuts: dict[tuple[bytes, bytes], int] = {}
+        for place, cut in enumerate(revocations):
+            cuts[cut.issuer, cut.key] = cuts.get((cut.issuer, cut.key), 0) | 1 << place
+        for chain in {entry.chain for entry in self.held.values()}:
+            mask = 0
+            for pair in combinations(chain, 2) if cuts else ():
+                mask |= cuts.get(pair, 0)
+            self.hits[chain] = mask
 
     def _waits_or_breaks(self, entry: Held, authority: frozenset[bytes]) -> Reason | None:
         """What keeps an entry that nobody cut from standing."""
@@ -202,23 +219,21 @@ class _Graph:
                 self.self_built.add(change)
             below[change] = mask | bit
 
-    def votes(self, owner: bytes, revocations: Sequence[Revocation]) -> dict[bytes, int]:
+    def votes(self, owner: bytes) -> dict[bytes, int]:
         """Per change, a bit for each direct delegate of the owner that built on it or on below."""
         votes = dict.fromkeys(self.order, 0)
         for change in reversed(self.order):  # children before parents
             entry = self.changes[change]
             mask = votes[change]
             is_direct = owner in entry.chain[-2:]  # the device itself, or who gave it the right
-            if is_direct and not any(cut.hits(entry.chain) for cut in revocations):
+            if is_direct and not self.hits[entry.chain]:
                 mask |= self.bits.setdefault(entry.device, 1 << len(self.bits))
             for parent in entry.dependencies:
                 if parent in votes:
                     votes[parent] |= mask
         return votes
 
-    def settle(
-        self, slot: list[bytes], votes: Mapping[bytes, int], named: Sequence[set[bytes]]
-    ) -> None:
+    def settle(self, slot: list[bytes], votes: Mapping[bytes, int]) -> None:
         """Let one change of `slot` stand, the others fall with all that was built on them."""
         for change in slot:  # parents first: what lies on a self-built one falls with it
             if change in self.self_built:
@@ -226,7 +241,7 @@ class _Graph:
         candidates = [change for change in slot if change not in self.fallen]
         if len(candidates) < 2:
             return
-        by_checkpoint = [change for change in candidates if any(change in heads for heads in named)]
+        by_checkpoint = [change for change in candidates if self.named.get(change)]
         # None, or some that contradict each other: then the votes decide, the device's own aside.
         own = self.bits.get(self.changes[candidates[0]].device, 0)
         winner = min(
@@ -266,18 +281,36 @@ class _Graph:
                     self.fallen[child] = Reason.EXCLUDED_DEPENDENCY
                     todo.append(child)
 
-    def under(self, heads: Iterable[bytes]) -> set[bytes]:
-        """These changes and all they build on, as far as they are here."""
-        found: set[bytes] = set()
-        todo = [head for head in heads if head in self.changes]
-        while todo:
-            change = todo.pop()
-            if change not in found:
-                found.add(change)
-                todo += [
-                    parent for parent in self.changes[change].dependencies if parent in self.changes
-                ]
-        return found
+    def under(self, cuts: Sequence[Iterable[bytes]]) -> dict[bytes, int]:
+        """Of each change here, a bit for each of these sets of heads that it is in or under."""
+        if not cuts:
+            return {}
+        bits = dict.fromkeys(self.changes, 0)
+        for place, heads in enumerate(cuts):
+            for head in heads:
+                if head in bits:
+                    bits[head] |= 1 << place
+        for change in reversed(self._parents_first()):
+            if mask := bits[change]:
+                for parent in self.changes[change].dependencies:
+                    if parent in bits:
+                        bits[parent] |= mask
+        return bits
+
+    def _parents_first(self) -> list[bytes]:
+        """All changes, whether they stand or not and whatever of theirs is missing."""
+        here = self.changes
+        waits = {
+            change: sum(parent in here for parent in entry.dependencies)
+            for change, entry in here.items()
+        }
+        order = [change for change, count in waits.items() if not count]
+        for change in order:  # grows while it is walked
+            for child in self.children.get(change, ()):
+                waits[child] -= 1
+                if not waits[child]:
+                    order.append(child)
+        return order
 
     def verdict(self, revocations: Sequence[Revocation]) -> Validity:
         """What stands now, and why the rest does not."""

@@ -12,7 +12,7 @@ revoke each other, both revocations hold. An issuer who has several rights uses 
 Checkpoints take nothing back, so all revocations in force judge them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -122,23 +122,36 @@ class _Cuts:
         """What all these revocations leave of a log; None where none of them reaches there."""
         name = (issuer, key, one.log)
         if name not in self._kept:
-            kept = [
-                self._under(cut.kept.get(one.log, frozenset()))
+            cuts = {
+                cut.kept.get(one.log, frozenset[bytes]())
                 for cut, area in self._cuts[issuer, key]
                 if area.includes(one.place)
-            ]
-            self._kept[name] = frozenset[bytes].intersection(*kept) if kept else None
+            }
+            self._kept[name] = self._under_all(cuts) if cuts else None
         return self._kept[name]
 
-    def _under(self, heads: frozenset[bytes]) -> frozenset[bytes]:
-        """These statements and all that came before them, as far as they are held."""
-        under: set[bytes] = set()
-        for head in heads:
-            at: bytes | None = head
-            while at is not None and at in self._befores and at not in under:
-                under.add(at)
-                at = self._befores[at]
-        return frozenset(under)
+    def _under_all(self, cuts: set[frozenset[bytes]]) -> frozenset[bytes]:
+        """The statements in or before each of these heads, as far as they are held."""
+        under: dict[bytes, int] = {}  # a bit for each cut
+        followers = Counter[bytes | None]()
+        for place, heads in enumerate(cuts):
+            for head in heads & self._befores.keys():
+                at: bytes | None = head
+                while at in self._befores and at not in under:
+                    under[at], at = 0, self._befores[at]
+                    followers[at] += 1
+                under[head] |= 1 << place
+        ready = [digest for digest in under if not followers[digest]]
+        while ready:
+            digest = ready.pop()
+            before = self._befores[digest]
+            if before in under:
+                under[before] |= under[digest]
+                followers[before] -= 1
+                if not followers[before]:
+                    ready.append(before)
+        every = (1 << len(cuts)) - 1
+        return frozenset(digest for digest, mask in under.items() if mask == every)
 
     def forks(self) -> frozenset[bytes]:
         """Logs with two statements of one number."""

@@ -171,7 +171,8 @@ class Authorities(Documents):
         built on nothing later.
         """
         async with self._database.reading() as view:
-            capabilities = await hit_capabilities(view, namespace, revocation)
+            workers = self._materialiser.workers
+            capabilities = await hit_capabilities(view, namespace, revocation, workers)
             rows = await view.rows_in(
                 "SELECT DISTINCT d.id, d.heads FROM entry e JOIN document d"
                 " ON d.number = e.document WHERE e.capability IN (*)",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from crdt.area import Area
 from crdt.change import DocumentId
@@ -57,18 +58,20 @@ async def _revocations(
     cuts = await cuts_of(
         view, namespace, {key for those in chains.values() for chain in those for key in chain}
     )
-    found: dict[DocumentId, list[Revocation]] = {}
+    by_pair: dict[tuple[bytes, bytes], list[Cut]] = {}
     for cut in cuts:
-        hit = {
-            document.encode(): document
-            for document, those in chains.items()
-            if cut.revocation.area.includes(place_of(document))
-            and any(cut.revocation.hits(chain) for chain in those)
-        }
-        kept = await _frontier(view, cut.number, list(hit))
-        for name, document in hit.items():
-            heads = frozenset(kept.get(name, ()))
-            found.setdefault(document, []).append(replace(cut.revocation, frontier=heads))
+        by_pair.setdefault((cut.revocation.issuer, cut.revocation.key), []).append(cut)
+    found: dict[DocumentId, list[Revocation]] = {}
+    for document, those in chains.items() if cuts else ():
+        place = place_of(document)
+        pairs = {pair for chain in those for pair in combinations(chain, 2)} & by_pair.keys()
+        hits = [
+            cut for pair in pairs for cut in by_pair[pair] if cut.revocation.area.includes(place)
+        ]
+        kept = await _frontiers(view, [cut.number for cut in hits], document)
+        found[document] = [
+            replace(cut.revocation, frontier=kept.get(cut.number, frozenset())) for cut in hits
+        ]
     return found
 
 
@@ -102,15 +105,18 @@ async def cited_heads(
     return [id for id, _ in rows][:AUTH_HEADS_MAX]
 
 
-async def _frontier(
-    view: Reading, statement: int, documents: Sequence[bytes]
-) -> dict[bytes, tuple[bytes, ...]]:
+async def _frontiers(
+    view: Reading, statements: Sequence[int], document: DocumentId
+) -> dict[int, frozenset[bytes]]:
+    """What each of these revocations leaves of the document, as far as it names it."""
+    if not statements:
+        return {}
     rows = await view.rows_in(
-        "SELECT document, heads FROM frontier WHERE statement = ? AND document IN (*)",
-        documents,
-        statement,
+        "SELECT statement, heads FROM frontier WHERE document = ? AND statement IN (*)",
+        statements,
+        document.encode(),
     )
-    return {document: hashes(heads) for document, heads in rows}
+    return {number: frozenset(hashes(heads)) for number, heads in rows}
 
 
 def _cited(work: Work) -> set[bytes]:

@@ -630,3 +630,27 @@ def test_held_is_taken_from_a_checked_entry() -> None:
     assert (entry.change, entry.seq) == (read_change(raw).hash, 1)
     verdict = valid_changes({signed.id: entry}, owner=alice.public, skeleton=SKELETON)
     assert verdict.valid == (signed.id,)
+
+
+def test_thousands_of_revocations_and_checkpoints_do_not_multiply_with_the_changes() -> None:
+    """Each of them was walked to the roots by itself: 4,000 of 5,000 changes took half a minute."""
+    held: dict[bytes, Held] = {}
+    digest, start_op = SKELETON.hash, SKELETON.max_op + 1
+    for seq in range(1, CHANGES_MAX + 1):
+        before, digest = digest, payload_digest(seq.to_bytes(4, "big"))
+        prev = before if seq > 1 else None
+        held[digest] = Held(
+            digest, LAPTOP, seq, start_op, start_op, (before,), digest, CHAINS[LAPTOP], prev, (), 99
+        )
+        start_op += 1
+    heads = frozenset({digest})
+    start = time.process_time()
+    verdict = valid_changes(
+        held,
+        owner=ALICE,
+        skeleton=SKELETON,
+        revocations=[Revocation(ALICE, LAPTOP, heads)] * 4_000,
+        checkpoints=[Checkpoint(heads, at) for at in range(4_000)],
+    )
+    assert time.process_time() - start < 4, "seconds, of which it takes half a one"
+    assert len(verdict.valid) == CHANGES_MAX

@@ -1,5 +1,6 @@
 """Revocations of revokers: one verdict for one set, and no circle in it."""
 
+import time
 from collections.abc import Iterable
 from random import Random
 
@@ -195,3 +196,34 @@ def test_the_verdict_is_what_the_definition_says(group: Group) -> None:
             )
             stands = one.key in verdict.standing
             assert (one.key in verdict.revocations) == (stands and not undone)
+
+
+def test_thousands_of_revocations_do_not_multiply_with_a_long_log() -> None:
+    """Each of their frontiers was walked by itself: it took 2 s, with the interpreter lock held."""
+    group = Group()
+    chain = (NAMESPACE, MEMBER)
+    said: list[Stated] = []
+    for seq in range(1, 9_001):
+        digest = b"m" + seq.to_bytes(31, "big")
+        before = said[-1].digest if said else None
+        said.append(
+            Stated(digest, MEMBER, chain, b"log of members", digest, seq, before, Heartbeat())
+        )
+    revoked = [
+        Stated(
+            b"r" + one.digest,
+            NAMESPACE,
+            (NAMESPACE,),
+            b"log of it",
+            b"r" + one.digest,
+            one.seq,
+            None,
+            Revoke(MEMBER),
+            {one.log: frozenset({one.digest})},
+        )
+        for one in said[1_000:]
+    ]
+    start = time.process_time()
+    verdict = group.verdict([*said, *revoked])
+    assert time.process_time() - start < 1, "seconds, of which it takes a tenth"
+    assert verdict.standing == {one.key for one in [*said[:1_001], *revoked]}, "the strictest cut"

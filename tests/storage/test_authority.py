@@ -491,3 +491,28 @@ async def test_the_blobs_of_what_may_come_back_are_kept(store: Store) -> None:
     await store.commit(CLOCK, put("blob", other.hex()), ALICE.signer)
     await store.gc(grace_us=-1)
     assert (await store.has_blob(blob), await store.has_blob(other)) == (False, True)
+
+
+async def test_what_a_revocation_costs_does_not_grow_with_the_rights_that_it_ends(
+    tmp_path: Path,
+) -> None:
+    """One statement of SQL marks what a hundred revocations of a hundred capabilities concern."""
+    steps: list[str] = []
+    async with open_store(
+        tmp_path / "p.db", project=project, clock_us=lambda: NOW_US, on_step=steps.append
+    ) as store:
+        entries: list[SignedEntry] = []
+        for until in range(2_000, 2_100):
+            signer = co_author(ALICE, BOB, CLOCK, until)
+            raw = Document.open("pub", "mod", BOBS).change(named(str(until)))
+            assert raw is not None
+            entries.append(sign_change(raw, CLOCK, signer=signer, prev=None, timestamp=1_000))
+        await store.receive(entries, source="peer")
+        revoked = [
+            sign_statement(Revoke(BOBS), LOG, seq=1, signer=ROOT, prev=None, timestamp=at)
+            for at in range(100)
+        ]
+        steps.clear()
+        await store.receive(revoked, source="peer")
+        assert {row.code for row in await store.left_out()} == {"revoked"}
+    assert sum("INTO stale" in step for step in steps) < 5
