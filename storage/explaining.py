@@ -3,7 +3,7 @@
 Questions that people ask of capabilities and statements. A part of the store; nothing is changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import WRITE, Capability, decode_capability
@@ -213,16 +213,22 @@ class Explaining(Documents):
             )
         return signed_us(row[0]) if row else None
 
-    async def forks(self) -> list[Fork]:
-        """Root keys that used one number twice."""
-        rows = await self._database.rows(
-            "SELECT DISTINCT n.key, s.issuer, e.seq FROM statement s"
-            " JOIN entry e ON e.number = s.entry JOIN namespace n ON n.number = s.namespace"
-            " WHERE s.type <> 'checkpoint' GROUP BY s.namespace, s.issuer, e.seq"
-            " HAVING count(DISTINCT e.change) > 1 ORDER BY n.key, s.issuer, e.seq LIMIT ?",
-            (FORKS_MAX,),
-        )
-        return [Fork(NamespaceKey(key), AuthorKey(issuer), seq) for key, issuer, seq in rows]
+    async def forks(self, issuers: Collection[bytes]) -> list[Fork]:
+        """Of these root keys, those that used one number twice.
+
+        Of all there are it would tell nothing: whoever likes makes up keys, and forks them.
+        """
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                "SELECT n.key, s.issuer, e.seq FROM namespace n"
+                " CROSS JOIN statement s ON s.namespace = n.number"
+                " JOIN entry e ON e.number = s.entry"
+                " WHERE s.type <> 'checkpoint' AND s.issuer IN (*)"
+                " GROUP BY s.namespace, s.issuer, e.seq HAVING count(DISTINCT e.change) > 1",
+                sorted(issuers),
+            )
+        forks = sorted(rows)[:FORKS_MAX]
+        return [Fork(NamespaceKey(key), AuthorKey(issuer), seq) for key, issuer, seq in forks]
 
     async def fallen(self, document: DocumentId, device: bytes) -> list[Fallen]:
         """Of each epoch of a record, what this device wrote and somebody's revocation took out."""

@@ -7,9 +7,10 @@ looks after one sends a heartbeat now and then. A communal namespace has no such
 from dataclasses import dataclass
 from typing import Final
 
-from crdt.did import encode_did_key
-from crdt.keys import NamespaceKey, is_communal
+from crdt.did import decode_did_key, encode_did_key
+from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from node.ports import Network
+from node.services.names import all_petnames
 from node.text import duration_text
 from storage.explaining import Fork
 from storage.namespaces import Joined
@@ -45,6 +46,18 @@ def age_warning(joined: Joined, age: Age) -> str | None:
         f" {duration_text(age.said_s)} ago; whoever owns it: panspermia cap heartbeat"
         f" --namespace {joined.name}"
     )
+
+
+async def keys_that_matter(store: Store, author: AuthorKey) -> set[bytes]:
+    """Root keys in whose statements this person has a part: their own, those of authors with a
+    name here, of joined namespaces, and those that gave this node a right.
+    """
+    petnames = await all_petnames(store)
+    keys = {bytes(author), *map(decode_did_key, petnames.values())}
+    keys |= {one.namespace for one in await store.joined()}
+    for held in await store.capabilities_held():
+        keys |= set(held.capability.chain[:-1])
+    return keys
 
 
 def fork_warning(fork: Fork) -> str:

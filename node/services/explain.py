@@ -123,7 +123,7 @@ async def explain(
         tuple(await writers(node, document, now_us=now_us)),
         tuple([await _verdict(node, one) for one in fell]),
         sum(count for (_, code), count in tallies.items() if code is not None),
-        tuple(one for one in await node.store.forks() if one.issuer in issuers),
+        tuple(await node.store.forks(issuers)),
     )
 
 

@@ -19,6 +19,7 @@ from node.identity import become_device, open_author, write_device
 from node.invites import DEVICE, GRANT, Code, device_rights, read_code, write_code
 from node.services.namespaces import Keeper, join_namespace, keep_given
 from node.services.rights import give
+from node.services.roots import GIVEN
 from storage.namespaces import COMMONS_NAME
 
 Level = Literal["read", "write", "admin"]
@@ -79,6 +80,8 @@ async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
         wish.note,
     )
     write_code(code)  # raises where nobody would take it
+    for encoded in code.capabilities:
+        await node.store.keep_capability(encoded, GIVEN)
     return code
 
 

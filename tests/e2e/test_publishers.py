@@ -52,6 +52,8 @@ def test_a_second_publisher_comes_and_goes(node: StartNode, shell: Shell, tmp_pa
     done(shell(alice, "publish", folder("1.0.0")))
     for one in (bob, carol):
         waits_for(one, {"1.0.0"})
+    (age,) = carol.client.get("/api/status")["authority"]
+    assert 0 <= age["compared_s"] < ARRIVE_S, "what root keys said was compared first of all"
     refused = shell(bob, "publish", folder("1.1.0"), "--record", name)
     assert (refused.code, refused.answer["code"]) == (4, "no-capability")
 

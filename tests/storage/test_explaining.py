@@ -109,11 +109,12 @@ async def test_statements_are_listed_and_found_by_name(store: Store) -> None:
 
 
 async def test_a_root_key_used_in_two_places_is_an_alarm(store: Store) -> None:
-    assert await store.forks() == []
+    assert await store.forks([ALICES]) == []
     for key in (BOBS, b"k" * 32):
         signed = sign_statement(Revoke(key), LOG, seq=1, signer=ROOT, prev=None, timestamp=1)
         await store.receive([signed], source="peer")
-    (fork,) = await store.forks()
+    (fork,) = await store.forks([ALICES, BOBS])
+    assert await store.forks([BOBS]) == []
     assert (fork.namespace, fork.issuer, fork.seq) == (COMMONS, ALICES, 1)
 
 
@@ -122,7 +123,7 @@ async def test_checkpoints_of_two_devices_are_no_fork(store: Store) -> None:
     log = log_of(COMMONS, ALICES, CHECKPOINT)
     for device in (10, 11):
         await store.declare(Checkpoint(Frontier()), log, person(1, device).signer)
-    assert await store.forks() == []
+    assert await store.forks([ALICES]) == []
 
 
 # ── making again ─────────────────────────────────────────────────────────────────────────────────

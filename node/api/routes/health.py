@@ -19,7 +19,7 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
-from node.services.ages import Age, age_of, age_warning, fork_warning
+from node.services.ages import Age, age_of, age_warning, fork_warning, keys_that_matter
 from node.services.devices import ends_of_this_device
 from node.services.places import place_text
 from node.services.signers import REMOVED
@@ -86,7 +86,8 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
 
 async def _alarms(node: Node, ages: Sequence[tuple[Joined, Age]]) -> list[str]:
     """Of keys in two places, and of namespaces whose owner has been silent for long."""
-    forks = await node.store.forks()
+    keys = await keys_that_matter(node.store, node.identity.author)
+    forks = await node.store.forks(keys)
     old = [age_warning(one, age) for one, age in ages]
     return [*map(fork_warning, forks[:ALARMS_MAX]), *(one for one in old if one is not None)]
 

@@ -416,17 +416,28 @@ async def test_an_old_namespace_is_warned_of_until_its_key_speaks(tmp_path: Path
 async def test_a_key_in_two_places_is_an_alarm(alice: Alice) -> None:
     await post(alice, "/api/modules", new_module(), 201)
     identity = alice.node.identity
-    root = open_author(alice.node.home)
-    log = log_of(COMMONS, identity.author, AUTHORITY)
-    right = encode_capability(Capability(WRITE, COMMONS, identity.author))
-    hand = replace(identity.signer, device=root, capabilities={AUTHORITY: right})
-    for key in (b"a" * 32, b"b" * 32):
-        twin = sign_statement(Revoke(key), log, seq=1, signer=hand, prev=None, timestamp=1)
-        await alice.node.store.receive([twin], source="peer")
+    await forked(alice, Person(open_author(alice.node.home), identity.signer))
+    await forked(alice, BOB)
     warnings = (await get(alice, "/api/status"))["warnings"]
-    assert any("ALARM" in one and identity.did in one for one in warnings)
+    alarms = [one for one in warnings if "ALARM" in one]
+    assert [identity.did in one for one in alarms] == [True], "bob is nobody to her"
+    answer = await alice.client.put("/api/names/bob", json={"author": BOB.did})
+    assert answer.status_code in (200, 201), answer.text
+    warnings = (await get(alice, "/api/status"))["warnings"]
+    assert sum("ALARM" in one for one in warnings) == 2
     (alarm,) = (await get(alice, f"/api/explain?what={ADD}"))["alarms"]
     assert "two places" in alarm
+
+
+async def forked(alice: Alice, person: Person) -> None:
+    """Two statements of one number by somebody else's root key."""
+    key = AuthorKey(person.root.public)
+    right = encode_capability(Capability(WRITE, COMMONS, key))
+    hand = Signer(person.root, key, {AUTHORITY: right})
+    log = log_of(COMMONS, key, AUTHORITY)
+    for cut in (b"a" * 32, b"b" * 32):
+        twin = sign_statement(Revoke(cut), log, seq=1, signer=hand, prev=None, timestamp=1)
+        await alice.node.store.receive([twin], source="peer")
 
 
 async def test_of_two_branches_the_one_that_is_named_counts(alice: Alice) -> None:
@@ -517,3 +528,15 @@ async def test_a_long_frontier_takes_nothing_out_either(alice: Alice) -> None:
     assert await store.left_out() == []
     with pytest.raises(StorageError, match="revoked"):
         await store.commit(person.document("org.example.m1"), put("name", "n"), person.signer)
+
+
+async def test_what_an_invite_gave_is_listed_and_taken_back_like_any_right(alice: Alice) -> None:
+    await guild(alice)
+    body = {"receiver": BOB.did, "namespace": "guild", "level": "write", "addresses": []}
+    await post(alice, "/api/invites", body, 201)
+    await post(alice, "/api/revocations", {"key": BOB.did, "namespace": "guild"})
+    given = (await get(alice, "/api/capabilities?which=given"))["given"]
+    assert sorted((one["mode"], one["state"]) for one in given) == [
+        ("read", "revoked"),
+        ("write", "revoked"),
+    ]
