@@ -51,7 +51,7 @@ from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import Quota, knows_areas, remember_areas
-from storage.statements import restate
+from storage.restating import restate
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
 from storage.workers import WORKERS, open_workers

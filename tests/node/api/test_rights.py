@@ -532,8 +532,8 @@ async def test_a_long_frontier_takes_nothing_out_either(alice: Alice) -> None:
 
 async def test_what_an_invite_gave_is_listed_and_taken_back_like_any_right(alice: Alice) -> None:
     await guild(alice)
-    body = {"receiver": BOB.did, "namespace": "guild", "level": "write", "addresses": []}
-    await post(alice, "/api/invites", body, 201)
+    body: dict[str, object] = {"receiver": BOB.did, "namespace": "guild", "level": "write"}
+    await post(alice, "/api/invites", body | {"addresses": list[str]()}, 201)
     await post(alice, "/api/revocations", {"key": BOB.did, "namespace": "guild"})
     given = (await get(alice, "/api/capabilities?which=given"))["given"]
     assert sorted((one["mode"], one["state"]) for one in given) == [
