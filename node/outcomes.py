@@ -44,6 +44,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     storage.Mismatch: Outcome(422, "hash-mismatch"),
     storage.BadCursor: Outcome(404, "cursor-unknown"),
     storage.NameTaken: Outcome(409, "name-taken"),
+    storage.LetGo: Outcome(409, "let-go"),
     storage.BadKeyFile: Outcome(403, "bad-key-file"),
     # registry
     RegistryError: Outcome(422),

@@ -15,7 +15,7 @@ from crdt.rollover import carry_over, has_room, is_carryable, is_full
 from storage.authority import cited_heads
 from storage.database import Reading, Writing
 from storage.documents import Materialiser, newest_epoch, unused_epoch
-from storage.errors import StorageError
+from storage.errors import LetGo, StorageError
 from storage.materialise import Work
 
 # A device whose changes fell for these signed no number twice: it goes on in the next epoch.
@@ -91,6 +91,7 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
     """
     run = materialiser.workers.run
     document = await newest_epoch(write, act.document)
+    await _check_kept(write, document)
     opened = await _open(write, act, document, materialiser)
     if not (opened.is_full or opened.is_cut):
         _check_own_chain(opened)
@@ -107,6 +108,17 @@ async def sign_act(write: Writing, act: Act, materialiser: Materialiser) -> list
         opened = following
     raw = await run(opened.document.change, act.edit)
     return await _signed(write, act, opened, [*raws, raw] if raw else [])
+
+
+async def _check_kept(view: Reading, document: DocumentId) -> None:
+    """Who began anew would use numbers twice that others may still hold entries of."""
+    if await view.row(
+        "SELECT 1 FROM frontier f JOIN statement s ON s.entry = f.statement"
+        " WHERE f.document = ? AND s.type = 'drop' AND s.stands LIMIT 1",
+        (document.encode(),),
+    ):
+        name = document.record.decode("utf-8", "replace")
+        raise LetGo(f"{name} was let go for good, and nothing is written there again.")
 
 
 async def _following(

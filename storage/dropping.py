@@ -5,12 +5,13 @@ document of which anything is held beyond the frontier stays whole: somebody wen
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crdt.change import DocumentId
 from crdt.held import Held
+from crdt.statement import Heads
 from storage.database import Reading
-from storage.documents import Documents
+from storage.documents import SAME_RECORD, Documents, same_record
 from storage.eviction import evict
 from storage.statements import hashes
 
@@ -44,6 +45,23 @@ class Dropping(Documents):
                 gone, freed = await evict(write, going) if going else (0, 0)
             documents, entries, size = documents + len(going), entries + gone, size + freed
         return Dropped(documents, entries, size)
+
+    async def heads_held(self, document: DocumentId) -> list[tuple[DocumentId, Heads]]:
+        """Of every epoch of the record the heads of all that is held, whether it counts or not."""
+        async with self._database.reading() as view:
+            rows = await view.rows(
+                "SELECT id FROM document WHERE id = ? UNION"
+                f" SELECT d.id FROM document d WHERE {SAME_RECORD} AND d.epoch > 0",
+                (replace(document, epoch=0).encode(), *same_record(document)),
+            )
+            epochs = [DocumentId.decode(id) for (id,) in rows]
+            works = await self._materialiser.works(view, epochs)
+        return [(id, _heads_of(work.held)) for id, work in sorted(works.items())]
+
+
+def _heads_of(held: Mapping[bytes, Held]) -> Heads:
+    followed = {parent for one in held.values() for parent in one.dependencies}
+    return tuple(sorted({one.change for one in held.values()} - followed))
 
 
 async def _dropped(view: Reading) -> dict[DocumentId, frozenset[bytes]]:

@@ -8,6 +8,7 @@ StorageError
 ├── Mismatch      bytes do not have the hash they were announced with
 ├── BadCursor     a page cursor that this node did not give out
 ├── NameTaken     a name that means something else here
+├── LetGo         a record whose bytes may go: nothing is written there again
 ├── BrokenIndex   the search index cannot be written, nor made anew
 └── BadKeyFile    a key file is damaged, open to others, or sealed by another passphrase
 """
@@ -43,6 +44,10 @@ class BadCursor(StorageError):
 
 class NameTaken(StorageError):
     """The name means something else here."""
+
+
+class LetGo(StorageError):
+    """The record was let go for good."""
 
 
 class BrokenIndex(StorageError):

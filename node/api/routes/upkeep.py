@@ -14,7 +14,8 @@ async def reindex(node: Node, call: Call[NoQuery, Nothing]) -> Reindexed:
 
 
 async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
-    """Drop blobs that no record and no installed module refers to."""
+    """Drop what its owner let go for good, and blobs that nothing refers to."""
+    await node.store.drop()
     collected = await node.store.gc()
     return Collected(collected.blobs, collected.bytes)
 

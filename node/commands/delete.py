@@ -1,0 +1,49 @@
+"""`delete`: a module of one's own goes out of sight, comes back, or goes for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node.client import module_path
+from node.commands.cap import passphrase
+from node.commands.console import IN_NAMESPACE, may_ask, node, print_json, say, wants_json
+from node.commands.namespace import PASSPHRASE_FILE
+from node.text import printable, size_text
+
+
+@click.command("delete")
+@click.argument("name")
+@click.option("--undo", is_flag=True, help="Bring it back as it was.")
+@click.option("--for-good", is_flag=True, help="Let its bytes go everywhere; it is deleted by now.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@IN_NAMESPACE
+@PASSPHRASE_FILE
+def delete_command(
+    name: str,
+    undo: bool,
+    for_good: bool,
+    yes: bool,
+    namespace: str | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Show a module of yours to nobody any more.
+
+    Lists and searches leave it out, wherever that is heard of; what is installed stays. With
+    --for-good every node also lets its bytes go, at its next `gc`, and nobody can bring it back.
+    """
+    if undo and for_good:
+        raise click.UsageError("--undo and --for-good are two different things")
+    shown = printable(name)
+    if for_good and may_ask() and not yes:
+        click.confirm(f"Let {shown} go for good, everywhere?", abort=True)
+    body = {"undo": undo, "for_good": for_good, **passphrase(passphrase_file)}
+    answer = node().post(module_path(name, "deletion", namespace=namespace), body)
+    if wants_json():
+        return print_json("delete", answer)
+    if undo:
+        return say(f"{shown} is back")
+    if for_good:
+        return say(f"let {shown} go for good: {size_text(answer['bytes_freed'])} here")
+    return say(f"deleted {shown}; `panspermia delete {shown} --undo` brings it back")
