@@ -13,7 +13,6 @@ from tests.storage.people import ALICE, NOW_US, named, project
 from tests.storage.test_authority import LAPTOP, LOG, ROOT
 
 RECORDS = 12
-append.STALE_AT_ONCE = 3  # so that there are many steps to be killed at
 
 
 async def main(home: Path, stop_at: int) -> None:
@@ -40,4 +39,5 @@ async def main(home: Path, stop_at: int) -> None:
 
 
 if __name__ == "__main__":
+    append.STALE_AT_ONCE = 3  # so that there are many steps to be killed at
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
