@@ -27,33 +27,50 @@ Fetch = Callable[[BlobId, int], Awaitable[object]]
 
 async def follow_statements(store: Store, fetch: Fetch) -> None:
     """Until cancelled."""
-    came = asyncio.Event()
-    came.set()  # what was left when the node stopped
+    said, unsettled = asyncio.Event(), asyncio.Event()
 
     def note(event: AppendedEvent) -> None:
         if any(is_statement_class(document.cls) for document in event.documents):
-            came.set()
+            said.set()
+            unsettled.set()
 
+    said.set()  # what was left when the node stopped
+    unsettled.set()
     unsubscribe = store.subscribe(note)
     try:
-        while True:
-            await came.wait()
-            came.clear()
-            is_complete = await _fetch_frontiers(store, fetch)
-            await store.settle()
-            if not is_complete:
-                asyncio.get_running_loop().call_later(RETRY_S, came.set)
+        # Apart from each other: whoever names blobs that nobody has delays no judgement.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_settle(store, unsettled))
+            tasks.create_task(_fetch_wanted(store, fetch, said, unsettled))
     finally:
         unsubscribe()
 
 
-async def _fetch_frontiers(store: Store, fetch: Fetch) -> bool:
+async def _settle(store: Store, unsettled: asyncio.Event) -> None:
+    while True:
+        await unsettled.wait()
+        unsettled.clear()
+        await store.settle()
+
+
+async def _fetch_wanted(
+    store: Store, fetch: Fetch, said: asyncio.Event, unsettled: asyncio.Event
+) -> None:
+    while True:
+        await said.wait()
+        said.clear()
+        if not await _fetch_frontiers(store, fetch, unsettled):
+            asyncio.get_running_loop().call_later(RETRY_S, said.set)
+
+
+async def _fetch_frontiers(store: Store, fetch: Fetch, unsettled: asyncio.Event) -> bool:
     """Whether all frontiers are known now, or will never be."""
     is_complete = True
     for blob, bytes_max in await store.wanted_frontiers():
         try:
             await fetch(blob, bytes_max)
             await store.know_frontier(blob)
+            unsettled.set()
         except CrdtError as error:
             log.warning("%s is no frontier: %s", blob.hex(), error)
         except (SyncError, NodeError, StorageError) as error:

@@ -27,11 +27,12 @@ from storage.append import Arrivals, append, events, settle
 from storage.appended import Appended, AppendedEvent
 from storage.authority import cited_heads, cuts_of, place_of
 from storage.blobs import whole_blob
+from storage.concerned import hit_capabilities
 from storage.database import Database, Reading, Writing
 from storage.documents import Documents, Materialiser, signed_us
 from storage.errors import NotHeld
 from storage.materialise import Work
-from storage.statements import area_of, hashes, hit_capabilities, note_blob
+from storage.statements import area_of, hashes, note_blob
 
 SELF = "self"
 DOCUMENTS_AT_ONCE = 200

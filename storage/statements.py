@@ -6,10 +6,10 @@ All in the transaction that the entries came in. Judging the stale documents the
 longer than a transaction should, so a part of it goes on afterwards: `Store.settle`.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from crdt.area import Area, encode_area_in_area, read_area_in_area
@@ -18,7 +18,6 @@ from crdt.capability import Capability, decode_capability
 from crdt.change import CheckedEntry
 from crdt.encoding import Reader
 from crdt.errors import Malformed
-from crdt.held import Revocation
 from crdt.in_force import InForce, Stated, in_force
 from crdt.keys import NamespaceKey, is_communal
 from crdt.statement import (
@@ -35,6 +34,7 @@ from crdt.statement import (
     decode_frontier,
 )
 from storage.blobs import whole_blob
+from storage.concerned import mark_concerned
 from storage.database import Reading, Row, Writing
 from storage.workers import Workers
 
@@ -150,7 +150,7 @@ async def note_blob(write: Writing, blob: BlobId, data: bytes, workers: Workers)
     )
     for number, _, _ in rows:
         await _know(write, number, documents)
-    await _mark_concerned(write, [number for number, _, _ in rows], workers)
+    await mark_concerned(write, [number for number, _, _ in rows], workers)
     for scope in sorted({Scope.of(NamespaceKey(key), issuer) for _, key, issuer in rows}):
         await judge_scope(write, scope, workers)
 
@@ -182,18 +182,20 @@ async def judge_scope(write: Writing, scope: Scope, workers: Workers) -> None:
         "UPDATE statement SET stands = ?, in_force = ? WHERE entry = ?",
         ((*now, number) for number, now in changed.items()),
     )
-    await _mark_concerned(write, list(changed), workers)
+    await mark_concerned(write, list(changed), workers)
 
 
 def _verdict(rows: Sequence[Row], kept: Sequence[Row]) -> InForce:
     frontiers: dict[int, dict[bytes, frozenset[bytes]]] = {}
     for number, document, heads in kept:
         frontiers.setdefault(number, {})[document] = frozenset(hashes(heads))
+    rights = {row[8] for row in rows}
+    chains = {encoded: decode_capability(encoded).chain for encoded in rights}
     return in_force(
         Stated(
             key=id,
             issuer=issuer,
-            chain=decode_capability(encoded).chain,
+            chain=chains[encoded],
             log=log,
             digest=digest,
             seq=seq,
@@ -218,6 +220,7 @@ def _statement_of(type_: str, key: bytes, area: bytes) -> Statement:
             return Heartbeat()
 
 
+@lru_cache(256)
 def area_of(encoded: bytes) -> Area:
     """The area of a revocation, as the table has it."""
     return read_area_in_area(Reader(encoded), EVERYTHING)
@@ -267,80 +270,6 @@ async def _write_frontier(
         "INSERT OR REPLACE INTO frontier VALUES (?, ?, ?)",
         ((number, document, b"".join(heads)) for document, heads in documents),
     )
-
-
-async def _mark_concerned(write: Writing, numbers: Sequence[int], workers: Workers) -> None:
-    """Documents whose verdict may change with these statements; their own logs are among them."""
-    rows = await write.rows_in(
-        "SELECT s.entry, e.document, s.type, n.key, s.issuer, s.key, s.at FROM statement s"
-        " JOIN entry e ON e.number = s.entry JOIN namespace n ON n.number = s.namespace"
-        " WHERE s.entry IN (*)",
-        numbers,
-    )
-    await write.run_many("INSERT OR IGNORE INTO stale VALUES (?)", {(row[1],) for row in rows})
-    revoked: dict[tuple[NamespaceKey, bytes, bytes], list[int]] = {}
-    marked: dict[tuple[NamespaceKey, bytes], int] = {}  # the latest checkpoint of each
-    for number, _, type_, namespace, issuer, key, at in rows:
-        if type_ == "revoke":
-            revoked.setdefault((namespace, issuer, key), []).append(number)
-        elif type_ == "checkpoint":
-            marked[namespace, issuer] = max(at, marked.get((namespace, issuer), 0))
-    for (namespace, issuer, key), statements in revoked.items():
-        await _mark_hit(write, statements, namespace, Revocation(issuer, key), workers)
-    await write.run_many(
-        "INSERT OR IGNORE INTO stale SELECT d.number FROM document d"
-        " JOIN namespace n ON n.number = d.namespace WHERE n.key = ? AND d.author = ?"
-        " AND (EXISTS (SELECT 1 FROM left_out l WHERE l.document = d.number"
-        "              AND l.code IN ('lost-branch', 'backdated'))"
-        "      OR EXISTS (SELECT 1 FROM entry e JOIN capability c ON c.number = e.capability"
-        "                 WHERE e.document = d.number AND c.until <= ?))",
-        ((*of, at) for of, at in marked.items()),
-    )
-
-
-async def _mark_hit(
-    write: Writing,
-    statements: Sequence[int],
-    namespace: NamespaceKey,
-    revocation: Revocation,
-    workers: Workers,
-) -> None:
-    """What was written under rights that these revocations, of one key by one issuer, end.
-
-    Where the frontier is all that a document has, and nothing of it was left out, nothing changes:
-    so it is with almost all documents when a device goes. Where several came at once, that is not
-    asked for each of them: all that they hit is judged again.
-    """
-    hit = json.dumps(await hit_capabilities(write, namespace, revocation, workers))
-    one = statements[0] if len(statements) == 1 else None
-    await write.run(
-        "INSERT OR IGNORE INTO stale SELECT d.number FROM document d"
-        " LEFT JOIN frontier f ON f.statement = ?1 AND f.document = d.id"
-        " WHERE d.number IN (SELECT e.document FROM json_each(?2) j"
-        "                    JOIN entry e ON e.capability = j.value)"
-        " AND (?1 IS NULL OR f.heads IS NOT d.heads OR d.left_out > 0)",
-        (one, hit),
-    )
-
-
-async def hit_capabilities(
-    view: Reading, namespace: NamespaceKey, revocation: Revocation, workers: Workers
-) -> list[int]:
-    """Numbers of the capabilities that came from its issuer through its key."""
-    rows = await view.rows(
-        "SELECT c.number, c.encoded FROM capability_key i JOIN capability_key k"
-        " ON k.capability = i.capability AND k.key = ? JOIN capability c"
-        " ON c.number = i.capability WHERE i.key = ?",
-        (revocation.key, revocation.issuer),
-    )
-    return await workers.run(_hit, rows, namespace, revocation)
-
-
-def _hit(rows: Sequence[Row], namespace: NamespaceKey, revocation: Revocation) -> list[int]:
-    given = ((number, decode_capability(encoded)) for number, encoded in rows)
-    return [
-        number for number, one in given if one.namespace == namespace and revocation.hits(one.chain)
-    ]
 
 
 async def _mark_waiting(write: Writing, said: set[bytes]) -> None:

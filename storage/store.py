@@ -203,6 +203,8 @@ class Store(
         `told` hears how many of how many are done, with every batch: 100,000 take half a minute.
         """
         async with self._database.transaction() as write:
+            # Whoever is stopped on the way begins again: `stale` no longer says what is left to do.
+            await write.run("UPDATE store SET derived = 0")
             await restate(write, self._materialiser.workers)
             total = await write.number("SELECT count(*) FROM document")
         done = cursor = 0
@@ -211,7 +213,6 @@ class Store(
                 await rewrite(write, [row.id for row in rows], self._materialiser)
             done, cursor = done + len(rows), rows[-1].number
             told(done, max(done, total))
-        # Not before all of it is done: whoever is stopped on the way begins again.
         async with self._database.transaction() as write:
             await write.run("UPDATE store SET derived = ?", (DERIVED,))
         return done

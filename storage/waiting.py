@@ -5,8 +5,9 @@ what builds on one that waits. It is kept, since they may come in any order, but
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from blake3 import blake3
 
@@ -14,12 +15,17 @@ from crdt.change import CheckedEntry, DocumentId
 from crdt.document import skeleton_for
 from crdt.held import WAITING
 from crdt.order import ITEM_ID_BYTES
+from crdt.path import AUTHORITY
 from storage.database import Reading
 from storage.usage import size_of
 
 WAITING_ENTRIES_MAX = 1_024  # of a document: two answers of a peer, in any order
 WAITING_BYTES_MAX = 16 << 20  # of one source
 DOCUMENT_KEY_BYTES = 8
+
+CHANGE, ENTRY = "change", "entry"
+_Need: TypeAlias = tuple[str, bytes, bytes]
+"""A change or an entry of a document, or an authority record of a namespace: which, where, what."""
 
 _WAITS = ", ".join(f"'{code}'" for code in sorted(WAITING))
 
@@ -72,17 +78,13 @@ async def find_waiting(view: Reading, fresh: Sequence[CheckedEntry], source: int
 async def _waiting(view: Reading, fresh: Sequence[CheckedEntry]) -> set[bytes]:
     """The ids of those that need what is neither here and counts, nor among them."""
     needs = {one.id: _needs(one) for one in fresh}
-    met = {skeleton_for(one.document.cls, one.document.kind).hash for one in fresh}
-    by_change = {(one.document, one.change.hash): one.id for one in fresh}
+    makers = {need: one.id for one in fresh for need in _meets(one)}
+    missing = {need for all in needs.values() for need in all if need not in makers}
+    missing -= await _held(view, missing)
     open = {
-        one.id: {
-            by_change.get((one.document, need), need) for need in needs[one.id] if need not in met
-        }
-        for one in fresh
+        id: {makers.get(need, need) for need in all if need in makers or need in missing}
+        for id, all in needs.items()
     }
-    # Entries go by 32-byte ids as changes do; nobody finds two of these the same.
-    missing = {need for all in open.values() for need in all if need not in open}
-    missing -= await _held(view, fresh, missing)
     waiting: set[bytes] = set()
     found = {id for id, all in open.items() if all & missing}
     while found:
@@ -91,34 +93,47 @@ async def _waiting(view: Reading, fresh: Sequence[CheckedEntry]) -> set[bytes]:
     return waiting
 
 
-def _needs(one: CheckedEntry) -> set[bytes]:
+def _needs(one: CheckedEntry) -> set[_Need]:
+    """Each by where it has to lie: all are 32 bytes, and one does not do for another."""
     if one.statement is not None:
         return set()  # statements count as a set
-    return {*one.change.dependencies, *one.auth_heads, *((one.prev,) if one.prev else ())}
+    document = one.document
+    skeleton = skeleton_for(document.cls, document.kind).hash
+    needs = {(CHANGE, document.encode(), need) for need in one.change.dependencies}
+    needs |= {(AUTHORITY, bytes(document.namespace), need) for need in one.auth_heads}
+    if one.prev:
+        needs.add((ENTRY, document.encode(), one.prev))
+    return needs - {(CHANGE, document.encode(), skeleton)}
 
 
-async def _held(
-    view: Reading, fresh: Sequence[CheckedEntry], wanted: Iterable[bytes]
-) -> set[bytes]:
-    """Those of `wanted`, changes of these documents or entries, that are here and wait for none."""
-    needs = list(wanted)
+def _meets(one: CheckedEntry) -> set[_Need]:
+    """What others may need of it."""
+    document = one.document
+    if one.statement is not None:
+        return {(AUTHORITY, bytes(document.namespace), one.id)}
+    name = document.encode()
+    return {(CHANGE, name, one.change.hash), (ENTRY, name, one.id)}
+
+
+async def _held(view: Reading, needs: set[_Need]) -> set[_Need]:
+    """Those that are here and wait for nothing themselves."""
     if not needs:
         return set()
+    rows = await view.rows_in(
+        "SELECT d.class, n.key, d.id, e.id, e.change, l.code FROM entry e"
+        " JOIN document d ON d.number = e.document JOIN namespace n ON n.number = d.namespace"
+        " LEFT JOIN left_out l ON l.entry = e.number"
+        f" WHERE substr(e.id, 1, {ITEM_ID_BYTES}) IN (*)",
+        [need[:ITEM_ID_BYTES] for kind, _, need in needs if kind != CHANGE],
+    )
     held = {
-        id
-        for id, code in await view.rows_in(
-            "SELECT e.id, l.code FROM entry e LEFT JOIN left_out l ON l.entry = e.number"
-            f" WHERE substr(e.id, 1, {ITEM_ID_BYTES}) IN (*)",
-            [need[:ITEM_ID_BYTES] for need in needs],
-        )
+        (AUTHORITY, namespace, id) if class_ == AUTHORITY else (ENTRY, document, id)
+        for class_, namespace, document, id, _, code in rows
         if code not in WAITING
     }
-    changes = set(needs) - held
-    if changes:
-        rows = await view.rows_in(
-            "SELECT e.change, l.code FROM document d JOIN entry e ON e.document = d.number"
-            " LEFT JOIN left_out l ON l.entry = e.number WHERE d.id IN (*)",
-            list({one.document.encode() for one in fresh if _needs(one) & changes}),
-        )
-        held |= {change for change, code in rows if change in changes and code not in WAITING}
-    return held
+    rows = await view.rows_in(
+        "SELECT d.id, e.change, l.code FROM document d JOIN entry e ON e.document = d.number"
+        " LEFT JOIN left_out l ON l.entry = e.number WHERE d.id IN (*)",
+        list({document for kind, document, _ in needs if kind == CHANGE}),
+    )
+    return held | {(CHANGE, of, change) for of, change, code in rows if code not in WAITING}

@@ -516,3 +516,24 @@ async def test_what_a_revocation_costs_does_not_grow_with_the_rights_that_it_end
         await store.receive(revoked, source="peer")
         assert {row.code for row in await store.left_out()} == {"revoked"}
     assert sum("INTO stale" in step for step in steps) < 5
+
+
+async def test_making_all_again_that_is_stopped_on_the_way_forgets_no_revocation(
+    tmp_path: Path,
+) -> None:
+    """What was to be judged when it began is judged, if not by it, when the store opens again."""
+    count = 450
+
+    def stop(done: int, total: int) -> None:
+        raise InterruptedError
+
+    async with _opened(tmp_path / "p.db") as store:
+        entries = [ALICE.publishes(f"io.alice.m{n}", named(f"m{n}")) for n in range(count)]
+        await store.receive(entries, source="peer")
+        await store.declare(Revoke(LAPTOP), LOG, ROOT)
+        assert not await store.is_settled()
+        with pytest.raises(InterruptedError):
+            await store.rematerialise(stop)
+    async with _opened(tmp_path / "p.db") as store:
+        await store.settle()
+        assert await names(store) == [""] * count

@@ -11,7 +11,10 @@ from crdt.change import SignedEntry, Signer, log_of, sign_change, sign_statement
 from crdt.document import Document
 from crdt.keys import COMMONS, AuthorKey
 from crdt.path import AUTHORITY
+from crdt.preflight import read_change
 from crdt.statement import Drop, Frontier, Heartbeat, Revoke, Statement
+from storage import waiting
+from storage.documents import raw_of
 from storage.quota import Quota
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, person, project
@@ -120,3 +123,32 @@ async def test_a_change_waits_again_for_a_statement_that_was_evicted(tmp_path: P
         await fill(store, "carol", number=8)
         assert await store.kept_out(COMMONS, [beat.id])
         assert [row.code for row in await store.left_out()] == ["unknown-authority"]
+
+
+@pytest.mark.parametrize("cites", ["an entry", "a change", "the author's own log"])
+async def test_citing_something_else_that_is_here_is_waiting_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cites: str
+) -> None:
+    """Ids, hashes and digests are 32 bytes each: only an authority record is an authority head."""
+    monkeypatch.setattr(waiting, "WAITING_ENTRIES_MAX", 5)
+    async with opened(tmp_path, Quota(strangers_bytes=1 << 20)) as store:
+        (beat,) = said(ALICE, [Heartbeat()])
+        other = ALICE.publishes("io.alice.other", named("other"))
+        await store.receive([beat, other], source="peer")
+        change = read_change(raw_of(other.payload)).hash
+        head = {"an entry": other.id, "a change": change, "the author's own log": beat.id}[cites]
+        clock = ALICE.document("io.alice.clock")
+        raw = Document.open("pub", "mod", ALICE.signer.device.public).change(named("clock"))
+        assert raw is not None
+        entries = [
+            sign_change(
+                raw, clock, signer=ALICE.signer, prev=None, auth_heads=[head], timestamp=time
+            )
+            for time in range(8)
+        ]
+        received = await store.receive(entries, source="peer")
+        waits = cites != "the author's own log"
+        assert len(received.added) == (5 if waits else 8)
+        state = await store.read(clock)
+        assert state is not None
+        assert state.waiting == (5 if waits else 0)
