@@ -44,6 +44,7 @@ class _Asked:
     ids: list[bytes]
     at_s: float
     is_on_trial: bool  # tokens were taken for it
+    areas: Grants  # what both wanted then: no fault of the peer's where it is less by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Pull:
             if is_on_trial:
                 self._trial.spend(now_s=now_s, tokens=len(ids))
             self._number += 1
-            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial)
+            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial, self.areas)
             self._outbox.send(Want(self._number, namespace, b"".join(ids)))
         if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
             self._granted += self._owed
@@ -207,7 +208,7 @@ class Pull:
         inside = [
             one
             for one in signed
-            if one.entry.namespace == namespace and self.areas.include_entry(namespace, one.entry)
+            if one.entry.namespace == namespace and asked.areas.include_entry(namespace, one.entry)
         ]
         refused = Counter({"outside-interest": len(signed) - len(inside)})
         added: set[bytes] = set()

@@ -296,8 +296,8 @@ class Session:
     def _agreed(self) -> None:
         """What either may read, and what both want, may be another than before."""
         agreement = self._agreement
-        self._areas.readable = self._server.readable = agreement.readable
-        self._areas.common = agreement.common
+        self._server.readable = agreement.readable
+        self._areas.agree(agreement.readable, agreement.common)
         self._pull.areas = Grants(agreement.common)
 
     def _interests(self, frame: frames.Interests) -> None:
