@@ -20,9 +20,7 @@ PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
 class Disk:
     """One node's. `break_after(n)` lets the power fail at the n-th step of its writes from now."""
 
-    def __init__(
-        self, folder: Path, clock_us: Callable[[], int], quota: Quota = DEFAULT
-    ) -> None:
+    def __init__(self, folder: Path, clock_us: Callable[[], int], quota: Quota = DEFAULT) -> None:
         folder.mkdir()
         self.crashes = 0
         self._folder = folder

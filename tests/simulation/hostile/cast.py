@@ -1,9 +1,9 @@
 """Who lives in a hostile world, drawn from its seed: keys, and every right that was given.
 
-    alice    node 0, perhaps node 1: owns records in commons, and the guild, an owned namespace
-    honest   authors of their own; some write alice's `shared` too, some are members of the guild
-    bob      the first of them: also an admin of the guild, who lets some of the others in
-    hostile  a role each; the keys of a stolen laptop of alice's, of a co-author, of a member
+alice    node 0, perhaps node 1: owns records in commons, and the guild, an owned namespace
+honest   authors of their own; some write alice's `shared` too, some are members of the guild
+bob      the first of them: also an admin of the guild, who lets some of the others in
+hostile  a role each; the keys of a stolen laptop of alice's, of a co-author, of a member
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,10 @@ class Cast:
             self.alice.root, log_of(COMMONS, author, AUTHORITY), Capability(WRITE, COMMONS, author)
         )
         may_check = delegate(
-            self.alice_speaks.right, self.alice.root, Area(author, (b"_ck",)), self.alice.device.public
+            self.alice_speaks.right,
+            self.alice.root,
+            Area(author, (b"_ck",)),
+            self.alice.device.public,
         )
         self.checkpointer = Hand(self.alice.device, may_check)
         everything = own(self.guild_key, WRITE, self.guild_key.public)

@@ -125,7 +125,9 @@ class Oracle:
         """What a frontier of all that counts here leaves; of what is hit, only what is earlier."""
         view = await self.view(actor)
         hit = [one for one in view.seen.values() if cut.hits(one.chain)]
-        late = {one.change for one in hit if since is not None and one.signed.entry.timestamp >= since}
+        late = {
+            one.change for one in hit if since is not None and one.signed.entry.timestamp >= since
+        }
         early = {one.change for one in hit} - late
         return frozenset(view.visible - self._with_descendants(view, late - early))
 
@@ -171,10 +173,14 @@ class Oracle:
             for one in entries:
                 reason = state.left_out.get(one.id)
                 assert reason is None or reason in CODES, reason
-                assert reason or one.change in view.visible, f"{one.marker} is missing for no reason"
+                assert reason or one.change in view.visible, (
+                    f"{one.marker} is missing for no reason"
+                )
                 if one.change in view.visible:
                     parents = set(one.dependencies) - {root}
-                    assert parents <= view.visible, f"{one.marker} is shown without what it builds on"
+                    assert parents <= view.visible, (
+                        f"{one.marker} is shown without what it builds on"
+                    )
                     first = numbers.setdefault((one.device, one.seq), one.change)
                     assert first == one.change, f"two changes of one number: {one.marker}"
 
@@ -194,12 +200,13 @@ class Oracle:
         gone: set[bytes] = set()
         for change, entries in carriers.items():
             document = entries[0].document
-            place = Area(document.subspace, (b"pub", b"mod", document.record))
+            names = (document.cls.encode(), document.kind.encode(), document.record)
+            place = Area(document.subspace, names)
             of_area = [
                 (cut, ruling)
                 for cut, namespace, ruling in cuts
                 if namespace == document.namespace
-                and (cut.area == Area() or cut.area.includes(place))
+                and cut.area.includes(place)
                 and change not in ruling.allowed
             ]
             late: list[int] = []
@@ -208,7 +215,9 @@ class Oracle:
                     continue
                 key = (said.id, document)
                 if key not in known:
-                    known[key] = self._under(view, document, frontier.heads.get(document.encode(), ()))
+                    known[key] = self._under(
+                        view, document, frontier.heads.get(document.encode(), ())
+                    )
                 if change not in known[key]:
                     late.append(said.signed.entry.timestamp)
             if all(
@@ -352,11 +361,14 @@ class Oracle:
             wanting = [
                 (name, actor)
                 for (name, _), actor in zip(held.items(), actors, strict=True)
-                if namespace == COMMONS or (actor.player.reads and not self._is_expelled(actors, actor))
+                if namespace == COMMONS
+                or (actor.player.reads and not self._is_expelled(actors, actor))
             ]
             everything: set[bytes] = set()
             for _, actor in wanting:
-                everything |= set(await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY))
+                everything |= set(
+                    await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
+                )
             for name, actor in wanting:
                 missing = everything - held[name]
                 missing -= await actor.store.kept_out(namespace, sorted(missing))
@@ -464,6 +476,8 @@ def size_of(root: object, *, shared: Sequence[object]) -> int:
         elif isinstance(one, list | tuple | set | frozenset):
             todo += list(one)
         elif not isinstance(one, str | bytes | int | float):
-            todo += [getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)]
+            todo += [
+                getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)
+            ]
             todo += list(getattr(one, "__dict__", {}).values())
     return size

@@ -1,15 +1,15 @@
 """Who does harm, and how. Each has its own keys, what it received, and a session with its peers.
 
-    Revoked      goes on writing, hears of no revocation, and takes back what others said
-    Equivocator  one number, two changes: this one for you, that one for them
-    Squatter     numbers of changes and operations that leave nobody a next one
-    Stuffer      an equivocator whose made-up keys build on its branch
-    Pruner       withholds statements, sends prefixes and other depths, claims to hold what it has not
-    Resigner     its changes once more under other headers and rights; others' under its own
-    Backdater    a right that has ended, used for entries of long ago
-    Replayer     shows others' capabilities and repeats what it heard elsewhere
-    Flooder      invalid entries, records of free keys, changes without what they build on
-    Liar         gives what nobody asked for, announces what it has not, compares wrongly
+Revoked      goes on writing, hears of no revocation, and takes back what others said
+Equivocator  one number, two changes: this one for you, that one for them
+Squatter     numbers of changes and operations that leave nobody a next one
+Stuffer      an equivocator whose made-up keys build on its branch
+Pruner       withholds statements, sends prefixes and other depths, claims to hold what it has not
+Resigner     its changes once more under other headers and rights; others' under its own
+Backdater    a right that has ended, used for entries of long ago
+Replayer     shows others' capabilities and repeats what it heard elsewhere
+Flooder      invalid entries, records of free keys, changes without what they build on
+Liar         gives what nobody asked for, announces what it has not, compares wrongly
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,9 @@ class Scene(Protocol):
 class Role:
     """One hostile node. Subclasses say what it does."""
 
-    def __init__(self, scene: Scene, person: Person, places: Sequence[tuple[Hand, DocumentId]]) -> None:
+    def __init__(
+        self, scene: Scene, person: Person, places: Sequence[tuple[Hand, DocumentId]]
+    ) -> None:
         self.scene, self.person, self.random = scene, person, scene.random
         self.places = list(places)  # what its keys may write, and where
         self.store = MemoryStore()
@@ -104,13 +106,13 @@ class Role:
         return entry_time(self.scene.network.now_s)
 
     def seen(self) -> list[Seen]:
-        """What it holds, as far as anybody can read it."""
+        """What it holds and anybody would take, as far as it knows."""
         out: list[Seen] = []
         for of_namespace in self.store.held.values():
             for id, signed in of_namespace.items():
                 if id not in self._seen:
                     self._seen[id] = see(signed)
-                if (one := self._seen[id]) is not None:
+                if (one := self._seen[id]) is not None and one.id not in self.garbage:
                     out.append(one)
         return out
 
@@ -143,7 +145,9 @@ class Revoked(Role):
         log = log_of(COMMONS, author, AUTHORITY)
         right = encode_capability(Capability(WRITE, COMMONS, author))
         signer = Signer(self.person.root, author, {AUTHORITY: right})
-        before = sorted((one for one in self.seen() if one.document == log), key=lambda one: one.seq)
+        before = sorted(
+            (one for one in self.seen() if one.document == log), key=lambda one: one.seq
+        )
         return sign_statement(
             statement,
             log,
@@ -157,7 +161,9 @@ class Revoked(Role):
 class Equivocator(Role):
     """`faces`: of its entries that contradict, which half of its peers sees each."""
 
-    def __init__(self, scene: Scene, person: Person, places: Sequence[tuple[Hand, DocumentId]]) -> None:
+    def __init__(
+        self, scene: Scene, person: Person, places: Sequence[tuple[Hand, DocumentId]]
+    ) -> None:
         super().__init__(scene, person, places)
         self.faces: dict[bytes, int] = {}
 
@@ -223,7 +229,7 @@ class Pruner(Role):
     """It writes, too, so that there is something to withhold the end of."""
 
     def shows(self, signed: SignedEntry, peer: DeviceKey) -> bool:
-        return signed.entry.path[0] != b"_auth"
+        return signed.entry.path[:1] != (b"_auth",)
 
     def says(self, end: End, frame: Frame) -> Sequence[bytes]:
         match frame:
@@ -310,7 +316,10 @@ class Replayer(Role):
                     said = [encode_frame(structs.replace(hello, challenge=frame.challenge))]
             case frames.Present() if self.random.random() < 0.3:
                 for data in self.heard:
-                    if isinstance(shown := decode_frame(data), frames.Present) and shown.capabilities:
+                    if (
+                        isinstance(shown := decode_frame(data), frames.Present)
+                        and shown.capabilities
+                    ):
                         said = [data]
             case _ if self.heard and self.random.random() < 0.02:
                 said.append(self.random.choice(self.heard))
@@ -348,7 +357,7 @@ class Flooder(Role):
             await self.random.choice((self._garbled, self._free_key, self._unmoored))()
 
     async def _garbled(self) -> None:
-        held = [one.signed for one in self.seen() if one.id not in self.garbage]
+        held = [one.signed for one in self.seen()]
         if held:
             await self.has_garbage(garble(self.random.choice(held), self.random))
 
@@ -361,7 +370,11 @@ class Flooder(Role):
         document = DocumentId(COMMONS, author, "pub", "mod", b"flood")
         await self.has(
             Hand(device, right).writes(
-                document, [], self.scene.marker(), self.at, text="words " * self.random.randint(1, 400)
+                document,
+                [],
+                self.scene.marker(),
+                self.at,
+                text="words " * self.random.randint(1, 400),
             )
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from crdt.capability import Capability, delegate, encode_capability
+from crdt.capability import Capability, decode_capability, delegate, encode_capability
 from crdt.change import DocumentId, SignedEntry, Signer, document_at, sign_change
 from crdt.document import Document, Editor, skeleton_for
 from crdt.ed25519 import SigningKey
@@ -21,7 +21,6 @@ from crdt.leb128 import uleb
 from crdt.path import ChangePath
 from crdt.preflight import read_change
 from crdt.statement import Statement, decode_statement, is_statement_class
-from crdt.capability import decode_capability
 from tests.crdt.bombs import chunk
 from tests.storage.people import NOW_US
 
@@ -103,7 +102,9 @@ class Hand:
 
     def handed_on(self, device: SigningKey) -> "Hand":
         """As anybody can, to a key made up for it."""
-        return Hand(device, delegate(self.right, self.device, self.right.granted_area, device.public))
+        return Hand(
+            device, delegate(self.right, self.device, self.right.granted_area, device.public)
+        )
 
     def writes(
         self,

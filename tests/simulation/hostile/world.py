@@ -182,17 +182,19 @@ class World:
         disk = Disk(self.folder / str(number), lambda: self._clock_us(skew_us), quota)
         node = await self.network.add(player.who, player.who.config(), disk.open)
         actor = Actor(player, node, disk)
-        for other in self.cast.honest:
-            if other.who.author != player.who.author:
-                name = f"p{self.cast.honest.index(other)}"
-                await actor.store.set_petname(name, encode_did_key(other.who.author))
+        for place, known in enumerate(self.cast.honest):
+            if known.who.author != player.who.author:
+                await actor.store.set_petname(f"p{place}", encode_did_key(known.who.author))
         if player.reads is not None:
             await actor.store.keep_capability(encode_capability(player.reads), "invite")
             await actor.store.join(self.cast.guild, "guild")
         node.config = await with_wallet(node.config, actor.store)
         self.network.guards[node] = Offences()
-        for other_node in self.random.sample(self.actors, min(number, self.random.randint(1, 2))):
-            self.network.keep_connected(*self.random.sample([node, other_node.node], 2))
+        others = self.random.sample(self.actors, min(number, self.random.randint(1, 2)))
+        if player.reads is not None and self.actors and self.actors[0] not in others:
+            others.append(self.actors[0])  # else the guild might hang together by strangers only
+        for other in others:
+            self.network.keep_connected(*self.random.sample([node, other.node], 2))
         self.actors.append(actor)
         self._subscribe(actor)
 
@@ -242,7 +244,9 @@ class World:
         if config != actor.node.config:
             actor.node.config = config
             for end in list(actor.node.ends):
-                self.network.carry_out(end, end.session.reconfigure(config, now_s=self.network.now_s))
+                self.network.carry_out(
+                    end, end.session.reconfigure(config, now_s=self.network.now_s)
+                )
 
     async def _know(self, actor: Actor, blob: BlobId) -> bool:
         try:
@@ -349,7 +353,9 @@ class World:
         heads: dict[bytes, Heads] = {}
         if kind < 0.8:
             heads = await actor.store.frontier_now(namespace, cut, before=since)
-        ruling = Ruling(await self.oracle.visible_under(actor, cut, since) if kind < 0.8 else frozenset())
+        ruling = Ruling(
+            await self.oracle.visible_under(actor, cut, since) if kind < 0.8 else frozenset()
+        )
         tag = f"r{len(self.oracle.rulings)}"
         self.oracle.rulings[tag] = ruling
         frontier = Frontier(heads)
@@ -441,4 +447,3 @@ async def living(seed: int, folder: Path, *, nodes_max: int) -> AsyncGenerator[W
         yield world
     finally:
         await world.network.close()
-
