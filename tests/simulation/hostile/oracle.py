@@ -2,16 +2,17 @@
 
 It reads entries for itself (`seen`), keeps what the world told it when it happened (what lay under
 each revocation, what no honest node may take), and looks at what a node shows: by their markers,
-which changes made a document. Where a rule has two sides it takes the one that is sure: a revocation
-counts here only where nothing held could take it back.
+which changes made a document. Where a rule has two sides it takes the one that is sure: a
+revocation counts here only where nothing held could take it back.
 """
 
 import sqlite3
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from crdt.area import Area
 from crdt.authority import Reason
@@ -19,7 +20,7 @@ from crdt.change import DocumentId, SignedEntry
 from crdt.document import skeleton_for
 from crdt.entry import decode_entry
 from crdt.held import WAITING, Revocation
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, area_bounds
 from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
@@ -83,13 +84,13 @@ class Oracle:
         """16-byte ids of all that it holds."""
         found: set[bytes] = set()
         for namespace in (COMMONS, self._cast.guild):
-            found |= set(await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY))
+            found |= set(await self._ids_of(actor, namespace))
         return found
 
     async def view(self, actor: "Actor") -> View:
         seen: dict[bytes, Seen] = {}
         for namespace in (COMMONS, self._cast.guild):
-            ids = await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
+            ids = await self._ids_of(actor, namespace)
             new = [id for id in ids if id not in self._seen]
             for signed in await actor.store.entries(namespace, new):
                 self._keep(signed)
@@ -184,7 +185,7 @@ class Oracle:
                     first = numbers.setdefault((one.device, one.seq), one.change)
                     assert first == one.change, f"two changes of one number: {one.marker}"
 
-    def _forbidden(self, view: View, wanted: set[bytes]) -> set[bytes]:
+    def _forbidden(self, view: View, wanted: Collection[bytes]) -> set[bytes]:
         """Hashes of the changes that some revocation or checkpoint held takes out for sure."""
         cuts = self._sure_cuts(view)
         checkpoints = [
@@ -346,7 +347,9 @@ class Oracle:
                 wanted = frozenset(blob for blob, _ in await actor.store.wanted_frontiers())
                 alike.setdefault((frozenset(await self.ids(actor)), wanted), []).append(actor)
         for first, *others in alike.values():
-            expected = await records(first) if others else {}
+            if not others:
+                continue
+            expected = await records(first)
             for actor in others:
                 found = await records(actor)
                 different = {key for key in expected if expected[key] != found.get(key)}
@@ -354,36 +357,32 @@ class Oracle:
                 self.compared += 1
 
     async def lacking(self, actors: Sequence["Actor"]) -> dict[str, int]:
-        """Who lacks how many entries that somebody has, and would take them."""
-        held = {actor.name + str(n): await self.ids(actor) for n, actor in enumerate(actors)}
+        """Who lacks how many entries that an honest peer has and may give, and would take them.
+
+        Of peers, not of all: what the quotas of those between keep out never comes so far.
+        """
+        by_node = {actor.node: actor for actor in actors}
         lacking: dict[str, int] = {}
-        for namespace in (COMMONS, self._cast.guild):
-            wanting = [
-                (name, actor)
-                for (name, _), actor in zip(held.items(), actors, strict=True)
-                if namespace == COMMONS
-                or (actor.player.reads and not self._is_expelled(actors, actor))
-            ]
-            everything: set[bytes] = set()
-            for _, actor in wanting:
-                everything |= set(
-                    await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
-                )
-            for name, actor in wanting:
-                missing = everything - held[name]
-                missing -= await actor.store.kept_out(namespace, sorted(missing))
-                if missing:
+        for number, actor in enumerate(actors):
+            name, ends = f"{number} {actor.name}", actor.node.ends
+            honest = [end for end in ends if end.other and end.other.node in by_node]
+            if not honest:
+                lacking[name] = -1
+            for end in honest:
+                assert end.other is not None
+                peer = by_node[end.other.node]
+                shared = end.session.shared & end.other.session.shared
+                missing = set[bytes]()
+                for namespace in sorted(shared):
+                    theirs = set(await self._ids_of(peer, namespace))
+                    theirs -= set(await self._ids_of(actor, namespace))
+                    missing |= theirs - await actor.store.kept_out(namespace, sorted(theirs))
+                if missing or not shared:
                     lacking[name] = lacking.get(name, 0) + len(missing)
         return lacking
 
-    def _is_expelled(self, actors: Sequence["Actor"], reader: "Actor") -> bool:
-        assert reader.player.reads is not None
-        chain = reader.player.reads.chain
-        return any(
-            hits(cut, chain) and namespace == self._cast.guild
-            for actor in actors
-            for namespace, cut in actor.node.config.cuts
-        )
+    async def _ids_of(self, actor: "Actor", namespace: NamespaceKey) -> Sequence[bytes]:
+        return await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
 
     def must_show(self, view: View) -> set[bytes]:
         """Changes of honest devices, on nothing but such, whose rights nobody ever took back."""
@@ -461,8 +460,6 @@ async def records(actor: "Actor") -> Mapping[object, object]:
 
 def size_of(root: object, *, shared: Sequence[object]) -> int:
     """Bytes of an object and all that only it leads to, about."""
-    import sys
-
     done = {id(one) for one in shared}
     size, todo = 0, [root]
     while todo:
@@ -472,9 +469,10 @@ def size_of(root: object, *, shared: Sequence[object]) -> int:
         done.add(id(one))
         size += sys.getsizeof(one)
         if isinstance(one, Mapping):
-            todo += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple | set | frozenset):
-            todo += list(one)
+            mapping = cast("Mapping[object, object]", one)
+            todo += [*mapping.keys(), *mapping.values()]
+        elif isinstance(one, Collection) and not isinstance(one, str | bytes):
+            todo += list(cast("Collection[object]", one))
         elif not isinstance(one, str | bytes | int | float):
             todo += [
                 getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)

@@ -45,8 +45,9 @@ class Scene(Protocol):
     """What a hostile peer shares with the world; the world hears what must never be taken."""
 
     random: Random
-    network: Network
 
+    @property
+    def network(self) -> Network: ...
     def marker(self) -> str: ...
     def is_garbage(self, signed: SignedEntry) -> None: ...
 
@@ -402,7 +403,7 @@ class Liar(Role):
                 lie = structs.replace(frame, fingerprint=self.random.randbytes(16))
             case frames.Listed() if chance < 0.2:
                 lie = structs.replace(frame, number=frame.number + 2)
-            case frames.Summary() | frames.Ranges() | frames.Reconcile() if chance < 0.1:
+            case frames.Ranges() | frames.Reconcile() if chance < 0.1:
                 items = tuple(
                     structs.replace(one, fingerprint=self.random.randbytes(16))
                     if isinstance(one, frames.Summary)
