@@ -28,14 +28,13 @@ from p2p.protocol.grants import (
     authority_part,
     decode_area,
     encode_area,
+    ever,
 )
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.pull import Pull
 from p2p.protocol.reconcile import Answer, Reconciliation
 from p2p.protocol.report import SessionReport
-
-_REMEMBERED = 2 * limits.INTERESTS_MAX  # areas that the peer might read before
 
 
 @dataclass(slots=True)
@@ -90,8 +89,7 @@ class Areas:
     def agree(self, readable: Grants, common: tuple[Claim, ...]) -> None:
         """What the peer may read, and what both want of it, from now on."""
         self.readable, self.common = readable, common
-        known = dict.fromkeys((*self._once_readable.claims, *readable.claims))
-        self._once_readable = Grants(tuple(known)[-_REMEMBERED:])
+        self._once_readable = ever(self._once_readable, readable)
 
     @property
     def is_idle(self) -> bool:

@@ -24,7 +24,7 @@ from p2p.protocol import limits
 from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
-from p2p.protocol.grants import Grants
+from p2p.protocol.grants import Grants, ever
 from p2p.protocol.limits import TokenBucket
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
@@ -44,7 +44,6 @@ class _Asked:
     ids: list[bytes]
     at_s: float
     is_on_trial: bool  # tokens were taken for it
-    areas: Grants  # what both wanted then: no fault of the peer's where it is less by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class Pull:
         self._outbox = outbox
         self._report = report
         self.areas = Grants(())  # what both want: nothing else is taken
+        self._once_common = Grants(())
         self._needed: dict[bytes, _Needed] = {}  # queued or asked for
         self._urgent: deque[bytes] = deque()
         self._later: deque[bytes] = deque()
@@ -76,6 +76,11 @@ class Pull:
         self._trial = TokenBucket.full(
             limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
         )
+
+    def agree(self, areas: Grants) -> None:
+        """What both want from now on."""
+        self.areas = areas
+        self._once_common = ever(self._once_common, areas)
 
     @property
     def is_idle(self) -> bool:
@@ -188,7 +193,7 @@ class Pull:
             if is_on_trial:
                 self._trial.spend(now_s=now_s, tokens=len(ids))
             self._number += 1
-            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial, self.areas)
+            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial)
             self._outbox.send(Want(self._number, namespace, b"".join(ids)))
         if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
             self._granted += self._owed
@@ -208,9 +213,16 @@ class Pull:
         inside = [
             one
             for one in signed
-            if one.entry.namespace == namespace and asked.areas.include_entry(namespace, one.entry)
+            if one.entry.namespace == namespace and self.areas.include_entry(namespace, one.entry)
         ]
-        refused = Counter({"outside-interest": len(signed) - len(inside)})
+        # What was in common when it was asked for is not taken, and no fault of the peer's.
+        outside = [
+            one
+            for one in signed
+            if one.entry.namespace != namespace
+            or not self._once_common.include_entry(namespace, one.entry)
+        ]
+        refused = Counter({"outside-interest": len(outside)})
         added: set[bytes] = set()
         if inside:
             received: Received = yield Receive(tuple(inside))

@@ -298,7 +298,7 @@ class Session:
         agreement = self._agreement
         self._server.readable = agreement.readable
         self._areas.agree(agreement.readable, agreement.common)
-        self._pull.areas = Grants(agreement.common)
+        self._pull.agree(Grants(agreement.common))
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in

@@ -316,6 +316,7 @@ def test_what_was_asked_for_before_our_wishes_changed_is_no_fault_of_the_peer() 
     line.do(line.session.reconfigure(narrower, now_s=line.now_s))
     line.say(given(want, SOME))
     assert not [one for one in line.events if isinstance(one, EntriesRefused)]
+    assert not line.store.ids_held()
 
 
 def test_an_announcement_of_a_namespace_that_is_not_common_is_only_settled() -> None:
