@@ -22,7 +22,7 @@ from tests.simulation.hostile.seen import Hand, entry_time, key_of
 from tests.simulation.people import EVERYTHING, Person, person
 
 SHARED = b"shared"
-ENDS_S = (6.0, 14.0)  # when rights end that have an end
+ENDS_S = (3.0, 8.0)  # when rights end that have an end
 
 
 @dataclass(eq=False)

@@ -55,8 +55,8 @@ from tests.storage.people import NOW_US
 T = TypeVar("T")
 
 NODES_MIN = 3
-ACTS_S = 16.0
-ACT_EVERY_S = 0.35
+ACTS_S = 10.0
+ACT_EVERY_S = 0.5
 CALM_S = 10.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
 FOLLOW_S = 0.2  # until the tasks of a node take note
@@ -110,7 +110,7 @@ class World:
         self.random = Random(f"hostile {self.seed}")
         self.network = Ground(self.seed)
         spread = self.nodes_max - NODES_MIN
-        self.cast = Cast(self.random, NODES_MIN + round(spread * self.random.random() ** 2))
+        self.cast = Cast(self.random, NODES_MIN + round(spread * self.random.random() ** 4))
         self.oracle = Oracle(self.cast)
         self._markers = 0
         self.network.on_event = self._heard
@@ -138,7 +138,7 @@ class World:
         while self.network.now_s < ACTS_S:
             await self.network.run(self.network.now_s + self.random.expovariate(1 / self._pace_s))
             await self._act()
-            if self.random.random() < 0.02:
+            if self.random.random() < 0.01:
                 await self.judge()
 
     @property
