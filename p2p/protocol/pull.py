@@ -78,7 +78,9 @@ class Pull:
         )
 
     def agree(self, areas: Grants) -> None:
-        """What both want from now on."""
+        """What both want from now on. What was missing before may be given by now."""
+        if areas != self.areas:
+            self._settled.clear()
         self.areas = areas
         self._once_common = ever(self._once_common, areas)
 

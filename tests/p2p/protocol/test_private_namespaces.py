@@ -204,6 +204,21 @@ def test_what_was_planned_before_a_right_ended_is_not_compared() -> None:
     assert len(talk.alice.frames(Reconcile)) <= limits.RECONCILIATIONS_MAX
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_not_given_while_a_right_was_taken_back_comes_once_it_is_back(seed: int) -> None:
+    """In the same session, in which it was announced and then missing."""
+    talk = talk_with(gardener(), seed).settle()
+    news = entries_of(4, 3, namespace=KEY)
+    talk.write(talk.alice, news)
+    talk.do(talk.alice, talk.alice.session.reconfigure(without_bob(), now_s=talk.now_s))
+    talk.settle()
+    assert talk.bob.store.ids_held().isdisjoint(ids(news))
+    again = replace(without_bob(), cuts=frozenset())
+    talk.do(talk.alice, talk.alice.session.reconfigure(again, now_s=talk.now_s))
+    talk.settle().wait(limits.RECONCILE_EVERY_S)
+    assert talk.is_equal
+
+
 # --- whoever asks for what is not theirs ---------------------------------------------------------
 
 
