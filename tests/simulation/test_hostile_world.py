@@ -5,6 +5,7 @@
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from tests.simulation.hostile.world import World, living
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
 COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "100"))
 NODES = int(os.environ.get("PANSPERMIA_SIMULATION_NODES", "12"))
-ONCE_FAILED: tuple[int, ...] = ()
+REMADE_EVERY = 4  # seeds
+# 2002: a right to read that came back; what had been missing meanwhile was not asked for again.
+ONCE_FAILED = (2002,)
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +40,10 @@ async def live(seed: int, folder: Path, *, nodes_max: int = NODES) -> World:
             view = await world.oracle.view(actor)
             hidden = world.oracle.must_show(view) - view.visible
             assert not hidden, f"{actor.name} hides {hidden}, against which there is nothing"
-        shown = await world.oracle.shown(world.actors[0])
-        await world.actors[0].store.rematerialise()
-        assert await world.oracle.shown(world.actors[0]) == shown, "made anew, it differs"
+        if seed % REMADE_EVERY == 0:
+            shown = await world.oracle.shown(world.actors[0])
+            await world.actors[0].store.rematerialise()
+            assert await world.oracle.shown(world.actors[0]) == shown, "made anew, it differs"
     return world
 
 
@@ -51,3 +55,19 @@ async def test_honest_nodes_show_what_is_right_and_the_same(seed: int, tmp_path:
         " ./scripts/test tests/simulation/test_hostile_world.py -n 0"
     )
     await live(seed, tmp_path)
+
+
+async def test_the_same_seed_is_the_same_world(tmp_path_factory: pytest.TempPathFactory) -> None:
+    worlds = [await live(5, tmp_path_factory.mktemp(name), nodes_max=6) for name in ("one", "two")]
+    assert worlds[0].network.trace.digest() == worlds[1].network.trace.digest()
+
+
+async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Else all could hold because nothing happened."""
+    judged = Counter[str]()
+    for seed in range(6):
+        world = await live(seed, tmp_path_factory.mktemp("world"), nodes_max=6)
+        judged += world.oracle.judged
+        judged["compared"] += world.oracle.compared
+        judged["refused"] += sum(sum(one.values()) for one in world.network.refused.values())
+    assert {"taken back", "kept out", "guild given", "compared", "refused"} <= (+judged).keys()
