@@ -191,7 +191,7 @@ class Cast:
 
     def config_of(self, player: Player) -> SessionConfig:
         """Of a hostile node; an honest one goes by its wallet."""
-        interests = EVERYTHING
+        interests: tuple[tuple[NamespaceKey, Area], ...] = EVERYTHING
         if player.knows_guild:
             interests = (*EVERYTHING, (self.guild, Area()))
         shown = (encode_capability(player.reads),) if player.reads else ()

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from crdt.area import Area
-from crdt.authority import Reason
 from crdt.change import DocumentId, SignedEntry
 from crdt.document import skeleton_for
 from crdt.entry import decode_entry
-from crdt.held import WAITING, Revocation
+from crdt.held import WAITING, Reason, Revocation
 from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, area_bounds
 from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class

@@ -272,13 +272,13 @@ class Resigner(Role):
             return
         old = self.random.choice(own)
         heads = [one.id for one in self.seen() if one.document.cls == "_auth"]
-        befores = [one.id for one in own if one.seq == old.seq - 1] or [None]
+        befores: list[bytes | None] = [one.id for one in own if one.seq == old.seq - 1]
         try:
             again = sign_change(
                 old.raw,
                 document,
                 signer=self._another(hand).signer,
-                prev=self.random.choice(befores),
+                prev=self.random.choice(befores or [None]),
                 auth_heads=self.random.choice(([], heads[:1], [self.random.randbytes(32)])),
                 timestamp=self.at - self.random.randrange(10_000_000),
             )

@@ -51,6 +51,9 @@ class Seen:
 def see(signed: SignedEntry) -> Seen | None:
     """None for what is no entry of ours at all."""
     entry = signed.entry
+    dependencies: tuple[bytes, ...] = ()
+    said: Statement | None = None
+    raw = b""
     try:
         path = ChangePath.parse(entry.path)
         right = decode_capability(signed.capability)
@@ -58,11 +61,11 @@ def see(signed: SignedEntry) -> Seen | None:
         if is_statement_class(path.cls):
             body = open_envelope(signed.payload, STATEMENT).body
             said = decode_statement(body, path.cls)
-            change, dependencies, raw = entry.payload_digest, (), b""
+            change = entry.payload_digest
         else:
             raw = open_envelope(signed.payload, CHANGE).body[32:]
             header = read_change(raw)
-            change, dependencies, said = header.hash, header.dependencies, None
+            change, dependencies = header.hash, header.dependencies
     except CrdtError:
         return None
     found = MARKER.search(raw)

@@ -55,7 +55,7 @@ from tests.storage.people import NOW_US
 T = TypeVar("T")
 
 NODES_MIN = 3
-ACTS_S = 10.0
+ACTS_S = 8.0
 ACT_EVERY_S = 0.5
 CALM_S = 10.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
