@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
-from crdt.order import RangeSummary
+from crdt.order import EMPTY_SUMMARY, RangeSummary
 from p2p.protocol import limits
 from p2p.protocol.effects import AreaReconciled, Summarise
 from p2p.protocol.errors import RemoteProtocolError
@@ -28,6 +28,7 @@ from p2p.protocol.grants import (
     authority_part,
     decode_area,
     encode_area,
+    ever,
 )
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox, Steps
@@ -50,6 +51,7 @@ class _Open:
     is_listing: bool = False  # our Listed is on its way
     is_listed: bool = False  # the peer's Listed has come
     is_comparing: bool = False
+    is_shown: bool = True  # the peer might read it when it was opened
     ours: RangeSummary | None = None
     theirs: RangeSummary | None = None
 
@@ -82,6 +84,12 @@ class Areas:
         self._open: dict[int, _Open] = {}
         self.readable = Grants(())  # what the peer may read
         self.common: tuple[Claim, ...] = ()
+        self._once_readable = Grants(())
+
+    def agree(self, readable: Grants, common: tuple[Claim, ...]) -> None:
+        """What the peer may read, and what both want of it, from now on."""
+        self.readable, self.common = readable, common
+        self._once_readable = ever(self._once_readable, readable)
 
     @property
     def is_idle(self) -> bool:
@@ -110,8 +118,10 @@ class Areas:
             raise RemoteProtocolError("reconcile-count", "the peer opened too many reconciliations")
         core = self._core((NamespaceKey(frame.namespace), decode_area(frame.area)))
         one = _Open(frame.number, core, _is_authority(core.area.path), is_our_turn=True)
-        if not self.readable.include(core.namespace, core.area):
+        # A right that has just ended: the peer could not know, and hears that nothing is here.
+        if not self._once_readable.include(core.namespace, core.area):
             raise RemoteProtocolError("reconcile-area", "the peer may not read what it compares")
+        one.is_shown = self.readable.include(core.namespace, core.area)
         self._open[one.number] = one
         if Grants(self.common).include(core.namespace, core.area):
             self._take(one, frame.items)
@@ -165,7 +175,10 @@ class Areas:
     def _open_next(self) -> None:
         ours = sum(number % 2 == self._next % 2 for number in self._open)
         while self._planned and ours < limits.RECONCILIATIONS_MAX:
-            core = self._core(self._planned.popleft())
+            claim = self._planned.popleft()
+            if not Grants(self.common).include(*claim):
+                continue  # it was common when it was planned
+            core = self._core(claim)
             one = _Open(self._next, core, _is_authority(core.area.path), is_our_turn=True)
             self._next += 2
             ours += 1
@@ -218,10 +231,13 @@ class Areas:
 
     def _compare(self, one: _Open) -> Steps[None]:
         core = one.core
-        summaries: Sequence[RangeSummary] = yield Summarise(
-            core.namespace, core.area, (core.bounds,)
-        )
-        one.ours = summaries[0]
+        ours = EMPTY_SUMMARY
+        if one.is_shown or self.readable.include(core.namespace, core.area):
+            summaries: Sequence[RangeSummary] = yield Summarise(
+                core.namespace, core.area, (core.bounds,)
+            )
+            ours = summaries[0]
+        one.ours = ours
         one.turned_s = self._outbox.now_s
         self._outbox.send(Compare(one.number, one.ours.count, one.ours.fingerprint))
         self._finish(one)

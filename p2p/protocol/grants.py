@@ -39,6 +39,12 @@ class Grants:
         return any(of == namespace and granted.includes_entry(entry) for of, granted in self.claims)
 
 
+def ever(before: Grants, now: Grants) -> Grants:
+    """What was granted at some time, as far as a session remembers: the latest claims."""
+    claims = tuple(dict.fromkeys((*before.claims, *now.claims)))
+    return Grants(claims[-2 * INTERESTS_MAX :])
+
+
 def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...]:
     """Every non-empty meeting of two areas of one namespace, none inside another.
 

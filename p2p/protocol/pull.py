@@ -24,7 +24,7 @@ from p2p.protocol import limits
 from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
-from p2p.protocol.grants import Grants
+from p2p.protocol.grants import Grants, ever
 from p2p.protocol.limits import TokenBucket
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
@@ -60,6 +60,7 @@ class Pull:
         self._outbox = outbox
         self._report = report
         self.areas = Grants(())  # what both want: nothing else is taken
+        self._once_common = Grants(())
         self._needed: dict[bytes, _Needed] = {}  # queued or asked for
         self._urgent: deque[bytes] = deque()
         self._later: deque[bytes] = deque()
@@ -75,6 +76,13 @@ class Pull:
         self._trial = TokenBucket.full(
             limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
         )
+
+    def agree(self, areas: Grants) -> None:
+        """What both want from now on. What was missing before may be given by now."""
+        if areas != self.areas:
+            self._settled.clear()
+        self.areas = areas
+        self._once_common = ever(self._once_common, areas)
 
     @property
     def is_idle(self) -> bool:
@@ -209,7 +217,14 @@ class Pull:
             for one in signed
             if one.entry.namespace == namespace and self.areas.include_entry(namespace, one.entry)
         ]
-        refused = Counter({"outside-interest": len(signed) - len(inside)})
+        # What was in common when it was asked for is not taken, and no fault of the peer's.
+        outside = [
+            one
+            for one in signed
+            if one.entry.namespace != namespace
+            or not self._once_common.include_entry(namespace, one.entry)
+        ]
+        refused = Counter({"outside-interest": len(outside)})
         added: set[bytes] = set()
         if inside:
             received: Received = yield Receive(tuple(inside))

@@ -296,9 +296,9 @@ class Session:
     def _agreed(self) -> None:
         """What either may read, and what both want, may be another than before."""
         agreement = self._agreement
-        self._areas.readable = self._server.readable = agreement.readable
-        self._areas.common = agreement.common
-        self._pull.areas = Grants(agreement.common)
+        self._server.readable = agreement.readable
+        self._areas.agree(agreement.readable, agreement.common)
+        self._pull.agree(Grants(agreement.common))
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in

@@ -20,6 +20,7 @@ from tests.fuzz.targets import BY_NAME
 
 INPUTS = 10_000_000
 SEEDS = 1_000
+NODES = 50  # of a hostile world, at most; by day 12
 LINES_KEPT = 60
 PROGRESS_S = 30.0
 HANG_S = 60  # by the clock; the limit of processor time is the target's own
@@ -186,6 +187,7 @@ def simulate(seeds: int, first: int) -> bool:
         **os.environ,
         "PANSPERMIA_SIMULATION_SEEDS": str(seeds),
         "PANSPERMIA_SIMULATION_FIRST": str(first),
+        "PANSPERMIA_SIMULATION_NODES": str(NODES),
     }
     command = [sys.executable, "-m", "pytest", "tests/simulation", "-q", "-n", "auto"]
     return subprocess.run(command, env=environment, check=False).returncode == 0

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from storage.store import Store, open_store
+from storage.quota import Quota
+from storage.store import DEFAULT, Store, open_store
 from tests.simulation.network import PowerCut
 from tests.storage.people import project
 
@@ -19,11 +20,12 @@ PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
 class Disk:
     """One node's. `break_after(n)` lets the power fail at the n-th step of its writes from now."""
 
-    def __init__(self, folder: Path, clock_us: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, clock_us: Callable[[], int], quota: Quota = DEFAULT) -> None:
         folder.mkdir()
         self.crashes = 0
         self._folder = folder
         self._clock_us = clock_us
+        self._quota = quota
         self._steps_left: int | None = None
 
     @property
@@ -44,7 +46,11 @@ class Disk:
     async def open(self) -> AsyncGenerator[Store]:
         """Production code and schema."""
         async with open_store(
-            self.path, project=project, clock_us=self._clock_us, on_step=self._step
+            self.path,
+            project=project,
+            clock_us=self._clock_us,
+            quota=self._quota,
+            on_step=self._step,
         ) as store:
             yield store
 

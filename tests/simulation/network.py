@@ -147,7 +147,8 @@ class Network:
             if any(end.other and end.other.node is target for end in source.ends):
                 self.after(LOOK_S, look)
                 return
-            if began_s is None and source.is_up and target.is_up and pair not in self._apart:
+            is_up = source.is_up and target.is_up and pair not in self._apart
+            if began_s is None and is_up and self.may_meet(source, target):
                 began_s = self.now_s
                 self.connect(source, target)
                 self.after(LOOK_S, look)
@@ -190,6 +191,30 @@ class Network:
 
         self.after(down_s, come_back)
 
+    # --- what a world may want otherwise -------------------------------------------------------
+
+    def said(self, end: End, frame: Frame) -> Sequence[bytes]:
+        """What goes over the wire where `frame` is said."""
+        return (encode_frame(frame),)
+
+    def heard(self, end: End, event: SessionEvent) -> None:
+        """A session told of something."""
+
+    def may_meet(self, source: Node, target: Node) -> bool:
+        """Whether a call would be answered."""
+        return True
+
+    def strikes(self, node: Node, peer: DeviceKey) -> int:
+        """What `node` remembers against `peer`."""
+        return 0
+
+    async def answer(self, end: End, question: ask.Question) -> object:
+        """What the store says."""
+        source, author = end.peer.hex(), end.session.author
+        return await answer(end.node.store, question, source=source, author=author)
+
+    # -------------------------------------------------------------------------------------------
+
     def fetch(self, end: End, blob: BlobId) -> None:
         self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
 
@@ -217,6 +242,7 @@ class Network:
                     self._ask(end, id, question)
                 case Notify(event):
                     end.events.append(event)
+                    self.heard(end, event)
                 case Close(reason):
                     self._close(end, reason)
 
@@ -228,6 +254,7 @@ class Network:
             challenge=self.random.randbytes(32),
             wall_us=round(self.now_s * 1e6),
             now_s=self.now_s,
+            strikes=self.strikes(node, peer),
         )
         return End(node, session, peer, node.life)
 
@@ -244,8 +271,12 @@ class Network:
         node.store.subscribe(pass_on)
 
     def _deliver(self, end: End, frame: Frame) -> None:
-        data = encode_frame(frame)
         end.frames.append(frame)
+        for data in self.said(end, frame):
+            self.deliver_bytes(end, data)
+
+    def deliver_bytes(self, end: End, data: bytes) -> None:
+        """One frame goes to the other end, whatever it is."""
         self.trace.update(b"%.6f %d %s" % (self.now_s, self.nodes.index(end.node), data))
         size = len(data) + FRAME_OVERHEAD_BYTES
         end.session.count_bytes(received=0, sent=size)
@@ -275,7 +306,7 @@ class Network:
             if end.life != node.life or (end.is_cut and self.random.random() < 0.5):
                 return  # else the store was at it when the connection was cut
             try:
-                given = await answer(node.store, question, source=end.peer.hex())
+                given = await self.answer(end, question)
             except PowerCut:
                 await self.crash(node, down_s=self.random.expovariate(1 / 3))
                 return

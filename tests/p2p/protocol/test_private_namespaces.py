@@ -14,10 +14,22 @@ from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from crdt.held import Revocation
 from crdt.keys import COMMONS, NamespaceKey
+from crdt.order import EMPTY_SUMMARY
+from p2p.protocol import limits
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.effects import BlobFailed, BlobFetched
 from p2p.protocol.errors import PeerLeft
-from p2p.protocol.frames import Entries, Get, Have, Part, Reconcile, Summary, Want, encode_frame
+from p2p.protocol.frames import (
+    Compare,
+    Entries,
+    Get,
+    Have,
+    Part,
+    Reconcile,
+    Summary,
+    Want,
+    encode_frame,
+)
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import open_held, present
 from p2p.protocol.serve import CHUNK, PAGE, ROOT
@@ -29,6 +41,7 @@ from tests.p2p.protocol.conversation import (
     Line,
     Side,
     Talk,
+    asked,
     entries_of,
     owned_namespace,
     readable_by,
@@ -142,6 +155,68 @@ def test_whose_right_to_read_is_taken_back_gets_nothing_more(seed: int) -> None:
     assert talk.bob.store.ids_held().isdisjoint(ids(news))
     again = Line(config=replace(alice, cuts=frozenset({(KEY, cut)})), entries=EVERYTHING)
     assert again.session.state is State.OPEN
+
+
+def without_bob() -> SessionConfig:
+    """Alice, once Bob's right is taken back."""
+    alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    return replace(alice, cuts=frozenset({(KEY, Revocation(bytes(KEY), BOB.device_key))}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_to_compare_before_one_heard_that_the_right_has_ended_is_no_fault(seed: int) -> None:
+    """His frame was on its way; he hears that nothing is here."""
+    talk = talk_with(gardener(), seed).settle()
+    talk.do(talk.bob, talk.bob.session.reconcile(now_s=talk.now_s))
+    while talk.bob.questions:
+        query = talk.bob.questions.popleft()
+        given = asked(talk.bob.store, query.question)
+        talk.do(talk.bob, talk.bob.session.answered(query.id, given, now_s=talk.now_s))
+    talk.do(talk.alice, talk.alice.session.reconfigure(without_bob(), now_s=talk.now_s))
+    said = len(talk.alice.sent)
+    news = entries_of(4, 3, namespace=KEY)
+    talk.write(talk.alice, news)
+    talk.settle()
+    told = [one for one in talk.alice.sent[said:] if isinstance(one, Compare)]
+    assert (0, EMPTY_SUMMARY.fingerprint) in [(one.count, one.fingerprint) for one in told]
+    assert not tells(said_by(talk.alice), news)
+    assert talk.alice.session.state is State.OPEN
+
+
+def test_what_was_planned_before_a_right_ended_is_not_compared() -> None:
+    """Alice is about to compare; her fingerprints would tell what she holds."""
+    alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    many = [(KEY, Area(entry.entry.subspace)) for entry in entries_of(7, 9)]  # 8 are opened first
+    talk = Talk(EVERYTHING, [], alices=replace(alice, interests=tuple(many)), bobs=gardener())
+    while not talk.alice.frames(Reconcile):
+        work = [one for one in (talk.alice, talk.bob) if one.arriving or one.questions]
+        for side in work:
+            if side.arriving:
+                arrived = side.arriving.popleft()
+                talk.do(side, side.session.receive(arrived, now_s=talk.now_s))
+            else:
+                query = side.questions.popleft()
+                given = asked(side.store, query.question)
+                talk.do(side, side.session.answered(query.id, given, now_s=talk.now_s))
+    cut = replace(without_bob(), interests=tuple(many))
+    talk.do(talk.alice, talk.alice.session.reconfigure(cut, now_s=talk.now_s))
+    talk.settle()
+    assert len(talk.alice.frames(Reconcile)) <= limits.RECONCILIATIONS_MAX
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_not_given_while_a_right_was_taken_back_comes_once_it_is_back(seed: int) -> None:
+    """In the same session, in which it was announced and then missing."""
+    talk = talk_with(gardener(), seed).settle()
+    news = entries_of(4, 3, namespace=KEY)
+    talk.write(talk.alice, news)
+    talk.do(talk.alice, talk.alice.session.reconfigure(without_bob(), now_s=talk.now_s))
+    talk.settle()
+    assert talk.bob.store.ids_held().isdisjoint(ids(news))
+    again = replace(without_bob(), cuts=frozenset())
+    talk.do(talk.alice, talk.alice.session.reconfigure(again, now_s=talk.now_s))
+    talk.settle().wait(limits.RECONCILE_EVERY_S)
+    assert talk.is_equal
 
 
 # --- whoever asks for what is not theirs ---------------------------------------------------------

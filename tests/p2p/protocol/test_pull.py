@@ -309,6 +309,16 @@ def test_entries_outside_of_what_both_want_do_not_reach_the_store() -> None:
     assert EntriesRefused({"outside-interest": 3}) in line.events
 
 
+def test_what_was_asked_for_before_our_wishes_changed_is_no_fault_of_the_peer() -> None:
+    line = Line()
+    (want,) = wants(line.say(have(SOME[:3])))
+    narrower = ALICE.config(interests=((COMMONS, Area(ALICE.author)),))
+    line.do(line.session.reconfigure(narrower, now_s=line.now_s))
+    line.say(given(want, SOME))
+    assert not [one for one in line.events if isinstance(one, EntriesRefused)]
+    assert not line.store.ids_held()
+
+
 def test_an_announcement_of_a_namespace_that_is_not_common_is_only_settled() -> None:
     line = Line()
     assert line.say(Have(b"x" * 32, ids_of(SOME[:3]), False)) == [Credit(3)]

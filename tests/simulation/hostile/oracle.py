@@ -1,0 +1,480 @@
+"""What must be true of every node, said without the judge of production code.
+
+It reads entries for itself (`seen`), keeps what the world told it when it happened (what lay under
+each revocation, what no honest node may take), and looks at what a node shows: by their markers,
+which changes made a document. Where a rule has two sides it takes the one that is sure: a
+revocation counts here only where nothing held could take it back.
+"""
+
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from crdt.area import Area
+from crdt.change import DocumentId, SignedEntry
+from crdt.document import skeleton_for
+from crdt.entry import decode_entry
+from crdt.held import WAITING, Reason, Revocation
+from crdt.keys import COMMONS, NamespaceKey
+from crdt.order import ITEM_ID_BYTES, area_bounds
+from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
+from p2p.protocol import frames
+from p2p.protocol.frames import Frame, encode_frame
+from storage import gate, waiting
+from storage.documents import DocumentState
+from tests.simulation.hostile.cast import Cast, Player
+from tests.simulation.hostile.roles import Role, hands_of
+from tests.simulation.hostile.seen import Seen, see
+from tests.simulation.network import End
+
+if TYPE_CHECKING:
+    from tests.simulation.hostile.world import Actor
+
+EVERY = 100_000
+SLACK_BYTES = 32 << 10  # of the budget: what documents take beside entries, when judged again
+SESSION_BYTES_MAX = 4 << 20
+LIBRARY_CODES = frozenset({"library-refused", "library-panic", "not-exact", "too-many-refused"})
+CODES = frozenset(map(str, Reason)) | LIBRARY_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A revocation as it was meant: the changes that it leaves, by hash."""
+
+    allowed: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class View:
+    """One node: all it holds, and what its documents show."""
+
+    seen: dict[bytes, Seen]
+    states: dict[DocumentId, DocumentState]
+    visible: set[bytes] = field(default_factory=set[bytes])
+
+    def of(self, document: DocumentId) -> list[Seen]:
+        return [one for one in self.seen.values() if one.document == document]
+
+
+class Oracle:
+    """One world's."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.garbage: set[bytes] = set()  # 16-byte ids that no honest node may take
+        self.rulings: dict[str, Ruling] = {}  # by the reason that the revocation states
+        self.compared = 0
+        self.judged = Counter[str]()  # how often each rule had something to say
+        self._cast = cast
+        self._seen: dict[bytes, Seen] = {}
+        self._readers = {
+            one.who.device.public: one for one in (*cast.honest, *cast.hostile) if one.reads
+        }
+        self._knowers = {
+            one.who.device.public for one in (*cast.honest, *cast.hostile) if one.knows_guild
+        }
+
+    # --- reading -------------------------------------------------------------------------------
+
+    async def ids(self, actor: "Actor") -> set[bytes]:
+        """16-byte ids of all that it holds."""
+        found: set[bytes] = set()
+        for namespace in (COMMONS, self._cast.guild):
+            found |= set(await self._ids_of(actor, namespace))
+        return found
+
+    async def view(self, actor: "Actor") -> View:
+        seen: dict[bytes, Seen] = {}
+        for namespace in (COMMONS, self._cast.guild):
+            ids = await self._ids_of(actor, namespace)
+            new = [id for id in ids if id not in self._seen]
+            for signed in await actor.store.entries(namespace, new):
+                self._keep(signed)
+            seen |= {id: self._seen[id] for id in ids}
+        states: dict[DocumentId, DocumentState] = {}
+        for document in sorted({one.document for one in seen.values()}):
+            state = await actor.store.read(document)
+            assert state is not None, f"{document} is held, and not shown"
+            states[document] = state
+        view = View(seen, states)
+        for one in seen.values():
+            if one.statement is None and one.marker in shown_keys(states[one.document]):
+                view.visible.add(one.change)
+        return view
+
+    def _keep(self, signed: SignedEntry) -> None:
+        one = see(signed)
+        assert one is not None, f"{signed.entry.path} was taken, and is no entry of ours"
+        self._seen[one.id[:ITEM_ID_BYTES]] = one
+
+    async def shown(self, actor: "Actor") -> list[tuple[object, ...]]:
+        """Documents but for the logs, whole."""
+        view = await self.view(actor)
+        return [
+            (document, repr(state.value), sorted(state.heads), sorted(state.left_out.items()))
+            for document, state in view.states.items()
+            if not is_statement_class(document.cls)
+        ]
+
+    async def visible_under(
+        self, actor: "Actor", cut: Revocation, since: int | None
+    ) -> frozenset[bytes]:
+        """What a frontier of all that counts here leaves; of what is hit, only what is earlier."""
+        view = await self.view(actor)
+        hit = [one for one in view.seen.values() if cut.hits(one.chain)]
+        late = {
+            one.change for one in hit if since is not None and one.signed.entry.timestamp >= since
+        }
+        early = {one.change for one in hit} - late
+        return frozenset(view.visible - self._with_descendants(view, late - early))
+
+    # --- judging one node ----------------------------------------------------------------------
+
+    async def judge(self, actor: "Actor") -> None:
+        """Everything that must hold on an honest node at any moment."""
+        view = await self.view(actor)
+        who = actor.name
+        assert not self.garbage & view.seen.keys(), f"{who} took what nobody may take"
+        self._judge_areas(view)
+        self._judge_documents(view)
+        wanted = {blob for blob, _ in await actor.store.wanted_frontiers()}
+        forbidden = self._forbidden(view, wanted)
+        shown = forbidden & view.visible
+        assert not shown, f"{who} shows {self._names(view, shown)}, whose right was taken back"
+        if actor.player.reads is None:
+            guilds = [one for one in view.seen.values() if one.document.namespace != COMMONS]
+            assert not guilds, f"{who} holds what it may not read"
+        await self._judge_room(actor, view)
+
+    def _judge_areas(self, view: View) -> None:
+        """Every right in the chain of a right reaches the entry that it was used for."""
+        for one in view.seen.values():
+            entry = one.signed.entry
+            for right in one.right.prefixes():
+                assert right.namespace == entry.namespace, "a right of another namespace"
+                assert right.granted_area.includes_entry(entry), "an entry outside its area"
+
+    def _judge_documents(self, view: View) -> None:
+        """What is shown came from entries, builds on what is shown, and is one of a number each.
+
+        What is not shown has a reason.
+        """
+        for document, state in view.states.items():
+            if is_statement_class(document.cls):
+                continue
+            entries = view.of(document)
+            markers = {key for key in shown_keys(state) if key.startswith("m0")}
+            assert markers <= {one.marker for one in entries}, "a change that nobody signed"
+            root = skeleton_for(document.cls, document.kind).hash
+            numbers: dict[tuple[bytes, int], bytes] = {}
+            for one in entries:
+                reason = state.left_out.get(one.id)
+                assert reason is None or reason in CODES, reason
+                assert reason or one.change in view.visible, (
+                    f"{one.marker} is missing for no reason"
+                )
+                if one.change in view.visible:
+                    parents = set(one.dependencies) - {root}
+                    assert parents <= view.visible, (
+                        f"{one.marker} is shown without what it builds on"
+                    )
+                    first = numbers.setdefault((one.device, one.seq), one.change)
+                    assert first == one.change, f"two changes of one number: {one.marker}"
+
+    def _forbidden(self, view: View, wanted: Collection[bytes]) -> set[bytes]:
+        """Hashes of the changes that some revocation or checkpoint held takes out for sure."""
+        cuts = self._sure_cuts(view)
+        checkpoints = [
+            (one, one.statement.frontier)
+            for one in view.seen.values()
+            if isinstance(one.statement, Checkpoint)
+        ]
+        carriers: dict[bytes, list[Seen]] = {}
+        for one in view.seen.values():
+            if one.statement is None:
+                carriers.setdefault(one.change, []).append(one)
+        known: dict[tuple[bytes, DocumentId], set[bytes]] = {}
+        gone: set[bytes] = set()
+        for change, entries in carriers.items():
+            document = entries[0].document
+            names = (document.cls.encode(), document.kind.encode(), document.record)
+            place = Area(document.subspace, names)
+            of_area = [
+                (cut, ruling)
+                for cut, namespace, ruling in cuts
+                if namespace == document.namespace
+                and cut.area.includes(place)
+                and change not in ruling.allowed
+            ]
+            late: list[int] = []
+            for said, frontier in checkpoints:
+                if said.document.subspace != document.subspace or frontier.blob in wanted:
+                    continue
+                key = (said.id, document)
+                if key not in known:
+                    known[key] = self._under(
+                        view, document, frontier.heads.get(document.encode(), ())
+                    )
+                if change not in known[key]:
+                    late.append(said.signed.entry.timestamp)
+            if all(
+                any(hits(cut, one.chain) for cut, _ in of_area) or ended(one, max(late, default=-1))
+                for one in entries
+            ):
+                gone.add(change)
+        self.judged["taken back"] += len(gone)
+        return self._with_descendants(view, gone)
+
+    def _sure_cuts(self, view: View) -> list[tuple[Revocation, bytes, Ruling]]:
+        """Revocations held that nothing held can undo, as the world knows them."""
+        said = [one for one in view.seen.values() if one.statement is not None]
+        taken_back = {
+            (one.document.subspace, one.statement.revocation)
+            for one in said
+            if isinstance(one.statement, Unrevoke)
+        }
+        revoked = {one.statement.key for one in said if isinstance(one.statement, Revoke)}
+        cuts: list[tuple[Revocation, bytes, Ruling]] = []
+        for one in said:
+            if not isinstance(one.statement, Revoke) or one.statement.reason not in self.rulings:
+                continue
+            issuer = one.document.subspace
+            if (issuer, one.change) in taken_back or not revoked.isdisjoint(one.chain):
+                continue
+            cut = Revocation(issuer, one.statement.key, area=one.statement.area)
+            cuts.append((cut, one.document.namespace, self.rulings[one.statement.reason]))
+        return cuts
+
+    def _under(self, view: View, document: DocumentId, heads: Iterable[bytes]) -> set[bytes]:
+        parents = {one.change: one.dependencies for one in view.of(document)}
+        found: set[bytes] = set()
+        todo = [head for head in heads if head in parents]
+        while todo:
+            change = todo.pop()
+            if change not in found:
+                found.add(change)
+                todo += [one for one in parents[change] if one in parents]
+        return found
+
+    def _with_descendants(self, view: View, changes: set[bytes]) -> set[bytes]:
+        children: dict[bytes, set[bytes]] = {}
+        for one in view.seen.values():
+            for parent in one.dependencies:
+                children.setdefault(parent, set()).add(one.change)
+        found, todo = set(changes), list(changes)
+        while todo:
+            for child in children.get(todo.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    todo.append(child)
+        return found
+
+    async def _judge_room(self, actor: "Actor", view: View) -> None:
+        """Within the quotas, and what waits is bounded."""
+        room = await actor.store.room()
+        budget = actor.store.quota.strangers_bytes
+        assert room.strangers_bytes <= budget + SLACK_BYTES, f"{room} of {budget}"
+        assert room.kept_out <= actor.store.quota.kept_out_max
+        for document, state in view.states.items():
+            waits = sum(code in WAITING for code in state.left_out.values())
+            assert waits <= waiting.WAITING_ENTRIES_MAX, f"{waits} entries wait in {document}"
+            assert len(view.of(document)) <= gate.DOCUMENT_ENTRIES_MAX
+        self.judged["kept out"] += room.kept_out
+
+    async def judge_disk(self, actor: "Actor") -> None:
+        """The file is not larger than what is counted, and all that was refused is listed."""
+        usage = sum(one.bytes for one in await actor.store.usage_of_authors(limit=1_000))
+        rows = await actor.store.refused(limit=1_000)
+        listed = sum(len(row.refusal.data) + 1_024 for row in rows)
+        with closing(sqlite3.connect(actor.disk.path)) as database:
+            (pages,) = database.execute("PRAGMA page_count").fetchone()
+            (free,) = database.execute("PRAGMA freelist_count").fetchone()
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        used = (pages - free) * size
+        assert used <= EMPTY_BYTES + usage + 2 * listed, f"{used} bytes, {usage} counted"
+
+    # --- judging others ------------------------------------------------------------------------
+
+    def watch(self, end: End, frame: Frame) -> None:
+        """An honest node says this: nothing of the guild to whom it does not concern."""
+        data = encode_frame(frame)
+        if end.peer not in self._knowers:
+            assert bytes(self._cast.guild) not in data, "the guild was named to a stranger"
+        if not isinstance(frame, frames.Entries):
+            return
+        for sent in frame.entries:
+            if decode_entry(sent.entry).namespace == self._cast.guild:
+                reader = self._readers.get(end.peer)
+                assert reader is not None, "an entry of the guild went to who may not read it"
+                assert not self.is_cut(end, reader), "it went to who may not read it any more"
+                self.judged["guild given"] += 1
+
+    def is_cut(self, end: End, reader: Player) -> bool:
+        """Whether the right to read was taken back, as far as this node's tasks have heard."""
+        assert reader.reads is not None
+        for namespace, cut in end.node.config.cuts:
+            is_all = cut.area == Area()
+            if namespace == self._cast.guild and is_all and hits(cut, reader.reads.chain):
+                return True
+        return False
+
+    def judge_hostile(self, roles: Sequence[Role]) -> None:
+        """Who may not read the guild has nothing of it that it did not make."""
+        for role in roles:
+            if role.person.device.public in self._readers:
+                continue
+            own = hands_of(role)
+            for signed in role.store.held.get(self._cast.guild, {}).values():
+                one = see(signed)
+                assert one is None or one.device in own, "an entry of the guild at a stranger's"
+
+    def judge_sessions(self, actors: Sequence["Actor"]) -> None:
+        """No peer makes a session grow."""
+        for actor in actors:
+            for end in actor.node.ends:
+                size = size_of(end.session, shared=(actor.node.config,))
+                assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"
+
+    async def compare(self, actors: Sequence["Actor"]) -> None:
+        """Any two that hold the same, frontiers too, show the same."""
+        alike: dict[tuple[frozenset[bytes], frozenset[bytes]], list[Actor]] = {}
+        for actor in actors:
+            if await actor.store.is_settled():
+                wanted = frozenset(blob for blob, _ in await actor.store.wanted_frontiers())
+                alike.setdefault((frozenset(await self.ids(actor)), wanted), []).append(actor)
+        for first, *others in alike.values():
+            if not others:
+                continue
+            expected = await records(first)
+            for actor in others:
+                found = await records(actor)
+                different = {key for key in expected if expected[key] != found.get(key)}
+                assert found == expected, f"{first.name} and {actor.name} differ in {different}"
+                self.compared += 1
+
+    async def lacking(self, actors: Sequence["Actor"]) -> dict[str, int]:
+        """Who lacks how many entries that an honest peer has and may give, and would take them.
+
+        Of peers, not of all: what the quotas of those between keep out never comes so far.
+        """
+        by_node = {actor.node: actor for actor in actors}
+        lacking: dict[str, int] = {}
+        for number, actor in enumerate(actors):
+            name, ends = f"{number} {actor.name}", actor.node.ends
+            honest = [end for end in ends if end.other and end.other.node in by_node]
+            if not honest:
+                lacking[name] = -1
+            for end in honest:
+                assert end.other is not None
+                peer = by_node[end.other.node]
+                shared = end.session.shared & end.other.session.shared
+                missing = set[bytes]()
+                for namespace in sorted(shared):
+                    theirs = set(await self._ids_of(peer, namespace))
+                    theirs -= set(await self._ids_of(actor, namespace))
+                    missing |= theirs - await actor.store.kept_out(namespace, sorted(theirs))
+                if missing or not shared:
+                    lacking[name] = lacking.get(name, 0) + len(missing)
+        return lacking
+
+    async def _ids_of(self, actor: "Actor", namespace: NamespaceKey) -> Sequence[bytes]:
+        return await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
+
+    def must_show(self, view: View) -> set[bytes]:
+        """Changes of honest devices, on nothing but such, whose rights nobody ever took back."""
+        hit_by: list[Revocation] = []
+        said = [one for one in view.seen.values() if one.statement is not None]
+        taken_back = {
+            (one.document.subspace, one.statement.revocation)
+            for one in said
+            if isinstance(one.statement, Unrevoke)
+        }
+        for one in said:
+            if isinstance(one.statement, Revoke):
+                issuer = one.document.subspace
+                if (issuer, one.change) not in taken_back:
+                    hit_by.append(Revocation(issuer, one.statement.key))
+        changes = {one.change: one for one in view.seen.values() if one.statement is None}
+        bad = {
+            one.change
+            for one in changes.values()
+            if one.device not in self._cast.devices
+            or one.right.granted_area.end is not None
+            or any(hits(cut, one.chain) for cut in hit_by)
+        }
+        return changes.keys() - self._with_descendants(view, bad)
+
+    def _names(self, view: View, changes: set[bytes]) -> list[str]:
+        return sorted({one.marker for one in view.seen.values() if one.change in changes})
+
+
+EMPTY_BYTES = 1 << 20  # of a file without entries, with all its tables, names and rights
+
+
+def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
+    """Whether this right came from the issuer through the key."""
+    places = [at for at, key in enumerate(chain) if key == cut.key]
+    return cut.issuer in chain and any(at > chain.index(cut.issuer) for at in places)
+
+
+def ended(one: Seen, at: int) -> bool:
+    """Whether its right was over by then."""
+    end = one.right.granted_area.end
+    return end is not None and end <= at
+
+
+def shown_keys(state: DocumentState) -> set[str]:
+    keys: set[str] = set()
+    for part in state.value.values():
+        if isinstance(part, dict):
+            keys |= part.keys()
+    return keys
+
+
+async def records(actor: "Actor") -> Mapping[object, object]:
+    """All that a node shows of what it holds, by what it is."""
+    store = actor.store
+    found: dict[object, object] = {}
+    for row in await store.documents(limit=1_000):
+        state = await store.read(row.id)
+        assert state is not None
+        assert (row.heads, row.left_out) == (state.heads, len(state.left_out)), f"{row} is stale"
+        found[row.id] = (
+            repr(state.value), sorted(state.heads), state.waiting, sorted(state.left_out.items())
+        )  # fmt: skip
+    namespaces = {row.id.namespace for row in await store.documents(limit=1_000)}
+    for namespace in sorted(namespaces):
+        page = await store.listings(namespaces=[namespace], limit=1_000)
+        for one in page.rows:
+            record = one.listing.record
+            found["listing", namespace, one.listing.author, record] = repr(
+                (one.listing, one.stars_sum, one.stars_count)
+            )
+            found["ratings", namespace, record] = repr(await store.ratings(record))
+    return found
+
+
+def size_of(root: object, *, shared: Sequence[object]) -> int:
+    """Bytes of an object and all that only it leads to, about."""
+    done = {id(one) for one in shared}
+    size, todo = 0, [root]
+    while todo:
+        one = todo.pop()
+        if id(one) in done or isinstance(one, type) or callable(one):
+            continue
+        done.add(id(one))
+        size += sys.getsizeof(one)
+        if isinstance(one, Mapping):
+            mapping = cast("Mapping[object, object]", one)
+            todo += [*mapping.keys(), *mapping.values()]
+        elif isinstance(one, Collection) and not isinstance(one, str | bytes):
+            todo += list(cast("Collection[object]", one))
+        elif not isinstance(one, str | bytes | int | float):
+            todo += [
+                getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)
+            ]
+            todo += list(getattr(one, "__dict__", {}).values())
+    return size
