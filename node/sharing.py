@@ -8,6 +8,7 @@ from crdt.capability import READ
 from crdt.keys import COMMONS, NamespaceKey, is_communal
 from crdt.path import AUTHORITY
 from p2p.protocol.config import SessionConfig
+from p2p.protocol.grants import with_authority
 from p2p.transport.network import Network
 from storage.appended import AppendedEvent
 from storage.store import Store
@@ -34,7 +35,7 @@ async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
     ]
     return replace(
         config,
-        interests=tuple(interests),
+        interests=with_authority(interests),
         read_capabilities=tuple(shown),
         cuts=frozenset(cuts),
     )

@@ -12,7 +12,14 @@ from crdt.capability import Capability
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol import frames, greeting
 from p2p.protocol.config import Channel, SessionConfig
-from p2p.protocol.grants import Claim, Grants, intersect, read_interests, write_interests
+from p2p.protocol.grants import (
+    Claim,
+    Grants,
+    intersect,
+    read_interests,
+    with_authority,
+    write_interests,
+)
 from p2p.protocol.outbox import Outbox
 
 
@@ -119,7 +126,7 @@ class Agreement:
             challenge=self._challenge,
             known=self._known,
         )
-        self.own = Grants((*greeting.open_to_all(self._known), *claims))
+        self.own = Grants((*greeting.open_to_all(self._known), *with_authority(claims)))
         self._find_readable()
         self._outbox.send(present)
 
@@ -131,7 +138,7 @@ class Agreement:
             for right in self._shown
             if right.namespace in ours and not self._is_cut(right)
         ]
-        self.readable = Grants((*greeting.open_to_all(self._known), *shown))
+        self.readable = Grants((*greeting.open_to_all(self._known), *with_authority(shown)))
 
     def _is_cut(self, right: Capability) -> bool:
         cuts = self._config.cuts

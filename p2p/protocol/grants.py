@@ -76,6 +76,18 @@ def _sort_key(claim: Claim) -> tuple[bytes, bytes]:
     return claim[0], encode_area(claim[1])
 
 
+def with_authority(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """These areas, and what judges them: who may read any part of a namespace reads its `/_auth`.
+
+    Without it a reader of one record would go on showing what was revoked.
+    """
+    given = tuple(claims)
+    logs = (
+        (namespace, Area(path=AUTHORITY_PATH)) for namespace in sorted({one[0] for one in given})
+    )
+    return (*given, *logs)
+
+
 def authority_part(area: Area) -> Area | None:
     """The part of `area` that holds authority records, which go before all others."""
     return area.intersection(Area(path=AUTHORITY_PATH))

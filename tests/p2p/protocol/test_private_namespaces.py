@@ -135,6 +135,18 @@ def test_who_may_read_a_part_gets_that_part_and_hears_of_no_other(seed: int) -> 
     assert not tells(said_by(talk.alice), [*OTHER_ROWS, *news])
 
 
+def test_who_may_read_any_part_reads_what_judges_it() -> None:
+    """Else a reader of one record would go on showing what was revoked."""
+    said = [
+        replace(one, entry=replace(one.entry, path=(b"_auth", *one.entry.path[1:])))
+        for one in entries_of(6, 3, namespace=KEY, subspace=b"o" * 32)
+    ]
+    alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
+    peer = gardener(Area(BOB.author))
+    talk = Talk([*EVERYTHING, *said], [], alices=alice, bobs=peer, seed=1).settle()
+    assert talk.bob.store.ids_held() == ids([*BOBS_ROWS, *PUBLIC, *said])
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whose_right_to_read_is_taken_back_gets_nothing_more(seed: int) -> None:
     """Also while the session runs; what was read stays read."""
