@@ -32,7 +32,7 @@ from storage.database import Database, Reading, Writing
 from storage.documents import Documents, Materialiser, signed_us
 from storage.errors import NotHeld
 from storage.materialise import Work
-from storage.statements import area_of, hashes, note_blob
+from storage.statements import OF_STRANGER, area_of, has_room, hashes, note_blob
 
 SELF = "self"
 DOCUMENTS_AT_ONCE = 200
@@ -41,6 +41,8 @@ DOCUMENTS_AT_ONCE = 200
 FRONTIER_BYTES_MIN = 256 << 10
 FRONTIER_BYTES_A_DOCUMENT = 2_048
 """Ten times what a usual one takes, since others hold more of an author than this node may."""
+STRANGERS_BYTES_A_DOCUMENT = 512
+"""Of an author whom nobody here follows: a fraction of what the document itself is counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +220,22 @@ class Authorities(Documents):
         Until they are, what they name is cut off too. One is worth no more than what it is about:
         else whoever made up a key could have any node fetch 64 MiB.
         """
-        rows = await self._database.rows(
-            "SELECT s.frontier, max((SELECT count(*) FROM document d WHERE d.author = s.issuer))"
-            " FROM statement s WHERE s.frontier IS NOT NULL AND NOT s.is_known GROUP BY s.frontier"
-        )
-        most = FRONTIER_BYTES_MAX
-        return [
-            (BlobId(blob), min(most, FRONTIER_BYTES_MIN + FRONTIER_BYTES_A_DOCUMENT * documents))
-            for blob, documents in rows
-        ]
+        wanted: dict[BlobId, int] = {}
+        async with self._database.reading() as view:
+            rows = await view.rows(
+                f"SELECT s.entry, s.frontier, {OF_STRANGER},"
+                " (SELECT count(*) FROM document d WHERE d.author = s.issuer)"
+                " FROM statement s WHERE s.frontier IS NOT NULL AND NOT s.is_known"
+            )
+            for number, blob, is_stranger, documents in rows:
+                if not await has_room(view, number):
+                    continue
+                size = FRONTIER_BYTES_MIN + FRONTIER_BYTES_A_DOCUMENT * documents
+                if is_stranger:
+                    size = STRANGERS_BYTES_A_DOCUMENT * documents
+                size = min(size, FRONTIER_BYTES_MAX)
+                wanted[BlobId(blob)] = max(size, wanted.get(BlobId(blob), 0))
+        return list(wanted.items())
 
     async def know_frontier(self, blob: BlobId) -> None:
         """The blob of a frontier has come. Raises `NotHeld`, or `Malformed` where it is none."""

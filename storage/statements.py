@@ -19,7 +19,7 @@ from crdt.change import CheckedEntry
 from crdt.encoding import Reader
 from crdt.errors import Malformed
 from crdt.in_force import InForce, Stated, in_force
-from crdt.keys import NamespaceKey, is_communal
+from crdt.keys import COMMONS, NamespaceKey, is_communal
 from crdt.statement import (
     EVERYTHING,
     FRONTIER_BYTES_MAX,
@@ -38,6 +38,13 @@ from storage.concerned import mark_concerned
 from storage.database import Reading, Row, Writing
 from storage.workers import Workers
 
+STRANGERS_FRONTIERS_MAX = 8
+"""Blobs of frontiers of one author whom nobody here follows: somebody who lost as many devices."""
+# Of a statement `s`: said in `commons`, by nobody who is followed.
+OF_STRANGER = (
+    f"s.namespace IS (SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}')"
+    " AND NOT EXISTS (SELECT 1 FROM followed f WHERE f.author = s.issuer)"
+)
 TIME_MAX = (1 << 63) - 1  # what SQLite can hold; a claim of more is as far away
 HASH_BYTES = 32
 
@@ -124,12 +131,28 @@ async def note_statements(write: Writing, said: Sequence[Said], workers: Workers
             continue
         if frontier.blob is None:
             await _write_frontier(write, one.number, frontier.heads.items())
+        elif not await has_room(write, one.number):
+            continue  # it goes on as if the blob were not here
         elif data := await whole_blob(write, frontier.blob, bytes_max=FRONTIER_BYTES_MAX):
             with suppress(Malformed):  # then it goes on as if the blob were not here
                 await _know(write, one.number, await workers.run(decode_frontier, data))
     for scope in sorted({Scope.of(one.namespace, one.issuer) for one in said}):
         await judge_scope(write, scope, workers)
     await _mark_waiting(write, {one.id for one in said})
+
+
+async def has_room(view: Reading, number: int) -> bool:
+    """Whether one more frontier's blob of this statement's issuer is looked into.
+
+    What it names takes room that no entry of theirs counts for, and keys are free.
+    """
+    row = await view.row(
+        f"SELECT 1 FROM statement s WHERE s.entry = ? AND {OF_STRANGER} AND (SELECT count(*)"
+        " FROM statement o WHERE o.issuer = s.issuer AND o.namespace = s.namespace"
+        " AND o.frontier IS NOT NULL AND o.is_known) >= ?",
+        (number, STRANGERS_FRONTIERS_MAX),
+    )
+    return row is None
 
 
 async def _know(write: Writing, number: int, documents: Mapping[bytes, Heads]) -> None:
@@ -149,7 +172,8 @@ async def note_blob(write: Writing, blob: BlobId, data: bytes, workers: Workers)
         (blob,),
     )
     for number, _, _ in rows:
-        await _know(write, number, documents)
+        if await has_room(write, number):
+            await _know(write, number, documents)
     await mark_concerned(write, [number for number, _, _ in rows], workers)
     for scope in sorted({Scope.of(NamespaceKey(key), issuer) for _, key, issuer in rows}):
         await judge_scope(write, scope, workers)

@@ -31,6 +31,7 @@ from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.preflight import read_change
 from crdt.statement import Checkpoint, Drop, Frontier, Heartbeat, Revoke, Unrevoke, encode_frontier
 from storage.errors import NotHeld, StorageError
+from storage.statements import STRANGERS_FRONTIERS_MAX
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, NOW_US, Person, named, project
 
@@ -537,3 +538,25 @@ async def test_making_all_again_that_is_stopped_on_the_way_forgets_no_revocation
     async with _opened(tmp_path / "p.db") as store:
         await store.settle()
         assert await names(store) == [""] * count
+
+
+async def test_frontiers_of_a_stranger_fill_nothing(store: Store) -> None:
+    """One blob named by a hundred statements is looked into for a few of them."""
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    many = {n.to_bytes(100, "big"): (bytes(32),) for n in range(400)}
+    blob = await store.put_blob(encode_frontier(many))
+    for seq in range(1, 31):
+        said = sign_statement(
+            Revoke(bytes([seq]) * 32, Frontier(blob=blob)),
+            LOG,
+            seq=seq,
+            signer=ROOT,
+            prev=None if seq == 1 else bytes(31) + b"\1",
+            timestamp=seq,
+        )
+        await store.receive([said], source="peer")
+    await store.know_frontier(blob)
+    assert await store.wanted_frontiers() == []
+    async with store._database.reading() as view:
+        count = await view.number("SELECT count(*) FROM frontier")
+    assert count == STRANGERS_FRONTIERS_MAX * len(many)
