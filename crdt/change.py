@@ -12,7 +12,7 @@ counts is a question about the set of entries held: `crdt.authority`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from blake3 import blake3
@@ -70,11 +70,18 @@ class DocumentId:
     kind: str
     record: bytes
     epoch: int = 0
+    encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    """What `encode` gave: gate, judge and tables each ask for it again."""
 
     def encode(self) -> bytes:
         """The one key of this document: namespace ‖ subspace ‖ the path of its changes so far."""
-        path = (self.cls.encode(), self.kind.encode(), self.record, self.epoch.to_bytes(4, "big"))
-        return self.namespace + self.subspace + encode_path(path)
+        if self.encoded is None:
+            epoch = self.epoch.to_bytes(4, "big")
+            path = (self.cls.encode(), self.kind.encode(), self.record, epoch)
+            encoded = self.namespace + self.subspace + encode_path(path)
+            object.__setattr__(self, "encoded", encoded)
+            return encoded
+        return self.encoded
 
     @classmethod
     def decode(cls, data: bytes) -> "DocumentId":
