@@ -177,7 +177,7 @@ _FAULTS = (_flip, _flip, _set, _delete, _insert, _repeat, _cut, _write_number, _
 # ── CBOR ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mutate_value(value: object, random: Random, others: Sequence[bytes]) -> Any:  # noqa: ANN401
+def _mutate_value(value: object, random: Random, others: Sequence[bytes]) -> Any:  # noqa: ANN401 - plain
     """`value` with one place in it changed."""
     if random.randrange(6) == 0:
         return _other_value(value, random)

@@ -79,6 +79,7 @@ def busy(data: bytes) -> None:
 
 def target_of(door: object, **limits: float) -> Target:
     assert callable(door)
+    # limits: of several types, which ** cannot tell apart.
     return Target("test", door, lambda: (b"a",), (Malformed,), **limits)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 

@@ -152,3 +152,17 @@ async def test_citing_something_else_that_is_here_is_waiting_too(
         state = await store.read(clock)
         assert state is not None
         assert state.waiting == (5 if waits else 0)
+
+
+async def test_what_was_revoked_is_not_shown_for_want_of_room(tmp_path: Path) -> None:
+    """The revocation is taken, or goes with the record; refused alone it would end nothing."""
+    async with opened(tmp_path, Quota(strangers_bytes=1 << 20)) as store:
+        clock = ALICE.publishes("io.alice.clock", named("clock"))
+        assert (await store.receive([clock], source="bob")).added
+        await fill(store, "bob", number=9)
+        heads = tuple(sorted(n.to_bytes(32, "little") for n in range(1_300)))
+        # Larger than what is free after the last one was refused.
+        log = said(ALICE, [Revoke(ALICE.signer.device.public, Frontier({b"d" * 80: heads}))])
+        await store.receive(log, source="bob")
+        state = await store.read(ALICE.document("io.alice.clock"))
+        assert state is None or state.value["head"] == {}
