@@ -279,7 +279,6 @@ def read_stream(data: bytes) -> None:
     reader.feed_data(wire)
     reader.feed_eof()
     # It writes nothing here, so there is no writer.
-    # Nothing is written here: None where a stream to write to would stand.
     stream = FrameStream(reader, None, alice, BOB.device_key)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     while frame := at_once(stream.read()):
         assert 0 < len(frame) <= FRAME_BYTES_MAX
