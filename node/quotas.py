@@ -18,6 +18,7 @@ from node.errors import BadSetting
 from node.refusals import who
 from storage.quota import AreaQuota, Quota
 from storage.store import Store
+from storage.usages import Room as Usage
 
 UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 ANY: Final = "*"
@@ -96,16 +97,15 @@ def area_of(text: str) -> AreaQuota:
     )
 
 
-async def room_state(store: Store) -> RoomState:
-    """For the status."""
-    room = await store.room()
-    return RoomState(room.strangers_bytes, store.quota.strangers_bytes, room.kept_out)
+def room_state(room: Usage, quota: Quota) -> RoomState:
+    """As people are told it."""
+    return RoomState(room.strangers_bytes, quota.strangers_bytes, room.kept_out)
 
 
 async def show_room(store: Store, limit: int) -> Room:
     """Who takes most."""
     return Room(
-        room=await room_state(store),
+        room=room_state(await store.room(), store.quota),
         author_bytes_max=store.quota.author_bytes,
         peer_bytes_max=store.quota.share_bytes,
         authors=tuple(

@@ -25,6 +25,7 @@ from node.quotas import quota_of
 from node.refusals import take_in
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
+from node.services.standing import Standings
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -54,6 +55,7 @@ class Node:
     clock_us: Callable[[], int]
     """Microseconds since 1970."""
     started_s: float
+    standings: Standings
     stop: asyncio.Event
     """Set to end the node in order."""
     again: asyncio.Event = field(default_factory=asyncio.Event)
@@ -123,6 +125,7 @@ async def open_node(
                 api=api,
                 clock_us=clock_us,
                 started_s=time.time(),
+                standings=Standings(store, identity),
                 stop=stop,
             )
             tasks.create_task(

@@ -10,6 +10,7 @@ from storage.database import Reading, Writing
 STRANGERS_BYTES = 1 << 30
 AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
 PEER_BYTES = 128 << 20
+STRANGERS_BYTES_SUM = "SELECT sum(strangers) FROM source"
 PEER_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
 
 KEPT_OUT_MAX = 1_000_000  # ids remembered, about 100 bytes each
@@ -67,7 +68,7 @@ class Quota:
 
 async def strangers_bytes(view: Reading) -> int:
     """What all of them take together."""
-    return await view.number("SELECT sum(strangers) FROM source")
+    return await view.number(STRANGERS_BYTES_SUM)
 
 
 async def knows_areas(view: Reading, areas: Sequence[AreaQuota]) -> bool:

@@ -135,6 +135,10 @@ class SearchIndex:
     async def behind(self) -> int:
         """How many changes of the store the index has not seen yet, at most."""
         _, newest = await self._store.newest_change()
+        return self.behind_of(newest)
+
+    def behind_of(self, newest: int) -> int:
+        """The same, where the newest change of the store is known (`Counts.changed`)."""
         return max(0, newest - self._seq)
 
     async def follow(self, on_caught_up: Callable[[int], None] = lambda count: None) -> None:

@@ -10,6 +10,7 @@ from storage.quota import strangers_bytes
 from storage.usage import AUTHOR_PREFIX_BYTES
 
 PAGE_MAX = 1_000
+KEPT_OUT_COUNT = "SELECT count(*) FROM kept_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Usages(Part):
         async with self._database.reading() as view:
             return Room(
                 await strangers_bytes(view),
-                await view.number("SELECT count(*) FROM kept_out"),
+                await view.number(KEPT_OUT_COUNT),
             )
 
     async def usage_of_authors(self, limit: int = 10) -> list[AuthorUsage]:

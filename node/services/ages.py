@@ -27,14 +27,20 @@ class Age:
     said_s: float | None
     compared_s: float | None
 
+    @classmethod
+    def of(cls, said_us: int | None, now_us: int, compared_s: float | None) -> "Age":
+        said_s = None if said_us is None else max(0.0, (now_us - said_us) / 1_000_000)
+        return cls(said_s, compared_s)
+
+
+async def said_at(store: Store, namespace: NamespaceKey) -> int | None:
+    """When its key last said something, by its own claim, in Unix microseconds."""
+    return None if is_communal(namespace) else await store.last_said_us(namespace, namespace)
+
 
 async def age_of(store: Store, network: Network, namespace: NamespaceKey, now_us: int) -> Age:
     """By the claim of the namespace's key, and by this node's own clock."""
-    said_us = None
-    if not is_communal(namespace):
-        said_us = await store.last_said_us(namespace, namespace)
-    said_s = None if said_us is None else max(0.0, (now_us - said_us) / 1_000_000)
-    return Age(said_s, network.compared_s(namespace))
+    return Age.of(await said_at(store, namespace), now_us, network.compared_s(namespace))
 
 
 def age_warning(joined: Joined, age: Age) -> str | None:

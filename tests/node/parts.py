@@ -24,6 +24,7 @@ from node.identity import load_or_create
 from node.offenders import RefusedPeer
 from node.ports import Progress
 from node.quotas import quota_of
+from node.services.standing import Standings
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -157,6 +158,7 @@ async def open_alice(
             api=URL,
             clock_us=clock,
             started_s=clock() / 1_000_000,
+            standings=Standings(store, identity),
             stop=asyncio.Event(),
         )
         app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))

@@ -10,7 +10,14 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import build_manifest
-from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability
+from crdt.capability import (
+    WRITE,
+    Capability,
+    CapabilityCache,
+    capability_digest,
+    delegate,
+    encode_capability,
+)
 from crdt.change import (
     DocumentId,
     SignedEntry,
@@ -20,12 +27,13 @@ from crdt.change import (
     sign_change,
     sign_statement,
 )
+from crdt.did import encode_did_key
 from crdt.digest import payload_digest
 from crdt.document import Document, Editor
 from crdt.entry import tai_from_unix_us
 from crdt.errors import Malformed
 from crdt.held import Revocation
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.order import Bounds
 from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.preflight import read_change
@@ -566,3 +574,34 @@ async def thirty_frontiers(store: Store) -> None:
         await store.receive([said], source="peer")
     await store.know_frontier(blob)
     assert await store.wanted_frontiers() == []
+
+
+async def test_what_the_status_says_of_it_is_read_again_only_where_something_was_said(
+    store: Store,
+) -> None:
+    seen = [(await store.counts()).standing]
+
+    async def is_another() -> bool:
+        seen.append((await store.counts()).standing)
+        return seen[-1] not in seen[:-1]
+
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    revoke = Revoke(LAPTOP, Frontier({}))
+    await store.effect_of(revoke, LOG, ROOT_RIGHT)
+    assert not await is_another(), "neither a record nor what was only asked"
+    await store.declare(revoke, LOG, ROOT)
+    assert await is_another()
+    await store.keep_capability(ROOT_RIGHT, "own")
+    assert await is_another()
+    await store.join(NamespaceKey(BOBS), "guild")
+    assert await is_another()
+    await store.join(NamespaceKey(BOBS), "alliance")
+    assert await is_another()
+    await store.set_petname("bob", encode_did_key(BOBS))
+    assert await is_another()
+    await store.remove_petname("bob")
+    assert await is_another()
+    await store.leave_namespace("alliance")
+    assert await is_another()
+    await store.forget_capability(capability_digest(ROOT_RIGHT))
+    assert await is_another()

@@ -19,10 +19,10 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
-from node.services.ages import Age, age_of, age_warning, fork_warning, keys_that_matter
-from node.services.devices import ends_of_this_device
+from node.services.ages import Age, age_warning, fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
+from node.services.standing import Standing
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.namespaces import Joined
@@ -50,11 +50,8 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     counts = await node.store.counts()
     peers = node.network.peers()
     found = node.network.discovered()
-    now_us = node.clock_us()
-    ages = [
-        (one, await age_of(node.store, node.network, one.namespace, now_us))
-        for one in await node.store.joined()
-    ]
+    standing = await node.standings.at(counts.standing)
+    ages = standing.ages(node.network, node.clock_us())
     return Status(
         version=__version__,
         did=node.identity.did,
@@ -69,27 +66,26 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         records=counts.records,
         entries=counts.entries,
         blobs=BlobCounts(counts.blobs, counts.blob_bytes),
-        index=IndexState(await node.index.behind()),
+        index=IndexState(node.index.behind_of(counts.changed)),
         refused=counts.refused,
         left_out=counts.left_out,
-        quota=await room_state(node.store),
+        quota=room_state(counts.room, node.store.quota),
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
         warnings=(
-            *await _alarms(node, ages),
+            *_alarms(standing, ages),
             *_warnings(node, counts, len(peers)),
-            *await _ended(node),
+            *_ended(standing),
         ),
     )
 
 
-async def _alarms(node: Node, ages: Sequence[tuple[Joined, Age]]) -> list[str]:
+def _alarms(standing: Standing, ages: Sequence[tuple[Joined, Age]]) -> list[str]:
     """Of keys in two places, and of namespaces whose owner has been silent for long."""
-    keys = await keys_that_matter(node.store, node.identity.author)
-    forks = await node.store.forks(keys)
     old = [age_warning(one, age) for one, age in ages]
-    return [*map(fork_warning, forks[:ALARMS_MAX]), *(one for one in old if one is not None)]
+    told = map(fork_warning, standing.forks[:ALARMS_MAX])
+    return [*told, *(one for one in old if one is not None)]
 
 
 def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
@@ -105,23 +101,19 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     return warnings
 
 
-async def _ended(node: Node) -> list[str]:
-    """Where this device may not write or read any more."""
-    ended = await ends_of_this_device(node.store, node.identity)
-    if COMMONS in ended:
+def _ended(standing: Standing) -> list[str]:
+    if COMMONS in standing.ended:
         return [REMOVED]
-    names = {one.namespace: one.name for one in await node.store.joined()}
     return [
         "this device was revoked in the namespace"
-        f" {names.get(one) or encode_did_key(one)}; see `panspermia device list`"
-        for one in ended
+        f" {standing.name_of(one) or encode_did_key(one)}; see `panspermia device list`"
+        for one in standing.ended
     ]
 
 
 async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
     """Counts for Prometheus."""
     counts = await node.store.counts()
-    room = await node.store.room()
     peers = node.network.peers()
     values: dict[str, float] = {
         "uptime_seconds": round(node.clock_s() - node.started_s, 3),
@@ -132,9 +124,9 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "blob_bytes": counts.blob_bytes,
         "refused_total": counts.refused,
         "left_out": counts.left_out,
-        "strangers_bytes": room.strangers_bytes,
-        "kept_out": room.kept_out,
-        "index_behind": await node.index.behind(),
+        "strangers_bytes": counts.room.strangers_bytes,
+        "kept_out": counts.room.kept_out,
+        "index_behind": node.index.behind_of(counts.changed),
         "received_bytes": sum(one.bytes_in for one in peers),
         "sent_bytes": sum(one.bytes_out for one in peers),
     }
