@@ -74,6 +74,7 @@ class Gate:
         self._capabilities = capabilities
         self._followed: frozenset[bytes] = frozenset()
         self._bearing: frozenset[bytes] = frozenset()
+        self._strangers: dict[bytes, int] = {}  # what each entry of one will take, by its id
         self._source = 0
         self._before_bytes = 0  # of strangers, before the append
         self._looks = LOOKS_MAX
@@ -87,6 +88,7 @@ class Gate:
         self._followed = await followed(self._write)
         self._source = await source_number(self._write, self._giver.key, self._giver.author)
         self._bearing = await self._judges(fresh)
+        self._strangers = {one.id: size_of(one) for one in fresh if self._is_stranger(one)}
         kept = await self._within_documents(fresh)
         kept = await self._without_waiting(kept)
         kept = await self._within_authors(kept)
@@ -215,20 +217,21 @@ class Gate:
         return kept
 
     async def _within_authors(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        strangers = [one.document.subspace for one in fresh if self._is_stranger(one)]
+        strangers = {one.document.subspace for one in fresh if one.id in self._strangers}
         held = Counter[bytes](
             dict(
                 await self._write.rows_in(
                     "SELECT author, sum(bytes) FROM usage WHERE author IN (*) GROUP BY author",
-                    list(set(strangers)),
+                    list(strangers),
                 )
             )
         )
 
         def fits(one: CheckedEntry) -> bool:
-            if not self._is_stranger(one):
+            size = self._strangers.get(one.id)
+            if size is None:
                 return True
-            held[one.document.subspace] += size_of(one)
+            held[one.document.subspace] += size
             return held[one.document.subspace] <= self._quota.author_bytes
 
         return self._kept(fresh, fits, "its author has no more room here; naming them gives it")
@@ -311,7 +314,7 @@ class Gate:
 
     async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
         """The strangers' among them and what each will take, with a new document's beginning."""
-        strangers = [one for one in fresh if self._is_stranger(one)]
+        strangers = [one for one in fresh if one.id in self._strangers]
         ids = {one.document.encode() for one in strangers}
         known = {
             row[0]
@@ -322,7 +325,7 @@ class Gate:
         sizes: list[tuple[CheckedEntry, int]] = []
         for one in strangers:
             id = one.document.encode()
-            sizes.append((one, size_of(one) + (0 if id in known else DOCUMENT_BYTES)))
+            sizes.append((one, self._strangers[one.id] + (0 if id in known else DOCUMENT_BYTES)))
             known.add(id)
         return sizes
 
