@@ -67,7 +67,7 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
         written = await _append_statements(write, said, materialiser)
     works = await _works_of(write, arrivals.entries, changes, materialiser)
     if said:
-        works |= await _stale_works(write, works, materialiser)
+        works |= await stale_works(write, works, materialiser)
     judged = await materialiser.judge(write, list(works.values()))
     built = await materialiser.build(write, judged)
     namespaces = await number_namespaces(write, works)
@@ -86,10 +86,20 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
 
 async def settle(write: Writing, materialiser: Materialiser) -> list[DocumentId]:
     """Judges some documents again that a statement concerns, and gives them; none are left then."""
-    works = await _stale_works(write, {}, materialiser)
+    works = await stale_works(write, {}, materialiser)
     if works:
         await _rewrite(write, list(works.values()), materialiser)
     return list(works)
+
+
+async def stale_works(
+    write: Writing, known: Mapping[DocumentId, Work], materialiser: Materialiser
+) -> dict[DocumentId, Work]:
+    """Some documents to judge again, without those known."""
+    numbers = await take_stale(write, STALE_AT_ONCE)
+    rows = await write.rows_in("SELECT id FROM document WHERE number IN (*)", numbers)
+    documents = [DocumentId.decode(id) for (id,) in rows]
+    return await materialiser.works(write, [one for one in documents if one not in known])
 
 
 async def rewrite(
@@ -126,16 +136,6 @@ async def _append_statements(
     noted = [Said.of(numbers[one.id], one) for one in said]
     await note_statements(write, noted, materialiser.workers)
     return numbers
-
-
-async def _stale_works(
-    write: Writing, known: Mapping[DocumentId, Work], materialiser: Materialiser
-) -> dict[DocumentId, Work]:
-    """Some documents to judge again, without those known."""
-    numbers = await take_stale(write, STALE_AT_ONCE)
-    rows = await write.rows_in("SELECT id FROM document WHERE number IN (*)", numbers)
-    documents = [DocumentId.decode(id) for (id,) in rows]
-    return await materialiser.works(write, [one for one in documents if one not in known])
 
 
 async def _works_of(
@@ -233,7 +233,11 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     # What a document named before is kept while it could come back.
     await write.run_many(
         "DELETE FROM blob_use WHERE document = ?",
-        ((one.work.number,) for one, _ in listings if not one.left_out),
+        (
+            (one.work.number,)
+            for one, _ in listings
+            if not one.left_out and one.work.document not in is_new
+        ),
     )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)

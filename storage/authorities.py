@@ -19,11 +19,12 @@ from crdt.change import (
     unsigned_statement,
 )
 from crdt.entry import decode_entry
-from crdt.held import Revocation, Validity
+from crdt.held import Reason, Revocation, Validity
 from crdt.keys import NamespaceKey
+from crdt.order import ITEM_ID_BYTES
 from crdt.statement import FRONTIER_BYTES_MAX, Heads, Statement
 from storage.acts import next_timestamp, note_timestamp
-from storage.append import Arrivals, append, events, settle
+from storage.append import Arrivals, append, events, settle, stale_works
 from storage.appended import Appended, AppendedEvent
 from storage.authority import cited_heads, cuts_of, place_of
 from storage.blobs import whole_blob
@@ -35,6 +36,7 @@ from storage.materialise import Work
 from storage.statements import OF_STRANGER, area_of, has_room, hashes, note_blob
 
 SELF = "self"
+_VERDICTS = frozenset(Reason)
 DOCUMENTS_AT_ONCE = 200
 """Whose entries are in memory while a frontier is made."""
 
@@ -139,11 +141,12 @@ class Authorities(Documents):
                 )
                 arrivals = Arrivals([checked], SELF, self._clock_us())
                 await append(write, arrivals, self._materialiser)
-                await self._settle_all(write)
-                after = await _left_out(write, log.namespace)
+                after = await self._would_be_left_out(write, log.namespace)
                 effect = Effect(
-                    await _concerned(write, {n: after[n] for n in after.keys() - before.keys()}),
-                    await _concerned(write, {n: before[n] for n in before.keys() - after.keys()}),
+                    await _concerned(write, {id: after[id] for id in after.keys() - before.keys()}),
+                    await _concerned(
+                        write, {id: before[id] for id in before.keys() - after.keys()}
+                    ),
                 )
                 raise _Undone
         except _Undone:
@@ -194,8 +197,7 @@ class Authorities(Documents):
                 part = hit[at : at + DOCUMENTS_AT_ONCE]
                 works = list((await self._materialiser.works(view, part)).values())
                 late = await _signed_since(view, works, before)
-                judged = await self._materialiser.judge(view, works)
-                for work, validity in judged:
+                for work, validity in await self._materialiser.verdicts(view, works):
                     found[work.document.encode()] = _heads_without(work, validity, revocation, late)
         return found
 
@@ -249,6 +251,22 @@ class Authorities(Documents):
         while await settle(write, self._materialiser):
             pass
 
+    async def _would_be_left_out(self, write: Writing, namespace: NamespaceKey) -> dict[bytes, str]:
+        """What is stale is only judged: to load it, and to write what it became, takes far longer.
+
+        Nothing is settled by that, so the caller's transaction must be taken back.
+        """
+        found = await _left_out(write, namespace)
+        while works := await stale_works(write, {}, self._materialiser):
+            for work, validity in await self._materialiser.verdicts(write, list(works.values())):
+                # What the library refuses it refuses again, if it is not left out before.
+                counts = {id for id in work.held if found.get(id) in _VERDICTS}
+                for id in counts - validity.excluded.keys():
+                    del found[id]
+                if work.document.namespace == namespace:
+                    found |= {id: str(reason) for id, reason in validity.excluded.items()}
+        return found
+
     def _tell(self, arrivals: Arrivals) -> None:
         for event in events(arrivals):
             self.appended.tell(event)
@@ -279,21 +297,22 @@ async def _next_place(view: Reading, log: DocumentId, key: bytes, now_us: int) -
     return _Place(seq + 1, prev, await next_timestamp(view, key, now_us))
 
 
-async def _left_out(view: Reading, namespace: NamespaceKey) -> dict[int, str]:
+async def _left_out(view: Reading, namespace: NamespaceKey) -> dict[bytes, str]:
     rows = await view.rows(
-        "SELECT l.entry, l.code FROM left_out l JOIN document d ON d.number = l.document"
+        "SELECT e.id, l.code FROM left_out l JOIN document d ON d.number = l.document"
+        " JOIN entry e ON e.number = l.entry"
         " WHERE d.namespace = (SELECT number FROM namespace WHERE key = ?)",
         (namespace,),
     )
     return dict(rows)
 
 
-async def _concerned(view: Reading, codes: Mapping[int, str]) -> tuple[Concerned, ...]:
+async def _concerned(view: Reading, codes: Mapping[bytes, str]) -> tuple[Concerned, ...]:
     rows = await view.rows_in(
         "SELECT e.number, e.id, d.id, e.device, c.encoded, e.entry FROM entry e"
         " JOIN document d ON d.number = e.document JOIN capability c ON c.number = e.capability"
-        " WHERE e.number IN (*)",
-        sorted(codes),
+        f" WHERE substr(e.id, 1, {ITEM_ID_BYTES}) IN (*)",
+        [id[:ITEM_ID_BYTES] for id in codes],
     )
     return tuple(
         Concerned(
@@ -302,9 +321,9 @@ async def _concerned(view: Reading, codes: Mapping[int, str]) -> tuple[Concerned
             device,
             decode_capability(encoded).chain,
             signed_us(entry),
-            codes[number],
+            codes[id],
         )
-        for number, id, document, device, encoded, entry in sorted(rows)
+        for _, id, document, device, encoded, entry in sorted(rows)
     )
 
 

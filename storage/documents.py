@@ -162,13 +162,17 @@ class Materialiser:
 
     async def judge(self, view: Reading, works: Sequence[Work]) -> list[tuple[Work, Validity]]:
         """Decides what counts, and fetches the raw changes that loading it will need."""
-        await add_authority(view, works)
-        verdicts = await self.workers.run(lambda: [judge(work) for work in works])
-        judged = list(zip(works, verdicts, strict=True))
+        judged = await self.verdicts(view, works)
         await load_raws(
             view, [work for work, verdict in judged if not is_incremental(work, verdict)]
         )
         return judged
+
+    async def verdicts(self, view: Reading, works: Sequence[Work]) -> list[tuple[Work, Validity]]:
+        """Decides what counts, for whoever will not load it."""
+        await add_authority(view, works)
+        verdicts = await self.workers.run(lambda: [judge(work) for work in works])
+        return list(zip(works, verdicts, strict=True))
 
     async def build(
         self,
