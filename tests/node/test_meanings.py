@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli import SLIPS
-from node.families import FAMILIES
 from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
-from node.meanings_of_files import FILES
-from node.meanings_of_rights import RIGHTS
+from node.meanings.families import FAMILIES
+from node.meanings.files import FILES
+from node.meanings.rights import RIGHTS
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]

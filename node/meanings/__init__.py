@@ -6,9 +6,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from node.families import FAMILIES, Meaning
-from node.meanings_of_files import FILES
-from node.meanings_of_rights import RIGHTS
+from node.meanings.families import FAMILIES, Meaning
+from node.meanings.files import FILES
+from node.meanings.rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
 
