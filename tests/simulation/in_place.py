@@ -43,16 +43,8 @@ class InPlaceExecutor(ThreadPoolExecutor):
         return future
 
 
-async def _connect(
-    path: Path, *, isolation_level: None, timeout: float, cached_statements: int
-) -> "_Connection":
-    connection = sqlite3.connect(
-        path,
-        isolation_level=isolation_level,
-        timeout=timeout,
-        cached_statements=cached_statements,
-    )
-    return _Connection(connection)
+async def _connect(path: Path, *, isolation_level: None, **limits: int) -> "_Connection":
+    return _Connection(sqlite3.connect(path, isolation_level=isolation_level, **limits))
 
 
 class _Connection:
