@@ -51,10 +51,11 @@ def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...
     At most `INTERESTS_MAX`; what is beyond is left for a later session. Both sides find the same
     areas in the same order whichever of them is `left`.
     """
+    widest = reduce(right)
     met = {
         (namespace, common)
         for namespace, area in reduce(left)
-        for other, wanted in reduce(right)
+        for other, wanted in widest
         if namespace == other and (common := area.intersection(wanted)) is not None
     }
     return reduce(sorted(met, key=_sort_key)[:MEETINGS_MAX])[:INTERESTS_MAX]

@@ -6,11 +6,15 @@ moment, with a write half done if it was amid one, and SQLite recovers.
 
 import shutil
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from storage.migration import migrate
 from storage.quota import Quota
 from storage.store import DEFAULT, Store, open_store
+from tests.simulation.in_place import without_threads
 from tests.simulation.network import PowerCut
 from tests.storage.people import project
 
@@ -20,13 +24,22 @@ PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
 class Disk:
     """One node's. `break_after(n)` lets the power fail at the n-th step of its writes from now."""
 
-    def __init__(self, folder: Path, clock_us: Callable[[], int], quota: Quota = DEFAULT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock_us: Callable[[], int],
+        quota: Quota = DEFAULT,
+        *,
+        has_threads: bool = False,
+    ) -> None:
         folder.mkdir()
         self.crashes = 0
+        self._has_threads = has_threads
         self._folder = folder
         self._clock_us = clock_us
         self._quota = quota
         self._steps_left: int | None = None
+        self.path.write_bytes(_empty())
 
     @property
     def path(self) -> Path:
@@ -45,13 +58,19 @@ class Disk:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Store]:
         """Production code and schema."""
-        async with open_store(
-            self.path,
-            project=project,
-            clock_us=self._clock_us,
-            quota=self._quota,
-            on_step=self._step,
-        ) as store:
+        async with AsyncExitStack() as stack:
+            opened = open_store(
+                self.path,
+                project=project,
+                clock_us=self._clock_us,
+                quota=self._quota,
+                on_step=self._step,
+            )
+            if self._has_threads:
+                yield await stack.enter_async_context(opened)
+                return
+            with without_threads():
+                store = await stack.enter_async_context(opened)
             yield store
 
     def _step(self, step: str) -> None:
@@ -62,3 +81,12 @@ class Disk:
             self._steps_left = None
             self.crash()
             raise PowerCut(step)
+
+
+@cache
+def _empty() -> bytes:
+    """A file of the newest schema: to make one takes longer than many a world."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        migrate(path)
+        return path.read_bytes()

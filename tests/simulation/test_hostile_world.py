@@ -28,9 +28,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "DOCUMENT_ENTRIES_MAX", 120)
 
 
-async def live(seed: int, folder: Path, *, nodes_max: int = NODES) -> World:
+async def live(
+    seed: int, folder: Path, *, nodes_max: int = NODES, has_threads: bool = False
+) -> World:
     """One seed to its end, with all that must hold on the way and there."""
-    async with living(seed, folder, nodes_max=nodes_max) as world:
+    async with living(seed, folder, nodes_max=nodes_max, has_threads=has_threads) as world:
         await world.go_through_it()
         await world.judge()
         await world.heal()
@@ -59,6 +61,15 @@ async def test_honest_nodes_show_what_is_right_and_the_same(seed: int, tmp_path:
 
 async def test_the_same_seed_is_the_same_world(tmp_path_factory: pytest.TempPathFactory) -> None:
     worlds = [await live(5, tmp_path_factory.mktemp(name), nodes_max=6) for name in ("one", "two")]
+    assert worlds[0].network.trace.digest() == worlds[1].network.trace.digest()
+
+
+async def test_threads_change_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """So a world without them, which is the quick one, says what a node with them does."""
+    worlds = [
+        await live(2, tmp_path_factory.mktemp(str(has_threads)), has_threads=has_threads)
+        for has_threads in (False, True)
+    ]
     assert worlds[0].network.trace.digest() == worlds[1].network.trace.digest()
 
 

@@ -41,6 +41,7 @@ class Ground(Network):
         self.guards: dict[Node, Offences] = {}
         self.masks: dict[Node, Mask] = {}
         self.refused: dict[Node, Counter[str]] = {}
+        self._shown_of: dict[tuple[Mask, DeviceKey], tuple[int, MemoryStore]] = {}
         self.on_event: Callable[[End, SessionEvent], None] = lambda end, event: None
         self.on_said: Callable[[End, Frame], None] = lambda end, frame: None
 
@@ -81,11 +82,7 @@ class Ground(Network):
     async def answer(self, end: End, question: ask.Question) -> object:
         mask = self.masks.get(end.node)
         if mask is not None and not isinstance(question, ask.Receive):
-            shown = MemoryStore()
-            for of_namespace in mask.store.held.values():
-                shown.add([one for one in of_namespace.values() if mask.shows(one, end.peer)])
-            if isinstance(question, ask.Holds):
-                shown = mask.store
+            shown = mask.store if isinstance(question, ask.Holds) else self._shown(mask, end.peer)
             return await answer(shown, question, source=end.peer.hex())
         given = await super().answer(end, question)
         if isinstance(given, Received) and isinstance(question, ask.Receive):
@@ -95,6 +92,19 @@ class Ground(Network):
                 f"{end.peer.hex()} {one.code}" for one in given.refused
             )
         return given
+
+    def _shown(self, mask: Mask, peer: DeviceKey) -> MemoryStore:
+        """Made again when it holds more: what it decided to show of an entry does not change."""
+        held = sum(map(len, mask.store.held.values()))
+        of, shown = self._shown_of.get((mask, peer), (0, MemoryStore()))
+        if of != held:
+            shown = MemoryStore()
+            for namespace, entries in mask.store.held.items():
+                shown.held[namespace] = {
+                    id: signed for id, signed in entries.items() if mask.shows(signed, peer)
+                }
+            self._shown_of[mask, peer] = held, shown
+        return shown
 
     def _host(self, end: End) -> str:
         return self._host_of(end.other.node) if end.other else ""

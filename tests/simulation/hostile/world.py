@@ -101,6 +101,7 @@ class World:
     seed: int
     folder: Path
     nodes_max: int
+    has_threads: bool = False
     actors: list[Actor] = field(default_factory=list[Actor])
     roles: list[Role] = field(default_factory=list[Role])
     said: list[Said] = field(default_factory=list[Said])
@@ -179,7 +180,8 @@ class World:
         number = len(self.actors)
         skew_us = self.random.randint(-1_000_000, 1_000_000)
         quota = replace(QUOTA, own=frozenset({player.who.author}))
-        disk = Disk(self.folder / str(number), lambda: self._clock_us(skew_us), quota)
+        folder = self.folder / str(number)
+        disk = Disk(folder, lambda: self._clock_us(skew_us), quota, has_threads=self.has_threads)
         node = await self.network.add(player.who, player.who.config(), disk.open)
         actor = Actor(player, node, disk)
         for place, known in enumerate(self.cast.honest):
@@ -439,9 +441,11 @@ class World:
 
 
 @asynccontextmanager
-async def living(seed: int, folder: Path, *, nodes_max: int) -> AsyncGenerator[World]:
+async def living(
+    seed: int, folder: Path, *, nodes_max: int, has_threads: bool = False
+) -> AsyncGenerator[World]:
     """A hostile world at its beginning."""
-    world = World(seed, folder, nodes_max)
+    world = World(seed, folder, nodes_max, has_threads)
     try:
         await world.begin()
         yield world

@@ -1,0 +1,102 @@
+"""The store without its threads: what it hands to one is done where it is asked for.
+
+A world is one task, so nothing else runs meanwhile, and its nodes do the same with threads and
+without them (`test_threads_change_nothing`); handing over and back takes more of the processor than
+all else a node does. Nothing waits for the disk of this machine, whose power does not fail: a
+node's disk is what `tests.simulation.disk` says it is.
+"""
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import aiosqlite
+import pytest
+
+from storage import workers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@contextmanager
+def without_threads() -> Generator[None]:
+    """A store that is opened in this block never has any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aiosqlite, "connect", _connect)
+        patch.setattr(workers, "ThreadPoolExecutor", InPlaceExecutor)
+        yield
+
+
+class InPlaceExecutor(ThreadPoolExecutor):
+    """Done when it is submitted."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future = Future[T]()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+async def _connect(path: Path, *, isolation_level: None, **limits: int) -> "_Connection":
+    return _Connection(sqlite3.connect(path, isolation_level=isolation_level, **limits))
+
+
+class _Connection:
+    """As much of `aiosqlite.Connection` as `storage.database` uses."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> "_Execution":
+        return _Execution(lambda: self._connection.execute(sql, values))
+
+    async def execute_fetchall(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        return self._connection.execute(sql, values).fetchall()
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> "_Cursor":
+        return _Cursor(self._connection.executemany(sql, rows))
+
+    async def executescript(self, sql: str) -> None:
+        self._connection.executescript(f"{sql} PRAGMA synchronous = OFF;")
+
+    async def commit(self) -> None:
+        self._connection.commit()
+
+    async def rollback(self) -> None:
+        self._connection.rollback()
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+class _Cursor:
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+        self.rowcount = cursor.rowcount
+
+    async def close(self) -> None:
+        self._cursor.close()
+
+
+class _Execution:
+    """A statement to be awaited, or entered."""
+
+    def __init__(self, run: Callable[[], sqlite3.Cursor]) -> None:
+        self._run = run
+
+    def __await__(self) -> Generator[None, None, _Cursor]:
+        yield from ()
+        return _Cursor(self._run())
+
+    async def __aenter__(self) -> _Cursor:
+        self._entered = await self
+        return self._entered
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._entered.close()
