@@ -205,9 +205,10 @@ def _mutate_list(items: list[object], random: Random, others: Sequence[bytes]) -
         case 0:
             return items[:at] + items[at + 1 :]
         case 1:
-            return (
-                items[:at] + items[at : at + 1] * random.choice((2, 2, 65, 600)) + items[at + 1 :]
-            )
+            # One that is repeated may hold others that were: what matters is how long they are.
+            room = LARGE_BYTES // len(cbor.encode(items[at]))
+            times = min(random.choice((2, 2, 65, 600)), max(2, room))
+            return items[:at] + items[at : at + 1] * times + items[at + 1 :]
         case 2:
             return [*items, _other_value(None, random)]
         case _:

@@ -59,7 +59,8 @@ def read_lock(data: bytes) -> None:
 
 
 def lock_seeds() -> Sequence[bytes]:
-    return [LOCK.encode(), b"version = 1\n\n[requirements]\n"]
+    hurt = b'version = 1\n\n["\xff\xff"]\n[requirements]\n'
+    return [LOCK.encode(), b"version = 1\n\n[requirements]\n", hurt]
 
 
 def read_statement(data: bytes) -> None:
