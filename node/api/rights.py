@@ -6,26 +6,31 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from crdt.capability import READ, decode_capability
-from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.entry import unix_us_from_tai
 from crdt.path import shown
 from crdt.statement import Revoke
+from node.api.forks import ForkItem, show_fork
 from node.api.models import Did, Place, Request
 from node.services.explain import Explanation, Verdict, Writer
 from node.services.granting import Standing, State
 from node.services.places import place_text
-from node.words import Names, area_text, area_words, capability_words, key_words
+from node.words import (
+    Names,
+    area_text,
+    area_words,
+    capability_words,
+    key_words,
+    moment,
+    record_text,
+)
 from registry.listed import rfc3339
-from registry.module import CLASS, KIND
 from storage.authorities import Concerned, Effect
-from storage.authority import place_of
 from storage.explaining import Said
 
 EFFECT_ROWS_MAX = 1_000
 """Entries named in one answer; the sums by record and device are of all."""
 
-_YEAR_9999_US = 253_402_300_799_000_000
 
 Passphrase = Annotated[str, Meta(min_length=1, max_length=1_024)]
 Who = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -224,6 +229,8 @@ class ExplanationItem(Struct, frozen=True):
     left_out: tuple[VerdictItem, ...]
     left_out_count: int
     alarms: tuple[str, ...]
+    """One sentence for each of `forks`."""
+    forks: tuple[ForkItem, ...]
 
 
 class PlaceChange(Struct, frozen=True):
@@ -314,23 +321,8 @@ def show_explanation(one: Explanation, names: Names, alarms: Iterable[str]) -> E
         left_out=tuple(_show_verdict(each, names) for each in one.left_out),
         left_out_count=one.left_out_count,
         alarms=tuple(alarms),
+        forks=tuple(show_fork(each, names) for each in one.forks),
     )
-
-
-def record_text(document: DocumentId) -> str:
-    """`did/id` of a module, else its path; an epoch after the first is said."""
-    owner = encode_did_key(document.subspace)
-    _, kind, record = place_of(document).path
-    if (document.cls, document.kind) == (CLASS, KIND):
-        text = f"{owner}/{shown((record,))[1:]}"
-    else:
-        text = f"{owner}{shown((document.cls.encode(), kind, record))}"
-    return text if document.epoch == 0 else f"{text} (epoch {document.epoch})"
-
-
-def moment(unix_us: int) -> str:
-    """Claims may lie in any year."""
-    return rfc3339(max(0, min(unix_us, _YEAR_9999_US)))
 
 
 def _fate(one: Concerned, names: Names) -> Fate:

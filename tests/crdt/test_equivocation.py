@@ -90,7 +90,8 @@ def test_two_statements_of_a_root_key_are_proof() -> None:
 
 def test_of_an_owned_namespace_too() -> None:
     """Under two capabilities, if that is what the key used."""
-    hand, where = [], replace(CLOCK, namespace=NamespaceKey(GARDEN.public))
+    hand: list[Signer] = []
+    where = replace(CLOCK, namespace=NamespaceKey(GARDEN.public))
     for area in (Area(ALICES), Area(ALICES, (b"pub",))):
         member = delegate(own(GARDEN, WRITE, GARDEN.public), GARDEN, area, ALICES)
         right = delegate(member, ALICE, area, DeviceKey(LAPTOP.public))

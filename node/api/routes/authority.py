@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from crdt.capability import decode_capability
 from crdt.did import encode_did_key
@@ -34,9 +35,9 @@ from node.api.rights import (
     show_statements,
 )
 from node.errors import BadRequest
-from node.services.ages import fork_warning
 from node.services.called import names_here
 from node.services.explain import explain, publishers, record_named
+from node.services.forks import fork_warning, proof_of
 from node.services.granting import Place, Right, grant, hand_on, stand, standing
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
@@ -145,6 +146,13 @@ async def get_explanation(node: Node, call: Call[ExplainQuery, None]) -> Explana
     return show_explanation(found, names, map(fork_warning, found.forks))
 
 
+async def get_proof(node: Node, call: Call[NoQuery, None]) -> Response:
+    """Proof that this entry contradicts another one of its key, for `panspermia cap inspect`."""
+    proof = await proof_of(node.store, call.path["entry"])
+    headers = {"content-disposition": "attachment"}
+    return Response(proof, 200, headers, "application/octet-stream")
+
+
 async def add_again(node: Node, call: Call[NoQuery, NewReapply]) -> AgainItem:
     """Make again what this device had written and what fell with what others lost."""
     body = call.body
@@ -212,6 +220,7 @@ ENDPOINTS = (
     ),
     reads("/api/explain", get_explanation, ExplanationItem, query=ExplainQuery,
           problems=(404, 409, 422)),
+    reads("/api/proofs/{entry}", get_proof, "application/octet-stream", problems=(404, 409)),
     writes("/api/reapply", add_again, AgainItem, body=NewReapply, problems=(404,)),
     reads("/api/modules/{id:module}/publishers", list_publishers, Publishers, query=InNamespace,
           problems=(404, 409, 422)),

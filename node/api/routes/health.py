@@ -19,8 +19,9 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
-from node.services.ages import Age, age_of, age_warning, fork_warning, keys_that_matter
+from node.services.ages import Age, age_of, age_warning, keys_that_matter
 from node.services.devices import ends_of_this_device
+from node.services.forks import fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.wiring import Node

@@ -32,6 +32,7 @@ from crdt.change import (
 from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
+from crdt.equivocation import Equivocation, check_proof
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Heartbeat, Revoke
@@ -425,8 +426,20 @@ async def test_a_key_in_two_places_is_an_alarm(alice: Alice) -> None:
     assert answer.status_code in (200, 201), answer.text
     warnings = (await get(alice, "/api/status"))["warnings"]
     assert sum("ALARM" in one for one in warnings) == 2
-    (alarm,) = (await get(alice, f"/api/explain?what={ADD}"))["alarms"]
+    explained = await get(alice, f"/api/explain?what={ADD}")
+    (alarm,), (fork,) = explained["alarms"], explained["forks"]
     assert "two places" in alarm
+    assert (fork["key"], fork["who"], fork["seq"]) == (identity.did, "you", 1)
+    assert [one["counts"] for one in fork["entries"]] == [True, True]
+    proved = await proof_of(alice, fork["entries"][0]["entry"])
+    assert {one.id.hex() for one in proved.entries} == {one["entry"] for one in fork["entries"]}
+    assert (proved.key, proved.document.cls) == (identity.author, AUTHORITY)
+
+
+async def proof_of(alice: Alice, entry: str) -> Equivocation:
+    answer = await alice.client.get(f"/api/proofs/{entry}")
+    assert answer.status_code == 200, answer.text
+    return check_proof(answer.content, CapabilityCache())
 
 
 async def forked(alice: Alice, person: Person) -> None:
@@ -449,6 +462,13 @@ async def test_of_two_branches_the_one_that_is_named_counts(alice: Alice) -> Non
     await store.receive([twin_of(signed, place, bob)], source="peer")
     told = {one.code: one for one in await store.told(place)}
     before, lost = (await head(alice))["bob"], told["lost-branch"]
+    (fork,) = (await get(alice, f"/api/explain?what={ADD}"))["forks"]
+    assert [one["code"] for one in fork["entries"]] == [None, "lost-branch"]
+    for one in fork["entries"]:  # either names the two
+        proved = await proof_of(alice, one["entry"][:16])
+        assert (proved.key, proved.document, proved.seq) == (bob.device.public, place, 1)
+    answer = await alice.client.get(f"/api/proofs/{base.id.hex()}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-equivocation")
     body = {"keep": lost.id.hex()}
     await post(alice, "/api/checkpoints", body, 201)
     assert {before, (await head(alice))["bob"]} == {"left", "right"}
