@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from crdt.capability import READ, decode_capability
 from crdt.did import encode_did_key
 from crdt.entry import unix_us_from_tai
+from crdt.keys import is_communal
 from crdt.path import shown
 from crdt.statement import Revoke
 from node.api.forks import ForkItem, show_fork
@@ -31,6 +32,11 @@ from storage.explaining import Said
 EFFECT_ROWS_MAX = 1_000
 """Entries named in one answer; the sums by record and device are of all."""
 
+
+BLIND = (
+    "This gives no right to read: unless they have one they see nothing of the namespace, not even"
+    " what they wrote on another device. To give it: panspermia cap grant … --read"
+)
 
 Passphrase = Annotated[str, Meta(min_length=1, max_length=1_024)]
 Who = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -155,6 +161,8 @@ class GrantItem(Struct, frozen=True):
     code: str
     """To hand over: `panspermia accept CODE`."""
     capabilities: tuple[RightItem, ...]
+    note: str
+    """What the giver may have overlooked, or nothing."""
 
 
 class Fate(Struct, frozen=True):
@@ -295,6 +303,12 @@ def _show_statement(one: Said, names: Names) -> StatementItem:
         stands=one.stands,
         in_force=one.in_force,
     )
+
+
+def show_grant(code: str, given: Iterable[Standing], names: Names) -> GrantItem:
+    rights = [(one.capability, show_right(one, names)) for one in given]
+    is_blind = not any(is_communal(one.namespace) or one.mode == READ for one, _ in rights)
+    return GrantItem(code, tuple(shown for _, shown in rights), BLIND if is_blind else "")
 
 
 def show_effect(

@@ -55,8 +55,12 @@ def cap_command(ctx: click.Context) -> None:
 @cap_command.command("grant")
 @click.argument("to", metavar="DID|NAME")
 @click.option("--read", "rights", flag_value="read", multiple=True, help="May read all of it.")
-@click.option("--write", "rights", flag_value="write", multiple=True, help="May write theirs.")
-@click.option("--admin", "rights", flag_value="admin", multiple=True, help="May write all of it.")
+@click.option(
+    "--write", "rights", flag_value="write", multiple=True, help="May write theirs; reads nothing."
+)
+@click.option(
+    "--admin", "rights", flag_value="admin", multiple=True, help="May write all; reads nothing."
+)
 @AREA
 @NAMESPACE
 @RECORD
@@ -74,7 +78,8 @@ def grant(
     """Give an author rights, as a code to hand over.
 
     With --record or --area and nothing else it is to write there: so a module gets another
-    publisher.
+    publisher. In a group of your own a right to write is none to read: add --read. (`invite`
+    gives both.)
     """
     body: dict[str, object] = {"to": spelled(to), "rights": rights, "area": area}
     body |= {"namespace": namespace, "record": record, "until": until}
@@ -111,6 +116,8 @@ def give(body: dict[str, object]) -> None:
         return print_json("cap", answer)
     for right in answer["capabilities"]:
         say(printable(right["words"]))
+    if answer["note"]:
+        say(answer["note"], fg="yellow")
     say()
     say("Hand this over; it is no secret, and of use to them only:", dim=True)
     for code in str(answer["code"]).splitlines():

@@ -31,6 +31,7 @@ from node.api.rights import (
     StatementItem,
     show_effect,
     show_explanation,
+    show_grant,
     show_right,
     show_statements,
 )
@@ -95,11 +96,8 @@ async def add_grant(node: Node, call: Call[NoQuery, NewGrant]) -> GrantItem:
         rights = body.rights or _usual(body)
         granted = await grant(by, body.to, rights, place, passphrase=body.passphrase)
     names = await names_here(node.store, node.identity)
-    shown = [
-        show_right(await stand(by, decode_capability(one), now_us=now_us), names)
-        for one in granted.capabilities
-    ]
-    return GrantItem(granted.code, tuple(shown))
+    given = [await stand(by, decode_capability(one), now_us=now_us) for one in granted.capabilities]
+    return show_grant(granted.code, given, names)
 
 
 async def add_revocation(node: Node, call: Call[NoQuery, NewRevocation]) -> EffectItem:
