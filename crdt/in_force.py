@@ -36,7 +36,6 @@ class Stated:
     chain: tuple[bytes, ...]
     log: bytes
     digest: bytes
-    seq: int
     before: bytes | None
     statement: Statement
     kept: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict[bytes, frozenset[bytes]])
@@ -58,8 +57,6 @@ class InForce:
     standing: frozenset[bytes]
     revocations: frozenset[bytes]
     """Of those that stand, the revocations that nobody took back."""
-    forks: frozenset[bytes]
-    """Logs of which one number was used twice: the key is used in two places, or stolen."""
 
 
 def in_force(stated: Iterable[Stated]) -> InForce:
@@ -90,7 +87,7 @@ def in_force(stated: Iterable[Stated]) -> InForce:
         for one in everything
         if isinstance(one.statement, Checkpoint) and not cuts.fell(one)
     }
-    return InForce(frozenset(standing), frozenset(revocations), cuts.forks())
+    return InForce(frozenset(standing), frozenset(revocations))
 
 
 class _Cuts:
@@ -99,11 +96,9 @@ class _Cuts:
     def __init__(self, stated: Iterable[Stated]) -> None:
         self._cuts: dict[tuple[bytes, bytes], list[tuple[Stated, Area]]] = defaultdict(list)
         self._kept: dict[tuple[bytes, bytes, bytes], frozenset[bytes] | None] = {}
-        self._numbers: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
         self._befores: dict[bytes, bytes | None] = {}
         for one in stated:
             self._befores[one.digest] = one.before
-            self._numbers[one.log, one.seq].add(one.digest)
 
     def add(self, one: Stated, revoke: Revoke) -> None:
         """From the next level on, this one cuts too."""
@@ -152,7 +147,3 @@ class _Cuts:
                     ready.append(before)
         every = (1 << len(cuts)) - 1
         return frozenset(digest for digest, mask in under.items() if mask == every)
-
-    def forks(self) -> frozenset[bytes]:
-        """Logs with two statements of one number."""
-        return frozenset(log for (log, _), digests in self._numbers.items() if len(digests) > 1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from crdt.area import Area
 from crdt.keys import NamespaceKey
 from crdt.path import AUTHORITY
 from p2p.protocol import effects
@@ -18,7 +19,7 @@ class Compared:
 
     def note(self, event: NetworkEvent) -> None:
         match event:
-            case PeerSaid(_, effects.AreaReconciled(namespace, area)) if area.path[:1] == _PATH:
+            case PeerSaid(_, effects.AreaReconciled(namespace, area)) if area == _ALL_THERE_IS:
                 self._at_s[namespace] = self.clock()
             case _:
                 pass
@@ -29,4 +30,4 @@ class Compared:
         return None if at_s is None else self.clock() - at_s
 
 
-_PATH = (AUTHORITY.encode(),)
+_ALL_THERE_IS = Area(path=(AUTHORITY.encode(),))

@@ -7,7 +7,7 @@ from crdt.area import Area
 from crdt.capability import READ
 from crdt.keys import COMMONS, NamespaceKey, is_communal
 from crdt.path import AUTHORITY
-from p2p.protocol.config import SessionConfig
+from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.grants import with_authority
 from p2p.transport.network import Network
 from storage.appended import AppendedEvent
@@ -29,9 +29,9 @@ async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
             interests.append((namespace, held.capability.granted_area))
             shown.append(held.encoded)
     cuts = [
-        (namespace, cut)
+        Cut(namespace, revocation, said_at)
         for namespace in {namespace for namespace, _ in interests} - {COMMONS}
-        for cut in await store.cuts(namespace)
+        for revocation, said_at in await store.cuts(namespace)
     ]
     return replace(
         config,

@@ -16,6 +16,7 @@ from typing import Final
 
 from crdt.area import Area
 from crdt.capability import READ, Capability
+from crdt.change import DocumentId
 from crdt.did import decode_did_key, encode_did_key
 from crdt.entry import tai_from_unix_us, unix_us_from_tai
 from crdt.keys import COMMONS, AuthorKey
@@ -27,8 +28,11 @@ from crdt.path import (
     RATING,
     RECORD_BYTES_MAX,
     escape,
+    shown,
 )
 from node.errors import BadRequest, NotFound
+from registry.listed import rfc3339
+from registry.module import CLASS, KIND
 
 AREA_CHARACTERS_MAX = 600
 """A did:key, a record, two moments, and room to say what is wrong."""
@@ -165,6 +169,21 @@ def chain_words(capability: Capability, names: Names) -> str:
 def key_words(key: bytes, names: Names) -> str:
     """What it is called here, or its whole did:key."""
     return names.get(key) or encode_did_key(key)
+
+
+def record_text(document: DocumentId) -> str:
+    """`did/id` of a module, else its path; an epoch after the first is said."""
+    owner, record = encode_did_key(document.subspace), document.record
+    if (document.cls, document.kind) == (CLASS, KIND):
+        text = f"{owner}/{shown((record,))[1:]}"
+    else:
+        text = f"{owner}{shown((document.cls.encode(), document.kind.encode(), record))}"
+    return text if document.epoch == 0 else f"{text} (epoch {document.epoch})"
+
+
+def moment(unix_us: int) -> str:
+    """Claims may lie in any year."""
+    return rfc3339(max(0, min(unix_us, _YEAR_9999_US)))
 
 
 def listed(words: Sequence[str]) -> str:

@@ -207,14 +207,18 @@ class Authorities(Documents):
             cuts = await cuts_of(view, capability.namespace, set(capability.chain))
         return any(one.revocation.ends(capability) for one in cuts)
 
-    async def cuts(self, namespace: NamespaceKey) -> list[Revocation]:
-        """All revocations in force there, without their frontiers."""
+    async def cuts(self, namespace: NamespaceKey) -> list[tuple[Revocation, int]]:
+        """All revocations in force there, without their frontiers, and when each was first said."""
         rows = await self._database.rows(
-            "SELECT DISTINCT s.issuer, s.key, s.area FROM statement s WHERE s.in_force"
-            " AND s.namespace = (SELECT number FROM namespace WHERE key = ?)",
+            "SELECT s.issuer, s.key, s.area, min(s.at) FROM statement s WHERE s.in_force"
+            " AND s.namespace = (SELECT number FROM namespace WHERE key = ?)"
+            " GROUP BY s.issuer, s.key, s.area",
             (namespace,),
         )
-        return [Revocation(issuer, key, area=area_of(area)) for issuer, key, area in sorted(rows)]
+        return [
+            (Revocation(issuer, key, area=area_of(area)), said_at)
+            for issuer, key, area, said_at in sorted(rows)
+        ]
 
     async def wanted_frontiers(self) -> list[tuple[BlobId, int]]:
         """Blobs of frontiers that are not known, each with the bytes that it may have.

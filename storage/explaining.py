@@ -3,7 +3,7 @@
 Questions that people ask of capabilities and statements. A part of the store; nothing is changed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crdt.capability import WRITE, Capability, decode_capability
@@ -19,8 +19,6 @@ from storage.statements import hashes
 
 RIGHTS_MAX = 10_000
 """Capabilities of one owner or namespace looked at for one answer; an author has a handful."""
-FORKS_MAX = 100
-"""Keys used in two places that are told at once: one is an alarm."""
 PAGE_MAX = 1_000
 ID_BYTES_MIN = 4
 """Of an entry's id or a statement's digest, to find it by its beginning."""
@@ -62,15 +60,6 @@ class Said:
     signed_us: int
     stands: bool
     in_force: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """A root key that signed two statements of one number: it is used in two places, or stolen."""
-
-    namespace: NamespaceKey
-    issuer: AuthorKey
-    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,23 +201,6 @@ class Explaining(Documents):
                 (namespace, issuer),
             )
         return signed_us(row[0]) if row else None
-
-    async def forks(self, issuers: Collection[bytes]) -> list[Fork]:
-        """Of these root keys, those that used one number twice.
-
-        Of all there are it would tell nothing: whoever likes makes up keys, and forks them.
-        """
-        async with self._database.reading() as view:
-            rows = await view.rows_in(
-                "SELECT n.key, s.issuer, e.seq FROM namespace n"
-                " CROSS JOIN statement s ON s.namespace = n.number"
-                " JOIN entry e ON e.number = s.entry"
-                " WHERE s.type <> 'checkpoint' AND s.issuer IN (*)"
-                " GROUP BY s.namespace, s.issuer, e.seq HAVING count(DISTINCT e.change) > 1",
-                sorted(issuers),
-            )
-        forks = sorted(rows)[:FORKS_MAX]
-        return [Fork(NamespaceKey(key), AuthorKey(issuer), seq) for key, issuer, seq in forks]
 
     async def fallen(self, document: DocumentId, device: bytes) -> list[Fallen]:
         """Of each epoch of a record, what this device wrote and somebody's revocation took out."""

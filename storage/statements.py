@@ -183,7 +183,7 @@ async def judge_scope(write: Writing, scope: Scope, workers: Workers) -> None:
     """Which statements stand now; marks what concerns those of which it has changed."""
     rows = await write.rows(
         "SELECT s.entry, s.stands, s.in_force, s.type, s.key, s.area, s.issuer, e.id, c.encoded,"
-        " d.id, e.change, e.seq, e.depends_on FROM statement s JOIN entry e ON e.number = s.entry"
+        " d.id, e.change, e.depends_on FROM statement s JOIN entry e ON e.number = s.entry"
         " JOIN namespace n ON n.number = s.namespace JOIN document d ON d.number = e.document"
         f" JOIN capability c ON c.number = e.capability WHERE {scope.where} ORDER BY s.entry",
         scope.values,
@@ -222,12 +222,11 @@ def _verdict(rows: Sequence[Row], kept: Sequence[Row]) -> InForce:
             chain=chains[encoded],
             log=log,
             digest=digest,
-            seq=seq,
             before=prev or None,
             statement=_statement_of(type_, key, area),
             kept=frontiers.get(number, {}),
         )
-        for number, _, _, type_, key, area, issuer, id, encoded, log, digest, seq, prev in rows
+        for number, _, _, type_, key, area, issuer, id, encoded, log, digest, prev in rows
     )
 
 

@@ -42,6 +42,7 @@ from storage.documents import Materialiser
 from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
+from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.items import Items
@@ -121,6 +122,7 @@ class Store(
     Authorities,
     Dropping,
     Explaining,
+    Forks,
     Items,
     Listings,
     Blobs,

@@ -33,6 +33,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "What a joined namespace is called here, or its did:key.",
         "maxLength": 128,
     },
+    "entry": {
+        "type": "string",
+        "description": "The beginning of an entry's id: an even number of hex digits.",
+        "pattern": "^([0-9a-f]{2}){4,32}$",
+    },
     "who": {
         "type": "string",
         "description": "An author or a device, by did:key or by this person's name for the author.",

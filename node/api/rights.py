@@ -6,26 +6,37 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from crdt.capability import READ, decode_capability
-from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.entry import unix_us_from_tai
+from crdt.keys import is_communal
 from crdt.path import shown
 from crdt.statement import Revoke
+from node.api.forks import ForkItem, show_fork
 from node.api.models import Did, Place, Request
 from node.services.explain import Explanation, Verdict, Writer
 from node.services.granting import Standing, State
 from node.services.places import place_text
-from node.words import Names, area_text, area_words, capability_words, key_words
+from node.words import (
+    Names,
+    area_text,
+    area_words,
+    capability_words,
+    key_words,
+    moment,
+    record_text,
+)
 from registry.listed import rfc3339
-from registry.module import CLASS, KIND
 from storage.authorities import Concerned, Effect
-from storage.authority import place_of
 from storage.explaining import Said
 
 EFFECT_ROWS_MAX = 1_000
 """Entries named in one answer; the sums by record and device are of all."""
 
-_YEAR_9999_US = 253_402_300_799_000_000
+
+BLIND = (
+    "This gives no right to read: unless they have one they see nothing of the namespace, not even"
+    " what they wrote on another device. To give it: panspermia cap grant … --read"
+)
 
 Passphrase = Annotated[str, Meta(min_length=1, max_length=1_024)]
 Who = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -150,6 +161,8 @@ class GrantItem(Struct, frozen=True):
     code: str
     """To hand over: `panspermia accept CODE`."""
     capabilities: tuple[RightItem, ...]
+    note: str
+    """What the giver may have overlooked, or nothing."""
 
 
 class Fate(Struct, frozen=True):
@@ -224,6 +237,8 @@ class ExplanationItem(Struct, frozen=True):
     left_out: tuple[VerdictItem, ...]
     left_out_count: int
     alarms: tuple[str, ...]
+    """One sentence for each of `forks`."""
+    forks: tuple[ForkItem, ...]
 
 
 class PlaceChange(Struct, frozen=True):
@@ -290,6 +305,12 @@ def _show_statement(one: Said, names: Names) -> StatementItem:
     )
 
 
+def show_grant(code: str, given: Iterable[Standing], names: Names) -> GrantItem:
+    rights = [(one.capability, show_right(one, names)) for one in given]
+    is_blind = not any(is_communal(one.namespace) or one.mode == READ for one, _ in rights)
+    return GrantItem(code, tuple(shown for _, shown in rights), BLIND if is_blind else "")
+
+
 def show_effect(
     effect: Effect, names: Names, *, kept: int, statement: bytes | None, dry_run: bool
 ) -> EffectItem:
@@ -314,23 +335,8 @@ def show_explanation(one: Explanation, names: Names, alarms: Iterable[str]) -> E
         left_out=tuple(_show_verdict(each, names) for each in one.left_out),
         left_out_count=one.left_out_count,
         alarms=tuple(alarms),
+        forks=tuple(show_fork(each, names) for each in one.forks),
     )
-
-
-def record_text(document: DocumentId) -> str:
-    """`did/id` of a module, else its path; an epoch after the first is said."""
-    owner = encode_did_key(document.subspace)
-    _, kind, record = place_of(document).path
-    if (document.cls, document.kind) == (CLASS, KIND):
-        text = f"{owner}/{shown((record,))[1:]}"
-    else:
-        text = f"{owner}{shown((document.cls.encode(), kind, record))}"
-    return text if document.epoch == 0 else f"{text} (epoch {document.epoch})"
-
-
-def moment(unix_us: int) -> str:
-    """Claims may lie in any year."""
-    return rfc3339(max(0, min(unix_us, _YEAR_9999_US)))
 
 
 def _fate(one: Concerned, names: Names) -> Fate:

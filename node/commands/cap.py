@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
-from node.commands.console import may_ask, node, print_json, print_table, say, wants_json
+from node.commands.console import (
+    is_terminal,
+    may_ask,
+    node,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
+from node.commands.files import write_atomically
 from node.commands.namespace import PASSPHRASE_FILE
 from node.commands.petnames import petnames, spelled_out
+from node.commands.proofs_in_words import print_proof, proof_in
 from node.commands.rights_in_words import (
     changes,
     print_effect,
@@ -43,8 +55,12 @@ def cap_command(ctx: click.Context) -> None:
 @cap_command.command("grant")
 @click.argument("to", metavar="DID|NAME")
 @click.option("--read", "rights", flag_value="read", multiple=True, help="May read all of it.")
-@click.option("--write", "rights", flag_value="write", multiple=True, help="May write theirs.")
-@click.option("--admin", "rights", flag_value="admin", multiple=True, help="May write all of it.")
+@click.option(
+    "--write", "rights", flag_value="write", multiple=True, help="May write theirs; reads nothing."
+)
+@click.option(
+    "--admin", "rights", flag_value="admin", multiple=True, help="May write all; reads nothing."
+)
 @AREA
 @NAMESPACE
 @RECORD
@@ -62,7 +78,8 @@ def grant(
     """Give an author rights, as a code to hand over.
 
     With --record or --area and nothing else it is to write there: so a module gets another
-    publisher.
+    publisher. In a group of your own a right to write is none to read: add --read. (`invite`
+    gives both.)
     """
     body: dict[str, object] = {"to": spelled(to), "rights": rights, "area": area}
     body |= {"namespace": namespace, "record": record, "until": until}
@@ -99,6 +116,8 @@ def give(body: dict[str, object]) -> None:
         return print_json("cap", answer)
     for right in answer["capabilities"]:
         say(printable(right["words"]))
+    if answer["note"]:
+        say(answer["note"], fg="yellow")
     say()
     say("Hand this over; it is no secret, and of use to them only:", dim=True)
     for code in str(answer["code"]).splitlines():
@@ -125,12 +144,15 @@ def list_(which: str | None = None, namespace: str | None = None) -> None:
 @cap_command.command("inspect")
 @click.argument("what", metavar="CODE|HEX|FILE")
 def inspect(what: str) -> None:
-    """Show a code or a capability link by link, without a node."""
+    """Show a code or a capability link by link, or check a proof; without a node."""
+    if (data := proof_in(what)) is not None:
+        return print_proof(data)
     links = print_links(what)
     if wants_json():
         print_json("cap", {"capabilities": links})
     if not all(one["valid"] for one in links):
         raise failed("bad-delegation", "It does not hold", "The first link that fails is named.")
+    return None
 
 
 @cap_command.command("revoke")
@@ -228,6 +250,27 @@ def explain(what: str, namespace: str) -> None:
     if wants_json():
         return print_json("cap", found)
     print_explanation(found)
+
+
+@cap_command.command("proof")
+@click.argument("entry")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+def proof(entry: str, output: Path | None) -> None:
+    """Write the proof that the key of an entry was used in two places.
+
+    Whoever has the file can check it, without a node: panspermia cap inspect FILE. It has both
+    entries in it as they were signed: of a private namespace, too, what they say.
+    """
+    if output is None and (wants_json() or is_terminal(sys.stdout)):
+        raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    found = node().get_bytes(f"/api/proofs/{quote(entry, safe='')}")
+    if output is None:
+        sys.stdout.buffer.write(found)
+        return
+    write_atomically(output, found)
+    if wants_json():
+        return print_json("cap", {"file": str(output), "size": len(found)})
+    say(f"wrote {output}; to check it: panspermia cap inspect {output}")
 
 
 @cap_command.command("reapply")

@@ -111,7 +111,8 @@ def print_removed(answer: Json) -> None:
     say(f"The rights of {answer['device']} {would} in {', '.join(answer['namespaces']) or 'none'}")
     if answer["silent"]:
         where = ", ".join(answer["silent"])
-        say(f"Not in {where}: whoever let you in there has to revoke it", fg="yellow")
+        say(f"Not in {where}, where you may not say so. Whoever let you in there can:", fg="yellow")
+        say(f"panspermia cap revoke {answer['device']} --namespace NAME", fg="yellow")
     count = answer["gone_count"]
     if not count:
         return say(

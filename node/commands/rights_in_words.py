@@ -93,8 +93,10 @@ def record_short(record: str) -> str:
 
 def print_explanation(found: Json) -> None:
     say(printable(record_short(found["record"])), bold=True)
-    for alarm in found["alarms"]:
+    for alarm, fork in zip(found["alarms"], found["forks"], strict=True):
         say(printable(alarm), fg="red")
+        for twin in fork["entries"]:
+            say(f"  {twin['entry'][:16]}  {state_of(twin)}")
     if found["entry"]:
         print_verdict(found["entry"])
     say("Who could write here:")
@@ -111,9 +113,13 @@ def print_explanation(found: Json) -> None:
         print_verdict(verdict)
 
 
+def state_of(one: Json) -> str:
+    return "counts" if one["counts"] else f"does not count [{one['code']}]"
+
+
 def print_verdict(one: Json) -> None:
-    state = "counts" if one["counts"] else f"does not count [{one['code']}]"
-    say(f"  {one['entry'][:16]}  {printable(one['who'])}, {one['signed_at'][:19]}: {state}")
+    who, at = printable(one["who"]), one["signed_at"][:19]
+    say(f"  {one['entry'][:16]}  {who}, {at}: {state_of(one)}")
     say(f"    {printable(one['right'])}", dim=True)
     if not one["counts"]:
         say(f"    {printable(one['why'])}")
@@ -157,7 +163,7 @@ def capabilities_in(what: str) -> Iterable[bytes]:
             error.reason, "That is no code that holds", error.detail, NOT_FOUND
         ) from error
     except ValueError as error:
-        detail = "Give a code (psp1-…), a capability in hex, or a file with either."
+        detail = "Give a code (psp1-…), a capability in hex, a file with either, or a proof."
         raise failure("not-a-code", "That is no capability", detail, NOT_FOUND) from error
 
 

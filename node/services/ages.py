@@ -7,12 +7,11 @@ looks after one sends a heartbeat now and then. A communal namespace has no such
 from dataclasses import dataclass
 from typing import Final
 
-from crdt.did import decode_did_key, encode_did_key
+from crdt.did import decode_did_key
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from node.ports import Network
 from node.services.names import all_petnames
 from node.text import duration_text
-from storage.explaining import Fork
 from storage.namespaces import Joined
 from storage.store import Store
 
@@ -64,11 +63,3 @@ async def keys_that_matter(store: Store, author: AuthorKey) -> set[bytes]:
     for held in await store.capabilities_held():
         keys |= set(held.capability.chain[:-1])
     return keys
-
-
-def fork_warning(fork: Fork) -> str:
-    """A root key in two places is the worst that can happen to it."""
-    return (
-        f"ALARM: {encode_did_key(fork.issuer)} signed two statements with the number {fork.seq}:"
-        " its key is used in two places, or stolen. Ask its owner by another way"
-    )

@@ -16,7 +16,8 @@ from node.services.revoking import entry_named
 from registry.errors import UnknownModule
 from registry.names import parse_reference
 from storage.authority import place_of
-from storage.explaining import Fork, Said, Told
+from storage.explaining import Said, Told
+from storage.forks import Fork
 
 LEFT_OUT_SHOWN_MAX: Final = 200
 """Entries that do not count in one explanation; how many there are is said."""
@@ -98,6 +99,7 @@ class Explanation:
     left_out: tuple[Verdict, ...]
     left_out_count: int
     forks: tuple[Fork, ...]
+    """Of the root keys concerned, and of devices in this record."""
 
 
 async def explain(
@@ -116,14 +118,15 @@ async def explain(
     if not tallies:
         raise NotFound(f"nothing of {what} is held here", code="unknown-module")
     fell = await node.store.told(document, left_out_only=True, limit=LEFT_OUT_SHOWN_MAX)
-    issuers = await _issuers(node, document)
+    forks = await node.store.forks(await _issuers(node, document))
+    forks += await node.store.forks_in(document)
     return Explanation(
         document,
         entry,
         tuple(await writers(node, document, now_us=now_us)),
         tuple([await _verdict(node, one) for one in fell]),
         sum(count for (_, code), count in tallies.items() if code is not None),
-        tuple(await node.store.forks(issuers)),
+        tuple(dict.fromkeys(forks)),
     )
 
 

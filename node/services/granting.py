@@ -5,6 +5,7 @@ What was given is kept in the wallet, so that it is listed though its receiver h
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -30,7 +31,7 @@ from node.invites import GRANT, Code, write_code
 from node.services.modules import document_of
 from node.services.names import all_petnames, author_meant, written_name
 from node.services.namespaces import Keeper
-from node.services.rights import give
+from node.services.rights import give, voice
 from node.services.roots import GIVEN, holds_namespace_key, open_key
 from node.words import parse_area, parse_moment
 from registry.names import ModuleName, parse_reference
@@ -86,12 +87,16 @@ async def grant(
 ) -> Granted:
     """Gives `rights` to an author (or any key), each as one capability, and a code for them all.
 
+    Whoever is given a part of a group only is given a voice there too, if this home can.
     Raises `BadRequest` for what means nothing there, `NotAllowed` (`no-capability`) where this home
     may not give so much, `BadIdentity` (`sealed`).
     """
     receiver = await key_meant(node, to)
     wanted = [await _wanted(node, right, place, receiver) for right in dict.fromkeys(rights)]
     made = [await _give(node, place.namespace, *one, receiver, passphrase) for one in wanted]
+    if own := voice(place.namespace, wanted, receiver):
+        with suppress(NotAllowed):
+            made.append(await _give(node, place.namespace, WRITE, own, receiver, passphrase))
     return await handed_over(node, receiver, place.namespace, made)
 
 

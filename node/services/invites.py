@@ -6,6 +6,7 @@ this device, namespaces joined; its addresses are called by whoever asked.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from node.errors import BadRequest, Conflict, NotAllowed
 from node.identity import become_device, open_author, write_device
 from node.invites import DEVICE, GRANT, Code, device_rights, read_code, write_code
 from node.services.namespaces import Keeper, join_namespace, keep_given
-from node.services.rights import give
+from node.services.rights import give, voice
 from node.services.roots import GIVEN
 from storage.namespaces import COMMONS_NAME
 
@@ -68,6 +69,10 @@ async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
         for mode, area in wanted:
             right = await give(node.store, author, wish.namespace, mode, area, wish.receiver)
             given.append(right)
+        if own := voice(wish.namespace, wanted, wish.receiver):
+            with suppress(NotAllowed):
+                right = await give(node.store, author, wish.namespace, WRITE, own, wish.receiver)
+                given.append(right)
     names = {one.namespace: one.name for one in await node.store.joined()}
     places = {wish.namespace: names[wish.namespace]} if wish.namespace != COMMONS else {}
     code = Code(

@@ -1,6 +1,6 @@
 """Passing on what this node's author holds: to people, and to devices of the author's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from crdt.area import Area
@@ -67,6 +67,21 @@ async def give(
         f" {key_words(namespace, names)} yourself, so you cannot give it to others"
     )
     raise NotAllowed(detail, code="no-capability")
+
+
+def voice(
+    namespace: NamespaceKey, given: Iterable[tuple[int, Area]], receiver: bytes
+) -> Area | None:
+    """What `receiver` needs beside what it is `given` to take back what it passes on, as to a
+    device that is lost: its own `/_auth`. None where it has that already.
+    """
+    log = Area(AuthorKey(receiver), (AUTHORITY.encode(),))
+    areas = [area for mode, area in given if mode == WRITE]
+    speaks = any(replace(area, start=0, end=None).includes(log) for area in areas)
+    if is_communal(namespace) or speaks or not areas:
+        return None
+    ends = [area.end for area in areas if area.end is not None]
+    return replace(log, end=max(ends) if len(ends) == len(areas) else None)
 
 
 async def right_to_speak(store: Store, author: AuthorKey, namespace: NamespaceKey) -> bytes | None:

@@ -67,9 +67,11 @@ async def root_in(node: Keeper, namespace: NamespaceKey, passphrase: str | None)
     """The first of them. Raises `NotAllowed` (`no-capability`) where there is none."""
     for root in await roots_in(node, namespace, passphrase):
         return root
+    author, place = node.identity.did, encode_did_key(namespace)
     detail = (
         f"neither this author nor a key of this home may say who may do what in the namespace"
-        f" {encode_did_key(namespace)}. Whoever owns it can: panspermia cap grant --admin"
+        f" {place}. An admin of it can, and can let you take back what you passed on:"
+        f" panspermia cap grant {author} --area {author}/_auth --write --namespace {place}"
     )
     raise NotAllowed(detail, code="no-capability")
 

@@ -8,11 +8,13 @@ Each may come again while the session runs, when a side joins or leaves a namesp
 capability: a later one takes the place of the earlier, and each side answers what changes for it.
 """
 
+from crdt.area import Area
 from crdt.capability import Capability
-from crdt.keys import COMMONS, NamespaceKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting
-from p2p.protocol.config import Channel, SessionConfig
+from p2p.protocol.config import Channel, Cut, SessionConfig
 from p2p.protocol.grants import (
+    AUTHORITY_PATH,
     Claim,
     Grants,
     intersect,
@@ -38,14 +40,15 @@ class Agreement:
         self._challenge = b""  # the peer's
         self._overlap: tuple[bytes, ...] = ()  # the peer's salted names
         self._shown: tuple[Capability, ...] = ()  # by the peer: what it may read
+        self._expelled: set[NamespaceKey] = set()  # where nothing of what was shown holds
         self._wanted: tuple[Claim, ...] = ()  # by the peer
         self._told_names: tuple[bytes, ...] = ()
         self._told_interests: frames.Interests | None = None
 
     @property
     def shared(self) -> frozenset[NamespaceKey]:
-        """The namespaces of the areas in common."""
-        return frozenset(namespace for namespace, _ in self.common)
+        """The namespaces of the areas in common, without those that the peer was expelled from."""
+        return frozenset(namespace for namespace, _ in self.common) - self._expelled
 
     def names(self) -> tuple[bytes, ...]:
         """Our private namespaces, as only those who know them read it."""
@@ -131,18 +134,29 @@ class Agreement:
         self._outbox.send(present)
 
     def _find_readable(self) -> None:
-        """What we both know to be open, and what the peer has shown and nobody took back."""
-        ours = self._namespaces
-        shown = [
-            greeting.claim_of(right)
-            for right in self._shown
-            if right.namespace in ours and not self._is_cut(right)
-        ]
-        self.readable = Grants((*greeting.open_to_all(self._known), *with_authority(shown)))
+        """What we both know to be open, and what the peer has shown and nobody took back.
 
-    def _is_cut(self, right: Capability) -> bool:
-        cuts = self._config.cuts
-        return any(of == right.namespace and cut.ends(right) for of, cut in cuts)
+        Whose right was taken back still reads who said so, and when: else they would go on showing
+        what nobody shows any more, and never hear of it.
+        """
+        ours = self._namespaces
+        shown: list[Claim] = []
+        told: list[Claim] = []
+        for right in self._shown:
+            if right.namespace not in ours:
+                continue
+            cuts = self._cuts_on(right)
+            told += map(what_is_told_of, cuts)
+            shown += [] if cuts else [greeting.claim_of(right)]
+        self._expelled = {namespace for namespace, _ in told} - {one for one, _ in shown}
+        self.readable = Grants((*greeting.open_to_all(self._known), *with_authority(shown), *told))
+
+    def _cuts_on(self, right: Capability) -> list[Cut]:
+        return [
+            cut
+            for cut in self._config.cuts
+            if cut.namespace == right.namespace and cut.revocation.ends(right)
+        ]
 
     def _tell_interests(self, *, is_due: bool = False) -> None:
         """A private namespace is named only to a peer that has shown that it may read there."""
@@ -157,3 +171,10 @@ class Agreement:
         theirs = intersect(self._wanted, self.readable.claims)
         ours = intersect(self._config.interests, self.own.claims)
         self.common = intersect(ours, theirs)
+
+
+def what_is_told_of(cut: Cut) -> Claim:
+    """All that its issuer had said until then."""
+    revocation = cut.revocation
+    area = Area(AuthorKey(revocation.issuer), AUTHORITY_PATH, 0, cut.said_at + 1)
+    return cut.namespace, area

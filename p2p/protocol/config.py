@@ -28,6 +28,15 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A revocation in force that ends rights to read. `said_at`: the time of its entry."""
+
+    namespace: NamespaceKey
+    revocation: Revocation
+    said_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     """What this node is and wants; the same for all of its sessions."""
 
@@ -36,7 +45,7 @@ class SessionConfig:
     capability: bytes  # by which the author lets this device write a class of the own subspace
     interests: tuple[tuple[NamespaceKey, Area], ...]
     read_capabilities: tuple[bytes, ...] = ()  # shown to peers that know their namespace
-    cuts: frozenset[tuple[NamespaceKey, Revocation]] = frozenset()  # rights to read that have ended
+    cuts: frozenset[Cut] = frozenset()  # of rights to read
     agent: str = "panspermia"
     addresses: tuple[str, ...] = ()  # where this node listens
     answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets

@@ -32,7 +32,9 @@ from crdt.change import (
     decode_signed,
     device_capabilities,
     encode_signed,
+    log_of,
     sign_change,
+    sign_statement,
 )
 from crdt.did import decode_did_key, encode_did_key
 from crdt.digest import payload_digest
@@ -41,6 +43,7 @@ from crdt.ed25519 import SigningKey
 from crdt.encoding import Reader
 from crdt.entry import Entry, decode_entry, encode_entry
 from crdt.envelope import CHANGE as MAGIC
+from crdt.equivocation import check_proof, decode_proof, encode_proof
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.leb128 import hashes, signed, uleb, unsigned
@@ -279,6 +282,39 @@ def read_signed_entry(data: bytes) -> None:
 
 def signed_entry_seeds() -> Sequence[bytes]:
     return [encode_signed(one) for one in honest()]
+
+
+@functools.cache
+def forked() -> Sequence[SignedEntry]:
+    """Two changes of one number, and two statements of another one."""
+    document = DocumentId(COMMONS, ALICES, "pub", "mod", b"io.univrs.clock")
+    (first, _), log = honest(), log_of(COMMONS, ALICES, "_auth")
+    raw = Document.open("pub", "mod", LAPTOP.public).change(
+        functools.partial(Editor.put, path=("head", "n"), value="again")
+    )
+    assert raw is not None
+    root = Signer(ALICE, ALICES, {"_auth": encode_capability(Capability(WRITE, COMMONS, ALICES))})
+    return [
+        first,
+        sign_change(raw, document, signer=_signer(), prev=None, timestamp=NOW),
+        *(
+            sign_statement(Revoke(key), log, seq=7, signer=root, prev=bytes([1]) * 32, timestamp=9)
+            for key in (BOB.public, CAROL.public)
+        ),
+    ]
+
+
+def read_proof(data: bytes) -> None:
+    assert encode_proof(*decode_proof(data)) == data
+    found = check_proof(data, CACHE)
+    one, other = found.entries
+    assert one.change.hash != other.change.hash
+    assert {one.signed, other.signed} <= set(forked()), "a forged entry is proof"
+
+
+def proof_seeds() -> Sequence[bytes]:
+    one, other, first, second = forked()
+    return [encode_proof(one, other), encode_proof(first, second), encode_proof(one, first)]
 
 
 def check_envelope(data: bytes) -> None:

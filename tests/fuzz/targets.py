@@ -41,6 +41,7 @@ TARGETS: tuple[Target, ...] = (
     Target("capability", crdt.read_capability, crdt.capability_seeds, NOT_OURS),
     Target("delegation", crdt.hand_on, crdt.hand_on_seeds, NOT_OURS, inputs=2_000),
     Target("signed-entry", crdt.read_signed_entry, crdt.signed_entry_seeds, NOT_OURS, mutate_cbor),
+    Target("proof", crdt.read_proof, crdt.proof_seeds, NOT_OURS, mutate_cbor, 2_000),
     Target("envelope", crdt.check_envelope, crdt.envelope_seeds, NOT_OURS),
     Target("authority", crdt.read_statement, crdt.statement_seeds, BAD, mutate_cbor, 6_000),
     Target("frontier", crdt.read_frontier, crdt.frontier_seeds, BAD, mutate_cbor),

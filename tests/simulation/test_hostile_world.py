@@ -76,7 +76,7 @@ async def test_threads_change_nothing(tmp_path_factory: pytest.TempPathFactory) 
 async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Else all could hold because nothing happened."""
     judged = Counter[str]()
-    for seed in range(6):
+    for seed in (0, 1, 3, 8, 14, 19):  # two of which have somebody kept out
         world = await live(seed, tmp_path_factory.mktemp("world"), nodes_max=6)
         judged += world.oracle.judged
         judged["compared"] += world.oracle.compared

@@ -3,7 +3,7 @@
 import pytest
 
 from crdt.area import Area
-from crdt.change import log_of, sign_statement
+from crdt.change import log_of, sign_change, sign_statement
 from crdt.document import skeleton_for
 from crdt.held import Revocation
 from crdt.keys import COMMONS, AuthorKey
@@ -26,6 +26,7 @@ from tests.storage.test_authority import (
     everything,
     head,
     put,
+    raw_of,
     twin_of,
     written_together,
 )
@@ -115,7 +116,36 @@ async def test_a_root_key_used_in_two_places_is_an_alarm(store: Store) -> None:
         await store.receive([signed], source="peer")
     (fork,) = await store.forks([ALICES, BOBS])
     assert await store.forks([BOBS]) == []
-    assert (fork.namespace, fork.issuer, fork.seq) == (COMMONS, ALICES, 1)
+    assert (fork.document, fork.key, fork.seq) == (LOG, ALICES, 1)
+    assert [one.code for one in fork.twins] == [None, None], "both count"
+
+
+async def test_a_device_that_signed_two_changes_of_one_number_is_told(store: Store) -> None:
+    base = await store.commit(CLOCK, named("clock"), ALICE.signer)
+    await store.commit(DICE, named("dice"), ALICE.signer)
+    await store.commit(CLOCK, put("bob", "left"), BOBS_HAND)
+    assert base
+    assert await store.forks_in(CLOCK) == []
+    for text in ("right", "middle"):
+        await store.receive([twin_of(base.signed, text)], source="peer")
+    (fork,) = await store.forks_in(CLOCK)
+    assert (fork.document, fork.key, fork.seq) == (CLOCK, BOBS, 1)
+    assert [one.code for one in fork.twins] == [None, "lost-branch", "lost-branch"]
+    assert {one.id for one in fork.twins} == {one.id for one in await store.told(CLOCK, limit=3)}
+    assert await store.twins_of(CLOCK, BOBS, 1) == fork.twins
+    assert await store.forks_in(DICE) == []
+    assert await store.forks([ALICES, BOBS]) == [], "of root keys only"
+
+
+async def test_a_change_signed_again_is_no_fork(store: Store) -> None:
+    base = await store.commit(CLOCK, named("clock"), ALICE.signer)
+    assert base
+    raw = raw_of(base.signed)
+    again = sign_change(raw, CLOCK, signer=ALICE.signer, prev=None, timestamp=7)
+    await store.receive([again], source="peer")
+    assert [one.code for one in await store.told(CLOCK)].count("repeated") == 1
+    assert await store.forks_in(CLOCK) == []
+    assert len(await store.twins_of(CLOCK, LAPTOP, 1)) == 1
 
 
 async def test_checkpoints_of_two_devices_are_no_fork(store: Store) -> None:

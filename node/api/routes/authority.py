@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from crdt.capability import decode_capability
 from crdt.did import encode_did_key
@@ -30,13 +31,14 @@ from node.api.rights import (
     StatementItem,
     show_effect,
     show_explanation,
+    show_grant,
     show_right,
     show_statements,
 )
 from node.errors import BadRequest
-from node.services.ages import fork_warning
 from node.services.called import names_here
 from node.services.explain import explain, publishers, record_named
+from node.services.forks import fork_warning, proof_of
 from node.services.granting import Place, Right, grant, hand_on, stand, standing
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
@@ -94,11 +96,8 @@ async def add_grant(node: Node, call: Call[NoQuery, NewGrant]) -> GrantItem:
         rights = body.rights or _usual(body)
         granted = await grant(by, body.to, rights, place, passphrase=body.passphrase)
     names = await names_here(node.store, node.identity)
-    shown = [
-        show_right(await stand(by, decode_capability(one), now_us=now_us), names)
-        for one in granted.capabilities
-    ]
-    return GrantItem(granted.code, tuple(shown))
+    given = [await stand(by, decode_capability(one), now_us=now_us) for one in granted.capabilities]
+    return show_grant(granted.code, given, names)
 
 
 async def add_revocation(node: Node, call: Call[NoQuery, NewRevocation]) -> EffectItem:
@@ -143,6 +142,13 @@ async def get_explanation(node: Node, call: Call[ExplainQuery, None]) -> Explana
     found = await explain(keeper(node), call.query.what, namespace, now_us=node.clock_us())
     names = await names_here(node.store, node.identity)
     return show_explanation(found, names, map(fork_warning, found.forks))
+
+
+async def get_proof(node: Node, call: Call[NoQuery, None]) -> Response:
+    """Proof that this entry contradicts another one of its key, for `panspermia cap inspect`."""
+    proof = await proof_of(node.store, call.path["entry"])
+    headers = {"content-disposition": "attachment"}
+    return Response(proof, 200, headers, "application/octet-stream")
 
 
 async def add_again(node: Node, call: Call[NoQuery, NewReapply]) -> AgainItem:
@@ -212,6 +218,7 @@ ENDPOINTS = (
     ),
     reads("/api/explain", get_explanation, ExplanationItem, query=ExplainQuery,
           problems=(404, 409, 422)),
+    reads("/api/proofs/{entry}", get_proof, "application/octet-stream", problems=(404, 409)),
     writes("/api/reapply", add_again, AgainItem, body=NewReapply, problems=(404,)),
     reads("/api/modules/{id:module}/publishers", list_publishers, Publishers, query=InNamespace,
           problems=(404, 409, 422)),

@@ -19,7 +19,8 @@ from node.api.models import (
 )
 from node.api.problems import ProblemError
 from node.quotas import room_state
-from node.services.ages import Age, age_warning, fork_warning
+from node.services.ages import Age, age_warning
+from node.services.forks import fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.services.standing import Standing

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from crdt.capability import READ, WRITE
 from crdt.did import encode_did_key
 from node.identity import seal_author
 from node.invites import read_code
@@ -57,6 +58,25 @@ async def test_one_record_is_given_to_a_publisher(alice: Alice, tmp_path: Path) 
         wide = {"receiver": alice.node.identity.did, "areas": ["*"], "level": "write"}
         answer = await bob.client.post("/api/invites", json=wide)
         assert problem(answer) == (403, "no-capability")
+
+
+async def test_a_part_of_a_group_comes_with_a_voice_of_ones_own(
+    alice: Alice, tmp_path: Path
+) -> None:
+    await created(alice)
+    async with open_alice(tmp_path / "bob") as bob:
+        area = f"me/pub/mod/{CLOCK}"
+        me = bob.node.identity.author
+        rights = read_code(await invite(alice, bob, level="write", areas=[area])).rights
+        assert [
+            (one.mode, one.granted_area.subspace, one.granted_area.path[0]) for one in rights
+        ] == [
+            (WRITE, alice.node.identity.author, b"pub"),
+            (READ, alice.node.identity.author, b"pub"),
+            (WRITE, me, b"_auth"),
+        ]
+        rights = read_code(await invite(alice, bob, level="read", areas=[area])).rights
+        assert [one.mode for one in rights] == [READ], "who may only read passes nothing on"
 
 
 async def test_a_code_is_for_nobody_else(alice: Alice, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ from crdt.change import (
 from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
-from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from crdt.equivocation import Equivocation, check_proof
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Heartbeat, Revoke
 from node.failure import Json
@@ -134,6 +135,49 @@ async def test_the_three_usual_rights_of_a_group(alice: Alice) -> None:
     code = read_code(made["code"])
     assert dict(code.namespaces) == {decode_did_key(did): "guild"}
     assert len(code.rights) == 3
+    assert made["note"] == ""
+
+
+async def test_a_right_to_write_alone_is_said_to_read_nothing(alice: Alice) -> None:
+    await guild(alice)
+    body = {"to": BOB.did, "rights": ["write"], "namespace": "guild"}
+    made = await post(alice, "/api/grants", body, 201)
+    assert "no right to read" in made["note"]
+    assert "--read" in made["note"]
+    public = await post(alice, "/api/grants", {"to": BOB.did, "record": ADD}, 201)
+    assert public["note"] == "", "everybody reads commons"
+
+
+async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """A device of theirs that is lost, above all: without a voice of their own they could not."""
+    did = await guild(alice)
+    record = f"{alice.node.identity.did}/{ADD}"
+    async with open_alice(tmp_path / "bob") as bob:
+        me, phone = bob.node.identity.did, CAROL.signer.device.public
+        body: dict[str, Any] = {"to": me, "record": ADD, "namespace": "guild"}
+        made = await post(alice, "/api/grants", {**body, "until": "2100-01-01"}, 201)
+        assert [one["area"].partition("@")[0] for one in made["capabilities"]] == [
+            record.replace("/", "/pub/mod/"),
+            f"{me}/_auth",
+        ]
+        assert {one["until"] for one in made["capabilities"]} == {"2100-01-01T00:00:00Z"}
+        await post(bob, "/api/invites/accept", {"code": made["code"]})
+        await post(bob, "/api/devices", {"device": encode_did_key(phone)}, 201)
+        (lent,) = await bob.node.store.capabilities_held(
+            NamespaceKey(decode_did_key(did)), receiver=phone
+        )
+        assert lent.capability.granted_area.path == (b"pub", b"mod", ADD.encode())
+        lost = {"device": encode_did_key(phone), "dry_run": False}
+        removed = await post(bob, "/api/devices/revoke", lost)
+        assert (removed["silent"], set(removed["namespaces"])) == ([], {"commons", did})
+        assert await bob.node.store.is_cut(lent.capability)
+        # It reaches down only: to revoke whoever let him in changes nothing.
+        root = {"key": alice.node.identity.did, "namespace": "guild"}
+        await post(bob, "/api/revocations", root)
+        held = await bob.node.store.capabilities_held(receiver=bob.node.identity.author)
+        assert [await bob.node.store.is_cut(one.capability) for one in held] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -425,8 +469,20 @@ async def test_a_key_in_two_places_is_an_alarm(alice: Alice) -> None:
     assert answer.status_code in (200, 201), answer.text
     warnings = (await get(alice, "/api/status"))["warnings"]
     assert sum("ALARM" in one for one in warnings) == 2
-    (alarm,) = (await get(alice, f"/api/explain?what={ADD}"))["alarms"]
+    explained = await get(alice, f"/api/explain?what={ADD}")
+    (alarm,), (fork,) = explained["alarms"], explained["forks"]
     assert "two places" in alarm
+    assert (fork["key"], fork["who"], fork["seq"]) == (identity.did, "you", 1)
+    assert [one["counts"] for one in fork["entries"]] == [True, True]
+    proved = await proof_of(alice, fork["entries"][0]["entry"])
+    assert {one.id.hex() for one in proved.entries} == {one["entry"] for one in fork["entries"]}
+    assert (proved.key, proved.document.cls) == (identity.author, AUTHORITY)
+
+
+async def proof_of(alice: Alice, entry: str) -> Equivocation:
+    answer = await alice.client.get(f"/api/proofs/{entry}")
+    assert answer.status_code == 200, answer.text
+    return check_proof(answer.content, CapabilityCache())
 
 
 async def forked(alice: Alice, person: Person) -> None:
@@ -449,6 +505,13 @@ async def test_of_two_branches_the_one_that_is_named_counts(alice: Alice) -> Non
     await store.receive([twin_of(signed, place, bob)], source="peer")
     told = {one.code: one for one in await store.told(place)}
     before, lost = (await head(alice))["bob"], told["lost-branch"]
+    (fork,) = (await get(alice, f"/api/explain?what={ADD}"))["forks"]
+    assert [one["code"] for one in fork["entries"]] == [None, "lost-branch"]
+    for one in fork["entries"]:  # either names the two
+        proved = await proof_of(alice, one["entry"][:16])
+        assert (proved.key, proved.document, proved.seq) == (bob.device.public, place, 1)
+    answer = await alice.client.get(f"/api/proofs/{base.id.hex()}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-equivocation")
     body = {"keep": lost.id.hex()}
     await post(alice, "/api/checkpoints", body, 201)
     assert {before, (await head(alice))["bob"]} == {"left", "right"}

@@ -1,15 +1,22 @@
 """How rights, statements and verdicts read on a terminal; looking at codes without a node."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner, Result
 
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, delegate, encode_capability
+from crdt.change import SignedEntry, Signer, log_of, sign_statement
 from crdt.did import encode_did_key
+from crdt.entry import encode_entry
+from crdt.equivocation import encode_proof
 from crdt.keys import COMMONS, AuthorKey
+from crdt.path import AUTHORITY
+from crdt.statement import Heartbeat, Revoke
 from node.commands.cap import cap_command
 from node.commands.rights_in_words import (
     capabilities_in,
@@ -19,6 +26,7 @@ from node.commands.rights_in_words import (
     print_rights,
     state_words,
 )
+from node.exit_codes import UNVERIFIED
 from node.failure import Failure
 from node.invites import GRANT, Code, write_code
 from tests.storage.people import ALICE, BOB
@@ -82,8 +90,9 @@ def test_what_peers_wrote_does_not_move_the_cursor(capsys: pytest.CaptureFixture
     bad = {**REVOCATION, "reason": "\x1b[2J\u202egone"}
     right = {**RIGHT, "revocations": [bad]}
     found = {
-        "record": f"{ALICE.did}/io.x", "alarms": [], "entry": None, "left_out_count": 0,
+        "record": f"{ALICE.did}/io.x", "alarms": ["\x1b[2J"], "entry": None, "left_out_count": 0,
         "writers": [{"right": right, "counted": 1, "left_out": {"revoked": 2}}], "left_out": [],
+        "forks": [{"entries": [{"entry": "ab" * 32, "counts": False, "code": "lost-branch"}]}],
     }  # fmt: skip
     with in_context():
         print_explanation(found)
@@ -138,3 +147,52 @@ def test_what_is_no_capability_is_told_apart(what: str, code: str) -> None:
 def test_hex_of_something_else_is_no_capability() -> None:
     with pytest.raises(Failure, match="no capability"):
         links_of(b"\0" * 40)
+
+
+# ── proofs ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def inspected(what: str) -> Result:
+    return CliRunner().invoke(cap_command, ["inspect", what], obj={}, standalone_mode=False)
+
+
+def twins() -> tuple[SignedEntry, SignedEntry]:
+    """Alice's root key says two things with one number."""
+    right = encode_capability(Capability(WRITE, COMMONS, ALICES))
+    hand = Signer(ALICE.root, ALICES, {AUTHORITY: right})
+    log = log_of(COMMONS, ALICES, AUTHORITY)
+    said = (Revoke(BOB.root.public), Heartbeat())
+    one, other = (
+        sign_statement(each, log, seq=1, signer=hand, prev=None, timestamp=1) for each in said
+    )
+    return one, other
+
+
+def test_anybody_checks_a_proof_from_a_file_or_hex(tmp_path: Path) -> None:
+    data, file = encode_proof(*twins()), tmp_path / "p.proof"
+    file.write_bytes(data)
+    for what in (str(file), data.hex()):
+        ran = inspected(what)
+        assert ran.exit_code == 0, ran.output
+        assert f"{ALICE.did} signed two different things with the number 1" in ran.output
+        assert f"revokes {BOB.did}" in ran.output
+        assert "says a heartbeat" in ran.output
+        assert all(one.id.hex()[:16] in ran.output for one in twins())
+
+
+def test_a_tampered_proof_proves_nothing_and_says_why(tmp_path: Path) -> None:
+    one, other = twins()
+    stolen = replace(other, signature=BOB.root.sign(encode_entry(other.entry)))
+    for data, code in (
+        (encode_proof(one, stolen), "bad-signature"),
+        (encode_proof(one, one), "not-a-proof"),
+        (encode_proof(one, other)[:-1], "cbor"),
+        (b"PSE1", "cbor"),
+    ):
+        file = tmp_path / "p.proof"
+        file.write_bytes(data)
+        ran = inspected(str(file))
+        assert isinstance(ran.exception, Failure)
+        assert ran.exception.exit == UNVERIFIED
+        assert code in ran.exception.problem["detail"]
+        assert not ran.output

@@ -13,10 +13,10 @@ from crdt.blob import BlobId
 from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from crdt.held import Revocation
-from crdt.keys import COMMONS, NamespaceKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.order import EMPTY_SUMMARY
 from p2p.protocol import limits
-from p2p.protocol.config import SessionConfig
+from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.effects import BlobFailed, BlobFetched
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import (
@@ -57,6 +57,7 @@ BOBS_ROWS, OTHER_ROWS = (
 )
 PUBLIC = entries_of(3, 6)
 EVERYTHING = [*BOBS_ROWS, *OTHER_ROWS, *PUBLIC]
+SAID_AT = 1_000
 SECRET = b"what only the group shall have" * 20
 
 
@@ -153,26 +154,55 @@ def test_whose_right_to_read_is_taken_back_gets_nothing_more(seed: int) -> None:
     talk = talk_with(gardener(), seed).settle()
     assert talk.is_equal
     alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
-    cut = Revocation(bytes(KEY), BOB.device_key)
+    cut = Cut(KEY, Revocation(bytes(KEY), BOB.device_key), 1)
     talk.do(
         talk.alice,
-        talk.alice.session.reconfigure(
-            replace(alice, cuts=frozenset({(KEY, cut)})), now_s=talk.now_s
-        ),
+        talk.alice.session.reconfigure(replace(alice, cuts=frozenset({cut})), now_s=talk.now_s),
     )
     talk.settle()
     news = entries_of(4, 3, namespace=KEY)
     talk.write(talk.alice, news)
     talk.settle().wait(600.0)
     assert talk.bob.store.ids_held().isdisjoint(ids(news))
-    again = Line(config=replace(alice, cuts=frozenset({(KEY, cut)})), entries=EVERYTHING)
+    again = Line(config=replace(alice, cuts=frozenset({cut})), entries=EVERYTHING)
     assert again.session.state is State.OPEN
 
 
 def without_bob() -> SessionConfig:
     """Alice, once Bob's right is taken back."""
     alice = with_interest(ALICE, KEY, readable_by(GARDEN, ALICE.device_key))
-    return replace(alice, cuts=frozenset({(KEY, Revocation(bytes(KEY), BOB.device_key))}))
+    return replace(
+        alice, cuts=frozenset({Cut(KEY, Revocation(bytes(KEY), BOB.device_key), SAID_AT)})
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_was_away_hears_who_took_the_right_back_and_nothing_else(seed: int) -> None:
+    """Bob still thinks that he may read; of the garden he gets the garden's word of him."""
+    here, later, others = (
+        statement(subspace, timestamp, seed)
+        for seed, (subspace, timestamp) in enumerate(
+            ((AuthorKey(KEY), SAID_AT), (AuthorKey(KEY), SAID_AT + 1), (BOB.author, 1))
+        )
+    )
+    talk = Talk([*EVERYTHING, here, later, others], [], alices=without_bob(), bobs=gardener())
+    talk.settle()
+    assert talk.bob.store.ids_held() == ids([*PUBLIC, here])
+    assert talk.alice.session.shared == {COMMONS}, "he is no member"
+    mine = entries_of(4, 3, namespace=KEY, subspace=BOB.author)
+    talk.write(talk.bob, mine)
+    talk.settle().wait(600.0)
+    assert talk.alice.store.ids_held().isdisjoint(ids(mine))
+    said = said_by(talk.alice)
+    assert not tells(said, OTHER_ROWS)
+    assert not any(one.payload in said or one.id[:16] in said for one in (later, others))
+
+
+def statement(subspace: AuthorKey, timestamp: int, seed: int) -> SignedEntry:
+    """What lies under `/_auth` of somebody, as of then."""
+    (one,) = entries_of(20 + seed, 1, namespace=KEY, subspace=subspace)
+    path = (b"_auth", *one.entry.path[1:])
+    return replace(one, entry=replace(one.entry, path=path, timestamp=timestamp))
 
 
 @pytest.mark.parametrize("seed", range(3))

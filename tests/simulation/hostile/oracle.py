@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, cast
 from crdt.area import Area
 from crdt.change import DocumentId, SignedEntry
 from crdt.document import skeleton_for
-from crdt.entry import decode_entry
+from crdt.entry import Entry, decode_entry
 from crdt.held import WAITING, Reason, Revocation
 from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, area_bounds
 from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
+from p2p.protocol.config import Cut
 from p2p.protocol.frames import Frame, encode_frame
 from storage import gate, waiting
 from storage.documents import DocumentState
@@ -306,20 +307,25 @@ class Oracle:
         if not isinstance(frame, frames.Entries):
             return
         for sent in frame.entries:
-            if decode_entry(sent.entry).namespace == self._cast.guild:
+            entry = decode_entry(sent.entry)
+            if entry.namespace == self._cast.guild:
                 reader = self._readers.get(end.peer)
                 assert reader is not None, "an entry of the guild went to who may not read it"
-                assert not self.is_cut(end, reader), "it went to who may not read it any more"
+                cuts = self.cuts_on(end, reader)
+                is_told = any(tells_of(entry, cut) for cut in cuts)
+                assert is_told or not cuts, "it went to who may not read it any more"
                 self.judged["guild given"] += 1
 
-    def is_cut(self, end: End, reader: Player) -> bool:
-        """Whether the right to read was taken back, as far as this node's tasks have heard."""
+    def cuts_on(self, end: End, reader: Player) -> list[Cut]:
+        """By which the right to read was taken back, as far as this node's tasks have heard."""
         assert reader.reads is not None
-        for namespace, cut in end.node.config.cuts:
-            is_all = cut.area == Area()
-            if namespace == self._cast.guild and is_all and hits(cut, reader.reads.chain):
-                return True
-        return False
+        return [
+            cut
+            for cut in end.node.config.cuts
+            if cut.namespace == self._cast.guild
+            and cut.revocation.area == Area()
+            and hits(cut.revocation, reader.reads.chain)
+        ]
 
     def judge_hostile(self, roles: Sequence[Role]) -> None:
         """Who may not read the guild has nothing of it that it did not make."""
@@ -418,6 +424,12 @@ def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
     """Whether this right came from the issuer through the key."""
     places = [at for at, key in enumerate(chain) if key == cut.key]
     return cut.issuer in chain and any(at > chain.index(cut.issuer) for at in places)
+
+
+def tells_of(entry: Entry, cut: Cut) -> bool:
+    """Whether who was cut off may read it: the word of who did it, until then."""
+    said = (entry.subspace, entry.path[0]) == (cut.revocation.issuer, b"_auth")
+    return said and entry.timestamp <= cut.said_at
 
 
 def ended(one: Seen, at: int) -> bool:
