@@ -35,6 +35,7 @@ from node.drops import (
 )
 from node.errors import BadIdentity
 from node.identity import seal_secrets
+from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from storage.store import Store
@@ -111,10 +112,12 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
     for joined in await store.joined():
         if joined.namespace != COMMONS:
             yield PLACE, packed(PlaceFrame(joined.namespace, joined.name))
+    device = node.identity.device.public
     for held in await store.capabilities_held():
-        # What this device got is of use to this device only.
-        if held.receiver != node.identity.device.public:
-            yield RIGHT, packed(RightFrame(held.encoded, held.origin))
+        # What this device got is of use to this device only, and tells where to remove it.
+        origin = held.origin if held.receiver != device else GIVEN
+        if held.receiver != device or held.capability.chain[-2:-1] == (node.identity.author,):
+            yield RIGHT, packed(RightFrame(held.encoded, origin))
     for peer in await store.known_peers():
         if peer.source == "static":
             yield PEER, packed(PeerFrame(peer.address))

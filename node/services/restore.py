@@ -19,6 +19,7 @@ from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from node import drops
+from node.config import Config, load_config
 from node.drops import (
     ChunkFrame,
     Frame,
@@ -31,12 +32,22 @@ from node.drops import (
     read_drop,
     unpacked,
 )
-from node.errors import BadIdentity, Unverified
+from node.errors import BadIdentity, BadSetting, Unverified
 from node.home import Home, write_private
-from node.identity import Entropy, load_or_create, open_secrets, write_device, write_secrets
+from node.identity import (
+    Entropy,
+    holds_author,
+    load_or_create,
+    open_secrets,
+    write_device,
+    write_secrets,
+)
+from node.quotas import quota_of
+from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from registry.listings import project
 from storage.address_book import KnownPeer
+from storage.quota import Quota
 from storage.store import Store, open_store
 
 BATCH = 200
@@ -56,6 +67,8 @@ class Contents:
     counts: Counter[int] = field(default_factory=Counter[int])
     """Frames by their kind."""
     chunk_bytes: int = 0
+    settings: str = ""
+    """The text of config.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,8 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
             contents.namespaces.append(unpacked(frame, PlaceFrame).name)
         elif frame.kind == drops.CHUNK:
             contents.chunk_bytes += len(unpacked(frame, ChunkFrame).data)
+        elif frame.kind == drops.SETTINGS:
+            contents.settings = frame.body.decode(errors="replace")
     assert contents is not None, "a drop without a head is refused"
     if contents.head.type != "backup":
         detail = f"this is a drop of type {contents.head.type!r}, no backup"
@@ -104,17 +119,22 @@ async def restore(
     Raises `Unverified`, or `BadIdentity`: `exists` where the home is somebody's already,
     `wrong-passphrase`.
     """
-    if home.device_file.exists() or home.author_key.exists():
-        detail = f"{home.path} has an identity already; restore into a new home: --home"
-        raise BadIdentity(detail, code="exists")
+    _check_new(home)
     total = 2 * size_bytes
     contents = read_contents(file, total, progress)
     secrets = _secrets(file, contents.head, passphrase)
     home.make()
     with home.lock():
+        _check_new(home)  # a node may have started meanwhile
+        if home.author_key.exists() and not holds_author(
+            home, secrets[contents.head.author], passphrase
+        ):
+            raise _exists(home)
         taker = _Taker(home, clock_us)
         file.seek(0)
-        async with open_store(home.database, project=project, clock_us=clock_us) as store:
+        async with open_store(
+            home.database, project=project, clock_us=clock_us, quota=_quota(contents)
+        ) as store:
             for frame in read_drop(file):
                 progress(size_bytes + frame.end_bytes, total)
                 await taker.take(store, frame)
@@ -127,6 +147,26 @@ async def restore(
         load_or_create(home, entropy)  # a token's key of its own
     did = encode_did_key(author.public)
     return Restored(contents, did, encode_did_key(device.public), taker.refused)
+
+
+def _check_new(home: Home) -> None:
+    """The device's file is the last that a restore writes."""
+    if home.device_file.exists():
+        raise _exists(home)
+
+
+def _exists(home: Home) -> BadIdentity:
+    detail = f"{home.path} has an identity already; restore into a new home: --home"
+    return BadIdentity(detail, code="exists")
+
+
+def _quota(contents: Contents) -> Quota:
+    """As its settings say, so that all comes back that was kept; the author is no stranger."""
+    author = AuthorKey(contents.head.author)
+    try:
+        return quota_of(load_config({}, {}, contents.settings).config.quota, author)
+    except BadSetting:  # the next start says so
+        return quota_of(Config().quota, author)
 
 
 def _secrets(file: IO[bytes], head: Head, passphrase: str) -> dict[bytes, bytes]:
@@ -178,6 +218,8 @@ class _Taker:
 
     async def _take(self, store: Store, frame: Frame) -> None:
         match frame.kind:
+            case drops.HEAD:
+                await store.keep_capability(unpacked(frame, Head).capability, GIVEN)
             case drops.SETTINGS:
                 write_private(self._home.config_file, frame.body)
             case drops.PETNAME:
@@ -211,7 +253,7 @@ class _Taker:
             case drops.CHUNK:
                 chunk = unpacked(frame, ChunkFrame)
                 await store.add_chunk(self._blob, chunk.index, chunk.data)
-            case drops.HEAD | drops.SECRETS | drops.END:
+            case drops.SECRETS | drops.END:
                 pass
             case _:
                 detail = f"a frame of kind {frame.kind} before byte {frame.end_bytes:,}"

@@ -192,3 +192,54 @@ async def test_a_large_blob_is_never_whole_in_memory(alice: Alice) -> None:
     assert size > 32 << 20
     assert largest < 1 << 20
     assert peak < 8 << 20
+
+
+async def test_broken_off_among_the_keys_it_is_done_again(alice: Alice, tmp_path: Path) -> None:
+    """The root key is there, the device is not: neither a start nor a restore would go on."""
+    data = await backed_up(alice)
+    home = Home(tmp_path / "new")
+    await restored(home.path, data)
+    home.device_file.unlink()
+    await restored(home.path, data)
+    assert load(home).author == alice.node.identity.author
+    load_or_create(Home(tmp_path / "carol"), os.urandom)
+    Home(tmp_path / "carol").device_file.unlink()
+    with pytest.raises(BadIdentity) as caught:
+        await restored(tmp_path / "carol", data)
+    assert caught.value.reason == "exists", "the key of somebody else"
+
+
+async def test_what_was_kept_comes_back_under_the_same_quota(tmp_path: Path) -> None:
+    text = '[quota]\nstrangers = "200 KiB"\nauthor = "40 KiB"\n'
+    async with open_alice(tmp_path / "bob") as bob, open_alice(tmp_path / "alice") as alice:
+        alice.node.home.config_file.write_text(text)
+        for at in (alice, bob):
+            for n in range(40):
+                await post(at, "/api/modules", new_module(f"org.example.m{n}"))
+        await carry(bob, alice)
+        me, him = alice.node.identity.author, bob.node.identity.author
+        backup = await prepare_backup(keeper(alice), PASSPHRASE, 1, is_everything=True)
+        data = await written(alice, backup)
+    await restored(tmp_path / "new", data)
+    async with open_store(
+        tmp_path / "new" / "panspermia.db", project=project, clock_us=lambda: 1
+    ) as store:
+        kept = {one.author: one.entries for one in await store.usage_of_authors()}
+    assert kept[me] == 40, "one's own, however much it is"
+    assert 0 < kept[him] < 40
+
+
+async def test_the_lost_device_is_removed_wherever_it_was_let_in(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """Also where it never wrote: it could still read there."""
+    guild = await created(alice)
+    old = alice.node.identity.device_did
+    data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        devices = (await again.client.get("/api/devices")).json()["devices"]
+        assert [one["did"] for one in devices][1:] == [old]
+        lost = {"device": old, "passphrase": PASSPHRASE}
+        removed = await post(again, "/api/devices/revoke", lost, 200)
+        assert set(removed["namespaces"]) == {"commons", guild}
