@@ -7,15 +7,17 @@ number its changes anew, and contradict in public what it had said before.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from crdt.blob import BlobId
 from crdt.change import encode_signed
 from crdt.keys import COMMONS, AuthorKey
 from node.drops import (
     BLOB,
+    BLOCKED,
     CHUNK,
     ENTRY,
+    INSTALLED,
     PAGE,
     PEER,
     PETNAME,
@@ -23,9 +25,11 @@ from node.drops import (
     RIGHT,
     SECRETS,
     SETTINGS,
+    BlockedFrame,
     ChunkFrame,
     DropWriter,
     Head,
+    InstalledFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -101,6 +105,9 @@ async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
     for blob in await node.store.blobs_named(author):
         async for kind, body in _blob(node.store, blob):
             yield drop.write(kind, body)
+    # Last: what is held of somebody who is blocked stays.
+    for blocked in await node.store.blocked():
+        yield drop.write(BLOCKED, packed(BlockedFrame(blocked.key, blocked.reason)))
     yield drop.end(node.identity.device)
 
 
@@ -121,6 +128,8 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
     for peer in await store.known_peers():
         if peer.source == "static":
             yield PEER, packed(PeerFrame(peer.address))
+    for one in await store.installed_list():
+        yield INSTALLED, packed(InstalledFrame(**asdict(one)))
 
 
 async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
+import msgspec
+
 from crdt.blob import BlobId
 from crdt.capability import decode_capability
 from crdt.change import SignedEntry, decode_signed
@@ -21,9 +23,11 @@ from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from node import drops
 from node.config import Config, load_config
 from node.drops import (
+    BlockedFrame,
     ChunkFrame,
     Frame,
     Head,
+    InstalledFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -47,6 +51,7 @@ from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from registry.listings import project
 from storage.address_book import KnownPeer
+from storage.installed import InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
 
@@ -90,6 +95,9 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
         progress(frame.end_bytes, size_bytes)
         if contents is None:
             contents = Contents(unpacked(frame, Head))
+        if frame.kind > drops.BLOCKED:
+            detail = f"it holds what is unknown here (kind {frame.kind}): update Panspermia"
+            raise Unverified(detail, code="drop-newer")
         contents.counts[frame.kind] += 1
         if frame.kind == drops.PLACE:
             contents.namespaces.append(unpacked(frame, PlaceFrame).name)
@@ -207,7 +215,7 @@ class _Taker:
         self.refused = 0
 
     async def take(self, store: Store, frame: Frame) -> None:
-        """Raises `Unverified` for what no backup holds."""
+        """Raises `Unverified` where what is in it is not valid."""
         if frame.kind != drops.ENTRY:
             await self.flush(store)
         try:
@@ -235,6 +243,12 @@ class _Taker:
                 address = unpacked(frame, PeerFrame).address
                 known = KnownPeer(address, None, None, "static", self._clock_us())
                 await store.remember_peer(known)
+            case drops.INSTALLED:
+                put = Installed(**msgspec.structs.asdict(unpacked(frame, InstalledFrame)))
+                await store.apply_install(InstallChanges([put]))
+            case drops.BLOCKED:
+                blocked = unpacked(frame, BlockedFrame)
+                await store.block(blocked.key, blocked.reason)
             case drops.ENTRY:
                 self._entries.append(decode_signed(frame.body))
                 if len(self._entries) >= BATCH:
@@ -253,11 +267,8 @@ class _Taker:
             case drops.CHUNK:
                 chunk = unpacked(frame, ChunkFrame)
                 await store.add_chunk(self._blob, chunk.index, chunk.data)
-            case drops.SECRETS | drops.END:
+            case _:  # the secrets, that are written last, and the end
                 pass
-            case _:
-                detail = f"a frame of kind {frame.kind} before byte {frame.end_bytes:,}"
-                raise Unverified(f"{detail}, which no backup holds", code="drop-damaged")
 
     async def flush(self, store: Store) -> None:
         """What waits for a transaction."""

@@ -11,6 +11,7 @@ import pytest
 
 from crdt.capability import WRITE, Capability, encode_capability
 from crdt.change import Signer, decode_signed
+from crdt.did import decode_did_key
 from crdt.keys import COMMONS
 from crdt.path import AUTHORITY
 from crdt.statement import Frontier, Revoke
@@ -34,6 +35,7 @@ from node.services.restore import restore
 from registry.listings import project
 from storage.store import open_store
 from tests.node.api.test_devices import carry, make_device
+from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared
 from tests.node.api.test_namespaces import created, post
 from tests.node.conftest import alice as alice
 from tests.node.modules import new_module
@@ -243,3 +245,40 @@ async def test_the_lost_device_is_removed_wherever_it_was_let_in(
         lost = {"device": old, "passphrase": PASSPHRASE}
         removed = await post(again, "/api/devices/revoke", lost, 200)
         assert set(removed["namespaces"]) == {"commons", guild}
+
+
+async def test_what_is_installed_and_who_is_blocked_come_back(alice: Alice, tmp_path: Path) -> None:
+    """Without any peer: it runs, and can be verified."""
+    async with open_alice(tmp_path / "bob") as bob:
+        did = await shared(alice, bob)
+        await publish(bob, "org.example.other", "1.0.0")
+        await give(bob, alice)
+        await install(alice, f"{did}/{DOUBLER}")
+        before = (await alice.client.get("/api/installed")).json()
+        await alice.node.store.block(bob.node.identity.author, "too loud")
+        data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.client.get("/api/installed")).json() == before
+        listed = (await again.client.get("/api/modules")).json()["modules"]
+        assert {one["id"] for one in listed} == {ADDER, DOUBLER}, "of bob's only these"
+        body = {"id": DOUBLER, "export": "double", "args": [21]}
+        run = await post(again, "/api/run", body, 200)
+        assert run["results"] == [{"type": "i32", "value": 42}]
+        checked = await again.client.get(f"/api/modules/{ADDER}/versions/1.1.0/verify")
+        assert checked.json()["ok"], checked.text
+        (blocked,) = await again.node.store.blocked()
+        assert (blocked.key, blocked.reason) == (decode_did_key(did), "too loud")
+
+
+async def test_what_a_later_version_put_in_makes_no_home(alice: Alice, tmp_path: Path) -> None:
+    head, *others = read_drop(io.BytesIO(await backed_up(alice)))
+    writer = drops.DropWriter()
+    data = writer.begin(drops.unpacked(head, drops.Head))
+    for one in others[:-1]:
+        data += writer.write(one.kind, one.body)
+    data += writer.write(drops.BLOCKED + 1, b"")
+    with pytest.raises(Unverified) as caught:
+        await restored(tmp_path / "new", data + writer.end(alice.node.identity.device))
+    assert caught.value.reason == "drop-newer"
+    assert not (tmp_path / "new").exists()
