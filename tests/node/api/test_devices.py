@@ -101,6 +101,7 @@ async def test_a_lost_device_writes_nothing_more(alice: Alice, tmp_path: Path) -
         refused = (await alice.client.get("/api/refused")).json()["refused"]
         held = [one for one in refused if one["held"]]
         assert [one["code"] for one in held] == ["revoked"]
+        assert refused == held, "of what does not count nothing else is wrong"
         (_, gone) = (await alice.client.get("/api/devices")).json()["devices"]
         assert set(gone["revoked"]) == {"commons", guild}
 
