@@ -42,6 +42,8 @@ FRONTIER_HEADS_MAX = 4_096
 """Of one document; writers roll over long before."""
 FRONTIER_NAME_BYTES_MAX = 512
 """Of a document: two keys and a path without device and number."""
+DROP_HEADS_MAX = 1_024
+"""Stated at once, of the heads of one document: more are several statements."""
 REASON_CHARACTERS_MAX = 500
 
 KIND: Final = "log"

@@ -30,7 +30,9 @@ FRAME_BYTES_MAX = 1 << 20
 """Of a body: a chunk has 256 KiB, a signed entry under 80."""
 
 HEAD, SECRETS, SETTINGS, PETNAME, PLACE, RIGHT, PEER, ENTRY, BLOB, PAGE, CHUNK, END = range(1, 13)
-"""The kinds of frames, in the order in which they come."""
+INSTALLED, BLOCKED = 13, 14
+"""The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, and `BLOCKED`
+before `END`."""
 
 _CHECK_BYTES: Final = 8
 _FRAME_HEAD_BYTES: Final = 5
@@ -78,6 +80,28 @@ class RightFrame(Struct, frozen=True, forbid_unknown_fields=True):
 
 class PeerFrame(Struct, frozen=True, forbid_unknown_fields=True):
     address: str
+
+
+class InstalledFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """As `storage.installed.Installed`."""
+
+    module: str
+    version: str
+    sha256: str
+    blob: bytes
+    size: int
+    is_requested: bool
+    range: str
+    dependencies: dict[str, str]
+    installed_us: int
+    namespace: _Key
+
+
+class BlockedFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """An author or a device that this person never wants to hear from."""
+
+    key: _Key
+    reason: str
 
 
 class PageFrame(Struct, frozen=True, forbid_unknown_fields=True):

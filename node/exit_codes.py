@@ -34,6 +34,7 @@ BY_CODE: Final[Mapping[str, int]] = {
     "not-a-drop": UNVERIFIED,
     "drop-cut": UNVERIFIED,
     "drop-damaged": UNVERIFIED,
+    "drop-newer": UNVERIFIED,
     "mismatch": UNVERIFIED,
     "invalid-statement": UNVERIFIED,
 }

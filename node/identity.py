@@ -135,12 +135,15 @@ def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy
     `BadIdentity` where this home has it already, or is somebody else's.
     """
     is_device = home.device_file.exists()
-    if home.author_key.exists():
-        raise BadIdentity(f"{home.path} has an identity already; import into a new home")
+    taken = BadIdentity(f"{home.path} has an identity already; import into a new home")
+    if home.author_key.exists() and is_device:
+        raise taken
     try:
         seed = _checked(unseal(exported, passphrase), "the exported key")
     except CrdtError as error:
         raise BadIdentity(error.detail, code=error.code) from error
+    if home.author_key.exists() and not holds_author(home, seed, passphrase):
+        raise taken
     author = SigningKey.from_seed(seed)
     if is_device and load(home).author != author.public:
         raise BadIdentity(f"{home.path} is a device of somebody else; import into a new home")
@@ -149,6 +152,14 @@ def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy
     if not is_device:
         _make_device(home, author, entropy)
     return load_or_create(home, entropy)
+
+
+def holds_author(home: Home, seed: bytes, passphrase: str) -> bool:
+    """Whether the author's key here is this one: what brought it was broken off before the end."""
+    try:
+        return _open_author(home, passphrase).seed == seed
+    except BadIdentity:
+        return False
 
 
 def open_author(home: Home, passphrase: str | None = None) -> SigningKey:

@@ -39,6 +39,8 @@ from node.text import printable
 from node.words import Names, capability_words, key_words
 from p2p.protocol.errors import SyncError
 from p2p.transport.address import Address
+from registry.errors import InvalidName
+from registry.names import parse_petname
 from storage.namespaces import COMMONS_NAME
 
 PREFIX: Final = "psp1-"
@@ -212,7 +214,9 @@ def _checked(body: bytes) -> Code:
             check_valid(right)
         for address in fields.addresses:
             Address.parse(address)
-    except (msgspec.ValidationError, CrdtError, SyncError) as error:
+        for name in fields.namespaces.values():
+            parse_petname(name)
+    except (msgspec.ValidationError, CrdtError, SyncError, InvalidName) as error:
         why = getattr(error, "detail", None) or getattr(error, "sentence", None) or error
         raise Unverified(f"the code is whole, but not valid: {why}", code="code-forged") from error
     namespaces = {NamespaceKey(key): name for key, name in fields.namespaces.items()}

@@ -9,6 +9,7 @@
 A key that nobody gave a name here is written whole: the ends of two can be made alike.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ ANYONE: Final = "*"
 Names = Mapping[bytes, str]
 """Key of an author, a device or a namespace -> what this person calls it."""
 
+_NAME: Final = re.compile(r"[A-Za-z0-9._:/+@-]+", re.ASCII)
 _YEAR_9999_US: Final = 253_402_300_799_000_000
 _CLASS_WORDS: Final = {
     PUBLIC: "everything published",
@@ -125,29 +127,23 @@ def moment_text(timestamp: int) -> str:
 def area_text(area: Area) -> str:
     """As `parse_area` reads it, with keys whole: to be copied, so no names."""
     whose = encode_did_key(area.subspace) if area.subspace else ANYONE
-    times = ""
+    path = [*map(escape, area.path[:2]), *(_readable(part) for part in area.path[2:])]
+    times = "@.." if "@" in "".join(path) else ""
     if area.start or area.end is not None:
         start = _iso(area.start) if area.start else ""
         times = f"@{start}..{_iso(area.end) if area.end is not None else ''}"
-    path = [*map(escape, area.path[:2]), *(_readable(part) for part in area.path[2:])]
     return "/".join((whose, *path)) + times
 
 
 def area_words(area: Area, names: Names) -> str:
     """`the module io.x of alice, until 2027-01-01`."""
-    whose = key_words(area.subspace, names) if area.subspace else "everyone"
-    words = [f"{_place_words(area.path)} of {whose}"]
-    if area.start:
-        words.append(f"from {moment_text(area.start)}")
-    if area.end is not None:
-        words.append(f"until {moment_text(area.end)}")
-    return ", ".join(words)
+    return ", ".join((_whose_words(area, names), *_times_words(area)))
 
 
 def capability_words(capability: Capability, names: Names) -> str:
     """`may write the module io.x of alice in the namespace pond, until …; from alice`."""
     area = capability.granted_area
-    place, *times = area_words(area, names).split(", ")
+    place, times = _whose_words(area, names), _times_words(area)
     verb = "read" if capability.mode == READ else "write"
     here = "commons" if capability.namespace == COMMONS else key_words(capability.namespace, names)
     words = ", ".join((f"may {verb} {place} in the namespace {here}", *times))
@@ -193,22 +189,43 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def _whose_words(area: Area, names: Names) -> str:
+    whose = key_words(area.subspace, names) if area.subspace else "everyone"
+    return f"{_place_words(area.path)} of {whose}"
+
+
+def _times_words(area: Area) -> list[str]:
+    words: list[str] = []
+    if area.start:
+        words.append(f"from {moment_text(area.start)}")
+    if area.end is not None:
+        words.append(f"until {moment_text(area.end)}")
+    return words
+
+
 def _place_words(path: tuple[bytes, ...]) -> str:
     match path:
         case ():
             return "everything"
         case (cls,):
-            return _CLASS_WORDS.get(escape(cls), f"everything under /{escape(cls)}")
+            return _CLASS_WORDS.get(escape(cls), f"everything under {_word('/' + escape(cls))}")
         case (b"pub", b"mod"):
             return "all modules"
         case (b"rate", b"mod"):
             return "the ratings of modules"
         case (b"pub", b"mod", record):
-            return f"the module {_readable(record)}"
+            return f"the module {_word(_readable(record))}"
         case (b"rate", b"mod", record):
-            return f"the rating of {_readable(record)}"
+            return f"the rating of {_word(_readable(record))}"
         case _:
-            return f"/{'/'.join(map(escape, path))}"
+            return _word(f"/{'/'.join(map(escape, path))}")
+
+
+def _word(text: str) -> str:
+    """In quotes, where it could pass for more of the sentence than a name."""
+    if _NAME.fullmatch(text):
+        return text
+    return '"' + text.replace('"', r"\u0022") + '"'
 
 
 def _check_path(text: str, parts: Sequence[str]) -> None:

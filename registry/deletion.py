@@ -25,8 +25,13 @@ def delete(*, now_us: int) -> Callable[[Editor], None]:
 
 
 def undelete() -> Callable[[Editor], None]:
-    """Take the mark away."""
-    return lambda editor: editor.delete((MARK,))
+    """Take the mark away, where there is one."""
+
+    def edit(editor: Editor) -> None:
+        if editor.get((MARK,)) is not None:
+            editor.delete((MARK,))
+
+    return edit
 
 
 def is_deleted(value: Mapping[str, Any]) -> bool:

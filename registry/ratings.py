@@ -16,6 +16,7 @@ from typing import Any
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.document import Editor, counter_value
+from registry.deletion import undelete
 from registry.errors import InvalidRating, MalformedRecord, NotRated, RegistryError
 from registry.listed import ModuleRating
 from registry.module import TIME_US_MAX
@@ -48,6 +49,7 @@ def rate(stars: int, review: str, *, now_us: int) -> Edit:
         )
 
     def edit(editor: Editor) -> None:
+        undelete()(editor)
         editor.put(("rating", "stars"), stars)
         editor.put(("rating", "review"), review)
         editor.put(("rating", "updated_us"), now_us)

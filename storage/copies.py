@@ -11,12 +11,16 @@ from storage.part import Part, in_bounds
 
 PAGE_MAX = 200  # entries in memory at once: 16 MiB where all are as large as they may be
 
-# Statements are few, and what judges the author's entries may be anybody's.
-_OWN = "(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck'))"
+# Statements are few, and what judges the author's entries may be anybody's. The records of what is
+# installed come along, so that it can be verified.
+_OWN = """(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck') OR d.number IN (
+    SELECT document FROM listing WHERE kind = 'module'
+        AND target IN (SELECT module FROM installed)))"""
 _NAMED = f"""
     SELECT blob FROM (
         SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document WHERE {_OWN}
-        UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL)"""
+        UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
+        UNION SELECT blob FROM installed)"""
 
 
 @dataclass(frozen=True, slots=True)

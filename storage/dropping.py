@@ -26,6 +26,13 @@ class Dropped:
     entries: int
     bytes: int
 
+    def __add__(self, other: "Dropped") -> "Dropped":
+        return Dropped(
+            self.documents + other.documents,
+            self.entries + other.entries,
+            self.bytes + other.bytes,
+        )
+
 
 class Dropping(Documents):
     async def drop(self) -> Dropped:

@@ -158,9 +158,10 @@ def build(work: Work, validity: Validity, loaded: Loaded, project: Projector) ->
     ]
     value = document.to_py()
     projection, trouble = _project(work.document, value, project)
-    if trouble is not None:
-        troubles.append(trouble)
     changes = len(validity.valid) - len(refused)
+    # Where nothing counts, nothing was said that could be wrong.
+    if trouble is not None and changes:
+        troubles.append(trouble)
     return Built(
         work,
         value,

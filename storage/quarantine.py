@@ -1,7 +1,7 @@
 """Quarantine: everything that was refused, with the reason; counted and bounded.
 
-The same bytes refused again for the same reason only raise a count, so that a peer which repeats
-itself pushes nothing else out.
+The same bytes refused again for the same reason only raise a count and get the newest number, so
+that a peer which repeats itself pushes nothing else out, and what happens now is listed first.
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ class Quarantine(Part):
             await _add(write, (_row(one.refusal, one.at_us, one.count) for one in refusals))
 
     async def refused(self, limit: int = 100, cursor: int | None = None) -> list[RefusedRow]:
-        """The newest first; go on by giving the last id as `cursor`."""
+        """What came last first; go on by giving the last id as `cursor`."""
         rows = await self._database.rows(
             "SELECT number, at_us, source, place, code, detail, data, times FROM quarantine"
             " WHERE number < ? ORDER BY number DESC LIMIT ?",
@@ -104,7 +104,9 @@ async def _add(write: Writing, rows: Iterable[tuple[object, ...]]) -> None:
         "INSERT INTO quarantine (at_us, source, place, code, detail, digest, size, data, times)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (digest) DO UPDATE"
-        " SET times = times + excluded.times, at_us = max(at_us, excluded.at_us)",
+        " SET times = times + excluded.times, at_us = max(at_us, excluded.at_us),"
+        " number = iif(excluded.at_us < at_us, number,"
+        " (SELECT max(number) + 1 FROM quarantine))",
         rows,
     )
     await write.run(

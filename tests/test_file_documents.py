@@ -18,8 +18,8 @@ SOURCES = {
     "drops": ("node/drops.py", "node/services/restore.py"),
 }
 KINDS = (
-    *("HEAD", "SECRETS", "SETTINGS", "PETNAME", "PLACE", "RIGHT", "PEER", "ENTRY"),
-    *("BLOB", "PAGE", "CHUNK", "END"),
+    *("HEAD", "SECRETS", "SETTINGS", "PETNAME", "PLACE", "RIGHT", "PEER", "INSTALLED"),
+    *("ENTRY", "BLOB", "PAGE", "CHUNK", "BLOCKED", "END"),
 )
 
 

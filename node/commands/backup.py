@@ -40,8 +40,9 @@ PASSPHRASE_FILE = click.option(
 def backup_command(file: Path, everything: bool, force: bool, passphrase_file: Path | None) -> None:
     """Write all that is yours here to FILE, its keys sealed by a passphrase.
 
-    That is the author's key and those of your namespaces, what you published with its files, your
-    rights, names and settings. Where your key is sealed already, give its passphrase.
+    That is the author's key and those of your namespaces, what you published with its files, what
+    is installed, your rights, names and settings, and whom you block. Where your key is sealed
+    already, give its passphrase.
     """
     if file.exists() and not force:
         raise failed("file-exists", "The file is there already", f"{file}; or give --force")
@@ -146,6 +147,8 @@ def contents_json(contents: Contents) -> Json:
         "blob_bytes": contents.chunk_bytes,
         "capabilities": counts[drops.RIGHT],
         "names": counts[drops.PETNAME],
+        "blocked": counts[drops.BLOCKED],
+        "installed": counts[drops.INSTALLED],
         "namespaces": contents.namespaces,
         "settings": bool(counts[drops.SETTINGS]),
     }
@@ -165,4 +168,6 @@ def print_contents(file: Path, contents: Contents) -> None:
     say(f"namespaces    {printable(', '.join(fields['namespaces'])) or 'none but commons'}")
     say(f"capabilities  {fields['capabilities']:,}")
     say(f"names         {fields['names']:,}")
+    say(f"blocked       {fields['blocked']:,}")
+    say(f"installed     {fields['installed']:,} modules")
     say(f"settings      {'yes' if fields['settings'] else 'none'}")

@@ -1,4 +1,4 @@
-"""`delete`: a module of one's own goes out of sight, comes back, or goes for good."""
+"""`delete`: a record of one's own goes out of sight, comes back, or goes for good."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from node.client import module_path
+from node.client import with_query
 from node.commands.cap import passphrase
 from node.commands.console import IN_NAMESPACE, may_ask, node, print_json, say, wants_json
 from node.commands.namespace import PASSPHRASE_FILE
@@ -28,7 +28,10 @@ def delete_command(
     namespace: str | None,
     passphrase_file: Path | None,
 ) -> None:
-    """Show a module of yours to nobody any more.
+    """Show a record of yours to nobody any more.
+
+    NAME is a module, or a record of any kind where it lies: WHOSE/class/kind/record, as in
+    rate/mod/did:key:…/io.example.clock, which is your rating of a clock.
 
     Lists and searches leave it out, wherever that is heard of; what is installed stays. With
     --for-good every node also lets its bytes go, at its next `gc`, and nobody can bring it back.
@@ -38,8 +41,8 @@ def delete_command(
     shown = printable(name)
     if for_good and may_ask() and not yes:
         click.confirm(f"Let {shown} go for good, everywhere?", abort=True)
-    body = {"undo": undo, "for_good": for_good, **passphrase(passphrase_file)}
-    answer = node().post(module_path(name, "deletion", namespace=namespace), body)
+    body = {"record": name, "undo": undo, "for_good": for_good, **passphrase(passphrase_file)}
+    answer = node().post(with_query("/api/records/deletion", {"namespace": namespace}), body)
     if wants_json():
         return print_json("delete", answer)
     if undo:

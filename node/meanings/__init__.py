@@ -102,11 +102,11 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The lock file cannot be read.", "Mend the line, or make it anew: panspermia install."
     ),
     "invalid-rating": Meaning("A rating has 1 to 5 stars and a short review.", "Send that."),
-    "deleted": Meaning("The module is deleted.", "`panspermia delete --undo` brings it back."),
+    "deleted": Meaning("The record is deleted.", "`panspermia delete --undo` brings it back."),
     "let-go": Meaning(
-        "The module was let go for good: nothing is written there again.", "Take another id."
+        "The record was let go for good: nothing is written there again.", "Take another id."
     ),
-    "not-deleted": Meaning("The module is not deleted.", "`panspermia delete NAME` deletes it."),
+    "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."

@@ -6,6 +6,7 @@ from typing import Final
 FILES: Final[Mapping[str, tuple[str, str]]] = {
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
     "drop-cut": ("The end of the file is missing.", "Use another copy of it."),
+    "drop-newer": ("A later Panspermia made the file.", "Update Panspermia."),
     "drop-damaged": (
         "The file is not as it was written; nothing of it was taken.", "Use another copy of it."
     ),

@@ -24,6 +24,10 @@ RIGHTS: Final[Mapping[str, tuple[str, str]]] = {
     "unknown-capability": (
         "No capability that begins so is held here.", "See: panspermia cap list --held"
     ),
+    "unknown-record": (
+        "Nothing is held of that record.",
+        "Name it as WHOSE/class/kind/record; a sync may bring it: panspermia sync",
+    ),
     "unknown-entry": (
         "No entry whose id begins so is held here.",
         "Give eight hex digits of it or more; a sync may bring it: panspermia sync",

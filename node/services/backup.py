@@ -7,15 +7,17 @@ number its changes anew, and contradict in public what it had said before.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from crdt.blob import BlobId
 from crdt.change import encode_signed
 from crdt.keys import COMMONS, AuthorKey
 from node.drops import (
     BLOB,
+    BLOCKED,
     CHUNK,
     ENTRY,
+    INSTALLED,
     PAGE,
     PEER,
     PETNAME,
@@ -23,9 +25,11 @@ from node.drops import (
     RIGHT,
     SECRETS,
     SETTINGS,
+    BlockedFrame,
     ChunkFrame,
     DropWriter,
     Head,
+    InstalledFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -35,6 +39,7 @@ from node.drops import (
 )
 from node.errors import BadIdentity
 from node.identity import seal_secrets
+from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from storage.store import Store
@@ -100,6 +105,9 @@ async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
     for blob in await node.store.blobs_named(author):
         async for kind, body in _blob(node.store, blob):
             yield drop.write(kind, body)
+    # Last: what is held of somebody who is blocked stays.
+    for blocked in await node.store.blocked():
+        yield drop.write(BLOCKED, packed(BlockedFrame(blocked.key, blocked.reason)))
     yield drop.end(node.identity.device)
 
 
@@ -111,13 +119,17 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
     for joined in await store.joined():
         if joined.namespace != COMMONS:
             yield PLACE, packed(PlaceFrame(joined.namespace, joined.name))
+    device = node.identity.device.public
     for held in await store.capabilities_held():
-        # What this device got is of use to this device only.
-        if held.receiver != node.identity.device.public:
-            yield RIGHT, packed(RightFrame(held.encoded, held.origin))
+        # What this device got is of use to this device only, and tells where to remove it.
+        origin = held.origin if held.receiver != device else GIVEN
+        if held.receiver != device or held.capability.chain[-2:-1] == (node.identity.author,):
+            yield RIGHT, packed(RightFrame(held.encoded, origin))
     for peer in await store.known_peers():
         if peer.source == "static":
             yield PEER, packed(PeerFrame(peer.address))
+    for one in await store.installed_list():
+        yield INSTALLED, packed(InstalledFrame(**asdict(one)))
 
 
 async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:

@@ -1,25 +1,29 @@
-"""Deleting a module of one's own, and taking that back.
+"""Deleting a record, of whatever kind, and taking that back.
 
 Deleting is a mark that everybody honours and anybody who may write there takes away again. For good
-is a second step: the root key says that the bytes may go, and every node that hears of it lets them
+is a second step: a root key says that the bytes may go, and every node that hears of it lets them
 go at its next `gc`.
 """
 
 from dataclasses import dataclass
 
 from crdt.change import DocumentId
+from crdt.did import encode_did_key
 from crdt.keys import NamespaceKey
-from crdt.statement import Drop
-from node.errors import Conflict, NotFound
-from node.services.modules import document_of
-from node.services.names import written_name
+from crdt.statement import DROP_HEADS_MAX, Drop
+from node.errors import Conflict, NotAllowed, NotFound
 from node.services.namespaces import Keeper
+from node.services.records import record_meant, record_text
 from node.services.revoking import Planned, carry_out
-from node.services.roots import root_in
+from node.services.roots import Root, roots_in
 from node.services.signers import Signers
 from registry.deletion import delete, is_deleted, undelete
-from registry.names import ModuleName, parse_reference
+from registry.module import CLASS, KIND
 from storage.dropping import Dropped
+from storage.store import Store
+
+ROUNDS_MAX = 3
+"""What comes while a record goes is waited for so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +34,75 @@ class Deleter:
     signers: Signers
     namespace: NamespaceKey
 
+    @property
+    def store(self) -> Store:
+        return self.keeper.store
 
-async def delete_module(by: Deleter, text: str, *, now_us: int) -> ModuleName:
+
+async def delete_record(by: Deleter, text: str, *, now_us: int) -> DocumentId:
     """Shown to nobody from now on. Raises `NotFound`, or `Conflict` where it is deleted already."""
-    name, document = await _record(by, text)
-    if await _is_deleted(by, document):
-        raise Conflict(f"{name} is deleted already", code="deleted")
-    await by.keeper.store.commit(
-        document, delete(now_us=now_us), await by.signers.for_document(document)
-    )
-    return name
+    document = await record_meant(by.keeper, text, by.namespace)
+    if await _is_deleted(by.store, document):
+        raise Conflict(f"{record_text(document)} is deleted already", code="deleted")
+    await by.store.commit(document, delete(now_us=now_us), await by.signers.for_document(document))
+    return document
 
 
-async def undelete_module(by: Deleter, text: str) -> ModuleName:
+async def undelete_record(by: Deleter, text: str) -> DocumentId:
     """Shown again as it was. Raises `NotFound`, and `Conflict` where it is not deleted."""
-    name, document = await _record(by, text)
-    if not await _is_deleted(by, document):
-        raise Conflict(f"{name} is not deleted", code="not-deleted")
-    await by.keeper.store.commit(document, undelete(), await by.signers.for_document(document))
-    return name
+    document = await record_meant(by.keeper, text, by.namespace)
+    if not await _is_deleted(by.store, document):
+        raise Conflict(f"{record_text(document)} is not deleted", code="not-deleted")
+    await by.store.commit(document, undelete(), await by.signers.for_document(document))
+    return document
 
 
-async def drop_module(by: Deleter, text: str, passphrase: str | None) -> tuple[ModuleName, Dropped]:
+async def drop_record(by: Deleter, text: str, passphrase: str | None) -> tuple[DocumentId, Dropped]:
     """Its bytes may go, here at once and elsewhere at the next `gc`; nobody can take that back.
 
-    Raises `Conflict` unless it is deleted, `BadIdentity` where the root key does not open.
+    Raises `Conflict` unless it is deleted, `NotAllowed` where no root key of this home may say so,
+    `BadIdentity` where the key does not open.
     """
-    name, document = await _record(by, text)
-    if not await _is_deleted(by, document):
-        raise Conflict(f"{name} is shown; delete it first", code="not-deleted")
-    root = await root_in(by.keeper, by.namespace, passphrase)
-    for epoch, heads in await by.keeper.store.heads_held(document):
-        said = Planned(root, Drop(epoch.encode(), heads))
-        await carry_out(by.keeper, said, passphrase=passphrase)
-    return name, await by.keeper.store.drop()
+    document = await record_meant(by.keeper, text, by.namespace)
+    if not await _is_deleted(by.store, document):
+        raise Conflict(f"{record_text(document)} is shown; delete it first", code="not-deleted")
+    root = await _root_of(by, document, passphrase)
+    dropped = Dropped(0, 0, 0)
+    for _ in range(ROUNDS_MAX):
+        held = await by.store.heads_held(document)
+        if not held:
+            break
+        for epoch, heads in held:
+            for at in range(0, len(heads), DROP_HEADS_MAX):
+                part = Drop(epoch.encode(), heads[at : at + DROP_HEADS_MAX])
+                await carry_out(by.keeper, Planned(root, part), passphrase=passphrase)
+        dropped += await by.store.drop()
+    return document, dropped
 
 
-async def _record(by: Deleter, text: str) -> tuple[ModuleName, DocumentId]:
-    """A bare id means one's own. Raises `NotFound`."""
-    given = await written_name(by.keeper.store, parse_reference(text))
-    name = ModuleName(given.author or by.keeper.identity.did, given.id)
-    return name, document_of(name, by.namespace)
+async def refuse_deleted(store: Store, document: DocumentId) -> None:
+    """What is written there would be shown to nobody. Raises `Conflict` (`deleted`)."""
+    state = await store.read(document)
+    if state is not None and is_deleted(state.value):
+        raise Conflict(f"{record_text(document)} is deleted: bring it back first", code="deleted")
 
 
-async def _is_deleted(by: Deleter, document: DocumentId) -> bool:
-    state = await by.keeper.store.read(document)
+async def _root_of(by: Deleter, document: DocumentId, passphrase: str | None) -> Root:
+    """The key of this home whose word lets the bytes go: the owner's, or the namespace's own."""
+    for root in await roots_in(by.keeper, by.namespace, passphrase):
+        if root.is_namespaces or root.key == document.subspace:
+            return root
+    detail = (
+        f"only {encode_did_key(document.subspace)}, whose it is, lets it go for good, and in an"
+        " owned namespace whoever owns that"
+    )
+    raise NotAllowed(detail, code="no-capability")
+
+
+async def _is_deleted(store: Store, document: DocumentId) -> bool:
+    state = await store.read(document)
     if state is None:
-        name = document.record.decode()
-        raise NotFound(f"nothing is held of {name}", code="unknown-module")
+        is_module = (document.cls, document.kind) == (CLASS, KIND)
+        code = "unknown-module" if is_module else "unknown-record"
+        raise NotFound(f"nothing is held of {record_text(document)}", code=code)
     return is_deleted(state.value)

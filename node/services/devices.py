@@ -1,8 +1,9 @@
 """The devices of this node's author: added by a code, listed, and removed when one is lost.
 
 What a device was given ends with a revocation under `/_auth` of the author's own subspace, in each
-namespace in which the author delegated to it. Its usual frontier is all that is held here: nothing
-published before goes, and what the device writes from then on counts nowhere.
+namespace in which the author takes part: of what it was given and never used few know. Its usual
+frontier is all that is held here: nothing published before goes, and what the device writes from
+then on counts nowhere.
 """
 
 import asyncio
@@ -157,7 +158,7 @@ async def remove_device(
 async def _places_of(
     store: Store, identity: Identity, device: bytes, since: int | None
 ) -> Sequence[NamespaceKey]:
-    """Where there is something to take back."""
+    """Where there may be something to take back: every device is let in wherever the author is."""
     if device == identity.device.public:
         detail = "this is the device in your hands: remove it from another one"
         raise BadRequest(detail, code="own-device")
@@ -168,8 +169,13 @@ async def _places_of(
             " see: panspermia device list"
         )
         raise NotFound(detail, code="unknown-device")
+    joined = (place.namespace for place in await store.joined())
     # With `since` once more: a second, stricter cut where the first kept too much.
-    places = [place for place in one.namespaces if since is not None or place not in one.revoked]
+    places = [
+        place
+        for place in dict.fromkeys((*one.namespaces, *joined))
+        if since is not None or place not in one.revoked
+    ]
     if not places:
         raise Conflict(f"{encode_did_key(device)} was removed already", code="device-revoked")
     return places

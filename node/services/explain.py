@@ -9,9 +9,10 @@ from crdt.change import DocumentId
 from crdt.held import Reason
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NotFound
-from node.services.granting import DIGITS_MIN, Standing, record_meant, stand
+from node.services.granting import DIGITS_MIN, Standing, stand
 from node.services.modules import full_name, module_document
 from node.services.namespaces import Keeper
+from node.services.records import is_place, record_meant
 from node.services.revoking import entry_named
 from registry.errors import UnknownModule
 from registry.names import parse_reference
@@ -136,7 +137,9 @@ def is_digits(text: str) -> bool:
 
 
 async def record_named(node: Keeper, text: str, namespace: NamespaceKey) -> DocumentId:
-    """A module that is listed, or one whose author is named, or one's own."""
+    """A module that is listed, or one whose author is named, or one's own; or any record."""
+    if is_place(text):
+        return await record_meant(node, text, namespace)
     try:
         name = await full_name(node.store, parse_reference(text), namespace)
     except UnknownModule:

@@ -20,7 +20,6 @@ from crdt.capability import (
     encode_capability,
     own,
 )
-from crdt.change import DocumentId
 from crdt.did import decode_did_key, encode_did_key
 from crdt.ed25519 import SigningKey
 from crdt.entry import tai_from_unix_us
@@ -28,13 +27,12 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from crdt.statement import Revoke
 from node.errors import BadRequest, Conflict, NotAllowed, NotFound
 from node.invites import GRANT, Code, write_code
-from node.services.modules import document_of
-from node.services.names import all_petnames, author_meant, written_name
+from node.services.names import all_petnames, author_meant
 from node.services.namespaces import Keeper
+from node.services.records import record_meant
 from node.services.rights import give, voice
 from node.services.roots import GIVEN, holds_namespace_key, open_key
 from node.words import parse_area, parse_moment
-from registry.names import ModuleName, parse_reference
 from storage.authority import place_of
 from storage.explaining import Said
 
@@ -217,14 +215,6 @@ async def area_meant(node: Keeper, place: Place) -> Area | None:
             raise BadRequest("give one end: in the area, or apart", code="bad-area")
         area = replace(area, end=end)
     return area
-
-
-async def record_meant(node: Keeper, text: str, namespace: NamespaceKey) -> DocumentId:
-    """Where the module `NAME` or `whose/NAME` lies; a bare name is one's own."""
-    name = await written_name(node.store, parse_reference(text))
-    if name.author is None:
-        name = ModuleName(node.identity.did, name.id)
-    return document_of(name, namespace)
 
 
 async def _wanted(node: Keeper, right: Right, place: Place, receiver: bytes) -> tuple[int, Area]:

@@ -13,6 +13,7 @@ from typing import Final
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import BadRequest, Fault, Rejected
 from node.identity import Identity
+from node.services.deleting import refuse_deleted
 from node.services.modules import LISTED, document_of, full_name, read_module
 from node.services.resolve import Sources, load_index, solve
 from node.services.signers import Signers
@@ -80,6 +81,7 @@ async def publish(node: Publisher, given: Submission, *, dry_run: bool) -> Publi
     name = await _name_of(node, manifest)
     document = document_of(name, node.namespace)
     signer = await node.signers.for_document(document)
+    await refuse_deleted(node.store, document)
     await _refuse_known(node, name, manifest)
     needs = await _needs(node.store, name, manifest)
     verdict = await _validated(node, given.wasm, manifest, needs)

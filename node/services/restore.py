@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
+import msgspec
+
 from crdt.blob import BlobId
 from crdt.capability import decode_capability
 from crdt.change import SignedEntry, decode_signed
@@ -19,10 +21,13 @@ from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from node import drops
+from node.config import Config, load_config
 from node.drops import (
+    BlockedFrame,
     ChunkFrame,
     Frame,
     Head,
+    InstalledFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -31,12 +36,23 @@ from node.drops import (
     read_drop,
     unpacked,
 )
-from node.errors import BadIdentity, Unverified
+from node.errors import BadIdentity, BadSetting, Unverified
 from node.home import Home, write_private
-from node.identity import Entropy, load_or_create, open_secrets, write_device, write_secrets
+from node.identity import (
+    Entropy,
+    holds_author,
+    load_or_create,
+    open_secrets,
+    write_device,
+    write_secrets,
+)
+from node.quotas import quota_of
+from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from registry.listings import project
 from storage.address_book import KnownPeer
+from storage.installed import InstallChanges, Installed
+from storage.quota import Quota
 from storage.store import Store, open_store
 
 BATCH = 200
@@ -56,6 +72,8 @@ class Contents:
     counts: Counter[int] = field(default_factory=Counter[int])
     """Frames by their kind."""
     chunk_bytes: int = 0
+    settings: str = ""
+    """The text of config.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +95,16 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
         progress(frame.end_bytes, size_bytes)
         if contents is None:
             contents = Contents(unpacked(frame, Head))
+        if frame.kind > drops.BLOCKED:
+            detail = f"it holds what is unknown here (kind {frame.kind}): update Panspermia"
+            raise Unverified(detail, code="drop-newer")
         contents.counts[frame.kind] += 1
         if frame.kind == drops.PLACE:
             contents.namespaces.append(unpacked(frame, PlaceFrame).name)
         elif frame.kind == drops.CHUNK:
             contents.chunk_bytes += len(unpacked(frame, ChunkFrame).data)
+        elif frame.kind == drops.SETTINGS:
+            contents.settings = frame.body.decode(errors="replace")
     assert contents is not None, "a drop without a head is refused"
     if contents.head.type != "backup":
         detail = f"this is a drop of type {contents.head.type!r}, no backup"
@@ -104,17 +127,22 @@ async def restore(
     Raises `Unverified`, or `BadIdentity`: `exists` where the home is somebody's already,
     `wrong-passphrase`.
     """
-    if home.device_file.exists() or home.author_key.exists():
-        detail = f"{home.path} has an identity already; restore into a new home: --home"
-        raise BadIdentity(detail, code="exists")
+    _check_new(home)
     total = 2 * size_bytes
     contents = read_contents(file, total, progress)
     secrets = _secrets(file, contents.head, passphrase)
     home.make()
     with home.lock():
+        _check_new(home)  # a node may have started meanwhile
+        if home.author_key.exists() and not holds_author(
+            home, secrets[contents.head.author], passphrase
+        ):
+            raise _exists(home)
         taker = _Taker(home, clock_us)
         file.seek(0)
-        async with open_store(home.database, project=project, clock_us=clock_us) as store:
+        async with open_store(
+            home.database, project=project, clock_us=clock_us, quota=_quota(contents)
+        ) as store:
             for frame in read_drop(file):
                 progress(size_bytes + frame.end_bytes, total)
                 await taker.take(store, frame)
@@ -127,6 +155,26 @@ async def restore(
         load_or_create(home, entropy)  # a token's key of its own
     did = encode_did_key(author.public)
     return Restored(contents, did, encode_did_key(device.public), taker.refused)
+
+
+def _check_new(home: Home) -> None:
+    """The device's file is the last that a restore writes."""
+    if home.device_file.exists():
+        raise _exists(home)
+
+
+def _exists(home: Home) -> BadIdentity:
+    detail = f"{home.path} has an identity already; restore into a new home: --home"
+    return BadIdentity(detail, code="exists")
+
+
+def _quota(contents: Contents) -> Quota:
+    """As its settings say, so that all comes back that was kept; the author is no stranger."""
+    author = AuthorKey(contents.head.author)
+    try:
+        return quota_of(load_config({}, {}, contents.settings).config.quota, author)
+    except BadSetting:  # the next start says so
+        return quota_of(Config().quota, author)
 
 
 def _secrets(file: IO[bytes], head: Head, passphrase: str) -> dict[bytes, bytes]:
@@ -167,7 +215,7 @@ class _Taker:
         self.refused = 0
 
     async def take(self, store: Store, frame: Frame) -> None:
-        """Raises `Unverified` for what no backup holds."""
+        """Raises `Unverified` where what is in it is not valid."""
         if frame.kind != drops.ENTRY:
             await self.flush(store)
         try:
@@ -178,6 +226,8 @@ class _Taker:
 
     async def _take(self, store: Store, frame: Frame) -> None:
         match frame.kind:
+            case drops.HEAD:
+                await store.keep_capability(unpacked(frame, Head).capability, GIVEN)
             case drops.SETTINGS:
                 write_private(self._home.config_file, frame.body)
             case drops.PETNAME:
@@ -193,6 +243,12 @@ class _Taker:
                 address = unpacked(frame, PeerFrame).address
                 known = KnownPeer(address, None, None, "static", self._clock_us())
                 await store.remember_peer(known)
+            case drops.INSTALLED:
+                put = Installed(**msgspec.structs.asdict(unpacked(frame, InstalledFrame)))
+                await store.apply_install(InstallChanges([put]))
+            case drops.BLOCKED:
+                blocked = unpacked(frame, BlockedFrame)
+                await store.block(blocked.key, blocked.reason)
             case drops.ENTRY:
                 self._entries.append(decode_signed(frame.body))
                 if len(self._entries) >= BATCH:
@@ -211,11 +267,8 @@ class _Taker:
             case drops.CHUNK:
                 chunk = unpacked(frame, ChunkFrame)
                 await store.add_chunk(self._blob, chunk.index, chunk.data)
-            case drops.HEAD | drops.SECRETS | drops.END:
+            case _:  # the secrets, that are written last, and the end
                 pass
-            case _:
-                detail = f"a frame of kind {frame.kind} before byte {frame.end_bytes:,}"
-                raise Unverified(f"{detail}, which no backup holds", code="drop-damaged")
 
     async def flush(self, store: Store) -> None:
         """What waits for a transaction."""

@@ -11,7 +11,7 @@ from node.identity import Identity
 from node.ports import Network
 from node.services.ages import Age, keys_that_matter, said_at
 from node.services.devices import ends_of_this_device
-from storage.explaining import Fork
+from storage.forks import Fork
 from storage.namespaces import Joined
 from storage.store import Store
 

@@ -128,3 +128,12 @@ def test_sealing_takes_the_keys_of_namespaces_along(home: Home) -> None:
     with pytest.raises(BadIdentity) as caught:
         seal_author(home, "another one", current="correct horse")
     assert caught.value.reason == "wrong-passphrase"
+
+
+def test_an_import_that_was_broken_off_is_done_again(home: Home, tmp_path: Path) -> None:
+    author = load_or_create(home, os.urandom).author
+    exported = export_author(home, "correct horse", os.urandom)
+    other = Home(tmp_path / "desktop")
+    import_author(other, exported, "correct horse", os.urandom)
+    other.device_file.unlink()
+    assert import_author(other, exported, "correct horse", os.urandom).author == author

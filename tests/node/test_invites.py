@@ -179,3 +179,10 @@ def test_reading_is_given_too() -> None:
     right = delegate(own(POND, READ, ALICE.public), ALICE, Area(), BOB.public)
     code = Code("grant", BOB.public, ALICE.public, {PLACE: "pond"}, (encode_capability(right),))
     assert read_code(write_code(code)).rights == [right]
+
+
+@pytest.mark.parametrize("name", ["pond; from bob", "Pond", "pond\u202e", "a b", "did:key:z"])
+def test_a_namespace_is_proposed_under_a_name_that_it_may_have(name: str) -> None:
+    with pytest.raises(Unverified) as caught:
+        write_code(replace(GRANT, namespaces={PLACE: name}))
+    assert caught.value.reason == "code-forged"

@@ -92,3 +92,23 @@ def test_a_capability_says_what_where_until_when_and_through_whose_hands() -> No
     )
     unknown = own(POND, READ, BOB.public)
     assert encode_did_key(POND.public) in capability_words(unknown, {}), "never cut short"
+
+
+def test_a_record_does_not_pass_for_more_of_the_sentence() -> None:
+    hers = own(POND, WRITE, ALICE.public)
+    for record, shown in (
+        ("io.x of bob in the namespace commons, until 2027-01-01; from bob",) * 2,
+        ("a, b", "a, b"),
+        ('a" of bob', r"a\u0022 of bob"),
+        ("a\u202eb", r"a\u202eb"),
+    ):
+        given = delegate(hers, ALICE, Area(HERS, (b"pub", b"mod", record.encode())), BOB.public)
+        assert capability_words(given, NAMES) == (
+            f'may write the module "{shown}" of alice in the namespace pond;'
+            " from the owner of pond, passed on by alice"
+        )
+
+
+def test_a_record_that_looks_as_if_it_had_times_is_read_as_it_was_written() -> None:
+    area = Area(HERS, (b"pub", b"mod", b"x@..2027-01-01"))
+    assert parse_area(area_text(area), {}) == area

@@ -15,6 +15,17 @@ async def test_a_repeated_refusal_only_counts(store: Store) -> None:
     assert [row.id for row in await store.refused(cursor=rows[0].id)] == [rows[1].id]
 
 
+async def test_what_comes_again_is_listed_first(store: Store) -> None:
+    for source in ("a", "b", "a", "c", "a"):
+        await store.refuse(source, "an entry", "bad-signature", "no", b"x")
+    rows = await store.refused()
+    assert [(row.refusal.source, row.count) for row in rows] == [("a", 3), ("c", 1), ("b", 1)]
+    older = [row.refusal.source for row in await store.refused(cursor=rows[0].id)]
+    assert older == ["c", "b"]
+    await store.refuse_earlier([Earlier(rows[2].refusal, rows[2].at_us - 1, 1)])
+    assert [row.refusal.source for row in await store.refused()] == ["a", "c", "b"]
+
+
 async def test_quarantine_is_bounded_by_rows_and_bytes(store: Store) -> None:
     big = quarantine.DATA_BYTES_MAX
     many = quarantine.BYTES_MAX // big + 10

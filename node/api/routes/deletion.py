@@ -1,4 +1,4 @@
-"""Deleting modules, and bringing them back."""
+"""Deleting records of any kind, and bringing them back."""
 
 import os
 from typing import Annotated
@@ -7,13 +7,16 @@ from msgspec import Meta, Struct
 
 from node.api.endpoint import Call, writes
 from node.api.models import InNamespace, Request
-from node.services.deleting import Deleter, delete_module, drop_module, undelete_module
+from node.services.deleting import Deleter, delete_record, drop_record, undelete_record
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
+from node.services.records import record_text
 from node.wiring import Node
 
 
 class Deletion(Request, frozen=True):
+    record: Annotated[str, Meta(min_length=1, max_length=600)]
+    """A module by its name, or any record as WHOSE/class/kind/record."""
     undo: bool = False
     for_good: bool = False
     """Its bytes may go as well: it must be deleted by now."""
@@ -22,7 +25,7 @@ class Deletion(Request, frozen=True):
 
 
 class Deleted(Struct, frozen=True):
-    module: str
+    record: str
     deleted: bool
     for_good: bool
     entries_dropped: int
@@ -30,22 +33,23 @@ class Deleted(Struct, frozen=True):
 
 
 async def delete_one(node: Node, call: Call[InNamespace, Deletion]) -> Deleted:
-    """Show a module of one's own to nobody any more, or bring it back, or let its bytes go."""
+    """Show a record of one's own to nobody any more, or bring it back, or let its bytes go."""
     place = await place_meant(node.store, call.query.namespace or "commons")
     keeper = Keeper(node.home, node.identity, node.store, os.urandom)
     by = Deleter(keeper, node.signers, place)
-    name, body = call.path["id"], call.body
+    body = call.body
     if body.for_good:
-        module, dropped = await drop_module(by, name, body.passphrase)
-        return Deleted(str(module), True, True, dropped.entries, dropped.bytes)
+        gone, dropped = await drop_record(by, body.record, body.passphrase)
+        return Deleted(record_text(gone), True, True, dropped.entries, dropped.bytes)
     if body.undo:
-        return Deleted(str(await undelete_module(by, name)), False, False, 0, 0)
-    module = await delete_module(by, name, now_us=node.clock_us())
-    return Deleted(str(module), True, False, 0, 0)
+        return Deleted(record_text(await undelete_record(by, body.record)), False, False, 0, 0)
+    deleted = await delete_record(by, body.record, now_us=node.clock_us())
+    return Deleted(record_text(deleted), True, False, 0, 0)
 
 
 ENDPOINTS = (
     writes(
-        "/api/modules/{id:module}/deletion", delete_one, Deleted, body=Deletion, query=InNamespace
+        "/api/records/deletion", delete_one, Deleted, body=Deletion, query=InNamespace,
+        problems=(404, 409),
     ),
 )  # fmt: skip

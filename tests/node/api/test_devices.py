@@ -101,6 +101,7 @@ async def test_a_lost_device_writes_nothing_more(alice: Alice, tmp_path: Path) -
         refused = (await alice.client.get("/api/refused")).json()["refused"]
         held = [one for one in refused if one["held"]]
         assert [one["code"] for one in held] == ["revoked"]
+        assert refused == held, "of what does not count nothing else is wrong"
         (_, gone) = (await alice.client.get("/api/devices")).json()["devices"]
         assert set(gone["revoked"]) == {"commons", guild}
 
@@ -133,3 +134,19 @@ async def test_what_is_no_device_of_hers(alice: Alice, tmp_path: Path) -> None:
         sealed = export_author(alice.node.home, "correct horse", os.urandom)
         with pytest.raises(BadIdentity, match="somebody else"):
             import_author(bob.node.home, sealed, "correct horse", os.urandom)
+
+
+async def test_a_removed_device_is_out_where_it_never_wrote(alice: Alice, tmp_path: Path) -> None:
+    """The phone knows of the laptop only what it published, and removes it from all the rest."""
+    guild = await created(alice)
+    await make_device(alice, tmp_path / "phone", "phone")
+    await post(alice, "/api/modules", new_module())
+    async with open_alice(tmp_path / "phone") as phone:
+        await carry(alice, phone)
+        sealed = export_author(alice.node.home, "correct horse", os.urandom)
+        import_author(phone.node.home, sealed, "correct horse", os.urandom)
+        lost = {"device": alice.node.identity.device_did, "passphrase": "correct horse"}
+        removed = await post(phone, "/api/devices/revoke", lost, 200)
+        assert set(removed["namespaces"]) == {"commons", guild}
+        again = await phone.client.post("/api/devices/revoke", json=lost)
+        assert problem(again) == (409, "device-revoked")

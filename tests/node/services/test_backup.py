@@ -11,6 +11,7 @@ import pytest
 
 from crdt.capability import WRITE, Capability, encode_capability
 from crdt.change import Signer, decode_signed
+from crdt.did import decode_did_key
 from crdt.keys import COMMONS
 from crdt.path import AUTHORITY
 from crdt.statement import Frontier, Revoke
@@ -34,6 +35,7 @@ from node.services.restore import restore
 from registry.listings import project
 from storage.store import open_store
 from tests.node.api.test_devices import carry, make_device
+from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared
 from tests.node.api.test_namespaces import created, post
 from tests.node.conftest import alice as alice
 from tests.node.modules import new_module
@@ -192,3 +194,91 @@ async def test_a_large_blob_is_never_whole_in_memory(alice: Alice) -> None:
     assert size > 32 << 20
     assert largest < 1 << 20
     assert peak < 8 << 20
+
+
+async def test_broken_off_among_the_keys_it_is_done_again(alice: Alice, tmp_path: Path) -> None:
+    """The root key is there, the device is not: neither a start nor a restore would go on."""
+    data = await backed_up(alice)
+    home = Home(tmp_path / "new")
+    await restored(home.path, data)
+    home.device_file.unlink()
+    await restored(home.path, data)
+    assert load(home).author == alice.node.identity.author
+    load_or_create(Home(tmp_path / "carol"), os.urandom)
+    Home(tmp_path / "carol").device_file.unlink()
+    with pytest.raises(BadIdentity) as caught:
+        await restored(tmp_path / "carol", data)
+    assert caught.value.reason == "exists", "the key of somebody else"
+
+
+async def test_what_was_kept_comes_back_under_the_same_quota(tmp_path: Path) -> None:
+    text = '[quota]\nstrangers = "200 KiB"\nauthor = "40 KiB"\n'
+    async with open_alice(tmp_path / "bob") as bob, open_alice(tmp_path / "alice") as alice:
+        alice.node.home.config_file.write_text(text)
+        for at in (alice, bob):
+            for n in range(40):
+                await post(at, "/api/modules", new_module(f"org.example.m{n}"))
+        await carry(bob, alice)
+        me, him = alice.node.identity.author, bob.node.identity.author
+        backup = await prepare_backup(keeper(alice), PASSPHRASE, 1, is_everything=True)
+        data = await written(alice, backup)
+    await restored(tmp_path / "new", data)
+    async with open_store(
+        tmp_path / "new" / "panspermia.db", project=project, clock_us=lambda: 1
+    ) as store:
+        kept = {one.author: one.entries for one in await store.usage_of_authors()}
+    assert kept[me] == 40, "one's own, however much it is"
+    assert 0 < kept[him] < 40
+
+
+async def test_the_lost_device_is_removed_wherever_it_was_let_in(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """Also where it never wrote: it could still read there."""
+    guild = await created(alice)
+    old = alice.node.identity.device_did
+    data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        devices = (await again.client.get("/api/devices")).json()["devices"]
+        assert [one["did"] for one in devices][1:] == [old]
+        lost = {"device": old, "passphrase": PASSPHRASE}
+        removed = await post(again, "/api/devices/revoke", lost, 200)
+        assert set(removed["namespaces"]) == {"commons", guild}
+
+
+async def test_what_is_installed_and_who_is_blocked_come_back(alice: Alice, tmp_path: Path) -> None:
+    """Without any peer: it runs, and can be verified."""
+    async with open_alice(tmp_path / "bob") as bob:
+        did = await shared(alice, bob)
+        await publish(bob, "org.example.other", "1.0.0")
+        await give(bob, alice)
+        await install(alice, f"{did}/{DOUBLER}")
+        before = (await alice.client.get("/api/installed")).json()
+        await alice.node.store.block(bob.node.identity.author, "too loud")
+        data = await backed_up(alice)
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert (await again.client.get("/api/installed")).json() == before
+        listed = (await again.client.get("/api/modules")).json()["modules"]
+        assert {one["id"] for one in listed} == {ADDER, DOUBLER}, "of bob's only these"
+        body = {"id": DOUBLER, "export": "double", "args": [21]}
+        run = await post(again, "/api/run", body, 200)
+        assert run["results"] == [{"type": "i32", "value": 42}]
+        checked = await again.client.get(f"/api/modules/{ADDER}/versions/1.1.0/verify")
+        assert checked.json()["ok"], checked.text
+        (blocked,) = await again.node.store.blocked()
+        assert (blocked.key, blocked.reason) == (decode_did_key(did), "too loud")
+
+
+async def test_what_a_later_version_put_in_makes_no_home(alice: Alice, tmp_path: Path) -> None:
+    head, *others = read_drop(io.BytesIO(await backed_up(alice)))
+    writer = drops.DropWriter()
+    data = writer.begin(drops.unpacked(head, drops.Head))
+    for one in others[:-1]:
+        data += writer.write(one.kind, one.body)
+    data += writer.write(drops.BLOCKED + 1, b"")
+    with pytest.raises(Unverified) as caught:
+        await restored(tmp_path / "new", data + writer.end(alice.node.identity.device))
+    assert caught.value.reason == "drop-newer"
+    assert not (tmp_path / "new").exists()
