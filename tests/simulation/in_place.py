@@ -43,8 +43,20 @@ class InPlaceExecutor(ThreadPoolExecutor):
         return future
 
 
-async def _connect(path: Path, *, isolation_level: None, **limits: int) -> "_Connection":
-    return _Connection(sqlite3.connect(path, isolation_level=isolation_level, **limits))
+async def _connect(
+    path: Path,
+    *,
+    isolation_level: None,
+    timeout: float,  # noqa: ASYNC109 - SQLite's own, for a file that another process holds
+    cached_statements: int,
+) -> "_Connection":
+    connection = sqlite3.connect(
+        path,
+        isolation_level=isolation_level,
+        timeout=timeout,
+        cached_statements=cached_statements,
+    )
+    return _Connection(connection)
 
 
 class _Connection:
