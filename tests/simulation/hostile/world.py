@@ -110,8 +110,7 @@ class World:
     def __post_init__(self) -> None:
         self.random = Random(f"hostile {self.seed}")
         self.network = Ground(self.seed)
-        spread = self.nodes_max - NODES_MIN
-        self.cast = Cast(self.random, NODES_MIN + round(spread * self.random.random() ** 4))
+        self.cast = Cast(self.random, how_many(self.random, self.nodes_max))
         self.oracle = Oracle(self.cast)
         self._markers = 0
         self.network.on_event = self._heard
@@ -438,6 +437,11 @@ class World:
 
     def _plan_power_cut(self) -> None:
         self.random.choice(self.actors).disk.break_after(self.random.randint(1, WRITE_STEPS))
+
+
+def how_many(random: Random, nodes_max: int) -> int:
+    """Nodes of a world: mostly few, now and then as many as there may be."""
+    return NODES_MIN + round((nodes_max - NODES_MIN) * random.random() ** 4)
 
 
 @asynccontextmanager
