@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             "\n".join(f"{name:20} {target.size_max:>9,} bytes" for name, target in BY_NAME.items())
         )
         return 0
-    targets = [BY_NAME[name] for name in options.target or BY_NAME]
+    targets = wanted(options)
     if options.input:
         return repeat(targets, options.input)
     is_good = fuzz(targets, options.inputs, Cache(options.cache), options.processes)
@@ -94,6 +94,11 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if options.input and len(options.target or ()) != 1:
         parser.error("--input wants the one --target that it is for")
     return options
+
+
+def wanted(options: argparse.Namespace) -> list[Target]:
+    """Those that were named, else all."""
+    return [BY_NAME[name] for name in options.target or BY_NAME]
 
 
 def tonight() -> int:
@@ -183,14 +188,18 @@ def note(progress: Progress, cache: Cache) -> str:
 def simulate(seeds: int, first: int) -> bool:
     """Whether every seed holds; one that does not is named by the test that fails."""
     print(f"simulator: {seeds:,} seeds from {first}", flush=True)
-    environment = {
-        **os.environ,
+    command, variables = simulation(seeds, first)
+    return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode == 0
+
+
+def simulation(seeds: int, first: int) -> tuple[list[str], dict[str, str]]:
+    """The command, and what it finds in its environment."""
+    command = [sys.executable, "-m", "pytest", "tests/simulation", "-q", "-n", "auto"]
+    return command, {
         "PANSPERMIA_SIMULATION_SEEDS": str(seeds),
         "PANSPERMIA_SIMULATION_FIRST": str(first),
         "PANSPERMIA_SIMULATION_NODES": str(NODES),
     }
-    command = [sys.executable, "-m", "pytest", "tests/simulation", "-q", "-n", "auto"]
-    return subprocess.run(command, env=environment, check=False).returncode == 0
 
 
 if __name__ == "__main__":

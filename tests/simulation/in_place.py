@@ -8,7 +8,6 @@ node's disk is what `tests.simulation.disk` says it is.
 
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import aiosqlite
 import pytest
 
-from storage import workers
+from storage import store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,24 +26,36 @@ def without_threads() -> Generator[None]:
     """A store that is opened in this block never has any."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aiosqlite, "connect", _connect)
-        patch.setattr(workers, "ThreadPoolExecutor", InPlaceExecutor)
+        patch.setattr(store, "open_workers", _workers)
         yield
 
 
-class InPlaceExecutor(ThreadPoolExecutor):
-    """Done when it is submitted."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future = Future[T]()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+@contextmanager
+def _workers() -> Generator["_Workers"]:
+    yield _Workers()
 
 
-async def _connect(path: Path, *, isolation_level: None, **limits: int) -> "_Connection":
-    return _Connection(sqlite3.connect(path, isolation_level=isolation_level, **limits))
+class _Workers:
+    """As `storage.workers.Workers`."""
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
+
+async def _connect(
+    path: Path,
+    *,
+    isolation_level: None,
+    timeout: float,  # noqa: ASYNC109 - SQLite's own, for a file that another process holds
+    cached_statements: int,
+) -> "_Connection":
+    connection = sqlite3.connect(
+        path,
+        isolation_level=isolation_level,
+        timeout=timeout,
+        cached_statements=cached_statements,
+    )
+    return _Connection(connection)
 
 
 class _Connection:

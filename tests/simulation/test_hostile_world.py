@@ -36,10 +36,9 @@ async def live(
         await world.go_through_it()
         await world.judge()
         await world.heal()
-        await world.judge()
-        for actor in world.actors:
+        views = await world.judge()
+        for actor, view in views.items():
             await world.oracle.judge_disk(actor)
-            view = await world.oracle.view(actor)
             hidden = world.oracle.must_show(view) - view.visible
             assert not hidden, f"{actor.name} hides {hidden}, against which there is nothing"
         if seed % REMADE_EVERY == 0:

@@ -46,7 +46,7 @@ from storage.store import Store
 from tests.simulation.disk import Disk
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.ground import NOBODYS_FAULT, Ground
-from tests.simulation.hostile.oracle import Oracle, Ruling
+from tests.simulation.hostile.oracle import Oracle, Ruling, View
 from tests.simulation.hostile.roles import Role
 from tests.simulation.hostile.seen import entry_time, put
 from tests.simulation.network import End, Node, PowerCut
@@ -110,8 +110,7 @@ class World:
     def __post_init__(self) -> None:
         self.random = Random(f"hostile {self.seed}")
         self.network = Ground(self.seed)
-        spread = self.nodes_max - NODES_MIN
-        self.cast = Cast(self.random, NODES_MIN + round(spread * self.random.random() ** 4))
+        self.cast = Cast(self.random, how_many(self.random, self.nodes_max))
         self.oracle = Oracle(self.cast)
         self._markers = 0
         self.network.on_event = self._heard
@@ -159,13 +158,12 @@ class World:
                 return
             assert self.network.now_s < end_s, f"they do not agree: {lacking}"
 
-    async def judge(self) -> None:
-        """All that must hold at any moment."""
-        for actor in self.actors:
-            await self.oracle.judge(actor)
+    async def judge(self) -> dict[Actor, View]:
+        """All that must hold at any moment. Gives what honest nodes hold and show."""
+        views = {actor: await self.oracle.judge(actor) for actor in self.actors}
         self.oracle.judge_hostile(self.roles)
         self.oracle.judge_sessions(self.actors)
-        await self.oracle.compare(self.actors)
+        await self.oracle.compare(views)
         honest = self.cast.devices
         faults = [
             f"{end.node.person.name}: {fault}"
@@ -173,6 +171,7 @@ class World:
             if end.peer in honest and end.node.person.device_key in honest
         ]
         assert not faults, f"honest nodes broke the rules: {faults}"
+        return views
 
     # --- who is there --------------------------------------------------------------------------
 
@@ -438,6 +437,11 @@ class World:
 
     def _plan_power_cut(self) -> None:
         self.random.choice(self.actors).disk.break_after(self.random.randint(1, WRITE_STEPS))
+
+
+def how_many(random: Random, nodes_max: int) -> int:
+    """Nodes of a world: mostly few, now and then as many as there may be."""
+    return NODES_MIN + round((nodes_max - NODES_MIN) * random.random() ** 4)
 
 
 @asynccontextmanager
