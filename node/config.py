@@ -92,6 +92,10 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Of each of them."""
     peer: Size = "128MiB"
     """Of theirs that one unnamed peer brought and other unnamed peers cannot displace."""
+    namespace: Size = "1GiB"
+    """Of all that lies in an owned namespace that this node joined; of each of them."""
+    member: Size = "256MiB"
+    """Of each author there whom nobody here follows."""
     areas: tuple[AreaSize, ...] = ()
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 

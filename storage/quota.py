@@ -9,8 +9,13 @@ from storage.database import Reading, Writing
 
 STRANGERS_BYTES = 1 << 30
 AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
+NAMESPACE_BYTES = 1 << 30
+MEMBER_BYTES = 256 << 20  # who may write in one subspace only leaves room to the others
 PEER_BYTES = 128 << 20
 PEER_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
+
+STRANGERS = 0
+"""The budget of all strangers; an owned namespace has one under its number."""
 
 KEPT_OUT_MAX = 1_000_000  # ids remembered, about 100 bytes each
 KEPT_OUT_MIN = 1_000
@@ -50,14 +55,23 @@ class Quota:
     """Of each of them."""
     peer_bytes: int = PEER_BYTES
     """Of strangers' records that an unnamed peer brought and other unnamed ones cannot displace."""
+    namespace_bytes: int = NAMESPACE_BYTES
+    """Of all that lies in an owned namespace; of each of them."""
+    member_bytes: int = MEMBER_BYTES
+    """Of each author there whom nobody here follows."""
     areas: tuple[AreaQuota, ...] = ()
     own: frozenset[AuthorKey] = frozenset()
     """The authors that this node itself is."""
 
-    @property
-    def share_bytes(self) -> int:
+    def share_of(self, budget: int = STRANGERS) -> int:
         """`peer_bytes`, as far as the budget is large enough for several."""
-        return min(self.peer_bytes, self.strangers_bytes // PEER_PARTS)
+        return min(self.peer_bytes, self.bytes_of(budget) // PEER_PARTS)
+
+    def bytes_of(self, budget: int) -> int:
+        return self.namespace_bytes if budget else self.strangers_bytes
+
+    def author_bytes_of(self, budget: int) -> int:
+        return self.member_bytes if budget else self.author_bytes
 
     @property
     def kept_out_max(self) -> int:
@@ -65,9 +79,9 @@ class Quota:
         return min(KEPT_OUT_MAX, max(KEPT_OUT_MIN, self.strangers_bytes // KEPT_OUT_BYTES))
 
 
-async def strangers_bytes(view: Reading) -> int:
-    """What all of them take together."""
-    return await view.number("SELECT sum(strangers) FROM source")
+async def budget_bytes(view: Reading, budget: int = STRANGERS) -> int:
+    """What all that counts against it takes together."""
+    return await view.number("SELECT sum(bytes) FROM weight WHERE budget = ?", (budget,))
 
 
 async def knows_areas(view: Reading, areas: Sequence[AreaQuota]) -> bool:

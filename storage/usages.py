@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from storage.part import Part, in_bounds
-from storage.quota import strangers_bytes
+from storage.quota import STRANGERS, budget_bytes
 from storage.usage import AUTHOR_PREFIX_BYTES
 
 PAGE_MAX = 1_000
@@ -41,6 +41,12 @@ class SourceUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceUsage:
+    namespace: NamespaceKey
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class AreaUsage:
     name: str
     bytes: int
@@ -52,7 +58,7 @@ class Usages(Part):
         """How full the strangers' budget is."""
         async with self._database.reading() as view:
             return Room(
-                await strangers_bytes(view),
+                await budget_bytes(view),
                 await view.number("SELECT count(*) FROM kept_out"),
             )
 
@@ -73,11 +79,20 @@ class Usages(Part):
     async def usage_of_sources(self, limit: int = 10) -> list[SourceUsage]:
         """Whoever brought most."""
         rows = await self._database.rows(
-            "SELECT key, author, bytes, strangers FROM source WHERE bytes > 0"
-            " ORDER BY strangers DESC, bytes DESC, number LIMIT ?",
-            (in_bounds(limit, PAGE_MAX),),
+            "SELECT s.key, s.author, sum(w.total) AS size, sum(iif(w.budget = ?, w.bytes, 0)) AS"
+            " strangers FROM weight w JOIN source s ON s.number = w.source WHERE w.total > 0"
+            " GROUP BY s.number ORDER BY strangers DESC, size DESC, s.number LIMIT ?",
+            (STRANGERS, in_bounds(limit, PAGE_MAX)),
         )
         return [SourceUsage(*row) for row in rows]
+
+    async def usage_of_namespaces(self) -> list[NamespaceUsage]:
+        """The owned namespaces of which anything is held, the fullest first."""
+        rows = await self._database.rows(
+            "SELECT n.key, sum(w.bytes) AS size FROM weight w JOIN namespace n"
+            " ON n.number = w.budget WHERE w.bytes > 0 GROUP BY n.key ORDER BY size DESC, n.key"
+        )
+        return [NamespaceUsage(NamespaceKey(key), size) for key, size in rows]
 
     async def usage_of_areas(self) -> list[AreaUsage]:
         """The areas that settings bound."""

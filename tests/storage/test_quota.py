@@ -95,9 +95,11 @@ def assert_sums(path: Path) -> None:
             " JOIN document d ON d.number = s.document GROUP BY 1, 2, 3"
         )
         assert rows(both) == rows("SELECT author, namespace, source, bytes, entries FROM usage")
-        assert rows("SELECT number, bytes, strangers FROM source WHERE bytes > 0") == rows(
-            "SELECT source, sum(bytes), sum(bytes * is_stranger) FROM usage GROUP BY source"
+        assert rows("SELECT * FROM weight WHERE total > 0") == rows(
+            "SELECT n.budget, u.source, sum(u.bytes * (u.is_stranger OR n.budget > 0)),"
+            " sum(u.bytes) FROM usage u JOIN namespace n ON n.number = u.namespace GROUP BY 1, 2"
         )
+        assert not rows("SELECT 1 FROM weight WHERE total < 0 OR bytes NOT BETWEEN 0 AND total")
         assert not rows(
             "SELECT u.author FROM usage u WHERE is_stranger <>"
             " (u.author NOT IN (SELECT author FROM followed))"
@@ -355,14 +357,20 @@ async def test_a_home_from_before_quotas_is_counted(tmp_path: Path) -> None:
         await bring(store, flood(0, 20), "honest")
         before = await store.room()
     with closing(sqlite3.connect(tmp_path / "p.db")) as database:
-        tables = ("usage", "source", "origin", "derived", "followed", "kept_out", "area_quota")
-        (sql,) = [
+        tables = (
+            *("usage", "weight", "source", "origin", "derived"),
+            *("followed", "kept_out", "area_quota"),
+        )
+        folder = Path(gate.__file__).parent / "migrations"
+        sql = "".join(
             file.read_text()
-            for file in (Path(gate.__file__).parent / "migrations").glob("*_quotas.sql")
-        ]
+            for name in ("quotas", "budgets")
+            for file in folder.glob(f"*_{name}.sql")
+        )
         database.executescript(
             "DROP VIEW entry_size; DROP VIEW derived_size; DROP INDEX entry_by_capability;"
             + "".join(f"DROP TABLE {table};" for table in tables)
+            + "ALTER TABLE namespace DROP COLUMN budget;"
             + sql
         )
     async with opened(tmp_path) as store:
