@@ -65,6 +65,7 @@ class Room(Struct, frozen=True):
     room: RoomState
     author_bytes_max: int
     peer_bytes_max: int
+    share_bytes_max: int
     authors: tuple[AuthorRoom, ...]
     sources: tuple[SourceRoom, ...]
     namespaces: tuple[NamespaceRoom, ...]
@@ -85,6 +86,7 @@ def quota_of(config: QuotaConfig, own: AuthorKey) -> Quota:
         strangers_bytes=size_of(config.strangers),
         author_bytes=size_of(config.author),
         peer_bytes=size_of(config.peer),
+        share_bytes=size_of(config.share),
         namespace_bytes=size_of(config.namespace),
         member_bytes=size_of(config.member),
         areas=tuple({text: area_of(text) for text in config.areas}.values()),
@@ -128,7 +130,8 @@ async def show_room(store: Store, limit: int) -> Room:
     return Room(
         room=await room_state(store),
         author_bytes_max=store.quota.author_bytes,
-        peer_bytes_max=store.quota.share_of(),
+        peer_bytes_max=store.quota.peer_bytes,
+        share_bytes_max=store.quota.share_of(),
         authors=tuple(
             AuthorRoom(
                 encode_did_key(one.author), one.bytes, one.entries, one.is_followed, one.kept_out

@@ -30,13 +30,17 @@ class Displacing:
     """Entries that went, by who had brought them."""
     _looks: int = LOOKS_MAX
 
+    async def weight(self, budget: int) -> int:
+        """What this source brought that counts against the budget."""
+        return await self.write.number(
+            "SELECT bytes FROM weight WHERE budget = ? AND source = ?", (budget, self.source)
+        )
+
     async def make_room(self, budget: int, over: int, wanted: int) -> int:
         """Evicts what heavier sources brought; gives how many bytes are still too many."""
         if over <= 0:
             return over
-        mine = wanted + await self.write.number(
-            "SELECT bytes FROM weight WHERE budget = ? AND source = ?", (budget, self.source)
-        )
+        mine = wanted + await self.weight(budget)
         passed = {self.source}
         if self.is_named:
             over = await self.displace(budget, over, passed, everything, spares_named=True)

@@ -75,7 +75,7 @@ async def evict_newest(
         if size is not None and not await _stays(write, record, ours, capabilities):
             going |= dict.fromkeys(record)
             freed += size
-    entries, size = await evict(write, list(going)) if going else (0, 0)
+    entries, size = await evict(write, list(going), is_for_room=True) if going else (0, 0)
     return Evicted(entries, size, looked_at)
 
 
@@ -102,13 +102,17 @@ async def _brought(view: Reading, budget: int, source: int, seen: set[int]) -> A
                     yield document
 
 
-async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
-    """Deletes documents and remembers their entries; gives how many entries and bytes went."""
+async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) -> tuple[int, int]:
+    """Deletes documents and remembers their entries; gives how many entries and bytes went.
+
+    `is_for_room`: they may come again from a source that has room.
+    """
     numbers = (json.dumps(documents),)
     these = "IN (SELECT value FROM json_each(?1))"
     entries = await write.run(
-        "INSERT OR IGNORE INTO kept_out (id, author)"
-        f" SELECT substr(e.id, 1, {ITEM_ID_BYTES}), substr(d.author, 1, {AUTHOR_PREFIX_BYTES})"
+        "INSERT OR IGNORE INTO kept_out (id, author, is_for_room)"
+        f" SELECT substr(e.id, 1, {ITEM_ID_BYTES}), substr(d.author, 1, {AUTHOR_PREFIX_BYTES}),"
+        f" {int(is_for_room)}"
         f" FROM entry e JOIN document d ON d.number = e.document WHERE e.document {these}",
         numbers,
     )

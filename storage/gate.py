@@ -7,7 +7,7 @@ While there is room everything is kept. Where there is none the source that brou
 bytes gives way: if it is who brings this, its arrivals are refused, else its newest records go. So
 a flood through one peer evicts its own flood, however many keys it uses. Keys of devices are free
 too: a peer whose author nobody here follows takes no room from another that brought no more than
-the share each is granted (`Quota.peer_bytes`), and none at all from a peer that is followed.
+the share each is granted (`Quota.share_bytes`), and none at all from a peer that is followed.
 docs/protocol/quotas.md tells all of it.
 """
 
@@ -41,8 +41,11 @@ OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
 EVICTED = "evicted"
 NO_ROOM = "no room is left for authors whom nobody here follows; naming them gives it"
+PEER_FULL = "its peer brought as much of strangers as one may; naming its author lifts that"
 GAVE_WAY = "what authors whom nobody here follows wrote gave way to others: no room was left"
 
+
+FOR_ROOM = (NO_ROOM, PEER_FULL)
 
 # Each arrival costs a judgement of all that is held of its document.
 DOCUMENT_ENTRIES_MAX = 20_000
@@ -156,7 +159,17 @@ class Gate:
                 source = self._displacing.source
                 over -= await self._displacing.evict(budget, source, min(over, grown))
             await self._displacing.displace(budget, over, set(), everything, spares_named=False)
+        if self._is_unnamed_peer and STRANGERS in self._before_bytes:
+            source = self._displacing.source
+            over = await self._displacing.weight(STRANGERS) - self._quota.peer_bytes
+            if over > 0:
+                await self._displacing.evict(STRANGERS, source, over)
         return bool(self._displacing.evicted)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether some of these were refused that another source may still have room for."""
+        return any(why in FOR_ROOM for _, why, _ in self._refused)
 
     def refuse(self, gone: Iterable[CheckedEntry]) -> None:
         """These were admitted, and went again in `enforce`."""
@@ -171,10 +184,16 @@ class Gate:
             counted[Refusal(key, "entries", EVICTED, GAVE_WAY, EVICTED.encode())] = count
         await add_counted(self._write, list(counted.items()), at_us)
         await self._write.run_many(
-            "INSERT OR IGNORE INTO kept_out (id, author, document) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO kept_out (id, author, document, is_for_room)"
+            " VALUES (?, ?, ?, ?)",
             (
-                (one.id[:ITEM_ID_BYTES], one.document.subspace[:AUTHOR_PREFIX_BYTES], waits_for)
-                for one, _, waits_for in self._refused
+                (
+                    one.id[:ITEM_ID_BYTES],
+                    one.document.subspace[:AUTHOR_PREFIX_BYTES],
+                    waits_for,
+                    why in FOR_ROOM,
+                )
+                for one, why, waits_for in self._refused
             ),
         )
         if counted:
@@ -312,6 +331,9 @@ class Gate:
     async def _within_budget(self, fresh: list[CheckedEntry]) -> list[CheckedEntry]:
         """The last ones are refused where nobody else has to give way."""
         sizes = await self._sizes(fresh)
+        beyond = await self._beyond_peer(sizes)
+        fresh = self._kept(fresh, lambda one: one.id not in beyond, PEER_FULL)
+        sizes = [(one, size) for one, size in sizes if one.id not in beyond]
         out: set[bytes] = set()
         for budget in {self._budget_of(one) for one, _ in sizes}:
             strangers = [(one.id, size) for one, size in sizes if self._budget_of(one) == budget]
@@ -326,6 +348,23 @@ class Gate:
                     over -= size
                     out.add(id)
         return self._kept(fresh, lambda one: one.id not in out, NO_ROOM)
+
+    async def _beyond_peer(self, sizes: Sequence[tuple[CheckedEntry, int]]) -> set[bytes]:
+        """Of strangers' entries those for which this one peer has brought too much already."""
+        beyond: set[bytes] = set()
+        if not self._is_unnamed_peer or not sizes:
+            return beyond
+        left = self._quota.peer_bytes - await self._displacing.weight(STRANGERS)
+        for one, size in sizes:
+            if self._budget_of(one) == STRANGERS:
+                left -= size
+                if left < 0:
+                    beyond.add(one.id)
+        return beyond
+
+    @property
+    def _is_unnamed_peer(self) -> bool:
+        return self._giver.author is not None and not self._displacing.is_named
 
     async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
         """The strangers' among them and what each will take, with a new document's beginning."""

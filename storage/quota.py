@@ -11,8 +11,9 @@ STRANGERS_BYTES = 1 << 30
 AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
 NAMESPACE_BYTES = 1 << 30
 MEMBER_BYTES = 256 << 20  # who may write in one subspace only leaves room to the others
-PEER_BYTES = 128 << 20
-PEER_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
+PEER_BYTES = 768 << 20  # a fresh node gets all that somebody published from one peer
+SHARE_BYTES = 128 << 20
+SHARE_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
 
 STRANGERS = 0
 """The budget of all strangers; an owned namespace has one under its number."""
@@ -54,7 +55,9 @@ class Quota:
     author_bytes: int = AUTHOR_BYTES
     """Of each of them."""
     peer_bytes: int = PEER_BYTES
-    """Of strangers' records that an unnamed peer brought and other unnamed ones cannot displace."""
+    """Of strangers' records that one unnamed peer may bring."""
+    share_bytes: int = SHARE_BYTES
+    """Of these, what other unnamed ones cannot displace."""
     namespace_bytes: int = NAMESPACE_BYTES
     """Of all that lies in an owned namespace; of each of them."""
     member_bytes: int = MEMBER_BYTES
@@ -64,8 +67,8 @@ class Quota:
     """The authors that this node itself is."""
 
     def share_of(self, budget: int = STRANGERS) -> int:
-        """`peer_bytes`, as far as the budget is large enough for several."""
-        return min(self.peer_bytes, self.bytes_of(budget) // PEER_PARTS)
+        """`share_bytes`, as far as the budget is large enough for several."""
+        return min(self.share_bytes, self.bytes_of(budget) // SHARE_PARTS)
 
     def bytes_of(self, budget: int) -> int:
         return self.namespace_bytes if budget else self.strangers_bytes

@@ -156,6 +156,8 @@ class Store(
                         arrivals = replace(arrivals, entries=_without(arrivals.entries, gone))
                 await add_refusals(write, refused, arrivals.at_us)
                 refused += await gate.settle(arrivals.at_us)
+                if gate.is_full:
+                    write.after_commit(partial(self.note_full, source))
                 write.after_commit(partial(self._tell, arrivals))
         return Received(tuple(one.id for one in arrivals.entries), known, tuple(refused))
 

@@ -49,3 +49,6 @@ CREATE TRIGGER usage_deleted AFTER DELETE ON usage BEGIN
     WHERE source = OLD.source
         AND budget = (SELECT budget FROM namespace WHERE number = OLD.namespace);
 END;
+
+-- Whether only one budget, or one source's part of it, was full: then it may still come from another.
+ALTER TABLE kept_out ADD COLUMN is_for_room INTEGER NOT NULL DEFAULT 0;

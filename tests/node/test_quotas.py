@@ -12,6 +12,7 @@ from storage.quota import (
     MEMBER_BYTES,
     NAMESPACE_BYTES,
     PEER_BYTES,
+    SHARE_BYTES,
     STRANGERS_BYTES,
 )
 from tests.storage.people import ALICE
@@ -21,6 +22,7 @@ def test_what_is_written_is_what_the_store_has_as_default() -> None:
     quota = quota_of(QuotaConfig(), ALICE.signer.author)
     assert quota.strangers_bytes == STRANGERS_BYTES
     assert (quota.author_bytes, quota.peer_bytes) == (AUTHOR_BYTES, PEER_BYTES)
+    assert quota.share_bytes == SHARE_BYTES
     assert (quota.namespace_bytes, quota.member_bytes) == (NAMESPACE_BYTES, MEMBER_BYTES)
     assert quota.own == {ALICE.root.public}
 

@@ -36,7 +36,9 @@ from tests.storage.test_quota import KIB, MIB, assert_sums, bring, flood, opened
 
 OPEN = NamespaceKey(bytes([2]) * 32)
 """A communal one: whoever knows its key reads it, and any key writes in it."""
-SMALL = Quota(strangers_bytes=MIB, peer_bytes=64 * KIB, namespace_bytes=MIB, member_bytes=300 * KIB)
+SMALL = Quota(
+    strangers_bytes=MIB, share_bytes=64 * KIB, namespace_bytes=MIB, member_bytes=300 * KIB
+)
 EVERYWHERE = Area()
 TEXT = "words " * 40
 MANY_HEADS = tuple(sorted(n.to_bytes(32, "little") for n in range(1_300)))
