@@ -90,8 +90,14 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Of all authors together whom nobody here follows."""
     author: Size = "768MiB"
     """Of each of them."""
-    peer: Size = "128MiB"
+    peer: Size = "768MiB"
+    """Of theirs that one unnamed peer may bring."""
+    share: Size = "128MiB"
     """Of theirs that one unnamed peer brought and other unnamed peers cannot displace."""
+    namespace: Size = "1GiB"
+    """Of all that lies in an owned namespace that this node joined; of each of them."""
+    member: Size = "256MiB"
+    """Of each author there whom nobody here follows."""
     areas: tuple[AreaSize, ...] = ()
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 

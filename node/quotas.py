@@ -1,7 +1,9 @@
 """Quotas as people write them in `[quota]`, and how full they are as people read it.
 
 strangers = "1GiB"                            of all whom nobody here follows, together
-areas = ["commons/*/rate=64MiB"]              NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, * is any
+namespace = "1GiB"                            of an owned namespace that was joined, of each
+areas = ["commons/*/rate=64MiB"]              NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, * is any;
+                                              NAMESPACE is commons or the did:key of another
 """
 
 from typing import Final
@@ -10,12 +12,13 @@ from msgspec import Struct
 
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import AuthorKey
 from crdt.path import CLASSES
 from node.api.models import RoomState
 from node.config import QuotaConfig
 from node.errors import BadSetting
 from node.refusals import who
+from node.services.places import place_of
 from storage.quota import AreaQuota, Quota
 from storage.store import Store
 from storage.usages import Room as Usage
@@ -43,6 +46,14 @@ class SourceRoom(Struct, frozen=True):
     strangers_bytes: int
 
 
+class NamespaceRoom(Struct, frozen=True):
+    namespace: str
+    name: str | None
+    """None where it was left."""
+    bytes: int
+    bytes_max: int
+
+
 class AreaRoom(Struct, frozen=True):
     area: str
     bytes: int
@@ -55,8 +66,12 @@ class Room(Struct, frozen=True):
     room: RoomState
     author_bytes_max: int
     peer_bytes_max: int
+    share_bytes_max: int
     authors: tuple[AuthorRoom, ...]
     sources: tuple[SourceRoom, ...]
+    namespaces: tuple[NamespaceRoom, ...]
+    """Owned ones: each has room of its own."""
+    member_bytes_max: int
     areas: tuple[AreaRoom, ...]
 
 
@@ -72,6 +87,9 @@ def quota_of(config: QuotaConfig, own: AuthorKey) -> Quota:
         strangers_bytes=size_of(config.strangers),
         author_bytes=size_of(config.author),
         peer_bytes=size_of(config.peer),
+        share_bytes=size_of(config.share),
+        namespace_bytes=size_of(config.namespace),
+        member_bytes=size_of(config.member),
         areas=tuple({text: area_of(text) for text in config.areas}.values()),
         own=frozenset({own}),
     )
@@ -84,16 +102,20 @@ def area_of(text: str) -> AreaQuota:
     namespace, author, cls, kind, record = (
         None if part == ANY else part for part in (*parts, *[ANY] * (PARTS_MAX - len(parts)))
     )
-    if namespace != "commons":
-        raise BadSetting(f"quota.areas: {text!r} begins with no namespace known here: commons")
     if cls not in (None, *CLASSES):
         raise BadSetting(f"quota.areas: {text!r} names no class; there are {', '.join(CLASSES)}")
+    try:
+        where = place_of(namespace or ANY)
+    except CrdtError as error:
+        raise BadSetting(
+            f"quota.areas: {text!r} begins with no namespace, commons or a did:key: {error.detail}"
+        ) from error
     try:
         key = None if author is None else AuthorKey(decode_did_key(author))
     except CrdtError as error:
         raise BadSetting(f"quota.areas: {text!r} names no author: {error.detail}") from error
     return AreaQuota(
-        text, size_of(size), COMMONS, key, cls, kind, None if record is None else record.encode()
+        text, size_of(size), where, key, cls, kind, None if record is None else record.encode()
     )
 
 
@@ -104,10 +126,12 @@ def room_state(room: Usage, quota: Quota) -> RoomState:
 
 async def show_room(store: Store, limit: int) -> Room:
     """Who takes most."""
+    names = {one.namespace: one.name for one in await store.joined()}
     return Room(
         room=room_state(await store.room(), store.quota),
         author_bytes_max=store.quota.author_bytes,
-        peer_bytes_max=store.quota.share_bytes,
+        peer_bytes_max=store.quota.peer_bytes,
+        share_bytes_max=store.quota.share_of(),
         authors=tuple(
             AuthorRoom(
                 encode_did_key(one.author), one.bytes, one.entries, one.is_followed, one.kept_out
@@ -123,6 +147,16 @@ async def show_room(store: Store, limit: int) -> Room:
             )
             for one in await store.usage_of_sources(limit)
         ),
+        namespaces=tuple(
+            NamespaceRoom(
+                encode_did_key(one.namespace),
+                names.get(one.namespace),
+                one.bytes,
+                store.quota.namespace_bytes,
+            )
+            for one in await store.usage_of_namespaces()
+        ),
+        member_bytes_max=store.quota.member_bytes,
         areas=tuple(
             AreaRoom(one.name, one.bytes, one.limit_bytes) for one in await store.usage_of_areas()
         ),

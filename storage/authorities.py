@@ -229,13 +229,20 @@ class Authorities(Documents):
         wanted: dict[BlobId, int] = {}
         async with self._database.reading() as view:
             rows = await view.rows(
-                f"SELECT s.entry, s.frontier, {OF_STRANGER},"
-                " (SELECT count(*) FROM document d WHERE d.author = s.issuer)"
+                f"SELECT s.entry, s.frontier, s.issuer, {OF_STRANGER}"
                 " FROM statement s WHERE s.frontier IS NOT NULL AND NOT s.is_known"
             )
-            for number, blob, is_stranger, documents in rows:
+            judged: dict[bytes, int] = {}
+            for number, blob, issuer, is_stranger in rows:
                 if not await has_room(view, number):
                     continue
+                if issuer not in judged:
+                    judged[issuer] = await view.number(
+                        "SELECT count(DISTINCT e.document) FROM capability_key k"
+                        " JOIN entry e ON e.capability = k.capability WHERE k.key = ?",
+                        (issuer,),
+                    )
+                documents = judged[issuer]
                 size = FRONTIER_BYTES_MIN + FRONTIER_BYTES_A_DOCUMENT * documents
                 if is_stranger:
                     size = STRANGERS_BYTES_A_DOCUMENT * documents

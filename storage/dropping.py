@@ -49,7 +49,7 @@ class Dropping(Documents):
                     for document, work in works.items()
                     if work.number is not None and _is_whole(work.held, part[document])
                 ]
-                gone, freed = await evict(write, going) if going else (0, 0)
+                gone, freed = await evict(write, going, is_for_room=False) if going else (0, 0)
             documents, entries, size = documents + len(going), entries + gone, size + freed
         return Dropped(documents, entries, size)
 

@@ -2,7 +2,7 @@
 
 A record goes with all its epochs, so that no earlier one has to be shown instead. A log goes with
 all that it judges, or what it ended would be shown again. Nothing goes that somebody who is
-followed has written in, and nothing of a group: strangers are those of `commons`.
+followed has written in, and nothing of a namespace with another budget.
 """
 
 import json
@@ -12,19 +12,22 @@ from dataclasses import dataclass, replace
 from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, log_of
 from crdt.entry import decode_entry
-from crdt.keys import COMMONS
+from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES, order_key
+from crdt.path import CLASSES
 from crdt.statement import RECORDS, is_statement_class
 from storage.append import Rated, add_up_ratings
+from storage.authorities import SELF
 from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, same_record
 from storage.statements import hashes
-from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
+from storage.usage import AUTHOR_PREFIX_BYTES, followed, is_vouched, release
 from storage.waiting import document_key
 
 ENTRIES_AT_ONCE = 256  # read, while the newest documents of a source are looked for
 JUDGED_MAX = 1_024  # documents that go with the log that judges them, at once
 
+_ALL_CLASSES = f"({', '.join(repr(one) for one in CLASSES)})"
 _JUDGED = (
     "FROM capability_key k JOIN entry e ON e.capability = k.capability"
     " JOIN document d ON d.number = e.document JOIN namespace n ON n.number = d.namespace"
@@ -43,6 +46,7 @@ class Evicted:
 
 async def evict_newest(
     write: Writing,
+    budget: int,
     source: int,
     wanted_bytes: int,
     capabilities: CapabilityCache,
@@ -58,50 +62,57 @@ async def evict_newest(
     """
     ours = await followed(write)
     seen: set[int] = set()
-    chosen: list[list[int]] = []
+    going: dict[int, None] = {}
     freed = looked_at = 0
-    async for document in _brought(write, source, seen):
+    async for document in _brought(write, budget, source, seen):
         if looked_at == looks_max or freed >= wanted_bytes:
             break
         looked_at += 1
-        record = await _record_of(write, document)
+        # A log goes with what it judges, of which some may be among those already.
+        record = [one for one in await _record_of(write, document) if one not in going]
         seen |= {document, *record}
         size = await _share(write, record, source)
-        if size is not None and not await _is_followed(write, record, ours, capabilities):
-            chosen.append(record)
+        if size is not None and not await _stays(write, record, ours, capabilities):
+            going |= dict.fromkeys(record)
             freed += size
-    documents = [document for record in chosen for document in record]
-    entries, size = await evict(write, documents) if documents else (0, 0)
+    entries, size = await evict(write, list(going), is_for_room=True) if going else (0, 0)
     return Evicted(entries, size, looked_at)
 
 
-async def _brought(view: Reading, source: int, seen: set[int]) -> AsyncGenerator[int]:
-    """The documents in `commons` that it brought something of, by the newest; none of those `seen`.
+async def _brought(view: Reading, budget: int, source: int, seen: set[int]) -> AsyncGenerator[int]:
+    """The documents of this budget that it brought something of, newest first, but for `seen`.
 
-    One of thousands of entries hides no other: what is seen is passed over.
+    One of thousands of entries hides no other: what is seen is passed over. In an owned namespace
+    the logs come last: one that judges what many wrote would take all of that with it.
     """
-    before = 1 << 62
-    while rows := await view.rows(
-        "SELECT o.entry, e.document FROM origin o JOIN entry e ON e.number = o.entry"
-        " JOIN document d ON d.number = e.document"
-        " WHERE o.source = ? AND o.entry < ? AND e.document NOT IN (SELECT value FROM json_each(?))"
-        f" AND d.namespace = (SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}')"
-        " ORDER BY o.entry DESC LIMIT ?",
-        (source, before, json.dumps(sorted(seen)), ENTRIES_AT_ONCE),
-    ):
-        for entry, document in rows:
-            before = entry
-            if document not in seen:
-                yield document
+    for classes in ("('pub', 'rate')", "('_auth', '_ck')") if budget else (_ALL_CLASSES,):
+        before = 1 << 62
+        while rows := await view.rows(
+            "SELECT o.entry, e.document FROM origin o JOIN entry e ON e.number = o.entry"
+            " JOIN document d ON d.number = e.document"
+            " WHERE o.source = ? AND o.entry < ?"
+            " AND e.document NOT IN (SELECT value FROM json_each(?))"
+            " AND d.namespace IN (SELECT number FROM namespace WHERE budget = ?)"
+            f" AND d.class IN {classes} ORDER BY o.entry DESC LIMIT ?",
+            (source, before, json.dumps(sorted(seen)), budget, ENTRIES_AT_ONCE),
+        ):
+            for entry, document in rows:
+                before = entry
+                if document not in seen:
+                    yield document
 
 
-async def evict(write: Writing, documents: Sequence[int]) -> tuple[int, int]:
-    """Deletes documents and remembers their entries; gives how many entries and bytes went."""
+async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) -> tuple[int, int]:
+    """Deletes documents and remembers their entries; gives how many entries and bytes went.
+
+    `is_for_room`: they may come again from a source that has room.
+    """
     numbers = (json.dumps(documents),)
     these = "IN (SELECT value FROM json_each(?1))"
     entries = await write.run(
-        "INSERT OR IGNORE INTO kept_out (id, author)"
-        f" SELECT substr(e.id, 1, {ITEM_ID_BYTES}), substr(d.author, 1, {AUTHOR_PREFIX_BYTES})"
+        "INSERT OR IGNORE INTO kept_out (id, author, is_for_room)"
+        f" SELECT substr(e.id, 1, {ITEM_ID_BYTES}), substr(d.author, 1, {AUTHOR_PREFIX_BYTES}),"
+        f" {int(is_for_room)}"
         f" FROM entry e JOIN document d ON d.number = e.document WHERE e.document {these}",
         numbers,
     )
@@ -186,7 +197,7 @@ async def _record_of(view: Reading, document: int) -> list[int]:
     assert row is not None, "its entry is here"
     id = replace(DocumentId.decode(row[0]), epoch=0)
     if is_statement_class(id.cls):
-        judged = await _judged_by(view, id.subspace)
+        judged = await _judged_by(view, id)
         if len(judged) > JUDGED_MAX:
             return judged[:JUDGED_MAX]
         return [*await _logs_of(view, id), *judged]
@@ -198,11 +209,11 @@ async def _record_of(view: Reading, document: int) -> list[int]:
     return [number for (number,) in rows]
 
 
-async def _judged_by(view: Reading, key: bytes) -> list[int]:
-    """Documents of `commons`, no logs, to which a right came through this key; the newest first."""
+async def _judged_by(view: Reading, log: DocumentId) -> list[int]:
+    """Documents, no logs, to which a right came through this log's key; the newest first."""
     rows = await view.rows(
         f"SELECT DISTINCT e.document {_JUDGED} AND k.key = ? ORDER BY e.document DESC LIMIT ?",
-        (COMMONS, key, JUDGED_MAX + 1),
+        (log.namespace, log.subspace, JUDGED_MAX + 1),
     )
     return [number for (number,) in rows]
 
@@ -225,22 +236,29 @@ async def _share(view: Reading, record: Sequence[int], source: int) -> int | Non
     return size if 2 * brought >= size else None
 
 
-async def having_bearing(view: Reading, keys: Sequence[bytes]) -> frozenset[bytes]:
-    """Those of these keys through which the right to something held in `commons` came."""
-    rows = await view.rows_in(f"SELECT DISTINCT k.key {_JUDGED} AND k.key IN (*)", keys, COMMONS)
+async def having_bearing(
+    view: Reading, namespace: NamespaceKey, keys: Sequence[bytes]
+) -> frozenset[bytes]:
+    """Those of these keys through which the right to something held in the namespace came."""
+    rows = await view.rows_in(f"SELECT DISTINCT k.key {_JUDGED} AND k.key IN (*)", keys, namespace)
     return frozenset(key for (key,) in rows)
 
 
-async def _is_followed(
+async def _stays(
     view: Reading,
     record: Sequence[int],
     ours: frozenset[bytes],
     capabilities: CapabilityCache,
 ) -> bool:
-    """Whether somebody who is followed owns it or has written in it."""
+    """Whether this node or somebody who is followed wrote in it, or may have let somebody."""
     rows = await view.rows(
-        "SELECT DISTINCT c.encoded FROM json_each(?1) j JOIN entry e ON e.document = j.value"
+        "SELECT DISTINCT d.id, c.encoded, o.source IS (SELECT number FROM source WHERE key = ?2)"
+        " FROM json_each(?1) j JOIN entry e ON e.document = j.value"
+        " JOIN document d ON d.number = e.document JOIN origin o ON o.entry = e.number"
         " JOIN capability c ON c.number = e.capability",
-        (json.dumps(record),),
+        (json.dumps(record), SELF),
     )
-    return any(not ours.isdisjoint(capabilities.get(one).chain) for (one,) in rows)
+    return any(
+        is_own or is_vouched(DocumentId.decode(id), capabilities.get(right).chain, ours)
+        for id, right, is_own in rows
+    )

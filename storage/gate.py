@@ -7,29 +7,31 @@ While there is room everything is kept. Where there is none the source that brou
 bytes gives way: if it is who brings this, its arrivals are refused, else its newest records go. So
 a flood through one peer evicts its own flood, however many keys it uses. Keys of devices are free
 too: a peer whose author nobody here follows takes no room from another that brought no more than
-the share each is granted (`Quota.peer_bytes`), and none at all from a peer that is followed.
+the share each is granted (`Quota.share_bytes`), and none at all from a peer that is followed.
 docs/protocol/quotas.md tells all of it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry, DocumentId, log_of
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
 from crdt.statement import RECORDS
 from storage.database import Writing
-from storage.eviction import evict_newest, having_bearing
+from storage.displacing import Displacing, everything
+from storage.eviction import having_bearing
 from storage.quarantine import Refusal, add_counted
-from storage.quota import Quota, strangers_bytes
+from storage.quota import STRANGERS, Quota, budget_bytes
+from storage.rows import number_namespaces
 from storage.usage import (
     AUTHOR_PREFIX_BYTES,
     DOCUMENT_BYTES,
     followed,
+    is_vouched,
     size_of,
     source_number,
 )
@@ -39,18 +41,15 @@ OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
 EVICTED = "evicted"
 NO_ROOM = "no room is left for authors whom nobody here follows; naming them gives it"
+PEER_FULL = "its peer brought as much of strangers as one may; naming its author lifts that"
 GAVE_WAY = "what authors whom nobody here follows wrote gave way to others: no room was left"
 
+
+FOR_ROOM = (NO_ROOM, PEER_FULL)
 
 # Each arrival costs a judgement of all that is held of its document.
 DOCUMENT_ENTRIES_MAX = 20_000
 AUTHORITY_ENTRIES_MAX = 4_000  # of an authority log, which is judged with every document under it
-
-EVICT_BYTES_MIN = 256 << 10  # at once: room for what comes next, too
-EVICT_PARTS = 64  # of a small budget, that is
-# Records looked at for one batch, to be evicted: some 0.3 s. What finds no room by then is refused,
-# and what is too much goes with the next batches.
-LOOKS_MAX = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +70,79 @@ class Gate:
         self._write = write
         self._quota = quota
         self._giver = giver
-        self._capabilities = capabilities
         self._followed: frozenset[bytes] = frozenset()
-        self._bearing: frozenset[bytes] = frozenset()
+        self._bearing: frozenset[tuple[NamespaceKey, bytes]] = frozenset()
         self._strangers: dict[bytes, int] = {}  # what each entry of one will take, by its id
-        self._source = 0
-        self._before_bytes = 0  # of strangers, before the append
-        self._looks = LOOKS_MAX
+        self._budgets: dict[NamespaceKey, int] = {}
+        self._displacing = Displacing(write, quota, capabilities)
+        self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
+        self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
         self._refused: list[tuple[CheckedEntry, str, bytes | None]] = []
-        self._evicted: Counter[str] = Counter()
 
     async def admit(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """Those that may be kept, in order; others gave way to them."""
         if not fresh:
             return []
         self._followed = await followed(self._write)
-        self._source = await source_number(self._write, self._giver.key, self._giver.author)
+        self._displacing.source = await source_number(
+            self._write, self._giver.key, self._giver.author
+        )
+        self._displacing.is_named = self._giver.author in self._followed
         self._bearing = await self._judges(fresh)
         self._strangers = {one.id: size_of(one) for one in fresh if self._is_stranger(one)}
+        numbers = await number_namespaces(self._write, {one.document for one in fresh})
+        self._budgets = {
+            key: STRANGERS if is_communal(key) else number for key, number in numbers.items()
+        }
         kept = await self._within_documents(fresh)
         kept = await self._without_waiting(kept)
         kept = await self._within_authors(kept)
         kept = await self._within_areas(kept)
         kept = await self._within_budget(kept)
         await self._forget(kept)
-        self._before_bytes = await self._strangers_bytes()
+        await self._note_before(kept)
         return kept
 
-    async def _judges(self, fresh: Sequence[CheckedEntry]) -> frozenset[bytes]:
+    async def _judges(self, fresh: Sequence[CheckedEntry]) -> frozenset[tuple[NamespaceKey, bytes]]:
         """Whose statements among these judge something that is held, or among these."""
-        logs = {one.document.subspace for one in fresh if one.statement is not None}
-        through = {key for one in fresh if one.statement is None for key in one.capability.chain}
-        return await having_bearing(self._write, list(logs)) | through
+        logs: dict[NamespaceKey, set[bytes]] = {}
+        for one in fresh:
+            if one.statement is not None:
+                logs.setdefault(one.document.namespace, set()).add(one.document.subspace)
+        judging: set[tuple[NamespaceKey, bytes]] = set()
+        for namespace, keys in logs.items():
+            through = {
+                key
+                for one in fresh
+                if one.statement is None and one.document.namespace == namespace
+                for key in one.capability.chain
+            }
+            through |= await having_bearing(self._write, namespace, list(keys))
+            judging |= {(namespace, key) for key in through}
+        return frozenset(judging)
+
+    async def _note_before(self, kept: Sequence[CheckedEntry]) -> None:
+        for one in kept:
+            budget = self._budget_of(one)
+            if not (budget and self._is_vouched(one)):
+                self._arriving.setdefault(budget, []).append(one)
+        for budget, arriving in self._arriving.items():
+            entries = sum(map(size_of, arriving)) if budget else 0
+            self._before_bytes[budget] = await self._measure(budget) - entries
+
+    async def _measure(self, budget: int) -> int:
+        """What grows with these arrivals: all strangers' bytes; in an owned namespace, where others
+        who have room whatever there is count as well, what these documents take beside entries.
+        """
+        if not budget:
+            return await budget_bytes(self._write, budget)
+        documents = {one.document.encode() for one in self._arriving[budget]}
+        rows = await self._write.rows_in(
+            "SELECT x.size FROM document d JOIN derived x ON x.document = d.number"
+            " WHERE d.id IN (*)",
+            list(documents),
+        )
+        return sum(size for (size,) in rows)
 
     async def enforce(self) -> bool:
         """After the append: what documents take beside their entries counts too.
@@ -111,13 +151,27 @@ class Gate:
         much; and where it was before, as when a name was removed, whoever is heaviest. Gives
         whether anything went.
         """
-        now = await self._strangers_bytes()
-        over = await self._make_room(now - self._quota.strangers_bytes, 0)
-        grown = min(over, now - self._before_bytes)
-        if grown > 0:
-            over -= await self._evict(self._source, grown)
-        await self._displace(over, set(), _all, spares_named=False)
-        return bool(self._evicted)
+        for budget, before in self._before_bytes.items():
+            grown = await self._measure(budget) - before
+            over = await budget_bytes(self._write, budget) - self._quota.bytes_of(budget)
+            if budget:  # where those who are followed took more, nobody goes for that
+                over = min(over, grown)
+            over = await self._displacing.make_room(budget, over, 0)
+            if min(over, grown) > 0:
+                source = self._displacing.source
+                over -= await self._displacing.evict(budget, source, min(over, grown))
+            await self._displacing.displace(budget, over, set(), everything, spares_named=False)
+        if self._is_unnamed_peer and STRANGERS in self._before_bytes:
+            source = self._displacing.source
+            over = await self._displacing.weight(STRANGERS) - self._quota.peer_bytes
+            if over > 0:
+                await self._displacing.evict(STRANGERS, source, over)
+        return bool(self._displacing.evicted)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether some of these were refused that another source may still have room for."""
+        return any(why in FOR_ROOM for _, why, _ in self._refused)
 
     def refuse(self, gone: Iterable[CheckedEntry]) -> None:
         """These were admitted, and went again in `enforce`."""
@@ -128,14 +182,20 @@ class Gate:
         """Remembers what was refused, lists it and what went; a `Refusal` for each refused."""
         refusals = [self._refusal(OVER_QUOTA, why) for _, why, _ in self._refused]
         counted = Counter(refusals)
-        for key, count in self._evicted.items():
+        for key, count in self._displacing.evicted.items():
             counted[Refusal(key, "entries", EVICTED, GAVE_WAY, EVICTED.encode())] = count
         await add_counted(self._write, list(counted.items()), at_us)
         await self._write.run_many(
-            "INSERT OR IGNORE INTO kept_out (id, author, document) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO kept_out (id, author, document, is_for_room)"
+            " VALUES (?, ?, ?, ?)",
             (
-                (one.id[:ITEM_ID_BYTES], one.document.subspace[:AUTHOR_PREFIX_BYTES], waits_for)
-                for one, _, waits_for in self._refused
+                (
+                    one.id[:ITEM_ID_BYTES],
+                    one.document.subspace[:AUTHOR_PREFIX_BYTES],
+                    waits_for,
+                    why in FOR_ROOM,
+                )
+                for one, why, waits_for in self._refused
             ),
         )
         if counted:
@@ -143,8 +203,9 @@ class Gate:
                 "DELETE FROM kept_out WHERE number <= (SELECT max(number) FROM kept_out) - ?",
                 (self._quota.kept_out_max,),
             )
+            await self._write.run("DELETE FROM weight WHERE total = 0 AND bytes = 0")
             await self._write.run(
-                "DELETE FROM source WHERE bytes = 0"
+                "DELETE FROM source WHERE NOT EXISTS (SELECT 1 FROM weight WHERE source = number)"
                 " AND NOT EXISTS (SELECT 1 FROM usage WHERE source = number)"
             )
         return refusals
@@ -175,12 +236,18 @@ class Gate:
         What takes back a right to something held here is no stranger's either, whatever room there
         is: without it what it ended would be shown for ever. It goes with all that it judges.
         """
-        return (
-            one.document.namespace == COMMONS
-            and not (one.statement is not None and one.document.subspace in self._bearing)
-            and one.document.subspace not in self._followed
-            and self._followed.isdisjoint(one.capability.chain)
-        )
+        if one.statement is not None and self._has_bearing(one):
+            return False
+        return not self._is_vouched(one)
+
+    def _has_bearing(self, one: CheckedEntry) -> bool:
+        return (one.document.namespace, one.document.subspace) in self._bearing
+
+    def _is_vouched(self, one: CheckedEntry) -> bool:
+        return is_vouched(one.document, one.capability.chain, self._followed)
+
+    def _budget_of(self, one: CheckedEntry) -> int:
+        return self._budgets[one.document.namespace]
 
     async def _within_documents(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """A document may have so many entries: each costs a judgement of all."""
@@ -206,7 +273,7 @@ class Gate:
 
     async def _without_waiting(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """What waits for others is bounded; it may come again once they are here."""
-        waiting: Waiting = await find_waiting(self._write, fresh, self._source)
+        waiting: Waiting = await find_waiting(self._write, fresh, self._displacing.source)
         kept: list[CheckedEntry] = []
         for one in fresh:
             if waiting.has_room(one):
@@ -218,21 +285,21 @@ class Gate:
 
     async def _within_authors(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         strangers = {one.document.subspace for one in fresh if one.id in self._strangers}
-        held = Counter[bytes](
-            dict(
-                await self._write.rows_in(
-                    "SELECT author, sum(bytes) FROM usage WHERE author IN (*) GROUP BY author",
-                    list(strangers),
-                )
-            )
+        rows = await self._write.rows_in(
+            "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
+            " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
+            list(strangers),
         )
+        held = Counter({(author, budget): size for author, budget, size in rows})
 
         def fits(one: CheckedEntry) -> bool:
             size = self._strangers.get(one.id)
             if size is None:
                 return True
-            held[one.document.subspace] += size
-            return held[one.document.subspace] <= self._quota.author_bytes
+            budget = self._budget_of(one)
+            held[one.document.subspace, budget] += size
+            limit_bytes = self._quota.author_bytes_of(budget)
+            return held[one.document.subspace, budget] <= limit_bytes
 
         return self._kept(fresh, fits, "its author has no more room here; naming them gives it")
 
@@ -242,6 +309,8 @@ class Gate:
         held = Counter[str](dict(await self._write.rows("SELECT name, bytes FROM area_quota")))
 
         def fits(one: CheckedEntry) -> bool:
+            if one.statement is not None and self._has_bearing(one):
+                return True
             areas = [area for area in self._quota.areas if area.includes(one)]
             size = size_of(one)
             if any(held[area.name] + size > area.limit_bytes for area in areas):
@@ -264,53 +333,41 @@ class Gate:
 
     async def _within_budget(self, fresh: list[CheckedEntry]) -> list[CheckedEntry]:
         """The last ones are refused where nobody else has to give way."""
-        strangers = {one.id: size for one, size in await self._sizes(fresh)}
-        wanted = sum(strangers.values())
-        over = await self._strangers_bytes() + wanted - self._quota.strangers_bytes
-        if not strangers or over <= 0:
-            return fresh
-        over = await self._make_room(over, wanted)
+        sizes = await self._sizes(fresh)
+        beyond = await self._beyond_peer(sizes)
+        fresh = self._kept(fresh, lambda one: one.id not in beyond, PEER_FULL)
+        sizes = [(one, size) for one, size in sizes if one.id not in beyond]
         out: set[bytes] = set()
-        for one in reversed(fresh):
-            if over > 0 and one.id in strangers:
-                over -= strangers[one.id]
-                out.add(one.id)
+        for budget in {self._budget_of(one) for one, _ in sizes}:
+            strangers = [(one.id, size) for one, size in sizes if self._budget_of(one) == budget]
+            wanted = sum(size for _, size in strangers)
+            held = await budget_bytes(self._write, budget)
+            over = held + wanted - self._quota.bytes_of(budget)
+            if budget:  # where those who are followed took more, nobody goes for that
+                over = min(over, wanted)
+            over = await self._displacing.make_room(budget, over, wanted)
+            for id, size in reversed(strangers):
+                if over > 0:
+                    over -= size
+                    out.add(id)
         return self._kept(fresh, lambda one: one.id not in out, NO_ROOM)
 
-    async def _make_room(self, over: int, wanted: int) -> int:
-        """Evicts what heavier sources brought; gives how many bytes are still too many."""
-        mine = wanted + await self._write.number(
-            "SELECT strangers FROM source WHERE number = ?", (self._source,)
-        )
-        is_named = self._giver.author in self._followed
-        passed = {self._source}
-        if is_named:
-            over = await self._displace(over, passed, _all, spares_named=True)
+    async def _beyond_peer(self, sizes: Sequence[tuple[CheckedEntry, int]]) -> set[bytes]:
+        """Of strangers' entries those for which this one peer has brought too much already."""
+        beyond: set[bytes] = set()
+        if not self._is_unnamed_peer or not sizes:
+            return beyond
+        left = self._quota.peer_bytes - await self._displacing.weight(STRANGERS)
+        for one, size in sizes:
+            if self._budget_of(one) == STRANGERS:
+                left -= size
+                if left < 0:
+                    beyond.add(one.id)
+        return beyond
 
-        def fair(weight: int, over: int) -> int:
-            """Until it weighs what this source then will; what is refused after all, does not."""
-            spare = (weight - mine + over) // 2
-            return spare if is_named else min(spare, weight - self._quota.share_bytes)
-
-        return await self._displace(over, passed, fair, spares_named=not is_named)
-
-    async def _displace(
-        self,
-        over: int,
-        passed: set[int],
-        spare_of: Callable[[int, int], int],
-        *,
-        spares_named: bool,
-    ) -> int:
-        """Sources give way, the heaviest first, each as much as `spare_of` its weight says."""
-        least = min(EVICT_BYTES_MIN, self._quota.strangers_bytes // EVICT_PARTS)
-        while over > 0 and self._looks > 0:
-            rival = await self._heaviest(passed, spares_named=spares_named)
-            if rival is None or (spare := spare_of(rival[1], over)) <= 0:
-                break
-            passed.add(rival[0])
-            over -= await self._evict(rival[0], min(spare, max(over, least)))
-        return over
+    @property
+    def _is_unnamed_peer(self) -> bool:
+        return self._giver.author is not None and not self._displacing.is_named
 
     async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
         """The strangers' among them and what each will take, with a new document's beginning."""
@@ -329,41 +386,14 @@ class Gate:
             known.add(id)
         return sizes
 
-    async def _strangers_bytes(self) -> int:
-        return await strangers_bytes(self._write)
-
-    async def _heaviest(self, passed: set[int], *, spares_named: bool) -> tuple[int, int] | None:
-        """(number, strangers' bytes) of the source that brought most, but for those passed."""
-        named = " AND (author IS NULL OR author NOT IN (SELECT author FROM followed))"
-        row = await self._write.row(
-            "SELECT number, strangers FROM source WHERE strangers > 0"
-            " AND number NOT IN (SELECT value FROM json_each(?))"
-            f"{named if spares_named else ''} ORDER BY strangers DESC, number DESC LIMIT 1",
-            (json.dumps(sorted(passed)),),
-        )
-        return (row[0], row[1]) if row else None
-
-    async def _evict(self, source: int, wanted_bytes: int) -> int:
-        """Gives how many bytes are free then."""
-        self._looks = max(self._looks, 1)
-        gone = await evict_newest(
-            self._write, source, wanted_bytes, self._capabilities, looks_max=self._looks
-        )
-        self._looks -= max(gone.looked_at, 1)
-        if gone.entries:
-            row = await self._write.row("SELECT key FROM source WHERE number = ?", (source,))
-            self._evicted[row[0] if row else ""] += gone.entries
-        return gone.bytes
-
-
-def _all(weight: int, over: int) -> int:
-    return weight
-
 
 def _documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
     """Where these lie, and the logs of all through whom the rights to them came."""
     documents = {one.document for one in kept}
-    keys = {key for one in kept if one.statement is None for key in one.capability.chain}
-    return documents | {
-        log_of(COMMONS, AuthorKey(key), class_) for key in keys for class_ in RECORDS
+    keys = {
+        (one.document.namespace, AuthorKey(key))
+        for one in kept
+        if one.statement is None
+        for key in one.capability.chain
     }
+    return documents | {log_of(*whose, class_) for whose in keys for class_ in RECORDS}

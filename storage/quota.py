@@ -9,9 +9,15 @@ from storage.database import Reading, Writing
 
 STRANGERS_BYTES = 1 << 30
 AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
-PEER_BYTES = 128 << 20
-STRANGERS_BYTES_SUM = "SELECT sum(strangers) FROM source"
-PEER_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
+NAMESPACE_BYTES = 1 << 30
+MEMBER_BYTES = 256 << 20  # who may write in one subspace only leaves room to the others
+PEER_BYTES = 768 << 20  # a fresh node gets all that somebody published from one peer
+SHARE_BYTES = 128 << 20
+SHARE_PARTS = 8  # an unnamed peer's share is no more than this part of the budget, however small
+
+STRANGERS = 0
+"""The budget of all strangers; an owned namespace has one under its number."""
+BUDGET_BYTES = "SELECT sum(bytes) FROM weight WHERE budget = ?"
 
 KEPT_OUT_MAX = 1_000_000  # ids remembered, about 100 bytes each
 KEPT_OUT_MIN = 1_000
@@ -50,15 +56,26 @@ class Quota:
     author_bytes: int = AUTHOR_BYTES
     """Of each of them."""
     peer_bytes: int = PEER_BYTES
-    """Of strangers' records that an unnamed peer brought and other unnamed ones cannot displace."""
+    """Of strangers' records that one unnamed peer may bring."""
+    share_bytes: int = SHARE_BYTES
+    """Of these, what other unnamed ones cannot displace."""
+    namespace_bytes: int = NAMESPACE_BYTES
+    """Of all that lies in an owned namespace; of each of them."""
+    member_bytes: int = MEMBER_BYTES
+    """Of each author there whom nobody here follows."""
     areas: tuple[AreaQuota, ...] = ()
     own: frozenset[AuthorKey] = frozenset()
     """The authors that this node itself is."""
 
-    @property
-    def share_bytes(self) -> int:
-        """`peer_bytes`, as far as the budget is large enough for several."""
-        return min(self.peer_bytes, self.strangers_bytes // PEER_PARTS)
+    def share_of(self, budget: int = STRANGERS) -> int:
+        """`share_bytes`, as far as the budget is large enough for several."""
+        return min(self.share_bytes, self.bytes_of(budget) // SHARE_PARTS)
+
+    def bytes_of(self, budget: int) -> int:
+        return self.namespace_bytes if budget else self.strangers_bytes
+
+    def author_bytes_of(self, budget: int) -> int:
+        return self.member_bytes if budget else self.author_bytes
 
     @property
     def kept_out_max(self) -> int:
@@ -66,9 +83,9 @@ class Quota:
         return min(KEPT_OUT_MAX, max(KEPT_OUT_MIN, self.strangers_bytes // KEPT_OUT_BYTES))
 
 
-async def strangers_bytes(view: Reading) -> int:
-    """What all of them take together."""
-    return await view.number(STRANGERS_BYTES_SUM)
+async def budget_bytes(view: Reading, budget: int = STRANGERS) -> int:
+    """What all that counts against it takes together."""
+    return await view.number(BUDGET_BYTES, (budget,))
 
 
 async def knows_areas(view: Reading, areas: Sequence[AreaQuota]) -> bool:

@@ -19,7 +19,7 @@ from crdt.change import CheckedEntry
 from crdt.encoding import Reader
 from crdt.errors import Malformed
 from crdt.in_force import InForce, Stated, in_force
-from crdt.keys import COMMONS, NamespaceKey, is_communal
+from crdt.keys import NamespaceKey, is_communal
 from crdt.statement import (
     EVERYTHING,
     FRONTIER_BYTES_MAX,
@@ -40,10 +40,10 @@ from storage.workers import Workers
 
 STRANGERS_FRONTIERS_MAX = 8
 """Blobs of frontiers of one author whom nobody here follows: somebody who lost as many devices."""
-# Of a statement `s`: said in `commons`, by nobody who is followed.
+# Of a statement `s`: by nobody who is followed, and not by the key of the namespace.
 OF_STRANGER = (
-    f"s.namespace IS (SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}')"
-    " AND NOT EXISTS (SELECT 1 FROM followed f WHERE f.author = s.issuer)"
+    "(NOT EXISTS (SELECT 1 FROM followed f WHERE f.author = s.issuer)"
+    " AND s.issuer IS NOT (SELECT n.key FROM namespace n WHERE n.number = s.namespace))"
 )
 TIME_MAX = (1 << 63) - 1  # what SQLite can hold; a claim of more is as far away
 HASH_BYTES = 32

@@ -52,7 +52,7 @@ from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
-from storage.quota import STRANGERS_BYTES_SUM, Quota, knows_areas, remember_areas
+from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
 from storage.restating import restate
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import KEPT_OUT_COUNT, Room, Usages
@@ -112,7 +112,7 @@ _COUNTED = (  # as `Counts` has them
     "SELECT sum(times) FROM quarantine",
     "SELECT count(*) FROM left_out",
     "SELECT max(seq) FROM outbox",
-    STRANGERS_BYTES_SUM,
+    BUDGET_BYTES,
     KEPT_OUT_COUNT,
     "SELECT standing FROM store",
 )
@@ -179,6 +179,8 @@ class Store(
                         arrivals = replace(arrivals, entries=_without(arrivals.entries, gone))
                 await add_refusals(write, refused, arrivals.at_us)
                 refused += await gate.settle(arrivals.at_us)
+                if gate.is_full:
+                    write.after_commit(partial(self.note_full, source))
                 write.after_commit(partial(self._tell, arrivals))
         return Received(tuple(one.id for one in arrivals.entries), known, tuple(refused))
 
@@ -264,7 +266,8 @@ class Store(
 
     async def counts(self) -> Counts:
         """How much of everything there is, in one view and one statement: it is asked often."""
-        row = await self._database.row(f"SELECT {', '.join(f'({one})' for one in _COUNTED)}")
+        counted = ", ".join(f"({one})" for one in _COUNTED)
+        row = await self._database.row(f"SELECT {counted}", (STRANGERS,))
         assert row is not None, "a row of numbers"
         kinds, ratings, *numbers, strangers_bytes, kept_out, standing = row
         records: dict[str, int] = json.loads(kinds)

@@ -1,7 +1,7 @@
 """Who brought what and how much room it takes, counted in the transaction that changes it.
 
     origin    each entry: its source and its size      ┐ sums of both: usage, by author, namespace
-    derived   each document: what it takes beside them ┘ and source; of these: source, area_quota
+    derived   each document: what it takes beside them ┘ and source; of these: source, weight
 
 A size is what the bytes take on disk at the most, by formulas of the schema (`entry_size`,
 `derived_size`). Whoever deletes a document calls `release` first.
@@ -10,11 +10,12 @@ A size is what the bytes take on disk at the most, by formulas of the schema (`e
 import json
 from collections.abc import Iterable, Sequence
 
-from crdt.change import CheckedEntry
+from crdt.change import CheckedEntry, DocumentId
 from crdt.did import decode_did_key
 from crdt.entry import encode_entry
 from crdt.errors import CrdtError
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import AuthorKey, is_communal
+from crdt.path import AUTHORITY
 from storage.database import Reading, Writing
 
 PAGE_BYTES = 4_096
@@ -24,11 +25,8 @@ ROW_BYTES = 192  # digests, signature, counters
 DOCUMENT_BYTES = 2_048  # of a new document beside its entries, before it is known
 AUTHOR_PREFIX_BYTES = 8  # enough in `kept_out`: a clash lets go of what may be asked for again
 
-# Whether what a document `d` holds is a stranger's: of `commons`, by nobody who is followed.
-IS_STRANGER = (
-    f"(d.namespace IS (SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}')"
-    " AND NOT EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author))"
-)
+# Whether what a document `d` holds is a stranger's: by nobody who is followed.
+IS_STRANGER = "NOT EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author)"
 _ADD = (
     " ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes,"
     " entries = entries + excluded.entries"
@@ -168,6 +166,20 @@ async def followed(view: Reading) -> frozenset[bytes]:
     This node's own author, whoever has a petname, and the authors of what is installed.
     """
     return frozenset(author for (author,) in await view.rows("SELECT author FROM followed"))
+
+
+def is_vouched(document: DocumentId, chain: Sequence[bytes], followed: frozenset[bytes]) -> bool:
+    """Whether a right of this chain is that of somebody followed, to write there.
+
+    In a communal namespace, of anybody in it. In an owned one only of whose subspace it is: there
+    the chain of every member goes through who let them in, and an administrator writes anywhere.
+    What its own key says is the namespace's word.
+    """
+    if is_communal(document.namespace):
+        return not followed.isdisjoint(chain)
+    if document.cls == AUTHORITY and bytes(document.subspace) == document.namespace:
+        return True
+    return document.subspace in followed and document.subspace in chain
 
 
 async def refollow(write: Writing) -> None:

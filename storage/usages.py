@@ -1,16 +1,20 @@
 """How much room is taken, by whom: what people are shown, and what peers need not send again."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
+from storage.database import Database
 from storage.part import Part, in_bounds
-from storage.quota import strangers_bytes
+from storage.quota import STRANGERS, budget_bytes
 from storage.usage import AUTHOR_PREFIX_BYTES
 
 PAGE_MAX = 1_000
 KEPT_OUT_COUNT = "SELECT count(*) FROM kept_out"
+FULL_SOURCES_MAX = 4_096  # more devices than call within the hour
+FULL_US = 3_600 * 1_000_000  # then it is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,12 @@ class SourceUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceUsage:
+    namespace: NamespaceKey
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class AreaUsage:
     name: str
     bytes: int
@@ -49,11 +59,26 @@ class AreaUsage:
 
 
 class Usages(Part):
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._full_us: OrderedDict[str, int] = OrderedDict()  # when, by source
+
+    def note_full(self, source: str) -> None:
+        """This source was refused for want of room just now."""
+        self._full_us[source] = self._clock_us()
+        self._full_us.move_to_end(source)
+        while len(self._full_us) > FULL_SOURCES_MAX:
+            self._full_us.popitem(last=False)
+
+    def _was_full(self, source: str) -> bool:
+        at_us = self._full_us.get(source)
+        return at_us is not None and 0 <= self._clock_us() - at_us < FULL_US
+
     async def room(self) -> Room:
         """How full the strangers' budget is."""
         async with self._database.reading() as view:
             return Room(
-                await strangers_bytes(view),
+                await budget_bytes(view),
                 await view.number(KEPT_OUT_COUNT),
             )
 
@@ -74,11 +99,20 @@ class Usages(Part):
     async def usage_of_sources(self, limit: int = 10) -> list[SourceUsage]:
         """Whoever brought most."""
         rows = await self._database.rows(
-            "SELECT key, author, bytes, strangers FROM source WHERE bytes > 0"
-            " ORDER BY strangers DESC, bytes DESC, number LIMIT ?",
-            (in_bounds(limit, PAGE_MAX),),
+            "SELECT s.key, s.author, sum(w.total) AS size, sum(iif(w.budget = ?, w.bytes, 0)) AS"
+            " strangers FROM weight w JOIN source s ON s.number = w.source WHERE w.total > 0"
+            " GROUP BY s.number ORDER BY strangers DESC, size DESC, s.number LIMIT ?",
+            (STRANGERS, in_bounds(limit, PAGE_MAX)),
         )
         return [SourceUsage(*row) for row in rows]
+
+    async def usage_of_namespaces(self) -> list[NamespaceUsage]:
+        """The owned namespaces of which anything is held, the fullest first."""
+        rows = await self._database.rows(
+            "SELECT n.key, sum(w.bytes) AS size FROM weight w JOIN namespace n"
+            " ON n.number = w.budget WHERE w.bytes > 0 GROUP BY n.key ORDER BY size DESC, n.key"
+        )
+        return [NamespaceUsage(NamespaceKey(key), size) for key, size in rows]
 
     async def usage_of_areas(self) -> list[AreaUsage]:
         """The areas that settings bound."""
@@ -87,13 +121,20 @@ class Usages(Part):
         )
         return [AreaUsage(*row) for row in rows]
 
-    async def kept_out(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> set[bytes]:
+    async def kept_out(
+        self, namespace: NamespaceKey, ids: Sequence[bytes], *, source: str | None = None
+    ) -> set[bytes]:
         """Those of `ids` (their first 16 bytes) that this node has no room for: not to be fetched.
 
         Their author being followed, or for one that waits another entry of its document, ends it.
+        From a `source` that was not itself refused for want of room of late, all may come for which
+        another had none: else whoever filled the room could bring what others wrote last, and keep
+        it from coming through anybody.
         """
+        others = "" if source is None or self._was_full(source) else " AND NOT is_for_room"
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                "SELECT id FROM kept_out WHERE id IN (*)", [id[:ITEM_ID_BYTES] for id in ids]
+                f"SELECT id FROM kept_out WHERE id IN (*){others}",
+                [id[:ITEM_ID_BYTES] for id in ids],
             )
         return {bytes(row[0]) for row in rows}

@@ -26,6 +26,9 @@ def quota_command(limit: int) -> None:
     if answer["sources"]:
         say()
         print_table(("BROUGHT BY", "TAKES", "STRANGERS'"), map(source_row, answer["sources"]))
+    if answer["namespaces"]:
+        say()
+        print_table(("NAMESPACE", "TAKES", "OF"), map(namespace_row, answer["namespaces"]))
     if answer["areas"]:
         say()
         print_table(("AREA", "TAKES", "OF"), map(area_row, answer["areas"]))
@@ -56,6 +59,14 @@ def source_row(source: Json) -> tuple[object, ...]:
     if source["author"]:
         who += f", for {short_did(printable(source['author']))}"
     return who, size_text(source["bytes"]), size_text(source["strangers_bytes"])
+
+
+def namespace_row(one: Json) -> tuple[object, ...]:
+    return (
+        printable(one["name"] or one["namespace"]),
+        size_text(one["bytes"]),
+        size_text(one["bytes_max"]),
+    )
 
 
 def area_row(area: Json) -> tuple[object, ...]:

@@ -304,7 +304,7 @@ NODE: Final[Mapping[str, Meaning]] = {
     "evicted": Meaning(
         "Records of authors whom nobody here follows gave way to others: their room was full.",
         "Follow whom you want to keep: panspermia name set NAME DID. Or give strangers more:"
-        " panspermia config set quota.strangers 2GiB",
+        " panspermia config set quota.strangers 2GiB. A group: quota.namespace",
     ),
     "newer-schema": Meaning(
         "A newer version of Panspermia wrote this home.", "Run that version, or a newer one."

@@ -47,7 +47,7 @@ class EntryStore(Protocol):
         self, namespace: NamespaceKey, ids: Sequence[bytes]
     ) -> Awaitable[Collection[bytes]]: ...
     def kept_out(
-        self, namespace: NamespaceKey, ids: Sequence[bytes]
+        self, namespace: NamespaceKey, ids: Sequence[bytes], *, source: str | None = None
     ) -> Awaitable[Collection[bytes]]: ...
     def entries(
         self, namespace: NamespaceKey, ids: Sequence[bytes]

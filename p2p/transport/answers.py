@@ -22,7 +22,7 @@ async def answer(
         case ask.Holds(namespace, ids):
             return await store.holds(namespace, ids)
         case ask.KeptOut(namespace, ids):
-            return await store.kept_out(namespace, ids)
+            return await store.kept_out(namespace, ids, source=source)
         case ask.FindEntries(namespace, ids):
             return await store.entries(namespace, ids)
         case ask.Summarise(namespace, area, ranges):

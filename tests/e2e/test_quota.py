@@ -65,7 +65,7 @@ def disk_bytes(node: LocalNode) -> int:
 def little_room(folder: Path) -> None:
     home = folder / "alice"
     home.mkdir(parents=True)
-    (home / "config.toml").write_text('[quota]\nstrangers = "2MiB"\npeer = "256KiB"\n')
+    (home / "config.toml").write_text('[quota]\nstrangers = "2MiB"\nshare = "256KiB"\n')
 
 
 def test_a_peer_full_of_free_keys_fills_nobodys_disk(
@@ -134,22 +134,24 @@ def test_whoever_floods_with_free_keys_is_heard_and_gives_way(
         made = make_module(tmp_path / id, id, "1.0.0", answering(1))
         assert shell(bob, "publish", str(made)).code == 0
     entries = flood([somebody() for _ in range(FREE_KEYS)])
+    mallory = Mallory()
 
     async def attack() -> None:
-        async with Mallory().meets(str(alice.ready["p2p"])) as call:
+        async with mallory.meets(str(alice.ready["p2p"])) as call:
             for at in range(0, len(entries), WANT_IDS_MAX):
                 await call.offers(entries[at : at + WANT_IDS_MAX])
 
-    async def offer_again() -> None:
-        """The newest were refused: nobody asks for them."""
+    async def offer_again(who: Mallory) -> frames.Frame:
         ids = b"".join(one.id[:ITEM_ID_BYTES] for one in entries[-WANT_IDS_MAX:])
-        async with Mallory().meets(str(alice.ready["p2p"])) as call:
+        async with who.meets(str(alice.ready["p2p"])) as call:
             await call.say(frames.Have(COMMONS, ids, False))
-            heard = await call.hear_until(frames.Want, frames.Credit)
-            assert isinstance(heard, frames.Credit)
+            return await call.hear_until(frames.Want, frames.Credit)
 
     asyncio.run(attack())
-    asyncio.run(offer_again())
+    again = asyncio.run(offer_again(mallory))
+    assert isinstance(again, frames.Credit), "the newest were refused: nobody asks her for them"
+    other = asyncio.run(offer_again(Mallory()))
+    assert isinstance(other, frames.Want), "what she brought last is not thereby kept from others"
     status = alice.client.get("/api/status")
     assert status["quota"]["strangers_bytes"] <= ROOM_BYTES
     assert status["quota"]["kept_out"] + status["entries"] == FREE_KEYS

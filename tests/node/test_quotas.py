@@ -7,7 +7,14 @@ from crdt.keys import COMMONS
 from node.config import QuotaConfig, check_setting, load_config
 from node.errors import BadSetting
 from node.quotas import area_of, quota_of, size_of
-from storage.quota import AUTHOR_BYTES, PEER_BYTES, STRANGERS_BYTES
+from storage.quota import (
+    AUTHOR_BYTES,
+    MEMBER_BYTES,
+    NAMESPACE_BYTES,
+    PEER_BYTES,
+    SHARE_BYTES,
+    STRANGERS_BYTES,
+)
 from tests.storage.people import ALICE
 
 
@@ -15,6 +22,8 @@ def test_what_is_written_is_what_the_store_has_as_default() -> None:
     quota = quota_of(QuotaConfig(), ALICE.signer.author)
     assert quota.strangers_bytes == STRANGERS_BYTES
     assert (quota.author_bytes, quota.peer_bytes) == (AUTHOR_BYTES, PEER_BYTES)
+    assert quota.share_bytes == SHARE_BYTES
+    assert (quota.namespace_bytes, quota.member_bytes) == (NAMESPACE_BYTES, MEMBER_BYTES)
     assert quota.own == {ALICE.root.public}
 
 
@@ -41,6 +50,8 @@ def test_areas() -> None:
     assert (rates.author, rates.cls, rates.kind, rates.record) == (None, "rate", None, None)
     whole = area_of(f"commons/*/rate/mod/{encode_did_key(ALICE.root.public)}/io.x=1KiB")
     assert whole.record == f"{ALICE.did}/io.x".encode()
+    group = area_of(f"{ALICE.did}/*/pub=1MiB")
+    assert (group.namespace, group.author, group.cls) == (ALICE.root.public, None, "pub")
     text = '[quota]\nareas = ["commons=1GiB", "commons/*/rate=1MiB"]'
     assert len(quota_of(load_config({}, {}, text).config.quota, ALICE.signer.author).areas) == 2
 
@@ -49,6 +60,7 @@ def test_areas() -> None:
     ("text", "told"),
     [
         ("nowhere/*=1MiB", "no namespace"),
+        ("*/*/pub=1MiB", "no namespace"),
         ("commons/alice/pub=1MiB", "no author"),
         ("commons/*/public=1MiB", "no class"),
     ],

@@ -127,7 +127,9 @@ class MemoryStore:
         held = self.held.get(namespace, {})
         return {id for id in ids if id in held}
 
-    async def kept_out(self, namespace: NamespaceKey, ids: Sequence[bytes]) -> set[bytes]:
+    async def kept_out(
+        self, namespace: NamespaceKey, ids: Sequence[bytes], *, source: str | None = None
+    ) -> set[bytes]:
         self.questions += 1
         return {id for id in ids if id in self.keeps_out}
 

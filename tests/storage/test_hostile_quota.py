@@ -19,6 +19,7 @@ from storage.quota import Quota
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, person, project
 from tests.storage.test_group import BOBS, hand, of_bob, writes
+from tests.storage.test_quota import assert_sums
 
 HEADS = tuple(sorted(bytes([n]) + bytes(31) for n in range(250)))
 
@@ -166,3 +167,14 @@ async def test_what_was_revoked_is_not_shown_for_want_of_room(tmp_path: Path) ->
         await store.receive(log, source="bob")
         state = await store.read(ALICE.document("io.alice.clock"))
         assert state is None or state.value["head"] == {}
+
+
+async def test_a_log_older_than_what_it_judges_is_counted_once(tmp_path: Path) -> None:
+    """Both go at once: the record as the newest, the log with all that it judges."""
+    async with opened(tmp_path, Quota(strangers_bytes=1 << 20)) as store:
+        for n in range(3, 40):
+            p = person(n)
+            await store.receive(said(p, [Heartbeat()] * 12), source="peer")
+            await store.receive([p.publishes("io.x.r", named("tiny"))], source="peer")
+        await fill(store, "another", number=90)
+    assert_sums(tmp_path)

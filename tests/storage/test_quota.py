@@ -22,10 +22,11 @@ from storage import gate, waiting
 from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import AreaQuota, Quota
 from storage.store import Store, open_store
+from storage.usages import FULL_US
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, project, rated, tagged
 
 KIB, MIB = 1 << 10, 1 << 20
-SMALL = Quota(strangers_bytes=MIB, peer_bytes=64 * KIB)
+SMALL = Quota(strangers_bytes=MIB, share_bytes=64 * KIB)
 FREE_KEYS = 2_000
 TEXT = "words " * 40
 
@@ -95,9 +96,11 @@ def assert_sums(path: Path) -> None:
             " JOIN document d ON d.number = s.document GROUP BY 1, 2, 3"
         )
         assert rows(both) == rows("SELECT author, namespace, source, bytes, entries FROM usage")
-        assert rows("SELECT number, bytes, strangers FROM source WHERE bytes > 0") == rows(
-            "SELECT source, sum(bytes), sum(bytes * is_stranger) FROM usage GROUP BY source"
+        assert rows("SELECT * FROM weight WHERE total > 0") == rows(
+            "SELECT n.budget, u.source, sum(u.bytes * (u.is_stranger OR n.budget > 0)),"
+            " sum(u.bytes) FROM usage u JOIN namespace n ON n.number = u.namespace GROUP BY 1, 2"
         )
+        assert not rows("SELECT 1 FROM weight WHERE total < 0 OR bytes NOT BETWEEN 0 AND total")
         assert not rows(
             "SELECT u.author FROM usage u WHERE is_stranger <>"
             " (u.author NOT IN (SELECT author FROM followed))"
@@ -229,6 +232,66 @@ async def test_many_devices_take_from_one_another_and_not_from_a_share(tmp_path:
     assert_sums(tmp_path)
 
 
+@pytest.mark.parametrize("is_evicted", [False, True])
+async def test_whoever_fills_the_room_keeps_nobody_elses_records_out(
+    tmp_path: Path, is_evicted: bool
+) -> None:
+    """Mallory brings what Carol wrote last, so that it finds no room, or is the first to go."""
+    now_us = NOW_US
+    say = named("carol", description=10 * TEXT)
+    carols = [CAROL.publishes(f"io.carol.m{n}", say) for n in range(4)]
+    ids = [one.id for one in carols]
+    async with open_store(
+        tmp_path / "p.db", project=project, clock_us=lambda: now_us, quota=SMALL
+    ) as store:
+        if is_evicted:
+            await bring(store, flood(0, 100), "mallory")
+            await bring(store, carols, "mallory")
+            for n in range(10):
+                await bring(store, flood(1_000 + 20 * n, 20), f"device {n}")
+        else:
+            await bring(store, flood(0, 300), "mallory")
+            await bring(store, carols, "mallory")
+        await bring(store, flood(300, 10), "mallory")
+        assert await store.kept_out(COMMONS, ids) == {id[:16] for id in ids}
+        assert await store.kept_out(COMMONS, ids, source="mallory") == {id[:16] for id in ids}
+        assert not await store.kept_out(COMMONS, ids, source="honest")
+        assert (await bring(store, carols, "honest"))["added"] == 4
+        assert {f"io.carol.m{number}" for number in range(4)} <= await records(store)
+        late = [one.id for one in flood(300, 10)]
+        assert await store.kept_out(COMMONS, late, source="mallory")
+        now_us += FULL_US
+        assert not await store.kept_out(COMMONS, late, source="mallory"), "she may try again"
+    assert_sums(tmp_path)
+
+
+async def test_one_peer_brings_no_more_than_its_part(tmp_path: Path) -> None:
+    """However much room there is: the rest is for others, who are asked for the same."""
+    quota = replace(SMALL, peer_bytes=256 * KIB)
+    entries = flood(0, 400)
+    async with opened(tmp_path, quota) as store:
+
+        async def brings(source: str, author: AuthorKey) -> Counter[str]:
+            done = Counter[str]()
+            for at in range(0, len(entries), 100):
+                part = entries[at : at + 100]
+                received = await store.receive(part, source=source, author=author)
+                done["added"] += len(received.added)
+                done.update(one.code for one in received.refused)
+            return done
+
+        done = await brings("one", stranger(1).signer.author)
+        assert done["added"] + done[OVER_QUOTA] == 400
+        assert 0.8 * 256 * KIB < (await store.room()).strangers_bytes <= 256 * KIB
+        assert not await store.kept_out(COMMONS, [entries[-1].id], source="another")
+        assert (await brings("another", stranger(2).signer.author))["added"] > 20
+        assert 256 * KIB < (await store.room()).strangers_bytes <= 512 * KIB
+        await store.set_petname("bob", BOB.did)
+        await brings("bob's device", BOB.signer.author)
+        assert 0.8 * MIB < (await store.room()).strangers_bytes <= MIB
+    assert_sums(tmp_path)
+
+
 async def test_what_a_friend_wrote_into_a_strangers_record_stays(tmp_path: Path) -> None:
     """Carol is a stranger and lets Bob write in a record of hers; Bob is followed."""
     from crdt.capability import WRITE, Capability, delegate, encode_capability
@@ -355,14 +418,20 @@ async def test_a_home_from_before_quotas_is_counted(tmp_path: Path) -> None:
         await bring(store, flood(0, 20), "honest")
         before = await store.room()
     with closing(sqlite3.connect(tmp_path / "p.db")) as database:
-        tables = ("usage", "source", "origin", "derived", "followed", "kept_out", "area_quota")
-        (sql,) = [
+        tables = (
+            *("usage", "weight", "source", "origin", "derived"),
+            *("followed", "kept_out", "area_quota"),
+        )
+        folder = Path(gate.__file__).parent / "migrations"
+        sql = "".join(
             file.read_text()
-            for file in (Path(gate.__file__).parent / "migrations").glob("*_quotas.sql")
-        ]
+            for name in ("quotas", "budgets")
+            for file in folder.glob(f"*_{name}.sql")
+        )
         database.executescript(
             "DROP VIEW entry_size; DROP VIEW derived_size; DROP INDEX entry_by_capability;"
             + "".join(f"DROP TABLE {table};" for table in tables)
+            + "ALTER TABLE namespace DROP COLUMN budget;"
             + sql
         )
     async with opened(tmp_path) as store:
@@ -420,7 +489,7 @@ async def test_counters_are_the_sums_of_what_is_held(
     random = Random(seed)
     quota = Quota(
         strangers_bytes=96 * KIB,
-        peer_bytes=8 * KIB,
+        share_bytes=8 * KIB,
         author_bytes=64 * KIB,
         areas=(AreaQuota("modules", 256 * KIB, cls="pub", kind="mod"),),
     )

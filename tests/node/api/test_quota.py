@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from node.commands.quota import author_row, room_text, source_row
+from crdt.area import Area
+from crdt.did import encode_did_key
+from node.commands.quota import author_row, namespace_row, room_text, source_row
 from node.config import Config, QuotaConfig
 from tests.node.parts import open_alice
 from tests.storage.people import BOB, CAROL, named
+from tests.storage.test_group import hand, of_bob, writes
+from tests.storage.test_namespaces import NAMESPACE
 
 
 @pytest.fixture
@@ -48,3 +52,19 @@ async def test_who_takes_how_much(tmp_path: Path, config: Config) -> None:
         page = await alice.client.get("/problems/evicted")
         assert page.status_code == 200
         assert (await alice.client.get("/api/quota?limit=0")).status_code == 400
+
+
+async def test_how_full_a_group_is(tmp_path: Path) -> None:
+    async with open_alice(tmp_path, config=Config(quota=QuotaConfig(namespace="64KiB"))) as alice:
+        await alice.node.store.join(NAMESPACE, "guild")
+        bob = hand(BOB, Area(BOB.signer.author))
+        many = [writes(of_bob(f"io.m{n}"), bob, named("m")) for n in range(40)]
+        await alice.node.store.receive(many, source="ab" * 32)
+        answer = (await alice.client.get("/api/quota")).json()
+        (group,) = answer["namespaces"]
+        assert (group["name"], group["namespace"]) == ("guild", encode_did_key(NAMESPACE))
+        assert 32 << 10 < group["bytes"] <= group["bytes_max"] == 64 << 10
+        assert answer["room"]["strangers_bytes"] == 0
+        assert answer["room"]["kept_out"] == answer["authors"][0]["kept_out"] > 20
+        assert answer["authors"][0]["followed"] is False
+        assert namespace_row(group)[0] == "guild"

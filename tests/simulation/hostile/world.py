@@ -61,7 +61,7 @@ CALM_S = 10.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
 FOLLOW_S = 0.2  # until the tasks of a node take note
 RETRY_S = 5.0
-QUOTA = Quota(strangers_bytes=160 << 10, peer_bytes=20 << 10)
+QUOTA = Quota(strangers_bytes=160 << 10, share_bytes=20 << 10)
 WRITE_STEPS = 60
 
 
