@@ -12,7 +12,7 @@ docs/protocol/quotas.md tells all of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
@@ -94,9 +94,10 @@ class Gate:
         }
         kept = await self._within_documents(fresh)
         kept = await self._without_waiting(kept)
-        kept = await self._within_authors(kept)
+        sizes = await self._sizes(kept)
+        kept = await self._within_authors(kept, sizes)
         kept = await self._within_areas(kept)
-        kept = await self._within_budget(kept)
+        kept = await self._within_budget(kept, sizes)
         await self._forget(kept)
         await self._note_before(kept)
         return kept
@@ -281,8 +282,10 @@ class Gate:
                 self._refuse(one, why, document_key(one.document))
         return kept
 
-    async def _within_authors(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        strangers = [one.document.subspace for one in fresh if self._is_stranger(one)]
+    async def _within_authors(
+        self, fresh: Sequence[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
+        strangers = [one.document.subspace for one in fresh if one.id in sizes]
         rows = await self._write.rows_in(
             "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
             " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
@@ -291,10 +294,10 @@ class Gate:
         held = Counter({(author, budget): size for author, budget, size in rows})
 
         def fits(one: CheckedEntry) -> bool:
-            if not self._is_stranger(one):
+            if one.id not in sizes:
                 return True
             budget = self._budget_of(one)
-            held[one.document.subspace, budget] += size_of(one)
+            held[one.document.subspace, budget] += sizes[one.id]
             limit_bytes = self._quota.author_bytes_of(budget)
             return held[one.document.subspace, budget] <= limit_bytes
 
@@ -328,15 +331,18 @@ class Gate:
                 self._refuse(one, why)
         return kept
 
-    async def _within_budget(self, fresh: list[CheckedEntry]) -> list[CheckedEntry]:
+    async def _within_budget(
+        self, fresh: list[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
         """The last ones are refused where nobody else has to give way."""
-        sizes = await self._sizes(fresh)
-        beyond = await self._beyond_peer(sizes)
-        fresh = self._kept(fresh, lambda one: one.id not in beyond, PEER_FULL)
-        sizes = [(one, size) for one, size in sizes if one.id not in beyond]
+        fresh = await self._within_peer(fresh, sizes)
         out: set[bytes] = set()
-        for budget in {self._budget_of(one) for one, _ in sizes}:
-            strangers = [(one.id, size) for one, size in sizes if self._budget_of(one) == budget]
+        arriving: dict[int, list[tuple[bytes, int]]] = {}
+        for one in fresh:
+            if one.id in sizes:
+                to = arriving.setdefault(self._budget_of(one), [])
+                to.append((one.id, sizes[one.id]))
+        for budget, strangers in arriving.items():
             wanted = sum(size for _, size in strangers)
             held = await budget_bytes(self._write, budget)
             over = held + wanted - self._quota.bytes_of(budget)
@@ -349,25 +355,29 @@ class Gate:
                     out.add(id)
         return self._kept(fresh, lambda one: one.id not in out, NO_ROOM)
 
-    async def _beyond_peer(self, sizes: Sequence[tuple[CheckedEntry, int]]) -> set[bytes]:
-        """Of strangers' entries those for which this one peer has brought too much already."""
-        beyond: set[bytes] = set()
+    async def _within_peer(
+        self, fresh: list[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
+        """Without strangers' entries for which this one peer has brought too much already."""
         if not self._is_unnamed_peer or not sizes:
-            return beyond
+            return fresh
         left = self._quota.peer_bytes - await self._displacing.weight(STRANGERS)
-        for one, size in sizes:
-            if self._budget_of(one) == STRANGERS:
-                left -= size
-                if left < 0:
-                    beyond.add(one.id)
-        return beyond
+
+        def fits(one: CheckedEntry) -> bool:
+            nonlocal left
+            if one.id not in sizes or self._budget_of(one) != STRANGERS:
+                return True
+            left -= sizes[one.id]
+            return left >= 0
+
+        return self._kept(fresh, fits, PEER_FULL)
 
     @property
     def _is_unnamed_peer(self) -> bool:
         return self._giver.author is not None and not self._displacing.is_named
 
-    async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
-        """The strangers' among them and what each will take, with a new document's beginning."""
+    async def _sizes(self, fresh: Sequence[CheckedEntry]) -> dict[bytes, int]:
+        """By id what each of strangers will take, with a new document's beginning."""
         strangers = [one for one in fresh if self._is_stranger(one)]
         ids = {one.document.encode() for one in strangers}
         known = {
@@ -376,10 +386,10 @@ class Gate:
                 "SELECT id FROM document WHERE id IN (*)", list(ids)
             )
         }
-        sizes: list[tuple[CheckedEntry, int]] = []
+        sizes: dict[bytes, int] = {}
         for one in strangers:
             id = one.document.encode()
-            sizes.append((one, size_of(one) + (0 if id in known else DOCUMENT_BYTES)))
+            sizes[one.id] = size_of(one) + (0 if id in known else DOCUMENT_BYTES)
             known.add(id)
         return sizes
 
