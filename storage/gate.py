@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
-from crdt.change import CheckedEntry, DocumentId, log_of
+from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
-from crdt.statement import RECORDS
 from storage.database import Writing
 from storage.displacing import Displacing, everything
 from storage.eviction import having_bearing
@@ -35,7 +34,7 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, find_waiting
+from storage.waiting import Waiting, document_key, documents_and_judges, find_waiting
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -218,7 +217,7 @@ class Gate:
         )
         await self._write.run_many(
             "DELETE FROM kept_out WHERE document = ?",
-            ((document_key(one),) for one in _documents_and_judges(kept)),
+            ((document_key(one),) for one in documents_and_judges(kept)),
         )
 
     def _refusal(self, code: str, why: str) -> Refusal:
@@ -392,15 +391,3 @@ class Gate:
             sizes[one.id] = size_of(one) + (0 if id in known else DOCUMENT_BYTES)
             known.add(id)
         return sizes
-
-
-def _documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
-    """Where these lie, and the logs of all through whom the rights to them came."""
-    documents = {one.document for one in kept}
-    keys = {
-        (one.document.namespace, AuthorKey(key))
-        for one in kept
-        if one.statement is None
-        for key in one.capability.chain
-    }
-    return documents | {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
