@@ -2,17 +2,23 @@
 
 They are this node's own words: nothing of them is replicated. The keys lie in memory, so that an
 entry of a blocked one is refused before anything of it is verified. What was held before stays.
+
+Statements under `/_auth` are heard all the same: they judge what others wrote, and whoever is
+blocked may be the one who took a right back.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crdt.change import SignedEntry
+from crdt.change import CheckedEntry, SignedEntry
 from crdt.did import encode_did_key
-from storage.database import Database
+from crdt.order import ITEM_ID_BYTES
+from crdt.path import AUTHORITY
+from storage.database import Database, Writing
 from storage.errors import OverQuota
 from storage.part import Part
 from storage.quarantine import Refusal
+from storage.usage import AUTHOR_PREFIX_BYTES
 
 BLOCKED_MAX = 10_000
 REASON_CHARS_MAX = 500
@@ -26,6 +32,14 @@ class Blocked:
     """Of an author or of a device."""
     reason: str
     blocked_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfBlocked:
+    """An entry, and the key of who wrote it."""
+
+    id: bytes
+    key: bytes
 
 
 class BlockedKeys(Part):
@@ -71,6 +85,7 @@ class BlockedKeys(Part):
         """Gives whether it was blocked."""
         async with self._database.transaction() as write:
             done = await write.run("DELETE FROM blocked WHERE key = ?", (key,)) > 0
+            await write.run("DELETE FROM kept_out WHERE author = ?", (key[:AUTHOR_PREFIX_BYTES],))
             write.after_commit(lambda: self._set_blocked(self._blocked - {key}))
             return done
 
@@ -78,20 +93,62 @@ class BlockedKeys(Part):
         self._blocked = keys
 
     def _without_blocked(
-        self, entries: Sequence[SignedEntry], source: str
-    ) -> tuple[Sequence[SignedEntry], list[Refusal]]:
-        """The entries that are looked at, and a refusal for each of the others."""
+        self, entries: Sequence[SignedEntry]
+    ) -> tuple[Sequence[SignedEntry], list[OfBlocked]]:
+        """The entries that are looked at, and those of whom nobody wants to hear."""
         if not self._blocked:
             return entries, []
         wanted: list[SignedEntry] = []
-        refused: list[Refusal] = []
+        others: list[OfBlocked] = []
         for one in entries:
             entry = one.entry
             keys = (entry.subspace, *entry.path[DEVICE_PART : DEVICE_PART + 1])
             key = next((key for key in keys if key in self._blocked), None)
-            if key is None:
+            if key is None or entry.path[:1] == (AUTHORITY.encode(),):
                 wanted.append(one)
             else:
-                where = f"what {encode_did_key(key)} wrote"
-                refused.append(Refusal(source, where, CODE, "you blocked who wrote it", key))
-        return wanted, refused
+                others.append(OfBlocked(one.id, key))
+        return wanted, others
+
+    def _without_their_devices(
+        self, checked: Sequence[CheckedEntry]
+    ) -> tuple[list[CheckedEntry], list[OfBlocked]]:
+        """As `_without_blocked`, of what a blocked author's device wrote in another's record."""
+        wanted: list[CheckedEntry] = []
+        others: list[OfBlocked] = []
+        for one in checked:
+            # Whoever handed the right on to the device; further up are those who let that one in.
+            key = next((key for key in one.capability.chain[-2:] if key in self._blocked), None)
+            if key is None or one.document.cls == AUTHORITY:
+                wanted.append(one)
+            else:
+                others.append(OfBlocked(one.id, key))
+        return wanted, others
+
+
+async def keep_out(
+    write: Writing, blocked: Sequence[OfBlocked], source: str, most: int
+) -> list[Refusal]:
+    """They are not asked for again until who wrote them is not blocked any more.
+
+    Gives their refusals. At most `most` ids are remembered, of these and all others.
+    """
+    if not blocked:
+        return []
+    await write.run_many(
+        "INSERT OR IGNORE INTO kept_out (id, author) VALUES (?, ?)",
+        ((one.id[:ITEM_ID_BYTES], one.key[:AUTHOR_PREFIX_BYTES]) for one in blocked),
+    )
+    await write.run(
+        "DELETE FROM kept_out WHERE number <= (SELECT max(number) FROM kept_out) - ?", (most,)
+    )
+    return [
+        Refusal(
+            source,
+            f"what {encode_did_key(one.key)} wrote",
+            CODE,
+            "you blocked who wrote it",
+            one.key,
+        )
+        for one in blocked
+    ]

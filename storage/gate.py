@@ -12,15 +12,14 @@ docs/protocol/quotas.md tells all of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
-from crdt.change import CheckedEntry, DocumentId, log_of
+from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
-from crdt.statement import RECORDS
 from storage.database import Writing
 from storage.displacing import Displacing, everything
 from storage.eviction import having_bearing
@@ -35,7 +34,7 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, find_waiting
+from storage.waiting import Waiting, document_key, documents_and_judges, find_waiting
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -72,7 +71,6 @@ class Gate:
         self._giver = giver
         self._followed: frozenset[bytes] = frozenset()
         self._bearing: frozenset[tuple[NamespaceKey, bytes]] = frozenset()
-        self._strangers: dict[bytes, int] = {}  # what each entry of one will take, by its id
         self._budgets: dict[NamespaceKey, int] = {}
         self._displacing = Displacing(write, quota, capabilities)
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
@@ -89,16 +87,16 @@ class Gate:
         )
         self._displacing.is_named = self._giver.author in self._followed
         self._bearing = await self._judges(fresh)
-        self._strangers = {one.id: size_of(one) for one in fresh if self._is_stranger(one)}
         numbers = await number_namespaces(self._write, {one.document for one in fresh})
         self._budgets = {
             key: STRANGERS if is_communal(key) else number for key, number in numbers.items()
         }
         kept = await self._within_documents(fresh)
         kept = await self._without_waiting(kept)
-        kept = await self._within_authors(kept)
+        sizes = await self._sizes(kept)
+        kept = await self._within_authors(kept, sizes)
         kept = await self._within_areas(kept)
-        kept = await self._within_budget(kept)
+        kept = await self._within_budget(kept, sizes)
         await self._forget(kept)
         await self._note_before(kept)
         return kept
@@ -219,7 +217,7 @@ class Gate:
         )
         await self._write.run_many(
             "DELETE FROM kept_out WHERE document = ?",
-            ((document_key(one),) for one in _documents_and_judges(kept)),
+            ((document_key(one),) for one in documents_and_judges(kept)),
         )
 
     def _refusal(self, code: str, why: str) -> Refusal:
@@ -283,21 +281,22 @@ class Gate:
                 self._refuse(one, why, document_key(one.document))
         return kept
 
-    async def _within_authors(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        strangers = {one.document.subspace for one in fresh if one.id in self._strangers}
+    async def _within_authors(
+        self, fresh: Sequence[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
+        strangers = [one.document.subspace for one in fresh if one.id in sizes]
         rows = await self._write.rows_in(
             "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
             " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
-            list(strangers),
+            list(set(strangers)),
         )
         held = Counter({(author, budget): size for author, budget, size in rows})
 
         def fits(one: CheckedEntry) -> bool:
-            size = self._strangers.get(one.id)
-            if size is None:
+            if one.id not in sizes:
                 return True
             budget = self._budget_of(one)
-            held[one.document.subspace, budget] += size
+            held[one.document.subspace, budget] += sizes[one.id]
             limit_bytes = self._quota.author_bytes_of(budget)
             return held[one.document.subspace, budget] <= limit_bytes
 
@@ -331,15 +330,18 @@ class Gate:
                 self._refuse(one, why)
         return kept
 
-    async def _within_budget(self, fresh: list[CheckedEntry]) -> list[CheckedEntry]:
+    async def _within_budget(
+        self, fresh: list[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
         """The last ones are refused where nobody else has to give way."""
-        sizes = await self._sizes(fresh)
-        beyond = await self._beyond_peer(sizes)
-        fresh = self._kept(fresh, lambda one: one.id not in beyond, PEER_FULL)
-        sizes = [(one, size) for one, size in sizes if one.id not in beyond]
+        fresh = await self._within_peer(fresh, sizes)
         out: set[bytes] = set()
-        for budget in {self._budget_of(one) for one, _ in sizes}:
-            strangers = [(one.id, size) for one, size in sizes if self._budget_of(one) == budget]
+        arriving: dict[int, list[tuple[bytes, int]]] = {}
+        for one in fresh:
+            if one.id in sizes:
+                to = arriving.setdefault(self._budget_of(one), [])
+                to.append((one.id, sizes[one.id]))
+        for budget, strangers in arriving.items():
             wanted = sum(size for _, size in strangers)
             held = await budget_bytes(self._write, budget)
             over = held + wanted - self._quota.bytes_of(budget)
@@ -352,26 +354,30 @@ class Gate:
                     out.add(id)
         return self._kept(fresh, lambda one: one.id not in out, NO_ROOM)
 
-    async def _beyond_peer(self, sizes: Sequence[tuple[CheckedEntry, int]]) -> set[bytes]:
-        """Of strangers' entries those for which this one peer has brought too much already."""
-        beyond: set[bytes] = set()
+    async def _within_peer(
+        self, fresh: list[CheckedEntry], sizes: Mapping[bytes, int]
+    ) -> list[CheckedEntry]:
+        """Without strangers' entries for which this one peer has brought too much already."""
         if not self._is_unnamed_peer or not sizes:
-            return beyond
+            return fresh
         left = self._quota.peer_bytes - await self._displacing.weight(STRANGERS)
-        for one, size in sizes:
-            if self._budget_of(one) == STRANGERS:
-                left -= size
-                if left < 0:
-                    beyond.add(one.id)
-        return beyond
+
+        def fits(one: CheckedEntry) -> bool:
+            nonlocal left
+            if one.id not in sizes or self._budget_of(one) != STRANGERS:
+                return True
+            left -= sizes[one.id]
+            return left >= 0
+
+        return self._kept(fresh, fits, PEER_FULL)
 
     @property
     def _is_unnamed_peer(self) -> bool:
         return self._giver.author is not None and not self._displacing.is_named
 
-    async def _sizes(self, fresh: Sequence[CheckedEntry]) -> list[tuple[CheckedEntry, int]]:
-        """The strangers' among them and what each will take, with a new document's beginning."""
-        strangers = [one for one in fresh if one.id in self._strangers]
+    async def _sizes(self, fresh: Sequence[CheckedEntry]) -> dict[bytes, int]:
+        """By id what each of strangers will take, with a new document's beginning."""
+        strangers = [one for one in fresh if self._is_stranger(one)]
         ids = {one.document.encode() for one in strangers}
         known = {
             row[0]
@@ -379,21 +385,9 @@ class Gate:
                 "SELECT id FROM document WHERE id IN (*)", list(ids)
             )
         }
-        sizes: list[tuple[CheckedEntry, int]] = []
+        sizes: dict[bytes, int] = {}
         for one in strangers:
             id = one.document.encode()
-            sizes.append((one, self._strangers[one.id] + (0 if id in known else DOCUMENT_BYTES)))
+            sizes[one.id] = size_of(one) + (0 if id in known else DOCUMENT_BYTES)
             known.add(id)
         return sizes
-
-
-def _documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
-    """Where these lie, and the logs of all through whom the rights to them came."""
-    documents = {one.document for one in kept}
-    keys = {
-        (one.document.namespace, AuthorKey(key))
-        for one in kept
-        if one.statement is None
-        for key in one.capability.chain
-    }
-    return documents | {log_of(*whose, class_) for whose in keys for class_ in RECORDS}

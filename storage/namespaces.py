@@ -19,7 +19,7 @@ from storage.errors import NameTaken, OverQuota
 from storage.part import Part
 
 CAPABILITIES_MAX = 4_096  # a handful for each namespace and device; at 8 KiB each at most 32 MiB
-JOINED_MAX = 256  # federations one person takes part in
+JOINED_MAX = 63  # with commons as many as two peers compare: `p2p.protocol.limits.INTERESTS_MAX`
 COMMONS_NAME = "commons"
 
 

@@ -34,7 +34,7 @@ from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
-from storage.blocked import BlockedKeys
+from storage.blocked import BlockedKeys, keep_out
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
 from storage.devices import Devices
@@ -158,12 +158,14 @@ class Store(
         What is refused goes to quarantine with its reason, and takes nothing else with it. `author`
         is for whom the source has proved to speak. Raises `OverQuota` where the disk is full.
         """
-        entries, blocked = self._without_blocked(entries, source)
+        entries, blocked = self._without_blocked(entries)
         checked, refused = await self._check(entries, source)
-        refused += blocked
+        if self._blocked:
+            checked, theirs = self._without_their_devices(checked)
+            blocked += theirs
         arrivals = Arrivals((), source, self._clock_us())
         known = 0
-        if checked or refused:
+        if checked or refused or blocked:
             async with self._database.transaction() as write:
                 fresh, known = await without_known(write, checked)
                 gate = Gate(
@@ -177,6 +179,7 @@ class Store(
                         gate.refuse(gone)
                         await settle(write, self._materialiser)
                         arrivals = replace(arrivals, entries=_without(arrivals.entries, gone))
+                refused += await keep_out(write, blocked, source, self.quota.kept_out_max)
                 await add_refusals(write, refused, arrivals.at_us)
                 refused += await gate.settle(arrivals.at_us)
                 if gate.is_full:

@@ -11,11 +11,13 @@ from typing import TypeAlias
 
 from blake3 import blake3
 
-from crdt.change import CheckedEntry, DocumentId
+from crdt.change import CheckedEntry, DocumentId, log_of
 from crdt.document import skeleton_for
 from crdt.held import WAITING
+from crdt.keys import AuthorKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
+from crdt.statement import RECORDS
 from storage.database import Reading
 from storage.usage import size_of
 
@@ -33,6 +35,18 @@ _WAITS = ", ".join(f"'{code}'" for code in sorted(WAITING))
 def document_key(document: DocumentId) -> bytes:
     """What `kept_out` knows it by."""
     return blake3(document.encode()).digest(DOCUMENT_KEY_BYTES)
+
+
+def documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
+    """Where these lie, and the logs of all through whom the rights to them came."""
+    documents = {one.document for one in kept}
+    keys = {
+        (one.document.namespace, AuthorKey(key))
+        for one in kept
+        if one.statement is None
+        for key in one.capability.chain
+    }
+    return documents | {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ def ever(before: Grants, now: Grants) -> Grants:
 def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...]:
     """Every non-empty meeting of two areas of one namespace, none inside another.
 
-    At most `INTERESTS_MAX`; what is beyond is left for a later session. Both sides find the same
+    At most `INTERESTS_MAX`; what is beyond is not compared. Both sides find the same
     areas in the same order whichever of them is `left`.
     """
     widest = reduce(right)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from crdt.change import SignedEntry, Signer, device_capabilities
+from crdt.area import Area
+from crdt.capability import READ, WRITE, delegate, encode_capability, own
+from crdt.change import DocumentId, SignedEntry, Signer, device_capabilities
 from crdt.ed25519 import SigningKey
-from crdt.keys import COMMONS, AuthorKey, DeviceKey
+from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from node.commands.nodes import LocalNode, wait_for
 from node.home import Home
@@ -17,6 +19,7 @@ from node.wiring import clock_us
 from p2p.protocol import frames
 from p2p.protocol.limits import WANT_IDS_MAX
 from registry.listings import project
+from storage.keyfiles import read_key
 from storage.store import open_store
 from tests.e2e.mallory import Mallory
 from tests.e2e.story import (
@@ -27,10 +30,13 @@ from tests.e2e.story import (
     make_module,
     wait_for_modules,
 )
+from tests.e2e.test_namespaces import author_of, grant, guild_key, seen
 from tests.storage.people import Person, named
+from tests.storage.test_group import writes
 
 ROOM_BYTES = 2 << 20
 FREE_KEYS = 2_000
+MEMBERS_KEYS = 600
 
 
 def somebody() -> Person:
@@ -160,3 +166,54 @@ def test_whoever_floods_with_free_keys_is_heard_and_gives_way(
     wait_for_modules(alice, [f"{bob.did}/{id}" for id in ids])
     codes = {one["code"] for one in shell(alice, "refused").answer["refused"]}
     assert {"over-quota", "evicted"} <= codes
+
+
+def test_a_member_with_free_keys_fills_no_group(
+    tmp_path: Path, node: StartNode, shell: Shell
+) -> None:
+    """Carol may write what is hers, and hands that on to as many keys as she likes."""
+    home = tmp_path / "alice"
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text('[quota]\nnamespace = "2MiB"\nmember = "1MiB"\n')
+    alice, carol = node("alice"), node("carol")
+    did = shell(alice, "namespace", "create", "guild").answer["did"]
+    key = guild_key(alice.home)
+    grant(key, carol, READ, Area())
+    grant(key, carol, WRITE, Area(author_of(carol)))
+    assert shell(carol, "namespace", "join", did, "--name", "guild").code == 0
+    carol.stop()
+    root = SigningKey.from_seed(read_key(Home(carol.home).author_key))
+    area = Area(AuthorKey(root.public))
+    given = delegate(own(key, WRITE, key.public), key, area, root.public)
+    entries: list[SignedEntry] = []
+    for number in range(MEMBERS_KEYS):
+        device = SigningKey(os.urandom(32))
+        right = encode_capability(delegate(given, root, area, device.public))
+        signer = Signer(device, AuthorKey(root.public), {"pub": right})
+        record = f"io.flood.m{number}".encode()
+        place = DocumentId(NamespaceKey(key.public), signer.author, "pub", "mod", record)
+        entries.append(writes(place, signer, named("flood", description="words " * 50)))
+    asyncio.run(fill(carol.home, entries))
+    carol = node("carol", peers=(alice,))
+
+    def kept_out() -> int | None:
+        status = alice.client.get("/api/status")
+        is_all = status["entries"] + status["quota"]["kept_out"] >= MEMBERS_KEYS
+        return int(status["quota"]["kept_out"]) if is_all else None
+
+    assert wait_for("Alice to have dealt with all", ARRIVE_S, kept_out) > MEMBERS_KEYS // 2
+    told = shell(alice, "quota").answer
+    (group,) = told["namespaces"]
+    assert group["name"] == "guild"
+    assert group["bytes"] <= 1.5 * (1 << 20), "what one batch took beside its entries, once"
+    assert told["room"]["strangers_bytes"] == 0
+    assert "over-quota" in {one["code"] for one in shell(alice, "refused").answer["refused"]}
+    assert shell(alice, "peers").answer["refused"] == [], "no room is nobody's fault"
+    # There is room for everybody else, and she herself is heard once she has a name.
+    made = make_module(tmp_path / "lamp", "io.alice.lamp", "1.0.0", answering(9))
+    assert shell(alice, "publish", str(made), "--namespace", "guild").code == 0
+    wait_for("Carol to see it", ARRIVE_S, lambda: "io.alice.lamp" in seen(carol) or None)
+    assert shell(alice, "name", "set", "carol", carol.did).code == 0
+    wait_for(
+        "all of hers", ARRIVE_S, lambda: alice.client.get("/api/status")["entries"] > MEMBERS_KEYS
+    )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt.area import Area
+from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Interest, Interests
@@ -23,9 +24,12 @@ from p2p.protocol.grants import (
     intersect,
     read_interests,
     reduce,
+    with_authority,
     write_interests,
 )
+from p2p.protocol.greeting import salted_name, salted_names
 from p2p.protocol.limits import INTERESTS_MAX
+from storage.namespaces import JOINED_MAX
 from tests.simulation.people import ALICE, made_up_entry
 
 GARDEN = NamespaceKey(b"g" * 32)
@@ -79,6 +83,17 @@ def test_so_many_areas_and_no_more_and_no_time_lost_over_them() -> None:
     assert met == intersect(kinds, authors)
     # Compared with one another they took four seconds each time, in which nobody else was heard.
     assert time.process_time() - started_s < 2.0
+
+
+def test_everything_that_can_be_joined_is_compared() -> None:
+    """Two peers that share all of it, with the authority records of each."""
+    places = [COMMONS, *(NamespaceKey(bytes([i]) * 32) for i in range(JOINED_MAX))]
+    wanted = with_authority((place, Area()) for place in places)
+    assert intersect(wanted, wanted) == tuple((place, Area()) for place in sorted(places))
+    device = SigningKey.from_seed(bytes(32))
+    names = salted_names(places, device, handshake_hash=b"h")
+    of_each = {salted_name(one, handshake_hash=b"h", device=device.public) for one in places[1:]}
+    assert of_each <= set(names)
 
 
 def test_an_entry_is_included_by_namespace_and_area() -> None:
