@@ -298,3 +298,23 @@ def test_an_argument_that_is_no_text(home: str) -> None:
     done = run("--home", home, "--json", "search", os.fsdecode(b"\xff"))
     assert (done.returncode, json.loads(done.stdout)["code"]) == (2, "usage")
     assert "must be UTF-8" in json.loads(done.stdout)["detail"]
+
+
+@pytest.mark.parametrize("words", [b"\xff\xfe\0", b"x" * 2_000])
+def test_a_file_without_a_passphrase_is_said_in_a_sentence(
+    home: str, tmp_path: Path, words: bytes
+) -> None:
+    file = tmp_path / "words"
+    file.write_bytes(words)
+    done = run("--home", home, "restore", str(file), "--passphrase-file", str(file))
+    assert done.returncode == 1
+    assert "The passphrase cannot be read" in done.stderr
+    assert not Path(home).exists()
+
+
+def test_a_backup_is_not_restored_from_a_pipe(home: str, tmp_path: Path) -> None:
+    """It is read twice."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = run("--home", home, "restore", str(pipe), "--dry-run")
+    assert (done.returncode, "read twice" in done.stderr) == (1, True), done.stderr

@@ -81,6 +81,8 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
     from node.services.restore import read_contents, restore
 
     size = file.stat().st_size
+    if not file.is_file():  # a pipe
+        raise failed("not-a-file", "The file is read twice", f"{file}: copy it to a disk first")
     with told_plainly(), file.open("rb") as source, Progress() as bars:
         shows = bars.bytes_of(file.name)
         if dry_run:

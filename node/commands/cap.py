@@ -29,6 +29,7 @@ from node.commands.rights_in_words import (
     print_rights,
     print_statements,
 )
+from node.commands.secrets import passphrase_in
 from node.failure import failed
 from node.text import printable
 
@@ -299,4 +300,4 @@ def spelled(to: str) -> str:
 
 
 def passphrase(file: Path | None) -> dict[str, str]:
-    return {} if file is None else {"passphrase": file.read_text().rstrip("\r\n")}
+    return {} if file is None else {"passphrase": passphrase_in(file)}

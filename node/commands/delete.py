@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from node.client import with_query
-from node.commands.cap import passphrase
 from node.commands.console import IN_NAMESPACE, may_ask, node, print_json, say, wants_json
-from node.commands.namespace import PASSPHRASE_FILE
+from node.commands.secrets import PASSPHRASE_FILE, with_passphrase
 from node.text import printable, size_text
 
 
@@ -41,7 +40,9 @@ def delete_command(
     shown = printable(name)
     if for_good and may_ask() and not yes:
         click.confirm(f"Let {shown} go for good, everywhere?", abort=True)
-    body = {"record": name, "undo": undo, "for_good": for_good, **passphrase(passphrase_file)}
+    body: dict[str, object] = {"record": name, "undo": undo, "for_good": for_good}
+    if for_good:
+        body = with_passphrase(body, passphrase_file)
     answer = node().post(with_query("/api/records/deletion", {"namespace": namespace}), body)
     if wants_json():
         return print_json("delete", answer)

@@ -13,6 +13,7 @@ import click
 
 from node.commands.console import home, is_terminal, print_json, say, wants_json
 from node.commands.files import write_atomically
+from node.commands.secrets import passphrase_in
 from node.exit_codes import NOT_ALLOWED, NOT_FOUND, UNVERIFIED
 from node.failure import Failure, failed, failure
 from node.text import printable
@@ -157,7 +158,7 @@ def new_passphrase(file: Path | None) -> str:
 def passphrase(file: Path | None, *, confirm: bool = False) -> str:
     """From `file`, without its newline, else asked for on the terminal, never shown."""
     if file is not None:
-        return file.read_text().rstrip("\r\n")
+        return passphrase_in(file)
     if not is_terminal(sys.stdin):
         raise click.UsageError("there is no terminal to ask on; give --passphrase-file FILE")
     asked: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)

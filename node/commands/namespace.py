@@ -8,6 +8,7 @@ import click
 
 from node.client import path_of
 from node.commands.console import node, print_json, print_table, say, wants_json
+from node.commands.secrets import passphrase_in
 from node.failure import Json
 from node.text import duration_text, printable
 
@@ -82,7 +83,7 @@ def leave(name: str) -> None:
 
 def add(body: dict[str, object], passphrase_file: Path | None, done: str) -> None:
     if passphrase_file is not None:
-        body["passphrase"] = passphrase_file.read_text().rstrip("\r\n")
+        body["passphrase"] = passphrase_in(passphrase_file)
     answer = node().post("/api/namespaces", body)
     if wants_json():
         return print_json("namespace", answer)

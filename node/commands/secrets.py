@@ -7,6 +7,11 @@ from pathlib import Path
 import click
 
 from node.commands.console import may_ask, node
+from node.failure import failed
+from node.text import printable
+
+# As much as the API takes.
+PASSPHRASE_BYTES_MAX = 1_024
 
 PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -15,10 +20,23 @@ PASSPHRASE_FILE = click.option(
 )
 
 
+def passphrase_in(file: Path) -> str:
+    """Without the newline at its end. Raises `Failure` for what nobody could type."""
+    with file.open("rb") as source:
+        data = source.read(PASSPHRASE_BYTES_MAX + 1)
+    try:
+        if len(data) <= PASSPHRASE_BYTES_MAX:
+            return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        pass
+    detail = f"{printable(str(file))} is no text of at most {PASSPHRASE_BYTES_MAX} bytes"
+    raise failed("bad-passphrase", "The passphrase cannot be read", detail)
+
+
 def with_passphrase(body: dict[str, object], file: Path | None) -> dict[str, object]:
     """The body of a request that needs the author's key: from `file`, or asked for if sealed."""
     if file is not None:
-        return {**body, "passphrase": file.read_text().rstrip("\r\n")}
+        return {**body, "passphrase": passphrase_in(file)}
     if may_ask() and node().get("/api/identity")["sealed"]:
         asked: str = click.prompt("Passphrase", hide_input=True, err=True)
         return {**body, "passphrase": asked}

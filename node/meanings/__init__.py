@@ -350,6 +350,7 @@ NODE: Final[Mapping[str, Meaning]] = {
     "damaged": Meaning("The exported key is damaged.", "Use another copy."),
     "sealed": Meaning("The key is sealed.", "Give its passphrase."),
     "wrong-passphrase": Meaning("The passphrase does not open the key.", "Try again."),
+    "bad-passphrase": Meaning("The passphrase cannot be read.", "Put one line of text there."),
     "weak-passphrase": Meaning("The passphrase is too short.", "Several words are best."),
 }
 

@@ -5,6 +5,7 @@ from typing import Final
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
+    "not-a-file": ("It is read twice, and so has to lie on a disk.", "Copy it there first."),
     "drop-cut": ("The end of the file is missing.", "Use another copy of it."),
     "drop-newer": ("A later Panspermia made the file.", "Update Panspermia."),
     "drop-damaged": (

@@ -137,3 +137,15 @@ def test_an_import_that_was_broken_off_is_done_again(home: Home, tmp_path: Path)
     import_author(other, exported, "correct horse", os.urandom)
     other.device_file.unlink()
     assert import_author(other, exported, "correct horse", os.urandom).author == author
+
+
+def test_an_import_does_not_replace_the_key_of_somebody_else(home: Home, tmp_path: Path) -> None:
+    load_or_create(home, os.urandom)
+    exported = export_author(home, "correct horse", os.urandom)
+    other = Home(tmp_path / "bob")
+    load_or_create(other, os.urandom)
+    other.device_file.unlink()  # the power went while it was made
+    key = other.author_key.read_bytes()
+    with pytest.raises(BadIdentity, match="already"):
+        import_author(other, exported, "correct horse", os.urandom)
+    assert other.author_key.read_bytes() == key

@@ -8,9 +8,11 @@ import pytest
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.capability import READ, WRITE, delegate, encode_capability, own
-from crdt.change import DocumentId, SignedEntry, Signer, sign_change
+from crdt.change import DocumentId, SignedEntry, Signer, log_of, sign_change
 from crdt.document import Document, Editor
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from crdt.path import AUTHORITY
+from crdt.statement import Drop, Frontier, Revoke, Unrevoke
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, Person, named
 from tests.storage.test_namespaces import GROUP, NAMESPACE
@@ -99,3 +101,36 @@ async def test_a_blob_is_for_those_who_may_read_what_names_it(store: Store) -> N
     public = ALICE.publishes("io.alice.clock", named("clock", blob=BLOB.hex()))
     await store.receive([public], source="alice")
     assert await store.may_read_blob(BLOB, [(COMMONS, whole)]), "it is public now"
+
+
+async def test_who_was_revoked_lets_no_bytes_go(store: Store) -> None:
+    """Whoever comes to hold a member's root key could let go of what the member had written."""
+    clock, bobs = of_bob(), author(BOB)
+    await store.commit(clock, named("clock"), hand(BOB, BOBS))
+    state = await store.read(clock)
+    assert state is not None
+    member = delegate(own(GROUP, WRITE, GROUP.public), GROUP, BOBS, BOB.root.public)
+    bob = Signer(BOB.root, bobs, {AUTHORITY: encode_capability(member)})
+    whole = encode_capability(own(GROUP, WRITE, GROUP.public))
+    group = Signer(GROUP, AuthorKey(GROUP.public), {AUTHORITY: whole})
+    groups_log = log_of(NAMESPACE, AuthorKey(GROUP.public), AUTHORITY)
+    kept = Frontier({clock.encode(): state.heads})
+    revoked = await store.declare(Revoke(BOB.root.public, kept), groups_log, group)
+    drop = Drop(clock.encode(), state.heads)
+    await store.declare(drop, log_of(NAMESPACE, bobs, AUTHORITY), bob)
+    assert (await store.drop()).documents == 0
+    assert (await store.read(clock)) == state
+    await store.commit(clock, named("clock"), hand(BOB, BOBS))  # it is no record that was let go
+    await store.declare(Unrevoke(revoked.signed.entry.payload_digest), groups_log, group)
+    assert (await store.drop()).documents == 1
+
+
+async def test_who_owns_the_group_lets_go_of_what_a_member_wrote(store: Store) -> None:
+    clock = of_bob()
+    await store.commit(clock, named("clock"), hand(BOB, BOBS))
+    ((_, heads),) = await store.heads_held(clock)
+    whole = encode_capability(own(GROUP, WRITE, GROUP.public))
+    group = Signer(GROUP, AuthorKey(GROUP.public), {AUTHORITY: whole})
+    log = log_of(NAMESPACE, AuthorKey(GROUP.public), AUTHORITY)
+    await store.declare(Drop(clock.encode(), heads), log, group)
+    assert (await store.drop()).documents == 1
