@@ -190,6 +190,8 @@ async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
         ({"to": BOBS_ROOT, "area": f"{CAROLS_ROOT}/pub"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": f"{CAROLS_ROOT}/{ADD}"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "soon"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "record": ADD, "until": "2020-01-01"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "record": ADD, "until": "0001-01-01"}, 400, "bad-date"),
         ({"to": "nobody", "record": ADD}, 404, "unknown-petname"),
         ({"to": BOBS_ROOT, "record": ADD, "namespace": "guild"}, 404, "unknown-namespace"),
         ({"to": BOBS_ROOT, "capability": "00" * 8}, 404, "unknown-capability"),
@@ -273,6 +275,45 @@ async def test_the_usual_revocation_takes_nothing_out(alice: Alice) -> None:
     assert given["revocations"][0]["reason"] == "moved on"
 
 
+async def test_who_takes_back_what_was_never_given_there_is_told_so(alice: Alice) -> None:
+    """Else one who forgot --namespace would think that it was done."""
+    await guild(alice)
+    to_write = {"to": BOB.did, "rights": ["write"], "namespace": "guild"}
+    await post(alice, "/api/grants", to_write, 201)
+    plan = {"key": BOB.did, "dry_run": True}
+    assert "--namespace" in (await post(alice, "/api/revocations", plan))["note"]
+    assert (await post(alice, "/api/revocations", {**plan, "namespace": "guild"}))["note"] == ""
+    elsewhere = {**plan, "namespace": "guild", "area": CAROL.did}
+    assert (await post(alice, "/api/revocations", elsewhere))["note"] != ""
+    bob = await let_in(alice)
+    assert (await post(alice, "/api/revocations", plan))["note"] == ""
+    device = {"key": encode_did_key(bob.device.public), "dry_run": True}
+    assert (await post(alice, "/api/revocations", device))["note"] != "", "never seen in use"
+    await post(alice, "/api/modules", new_module(), 201)
+    await alice.node.store.commit(record_of(alice), put("bob", "one"), bob)
+    assert (await post(alice, "/api/revocations", device))["note"] == ""
+
+
+async def test_what_strangers_say_hides_no_revocation(alice: Alice) -> None:
+    """Keys are free, and so are a hundred heartbeats of each."""
+    await worked_together(alice)
+    await post(alice, "/api/revocations", {"key": BOB.did, "reason": "moved on"})
+    await guild(alice)
+    key = AuthorKey(CAROL.root.public)
+    hand = Signer(CAROL.root, key, {AUTHORITY: encode_capability(Capability(WRITE, COMMONS, key))})
+    log, prev = log_of(COMMONS, key, AUTHORITY), None
+    for seq in range(1, 103):
+        what = Heartbeat() if seq % 2 else Revoke(bytes([seq]) * 32)
+        said = sign_statement(what, log, seq=seq, signer=hand, prev=prev, timestamp=seq)
+        prev = said.entry.payload_digest
+        await alice.node.store.receive([said], source="peer")
+    (one,) = (await get(alice, "/api/statements?type=revoke"))["statements"]
+    assert (one["key"], one["reason"]) == (BOB.did, "moved on")
+    assert (await get(alice, "/api/statements"))["statements"] == [one]
+    assert (await get(alice, "/api/statements?namespace=guild"))["statements"] == []
+    assert (await get(alice, "/api/statements?type=heartbeat"))["statements"] == []
+
+
 async def test_a_dry_run_lists_exactly_what_goes_and_whose_honest_work(alice: Alice) -> None:
     await worked_together(alice)
     body = {"key": BOB.did, "since": "2001-01-01", "dry_run": True}
@@ -300,6 +341,14 @@ async def test_since_an_entry_takes_out_that_and_what_came_later(alice: Alice) -
     assert [one["entry"] for one in (await post(alice, "/api/revocations", body))["gone"]] == [
         second.id.hex()
     ]
+
+
+async def test_since_an_entry_that_is_named_by_as_few_digits_as_elsewhere(alice: Alice) -> None:
+    await worked_together(alice)
+    place = record_of(alice)
+    told = [one for one in await alice.node.store.told(place) if not one.id.hex()[:8].isdecimal()]
+    plan = {"key": BOB.did, "since": told[-1].id.hex()[:8], "dry_run": True}
+    assert (await post(alice, "/api/revocations", plan))["documents_kept"] == 1
 
 
 async def test_one_record_is_taken_from_a_publisher_of_two(alice: Alice) -> None:

@@ -72,7 +72,7 @@ def test_a_dry_run_names_each_record_and_the_honest_work(
     others = {**fate, "who": "this device", "code": "excluded-dependency", "is_others": True}
     effect = {
         "dry_run": True, "gone": [1], "back": [], "sums": [fate, others], "back_sums": [],
-        "statement": None,
+        "statement": None, "note": "",
     }  # fmt: skip
     with in_context():
         print_effect(effect)
