@@ -171,7 +171,9 @@ def twins() -> tuple[SignedEntry, SignedEntry]:
 def test_anybody_checks_a_proof_from_a_file_or_hex(tmp_path: Path) -> None:
     data, file = encode_proof(*twins()), tmp_path / "p.proof"
     file.write_bytes(data)
-    for what in (str(file), data.hex()):
+    in_hex = tmp_path / "p.hex"
+    in_hex.write_text(data.hex().upper() + "\n")
+    for what in (str(file), data.hex(), str(in_hex)):
         ran = inspected(what)
         assert ran.exit_code == 0, ran.output
         assert f"{ALICE.did} signed two different things with the number 1" in ran.output
