@@ -32,6 +32,7 @@ from crdt.change import (
 from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
+from crdt.entry import tai_from_unix_us
 from crdt.equivocation import Equivocation, check_proof
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import AUTHORITY
@@ -223,6 +224,41 @@ async def test_what_is_held_is_passed_on_narrowed(alice: Alice) -> None:
     part = next(one for one in held if one["path"] == "/pub" and one["mode"] == "write")
     wider = {"to": BOB.did, "capability": part["digest"][:16], "area": "*/rate"}
     assert (await post(alice, "/api/grants", wider, 403))["code"] == "wider-than-parent"
+
+
+async def test_what_is_passed_on_ends_with_what_it_is_made_of(alice: Alice) -> None:
+    store, me = alice.node.store, alice.node.identity.author
+    root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
+    start, end = (tai_from_unix_us(year * 1_000_000) for year in (1_700_000_000, 4_000_000_000))
+    for_a_time = replace(Area(AuthorKey(BOB.root.public)), start=start, end=end)
+    held = delegate(root, BOB.root, for_a_time, me)
+    kept = await store.keep_capability(encode_capability(held), "invite")
+    body = {"to": CAROL.did, "capability": kept.digest.hex()[:16], "area": f"{BOB.did}/pub"}
+    for more, ends in (({}, end), ({"until": "2090-01-01"}, None), ({"until": "2100-01-01"}, end)):
+        made = await post(alice, "/api/grants", {**body, **more}, 201)
+        (right,) = read_code(made["code"]).rights
+        area = right.granted_area
+        assert (area.start, area.path) == (start, (b"pub",))
+        assert area.end == ends or (ends is None and area.end and area.end < end)
+
+
+async def test_how_a_right_stands_is_told_of_each(alice: Alice) -> None:
+    """Of one that ended in a part only, and of one whose time has not begun."""
+
+    async def states() -> dict[str, str]:
+        given = (await get(alice, "/api/capabilities?which=given"))["given"]
+        return {one["receiver"]: one["state"] for one in given}
+
+    for who, area in ((BOB.did, "*/pub"), (CAROL.did, "*/pub@2100-01-01..")):
+        await post(alice, "/api/grants", {"to": who, "area": area}, 201)
+    assert await states() == {BOB.did: "valid", CAROL.did: "early"}
+    await post(alice, "/api/revocations", {"key": BOB.did, "record": ADD})
+    assert await states() == {BOB.did: "cut", CAROL.did: "early"}
+    await post(alice, "/api/revocations", {"key": BOB.did, "area": "*/rate"})
+    assert (await states())[BOB.did] == "cut"
+    for who in (BOB.did, CAROL.did):
+        await post(alice, "/api/revocations", {"key": who})
+    assert await states() == {BOB.did: "revoked", CAROL.did: "revoked"}
 
 
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
