@@ -43,6 +43,7 @@ Names = Mapping[bytes, str]
 """Key of an author, a device or a namespace -> what this person calls it."""
 
 _YEAR_9999_US: Final = 253_402_300_799_000_000
+_LOG: Final = (AUTHORITY.encode(),)
 _CLASS_WORDS: Final = {
     PUBLIC: "everything published",
     RATING: "the ratings",
@@ -150,7 +151,10 @@ def capability_words(capability: Capability, names: Names) -> str:
     place, *times = area_words(area, names).split(", ")
     verb = "read" if capability.mode == READ else "write"
     here = "commons" if capability.namespace == COMMONS else key_words(capability.namespace, names)
-    words = ", ".join((f"may {verb} {place} in the namespace {here}", *times))
+    what = f"{verb} {place}"
+    if verb == "write" and (area.subspace, area.path) == (capability.receiver, _LOG):
+        what = "take back what they pass on"
+    words = ", ".join((f"may {what} in the namespace {here}", *times))
     return f"{words}; {chain_words(capability, names)}"
 
 
