@@ -135,6 +135,7 @@ async def test_a_device_that_signed_two_changes_of_one_number_is_told(store: Sto
     assert await store.twins_of(CLOCK, BOBS, 1) == fork.twins
     assert await store.forks_in(DICE) == []
     assert await store.forks([ALICES, BOBS]) == [], "of root keys only"
+    assert await store.fallen(CLOCK, BOBS) == [], "nobody took it back: not to be made again"
 
 
 async def test_a_change_signed_again_is_no_fork(store: Store) -> None:
