@@ -45,6 +45,7 @@ Names = Mapping[bytes, str]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._:/+@-]+", re.ASCII)
 _YEAR_9999_US: Final = 253_402_300_799_000_000
+_LOG: Final = (AUTHORITY.encode(),)
 _CLASS_WORDS: Final = {
     PUBLIC: "everything published",
     RATING: "the ratings",
@@ -146,7 +147,10 @@ def capability_words(capability: Capability, names: Names) -> str:
     place, times = _whose_words(area, names), _times_words(area)
     verb = "read" if capability.mode == READ else "write"
     here = "commons" if capability.namespace == COMMONS else key_words(capability.namespace, names)
-    words = ", ".join((f"may {verb} {place} in the namespace {here}", *times))
+    what = f"{verb} {place}"
+    if verb == "write" and (area.subspace, area.path) == (capability.receiver, _LOG):
+        what = "take back what they pass on"
+    words = ", ".join((f"may {what} in the namespace {here}", *times))
     return f"{words}; {chain_words(capability, names)}"
 
 

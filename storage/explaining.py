@@ -3,7 +3,7 @@
 Questions that people ask of capabilities and statements. A part of the store; nothing is changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import WRITE, Capability, decode_capability
@@ -161,23 +161,27 @@ class Explaining(Documents):
         namespace: NamespaceKey | None = None,
         *,
         type: str | None = None,
-        issuer: bytes | None = None,
+        issuers: Collection[bytes] | None = None,
         limit: int = 100,
         cursor: int | None = None,
     ) -> list[Said]:
-        """Statements, the last that came first."""
+        """Statements, the last that came first; of `issuers` (root keys), or of everybody."""
         where, values = ["s.entry < ?"], list[object]([cursor or (1 << 62)])
-        for column, wanted in (("n.key", namespace), ("s.type", type), ("s.issuer", issuer)):
+        for column, wanted in (("n.key", namespace), ("s.type", type)):
             if wanted is not None:
                 where.append(f"{column} = ?")
                 values.append(wanted)
+        sql = "SELECT s.entry FROM statement s JOIN namespace n ON n.number = s.namespace"
+        sql += f" WHERE {' AND '.join(where)}"
+        limit = in_bounds(limit, PAGE_MAX)
+        last = f" ORDER BY s.entry DESC LIMIT {limit}"
         async with self._database.reading() as view:
-            rows = await view.rows(
-                "SELECT s.entry FROM statement s JOIN namespace n ON n.number = s.namespace"
-                f" WHERE {' AND '.join(where)} ORDER BY s.entry DESC LIMIT ?",
-                (*values, in_bounds(limit, PAGE_MAX)),
-            )
-            return await _said_of(view, [number for (number,) in rows])
+            if issuers is None:
+                rows = await view.rows(sql + last, values)
+            else:
+                some = f"{sql} AND s.issuer IN (*){last}"
+                rows = await view.rows_in(some, sorted(issuers), *values)
+            return await _said_of(view, sorted((one for (one,) in rows), reverse=True)[:limit])
 
     async def statements_named(self, name: bytes) -> list[Said]:
         """Statements whose entry's id, or whose payload's digest, begins so."""

@@ -198,6 +198,8 @@ class EffectItem(Struct, frozen=True):
     sums: tuple[FateSum, ...]
     """Of all that goes, also where `gone` was cut short."""
     back_sums: tuple[FateSum, ...]
+    note: str = ""
+    """What whoever says so may have overlooked, or nothing."""
 
 
 class Stated(Struct, frozen=True):

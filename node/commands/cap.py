@@ -133,8 +133,8 @@ def list_(which: str | None = None, namespace: str | None = None) -> None:
     """List the rights held and given, how each stands, and what was taken back."""
     client = node()
     page = client.get("/api/capabilities", {"which": which or "all", "namespace": namespace})
-    said = client.get("/api/statements")["statements"]
-    revocations = [one for one in said if one["type"] == "revoke"]
+    said = client.get("/api/statements", {"type": "revoke", "namespace": namespace})
+    revocations = said["statements"]
     if wants_json():
         return print_json("cap", {**page, "revocations": revocations})
     print_rights("Held", page["capabilities"])

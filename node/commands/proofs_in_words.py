@@ -14,28 +14,27 @@ if TYPE_CHECKING:
     from crdt.change import CheckedEntry
 
 BEGINNING = b"PSE1"
+FILE_BYTES_MAX = 1 << 20
+"""More than any proof has, in hex too."""
 
 
 def proof_in(what: str) -> bytes | None:
-    """The bytes of a proof, from a file or in hex; None for anything that does not begin so."""
-    from crdt.equivocation import PROOF_BYTES_MAX
-
-    path = Path(what)
+    """The bytes of a proof, of a file or in hex; None for anything that does not begin so."""
+    data = what.encode("utf-8", "replace")
     try:
+        path = Path(what)
         if path.is_file():
             with path.open("rb") as file:
-                if file.read(len(BEGINNING)) == BEGINNING:
-                    return BEGINNING + file.read(PROOF_BYTES_MAX)
-            return None
-    except OSError:  # a long code is no name of a file
+                data = file.read(FILE_BYTES_MAX)
+    except (OSError, ValueError):  # a long code is no name of a file
         pass
-    text = "".join(what.split())
-    if text.lower().startswith(BEGINNING.hex()):
-        try:
-            return bytes.fromhex(text)
-        except ValueError:
-            return None
-    return None
+    if data.startswith(BEGINNING):
+        return data
+    text = "".join(data.decode("utf-8", "replace").split()).lower()
+    try:
+        return bytes.fromhex(text) if text.startswith(BEGINNING.hex()) else None
+    except ValueError:
+        return None
 
 
 def print_proof(data: bytes) -> None:

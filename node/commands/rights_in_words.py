@@ -78,6 +78,8 @@ def print_effect(effect: Json) -> None:
             say("  honest work of others, that builds on it" if one["is_others"] else "")
     if any(one["is_others"] for one in effect["sums"]):
         say("Whose honest work falls can make it again: panspermia cap reapply NAME", dim=True)
+    if effect["note"]:
+        say(effect["note"], fg="yellow")
     if effect["statement"]:
         say(f"said: {effect['statement']}")
 

@@ -18,6 +18,18 @@ RIGHTS: Final[Mapping[str, tuple[str, str]]] = {
         "The revocation is not in force: it was taken back already, or its issuer lost the right.",
         "Nothing is left to do.",
     ),
+    "no-equivocation": (
+        "Nothing that is held contradicts that entry, or the two entries do not contradict each"
+        " other.",
+        "Nothing: the key signed one thing with that number.",
+    ),
+    "not-a-proof": (
+        "The bytes are no proof that a key was used in two places.", "Name another file."
+    ),
+    "proof-fails": (
+        "The file says that a key was used in two places, and does not prove it.",
+        "Ask for it again; if it is as it was made, somebody accuses the key's owner falsely.",
+    ),
     "record-mismatch": (
         "The manifest is of another module than the one named.", "Name the record of its id."
     ),

@@ -9,11 +9,11 @@ from crdt.change import DocumentId
 from crdt.held import Reason
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NotFound
-from node.services.granting import DIGITS_MIN, Standing, stand
+from node.services.granting import Standing, stand
 from node.services.modules import full_name, module_document
 from node.services.namespaces import Keeper
 from node.services.records import is_place, record_meant
-from node.services.revoking import entry_named
+from node.services.revoking import entry_named, is_digits
 from registry.errors import UnknownModule
 from registry.names import parse_reference
 from storage.authority import place_of
@@ -129,11 +129,6 @@ async def explain(
         sum(count for (_, code), count in tallies.items() if code is not None),
         tuple(dict.fromkeys(forks)),
     )
-
-
-def is_digits(text: str) -> bool:
-    """Whether it is the beginning of an id rather than a name."""
-    return len(text) >= DIGITS_MIN and all(one in "0123456789abcdef" for one in text.lower())
 
 
 async def record_named(node: Keeper, text: str, namespace: NamespaceKey) -> DocumentId:

@@ -190,6 +190,12 @@ async def stand(node: Keeper, capability: Capability, *, now_us: int) -> Standin
     return Standing(encode_capability(capability), capability, state, tuple(cuts), "", None)
 
 
+def check_ahead(until: str | None, now_us: int) -> None:
+    """Raises `BadRequest` (`bad-date`) for an end that has passed: of use to nobody."""
+    if until is not None and parse_moment(until) <= tai_from_unix_us(now_us):
+        raise BadRequest(f"{until[:40]} has passed: what ends then is over", code="bad-date")
+
+
 async def key_meant(node: Keeper, text: str) -> bytes:
     """The key of a did:key, or of whom this person calls so."""
     return decode_did_key(await author_meant(node.store, text))

@@ -6,6 +6,7 @@ A plan needs no secret, so that what it would do can be looked at before a key i
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from crdt.area import Area
 from crdt.change import Signer, log_of
@@ -35,6 +36,11 @@ from storage.authorities import Committed, Effect
 from storage.explaining import Said, Told
 from storage.store import Store
 
+NOTHING_GIVEN: Final = (
+    "Nothing is known here that came from you through this key there: is it the right key, and the"
+    " right --namespace?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -43,6 +49,8 @@ class Planned:
     root: Root
     statement: Statement
     kept: int = 0
+    note: str = ""
+    """What whoever says so may have overlooked."""
 
 
 async def plan_revocation(
@@ -76,7 +84,8 @@ async def plan_revocation(
         place.namespace, Revocation(root.key, revoked, area=area), before=before
     )
     frontier = await _stated(node.store, heads)
-    return Planned(root, Revoke(revoked, frontier, area, reason), len(heads))
+    note = "" if await _is_known(node.store, root, revoked, area) else NOTHING_GIVEN
+    return Planned(root, Revoke(revoked, frontier, area, reason), len(heads), note)
 
 
 async def plan_unrevocation(node: Keeper, name: str, *, passphrase: str | None) -> Planned:
@@ -150,6 +159,11 @@ async def entry_named(store: Store, text: str) -> Told:
     return found[0]
 
 
+def is_digits(text: str) -> bool:
+    """Whether it is the beginning of an id rather than a name or a date."""
+    return len(text) >= DIGITS_MIN and all(one in "0123456789abcdef" for one in text.lower())
+
+
 def digits_of(text: str, code: str) -> bytes:
     """The bytes of an even number of hex digits. Raises `NotFound` with this code."""
     if len(text) < DIGITS_MIN or len(text) % 2:
@@ -172,9 +186,22 @@ async def _statement_named(store: Store, text: str) -> Said:
     return found[0]
 
 
+async def _is_known(store: Store, root: Root, revoked: bytes, area: Area) -> bool:
+    """Whether anything that came from this root key through `revoked` was given or seen there."""
+    cut = Revocation(root.key, revoked, area=area)
+    given = [one.capability for one in await store.capabilities_held(root.namespace)]
+    return any(
+        right.namespace == root.namespace
+        and cut.hits(right.chain)
+        and area.intersection(replace(right.granted_area, start=0, end=None)) is not None
+        for right in (*given, *await store.rights_through(revoked))
+    )
+
+
 async def _moment(store: Store, since: str) -> int:
     """A moment, as entries have it, or that of an entry by its id."""
-    if len(since) > DIGITS_MIN and all(digit in "0123456789abcdef" for digit in since.lower()):
+    is_date = len(since) == DIGITS_MIN and since.isdecimal()  # 20270101
+    if is_digits(since) and not is_date:
         return tai_from_unix_us((await entry_named(store, since)).signed_us)
     return parse_moment(since)
 

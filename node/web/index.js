@@ -124,13 +124,12 @@ function leftOutItem(one) {
 async function showRights() {
   try {
     const [spaces, rights, said, refused] = await Promise.all([
-      get("/api/namespaces"), get("/api/capabilities"), get("/api/statements"), get("/api/refused?limit=50"),
+      get("/api/namespaces"), get("/api/capabilities"), get("/api/statements?type=revoke"), get("/api/refused?limit=50"),
     ]);
-    const taken = said.statements.filter((one) => one.type === "revoke");
     show("namespaces", spaces.namespaces.map(namespaceItem), "none");
     show("given", rights.given.map(rightItem), "Nothing. From a terminal: panspermia cap grant");
     show("held", rights.capabilities.map(rightItem), "Nothing beyond what is yours.");
-    show("revocations", taken.map(revocationItem), "Nothing.");
+    show("revocations", said.statements.map(revocationItem), "Nothing.");
     show("left-out", refused.refused.filter((one) => one.held).map(leftOutItem), "Nothing.");
   } catch (error) {
     show("namespaces", [element("li", error.message, "bad")], "");

@@ -90,6 +90,13 @@ def test_a_capability_says_what_where_until_when_and_through_whose_hands() -> No
         "may write the module io.x of alice in the namespace pond, until 2027-01-01;"
         " from the owner of pond, passed on by alice"
     )
+    voice = delegate(hers, ALICE, Area(AuthorKey(BOB.public), (b"_auth",)), BOB.public)
+    assert capability_words(voice, NAMES) == (
+        "may take back what they pass on in the namespace pond;"
+        " from the owner of pond, passed on by alice"
+    )
+    others = delegate(hers, ALICE, Area(HERS, (b"_auth",)), BOB.public)
+    assert "may write the statements of who may write of alice" in capability_words(others, NAMES)
     unknown = own(POND, READ, BOB.public)
     assert encode_did_key(POND.public) in capability_words(unknown, {}), "never cut short"
 

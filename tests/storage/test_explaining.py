@@ -101,9 +101,9 @@ async def test_statements_are_listed_and_found_by_name(store: Store) -> None:
     await store.declare(Unrevoke(digest), LOG, ROOT)
     await store.declare(Heartbeat(), LOG, ROOT)
     assert [type(one.statement) for one in await store.said()] == [Heartbeat, Unrevoke, Revoke]
-    (one,) = await store.said(COMMONS, type="revoke", issuer=ALICES)
+    (one,) = await store.said(COMMONS, type="revoke", issuers=[ALICES, BOBS])
     assert (one.id, one.digest, one.stands, one.in_force) == (revoked.id, digest, True, False)
-    assert await store.said(type="revoke", issuer=BOBS) == []
+    assert await store.said(type="revoke", issuers=[BOBS]) == []
     for name in (digest, digest[:4], revoked.id[:8]):
         assert await store.statements_named(name) == [one]
     assert await store.last_said_us(COMMONS, ALICES) == pytest.approx(NOW_US, abs=1_000)
@@ -135,6 +135,7 @@ async def test_a_device_that_signed_two_changes_of_one_number_is_told(store: Sto
     assert await store.twins_of(CLOCK, BOBS, 1) == fork.twins
     assert await store.forks_in(DICE) == []
     assert await store.forks([ALICES, BOBS]) == [], "of root keys only"
+    assert await store.fallen(CLOCK, BOBS) == [], "nobody took it back: not to be made again"
 
 
 async def test_a_change_signed_again_is_no_fork(store: Store) -> None:

@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.capability import decode_capability
 from crdt.did import encode_did_key
-from crdt.keys import NamespaceKey
+from crdt.keys import NamespaceKey, is_communal
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace, NoQuery
+from node.api.models import Place as PlaceText
 from node.api.rights import (
     AgainItem,
     EffectItem,
@@ -36,12 +39,21 @@ from node.api.rights import (
     show_statements,
 )
 from node.errors import BadRequest
+from node.services.ages import keys_that_matter
 from node.services.called import names_here
 from node.services.explain import explain, publishers, record_named
 from node.services.forks import fork_warning, proof_of
-from node.services.granting import Place, Right, grant, hand_on, stand, standing
+from node.services.granting import (
+    Place,
+    Right,
+    check_ahead,
+    grant,
+    hand_on,
+    stand,
+    standing,
+)
 from node.services.namespaces import Keeper
-from node.services.places import place_meant
+from node.services.places import place_meant, places_meant
 from node.services.reapply import reapply
 from node.services.revoking import (
     Planned,
@@ -53,9 +65,16 @@ from node.services.revoking import (
     plan_unrevocation,
 )
 from node.wiring import Node
+from storage.explaining import Said
 
 STATEMENTS_SHOWN_MAX = 100
-"""The last that came, of all joined namespaces."""
+"""The last that came."""
+
+
+class StatementsQuery(Struct, frozen=True):
+    namespace: PlaceText | None = None
+    """All that are joined, unless one is named."""
+    type: Literal["all", "revoke", "unrevoke", "drop", "heartbeat", "checkpoint"] = "all"
 
 
 class Statements(Struct, frozen=True):
@@ -74,17 +93,32 @@ async def list_rights(node: Node, call: Call[RightsQuery, None]) -> Rights:
     )
 
 
-async def list_statements(node: Node, call: Call[NoQuery, None]) -> Statements:
-    """What root keys said of late: revocations, what was taken back, heartbeats, checkpoints."""
+async def list_statements(node: Node, call: Call[StatementsQuery, None]) -> Statements:
+    """What root keys said of late: revocations, what was taken back, heartbeats, checkpoints.
+
+    In communal namespaces of the keys that this person has to do with: strangers have theirs, and
+    as many as they like.
+    """
+    query = call.query
     names = await names_here(node.store, node.identity)
-    said = await node.store.said(limit=STATEMENTS_SHOWN_MAX)
-    return Statements(show_statements(said, names))
+    known = await keys_that_matter(node.store, node.identity.author)
+    said: list[Said] = []
+    for place in await places_meant(node.store, query.namespace):
+        said += await node.store.said(
+            place,
+            type=None if query.type == "all" else query.type,
+            issuers=known if is_communal(place) else None,
+            limit=STATEMENTS_SHOWN_MAX,
+        )
+    said.sort(key=lambda one: -one.number)
+    return Statements(show_statements(said[:STATEMENTS_SHOWN_MAX], names))
 
 
 async def add_grant(node: Node, call: Call[NoQuery, NewGrant]) -> GrantItem:
     """Give somebody rights, or pass on a capability; the answer has the code to hand over."""
     body, by, now_us = call.body, keeper(node), node.clock_us()
     place = await _place(node, body.namespace, body.area, body.record, body.until)
+    check_ahead(place.until, now_us)
     if body.capability is not None:
         if body.rights:
             detail = "what is passed on is to read or to write already: name no rights"
@@ -199,12 +233,16 @@ async def _done(
         done = await carry_out(keeper(node), planned, passphrase=passphrase)
         statement = done.id
     names = await names_here(node.store, node.identity)
-    return show_effect(effect, names, kept=planned.kept, statement=statement, dry_run=dry_run)
+    shown = show_effect(effect, names, kept=planned.kept, statement=statement, dry_run=dry_run)
+    return replace(shown, note=planned.note)
 
 
 ENDPOINTS = (
     reads("/api/capabilities", list_rights, Rights, query=RightsQuery, problems=(404, 422)),
-    reads("/api/statements", list_statements, Statements),
+    reads(
+        "/api/statements", list_statements, Statements, query=StatementsQuery,
+        problems=(404, 422),
+    ),
     writes("/api/grants", add_grant, GrantItem, body=NewGrant, status=201, problems=(404, 507)),
     writes("/api/revocations", add_revocation, EffectItem, body=NewRevocation, problems=(404,)),
     writes(

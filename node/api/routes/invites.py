@@ -23,6 +23,7 @@ from node.invites import (
     write_code,
 )
 from node.services.called import names_here
+from node.services.granting import check_ahead, stand
 from node.services.invites import (
     Accepted,
     Wish,
@@ -35,7 +36,7 @@ from node.services.names import all_petnames, author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
 from node.wiring import Node
-from node.words import AREA_CHARACTERS_MAX, parse_area, parse_moment
+from node.words import AREA_CHARACTERS_MAX, Names, capability_words, parse_area, parse_moment
 from p2p.discovery.mdns import local_addresses
 from p2p.protocol.errors import SyncError
 from p2p.transport.address import Address
@@ -113,6 +114,7 @@ async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
     body = call.body
     petnames = await all_petnames(node.store) | {"me": node.identity.did}
     receiver = await author_meant(node.store, body.receiver)
+    check_ahead(body.until, node.clock_us())
     wish = Wish(
         decode_did_key(receiver),
         await place_meant(node.store, body.namespace),
@@ -125,6 +127,17 @@ async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
     return await shown_code(node, await make_invite(keeper(node), wish, body.passphrase))
 
 
+async def _over(node: Node, code: Code, names: Names) -> list[str]:
+    """Which of its rights are of no use any more, by what is known here."""
+    stands = [await stand(keeper(node), one, now_us=node.clock_us()) for one in code.rights]
+    return [
+        f"This has {'ended' if one.state == 'expired' else 'been taken back'} already:"
+        f" {capability_words(one.capability, names)}"
+        for one in stands
+        if one.state in ("expired", "revoked")
+    ]
+
+
 async def accept_code(node: Node, call: Call[NoQuery, GivenCode]) -> AcceptedCode:
     """Take what a code gives: say it in words, keep it, take part, and call its addresses.
 
@@ -132,7 +145,8 @@ async def accept_code(node: Node, call: Call[NoQuery, GivenCode]) -> AcceptedCod
     """
     body = call.body
     code = await read_for_here(keeper(node), body.code)
-    words = tuple(code_words(code, await names_here(node.store, node.identity)))
+    names = await names_here(node.store, node.identity)
+    words = (*code_words(code, names), *await _over(node, code, names))
     if body.dry_run:
         return _shown(Accepted(code, 0, ()), words, (), is_dry_run=True)
     if code.type == DEVICE:

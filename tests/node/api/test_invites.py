@@ -1,11 +1,13 @@
 """Alice lets Bob in by a code, over HTTP: shown in words first, then kept, handed on and used."""
 
 from pathlib import Path
+from typing import Any
 
 from crdt.capability import READ, WRITE
 from crdt.did import encode_did_key
 from node.identity import seal_author
 from node.invites import read_code
+from tests.node.api.test_devices import carry
 from tests.node.api.test_namespaces import MEADOW, PASSPHRASE, created, post, problem
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
@@ -79,6 +81,33 @@ async def test_a_part_of_a_group_comes_with_a_voice_of_ones_own(
         assert [one.mode for one in rights] == [READ], "who may only read passes nothing on"
 
 
+async def test_what_is_over_already_is_said_before_it_is_taken(tmp_path: Path) -> None:
+    now = [1_800_000_000_000_000]
+    async with (
+        open_alice(tmp_path / "alice", clock=lambda: now[0]) as alice,
+        open_alice(tmp_path / "bob", clock=lambda: now[0]) as bob,
+    ):
+        area = f"me/pub/mod/{CLOCK}"
+        wish: dict[str, Any] = {"namespace": "commons", "level": "write", "areas": [area]}
+        for_days = await invite(alice, bob, **wish, until="2027-02-01")
+        for_ever = await invite(alice, bob, **wish)
+
+        async def told(code: str) -> list[str]:
+            look = {"code": code, "dry_run": True}
+            words = (await post(bob, "/api/invites/accept", look, 200))["words"]
+            return [one.partition(":")[0] for one in words if one.startswith("This has")]
+
+        assert await told(for_days) == await told(for_ever) == []
+        now[0] += 30 * 86_400_000_000
+        for one in (alice, bob):
+            one.client.headers.update(one.bearer())
+        assert await told(for_days) == ["This has ended already"]
+        said = {"key": bob.node.identity.did}
+        await post(alice, "/api/revocations", said, 200)
+        await carry(alice, bob)
+        assert await told(for_ever) == ["This has been taken back already"]
+
+
 async def test_a_code_is_for_nobody_else(alice: Alice, tmp_path: Path) -> None:
     await created(alice)
     async with open_alice(tmp_path / "bob") as bob, open_alice(tmp_path / "carol") as carol:
@@ -126,6 +155,7 @@ async def test_wrong_wishes_say_what_is_wrong(alice: Alice) -> None:
         ({"areas": ["*/all"]}, 400, "bad-area"),
         ({"areas": ["carol"]}, 404, "unknown-petname"),
         ({"until": "soon"}, 400, "bad-date"),
+        ({"until": "2020-01-01"}, 400, "bad-date"),
         ({"namespace": "guild"}, 404, "unknown-namespace"),
         ({"addresses": ["no address"]}, 422, "code-forged"),
         ({"receiver": alice.node.identity.did}, 400, "bad-request"),

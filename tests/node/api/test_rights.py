@@ -32,6 +32,7 @@ from crdt.change import (
 from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
+from crdt.entry import tai_from_unix_us
 from crdt.equivocation import Equivocation, check_proof
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import AUTHORITY
@@ -190,6 +191,8 @@ async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
         ({"to": BOBS_ROOT, "area": f"{CAROLS_ROOT}/pub"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": f"{CAROLS_ROOT}/{ADD}"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "soon"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "record": ADD, "until": "2020-01-01"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "record": ADD, "until": "0001-01-01"}, 400, "bad-date"),
         ({"to": "nobody", "record": ADD}, 404, "unknown-petname"),
         ({"to": BOBS_ROOT, "record": ADD, "namespace": "guild"}, 404, "unknown-namespace"),
         ({"to": BOBS_ROOT, "capability": "00" * 8}, 404, "unknown-capability"),
@@ -221,6 +224,41 @@ async def test_what_is_held_is_passed_on_narrowed(alice: Alice) -> None:
     part = next(one for one in held if one["path"] == "/pub" and one["mode"] == "write")
     wider = {"to": BOB.did, "capability": part["digest"][:16], "area": "*/rate"}
     assert (await post(alice, "/api/grants", wider, 403))["code"] == "wider-than-parent"
+
+
+async def test_what_is_passed_on_ends_with_what_it_is_made_of(alice: Alice) -> None:
+    store, me = alice.node.store, alice.node.identity.author
+    root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
+    start, end = (tai_from_unix_us(year * 1_000_000) for year in (1_700_000_000, 4_000_000_000))
+    for_a_time = replace(Area(AuthorKey(BOB.root.public)), start=start, end=end)
+    held = delegate(root, BOB.root, for_a_time, me)
+    kept = await store.keep_capability(encode_capability(held), "invite")
+    body = {"to": CAROL.did, "capability": kept.digest.hex()[:16], "area": f"{BOB.did}/pub"}
+    for more, ends in (({}, end), ({"until": "2090-01-01"}, None), ({"until": "2100-01-01"}, end)):
+        made = await post(alice, "/api/grants", {**body, **more}, 201)
+        (right,) = read_code(made["code"]).rights
+        area = right.granted_area
+        assert (area.start, area.path) == (start, (b"pub",))
+        assert area.end == ends or (ends is None and area.end and area.end < end)
+
+
+async def test_how_a_right_stands_is_told_of_each(alice: Alice) -> None:
+    """Of one that ended in a part only, and of one whose time has not begun."""
+
+    async def states() -> dict[str, str]:
+        given = (await get(alice, "/api/capabilities?which=given"))["given"]
+        return {one["receiver"]: one["state"] for one in given}
+
+    for who, area in ((BOB.did, "*/pub"), (CAROL.did, "*/pub@2100-01-01..")):
+        await post(alice, "/api/grants", {"to": who, "area": area}, 201)
+    assert await states() == {BOB.did: "valid", CAROL.did: "early"}
+    await post(alice, "/api/revocations", {"key": BOB.did, "record": ADD})
+    assert await states() == {BOB.did: "cut", CAROL.did: "early"}
+    await post(alice, "/api/revocations", {"key": BOB.did, "area": "*/rate"})
+    assert (await states())[BOB.did] == "cut"
+    for who in (BOB.did, CAROL.did):
+        await post(alice, "/api/revocations", {"key": who})
+    assert await states() == {BOB.did: "revoked", CAROL.did: "revoked"}
 
 
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
@@ -273,6 +311,45 @@ async def test_the_usual_revocation_takes_nothing_out(alice: Alice) -> None:
     assert given["revocations"][0]["reason"] == "moved on"
 
 
+async def test_who_takes_back_what_was_never_given_there_is_told_so(alice: Alice) -> None:
+    """Else one who forgot --namespace would think that it was done."""
+    await guild(alice)
+    to_write = {"to": BOB.did, "rights": ["write"], "namespace": "guild"}
+    await post(alice, "/api/grants", to_write, 201)
+    plan = {"key": BOB.did, "dry_run": True}
+    assert "--namespace" in (await post(alice, "/api/revocations", plan))["note"]
+    assert (await post(alice, "/api/revocations", {**plan, "namespace": "guild"}))["note"] == ""
+    elsewhere = {**plan, "namespace": "guild", "area": CAROL.did}
+    assert (await post(alice, "/api/revocations", elsewhere))["note"] != ""
+    bob = await let_in(alice)
+    assert (await post(alice, "/api/revocations", plan))["note"] == ""
+    device = {"key": encode_did_key(bob.device.public), "dry_run": True}
+    assert (await post(alice, "/api/revocations", device))["note"] != "", "never seen in use"
+    await post(alice, "/api/modules", new_module(), 201)
+    await alice.node.store.commit(record_of(alice), put("bob", "one"), bob)
+    assert (await post(alice, "/api/revocations", device))["note"] == ""
+
+
+async def test_what_strangers_say_hides_no_revocation(alice: Alice) -> None:
+    """Keys are free, and so are a hundred heartbeats of each."""
+    await worked_together(alice)
+    await post(alice, "/api/revocations", {"key": BOB.did, "reason": "moved on"})
+    await guild(alice)
+    key = AuthorKey(CAROL.root.public)
+    hand = Signer(CAROL.root, key, {AUTHORITY: encode_capability(Capability(WRITE, COMMONS, key))})
+    log, prev = log_of(COMMONS, key, AUTHORITY), None
+    for seq in range(1, 103):
+        what = Heartbeat() if seq % 2 else Revoke(bytes([seq]) * 32)
+        said = sign_statement(what, log, seq=seq, signer=hand, prev=prev, timestamp=seq)
+        prev = said.entry.payload_digest
+        await alice.node.store.receive([said], source="peer")
+    (one,) = (await get(alice, "/api/statements?type=revoke"))["statements"]
+    assert (one["key"], one["reason"]) == (BOB.did, "moved on")
+    assert (await get(alice, "/api/statements"))["statements"] == [one]
+    assert (await get(alice, "/api/statements?namespace=guild"))["statements"] == []
+    assert (await get(alice, "/api/statements?type=heartbeat"))["statements"] == []
+
+
 async def test_a_dry_run_lists_exactly_what_goes_and_whose_honest_work(alice: Alice) -> None:
     await worked_together(alice)
     body = {"key": BOB.did, "since": "2001-01-01", "dry_run": True}
@@ -300,6 +377,14 @@ async def test_since_an_entry_takes_out_that_and_what_came_later(alice: Alice) -
     assert [one["entry"] for one in (await post(alice, "/api/revocations", body))["gone"]] == [
         second.id.hex()
     ]
+
+
+async def test_since_an_entry_that_is_named_by_as_few_digits_as_elsewhere(alice: Alice) -> None:
+    await worked_together(alice)
+    place = record_of(alice)
+    told = [one for one in await alice.node.store.told(place) if not one.id.hex()[:8].isdecimal()]
+    plan = {"key": BOB.did, "since": told[-1].id.hex()[:8], "dry_run": True}
+    assert (await post(alice, "/api/revocations", plan))["documents_kept"] == 1
 
 
 async def test_one_record_is_taken_from_a_publisher_of_two(alice: Alice) -> None:
@@ -553,6 +638,9 @@ async def test_an_administrator_gives_and_takes_back_without_the_namespaces_key(
     place = DocumentId(NAMESPACE, AuthorKey(BOB.root.public), "pub", "mod", b"io.bob.horn")
     hand = replace(BOB.signer, capabilities={"pub": handed})
     assert await store.commit(place, put("name", "horn"), hand)
+    explained = await get(alice, f"/api/explain?what={BOB.did}/io.bob.horn&namespace=guild")
+    writers = {one["right"]["receiver"]: one["counted"] for one in explained["writers"]}
+    assert writers == {encode_did_key(device): 1, alice.node.identity.device_did: 0}
     revoke = {"key": BOB.did, "namespace": "guild", "since": "2001-01-01", "reason": "spam"}
     done = await post(alice, "/api/revocations", revoke)
     assert [one["code"] for one in done["gone"]] == ["revoked"]

@@ -72,7 +72,7 @@ def test_a_dry_run_names_each_record_and_the_honest_work(
     others = {**fate, "who": "this device", "code": "excluded-dependency", "is_others": True}
     effect = {
         "dry_run": True, "gone": [1], "back": [], "sums": [fate, others], "back_sums": [],
-        "statement": None,
+        "statement": None, "note": "",
     }  # fmt: skip
     with in_context():
         print_effect(effect)
@@ -171,7 +171,9 @@ def twins() -> tuple[SignedEntry, SignedEntry]:
 def test_anybody_checks_a_proof_from_a_file_or_hex(tmp_path: Path) -> None:
     data, file = encode_proof(*twins()), tmp_path / "p.proof"
     file.write_bytes(data)
-    for what in (str(file), data.hex()):
+    in_hex = tmp_path / "p.hex"
+    in_hex.write_text(data.hex().upper() + "\n")
+    for what in (str(file), data.hex(), str(in_hex)):
         ran = inspected(what)
         assert ran.exit_code == 0, ran.output
         assert f"{ALICE.did} signed two different things with the number 1" in ran.output
