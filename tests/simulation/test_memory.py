@@ -44,18 +44,15 @@ def closure(hidden: bytes) -> Callable[[], bytes]:
     return lambda: hidden
 
 
-@pytest.mark.parametrize(
-    "hide",
-    [
-        Slotted,
-        Derived,
-        Plain,
-        lambda data: Plain(data).method,
-        started,
-        closure,
-        lambda data: deque([data]),
-    ],
-)
+def bound(hidden: bytes) -> Callable[[], None]:
+    return Plain(hidden).method
+
+
+def queued(hidden: bytes) -> object:
+    return deque([hidden])
+
+
+@pytest.mark.parametrize("hide", [Slotted, Derived, Plain, bound, started, closure, queued])
 def test_what_is_hidden_is_counted_once(hide: Callable[[bytes], object]) -> None:
     part = hide(bytes(HIDDEN_BYTES))
     assert HIDDEN_BYTES < size_of([part]) < HIDDEN_BYTES + 2_000
