@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 
 from storage import gate, waiting
+from tests.fuzz.target import process_bytes
 from tests.simulation.hostile.world import World, living
 
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
 COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "100"))
 NODES = int(os.environ.get("PANSPERMIA_SIMULATION_NODES", "12"))
 REMADE_EVERY = 4  # seeds
+# Of the process as a whole, libraries and the simulator's own records with it: each connection of a
+# store may hold all of a file, which `judge_disk` keeps to about a megabyte.
+NODE_BYTES = 4 << 20
+WORLD_BYTES = 32 << 20
 # 2002: a right to read that came back; what had been missing meanwhile was not asked for again.
 ONCE_FAILED = (2002,)
 
@@ -32,6 +37,7 @@ async def live(
     seed: int, folder: Path, *, nodes_max: int = NODES, has_threads: bool = False
 ) -> World:
     """One seed to its end, with all that must hold on the way and there."""
+    peak = process_bytes()
     async with living(seed, folder, nodes_max=nodes_max, has_threads=has_threads) as world:
         await world.go_through_it()
         await world.judge()
@@ -45,6 +51,8 @@ async def live(
             shown = await world.oracle.shown(world.actors[0])
             await world.actors[0].store.rematerialise()
             assert await world.oracle.shown(world.actors[0]) == shown, "made anew, it differs"
+        grew, limit = process_bytes() - peak, WORLD_BYTES + len(world.network.nodes) * NODE_BYTES
+        assert grew <= limit, f"the process grew by {grew >> 20} MiB, of {limit >> 20}"
     return world
 
 

@@ -7,12 +7,11 @@ revocation counts here only where nothing held could take it back.
 """
 
 import sqlite3
-import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from crdt.area import Area
 from crdt.change import DocumentId, SignedEntry
@@ -23,13 +22,14 @@ from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, area_bounds
 from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
-from p2p.protocol.config import Cut
+from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.frames import Frame, encode_frame
 from storage import gate, waiting
 from storage.documents import DocumentState
 from tests.simulation.hostile.cast import Cast, Player
 from tests.simulation.hostile.roles import Role, hands_of
 from tests.simulation.hostile.seen import Seen, see
+from tests.simulation.memory import size_of
 from tests.simulation.network import End
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 
 EVERY = 100_000
 SLACK_BYTES = 32 << 10  # of the budget: what documents take beside entries, when judged again
-SESSION_BYTES_MAX = 4 << 20
+# Of a node's memory: compiled statements, capabilities, offenders; and no more of what it keeps of
+# strangers than it may have of theirs on its disk.
+NODE_BYTES_MAX = 256 << 10
+SESSION_BYTES_MAX = (
+    256 << 10
+)  # four answers asked for, of `answer_bytes` each, and what it remembers
 LIBRARY_CODES = frozenset({"library-refused", "library-panic", "not-exact", "too-many-refused"})
 CODES = frozenset(map(str, Reason)) | LIBRARY_CODES
 
@@ -331,12 +336,17 @@ class Oracle:
                 one = see(signed)
                 assert one is None or one.device in own, "an entry of the guild at a stranger's"
 
-    def judge_sessions(self, actors: Sequence["Actor"]) -> None:
-        """No peer makes a session grow."""
-        for actor in actors:
-            for end in actor.node.ends:
-                size = size_of(end.session, shared=(actor.node.config,))
-                assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"
+    def judge_memory(self, actor: "Actor", guard: object, *, but: tuple[type, ...]) -> None:
+        """Neither what a node was sent nor who sent it makes it or one of its sessions grow.
+
+        `but`: of the simulator, to which the callbacks of a node lead.
+        """
+        size = size_of([actor.store, guard], but=but)
+        limit = NODE_BYTES_MAX + actor.store.quota.strangers_bytes
+        assert size <= limit, f"{actor.name} takes {size:,} bytes of memory"
+        for end in actor.node.ends:
+            size = size_of([end.session], but=(*but, SessionConfig))
+            assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"
 
     async def compare(self, views: Mapping["Actor", View]) -> None:
         """Any two that hold the same, frontiers too, show the same; `views` of this moment."""
@@ -461,34 +471,3 @@ async def records(actor: "Actor", view: View) -> Mapping[object, object]:
             )
             found["ratings", namespace, record] = repr(await store.ratings(record))
     return found
-
-
-LEAVES = frozenset({bytes, str, int, float, bool, type(None)})
-ROWS = frozenset({tuple, list, set, frozenset, deque})
-
-
-def size_of(root: object, *, shared: Sequence[object]) -> int:
-    """Bytes of an object and all that only it leads to, about."""
-    done = {id(one) for one in shared}
-    size, todo = 0, [root]
-    while todo:
-        one = todo.pop()
-        if id(one) in done or isinstance(one, type) or callable(one):
-            continue
-        done.add(id(one))
-        size += sys.getsizeof(one)
-        if type(one) in LEAVES or isinstance(one, str | bytes | int | float):
-            continue
-        if type(one) in ROWS:  # asking `Mapping` whether it is one takes ten times as long
-            todo += cast("Collection[object]", one)
-        elif isinstance(one, Mapping):
-            mapping = cast("Mapping[object, object]", one)
-            todo += [*mapping.keys(), *mapping.values()]
-        elif isinstance(one, Collection):
-            todo += cast("Collection[object]", one)
-        else:
-            todo += [
-                getattr(one, name) for name in getattr(one, "__slots__", ()) if hasattr(one, name)
-            ]
-            todo += list(getattr(one, "__dict__", {}).values())
-    return size

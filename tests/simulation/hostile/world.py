@@ -49,7 +49,7 @@ from tests.simulation.hostile.ground import NOBODYS_FAULT, Ground
 from tests.simulation.hostile.oracle import Oracle, Ruling, View
 from tests.simulation.hostile.roles import Role
 from tests.simulation.hostile.seen import entry_time, put
-from tests.simulation.network import End, Node, PowerCut
+from tests.simulation.network import End, Network, Node, PowerCut
 from tests.storage.people import NOW_US
 
 T = TypeVar("T")
@@ -162,7 +162,9 @@ class World:
         """All that must hold at any moment. Gives what honest nodes hold and show."""
         views = {actor: await self.oracle.judge(actor) for actor in self.actors}
         self.oracle.judge_hostile(self.roles)
-        self.oracle.judge_sessions(self.actors)
+        for actor in self.actors:
+            guard = self.network.guards[actor.node]
+            self.oracle.judge_memory(actor, guard, but=(World, Actor, Network, Node, End))
         await self.oracle.compare(views)
         honest = self.cast.devices
         faults = [
