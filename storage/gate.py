@@ -19,7 +19,7 @@ from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
-from crdt.path import AUTHORITY
+from crdt.statement import is_statement_class
 from storage.database import Writing
 from storage.displacing import Displacing, everything
 from storage.eviction import having_bearing
@@ -34,7 +34,7 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, documents_and_judges, find_waiting
+from storage.waiting import Waiting, document_key, find_waiting, keys_met
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -48,7 +48,7 @@ FOR_ROOM = (NO_ROOM, PEER_FULL)
 
 # Each arrival costs a judgement of all that is held of its document.
 DOCUMENT_ENTRIES_MAX = 20_000
-AUTHORITY_ENTRIES_MAX = 4_000  # of an authority log, which is judged with every document under it
+AUTHORITY_ENTRIES_MAX = 4_000  # of a log of statements, which judges every document under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,7 @@ class Gate:
             "DELETE FROM kept_out WHERE id = ?", ((one.id[:ITEM_ID_BYTES],) for one in kept)
         )
         await self._write.run_many(
-            "DELETE FROM kept_out WHERE document = ?",
-            ((document_key(one),) for one in documents_and_judges(kept)),
+            "DELETE FROM kept_out WHERE document = ?", ((key,) for key in keys_met(kept))
         )
 
     def _refusal(self, code: str, why: str) -> Refusal:
@@ -261,8 +260,8 @@ class Gate:
 
         def fits(one: CheckedEntry) -> bool:
             id = one.document.encode()
-            is_authority = one.document.cls == AUTHORITY
-            if held[id] >= (AUTHORITY_ENTRIES_MAX if is_authority else DOCUMENT_ENTRIES_MAX):
+            is_log = is_statement_class(one.document.cls)
+            if held[id] >= (AUTHORITY_ENTRIES_MAX if is_log else DOCUMENT_ENTRIES_MAX):
                 return False
             held[id] += 1
             return True
@@ -278,7 +277,7 @@ class Gate:
                 kept.append(one)
             else:
                 why = "too many entries wait for others that are not here; it may come again"
-                self._refuse(one, why, document_key(one.document))
+                self._refuse(one, why, waiting.until(one))
         return kept
 
     async def _within_authors(

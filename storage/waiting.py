@@ -14,7 +14,7 @@ from blake3 import blake3
 from crdt.change import CheckedEntry, DocumentId, log_of
 from crdt.document import skeleton_for
 from crdt.held import WAITING
-from crdt.keys import AuthorKey
+from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
 from crdt.statement import RECORDS
@@ -37,8 +37,15 @@ def document_key(document: DocumentId) -> bytes:
     return blake3(document.encode()).digest(DOCUMENT_KEY_BYTES)
 
 
-def documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
-    """Where these lie, and the logs of all through whom the rights to them came."""
+def authority_key(namespace: NamespaceKey) -> bytes:
+    """The same, of what waits for an authority record: it may lie in any log of the namespace."""
+    return blake3(AUTHORITY.encode() + namespace).digest(DOCUMENT_KEY_BYTES)
+
+
+def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
+    """What of `kept_out` these are: where they lie, the logs of all through whom the rights to them
+    came, and authority records.
+    """
     documents = {one.document for one in kept}
     keys = {
         (one.document.namespace, AuthorKey(key))
@@ -46,7 +53,9 @@ def documents_and_judges(kept: Sequence[CheckedEntry]) -> set[DocumentId]:
         if one.statement is None
         for key in one.capability.chain
     }
-    return documents | {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
+    documents |= {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
+    said = {one.document.namespace for one in kept if one.statement is not None}
+    return set(map(document_key, documents)) | set(map(authority_key, said))
 
 
 @dataclass(slots=True)
@@ -54,6 +63,8 @@ class Waiting:
     """Which of a batch wait, and what waits already."""
 
     ids: frozenset[bytes]
+    for_authority: frozenset[bytes] = frozenset()
+    """Those of them that need an authority record themselves."""
     of_documents: Counter[DocumentId] = field(default_factory=Counter[DocumentId])
     of_source_bytes: int = 0
 
@@ -69,10 +80,16 @@ class Waiting:
         self.of_source_bytes += size
         return True
 
+    def until(self, one: CheckedEntry) -> bytes:
+        """What of `kept_out` an arrival has to be of, for this one to come again."""
+        if one.id in self.for_authority:
+            return authority_key(one.document.namespace)
+        return document_key(one.document)
+
 
 async def find_waiting(view: Reading, fresh: Sequence[CheckedEntry], source: int) -> Waiting:
     """Those of `fresh` that would wait, and what is waiting of their documents and this source."""
-    ids = frozenset(await _waiting(view, fresh))
+    ids, for_authority = await _waiting(view, fresh)
     if not ids:
         return Waiting(ids)
     documents = {one.document.encode(): one.document for one in fresh if one.id in ids}
@@ -86,11 +103,16 @@ async def find_waiting(view: Reading, fresh: Sequence[CheckedEntry], source: int
         f" WHERE l.code IN ({_WAITS}) AND o.source = ?",
         (source,),
     )
-    return Waiting(ids, Counter({documents[id]: count for id, count in counts}), held)
+    of_documents = Counter({documents[id]: count for id, count in counts})
+    return Waiting(ids, for_authority, of_documents, held)
 
 
-async def _waiting(view: Reading, fresh: Sequence[CheckedEntry]) -> set[bytes]:
-    """The ids of those that need what is neither here and counts, nor among them."""
+async def _waiting(
+    view: Reading, fresh: Sequence[CheckedEntry]
+) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The ids of those that need what is neither here and counts, nor among them; and of those
+    that need an authority record which is not here.
+    """
     needs = {one.id: _needs(one) for one in fresh}
     makers = {need: one.id for one in fresh for need in _meets(one)}
     missing = {need for all in needs.values() for need in all if need not in makers}
@@ -99,12 +121,15 @@ async def _waiting(view: Reading, fresh: Sequence[CheckedEntry]) -> set[bytes]:
         id: {makers.get(need, need) for need in all if need in makers or need in missing}
         for id, all in needs.items()
     }
+    for_authority = {
+        id for id, all in needs.items() if any(kind == AUTHORITY for kind, _, _ in all & missing)
+    }
     waiting: set[bytes] = set()
     found = {id for id, all in open.items() if all & missing}
     while found:
         waiting |= found
         found = {id for id, all in open.items() if id not in waiting and all & waiting}
-    return waiting
+    return frozenset(waiting), frozenset(for_authority)
 
 
 def _needs(one: CheckedEntry) -> set[_Need]:

@@ -1,7 +1,7 @@
 """Alice and Bob, their keys, and what they publish."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,13 @@ class Person:
         """A new document of one change, signed as on another node."""
         return self.writes(self.document(record), edit)[0]
 
-    def writes(self, document: DocumentId, *edits: Callable[[Editor], None]) -> list[SignedEntry]:
-        """A new document of these changes."""
+    def writes(
+        self,
+        document: DocumentId,
+        *edits: Callable[[Editor], None],
+        cites: Sequence[bytes] = (),
+    ) -> list[SignedEntry]:
+        """A new document of these changes, which cite these authority heads."""
         draft = Document.open(document.cls, document.kind, self.signer.device.public)
         entries: list[SignedEntry] = []
         for edit in edits:
@@ -48,6 +53,7 @@ class Person:
                     document,
                     signer=self.signer,
                     prev=entries[-1].id if entries else None,
+                    auth_heads=cites,
                     timestamp=1_000 + len(entries),
                 )
             )

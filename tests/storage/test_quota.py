@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crdt.area import Area
-from crdt.change import SignedEntry, Signer, device_capabilities
+from crdt.capability import WRITE, Capability, encode_capability
+from crdt.change import SignedEntry, Signer, device_capabilities, log_of, sign_statement
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.order import Bounds
+from crdt.path import AUTHORITY, CHECKPOINT
+from crdt.statement import Checkpoint, Frontier, Heartbeat
 from storage import gate, waiting
 from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import AreaQuota, Quota
@@ -387,6 +390,60 @@ async def test_what_waits_is_bounded_and_comes_again(
         assert state is not None
         assert state.waiting == 0
     assert_sums(tmp_path)
+
+
+async def test_what_waits_for_an_authority_record_comes_again_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAITING_ENTRIES_MAX", 5)
+    carol = AuthorKey(CAROL.root.public)
+    right = encode_capability(Capability(WRITE, COMMONS, carol))
+    said = sign_statement(
+        Heartbeat(),
+        log_of(COMMONS, carol, AUTHORITY),
+        seq=1,
+        signer=Signer(CAROL.root, carol, {AUTHORITY: right}),
+        prev=None,
+        timestamp=1,
+    )
+    chain = CAROL.writes(
+        CAROL.document("io.carol.long"), *(named(f"{n}") for n in range(9)), cites=[said.id]
+    )
+    async with opened(tmp_path, Quota()) as store:
+        assert (await bring(store, chain, "honest")) == {"added": 5, OVER_QUOTA: 4}
+        late = [one.id for one in chain[5:]]
+        assert len(await store.kept_out(COMMONS, late)) == 4
+        assert (await bring(store, [said], "honest"))["added"] == 1
+        assert not await store.kept_out(COMMONS, late), "what they cite is here"
+        assert (await bring(store, chain, "honest"))["added"] == 4
+
+
+async def test_a_log_of_either_kind_has_so_many_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "AUTHORITY_ENTRIES_MAX", 3)
+    carol = AuthorKey(CAROL.root.public)
+    device = CAROL.signer.device
+    root = Capability(WRITE, COMMONS, carol)
+    given = {
+        AUTHORITY: (CAROL.root, encode_capability(root)),
+        CHECKPOINT: (device, CAROL.signer.capabilities[CHECKPOINT]),
+    }
+    async with opened(tmp_path, Quota(own=frozenset({carol}))) as store:
+        for class_, (key, right) in given.items():
+            statement = Heartbeat() if class_ == AUTHORITY else Checkpoint(Frontier({}))
+            said = [
+                sign_statement(
+                    statement,
+                    log_of(COMMONS, carol, class_),
+                    seq=seq,
+                    signer=Signer(key, carol, {class_: right}),
+                    prev=None if seq == 1 else bytes([seq]) * 32,
+                    timestamp=seq,
+                )
+                for seq in range(1, 6)
+            ]
+            assert (await bring(store, said, "honest")) == {"added": 3, OVER_QUOTA: 2}
 
 
 async def test_what_one_source_lets_wait_is_bounded(
