@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crdt.area import Area
@@ -28,7 +28,7 @@ from storage import gate, waiting
 from storage.documents import DocumentState
 from tests.simulation.hostile.cast import Cast, Player
 from tests.simulation.hostile.roles import Role, hands_of
-from tests.simulation.hostile.seen import Seen, see
+from tests.simulation.hostile.seen import MARKER, Seen, see
 from tests.simulation.memory import size_of
 from tests.simulation.network import End
 
@@ -43,8 +43,8 @@ NODE_BYTES_MAX = 256 << 10
 SESSION_BYTES_MAX = (
     256 << 10
 )  # four answers asked for, of `answer_bytes` each, and what it remembers
-LIBRARY_CODES = frozenset({"library-refused", "library-panic", "not-exact", "too-many-refused"})
-CODES = frozenset(map(str, Reason)) | LIBRARY_CODES
+CODES = frozenset(map(str, Reason))  # none is the library's: our rules are never laxer than its own
+SPLIT = frozenset({Reason.LOST_BRANCH, Reason.EXCLUDED_DEPENDENCY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class View:
     seen: dict[bytes, Seen]
     states: dict[DocumentId, DocumentState]
     visible: set[bytes] = field(default_factory=set[bytes])
+    rolled: dict[DocumentId, set[str]] = field(default_factory=dict[DocumentId, set[str]])
+    """Of the epochs of records that went on in another one: the markers in all of them.
+
+    What was carried over is then its carrier's, whatever becomes of who wrote it.
+    """
 
     def of(self, document: DocumentId) -> list[Seen]:
         return [one for one in self.seen.values() if one.document == document]
@@ -98,8 +103,10 @@ class Oracle:
             state = await actor.store.read(document)
             assert state is not None, f"{document} is held, and not shown"
             states[document] = state
-        view = View(seen, states)
+        view = View(seen, states, rolled=markers_of_rolled(seen.values()))
         for one in seen.values():
+            if one.document in view.rolled:
+                continue
             if one.statement is None and one.marker in shown_keys(states[one.document]):
                 view.visible.add(one.change)
         return view
@@ -139,6 +146,7 @@ class Oracle:
         assert not self.garbage & view.seen.keys(), f"{who} took what nobody may take"
         self._judge_areas(view)
         self._judge_documents(view)
+        self._judge_branches(view)
         wanted = {blob for blob, _ in await actor.store.wanted_frontiers()}
         forbidden = self._forbidden(view, wanted)
         shown = forbidden & view.visible
@@ -167,6 +175,9 @@ class Oracle:
                 continue
             entries = view.of(document)
             markers = {key for key in shown_keys(state) if key.startswith("m0")}
+            if document in view.rolled:
+                assert markers <= view.rolled[document], "a change that nobody signed"
+                continue
             assert markers <= {one.marker for one in entries}, "a change that nobody signed"
             root = skeleton_for(document.cls, document.kind).hash
             numbers: dict[tuple[bytes, int], bytes] = {}
@@ -183,6 +194,69 @@ class Oracle:
                     )
                     first = numbers.setdefault((one.device, one.seq), one.change)
                     assert first == one.change, f"two changes of one number: {one.marker}"
+
+    def _judge_branches(self, view: View) -> None:
+        """Where one number was used twice: a checkpoint decides, else who got the right directly.
+
+        Judged where all of a document stands but for one such number, and every revocation that
+        hits it is sure.
+        """
+        sure = self._sure_cuts(view)
+        known = {(cut.issuer, cut.key) for cut, _, _ in sure}
+        said = [one for one in view.seen.values() if one.statement is not None]
+        unsure = [
+            Revocation(one.document.subspace, one.statement.key)
+            for one in said
+            if isinstance(one.statement, Revoke)
+            and (one.document.subspace, one.statement.key) not in known
+        ]
+        for document, state in view.states.items():
+            entries = view.of(document)
+            if not SPLIT >= set(state.left_out.values()) >= {Reason.LOST_BRANCH}:
+                continue
+            if document in view.rolled or any(
+                hits(cut, one.chain) for cut in unsure for one in entries
+            ):
+                continue
+            slots: dict[tuple[bytes, int], list[Seen]] = {}
+            for one in entries:
+                slots.setdefault((one.device, one.seq), []).append(one)
+            rivals, *others = [slot for slot in slots.values() if len(slot) > 1]
+            if others:
+                continue  # what one of them takes with it does not contest the next
+            place = Area(
+                document.subspace, (document.cls.encode(), document.kind.encode(), document.record)
+            )
+            cuts = [cut for cut, of, _ in sure if of == document.namespace]
+            cuts = [cut for cut in cuts if cut.area.includes(place)]
+            voters = [
+                one
+                for one in entries
+                if document.subspace in one.chain[-2:]
+                and one.device != rivals[0].device
+                and not any(hits(cut, one.chain) for cut in cuts)
+            ]
+            marked = [
+                self._under(view, document, one.statement.frontier.heads.get(document.encode(), ()))
+                for one in said
+                if isinstance(one.statement, Checkpoint)
+                and one.document.subspace == document.subspace
+            ]
+            named = [one for one in rivals if any(one.change in under for under in marked)]
+            votes = {one.change: self._votes(view, one, voters) for one in rivals}
+            winner = min(
+                named if len(named) == 1 else rivals,
+                key=lambda one: (-votes[one.change], one.signed.entry.payload_digest),
+            )
+            assert winner.change in view.visible, (
+                f"{winner.marker} has more votes, and is not shown"
+            )
+            self.judged["branches"] += 1
+            self.judged["votes"] += any(votes.values())
+
+    def _votes(self, view: View, rival: Seen, voters: Sequence[Seen]) -> int:
+        built = self._with_descendants(view, {rival.change})
+        return len({one.device for one in voters if one.change in built})
 
     def _forbidden(self, view: View, wanted: Collection[bytes]) -> set[bytes]:
         """Hashes of the changes that some revocation or checkpoint held takes out for sure."""
@@ -393,8 +467,11 @@ class Oracle:
     async def _ids_of(self, actor: "Actor", namespace: NamespaceKey) -> Sequence[bytes]:
         return await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
 
-    def must_show(self, view: View) -> set[bytes]:
-        """Changes of honest devices, on nothing but such, whose rights nobody ever took back."""
+    def must_show(self, view: View, *, is_shut_out: bool) -> set[bytes]:
+        """Changes of honest devices, on nothing but such, whose rights nobody ever took back.
+
+        Of the guild none where the node is shut out of it.
+        """
         hit_by: list[Revocation] = []
         said = [one for one in view.seen.values() if one.statement is not None]
         taken_back = {
@@ -415,13 +492,46 @@ class Oracle:
             or one.right.granted_area.end is not None
             or any(hits(cut, one.chain) for cut in hit_by)
         }
-        return changes.keys() - self._with_descendants(view, bad)
+        spared = {
+            change
+            for change, one in changes.items()
+            if one.document in view.rolled
+            or (is_shut_out and one.document.namespace == self._cast.guild)
+        }
+        return changes.keys() - spared - self._with_descendants(view, bad)
+
+    def was_shut_out(self, actor: "Actor", views: Iterable[View]) -> bool:
+        """Whether somebody took back its right to read the guild, be it for a while.
+
+        Then it may have been given a change, and not the revocation of itself that this cites.
+        """
+        reads = actor.player.reads
+        return reads is not None and any(
+            isinstance(one.statement, Revoke)
+            and one.document.namespace == self._cast.guild
+            and hits(Revocation(one.document.subspace, one.statement.key), reads.chain)
+            for view in views
+            for one in view.seen.values()
+        )
 
     def _names(self, view: View, changes: set[bytes]) -> list[str]:
         return sorted({one.marker for one in view.seen.values() if one.change in changes})
 
 
 EMPTY_BYTES = 1 << 20  # of a file without entries, with all its tables, names and rights
+
+
+def markers_of_rolled(seen: Iterable[Seen]) -> dict[DocumentId, set[str]]:
+    """Of each document whose record has several epochs."""
+    records: dict[DocumentId, list[Seen]] = {}
+    for one in seen:
+        records.setdefault(replace(one.document, epoch=0), []).append(one)
+    return {
+        one.document: {marker.decode() for each in of for marker in MARKER.findall(each.raw)}
+        for of in records.values()
+        if any(each.document.epoch for each in of)
+        for one in of
+    }
 
 
 def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
@@ -458,7 +568,10 @@ async def records(actor: "Actor", view: View) -> Mapping[object, object]:
     assert {row.id for row in rows} == view.states.keys(), "what is listed is not what is held"
     for row in rows:
         state = view.states[row.id]
-        assert (row.heads, row.left_out) == (state.heads, len(state.left_out)), f"{row} is stale"
+        if row.id not in view.rolled:  # else another epoch is the record
+            assert (row.heads, row.left_out) == (state.heads, len(state.left_out)), (
+                f"{row} is stale"
+            )
         found[row.id] = (
             repr(state.value), sorted(state.heads), state.waiting, sorted(state.left_out.items())
         )  # fmt: skip

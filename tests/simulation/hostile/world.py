@@ -385,7 +385,8 @@ class World:
         actor, speaker = self._speaker()
         if not speaker.gave or not actor.node.is_up:
             return
-        await actor.store.settle()
+        if await self._at(actor, actor.store.settle) is None:
+            return
         before = await self.oracle.shown(actor)
         digest = await self._say(actor, speaker, Revoke(self.random.choice(speaker.gave)))
         if digest is None:
@@ -393,8 +394,7 @@ class World:
         said = Said(speaker, digest)
         self.said.append(said)
         said.is_back = await self._say(actor, speaker, Unrevoke(digest)) is not None
-        if said.is_back:
-            await actor.store.settle()
+        if said.is_back and await self._at(actor, actor.store.settle) is not None:
             assert await self.oracle.shown(actor) == before, "un-revoked, it is not as it was"
 
     async def _beat(self) -> None:
