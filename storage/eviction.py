@@ -225,15 +225,17 @@ async def _logs_of(view: Reading, log: DocumentId) -> list[int]:
 
 
 async def _share(view: Reading, record: Sequence[int], source: int) -> int | None:
-    """The bytes of the record; None where most of them came from elsewhere."""
+    """The bytes of the record; None where most of those of its entries came from elsewhere."""
     row = await view.row(
-        "SELECT sum(o.size), sum(iif(o.source = ?2, o.size, 0)) FROM json_each(?1) j"
+        "SELECT sum(o.size), sum(iif(o.source = ?2, o.size, 0)),"
+        " (SELECT sum(x.size) FROM json_each(?1) i JOIN derived x ON x.document = i.value)"
+        " FROM json_each(?1) j"
         " JOIN entry e ON e.document = j.value JOIN origin o ON o.entry = e.number",
         (json.dumps(record), source),
     )
     assert row is not None, "an aggregate always gives a row"
-    size, brought = (int(value or 0) for value in row)
-    return size if 2 * brought >= size else None
+    size, brought, beside = (int(value or 0) for value in row)
+    return size + beside if 2 * brought >= size else None
 
 
 async def having_bearing(

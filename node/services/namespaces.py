@@ -19,7 +19,8 @@ from node.errors import BadRequest, Conflict, NotAllowed, NotFound
 from node.home import Home
 from node.identity import Entropy, Identity, make_namespace_key, open_author
 from registry.names import is_did, parse_petname
-from storage.namespaces import COMMONS_NAME, HeldCapability, Joined
+from storage.errors import OverQuota
+from storage.namespaces import COMMONS_NAME, JOINED_MAX, HeldCapability, Joined
 from storage.store import Store
 
 OWN = "own"
@@ -39,8 +40,8 @@ class Keeper:
 async def create_namespace(node: Keeper, name: str, passphrase: str | None) -> Joined:
     """A new owned namespace, joined under `name`; its key lies in the home.
 
-    Raises `InvalidName`, `Conflict` where the name is taken, `BadIdentity` where the author's key
-    is sealed and `passphrase` does not open it.
+    Raises `InvalidName`, `Conflict` where the name is taken, `OverQuota`, `BadIdentity` where the
+    author's key is sealed and `passphrase` does not open it.
     """
     await _check_free(node.store, name)
     author = await asyncio.to_thread(open_author, node.home, passphrase)
@@ -173,7 +174,11 @@ async def _is_usable(node: Keeper, namespace: NamespaceKey) -> bool:
 
 
 async def _check_free(store: Store, name: str, namespace: NamespaceKey | None = None) -> None:
+    """Before a key or a capability is made for it; the store has the last word."""
     parse_petname(name)
+    here = [joined for joined in await store.joined() if joined.namespace != COMMONS]
+    if len(here) >= JOINED_MAX and namespace not in {joined.namespace for joined in here}:
+        raise OverQuota(f"{JOINED_MAX} namespaces are joined: leave one first.")
     for joined in await store.joined():
         if joined.name == name and joined.namespace != namespace:
             detail = f"another namespace is called {name} here: choose another name"

@@ -74,6 +74,7 @@ RECONCILE_LATEST_S = 21_600.0
 # Frames that cost us work and carry nothing: pings, pongs, unknown kinds, interests, presentations.
 CONTROL_FRAMES_PER_S = 5.0
 CONTROL_FRAMES_BURST = 64.0
+PRESENTED_BYTES_A_TOKEN = 4_096  # a dozen capabilities as invites make them
 
 
 def reconcile_after_s(kept_out: int) -> float:

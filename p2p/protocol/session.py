@@ -214,8 +214,10 @@ class Session:
         match frame:
             case frames.Hello():
                 self._hello(frame)
-            case frames.Present():
-                self._take_control_token()
+            case frames.Present(capabilities=shown):
+                # A signature for each link of each chain: 60 ms, where it is as long as may be.
+                size = sum(len(one.capability) for one in shown)
+                self._take_control_token(size // limits.PRESENTED_BYTES_A_TOKEN)
                 self._agreement.hear_present(frame, self._challenge)
                 self._agreed()
             case frames.Interests():
@@ -308,8 +310,9 @@ class Session:
         self._is_syncing = self._is_syncing or not self._areas.common
         self._is_due = self._channel.role is Role.INITIATOR
 
-    def _take_control_token(self) -> None:
-        if not self._control.take(now_s=self._outbox.now_s):
+    def _take_control_token(self, more: int = 0) -> None:
+        tokens = min(1.0 + more, limits.CONTROL_FRAMES_BURST)
+        if not self._control.take(now_s=self._outbox.now_s, tokens=tokens):
             raise RemoteProtocolError("flood", "the peer sends too many frames that carry nothing")
 
     # --- what follows ------------------------------------------------------------------------

@@ -241,6 +241,10 @@ async def test_whoever_is_followed_has_room_in_a_full_group_and_drives_nobody_ou
         assert await holds(store, carols) == 20
         late = many(CAROL, hand(CAROL, Area(author(CAROL))), 2, start=20)
         assert (await bring(store, late, "peer"))[OVER_QUOTA] == 2
+        # Others have room for as much as gives way to them; it is not over for what he took.
+        assert (await bring(store, late, "another"))["added"] == 2
+        assert (await bring(store, member_says(CAROL, [Heartbeat()]), "another"))["added"] == 1
+        assert await holds(store, carols) >= 6
         assert await holds(store, bobs) == 300
         assert (await store.room()).strangers_bytes == 0
     assert_sums(tmp_path)
@@ -268,17 +272,16 @@ async def test_an_administrator_has_no_more_room_in_the_subspace_of_who_is_follo
 async def test_what_this_node_wrote_in_a_group_stays(tmp_path: Path) -> None:
     quota = replace(SMALL, own=frozenset({author(ALICE)}))
     async with opened(tmp_path, quota) as store:
-        publisher = hand(ALICE, Area(author(CAROL), (b"pub", b"mod", b"io.shared")))
-        shared = of(CAROL, "io.shared")
-        assert await store.commit(shared, named("ours"), publisher)
-        for n in range(4):
-            member = stranger(n)
-            await bring(store, many(member, hand(member, Area(author(member))), 60), "mallory")
-        for n in range(4, 30):
+        publisher = hand(ALICE, Area(author(CAROL)))
+        shared = [of(CAROL, f"io.shared.m{n}") for n in range(30)]
+        for one in shared:
+            assert await store.commit(one, named("ours", description=TEXT), publisher)
+        for n in range(30):
             member = stranger(n)
             await bring(store, many(member, hand(member, Area(author(member))), 8), f"device {n}")
+        assert (await store.room()).kept_out > 0
         assert await group_bytes(store) <= MIB
-        assert await store.read(shared) is not None
+        assert all([await store.read(one) for one in shared])
         # However full it is, this node writes.
         mine = of(ALICE, "io.alice.clock")
         assert await store.commit(mine, named("clock"), hand(ALICE, Area(author(ALICE))))
@@ -294,7 +297,8 @@ async def test_the_word_of_the_groups_key_finds_room_and_drives_nobody_out(tmp_p
         assert (await store.room()).kept_out > 0
         before = (await store.counts()).entries
         # Bob never wrote anything here: only whoever reads is kept from it by this.
-        log = says(GROUP, right, [Heartbeat(), Revoke(BOB.root.public, Frontier({}))])
+        large = Frontier({b"d" * 80: MANY_HEADS})  # more than is free after the last was refused
+        log = says(GROUP, right, [Heartbeat(), Revoke(BOB.root.public, large)])
         assert (await bring(store, log, "peer"))["added"] == 2
         assert (await store.counts()).entries == before + 2
     assert_sums(tmp_path)
@@ -309,7 +313,8 @@ async def test_a_members_revocation_finds_room_in_a_full_group(tmp_path: Path) -
             member = stranger(n)
             await bring(store, many(member, hand(member, Area(author(member))), 60), "peer")
         stolen = CAROL.signer.device.public
-        log = member_says(CAROL, [Heartbeat(), Revoke(stolen, Frontier({}))])
+        large = Frontier({b"d" * 80: MANY_HEADS})  # more than is free after the last was refused
+        log = member_says(CAROL, [Heartbeat(), Revoke(stolen, large)])
         assert (await bring(store, log, "peer"))["added"] == 2
         assert await holds(store, carols) == 10
         state = await store.read(of(CAROL, "io.m0"))

@@ -15,6 +15,8 @@ from crdt.keys import is_communal
 from node.failure import Json
 from node.home import Home
 from node.identity import export_author, import_author, load_or_create
+from node.services import namespaces as services
+from storage import namespaces
 from storage.keyfiles import is_sealed, read_key
 from tests.node.modules import NOTHING, calling, new_module
 from tests.node.parts import Alice, open_alice
@@ -73,6 +75,19 @@ async def test_made_and_listed(alice: Alice) -> None:
     assert problem(again) == (409, "name-taken")
     odd = await alice.client.post("/api/namespaces", json={"name": "The Guild"})
     assert odd.status_code == 422
+
+
+async def test_nothing_is_left_of_one_too_many(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await created(alice)
+    for module in (namespaces, services):
+        monkeypatch.setattr(module, "JOINED_MAX", 1)
+    held = len(await alice.node.store.capabilities_held())
+    answer = await alice.client.post("/api/namespaces", json={"name": "another"})
+    assert (answer.status_code, answer.json()["code"]) == (507, "over-quota")
+    assert len(list(alice.node.home.namespaces.iterdir())) == 1
+    assert len(await alice.node.store.capabilities_held()) == held
 
 
 async def test_what_is_published_there_is_no_part_of_commons(alice: Alice) -> None:

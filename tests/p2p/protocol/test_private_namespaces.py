@@ -10,8 +10,16 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.capability import CapabilityCache
+from crdt.capability import (
+    DELEGATIONS_MAX,
+    READ,
+    CapabilityCache,
+    delegate,
+    encode_capability,
+    own,
+)
 from crdt.change import SignedEntry
+from crdt.ed25519 import SigningKey
 from crdt.held import Revocation
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.order import EMPTY_SUMMARY
@@ -304,6 +312,36 @@ def test_after_leaving_it_an_owner_of_a_capability_still_names_nothing() -> None
     assert line.say(shown, EVERYTHING_WANTED)[0] == EVERYTHING_WANTED
     (answer,) = line.say(Want(1, KEY, BOBS_ROWS[0].id[:16]))
     assert answer == Entries(1, (), (), BOBS_ROWS[0].id[:16])
+
+
+def test_a_peer_that_shows_long_chains_again_and_again_is_left() -> None:
+    """PRESENTED_BYTES_A_TOKEN: a signature for each link, and every frame may bring new ones."""
+
+    def long_chain(number: int) -> bytes:
+        key = SigningKey(number.to_bytes(32, "big"))
+        capability = own(GARDEN, READ, key.public)
+        for step in range(DELEGATIONS_MAX - 1):
+            following = SigningKey((1_000 * (step + 1) + number).to_bytes(32, "big"))
+            capability = delegate(capability, key, Area(), following.public)
+            key = following
+        return encode_capability(delegate(capability, key, Area(), BOB.device_key))
+
+    line = Line(State.PRESENTING)
+    held = open_held(map(long_chain, range(limits.PRESENTED_MAX)), CapabilityCache())
+    shown, _ = present(
+        held,
+        BOB.device,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        known={KEY},
+    )
+    line.say(shown, EVERYTHING_WANTED)
+    assert line.fault == ""
+    line.now_s += 1.0
+    line.say(shown)
+    assert line.fault == ""
+    line.say(shown)
+    assert line.fault == "flood"
 
 
 # --- blobs ---------------------------------------------------------------------------------------
