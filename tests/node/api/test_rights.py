@@ -261,6 +261,21 @@ async def test_how_a_right_stands_is_told_of_each(alice: Alice) -> None:
     assert await states() == {BOB.did: "revoked", CAROL.did: "revoked"}
 
 
+async def test_what_was_taken_back_is_given_to_nobody(alice: Alice) -> None:
+    store, me = alice.node.store, alice.node.identity.author
+    bobs = AuthorKey(BOB.root.public)
+    root = Capability(WRITE, COMMONS, bobs)
+    held = delegate(root, BOB.root, Area(bobs, (b"pub",)), me)
+    await store.keep_capability(encode_capability(held), "invite")
+    body = {"to": CAROL.did, "area": f"{BOB.did}/pub/mod/io.bob.horn"}
+    await post(alice, "/api/grants", body, 201)
+    hand = Signer(BOB.root, bobs, {AUTHORITY: encode_capability(root)})
+    log = log_of(COMMONS, bobs, AUTHORITY)
+    said = sign_statement(Revoke(me), log, seq=1, signer=hand, prev=None, timestamp=1)
+    await store.receive([said], source="peer")
+    assert (await post(alice, "/api/grants", body, 403))["code"] == "no-capability"
+
+
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
     store, me = alice.node.store, alice.node.identity.author
     root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
