@@ -655,7 +655,7 @@ async def test_an_administrator_gives_and_takes_back_without_the_namespaces_key(
     assert await store.commit(place, put("name", "horn"), hand)
     explained = await get(alice, f"/api/explain?what={BOB.did}/io.bob.horn&namespace=guild")
     writers = {one["right"]["receiver"]: one["counted"] for one in explained["writers"]}
-    assert writers == {encode_did_key(device): 1, alice.node.identity.device_did: 0}
+    assert writers == {encode_did_key(device): 1, alice.node.identity.did: 0}
     revoke = {"key": BOB.did, "namespace": "guild", "since": "2001-01-01", "reason": "spam"}
     done = await post(alice, "/api/revocations", revoke)
     assert [one["code"] for one in done["gone"]] == ["revoked"]
