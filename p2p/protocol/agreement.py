@@ -146,8 +146,10 @@ class Agreement:
             if right.namespace not in ours:
                 continue
             cuts = self._cuts_on(right)
-            told += map(what_is_told_of, cuts)
-            shown += [] if cuts else [greeting.claim_of(right)]
+            if cuts:  # one of them is enough to know
+                told.append(what_is_told_of(min(cuts, key=_when_and_by_whom)))
+            else:
+                shown.append(greeting.claim_of(right))
         self._expelled = {namespace for namespace, _ in told} - {one for one, _ in shown}
         self.readable = Grants((*greeting.open_to_all(self._known), *with_authority(shown), *told))
 
@@ -178,3 +180,7 @@ def what_is_told_of(cut: Cut) -> Claim:
     revocation = cut.revocation
     area = Area(AuthorKey(revocation.issuer), AUTHORITY_PATH, 0, cut.said_at + 1)
     return cut.namespace, area
+
+
+def _when_and_by_whom(cut: Cut) -> tuple[int, bytes]:
+    return cut.said_at, cut.revocation.issuer

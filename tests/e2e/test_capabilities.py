@@ -204,3 +204,49 @@ def test_a_copied_home_is_proved_to_a_third(node: StartNode, shell: Shell, tmp_p
     file.write_bytes(data)
     refused = shell(tmp_path / "nowhere", "cap", "inspect", str(file))
     assert (refused.code, refused.answer["code"]) == (7, "proof-fails")
+
+
+def test_honest_work_on_what_is_revoked_is_named_and_made_again(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    """Bob's version of alice's module turns out bad; hers, which she built on it, need not go."""
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    name = f"{alice.did}/io.a.b"
+
+    def publish(at: LocalNode, version: str, *more: str) -> None:
+        folder = make_module(tmp_path / version, "io.a.b", version, answering(int(version[2])))
+        done(shell(at, "publish", str(folder), *more))
+
+    def versions(at: LocalNode) -> set[str]:
+        modules = at.client.get("/api/modules")["modules"]
+        return {each["version"] for module in modules for each in module["versions"]}
+
+    def wait_to_see(at: LocalNode, *wanted: str) -> None:
+        wait_for(f"{at.name} to see {wanted}", ARRIVE_S, lambda: versions(at) == {*wanted} or None)
+
+    publish(alice, "1.0.0")
+    wait_to_see(bob, "1.0.0")
+    code = done(shell(alice, "cap", "grant", bob.did, "--record", "io.a.b"))["code"]
+    done(shell(bob, "accept", code, "--yes"))
+    publish(bob, "1.1.0", "--record", name)
+    wait_to_see(alice, "1.0.0", "1.1.0")
+    publish(alice, "1.2.0")
+    wait_to_see(bob, "1.0.0", "1.1.0", "1.2.0")
+
+    cut = ("cap", "revoke", bob.did, "--record", "io.a.b", "--since", "2020-01-01")
+    plan = done(shell(alice, *cut, "--dry-run"))
+    fates = {(one["code"], one["is_others"], one["entries"]) for one in plan["sums"]}
+    assert fates == {("revoked", False, 1), ("excluded-dependency", True, 1)}
+    assert versions(alice) == {"1.0.0", "1.1.0", "1.2.0"}, "only said so far"
+    assert done(shell(alice, *cut, "--yes"))["sums"] == plan["sums"]
+    for one in (alice, bob):
+        wait_to_see(one, "1.0.0")
+
+    again = done(shell(alice, "cap", "reapply", "io.a.b", "--dry-run"))
+    assert (again["changes"], again["entry"]) == (1, None)
+    assert any(place["place"].startswith("versions/1.2.0") for place in again["places"]), again
+    assert done(shell(alice, "cap", "reapply", "io.a.b"))["entry"]
+    for one in (alice, bob):
+        wait_to_see(one, "1.0.0", "1.2.0")
+    assert all(check["ok"] for check in done(shell(bob, "verify", f"{name}@1.2.0"))["checks"])

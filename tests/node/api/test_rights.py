@@ -261,6 +261,21 @@ async def test_how_a_right_stands_is_told_of_each(alice: Alice) -> None:
     assert await states() == {BOB.did: "revoked", CAROL.did: "revoked"}
 
 
+async def test_what_was_taken_back_is_given_to_nobody(alice: Alice) -> None:
+    store, me = alice.node.store, alice.node.identity.author
+    bobs = AuthorKey(BOB.root.public)
+    root = Capability(WRITE, COMMONS, bobs)
+    held = delegate(root, BOB.root, Area(bobs, (b"pub",)), me)
+    await store.keep_capability(encode_capability(held), "invite")
+    body = {"to": CAROL.did, "area": f"{BOB.did}/pub/mod/io.bob.horn"}
+    await post(alice, "/api/grants", body, 201)
+    hand = Signer(BOB.root, bobs, {AUTHORITY: encode_capability(root)})
+    log = log_of(COMMONS, bobs, AUTHORITY)
+    said = sign_statement(Revoke(me), log, seq=1, signer=hand, prev=None, timestamp=1)
+    await store.receive([said], source="peer")
+    assert (await post(alice, "/api/grants", body, 403))["code"] == "no-capability"
+
+
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
     store, me = alice.node.store, alice.node.identity.author
     root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
@@ -640,7 +655,7 @@ async def test_an_administrator_gives_and_takes_back_without_the_namespaces_key(
     assert await store.commit(place, put("name", "horn"), hand)
     explained = await get(alice, f"/api/explain?what={BOB.did}/io.bob.horn&namespace=guild")
     writers = {one["right"]["receiver"]: one["counted"] for one in explained["writers"]}
-    assert writers == {encode_did_key(device): 1, alice.node.identity.device_did: 0}
+    assert writers == {encode_did_key(device): 1, alice.node.identity.did: 0}
     revoke = {"key": BOB.did, "namespace": "guild", "since": "2001-01-01", "reason": "spam"}
     done = await post(alice, "/api/revocations", revoke)
     assert [one["code"] for one in done["gone"]] == ["revoked"]

@@ -206,6 +206,19 @@ def test_who_was_away_hears_who_took_the_right_back_and_nothing_else(seed: int) 
     assert not any(one.payload in said or one.id[:16] in said for one in (later, others))
 
 
+def test_of_many_who_took_it_back_the_first_is_told() -> None:
+    """So that whoever may revoke cannot make a session dear."""
+    cuts = [
+        Cut(KEY, Revocation(bytes(KEY), BOB.device_key, area=area), SAID_AT + later)
+        for later, area in enumerate((Area(), Area(BOB.author), Area(BOB.author, (b"pub",))))
+    ]
+    alice = replace(without_bob(), cuts=frozenset(cuts))
+    narrow = gardener(Area(BOB.author, (b"pub",)))
+    first, second = (statement(AuthorKey(KEY), SAID_AT + n, n) for n in (0, 1))
+    talk = Talk([*EVERYTHING, first, second], [], alices=alice, bobs=narrow).settle()
+    assert talk.bob.store.ids_held() == ids([*PUBLIC, first])
+
+
 def statement(subspace: AuthorKey, timestamp: int, seed: int) -> SignedEntry:
     """What lies under `/_auth` of somebody, as of then."""
     (one,) = entries_of(20 + seed, 1, namespace=KEY, subspace=subspace)
