@@ -48,6 +48,10 @@ class Disk:
     def break_after(self, steps: int) -> None:
         self._steps_left = steps
 
+    def stay(self) -> None:
+        """No power cut is to come any more."""
+        self._steps_left = None
+
     def crash(self) -> None:
         """From here on the disk is what it is now; the store that is open writes into the void."""
         before, self.crashes = self.path, self.crashes + 1

@@ -61,7 +61,11 @@ async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
         lost += len(givers) * BLOB_WINDOW
     assert await store_of(alice).read_blob(blob) == content
     came = sum(end.session.report.chunks_received for end in ends)
+    disk.stay()
     await network.run(network.now_s + 5.0)
+    while not alice.ends:  # a crash at the very end
+        assert network.now_s < WITHIN_S
+        await network.run(network.now_s + 5.0)
     assert await fetched_at_once(network, alice, blob)
     await network.close()
     return came, CHUNKS + lost
