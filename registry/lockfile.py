@@ -121,6 +121,11 @@ def parse_lock(text: str) -> Lock:
     """Raises `InvalidLock`, with the line where it is known. 4 MiB take seconds."""
     if len(text) > LOCK_BYTES_MAX:
         raise InvalidLock(f"more than {LOCK_BYTES_MAX} bytes")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = _line_at(text, error.start)
+        raise InvalidLock("a byte that is no UTF-8, or half of a surrogate pair", line) from error
     if conflict := _CONFLICT.search(text):
         raise InvalidLock(
             "git left a merge conflict here; take either side whole (`git checkout --theirs"

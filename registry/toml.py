@@ -31,11 +31,6 @@ class NotToml(Exception):
 
 def load(text: str) -> dict[str, Any]:
     """The tables of `text`. Raises `NotToml`. The caller bounds the length."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        raise NotToml("a byte that is no UTF-8, or half of a surrogate pair", line) from error
     if at := _dotted_line(text):
         raise NotToml(f"more than {LINE_DOTS_MAX} dots in one line; break it up", at)
     try:

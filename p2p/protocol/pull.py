@@ -70,7 +70,7 @@ class Pull:
         self._number = 0
         self._granted = limits.HAVE_CREDIT_IDS
         self._owed = 0
-        self._settled: OrderedDict[bytes, None] = OrderedDict()  # refused, or missing at the peer
+        self._settled: OrderedDict[bytes, bool] = OrderedDict()  # refused, or missing at the peer
         self._strikes = strikes
         self._has_given = False  # something, and all of that answer was good
         self._trial = TokenBucket.full(
@@ -83,6 +83,11 @@ class Pull:
             self._settled.clear()
         self.areas = areas
         self._once_common = ever(self._once_common, areas)
+
+    def compare_again(self) -> None:
+        """What the peer had not got after all it may have by now; what was refused stays so."""
+        refused = (id for id, is_missing in self._settled.items() if not is_missing)
+        self._settled = OrderedDict.fromkeys(refused, False)
 
     @property
     def is_idle(self) -> bool:
@@ -262,13 +267,15 @@ class Pull:
     def _settle(
         self, ids: Iterable[bytes], *, is_done: bool, added: "set[bytes] | None" = None
     ) -> None:
-        """Nothing more to do for `ids`. Those not added are not asked for again in this session."""
+        """Nothing more to do for `ids`. Those not added are not asked for again in this session;
+        those that the peer has not got (`added` None), until the next comparison.
+        """
         for id in ids:
             needed = self._needed.pop(id, None)
             if needed is not None and needed.is_credited:
                 self._owed += 1
             if not is_done and (added is None or id not in added):
-                self._settled[id] = None
+                self._settled[id] = added is None
         while len(self._settled) > limits.REFUSED_REMEMBERED_MAX:
             self._settled.popitem(last=False)
 

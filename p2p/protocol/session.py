@@ -240,6 +240,7 @@ class Session:
                     raise RemoteProtocolError("flood", "the peer compares again and again")
                 self.report.entries_kept_out *= self._is_syncing  # a new count with each
                 self._is_syncing = True
+                self._pull.compare_again()
                 self._areas.opened(frame)
             case frames.Ranges():
                 self._areas.ranges(frame)
@@ -324,6 +325,7 @@ class Session:
         self._reconcile_s = None
         self._seen_different = self.report.areas_different
         self.report.entries_kept_out = 0
+        self._pull.compare_again()
         if self._areas.is_idle:  # else what is under way is as good
             self._areas.plan(self._areas.common)
 

@@ -118,6 +118,12 @@ def test_a_package_stands_once() -> None:
         check_lock(Lock(packages=(package(MAP), package(MAP, "2.0.0"))))
 
 
+@pytest.mark.parametrize("line", ["# \ud800", '["\udcff"]', 'name = "\udcff"'])
+def test_what_no_file_could_hold_is_refused_with_its_line(line: str) -> None:
+    error = refused(f"version = 1\n{line}\n[requirements]\n")
+    assert (error.line, "UTF-8" in error.detail) == (2, True)
+
+
 def test_a_lock_has_a_size() -> None:
     assert "more than" in refused("#" * (5 << 20)).detail
 

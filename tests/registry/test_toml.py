@@ -39,12 +39,3 @@ def test_a_near_miss_is_guessed_and_a_far_one_is_not() -> None:
 def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(NotToml, match="deep"):
         load(text)
-
-
-@pytest.mark.parametrize(
-    "text", ['a = "b"\n# \ud800', "a = 1\n'\udcff' = 1", 'a = 1\n["\udcff\udcff"]']
-)
-def test_what_no_file_could_hold_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(NotToml, match="UTF-8") as refused:
-        load(text)
-    assert refused.value.line == 2

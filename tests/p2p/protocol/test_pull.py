@@ -8,7 +8,8 @@ from crdt.entry import encode_entry
 from crdt.keys import COMMONS
 from p2p.protocol import limits
 from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
-from p2p.protocol.frames import Credit, Entries, Frame, Have, SentEntry, Want
+from p2p.protocol.frames import Credit, Entries, Frame, Have, Reconcile, SentEntry, Summary, Want
+from p2p.protocol.grants import encode_area
 from p2p.protocol.limits import HAVE_IDS_MAX, WANT_IDS_MAX, WANTS_OUTSTANDING_MAX
 from p2p.protocol.serve import pack_entries
 from tests.p2p.protocol.conversation import Line, entries_of
@@ -119,6 +120,10 @@ def test_what_the_peer_has_not_got_after_all_is_not_asked_for_again() -> None:
     line.say(Entries(want.number, (), (), want.ids))
     assert wants(line.say(have(SOME[:1]))) == []
     assert line.session.report.entries_missing == 1
+    whole = encode_area(Area())
+    line.say(Reconcile(0, COMMONS, whole, (Summary(None, 1, b"?" * 16),)))
+    (want,) = wants(line.say(have(SOME[:1])))
+    assert want.ids == ids_of(SOME[:1]), "once they compare again"
 
 
 # --- faults --------------------------------------------------------------------------------------
