@@ -66,9 +66,9 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         """area compare credit entries flood frame-bytes frame-kind frame-length frame-shape
         get-count handshake handshake-parameters handshake-payload handshake-signature
         handshake-version hello-author hello-device ids listed missing noise-handshake noise-length
-        noise-message out-of-order part present-mode present-receiver present-signature range-bound
-        range-order ranges-endless ranges-turn reconcile-area reconcile-count reconcile-number
-        refused-entries unread version want-count""",
+        noise-message out-of-order part present-length present-mode present-receiver
+        present-signature range-bound range-order ranges-endless ranges-turn reconcile-area
+        reconcile-count reconcile-number refused-entries unread version want-count""",
     ),
     (
         Meaning(

@@ -14,6 +14,7 @@ salted hash proves that.
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from blake3 import blake3
 
@@ -24,7 +25,7 @@ from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
 from p2p.protocol.grants import FULL, PUBLIC, Claim
-from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
+from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_BYTES_MAX, PRESENTED_MAX
 
 PRESENT_PREFIX = b"panspermia-present:"
 OVERLAP_PREFIX = b"panspermia-overlap:"
@@ -103,7 +104,9 @@ def present(
     known: Container[bytes],
 ) -> tuple[Present, tuple[Claim, ...]]:
     """What we show to a peer that knows these namespaces, and what that lets us read of it."""
-    shown = [one for one in held if one.capability.namespace in known][:PRESENTED_MAX]
+    fitting = [one for one in held if one.capability.namespace in known][:PRESENTED_MAX]
+    ends = accumulate(len(one.encoded) for one in fitting)
+    shown = [one for one, end in zip(fitting, ends, strict=True) if end <= PRESENTED_BYTES_MAX]
     signed = tuple(
         Presented(one.encoded, device.sign(_signed(handshake_hash, challenge, one.encoded)))
         for one in shown
@@ -144,6 +147,10 @@ def check_present(
 
     Raises `RemoteProtocolError` where a capability is not valid, or not the peer's to show.
     """
+    if sum(len(shown.capability) for shown in frame.capabilities) > PRESENTED_BYTES_MAX:
+        raise RemoteProtocolError(
+            "present-length", f"more than {PRESENTED_BYTES_MAX:,} bytes of capabilities were shown"
+        )
     rights: list[Capability] = []
     for shown in frame.capabilities:
         capability = _open(shown.capability, cache)

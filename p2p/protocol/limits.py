@@ -13,6 +13,7 @@ AGENT_CHARACTERS_MAX = 64
 ADDRESSES_MAX = 16
 ADDRESS_CHARACTERS_MAX = 256
 PRESENTED_MAX = 64  # read capabilities, about 400 bytes each
+PRESENTED_BYTES_MAX = 48 << 10  # of all of them: some 480 signatures, 30 ms
 INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole namespace
 SENTENCE_CHARACTERS_MAX = 512
 WAIT_S_MAX = 86_400  # a day: nobody is told to stay away for longer

@@ -21,6 +21,7 @@ from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Interests, Present, Presented, encode_frame
 from p2p.protocol.greeting import (
+    Held,
     check_hello,
     check_present,
     claim_of,
@@ -29,7 +30,7 @@ from p2p.protocol.greeting import (
     salted_name,
     salted_names,
 )
-from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_MAX
+from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_BYTES_MAX, PRESENTED_MAX
 from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import (
     ALICES_CHALLENGE,
@@ -307,6 +308,33 @@ def test_a_capability_of_another_key_to_write_or_forged_is_refused() -> None:
     assert judged(Present((forged,))) == "bad-delegation"
     swapped = shown_as(good, readable_by(GARDEN, BOB.device_key, Area(end=9)))
     assert judged(Present((good, swapped))) == "present-signature"
+
+
+def test_a_present_is_only_so_long() -> None:
+    """Each of its signatures is checked at once: whoever shows more is not listened to."""
+    good = shown_to().capabilities[0]
+    chain = shown_as(good, bytes(8 << 10))
+    assert judged(Present((chain,) * 6)) != "present-length"
+    assert judged(Present((chain,) * 6 + (good,))) == "present-length"
+
+
+def test_what_is_shown_fits() -> None:
+    capability = own(GARDEN, READ, GARDEN.public)
+    for place in range(14):
+        path = (b"x" * 200,) * (place + 1)
+        capability = delegate(capability, GARDEN, Area(path=path), GARDEN.public)
+    encoded = encode_capability(capability)
+    held = [Held(encoded, capability)] * (2 * PRESENTED_BYTES_MAX // len(encoded))
+    shown, claims = present(
+        held,
+        GARDEN,
+        handshake_hash=HANDSHAKE_HASH,
+        challenge=ALICES_CHALLENGE,
+        known={GARDEN.public},
+    )
+    sizes = [len(one.capability) for one in shown.capabilities]
+    assert PRESENTED_BYTES_MAX - len(encoded) < sum(sizes) <= PRESENTED_BYTES_MAX
+    assert len(claims) == len(sizes)
 
 
 def shown_as(shown: Presented, capability: bytes) -> Presented:
