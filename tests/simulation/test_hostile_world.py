@@ -27,6 +27,7 @@ ONCE_FAILED = {
     2002: 12,  # a right to read came back; what had been missing was not asked for again
     734350: 50,  # a record went on in a new epoch, which the oracle did not know
     734371: 50,  # who was shut out of the guild got a change that cites its being shut out
+    740156: 50,  # somebody revoked the guild's key in public, which told its name
     734369: 50,  # the power failed amid a revocation that was to be taken back
 }
 

@@ -374,11 +374,11 @@ class Oracle:
 
     def watch(self, end: End, frame: Frame) -> None:
         """An honest node says this: nothing of the guild to whom it does not concern."""
-        data = encode_frame(frame)
-        if end.peer not in self._knowers:
-            assert bytes(self._cast.guild) not in data, "the guild was named to a stranger"
         if not isinstance(frame, frames.Entries):
+            is_named = bytes(self._cast.guild) in encode_frame(frame)
+            assert end.peer in self._knowers or not is_named, "the guild was named to a stranger"
             return
+        # What others say in public, of any key they like, is passed on as it is.
         for sent in frame.entries:
             entry = decode_entry(sent.entry)
             if entry.namespace == self._cast.guild:
