@@ -198,8 +198,8 @@ class Oracle:
     def _judge_branches(self, view: View) -> None:
         """Where one number was used twice: a checkpoint decides, else who got the right directly.
 
-        Judged where all of a document stands but for one such number, and every revocation that
-        hits it is sure.
+        Judged where all of a document stands but for such numbers, and every revocation that hits
+        it is sure; of them those none of whose changes another fork took with it.
         """
         sure = self._sure_cuts(view)
         known = {(cut.issuer, cut.key) for cut, _, _ in sure}
@@ -218,12 +218,6 @@ class Oracle:
                 hits(cut, one.chain) for cut in unsure for one in entries
             ):
                 continue
-            slots: dict[tuple[bytes, int], list[Seen]] = {}
-            for one in entries:
-                slots.setdefault((one.device, one.seq), []).append(one)
-            rivals, *others = [slot for slot in slots.values() if len(slot) > 1]
-            if others:
-                continue  # what one of them takes with it does not contest the next
             place = Area(
                 document.subspace, (document.cls.encode(), document.kind.encode(), document.record)
             )
@@ -233,7 +227,6 @@ class Oracle:
                 one
                 for one in entries
                 if document.subspace in one.chain[-2:]
-                and one.device != rivals[0].device
                 and not any(hits(cut, one.chain) for cut in cuts)
             ]
             marked = [
@@ -242,17 +235,28 @@ class Oracle:
                 if isinstance(one.statement, Checkpoint)
                 and one.document.subspace == document.subspace
             ]
-            named = [one for one in rivals if any(one.change in under for under in marked)]
-            votes = {one.change: self._votes(view, one, voters) for one in rivals}
-            winner = min(
-                named if len(named) == 1 else rivals,
-                key=lambda one: (-votes[one.change], one.signed.entry.payload_digest),
-            )
-            assert winner.change in view.visible, (
-                f"{winner.marker} has more votes, and is not shown"
-            )
-            self.judged["branches"] += 1
-            self.judged["votes"] += any(votes.values())
+            for rivals in forks(entries):
+                codes = {state.left_out.get(one.id) for one in rivals}
+                if Reason.EXCLUDED_DEPENDENCY not in codes:  # by the fate of another fork
+                    self._judge_fork(view, rivals, voters, marked)
+
+    def _judge_fork(
+        self,
+        view: View,
+        rivals: Sequence[Seen],
+        voters: Sequence[Seen],
+        marked: Sequence[Collection[bytes]],
+    ) -> None:
+        named = [one for one in rivals if any(one.change in under for under in marked)]
+        others = [one for one in voters if one.device != rivals[0].device]
+        votes = {one.change: self._votes(view, one, others) for one in rivals}
+        winner = min(
+            named if len(named) == 1 else rivals,
+            key=lambda one: (-votes[one.change], one.signed.entry.payload_digest),
+        )
+        assert winner.change in view.visible, f"{winner.marker} has more votes, and is not shown"
+        self.judged["branches"] += 1
+        self.judged["votes"] += any(votes.values())
 
     def _votes(self, view: View, rival: Seen, voters: Sequence[Seen]) -> int:
         built = self._with_descendants(view, {rival.change})
@@ -538,6 +542,14 @@ def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
     """Whether this right came from the issuer through the key."""
     places = [at for at, key in enumerate(chain) if key == cut.key]
     return cut.issuer in chain and any(at > chain.index(cut.issuer) for at in places)
+
+
+def forks(entries: Iterable[Seen]) -> list[list[Seen]]:
+    """The changes of each device and number that was used more than once."""
+    slots: dict[tuple[bytes, int], list[Seen]] = {}
+    for one in entries:
+        slots.setdefault((one.device, one.seq), []).append(one)
+    return [slot for slot in slots.values() if len(slot) > 1]
 
 
 def tells_of(entry: Entry, cut: Cut) -> bool:
