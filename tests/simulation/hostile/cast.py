@@ -121,7 +121,8 @@ class Cast:
             self._let_write(player, ends=role.__name__ == "Backdater" or random.random() < 0.3)
         if random.random() < 0.4:
             self._join(player, self._host())
-        player.knows_guild = player.knows_guild or random.random() < 0.2
+        hears_of_it = random.random() < 0.2 or role.__name__ == "Replayer"  # as rights name it
+        player.knows_guild = player.knows_guild or hears_of_it
         return player
 
     # --- rights --------------------------------------------------------------------------------

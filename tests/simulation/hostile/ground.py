@@ -30,7 +30,7 @@ class Mask(Protocol):
 
     def shows(self, signed: SignedEntry, peer: DeviceKey) -> bool: ...
     def says(self, end: End, frame: Frame) -> Sequence[bytes]: ...
-    def hears(self, end: End, data: bytes) -> None: ...
+    def hears(self, end: End, frame: Frame) -> None: ...
 
 
 class Ground(Network):
@@ -51,7 +51,7 @@ class Ground(Network):
         if mask is None:
             self.on_said(end, frame)
             if end.other is not None and (listener := self.masks.get(end.other.node)):
-                listener.hears(end.other, said[0])
+                listener.hears(end.other, frame)
         return said
 
     def heard(self, end: End, event: SessionEvent) -> None:

@@ -38,6 +38,7 @@ from crdt.statement import (
 )
 from node.sharing import with_wallet
 from p2p.protocol.effects import BlobFetched, EntriesRefused, SessionEvent
+from p2p.protocol.frames import Present
 from p2p.protocol.offences import Offences
 from storage.appended import AppendedEvent
 from storage.errors import NotHeld, StorageError
@@ -109,6 +110,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = Random(f"hostile {self.seed}")
+        self.shown: list[Present] = []
         self.network = Ground(self.seed)
         self.cast = Cast(self.random, how_many(self.random, self.nodes_max))
         self.oracle = Oracle(self.cast)
