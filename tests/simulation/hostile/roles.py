@@ -300,7 +300,8 @@ class Resigner(Role):
 
 class Backdater(Role):
     async def act(self) -> None:
-        hand, document = self.random.choice(self.places)
+        ending = [place for place in self.places if place[0].right.granted_area.end is not None]
+        hand, document = self.random.choice(ending + self.places)
         end = hand.right.granted_area.end
         at = self.at if end is None else min(self.at, end - 1 - self.random.randrange(1_000_000))
         signed = hand.writes(document, self.seen(), self.scene.marker(), at)

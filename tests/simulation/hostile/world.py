@@ -60,6 +60,7 @@ ACTS_S = 8.0
 ACT_EVERY_S = 0.5
 CALM_S = 10.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
+CHECKED_S = 1.0  # after a right has ended
 FOLLOW_S = 0.2  # until the tasks of a node take note
 RETRY_S = 5.0
 QUOTA = Quota(strangers_bytes=160 << 10, share_bytes=20 << 10)
@@ -135,6 +136,8 @@ class World:
             await self._add_honest(player)
         for player in self.cast.hostile:
             await self._add_hostile(player)
+        for end_s in self.cast.ends_s:  # so that what is used later for earlier is told apart
+            self.network.at(end_s + self.random.uniform(0.1, CHECKED_S), self._checkpoint)
 
     async def go_through_it(self) -> None:
         while self.network.now_s < ACTS_S:
