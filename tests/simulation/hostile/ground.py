@@ -41,6 +41,7 @@ class Ground(Network):
         self.guards: dict[Node, Offences] = {}
         self.masks: dict[Node, Mask] = {}
         self.refused: dict[Node, Counter[str]] = {}
+        self.twisted = Counter[type[Mask]]()  # how often something else was said
         self._shown_of: dict[tuple[Mask, DeviceKey], tuple[int, MemoryStore]] = {}
         self.on_event: Callable[[End, SessionEvent], None] = lambda end, event: None
         self.on_said: Callable[[End, Frame], None] = lambda end, frame: None
@@ -48,7 +49,9 @@ class Ground(Network):
     def said(self, end: End, frame: Frame) -> Sequence[bytes]:
         mask = self.masks.get(end.node)
         said = (encode_frame(frame),) if mask is None else mask.says(end, frame)
-        if mask is None:
+        if mask is not None:
+            self.twisted[type(mask)] += tuple(said) != (encode_frame(frame),)
+        else:
             self.on_said(end, frame)
             if end.other is not None and (listener := self.masks.get(end.other.node)):
                 listener.hears(end.other, frame)

@@ -26,7 +26,7 @@ from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.frames import Frame, encode_frame
 from storage import gate, waiting
 from storage.documents import DocumentState
-from tests.simulation.hostile.cast import Cast, Player
+from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
 from tests.simulation.hostile.seen import MARKER, Seen, see
 from tests.simulation.memory import size_of
@@ -137,6 +137,21 @@ class Oracle:
         early = {one.change for one in hit} - late
         return frozenset(view.visible - self._with_descendants(view, late - early))
 
+    async def left_out_under(self, actor: "Actor", speaker: Speaker) -> list[bytes]:
+        """Keys that it gave rights to under which something lies that does not count here.
+
+        One for each such entry: the more there is, the more a revocation may change the reasons.
+        """
+        view = await self.view(actor)
+        left_out = {id for state in view.states.values() for id in state.left_out}
+        chains = [one.chain for one in view.seen.values() if one.id in left_out]
+        return [
+            key
+            for chain in chains
+            for key in speaker.gave
+            if hits(Revocation(speaker.issuer, key), chain)
+        ]
+
     # --- judging one node ----------------------------------------------------------------------
 
     async def judge(self, actor: "Actor") -> View:
@@ -147,6 +162,7 @@ class Oracle:
         self._judge_areas(view)
         self._judge_documents(view)
         self._judge_branches(view)
+        self._judge_reasons(view)
         wanted = {blob for blob, _ in await actor.store.wanted_frontiers()}
         forbidden = self._forbidden(view, wanted)
         shown = forbidden & view.visible
@@ -195,6 +211,19 @@ class Oracle:
                     first = numbers.setdefault((one.device, one.seq), one.change)
                     assert first == one.change, f"two changes of one number: {one.marker}"
 
+    def _judge_reasons(self, view: View) -> None:
+        """What a revocation takes out is said to be revoked, whatever else is wrong with it."""
+        for cut, namespace, ruling in self._sure_cuts(view):
+            for one in view.seen.values():
+                if one.statement is not None or one.document in view.rolled:
+                    continue
+                if one.document.namespace != namespace or one.change in ruling.allowed:
+                    continue
+                if hits(cut, one.chain) and cut.area.includes(place_of(one.document)):
+                    code = view.states[one.document].left_out.get(one.id)
+                    assert code == Reason.REVOKED, f"{one.marker} is {code}, and was revoked"
+                    self.judged["called revoked"] += 1
+
     def _judge_branches(self, view: View) -> None:
         """Where one number was used twice: a checkpoint decides, else who got the right directly.
 
@@ -218,11 +247,8 @@ class Oracle:
                 hits(cut, one.chain) for cut in unsure for one in entries
             ):
                 continue
-            place = Area(
-                document.subspace, (document.cls.encode(), document.kind.encode(), document.record)
-            )
             cuts = [cut for cut, of, _ in sure if of == document.namespace]
-            cuts = [cut for cut in cuts if cut.area.includes(place)]
+            cuts = [cut for cut in cuts if cut.area.includes(place_of(document))]
             voters = [
                 one
                 for one in entries
@@ -278,8 +304,7 @@ class Oracle:
         gone: set[bytes] = set()
         for change, entries in carriers.items():
             document = entries[0].document
-            names = (document.cls.encode(), document.kind.encode(), document.record)
-            place = Area(document.subspace, names)
+            place = place_of(document)
             of_area = [
                 (cut, ruling)
                 for cut, namespace, ruling in cuts
@@ -550,6 +575,12 @@ def forks(entries: Iterable[Seen]) -> list[list[Seen]]:
     for one in entries:
         slots.setdefault((one.device, one.seq), []).append(one)
     return [slot for slot in slots.values() if len(slot) > 1]
+
+
+def place_of(document: DocumentId) -> Area:
+    """Of a record, all its epochs."""
+    names = (document.cls.encode(), document.kind.encode(), document.record)
+    return Area(document.subspace, names)
 
 
 def tells_of(entry: Entry, cut: Cut) -> bool:
