@@ -11,9 +11,10 @@ from typing import Protocol
 
 from crdt.change import SignedEntry
 from crdt.keys import DeviceKey
+from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import effects as ask
 from p2p.protocol.effects import EntriesRefused, PeerFault, SessionEvent
-from p2p.protocol.frames import Frame, encode_frame
+from p2p.protocol.frames import Frame, Want, encode_frame, split_ids
 from p2p.protocol.offences import Offences
 from p2p.transport.answers import answer
 from storage.store import Received
@@ -87,6 +88,11 @@ class Ground(Network):
         if mask is not None and not isinstance(question, ask.Receive):
             shown = mask.store if isinstance(question, ask.Holds) else self._shown(mask, end.peer)
             return await answer(shown, question, source=end.peer.hex())
+        if isinstance(question, ask.Receive) and end.other and end.other.node in self.masks:
+            wants = [frame for frame in end.frames if isinstance(frame, Want)]
+            asked = {id for frame in wants for id in split_ids(frame.ids)}
+            taken = {one.id[:ITEM_ID_BYTES] for one in question.entries}
+            assert taken <= asked, "entries are taken that nobody asked for"
         given = await super().answer(end, question)
         if isinstance(given, Received) and isinstance(question, ask.Receive):
             told = len(given.added) + given.known + len(given.refused)

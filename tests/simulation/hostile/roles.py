@@ -407,8 +407,13 @@ class Flooder(Role):
 
 
 class Liar(Role):
+    given: frames.Entries | None = None  # its last answer, to anybody
+
     def says(self, end: End, frame: Frame) -> Sequence[bytes]:
         chance = self.random.random()
+        given = self.given
+        if isinstance(frame, frames.Entries):
+            self.given = frame
         match frame:
             case frames.Entries() if chance < 0.2:
                 lie: Frame = structs.replace(frame, number=frame.number + 1)
@@ -416,6 +421,8 @@ class Liar(Role):
                 lie = structs.replace(frame, entries=entries[::-1])  # of other ids than it says
             case frames.Entries(entries=entries) if chance < 0.7 and entries:
                 lie = structs.replace(frame, entries=(entries[0],) * len(entries))
+            case frames.Entries() if chance < 0.9 and given:  # of what somebody else asked for
+                lie = structs.replace(given, number=frame.number)
             case frames.Compare() if chance < 0.5:
                 lie = structs.replace(frame, fingerprint=self.random.randbytes(16))
             case frames.Listed() if chance < 0.2:
