@@ -12,6 +12,7 @@ import pytest
 
 from storage import gate, waiting
 from tests.fuzz.target import process_bytes
+from tests.simulation.hostile.roles import ROLES, Liar, Replayer
 from tests.simulation.hostile.world import World, living
 
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
@@ -94,10 +95,16 @@ async def test_threads_change_nothing(tmp_path_factory: pytest.TempPathFactory) 
 
 async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Else all could hold because nothing happened."""
-    judged = Counter[str]()
-    for seed in (0, 1, 3, 8, 14, 19):  # two of which have somebody kept out
+    judged, acted, twisted = Counter[str](), Counter[object](), Counter[object]()
+    for seed in (14, 27, 33, 41, 47, 49, 53):  # each role in one of them, and somebody kept out
         world = await live(seed, tmp_path_factory.mktemp("world"), nodes_max=6)
         judged += world.oracle.judged
         judged["compared"] += world.oracle.compared
         judged["refused"] += sum(sum(one.values()) for one in world.network.refused.values())
-    assert {"taken back", "kept out", "guild given", "compared", "refused"} <= (+judged).keys()
+        acted += world.acted
+        twisted += world.network.twisted
+    tried = {"branches", "called revoked", "compared", "guild given", "kept out", "refused"}
+    assert tried | {"taken back"} <= (+judged).keys()
+    idle = {None, *ROLES} - (+acted).keys()
+    assert not idle, f"{idle} wrote nothing"
+    assert {Liar, Replayer} <= (+twisted).keys(), "nobody said other than its session"

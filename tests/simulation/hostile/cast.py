@@ -22,7 +22,7 @@ from tests.simulation.hostile.seen import Hand, entry_time, key_of
 from tests.simulation.people import EVERYTHING, Person, person
 
 SHARED = b"shared"
-ENDS_S = (3.0, 8.0)  # when rights end that have an end
+ENDS_S = (1.0, 5.0)  # when rights end that have an end
 
 
 @dataclass(eq=False)
@@ -58,6 +58,7 @@ class Cast:
         self._random = random
         self.guild_key = key_of(random, is_owned=True)
         self.guild = NamespaceKey(self.guild_key.public)
+        self.ends_s: list[float] = []  # of rights that have an end
         self.alice = self._person("alice")
         author = self.alice.author
         self.shared = DocumentId(COMMONS, author, "pub", "mod", SHARED)
@@ -121,7 +122,8 @@ class Cast:
             self._let_write(player, ends=role.__name__ == "Backdater" or random.random() < 0.3)
         if random.random() < 0.4:
             self._join(player, self._host())
-        player.knows_guild = player.knows_guild or random.random() < 0.2
+        hears_of_it = random.random() < 0.2 or role.__name__ == "Replayer"  # as rights name it
+        player.knows_guild = player.knows_guild or hears_of_it
         return player
 
     # --- rights --------------------------------------------------------------------------------
@@ -148,7 +150,10 @@ class Cast:
 
     def _let_write(self, player: Player, *, ends: bool) -> None:
         """One record of alice's, to the root of a co-author, who hands it to a device."""
-        end = entry_time(self._random.uniform(*ENDS_S)) if ends else None
+        end = None
+        if ends:
+            self.ends_s.append(self._random.uniform(*ENDS_S))
+            end = entry_time(self.ends_s[-1])
         area = Area(self.alice.author, (b"pub", b"mod", SHARED), 0, end)
         root = Capability(WRITE, COMMONS, self.alice.author)
         given = delegate(root, self.alice.root, area, player.who.root.public)

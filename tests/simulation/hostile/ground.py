@@ -11,9 +11,10 @@ from typing import Protocol
 
 from crdt.change import SignedEntry
 from crdt.keys import DeviceKey
+from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import effects as ask
 from p2p.protocol.effects import EntriesRefused, PeerFault, SessionEvent
-from p2p.protocol.frames import Frame, encode_frame
+from p2p.protocol.frames import Frame, Want, encode_frame, split_ids
 from p2p.protocol.offences import Offences
 from p2p.transport.answers import answer
 from storage.store import Received
@@ -30,7 +31,7 @@ class Mask(Protocol):
 
     def shows(self, signed: SignedEntry, peer: DeviceKey) -> bool: ...
     def says(self, end: End, frame: Frame) -> Sequence[bytes]: ...
-    def hears(self, end: End, data: bytes) -> None: ...
+    def hears(self, end: End, frame: Frame) -> None: ...
 
 
 class Ground(Network):
@@ -41,6 +42,7 @@ class Ground(Network):
         self.guards: dict[Node, Offences] = {}
         self.masks: dict[Node, Mask] = {}
         self.refused: dict[Node, Counter[str]] = {}
+        self.twisted = Counter[type[Mask]]()  # how often something else was said
         self._shown_of: dict[tuple[Mask, DeviceKey], tuple[int, MemoryStore]] = {}
         self.on_event: Callable[[End, SessionEvent], None] = lambda end, event: None
         self.on_said: Callable[[End, Frame], None] = lambda end, frame: None
@@ -48,10 +50,12 @@ class Ground(Network):
     def said(self, end: End, frame: Frame) -> Sequence[bytes]:
         mask = self.masks.get(end.node)
         said = (encode_frame(frame),) if mask is None else mask.says(end, frame)
-        if mask is None:
+        if mask is not None:
+            self.twisted[type(mask)] += tuple(said) != (encode_frame(frame),)
+        else:
             self.on_said(end, frame)
             if end.other is not None and (listener := self.masks.get(end.other.node)):
-                listener.hears(end.other, said[0])
+                listener.hears(end.other, frame)
         return said
 
     def heard(self, end: End, event: SessionEvent) -> None:
@@ -84,6 +88,11 @@ class Ground(Network):
         if mask is not None and not isinstance(question, ask.Receive):
             shown = mask.store if isinstance(question, ask.Holds) else self._shown(mask, end.peer)
             return await answer(shown, question, source=end.peer.hex())
+        if isinstance(question, ask.Receive) and end.other and end.other.node in self.masks:
+            wants = [frame for frame in end.frames if isinstance(frame, Want)]
+            asked = {id for frame in wants for id in split_ids(frame.ids)}
+            taken = {one.id[:ITEM_ID_BYTES] for one in question.entries}
+            assert taken <= asked, "entries are taken that nobody asked for"
         given = await super().answer(end, question)
         if isinstance(given, Received) and isinstance(question, ask.Receive):
             told = len(given.added) + given.known + len(given.refused)

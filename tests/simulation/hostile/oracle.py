@@ -26,7 +26,7 @@ from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.frames import Frame, encode_frame
 from storage import gate, waiting
 from storage.documents import DocumentState
-from tests.simulation.hostile.cast import Cast, Player
+from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
 from tests.simulation.hostile.seen import MARKER, Seen, see
 from tests.simulation.memory import size_of
@@ -137,6 +137,21 @@ class Oracle:
         early = {one.change for one in hit} - late
         return frozenset(view.visible - self._with_descendants(view, late - early))
 
+    async def left_out_under(self, actor: "Actor", speaker: Speaker) -> list[bytes]:
+        """Keys that it gave rights to under which something lies that does not count here.
+
+        One for each such entry: the more there is, the more a revocation may change the reasons.
+        """
+        view = await self.view(actor)
+        left_out = {id for state in view.states.values() for id in state.left_out}
+        chains = [one.chain for one in view.seen.values() if one.id in left_out]
+        return [
+            key
+            for chain in chains
+            for key in speaker.gave
+            if hits(Revocation(speaker.issuer, key), chain)
+        ]
+
     # --- judging one node ----------------------------------------------------------------------
 
     async def judge(self, actor: "Actor") -> View:
@@ -147,6 +162,7 @@ class Oracle:
         self._judge_areas(view)
         self._judge_documents(view)
         self._judge_branches(view)
+        self._judge_reasons(view)
         wanted = {blob for blob, _ in await actor.store.wanted_frontiers()}
         forbidden = self._forbidden(view, wanted)
         shown = forbidden & view.visible
@@ -195,11 +211,24 @@ class Oracle:
                     first = numbers.setdefault((one.device, one.seq), one.change)
                     assert first == one.change, f"two changes of one number: {one.marker}"
 
+    def _judge_reasons(self, view: View) -> None:
+        """What a revocation takes out is said to be revoked, whatever else is wrong with it."""
+        for cut, namespace, ruling in self._sure_cuts(view):
+            for one in view.seen.values():
+                if one.statement is not None or one.document in view.rolled:
+                    continue
+                if one.document.namespace != namespace or one.change in ruling.allowed:
+                    continue
+                if hits(cut, one.chain) and cut.area.includes(place_of(one.document)):
+                    code = view.states[one.document].left_out.get(one.id)
+                    assert code == Reason.REVOKED, f"{one.marker} is {code}, and was revoked"
+                    self.judged["called revoked"] += 1
+
     def _judge_branches(self, view: View) -> None:
         """Where one number was used twice: a checkpoint decides, else who got the right directly.
 
-        Judged where all of a document stands but for one such number, and every revocation that
-        hits it is sure.
+        Judged where all of a document stands but for such numbers, and every revocation that hits
+        it is sure; of them those none of whose changes another fork took with it.
         """
         sure = self._sure_cuts(view)
         known = {(cut.issuer, cut.key) for cut, _, _ in sure}
@@ -218,22 +247,12 @@ class Oracle:
                 hits(cut, one.chain) for cut in unsure for one in entries
             ):
                 continue
-            slots: dict[tuple[bytes, int], list[Seen]] = {}
-            for one in entries:
-                slots.setdefault((one.device, one.seq), []).append(one)
-            rivals, *others = [slot for slot in slots.values() if len(slot) > 1]
-            if others:
-                continue  # what one of them takes with it does not contest the next
-            place = Area(
-                document.subspace, (document.cls.encode(), document.kind.encode(), document.record)
-            )
             cuts = [cut for cut, of, _ in sure if of == document.namespace]
-            cuts = [cut for cut in cuts if cut.area.includes(place)]
+            cuts = [cut for cut in cuts if cut.area.includes(place_of(document))]
             voters = [
                 one
                 for one in entries
                 if document.subspace in one.chain[-2:]
-                and one.device != rivals[0].device
                 and not any(hits(cut, one.chain) for cut in cuts)
             ]
             marked = [
@@ -242,17 +261,28 @@ class Oracle:
                 if isinstance(one.statement, Checkpoint)
                 and one.document.subspace == document.subspace
             ]
-            named = [one for one in rivals if any(one.change in under for under in marked)]
-            votes = {one.change: self._votes(view, one, voters) for one in rivals}
-            winner = min(
-                named if len(named) == 1 else rivals,
-                key=lambda one: (-votes[one.change], one.signed.entry.payload_digest),
-            )
-            assert winner.change in view.visible, (
-                f"{winner.marker} has more votes, and is not shown"
-            )
-            self.judged["branches"] += 1
-            self.judged["votes"] += any(votes.values())
+            for rivals in forks(entries):
+                codes = {state.left_out.get(one.id) for one in rivals}
+                if Reason.EXCLUDED_DEPENDENCY not in codes:  # by the fate of another fork
+                    self._judge_fork(view, rivals, voters, marked)
+
+    def _judge_fork(
+        self,
+        view: View,
+        rivals: Sequence[Seen],
+        voters: Sequence[Seen],
+        marked: Sequence[Collection[bytes]],
+    ) -> None:
+        named = [one for one in rivals if any(one.change in under for under in marked)]
+        others = [one for one in voters if one.device != rivals[0].device]
+        votes = {one.change: self._votes(view, one, others) for one in rivals}
+        winner = min(
+            named if len(named) == 1 else rivals,
+            key=lambda one: (-votes[one.change], one.signed.entry.payload_digest),
+        )
+        assert winner.change in view.visible, f"{winner.marker} has more votes, and is not shown"
+        self.judged["branches"] += 1
+        self.judged["votes"] += any(votes.values())
 
     def _votes(self, view: View, rival: Seen, voters: Sequence[Seen]) -> int:
         built = self._with_descendants(view, {rival.change})
@@ -274,8 +304,7 @@ class Oracle:
         gone: set[bytes] = set()
         for change, entries in carriers.items():
             document = entries[0].document
-            names = (document.cls.encode(), document.kind.encode(), document.record)
-            place = Area(document.subspace, names)
+            place = place_of(document)
             of_area = [
                 (cut, ruling)
                 for cut, namespace, ruling in cuts
@@ -538,6 +567,20 @@ def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
     """Whether this right came from the issuer through the key."""
     places = [at for at, key in enumerate(chain) if key == cut.key]
     return cut.issuer in chain and any(at > chain.index(cut.issuer) for at in places)
+
+
+def forks(entries: Iterable[Seen]) -> list[list[Seen]]:
+    """The changes of each device and number that was used more than once."""
+    slots: dict[tuple[bytes, int], list[Seen]] = {}
+    for one in entries:
+        slots.setdefault((one.device, one.seq), []).append(one)
+    return [slot for slot in slots.values() if len(slot) > 1]
+
+
+def place_of(document: DocumentId) -> Area:
+    """Of a record, all its epochs."""
+    names = (document.cls.encode(), document.kind.encode(), document.record)
+    return Area(document.subspace, names)
 
 
 def tells_of(entry: Entry, cut: Cut) -> bool:

@@ -7,7 +7,7 @@ Stuffer      an equivocator whose made-up keys build on its branch
 Pruner       withholds statements, sends prefixes and other depths, claims to hold what it has not
 Resigner     its changes once more under other headers and rights; others' under its own
 Backdater    a right that has ended, used for entries of long ago
-Replayer     shows others' capabilities and repeats what it heard elsewhere
+Replayer     shows capabilities that any of them was shown, and repeats what it heard elsewhere
 Flooder      invalid entries, records of free keys, changes without what they build on
 Liar         gives what nobody asked for, announces what it has not, compares wrongly
 """
@@ -30,7 +30,7 @@ from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY, Path
 from crdt.statement import Revoke, Statement, Unrevoke
 from p2p.protocol import frames
-from p2p.protocol.frames import Frame, decode_frame, encode_frame
+from p2p.protocol.frames import Frame, encode_frame
 from tests.simulation.hostile.seen import Hand, Seen, entry_time, key_of, renumbered, see
 from tests.simulation.life import garble
 from tests.simulation.memory_store import MemoryStore
@@ -45,6 +45,7 @@ class Scene(Protocol):
     """What a hostile peer shares with the world; the world hears what must never be taken."""
 
     random: Random
+    shown: list[frames.Present]  # by honest peers, to any hostile one
 
     @property
     def network(self) -> Network: ...
@@ -62,7 +63,7 @@ class Role:
         self.places = list(places)  # what its keys may write, and where
         self.store = MemoryStore()
         self.node: Node | None = None
-        self.heard: list[bytes] = []
+        self.heard: list[Frame] = []
         self.garbage: set[bytes] = set()
         self._seen: dict[bytes, Seen | None] = {}
 
@@ -74,9 +75,11 @@ class Role:
     def says(self, end: End, frame: Frame) -> Sequence[bytes]:
         return (encode_frame(frame),)
 
-    def hears(self, end: End, data: bytes) -> None:
+    def hears(self, end: End, frame: Frame) -> None:
         if len(self.heard) < HEARD_MAX:
-            self.heard.append(data)
+            self.heard.append(frame)
+        if isinstance(frame, frames.Present) and frame.capabilities:
+            self.scene.shown.append(frame)
 
     # --- what it does --------------------------------------------------------------------------
 
@@ -135,7 +138,9 @@ class Revoked(Role):
         """In the log of its own root: that others may not, and that what others said is void."""
         author = self.person.author
         said = [one for one in self.seen() if isinstance(one.statement, Revoke)]
-        devices = sorted({one.device for one in self.seen()})
+        # Of public places: whoever knows the guild could name it to all, which no peer can undo.
+        places = (one for one in self.seen() if one.document.namespace == COMMONS)
+        devices = sorted({one.device for one in places})
         statement: Statement | None = None
         if said and self.random.random() < 0.5:
             statement = Unrevoke(self.random.choice(said).change)
@@ -295,7 +300,8 @@ class Resigner(Role):
 
 class Backdater(Role):
     async def act(self) -> None:
-        hand, document = self.random.choice(self.places)
+        ending = [place for place in self.places if place[0].right.granted_area.end is not None]
+        hand, document = self.random.choice(ending + self.places)
         end = hand.right.granted_area.end
         at = self.at if end is None else min(self.at, end - 1 - self.random.randrange(1_000_000))
         signed = hand.writes(document, self.seen(), self.scene.marker(), at)
@@ -315,24 +321,35 @@ class Replayer(Role):
                 hello = self._heard_hello()
                 if hello is not None:  # somebody else's word for somebody else's device
                     said = [encode_frame(structs.replace(hello, challenge=frame.challenge))]
-            case frames.Present() if self.random.random() < 0.3:
-                for data in self.heard:
-                    if (
-                        isinstance(shown := decode_frame(data), frames.Present)
-                        and shown.capabilities
-                    ):
-                        said = [data]
+            case frames.Present() if self.scene.shown and self.random.random() < 0.3:
+                said = [encode_frame(self.random.choice(self.scene.shown))]
             case _ if self.heard and self.random.random() < 0.02:
-                said.append(self.random.choice(self.heard))
+                said.append(encode_frame(self.random.choice(self.heard)))
             case _:
                 pass
         return said
 
     def _heard_hello(self) -> frames.Hello | None:
-        found = [one for one in map(decode_frame, self.heard) if isinstance(one, frames.Hello)]
+        found = [one for one in self.heard if isinstance(one, frames.Hello)]
         return self.random.choice(found) if found else None
 
     async def act(self) -> None:
+        if self.scene.shown and self.random.random() < 0.3:
+            self._borrow(self.random.choice(self.scene.shown))
+        else:
+            await self._mix()
+
+    def _borrow(self, shown: frames.Present) -> None:
+        """Its session asks for all that somebody else may read, and signs that with its own key."""
+        assert self.node is not None
+        rights = tuple(one.capability for one in shown.capabilities)
+        self.node.config = replace(self.node.config, read_capabilities=rights)
+        for end in list(self.node.ends):
+            network = self.scene.network
+            again = end.session.reconfigure(self.node.config, now_s=network.now_s)
+            network.carry_out(end, again)
+
+    async def _mix(self) -> None:
         """An entry of somebody else under a right of its own, and the other way round."""
         own = {hand.device.public for hand, _ in self.places}
         seen = [one for one in self.seen() if one.statement is None and one.device not in own]
@@ -390,8 +407,13 @@ class Flooder(Role):
 
 
 class Liar(Role):
+    given: frames.Entries | None = None  # its last answer, to anybody
+
     def says(self, end: End, frame: Frame) -> Sequence[bytes]:
         chance = self.random.random()
+        given = self.given
+        if isinstance(frame, frames.Entries):
+            self.given = frame
         match frame:
             case frames.Entries() if chance < 0.2:
                 lie: Frame = structs.replace(frame, number=frame.number + 1)
@@ -399,6 +421,8 @@ class Liar(Role):
                 lie = structs.replace(frame, entries=entries[::-1])  # of other ids than it says
             case frames.Entries(entries=entries) if chance < 0.7 and entries:
                 lie = structs.replace(frame, entries=(entries[0],) * len(entries))
+            case frames.Entries() if chance < 0.9 and given:  # of what somebody else asked for
+                lie = structs.replace(given, number=frame.number)
             case frames.Compare() if chance < 0.5:
                 lie = structs.replace(frame, fingerprint=self.random.randbytes(16))
             case frames.Listed() if chance < 0.2:

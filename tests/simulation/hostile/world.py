@@ -7,6 +7,7 @@ Honest nodes are production stores and sessions with the tasks of a node: fronti
 documents settled, wallets followed. Hostile ones obey nothing but what their keys can sign.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,7 @@ from crdt.statement import (
 )
 from node.sharing import with_wallet
 from p2p.protocol.effects import BlobFetched, EntriesRefused, SessionEvent
+from p2p.protocol.frames import Present
 from p2p.protocol.offences import Offences
 from storage.appended import AppendedEvent
 from storage.errors import NotHeld, StorageError
@@ -59,6 +61,7 @@ ACTS_S = 8.0
 ACT_EVERY_S = 0.5
 CALM_S = 10.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
+CHECKED_S = 1.0  # after a right has ended
 FOLLOW_S = 0.2  # until the tasks of a node take note
 RETRY_S = 5.0
 QUOTA = Quota(strangers_bytes=160 << 10, share_bytes=20 << 10)
@@ -109,6 +112,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = Random(f"hostile {self.seed}")
+        self.shown: list[Present] = []
+        self.acted = Counter[type[Role] | None]()  # of honest ones: None
         self.network = Ground(self.seed)
         self.cast = Cast(self.random, how_many(self.random, self.nodes_max))
         self.oracle = Oracle(self.cast)
@@ -133,6 +138,8 @@ class World:
             await self._add_honest(player)
         for player in self.cast.hostile:
             await self._add_hostile(player)
+        for end_s in self.cast.ends_s:  # so that what is used later for earlier is told apart
+            self.network.at(end_s + self.random.uniform(0.1, CHECKED_S), self._checkpoint)
 
     async def go_through_it(self) -> None:
         while self.network.now_s < ACTS_S:
@@ -307,7 +314,10 @@ class World:
             await done
 
     async def _attack(self) -> None:
-        await self.random.choice(self.roles).act()
+        role = self.random.choice(self.roles)
+        held = sum(map(len, role.store.held.values()))
+        await role.act()
+        self.acted[type(role)] += sum(map(len, role.store.held.values())) > held
 
     async def _write(self) -> None:
         actor = self.random.choice(self.actors)
@@ -316,6 +326,7 @@ class World:
         edit = put(document, marker, f"{actor.name[:6]} {marker}")
         done = await self._at(actor, lambda: actor.store.commit(document, edit, hand.signer))
         if done is not None:
+            self.acted[None] += 1
             self.acknowledged.add(done.id[:ITEM_ID_BYTES])
 
     async def _at(self, actor: Actor, act: Callable[[], Awaitable[T]]) -> T | None:
@@ -344,8 +355,9 @@ class World:
         actor, speaker = self._speaker()
         if not speaker.gave or not actor.node.is_up:
             return
-        key, namespace = self.random.choice(speaker.gave), speaker.log.namespace
-        area = Area()
+        namespace, area = speaker.log.namespace, Area()
+        troubled = await self.oracle.left_out_under(actor, speaker)
+        key = self.random.choice([*speaker.gave, *troubled])
         if speaker is self.cast.alice_speaks and self.random.random() < 0.2:
             area = Area(speaker.issuer, (b"pub", b"mod", self.cast.shared.record))
         cut = Revocation(speaker.issuer, key, area=area)
