@@ -313,6 +313,29 @@ async def test_what_a_revocation_would_do_is_exactly_what_it_does(store: Store) 
     assert [one.id for one in back.back] == [one.id for one in effect.gone]
 
 
+async def test_what_waited_when_its_key_was_revoked_is_called_what_it_is(
+    store: Store, tmp_path: Path
+) -> None:
+    """With a frontier of all that counts, as where it is revoked first: two nodes say the same."""
+    async with _opened(tmp_path / "elsewhere.db") as elsewhere:
+        acts = [
+            await elsewhere.commit(CLOCK, named("clock"), ALICE.signer),
+            await elsewhere.commit(CLOCK, put("bob", "one"), BOBS_HAND),
+            await elsewhere.commit(CLOCK, put("bob", "two"), BOBS_HAND),
+        ]
+        first, _, waiting = [act.signed for act in acts if act is not None]
+        await store.receive([first, waiting], source="peer")
+        assert [row.code for row in await store.left_out()] == ["missing-dependency"]
+        frontier = await store.frontier_now(COMMONS, Revocation(ALICES, BOBS))
+        said = await store.declare(Revoke(BOBS, Frontier(frontier)), LOG, ROOT)
+        await store.settle()
+    async with _opened(tmp_path / "later.db") as later:
+        await later.receive([first, said.signed], source="peer")
+        await later.receive([waiting], source="peer")
+        codes = {row.code for row in await later.left_out()}
+    assert {row.code for row in await store.left_out()} == codes == {"revoked"}
+
+
 async def test_the_usual_frontier_takes_nothing_out(store: Store) -> None:
     await written_together(store)
     frontier = await store.frontier_now(COMMONS, Revocation(ALICES, BOBS))
