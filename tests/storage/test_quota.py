@@ -392,6 +392,21 @@ async def test_what_waits_is_bounded_and_comes_again(
     assert_sums(tmp_path)
 
 
+async def test_what_builds_on_an_entry_that_found_no_room_waits_within_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They came together, so when waiting was looked at nothing was missing."""
+    monkeypatch.setattr(waiting, "WAITING_ENTRIES_MAX", 5)
+    large, *small = CAROL.writes(
+        CAROL.document("io.carol.long"),
+        named("large", description=Random(1).randbytes(28_000).hex()),
+        *(named(f"{n}") for n in range(9)),
+    )
+    area = AreaQuota("carol", 60 * KIB, author=AuthorKey(CAROL.root.public))
+    async with opened(tmp_path, Quota(areas=(area,))) as store:
+        assert (await bring(store, [large, *small], "mallory")) == {"added": 5, OVER_QUOTA: 5}
+
+
 async def test_what_waits_for_an_authority_record_comes_again_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
