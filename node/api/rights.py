@@ -236,6 +236,7 @@ class ExplanationItem(Struct, frozen=True):
     owner: str
     entry: VerdictItem | None
     writers: tuple[WriterItem, ...]
+    writers_more: int
     left_out: tuple[VerdictItem, ...]
     left_out_count: int
     alarms: tuple[str, ...]
@@ -334,6 +335,7 @@ def show_explanation(one: Explanation, names: Names, alarms: Iterable[str]) -> E
         owner=encode_did_key(one.document.subspace),
         entry=None if one.entry is None else _show_verdict(one.entry, names),
         writers=tuple(_show_writer(each, names) for each in one.writers),
+        writers_more=one.writers_more,
         left_out=tuple(_show_verdict(each, names) for each in one.left_out),
         left_out_count=one.left_out_count,
         alarms=tuple(alarms),

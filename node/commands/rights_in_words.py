@@ -109,6 +109,8 @@ def print_explanation(found: Json) -> None:
         what = f"counting: {changes(writer['counted'])}" + (f", left out: {fell}" if fell else "")
         colour = None if right["state"] == "valid" else "yellow"
         say(f"    {printable(state_words(right))}; {printable(what)}", fg=colour)
+    if found["writers_more"]:
+        say(f"  and {found['writers_more']:,} rights more")
     if found["left_out_count"]:
         say(f"Not counting: {changes(found['left_out_count'])}")
     for verdict in found["left_out"]:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from crdt.capability import WRITE, capability_digest, decode_capability, encode_capability
+from crdt.capability import (
+    WRITE,
+    Capability,
+    capability_digest,
+    decode_capability,
+    encode_capability,
+)
 from crdt.change import DocumentId
 from crdt.held import Reason
 from crdt.keys import COMMONS, NamespaceKey
@@ -97,6 +103,8 @@ class Explanation:
     document: DocumentId
     entry: Verdict | None
     writers: tuple[Writer, ...]
+    writers_more: int
+    """Rights that reach there beyond these."""
     left_out: tuple[Verdict, ...]
     left_out_count: int
     forks: tuple[Fork, ...]
@@ -121,10 +129,12 @@ async def explain(
     fell = await node.store.told(document, left_out_only=True, limit=LEFT_OUT_SHOWN_MAX)
     forks = await node.store.forks(await _issuers(node, document))
     forks += await node.store.forks_in(document)
+    could_write, more = await writers(node, document, now_us=now_us)
     return Explanation(
         document,
         entry,
-        tuple(await writers(node, document, now_us=now_us)),
+        tuple(could_write),
+        more,
         tuple([await _verdict(node, one) for one in fell]),
         sum(count for (_, code), count in tallies.items() if code is not None),
         tuple(dict.fromkeys(forks)),
@@ -142,8 +152,34 @@ async def record_named(node: Keeper, text: str, namespace: NamespaceKey) -> Docu
     return module_document(str(name.author), name.id, namespace)
 
 
-async def writers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Writer]:
-    """Every right that reaches there, by all that is known: used, held or given."""
+async def writers(node: Keeper, document: DocumentId, *, now_us: int) -> tuple[list[Writer], int]:
+    """Rights that reach there, by all that is known: used, held or given; and how many more.
+
+    What the owner gave comes before what was passed on, so whoever passes a right on to many keys
+    hides nobody.
+    """
+    tallies = await node.store.tallies(document)
+    counted = {device: n for (device, code), n in tallies.items() if code is None}
+    rights = sorted(
+        await _reaching(node, document),
+        key=lambda one: (len(one.chain), -counted.get(one.receiver, 0), one.receiver),
+    )
+    shown = [
+        Writer(
+            await stand(node, right, now_us=now_us),
+            counted.get(right.receiver, 0),
+            {
+                str(code): count
+                for (device, code), count in sorted(tallies.items(), key=str)
+                if device == right.receiver and code is not None
+            },
+        )
+        for right in rights[:WRITERS_MAX]
+    ]
+    return shown, len(rights) - len(shown)
+
+
+async def _reaching(node: Keeper, document: DocumentId) -> list[Capability]:
     place = place_of(document)
     known = {encode_capability(one): one for one in await node.store.rights_known(document)}
     for held in await node.store.capabilities_held(document.namespace, mode=WRITE):
@@ -151,38 +187,27 @@ async def writers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Wr
         reaches = place.path[: len(area.path)] == area.path
         if reaches and area.subspace in (None, place.subspace):
             known.setdefault(held.encoded, held.capability)
-    tallies = await node.store.tallies(document)
-    found: list[Writer] = []
-    for right in known.values():
-        # Root keys sign no records themselves: what they passed on is listed.
-        if not right.delegations or right.receiver in (place.subspace, right.namespace, right.user):
-            continue
-        own = {code: n for (device, code), n in tallies.items() if device == right.receiver}
-        counted = own.pop(None, 0)
-        found.append(
-            Writer(
-                await stand(node, right, now_us=now_us),
-                counted,
-                {str(code): count for code, count in sorted(own.items(), key=str)},
-            )
-        )
-    found.sort(key=lambda one: (-one.counted, len(one.standing.capability.chain)))
-    return found[:WRITERS_MAX]
+    # Root keys sign no records themselves: what they passed on is listed.
+    return [
+        one
+        for one in known.values()
+        if one.delegations and one.receiver not in (place.subspace, one.namespace, one.user)
+    ]
 
 
 async def publishers(node: Keeper, document: DocumentId, *, now_us: int) -> list[Standing]:
     """Whom the owner let write this record beside their own devices, and how that stands."""
-    found: dict[bytes, Standing] = {}
-    for one in await writers(node, document, now_us=now_us):
-        standing = one.standing
-        for right in standing.capability.prefixes():
+    path = place_of(document).path
+    found: dict[bytes, Capability] = {}
+    for whole in await _reaching(node, document):
+        for right in whole.prefixes():
             area = right.granted_area
-            is_narrow = len(area.path) >= len(place_of(document).path)
+            is_narrow = len(area.path) >= len(path)
             if is_narrow and right.delegations and area.subspace == document.subspace:
-                encoded = encode_capability(right)
-                found[capability_digest(encoded)] = await stand(node, right, now_us=now_us)
+                found[capability_digest(encode_capability(right))] = right
                 break
-    return sorted(found.values(), key=lambda one: one.digest)
+    first = sorted(found, key=lambda digest: (len(found[digest].chain), digest))[:WRITERS_MAX]
+    return [await stand(node, found[digest], now_us=now_us) for digest in sorted(first)]
 
 
 async def _verdict(node: Keeper, told: Told) -> Verdict:

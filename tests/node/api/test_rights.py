@@ -41,6 +41,7 @@ from node.failure import Json
 from node.home import Home
 from node.identity import export_author, import_author, load_or_create, open_author
 from node.invites import read_code
+from node.services import explain
 from node.services.ages import OLD_S
 from storage.errors import StorageError
 from tests.node.modules import new_module
@@ -706,3 +707,25 @@ async def test_what_an_invite_gave_is_listed_and_taken_back_like_any_right(alice
         ("read", "revoked"),
         ("write", "revoked"),
     ]
+
+
+async def test_who_passes_a_right_on_to_many_keys_hides_nobody(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain, "WRITERS_MAX", 4)
+    await post(alice, "/api/modules", new_module(), 201)
+    bob = await let_in(alice)
+    given = decode_capability(bob.capabilities["pub"])
+    for number in range(6):
+        key = SigningKey.from_seed((10_000 + number).to_bytes(32, "big"))
+        passed = delegate(given, BOB.signer.device, given.granted_area, key.public)
+        signer = Signer(key, bob.author, {"pub": encode_capability(passed)})
+        assert await alice.node.store.commit(record_of(alice), put(f"k{number}", "x"), signer)
+    await let_in(alice, CAROL)  # and she has written nothing yet
+    published = (await get(alice, f"/api/modules/{ADD}/publishers"))["publishers"]
+    assert {BOB.did, CAROL.did} <= {one["receiver"] for one in published}
+    found = await get(alice, f"/api/explain?what={ADD}")
+    receivers = {one["right"]["receiver"] for one in found["writers"]}
+    assert CAROL.did in receivers
+    assert len(receivers) + found["writers_more"] >= 8
+    assert found["writers_more"] > 0
