@@ -91,7 +91,8 @@ def test_what_peers_wrote_does_not_move_the_cursor(capsys: pytest.CaptureFixture
     right = {**RIGHT, "revocations": [bad]}
     found = {
         "record": f"{ALICE.did}/io.x", "alarms": ["\x1b[2J"], "entry": None, "left_out_count": 0,
-        "writers": [{"right": right, "counted": 1, "left_out": {"revoked": 2}}], "left_out": [],
+        "writers": [{"right": right, "counted": 1, "left_out": {"revoked": 2}}], "writers_more": 0,
+        "left_out": [],
         "forks": [{"entries": [{"entry": "ab" * 32, "counts": False, "code": "lost-branch"}]}],
     }  # fmt: skip
     with in_context():
