@@ -250,7 +250,9 @@ class Gate:
         return self._budgets[one.document.namespace]
 
     async def _within_documents(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        """A document may have so many entries: each costs a judgement of all."""
+        """A document may have so many entries: each costs a judgement of all. Half of them are its
+        owner's: nobody who was let in can fill it, revoked or not.
+        """
         held = Counter[bytes](
             dict(
                 await self._write.rows_in(
@@ -264,7 +266,9 @@ class Gate:
         def fits(one: CheckedEntry) -> bool:
             id = one.document.encode()
             is_log = is_statement_class(one.document.cls)
-            if held[id] >= (AUTHORITY_ENTRIES_MAX if is_log else DOCUMENT_ENTRIES_MAX):
+            is_owners = one.document.subspace in one.capability.chain[-2:]
+            most = DOCUMENT_ENTRIES_MAX if is_owners else DOCUMENT_ENTRIES_MAX // 2
+            if held[id] >= (AUTHORITY_ENTRIES_MAX if is_log else most):
                 return False
             held[id] += 1
             return True

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crdt.area import Area
-from crdt.capability import WRITE, Capability, encode_capability
+from crdt.capability import WRITE, Capability, delegate, encode_capability
 from crdt.change import SignedEntry, Signer, device_capabilities, log_of, sign_statement
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
@@ -483,6 +483,25 @@ async def test_a_document_has_so_many_entries(
     async with opened(tmp_path, Quota()) as store:
         assert (await bring(store, chain[:6], "honest"))["added"] == 6
         assert (await bring(store, chain[6:], "honest")) == {"added": 2, OVER_QUOTA: 4}
+
+
+async def test_who_was_let_into_a_record_leaves_room_to_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what is revoked is held, and could fill it."""
+    monkeypatch.setattr(gate, "DOCUMENT_ENTRIES_MAX", 20)
+    document = CAROL.document("io.carol.clock")
+    own = CAROL.writes(document, *(named(f"{n}") for n in range(12)))
+    root = Capability(WRITE, COMMONS, AuthorKey(CAROL.root.public))
+    area = Area(document.subspace, (b"pub", b"mod", document.record))
+    let_in = delegate(root, CAROL.root, area, BOB.root.public)
+    given = delegate(let_in, BOB.root, area, BOB.signer.device.public)
+    bobs = Signer(BOB.signer.device, document.subspace, {"pub": encode_capability(given)})
+    theirs = Person(BOB.root, bobs).writes(document, *(named(f"bob's {n}") for n in range(30)))
+    async with opened(tmp_path, Quota()) as store:
+        assert (await bring(store, own[:2], "carol"))["added"] == 2
+        assert (await bring(store, theirs, "bob")) == {"added": 8, OVER_QUOTA: 22}
+        assert (await bring(store, own[2:], "carol"))["added"] == 10
 
 
 async def test_a_home_from_before_quotas_is_counted(tmp_path: Path) -> None:
