@@ -78,7 +78,8 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     chosen = await choose_epochs(write, built, materialiser)
     await _write_rows(write, chosen, is_new)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
-    await account(write, arrivals.source, [*written.values(), *numbers.values()], changed)
+    entries = {(written | numbers)[one.id]: one for one in arrivals.entries}
+    await account(write, arrivals.source, entries, changed)
     refusals = [*_refusals(built, arrivals), *late_refusals(chosen.late, arrivals.source)]
     await add_refusals(write, refusals, arrivals.at_us)
     return built

@@ -50,6 +50,8 @@ class Cut:
 
     number: int
     revocation: Revocation
+    is_known: bool
+    """Whether what it leaves is known: else its frontier is a blob that is not here."""
 
 
 async def _revocations(
@@ -70,7 +72,7 @@ async def _revocations(
         hits = [
             cut for pair in pairs for cut in by_pair[pair] if cut.revocation.area.includes(place)
         ]
-        kept = await _frontiers(view, [cut.number for cut in hits], document)
+        kept = await frontiers_of(view, [cut.number for cut in hits], document)
         # Who says it a thousand times cuts off no more than at first.
         found[document] = {
             (cut.revocation.issuer, cut.revocation.key, kept.get(cut.number, NOTHING))
@@ -82,15 +84,15 @@ async def _revocations(
 async def cuts_of(view: Reading, namespace: NamespaceKey, keys: set[bytes]) -> list[Cut]:
     """The revocations in force in this namespace that cut one of these keys off."""
     rows = await view.rows_in(
-        "SELECT s.entry, s.issuer, s.key, s.area FROM statement s"
+        "SELECT s.entry, s.issuer, s.key, s.area, s.is_known FROM statement s"
         " WHERE s.namespace = (SELECT number FROM namespace WHERE key = ?)"
         " AND s.in_force AND s.key IN (*)",
         list(keys),
         namespace,
     )
     return [
-        Cut(number, Revocation(issuer, key, area=area_of(area)))
-        for number, issuer, key, area in sorted(rows)
+        Cut(number, Revocation(issuer, key, area=area_of(area)), bool(is_known))
+        for number, issuer, key, area, is_known in sorted(rows)
         if issuer in keys
     ]
 
@@ -109,7 +111,7 @@ async def cited_heads(
     return [id for id, _ in rows][:AUTH_HEADS_MAX]
 
 
-async def _frontiers(
+async def frontiers_of(
     view: Reading, statements: Sequence[int], document: DocumentId
 ) -> dict[int, frozenset[bytes]]:
     """What each of these revocations leaves of the document, as far as it names it."""

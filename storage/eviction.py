@@ -18,10 +18,11 @@ from crdt.path import CLASSES
 from crdt.statement import RECORDS, is_statement_class
 from storage.append import Rated, add_up_ratings
 from storage.authorities import SELF
+from storage.claim import Claim, claim_of
 from storage.database import Reading, Writing
 from storage.documents import SAME_RECORD, same_record
 from storage.statements import hashes
-from storage.usage import AUTHOR_PREFIX_BYTES, followed, is_vouched, release
+from storage.usage import AUTHOR_PREFIX_BYTES, followed, release
 from storage.waiting import document_key
 
 ENTRIES_AT_ONCE = 256  # read, while the newest documents of a source are looked for
@@ -261,6 +262,7 @@ async def _stays(
         (json.dumps(record), SELF),
     )
     return any(
-        is_own or is_vouched(DocumentId.decode(id), capabilities.get(right).chain, ours)
+        is_own
+        or claim_of(DocumentId.decode(id), capabilities.get(right), ours) is not Claim.STRANGER
         for id, right, is_own in rows
     )

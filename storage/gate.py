@@ -12,16 +12,18 @@ docs/protocol/quotas.md tells all of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
-from crdt.statement import is_statement_class
+from storage.bounds import beyond_areas, beyond_authors, beyond_documents, beyond_guests
+from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
+from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, beyond_revocations
 from storage.eviction import having_bearing
 from storage.quarantine import Refusal, add_counted
 from storage.quota import STRANGERS, Quota, budget_bytes
@@ -30,11 +32,10 @@ from storage.usage import (
     AUTHOR_PREFIX_BYTES,
     DOCUMENT_BYTES,
     followed,
-    is_vouched,
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, find_waiting, keys_met
+from storage.waiting import Waiting, document_key, find_waiting, keys_met, tree_key
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -42,13 +43,14 @@ EVICTED = "evicted"
 NO_ROOM = "no room is left for authors whom nobody here follows; naming them gives it"
 PEER_FULL = "its peer brought as much of strangers as one may; naming its author lifts that"
 GAVE_WAY = "what authors whom nobody here follows wrote gave way to others: no room was left"
-
-
+DOCUMENT_FULL = "its document has as many entries as this node looks at"
+AUTHOR_FULL = "its author has no more room here; naming them gives it"
+GUEST_FULL = "whom its author let in has no more room here; naming them gives it"
+AREA_FULL = "an area of the settings is full: quota.areas"
+OF_REVOKED = (
+    "a revocation ended the right to it, and enough of such is kept in case it is taken back"
+)
 FOR_ROOM = (NO_ROOM, PEER_FULL)
-
-# Each arrival costs a judgement of all that is held of its document.
-DOCUMENT_ENTRIES_MAX = 20_000
-AUTHORITY_ENTRIES_MAX = 4_000  # of a log of statements, which judges every document under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,26 @@ class Giver:
     key: str
     author: AuthorKey | None
     """For whom it has proved to speak; None where it is no peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    entry: CheckedEntry
+    why: str
+    waits_for: bytes | None = None
+    """What of `kept_out` an arrival has to be of, for it to come again."""
+    code: str = OVER_QUOTA
+
+    @property
+    def is_for_room(self) -> bool:
+        return self.why in FOR_ROOM
+
+    @property
+    def answers(self) -> bytes:
+        """Whom to name for it to come again: the beginning of the key."""
+        document = self.entry.document
+        guest = guest_of(document, self.entry.capability)
+        return (guest or document.subspace)[:AUTHOR_PREFIX_BYTES]
 
 
 class Gate:
@@ -75,7 +97,7 @@ class Gate:
         self._displacing = Displacing(write, quota, capabilities)
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
         self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
-        self._refused: list[tuple[CheckedEntry, str, bytes | None]] = []
+        self._refused: list[_Refused] = []
 
     async def admit(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """Those that may be kept, in order; others gave way to them."""
@@ -91,11 +113,14 @@ class Gate:
         self._budgets = {
             key: STRANGERS if is_communal(key) else number for key, number in numbers.items()
         }
-        kept = await self._within_documents(fresh)
+        kept = await self._without_ended(fresh)
+        kept = self._kept(kept, await beyond_documents(self._write, kept), DOCUMENT_FULL)
         looked_at = await self._without_waiting(kept)
-        sizes = await self._sizes(looked_at)
-        kept = await self._within_authors(looked_at, sizes)
-        kept = await self._within_areas(kept)
+        sizes = await self._sizes([one for one in looked_at if self._is_stranger(one)])
+        out = await beyond_authors(self._write, looked_at, sizes, self._budgets, self._quota)
+        kept = await self._within_guests(self._kept(looked_at, out, AUTHOR_FULL))
+        out = await beyond_areas(self._write, kept, self._quota.areas, self._is_exempt)
+        kept = self._kept(kept, out, AREA_FULL)
         fitting = await self._within_budget(kept, sizes)
         if len(fitting) < len(looked_at):  # what others here need may have found no room
             fitting = await self._without_waiting(fitting)
@@ -125,7 +150,7 @@ class Gate:
     async def _note_before(self, kept: Sequence[CheckedEntry]) -> None:
         for one in kept:
             budget = self._budget_of(one)
-            if not (budget and self._is_vouched(one)):
+            if not budget or self._claim(one) is Claim.STRANGER:
                 self._arriving.setdefault(budget, []).append(one)
         for budget, arriving in self._arriving.items():
             entries = sum(map(size_of, arriving)) if budget else 0
@@ -172,7 +197,7 @@ class Gate:
     @property
     def is_full(self) -> bool:
         """Whether some of these were refused that another source may still have room for."""
-        return any(why in FOR_ROOM for _, why, _ in self._refused)
+        return any(one.is_for_room for one in self._refused)
 
     def refuse(self, gone: Iterable[CheckedEntry]) -> None:
         """These were admitted, and went again in `enforce`."""
@@ -181,7 +206,7 @@ class Gate:
 
     async def settle(self, at_us: int) -> list[Refusal]:
         """Remembers what was refused, lists it and what went; a `Refusal` for each refused."""
-        refusals = [self._refusal(OVER_QUOTA, why) for _, why, _ in self._refused]
+        refusals = [self._refusal(one) for one in self._refused]
         counted = Counter(refusals)
         for key, count in self._displacing.evicted.items():
             counted[Refusal(key, "entries", EVICTED, GAVE_WAY, EVICTED.encode())] = count
@@ -190,13 +215,8 @@ class Gate:
             "INSERT OR IGNORE INTO kept_out (id, author, document, is_for_room)"
             " VALUES (?, ?, ?, ?)",
             (
-                (
-                    one.id[:ITEM_ID_BYTES],
-                    one.document.subspace[:AUTHOR_PREFIX_BYTES],
-                    waits_for,
-                    why in FOR_ROOM,
-                )
-                for one, why, waits_for in self._refused
+                (one.entry.id[:ITEM_ID_BYTES], one.answers, one.waits_for, one.is_for_room)
+                for one in self._refused
             ),
         )
         if counted:
@@ -222,13 +242,13 @@ class Gate:
             "DELETE FROM kept_out WHERE document = ?", ((key,) for key in keys_met(kept))
         )
 
-    def _refusal(self, code: str, why: str) -> Refusal:
-        return Refusal(self._giver.key, "entries", code, why, why.encode())
+    def _refusal(self, one: "_Refused") -> Refusal:
+        return Refusal(self._giver.key, "entries", one.code, one.why, one.why.encode())
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
         if one.statement is not None:  # it may come again once it judges something here
             waits_for = document_key(one.document)
-        self._refused.append((one, why, waits_for))
+        self._refused.append(_Refused(one, why, waits_for))
 
     def _is_stranger(self, one: CheckedEntry) -> bool:
         """Not by anybody who is followed, in nobody's subspace who is.
@@ -236,44 +256,34 @@ class Gate:
         What takes back a right to something held here is no stranger's either, whatever room there
         is: without it what it ended would be shown for ever. It goes with all that it judges.
         """
-        if one.statement is not None and self._has_bearing(one):
-            return False
-        return not self._is_vouched(one)
+        return self._claim(one) is Claim.STRANGER and not self._is_exempt(one)
 
-    def _has_bearing(self, one: CheckedEntry) -> bool:
-        return (one.document.namespace, one.document.subspace) in self._bearing
+    def _is_exempt(self, one: CheckedEntry) -> bool:
+        """Whether it judges something held, or among these."""
+        key = (one.document.namespace, one.document.subspace)
+        return one.statement is not None and key in self._bearing
 
-    def _is_vouched(self, one: CheckedEntry) -> bool:
-        return is_vouched(one.document, one.capability.chain, self._followed)
+    def _claim(self, one: CheckedEntry) -> Claim:
+        return claim_of(one.document, one.capability, self._followed)
 
     def _budget_of(self, one: CheckedEntry) -> int:
         return self._budgets[one.document.namespace]
 
-    async def _within_documents(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        """A document may have so many entries: each costs a judgement of all. Half of them are its
-        owner's: nobody who was let in can fill it, revoked or not.
-        """
-        held = Counter[bytes](
-            dict(
-                await self._write.rows_in(
-                    "SELECT d.id, (SELECT count(e.number) FROM entry e WHERE e.document = d.number)"
-                    " FROM document d WHERE d.id IN (*)",
-                    list({one.document.encode() for one in fresh}),
-                )
-            )
-        )
-
-        def fits(one: CheckedEntry) -> bool:
-            id = one.document.encode()
-            is_log = is_statement_class(one.document.cls)
-            is_owners = one.document.subspace in one.capability.chain[-2:]
-            most = DOCUMENT_ENTRIES_MAX if is_owners else DOCUMENT_ENTRIES_MAX // 2
-            if held[id] >= (AUTHORITY_ENTRIES_MAX if is_log else most):
-                return False
-            held[id] += 1
-            return True
-
-        return self._kept(fresh, fits, "its document has as many entries as this node looks at")
+    async def _without_ended(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
+        """With few of those to which a revocation in force has ended the right."""
+        ended = await beyond_revocations(self._write, fresh)
+        kept: list[CheckedEntry] = []
+        for one in fresh:
+            if one.id not in ended:
+                kept.append(one)
+                continue
+            chain = one.capability.chain
+            gone = chain[chain.index(ended[one.id]) :]
+            is_sender = self._giver.author in gone or self._giver.key in map(bytes.hex, gone)
+            code = REVOKED_SENDER if is_sender else TOO_MANY_REVOKED
+            until = tree_key(one.document.namespace, chain[0])
+            self._refused.append(_Refused(one, OF_REVOKED, until, code))
+        return kept
 
     async def _without_waiting(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """What waits for others is bounded; it may come again once they are here."""
@@ -287,50 +297,28 @@ class Gate:
                 self._refuse(one, why, waiting.until(one))
         return kept
 
-    async def _within_authors(
-        self, fresh: Sequence[CheckedEntry], sizes: Mapping[bytes, int]
-    ) -> list[CheckedEntry]:
-        strangers = [one.document.subspace for one in fresh if one.id in sizes]
-        rows = await self._write.rows_in(
-            "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
-            " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
-            list(set(strangers)),
-        )
-        held = Counter({(author, budget): size for author, budget, size in rows})
-
-        def fits(one: CheckedEntry) -> bool:
-            if one.id not in sizes:
-                return True
-            budget = self._budget_of(one)
-            held[one.document.subspace, budget] += sizes[one.id]
-            limit_bytes = self._quota.author_bytes_of(budget)
-            return held[one.document.subspace, budget] <= limit_bytes
-
-        return self._kept(fresh, fits, "its author has no more room here; naming them gives it")
-
-    async def _within_areas(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
-        if not self._quota.areas:
+    async def _within_guests(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
+        """Whoever was let in may have so much, in all records of who let them in."""
+        guests = {
+            one.id: guest
+            for one in fresh
+            if self._claim(one) is not Claim.FOLLOWED
+            and (guest := guest_of(one.document, one.capability))
+        }
+        if not guests:
             return list(fresh)
-        held = Counter[str](dict(await self._write.rows("SELECT name, bytes FROM area_quota")))
-
-        def fits(one: CheckedEntry) -> bool:
-            if one.statement is not None and self._has_bearing(one):
-                return True
-            areas = [area for area in self._quota.areas if area.includes(one)]
-            size = size_of(one)
-            if any(held[area.name] + size > area.limit_bytes for area in areas):
-                return False
-            held.update({area.name: size for area in areas})
-            return True
-
-        return self._kept(fresh, fits, "an area of the settings is full: quota.areas")
+        theirs = [one for one in fresh if one.id in guests]
+        sizes = await self._sizes(theirs)
+        asked = [(one, guests[one.id], sizes[one.id]) for one in theirs]
+        return self._kept(fresh, await beyond_guests(self._write, asked, self._quota), GUEST_FULL)
 
     def _kept(
-        self, fresh: Iterable[CheckedEntry], fits: Callable[[CheckedEntry], bool], why: str
+        self, fresh: Iterable[CheckedEntry], out: Collection[bytes], why: str
     ) -> list[CheckedEntry]:
+        """Without `out`, which is refused."""
         kept: list[CheckedEntry] = []
         for one in fresh:
-            if fits(one):
+            if one.id not in out:
                 kept.append(one)
             else:
                 self._refuse(one, why)
@@ -358,7 +346,7 @@ class Gate:
                 if over > 0:
                     over -= size
                     out.add(id)
-        return self._kept(fresh, lambda one: one.id not in out, NO_ROOM)
+        return self._kept(fresh, out, NO_ROOM)
 
     async def _within_peer(
         self, fresh: list[CheckedEntry], sizes: Mapping[bytes, int]
@@ -367,32 +355,27 @@ class Gate:
         if not self._is_unnamed_peer or not sizes:
             return fresh
         left = self._quota.peer_bytes - await self._displacing.weight(STRANGERS)
-
-        def fits(one: CheckedEntry) -> bool:
-            nonlocal left
-            if one.id not in sizes or self._budget_of(one) != STRANGERS:
-                return True
-            left -= sizes[one.id]
-            return left >= 0
-
-        return self._kept(fresh, fits, PEER_FULL)
+        out: set[bytes] = set()
+        for one in fresh:
+            if one.id in sizes and self._budget_of(one) == STRANGERS:
+                left -= sizes[one.id]
+                if left < 0:
+                    out.add(one.id)
+        return self._kept(fresh, out, PEER_FULL)
 
     @property
     def _is_unnamed_peer(self) -> bool:
         return self._giver.author is not None and not self._displacing.is_named
 
     async def _sizes(self, fresh: Sequence[CheckedEntry]) -> dict[bytes, int]:
-        """By id what each of strangers will take, with a new document's beginning."""
-        strangers = [one for one in fresh if self._is_stranger(one)]
-        ids = {one.document.encode() for one in strangers}
-        known = {
-            row[0]
-            for row in await self._write.rows_in(
-                "SELECT id FROM document WHERE id IN (*)", list(ids)
-            )
-        }
+        """By id what each will take, with a new document's beginning."""
+        if not fresh:
+            return {}
+        ids = {one.document.encode() for one in fresh}
+        rows = await self._write.rows_in("SELECT id FROM document WHERE id IN (*)", list(ids))
+        known = {id for (id,) in rows}
         sizes: dict[bytes, int] = {}
-        for one in strangers:
+        for one in fresh:
             id = one.document.encode()
             sizes[one.id] = size_of(one) + (0 if id in known else DOCUMENT_BYTES)
             known.add(id)

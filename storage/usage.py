@@ -1,21 +1,22 @@
 """Who brought what and how much room it takes, counted in the transaction that changes it.
 
-    origin    each entry: its source and its size      ┐ sums of both: usage, by author, namespace
-    derived   each document: what it takes beside them ┘ and source; of these: source, weight
+    origin    each entry: its source and its size      ┐ sums of both: usage, by author, guest,
+    derived   each document: what it takes beside them ┘ namespace and source; of these: weight
 
 A size is what the bytes take on disk at the most, by formulas of the schema (`entry_size`,
-`derived_size`). Whoever deletes a document calls `release` first.
+`derived_size`). Whoever deletes a document calls `release` first. A *guest* is whom an author let
+write in records of theirs, and whoever came in through that one (`storage.claim`).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from crdt.change import CheckedEntry, DocumentId
+from crdt.change import CheckedEntry
 from crdt.did import decode_did_key
 from crdt.entry import encode_entry
 from crdt.errors import CrdtError
-from crdt.keys import AuthorKey, is_communal
-from crdt.path import AUTHORITY
+from crdt.keys import AuthorKey
+from storage.claim import guest_of
 from storage.database import Reading, Writing
 
 PAGE_BYTES = 4_096
@@ -59,21 +60,33 @@ async def source_number(write: Writing, key: str, author: AuthorKey | None = Non
 
 
 async def account(
-    write: Writing, source: str, entries: Iterable[int], documents: Iterable[int | None]
+    write: Writing,
+    source: str,
+    entries: Mapping[int, CheckedEntry],
+    documents: Iterable[int | None],
 ) -> None:
-    """Counts entries just written, and what their documents have become; numbers of both."""
+    """Counts entries just written, and what their documents have become; by numbers of both."""
     number = await source_number(write, source)
-    if new := list(entries):
-        span = (min(new), max(new))  # entries of one transaction are numbered without a gap
+    if entries:
+        span = (min(entries), max(entries))  # those of one transaction are numbered without a gap
         await write.run(
-            "INSERT INTO origin SELECT entry, ?, size FROM entry_size WHERE entry BETWEEN ? AND ?",
+            "INSERT INTO origin (entry, source, size)"
+            " SELECT entry, ?, size FROM entry_size WHERE entry BETWEEN ? AND ?",
             (number, *span),
         )
+        await write.run_many(
+            "UPDATE origin SET guest = ? WHERE entry = ?",
+            (
+                (guest, entry)
+                for entry, one in entries.items()
+                if (guest := guest_of(one.document, one.capability))
+            ),
+        )
         await write.run(
-            "INSERT INTO usage SELECT d.author, d.namespace, o.source, sum(o.size), count(*),"
-            f" {IS_STRANGER} FROM origin o JOIN entry e ON e.number = o.entry"
+            "INSERT INTO usage SELECT d.author, o.guest, d.namespace, o.source, sum(o.size),"
+            f" count(*), {IS_STRANGER} FROM origin o JOIN entry e ON e.number = o.entry"
             " JOIN document d ON d.number = e.document WHERE o.entry BETWEEN ? AND ?"
-            f" GROUP BY d.author, d.namespace, o.source{_ADD}",
+            f" GROUP BY d.author, o.guest, d.namespace, o.source{_ADD}",
             span,
         )
         await write.run(
@@ -89,23 +102,32 @@ async def account(
 async def account_derived(
     write: Writing, documents: Iterable[int | None], source: int | None = None
 ) -> None:
-    """Counts anew what documents take beside their entries. None: as their first entry."""
+    """Counts anew what documents take beside their entries; it is of whom the first of them is.
+
+    `source` None: what is new of it is nobody's in particular.
+    """
     numbers = json.dumps(sorted({number for number in documents if number is not None}))
     if source is None:
         source = await write.number("SELECT min(number) FROM source")
     await write.run(
-        "INSERT INTO usage SELECT d.author, d.namespace, coalesce(x.source, ?1),"
-        f" sum(v.size - coalesce(x.size, 0)), 0, {IS_STRANGER}"
-        " FROM json_each(?2) j JOIN document d ON d.number = j.value"
-        " JOIN derived_size v ON v.document = d.number LEFT JOIN derived x ON x.document = d.number"
-        f" GROUP BY d.author, d.namespace, coalesce(x.source, ?1){_ADD}",
+        "INSERT INTO derived (document, source, size, guest) SELECT j.value, ?1, 0, coalesce(("
+        " SELECT o.guest FROM entry e JOIN origin o ON o.entry = e.number"
+        " WHERE e.document = j.value ORDER BY e.number LIMIT 1), x'') FROM json_each(?2) j"
+        " WHERE NOT EXISTS (SELECT 1 FROM derived x WHERE x.document = j.value)",
         (source, numbers),
     )
     await write.run(
-        "INSERT INTO derived SELECT v.document, ?1, v.size FROM json_each(?2) j"
-        " JOIN derived_size v ON v.document = j.value WHERE true"
-        " ON CONFLICT DO UPDATE SET size = excluded.size",
-        (source, numbers),
+        "INSERT INTO usage SELECT d.author, x.guest, d.namespace, x.source,"
+        f" sum(v.size - x.size), 0, {IS_STRANGER}"
+        " FROM json_each(?) j JOIN document d ON d.number = j.value"
+        " JOIN derived_size v ON v.document = d.number JOIN derived x ON x.document = d.number"
+        f" GROUP BY d.author, x.guest, d.namespace, x.source{_ADD}",
+        (numbers,),
+    )
+    await write.run(
+        "UPDATE derived AS x SET size = (SELECT v.size FROM derived_size v"
+        " WHERE v.document = x.document) WHERE x.document IN (SELECT value FROM json_each(?))",
+        (numbers,),
     )
 
 
@@ -113,18 +135,19 @@ async def release(write: Writing, documents: Sequence[int]) -> int:
     """Before documents are deleted: they count no more. Gives how many bytes that are."""
     numbers = (json.dumps(documents),)
     entries = (
-        "SELECT e.document, o.source, o.size, 1 AS entries FROM json_each(?1) j"
+        "SELECT e.document, o.source, o.guest, o.size, 1 AS entries FROM json_each(?1) j"
         " JOIN entry e ON e.document = j.value JOIN origin o ON o.entry = e.number"
     )
     both = (
-        f"{entries} UNION ALL SELECT x.document, x.source, x.size, 0 FROM json_each(?1) j"
+        f"{entries} UNION ALL SELECT x.document, x.source, x.guest, x.size, 0"
+        " FROM json_each(?1) j"
         " JOIN derived x ON x.document = j.value"
     )
     freed = await write.number(f"SELECT sum(size) FROM ({both})", numbers)
     await write.run(
-        "INSERT INTO usage SELECT d.author, d.namespace, s.source, -sum(s.size), -sum(s.entries), 0"
-        f" FROM ({both}) s JOIN document d ON d.number = s.document"
-        f" GROUP BY d.author, d.namespace, s.source{_ADD}",
+        "INSERT INTO usage SELECT d.author, s.guest, d.namespace, s.source, -sum(s.size),"
+        f" -sum(s.entries), 0 FROM ({both}) s JOIN document d ON d.number = s.document"
+        f" GROUP BY d.author, s.guest, d.namespace, s.source{_ADD}",
         numbers,
     )
     await write.run(
@@ -166,20 +189,6 @@ async def followed(view: Reading) -> frozenset[bytes]:
     This node's own author, whoever has a petname, and the authors of what is installed.
     """
     return frozenset(author for (author,) in await view.rows("SELECT author FROM followed"))
-
-
-def is_vouched(document: DocumentId, chain: Sequence[bytes], followed: frozenset[bytes]) -> bool:
-    """Whether a right of this chain is that of somebody followed, to write there.
-
-    In a communal namespace, of anybody in it. In an owned one only of whose subspace it is: there
-    the chain of every member goes through who let them in, and an administrator writes anywhere.
-    What its own key says is the namespace's word.
-    """
-    if is_communal(document.namespace):
-        return not followed.isdisjoint(chain)
-    if document.cls == AUTHORITY and bytes(document.subspace) == document.namespace:
-        return True
-    return document.subspace in followed and document.subspace in chain
 
 
 async def refollow(write: Writing) -> None:

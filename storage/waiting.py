@@ -42,6 +42,11 @@ def authority_key(namespace: NamespaceKey) -> bytes:
     return blake3(AUTHORITY.encode() + namespace).digest(DOCUMENT_KEY_BYTES)
 
 
+def tree_key(namespace: NamespaceKey, owner: bytes) -> bytes:
+    """The same, of what waits for another statement of somebody whose right came from `owner`."""
+    return blake3(b"tree" + namespace + owner).digest(DOCUMENT_KEY_BYTES)
+
+
 def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
     """What of `kept_out` these are: where they lie, the logs of all through whom the rights to them
     came, and authority records.
@@ -55,7 +60,13 @@ def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
     }
     documents |= {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
     said = {one.document.namespace for one in kept if one.statement is not None}
-    return set(map(document_key, documents)) | set(map(authority_key, said))
+    trees = {
+        (one.document.namespace, one.capability.chain[0])
+        for one in kept
+        if one.statement is not None
+    }
+    keys_met = set(map(document_key, documents)) | set(map(authority_key, said))
+    return keys_met | {tree_key(*tree) for tree in trees}
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey
 from crdt.path import AUTHORITY
 from crdt.statement import Revoke
-from storage.gate import AUTHORITY_ENTRIES_MAX
+from storage.bounds import AUTHORITY_ENTRIES_MAX
 from storage.listing import Projection
 from storage.store import Store, open_store
 

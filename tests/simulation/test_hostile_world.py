@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import gate, waiting
+from storage import bounds, waiting
 from tests.fuzz.target import process_bytes
 from tests.simulation.hostile.roles import ROLES, Liar, Replayer
 from tests.simulation.hostile.world import World, living
@@ -37,7 +37,7 @@ ONCE_FAILED = {
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a small world reaches."""
     monkeypatch.setattr(waiting, "WAITING_ENTRIES_MAX", 12)
-    monkeypatch.setattr(gate, "DOCUMENT_ENTRIES_MAX", 120)
+    monkeypatch.setattr(bounds, "DOCUMENT_ENTRIES_MAX", 120)
 
 
 async def live(

@@ -21,7 +21,7 @@ from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from crdt.order import Bounds
 from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.statement import Checkpoint, Frontier, Heartbeat
-from storage import gate, waiting
+from storage import bounds, gate, waiting
 from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import AreaQuota, Quota
 from storage.store import Store, open_store
@@ -93,12 +93,15 @@ def assert_sums(path: Path) -> None:
         )
         assert rows("SELECT * FROM derived_size") == rows("SELECT document, size FROM derived")
         both = (
-            "SELECT d.author, d.namespace, s.source, sum(s.size), sum(s.entries) FROM ("
-            "SELECT e.document, o.source, o.size, 1 AS entries FROM origin o JOIN entry e"
-            " ON e.number = o.entry UNION ALL SELECT document, source, size, 0 FROM derived) s"
-            " JOIN document d ON d.number = s.document GROUP BY 1, 2, 3"
+            "SELECT d.author, s.guest, d.namespace, s.source, sum(s.size), sum(s.entries) FROM ("
+            "SELECT e.document, o.guest, o.source, o.size, 1 AS entries FROM origin o JOIN entry e"
+            " ON e.number = o.entry"
+            " UNION ALL SELECT document, guest, source, size, 0 FROM derived) s"
+            " JOIN document d ON d.number = s.document GROUP BY 1, 2, 3, 4"
         )
-        assert rows(both) == rows("SELECT author, namespace, source, bytes, entries FROM usage")
+        assert rows(both) == rows(
+            "SELECT author, guest, namespace, source, bytes, entries FROM usage"
+        )
         assert rows("SELECT * FROM weight WHERE total > 0") == rows(
             "SELECT n.budget, u.source, sum(u.bytes * (u.is_stranger OR n.budget > 0)),"
             " sum(u.bytes) FROM usage u JOIN namespace n ON n.number = u.namespace GROUP BY 1, 2"
@@ -436,7 +439,7 @@ async def test_what_waits_for_an_authority_record_comes_again_with_it(
 async def test_a_log_of_either_kind_has_so_many_statements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "AUTHORITY_ENTRIES_MAX", 3)
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 3)
     carol = AuthorKey(CAROL.root.public)
     device = CAROL.signer.device
     root = Capability(WRITE, COMMONS, carol)
@@ -478,7 +481,7 @@ async def test_what_one_source_lets_wait_is_bounded(
 async def test_a_document_has_so_many_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "DOCUMENT_ENTRIES_MAX", 8)
+    monkeypatch.setattr(bounds, "DOCUMENT_ENTRIES_MAX", 8)
     chain = CAROL.writes(CAROL.document("io.long"), *(named(f"{n}") for n in range(12)))
     async with opened(tmp_path, Quota()) as store:
         assert (await bring(store, chain[:6], "honest"))["added"] == 6
@@ -489,7 +492,7 @@ async def test_who_was_let_into_a_record_leaves_room_to_its_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what is revoked is held, and could fill it."""
-    monkeypatch.setattr(gate, "DOCUMENT_ENTRIES_MAX", 20)
+    monkeypatch.setattr(bounds, "DOCUMENT_ENTRIES_MAX", 20)
     document = CAROL.document("io.carol.clock")
     own = CAROL.writes(document, *(named(f"{n}") for n in range(12)))
     root = Capability(WRITE, COMMONS, AuthorKey(CAROL.root.public))
@@ -516,7 +519,7 @@ async def test_a_home_from_before_quotas_is_counted(tmp_path: Path) -> None:
         folder = Path(gate.__file__).parent / "migrations"
         sql = "".join(
             file.read_text()
-            for name in ("quotas", "budgets")
+            for name in ("quotas", "budgets", "guests")
             for file in folder.glob(f"*_{name}.sql")
         )
         database.executescript(

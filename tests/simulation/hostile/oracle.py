@@ -24,7 +24,7 @@ from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
 from p2p.protocol.config import Cut, SessionConfig
 from p2p.protocol.frames import Frame, encode_frame
-from storage import gate, waiting
+from storage import bounds, waiting
 from storage.documents import DocumentState
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
@@ -384,7 +384,7 @@ class Oracle:
         for document, state in view.states.items():
             waits = sum(code in WAITING for code in state.left_out.values())
             assert waits <= waiting.WAITING_ENTRIES_MAX, f"{waits} entries wait in {document}"
-            assert len(view.of(document)) <= gate.DOCUMENT_ENTRIES_MAX
+            assert len(view.of(document)) <= bounds.DOCUMENT_ENTRIES_MAX
         self.judged["kept out"] += room.kept_out
 
     async def judge_disk(self, actor: "Actor") -> None:

@@ -1,0 +1,112 @@
+"""What does not fit into the bounds of one document, author, guest or area; the gate asks.
+
+Each gives the ids of what has to stay out, taking the others in the order they came.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from crdt.change import CheckedEntry
+from crdt.keys import NamespaceKey
+from crdt.statement import is_statement_class
+from storage.claim import guest_of
+from storage.database import Writing
+from storage.quota import AreaQuota, Quota
+from storage.usage import size_of
+
+# Each arrival costs a judgement of all that is held of its document.
+DOCUMENT_ENTRIES_MAX = 20_000
+AUTHORITY_ENTRIES_MAX = 4_000  # of a log of statements, which judges every document under it
+
+
+async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set[bytes]:
+    """A document may have so many entries: each costs a judgement of all. Half of them are its
+    owner's: nobody who was let in can fill it, revoked or not.
+    """
+    held = Counter[bytes](
+        dict(
+            await write.rows_in(
+                "SELECT d.id, (SELECT count(e.number) FROM entry e WHERE e.document = d.number)"
+                " FROM document d WHERE d.id IN (*)",
+                list({one.document.encode() for one in fresh}),
+            )
+        )
+    )
+    out: set[bytes] = set()
+    for one in fresh:
+        document, id = one.document, one.document.encode()
+        most = AUTHORITY_ENTRIES_MAX
+        if not is_statement_class(document.cls):
+            is_owners = document.subspace in one.capability.chain
+            is_owners = is_owners and not guest_of(document, one.capability)
+            most = DOCUMENT_ENTRIES_MAX if is_owners else DOCUMENT_ENTRIES_MAX // 2
+        if held[id] >= most:
+            out.add(one.id)
+        else:
+            held[id] += 1
+    return out
+
+
+async def beyond_authors(
+    write: Writing,
+    fresh: Sequence[CheckedEntry],
+    sizes: Mapping[bytes, int],
+    budgets: Mapping[NamespaceKey, int],
+    quota: Quota,
+) -> set[bytes]:
+    """Of those whom nobody here follows; `sizes` has theirs, by id."""
+    theirs = [one for one in fresh if one.id in sizes]
+    rows = await write.rows_in(
+        "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
+        " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
+        list({one.document.subspace for one in theirs}),
+    )
+    held = Counter({(author, budget): size for author, budget, size in rows})
+    out: set[bytes] = set()
+    for one in theirs:
+        budget = budgets[one.document.namespace]
+        held[one.document.subspace, budget] += sizes[one.id]
+        if held[one.document.subspace, budget] > quota.author_bytes_of(budget):
+            out.add(one.id)
+    return out
+
+
+async def beyond_guests(
+    write: Writing, guests: Sequence[tuple[CheckedEntry, bytes, int]], quota: Quota
+) -> set[bytes]:
+    """Of entries by guests, each with the guest's key and its size."""
+    rows = await write.rows_in(
+        "SELECT u.author, u.guest, sum(u.bytes) FROM usage u WHERE u.guest <> x''"
+        " AND u.author IN (*) GROUP BY u.author, u.guest",
+        list({one.document.subspace for one, _, _ in guests}),
+    )
+    held = Counter({(author, guest): size for author, guest, size in rows})
+    out: set[bytes] = set()
+    for one, guest, size in guests:
+        held[one.document.subspace, guest] += size
+        if held[one.document.subspace, guest] > quota.member_bytes:
+            out.add(one.id)
+    return out
+
+
+async def beyond_areas(
+    write: Writing,
+    fresh: Sequence[CheckedEntry],
+    areas: Sequence[AreaQuota],
+    is_exempt: Callable[[CheckedEntry], bool],
+) -> set[bytes]:
+    """Of what lies in an area of the settings."""
+    if not areas:
+        return set()
+    held = Counter[str](dict(await write.rows("SELECT name, bytes FROM area_quota")))
+    out: set[bytes] = set()
+    for one in fresh:
+        inside = [area for area in areas if area.includes(one)]
+        size = size_of(one)
+        if is_exempt(one):
+            continue
+        if any(held[area.name] + size > area.limit_bytes for area in inside):
+            out.add(one.id)
+        else:
+            held.update({area.name: size for area in inside})
+    return out
