@@ -215,10 +215,14 @@ def _place_words(path: tuple[bytes, ...]) -> str:
             return _CLASS_WORDS.get(escape(cls), f"everything under {_word('/' + escape(cls))}")
         case (b"pub", b"mod"):
             return "all modules"
+        case (b"pub", b"uni"):
+            return "all universes"
         case (b"rate", b"mod"):
             return "the ratings of modules"
         case (b"pub", b"mod", record):
             return f"the module {_word(_readable(record))}"
+        case (b"pub", b"uni", record):
+            return f"the universe {_word(_readable(record))}"
         case (b"rate", b"mod", record):
             return f"the rating of {_word(_readable(record))}"
         case _:

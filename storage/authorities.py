@@ -142,6 +142,7 @@ class Authorities(Documents):
                 arrivals = Arrivals([checked], SELF, self._clock_us())
                 await append(write, arrivals, self._materialiser)
                 after = await self._would_be_left_out(write, log.namespace)
+                after.pop(checked.id, None)  # by whom nothing counts any more: it is not held
                 effect = Effect(
                     await _concerned(write, {id: after[id] for id in after.keys() - before.keys()}),
                     await _concerned(

@@ -196,6 +196,8 @@ def test_buckets_are_as_the_sentence_says() -> None:
     assert f"a bucket that fills by {offences.HOST_STRIKES_PER_S:.0f} a second" in said
     said, per_s = " ".join(RECONCILIATION.split()), limits.TRIAL_IDS_PER_S
     assert f"a bucket of {limits.TRIAL_IDS_MAX} that fills by {per_s:.0f} a second" in said
+    burst, per_s = limits.REVOKED_IDS_MAX, limits.REVOKED_IDS_PER_S
+    assert f"another bucket, of {burst:,} that fills by {per_s:.0f} a second" in said
 
 
 # ── faults ───────────────────────────────────────────────────────────────────────────────────────

@@ -40,7 +40,11 @@ NAMESPACE = click.option(
     "--namespace", metavar="NAME|DID", default="commons", show_default=True, help="Where."
 )
 AREA = click.option("--area", metavar="AREA", help="WHOSE/class/kind/record@FROM..UNTIL, or less.")
-RECORD = click.option("--record", metavar="[WHOSE/]ID", help="Only this module.")
+RECORD = click.option(
+    "--record",
+    metavar="RECORD",
+    help="Only this: [WHOSE/]ID of a module, or [WHOSE/]class/kind/record.",
+)
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
@@ -129,8 +133,22 @@ def give(body: dict[str, object]) -> None:
 @click.option("--given", "which", flag_value="given", help="Only those given to others.")
 @click.option("--held", "which", flag_value="held", help="Only those that this node holds.")
 @click.option("--namespace", metavar="NAME|DID", help="Only of this namespace.")
-def list_(which: str | None = None, namespace: str | None = None) -> None:
-    """List the rights held and given, how each stands, and what was taken back."""
+@click.option(
+    "--record",
+    metavar="RECORD",
+    help="Who may write this: [WHOSE/]ID of a module, or [WHOSE/]class/kind/record.",
+)
+def list_(
+    which: str | None = None, namespace: str | None = None, record: str | None = None
+) -> None:
+    """List the rights held and given, how each stands, and what was taken back.
+
+    With --record: who may write that record beside its owner, by all that is known here.
+    """
+    if record is not None:
+        if which is not None:
+            raise click.UsageError("of a record all rights are listed: leave --given or --held out")
+        return list_publishers(record, namespace or "commons")
     client = node()
     page = client.get("/api/capabilities", {"which": which or "all", "namespace": namespace})
     said = client.get("/api/statements", {"type": "revoke", "namespace": namespace})
@@ -140,6 +158,18 @@ def list_(which: str | None = None, namespace: str | None = None) -> None:
     print_rights("Held", page["capabilities"])
     print_rights("Given", page["given"])
     print_statements(revocations)
+    return None
+
+
+def list_publishers(record: str, namespace: str) -> None:
+    wanted = {"record": spelled_out(record), "namespace": namespace}
+    page = node().get("/api/publishers", wanted)
+    if wants_json():
+        return print_json("cap", page)
+    if not page["publishers"]:
+        say("Nobody was let in to write it, by all that is known here.")
+    print_rights("May write it", page["publishers"])
+    return None
 
 
 @cap_command.command("inspect")

@@ -5,9 +5,11 @@ The node alone knows what a name means; `--json` always has full names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crdt.path import PUBLIC, RATING
 from node.client import path_of
 from node.commands.console import node
 from node.text import short_did, short_name
@@ -44,12 +46,16 @@ def petnames() -> Petnames:
     return Petnames({one["name"]: one["author"] for one in page["names"]})
 
 
+# How a record of one's own begins that is no module: pub/uni/earth.
+_OWN_PLACE = re.compile(f"(?:{PUBLIC}|{RATING})/[^/]+/.")
+
+
 def spelled_out(wanted: str) -> str:
     """`alice/io.x@^1` with the did:key for alice; what has no petname as it is.
 
     Raises `Failure` where alice is nobody.
     """
     owner, slash, rest = wanted.partition("/")
-    if not slash or owner.startswith("did:") or "@" in owner:
+    if not slash or owner.startswith("did:") or "@" in owner or _OWN_PLACE.match(wanted):
         return wanted
     return f"{node().get(path_of('/api/names', owner))['author']}/{rest}"

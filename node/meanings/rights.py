@@ -33,6 +33,18 @@ RIGHTS: Final[Mapping[str, tuple[str, str]]] = {
     "record-mismatch": (
         "The manifest is of another module than the one named.", "Name the record of its id."
     ),
+    "revoked-sender": (
+        "Whoever brought the entry is who wrote it, or another device of theirs, and their right to"
+        " write it was taken back.",
+        "Nothing. If they should write again: panspermia cap unrevoke",
+    ),
+    "too-many-revoked": (
+        "So much is held already of what that key wrote after its right was taken back that no more"
+        " of it is kept. Of a peer that only passed it on: it is nobody's fault, and the peer is"
+        " asked more slowly.",
+        "Nothing. `panspermia cap list` shows the revocation; after `panspermia cap unrevoke` a"
+        " sync brings the rest.",
+    ),
     "unknown-capability": (
         "No capability that begins so is held here.", "See: panspermia cap list --held"
     ),

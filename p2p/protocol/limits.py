@@ -42,6 +42,11 @@ REFUSALS_MAX = 256  # entries that fail the checks every honest node makes befor
 # good is given back, so only refused entries use them up, and an honest peer loses a round trip.
 TRIAL_IDS_MAX = 64
 TRIAL_IDS_PER_S = 8.0
+# Entries of a revoked key beyond those that are kept, passed on by a peer that is not revoked. An
+# honest one may hold thousands from before the revocation, so they are slowed and no offence: at
+# once as many as it may announce at once, then as many as cost about a hundredth of a core.
+REVOKED_IDS_MAX = 4_096
+REVOKED_IDS_PER_S = 32.0
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
 MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 

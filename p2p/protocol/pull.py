@@ -9,6 +9,10 @@ of keys: a device's changes of a document come in the order they were made.
 A peer is on trial until it gave something good, and again once something was refused: what is asked
 for is taken from a token bucket, and what turns out good is given back to it. So the entries of a
 peer that gives only bad ones come by the handful, then by the second, and then not at all.
+
+Of what a revoked key wrote the store keeps only so much, and whoever passes more of it on may be as
+honest as any: it is no strike, and has a bucket of its own. While that is empty nothing but
+authority records is asked for.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -32,8 +36,10 @@ from p2p.protocol.report import SessionReport
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
+# More by a revoked key than is kept, passed on by somebody else, who may hold it from before.
+TOO_MANY_REVOKED = "too-many-revoked"
 # Our own limits, and our own person's wishes: not the peer's fault.
-LOCAL_CODES = ("over-quota", "blocked")
+LOCAL_CODES = ("over-quota", "blocked", TOO_MANY_REVOKED)
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class _Asked:
     ids: list[bytes]
     at_s: float
     is_on_trial: bool  # tokens were taken for it
+    is_urgent: bool  # if not, tokens of the other bucket were
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,10 @@ class Pull:
         self._trial = TokenBucket.full(
             limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
         )
+        self._revoked = TokenBucket.full(
+            limits.REVOKED_IDS_PER_S, limits.REVOKED_IDS_MAX, now_s=outbox.now_s
+        )
+        self._is_heeded = True  # where it says that something is urgent
 
     def agree(self, areas: Grants) -> None:
         """What both want from now on. What was missing before may be given by now."""
@@ -146,9 +157,8 @@ class Pull:
         if not named or len(named) != len(came) + len(missing) or not named <= set(asked.ids):
             raise RemoteProtocolError("entries", "an answer does not fit what was asked for")
         rest = [id for id in asked.ids if id not in named]
-        self._later.extendleft(reversed(rest))
-        if asked.is_on_trial:
-            self._trial.give_back(len(rest) + len(missing))
+        (self._urgent if asked.is_urgent else self._later).extendleft(reversed(rest))
+        self._give_back(asked, trial=len(rest) + len(missing), revoked=len(rest) + len(missing))
         self._report.entries_missing += len(missing)
         if self._report.entries_missing > limits.MISSING_MAX:
             raise RemoteProtocolError("missing", "the peer announces entries it does not give")
@@ -187,7 +197,9 @@ class Pull:
 
     def _pump(self) -> None:
         while len(self._asked) + self._receiving < limits.WANTS_OUTSTANDING_MAX:
-            queue, room = self._urgent or self._later, self._room()
+            queue = self._urgent or self._later
+            is_urgent = queue is self._urgent and self._is_heeded
+            room = self._room(is_urgent=is_urgent)
             if not queue or not room:
                 break
             namespace = self._needed[queue[0]].namespace
@@ -199,19 +211,29 @@ class Pull:
             now_s, is_on_trial = self._outbox.now_s, self.is_on_trial
             if is_on_trial:
                 self._trial.spend(now_s=now_s, tokens=len(ids))
+            if not is_urgent:
+                self._revoked.spend(now_s=now_s, tokens=len(ids))
             self._number += 1
-            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial)
+            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial, is_urgent)
             self._outbox.send(Want(self._number, namespace, b"".join(ids)))
         if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
             self._granted += self._owed
             self._outbox.send(Credit(self._owed))
             self._owed = 0
 
-    def _room(self) -> int:
+    def _room(self, *, is_urgent: bool) -> int:
         """How many ids the next Want may name."""
-        if not self.is_on_trial:
-            return limits.WANT_IDS_MAX
-        return min(limits.WANT_IDS_MAX, int(self._trial.left(now_s=self._outbox.now_s)))
+        now_s, room = self._outbox.now_s, limits.WANT_IDS_MAX
+        if self.is_on_trial:
+            room = min(room, int(self._trial.left(now_s=now_s)))
+        return room if is_urgent else min(room, int(self._revoked.left(now_s=now_s)))
+
+    def _give_back(self, asked: _Asked, *, trial: int, revoked: int) -> None:
+        """So many of what was asked for cost nothing, by what either bucket is there for."""
+        if asked.is_on_trial:
+            self._trial.give_back(trial)
+        if not asked.is_urgent:
+            self._revoked.give_back(revoked)
 
     def _receive(
         self, asked: _Asked, signed: Sequence[SignedEntry], came: Sequence[bytes]
@@ -242,10 +264,13 @@ class Pull:
         is_done = all(code in LOCAL_CODES for code in +refused)
         self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
-        if asked.is_on_trial:
-            self._trial.give_back(len(came) - bad)
-        else:
+        too_many = refused[TOO_MANY_REVOKED]
+        self._give_back(asked, trial=len(came) - bad, revoked=len(came) - too_many)
+        if not asked.is_on_trial:
             self._trial.spend(now_s=self._outbox.now_s, tokens=bad)
+        if asked.is_urgent and too_many:  # a revocation hits no authority record
+            self._is_heeded = False
+            self._revoked.spend(now_s=self._outbox.now_s, tokens=too_many)
         self._has_given = self._has_given or (bool(came) and not bad)
         self._strikes += bad
         self._judge(+refused)

@@ -1,14 +1,27 @@
-"""A module with a second publisher, on real daemons: let in, at work, and taken off the list.
+"""A record with a second hand at it, on real daemons: let in, at work, and taken off the list.
 
-Alice owns the module, Bob publishes versions of it, Carol only reads. She is connected to both.
+Alice owns a module, of which Bob publishes versions, and a universe that he maintains. Carol only
+reads. She is connected to both.
 """
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey
 from node.commands.nodes import LocalNode, wait_for
+from node.errors import NotAllowed
 from node.failure import Json
+from node.home import Home
+from node.identity import load_or_create
+from node.services.signers import Signers
+from node.wiring import clock_us
+from registry.listings import project
+from storage.store import open_store
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
 pytestmark = pytest.mark.alone
@@ -117,3 +130,78 @@ def is_deprecated(at: LocalNode, name: str) -> bool:
 def told(at: LocalNode) -> bool:
     """That a change is held and does not count."""
     return bool(at.client.get("/api/status")["left_out"])
+
+
+# --- a record of another kind --------------------------------------------------------------------
+
+EARTH = "pub/uni/earth"
+
+
+async def write(at: LocalNode, owner: str, key: str) -> None:
+    """What a program does that keeps universes, on a home whose node is stopped."""
+    identity = load_or_create(Home(at.home), os.urandom)
+    author = AuthorKey(decode_did_key(owner))
+    document = DocumentId(COMMONS, author, "pub", "uni", b"earth")
+    async with open_store(Home(at.home).database, project=project, clock_us=clock_us) as store:
+        signer = await Signers(identity, store, clock_us).for_document(document)
+        await store.commit(document, lambda editor: editor.put(("head", key), "yes"), signer)
+
+
+def maintainers(shell: Shell, at: LocalNode, record: str) -> list[tuple[str, str]]:
+    listed = done(shell(at, "cap", "list", "--record", record))["publishers"]
+    return [(one["receiver"], one["state"]) for one in listed]
+
+
+def test_a_maintainer_of_a_universe_comes_and_goes(node: StartNode, shell: Shell) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    did, record = bob.did, f"{alice.did}/{EARTH}"
+    done(shell(bob, "name", "set", "alice", alice.did))
+    assert maintainers(shell, alice, EARTH) == []
+    assert shell(alice, "cap", "list", "--record", EARTH, "--given").code == 2
+
+    def works(key: str) -> LocalNode:
+        """Bob's node stops, writes, and meets alice again."""
+        bob.stop()
+        asyncio.run(write(bob, alice.did, key))
+        return node("bob", peers=(alice,))
+
+    def counted() -> tuple[int, int]:
+        """(How many of the universe's changes count, how many do not.)"""
+        answer = shell(alice, "cap", "explain", record)
+        if answer.code:
+            return 0, 0
+        counting = sum(one["counted"] for one in answer.answer["writers"])
+        return counting, answer.answer["left_out_count"]
+
+    def waits_for(wanted: tuple[int, int]) -> None:
+        wait_for(f"alice to count {wanted}", ARRIVE_S, lambda: counted() == wanted or None)
+
+    # Not before he is let in; then it is his name that the record lists, on both nodes.
+    bob.stop()
+    with pytest.raises(NotAllowed, match="no capability"):
+        asyncio.run(write(bob, alice.did, "early"))
+    bob = node("bob", peers=(alice,))
+    granted = done(shell(alice, "cap", "grant", did, "--record", EARTH))
+    (right,) = granted["capabilities"]
+    assert "may write the universe earth of you" in right["words"]
+    assert right["area"] == record
+    done(shell(bob, "accept", granted["code"], "--yes"))
+    bob = works("weather")
+    waits_for((1, 0))
+    assert maintainers(shell, alice, EARTH) == [(did, "valid")]
+    assert maintainers(shell, bob, f"alice/{EARTH}") == [(did, "valid")]
+    assert maintainers(shell, alice, "pub/uni/mars") == []
+
+    # It ends as any right does: what he did stays, what he does from then on counts nowhere.
+    bob.stop()
+    done(shell(alice, "cap", "revoke", did, "--record", EARTH, "--reason", "moved on"))
+    assert maintainers(shell, alice, EARTH) == [(did, "revoked")]
+    asyncio.run(write(bob, alice.did, "late"))  # he has not heard of it
+    bob = node("bob", peers=(alice,))
+    waits_for((1, 1))
+    wait_for("bob to hear", ARRIVE_S, lambda: told(bob) or None)
+    assert maintainers(shell, bob, f"alice/{EARTH}") == [(did, "revoked")]
+    bob.stop()
+    with pytest.raises(NotAllowed, match="taken back"):
+        asyncio.run(write(bob, alice.did, "later still"))

@@ -1,12 +1,20 @@
-"""Sizes and areas as people write them."""
+"""Sizes and areas as people write them, and what is then stored."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from crdt.area import Area
+from crdt.change import SignedEntry
 from crdt.did import encode_did_key
+from crdt.entry import Entry
 from crdt.keys import COMMONS
 from node.config import QuotaConfig, check_setting, load_config
 from node.errors import BadSetting
 from node.quotas import area_of, quota_of, size_of
+from storage.gate import OVER_QUOTA
 from storage.quota import (
     AUTHOR_BYTES,
     MEMBER_BYTES,
@@ -15,7 +23,13 @@ from storage.quota import (
     SHARE_BYTES,
     STRANGERS_BYTES,
 )
-from tests.storage.people import ALICE
+from storage.store import Store
+from tests.storage.people import ALICE, BOB, CAROL, named, rated
+from tests.storage.test_group import author, hand
+from tests.storage.test_namespaces import NAMESPACE
+from tests.storage.test_quota import opened
+
+BOBS = author(BOB)
 
 
 def test_what_is_written_is_what_the_store_has_as_default() -> None:
@@ -70,3 +84,79 @@ def test_areas_that_are_none(text: str, told: str) -> None:
         area_of(text)
     with pytest.raises(BadSetting, match="an area and a size"):
         check_setting("quota.areas", "commons/*/rate")
+
+
+# --- an area of the settings, and what is then stored --------------------------------------------
+
+
+def written() -> list[SignedEntry]:
+    """In a group and in commons: records of two authors and two kinds, ratings, a long record."""
+    say, entries = named("m", description="words " * 40), list[SignedEntry]()
+    for person in (BOB, CAROL):
+        member = replace(person, signer=hand(person, Area(author(person))))
+        for number in range(12):
+            record = f"io.m{number}"
+            clock = member.document(record, namespace=NAMESPACE)
+            entries += member.writes(clock, say)
+            entries += member.writes(replace(clock, kind="uni"), say)
+            entries += member.writes(replace(clock, cls="rate"), rated(5))
+            entries += person.writes(person.document(record), say)
+        long = member.document("io.long", namespace=NAMESPACE)
+        entries += member.writes(long, *(named(f"version {n}") for n in range(12)))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("area", "inside"),
+    [
+        ("{group}", lambda one: one.namespace == NAMESPACE),
+        ("{group}/{bob}", lambda one: (one.namespace, one.subspace) == (NAMESPACE, BOBS)),
+        ("{group}/*/pub/uni", lambda one: (one.namespace, one.path[1]) == (NAMESPACE, b"uni")),
+        ("{group}/*/rate", lambda one: one.path[0] == b"rate"),
+        (
+            "{group}/{bob}/pub/mod/io.long",
+            lambda one: (one.subspace, one.path[2]) == (BOBS, b"io.long"),
+        ),
+        ("commons/{bob}", lambda one: (one.namespace, one.subspace) == (COMMONS, BOBS)),
+    ],
+)
+async def test_an_area_bounds_what_is_stored_in_it_and_nothing_else(
+    area: str, inside: Callable[[Entry], bool], tmp_path: Path
+) -> None:
+    where = area.format(group=encode_did_key(NAMESPACE), bob=BOB.did)
+    quota = quota_of(QuotaConfig(areas=(f"{where}=16KiB",)), ALICE.signer.author)
+    entries = written()
+    async with opened(tmp_path, quota) as store:
+        for at in range(0, len(entries), 7):  # some before it is full, some across its edge
+            await store.receive(entries[at : at + 7], source="a peer")
+        held = await held_of(store, entries)
+        limited = [one for one in entries if inside(one.entry)]
+        assert all(one.id in held for one in entries if not inside(one.entry))
+        stored = [one for one in limited if one.id in held]
+        assert 3 < len(stored) < len(limited)
+        assert sum(map(least_bytes, stored)) <= 16 << 10
+        (used,) = await store.usage_of_areas()
+        assert sum(map(least_bytes, stored)) < used.bytes <= used.limit_bytes == 16 << 10
+        # It is a wish of the person's own: what did not fit does not come in by another way.
+        again = await store.receive(limited, source="another peer")
+        assert not again.added
+        assert {one.code for one in again.refused} == {OVER_QUOTA}
+    async with opened(tmp_path, quota) as store:
+        assert await store.usage_of_areas() == [used], "after a restart, too"
+        assert not (await store.receive(limited, source="a third")).added
+    wider = quota_of(QuotaConfig(areas=(f"{where}=2MiB",)), ALICE.signer.author)
+    async with opened(tmp_path, wider) as store:
+        await store.receive(limited, source="a peer")
+        assert await held_of(store, entries) == {one.id for one in entries}
+
+
+async def held_of(store: Store, entries: Sequence[SignedEntry]) -> set[bytes]:
+    spaces = {one.entry.namespace for one in entries}
+    short = {one.id[:16]: one.id for one in entries}
+    held = [id for space in spaces for id in await store.holds(space, list(short))]
+    return {short[id] for id in held}
+
+
+def least_bytes(one: SignedEntry) -> int:
+    """What it takes on any disk."""
+    return len(one.payload) + len(one.signature)

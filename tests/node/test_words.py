@@ -32,6 +32,12 @@ NEW_YEAR = tai_from_unix_us(1_798_761_600_000_000)  # 2027-01-01
         ("alice", Area(HERS), "everything of alice"),
         ("*/pub", Area(None, (b"pub",)), "everything published of everyone"),
         ("alice/pub/mod", Area(HERS, (b"pub", b"mod")), "all modules of alice"),
+        ("/pub/uni", Area(None, (b"pub", b"uni")), "all universes of everyone"),
+        (
+            "alice/pub/uni/earth",
+            Area(HERS, (b"pub", b"uni", b"earth")),
+            "the universe earth of alice",
+        ),
         (
             "alice/pub/mod/io.x@..2027-01-01",
             Area(HERS, (b"pub", b"mod", b"io.x"), 0, NEW_YEAR),

@@ -95,7 +95,7 @@ def _rights(namespace: NamespaceKey) -> list[Right]:
     ]
 
 
-def _roots(namespace: NamespaceKey) -> list[tuple[AuthorKey, Right]]:
+def roots_of(namespace: NamespaceKey) -> list[tuple[AuthorKey, Right]]:
     """Who speaks under `/_auth`, in whose subspace; in a group by several ways."""
     alice, bob = KEYS["alice"], KEYS["bob"]
     if namespace == COMMONS:
@@ -141,8 +141,10 @@ class Historian:
         ]
         self._documents += [one for one in self._documents if one.epoch == 0] * 2
 
-    def make(self, steps: int) -> History:
+    def make(self, steps: int, *, is_quiet: bool = False) -> History:
+        """`is_quiet`: nobody says anything of rights, so most of what is written counts."""
         acts = [self._write] * 9 + [self._sign_again] * 2 + [self._say] * 4 + [self._mark] * 2
+        acts = acts[:11] if is_quiet else acts
         for step in range(steps):
             try:
                 self.random.choice(acts)(1 + step * TIMES // steps)
@@ -257,14 +259,14 @@ class Historian:
 
     def _say(self, now: int) -> None:
         namespace = self.random.choice(self._documents).namespace
-        subspace, right = self.random.choice(_roots(namespace))
+        subspace, right = self.random.choice(roots_of(namespace))
         dice = self.random.random()
         statement: Statement
         if dice < 0.6:
             place = self.random.choice(self._documents)
             area = Area() if self.random.random() < 0.7 else _area_of(place)
             key = KEYS[self.random.choice(("phone", "laptop", "carol", "bob", "alice", "phone"))]
-            statement = Revoke(key.public, self._frontier(namespace), area)
+            statement = Revoke(key.public, self.frontier(namespace), area)
         elif dice < 0.9:
             revoked = [one for one in self._said if isinstance(one.statement, Revoke)]
             if not revoked:
@@ -278,7 +280,7 @@ class Historian:
         namespace = self.random.choice(self._documents).namespace
         right = self.random.choice(_rights(namespace))
         log = log_of(namespace, ALICES, CHECKPOINT)
-        self._declare(Checkpoint(self._frontier(namespace)), log, right, now)
+        self._declare(Checkpoint(self.frontier(namespace)), log, right, now)
 
     def _declare(self, statement: Statement, log: DocumentId, right: Right, now: int) -> None:
         own = [one for one in self._of.get(log, []) if one.device == right.device.public]
@@ -297,7 +299,7 @@ class Historian:
             )
         )
 
-    def _frontier(self, namespace: NamespaceKey) -> Frontier:
+    def frontier(self, namespace: NamespaceKey) -> Frontier:
         """Of all that there is, some of it, or nothing; now and then as a blob."""
         heads: dict[bytes, Heads] = {}
         is_all = self.random.random() < 0.4

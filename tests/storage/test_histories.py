@@ -11,12 +11,24 @@ import pytest
 import storage.append
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, encode_capability
-from crdt.change import Signer, log_of
-from crdt.keys import COMMONS
+from crdt.change import DocumentId, Signer, log_of
+from crdt.held import Revocation
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.path import AUTHORITY
-from crdt.statement import Revoke, Statement, Unrevoke
-from storage.store import open_store
-from tests.storage.histories import ALICES, KEYS, Historian, History, tell
+from crdt.statement import Frontier, Revoke, Statement, Unrevoke
+from storage.authorities import Committed, Effect
+from storage.store import Store, open_store
+from tests.storage.histories import (
+    ALICES,
+    GROUP,
+    KEYS,
+    TIMES,
+    Historian,
+    History,
+    Right,
+    roots_of,
+    tell,
+)
 from tests.storage.people import NOW_US, project
 
 DERIVED = {
@@ -61,17 +73,34 @@ def test_what_counts_is_a_function_of_what_is_held(seed: int) -> None:
         assert asyncio.run(told(history, order, 1 + 4 * (order % 2), again=True)) == wanted
 
 
-def left_out(path: Path) -> set[bytes]:
+def left_out(path: Path) -> dict[bytes, str]:
+    """Each entry that does not count, in any namespace, and why."""
     with closing(sqlite3.connect(path)) as database:
-        return {
-            id
-            for id, namespace in database.execute(
-                "SELECT e.id, n.key FROM left_out l JOIN entry e ON e.number = l.entry"
-                " JOIN document d ON d.number = l.document"
-                " JOIN namespace n ON n.number = d.namespace"
+        return dict(
+            database.execute(
+                "SELECT e.id, l.code FROM left_out l JOIN entry e ON e.number = l.entry"
             )
-            if namespace == COMMONS
-        }
+        )
+
+
+async def tried_and_done(
+    store: Store, path: Path, statement: Statement, log: DocumentId, signer: Signer
+) -> tuple[Committed, Effect]:
+    """Tries `statement` out and says it: exactly that happens, for those reasons."""
+    before = left_out(path)
+    effect = await store.effect_of(statement, log, signer.capabilities[log.cls])
+    assert left_out(path) == before, "nothing of it stayed"
+    done = await store.declare(statement, log, signer)
+    await store.settle()
+    after = left_out(path)
+    after.pop(done.id, None)  # whoever says it may have lost the right to
+    assert {one.id: one.code for one in effect.gone} == {
+        id: code for id, code in after.items() if id not in before
+    }
+    assert {one.id: one.code for one in effect.back} == {
+        id: code for id, code in before.items() if id not in after
+    }
+    return done, effect
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -94,15 +123,76 @@ async def test_what_is_tried_out_is_what_then_happens(
         changes = 0
         while said:
             statement = said.pop()
-            before = left_out(path)
-            effect = await store.effect_of(statement, log, right)
-            assert left_out(path) == before
-            done = await store.declare(statement, log, signer)
-            await store.settle()
-            after = left_out(path)
-            assert {one.id for one in effect.gone} == after - before
-            assert {one.id for one in effect.back} == before - after
-            changes += len(before ^ after)
+            done, effect = await tried_and_done(store, path, statement, log, signer)
+            changes += len(effect.gone) + len(effect.back)
             if isinstance(statement, Revoke) and seed % 2:
                 said.append(Unrevoke(done.signed.entry.payload_digest))
         assert changes, "some of it decided something"
+
+
+AREAS = (
+    Area(),
+    Area(ALICES),
+    Area(ALICES, (b"pub",)),
+    Area(ALICES, (b"pub", b"mod")),
+    Area(ALICES, (b"rate",)),
+    Area(ALICES, (b"pub", b"mod", b"clock")),
+    Area(None, (b"pub", b"mod", b"dice")),
+)
+
+
+async def kept(
+    historian: Historian, store: Store, namespace: NamespaceKey, revocation: Revocation
+) -> Frontier:
+    """What a revocation leaves: nothing, all, what was signed before a moment, or some of it."""
+    random = historian.random
+    match random.randrange(4):
+        case 0:
+            return Frontier()
+        case 1:
+            return Frontier(await store.frontier_now(namespace, revocation))
+        case 2:
+            before = random.randrange(1, TIMES)
+            return Frontier(await store.frontier_now(namespace, revocation, before=before))
+        case _:
+            frontier = historian.frontier(namespace)
+            if frontier.blob is not None:
+                await store.put_blob(historian.history.blobs[-1])
+            return frontier
+
+
+@pytest.mark.parametrize("namespace", [COMMONS, GROUP], ids=["commons", "group"])
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_is_tried_out_after_other_revocations_by_anybody_is_what_then_happens(
+    seed: int, namespace: NamespaceKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In areas, with frontiers that keep a part, in groups whose members take back, too.
+
+    What was said before stays in force, but for what is taken back.
+    """
+    monkeypatch.setattr(storage.append, "STALE_AT_ONCE", 1)
+    historian = Historian(3 * seed)  # those with a group
+    random = historian.random
+    path = tmp_path / "p.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        await tell(store, historian.make(60, is_quiet=seed % 2 == 0), 0, batch_max=1_000)
+        said: list[tuple[AuthorKey, Right, bytes]] = []
+        gone = 0
+        for _ in range(24):
+            subspace, right = random.choice(roots_of(namespace))
+            key = KEYS[random.choice(("phone", "laptop", "bob", "carol", "alice"))].public
+            revocation = Revocation(right.device.public, key, area=random.choice(AREAS))
+            frontier = await kept(historian, store, namespace, revocation)
+            statement: Statement = Revoke(key, frontier, revocation.area)
+            if len(said) > 2 and random.random() < 0.4:
+                subspace, right, revoked = said.pop(random.randrange(len(said)))
+                statement = Unrevoke(revoked)
+            log = log_of(namespace, subspace, AUTHORITY)
+            signer = right.signer(AUTHORITY)
+            done, effect = await tried_and_done(store, path, statement, log, signer)
+            gone += len(effect.gone)
+            if isinstance(statement, Revoke):
+                said.append((subspace, right, done.signed.entry.payload_digest))
+        cuts = await store.cuts(namespace)
+        assert len(cuts) > 2, "several are in force at once"
+        assert gone or seed % 2, "and decided something, where nothing was decided before"

@@ -28,6 +28,7 @@ from node.api.rights import (
     NewUnrevocation,
     PlaceChange,
     Publishers,
+    RecordText,
     Rights,
     RightsQuery,
     Stated,
@@ -75,6 +76,11 @@ class StatementsQuery(Struct, frozen=True):
     namespace: PlaceText | None = None
     """All that are joined, unless one is named."""
     type: Literal["all", "revoke", "unrevoke", "drop", "heartbeat", "checkpoint"] = "all"
+
+
+class RecordQuery(InNamespace, frozen=True, kw_only=True):
+    record: RecordText
+    """A module as it is named elsewhere, or WHOSE/class/kind/record."""
 
 
 class Statements(Struct, frozen=True):
@@ -198,8 +204,17 @@ async def add_again(node: Node, call: Call[NoQuery, NewReapply]) -> AgainItem:
 
 async def list_publishers(node: Node, call: Call[InNamespace, None]) -> Publishers:
     """Who may publish this module beside its author, and how each right stands."""
-    namespace = await place_meant(node.store, call.query.namespace)
-    document = await record_named(keeper(node), call.path["id"], namespace)
+    return await _publishers(node, call.path["id"], call.query.namespace)
+
+
+async def list_publishers_of(node: Node, call: Call[RecordQuery, None]) -> Publishers:
+    """Who may write this record, of any kind, beside its owner, and how each right stands."""
+    return await _publishers(node, call.query.record, call.query.namespace)
+
+
+async def _publishers(node: Node, record: str, place: str) -> Publishers:
+    namespace = await place_meant(node.store, place)
+    document = await record_named(keeper(node), record, namespace)
     found = await publishers(keeper(node), document, now_us=node.clock_us())
     names = await names_here(node.store, node.identity)
     return Publishers(tuple(show_right(one, names) for one in found))
@@ -258,6 +273,8 @@ ENDPOINTS = (
           problems=(404, 409, 422)),
     reads("/api/proofs/{entry}", get_proof, "application/octet-stream", problems=(404, 409)),
     writes("/api/reapply", add_again, AgainItem, body=NewReapply, problems=(404,)),
+    reads("/api/publishers", list_publishers_of, Publishers, query=RecordQuery,
+          problems=(404, 409, 422)),
     reads("/api/modules/{id:module}/publishers", list_publishers, Publishers, query=InNamespace,
           problems=(404, 409, 422)),
 )  # fmt: skip

@@ -101,6 +101,7 @@ def test_refused_entries_are_counted_over_all_sessions() -> None:
 
 def test_our_own_reasons_and_other_versions_are_no_offence() -> None:
     known = Offences()
+    assert "too-many-revoked" in LOCAL_CODES
     known.refuse_entries(BOB, HERE, dict.fromkeys(LOCAL_CODES, 10_000), now_s=NOW_S)
     for code in ("version", "self"):
         for _ in range(20):

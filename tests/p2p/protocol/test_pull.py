@@ -11,6 +11,7 @@ from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.frames import Credit, Entries, Frame, Have, Reconcile, SentEntry, Summary, Want
 from p2p.protocol.grants import encode_area
 from p2p.protocol.limits import HAVE_IDS_MAX, WANT_IDS_MAX, WANTS_OUTSTANDING_MAX
+from p2p.protocol.pull import TOO_MANY_REVOKED
 from p2p.protocol.serve import pack_entries
 from tests.p2p.protocol.conversation import Line, entries_of
 from tests.simulation.people import ALICE
@@ -272,6 +273,87 @@ def test_our_own_reasons_to_refuse_are_nobodys_fault() -> None:
         queue += wants(line.say(given(queue.pop(), many)))
     assert line.session.report.refused == {"blocked": 400}
     assert line.fault == ""
+
+
+# --- what a revoked key wrote --------------------------------------------------------------------
+
+
+def revoked(line: Line, entries: list[SignedEntry], *, code: str = TOO_MANY_REVOKED) -> None:
+    """The store has had enough of whoever wrote these."""
+    line.store.refuses = {signed.id[:16] for signed in entries}
+    line.store.refuses_with = code
+
+
+def give_all(line: Line, asked: list[Want], entries: list[SignedEntry]) -> int:
+    """Bob answers these Wants, and all that follow from that; how many entries that were."""
+    queue, given_in_all = list(asked), 0
+    while queue:
+        want = queue.pop()
+        given_in_all += len(want.ids) // 16
+        queue += wants(line.say(given(want, entries)))
+    return given_in_all
+
+
+def test_whoever_passes_on_what_a_revoked_key_wrote_is_slowed_and_never_left() -> None:
+    """REVOKED_IDS_MAX of them at once, REVOKED_IDS_PER_S from then on."""
+    many = entries_of(36, limits.REVOKED_IDS_MAX + 2_000)
+    line = trusted()
+    revoked(line, many)
+    came = sum(give_all(line, wants(line.say(announced)), many) for announced in haves(many))
+    assert came == limits.REVOKED_IDS_MAX
+    for _ in range(30):
+        assert give_all(line, wants(line.tick(1.0)), many) == limits.REVOKED_IDS_PER_S
+    assert line.fault == ""
+    assert line.session.report.refused == {TOO_MANY_REVOKED: came + 30 * limits.REVOKED_IDS_PER_S}
+    assert line.session.report.entries_kept_out == came + 30 * limits.REVOKED_IDS_PER_S
+
+
+def test_what_was_good_or_missing_takes_nothing_from_that_bucket() -> None:
+    many = entries_of(37, 3 * limits.REVOKED_IDS_MAX)
+    bad = many[:: limits.REVOKED_IDS_MAX // 1_024]
+    line = trusted()
+    revoked(line, bad)
+    for announced in haves(many):
+        miss(line, entries_of(38 + line.session.report.entries_missing, 100))
+        give_all(line, wants(line.say(announced)), many)
+    assert len(line.store.ids_held()) == 1 + len(many) - len(bad)
+    assert line.session.report.refused == {TOO_MANY_REVOKED: len(bad)}
+
+
+def test_an_empty_bucket_holds_up_no_authority_record() -> None:
+    many = entries_of(39, limits.REVOKED_IDS_MAX + 500)
+    line = trusted()
+    revoked(line, many)
+    for announced in haves(many):
+        give_all(line, wants(line.say(announced)), many)
+    urgent = entries_of(40, 2 * WANT_IDS_MAX, cls="_auth")
+    asked = wants(line.say(have(urgent, is_urgent=True)))
+    assert [len(want.ids) // 16 for want in asked] == [WANT_IDS_MAX, WANT_IDS_MAX]
+    # The answer is a part only: the rest of it is as urgent.
+    part = Want(asked[0].number, COMMONS, asked[0].ids[:160])
+    assert asked_for(line.say(given(part, urgent))) == WANT_IDS_MAX - 10
+
+
+def test_whoever_calls_what_a_revoked_key_wrote_urgent_is_heeded_no_more() -> None:
+    many = entries_of(41, limits.REVOKED_IDS_MAX + 3_000)
+    line = trusted()
+    revoked(line, many)
+    came = 0
+    for first in range(0, len(many), HAVE_IDS_MAX):
+        said = line.say(have(many[first : first + HAVE_IDS_MAX], is_urgent=True))
+        came += give_all(line, wants(said), many)
+    assert (came, line.fault) == (limits.REVOKED_IDS_MAX, "")
+    assert give_all(line, wants(line.tick(1.0)), many) == limits.REVOKED_IDS_PER_S
+
+
+def test_a_peer_that_is_revoked_itself_strikes_with_each() -> None:
+    bad = entries_of(42, limits.REFUSALS_MAX + 1)
+    line = trusted()
+    revoked(line, bad, code="revoked-sender")
+    give_all(line, wants(line.say(have(bad))), bad)
+    while not line.fault:
+        give_all(line, wants(line.tick(1.0)), bad)
+    assert line.fault == "refused-entries"
 
 
 def miss(line: Line, entries: list[SignedEntry]) -> None:

@@ -30,6 +30,7 @@ from p2p.protocol.frames import (
     Reconcile,
     encode_frame,
 )
+from p2p.protocol.pull import TOO_MANY_REVOKED
 from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import EVERYTHING_WANTED, Line, Talk, bobs_hello, entries_of
 from tests.p2p.protocol.test_states import ONE_OF_EACH
@@ -112,6 +113,18 @@ def test_an_entry_that_is_refused_is_no_reason_to_compare_again() -> None:
     talk.settle().wait(limits.RETRY_S).wait(limits.RETRY_S)
     assert len(talk.alice.frames(Reconcile)) == 2
     assert talk.alice.session.report.refused == {"bad-signature": 1}
+
+
+def test_a_comparison_that_lacks_no_more_than_what_revoked_keys_wrote_is_done() -> None:
+    """Though all of it is asked for, and refused."""
+    talk = Talk(POOL[:10], POOL[:50])
+    talk.alice.store.refuses = {one.id[:16] for one in POOL[10:40]}
+    talk.alice.store.refuses_with = TOO_MANY_REVOKED
+    talk.settle().wait(limits.RETRY_S).wait(limits.RETRY_S)
+    report = talk.alice.session.report
+    assert report.refused == {TOO_MANY_REVOKED: 30}
+    assert (report.entries_kept_out, report.areas_different, report.entries_received) == (30, 0, 10)
+    assert len(talk.alice.frames(Reconcile)) == 2
 
 
 def test_what_is_kept_out_is_not_asked_for_and_the_areas_count_as_equal() -> None:
