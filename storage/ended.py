@@ -20,7 +20,7 @@ from storage.statements import hashes
 from storage.usage import size_of
 
 ENDED_ENTRIES_MAX = 256  # of a document
-ENDED_BYTES_MAX = 16 << 20  # of all that came through one revoked key
+ENDED_BYTES_MAX = 4 << 20  # of all that came through one revoked key
 REVOKED_SENDER = "revoked-sender"
 """Brought by the one who was revoked, who has no reason to: counts against them."""
 TOO_MANY_REVOKED = "too-many-revoked"

@@ -5,7 +5,8 @@
     refused  one with more than REFUSALS_MAX: for 10 s, then 20, 40 … a day; every GOOD_S of a
              session without a fault takes one doubling back
     host     all strikes of the devices that call from there, and every call while it is watched,
-             are taken from one bucket; where it is empty, nobody is let in before the handshake
+             are taken from one bucket, and a part for each entry of a revoked key that an honest
+             device could pass on as well; where it is empty, nobody is let in before the handshake
 
 Device keys are free, so a host answers for all of its own. A host without a strike is not watched,
 and may call as it likes: many honest nodes share one address. Faults of our own calls do not count
@@ -27,7 +28,7 @@ from p2p.protocol.limits import (
     WAIT_S_MAX,
     TokenBucket,
 )
-from p2p.protocol.pull import LOCAL_CODES
+from p2p.protocol.pull import LOCAL_CODES, TOO_MANY_REVOKED
 
 FAULT_STRIKES = 150  # two within the hour are one too many
 HALF_LIFE_S = 3_600.0
@@ -46,6 +47,7 @@ HOST_DEBT_MAX = (
     256  # what was under way when the bucket was empty is paid for too: a minute's worth
 )
 CALL_STRIKES = 8  # of a watched host: a handshake costs as much as ten entries
+REVOKED_STRIKES = 1 / 4  # of a host only: as fast as a session is slowed to, it may go on for ever
 UNWANTED_STRIKES = 32  # a call by a device that was told to stay away
 IPV6_NETWORK_BITS = 64  # what one household or server is given
 
@@ -153,6 +155,9 @@ class Offences:
         for code, count in bad.items():
             sentence = "It gave entries that fail the checks of every honest node."
             self._strike(device, host, code, sentence, count, count, now_s)
+        if too_many := codes.get(TOO_MANY_REVOKED, 0):
+            sentence = "Much came from there that a revoked key wrote."
+            self._charge(host, too_many * REVOKED_STRIKES, TOO_MANY_REVOKED, sentence, now_s)
 
     def fault(
         self, device: bytes | None, host: str, code: str, sentence: str, *, now_s: float

@@ -11,8 +11,8 @@ for is taken from a token bucket, and what turns out good is given back to it. S
 peer that gives only bad ones come by the handful, then by the second, and then not at all.
 
 Of what a revoked key wrote the store keeps only so much, and whoever passes more of it on may be as
-honest as any: it is no strike, and has a bucket of its own. While that is empty nothing but
-authority records is asked for.
+honest as any: it is no strike, but nothing good either, and has a bucket of its own. While that is
+empty nothing but authority records is asked for.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -83,8 +83,11 @@ class Pull:
         self._trial = TokenBucket.full(
             limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
         )
-        self._revoked = TokenBucket.full(
-            limits.REVOKED_IDS_PER_S, limits.REVOKED_IDS_MAX, now_s=outbox.now_s
+        self._revoked = TokenBucket(
+            limits.REVOKED_IDS_PER_S,
+            limits.REVOKED_IDS_MAX,
+            limits.REVOKED_IDS_FIRST,
+            outbox.now_s,
         )
         self._is_heeded = True  # where it says that something is urgent
 
@@ -226,7 +229,10 @@ class Pull:
         now_s, room = self._outbox.now_s, limits.WANT_IDS_MAX
         if self.is_on_trial:
             room = min(room, int(self._trial.left(now_s=now_s)))
-        return room if is_urgent else min(room, int(self._revoked.left(now_s=now_s)))
+        if is_urgent:
+            return room
+        left = int(self._revoked.left(now_s=now_s))
+        return min(room, left) if left >= min(limits.REVOKED_IDS_LUMP, len(self._later)) else 0
 
     def _give_back(self, asked: _Asked, *, trial: int, revoked: int) -> None:
         """So many of what was asked for cost nothing, by what either bucket is there for."""
@@ -265,13 +271,15 @@ class Pull:
         self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
         too_many = refused[TOO_MANY_REVOKED]
-        self._give_back(asked, trial=len(came) - bad, revoked=len(came) - too_many)
+        good = len(came) - bad - too_many
+        # Twice what was good, so that who gives such is soon asked for as much as there may be.
+        self._give_back(asked, trial=good, revoked=len(came) - too_many + good)
         if not asked.is_on_trial:
             self._trial.spend(now_s=self._outbox.now_s, tokens=bad)
         if asked.is_urgent and too_many:  # a revocation hits no authority record
             self._is_heeded = False
             self._revoked.spend(now_s=self._outbox.now_s, tokens=too_many)
-        self._has_given = self._has_given or (bool(came) and not bad)
+        self._has_given = self._has_given or (good > 0 and not bad)
         self._strikes += bad
         self._judge(+refused)
         self._pump()

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from crdt.area import Area
-from crdt.change import SignedEntry, Signer, device_capabilities
+from crdt.change import DocumentId, SignedEntry, Signer, device_capabilities, sign_change
 from crdt.digest import payload_digest
+from crdt.document import Document
 from crdt.ed25519 import SigningKey
 from crdt.entry import Entry, encode_entry
 from crdt.envelope import CHANGE as MAGIC
@@ -61,6 +62,14 @@ class Mallory:
             await call.say(call.hello(), frames.Present(()), call.wish())
             await call.hear_until(frames.Interests)
             yield call
+
+    def publishes(self) -> SignedEntry:
+        """A record of hers that nothing is wrong with, another one each time."""
+        document = DocumentId(COMMONS, AuthorKey(self.root.public), "pub", "mod", os.urandom(8))
+        draft = Document.open(document.cls, document.kind, self.device.public)
+        raw = draft.change(lambda editor: editor.put(("head", "name"), "honest"))
+        assert raw is not None, "it says something"
+        return sign_change(raw, document, signer=self.signer, prev=None, timestamp=1)
 
     def forges(
         self,

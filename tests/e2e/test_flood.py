@@ -18,16 +18,32 @@ from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from p2p.protocol import frames
 from p2p.protocol.errors import PeerLeft
-from p2p.protocol.limits import REFUSALS_MAX, TRIAL_IDS_MAX, TRIAL_IDS_PER_S
-from p2p.protocol.offences import HOST_STRIKES_MAX, HOST_STRIKES_PER_S
+from p2p.protocol.limits import (
+    REFUSALS_MAX,
+    REVOKED_IDS_FIRST,
+    TRIAL_IDS_MAX,
+    TRIAL_IDS_PER_S,
+)
+from p2p.protocol.offences import HOST_STRIKES_MAX, HOST_STRIKES_PER_S, REVOKED_STRIKES
+from p2p.protocol.pull import TOO_MANY_REVOKED
 from scripts.benchmarks._usage import usage_of
-from tests.e2e.flooder import Flood, unknown_capabilities, wrong_payloads, wrong_signatures
+from storage.ended import ENDED_ENTRIES_MAX, REVOKED_SENDER
+from tests.e2e.flooder import (
+    BEGUN,
+    CALL_ENTRIES,
+    Flood,
+    Revoked,
+    unknown_capabilities,
+    wrong_payloads,
+    wrong_signatures,
+)
 from tests.e2e.mallory import Mallory
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module, wait_for_modules
 
 pytestmark = pytest.mark.alone
 
 ENTRIES = 100_000
+REVOKED = 20_000
 CPU_S_MAX = 5.0  # `scripts/bench flood` measures it on a quiet machine: less than 1
 GROWTH_MIB_MAX = 40.0
 ENDS_S = 120.0
@@ -109,6 +125,37 @@ def rate_and_be_heard(alice: LocalNode, bob: LocalNode, name: str) -> None:
         return review in [one["review"] for one in alice.client.get(path)["ratings"]] or None
 
     wait_for("Alice to hear Bob", ARRIVE_S, is_heard)
+
+
+async def test_a_flood_of_a_revoked_key_costs_little_whoever_passes_it_on(node: StartNode) -> None:
+    """Well signed, by a host that has keys to spare, each of which gives something good first."""
+    alice, theirs = node("alice"), Revoked.with_entries(REVOKED)
+    door, pid = str(alice.ready["p2p"]), alice.process.pid
+    await theirs.is_said(door)
+    kinds = [theirs.entries[at : at + CALL_ENTRIES] for at in range(BEGUN, REVOKED, CALL_ENTRIES)]
+    flood, before = Flood(door, kinds, patience_s=10.0, is_smart=True), usage_of(pid)
+    async with asyncio.timeout(ENDS_S):
+        await flood.run(entries=ENTRIES)
+    after = usage_of(pid)
+    assert flood.offered >= ENTRIES
+    assert 2 * REVOKED_IDS_FIRST < flood.given < 2 * HOST_STRIKES_MAX / REVOKED_STRIKES
+    assert after.cpu_s - before.cpu_s < CPU_S_MAX
+    assert after.rss_mib - before.rss_mib < GROWTH_MIB_MAX
+    status = await asyncio.to_thread(alice.client.get, "/api/status")
+    assert status["entries"] < BEGUN + ENDED_ENTRIES_MAX + flood.calls
+    listed = await asyncio.to_thread(codes, alice)
+    assert TOO_MANY_REVOKED in listed
+    closed = [one["code"] for one in await asyncio.to_thread(refused_peers, alice)]
+    assert closed == [TOO_MANY_REVOKED], "the host, and no device: an honest one could bring it"
+
+
+async def test_who_was_revoked_and_goes_on_is_dropped(node: StartNode) -> None:
+    alice, theirs = node("alice"), Revoked.with_entries(BEGUN + 2 * REFUSALS_MAX + 300)
+    await theirs.is_said(str(alice.ready["p2p"]))
+    assert await spend(theirs.mallory, alice, theirs.entries[BEGUN:]) == "refused-entries"
+    listed = refused_device(alice, theirs.mallory)
+    assert listed is not None
+    assert listed["codes"][REVOKED_SENDER] > REFUSALS_MAX / 2
 
 
 async def test_each_kind_of_bad_entry_is_counted_slowed_and_its_sender_dropped(

@@ -6,7 +6,7 @@ import pytest
 
 from crdt.keys import DeviceKey
 from p2p.protocol import offences
-from p2p.protocol.limits import REFUSALS_MAX, WAIT_S_MAX
+from p2p.protocol.limits import REFUSALS_MAX, REVOKED_IDS_PER_S, WAIT_S_MAX
 from p2p.protocol.offences import (
     CALL_STRIKES,
     DEVICES_MAX,
@@ -21,10 +21,11 @@ from p2p.protocol.offences import (
     LEVEL_MAX,
     REFUSED_FIRST_S,
     REFUSED_LONGEST_S,
+    REVOKED_STRIKES,
     Offences,
     host_of,
 )
-from p2p.protocol.pull import LOCAL_CODES
+from p2p.protocol.pull import LOCAL_CODES, TOO_MANY_REVOKED
 
 MALLORY, BOB = DeviceKey(b"m" * 32), DeviceKey(b"b" * 32)
 HERE, THERE = "127.0.0.1", "192.0.2.7"
@@ -101,8 +102,9 @@ def test_refused_entries_are_counted_over_all_sessions() -> None:
 
 def test_our_own_reasons_and_other_versions_are_no_offence() -> None:
     known = Offences()
-    assert "too-many-revoked" in LOCAL_CODES
-    known.refuse_entries(BOB, HERE, dict.fromkeys(LOCAL_CODES, 10_000), now_s=NOW_S)
+    assert TOO_MANY_REVOKED in LOCAL_CODES
+    local = dict.fromkeys(LOCAL_CODES, 10_000) | {TOO_MANY_REVOKED: 0}
+    known.refuse_entries(BOB, HERE, local, now_s=NOW_S)
     for code in ("version", "self"):
         for _ in range(20):
             known.fault(BOB, THERE, code, "the peer speaks another version", now_s=NOW_S)
@@ -126,6 +128,27 @@ def test_fresh_keys_close_their_host_and_no_other() -> None:
     assert closed.until_s - NOW_S <= opens_s + HOST_DEBT_MAX / HOST_STRIKES_PER_S
     calls = sum(known.admits(HERE, now_s=NOW_S + second) for second in range(100))
     assert calls <= 100 / opens_s
+
+
+def test_what_a_revoked_key_wrote_closes_a_host_of_many_keys_and_strikes_no_device() -> None:
+    known, keys = Offences(), 0
+    while known.admits(HERE, now_s=NOW_S):
+        keys += 1
+        known.refuse_entries(device(keys), HERE, {TOO_MANY_REVOKED: 4_096}, now_s=NOW_S)
+        assert known.strikes(device(keys), now_s=NOW_S) == 0
+    assert keys <= HOST_STRIKES_MAX / REVOKED_STRIKES / 4_096
+    assert not known.refused_now(now_s=NOW_S)
+    (closed,) = known.closed_now(now_s=NOW_S)
+    assert closed.code == TOO_MANY_REVOKED
+
+
+def test_as_fast_as_a_session_is_slowed_to_no_host_is_closed_for_it() -> None:
+    known, now_s = Offences(), NOW_S
+    for _ in range(3_600):
+        now_s += 1.0
+        brought = {TOO_MANY_REVOKED: int(REVOKED_IDS_PER_S)}
+        known.refuse_entries(BOB, HERE, brought, now_s=now_s)
+    assert not known.is_closed(HERE, now_s=now_s)
 
 
 def test_what_a_call_brings_while_the_bucket_is_empty_is_paid_for() -> None:

@@ -63,7 +63,7 @@ def test_what_is_announced_twice_is_asked_for_once() -> None:
 
 def test_no_more_than_four_answers_are_asked_for_at_once() -> None:
     many = entries_of(2, 3 * HAVE_IDS_MAX)
-    line = trusted()
+    line = proven()
     asked = wants(line.say(*haves(many)))
     assert len(asked) == WANTS_OUTSTANDING_MAX
     assert all(len(want.ids) == 16 * WANT_IDS_MAX for want in asked)
@@ -74,7 +74,7 @@ def test_no_more_than_four_answers_are_asked_for_at_once() -> None:
 def test_a_slow_store_slows_the_peer() -> None:
     """An answer that is not stored yet counts as asked for."""
     many = entries_of(3, 3 * HAVE_IDS_MAX)
-    line = trusted()
+    line = proven()
     line.is_answering = False
     line.sent.clear()
     for announced in haves(many):
@@ -89,7 +89,7 @@ def test_a_slow_store_slows_the_peer() -> None:
 
 def test_authority_records_are_asked_for_before_all_others() -> None:
     many, urgent = entries_of(4, 3 * HAVE_IDS_MAX), entries_of(5, 3, cls="_auth")
-    line = trusted()
+    line = proven()
     asked = wants(line.say(*haves(many), have(urgent, is_urgent=True)))
     (next_one,) = wants(line.say(given(asked[0], many)))
     assert next_one.ids == ids_of(urgent)
@@ -201,6 +201,15 @@ def trusted() -> Line:
     return line
 
 
+def proven() -> Line:
+    """Bob gave so much that was good that he is asked for as much as there may be."""
+    good = entries_of(45, limits.REVOKED_IDS_MAX)
+    line = trusted()
+    for announced in haves(good):
+        give_all(line, wants(line.say(announced)), good)
+    return line
+
+
 def asked_for(said: list[Frame]) -> int:
     return sum(len(want.ids) // 16 for want in wants(said))
 
@@ -211,7 +220,7 @@ def test_a_stranger_is_asked_for_a_few_until_they_were_good() -> None:
     line = Line()
     (want,) = wants(line.say(have(many)))
     assert len(want.ids) == 16 * limits.TRIAL_IDS_MAX
-    assert asked_for(line.say(given(want, many))) == 500 - limits.TRIAL_IDS_MAX
+    assert asked_for(line.say(given(want, many))) == limits.REVOKED_IDS_FIRST + limits.TRIAL_IDS_MAX
 
 
 def test_a_peer_whose_entries_are_refused_is_asked_for_less_and_less() -> None:
@@ -294,23 +303,54 @@ def give_all(line: Line, asked: list[Want], entries: list[SignedEntry]) -> int:
     return given_in_all
 
 
+AT_ONCE = limits.REVOKED_IDS_FIRST + 1
+"""Of what a revoked key wrote, of somebody who gave one good entry."""
+
+
 def test_whoever_passes_on_what_a_revoked_key_wrote_is_slowed_and_never_left() -> None:
-    """REVOKED_IDS_MAX of them at once, REVOKED_IDS_PER_S from then on."""
+    """REVOKED_IDS_FIRST of them at once, REVOKED_IDS_PER_S from then on."""
     many = entries_of(36, limits.REVOKED_IDS_MAX + 2_000)
     line = trusted()
     revoked(line, many)
     came = sum(give_all(line, wants(line.say(announced)), many) for announced in haves(many))
-    assert came == limits.REVOKED_IDS_MAX
-    for _ in range(30):
-        assert give_all(line, wants(line.tick(1.0)), many) == limits.REVOKED_IDS_PER_S
+    assert came == AT_ONCE
+    later = [give_all(line, wants(line.tick(1.0)), many) for _ in range(64)]
+    assert set(later) == {0, limits.REVOKED_IDS_LUMP}, "each answer costs a transaction"
+    assert sum(later) == 64 * limits.REVOKED_IDS_PER_S
     assert line.fault == ""
-    assert line.session.report.refused == {TOO_MANY_REVOKED: came + 30 * limits.REVOKED_IDS_PER_S}
-    assert line.session.report.entries_kept_out == came + 30 * limits.REVOKED_IDS_PER_S
+    assert line.session.report.refused == {TOO_MANY_REVOKED: came + sum(later)}
+    assert line.session.report.entries_kept_out == came + sum(later)
+
+
+def test_the_last_few_of_it_wait_for_no_lump() -> None:
+    many = entries_of(47, AT_ONCE + 20)
+    line = trusted()
+    revoked(line, many)
+    came = give_all(line, wants(line.say(have(many))), many)
+    came += sum(give_all(line, wants(line.tick(1.0)), many) for _ in range(2))
+    assert came == len(many)
+
+
+def test_nothing_of_it_ends_a_trial() -> None:
+    many = entries_of(44, 500)
+    line = Line()
+    revoked(line, many)
+    assert give_all(line, wants(line.say(have(many))), many) == limits.TRIAL_IDS_MAX
+    assert give_all(line, wants(line.tick(1.0)), many) == limits.TRIAL_IDS_PER_S
+    assert line.fault == ""
+
+
+def test_whoever_gave_much_that_was_good_is_slowed_later() -> None:
+    many = entries_of(46, limits.REVOKED_IDS_MAX + 2_000)
+    line = proven()
+    revoked(line, many)
+    came = sum(give_all(line, wants(line.say(announced)), many) for announced in haves(many))
+    assert came == limits.REVOKED_IDS_MAX
 
 
 def test_what_was_good_or_missing_takes_nothing_from_that_bucket() -> None:
     many = entries_of(37, 3 * limits.REVOKED_IDS_MAX)
-    bad = many[:: limits.REVOKED_IDS_MAX // 1_024]
+    bad = many[::8]
     line = trusted()
     revoked(line, bad)
     for announced in haves(many):
@@ -335,15 +375,15 @@ def test_an_empty_bucket_holds_up_no_authority_record() -> None:
 
 
 def test_whoever_calls_what_a_revoked_key_wrote_urgent_is_heeded_no_more() -> None:
-    many = entries_of(41, limits.REVOKED_IDS_MAX + 3_000)
+    many = entries_of(41, limits.REVOKED_IDS_MAX + 1_500)
     line = trusted()
     revoked(line, many)
     came = 0
     for first in range(0, len(many), HAVE_IDS_MAX):
         said = line.say(have(many[first : first + HAVE_IDS_MAX], is_urgent=True))
         came += give_all(line, wants(said), many)
-    assert (came, line.fault) == (limits.REVOKED_IDS_MAX, "")
-    assert give_all(line, wants(line.tick(1.0)), many) == limits.REVOKED_IDS_PER_S
+    assert (came, line.fault) == (HAVE_IDS_MAX, ""), "those of the first Have"
+    assert sum(give_all(line, wants(line.tick(1.0)), many) for _ in range(8)) <= 128
 
 
 def test_a_peer_that_is_revoked_itself_strikes_with_each() -> None:
