@@ -18,7 +18,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import write_atomically
+from node.commands.files import write_whole
 from node.commands.petnames import petnames, spelled_out
 from node.commands.proofs_in_words import print_proof, proof_in
 from node.commands.rights_in_words import (
@@ -301,7 +301,7 @@ def proof(entry: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(found)
         return
-    write_atomically(output, found)
+    write_whole(output, found)
     if wants_json():
         return print_json("cap", {"file": str(output), "size": len(found)})
     say(f"wrote {output}; to check it: panspermia cap inspect {output}")
