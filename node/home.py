@@ -156,8 +156,21 @@ class Home:
 
 def write_private(path: Path, data: bytes) -> None:
     """0600, whole or not at all. Raises `BadHome`."""
-    try:
+    with _told_of(path):
         keyfiles.write_private(path, data)
+
+
+def keep_key(path: Path, secret: bytes, passphrase: str | None = None) -> None:
+    """A key file, sealed under `passphrase` if there is one. Raises `BadHome`."""
+    with _told_of(path):
+        keyfiles.write_key(path, secret, passphrase)
+
+
+@contextmanager
+def _told_of(path: Path) -> Generator[None]:
+    """A full disk, or a folder that takes nothing, by the name of what was to be written."""
+    try:
+        yield
     except OSError as error:
         raise BadHome(f"cannot write {path}: {error.strerror}") from error
 

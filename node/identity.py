@@ -28,9 +28,9 @@ from crdt.errors import CrdtError
 from crdt.keys import AuthorKey, DeviceKey, is_communal
 from crdt.sealing import NONCE_BYTES, SALT_BYTES, SECRET_BYTES_MAX, seal, unseal
 from node.errors import BadIdentity
-from node.home import Home, read_small, write_private
+from node.home import Home, keep_key, read_small, write_private
 from storage.errors import BadKeyFile, NotHeld
-from storage.keyfiles import is_sealed, read_key, write_key
+from storage.keyfiles import is_sealed, read_key
 
 Entropy = Callable[[int], bytes]
 """`os.urandom`, or a test's own."""
@@ -81,11 +81,11 @@ class Identity:
 def load_or_create(home: Home, entropy: Entropy) -> Identity:
     """The identity of this home; a new one where there is none at all. Raises `BadIdentity`."""
     if not home.author_key.exists() and not home.device_file.exists():
-        write_key(home.author_key, entropy(SEED_BYTES))
+        keep_key(home.author_key, entropy(SEED_BYTES))
     if not home.device_file.exists():
         _make_device(home, _open_author(home, None), entropy)
     if not home.token_key.exists():
-        write_key(home.token_key, entropy(SEED_BYTES))
+        keep_key(home.token_key, entropy(SEED_BYTES))
     return load(home)
 
 
@@ -124,8 +124,8 @@ def seal_author(home: Home, passphrase: str, *, current: str | None = None) -> N
         for path in sorted(home.namespaces.glob("*.key"))
     }
     for path, seed in seeds.items():
-        write_key(path, seed, passphrase)
-    write_key(home.author_key, author.seed, passphrase)
+        keep_key(path, seed, passphrase)
+    keep_key(home.author_key, author.seed, passphrase)
 
 
 def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy) -> Identity:
@@ -148,7 +148,7 @@ def import_author(home: Home, exported: bytes, passphrase: str, entropy: Entropy
     if is_device and load(home).author != author.public:
         raise BadIdentity(f"{home.path} is a device of somebody else; import into a new home")
     home.make()
-    write_key(home.author_key, seed, passphrase)
+    keep_key(home.author_key, seed, passphrase)
     if not is_device:
         _make_device(home, author, entropy)
     return load_or_create(home, entropy)
@@ -232,7 +232,7 @@ def write_secrets(home: Home, seeds: Mapping[bytes, bytes], author: bytes, passp
     """All of them, sealed under `passphrase` as in the file they came from."""
     for public, seed in seeds.items():
         path = home.author_key if public == author else home.namespaces / f"{public.hex()}.key"
-        write_key(path, seed, passphrase)
+        keep_key(path, seed, passphrase)
 
 
 def write_device(
@@ -240,7 +240,7 @@ def write_device(
 ) -> None:
     """device.json comes last: without it the next start makes the device anew."""
     if not home.device_key.exists() or _seed(home.device_key) != device.seed:
-        write_key(home.device_key, device.seed)
+        keep_key(home.device_key, device.seed)
     file = DeviceFile(
         encode_did_key(author),
         encode_did_key(device.public),
@@ -259,7 +259,7 @@ def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = No
     while is_communal(key.public):  # every other key is
         key = SigningKey.from_seed(entropy(SEED_BYTES))
     sealing = passphrase if is_author_sealed(home) else None
-    write_key(home.namespace_key(key.public), key.seed, sealing)
+    keep_key(home.namespace_key(key.public), key.seed, sealing)
     return key
 
 

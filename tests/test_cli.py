@@ -10,6 +10,8 @@ import click
 import pytest
 
 from cli import COMMANDS, cli, wanted_color
+from node.home import Home
+from node.identity import load_or_create
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "cli.py"
@@ -269,6 +271,89 @@ def test_no_identity_yet(home: str) -> None:
     done = run("--home", home, "id")
     assert done.returncode == 5
     assert "panspermia up" in done.stderr
+
+
+# --- a disk that is full, a folder that takes nothing ---------------------------------------------
+
+PASSPHRASE = "correct horse battery"
+
+
+def with_no_room(home: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """No file can get as long as one byte, as on a full disk."""
+    line = 'ulimit -f 0; exec "$@"'
+    return subprocess.run(
+        [
+            "sh",
+            "-c",
+            line,
+            "sh",
+            sys.executable,
+            "-B",
+            str(SCRIPT),
+            "--home",
+            home,
+            "--json",
+            *args,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> str:
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE)
+    return str(file)
+
+
+@pytest.fixture
+def somebody(home: str) -> str:
+    """A home with an identity, whose files are all readable."""
+    place = Home(Path(home))
+    place.make()
+    return load_or_create(place, os.urandom).did
+
+
+def test_a_key_that_cannot_be_written_is_told_by_its_file(
+    home: str, somebody: str, secret: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "key"
+    done = with_no_room(home, "id", "export", str(out), "--passphrase-file", secret)
+    problem = json.loads(done.stdout)
+    assert (done.returncode, problem["code"]) == (1, "cannot-write")
+    assert str(out) in problem["detail"]
+    assert "somewhere else" in problem["detail"]
+    assert sorted(tmp_path.iterdir()) == [Path(home), Path(secret)], "nothing is left behind"
+    # A folder that is none takes nothing from anybody, whoever runs this.
+    done = run(
+        "--home", home, "--json", "id", "export", f"{secret}/key", "--passphrase-file", secret
+    )
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (1, "cannot-write")
+
+
+def test_a_home_that_takes_no_key_is_as_it_was(
+    home: str, somebody: str, secret: str, tmp_path: Path
+) -> None:
+    key = Path(home) / "identity" / "author.key"
+    before = key.read_bytes()
+    done = with_no_room(home, "id", "seal", "--passphrase-file", secret)
+    problem = json.loads(done.stdout)
+    assert (done.returncode, problem["code"]) == (1, "bad-home")
+    assert f"cannot write {key}" in problem["detail"]
+    assert key.read_bytes() == before
+    out = tmp_path / "key"
+    assert (
+        run("--home", home, "id", "export", str(out), "--passphrase-file", secret).returncode == 0
+    )
+    new = str(tmp_path / "new")
+    wanted = ("id", "import", str(out), "--passphrase-file", secret)
+    for done in (with_no_room(new, *wanted), run("--home", f"{secret}/new", "--json", *wanted)):
+        assert (done.returncode, json.loads(done.stdout)["code"]) == (1, "bad-home")
+    done = run("--home", new, "--json", *wanted)
+    assert (done.returncode, json.loads(done.stdout)["did"]) == (0, somebody), "then it goes on"
 
 
 def test_a_reader_that_leaves_is_no_error(home: str) -> None:

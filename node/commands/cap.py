@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +18,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import write_atomically
-from node.commands.namespace import PASSPHRASE_FILE
+from node.commands.files import write_whole
 from node.commands.petnames import petnames, spelled_out
 from node.commands.proofs_in_words import print_proof, proof_in
 from node.commands.rights_in_words import (
@@ -29,7 +29,7 @@ from node.commands.rights_in_words import (
     print_rights,
     print_statements,
 )
-from node.commands.secrets import passphrase_in
+from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed
 from node.failure import failed
 from node.text import printable
 
@@ -88,7 +88,7 @@ def grant(
     """
     body: dict[str, object] = {"to": spelled(to), "rights": rights, "area": area}
     body |= {"namespace": namespace, "record": record, "until": until}
-    give({**body, **passphrase(passphrase_file)})
+    give(body, passphrase_file)
 
 
 @cap_command.command("delegate")
@@ -111,12 +111,13 @@ def delegate(
     CAPABILITY is how its digest begins, as `cap list --held` shows it.
     """
     body: dict[str, object] = {"to": spelled(to), "capability": capability, "area": area}
-    body |= {"record": record}
-    give({**body, "until": until, **passphrase(passphrase_file)})
+    body |= {"record": record, "until": until}
+    give(body, passphrase_file)
 
 
-def give(body: dict[str, object]) -> None:
-    answer = node().post("/api/grants", {key: one for key, one in body.items() if one is not None})
+def give(body: dict[str, object], passphrase_file: Path | None) -> None:
+    said = {key: one for key, one in body.items() if one is not None}
+    answer = opened_where_sealed(partial(node().post, "/api/grants"), said, passphrase_file)
     if wants_json():
         return print_json("cap", answer)
     for right in answer["capabilities"]:
@@ -213,8 +214,8 @@ def revoke(
     nowhere.
     """
     body: dict[str, object] = {"key": spelled(key), "area": area, "record": record, "since": since}
-    body |= {"namespace": namespace, "reason": reason, **passphrase(passphrase_file)}
-    carry_out("/api/revocations", body, dry_run=dry_run, yes=yes)
+    body |= {"namespace": namespace, "reason": reason}
+    carry_out("/api/revocations", body, passphrase_file, dry_run=dry_run, yes=yes)
 
 
 @cap_command.command("unrevoke")
@@ -224,23 +225,25 @@ def revoke(
 @PASSPHRASE_FILE
 def unrevoke(statement: str, dry_run: bool, yes: bool, passphrase_file: Path | None) -> None:
     """Take a revocation of yours back: all that it cut counts again."""
-    body: dict[str, object] = {"statement": statement, **passphrase(passphrase_file)}
-    carry_out("/api/unrevocations", body, dry_run=dry_run, yes=yes)
+    body: dict[str, object] = {"statement": statement}
+    carry_out("/api/unrevocations", body, passphrase_file, dry_run=dry_run, yes=yes)
 
 
-def carry_out(path: str, body: dict[str, object], *, dry_run: bool, yes: bool) -> None:
+def carry_out(
+    path: str, body: dict[str, object], passphrase_file: Path | None, *, dry_run: bool, yes: bool
+) -> None:
     """What it would do is shown before it is asked whether it should."""
-    client = node()
+    send = partial(node().post, path, timeout_s=JUDGE_TIMEOUT_S)
     body = {name: value for name, value in body.items() if value is not None}
     if dry_run or (may_ask() and not yes):
-        plan = client.post(path, {**body, "dry_run": True}, timeout_s=JUDGE_TIMEOUT_S)
+        plan = opened_where_sealed(send, {**body, "dry_run": True}, passphrase_file)
         if wants_json():
             return print_json("cap", plan)
         print_effect(plan)
         if dry_run:
             return None
         click.confirm("Say so?", abort=True)
-    answer = client.post(path, body, timeout_s=JUDGE_TIMEOUT_S)
+    answer = opened_where_sealed(send, body, passphrase_file)
     if wants_json():
         return print_json("cap", answer)
     print_effect(answer)
@@ -252,8 +255,8 @@ def carry_out(path: str, body: dict[str, object], *, dry_run: bool, yes: bool) -
 @PASSPHRASE_FILE
 def heartbeat(namespace: str, passphrase_file: Path | None) -> None:
     """Say that your key still watches, so that others know how old their knowledge is."""
-    body = {"namespace": namespace, **passphrase(passphrase_file)}
-    answer = node().post("/api/heartbeats", body)
+    send = partial(node().post, "/api/heartbeats")
+    answer = opened_where_sealed(send, {"namespace": namespace}, passphrase_file)
     if wants_json():
         return print_json("cap", answer)
     say(f"said so: {answer['statement']}")
@@ -298,7 +301,7 @@ def proof(entry: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(found)
         return
-    write_atomically(output, found)
+    write_whole(output, found)
     if wants_json():
         return print_json("cap", {"file": str(output), "size": len(found)})
     say(f"wrote {output}; to check it: panspermia cap inspect {output}")
@@ -327,7 +330,3 @@ def reapply(name: str, namespace: str, dry_run: bool) -> None:
 def spelled(to: str) -> str:
     """A did:key for a petname; a wrong one is the node's to tell."""
     return to if to.startswith("did:") else petnames().authors.get(to, to)
-
-
-def passphrase(file: Path | None) -> dict[str, str]:
-    return {} if file is None else {"passphrase": passphrase_in(file)}

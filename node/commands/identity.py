@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from node.commands.console import home, is_terminal, print_json, say, wants_json
-from node.commands.files import write_atomically
+from node.commands.files import write_whole
 from node.commands.secrets import passphrase_in
 from node.exit_codes import NOT_ALLOWED, NOT_FOUND, UNVERIFIED
 from node.failure import Failure, failed, failure
@@ -36,7 +36,7 @@ def id_command(ctx: click.Context) -> None:
 @id_command.command("show")
 def show() -> None:
     """Print the author's did:key and this device's."""
-    from node.errors import BadIdentity
+    from node.errors import BadHome, BadIdentity
     from node.home import Home
     from node.identity import load
 
@@ -46,7 +46,7 @@ def show() -> None:
         raise failure("no-identity", "There is no identity yet", detail, NOT_FOUND)
     try:
         identity = load(place)
-    except BadIdentity as error:
+    except (BadHome, BadIdentity) as error:
         raise bad_identity(error.reason, error.detail) from error
     if wants_json():
         fields = {"did": identity.did, "device": identity.device_did}
@@ -67,7 +67,7 @@ def export(file: Path, passphrase_file: Path | None, force: bool) -> None:
 
     Of your namespaces' keys, rights and records nothing is in it: that is in a backup.
     """
-    from node.errors import BadIdentity
+    from node.errors import BadHome, BadIdentity
     from node.home import Home
     from node.identity import export_author, load
 
@@ -79,9 +79,9 @@ def export(file: Path, passphrase_file: Path | None, force: bool) -> None:
         identity = load(place)
         current = passphrase if identity.is_sealed else None
         sealed = export_author(place, passphrase, os.urandom, current=current)
-    except BadIdentity as error:
+    except (BadHome, BadIdentity) as error:
         raise bad_identity(error.reason, error.detail) from error
-    write_atomically(file, sealed, mode=0o600)
+    write_whole(file, sealed, mode=0o600)
     if wants_json():
         return print_json("id", {"did": identity.did, "file": str(file)})
     say(f"wrote the key of {identity.did} to {printable(str(file))}")
@@ -96,7 +96,7 @@ def import_(file: Path, passphrase_file: Path | None) -> None:
 
     Or bring the key to a home that is a device of that author already.
     """
-    from node.errors import BadIdentity
+    from node.errors import BadHome, BadIdentity
     from node.home import Home
     from node.identity import import_author
 
@@ -106,7 +106,7 @@ def import_(file: Path, passphrase_file: Path | None) -> None:
         identity = import_author(
             Home(Path(home())), sealed, passphrase(passphrase_file), os.urandom
         )
-    except BadIdentity as error:
+    except (BadHome, BadIdentity) as error:
         raise bad_identity(error.reason, error.detail) from error
     if wants_json():
         return print_json("id", {"did": identity.did, "device": identity.device_did})
@@ -125,7 +125,7 @@ def seal(passphrase_file: Path | None, current_passphrase_file: Path | None) -> 
     The node runs without it. It is asked for where the key is needed: to let others in, to add and
     remove devices. Again, it changes the passphrase.
     """
-    from node.errors import BadIdentity
+    from node.errors import BadHome, BadIdentity
     from node.home import Home
     from node.identity import load, seal_author
 
@@ -134,7 +134,7 @@ def seal(passphrase_file: Path | None, current_passphrase_file: Path | None) -> 
         identity = load(place)
         current = passphrase(current_passphrase_file) if identity.is_sealed else None
         seal_author(place, new_passphrase(passphrase_file), current=current)
-    except BadIdentity as error:
+    except (BadHome, BadIdentity) as error:
         raise bad_identity(error.reason, error.detail) from error
     if wants_json():
         return print_json("id", {"did": identity.did, "sealed": True})
@@ -142,6 +142,8 @@ def seal(passphrase_file: Path | None, current_passphrase_file: Path | None) -> 
 
 
 def bad_identity(code: str, detail: str) -> Failure:
+    if code == "bad-home":  # a full disk, say: what was there before is as it was
+        return failed(code, "A file of the home cannot be used", detail)
     exit = UNVERIFIED if code in ("wrong-passphrase", "damaged") else NOT_ALLOWED
     return failure(code, "The identity cannot be used", detail, exit)
 

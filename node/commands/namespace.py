@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from node.client import path_of
 from node.commands.console import node, print_json, print_table, say, wants_json
-from node.commands.secrets import passphrase_in
+from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed
 from node.failure import Json
 from node.text import duration_text, printable
-
-PASSPHRASE_FILE = click.option(
-    "--passphrase-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Opens the author's key, where it is sealed.",
-)
 
 # At the end of a did:key; enough to tell a person's namespaces apart.
 NAME_CHARACTERS = 8
@@ -82,9 +77,7 @@ def leave(name: str) -> None:
 
 
 def add(body: dict[str, object], passphrase_file: Path | None, done: str) -> None:
-    if passphrase_file is not None:
-        body["passphrase"] = passphrase_in(passphrase_file)
-    answer = node().post("/api/namespaces", body)
+    answer = opened_where_sealed(partial(node().post, "/api/namespaces"), body, passphrase_file)
     if wants_json():
         return print_json("namespace", answer)
     say(f"{done} {printable(answer['name'])}: {answer['did']}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from node.commands.console import may_ask, node
-from node.failure import failed
+from node.failure import Failure, Json, failed
 from node.text import printable
 
 # As much as the API takes.
@@ -38,6 +39,28 @@ def with_passphrase(body: dict[str, object], file: Path | None) -> dict[str, obj
     if file is not None:
         return {**body, "passphrase": passphrase_in(file)}
     if may_ask() and node().get("/api/identity")["sealed"]:
-        asked: str = click.prompt("Passphrase", hide_input=True, err=True)
-        return {**body, "passphrase": asked}
+        return {**body, "passphrase": ask()}
     return body
+
+
+def opened_where_sealed(
+    send: Callable[[Json], Json], body: dict[str, object], file: Path | None
+) -> Json:
+    """What the node answers to `body`, with the passphrase in `file`, or asked for if it is needed.
+
+    For what may do without: nobody types it in vain. Raises `Failure`.
+    """
+    if file is not None:
+        return send({**body, "passphrase": passphrase_in(file)})
+    try:
+        return send(body)
+    except Failure as error:
+        if error.problem.get("code") != "sealed" or not may_ask():
+            raise
+    return send({**body, "passphrase": ask()})
+
+
+def ask() -> str:
+    """On the terminal, never shown."""
+    asked: str = click.prompt("Passphrase", hide_input=True, err=True)
+    return asked

@@ -10,7 +10,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
-from node.commands.files import write_atomically
+from node.commands.files import write_whole
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
 from node.exit_codes import UNVERIFIED
 from node.failure import Failure, Json, failure
@@ -91,7 +91,7 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
     if output is None:
         sys.stdout.buffer.write(content)
         return
-    write_atomically(output, content)
+    write_whole(output, content)
     if wants_json():
         return print_json("fetch", {"id": id, "file": str(output), "size": len(content)})
     say(f"wrote {size_text(len(content))} to {output}")

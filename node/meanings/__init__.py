@@ -169,7 +169,9 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "bad-area": Meaning(
         "That is no area.", "Write WHOSE/class/kind/record@FROM..UNTIL; the detail says more."
     ),
-    "bad-date": Meaning("That is no date.", "Write it as 2027-01-01 or 2027-01-01T12:00Z."),
+    "bad-date": Meaning(
+        "That is no date, or one that has passed.", "Write it as 2027-01-01 or 2027-01-01T12:00Z."
+    ),
     "not-a-code": Meaning("That is no code of an invite.", "Copy all of it, from psp1- on."),
     "code-version": Meaning(
         "The code is of a version that is not known here.", "Update Panspermia, or ask for another."

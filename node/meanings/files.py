@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {
+    "cannot-write": (
+        "The file that was named cannot be written; what was there before is as it was.",
+        "Make room there, or name a file in a folder that is yours.",
+    ),
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
     "not-a-file": ("It is read twice, and so has to lie on a disk.", "Copy it there first."),
     "drop-cut": ("The end of the file is missing.", "Use another copy of it."),

@@ -29,10 +29,10 @@ from node.errors import BadRequest, Conflict, NotAllowed, NotFound
 from node.invites import GRANT, Code, write_code
 from node.services.names import all_petnames, author_meant
 from node.services.namespaces import Keeper
-from node.services.records import record_meant
+from node.services.records import record_meant, record_text
 from node.services.rights import give, voice
 from node.services.roots import GIVEN, holds_namespace_key, open_key
-from node.words import parse_area, parse_moment
+from node.words import moment_text, parse_area, parse_moment, read_area
 from storage.authority import place_of
 from storage.explaining import Said
 
@@ -190,10 +190,35 @@ async def stand(node: Keeper, capability: Capability, *, now_us: int) -> Standin
     return Standing(encode_capability(capability), capability, state, tuple(cuts), "", None)
 
 
-def check_ahead(until: str | None, now_us: int) -> None:
-    """Raises `BadRequest` (`bad-date`) for an end that has passed: of use to nobody."""
-    if until is not None and parse_moment(until) <= tai_from_unix_us(now_us):
+def check_ahead(until: str | None, areas: Sequence[str], now_us: int) -> None:
+    """Raises `BadRequest` (`bad-date`) for an end that has passed: of use to nobody.
+
+    An area may have one of its own.
+    """
+    now = tai_from_unix_us(now_us)
+    if until is not None and parse_moment(until) <= now:
         raise BadRequest(f"{until[:40]} has passed: what ends then is over", code="bad-date")
+    for area in areas:
+        end = read_area(area).end
+        if end is not None and end <= now:
+            detail = (
+                f"the area {area!r} ends on {moment_text(end)}, which has passed: what ends then"
+                " is over"
+            )
+            raise BadRequest(detail, code="bad-date")
+
+
+async def overlooked(node: Keeper, place: Place) -> str:
+    """What a giver may have mistyped: nothing is held here of the record. Else nothing."""
+    if place.record is None:
+        return ""
+    document = await record_meant(node, place.record, place.namespace)
+    if await node.store.tallies(document):
+        return ""
+    return (
+        f"Nothing is held here of {record_text(document)}: the right holds all the same, for a"
+        " record that is called just so."
+    )
 
 
 async def key_meant(node: Keeper, text: str) -> bytes:

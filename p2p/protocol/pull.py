@@ -276,7 +276,7 @@ class Pull:
         self._give_back(asked, trial=good, revoked=len(came) - too_many + good)
         if not asked.is_on_trial:
             self._trial.spend(now_s=self._outbox.now_s, tokens=bad)
-        if asked.is_urgent and too_many:  # a revocation hits no authority record
+        if asked.is_urgent and too_many:  # by an admin who is one no more, or a lie: they wait, too
             self._is_heeded = False
             self._revoked.spend(now_s=self._outbox.now_s, tokens=too_many)
         self._has_given = self._has_given or (good > 0 and not bad)

@@ -106,20 +106,20 @@ def written() -> list[SignedEntry]:
     return entries
 
 
-@pytest.mark.parametrize(
-    ("area", "inside"),
-    [
-        ("{group}", lambda one: one.namespace == NAMESPACE),
-        ("{group}/{bob}", lambda one: (one.namespace, one.subspace) == (NAMESPACE, BOBS)),
-        ("{group}/*/pub/uni", lambda one: (one.namespace, one.path[1]) == (NAMESPACE, b"uni")),
-        ("{group}/*/rate", lambda one: one.path[0] == b"rate"),
-        (
-            "{group}/{bob}/pub/mod/io.long",
-            lambda one: (one.subspace, one.path[2]) == (BOBS, b"io.long"),
-        ),
-        ("commons/{bob}", lambda one: (one.namespace, one.subspace) == (COMMONS, BOBS)),
-    ],
-)
+AREAS: Sequence[tuple[str, Callable[[Entry], bool]]] = [
+    ("{group}", lambda one: one.namespace == NAMESPACE),
+    ("{group}/{bob}", lambda one: (one.namespace, one.subspace) == (NAMESPACE, BOBS)),
+    ("{group}/*/pub/uni", lambda one: (one.namespace, one.path[1]) == (NAMESPACE, b"uni")),
+    ("{group}/*/rate", lambda one: one.path[0] == b"rate"),
+    (
+        "{group}/{bob}/pub/mod/io.long",
+        lambda one: (one.subspace, one.path[2]) == (BOBS, b"io.long"),
+    ),
+    ("commons/{bob}", lambda one: (one.namespace, one.subspace) == (COMMONS, BOBS)),
+]
+
+
+@pytest.mark.parametrize(("area", "inside"), AREAS)
 async def test_an_area_bounds_what_is_stored_in_it_and_nothing_else(
     area: str, inside: Callable[[Entry], bool], tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ from node.services.granting import (
     check_ahead,
     grant,
     hand_on,
+    overlooked,
     stand,
     standing,
 )
@@ -124,7 +125,7 @@ async def add_grant(node: Node, call: Call[NoQuery, NewGrant]) -> GrantItem:
     """Give somebody rights, or pass on a capability; the answer has the code to hand over."""
     body, by, now_us = call.body, keeper(node), node.clock_us()
     place = await _place(node, body.namespace, body.area, body.record, body.until)
-    check_ahead(place.until, now_us)
+    check_ahead(place.until, (place.area,) if place.area else (), now_us)
     if body.capability is not None:
         if body.rights:
             detail = "what is passed on is to read or to write already: name no rights"
@@ -137,7 +138,10 @@ async def add_grant(node: Node, call: Call[NoQuery, NewGrant]) -> GrantItem:
         granted = await grant(by, body.to, rights, place, passphrase=body.passphrase)
     names = await names_here(node.store, node.identity)
     given = [await stand(by, decode_capability(one), now_us=now_us) for one in granted.capabilities]
-    return show_grant(granted.code, given, names)
+    shown = show_grant(granted.code, given, names)
+    where = Place(given[0].capability.namespace, record=place.record)
+    notes = (shown.note, await overlooked(by, where))
+    return replace(shown, note=" ".join(filter(None, notes)))
 
 
 async def add_revocation(node: Node, call: Call[NoQuery, NewRevocation]) -> EffectItem:

@@ -114,7 +114,7 @@ async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
     body = call.body
     petnames = await all_petnames(node.store) | {"me": node.identity.did}
     receiver = await author_meant(node.store, body.receiver)
-    check_ahead(body.until, node.clock_us())
+    check_ahead(body.until, body.areas, node.clock_us())
     wish = Wish(
         decode_did_key(receiver),
         await place_meant(node.store, body.namespace),

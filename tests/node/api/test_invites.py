@@ -156,6 +156,7 @@ async def test_wrong_wishes_say_what_is_wrong(alice: Alice) -> None:
         ({"areas": ["carol"]}, 404, "unknown-petname"),
         ({"until": "soon"}, 400, "bad-date"),
         ({"until": "2020-01-01"}, 400, "bad-date"),
+        ({"areas": ["me/pub", "me/rate@..2020-01-01"]}, 400, "bad-date"),
         ({"namespace": "guild"}, 404, "unknown-namespace"),
         ({"addresses": ["no address"]}, 422, "code-forged"),
         ({"receiver": alice.node.identity.did}, 400, "bad-request"),

@@ -86,6 +86,10 @@ async def let_in(alice: Alice, person: Person = BOB) -> Signer:
     return Signer(device, AuthorKey(person.root.public), {"pub": encode_capability(handed)})
 
 
+def did_of_device(alice: Alice) -> str:
+    return alice.node.identity.device_did
+
+
 def put(key: str, value: str) -> Callable[[Editor], None]:
     return lambda editor: editor.put(("head", key), value)
 
@@ -146,8 +150,34 @@ async def test_a_right_to_write_alone_is_said_to_read_nothing(alice: Alice) -> N
     made = await post(alice, "/api/grants", body, 201)
     assert "no right to read" in made["note"]
     assert "--read" in made["note"]
+    await post(alice, "/api/modules", new_module(), 201)
     public = await post(alice, "/api/grants", {"to": BOB.did, "record": ADD}, 201)
     assert public["note"] == "", "everybody reads commons"
+
+
+async def test_a_record_of_which_nothing_is_here_is_said_to_be_one(alice: Alice) -> None:
+    """It may have been mistyped, or be still to come: the right is given all the same."""
+    await post(alice, "/api/modules", new_module(), 201)
+    did = alice.node.identity.did
+    for record, whole in (
+        (f"{ADD}.typo", f"{did}/{ADD}.typo"),
+        ("pub/uni/earth", f"{did}/pub/uni/earth"),
+    ):
+        made = await post(alice, "/api/grants", {"to": BOB.did, "record": record}, 201)
+        assert made["note"].startswith(f"Nothing is held here of {whole}: ")
+        assert made["code"]
+    made = await post(alice, "/api/grants", {"to": BOB.did, "area": f"{did}/pub/mod/io.x"}, 201)
+    assert made["note"] == "", "an area is meant for what is to come"
+    did = await guild(alice)
+    body = {"to": BOB.did, "record": ADD, "namespace": "guild"}
+    note = (await post(alice, "/api/grants", body, 201))["note"]
+    assert "Nothing is held here" in note, "it is published elsewhere"
+    assert "no right to read" in note
+    whole_guild = {"to": did_of_device(alice), "rights": ["admin"], "namespace": "guild"}
+    (right,) = (await post(alice, "/api/grants", whole_guild, 201))["capabilities"]
+    passed = {"to": BOB.did, "capability": right["digest"], "record": ADD}
+    note = (await post(alice, "/api/grants", passed, 201))["note"]
+    assert "Nothing is held here" in note, "where it is passed on, there it is looked for"
 
 
 async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
@@ -194,6 +224,8 @@ async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
         ({"to": BOBS_ROOT, "record": ADD, "until": "soon"}, 400, "bad-date"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "2020-01-01"}, 400, "bad-date"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "0001-01-01"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "area": "me/pub/mod@..2020-01-01"}, 400, "bad-date"),
+        ({"to": BOBS_ROOT, "capability": "00" * 8, "area": "*@..2020-01-01"}, 400, "bad-date"),
         ({"to": "nobody", "record": ADD}, 404, "unknown-petname"),
         ({"to": BOBS_ROOT, "record": ADD, "namespace": "guild"}, 404, "unknown-namespace"),
         ({"to": BOBS_ROOT, "capability": "00" * 8}, 404, "unknown-capability"),
