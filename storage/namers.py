@@ -84,6 +84,11 @@ class Namers(Part):
                 return True
             return await _shows(view, blob, claims)
 
+    async def forget_namers(self) -> None:
+        """Of every blob: a backup brings its bytes, and does not say whose hands they came from."""
+        async with self._database.transaction() as write:
+            await write.run("DELETE FROM blob_namer")
+
 
 async def note_namers(write: Writing, blobs: Iterable[bytes]) -> None:
     """Of these blobs, as far as they are whole: who has named them by now, once for all."""
