@@ -305,7 +305,8 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
         ((tag, one.work.number) for one, row in listings for tag in row.tags),
     )
     await write.run_many(
-        "INSERT OR IGNORE INTO blob_use VALUES (?, ?)",
+        "INSERT OR IGNORE INTO blob_use SELECT number, ?2, namespace FROM document"
+        " WHERE number = ?1",
         ((one.work.number, bytes.fromhex(blob)) for one, row in listings for blob in row.blobs),
     )
 

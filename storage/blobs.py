@@ -23,6 +23,7 @@ from crdt.blob import (
 from crdt.digest import payload_digest
 from storage.database import Reading, Row, Writing
 from storage.errors import Mismatch, NotHeld, OverQuota
+from storage.namers import note_namers
 from storage.part import Part, in_bounds
 
 SIZE_BYTES_MAX = 4 << 30  # of one blob in SQLite; larger ones want an object store
@@ -88,7 +89,7 @@ class Blobs(Part):
         _check_size(parsed.size)
         async with self._database.transaction() as write:
             number = await _begin(write, parsed, root, self._clock_us())
-            await _finish_if_whole(write, number)
+            await _finish_fetched(write, number, blob)
             return await _state(write, blob)
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
@@ -96,7 +97,7 @@ class Blobs(Part):
         async with self._database.transaction() as write:
             number, root, _ = await _known(write, blob)
             await _add_page(write, number, parse_root(root, blob), page, data)
-            await _finish_if_whole(write, number)
+            await _finish_fetched(write, number, blob)
 
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> bool:
         """One chunk, checked against its page. Gives whether the blob is now whole.
@@ -116,7 +117,7 @@ class Blobs(Part):
             if named[0] != hash or len(data) != parse_root(root, blob).chunk_size(index):
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
             await _add_chunks(write, [(hash, data)])
-            return await _finish_if_whole(write, number)
+            return await _finish_fetched(write, number, blob)
 
     async def has_blob(self, blob: BlobId) -> bool:
         """Whether all of it is here."""
@@ -287,6 +288,14 @@ async def _add_chunks(write: Writing, chunks: Sequence[tuple[bytes, bytes]]) -> 
 # A chunk that another blob brought, of another length than belongs there, is none of this blob.
 _IS_MISSING = f"""NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash
     AND length(c.data) = min({CHUNK_BYTES}, blob.size - b.place * {CHUNK_BYTES}))"""
+
+
+async def _finish_fetched(write: Writing, number: int, blob: BlobId) -> bool:
+    """As `_finish_if_whole`, of bytes that came from elsewhere: who had named them is noted."""
+    is_whole = await _finish_if_whole(write, number)
+    if is_whole:
+        await note_namers(write, [blob])
+    return is_whole
 
 
 async def _finish_if_whole(write: Writing, number: int) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crdt.area import Area
-from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.entry import decode_entry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
@@ -29,7 +28,6 @@ TIMESTAMP_BYTES = 8
 SUBSPACE_BYTES = 32
 IDS_MAX = 100_000  # in one answer: 1.6 MB
 PARTS_MAX = 1_024
-USES_MAX = 1_000  # records looked at that name one blob; those of a few versions do in practice
 DEVICES_MAX = 1_000  # of one author, in one answer; people have a few
 
 _SUMS = "count(*), " + ", ".join(f"sum(f{lane})" for lane in range(8))
@@ -39,11 +37,6 @@ _CUTS = """
         SELECT key, row_number() OVER (ORDER BY key) - 1 AS place FROM item WHERE {where})
     WHERE place > 0 AND place * {pieces} / {count} > (place - 1) * {pieces} / {count}
     ORDER BY key"""
-# The documents that name a blob: records, and logs whose statements have it for a frontier.
-_NAMING = (
-    "SELECT document FROM blob_use WHERE blob = ?1 UNION ALL SELECT e.document FROM statement s"
-    " JOIN entry e ON e.number = s.entry WHERE s.frontier = ?1"
-)
 _ENTRIES = """
     SELECT e.id, e.entry, c.encoded, e.signature, e.payload
     FROM entry e JOIN capability c ON c.number = e.capability"""
@@ -60,48 +53,20 @@ class DeviceSeen:
 class Items(Part):
     """Range questions of reconciliation, and the entries behind the answers."""
 
-    async def may_read_blob(
-        self, blob: BlobId, claims: Sequence[tuple[NamespaceKey, Area]]
-    ) -> bool:
-        """Whether one who may read `claims` may read an entry of a document that names the blob.
-
-        True also where no document that is listed here names it: then it is no more private than
-        its id.
-        """
-        whole = Area()
-        async with self._database.reading() as view:
-            if not await view.rows(f"SELECT 1 FROM ({_NAMING}) LIMIT 1", (blob,)):
-                return True
-            for namespace, area in claims:
-                number = await _namespace_number(view, namespace)
-                places = await view.rows(
-                    "SELECT DISTINCT d.author, d.class, d.kind, d.record FROM document d"
-                    f" WHERE d.number IN ({_NAMING}) AND d.namespace = ?2 LIMIT ?3",
-                    (blob, number, 1 if area == whole else USES_MAX),
-                )
-                for author, cls, kind, record in places:
-                    path = (cls.encode(), kind.encode(), record)
-                    common = area.intersection(Area(AuthorKey(author), path))
-                    if common is None:
-                        continue
-                    if (await _summary(view, number, common, area_bounds(common))).count:
-                        return True
-        return False
-
     async def summarise(
         self, namespace: NamespaceKey, area: Area, bounds: Sequence[Bounds]
     ) -> list[RangeSummary]:
         """Count and fingerprint of the items of `area` within each of `bounds`, in one view."""
         async with self._database.reading() as view:
-            number = await _namespace_number(view, namespace)
-            return [await _summary(view, number, area, one) for one in bounds]
+            number = await namespace_number(view, namespace)
+            return [await summary(view, number, area, one) for one in bounds]
 
     async def split(
         self, namespace: NamespaceKey, area: Area, bounds: Bounds, parts: int
     ) -> list[Bounds]:
         """`bounds` cut into at most `parts` ranges that hold equally many items of `area`."""
         async with self._database.reading() as view:
-            number = await _namespace_number(view, namespace)
+            number = await namespace_number(view, namespace)
             where, values = _within(number, area, bounds)
             count = await view.number(f"SELECT count(*) FROM item WHERE {where}", values)
             pieces = in_bounds(min(parts, count), PARTS_MAX)
@@ -117,7 +82,7 @@ class Items(Part):
     ) -> list[bytes]:
         """16-byte ids of the items of `area` within `bounds`, in key order, the first `limit`."""
         async with self._database.reading() as view:
-            number = await _namespace_number(view, namespace)
+            number = await namespace_number(view, namespace)
             where, values = _within(number, area, bounds)
             rows = await view.rows(
                 f"SELECT substr(key, -{ITEM_ID_BYTES}) FROM item WHERE {where}"
@@ -170,12 +135,12 @@ def signed_entry(row: Row) -> SignedEntry:
     return SignedEntry(decode_entry(entry), capability, signature, payload)
 
 
-async def _namespace_number(view: Reading, namespace: NamespaceKey) -> int:
+async def namespace_number(view: Reading, namespace: NamespaceKey) -> int:
     """0, which no row has, for a namespace of which nothing is held."""
     return await view.number("SELECT number FROM namespace WHERE key = ?", (namespace,))
 
 
-async def _summary(view: Reading, number: int, area: Area, bounds: Bounds) -> RangeSummary:
+async def summary(view: Reading, number: int, area: Area, bounds: Bounds) -> RangeSummary:
     where, values = _within(number, area, bounds)
     row = await view.row(f"SELECT {_SUMS} FROM item WHERE {where}", values)
     assert row is not None, "an aggregate always gives a row"

@@ -46,8 +46,9 @@ from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.items import Items
-from storage.listing import Projector
+from storage.listing import Listing, Projector
 from storage.listings import Listings
+from storage.namers import Namers, note_namers
 from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
@@ -125,6 +126,7 @@ class Store(
     Forks,
     Items,
     Listings,
+    Namers,
     Blobs,
     Quarantine,
     InstalledModules,
@@ -222,6 +224,8 @@ class Store(
                         f"This record takes no such change: it would not count [{code}]. Nothing"
                         " was written."
                     )
+            if isinstance(built.projection, Listing):
+                await note_namers(write, map(bytes.fromhex, built.projection.blobs))
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:

@@ -146,6 +146,7 @@ async def restore(
             for frame in read_drop(file):
                 progress(size_bytes + frame.end_bytes, total)
                 await taker.take(store, frame)
+            await store.forget_namers()
             author = SigningKey.from_seed(secrets[contents.head.author])
             device = SigningKey.from_seed(entropy(SEED_BYTES))
             own = await _delegate(store, author, DeviceKey(device.public))

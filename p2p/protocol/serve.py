@@ -2,8 +2,8 @@
 
 Every question of the peer has exactly one answer, and only so many may be open at once, so what one
 peer can make this node read and hold is bounded: four answers of about 1 MiB, 32 pieces of a blob.
-A blob is given to whoever may read one of the documents that name it. What the peer may not read is
-answered as what is not held: nothing tells one from the other.
+A blob is given to whoever may read what named it when it came, which the store knows. What the peer
+may not read is answered as what is not held: nothing tells one from the other.
 """
 
 from collections.abc import Sequence

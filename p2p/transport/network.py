@@ -356,7 +356,7 @@ class Network:
         trusted = [
             one
             for one in self.connections
-            if await self._store.may_read_blob(blob, one.session.readable.claims)
+            if await self._store.may_know_blob(blob, one.session.readable.claims)
         ]
         chosen_first = sorted(trusted, key=lambda one: one.role is Role.RESPONDER)
         await fetch_from_any(chosen_first, blob, progress, size_bytes_max=size_bytes_max)

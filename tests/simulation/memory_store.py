@@ -178,6 +178,11 @@ class MemoryStore:
         named_in = self.named_in.get(blob)
         return named_in is None or any(of in named_in for of, _ in claims)
 
+    async def may_know_blob(
+        self, blob: BlobId, claims: Sequence[tuple[NamespaceKey, Area]]
+    ) -> bool:
+        return await self.may_read_blob(blob, claims)
+
     async def blob_manifest(self, blob: BlobId) -> Manifest | None:
         one = self._blobs.get(blob)
         if one is None or len(one.pages) < len(one.root.page_hashes):

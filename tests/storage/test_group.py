@@ -14,7 +14,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Drop, Frontier, Revoke, Unrevoke
 from storage.store import Store
-from tests.storage.people import ALICE, BOB, CAROL, Person, named
+from tests.storage.people import BOB, CAROL, Person, named
 from tests.storage.test_namespaces import GROUP, NAMESPACE
 
 OTHER = NamespaceKey(bytes([2]) * 32)
@@ -98,9 +98,6 @@ async def test_a_blob_is_for_those_who_may_read_what_names_it(store: Store) -> N
             assert await store.may_read_blob(BLOB, claims) is is_given, area
     assert not await store.may_read_blob(BLOB, [(COMMONS, whole), (OTHER, whole)])
     assert not await store.may_read_blob(BLOB, [])
-    public = ALICE.publishes("io.alice.clock", named("clock", blob=BLOB.hex()))
-    await store.receive([public], source="alice")
-    assert await store.may_read_blob(BLOB, [(COMMONS, whole)]), "it is public now"
 
 
 async def test_who_was_revoked_lets_no_bytes_go(store: Store) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from crdt.capability import WRITE, Capability, encode_capability
-from crdt.change import Signer, decode_signed
+from crdt.change import DocumentId, Signer, decode_signed
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS
 from crdt.path import AUTHORITY
@@ -33,6 +33,8 @@ from node.services.devices import log_of
 from node.services.namespaces import Keeper
 from node.services.restore import restore
 from registry.listings import project
+from registry.publication import publish_version
+from registry.statement import sign_release
 from storage.store import open_store
 from tests.node.api.test_devices import carry, make_device
 from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared
@@ -40,6 +42,11 @@ from tests.node.api.test_namespaces import created, post
 from tests.node.conftest import alice as alice
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
+from tests.registry.people import manifest_of, release_of
+from tests.storage.people import CAROL
+from tests.storage.test_group import CAROLS, author, hand, writes
+from tests.storage.test_namers import EVERYBODY, MEMBERS_ONLY, given, hear
+from tests.storage.test_namespaces import NAMESPACE
 
 PASSPHRASE = "correct horse battery"
 
@@ -269,6 +276,29 @@ async def test_what_is_installed_and_who_is_blocked_come_back(alice: Alice, tmp_
         assert checked.json()["ok"], checked.text
         (blocked,) = await again.node.store.blocked()
         assert (blocked.key, blocked.reason) == (decode_did_key(did), "too loud")
+
+
+async def test_what_was_restored_may_still_turn_out_to_be_private(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """The backup has what alice installed from commons, and not the record that came before it."""
+    async with open_alice(tmp_path / "bob") as bob:
+        did = await shared(alice, bob)
+        await give(bob, alice)
+        await install(alice, f"{did}/{DOUBLER}")
+        installed = await alice.node.store.installed_list()
+        (blob,) = [one.blob for one in installed if one.module == f"{did}/{DOUBLER}"]
+        wasm = await alice.node.store.read_blob(blob)
+        data = await backed_up(alice)
+    manifest = manifest_of(id="io.carol.doubler")
+    release = release_of(manifest, author=CAROL.did, wasm=wasm)
+    edit = publish_version(manifest, sign_release(release, CAROL.signer.device), now_us=1)
+    document = DocumentId(NAMESPACE, author(CAROL), "pub", "mod", manifest.id.encode())
+    await restored(tmp_path / "new", data)
+    async with open_alice(tmp_path / "new") as again:
+        assert await given(again.node.store, blob) == EVERYBODY
+        await hear(again.node.store, writes(document, hand(CAROL, CAROLS), edit))
+        assert await given(again.node.store, blob) == MEMBERS_ONLY
 
 
 async def test_what_a_later_version_put_in_makes_no_home(alice: Alice, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ class World:
         ends = [
             end
             for end in actor.node.ends
-            if await actor.store.may_read_blob(blob, end.session.readable.claims)
+            if await actor.store.may_know_blob(blob, end.session.readable.claims)
         ]
         if ends:
             end, now_s = self.random.choice(ends), self.network.now_s

@@ -1,0 +1,150 @@
+"""To whom the bytes of a blob are given: who had named it when they came here decides.
+
+Whoever knows an id can name it in a record of theirs, which others may read; that must open to them
+nothing that was private. So what counts is who had named a blob when its bytes came:
+
+    authors in commons only          it is public, and stays so whoever names it in private later
+    some authors in private only     it is for those who may read, of *each* of these, a record that
+                                     names it: old or new, so its own author can make it public
+    this node's own author, ever     it is also for those who may read that record
+
+It is noted when the last piece of a fetch comes, and with an act of this node that names it. Of
+what was not noted (a part, a frontier, what nothing named then) all are asked who name it now.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from crdt.area import Area
+from crdt.blob import BlobId
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from crdt.order import area_bounds
+from storage.database import Reading, Writing
+from storage.items import namespace_number, summary
+from storage.part import Part
+
+USES_MAX = 1_000  # records looked at that name one blob; those of a few versions do in practice
+NAMERS_MAX = 64  # authors who named one blob in private before it came; more, and nobody is let in
+EVERYBODY = b""  # noted of what was public
+
+# The documents of namespace ?2 that name blob ?1: records, and logs whose statements have it for a
+# frontier. The author's own by their documents, since anybody can make many that name it.
+_NAMING = (
+    "SELECT document FROM blob_use WHERE blob = ?1 AND namespace = ?2 UNION ALL"
+    " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
+    " WHERE s.frontier = ?1 AND s.namespace = ?2"
+)
+_NAMING_OF_AUTHOR = (
+    "SELECT d.number FROM document d WHERE d.author = ?3 AND d.namespace = ?2 AND EXISTS"
+    " (SELECT 1 FROM blob_use u WHERE u.document = d.number AND u.blob = ?1) UNION ALL"
+    " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
+    " WHERE s.issuer = ?3 AND s.namespace = ?2 AND s.frontier = ?1"
+)
+# ?2 is commons here. Two ranges of the index: what lies there is not looked at.
+_NAMED_IN_PRIVATE = (
+    "SELECT d.author FROM blob_use u JOIN document d ON d.number = u.document"
+    " WHERE u.blob = ?1 AND (u.namespace < ?2 OR u.namespace > ?2) UNION"
+    " SELECT issuer FROM statement WHERE frontier = ?1 AND namespace <> ?2 LIMIT ?3"
+)
+_IS_NAMED = (
+    "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM statement WHERE frontier = ?1"
+)
+_TO_NOTE = (
+    "SELECT b.number, b.id FROM blob b WHERE b.is_complete AND b.id IN (*)"
+    " AND NOT EXISTS (SELECT 1 FROM blob_namer n WHERE n.blob = b.number)"
+    " AND EXISTS (SELECT 1 FROM blob_use u WHERE u.blob = b.id)"
+    # A node fetches frontiers unasked: that it has one says nothing of whose hands it came from.
+    " AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.frontier = b.id)"
+)
+
+Claims: TypeAlias = Sequence[tuple[NamespaceKey, Area]]
+
+
+class Namers(Part):
+    """Who is given a blob, and who may be asked for it."""
+
+    async def may_read_blob(self, blob: BlobId, claims: Claims) -> bool:
+        """Whether the blob is given to one who may read `claims`; see above.
+
+        True also where nothing here ever named it: then it is no more private than its id.
+        """
+        async with self._database.reading() as view:
+            namers = await _namers(view, blob)
+            if len(namers) <= NAMERS_MAX and await _show_all(view, blob, claims, namers):
+                return True
+            own = await view.rows("SELECT author FROM followed WHERE is_own")
+            return any([await _shows(view, blob, claims, author) for (author,) in own])
+
+    async def may_know_blob(self, blob: BlobId, claims: Claims) -> bool:
+        """Whether one who may read `claims` may read *any* record that names the blob: who is asked
+        for it then learns no id. True also where nothing here names it.
+        """
+        async with self._database.reading() as view:
+            if not await view.rows(f"{_IS_NAMED} LIMIT 1", (blob,)):
+                return True
+            return await _shows(view, blob, claims)
+
+    async def forget_namers(self) -> None:
+        """Of every blob: a backup brings its bytes, and does not say whose hands they came from."""
+        async with self._database.transaction() as write:
+            await write.run("DELETE FROM blob_namer")
+
+
+async def note_namers(write: Writing, blobs: Iterable[bytes]) -> None:
+    """Of these blobs, as far as they are whole: who has named them by now, once for all."""
+    rows = await write.rows_in(_TO_NOTE, list(dict.fromkeys(blobs)))
+    for number, blob in rows:
+        namers = await _in_private(write, blob) or [EVERYBODY]
+        await write.run_many(
+            "INSERT INTO blob_namer VALUES (?, ?)", ((number, author) for author in namers)
+        )
+
+
+async def _namers(view: Reading, blob: bytes) -> list[bytes]:
+    """Authors of each of whom a record must be shown; none: it is public, or nothing names it."""
+    noted = await view.rows(
+        "SELECT n.author FROM blob b JOIN blob_namer n ON n.blob = b.number WHERE b.id = ?", (blob,)
+    )
+    if noted:
+        return [author for (author,) in noted if author != EVERYBODY]
+    return await _in_private(view, blob)
+
+
+async def _in_private(view: Reading, blob: bytes) -> list[bytes]:
+    """Who names it outside of commons, and not there; at most one more than `NAMERS_MAX`."""
+    commons = await namespace_number(view, COMMONS)
+    rows = await view.rows(_NAMED_IN_PRIVATE, (blob, commons, NAMERS_MAX + 1))
+    return [
+        author
+        for (author,) in rows
+        if not await view.rows(f"{_NAMING_OF_AUTHOR} LIMIT 1", (blob, commons, author))
+    ]
+
+
+async def _show_all(view: Reading, blob: BlobId, claims: Claims, authors: Sequence[bytes]) -> bool:
+    for author in authors:
+        if not await _shows(view, blob, claims, author):
+            return False
+    return True
+
+
+async def _shows(view: Reading, blob: BlobId, claims: Claims, author: bytes | None = None) -> bool:
+    """Whether an entry lies in `claims` of a document that names the blob: any, or the author's."""
+    naming = _NAMING if author is None else _NAMING_OF_AUTHOR
+    whole = Area()
+    for namespace, area in claims:
+        number = await namespace_number(view, namespace)
+        places = await view.rows(
+            "SELECT DISTINCT author, class, kind, record FROM document"
+            f" WHERE number IN ({naming} LIMIT ?4)",
+            (blob, number, author, 1 if area == whole else USES_MAX),
+        )
+        for owner, cls, kind, record in places:
+            common = area.intersection(
+                Area(AuthorKey(owner), (cls.encode(), kind.encode(), record))
+            )
+            if common is None:
+                continue
+            if (await summary(view, number, common, area_bounds(common))).count:
+                return True
+    return False
