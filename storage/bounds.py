@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from crdt.change import CheckedEntry
-from crdt.keys import NamespaceKey
+from crdt.keys import NamespaceKey, is_communal
 from crdt.statement import is_statement_class
 from storage.claim import guest_of
 from storage.database import Writing
@@ -16,7 +16,16 @@ from storage.usage import size_of
 
 # Each arrival costs a judgement of all that is held of its document.
 DOCUMENT_ENTRIES_MAX = 20_000
-AUTHORITY_ENTRIES_MAX = 4_000  # of a log of statements, which judges every document under it
+# Of a log of statements, which judges every document under it, and of all logs under one key.
+AUTHORITY_ENTRIES_MAX = 4_000
+
+# The statements that stand, of all to whom the right came through a key.
+_THROUGH = (
+    "SELECT count(*) FROM namespace n JOIN statement s ON s.namespace = n.number"
+    " JOIN entry e ON e.number = s.entry"
+    " JOIN capability_key k ON k.capability = e.capability AND k.key = ?2"
+    " WHERE n.key = ?1 AND s.issuer <> ?2 AND s.stands"
+)
 
 
 async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set[bytes]:
@@ -44,6 +53,30 @@ async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set
             out.add(one.id)
         else:
             held[id] += 1
+    return out
+
+
+async def beyond_branches(write: Writing, fresh: Sequence[CheckedEntry]) -> set[bytes]:
+    """Of statements in an owned namespace: all of it are judged together, and whoever was let in
+    may let in as many keys as they like. What each says itself is bounded by its own log.
+    """
+    above = {
+        one.id: one.capability.chain[1:-1]
+        for one in fresh
+        if one.statement is not None and not is_communal(one.document.namespace)
+    }
+    held = Counter[tuple[bytes, bytes]]()
+    for namespace, key in {
+        (one.document.namespace, key) for one in fresh for key in above.get(one.id, ())
+    }:
+        held[namespace, key] = await write.number(_THROUGH, (namespace, key))
+    out: set[bytes] = set()
+    for one in fresh:
+        branches = [(one.document.namespace, key) for key in above.get(one.id, ())]
+        if any(held[branch] >= AUTHORITY_ENTRIES_MAX for branch in branches):
+            out.add(one.id)
+        else:
+            held.update(branches)
     return out
 
 

@@ -39,7 +39,7 @@ _TAKEN = (
 
 async def beyond_revocations(view: Reading, fresh: Sequence[CheckedEntry]) -> dict[bytes, bytes]:
     """By id those of `fresh` that are too many, with the key that was revoked."""
-    ended = await find_ended(view, [one for one in fresh if one.statement is None])
+    ended = await find_ended(view, fresh)
     if not ended:
         return ended
     documents = list({one.document.encode() for one in fresh if one.id in ended})

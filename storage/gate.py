@@ -19,7 +19,13 @@ from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
-from storage.bounds import beyond_areas, beyond_authors, beyond_documents, beyond_guests
+from storage.bounds import (
+    beyond_areas,
+    beyond_authors,
+    beyond_branches,
+    beyond_documents,
+    beyond_guests,
+)
 from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
@@ -44,6 +50,7 @@ NO_ROOM = "no room is left for authors whom nobody here follows; naming them giv
 PEER_FULL = "its peer brought as much of strangers as one may; naming its author lifts that"
 GAVE_WAY = "what authors whom nobody here follows wrote gave way to others: no room was left"
 DOCUMENT_FULL = "its document has as many entries as this node looks at"
+BRANCH_FULL = "those who were let in by one key have said as much as this node looks at"
 AUTHOR_FULL = "its author has no more room here; naming them gives it"
 GUEST_FULL = "whom its author let in has no more room here; naming them gives it"
 AREA_FULL = "an area of the settings is full: quota.areas"
@@ -115,6 +122,7 @@ class Gate:
         }
         kept = await self._without_ended(fresh)
         kept = self._kept(kept, await beyond_documents(self._write, kept), DOCUMENT_FULL)
+        kept = self._kept(kept, await beyond_branches(self._write, kept), BRANCH_FULL)
         looked_at = await self._without_waiting(kept)
         sizes = await self._sizes([one for one in looked_at if self._is_stranger(one)])
         out = await beyond_authors(self._write, looked_at, sizes, self._budgets, self._quota)

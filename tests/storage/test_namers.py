@@ -247,7 +247,7 @@ async def test_what_was_here_before_this_was_noted(tmp_path: Path) -> None:
             "DROP TABLE blob_namer; DROP INDEX blob_use_by_blob;"
             "ALTER TABLE blob_use DROP COLUMN namespace;"
             "CREATE INDEX blob_use_by_blob ON blob_use (blob);"
-            "PRAGMA user_version = 13;"
+            "PRAGMA user_version = 14;"
         )
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         await hear(store, names(BOB, NAMESPACE, "io.x.fork", manifest_of(public).id))

@@ -1,0 +1,90 @@
+"""Whoever was let into a group lets in as many keys as they like, each with a log of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from crdt.area import Area
+from crdt.capability import WRITE, Capability, delegate, encode_capability, own
+from crdt.change import SignedEntry, Signer, log_of, sign_statement
+from crdt.ed25519 import SigningKey
+from crdt.keys import AuthorKey
+from crdt.path import AUTHORITY
+from crdt.statement import Heartbeat, Revoke, Statement
+from storage import bounds, ended
+from storage.ended import TOO_MANY_REVOKED
+from storage.gate import OVER_QUOTA
+from storage.quota import Quota
+from tests.storage.people import BOB, CAROL
+from tests.storage.test_namespaces import GROUP, NAMESPACE
+from tests.storage.test_quota import bring, opened
+
+ALL = own(GROUP, WRITE, GROUP.public)
+NOBODY = Revoke(SigningKey.from_seed(b"n" * 32).public)
+
+
+def let_in(by: Capability, giver: SigningKey, key: SigningKey) -> Capability:
+    """Into everything, by somebody who may that."""
+    return delegate(by, giver, Area(), key.public)
+
+
+def says(right: Capability, key: SigningKey, *said: Statement) -> list[SignedEntry]:
+    """Statements in the key's own log, each after the one before."""
+    author = AuthorKey(key.public)
+    signer = Signer(key, author, {AUTHORITY: encode_capability(right)})
+    log = log_of(NAMESPACE, author, AUTHORITY)
+    entries: list[SignedEntry] = []
+    for number, statement in enumerate(said, 1):
+        prev = entries[-1].entry.payload_digest if entries else None
+        entries.append(
+            sign_statement(statement, log, seq=number, signer=signer, prev=prev, timestamp=number)
+        )
+    return entries
+
+
+def sub_key(number: int) -> SigningKey:
+    return SigningKey.from_seed(b"sub-" + number.to_bytes(28, "big"))
+
+
+BOBS = let_in(ALL, GROUP, BOB.root)
+CAROLS = let_in(ALL, GROUP, CAROL.root)
+
+
+def of_sub_keys(by: Capability, giver: SigningKey, numbers: range) -> list[SignedEntry]:
+    return [
+        said
+        for number in numbers
+        for said in says(let_in(by, giver, sub_key(number)), sub_key(number), NOBODY)
+    ]
+
+
+async def test_those_whom_one_let_in_say_no_more_than_one_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep they stand; and who let them in, the others and the owner still may."""
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 10)
+    below = let_in(BOBS, BOB.root, sub_key(1_000))
+    flood = of_sub_keys(BOBS, BOB.root, range(6)) + of_sub_keys(below, sub_key(1_000), range(6, 30))
+    async with opened(tmp_path, Quota()) as store:
+        assert await bring(store, flood, "bob") == {"added": 10, OVER_QUOTA: 20}
+        more = of_sub_keys(CAROLS, CAROL.root, range(40, 45))
+        more += says(CAROLS, CAROL.root, NOBODY) + says(BOBS, BOB.root, NOBODY)
+        assert await bring(store, more, "carol") == {"added": 7}
+        # Taking his right back makes room: what fell is judged by nobody any more.
+        (taken,) = says(ALL, GROUP, Revoke(BOB.root.public))
+        assert await bring(store, [taken], "owner") == {"added": 1}
+
+
+async def test_what_a_revoked_admin_goes_on_saying_is_kept_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    theirs = says(BOBS, BOB.root, *[Heartbeat()] * 30)
+    async with opened(tmp_path, Quota()) as store:
+        assert await bring(store, theirs[:10], "bob") == {"added": 10}
+        taken, again = says(ALL, GROUP, Revoke(BOB.root.public), NOBODY)
+        await bring(store, [taken], "owner")
+        assert await bring(store, theirs[10:], "mallory") == {"added": 0, TOO_MANY_REVOKED: 20}
+        assert await bring(store, [again], "owner") == {"added": 1}
+        ids = [one.id for one in theirs]
+        assert not await store.kept_out(NAMESPACE, ids), "it may judge what was said before"
