@@ -1,18 +1,20 @@
 """Bytes that may go: documents of which a root-signed statement says so, up to its frontier.
 
 Whoever may say it is the owner of the subspace, and in an owned namespace its key as well. A
-document of which anything is held beyond the frontier stays whole: somebody went on with it.
+document of which anything is held beyond the frontier stays whole: somebody went on with it. What a
+revoked key wrote is nothing that anybody went on with: else it could keep every record from going.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from crdt.change import DocumentId
-from crdt.held import Held
+from crdt.held import Held, Reason
 from crdt.statement import Heads
 from storage.database import Reading
 from storage.documents import SAME_RECORD, Documents, same_record
 from storage.eviction import evict
+from storage.materialise import Work
 from storage.statements import hashes
 
 DOCUMENTS_AT_ONCE = 100
@@ -44,10 +46,11 @@ class Dropping(Documents):
             part = dict(wanted[at : at + DOCUMENTS_AT_ONCE])
             async with self._database.transaction() as write:
                 works = await self._materialiser.works(write, list(part))
+                revoked = await _revoked(write, works.values())
                 going = [
                     work.number
                     for document, work in works.items()
-                    if work.number is not None and _is_whole(work.held, part[document])
+                    if work.number is not None and _is_whole(work.held, part[document], revoked)
                 ]
                 gone, freed = await evict(write, going, is_for_room=False) if going else (0, 0)
             documents, entries, size = documents + len(going), entries + gone, size + freed
@@ -87,11 +90,24 @@ async def _dropped(view: Reading) -> dict[DocumentId, frozenset[bytes]]:
     return found
 
 
-def _is_whole(held: Mapping[bytes, Held], heads: Collection[bytes]) -> bool:
-    """Whether nothing of the document lies beyond these heads."""
+async def _revoked(view: Reading, works: Iterable[Work]) -> frozenset[bytes]:
+    """The entries of these documents that a revocation took out, by id."""
+    rows = await view.rows_in(
+        "SELECT e.id FROM left_out l JOIN entry e ON e.number = l.entry"
+        f" WHERE l.code = '{Reason.REVOKED}' AND l.document IN (*)",
+        [work.number for work in works],
+    )
+    return frozenset(id for (id,) in rows)
+
+
+def _is_whole(
+    held: Mapping[bytes, Held], heads: Collection[bytes], revoked: frozenset[bytes]
+) -> bool:
+    """Whether nothing of the document, but for what was revoked, lies beyond these heads."""
     parents: dict[bytes, set[bytes]] = {}
-    for one in held.values():
-        parents.setdefault(one.change, set()).update(one.dependencies)
+    for id, one in held.items():
+        if id not in revoked:
+            parents.setdefault(one.change, set()).update(one.dependencies)
     under: set[bytes] = set()
     todo = [head for head in heads if head in parents]
     while todo:

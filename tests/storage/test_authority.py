@@ -479,6 +479,24 @@ async def test_what_somebody_went_on_with_stays(store: Store) -> None:
     assert await head(store) == {"name": "clock", "more": 1}
 
 
+async def test_no_revoked_key_keeps_a_record_from_going(store: Store) -> None:
+    await store.commit(CLOCK, named("clock"), ALICE.signer)
+    state = await store.read(CLOCK)
+    assert state is not None
+    await store.declare(Revoke(BOBS), LOG, ROOT)
+    late = Document.open(CLOCK.cls, CLOCK.kind, BOBS)
+    late.receive([raw_of(one) for one in await everything(store) if one.entry.path[0] == b"pub"])
+    raw = late.change(put("bob", "was here"))
+    assert raw is not None
+    await store.receive(
+        [sign_change(raw, CLOCK, signer=BOBS_HAND, prev=None, timestamp=5_000)], source="bob"
+    )
+    assert [one.code for one in await store.left_out()] == ["revoked"]
+    await store.declare(Drop(CLOCK.encode(), state.heads), LOG, ROOT)
+    assert (await store.drop()).entries == 2
+    assert await store.read(CLOCK) is None
+
+
 async def test_all_that_is_derived_of_statements_can_be_made_again(tmp_path: Path) -> None:
 
     path = tmp_path / "p.db"
