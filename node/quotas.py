@@ -38,6 +38,17 @@ class AuthorRoom(Struct, frozen=True):
     kept_out: int
 
 
+class GuestRoom(Struct, frozen=True):
+    """What an author let one key, and whoever came through it, write in records of theirs."""
+
+    guest: str
+    author: str
+    bytes: int
+    bytes_max: int
+    entries: int
+    kept_out: int
+
+
 class SourceRoom(Struct, frozen=True):
     source: str
     author: str | None
@@ -68,6 +79,7 @@ class Room(Struct, frozen=True):
     peer_bytes_max: int
     share_bytes_max: int
     authors: tuple[AuthorRoom, ...]
+    guests: tuple[GuestRoom, ...]
     sources: tuple[SourceRoom, ...]
     namespaces: tuple[NamespaceRoom, ...]
     """Owned ones: each has room of its own."""
@@ -137,6 +149,17 @@ async def show_room(store: Store, limit: int) -> Room:
                 encode_did_key(one.author), one.bytes, one.entries, one.is_followed, one.kept_out
             )
             for one in await store.usage_of_authors(limit)
+        ),
+        guests=tuple(
+            GuestRoom(
+                encode_did_key(one.guest),
+                encode_did_key(one.author),
+                one.bytes,
+                store.quota.member_bytes,
+                one.entries,
+                one.kept_out,
+            )
+            for one in await store.usage_of_guests(limit)
         ),
         sources=tuple(
             SourceRoom(

@@ -36,6 +36,17 @@ class AuthorUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestUsage:
+    """What came through one key that an author let write in records of theirs."""
+
+    author: bytes
+    guest: bytes
+    bytes: int
+    entries: int
+    kept_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceUsage:
     """`key` as given to `receive`; "" for what came before that was noted."""
 
@@ -95,6 +106,18 @@ class Usages(Part):
             AuthorUsage(author, size, entries, bool(is_followed), kept_out)
             for author, size, entries, is_followed, kept_out in rows
         ]
+
+    async def usage_of_guests(self, limit: int = 10) -> list[GuestUsage]:
+        """The guests who take most, of all authors."""
+        rows = await self._database.rows(
+            "SELECT u.author, u.guest, sum(u.bytes) AS size, sum(u.entries),"
+            " (SELECT count(*) FROM kept_out k WHERE k.author ="
+            f" substr(u.guest, 1, {AUTHOR_PREFIX_BYTES}))"
+            " FROM usage u WHERE u.guest <> x'' GROUP BY u.author, u.guest"
+            " ORDER BY size DESC, u.author, u.guest LIMIT ?",
+            (in_bounds(limit, PAGE_MAX),),
+        )
+        return [GuestUsage(*row) for row in rows]
 
     async def usage_of_sources(self, limit: int = 10) -> list[SourceUsage]:
         """Whoever brought most."""

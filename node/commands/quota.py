@@ -23,6 +23,9 @@ def quota_command(limit: int) -> None:
         print_table(
             ("AUTHOR", "TAKES", "ENTRIES", "NOT KEPT", ""), map(author_row, answer["authors"])
         )
+    if answer["guests"]:
+        say()
+        print_table(("LET IN", "BY", "TAKES", "OF", "NOT KEPT"), map(guest_row, answer["guests"]))
     if answer["sources"]:
         say()
         print_table(("BROUGHT BY", "TAKES", "STRANGERS'"), map(source_row, answer["sources"]))
@@ -51,6 +54,16 @@ def author_row(author: Json) -> tuple[object, ...]:
         f"{author['entries']:,}",
         f"{author['kept_out']:,}",
         "followed" if author["followed"] else "",
+    )
+
+
+def guest_row(guest: Json) -> tuple[object, ...]:
+    return (
+        guest["guest"],
+        short_did(printable(guest["author"])),
+        size_text(guest["bytes"]),
+        size_text(guest["bytes_max"]),
+        f"{guest['kept_out']:,}",
     )
 
 

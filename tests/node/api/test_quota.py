@@ -6,12 +6,14 @@ import pytest
 
 from crdt.area import Area
 from crdt.did import encode_did_key
-from node.commands.quota import author_row, namespace_row, room_text, source_row
+from node.commands.quota import author_row, guest_row, namespace_row, room_text, source_row
 from node.config import Config, QuotaConfig
 from tests.node.parts import open_alice
-from tests.storage.people import BOB, CAROL, named
+from tests.storage.people import ALICE, BOB, CAROL, named
+from tests.storage.test_authority import BOBS, CLOCK
 from tests.storage.test_group import hand, of_bob, writes
 from tests.storage.test_namespaces import NAMESPACE
+from tests.storage.test_revoked_flood import bobs
 
 
 @pytest.fixture
@@ -68,3 +70,18 @@ async def test_how_full_a_group_is(tmp_path: Path) -> None:
         assert answer["room"]["kept_out"] == answer["authors"][0]["kept_out"] > 20
         assert answer["authors"][0]["followed"] is False
         assert namespace_row(group)[0] == "guild"
+
+
+async def test_what_those_take_whom_somebody_followed_let_in(tmp_path: Path) -> None:
+    async with open_alice(tmp_path, config=Config(quota=QuotaConfig(member="16KiB"))) as alice:
+        store = alice.node.store
+        await alice.client.put("/api/names/bob", json={"author": ALICE.did})
+        theirs = bobs(CLOCK, 40)
+        await store.receive(theirs, source="ab" * 32)
+        answer = (await alice.client.get("/api/quota")).json()
+        (guest,) = answer["guests"]
+        assert (guest["guest"], guest["author"]) == (encode_did_key(BOBS), ALICE.did)
+        assert 8 << 10 < guest["bytes"] <= guest["bytes_max"] == 16 << 10
+        assert guest["entries"] + guest["kept_out"] == 40
+        assert guest_row(guest)[-1] == str(guest["kept_out"])
+        assert answer["room"]["strangers_bytes"] == 0
