@@ -1,11 +1,13 @@
 """A disk dies: the home comes back from its backup, as a new device, and goes on publishing."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from node.commands.nodes import wait_for
+from node.client import module_path
+from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 from tests.e2e.test_rotation import Story, seen, wait_until_seen
 
@@ -88,3 +90,41 @@ def test_a_home_comes_back(node: StartNode, shell: Shell, tmp_path: Path) -> Non
     wait_for("bob to see both versions", ARRIVE_S, has_both)
     for one in (alice, bob):
         assert story.run(one, "refused")["refused"] == [], "no number was used twice"
+
+
+def test_a_home_that_was_not_lost_after_all_goes_on_beside_the_restored_one(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    """Both publish while they know nothing of each other, also into the same record."""
+    story = Story(shell, tmp_path)
+    old = node("old")
+    bob = node("bob", peers=(old,))
+    made = make_module(tmp_path / "clock", "io.test.clock", "1.0.0", answering(7))
+    story.run(old, "publish", str(made))
+    wait_until_seen((bob,), "commons", {"io.test.clock"})
+    file, secret = tmp_path / "old.psd", ("--passphrase-file", str(story.secret))
+    story.run(old, "backup", str(file), *secret)
+    new_home = tmp_path / "new"
+    story.run(new_home, "restore", str(file), *secret)
+    new = node("new")
+    assert new.did == old.did
+    assert story.device_of(new) != story.device_of(old)
+
+    for one, version in ((old, "1.1.0"), (new, "1.2.0")):
+        make_module(tmp_path / "clock", "io.test.clock", version, answering(9))
+        story.run(one, "publish", str(tmp_path / "clock"))
+    public = {"io.test.clock", story.publish(old, "lamp"), story.publish(new, "rope")}
+    story.run(new, "connect", str(bob.ready["p2p"]))
+    everyone = (old, new, bob)
+    wait_until_seen(everyone, "commons", public)
+
+    def has_all(at: LocalNode) -> bool | None:
+        module = at.client.get(module_path(f"{old.did}/io.test.clock"))
+        versions = {one["version"] for one in module["versions"]}
+        return versions == {"1.0.0", "1.1.0", "1.2.0"} or None
+
+    for one in everyone:
+        wait_for(f"{one.name} to see all versions", ARRIVE_S, partial(has_all, one))
+        assert story.run(one, "refused")["refused"] == [], "no number was used twice"
+    devices = {story.device_of(old), story.device_of(new)}
+    assert {one["did"] for one in story.run(new, "device", "list")["devices"]} >= devices
