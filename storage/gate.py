@@ -19,13 +19,7 @@ from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
-from storage.bounds import (
-    beyond_areas,
-    beyond_authors,
-    beyond_branches,
-    beyond_documents,
-    beyond_guests,
-)
+from storage import bounds
 from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
@@ -41,7 +35,14 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, find_waiting, keys_met, tree_key
+from storage.waiting import (
+    Waiting,
+    document_key,
+    find_waiting,
+    keys_met,
+    tree_key,
+    trees_of,
+)
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -105,6 +106,7 @@ class Gate:
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
         self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
         self._refused: list[_Refused] = []
+        self._said: Collection[bytes] = ()
 
     async def admit(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """Those that may be kept, in order; others gave way to them."""
@@ -121,13 +123,13 @@ class Gate:
             key: STRANGERS if is_communal(key) else number for key, number in numbers.items()
         }
         kept = await self._without_ended(fresh)
-        kept = self._kept(kept, await beyond_documents(self._write, kept), DOCUMENT_FULL)
-        kept = self._kept(kept, await beyond_branches(self._write, kept), BRANCH_FULL)
+        kept = self._kept(kept, await bounds.beyond_documents(self._write, kept), DOCUMENT_FULL)
+        kept = self._kept(kept, await bounds.beyond_branches(self._write, kept), BRANCH_FULL)
         looked_at = await self._without_waiting(kept)
         sizes = await self._sizes([one for one in looked_at if self._is_stranger(one)])
-        out = await beyond_authors(self._write, looked_at, sizes, self._budgets, self._quota)
+        out = await bounds.beyond_authors(self._write, looked_at, sizes, self._budgets, self._quota)
         kept = await self._within_guests(self._kept(looked_at, out, AUTHOR_FULL))
-        out = await beyond_areas(self._write, kept, self._quota.areas, self._is_exempt)
+        out = await bounds.beyond_areas(self._write, kept, self._quota.areas, self._is_exempt)
         kept = self._kept(kept, out, AREA_FULL)
         fitting = await self._within_budget(kept, sizes)
         if len(fitting) < len(looked_at):  # what others here need may have found no room
@@ -225,6 +227,7 @@ class Gate:
             (
                 (one.entry.id[:ITEM_ID_BYTES], one.answers, one.waits_for, one.is_for_room)
                 for one in self._refused
+                if one.waits_for not in self._said
             ),
         )
         if counted:
@@ -240,7 +243,11 @@ class Gate:
         return refusals
 
     async def _forget(self, kept: Sequence[CheckedEntry]) -> None:
-        """What is kept now is not kept out, and what waited for it may come again."""
+        """What is kept now is not kept out, and what waited for it may come again.
+
+        Also what was refused just now, by what was in force before these.
+        """
+        self._said = trees_of(kept)
         if not kept or not await self._write.number("SELECT 1 FROM kept_out LIMIT 1"):
             return
         await self._write.run_many(
@@ -318,7 +325,9 @@ class Gate:
         theirs = [one for one in fresh if one.id in guests]
         sizes = await self._sizes(theirs)
         asked = [(one, guests[one.id], sizes[one.id]) for one in theirs]
-        return self._kept(fresh, await beyond_guests(self._write, asked, self._quota), GUEST_FULL)
+        return self._kept(
+            fresh, await bounds.beyond_guests(self._write, asked, self._quota), GUEST_FULL
+        )
 
     def _kept(
         self, fresh: Iterable[CheckedEntry], out: Collection[bytes], why: str

@@ -60,13 +60,18 @@ def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
     }
     documents |= {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
     said = {one.document.namespace for one in kept if one.statement is not None}
+    met = set(map(document_key, documents)) | set(map(authority_key, said))
+    return met | trees_of(kept)
+
+
+def trees_of(kept: Sequence[CheckedEntry]) -> set[bytes]:
+    """Those in which the statements among these were said."""
     trees = {
         (one.document.namespace, one.capability.chain[0])
         for one in kept
         if one.statement is not None
     }
-    keys_met = set(map(document_key, documents)) | set(map(authority_key, said))
-    return keys_met | {tree_key(*tree) for tree in trees}
+    return {tree_key(*tree) for tree in trees}
 
 
 @dataclass(slots=True)

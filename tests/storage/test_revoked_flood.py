@@ -265,6 +265,20 @@ async def test_an_unrevocation_brings_back_what_was_refused_too(
         assert (await head(store))["bob"] == "19 x"
 
 
+async def test_what_comes_together_with_its_unrevocation_may_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    async with opened(tmp_path) as store:
+        said = revoked(BOBS)
+        await begun(store, said)
+        theirs = bobs(CLOCK, 20)
+        await store.receive([*theirs, unrevoked(said)], source="alice")
+        assert not await store.kept_out(COMMONS, [one.id for one in theirs])
+        await store.receive(theirs, source="alice")
+        assert (await head(store))["bob"] == "19 x"
+
+
 async def test_what_a_stranger_says_brings_nothing_of_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
