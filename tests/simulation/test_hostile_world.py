@@ -24,6 +24,7 @@ REMADE_EVERY = 4  # seeds
 # store may hold all of a file, which `judge_disk` keeps to about a megabyte.
 NODE_BYTES = 4 << 20
 WORLD_BYTES = 32 << 20
+NEARLY_FULL_PERCENT = 75
 # By seed: of up to how many nodes. What was wrong then; with more roles a seed is another world.
 ONCE_FAILED = {
     2002: 12,  # a right to read came back; what had been missing was not asked for again
@@ -55,7 +56,7 @@ async def live(
         await world.heal()
         views = await world.judge()
         for actor, view in views.items():
-            await world.oracle.judge_disk(actor)
+            await world.oracle.judge_disk(actor, view)
             is_shut_out = world.oracle.was_shut_out(actor, views.values())
             wanted = {blob for blob, _ in await actor.store.wanted_frontiers()}
             must = world.oracle.must_show(view, is_shut_out=is_shut_out, wanted=wanted)
@@ -102,7 +103,8 @@ async def test_threads_change_nothing(tmp_path_factory: pytest.TempPathFactory) 
 async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Else all could hold because nothing happened."""
     judged, acted, twisted = Counter[str](), Counter[object](), Counter[object]()
-    # Each role in one of them, and somebody kept out.
+    fullest = Counter[str]()
+    # Each role in one of them, somebody kept out, and each budget nearly full.
     for seed in (1, 7, 8, 25, 27, 31, 52, 56, 64, 75, 83):
         world = await live(seed, tmp_path_factory.mktemp("world"), nodes_max=6)
         judged += world.oracle.judged
@@ -111,9 +113,12 @@ async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFac
         acted += world.acted
         twisted += world.network.twisted
         judged["second devices"] += sum(one.first is not None for one in world.cast.hostile)
+        fullest |= world.oracle.fullest
     tried = {"branches", "called revoked", "compared", "guild given", "kept out", "refused"}
     tried |= {"taken back", "deposed", "shown again", "compared but for", "second devices"}
     assert tried <= (+judged).keys(), f"{tried - (+judged).keys()} did not happen"
+    full = {name for name, percent in fullest.items() if percent >= NEARLY_FULL_PERCENT}
+    assert {"author", "peer", "member", "member of guests"} <= full, fullest
     idle = {None, *EVERYBODY} - (+acted).keys()
     assert not idle, f"{idle} wrote nothing"
     assert {Liar, Replayer} <= (+twisted).keys(), "nobody said other than its session"

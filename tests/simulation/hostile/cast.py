@@ -102,6 +102,11 @@ class Cast:
         """Of the honest, who never use a number twice."""
         return frozenset(one.who.device.public for one in self.honest)
 
+    @property
+    def authors(self) -> frozenset[bytes]:
+        """Of the honest, who all follow one another."""
+        return frozenset(bytes(one.who.author) for one in self.honest)
+
     def _person(self, name: str) -> Person:
         return person(f"{name} {self._random.getrandbits(64)}")
 

@@ -6,10 +6,8 @@ which changes made a document. Where a rule has two sides it takes the one that 
 revocation counts here only where nothing held could take it back.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +29,13 @@ from storage.documents import DocumentState
 from storage.ended import REVOKED_SENDER
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
+from tests.simulation.hostile.room import (
+    EMPTY_BYTES,
+    judge_budgets,
+    judge_ended,
+    judge_file,
+    read_kept,
+)
 from tests.simulation.hostile.seen import MARKER, Seen, see
 from tests.simulation.memory import size_of
 from tests.simulation.network import End
@@ -85,6 +90,7 @@ class Oracle:
         self.rulings: dict[str, Ruling] = {}  # by the reason that the revocation states
         self.compared = 0
         self.judged = Counter[str]()  # how often each rule had something to say
+        self.fullest = Counter[str]()  # of what is bounded, in percent
         self._cast = cast
         self._seen: dict[bytes, Seen] = {}
         self._readers = {
@@ -413,17 +419,21 @@ class Oracle:
             assert is_log or len(theirs) <= most // 2, "no room is left for the owner"
         self.judged["kept out"] += room.kept_out
 
-    async def judge_disk(self, actor: "Actor") -> None:
-        """The file is not larger than what is counted, and all that was refused is listed."""
+    async def judge_disk(self, actor: "Actor", view: View) -> None:
+        """Every budget holds, the file is not larger than that, and all refusals are listed."""
         usage = sum(one.bytes for one in await actor.store.usage_of_authors(limit=1_000))
         rows = await actor.store.refused(limit=1_000)
         listed = sum(len(row.refusal.data) + 1_024 for row in rows)
-        with closing(sqlite3.connect(actor.disk.path)) as database:
-            (pages,) = database.execute("PRAGMA page_count").fetchone()
-            (free,) = database.execute("PRAGMA freelist_count").fetchone()
-            (size,) = database.execute("PRAGMA page_size").fetchone()
-        used = (pages - free) * size
-        assert used <= EMPTY_BYTES + usage + 2 * listed, f"{used} bytes, {usage} counted"
+        kept, quota = read_kept(actor.disk.path), actor.store.quota
+        limit = EMPTY_BYTES + usage + 2 * listed
+        assert kept.used_bytes <= limit, f"{kept.used_bytes} bytes, {usage} counted"
+        counted = sum(kept.sizes.values()) + sum(kept.beside.values())
+        assert usage == counted, f"{usage} bytes are said to be counted, and {counted} are"
+        fullest = judge_budgets(kept, view.seen, quota, self._cast.authors)
+        fullest["file"] = judge_file(kept, view.seen.values(), quota, self._cast.authors)
+        fullest |= judge_ended(kept, view.seen, self._ended(view))
+        for name, percent in fullest.items():
+            self.fullest[name] = max(self.fullest[name], percent)
 
     def _ended(self, view: View) -> dict[bytes, bytes]:
         """What a revocation hits of documents of which it leaves nothing, by 16-byte id; so that
@@ -654,9 +664,6 @@ class Oracle:
 
     def _names(self, view: View, changes: set[bytes]) -> list[str]:
         return sorted({one.marker for one in view.seen.values() if one.change in changes})
-
-
-EMPTY_BYTES = 1 << 20  # of a file without entries, with all its tables, names and rights
 
 
 def markers_of_rolled(seen: Iterable[Seen]) -> dict[DocumentId, set[str]]:
