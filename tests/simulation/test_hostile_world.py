@@ -105,7 +105,7 @@ async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFac
     judged, acted, twisted = Counter[str](), Counter[object](), Counter[object]()
     fullest = Counter[str]()
     # Each role in one of them, somebody kept out, and each budget nearly full.
-    for seed in (1, 7, 8, 25, 27, 31, 52, 56, 64, 75, 83):
+    for seed in (1, 7, 13, 15, 25, 27, 31, 52, 56, 64, 75):
         world = await live(seed, tmp_path_factory.mktemp("world"), nodes_max=6)
         judged += world.oracle.judged
         judged["compared"] += world.oracle.compared
@@ -118,7 +118,7 @@ async def test_a_world_tries_what_is_judged(tmp_path_factory: pytest.TempPathFac
     tried |= {"taken back", "deposed", "shown again", "compared but for", "second devices"}
     assert tried <= (+judged).keys(), f"{tried - (+judged).keys()} did not happen"
     full = {name for name, percent in fullest.items() if percent >= NEARLY_FULL_PERCENT}
-    assert {"author", "peer", "member", "member of guests"} <= full, fullest
+    assert {"author", "peer", "namespace", "member", "member of guests"} <= full, fullest
     idle = {None, *EVERYBODY} - (+acted).keys()
     assert not idle, f"{idle} wrote nothing"
     assert {Liar, Replayer} <= (+twisted).keys(), "nobody said other than its session"

@@ -69,13 +69,13 @@ class Usurper(Equivocator):
         seen = [one for one in self.seen() if one.document.namespace == self._guild]
         if chance < 0.1:
             await self.write()
-        elif chance < 0.5:
+        elif chance < 0.4:
             await self._says(self._takes_back(seen), seen)
-        elif chance < 0.6:
+        elif chance < 0.48:
             await self._says(self._brings_back(seen), seen)
-        elif chance < 0.75:
+        elif chance < 0.6:
             await self._contradicts_itself(seen)
-        elif chance < 0.85:
+        elif chance < 0.75:
             await self._says_much(seen)
         else:
             await self._lets_in(seen)
@@ -155,7 +155,7 @@ class Usurper(Equivocator):
     async def _lets_in(self, seen: Sequence[Seen]) -> None:
         """Members that write, and admins that take back what it gave to itself."""
         hand = self._hand
-        for _ in range(self.random.randint(2, 6)):
+        for _ in range(self.random.randint(3, 8)):
             puppet = key_of(self.random)
             author = AuthorKey(puppet.public)
             is_admin = self.random.random() < 0.3
@@ -175,7 +175,7 @@ class Usurper(Equivocator):
             log = log_of(self._guild, author, AUTHORITY)
             return hand.states(self._takes_back(seen), log, seen, self.at)
         plan = DocumentId(self._guild, author, "pub", "mod", b"plan")
-        text = "words " * self.random.randint(1, 200)
+        text = "words " * self.random.randint(50, 250)
         return hand.writes(plan, [], self.scene.marker(), self.at, text=text)
 
 

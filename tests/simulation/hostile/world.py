@@ -555,7 +555,7 @@ def small_quota(random: Random) -> Quota:
         author_bytes=random.choice((12, 24)) << 10,
         peer_bytes=random.choice((12, 24, 48)) << 10,
         share_bytes=random.choice((2, 8, 20)) << 10,
-        namespace_bytes=random.choice((16, 32, 64, 128)) << 10,
+        namespace_bytes=random.choice((12, 24, 48, 96)) << 10,
         member_bytes=random.choice((12, 24, 48)) << 10,
     )
 
