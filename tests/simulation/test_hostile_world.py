@@ -40,7 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a small world reaches."""
     monkeypatch.setattr(waiting, "WAITING_ENTRIES_MAX", 12)
     monkeypatch.setattr(bounds, "DOCUMENT_ENTRIES_MAX", 120)
-    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 40)
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 30)
     monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 8)
     monkeypatch.setattr(ended, "ENDED_BYTES_MAX", 32 << 10)
 
