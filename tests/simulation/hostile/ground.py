@@ -21,7 +21,7 @@ from storage.store import Received
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.network import End, Network, Node
 
-NOBODYS_FAULT = frozenset({"over-quota", "blocked"})
+NOBODYS_FAULT = frozenset({"over-quota", "blocked", "too-many-revoked"})
 
 
 class Mask(Protocol):

@@ -6,10 +6,8 @@ which changes made a document. Where a rule has two sides it takes the one that 
 revocation counts here only where nothing held could take it back.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,14 +18,24 @@ from crdt.entry import Entry, decode_entry
 from crdt.held import WAITING, Reason, Revocation
 from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES, area_bounds
-from crdt.statement import Checkpoint, Revoke, Unrevoke, is_statement_class
+from crdt.rollover import CARRIED
+from crdt.statement import Checkpoint, Heads, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
 from p2p.protocol.config import Cut, SessionConfig
+from p2p.protocol.effects import EntriesRefused
 from p2p.protocol.frames import Frame, encode_frame
 from storage import bounds, waiting
 from storage.documents import DocumentState
+from storage.ended import REVOKED_SENDER
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
+from tests.simulation.hostile.room import (
+    EMPTY_BYTES,
+    judge_budgets,
+    judge_ended,
+    judge_file,
+    read_kept,
+)
 from tests.simulation.hostile.seen import MARKER, Seen, see
 from tests.simulation.memory import size_of
 from tests.simulation.network import End
@@ -37,9 +45,8 @@ if TYPE_CHECKING:
 
 EVERY = 100_000
 SLACK_BYTES = 32 << 10  # of the budget: what documents take beside entries, when judged again
-# Of a node's memory: compiled statements, capabilities, offenders; and no more of what it keeps of
-# strangers than it may have of theirs on its disk.
-NODE_BYTES_MAX = 256 << 10
+# Of a node's memory: compiled statements, capabilities, offenders; whatever its quotas are.
+NODE_BYTES_MAX = 416 << 10
 SESSION_BYTES_MAX = (
     256 << 10
 )  # four answers asked for, of `answer_bytes` each, and what it remembers
@@ -49,9 +56,13 @@ SPLIT = frozenset({Reason.LOST_BRANCH, Reason.EXCLUDED_DEPENDENCY})
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A revocation as it was meant: the changes that it leaves, by hash."""
+    """A revocation as it was meant.
+
+    `allowed`: the changes that it leaves, by hash. `heads`: its frontier, by document.
+    """
 
     allowed: frozenset[bytes]
+    heads: Mapping[bytes, Heads] = field(default_factory=dict[bytes, Heads])
 
 
 @dataclass(slots=True)
@@ -79,6 +90,7 @@ class Oracle:
         self.rulings: dict[str, Ruling] = {}  # by the reason that the revocation states
         self.compared = 0
         self.judged = Counter[str]()  # how often each rule had something to say
+        self.fullest = Counter[str]()  # of what is bounded, in percent
         self._cast = cast
         self._seen: dict[bytes, Seen] = {}
         self._readers = {
@@ -135,7 +147,7 @@ class Oracle:
             one.change for one in hit if since is not None and one.signed.entry.timestamp >= since
         }
         early = {one.change for one in hit} - late
-        return frozenset(view.visible - self._with_descendants(view, late - early))
+        return frozenset(view.visible - with_descendants(view.seen.values(), late - early))
 
     async def left_out_under(self, actor: "Actor", speaker: Speaker) -> list[bytes]:
         """Keys that it gave rights to under which something lies that does not count here.
@@ -213,7 +225,8 @@ class Oracle:
 
     def _judge_reasons(self, view: View) -> None:
         """What a revocation takes out is said to be revoked, whatever else is wrong with it."""
-        for cut, namespace, ruling in self._sure_cuts(view):
+        for said, cut, ruling in self._sure_cuts(view):
+            namespace = said.document.namespace
             for one in view.seen.values():
                 if one.statement is not None or one.document in view.rolled:
                     continue
@@ -231,7 +244,7 @@ class Oracle:
         it is sure; of them those none of whose changes another fork took with it.
         """
         sure = self._sure_cuts(view)
-        known = {(cut.issuer, cut.key) for cut, _, _ in sure}
+        known = {(cut.issuer, cut.key) for _, cut, _ in sure}
         said = [one for one in view.seen.values() if one.statement is not None]
         unsure = [
             Revocation(one.document.subspace, one.statement.key)
@@ -247,7 +260,7 @@ class Oracle:
                 hits(cut, one.chain) for cut in unsure for one in entries
             ):
                 continue
-            cuts = [cut for cut, of, _ in sure if of == document.namespace]
+            cuts = [cut for by, cut, _ in sure if by.document.namespace == document.namespace]
             cuts = [cut for cut in cuts if cut.area.includes(place_of(document))]
             voters = [
                 one
@@ -285,7 +298,7 @@ class Oracle:
         self.judged["votes"] += any(votes.values())
 
     def _votes(self, view: View, rival: Seen, voters: Sequence[Seen]) -> int:
-        built = self._with_descendants(view, {rival.change})
+        built = with_descendants(view.seen.values(), {rival.change})
         return len({one.device for one in voters if one.change in built})
 
     def _forbidden(self, view: View, wanted: Collection[bytes]) -> set[bytes]:
@@ -307,8 +320,8 @@ class Oracle:
             place = place_of(document)
             of_area = [
                 (cut, ruling)
-                for cut, namespace, ruling in cuts
-                if namespace == document.namespace
+                for said, cut, ruling in cuts
+                if said.document.namespace == document.namespace
                 and cut.area.includes(place)
                 and change not in ruling.allowed
             ]
@@ -329,9 +342,9 @@ class Oracle:
             ):
                 gone.add(change)
         self.judged["taken back"] += len(gone)
-        return self._with_descendants(view, gone)
+        return with_descendants(view.seen.values(), gone)
 
-    def _sure_cuts(self, view: View) -> list[tuple[Revocation, bytes, Ruling]]:
+    def _sure_cuts(self, view: View) -> list[tuple[Seen, Revocation, Ruling]]:
         """Revocations held that nothing held can undo, as the world knows them."""
         said = [one for one in view.seen.values() if one.statement is not None]
         taken_back = {
@@ -339,17 +352,45 @@ class Oracle:
             for one in said
             if isinstance(one.statement, Unrevoke)
         }
-        revoked = {one.statement.key for one in said if isinstance(one.statement, Revoke)}
-        cuts: list[tuple[Revocation, bytes, Ruling]] = []
-        for one in said:
-            if not isinstance(one.statement, Revoke) or one.statement.reason not in self.rulings:
+        every = cuts_in(said)
+        cuts: list[tuple[Seen, Revocation, Ruling]] = []
+        for one, cut in every:
+            assert isinstance(one.statement, Revoke)
+            if one.statement.reason not in self.rulings:
                 continue
-            issuer = one.document.subspace
-            if (issuer, one.change) in taken_back or not revoked.isdisjoint(one.chain):
+            if (cut.issuer, one.change) in taken_back or is_hit(one, every):
                 continue
-            cut = Revocation(issuer, one.statement.key, area=one.statement.area)
-            cuts.append((cut, one.document.namespace, self.rulings[one.statement.reason]))
+            cuts.append((one, cut, self.rulings[one.statement.reason]))
         return cuts
+
+    def _void(self, view: View) -> set[bytes]:
+        """Ids of revocations held that for sure are not in force: taken back, or said by who was
+        cut off with a frontier that does not have them.
+        """
+        said = [one for one in view.seen.values() if one.statement is not None]
+        every, sure = cuts_in(said), self._sure_cuts(view)
+        follows = {one.change: one.prev for one in said}
+        void: set[bytes] = set()
+        for one in said:
+            if isinstance(one.statement, Unrevoke) and not is_hit(one, every):
+                void |= {
+                    other.id
+                    for other, _ in every
+                    if (other.document, other.change) == (one.document, one.statement.revocation)
+                    and len(one.chain) <= len(other.chain)
+                }
+        for by, cut, ruling in sure:
+            kept: dict[DocumentId, set[bytes]] = {}
+            for one, _ in every:
+                log = one.document
+                if log.namespace != by.document.namespace or not hits(cut, one.chain):
+                    continue
+                if log not in kept:
+                    kept[log] = before(ruling.heads.get(log.encode(), ()), follows)
+                if cut.area.includes(place_of(log)) and one.change not in kept[log]:
+                    void.add(one.id)
+                    self.judged["deposed"] += 1
+        return void
 
     def _under(self, view: View, document: DocumentId, heads: Iterable[bytes]) -> set[bytes]:
         parents = {one.change: one.dependencies for one in view.of(document)}
@@ -362,19 +403,6 @@ class Oracle:
                 todo += [one for one in parents[change] if one in parents]
         return found
 
-    def _with_descendants(self, view: View, changes: set[bytes]) -> set[bytes]:
-        children: dict[bytes, set[bytes]] = {}
-        for one in view.seen.values():
-            for parent in one.dependencies:
-                children.setdefault(parent, set()).add(one.change)
-        found, todo = set(changes), list(changes)
-        while todo:
-            for child in children.get(todo.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    todo.append(child)
-        return found
-
     async def _judge_room(self, actor: "Actor", view: View) -> None:
         """Within the quotas, and what waits is bounded."""
         room = await actor.store.room()
@@ -384,20 +412,48 @@ class Oracle:
         for document, state in view.states.items():
             waits = sum(code in WAITING for code in state.left_out.values())
             assert waits <= waiting.WAITING_ENTRIES_MAX, f"{waits} entries wait in {document}"
-            assert len(view.of(document)) <= bounds.DOCUMENT_ENTRIES_MAX
+            entries, is_log = view.of(document), is_statement_class(document.cls)
+            most = bounds.AUTHORITY_ENTRIES_MAX if is_log else bounds.DOCUMENT_ENTRIES_MAX
+            assert len(entries) <= most, f"{len(entries)} entries in {document}"
+            theirs = [one for one in entries if document.subspace not in one.chain[-2:]]
+            assert is_log or len(theirs) <= most // 2, "no room is left for the owner"
         self.judged["kept out"] += room.kept_out
 
-    async def judge_disk(self, actor: "Actor") -> None:
-        """The file is not larger than what is counted, and all that was refused is listed."""
+    async def judge_disk(self, actor: "Actor", view: View) -> None:
+        """Every budget holds, the file is not larger than that, and all refusals are listed."""
         usage = sum(one.bytes for one in await actor.store.usage_of_authors(limit=1_000))
         rows = await actor.store.refused(limit=1_000)
         listed = sum(len(row.refusal.data) + 1_024 for row in rows)
-        with closing(sqlite3.connect(actor.disk.path)) as database:
-            (pages,) = database.execute("PRAGMA page_count").fetchone()
-            (free,) = database.execute("PRAGMA freelist_count").fetchone()
-            (size,) = database.execute("PRAGMA page_size").fetchone()
-        used = (pages - free) * size
-        assert used <= EMPTY_BYTES + usage + 2 * listed, f"{used} bytes, {usage} counted"
+        kept, quota = read_kept(actor.disk.path), actor.store.quota
+        limit = EMPTY_BYTES + usage + 2 * listed
+        assert kept.used_bytes <= limit, f"{kept.used_bytes} bytes, {usage} counted"
+        counted = sum(kept.sizes.values()) + sum(kept.beside.values())
+        assert usage == counted, f"{usage} bytes are said to be counted, and {counted} are"
+        fullest = judge_budgets(kept, view.seen, quota, self._cast.authors)
+        fullest["file"] = judge_file(kept, view.seen.values(), quota, self._cast.authors)
+        fullest |= judge_ended(kept, view.seen, self._ended(view))
+        for name, percent in fullest.items():
+            self.fullest[name] = max(self.fullest[name], percent)
+
+    def _ended(self, view: View) -> dict[bytes, bytes]:
+        """What a revocation hits of documents of which it leaves nothing, by 16-byte id; so that
+        nothing that it leaves can be missing. With the key that it revoked.
+        """
+        ended: dict[bytes, bytes] = {}
+        for said, cut, ruling in self._sure_cuts(view):
+            assert isinstance(said.statement, Revoke)
+            if said.statement.frontier.blob is not None:  # it may have come later
+                continue
+            for id, one in view.seen.items():
+                if (
+                    one.statement is None
+                    and one.document.namespace == said.document.namespace
+                    and one.document.encode() not in ruling.heads
+                    and hits(cut, one.chain)
+                    and cut.area.includes(place_of(one.document))
+                ):
+                    ended[id] = cut.key
+        return ended
 
     # --- judging others ------------------------------------------------------------------------
 
@@ -445,8 +501,7 @@ class Oracle:
         `but`: of the simulator, to which the callbacks of a node lead.
         """
         size = size_of([actor.store, guard], but=but)
-        limit = NODE_BYTES_MAX + actor.store.quota.strangers_bytes
-        assert size <= limit, f"{actor.name} takes {size:,} bytes of memory"
+        assert size <= NODE_BYTES_MAX, f"{actor.name} takes {size:,} bytes of memory"
         for end in actor.node.ends:
             size = size_of([end.session], but=(*but, SessionConfig))
             assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"
@@ -468,6 +523,26 @@ class Oracle:
                 assert found == expected, f"{first.name} and {actor.name} differ in {different}"
                 self.compared += 1
 
+    async def compare_but_for_ended(self, views: Mapping["Actor", View]) -> None:
+        """As `compare`, of nodes that hold the same but for what a revocation ended for sure: of
+        that each keeps what came first, and none shows any.
+        """
+        alike: dict[tuple[frozenset[bytes], frozenset[bytes]], list[View]] = {}
+        for actor, view in views.items():
+            if await actor.store.is_settled():
+                wanted = frozenset(blob for blob, _ in await actor.store.wanted_frontiers())
+                rest = frozenset(view.seen.keys() - self._ended(view).keys())
+                alike.setdefault((rest, wanted), []).append(view)
+        for first, *others in alike.values():
+            for view in others:
+                for document in first.states.keys() | view.states.keys():
+                    values = [
+                        repr(one.states[document].value) if shows_any(one, document) else ""
+                        for one in (first, view)
+                    ]
+                    assert values[0] == values[1], f"they differ in {document}"
+                self.judged["compared but for"] += first.seen.keys() != view.seen.keys()
+
     async def lacking(self, actors: Sequence["Actor"]) -> dict[str, int]:
         """Who lacks how many entries that an honest peer has and may give, and would take them.
 
@@ -488,46 +563,90 @@ class Oracle:
                 for namespace in sorted(shared):
                     theirs = set(await self._ids_of(peer, namespace))
                     theirs -= set(await self._ids_of(actor, namespace))
-                    missing |= theirs - await actor.store.kept_out(namespace, sorted(theirs))
+                    theirs -= await actor.store.kept_out(namespace, sorted(theirs))
+                    missing |= theirs - self._given_up(end, theirs)
                 if missing or not shared:
                     lacking[name] = lacking.get(name, 0) + len(missing)
         return lacking
 
+    def _given_up(self, end: End, ids: Iterable[bytes]) -> set[bytes]:
+        """What is asked for no more in this session: of a peer whose right was taken back, and who
+        brought more of its own than is kept; whatever is said afterwards.
+        """
+        refused = [event for event in end.events if isinstance(event, EntriesRefused)]
+        if not any(REVOKED_SENDER in event.codes for event in refused):
+            return set()
+        return {id for id in ids if id in self._seen and end.peer in self._seen[id].chain}
+
     async def _ids_of(self, actor: "Actor", namespace: NamespaceKey) -> Sequence[bytes]:
         return await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
 
-    def must_show(self, view: View, *, is_shut_out: bool) -> set[bytes]:
-        """Changes of honest devices, on nothing but such, whose rights nobody ever took back.
+    def must_show(self, view: View, *, is_shut_out: bool, wanted: Collection[bytes]) -> set[bytes]:
+        """Changes of honest devices, on nothing but such, which no revocation in force takes out.
 
-        Of the guild none where the node is shut out of it.
+        One that nobody took back and that may be in force takes out what it hits, but for what its
+        frontier leaves where the world knows it. Of the guild none where the node is shut out of
+        it. `wanted`: blobs of frontiers that are not here.
         """
-        hit_by: list[Revocation] = []
-        said = [one for one in view.seen.values() if one.statement is not None]
-        taken_back = {
-            (one.document.subspace, one.statement.revocation)
-            for one in said
-            if isinstance(one.statement, Unrevoke)
+        void = self._void(view)
+        cuts = cuts_in(one for one in view.seen.values() if one.statement is not None)
+        holding = [pair for pair in cuts if pair[0].id not in void]
+        # What others hold, too: honest ones may have built on what this node had no room for.
+        changes = [one for one in self._seen.values() if one.statement is None]
+        of_chains = {
+            (one.document.namespace, one.chain): [
+                pair
+                for pair in holding
+                if pair[0].document.namespace == one.document.namespace and hits(pair[1], one.chain)
+            ]
+            for one in changes
         }
-        for one in said:
-            if isinstance(one.statement, Revoke):
-                issuer = one.document.subspace
-                if (issuer, one.change) not in taken_back:
-                    hit_by.append(Revocation(issuer, one.statement.key))
-        changes = {one.change: one for one in view.seen.values() if one.statement is None}
+        kept: dict[tuple[bytes, DocumentId], set[bytes]] = {}
+
+        def is_out(one: Seen) -> bool:
+            for said, cut in of_chains[one.document.namespace, one.chain]:
+                if not cut.area.includes(place_of(one.document)):
+                    continue
+                name = (said.id, one.document)
+                if name not in kept:
+                    kept[name] = self._left_by(view, said, one.document, wanted)
+                if one.change not in kept[name]:
+                    return True
+            return False
+
         bad = {
             one.change
-            for one in changes.values()
+            for one in changes
             if one.device not in self._cast.devices
             or one.right.granted_area.end is not None
-            or any(hits(cut, one.chain) for cut in hit_by)
+            or is_out(one)
         }
+        held = [one for one in view.seen.values() if one.statement is None]
         spared = {
-            change
-            for change, one in changes.items()
+            one.change
+            for one in held
             if one.document in view.rolled
             or (is_shut_out and one.document.namespace == self._cast.guild)
         }
-        return changes.keys() - spared - self._with_descendants(view, bad)
+        shown = {one.change for one in held} - spared - with_descendants(changes, bad)
+        usurped = [pair for pair in cuts if self._is_usurpers(pair[0])]
+        self.judged["shown again"] += sum(
+            any(hits(cut, one.chain) for _, cut in usurped) for one in held if one.change in shown
+        )
+        return shown
+
+    def _is_usurpers(self, said: Seen) -> bool:
+        return self._cast.usurper is not None and said.document == self._cast.usurper.log
+
+    def _left_by(
+        self, view: View, said: Seen, document: DocumentId, wanted: Collection[bytes]
+    ) -> set[bytes]:
+        """Of this document, by the frontier of one whom the world knows; of others nothing is."""
+        assert isinstance(said.statement, Revoke)
+        ruling = self.rulings.get(said.statement.reason)
+        if ruling is None or said.statement.frontier.blob in wanted:
+            return set()
+        return self._under(view, document, ruling.heads.get(document.encode(), ()))
 
     def was_shut_out(self, actor: "Actor", views: Iterable[View]) -> bool:
         """Whether somebody took back its right to read the guild, be it for a while.
@@ -547,9 +666,6 @@ class Oracle:
         return sorted({one.marker for one in view.seen.values() if one.change in changes})
 
 
-EMPTY_BYTES = 1 << 20  # of a file without entries, with all its tables, names and rights
-
-
 def markers_of_rolled(seen: Iterable[Seen]) -> dict[DocumentId, set[str]]:
     """Of each document whose record has several epochs."""
     records: dict[DocumentId, list[Seen]] = {}
@@ -558,7 +674,7 @@ def markers_of_rolled(seen: Iterable[Seen]) -> dict[DocumentId, set[str]]:
     return {
         one.document: {marker.decode() for each in of for marker in MARKER.findall(each.raw)}
         for of in records.values()
-        if any(each.document.epoch for each in of)
+        if any(each.document.epoch and CARRIED.encode() in each.raw for each in of)
         for one in of
     }
 
@@ -567,6 +683,49 @@ def hits(cut: Revocation, chain: Sequence[bytes]) -> bool:
     """Whether this right came from the issuer through the key."""
     places = [at for at, key in enumerate(chain) if key == cut.key]
     return cut.issuer in chain and any(at > chain.index(cut.issuer) for at in places)
+
+
+def cuts_in(said: Iterable[Seen]) -> list[tuple[Seen, Revocation]]:
+    """The revocations among these, in force or not."""
+    return [
+        (one, Revocation(one.document.subspace, one.statement.key, area=one.statement.area))
+        for one in said
+        if isinstance(one.statement, Revoke)
+    ]
+
+
+def is_hit(one: Seen, cuts: Iterable[tuple[Seen, Revocation]]) -> bool:
+    """Whether one of these is about the right it was said with."""
+    return any(
+        said.document.namespace == one.document.namespace and hits(cut, one.chain)
+        for said, cut in cuts
+    )
+
+
+def before(heads: Iterable[bytes], follows: Mapping[bytes, bytes | None]) -> set[bytes]:
+    """These statements and those before them, as far as they are held."""
+    found: set[bytes] = set()
+    for head in heads:
+        at: bytes | None = head
+        while at is not None and at in follows and at not in found:
+            found.add(at)
+            at = follows[at]
+    return found
+
+
+def with_descendants(seen: Iterable[Seen], changes: set[bytes]) -> set[bytes]:
+    """These changes, and all that builds on one of them."""
+    children: dict[bytes, set[bytes]] = {}
+    for one in seen:
+        for parent in one.dependencies:
+            children.setdefault(parent, set()).add(one.change)
+    found, todo = set(changes), list(changes)
+    while todo:
+        for child in children.get(todo.pop(), ()):
+            if child not in found:
+                found.add(child)
+                todo.append(child)
+    return found
 
 
 def forks(entries: Iterable[Seen]) -> list[list[Seen]]:
@@ -601,6 +760,12 @@ def shown_keys(state: DocumentState) -> set[str]:
         if isinstance(part, dict):
             keys |= part.keys()
     return keys
+
+
+def shows_any(view: View, document: DocumentId) -> bool:
+    """Whether some change of it counts there."""
+    state = view.states.get(document)
+    return state is not None and any(one.id not in state.left_out for one in view.of(document))
 
 
 async def records(actor: "Actor", view: View) -> Mapping[object, object]:

@@ -21,7 +21,7 @@ from msgspec import structs
 
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, delegate, encode_capability
-from crdt.change import DocumentId, SignedEntry, Signer, log_of, sign_change, sign_statement
+from crdt.change import DocumentId, SignedEntry, log_of, sign_change
 from crdt.digest import payload_digest
 from crdt.entry import encode_entry
 from crdt.errors import CrdtError
@@ -148,20 +148,9 @@ class Revoked(Role):
             statement = Revoke(self.random.choice(devices))
         if statement is None:
             return None
+        hand = Hand(self.person.root, Capability(WRITE, COMMONS, author))
         log = log_of(COMMONS, author, AUTHORITY)
-        right = encode_capability(Capability(WRITE, COMMONS, author))
-        signer = Signer(self.person.root, author, {AUTHORITY: right})
-        before = sorted(
-            (one for one in self.seen() if one.document == log), key=lambda one: one.seq
-        )
-        return sign_statement(
-            statement,
-            log,
-            seq=len(before) + 1,
-            signer=signer,
-            prev=before[-1].change if before else None,
-            timestamp=self.at,
-        )
+        return hand.states(statement, log, self.seen(), self.at)
 
 
 class Equivocator(Role):

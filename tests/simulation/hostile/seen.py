@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from crdt.capability import Capability, decode_capability, delegate, encode_capability
-from crdt.change import DocumentId, SignedEntry, Signer, document_at, sign_change
+from crdt.change import DocumentId, SignedEntry, Signer, document_at, sign_change, sign_statement
 from crdt.document import Document, Editor, skeleton_for
 from crdt.ed25519 import SigningKey
 from crdt.entry import tai_from_unix_us
@@ -29,7 +29,9 @@ MARKER = re.compile(rb"m\d{6}")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One entry, taken apart. Of a statement `change` is the digest of its payload."""
+    """One entry, taken apart. Of a statement `change` is the digest of its payload, `prev` that of
+    the statement before it.
+    """
 
     signed: SignedEntry
     id: bytes
@@ -42,6 +44,7 @@ class Seen:
     right: Capability
     statement: Statement | None
     marker: str
+    prev: bytes | None
 
     @property
     def chain(self) -> tuple[bytes, ...]:
@@ -59,11 +62,12 @@ def see(signed: SignedEntry) -> Seen | None:
         right = decode_capability(signed.capability)
         document = document_at(entry.namespace, entry.subspace, path)
         if is_statement_class(path.cls):
-            body = open_envelope(signed.payload, STATEMENT).body
-            said = decode_statement(body, path.cls)
+            opened = open_envelope(signed.payload, STATEMENT)
+            said = decode_statement(opened.body, path.cls)
             change = entry.payload_digest
         else:
-            raw = open_envelope(signed.payload, CHANGE).body[32:]
+            opened = open_envelope(signed.payload, CHANGE)
+            raw = opened.body[32:]
             header = read_change(raw)
             change, dependencies = header.hash, header.dependencies
     except CrdtError:
@@ -72,7 +76,7 @@ def see(signed: SignedEntry) -> Seen | None:
     marker = found[0].decode() if found else ""
     return Seen(
         signed, signed.id, document, path.device, path.seq,
-        change, dependencies, raw, right, said, marker,
+        change, dependencies, raw, right, said, marker, opened.prev,
     )  # fmt: skip
 
 
@@ -141,6 +145,25 @@ class Hand:
             )
         except CrdtError:
             return None  # what it knows does not fit together, or it may not
+
+    def states(
+        self, statement: Statement, log: DocumentId, on: Iterable[Seen], at: int
+    ) -> SignedEntry | None:
+        """A statement that follows the last one of `log` in `on`; None where it may say none."""
+        said = [one for one in on if one.document == log and one.device == self.device.public]
+        last = max(said, key=lambda one: (one.seq, one.id), default=None)
+        rights = {log.cls: encode_capability(self.right)}
+        try:
+            return sign_statement(
+                statement,
+                log,
+                seq=last.seq + 1 if last else 1,
+                signer=Signer(self.device, log.subspace, rights),
+                prev=last.change if last else None,
+                timestamp=at,
+            )
+        except CrdtError:
+            return None
 
 
 def placeable(seen: Sequence[Seen], without: frozenset[bytes]) -> list[Seen]:

@@ -19,11 +19,11 @@ from typing import TypeVar
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.capability import encode_capability
-from crdt.change import SignedEntry, Signer, log_of
+from crdt.change import DocumentId, SignedEntry, Signer, log_of
 from crdt.did import encode_did_key
 from crdt.errors import CrdtError
 from crdt.held import Revocation
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, DeviceKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.statement import (
@@ -42,15 +42,17 @@ from p2p.protocol.effects import BlobFetched, EntriesRefused, SessionEvent
 from p2p.protocol.frames import Present
 from p2p.protocol.offences import Offences
 from storage.appended import AppendedEvent
+from storage.ended import REVOKED_SENDER
 from storage.errors import NotHeld, StorageError
 from storage.quota import Quota
 from storage.store import Store
 from tests.simulation.disk import Disk
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.ground import NOBODYS_FAULT, Ground
+from tests.simulation.hostile.insiders import Ousted, Usurper
 from tests.simulation.hostile.oracle import Oracle, Ruling, View
 from tests.simulation.hostile.roles import Role
-from tests.simulation.hostile.seen import entry_time, put
+from tests.simulation.hostile.seen import Hand, entry_time, put
 from tests.simulation.network import End, Network, Node, PowerCut
 from tests.storage.people import NOW_US
 
@@ -59,13 +61,22 @@ T = TypeVar("T")
 NODES_MIN = 3
 ACTS_S = 8.0
 ACT_EVERY_S = 0.5
-CALM_S = 10.0
+CALM_S = 7.0
 HEALED_WITHIN_S = 1_900.0  # some comparisons, each ten minutes after the one before
 CHECKED_S = 1.0  # after a right has ended
 FOLLOW_S = 0.2  # until the tasks of a node take note
 RETRY_S = 5.0
-QUOTA = Quota(strangers_bytes=160 << 10, share_bytes=20 << 10)
+QUOTA = Quota(
+    strangers_bytes=160 << 10,
+    share_bytes=20 << 10,
+    namespace_bytes=256 << 10,
+    member_bytes=128 << 10,
+)
+CRAMPED = 0.5  # of the worlds, in which each node has little room of each kind
 WRITE_STEPS = 60
+OUST_S = (2.0, 6.0)  # when who was let in goes
+BEFORE_ACTS = 2  # of each of these
+AFTER_ACTS = 2  # when nobody else acts any more
 
 
 @dataclass(eq=False)
@@ -109,6 +120,7 @@ class World:
     roles: list[Role] = field(default_factory=list[Role])
     said: list[Said] = field(default_factory=list[Said])
     acknowledged: set[bytes] = field(default_factory=set[bytes])  # 16-byte ids
+    revoked: set[bytes] = field(default_factory=set[bytes])  # keys, by the honest
 
     def __post_init__(self) -> None:
         self.random = Random(f"hostile {self.seed}")
@@ -118,6 +130,7 @@ class World:
         self.cast = Cast(self.random, how_many(self.random, self.nodes_max))
         self.oracle = Oracle(self.cast)
         self._markers = 0
+        self._is_cramped = self.random.random() < CRAMPED
         self.network.on_event = self._heard
         self.network.on_said = self.oracle.watch
         self.network.on_reopen = self._reopened
@@ -138,6 +151,10 @@ class World:
             await self._add_honest(player)
         for player in self.cast.hostile:
             await self._add_hostile(player)
+        for actor in self.actors:  # so that there is something that the usurper can take away
+            if self.cast.usurper in actor.player.hosts:
+                act = partial(self._write_at, actor, actor.player.places[-1])
+                self.network.at(self.random.random() * OUST_S[0], act)
         for end_s in self.cast.ends_s:  # so that what is used later for earlier is told apart
             self.network.at(end_s + self.random.uniform(0.1, CHECKED_S), self._checkpoint)
 
@@ -173,6 +190,7 @@ class World:
             guard = self.network.guards[actor.node]
             self.oracle.judge_memory(actor, guard, but=(World, Actor, Network, Node, End))
         await self.oracle.compare(views)
+        await self.oracle.compare_but_for_ended(views)
         honest = self.cast.devices
         faults = [
             f"{end.node.person.name}: {fault}"
@@ -187,7 +205,8 @@ class World:
     async def _add_honest(self, player: Player) -> None:
         number = len(self.actors)
         skew_us = self.random.randint(-1_000_000, 1_000_000)
-        quota = replace(QUOTA, own=frozenset({player.who.author}))
+        quota = small_quota(self.random) if self._is_cramped else QUOTA
+        quota = replace(quota, own=frozenset({player.who.author}))
         folder = self.folder / str(number)
         disk = Disk(folder, lambda: self._clock_us(skew_us), quota, has_threads=self.has_threads)
         node = await self.network.add(player.who, player.who.config(), disk.open)
@@ -210,13 +229,18 @@ class World:
 
     async def _add_hostile(self, player: Player) -> None:
         assert player.role is not None
-        role = player.role(self, player.who, player.places)
+        if player.first is None:
+            role = player.role(self, player.who, player.places)
+            self.roles.append(role)
+        else:
+            role = self.roles[-1]
         node = await self.network.add(player.who, self.cast.config_of(player), role.store.open)
         role.node, self.network.masks[node] = node, role
         victims = self.random.sample(self.actors, min(len(self.actors), self.random.randint(1, 3)))
         for victim in victims:
             self.network.keep_connected(*self.random.sample([node, victim.node], 2))
-        self.roles.append(role)
+        if player.first is None and isinstance(role, Ousted | Usurper):
+            self._oust_soon(player, role)
 
     def _clock_us(self, skew_us: int) -> int:
         return NOW_US + round(self.network.now_s * 1e6) + skew_us
@@ -283,7 +307,17 @@ class World:
         if actor is not None and isinstance(event, BlobFetched):
             self._follow_soon(actor, FOLLOW_S)
         if isinstance(event, EntriesRefused) and end.peer in self.cast.devices:
-            assert event.codes.keys() <= NOBODYS_FAULT, f"an honest peer was refused {event.codes}"
+            faults = event.codes.keys() - NOBODYS_FAULT
+            if self._was_revoked(end.peer):  # it goes on until it hears of that
+                faults -= {REVOKED_SENDER}
+            assert not faults, f"an honest peer was refused {event.codes}"
+
+    def _was_revoked(self, device: DeviceKey) -> bool:
+        """Whether some right of this honest node's was taken back, by whomever."""
+        (player,) = [one for one in self.cast.honest if one.who.device.public == device]
+        chains = [hand.right.chain for hand, _ in player.places]
+        is_gone = any(not self.revoked.isdisjoint(chain) for chain in chains)
+        return is_gone or self.cast.usurper in player.hosts
 
     async def _reopened(self, node: Node) -> None:
         for actor in self.actors:
@@ -321,7 +355,10 @@ class World:
 
     async def _write(self) -> None:
         actor = self.random.choice(self.actors)
-        hand, document = self.random.choice(actor.player.places)
+        await self._write_at(actor, self.random.choice(actor.player.places))
+
+    async def _write_at(self, actor: Actor, place: tuple[Hand, DocumentId]) -> None:
+        hand, document = place
         marker = self.marker()
         edit = put(document, marker, f"{actor.name[:6]} {marker}")
         done = await self._at(actor, lambda: actor.store.commit(document, edit, hand.signer))
@@ -346,6 +383,8 @@ class World:
         return self.random.choice(pairs)
 
     async def _say(self, actor: Actor, speaker: Speaker, statement: Statement) -> bytes | None:
+        if isinstance(statement, Revoke):
+            self.revoked.add(statement.key)
         right = encode_capability(speaker.right)
         signer = Signer(speaker.root, speaker.issuer, {AUTHORITY: right})
         done = await self._at(actor, lambda: actor.store.declare(statement, speaker.log, signer))
@@ -355,21 +394,36 @@ class World:
         actor, speaker = self._speaker()
         if not speaker.gave or not actor.node.is_up:
             return
-        namespace, area = speaker.log.namespace, Area()
+        area = Area()
         troubled = await self.oracle.left_out_under(actor, speaker)
         key = self.random.choice([*speaker.gave, *troubled])
         if speaker is self.cast.alice_speaks and self.random.random() < 0.2:
             area = Area(speaker.issuer, (b"pub", b"mod", self.cast.shared.record))
-        cut = Revocation(speaker.issuer, key, area=area)
         kind = self.random.random()
         since = None
         if 0.5 < kind < 0.8:
             since = entry_time(self.network.now_s * self.random.random())
+        said = await self._take_back(actor, speaker, key, area, since=since, keeps=kind < 0.8)
+        if said is not None:
+            self.said.append(said)
+
+    async def _take_back(
+        self,
+        actor: Actor,
+        speaker: Speaker,
+        key: bytes,
+        area: Area | None = None,
+        *,
+        since: int | None = None,
+        keeps: bool = True,
+    ) -> Said | None:
+        """As it is shown now, or what was there before `since`; nothing where it keeps nothing."""
+        cut = Revocation(speaker.issuer, key, area=area or Area())
         heads: dict[bytes, Heads] = {}
-        if kind < 0.8:
-            heads = await actor.store.frontier_now(namespace, cut, before=since)
+        if keeps:
+            heads = await actor.store.frontier_now(speaker.log.namespace, cut, before=since)
         ruling = Ruling(
-            await self.oracle.visible_under(actor, cut, since) if kind < 0.8 else frozenset()
+            await self.oracle.visible_under(actor, cut, since) if keeps else frozenset(), heads
         )
         tag = f"r{len(self.oracle.rulings)}"
         self.oracle.rulings[tag] = ruling
@@ -379,10 +433,51 @@ class World:
                 frontier = Frontier(blob=await actor.store.put_blob(encode_frontier(heads)))
             except PowerCut:
                 await self.network.crash(actor.node, down_s=1.0)
-                return
-        digest = await self._say(actor, speaker, Revoke(key, frontier, area, tag))
-        if digest is not None:
-            self.said.append(Said(speaker, digest, tag))
+                return None
+        digest = await self._say(actor, speaker, Revoke(key, frontier, cut.area, tag))
+        return None if digest is None else Said(speaker, digest, tag)
+
+    # --- who was let in goes -------------------------------------------------------------------
+
+    def _oust_soon(self, player: Player, role: Role) -> None:
+        """Whoever let it in takes that back, and it goes on until after all others are calm."""
+        hosts = [one for one in player.hosts if one is not self.cast.usurper]
+        for host in hosts:
+            self.network.at(self.random.uniform(*OUST_S), partial(self._oust, player, role, host))
+        for _ in range(BEFORE_ACTS):
+            self.network.at(self.random.uniform(OUST_S[0] / 2, OUST_S[1]), role.act)
+        for _ in range(AFTER_ACTS):
+            self.network.at(ACTS_S + self.random.random() * CALM_S / 2, role.act)
+
+    async def _oust(self, player: Player, role: Role, host: Speaker) -> None:
+        """It is tried until it is done: the node may be down, or its power fail."""
+        actor = next(one for one in self.actors if host in one.player.speaks)
+        key, said = player.who.root.public, None
+        if actor.node.is_up and await self._at(actor, actor.store.settle) is not None:
+            if isinstance(role, Usurper):
+                await self._silence(actor, host)
+            if actor.node.is_up:
+                said = await self._take_back(actor, host, key)
+        if said is None:
+            self.network.after(RETRY_S / 10, partial(self._oust, player, role, host))
+            return
+        if isinstance(role, Ousted):
+            role.is_out = True
+        if self.random.random() < 0.2:
+            self.said.append(said)
+
+    async def _silence(self, actor: Actor, owner: Speaker) -> None:
+        """First all that the usurper said, mostly, so that what it took away is there again when
+        the frontier is drawn up; what is left of that stands, whatever harm it did.
+        """
+        usurper = self.cast.usurper
+        if usurper is None or self.random.random() < 0.2:
+            return
+        log = Area(usurper.issuer, (AUTHORITY.encode(),))
+        since = entry_time(self.network.now_s * self.random.random())
+        keeps = self.random.random() < 0.5
+        await self._take_back(actor, owner, usurper.root.public, log, since=since, keeps=keeps)
+        await self._at(actor, actor.store.settle)
 
     async def _unrevoke(self) -> None:
         possible = [one for one in self.said if not one.is_back]
@@ -451,6 +546,18 @@ class World:
 
     def _plan_power_cut(self) -> None:
         self.random.choice(self.actors).disk.break_after(self.random.randint(1, WRITE_STEPS))
+
+
+def small_quota(random: Random) -> Quota:
+    """So small that hostile peers fill each budget, and honest members have room."""
+    return Quota(
+        strangers_bytes=random.choice((16, 32, 64, 128)) << 10,
+        author_bytes=random.choice((12, 24)) << 10,
+        peer_bytes=random.choice((12, 24, 48)) << 10,
+        share_bytes=random.choice((2, 8, 20)) << 10,
+        namespace_bytes=random.choice((12, 24, 48, 96)) << 10,
+        member_bytes=random.choice((12, 24, 48)) << 10,
+    )
 
 
 def how_many(random: Random, nodes_max: int) -> int:
