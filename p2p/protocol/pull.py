@@ -40,6 +40,8 @@ BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
 TOO_MANY_REVOKED = "too-many-revoked"
 # Our own limits, and our own person's wishes: not the peer's fault.
 LOCAL_CODES = ("over-quota", "blocked", TOO_MANY_REVOKED)
+# What the store remembers itself, and for how long: not the session.
+REMEMBERED = (*LOCAL_CODES, "revoked-sender")
 
 
 @dataclass(slots=True)
@@ -266,8 +268,7 @@ class Pull:
             self._report.entries_received += len(added)
             self._report.entries_known += received.known
         self._receiving -= 1
-        # What our own limits refused the store remembers itself, as long as there is no room.
-        is_done = all(code in LOCAL_CODES for code in +refused)
+        is_done = all(code in REMEMBERED for code in +refused)
         self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
         too_many = refused[TOO_MANY_REVOKED]

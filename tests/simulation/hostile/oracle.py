@@ -22,11 +22,9 @@ from crdt.rollover import CARRIED
 from crdt.statement import Checkpoint, Heads, Revoke, Unrevoke, is_statement_class
 from p2p.protocol import frames
 from p2p.protocol.config import Cut, SessionConfig
-from p2p.protocol.effects import EntriesRefused
 from p2p.protocol.frames import Frame, encode_frame
 from storage import bounds, waiting
 from storage.documents import DocumentState
-from storage.ended import REVOKED_SENDER
 from tests.simulation.hostile.cast import Cast, Player, Speaker
 from tests.simulation.hostile.roles import Role, hands_of
 from tests.simulation.hostile.room import (
@@ -564,19 +562,10 @@ class Oracle:
                     theirs = set(await self._ids_of(peer, namespace))
                     theirs -= set(await self._ids_of(actor, namespace))
                     theirs -= await actor.store.kept_out(namespace, sorted(theirs))
-                    missing |= theirs - self._given_up(end, theirs)
+                    missing |= theirs
                 if missing or not shared:
                     lacking[name] = lacking.get(name, 0) + len(missing)
         return lacking
-
-    def _given_up(self, end: End, ids: Iterable[bytes]) -> set[bytes]:
-        """What is asked for no more in this session: of a peer whose right was taken back, and who
-        brought more of its own than is kept; whatever is said afterwards.
-        """
-        refused = [event for event in end.events if isinstance(event, EntriesRefused)]
-        if not any(REVOKED_SENDER in event.codes for event in refused):
-            return set()
-        return {id for id in ids if id in self._seen and end.peer in self._seen[id].chain}
 
     async def _ids_of(self, actor: "Actor", namespace: NamespaceKey) -> Sequence[bytes]:
         return await actor.store.ids(namespace, Area(), area_bounds(Area()), EVERY)
