@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 EVERY = 100_000
 SLACK_BYTES = 32 << 10  # of the budget: what documents take beside entries, when judged again
-# Of a node's memory: compiled statements, capabilities, offenders; whatever its quotas are.
-NODE_BYTES_MAX = 416 << 10
+# Of a node's memory: compiled statements, offenders; whatever its quotas are.
+NODE_BYTES_MAX = 256 << 10
+CAPABILITY_BYTES_MAX = 2 << 10  # of each that there is, until the cache has as many as it may
 SESSION_BYTES_MAX = (
     256 << 10
 )  # four answers asked for, of `answer_bytes` each, and what it remembers
@@ -498,8 +499,10 @@ class Oracle:
 
         `but`: of the simulator, to which the callbacks of a node lead.
         """
+        rights = len({one.chain for one in self._seen.values()})
+        most = NODE_BYTES_MAX + CAPABILITY_BYTES_MAX * rights
         size = size_of([actor.store, guard], but=but)
-        assert size <= NODE_BYTES_MAX, f"{actor.name} takes {size:,} bytes of memory"
+        assert size <= most, f"{actor.name} takes {size:,} bytes of memory"
         for end in actor.node.ends:
             size = size_of([end.session], but=(*but, SessionConfig))
             assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"
