@@ -42,6 +42,7 @@ from storage.usage import (
     source_number,
 )
 from storage.waiting import Waiting, document_key, find_waiting, keys_met, tree_key
+from storage.workers import Workers
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -93,9 +94,15 @@ class Gate:
     """One batch at the door. `admit` before the append, `enforce` after it."""
 
     def __init__(
-        self, write: Writing, quota: Quota, giver: Giver, capabilities: CapabilityCache
+        self,
+        write: Writing,
+        quota: Quota,
+        giver: Giver,
+        capabilities: CapabilityCache,
+        workers: Workers,
     ) -> None:
         self._write = write
+        self._workers = workers
         self._quota = quota
         self._giver = giver
         self._followed: frozenset[bytes] = frozenset()
@@ -279,17 +286,18 @@ class Gate:
 
     async def _without_ended(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """With few of those to which a revocation in force has ended the right."""
-        ended = await beyond_revocations(self._write, fresh)
+        ended = await beyond_revocations(self._write, fresh, self._workers)
         kept: list[CheckedEntry] = []
         for one in fresh:
             if one.id not in ended:
                 kept.append(one)
                 continue
-            chain = one.capability.chain
-            gone = chain[chain.index(ended[one.id]) :]
+            gone = {key for _, key in ended[one.id]}
             is_sender = self._giver.author in gone or self._giver.key in map(bytes.hex, gone)
             code = REVOKED_SENDER if is_sender else TOO_MANY_REVOKED
-            until = tree_key(one.document.namespace, chain[0])
+            # In a communal namespace each says it in a log of their own, which nobody else judges.
+            issuer, namespace = ended[one.id][0][0], one.document.namespace
+            until = tree_key(namespace, issuer if is_communal(namespace) else namespace)
             self._refused.append(_Refused(one, OF_REVOKED, until, code))
         return kept
 
