@@ -1,12 +1,13 @@
 """Whoever was let into a group lets in as many keys as they like, each with a log of its own."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from crdt.area import Area
-from crdt.capability import WRITE, Capability, delegate, encode_capability, own
-from crdt.change import SignedEntry, Signer, log_of, sign_statement
+from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability, own
+from crdt.change import SignedEntry, Signer, check_entry, log_of, sign_statement
 from crdt.ed25519 import SigningKey
 from crdt.keys import AuthorKey
 from crdt.path import AUTHORITY
@@ -88,3 +89,23 @@ async def test_what_a_revoked_admin_goes_on_saying_is_kept_in_part(
         assert await bring(store, [again], "owner") == {"added": 1}
         ids = [one.id for one in theirs]
         assert not await store.kept_out(NAMESPACE, ids), "it may judge what was said before"
+
+
+async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> None:
+    """Each statement of a batch by a key of its own, to which the right came through fifteen."""
+    said: list[SignedEntry] = []
+    for number in range(150):
+        right, giver = BOBS, BOB.root
+        for depth in range(14):
+            key = sub_key(1_000 + number * 100 + depth)
+            right, giver = let_in(right, giver, key), key
+        said += says(right, giver, NOBODY)
+    async with opened(tmp_path, Quota()) as store:
+        before = of_sub_keys(CAROLS, CAROL.root, range(1_000, 1_500))
+        assert await bring(store, before, "carol") == {"added": 500}
+        fresh = [check_entry(one, CapabilityCache()) for one in said]
+        async with store._database.transaction() as write:  # pyright: ignore[reportPrivateUsage]
+            begun_s = time.perf_counter()
+            assert await bounds.beyond_branches(write, fresh) == set()
+            took_s = time.perf_counter() - begun_s
+    assert took_s < 0.5, "nobody else writes meanwhile"
