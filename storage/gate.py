@@ -261,7 +261,9 @@ class Gate:
         return Refusal(self._giver.key, "entries", one.code, one.why, one.why.encode())
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
-        if one.statement is not None:  # it may come again once it judges something here
+        if why == BRANCH_FULL:  # it may come again once another there has fallen
+            waits_for = tree_key(one.document.namespace, one.document.namespace)
+        elif one.statement is not None:  # once it judges something here
             waits_for = document_key(one.document)
         self._refused.append(_Refused(one, why, waits_for))
 

@@ -109,3 +109,22 @@ async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> N
             assert await bounds.beyond_branches(write, fresh) == set()
             took_s = time.perf_counter() - begun_s
     assert took_s < 0.5, "nobody else writes meanwhile"
+
+
+async def test_what_found_no_room_in_a_branch_comes_again_once_its_flooder_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carol and a flooder were let in by bob: she says something once, and nothing after."""
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 10)
+    flooder = let_in(BOBS, BOB.root, sub_key(0))
+    flood = of_sub_keys(flooder, sub_key(0), range(1, 12))
+    carols = let_in(BOBS, BOB.root, CAROL.root)
+    said = says(carols, CAROL.root, NOBODY)
+    async with opened(tmp_path, Quota()) as store:
+        assert (await bring(store, flood, "flooder"))["added"] == 10
+        assert await bring(store, said, "carol") == {"added": 0, OVER_QUOTA: 1}
+        assert await store.kept_out(NAMESPACE, [said[0].id])
+        (taken,) = says(BOBS, BOB.root, Revoke(sub_key(0).public))
+        assert await bring(store, [taken], "bob") == {"added": 1}
+        assert not await store.kept_out(NAMESPACE, [said[0].id])
+        assert await bring(store, said, "carol") == {"added": 1}
