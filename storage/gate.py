@@ -84,9 +84,9 @@ class _Refused:
 
     @property
     def answers(self) -> bytes:
-        """Whom to name for it to come again: the beginning of the key."""
+        """Whose name brings it again: the beginning of the key. The author's lifts guests, too."""
         document = self.entry.document
-        guest = guest_of(document, self.entry.capability)
+        guest = guest_of(document, self.entry.capability) if self.why == GUEST_FULL else b""
         return (guest or document.subspace)[:AUTHOR_PREFIX_BYTES]
 
 

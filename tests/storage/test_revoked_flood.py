@@ -194,6 +194,19 @@ async def test_a_name_gives_a_guest_room(tmp_path: Path) -> None:
     assert_sums(tmp_path)
 
 
+async def test_a_name_gives_what_was_refused_of_the_authors_guests_room(tmp_path: Path) -> None:
+    """Her next act builds on theirs: what stays out, freezes her record."""
+    quota = Quota(author_bytes=24 << 10)
+    theirs = bobs(CLOCK, 40, "y" * 1_000)
+    async with opened(tmp_path, quota) as store:
+        done = await bring(store, theirs, "bob", BOBS_ROOT, 10)
+        assert 0 < done["added"] < 40
+        ids = [one.id for one in theirs]
+        assert await store.kept_out(COMMONS, ids)
+        await store.set_petname("alice", ALICE.did)
+        assert not await store.kept_out(COMMONS, ids)
+
+
 # --- what a revocation in force hits -------------------------------------------------------------
 
 
