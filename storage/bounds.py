@@ -22,8 +22,8 @@ AUTHORITY_ENTRIES_MAX = 4_000
 # The statements that stand, of all to whom the right came through these keys: those of a namespace
 # are gone through once for many keys, since each arrival may bring fifteen of its own.
 _THROUGH = (
-    "WITH stood AS MATERIALIZED (SELECT e.capability, s.issuer, count(e.number) AS n FROM statement s"
-    " JOIN entry e ON e.number = s.entry"
+    "WITH stood AS MATERIALIZED (SELECT e.capability, s.issuer, count(e.number) AS n"
+    " FROM statement s JOIN entry e ON e.number = s.entry"
     " WHERE s.namespace = (SELECT number FROM namespace WHERE key = ?) AND s.stands"
     " GROUP BY e.capability, s.issuer)"
     " SELECT k.key, sum(t.n) FROM capability_key k CROSS JOIN stood t"
