@@ -2,9 +2,8 @@
 
 They count for nothing, but a revocation may be taken back, so some are kept as they come in.
 Whoever was revoked can sign as many as they like: beyond a bound they are refused, and remembered
-until one of those who could take the revocation back says something new. Nothing is refused that
-may lie under what the revocation leaves: where not all of that is here, what is missing could be
-just this.
+until the revocation is in force no more. Nothing is refused that may lie under what it leaves:
+where not all of that is here, what is missing could be just this.
 
 Whoever was let in may revoke what came through them, as often as they like and in a log of their
 own. So every revocation that hits an entry is asked for room, and the first in the chain is named.
@@ -35,6 +34,8 @@ TOO_MANY_REVOKED = "too-many-revoked"
 
 Pair: TypeAlias = tuple[bytes, bytes]
 """Who revoked, and whom."""
+CutBy: TypeAlias = tuple[NamespaceKey, bytes, bytes]
+"""Where, who and whom."""
 
 _HELD = (
     "SELECT d.id, count(l.entry) FROM document d JOIN left_out l ON l.document = d.number"
@@ -79,6 +80,18 @@ async def beyond_revocations(
             held[id] += 1
             taken.update(dict.fromkeys(keys, size))
     return out
+
+
+async def still_cut(view: Reading, cut: Iterable[CutBy]) -> set[CutBy]:
+    """Those of which a revocation is in force."""
+    by_namespace: dict[NamespaceKey, set[bytes]] = {}
+    for namespace, issuer, key in cut:
+        by_namespace.setdefault(namespace, set()).update((issuer, key))
+    return {
+        (namespace, cut.revocation.issuer, cut.revocation.key)
+        for namespace, keys in by_namespace.items()
+        for cut in await cuts_of(view, namespace, keys)
+    }
 
 
 async def find_ended(

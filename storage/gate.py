@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
@@ -29,7 +28,8 @@ from storage.bounds import (
 from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
-from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, beyond_revocations
+from storage.documents import Materialiser
+from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, CutBy, beyond_revocations, still_cut
 from storage.eviction import having_bearing
 from storage.quarantine import Refusal, add_counted
 from storage.quota import STRANGERS, Quota, budget_bytes
@@ -41,8 +41,7 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, document_key, find_waiting, keys_met, tree_key
-from storage.workers import Workers
+from storage.waiting import Waiting, cut_key, document_key, find_waiting, group_key, keys_met
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -77,6 +76,7 @@ class _Refused:
     waits_for: bytes | None = None
     """What of `kept_out` an arrival has to be of, for it to come again."""
     code: str = OVER_QUOTA
+    cut_by: CutBy | None = None
 
     @property
     def is_for_room(self) -> bool:
@@ -94,21 +94,16 @@ class Gate:
     """One batch at the door. `admit` before the append, `enforce` after it."""
 
     def __init__(
-        self,
-        write: Writing,
-        quota: Quota,
-        giver: Giver,
-        capabilities: CapabilityCache,
-        workers: Workers,
+        self, write: Writing, quota: Quota, giver: Giver, materialiser: Materialiser
     ) -> None:
         self._write = write
-        self._workers = workers
+        self._workers = materialiser.workers
         self._quota = quota
         self._giver = giver
         self._followed: frozenset[bytes] = frozenset()
         self._bearing: frozenset[tuple[NamespaceKey, bytes]] = frozenset()
         self._budgets: dict[NamespaceKey, int] = {}
-        self._displacing = Displacing(write, quota, capabilities)
+        self._displacing = Displacing(write, quota, materialiser.capabilities)
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
         self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
         self._refused: list[_Refused] = []
@@ -226,12 +221,15 @@ class Gate:
         for key, count in self._displacing.evicted.items():
             counted[Refusal(key, "entries", EVICTED, GAVE_WAY, EVICTED.encode())] = count
         await add_counted(self._write, list(counted.items()), at_us)
+        # What ended a revocation may have come with what it had cut.
+        cut = await still_cut(self._write, {one.cut_by for one in self._refused if one.cut_by})
         await self._write.run_many(
             "INSERT OR IGNORE INTO kept_out (id, author, document, is_for_room)"
             " VALUES (?, ?, ?, ?)",
             (
                 (one.entry.id[:ITEM_ID_BYTES], one.answers, one.waits_for, one.is_for_room)
                 for one in self._refused
+                if one.cut_by is None or one.cut_by in cut
             ),
         )
         if counted:
@@ -262,7 +260,7 @@ class Gate:
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
         if why == BRANCH_FULL:  # it may come again once another there has fallen
-            waits_for = tree_key(one.document.namespace, one.document.namespace)
+            waits_for = group_key(one.document.namespace)
         elif one.statement is not None:  # once it judges something here
             waits_for = document_key(one.document)
         self._refused.append(_Refused(one, why, waits_for))
@@ -297,10 +295,8 @@ class Gate:
             gone = {key for _, key in ended[one.id]}
             is_sender = self._giver.author in gone or self._giver.key in map(bytes.hex, gone)
             code = REVOKED_SENDER if is_sender else TOO_MANY_REVOKED
-            # In a communal namespace each says it in a log of their own, which nobody else judges.
-            issuer, namespace = ended[one.id][0][0], one.document.namespace
-            until = tree_key(namespace, issuer if is_communal(namespace) else namespace)
-            self._refused.append(_Refused(one, OF_REVOKED, until, code))
+            cut_by = (one.document.namespace, *ended[one.id][0])
+            self._refused.append(_Refused(one, OF_REVOKED, cut_key(*cut_by), code, cut_by))
         return kept
 
     async def _without_waiting(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:

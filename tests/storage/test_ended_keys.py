@@ -10,14 +10,23 @@ import pytest
 from crdt.capability import WRITE, Capability, CapabilityCache, decode_capability, encode_capability
 from crdt.change import SignedEntry, Signer, check_entry, sign_statement
 from crdt.keys import COMMONS, AuthorKey
-from crdt.statement import Frontier, Revoke, Statement, Unrevoke
+from crdt.statement import Frontier, Heartbeat, Revoke, Statement, Unrevoke
 from storage import ended
 from storage.ended import TOO_MANY_REVOKED
+from storage.eviction import evict
 from storage.quota import Quota
 from tests.storage.people import ALICE, BOB
-from tests.storage.test_authority import CLOCK, LOG
+from tests.storage.test_authority import BOBS, CLOCK, LOG
 from tests.storage.test_quota import opened
-from tests.storage.test_revoked_flood import BOBS_ROOT, begun, bobs, bring, revoked, through
+from tests.storage.test_revoked_flood import (
+    BOBS_ROOT,
+    begun,
+    bobs,
+    bring,
+    revoked,
+    through,
+    unrevoked,
+)
 
 
 def bob_says(*said: Statement) -> list[SignedEntry]:
@@ -105,3 +114,48 @@ async def test_a_thousand_frontiers_hold_nobody_up(tmp_path: Path) -> None:
         print(held_up_s, bringing.result())
         assert bringing.result() == {"added": 0, TOO_MANY_REVOKED: 100}
     assert held_up_s < 0.25
+
+
+async def test_what_comes_with_the_unrevocation_is_not_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever passes both on chooses what comes together."""
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    async with opened(tmp_path) as store:
+        said = revoked(BOBS)
+        await begun(store, said)
+        theirs = bobs(CLOCK, 20)
+        await bring(store, [unrevoked(said), *theirs], "mallory")
+        assert not await store.kept_out(COMMONS, [one.id for one in theirs])
+        assert (await bring(store, theirs, "mallory"))["added"] == 15
+
+
+async def test_who_says_something_else_has_nothing_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    async with opened(tmp_path) as store:
+        said = bob_says(Revoke(key_of(0)), Heartbeat(), Revoke(key_of(1)))
+        await begun(store, said[0])
+        theirs = bobs(CLOCK, 20, signer=through(0))
+        await bring(store, theirs, "carol")
+        await store.receive(said[1:], source="bob")
+        assert len(await store.kept_out(COMMONS, [one.id for one in theirs])) == 15
+
+
+async def test_a_revocation_that_comes_with_its_end_keeps_nothing_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log was evicted meanwhile, and comes back whole."""
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    async with opened(tmp_path) as store:
+        first = revoked(BOBS)
+        await begun(store, first)
+        theirs = bobs(CLOCK, 20)
+        await bring(store, theirs, "bob")
+        # As eviction does: filling a store with strangers' bytes would take a minute.
+        async with store._database.transaction() as write:  # pyright: ignore[reportPrivateUsage]
+            log = await write.number("SELECT number FROM document WHERE id = ?", (LOG.encode(),))
+            await evict(write, [log], is_for_room=True)
+        await store.receive([unrevoked(first), first], source="alice")
+        assert not await store.kept_out(COMMONS, [one.id for one in theirs])

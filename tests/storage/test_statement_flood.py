@@ -11,7 +11,7 @@ from crdt.change import SignedEntry, Signer, check_entry, log_of, sign_statement
 from crdt.ed25519 import SigningKey
 from crdt.keys import AuthorKey
 from crdt.path import AUTHORITY
-from crdt.statement import Heartbeat, Revoke, Statement
+from crdt.statement import Heartbeat, Revoke, Statement, Unrevoke
 from storage import bounds, ended
 from storage.ended import TOO_MANY_REVOKED
 from storage.gate import OVER_QUOTA
@@ -83,12 +83,17 @@ async def test_what_a_revoked_admin_goes_on_saying_is_kept_in_part(
     theirs = says(BOBS, BOB.root, *[Heartbeat()] * 30)
     async with opened(tmp_path, Quota()) as store:
         assert await bring(store, theirs[:10], "bob") == {"added": 10}
-        taken, again = says(ALL, GROUP, Revoke(BOB.root.public), NOBODY)
+        (taken,) = says(ALL, GROUP, Revoke(BOB.root.public))
+        back = Unrevoke(taken.entry.payload_digest)
+        _, again, taken_back = says(ALL, GROUP, Revoke(BOB.root.public), NOBODY, back)
         await bring(store, [taken], "owner")
         assert await bring(store, theirs[10:], "mallory") == {"added": 0, TOO_MANY_REVOKED: 20}
         assert await bring(store, [again], "owner") == {"added": 1}
         ids = [one.id for one in theirs]
-        assert not await store.kept_out(NAMESPACE, ids), "it may judge what was said before"
+        assert len(await store.kept_out(NAMESPACE, ids)) == 20
+        assert await bring(store, [taken_back], "owner") == {"added": 1}
+        assert not await store.kept_out(NAMESPACE, ids)
+        assert await bring(store, theirs, "mallory") == {"added": 20}
 
 
 async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> None:
