@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from crdt.change import CheckedEntry
-from crdt.keys import NamespaceKey, is_communal
+from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.statement import is_statement_class
 from storage.claim import guest_of
 from storage.database import Writing
@@ -114,12 +114,18 @@ async def beyond_guests(
     write: Writing, guests: Sequence[tuple[CheckedEntry, bytes, int]], quota: Quota
 ) -> set[bytes]:
     """Of entries by guests, each with the guest's key and its size."""
-    rows = await write.rows_in(
-        "SELECT u.author, u.guest, sum(u.bytes) FROM usage u WHERE u.guest <> x''"
-        " AND u.author IN (*) GROUP BY u.author, u.guest",
-        list({one.document.subspace for one, _, _ in guests}),
-    )
-    held = Counter({(author, guest): size for author, guest, size in rows})
+    by_author: dict[AuthorKey, set[bytes]] = {}
+    for one, guest, _ in guests:
+        by_author.setdefault(one.document.subspace, set()).add(guest)
+    held = Counter[tuple[AuthorKey, bytes]]()
+    for author, theirs in by_author.items():  # who is nobody's friend may have let in thousands
+        rows = await write.rows_in(
+            "SELECT u.guest, sum(u.bytes) FROM usage u WHERE u.author = ? AND u.guest IN (*)"
+            " GROUP BY u.guest",
+            list(theirs),
+            author,
+        )
+        held.update({(author, guest): size for guest, size in rows})
     out: set[bytes] = set()
     for one, guest, size in guests:
         held[one.document.subspace, guest] += size

@@ -122,8 +122,20 @@ DEVICE = SigningKey.from_seed(b"d" * 32)
             BOBS_ROOT,
             Claim.GUEST,
         ),
+        (
+            delegate(ALL_ALICES, ALICE.root, Area(ALICES, (b"pub",), end=9_000), BOBS_ROOT),
+            BOBS_ROOT,
+            BOBS_ROOT,
+            Claim.GUEST,
+        ),
     ],
-    ids=["device", "co-author", "co-author's own key", "whom the co-author let in"],
+    ids=[
+        "device",
+        "co-author",
+        "co-author's own key",
+        "whom the co-author let in",
+        "for a time, which no device's right has",
+    ],
 )
 def test_who_wrote_and_who_answers_for_it(
     right: Capability, writer: bytes, guest: bytes, claim: Claim
