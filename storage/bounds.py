@@ -96,8 +96,9 @@ async def beyond_authors(
     """Of those whom nobody here follows; `sizes` has theirs, by id."""
     theirs = [one for one in fresh if one.id in sizes]
     rows = await write.rows_in(
-        "SELECT u.author, n.budget, sum(u.bytes) FROM usage u JOIN namespace n"
-        " ON n.number = u.namespace WHERE u.author IN (*) GROUP BY u.author, n.budget",
+        "SELECT u.author, n.budget, sum(u.size) FROM (SELECT author, namespace, sum(bytes) AS size"
+        " FROM usage WHERE author IN (*) GROUP BY author, namespace) u"
+        " JOIN namespace n ON n.number = u.namespace GROUP BY u.author, n.budget",
         list({one.document.subspace for one in theirs}),
     )
     held = Counter({(author, budget): size for author, budget, size in rows})
