@@ -65,7 +65,9 @@ _NAMING_IN_OWNED = (
 # ?2 is commons here. Two ranges of the index: what lies there is not looked at.
 _NAMED_IN_PRIVATE = (
     "SELECT d.author FROM blob_use u JOIN document d ON d.number = u.document"
-    " WHERE u.blob = ?1 AND (u.namespace < ?2 OR u.namespace > ?2) UNION"
+    " WHERE u.blob = ?1 AND u.namespace < ?2 UNION"
+    " SELECT d.author FROM blob_use u JOIN document d ON d.number = u.document"
+    " WHERE u.blob = ?1 AND u.namespace > ?2 UNION"
     " SELECT issuer FROM statement WHERE frontier = ?1 AND namespace <> ?2 LIMIT ?3"
 )
 _IS_NAMED = (
