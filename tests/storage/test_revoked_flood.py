@@ -8,7 +8,7 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import build_manifest
-from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability
+from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability, own
 from crdt.change import (
     DocumentId,
     SignedEntry,
@@ -39,6 +39,7 @@ from tests.storage.test_authority import (
     head,
     put,
 )
+from tests.storage.test_namespaces import GROUP, NAMESPACE
 from tests.storage.test_quota import MIB, assert_sums, disk_bytes, opened
 
 BOBS_ROOT = AuthorKey(BOB.root.public)
@@ -145,6 +146,27 @@ def test_who_wrote_and_who_answers_for_it(
     assert claim_of(CLOCK, right, frozenset({bytes(ALICES)})) is claim
     assert claim_of(CLOCK, right, frozenset({bytes(writer)})) is Claim.FOLLOWED
     assert claim_of(CLOCK, right, frozenset({b"another" + bytes(25)})) is Claim.STRANGER
+
+
+IN_GROUP = own(GROUP, WRITE, GROUP.public)
+OF_GROUP = DocumentId(NAMESPACE, ALICES, "pub", "mod", CLOCK.record)
+
+
+@pytest.mark.parametrize(
+    ("area", "to", "writer", "claim"),
+    [
+        (Area(), ALICES, GROUP.public, Claim.FOLLOWED),  # a key as good as the group's, and hers
+        (Area(ALICES), ALICES, ALICES, Claim.FOLLOWED),
+        (Area(ALICES), BOBS_ROOT, BOBS_ROOT, Claim.STRANGER),  # the group let him in, not she
+        (Area(), BOBS_ROOT, GROUP.public, Claim.STRANGER),
+    ],
+)
+def test_in_a_group_who_let_somebody_into_ones_records_is_not_oneself(
+    area: Area, to: AuthorKey, writer: bytes, claim: Claim
+) -> None:
+    right = delegate(IN_GROUP, GROUP, area, to)
+    assert (writer_of(right), guest_of(OF_GROUP, right)) == (writer, b"")
+    assert claim_of(OF_GROUP, right, frozenset({bytes(ALICES)})) is claim
 
 
 GUESTS = Quota(strangers_bytes=MIB, member_bytes=MIB, peer_bytes=MIB // 2, share_bytes=64 << 10)
