@@ -139,7 +139,6 @@ async def note_statements(write: Writing, said: Sequence[Said], workers: Workers
                 await _know(write, one.number, await workers.run(decode_frontier, data))
     for scope in sorted({Scope.of(one.namespace, one.issuer) for one in said}):
         await judge_scope(write, scope, workers)
-    await _let_return(write, [one.number for one in said])
     await _mark_waiting(write, {one.id for one in said})
 
 

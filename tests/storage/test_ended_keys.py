@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt.area import Area
 from crdt.capability import WRITE, Capability, CapabilityCache, decode_capability, encode_capability
 from crdt.change import SignedEntry, Signer, check_entry, sign_statement
 from crdt.keys import COMMONS, AuthorKey
@@ -16,7 +17,7 @@ from storage.ended import TOO_MANY_REVOKED
 from storage.eviction import evict
 from storage.quota import Quota
 from tests.storage.people import ALICE, BOB
-from tests.storage.test_authority import BOBS, CLOCK, LOG
+from tests.storage.test_authority import BOBS, CLOCK, LOG, ROOT
 from tests.storage.test_quota import opened
 from tests.storage.test_revoked_flood import (
     BOBS_ROOT,
@@ -159,3 +160,16 @@ async def test_a_revocation_that_comes_with_its_end_keeps_nothing_out(
             await evict(write, [log], is_for_room=True)
         await store.receive([unrevoked(first), first], source="alice")
         assert not await store.kept_out(COMMONS, [one.id for one in theirs])
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+async def test_a_revocation_of_a_part_leaves_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, reaches: bool
+) -> None:
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    record = CLOCK.record if reaches else b"io.alice.another"
+    said = Revoke(BOBS, area=Area(CLOCK.subspace, (b"pub", b"mod", record)))
+    async with opened(tmp_path) as store:
+        statement = sign_statement(said, LOG, seq=1, signer=ROOT, prev=None, timestamp=3_000)
+        await begun(store, statement)
+        assert (await bring(store, bobs(CLOCK, 20), "bob"))["added"] == (5 if reaches else 20)

@@ -261,6 +261,10 @@ async def test_what_is_gone_opens_nothing(store: Store) -> None:
     await store.declare(Drop(document.encode(), heads), log, group)
     assert (await store.drop()).documents == 1
     assert await given(store) == (False, False, False)
+    await hear(
+        store, writes(BOB.document("io.x", namespace=GUILD), MALLORYS, named("it", blob=BLOB.hex()))
+    )
+    assert not await store.may_read_blob(BLOB, OF_GUILD), "said in his name, and not by him"
 
 
 async def test_what_is_collected_is_noted_anew(tmp_path: Path) -> None:

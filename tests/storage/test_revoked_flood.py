@@ -1,6 +1,8 @@
 """Whoever was let in, revoked or not, signs as much as they like: of that only so much is kept."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,6 +210,26 @@ async def test_a_guest_takes_nothing_of_the_room_of_strangers_nor_they_of_his(
         assert (await bring(store, full, "carol"))[OVER_QUOTA]
         # On alice's chain, which goes on upon it: refused, her record could not.
         assert await bring(store, bobs(CLOCK, 30, signer=through(0)), "bob") == {"added": 30}
+    assert_sums(tmp_path)
+
+
+async def test_what_a_record_takes_beside_its_entries_is_of_who_began_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, Quota()) as store:
+        await store.set_petname("alice", ALICE.did)
+        await bring(store, ALICE.writes(CLOCK, named("clock")), "alice", ALICES)
+        await bring(store, bobs(CLOCK, 1, signer=through(0)), "bob")
+        await bring(store, bobs(replace(CLOCK, epoch=1), 1, signer=through(1)), "bob")
+    with closing(sqlite3.connect(tmp_path / "p.db")) as database:
+        begun = database.execute(
+            "SELECT d.epoch, x.guest, x.size > 0 FROM derived x JOIN document d"
+            " ON d.number = x.document ORDER BY d.epoch"
+        ).fetchall()
+        (of_guests,) = database.execute(
+            "SELECT sum(u.bytes) - (SELECT sum(size) FROM origin WHERE guest <> x'')"
+            " - (SELECT sum(size) FROM derived WHERE guest <> x'') FROM usage u WHERE guest <> x''"
+        ).fetchone()
+    assert begun == [(0, b"", 1), (1, BOBS_ROOT, 1)]
+    assert of_guests == 0
     assert_sums(tmp_path)
 
 
