@@ -27,7 +27,7 @@ from crdt.statement import Frontier, Revoke, Unrevoke, encode_frontier
 from storage import ended
 from storage.claim import Claim, claim_of, guest_of, writer_of
 from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED
-from storage.gate import OVER_QUOTA
+from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import Quota
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, named
@@ -42,7 +42,7 @@ from tests.storage.test_authority import (
     put,
 )
 from tests.storage.test_namespaces import GROUP, NAMESPACE
-from tests.storage.test_quota import MIB, assert_sums, disk_bytes, opened
+from tests.storage.test_quota import MIB, assert_sums, disk_bytes, flood, opened
 
 BOBS_ROOT = AuthorKey(BOB.root.public)
 ALL_ALICES = Capability(WRITE, COMMONS, ALICES)
@@ -210,6 +210,20 @@ async def test_a_guest_takes_nothing_of_the_room_of_strangers_nor_they_of_his(
         assert (await bring(store, full, "carol"))[OVER_QUOTA]
         # On alice's chain, which goes on upon it: refused, her record could not.
         assert await bring(store, bobs(CLOCK, 30, signer=through(0)), "bob") == {"added": 30}
+    assert_sums(tmp_path)
+
+
+async def test_what_only_a_guest_wrote_does_not_give_way_to_strangers(tmp_path: Path) -> None:
+    """Whoever brought it last, in a record that its owner has said nothing in."""
+    quota = Quota(strangers_bytes=300 << 10, share_bytes=8 << 10)
+    async with opened(tmp_path, quota) as store:
+        await store.set_petname("alice", ALICE.did)
+        await bring(store, flood(0, 50), "mallory")
+        theirs = bobs(CLOCK, 3, signer=through(0))
+        assert (await bring(store, theirs, "mallory"))["added"] == 3
+        assert (await bring(store, flood(50, 50), "carol"))["added"] > 20
+        assert len(await store.holds(COMMONS, [one.id for one in theirs])) == 3
+        assert (await store.refused())[0].refusal.code == EVICTED
     assert_sums(tmp_path)
 
 
