@@ -37,6 +37,7 @@ def writer_of(right: Capability) -> bytes:
     before = right.delegations[-2].area if len(right.delegations) > 1 else right.first_area
     is_whole = given.subspace in (before.subspace, giver)
     is_whole &= len(given.path) <= max(CLASS_DEPTH, len(before.path))
+    is_whole &= (given.start, given.end) == (before.start, before.end)
     return giver if is_whole else right.receiver
 
 

@@ -105,9 +105,8 @@ def _is_whole(
 ) -> bool:
     """Whether nothing of the document, but for what was revoked, lies beyond these heads."""
     parents: dict[bytes, set[bytes]] = {}
-    for id, one in held.items():
-        if id not in revoked:
-            parents.setdefault(one.change, set()).update(one.dependencies)
+    for one in held.values():  # the heads may be of what was revoked, and lie upon the rest
+        parents.setdefault(one.change, set()).update(one.dependencies)
     under: set[bytes] = set()
     todo = [head for head in heads if head in parents]
     while todo:
@@ -115,4 +114,4 @@ def _is_whole(
         if change not in under:
             under.add(change)
             todo += [parent for parent in parents[change] if parent in parents]
-    return len(under) == len(parents)
+    return all(one.change in under for id, one in held.items() if id not in revoked)

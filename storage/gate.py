@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crdt.capability import CapabilityCache
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
 from crdt.order import ITEM_ID_BYTES
@@ -23,7 +22,8 @@ from storage import bounds
 from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
-from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, beyond_revocations
+from storage.documents import Materialiser
+from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, CutBy, beyond_revocations, still_cut
 from storage.eviction import having_bearing
 from storage.quarantine import Refusal, add_counted
 from storage.quota import STRANGERS, Quota, budget_bytes
@@ -35,14 +35,7 @@ from storage.usage import (
     size_of,
     source_number,
 )
-from storage.waiting import (
-    Waiting,
-    document_key,
-    find_waiting,
-    keys_met,
-    tree_key,
-    trees_of,
-)
+from storage.waiting import Waiting, cut_key, document_key, find_waiting, group_key, keys_met
 
 OVER_QUOTA = "over-quota"
 """A limit of this node, so no fault of whoever brought it."""
@@ -77,6 +70,7 @@ class _Refused:
     waits_for: bytes | None = None
     """What of `kept_out` an arrival has to be of, for it to come again."""
     code: str = OVER_QUOTA
+    cut_by: CutBy | None = None
 
     @property
     def is_for_room(self) -> bool:
@@ -84,9 +78,9 @@ class _Refused:
 
     @property
     def answers(self) -> bytes:
-        """Whom to name for it to come again: the beginning of the key."""
+        """Whose name brings it again: the beginning of the key. The author's lifts guests, too."""
         document = self.entry.document
-        guest = guest_of(document, self.entry.capability)
+        guest = guest_of(document, self.entry.capability) if self.why == GUEST_FULL else b""
         return (guest or document.subspace)[:AUTHOR_PREFIX_BYTES]
 
 
@@ -94,19 +88,19 @@ class Gate:
     """One batch at the door. `admit` before the append, `enforce` after it."""
 
     def __init__(
-        self, write: Writing, quota: Quota, giver: Giver, capabilities: CapabilityCache
+        self, write: Writing, quota: Quota, giver: Giver, materialiser: Materialiser
     ) -> None:
         self._write = write
+        self._workers = materialiser.workers
         self._quota = quota
         self._giver = giver
         self._followed: frozenset[bytes] = frozenset()
         self._bearing: frozenset[tuple[NamespaceKey, bytes]] = frozenset()
         self._budgets: dict[NamespaceKey, int] = {}
-        self._displacing = Displacing(write, quota, capabilities)
+        self._displacing = Displacing(write, quota, materialiser.capabilities)
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
         self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
         self._refused: list[_Refused] = []
-        self._said: Collection[bytes] = ()
 
     async def admit(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """Those that may be kept, in order; others gave way to them."""
@@ -221,13 +215,15 @@ class Gate:
         for key, count in self._displacing.evicted.items():
             counted[Refusal(key, "entries", EVICTED, GAVE_WAY, EVICTED.encode())] = count
         await add_counted(self._write, list(counted.items()), at_us)
+        # What ended a revocation may have come with what it had cut.
+        cut = await still_cut(self._write, {one.cut_by for one in self._refused if one.cut_by})
         await self._write.run_many(
             "INSERT OR IGNORE INTO kept_out (id, author, document, is_for_room)"
             " VALUES (?, ?, ?, ?)",
             (
                 (one.entry.id[:ITEM_ID_BYTES], one.answers, one.waits_for, one.is_for_room)
                 for one in self._refused
-                if one.waits_for not in self._said
+                if one.cut_by is None or one.cut_by in cut
             ),
         )
         if counted:
@@ -243,11 +239,7 @@ class Gate:
         return refusals
 
     async def _forget(self, kept: Sequence[CheckedEntry]) -> None:
-        """What is kept now is not kept out, and what waited for it may come again.
-
-        Also what was refused just now, by what was in force before these.
-        """
-        self._said = trees_of(kept)
+        """What is kept now is not kept out, and what waited for it may come again."""
         if not kept or not await self._write.number("SELECT 1 FROM kept_out LIMIT 1"):
             return
         await self._write.run_many(
@@ -261,7 +253,9 @@ class Gate:
         return Refusal(self._giver.key, "entries", one.code, one.why, one.why.encode())
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
-        if one.statement is not None:  # it may come again once it judges something here
+        if why == BRANCH_FULL:  # it may come again once another there has fallen
+            waits_for = group_key(one.document.namespace)
+        elif one.statement is not None:  # once it judges something here
             waits_for = document_key(one.document)
         self._refused.append(_Refused(one, why, waits_for))
 
@@ -286,18 +280,17 @@ class Gate:
 
     async def _without_ended(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """With few of those to which a revocation in force has ended the right."""
-        ended = await beyond_revocations(self._write, fresh)
+        ended = await beyond_revocations(self._write, fresh, self._workers)
         kept: list[CheckedEntry] = []
         for one in fresh:
             if one.id not in ended:
                 kept.append(one)
                 continue
-            chain = one.capability.chain
-            gone = chain[chain.index(ended[one.id]) :]
+            gone = {key for _, key in ended[one.id]}
             is_sender = self._giver.author in gone or self._giver.key in map(bytes.hex, gone)
             code = REVOKED_SENDER if is_sender else TOO_MANY_REVOKED
-            until = tree_key(one.document.namespace, chain[0])
-            self._refused.append(_Refused(one, OF_REVOKED, until, code))
+            cut_by = (one.document.namespace, *ended[one.id][0])
+            self._refused.append(_Refused(one, OF_REVOKED, cut_key(*cut_by), code, cut_by))
         return kept
 
     async def _without_waiting(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from crdt.area import Area
 from crdt.blob import BlobId
-from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from crdt.order import area_bounds
 from storage.database import Reading, Writing
 from storage.items import namespace_number, summary
@@ -34,16 +34,40 @@ _NAMING = (
     " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
     " WHERE s.frontier = ?1 AND s.namespace = ?2"
 )
-_NAMING_OF_AUTHOR = (
+_RECORDS_OF_AUTHOR = (
     "SELECT d.number FROM document d WHERE d.author = ?3 AND d.namespace = ?2 AND EXISTS"
-    " (SELECT 1 FROM blob_use u WHERE u.document = d.number AND u.blob = ?1) UNION ALL"
-    " SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
+    " (SELECT 1 FROM blob_use u WHERE u.document = d.number AND u.blob = ?1)"
+)
+_STATEMENTS_OF_AUTHOR = (
+    " UNION ALL SELECT e.document FROM statement s JOIN entry e ON e.number = s.entry"
     " WHERE s.issuer = ?3 AND s.namespace = ?2 AND s.frontier = ?1"
+)
+_NAMING_OF_AUTHOR = _RECORDS_OF_AUTHOR + _STATEMENTS_OF_AUTHOR
+# In an owned namespace its administrators write in everybody's subspace. What they had a hand in
+# speaks for the author only where nothing of the author's names the blob in another private one.
+_BY_AUTHOR = (
+    "SELECT 1 FROM entry e JOIN capability_key k ON k.capability = e.capability AND k.key = ?3"
+    " WHERE e.document = d.number"
+)
+_BY_ANOTHER = (
+    "SELECT 1 FROM entry e WHERE e.document = d.number AND NOT EXISTS"
+    " (SELECT 1 FROM capability_key k WHERE k.key = ?3 AND k.capability = e.capability)"
+)
+_NAMED_ELSEWHERE = (
+    "SELECT 1 FROM document o WHERE o.author = ?3 AND o.namespace NOT IN (?2, coalesce("
+    f"(SELECT number FROM namespace WHERE key = x'{COMMONS.hex()}'), 0)) AND EXISTS"
+    " (SELECT 1 FROM blob_use u WHERE u.document = o.number AND u.blob = ?1)"
+)
+_NAMING_IN_OWNED = (
+    f"{_RECORDS_OF_AUTHOR} AND (NOT EXISTS ({_BY_ANOTHER}) OR EXISTS ({_BY_AUTHOR})"
+    f" AND NOT EXISTS ({_NAMED_ELSEWHERE})){_STATEMENTS_OF_AUTHOR}"
 )
 # ?2 is commons here. Two ranges of the index: what lies there is not looked at.
 _NAMED_IN_PRIVATE = (
     "SELECT d.author FROM blob_use u JOIN document d ON d.number = u.document"
-    " WHERE u.blob = ?1 AND (u.namespace < ?2 OR u.namespace > ?2) UNION"
+    " WHERE u.blob = ?1 AND u.namespace < ?2 UNION"
+    " SELECT d.author FROM blob_use u JOIN document d ON d.number = u.document"
+    " WHERE u.blob = ?1 AND u.namespace > ?2 UNION"
     " SELECT issuer FROM statement WHERE frontier = ?1 AND namespace <> ?2 LIMIT ?3"
 )
 _IS_NAMED = (
@@ -130,10 +154,12 @@ async def _show_all(view: Reading, blob: BlobId, claims: Claims, authors: Sequen
 
 async def _shows(view: Reading, blob: BlobId, claims: Claims, author: bytes | None = None) -> bool:
     """Whether an entry lies in `claims` of a document that names the blob: any, or the author's."""
-    naming = _NAMING if author is None else _NAMING_OF_AUTHOR
     whole = Area()
     for namespace, area in claims:
         number = await namespace_number(view, namespace)
+        naming = _NAMING
+        if author is not None:
+            naming = _NAMING_OF_AUTHOR if is_communal(namespace) else _NAMING_IN_OWNED
         places = await view.rows(
             "SELECT DISTINCT author, class, kind, record FROM document"
             f" WHERE number IN ({naming} LIMIT ?4)",

@@ -36,6 +36,7 @@ from crdt.statement import (
 from storage.blobs import whole_blob
 from storage.concerned import mark_concerned
 from storage.database import Reading, Row, Writing
+from storage.waiting import cut_key
 from storage.workers import Workers
 
 STRANGERS_FRONTIERS_MAX = 8
@@ -206,7 +207,20 @@ async def judge_scope(write: Writing, scope: Scope, workers: Workers) -> None:
         "UPDATE statement SET stands = ?, in_force = ? WHERE entry = ?",
         ((*now, number) for number, now in changed.items()),
     )
+    await _let_return(write, list(changed))
     await mark_concerned(write, list(changed), workers)
+
+
+async def _let_return(write: Writing, numbers: Sequence[int]) -> None:
+    """What was kept out by those of these revocations that are not in force may come again."""
+    rows = await write.rows_in(
+        "SELECT n.key, s.issuer, s.key FROM statement s JOIN namespace n ON n.number = s.namespace"
+        " WHERE s.type = 'revoke' AND NOT s.in_force AND s.entry IN (*)",
+        numbers,
+    )
+    await write.run_many(
+        "DELETE FROM kept_out WHERE document = ?", {(cut_key(*row),) for row in rows}
+    )
 
 
 def _verdict(rows: Sequence[Row], kept: Sequence[Row]) -> InForce:

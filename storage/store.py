@@ -170,9 +170,7 @@ class Store(
         if checked or refused or blocked:
             async with self._database.transaction() as write:
                 fresh, known = await without_known(write, checked)
-                gate = Gate(
-                    write, self.quota, Giver(source, author), self._materialiser.capabilities
-                )
+                gate = Gate(write, self.quota, Giver(source, author), self._materialiser)
                 arrivals = Arrivals(await gate.admit(fresh), source, self._clock_us())
                 if arrivals.entries:
                     await append(write, arrivals, self._materialiser)

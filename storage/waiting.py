@@ -42,9 +42,14 @@ def authority_key(namespace: NamespaceKey) -> bytes:
     return blake3(AUTHORITY.encode() + namespace).digest(DOCUMENT_KEY_BYTES)
 
 
-def tree_key(namespace: NamespaceKey, owner: bytes) -> bytes:
-    """The same, of what waits for another statement of somebody whose right came from `owner`."""
-    return blake3(b"tree" + namespace + owner).digest(DOCUMENT_KEY_BYTES)
+def group_key(namespace: NamespaceKey) -> bytes:
+    """The same, of what waits for a statement of anybody in an owned namespace."""
+    return blake3(b"group" + namespace).digest(DOCUMENT_KEY_BYTES)
+
+
+def cut_key(namespace: NamespaceKey, issuer: bytes, key: bytes) -> bytes:
+    """The same, of what waits for a revocation of that key by that issuer to end."""
+    return blake3(b"revocation" + namespace + issuer + key).digest(DOCUMENT_KEY_BYTES)
 
 
 def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
@@ -60,18 +65,8 @@ def keys_met(kept: Sequence[CheckedEntry]) -> set[bytes]:
     }
     documents |= {log_of(*whose, class_) for whose in keys for class_ in RECORDS}
     said = {one.document.namespace for one in kept if one.statement is not None}
-    met = set(map(document_key, documents)) | set(map(authority_key, said))
-    return met | trees_of(kept)
-
-
-def trees_of(kept: Sequence[CheckedEntry]) -> set[bytes]:
-    """Those in which the statements among these were said."""
-    trees = {
-        (one.document.namespace, one.capability.chain[0])
-        for one in kept
-        if one.statement is not None
-    }
-    return {tree_key(*tree) for tree in trees}
+    keys_met = set(map(document_key, documents)) | set(map(authority_key, said))
+    return keys_met | set(map(group_key, said))
 
 
 @dataclass(slots=True)

@@ -479,7 +479,9 @@ async def test_what_somebody_went_on_with_stays(store: Store) -> None:
     assert await head(store) == {"name": "clock", "more": 1}
 
 
-async def test_no_revoked_key_keeps_a_record_from_going(store: Store) -> None:
+@pytest.mark.parametrize("is_named", [False, True], ids=["before it came", "as it is held"])
+async def test_no_revoked_key_keeps_a_record_from_going(store: Store, *, is_named: bool) -> None:
+    """Whether what the owner says names the last change that counts, or all that is held."""
     await store.commit(CLOCK, named("clock"), ALICE.signer)
     state = await store.read(CLOCK)
     assert state is not None
@@ -492,7 +494,9 @@ async def test_no_revoked_key_keeps_a_record_from_going(store: Store) -> None:
         [sign_change(raw, CLOCK, signer=BOBS_HAND, prev=None, timestamp=5_000)], source="bob"
     )
     assert [one.code for one in await store.left_out()] == ["revoked"]
-    await store.declare(Drop(CLOCK.encode(), state.heads), LOG, ROOT)
+    ((_, heads),) = await store.heads_held(CLOCK)
+    assert heads != state.heads
+    await store.declare(Drop(CLOCK.encode(), heads if is_named else state.heads), LOG, ROOT)
     assert (await store.drop()).entries == 2
     assert await store.read(CLOCK) is None
 

@@ -13,8 +13,9 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import BlobId, chunks_of, manifest_of
-from crdt.capability import WRITE, Capability, encode_capability, own
+from crdt.capability import WRITE, Capability, delegate, encode_capability, own
 from crdt.change import DocumentId, SignedEntry, Signer, device_capabilities, log_of
+from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Drop, Frontier, Revoke
@@ -144,6 +145,59 @@ async def test_nor_does_a_member_to_whom_it_was_not_shown(store: Store) -> None:
     assert await store.may_read_blob(BLOB, [*claims, (NAMESPACE, BOBS)])
 
 
+GUILD_KEY = SigningKey.from_seed(b"j" * 32)  # whose last bit says that it is owned
+GUILD = NamespaceKey(GUILD_KEY.public)
+OF_GUILD = [*STRANGER, (GUILD, Area())]
+
+
+def in_guild(right: Capability, giver: SigningKey, device: SigningKey, whose: Person) -> Signer:
+    """The hand of somebody who may write in that author's subspace of Mallory's guild."""
+    encoded = encode_capability(delegate(right, giver, Area(author(whose)), device.public))
+    return Signer(device, author(whose), {"pub": encoded})
+
+
+MALLORYS = in_guild(own(GUILD_KEY, WRITE, GUILD), GUILD_KEY, MALLORY.signer.device, BOB)
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+async def test_nor_does_an_administrator_in_the_name_of_others(
+    tmp_path: Path, *, is_own: bool
+) -> None:
+    """Whoever has a namespace writes in anybody's subspace of it, as if it were theirs: in a record
+    of its own, or upon one that its author has there.
+    """
+    quota = Quota(own=frozenset({author(BOB)} if is_own else ()))
+    theirs = delegate(own(GUILD_KEY, WRITE, GUILD), GUILD_KEY, Area(author(BOB)), BOB.root.public)
+    bobs = in_guild(theirs, BOB.root, BOB.signer.device, BOB)
+    begun = writes(BOB.document("io.y", namespace=GUILD), bobs, named("his own"))
+    async with open_store(
+        tmp_path / "p.db", project=project, clock_us=lambda: NOW_US, quota=quota
+    ) as store:
+        await hear(store, names(BOB, NAMESPACE))
+        await fetch(store)
+        forged = BOB.document("io.x", namespace=GUILD)
+        await hear(store, writes(forged, MALLORYS, named("it", blob=BLOB.hex())))
+        assert not await store.may_read_blob(BLOB, OF_GUILD)
+        edit = named("his own", blob=BLOB.hex())
+        await hear(store, begun, writes(BOB.document("io.y", namespace=GUILD), MALLORYS, edit))
+        assert not await store.may_read_blob(BLOB, OF_GUILD)
+        own_hand = writes(BOB.document("io.z", namespace=GUILD), bobs, named("", blob=BLOB.hex()))
+        await hear(store, own_hand)
+        assert await store.may_read_blob(BLOB, OF_GUILD), "he has shown it there himself"
+
+
+async def test_whom_an_administrator_helped_still_shows_what_is_theirs(store: Store) -> None:
+    """Where all that names it lies in one group, there is nothing to keep it from."""
+    await hear(store, names(BOB, NAMESPACE))
+    await fetch(store)
+    document = DocumentId(NAMESPACE, author(BOB), "pub", "mod", b"io.x.clock")
+    whole = own(GROUP, WRITE, GROUP.public)
+    key = CAROL.signer.device
+    right = encode_capability(delegate(whole, GROUP, Area(author(BOB)), key.public))
+    await hear(store, writes(document, Signer(key, author(BOB), {"pub": right}), named("yanked")))
+    assert await given(store) == MEMBERS_ONLY
+
+
 async def test_what_came_from_public_hands_stays_public(store: Store) -> None:
     await hear(store, names(CAROL, COMMONS))
     await fetch(store)
@@ -207,6 +261,10 @@ async def test_what_is_gone_opens_nothing(store: Store) -> None:
     await store.declare(Drop(document.encode(), heads), log, group)
     assert (await store.drop()).documents == 1
     assert await given(store) == (False, False, False)
+    await hear(
+        store, writes(BOB.document("io.x", namespace=GUILD), MALLORYS, named("it", blob=BLOB.hex()))
+    )
+    assert not await store.may_read_blob(BLOB, OF_GUILD), "said in his name, and not by him"
 
 
 async def test_what_is_collected_is_noted_anew(tmp_path: Path) -> None:

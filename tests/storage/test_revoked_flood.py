@@ -1,6 +1,8 @@
 """Whoever was let in, revoked or not, signs as much as they like: of that only so much is kept."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from crdt.area import Area
 from crdt.blob import build_manifest
-from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability
+from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability, own
 from crdt.change import (
     DocumentId,
     SignedEntry,
@@ -25,7 +27,7 @@ from crdt.statement import Frontier, Revoke, Unrevoke, encode_frontier
 from storage import ended
 from storage.claim import Claim, claim_of, guest_of, writer_of
 from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED
-from storage.gate import OVER_QUOTA
+from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import Quota
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, named
@@ -39,7 +41,8 @@ from tests.storage.test_authority import (
     head,
     put,
 )
-from tests.storage.test_quota import MIB, assert_sums, disk_bytes, opened
+from tests.storage.test_namespaces import GROUP, NAMESPACE
+from tests.storage.test_quota import MIB, assert_sums, disk_bytes, flood, opened
 
 BOBS_ROOT = AuthorKey(BOB.root.public)
 ALL_ALICES = Capability(WRITE, COMMONS, ALICES)
@@ -122,8 +125,20 @@ DEVICE = SigningKey.from_seed(b"d" * 32)
             BOBS_ROOT,
             Claim.GUEST,
         ),
+        (
+            delegate(ALL_ALICES, ALICE.root, Area(ALICES, (b"pub",), end=9_000), BOBS_ROOT),
+            BOBS_ROOT,
+            BOBS_ROOT,
+            Claim.GUEST,
+        ),
     ],
-    ids=["device", "co-author", "co-author's own key", "whom the co-author let in"],
+    ids=[
+        "device",
+        "co-author",
+        "co-author's own key",
+        "whom the co-author let in",
+        "for a time, which no device's right has",
+    ],
 )
 def test_who_wrote_and_who_answers_for_it(
     right: Capability, writer: bytes, guest: bytes, claim: Claim
@@ -133,6 +148,27 @@ def test_who_wrote_and_who_answers_for_it(
     assert claim_of(CLOCK, right, frozenset({bytes(ALICES)})) is claim
     assert claim_of(CLOCK, right, frozenset({bytes(writer)})) is Claim.FOLLOWED
     assert claim_of(CLOCK, right, frozenset({b"another" + bytes(25)})) is Claim.STRANGER
+
+
+IN_GROUP = own(GROUP, WRITE, GROUP.public)
+OF_GROUP = DocumentId(NAMESPACE, ALICES, "pub", "mod", CLOCK.record)
+
+
+@pytest.mark.parametrize(
+    ("area", "to", "writer", "claim"),
+    [
+        (Area(), ALICES, GROUP.public, Claim.FOLLOWED),  # a key as good as the group's, and hers
+        (Area(ALICES), ALICES, ALICES, Claim.FOLLOWED),
+        (Area(ALICES), BOBS_ROOT, BOBS_ROOT, Claim.STRANGER),  # the group let him in, not she
+        (Area(), BOBS_ROOT, GROUP.public, Claim.STRANGER),
+    ],
+)
+def test_in_a_group_who_let_somebody_into_ones_records_is_not_oneself(
+    area: Area, to: AuthorKey, writer: bytes, claim: Claim
+) -> None:
+    right = delegate(IN_GROUP, GROUP, area, to)
+    assert (writer_of(right), guest_of(OF_GROUP, right)) == (writer, b"")
+    assert claim_of(OF_GROUP, right, frozenset({bytes(ALICES)})) is claim
 
 
 GUESTS = Quota(strangers_bytes=MIB, member_bytes=MIB, peer_bytes=MIB // 2, share_bytes=64 << 10)
@@ -177,6 +213,40 @@ async def test_a_guest_takes_nothing_of_the_room_of_strangers_nor_they_of_his(
     assert_sums(tmp_path)
 
 
+async def test_what_only_a_guest_wrote_does_not_give_way_to_strangers(tmp_path: Path) -> None:
+    """Whoever brought it last, in a record that its owner has said nothing in."""
+    quota = Quota(strangers_bytes=300 << 10, share_bytes=8 << 10)
+    async with opened(tmp_path, quota) as store:
+        await store.set_petname("alice", ALICE.did)
+        await bring(store, flood(0, 50), "mallory")
+        theirs = bobs(CLOCK, 3, signer=through(0))
+        assert (await bring(store, theirs, "mallory"))["added"] == 3
+        assert (await bring(store, flood(50, 50), "carol"))["added"] > 20
+        assert len(await store.holds(COMMONS, [one.id for one in theirs])) == 3
+        assert (await store.refused())[0].refusal.code == EVICTED
+    assert_sums(tmp_path)
+
+
+async def test_what_a_record_takes_beside_its_entries_is_of_who_began_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, Quota()) as store:
+        await store.set_petname("alice", ALICE.did)
+        await bring(store, ALICE.writes(CLOCK, named("clock")), "alice", ALICES)
+        await bring(store, bobs(CLOCK, 1, signer=through(0)), "bob")
+        await bring(store, bobs(replace(CLOCK, epoch=1), 1, signer=through(1)), "bob")
+    with closing(sqlite3.connect(tmp_path / "p.db")) as database:
+        begun = database.execute(
+            "SELECT d.epoch, x.guest, x.size > 0 FROM derived x JOIN document d"
+            " ON d.number = x.document ORDER BY d.epoch"
+        ).fetchall()
+        (of_guests,) = database.execute(
+            "SELECT sum(u.bytes) - (SELECT sum(size) FROM origin WHERE guest <> x'')"
+            " - (SELECT sum(size) FROM derived WHERE guest <> x'') FROM usage u WHERE guest <> x''"
+        ).fetchone()
+    assert begun == [(0, b"", 1), (1, BOBS_ROOT, 1)]
+    assert of_guests == 0
+    assert_sums(tmp_path)
+
+
 async def test_a_name_gives_a_guest_room(tmp_path: Path) -> None:
     quota = replace(GUESTS, member_bytes=16 << 10)
     theirs = bobs(CLOCK, 40, "y" * 1_000, Signer(DEVICE, ALICES, {"pub": encode_capability(
@@ -192,6 +262,19 @@ async def test_a_name_gives_a_guest_room(tmp_path: Path) -> None:
         missing = [one for one in theirs if one.id[:16] not in await store.holds(COMMONS, ids)]
         assert await bring(store, missing, "bob", BOBS_ROOT) == {"added": len(missing)}
     assert_sums(tmp_path)
+
+
+async def test_a_name_gives_what_was_refused_of_the_authors_guests_room(tmp_path: Path) -> None:
+    """Her next act builds on theirs: what stays out, freezes her record."""
+    quota = Quota(author_bytes=24 << 10)
+    theirs = bobs(CLOCK, 40, "y" * 1_000)
+    async with opened(tmp_path, quota) as store:
+        done = await bring(store, theirs, "bob", BOBS_ROOT, 10)
+        assert 0 < done["added"] < 40
+        ids = [one.id for one in theirs]
+        assert await store.kept_out(COMMONS, ids)
+        await store.set_petname("alice", ALICE.did)
+        assert not await store.kept_out(COMMONS, ids)
 
 
 # --- what a revocation in force hits -------------------------------------------------------------

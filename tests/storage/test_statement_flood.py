@@ -1,16 +1,17 @@
 """Whoever was let into a group lets in as many keys as they like, each with a log of its own."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from crdt.area import Area
-from crdt.capability import WRITE, Capability, delegate, encode_capability, own
-from crdt.change import SignedEntry, Signer, log_of, sign_statement
+from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability, own
+from crdt.change import SignedEntry, Signer, check_entry, log_of, sign_statement
 from crdt.ed25519 import SigningKey
 from crdt.keys import AuthorKey
 from crdt.path import AUTHORITY
-from crdt.statement import Heartbeat, Revoke, Statement
+from crdt.statement import Heartbeat, Revoke, Statement, Unrevoke
 from storage import bounds, ended
 from storage.ended import TOO_MANY_REVOKED
 from storage.gate import OVER_QUOTA
@@ -82,9 +83,54 @@ async def test_what_a_revoked_admin_goes_on_saying_is_kept_in_part(
     theirs = says(BOBS, BOB.root, *[Heartbeat()] * 30)
     async with opened(tmp_path, Quota()) as store:
         assert await bring(store, theirs[:10], "bob") == {"added": 10}
-        taken, again = says(ALL, GROUP, Revoke(BOB.root.public), NOBODY)
+        (taken,) = says(ALL, GROUP, Revoke(BOB.root.public))
+        back = Unrevoke(taken.entry.payload_digest)
+        _, again, taken_back = says(ALL, GROUP, Revoke(BOB.root.public), NOBODY, back)
         await bring(store, [taken], "owner")
         assert await bring(store, theirs[10:], "mallory") == {"added": 0, TOO_MANY_REVOKED: 20}
         assert await bring(store, [again], "owner") == {"added": 1}
         ids = [one.id for one in theirs]
-        assert not await store.kept_out(NAMESPACE, ids), "it may judge what was said before"
+        assert len(await store.kept_out(NAMESPACE, ids)) == 20
+        assert await bring(store, [taken_back], "owner") == {"added": 1}
+        assert not await store.kept_out(NAMESPACE, ids)
+        assert await bring(store, theirs, "mallory") == {"added": 20}
+
+
+async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> None:
+    """Each statement of a batch by a key of its own, to which the right came through fifteen."""
+    said: list[SignedEntry] = []
+    for number in range(150):
+        right, giver = BOBS, BOB.root
+        for depth in range(14):
+            key = sub_key(1_000 + number * 100 + depth)
+            right, giver = let_in(right, giver, key), key
+        said += says(right, giver, NOBODY)
+    async with opened(tmp_path, Quota()) as store:
+        before = of_sub_keys(CAROLS, CAROL.root, range(1_000, 1_500))
+        assert await bring(store, before, "carol") == {"added": 500}
+        fresh = [check_entry(one, CapabilityCache()) for one in said]
+        # Checking 150 long chains takes far longer than what is measured.
+        async with store._database.transaction() as write:  # pyright: ignore[reportPrivateUsage]
+            begun_s = time.perf_counter()
+            assert await bounds.beyond_branches(write, fresh) == set()
+            took_s = time.perf_counter() - begun_s
+    assert took_s < 0.5, "nobody else writes meanwhile"
+
+
+async def test_what_found_no_room_in_a_branch_comes_again_once_its_flooder_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carol and a flooder were let in by bob: she says something once, and nothing after."""
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 10)
+    flooder = let_in(BOBS, BOB.root, sub_key(0))
+    flood = of_sub_keys(flooder, sub_key(0), range(1, 12))
+    carols = let_in(BOBS, BOB.root, CAROL.root)
+    said = says(carols, CAROL.root, NOBODY)
+    async with opened(tmp_path, Quota()) as store:
+        assert (await bring(store, flood, "flooder"))["added"] == 10
+        assert await bring(store, said, "carol") == {"added": 0, OVER_QUOTA: 1}
+        assert await store.kept_out(NAMESPACE, [said[0].id])
+        (taken,) = says(BOBS, BOB.root, Revoke(sub_key(0).public))
+        assert await bring(store, [taken], "bob") == {"added": 1}
+        assert not await store.kept_out(NAMESPACE, [said[0].id])
+        assert await bring(store, said, "carol") == {"added": 1}
