@@ -309,6 +309,16 @@ async def test_what_was_taken_back_is_given_to_nobody(alice: Alice) -> None:
     assert (await post(alice, "/api/grants", body, 403))["code"] == "no-capability"
 
 
+@pytest.mark.parametrize("more", [{}, {"area": "*/pub"}])
+async def test_a_right_passed_on_until_a_date_ends_then(alice: Alice, more: dict[str, str]) -> None:
+    await guild(alice)
+    held = (await get(alice, "/api/capabilities?which=held&namespace=guild"))["capabilities"]
+    whole = next(one for one in held if (one["area"], one["mode"]) == ("*", "write"))
+    body = {"to": BOB.did, "capability": whole["digest"], "until": "2090-01-01", **more}
+    (made,) = (await post(alice, "/api/grants", body, 201))["capabilities"]
+    assert made["until"] == "2090-01-01T00:00:00Z"
+
+
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
     store, me = alice.node.store, alice.node.identity.author
     root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
