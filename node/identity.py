@@ -35,7 +35,7 @@ from storage.keyfiles import is_sealed, read_key
 Entropy = Callable[[int], bytes]
 """`os.urandom`, or a test's own."""
 
-NEEDED = "its passphrase is needed: give --passphrase-file FILE, or be asked on a terminal"
+NEEDED = "give its passphrase by --passphrase-file FILE, or type it on a terminal"
 SEALED_AT_ONCE = 50  # keys and seeds of 64 bytes, in one secret of at most 4,096
 
 
