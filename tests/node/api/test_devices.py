@@ -143,11 +143,18 @@ async def test_who_loses_one_record_is_not_told_that_the_device_was_removed(
         assert await take_back(**record) == []
         warnings = (await bob.client.get("/api/status")).json()["warnings"]
         assert not any("removed" in one for one in warnings)
+
+        async def rights() -> str:
+            listed = (await bob.client.get("/api/namespaces")).json()["namespaces"]
+            return str(listed[1]["rights"])
+
         await give(namespace=guild, rights=["read", "write"])
         await give(namespace=guild, **record)
         assert await take_back(namespace=guild, **record) == []
         await post(bob, "/api/modules", {**new_module("org.example.mine"), "namespace": guild})
+        assert await rights() == "read everything, write what is yours"
         assert await take_back(namespace=guild) == [inside]
+        assert await rights() == "nothing"
         (warning,) = (await bob.client.get("/api/status")).json()["warnings"][-1:]
         assert warning.endswith("panspermia cap list --held --namespace guild")
 
