@@ -41,7 +41,7 @@ def room_text(room: Json) -> str:
 
 
 def kept_out_text(count: int) -> str:
-    return f"{count:,} {'entry' if count == 1 else 'entries'} not kept (over quota, or blocked)"
+    return f"{count:,} {'entry' if count == 1 else 'entries'} not kept (over quota, blocked, or let go)"
 
 
 def author_row(author: Json) -> tuple[object, ...]:
