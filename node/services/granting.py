@@ -30,7 +30,7 @@ from node.invites import GRANT, Code, write_code
 from node.services.names import all_petnames, author_meant
 from node.services.namespaces import Keeper
 from node.services.records import record_meant, record_text
-from node.services.rights import give, voice
+from node.services.rights import check_stand, give, voice
 from node.services.roots import GIVEN, holds_namespace_key, open_key
 from node.words import moment_text, parse_area, parse_moment, read_area
 from storage.authority import place_of
@@ -129,7 +129,11 @@ async def hand_on(
 async def handed_over(
     node: Keeper, receiver: bytes, namespace: NamespaceKey, made: Sequence[bytes]
 ) -> Granted:
-    """Remembers them, and writes the code for their receiver."""
+    """Remembers them, and writes the code for their receiver.
+
+    Raises `Conflict` (`receiver-revoked`) where the receiver was cut off.
+    """
+    await check_stand(node, made)
     for encoded in made:
         await node.store.keep_capability(encoded, GIVEN)
     givers = {decode_capability(one).chain[-2] for one in made}

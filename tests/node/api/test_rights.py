@@ -485,6 +485,30 @@ async def test_what_cannot_be_said(
     assert (await post(alice, f"/api/{path}", body, status))["code"] == code
 
 
+async def test_who_was_cut_off_is_given_nothing_until_that_is_taken_back(alice: Alice) -> None:
+    """However it is given: a code that is of no use helps nobody."""
+    await guild(alice)
+    held = (await get(alice, "/api/capabilities?which=held&namespace=guild"))["capabilities"]
+    whole = next(one for one in held if (one["area"], one["mode"]) == ("*", "write"))
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("/api/grants", {"to": BOB.did, "rights": ["write"], "namespace": "guild"}),
+        ("/api/grants", {"to": BOB.did, "capability": whole["digest"]}),
+        ("/api/invites", {"receiver": BOB.did, "level": "write", "namespace": "guild"}),
+    ]
+    body = {"key": BOB.did, "namespace": "guild"}
+    said = (await post(alice, "/api/revocations", body))["statement"]
+    for path, wanted in ways:
+        refused = await post(alice, path, wanted, 409)
+        assert refused["code"] == "receiver-revoked"
+        assert f"cap unrevoke {said[:12]}" in refused["detail"]
+    assert (await get(alice, "/api/capabilities?which=given&namespace=guild"))["given"] == []
+    others = {"to": CAROL.did, "rights": ["write"], "namespace": "guild"}
+    await post(alice, "/api/grants", others, 201)
+    await post(alice, "/api/unrevocations", {"statement": said})
+    for path, wanted in ways:
+        await post(alice, path, wanted, 201)
+
+
 async def test_a_key_does_not_take_itself_back(alice: Alice) -> None:
     body = {"key": alice.node.identity.did}
     assert (await post(alice, "/api/revocations", body, 400))["code"] == "bad-grant"
