@@ -201,7 +201,7 @@ def test_a_member_with_free_keys_fills_no_group(
         is_all = status["entries"] + status["quota"]["kept_out"] >= MEMBERS_KEYS
         return int(status["quota"]["kept_out"]) if is_all else None
 
-    assert wait_for("Alice to have dealt with all", ARRIVE_S, kept_out) > MEMBERS_KEYS // 2
+    assert wait_for("Alice to have dealt with all", ARRIVE_S, kept_out) > MEMBERS_KEYS // 3
     told = shell(alice, "quota").answer
     (group,) = told["namespaces"]
     assert group["name"] == "guild"
