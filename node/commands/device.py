@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -43,8 +43,12 @@ def namespaces() -> dict[str, str]:
     return {one["did"]: one["name"] for one in joined}
 
 
+def listed(places: Sequence[str], names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(place, place) for place in places)
+
+
 def row(one: Json, names: Mapping[str, str]) -> tuple[object, ...]:
-    revoked = ", ".join(names.get(place, place) for place in one["revoked"])
+    revoked = listed(one["revoked"], names)
     states = ["this node"] if one["is_this_node"] else []
     states += [f"removed in {revoked}"] if revoked else []
     name, last = one["name"] or "", one["last_signed_at"] or "never seen"
@@ -115,10 +119,10 @@ def print_removed(answer: Json) -> None:
     if wants_json():
         return print_json("device", answer)
     would, names = "would end" if answer["dry_run"] else "end", namespaces()
-    where = ", ".join(names.get(place, place) for place in answer["namespaces"])
-    say(f"The rights of {answer['device']} {would} in {where or 'none'}")
+    where = listed(answer["namespaces"], names) or "none"
+    say(f"The rights of {answer['device']} {would} in {where}")
     if answer["silent"]:
-        where = ", ".join(names.get(place, place) for place in answer["silent"])
+        where = listed(answer["silent"], names)
         say(f"Not in {where}, where you may not say so. Whoever let you in there can:", fg="yellow")
         say(f"panspermia cap revoke {answer['device']} --namespace NAME", fg="yellow")
     count = answer["gone_count"]
