@@ -185,7 +185,7 @@ def unpacked(frame: Frame, type: type[T]) -> T:
     """The fields again. Raises `Unverified` (`drop-damaged`)."""
     try:
         plain: Any = cbor.decode(frame.body, bytes_max=FRAME_BYTES_MAX)
-        return msgspec.convert(plain, type)
+        return msgspec.convert(plain, type, builtin_types=(bytes,))
     except (CrdtError, msgspec.ValidationError) as error:
         raise _damaged(frame.end_bytes, f"a frame of another form: {error}") from error
 

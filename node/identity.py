@@ -35,6 +35,7 @@ from storage.keyfiles import is_sealed, read_key
 Entropy = Callable[[int], bytes]
 """`os.urandom`, or a test's own."""
 
+NEEDED = "give its passphrase by --passphrase-file FILE, or type it on a terminal"
 SEALED_AT_ONCE = 50  # keys and seeds of 64 bytes, in one secret of at most 4,096
 
 
@@ -268,7 +269,7 @@ def open_namespace_key(home: Home, namespace: bytes, passphrase: str | None = No
     path = home.namespace_key(namespace)
     try:
         if passphrase is None and is_sealed(path):
-            raise BadIdentity(f"{path} is sealed: its passphrase is needed", code="sealed")
+            raise BadIdentity(f"{path} is sealed: {NEEDED}", code="sealed")
         # One that was never sealed opens without the passphrase that the author's needs.
         return SigningKey.from_seed(_seed(path, passphrase if is_sealed(path) else None))
     except NotHeld as error:
@@ -291,7 +292,7 @@ def _open_author(home: Home, passphrase: str | None) -> SigningKey:
         )
         raise BadIdentity(detail, code="no-key")
     if is_author_sealed(home) and passphrase is None:
-        raise BadIdentity(f"{home.author_key} is sealed: its passphrase is needed", code="sealed")
+        raise BadIdentity(f"{home.author_key} is sealed: {NEEDED}", code="sealed")
     return SigningKey.from_seed(_seed(home.author_key, passphrase))
 
 

@@ -208,7 +208,7 @@ def _checked(body: bytes) -> Code:
         plain: object = cbor.decode(
             body, bytes_max=CODE_BYTES_MAX, items_max=_ITEMS_MAX, depth_max=2
         )
-        fields = msgspec.convert(plain, _Body)
+        fields = msgspec.convert(plain, _Body, builtin_types=(bytes,))
         rights = [decode_capability(one) for one in fields.capabilities]
         for right in rights:
             check_valid(right)

@@ -117,11 +117,9 @@ def parse_reference(text: str) -> Reference:
 def parse_petname(text: str) -> str:
     """`text` itself, if an author may be called so. Raises `InvalidName` that says why not."""
     if len(text) > PETNAME_CHARACTERS_MAX:
-        raise InvalidName(
-            f"a name of {len(text)} characters for an author, at most {PETNAME_CHARACTERS_MAX}"
-        )
+        raise InvalidName(f"a name of {len(text)} characters, at most {PETNAME_CHARACTERS_MAX}")
     if not _PART.fullmatch(text):
-        raise InvalidName(f"an author cannot be called {quoted(text)}: {_why_no_petname(text)}")
+        raise InvalidName(f"{quoted(text)} cannot be a name: {_why_no_petname(text)}")
     return text
 
 

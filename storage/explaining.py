@@ -124,6 +124,18 @@ class Explaining(Documents):
         )
         return {(device, code): count for device, code, count in rows}
 
+    async def heads_missing(self, document: DocumentId) -> int:
+        """How many changes that revocations leave in a record are not here: until they come, what
+        they build on is cut off too.
+        """
+        async with self._database.reading() as view:
+            rows = await view.rows(
+                f"SELECT d.id FROM document d WHERE {SAME_RECORD}", same_record(document)
+            )
+            works = await self._materialiser.works(view, [DocumentId.decode(id) for (id,) in rows])
+            verdicts = await self._materialiser.verdicts(view, list(works.values()))
+        return sum(len(validity.incomplete) for _, validity in verdicts)
+
     async def entries_beginning(self, id: bytes, limit: int = 2) -> list[Told]:
         """Those whose id begins so; from `ID_BYTES_MIN` bytes on. More than one: say more of it."""
         if len(id) < ID_BYTES_MIN:

@@ -32,7 +32,6 @@ from storage.explaining import Said
 EFFECT_ROWS_MAX = 1_000
 """Entries named in one answer; the sums by record and device are of all."""
 
-
 BLIND = (
     "This gives no right to read: unless they have one they see nothing of the namespace, not even"
     " what they wrote on another device. To give it: panspermia cap grant … --read"
@@ -239,6 +238,7 @@ class ExplanationItem(Struct, frozen=True):
     writers_more: int
     left_out: tuple[VerdictItem, ...]
     left_out_count: int
+    incomplete: int
     alarms: tuple[str, ...]
     """One sentence for each of `forks`."""
     forks: tuple[ForkItem, ...]
@@ -266,8 +266,7 @@ class Publishers(Struct, frozen=True):
 
 
 def show_right(one: Standing, names: Names) -> RightItem:
-    right = one.capability
-    area = right.granted_area
+    right, area = one.capability, one.capability.granted_area
     return RightItem(
         digest=one.digest.hex(),
         namespace=place_text(right.namespace),
@@ -338,6 +337,7 @@ def show_explanation(one: Explanation, names: Names, alarms: Iterable[str]) -> E
         writers_more=one.writers_more,
         left_out=tuple(_show_verdict(each, names) for each in one.left_out),
         left_out_count=one.left_out_count,
+        incomplete=one.incomplete,
         alarms=tuple(alarms),
         forks=tuple(show_fork(each, names) for each in one.forks),
     )

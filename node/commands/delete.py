@@ -38,7 +38,9 @@ def delete_command(
     if undo and for_good:
         raise click.UsageError("--undo and --for-good are two different things")
     shown = printable(name)
-    if for_good and may_ask() and not yes:
+    if for_good and not yes:
+        if not may_ask():
+            raise click.UsageError("nobody can be asked here, and nothing undoes it: say --yes")
         click.confirm(f"Let {shown} go for good, everywhere?", abort=True)
     body: dict[str, object] = {"record": name, "undo": undo, "for_good": for_good}
     if for_good:

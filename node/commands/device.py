@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -32,12 +33,22 @@ def list_() -> None:
     page = node().get("/api/devices")
     if wants_json():
         return print_json("device", page)
-    head = ("NAME", "DEVICE", "CHANGES", "LAST SIGNED", "STATE")
-    print_table(head, map(row, page["devices"]))
+    head, names = ("NAME", "DEVICE", "CHANGES", "LAST SIGNED", "STATE"), namespaces()
+    print_table(head, (row(one, names) for one in page["devices"]))
 
 
-def row(one: Json) -> tuple[object, ...]:
-    revoked = ", ".join(one["revoked"])
+def namespaces() -> dict[str, str]:
+    """What this person calls those that were joined."""
+    joined = node().get("/api/namespaces")["namespaces"]
+    return {one["did"]: one["name"] for one in joined}
+
+
+def listed(places: Sequence[str], names: Mapping[str, str]) -> str:
+    return ", ".join(names.get(place, place) for place in places)
+
+
+def row(one: Json, names: Mapping[str, str]) -> tuple[object, ...]:
+    revoked = listed(one["revoked"], names)
     states = ["this node"] if one["is_this_node"] else []
     states += [f"removed in {revoked}"] if revoked else []
     name, last = one["name"] or "", one["last_signed_at"] or "never seen"
@@ -107,10 +118,11 @@ def remove(
 def print_removed(answer: Json) -> None:
     if wants_json():
         return print_json("device", answer)
-    would = "would end" if answer["dry_run"] else "end"
-    say(f"The rights of {answer['device']} {would} in {', '.join(answer['namespaces']) or 'none'}")
+    would, names = "would end" if answer["dry_run"] else "end", namespaces()
+    where = listed(answer["namespaces"], names) or "none"
+    say(f"The rights of {answer['device']} {would} in {where}")
     if answer["silent"]:
-        where = ", ".join(answer["silent"])
+        where = listed(answer["silent"], names)
         say(f"Not in {where}, where you may not say so. Whoever let you in there can:", fg="yellow")
         say(f"panspermia cap revoke {answer['device']} --namespace NAME", fg="yellow")
     count = answer["gone_count"]

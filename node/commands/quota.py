@@ -44,7 +44,8 @@ def room_text(room: Json) -> str:
 
 
 def kept_out_text(count: int) -> str:
-    return f"{count:,} {'entry' if count == 1 else 'entries'} not kept (over quota, or blocked)"
+    entries = "entry" if count == 1 else "entries"
+    return f"{count:,} {entries} not kept (over quota, blocked, or let go)"
 
 
 def author_row(author: Json) -> tuple[object, ...]:

@@ -113,6 +113,9 @@ def print_explanation(found: Json) -> None:
         say(f"  and {found['writers_more']:,} rights more")
     if found["left_out_count"]:
         say(f"Not counting: {changes(found['left_out_count'])}")
+    if found["incomplete"]:
+        missing = f"Of what revocations leave, {changes(found['incomplete'])} not here yet"
+        say(f"{missing}: until then too much is cut. panspermia sync", fg="yellow")
     for verdict in found["left_out"]:
         print_verdict(verdict)
 

@@ -33,6 +33,10 @@ RIGHTS: Final[Mapping[str, tuple[str, str]]] = {
     "record-mismatch": (
         "The manifest is of another module than the one named.", "Name the record of its id."
     ),
+    "receiver-revoked": (
+        "Whoever it is for was cut off there, so what they are given counts nowhere.",
+        "Take that back first: panspermia cap unrevoke, with the id that the detail names.",
+    ),
     "revoked-sender": (
         "Whoever brought the entry is who wrote it, or another device of theirs, and their right to"
         " write it was taken back.",

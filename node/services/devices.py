@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from crdt.capability import decode_capability
+from crdt.capability import READ, decode_capability
 from crdt.change import DocumentId, Signer
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
@@ -204,12 +204,18 @@ def log_of(namespace: NamespaceKey, author: AuthorKey) -> DocumentId:
 
 
 async def ends_of_this_device(store: Store, identity: Identity) -> list[NamespaceKey]:
-    """Where this very device was revoked, by its author or by somebody above."""
-    ended: set[NamespaceKey] = set()
-    device = identity.device.public
+    """Where this very device may write what is its author's no more, or read nothing any more.
+
+    By its author's word, or by somebody's above; commons first. A publisher who was dismissed has
+    lost a record of somebody else's and no device.
+    """
     rights = [decode_capability(one) for one in identity.capabilities.values()]
-    rights += [one.capability for one in await store.capabilities_held(receiver=device)]
-    for right in rights:
-        if right.namespace not in ended and await store.is_cut(right):
-            ended.add(right.namespace)
+    held = await store.capabilities_held(receiver=identity.device.public)
+    rights += [one.capability for one in held]
+    cut: set[tuple[NamespaceKey, int]] = set()
+    valid: set[tuple[NamespaceKey, int]] = set()
+    for one in rights:
+        if one.mode == READ or one.granted_area.subspace in (None, identity.author):
+            (cut if await store.is_cut(one) else valid).add((one.namespace, one.mode))
+    ended = {namespace for namespace, _ in cut - valid}
     return sorted(ended, key=lambda one: (one != COMMONS, one))

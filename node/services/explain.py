@@ -107,6 +107,8 @@ class Explanation:
     """Rights that reach there beyond these."""
     left_out: tuple[Verdict, ...]
     left_out_count: int
+    incomplete: int
+    """Changes that revocations leave, and that are not here: until they come too much is cut."""
     forks: tuple[Fork, ...]
     """Of the root keys concerned, and of devices in this record."""
 
@@ -137,6 +139,7 @@ async def explain(
         more,
         tuple([await _verdict(node, one) for one in fell]),
         sum(count for (_, code), count in tallies.items() if code is not None),
+        await node.store.heads_missing(document),
         tuple(dict.fromkeys(forks)),
     )
 

@@ -30,7 +30,7 @@ from node.invites import GRANT, Code, write_code
 from node.services.names import all_petnames, author_meant
 from node.services.namespaces import Keeper
 from node.services.records import record_meant, record_text
-from node.services.rights import give, voice
+from node.services.rights import check_stand, give, voice
 from node.services.roots import GIVEN, holds_namespace_key, open_key
 from node.words import moment_text, parse_area, parse_moment, read_area
 from storage.authority import place_of
@@ -112,7 +112,7 @@ async def hand_on(
     if whole.end is not None and whole.end <= tai_from_unix_us(now_us):
         raise NotAllowed("it has expired, and so would what is made of it", code="expired")
     place = replace(place, namespace=held.namespace)
-    area = await area_meant(node, place) or whole
+    area = await area_meant(node, place) or replace(whole, end=_end(place))
     if area.subspace is None:  # nobody in particular: as far as it is held
         area = replace(area, subspace=whole.subspace)
     area = replace(
@@ -129,7 +129,11 @@ async def hand_on(
 async def handed_over(
     node: Keeper, receiver: bytes, namespace: NamespaceKey, made: Sequence[bytes]
 ) -> Granted:
-    """Remembers them, and writes the code for their receiver."""
+    """Remembers them, and writes the code for their receiver.
+
+    Raises `Conflict` (`receiver-revoked`) where the receiver was cut off.
+    """
+    await check_stand(node, made)
     for encoded in made:
         await node.store.keep_capability(encoded, GIVEN)
     givers = {decode_capability(one).chain[-2] for one in made}
@@ -231,7 +235,7 @@ async def area_meant(node: Keeper, place: Place) -> Area | None:
 
     Raises `BadRequest`, `NotFound`, `InvalidName`.
     """
-    end = parse_moment(place.until) if place.until else None
+    end = _end(place)
     if place.area is not None and place.record is not None:
         raise BadRequest("give an area or a record, not both", code="bad-area")
     if place.record is not None:
@@ -260,8 +264,7 @@ async def _wanted(node: Keeper, right: Right, place: Place, receiver: bytes) -> 
             detail = "say what of yours: --record NAME, or --area (see panspermia cap grant --help)"
             raise BadRequest(detail, code="bad-grant")
     if area is None:
-        end = parse_moment(place.until) if place.until else None
-        area = Area(AuthorKey(receiver) if right == "write" else None, (), 0, end)
+        area = Area(AuthorKey(receiver) if right == "write" else None, (), 0, _end(place))
     return mode, area
 
 
@@ -311,6 +314,10 @@ async def _secret_of(node: Keeper, held: Capability, passphrase: str | None) -> 
         detail = f"it is {encode_did_key(held.receiver)}'s: only they can pass it on"
         raise NotAllowed(detail, code="not-the-receiver")
     return await open_key(node.home, held.receiver, held.namespace, passphrase)
+
+
+def _end(place: Place) -> int | None:
+    return parse_moment(place.until) if place.until else None
 
 
 def _is_from(encoded: bytes, giver: bytes) -> bool:

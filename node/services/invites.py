@@ -19,7 +19,7 @@ from node.errors import BadRequest, Conflict, NotAllowed
 from node.identity import become_device, open_author, write_device
 from node.invites import DEVICE, GRANT, Code, device_rights, read_code, write_code
 from node.services.namespaces import Keeper, join_namespace, keep_given
-from node.services.rights import give, voice
+from node.services.rights import check_stand, give, voice
 from node.services.roots import GIVEN
 from storage.namespaces import COMMONS_NAME
 
@@ -58,7 +58,10 @@ class Accepted:
 
 
 async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
-    """A code for `wish.receiver`. Raises `NotAllowed` (`no-capability`), `BadIdentity`."""
+    """A code for `wish.receiver`.
+
+    Raises `NotAllowed` (`no-capability`), `Conflict` (`receiver-revoked`), `BadIdentity`.
+    """
     if wish.receiver in (node.identity.author, node.identity.device.public):
         detail = "an invite is for somebody else; a device of yours: panspermia device add"
         raise BadRequest(detail, code="bad-request")
@@ -73,6 +76,7 @@ async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
             with suppress(NotAllowed):
                 right = await give(node.store, author, wish.namespace, WRITE, own, wish.receiver)
                 given.append(right)
+    await check_stand(node, given)
     names = {one.namespace: one.name for one in await node.store.joined()}
     places = {wish.namespace: names[wish.namespace]} if wish.namespace != COMMONS else {}
     code = Code(

@@ -13,6 +13,7 @@ from crdt.capability import READ, WRITE, Capability, delegate, encode_capability
 from crdt.change import device_capabilities
 from crdt.did import decode_did_key, encode_did_key
 from crdt.ed25519 import SigningKey
+from crdt.entry import tai_from_unix_us
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from crdt.path import CHECKPOINT, PUBLIC, RATING, escape
 from node.errors import BadRequest, Conflict, NotAllowed, NotFound
@@ -135,14 +136,19 @@ def areas_for_device(granted: Capability, author: AuthorKey) -> Iterator[Area]:
             yield area
 
 
-async def rights_in(node: Keeper, namespace: NamespaceKey) -> str:
-    """In words: what this device may do there."""
+async def rights_in(node: Keeper, namespace: NamespaceKey, *, now_us: int) -> str:
+    """In words: what this device may do there, as far as that was not taken back and not over."""
     if is_communal(namespace):
         return "read everything, write what is yours"
-    device = node.identity.device.public
-    held = await node.store.capabilities_held(namespace, receiver=device)
-    reads = [one.capability.granted_area for one in held if one.capability.mode == READ]
-    writes = [one.capability.granted_area for one in held if one.capability.mode == WRITE]
+    device, now = node.identity.device.public, tai_from_unix_us(now_us)
+    held = [
+        one.capability
+        for one in await node.store.capabilities_held(namespace, receiver=device)
+        if (end := one.capability.granted_area.end) is None or end > now
+    ]
+    valid = [one for one in held if not await node.store.is_cut(one)]
+    reads = [one.granted_area for one in valid if one.mode == READ]
+    writes = [one.granted_area for one in valid if one.mode == WRITE]
     words = [_words("read", reads, node.identity), _words("write", writes, node.identity)]
     if await _is_admin(node, namespace):
         words.append("administer")
@@ -153,7 +159,8 @@ async def _is_admin(node: Keeper, namespace: NamespaceKey) -> bool:
     """Whether the author's root key may write all of it, and so grant it to others."""
     author = node.identity.author
     held = await node.store.capabilities_held(namespace, receiver=author, mode=WRITE)
-    return any(one.capability.granted_area.includes(Area()) for one in held)
+    whole = [one.capability for one in held if one.capability.granted_area.includes(Area())]
+    return any([not await node.store.is_cut(one) for one in whole])
 
 
 def _words(verb: str, areas: Sequence[Area], identity: Identity) -> str:

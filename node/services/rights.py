@@ -16,8 +16,10 @@ from crdt.change import device_capabilities
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from crdt.path import AUTHORITY
-from node.errors import NotAllowed
-from node.services.namespaces import areas_for_device
+from crdt.statement import Revoke
+from node.errors import Conflict, NotAllowed
+from node.services.called import names_here
+from node.services.namespaces import Keeper, areas_for_device
 from node.words import area_words, key_words
 from storage.namespaces import Joined
 from storage.store import Store
@@ -67,6 +69,27 @@ async def give(
         f" {key_words(namespace, names)} yourself, so you cannot give it to others"
     )
     raise NotAllowed(detail, code="no-capability")
+
+
+async def check_stand(node: Keeper, given: Iterable[bytes]) -> None:
+    """Raises `Conflict` (`receiver-revoked`) where one of these, just made, is of no use.
+
+    A revocation ends all that comes through a key, whenever that was given.
+    """
+    for right in map(decode_capability, given):
+        timeless = replace(right.granted_area, start=0, end=None)
+        for one in await node.store.cuts_through(right.namespace, right.chain):
+            revoke = one.statement
+            if not isinstance(revoke, Revoke) or not revoke.area.includes(timeless):
+                continue
+            names = await names_here(node.store, node.identity)
+            detail = (
+                f"what is given to {key_words(right.receiver, names)} there counts nowhere:"
+                f" {key_words(revoke.key, names)} was cut off by {key_words(one.issuer, names)}"
+                f" [{one.id.hex()[:12]}]. Who said so has to take that back first:"
+                f" panspermia cap unrevoke {one.id.hex()[:12]}"
+            )
+            raise Conflict(detail, code="receiver-revoked")
 
 
 def voice(

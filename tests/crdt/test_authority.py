@@ -337,6 +337,20 @@ def test_a_checkpoint_settles_it_against_any_vote(side: str) -> None:
     )
 
 
+def test_checkpoints_that_contradict_each_other_count_for_nothing() -> None:
+    """They name two of three branches, and the votes are on the third."""
+    world = World()
+    world.writes(MALLORY, "m0")
+    second, third = world.twin(MALLORY), world.twin(MALLORY)
+    named = world.writes(MALLORY, "left"), world.writes(MALLORY, "right", in_=second)
+    world.writes(MALLORY, "middle", in_=third)
+    world.hears(BOB, third)
+    world.writes(BOB, "vote")
+    for checkpoints in ([frozenset({one}) for one in named], [frozenset(named)]):
+        verdict = judge(world.entries, checkpoints=list(map(Checkpoint, checkpoints)))
+        assert world.keys(verdict) == {"m0", "middle", "vote"}
+
+
 def test_a_seq_used_again_on_top_of_itself_drags_nobody_along() -> None:
     """Mallory reuses her seq 2 after her sock puppet, who has no vote, built on it."""
     world = World()

@@ -33,7 +33,9 @@ def test_out_of_sight_and_gone(node: StartNode, shell: Shell, tmp_path: Path) ->
     assert not story.run(alice, "delete", f"pub/mod/{lamp}", "--undo")["deleted"]
     wait_until_seen((alice, bob), "commons", {lamp, rope})
     assert story.run(bob, "delete", f"{alice.did}/{lamp}", code=4)["code"] == "no-capability"
-    assert story.run(alice, "delete", lamp, "--for-good", code=6)["code"] == "not-deleted"
+    assert story.run(alice, "delete", lamp, "--for-good", code=2)["code"] == "usage"
+    early = story.run(alice, "delete", lamp, "--for-good", "--yes", code=6)
+    assert early["code"] == "not-deleted"
     story.run(alice, "delete", lamp)
     wait_until_seen((alice, bob), "commons", {rope})
 

@@ -77,6 +77,7 @@ def test_a_passphrase_is_asked_for_on_the_terminal_where_it_is_needed(
     # Where nobody can be asked the node's refusal stands, and nothing has happened.
     refused = shell(alice, "namespace", "create", "guild")
     assert (refused.code, refused.answer["code"]) == (NOT_ALLOWED, "sealed")
+    assert "--passphrase-file" in refused.answer["detail"]
     assert len(shell(alice, "namespace", "list").answer["namespaces"]) == 1
 
     code, shown = typed(alice, "namespace", "create", "guild", answers=PROMPT)

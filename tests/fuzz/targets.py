@@ -6,6 +6,7 @@ coverage; docs/FUZZING.md says how to run one alone.
 """
 
 from crdt.errors import Malformed, Unauthorised
+from node.errors import NodeError
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
 from p2p.protocol.states import State
 from registry.errors import (
@@ -18,6 +19,7 @@ from registry.errors import (
 from registry.wasm.errors import Refused
 from storage.errors import BadKeyFile
 from tests.fuzz import crdt_doors as crdt
+from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
@@ -113,6 +115,8 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "key-file", registry.read_key_file, registry.key_file_seeds, (BadKeyFile,), inputs=1_000
     ),
+    Target("code", node.read_values_of_code, node.code_seeds, (NodeError,), mutate_cbor, 2_000),
+    Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
 )
 
 BY_NAME = {target.name: target for target in TARGETS}

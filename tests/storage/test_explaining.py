@@ -1,5 +1,7 @@
 """What a store tells of rights, statements and verdicts, and how fallen work is made again."""
 
+from pathlib import Path
+
 import pytest
 
 from crdt.area import Area
@@ -11,8 +13,8 @@ from crdt.path import CHECKPOINT
 from crdt.reapply import redo, redo_of
 from crdt.statement import Checkpoint, Frontier, Heartbeat, Revoke, Unrevoke
 from storage.errors import StorageError
-from storage.store import Store
-from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, person
+from storage.store import Store, open_store
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, person, project
 from tests.storage.test_authority import (
     ALICES,
     BOBS,
@@ -70,6 +72,25 @@ async def test_entries_are_told_with_their_verdict(store: Store) -> None:
         (LAPTOP, "excluded-dependency"): 1,
         (LAPTOP, None): 1,
     }
+
+
+async def test_what_a_revocation_leaves_and_is_not_here_is_counted(
+    store: Store, tmp_path: Path
+) -> None:
+    """Bob's last change lies under the frontier; who has not got it yet cuts lower and says so."""
+    await written_together(store)
+    frontier = Frontier(await store.frontier_now(COMMONS, Revocation(ALICES, BOBS)))
+    last = (await store.told(CLOCK))[0].id
+    await store.declare(Revoke(BOBS, frontier), LOG, ROOT)
+    assert await store.heads_missing(CLOCK) == 0
+    held = await everything(store)
+    async with open_store(tmp_path / "b.db", project=project, clock_us=lambda: NOW_US) as other:
+        await other.receive([one for one in held if one.id != last], source="peer")
+        assert await other.heads_missing(CLOCK) == 1
+        assert await head(other) != await head(store)
+        await other.receive([one for one in held if one.id == last], source="peer")
+        assert await other.heads_missing(CLOCK) == 0
+        assert await head(other) == await head(store)
 
 
 async def test_an_entry_is_found_by_how_its_id_begins(store: Store) -> None:

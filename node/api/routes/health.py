@@ -105,10 +105,11 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
 def _ended(standing: Standing) -> list[str]:
     if COMMONS in standing.ended:
         return [REMOVED]
+    names = [standing.name_of(one) or encode_did_key(one) for one in standing.ended]
     return [
-        "this device was revoked in the namespace"
-        f" {standing.name_of(one) or encode_did_key(one)}; see `panspermia device list`"
-        for one in standing.ended
+        f"what this device was given in the namespace {one} was taken back; who did so, and why:"
+        f" panspermia cap list --held --namespace {one}"
+        for one in names
     ]
 
 

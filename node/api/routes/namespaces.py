@@ -128,7 +128,7 @@ async def _shown(node: Node, joined: Joined) -> NamespaceItem:
         name=joined.name,
         did=encode_did_key(key),
         kind="communal" if is_communal(key) else "owned",
-        rights=await rights_in(_keeper(node), key),
+        rights=await rights_in(_keeper(node), key, now_us=node.clock_us()),
         records=size.records,
         entries=size.entries,
         peers=node.network.sharing(key),

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from crdt.area import Area
+from crdt.did import decode_did_key
 from crdt.ed25519 import SigningKey
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import Bounds
 from node.errors import BadIdentity
 from node.home import Home
@@ -19,11 +20,11 @@ from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
 
 
-async def carry(source: Alice, target: Alice) -> None:
-    """All of commons that one holds, to the other."""
+async def carry(source: Alice, target: Alice, namespace: NamespaceKey = COMMONS) -> None:
+    """All of a namespace that one holds, to the other."""
     store = source.node.store
-    ids = await store.ids(COMMONS, Area(), Bounds())
-    await target.node.store.receive(await store.entries(COMMONS, ids), source="peer")
+    ids = await store.ids(namespace, Area(), Bounds())
+    await target.node.store.receive(await store.entries(namespace, ids), source="peer")
 
 
 async def make_device(alice: Alice, path: Path, name: str = "laptop") -> None:
@@ -116,6 +117,46 @@ async def test_a_lost_device_writes_nothing_more(alice: Alice, tmp_path: Path) -
         assert problem(again) == (409, "device-revoked")
     once_more = await alice.client.post("/api/devices/revoke", json={"device": "laptop"})
     assert problem(once_more) == (409, "device-revoked")
+
+
+async def test_who_loses_one_record_is_not_told_that_the_device_was_removed(
+    alice: Alice, tmp_path: Path
+) -> None:
+    """A publisher who was dismissed may go on with what is theirs; who is let in nowhere, not."""
+    guild = await created(alice)
+    inside = NamespaceKey(decode_did_key(guild))
+    record = {"record": "org.example.add"}
+    async with open_alice(tmp_path / "bob") as bob:
+        store, identity = bob.node.store, bob.node.identity
+
+        async def give(**right: object) -> None:
+            made = await post(alice, "/api/grants", {"to": identity.did, **right})
+            await post(bob, "/api/invites/accept", {"code": made["code"]}, 200)
+
+        async def take_back(**place: object) -> list[NamespaceKey]:
+            await post(alice, "/api/revocations", {"key": identity.did, **place}, 200)
+            for namespace in (COMMONS, inside):
+                await carry(alice, bob, namespace)
+            return await ends_of_this_device(store, identity)
+
+        await give(**record)
+        assert await take_back(**record) == []
+        warnings = (await bob.client.get("/api/status")).json()["warnings"]
+        assert not any("removed" in one for one in warnings)
+
+        async def rights() -> str:
+            listed = (await bob.client.get("/api/namespaces")).json()["namespaces"]
+            return str(listed[1]["rights"])
+
+        await give(namespace=guild, rights=["read", "write"])
+        await give(namespace=guild, **record)
+        assert await take_back(namespace=guild, **record) == []
+        await post(bob, "/api/modules", {**new_module("org.example.mine"), "namespace": guild})
+        assert await rights() == "read everything, write what is yours"
+        assert await take_back(namespace=guild) == [inside]
+        assert await rights() == "nothing"
+        (warning,) = (await bob.client.get("/api/status")).json()["warnings"][-1:]
+        assert warning.endswith("panspermia cap list --held --namespace guild")
 
 
 async def test_what_is_no_device_of_hers(alice: Alice, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def test_who_takes_how_much(tmp_path: Path, config: Config) -> None:
         ]
         metrics = (await alice.client.get("/metrics")).text
         assert f"panspermia_kept_out {carol['kept_out']}" in metrics
-        assert "entries not kept (over quota, or blocked)" in room_text(answer["room"])
+        assert "entries not kept (over quota, blocked, or let go)" in room_text(answer["room"])
         assert author_row(bob)[-1] == "followed"
         assert str(source_row(answer["sources"][0])[0]).startswith("did:key:")
         (refused,) = [

@@ -309,6 +309,16 @@ async def test_what_was_taken_back_is_given_to_nobody(alice: Alice) -> None:
     assert (await post(alice, "/api/grants", body, 403))["code"] == "no-capability"
 
 
+@pytest.mark.parametrize("more", [{}, {"area": "*/pub"}])
+async def test_a_right_passed_on_until_a_date_ends_then(alice: Alice, more: dict[str, str]) -> None:
+    await guild(alice)
+    held = (await get(alice, "/api/capabilities?which=held&namespace=guild"))["capabilities"]
+    whole = next(one for one in held if (one["area"], one["mode"]) == ("*", "write"))
+    body = {"to": BOB.did, "capability": whole["digest"], "until": "2090-01-01", **more}
+    (made,) = (await post(alice, "/api/grants", body, 201))["capabilities"]
+    assert made["until"] == "2090-01-01T00:00:00Z"
+
+
 async def test_what_has_expired_or_is_too_long_is_not_passed_on(alice: Alice) -> None:
     store, me = alice.node.store, alice.node.identity.author
     root = Capability(WRITE, COMMONS, AuthorKey(BOB.root.public))
@@ -473,6 +483,30 @@ async def test_what_cannot_be_said(
     alice: Alice, path: str, body: dict[str, Any], status: int, code: str
 ) -> None:
     assert (await post(alice, f"/api/{path}", body, status))["code"] == code
+
+
+async def test_who_was_cut_off_is_given_nothing_until_that_is_taken_back(alice: Alice) -> None:
+    """However it is given: a code that is of no use helps nobody."""
+    await guild(alice)
+    held = (await get(alice, "/api/capabilities?which=held&namespace=guild"))["capabilities"]
+    whole = next(one for one in held if (one["area"], one["mode"]) == ("*", "write"))
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("/api/grants", {"to": BOB.did, "rights": ["write"], "namespace": "guild"}),
+        ("/api/grants", {"to": BOB.did, "capability": whole["digest"]}),
+        ("/api/invites", {"receiver": BOB.did, "level": "write", "namespace": "guild"}),
+    ]
+    body = {"key": BOB.did, "namespace": "guild"}
+    said = (await post(alice, "/api/revocations", body))["statement"]
+    for path, wanted in ways:
+        refused = await post(alice, path, wanted, 409)
+        assert refused["code"] == "receiver-revoked"
+        assert f"cap unrevoke {said[:12]}" in refused["detail"]
+    assert (await get(alice, "/api/capabilities?which=given&namespace=guild"))["given"] == []
+    others = {"to": CAROL.did, "rights": ["write"], "namespace": "guild"}
+    await post(alice, "/api/grants", others, 201)
+    await post(alice, "/api/unrevocations", {"statement": said})
+    for path, wanted in ways:
+        await post(alice, path, wanted, 201)
 
 
 async def test_a_key_does_not_take_itself_back(alice: Alice) -> None:

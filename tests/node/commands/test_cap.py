@@ -92,7 +92,7 @@ def test_what_peers_wrote_does_not_move_the_cursor(capsys: pytest.CaptureFixture
     found = {
         "record": f"{ALICE.did}/io.x", "alarms": ["\x1b[2J"], "entry": None, "left_out_count": 0,
         "writers": [{"right": right, "counted": 1, "left_out": {"revoked": 2}}], "writers_more": 0,
-        "left_out": [],
+        "left_out": [], "incomplete": 2,
         "forks": [{"entries": [{"entry": "ab" * 32, "counts": False, "code": "lost-branch"}]}],
     }  # fmt: skip
     with in_context():
@@ -101,6 +101,7 @@ def test_what_peers_wrote_does_not_move_the_cursor(capsys: pytest.CaptureFixture
     assert "\x1b" not in out
     assert "\u202e" not in out
     assert "counting: 1 change, left out: 2 revoked" in out
+    assert "Of what revocations leave, 2 changes not here yet" in out
 
 
 # ── without a node ───────────────────────────────────────────────────────────────────────────────

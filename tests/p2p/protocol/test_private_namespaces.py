@@ -310,6 +310,22 @@ def test_a_namespace_that_one_may_not_read_answers_as_one_that_is_not_there(
     assert told.store.questions == before, "not even the store is asked, which would take time"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_who_may_read_a_part_is_given_nothing_else_by_asking_for_it(seed: int) -> None:
+    """However they came by its id: answered as what is not held."""
+    talk = talk_with(gardener(Area(BOB.author)), seed).settle()
+    wanted = b"".join(one.id[:16] for one in (OTHER_ROWS[0], BOBS_ROWS[0]))
+    before = len(talk.alice.sent)
+    received = encode_frame(Want(99, KEY, wanted))
+    talk.do(talk.alice, talk.alice.session.receive(received, now_s=talk.now_s))
+    (question,) = talk.alice.questions  # bob's own session never hears the answer
+    found = asked(talk.alice.store, question.question)
+    talk.do(talk.alice, talk.alice.session.answered(question.id, found, now_s=talk.now_s))
+    (answer,) = [one for one in talk.alice.sent[before:] if isinstance(one, Entries)]
+    assert [one.signature for one in answer.entries] == [BOBS_ROWS[0].signature]
+    assert answer.missing == OTHER_ROWS[0].id[:16]
+
+
 def test_after_leaving_it_an_owner_of_a_capability_still_names_nothing() -> None:
     """What alice holds of it stays on her disk; not even to a member, who asks unasked, is it told
     that it is there."""

@@ -1,0 +1,111 @@
+"""The doors of `node`: codes that people hand over, and drops that lie on somebody's stick."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+from blake3 import blake3
+from msgspec import Struct
+
+from crdt import cbor
+from crdt.change import device_capabilities
+from crdt.ed25519 import SigningKey
+from crdt.errors import Malformed
+from crdt.keys import DeviceKey
+from node.drops import (
+    CHUNK,
+    END,
+    ENTRY,
+    FRAME_BYTES_MAX,
+    HEAD,
+    MAGIC,
+    PLACE,
+    SETTINGS,
+    ChunkFrame,
+    Head,
+    PlaceFrame,
+    packed,
+)
+from node.invites import CODE_BYTES_MAX, PREFIX, Code, code_words, read_code, write_code
+from node.services.restore import read_contents
+from node.text import printable
+from tests.fuzz.mutation import join_frames, split_frames
+from tests.node.test_invites import DEVICE, GRANT
+from tests.node.test_words import ALICE
+
+LAPTOP = SigningKey.from_seed(bytes([9]) * 32)
+
+# ── codes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_values_of_code(data: bytes) -> None:
+    """With the length and the sum around them, which a forger writes as well as we."""
+    head = len(data).to_bytes(4, "big") + blake3(data).digest()[:4]
+    text = PREFIX + base64.urlsafe_b64encode(head + data).decode().rstrip("=")
+    code = read_code(text)
+    assert write_code(code) == text
+    for line in code_words(code, {}):
+        assert printable(line) == line, "what is shown before it is taken"
+
+
+def code_seeds() -> Sequence[bytes]:
+    bare = Code("grant", GRANT.receiver, GRANT.giver, note="come \u202e in")
+    texts = [write_code(code).removeprefix(PREFIX) for code in (GRANT, DEVICE, bare)]
+    bodies = [base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[8:] for text in texts]
+    values = cbor.decode(bodies[-1], bytes_max=CODE_BYTES_MAX)
+    values["for"] = base64.b64encode(values["for"]).decode()  # bytes are never text
+    return [*bodies, cbor.encode(values)]
+
+
+# ── drops ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_frames_of_drop(data: bytes) -> None:
+    """Frames of [kind, body] in CBOR, the body plain, with checks and a signature that hold."""
+    hash, file = blake3(MAGIC), bytearray(MAGIC)
+
+    def write(kind: bytes, body: bytes) -> None:
+        frame = kind + len(body).to_bytes(4, "big") + body
+        hash.update(frame)
+        check = hash.digest()[:8]
+        hash.update(check)
+        file.extend(frame + check)
+
+    for frame in split_frames(data):
+        write(*_kind_and_body(frame))
+    write(bytes([END]), LAPTOP.sign(b"panspermia drop 1" + hash.digest()))
+    read_contents(io.BytesIO(bytes(file)), len(file), lambda _done, _all: None)
+
+
+def _kind_and_body(frame: bytes) -> tuple[bytes, bytes]:
+    """As they are where that is no frame: the first byte is the kind."""
+    try:
+        match cbor.decode(frame, bytes_max=FRAME_BYTES_MAX):
+            case [int(kind), body] if 0 <= kind < 256:
+                return bytes([kind]), body if isinstance(body, bytes) else cbor.encode(body)
+            case _:
+                pass
+    except Malformed:
+        pass
+    return frame[:1] or b"\0", frame[1 : 1 + FRAME_BYTES_MAX]
+
+
+def drop_seeds() -> Sequence[bytes]:
+    right = device_capabilities(ALICE, DeviceKey(LAPTOP.public))["pub"]
+    head = Head("backup", ALICE.public, LAPTOP.public, right, 1, False, 1, 3)
+    frames: list[tuple[int, object]] = [
+        (HEAD, _plain(head)),
+        (SETTINGS, b"[quota]\n"),
+        (PLACE, _plain(PlaceFrame(bytes(32), "pond"))),
+        (ENTRY, b"an entry"),
+        (CHUNK, _plain(ChunkFrame(0, b"abc"))),
+    ]
+    return [
+        join_frames([cbor.encode([*one]) for one in some])
+        for some in (frames, frames[:1], frames[:3])
+    ]
+
+
+def _plain(fields: Struct) -> object:
+    value: object = cbor.decode(packed(fields), bytes_max=FRAME_BYTES_MAX)
+    return value
