@@ -23,7 +23,7 @@ REMADE_EVERY = 4  # seeds
 # Of the process as a whole, libraries and the simulator's own records with it: each connection of a
 # store may hold all of a file, which `judge_disk` keeps to about a megabyte.
 NODE_BYTES = 4 << 20
-WORLD_BYTES = 32 << 20
+WORLD_BYTES = 64 << 20
 NEARLY_FULL_PERCENT = 75
 # By seed: of up to how many nodes. What was wrong then; with more roles a seed is another world.
 ONCE_FAILED = {
