@@ -4,7 +4,7 @@ Each gives the ids of what has to stay out, taking the others in the order they 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from crdt.change import CheckedEntry
 from crdt.keys import AuthorKey, NamespaceKey, is_communal
@@ -13,6 +13,7 @@ from storage.claim import guest_of
 from storage.database import Writing
 from storage.quota import AreaQuota, Quota
 from storage.usage import size_of
+from storage.waiting import CITED_TIMES
 
 # Each arrival costs a judgement of all that is held of its document.
 DOCUMENT_ENTRIES_MAX = 20_000
@@ -31,9 +32,11 @@ _THROUGH = (
 )
 
 
-async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set[bytes]:
+async def beyond_documents(
+    write: Writing, fresh: Sequence[CheckedEntry], cited: Collection[bytes]
+) -> set[bytes]:
     """A document may have so many entries: each costs a judgement of all. Half of them are its
-    owner's: nobody who was let in can fill it, revoked or not.
+    owner's: nobody who was let in can fill it, revoked or not. `cited`: see `CITED_TIMES`.
     """
     held = Counter[bytes](
         dict(
@@ -47,7 +50,7 @@ async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set
     out: set[bytes] = set()
     for one in fresh:
         document, id = one.document, one.document.encode()
-        most = AUTHORITY_ENTRIES_MAX
+        most = AUTHORITY_ENTRIES_MAX * (CITED_TIMES if one.id in cited else 1)
         if not is_statement_class(document.cls):
             is_owners = document.subspace in one.capability.chain
             is_owners = is_owners and not guest_of(document, one.capability)
@@ -59,7 +62,9 @@ async def beyond_documents(write: Writing, fresh: Sequence[CheckedEntry]) -> set
     return out
 
 
-async def beyond_branches(write: Writing, fresh: Sequence[CheckedEntry]) -> set[bytes]:
+async def beyond_branches(
+    write: Writing, fresh: Sequence[CheckedEntry], cited: Collection[bytes]
+) -> set[bytes]:
     """Of statements in an owned namespace: all of it are judged together, and whoever was let in
     may let in as many keys as they like. What each says itself is bounded by its own log.
     """
@@ -79,7 +84,8 @@ async def beyond_branches(write: Writing, fresh: Sequence[CheckedEntry]) -> set[
     out: set[bytes] = set()
     for one in fresh:
         branches = [(one.document.namespace, key) for key in above.get(one.id, ())]
-        if any(held[branch] >= AUTHORITY_ENTRIES_MAX for branch in branches):
+        most = AUTHORITY_ENTRIES_MAX * (CITED_TIMES if one.id in cited else 1)
+        if any(held[branch] >= most for branch in branches):
             out.add(one.id)
         else:
             held.update(branches)

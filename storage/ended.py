@@ -10,7 +10,7 @@ own. So every revocation that hits an entry is asked for room, and the first in 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TypeAlias
@@ -23,6 +23,7 @@ from storage.authority import Cut, cuts_of, frontiers_of, place_of
 from storage.database import Reading
 from storage.statements import hashes
 from storage.usage import ENTRY_BYTES, size_of
+from storage.waiting import CITED_TIMES
 from storage.workers import Workers
 
 ENDED_ENTRIES_MAX = 256  # of a document
@@ -53,17 +54,17 @@ _TAKEN = (
 
 
 async def beyond_revocations(
-    view: Reading, fresh: Sequence[CheckedEntry], workers: Workers
+    view: Reading, fresh: Sequence[CheckedEntry], workers: Workers, cited: Collection[bytes]
 ) -> dict[bytes, list[Pair]]:
     """By id those of `fresh` that are too many, with who revoked whom, the first in the chain
-    first.
+    first. `cited`: see `storage.waiting.CITED_TIMES`.
     """
     ended = await find_ended(view, fresh, workers)
     if not ended:
         return ended
     documents = list({one.document.encode() for one in fresh if one.id in ended})
     held = Counter[bytes](dict(await view.rows_in(_HELD, documents)))
-    looked_at = ENDED_BYTES_MAX // ENTRY_BYTES + 1
+    looked_at = CITED_TIMES * ENDED_BYTES_MAX // ENTRY_BYTES + 1
     taken = Counter[bytes]()
     for key in {key for pairs in ended.values() for _, key in pairs}:
         taken[key] = await view.number(_TAKEN, (key, looked_at))
@@ -73,8 +74,9 @@ async def beyond_revocations(
             continue
         id, size = one.document.encode(), size_of(one)
         keys = {key for _, key in ended[one.id]}
-        is_over = any(taken[key] + size > ENDED_BYTES_MAX for key in keys)
-        if is_over or held[id] >= ENDED_ENTRIES_MAX:
+        times = CITED_TIMES if one.id in cited else 1
+        is_over = any(taken[key] + size > times * ENDED_BYTES_MAX for key in keys)
+        if is_over or held[id] >= times * ENDED_ENTRIES_MAX:
             out[one.id] = ended[one.id]
         else:
             held[id] += 1

@@ -23,35 +23,39 @@ from storage.claim import Claim, claim_of, guest_of
 from storage.database import Writing
 from storage.displacing import Displacing, everything
 from storage.documents import Materialiser
-from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, CutBy, beyond_revocations, still_cut
+from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED, beyond_revocations, still_cut
 from storage.eviction import having_bearing
 from storage.quarantine import Refusal, add_counted
 from storage.quota import STRANGERS, Quota, budget_bytes
+from storage.refused import (
+    AREA_FULL,
+    AUTHOR_FULL,
+    BRANCH_FULL,
+    DOCUMENT_FULL,
+    EVICTED,
+    GAVE_WAY,
+    GUEST_FULL,
+    NO_ROOM,
+    OF_REVOKED,
+    PEER_FULL,
+    Refused,
+)
 from storage.rows import number_namespaces
 from storage.usage import (
-    AUTHOR_PREFIX_BYTES,
     DOCUMENT_BYTES,
     followed,
     size_of,
     source_number,
 )
-from storage.waiting import Waiting, cut_key, document_key, find_waiting, group_key, keys_met
-
-OVER_QUOTA = "over-quota"
-"""A limit of this node, so no fault of whoever brought it."""
-EVICTED = "evicted"
-NO_ROOM = "no room is left for authors whom nobody here follows; naming them gives it"
-PEER_FULL = "its peer brought as much of strangers as one may; naming its author lifts that"
-GAVE_WAY = "what authors whom nobody here follows wrote gave way to others: no room was left"
-DOCUMENT_FULL = "its document has as many entries as this node looks at"
-BRANCH_FULL = "those who were let in by one key have said as much as this node looks at"
-AUTHOR_FULL = "its author has no more room here; naming them gives it"
-GUEST_FULL = "whom its author let in has no more room here; naming them gives it"
-AREA_FULL = "an area of the settings is full: quota.areas"
-OF_REVOKED = (
-    "a revocation ended the right to it, and enough of such is kept in case it is taken back"
+from storage.waiting import (
+    Waiting,
+    cited_by_waiting,
+    cut_key,
+    document_key,
+    find_waiting,
+    group_key,
+    keys_met,
 )
-FOR_ROOM = (NO_ROOM, PEER_FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +65,6 @@ class Giver:
     key: str
     author: AuthorKey | None
     """For whom it has proved to speak; None where it is no peer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    entry: CheckedEntry
-    why: str
-    waits_for: bytes | None = None
-    """What of `kept_out` an arrival has to be of, for it to come again."""
-    code: str = OVER_QUOTA
-    cut_by: CutBy | None = None
-
-    @property
-    def is_for_room(self) -> bool:
-        return self.why in FOR_ROOM
-
-    @property
-    def answers(self) -> bytes:
-        """Whose name brings it again: the beginning of the key. The author's lifts guests, too."""
-        document = self.entry.document
-        guest = guest_of(document, self.entry.capability) if self.why == GUEST_FULL else b""
-        return (guest or document.subspace)[:AUTHOR_PREFIX_BYTES]
 
 
 class Gate:
@@ -100,7 +83,8 @@ class Gate:
         self._displacing = Displacing(write, quota, materialiser.capabilities)
         self._arriving: dict[int, list[CheckedEntry]] = {}  # to each budget
         self._before_bytes: dict[int, int] = {}  # by `_measure`, before the append
-        self._refused: list[_Refused] = []
+        self._refused: list[Refused] = []
+        self._cited: set[bytes] = set()  # statements that what is kept now goes by
 
     async def admit(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
         """Those that may be kept, in order; others gave way to them."""
@@ -116,9 +100,7 @@ class Gate:
         self._budgets = {
             key: STRANGERS if is_communal(key) else number for key, number in numbers.items()
         }
-        kept = await self._without_ended(fresh)
-        kept = self._kept(kept, await bounds.beyond_documents(self._write, kept), DOCUMENT_FULL)
-        kept = self._kept(kept, await bounds.beyond_branches(self._write, kept), BRANCH_FULL)
+        kept = await self._within_judged(fresh)
         looked_at = await self._without_waiting(kept)
         sizes = await self._sizes([one for one in looked_at if self._is_stranger(one)])
         out = await bounds.beyond_authors(self._write, looked_at, sizes, self._budgets, self._quota)
@@ -223,7 +205,7 @@ class Gate:
             (
                 (one.entry.id[:ITEM_ID_BYTES], one.answers, one.waits_for, one.is_for_room)
                 for one in self._refused
-                if one.cut_by is None or one.cut_by in cut
+                if one.entry.id not in self._cited and (one.cut_by is None or one.cut_by in cut)
             ),
         )
         if counted:
@@ -239,17 +221,21 @@ class Gate:
         return refusals
 
     async def _forget(self, kept: Sequence[CheckedEntry]) -> None:
-        """What is kept now is not kept out, and what waited for it may come again."""
+        """What is kept now is not kept out, and what waited for it, or what it waits for, may come
+        again.
+        """
+        self._cited = {head for one in kept for head in one.auth_heads}
         if not kept or not await self._write.number("SELECT 1 FROM kept_out LIMIT 1"):
             return
+        ids = {one.id for one in kept} | self._cited
         await self._write.run_many(
-            "DELETE FROM kept_out WHERE id = ?", ((one.id[:ITEM_ID_BYTES],) for one in kept)
+            "DELETE FROM kept_out WHERE id = ?", ((id[:ITEM_ID_BYTES],) for id in ids)
         )
         await self._write.run_many(
             "DELETE FROM kept_out WHERE document = ?", ((key,) for key in keys_met(kept))
         )
 
-    def _refusal(self, one: "_Refused") -> Refusal:
+    def _refusal(self, one: "Refused") -> Refusal:
         return Refusal(self._giver.key, "entries", one.code, one.why, one.why.encode())
 
     def _refuse(self, one: CheckedEntry, why: str, waits_for: bytes | None = None) -> None:
@@ -257,7 +243,7 @@ class Gate:
             waits_for = group_key(one.document.namespace)
         elif one.statement is not None:  # once it judges something here
             waits_for = document_key(one.document)
-        self._refused.append(_Refused(one, why, waits_for))
+        self._refused.append(Refused(one, why, waits_for))
 
     def _is_stranger(self, one: CheckedEntry) -> bool:
         """Not by anybody who is followed, in nobody's subspace who is.
@@ -278,9 +264,19 @@ class Gate:
     def _budget_of(self, one: CheckedEntry) -> int:
         return self._budgets[one.document.namespace]
 
-    async def _without_ended(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
+    async def _within_judged(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:
+        """Without what there are too many of to be judged together."""
+        cited = await cited_by_waiting(self._write, fresh)
+        kept = await self._without_ended(fresh, cited)
+        out = await bounds.beyond_documents(self._write, kept, cited)
+        kept = self._kept(kept, out, DOCUMENT_FULL)
+        return self._kept(kept, await bounds.beyond_branches(self._write, kept, cited), BRANCH_FULL)
+
+    async def _without_ended(
+        self, fresh: Sequence[CheckedEntry], cited: Collection[bytes]
+    ) -> list[CheckedEntry]:
         """With few of those to which a revocation in force has ended the right."""
-        ended = await beyond_revocations(self._write, fresh, self._workers)
+        ended = await beyond_revocations(self._write, fresh, self._workers, cited)
         kept: list[CheckedEntry] = []
         for one in fresh:
             if one.id not in ended:
@@ -290,7 +286,7 @@ class Gate:
             is_sender = self._giver.author in gone or self._giver.key in map(bytes.hex, gone)
             code = REVOKED_SENDER if is_sender else TOO_MANY_REVOKED
             cut_by = (one.document.namespace, *ended[one.id][0])
-            self._refused.append(_Refused(one, OF_REVOKED, cut_key(*cut_by), code, cut_by))
+            self._refused.append(Refused(one, OF_REVOKED, cut_key(*cut_by), code, cut_by))
         return kept
 
     async def _without_waiting(self, fresh: Sequence[CheckedEntry]) -> list[CheckedEntry]:

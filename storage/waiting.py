@@ -12,8 +12,9 @@ from typing import TypeAlias
 from blake3 import blake3
 
 from crdt.change import CheckedEntry, DocumentId, log_of
+from crdt.digest import DIGEST_BYTES
 from crdt.document import skeleton_for
-from crdt.held import WAITING
+from crdt.held import WAITING, Reason
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from crdt.path import AUTHORITY
@@ -24,6 +25,9 @@ from storage.usage import size_of
 WAITING_ENTRIES_MAX = 1_024  # of a document: two answers of a peer, in any order
 WAITING_BYTES_MAX = 16 << 20  # of one source
 DOCUMENT_KEY_BYTES = 8
+# A statement that something held waits for has so many times the room: else whoever floods with
+# them could have those left out that honest people go by.
+CITED_TIMES = 2
 
 CHANGE, ENTRY = "change", "entry"
 _Need: TypeAlias = tuple[str, bytes, bytes]
@@ -96,6 +100,26 @@ class Waiting:
         if one.id in self.for_authority:
             return authority_key(one.document.namespace)
         return document_key(one.document)
+
+
+async def cited_by_waiting(view: Reading, fresh: Sequence[CheckedEntry]) -> frozenset[bytes]:
+    """Of the statements among these those that something held waits for, by id.
+
+    Whoever wrote it may know no better than that a statement stands of which others have had more
+    than enough: without it honest work would wait here for ever.
+    """
+    said = [one for one in fresh if one.statement is not None]
+    if not said:
+        return frozenset()
+    rows = await view.rows_in(
+        "SELECT e.auth_heads FROM left_out l JOIN document d ON d.number = l.document"
+        " JOIN namespace n ON n.number = d.namespace JOIN entry e ON e.number = l.entry"
+        f" WHERE l.code = '{Reason.UNKNOWN_AUTHORITY}' AND n.key IN (*)",
+        list({one.document.namespace for one in said}),
+    )
+    step = DIGEST_BYTES
+    cited = {all[at : at + step] for (all,) in rows for at in range(0, len(all), step)}
+    return frozenset({one.id for one in said} & cited)
 
 
 async def find_waiting(view: Reading, fresh: Sequence[CheckedEntry], source: int) -> Waiting:

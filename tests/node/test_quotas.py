@@ -14,7 +14,6 @@ from crdt.keys import COMMONS
 from node.config import QuotaConfig, check_setting, load_config
 from node.errors import BadSetting
 from node.quotas import area_of, quota_of, size_of
-from storage.gate import OVER_QUOTA
 from storage.quota import (
     AUTHOR_BYTES,
     MEMBER_BYTES,
@@ -23,6 +22,7 @@ from storage.quota import (
     SHARE_BYTES,
     STRANGERS_BYTES,
 )
+from storage.refused import OVER_QUOTA
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, named, rated
 from tests.storage.test_group import author, hand

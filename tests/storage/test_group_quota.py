@@ -26,8 +26,8 @@ from storage.authorities import (
     FRONTIER_BYTES_MIN,
     STRANGERS_BYTES_A_DOCUMENT,
 )
-from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import AreaQuota, Quota
+from storage.refused import EVICTED, OVER_QUOTA
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, Person, named
 from tests.storage.test_group import author, hand, writes

@@ -22,8 +22,8 @@ from crdt.order import Bounds
 from crdt.path import AUTHORITY, CHECKPOINT
 from crdt.statement import Checkpoint, Frontier, Heartbeat
 from storage import bounds, gate, waiting
-from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import AreaQuota, Quota
+from storage.refused import EVICTED, OVER_QUOTA
 from storage.store import Store, open_store
 from storage.usages import FULL_US
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, project, rated, tagged

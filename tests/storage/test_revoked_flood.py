@@ -27,8 +27,8 @@ from crdt.statement import Frontier, Revoke, Unrevoke, encode_frontier
 from storage import ended
 from storage.claim import Claim, claim_of, guest_of, writer_of
 from storage.ended import REVOKED_SENDER, TOO_MANY_REVOKED
-from storage.gate import EVICTED, OVER_QUOTA
 from storage.quota import Quota
+from storage.refused import EVICTED, OVER_QUOTA
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, CAROL, named
 from tests.storage.test_authority import (

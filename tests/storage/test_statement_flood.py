@@ -1,24 +1,34 @@
 """Whoever was let into a group lets in as many keys as they like, each with a log of its own."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crdt.area import Area
 from crdt.capability import WRITE, Capability, CapabilityCache, delegate, encode_capability, own
-from crdt.change import SignedEntry, Signer, check_entry, log_of, sign_statement
+from crdt.change import (
+    SignedEntry,
+    Signer,
+    check_entry,
+    log_of,
+    sign_change,
+    sign_statement,
+)
+from crdt.document import Document
 from crdt.ed25519 import SigningKey
 from crdt.keys import AuthorKey
 from crdt.path import AUTHORITY
 from crdt.statement import Heartbeat, Revoke, Statement, Unrevoke
 from storage import bounds, ended
 from storage.ended import TOO_MANY_REVOKED
-from storage.gate import OVER_QUOTA
 from storage.quota import Quota
-from tests.storage.people import BOB, CAROL
+from storage.refused import OVER_QUOTA
+from tests.storage.people import BOB, CAROL, named
+from tests.storage.test_group import hand, of_bob
 from tests.storage.test_namespaces import GROUP, NAMESPACE
-from tests.storage.test_quota import bring, opened
+from tests.storage.test_quota import bring, opened, records
 
 ALL = own(GROUP, WRITE, GROUP.public)
 NOBODY = Revoke(SigningKey.from_seed(b"n" * 32).public)
@@ -112,7 +122,7 @@ async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> N
         # Checking 150 long chains takes far longer than what is measured.
         async with store._database.transaction() as write:  # pyright: ignore[reportPrivateUsage]
             begun_s = time.perf_counter()
-            assert await bounds.beyond_branches(write, fresh) == set()
+            assert await bounds.beyond_branches(write, fresh, set()) == set()
             took_s = time.perf_counter() - begun_s
     assert took_s < 0.5, "nobody else writes meanwhile"
 
@@ -134,3 +144,56 @@ async def test_what_found_no_room_in_a_branch_comes_again_once_its_flooder_is_re
         assert await bring(store, [taken], "bob") == {"added": 1}
         assert not await store.kept_out(NAMESPACE, [said[0].id])
         assert await bring(store, said, "carol") == {"added": 1}
+
+
+async def test_what_honest_work_goes_by_is_kept_however_much_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carol had heard bob say one thing more than others keep of him, and cites it."""
+    monkeypatch.setattr(ended, "ENDED_ENTRIES_MAX", 5)
+    theirs = says(BOBS, BOB.root, *[Heartbeat()] * 30)
+    (taken,) = says(ALL, GROUP, Revoke(BOB.root.public))
+    place = replace(of_bob("io.carol.clock"), subspace=AuthorKey(CAROL.root.public))
+    hers = hand(CAROL, Area(place.subspace))
+    draft = Document.open(place.cls, place.kind, hers.device.public)
+    raw = draft.change(named("clock"))
+    assert raw is not None
+    clock = sign_change(
+        raw, place, signer=hers, prev=None, auth_heads=[theirs[25].id], timestamp=1_000
+    )
+    async with opened(tmp_path, Quota()) as store:
+        await bring(store, theirs[:10], "bob")
+        await bring(store, [taken], "owner")
+        assert (await bring(store, theirs[10:28], "bob"))[TOO_MANY_REVOKED] == 18
+        await bring(store, [clock, *theirs[28:]], "carol")
+        assert "unknown-authority" in {one.code for one in await store.left_out()}
+        ids = [one.id for one in theirs]
+        assert theirs[25].id[:16] not in await store.kept_out(NAMESPACE, ids)
+        assert await bring(store, [theirs[25], theirs[26]], "carol") == {
+            "added": 1,
+            TOO_MANY_REVOKED: 1,
+        }
+        await store.settle()
+        assert await records(store) == {"io.carol.clock"}
+
+
+@pytest.mark.parametrize("bound", ["a log", "a branch"])
+async def test_so_it_is_with_what_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(bounds, "AUTHORITY_ENTRIES_MAX", 5)
+    theirs = says(BOBS, BOB.root, *[Heartbeat()] * 20)
+    if bound == "a branch":
+        theirs = of_sub_keys(BOBS, BOB.root, range(20))
+    place = replace(of_bob("io.carol.clock"), subspace=AuthorKey(CAROL.root.public))
+    hers = hand(CAROL, Area(place.subspace))
+    raw = Document.open(place.cls, place.kind, hers.device.public).change(named("clock"))
+    assert raw is not None
+    heads = [one.id for one in theirs[10:18]]
+    clock = sign_change(raw, place, signer=hers, prev=None, auth_heads=heads, timestamp=1_000)
+    async with opened(tmp_path, Quota()) as store:
+        assert await bring(store, theirs, "bob") == {"added": 5, OVER_QUOTA: 15}
+        await bring(store, [clock], "carol")
+        assert not await store.kept_out(NAMESPACE, heads)
+        done = await bring(store, theirs[10:], "carol")
+        assert done == {"added": 5, OVER_QUOTA: 5}, "twice the room, and no more"
