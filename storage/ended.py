@@ -19,11 +19,11 @@ from crdt.change import CheckedEntry, DocumentId
 from crdt.document import skeleton_for
 from crdt.held import Reason
 from crdt.keys import NamespaceKey
+from storage import bounds
 from storage.authority import Cut, cuts_of, frontiers_of, place_of
 from storage.database import Reading
 from storage.statements import hashes
 from storage.usage import ENTRY_BYTES, size_of
-from storage.waiting import CITED_TIMES
 from storage.workers import Workers
 
 ENDED_ENTRIES_MAX = 256  # of a document
@@ -52,35 +52,49 @@ _TAKEN = (
     " CROSS JOIN origin o ON o.entry = e.number WHERE k.key = ?1 LIMIT ?2)"
 )
 
+_FALLEN = (
+    "SELECT count(*) FROM (SELECT 1 FROM statement s JOIN entry e ON e.number = s.entry"
+    " JOIN capability_key k ON k.capability = e.capability AND k.key = ?1"
+    " WHERE NOT s.stands LIMIT ?2)"
+)
+
 
 async def beyond_revocations(
     view: Reading, fresh: Sequence[CheckedEntry], workers: Workers, cited: Collection[bytes]
 ) -> dict[bytes, list[Pair]]:
     """By id those of `fresh` that are too many, with who revoked whom, the first in the chain
-    first. `cited`: see `storage.waiting.CITED_TIMES`.
+    first. Of what is `cited` by something held (`storage.waiting`) so many statements are kept as
+    of those that stand, whatever else the key wrote.
     """
     ended = await find_ended(view, fresh, workers)
     if not ended:
         return ended
     documents = list({one.document.encode() for one in fresh if one.id in ended})
     held = Counter[bytes](dict(await view.rows_in(_HELD, documents)))
-    looked_at = CITED_TIMES * ENDED_BYTES_MAX // ENTRY_BYTES + 1
-    taken = Counter[bytes]()
+    looked_at = ENDED_BYTES_MAX // ENTRY_BYTES + 1
+    taken, fallen = Counter[bytes](), Counter[bytes]()
     for key in {key for pairs in ended.values() for _, key in pairs}:
         taken[key] = await view.number(_TAKEN, (key, looked_at))
+        if cited:
+            most = bounds.AUTHORITY_ENTRIES_MAX
+            fallen[key] = await view.number(_FALLEN, (key, most))
     out: dict[bytes, list[Pair]] = {}
     for one in fresh:
         if one.id not in ended:
             continue
         id, size = one.document.encode(), size_of(one)
         keys = {key for _, key in ended[one.id]}
-        times = CITED_TIMES if one.id in cited else 1
-        is_over = any(taken[key] + size > times * ENDED_BYTES_MAX for key in keys)
-        if is_over or held[id] >= times * ENDED_ENTRIES_MAX:
+        is_over = any(taken[key] + size > ENDED_BYTES_MAX for key in keys)
+        if one.id in cited:
+            is_over = any(fallen[key] >= bounds.AUTHORITY_ENTRIES_MAX for key in keys)
+        elif held[id] >= ENDED_ENTRIES_MAX:
+            is_over = True
+        if is_over:
             out[one.id] = ended[one.id]
         else:
             held[id] += 1
             taken.update(dict.fromkeys(keys, size))
+            fallen.update(keys)
     return out
 
 
