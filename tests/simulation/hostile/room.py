@@ -153,10 +153,17 @@ def judge_ended(
     Gives the most of one document, and of one key, in percent of the rules.
     """
     spoken = Counter[bytes]()
-    for id, one in seen.items():
-        if one.statement is not None:
-            place = bytes(one.document.namespace)
-            spoken[place] = max(spoken[place], kept.numbers[id])
+    order = sorted((number, id) for id, number in kept.numbers.items() if id in seen)
+    speaker: tuple[str, bytes | None] | None = None
+    for number, id in order:
+        place = bytes(seen[id].document.namespace)
+        if seen[id].statement is not None:
+            speaker = kept.sources[id]
+            spoken[place] = number
+        elif kept.sources[id] == speaker:  # it may have come together with what was said
+            spoken[place] = number
+        else:
+            speaker = None
     documents, keys = Counter[DocumentId](), Counter[tuple[bytes, bytes]]()
     for id, key in ended.items():
         document = seen[id].document
