@@ -47,8 +47,8 @@ TRIAL_IDS_PER_S = 8.0
 # once no more than are asked for at a time, then as many as cost a few thousandths of a core.
 REVOKED_IDS_FIRST = 256  # until more was good: many keys could bring as many at once
 REVOKED_IDS_MAX = 2_048
-REVOKED_IDS_PER_S = 16.0
-REVOKED_IDS_LUMP = 128  # of the slowed at once, for each answer costs a transaction
+REVOKED_IDS_PER_S = 8.0
+REVOKED_IDS_LUMP = 64  # of the slowed at once, for each answer costs a transaction
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
 MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 

@@ -47,7 +47,7 @@ HOST_DEBT_MAX = (
     256  # what was under way when the bucket was empty is paid for too: a minute's worth
 )
 CALL_STRIKES = 8  # of a watched host: a handshake costs as much as ten entries
-REVOKED_STRIKES = 1 / 4  # of a host only: as fast as a session is slowed to, it may go on for ever
+REVOKED_STRIKES = 1 / 2  # of a host only: as fast as a session is slowed to, it may go on for ever
 UNWANTED_STRIKES = 32  # a call by a device that was told to stay away
 IPV6_NETWORK_BITS = 64  # what one household or server is given
 

@@ -134,9 +134,9 @@ def test_what_a_revoked_key_wrote_closes_a_host_of_many_keys_and_strikes_no_devi
     known, keys = Offences(), 0
     while known.admits(HERE, now_s=NOW_S) and keys < 1_000:
         keys += 1
-        known.refuse_entries(device(keys), HERE, {TOO_MANY_REVOKED: 4_096}, now_s=NOW_S)
+        known.refuse_entries(device(keys), HERE, {TOO_MANY_REVOKED: 512}, now_s=NOW_S)
         assert known.strikes(device(keys), now_s=NOW_S) == 0
-    assert keys <= HOST_STRIKES_MAX / REVOKED_STRIKES / 4_096
+    assert keys <= HOST_STRIKES_MAX / REVOKED_STRIKES / 512
     assert not known.refused_now(now_s=NOW_S)
     (closed,) = known.closed_now(now_s=NOW_S)
     assert closed.code == TOO_MANY_REVOKED

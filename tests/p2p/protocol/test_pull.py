@@ -327,7 +327,7 @@ def test_the_last_few_of_it_wait_for_no_lump() -> None:
     line = trusted()
     revoked(line, many)
     came = give_all(line, wants(line.say(have(many))), many)
-    came += sum(give_all(line, wants(line.tick(1.0)), many) for _ in range(2))
+    came += sum(give_all(line, wants(line.tick(1.0)), many) for _ in range(3))
     assert came == len(many)
 
 
