@@ -154,10 +154,10 @@ def code_words(code: Code, names: Names) -> list[str]:
     lines: list[str] = []
     giver, receiver = key_words(code.giver, names), key_words(code.receiver, names)
     if code.type == DEVICE:
-        lines.append(f"{receiver} becomes a device of {giver} ({encode_did_key(code.giver)})")
+        lines.append(f"{receiver} becomes a device of {_who(code.giver, names)}")
         lines.append("Whatever it then writes counts as theirs")
     elif code.capabilities:
-        lines.append(f"{giver} ({encode_did_key(code.giver)}) gives {receiver}:")
+        lines.append(f"{_who(code.giver, names)} gives {receiver}:")
     else:
         lines.append(f"Somebody who claims to be {giver} invites {receiver}; no right proves it")
     # Nobody's own words may pass for what this person calls something.
@@ -177,6 +177,12 @@ def code_words(code: Code, names: Names) -> list[str]:
     if code.note:
         lines.append(f"They say: {printable(code.note)}")
     return lines
+
+
+def _who(key: bytes, names: Names) -> str:
+    """What it is called here, with the did:key that is meant by it."""
+    did = encode_did_key(key)
+    return f"{names[key]} ({did})" if key in names else did
 
 
 def _body_of(characters: str) -> bytes:

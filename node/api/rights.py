@@ -121,6 +121,8 @@ class StatementItem(Struct, frozen=True):
     """The issuer, as this person calls it."""
     key: str | None
     """Of a revocation: who is cut off."""
+    whom: str | None
+    """The same, as this person calls it."""
     area: str | None
     reason: str
     at: str
@@ -299,6 +301,7 @@ def _show_statement(one: Said, names: Names) -> StatementItem:
         issuer=encode_did_key(one.issuer),
         who=key_words(one.issuer, names),
         key=encode_did_key(revoke.key) if revoke else None,
+        whom=key_words(revoke.key, names) if revoke else None,
         area=area_words(revoke.area, names) if revoke else None,
         reason=revoke.reason if revoke else "",
         at=moment(one.signed_us),

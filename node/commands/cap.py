@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from node.text import printable
 
 # A judgement of many documents: a revocation of somebody who wrote 100,000 records.
 JUDGE_TIMEOUT_S = 600.0
+ID = re.compile("[0-9a-fA-F]{8,64}")
 
 NAMESPACE = click.option(
     "--namespace", metavar="NAME|DID", default="commons", show_default=True, help="Where."
@@ -224,7 +226,15 @@ def revoke(
 @YES
 @PASSPHRASE_FILE
 def unrevoke(statement: str, dry_run: bool, yes: bool, passphrase_file: Path | None) -> None:
-    """Take a revocation of yours back: all that it cut counts again."""
+    """Take a revocation of yours back: all that it cut counts again.
+
+    STATEMENT is its id, as `cap revoke` and `cap list` show it.
+    """
+    if not ID.fullmatch(statement):
+        detail = (
+            f"{printable(statement)} is no id of a revocation; to see them: panspermia cap list"
+        )
+        raise click.BadParameter(detail, param_hint="STATEMENT")
     body: dict[str, object] = {"statement": statement}
     carry_out("/api/unrevocations", body, passphrase_file, dry_run=dry_run, yes=yes)
 

@@ -51,10 +51,8 @@ def print_statements(revocations: Sequence[Json]) -> None:
     say("Revocations", bold=True)
     for one in revocations:
         state = "in force" if one["in_force"] else "taken back" if one["stands"] else "fell"
-        say(
-            f"{state:10}  {printable(short_did(str(one['key'])))}, {printable(one['area'])},",
-            nl=False,
-        )
+        whom = short_did(one["key"]) if one["whom"] == one["key"] else str(one["whom"])
+        say(f"{state:10}  {printable(whom)}, {printable(one['area'])},", nl=False)
         say(f" {printable(revocation_words(one))}")
 
 

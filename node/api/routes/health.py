@@ -96,9 +96,8 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
     if counts.left_out:
-        warnings.append(
-            f"{counts.left_out} changes are held but do not count; see `panspermia refused`"
-        )
+        what = "change is held but does" if counts.left_out == 1 else "changes are held but do"
+        warnings.append(f"{counts.left_out} {what} not count; see `panspermia refused`")
     return warnings
 
 

@@ -30,7 +30,7 @@ async def test_a_code_lets_somebody_in(alice: Alice, tmp_path: Path) -> None:
         assert shown["dry_run"]
         (first, write, read, place, note) = shown["words"]
         giver = alice.node.identity.did
-        assert first == f"{giver} ({giver}) gives you:"
+        assert first == f"{giver} gives you:"
         assert write.startswith("you may write everything of you in the namespace guild, until 209")
         assert read.startswith("you may read everything of everyone in the namespace guild, until ")
         assert place == f"Joins the namespace guild: {guild}"

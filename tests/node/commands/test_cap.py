@@ -24,11 +24,13 @@ from node.commands.rights_in_words import (
     print_effect,
     print_explanation,
     print_rights,
+    print_statements,
     state_words,
 )
 from node.exit_codes import UNVERIFIED
 from node.failure import Failure
 from node.invites import GRANT, Code, write_code
+from node.text import short_did
 from tests.storage.people import ALICE, BOB
 
 ALICES = AuthorKey(ALICE.root.public)
@@ -37,7 +39,7 @@ GIVEN = delegate(Capability(WRITE, COMMONS, ALICES), ALICE.root, CLOCK, BOB.root
 TO_DEVICE = delegate(GIVEN, BOB.root, CLOCK, BOB.signer.device.public)
 REVOCATION = {
     "who": "alice", "at": "2026-01-02T00:00:00Z", "reason": "lost", "id": "ab" * 32,
-    "in_force": True, "stands": True, "key": BOB.did, "area": "everything",
+    "in_force": True, "stands": True, "key": BOB.did, "whom": "bob", "area": "everything",
 }  # fmt: skip
 RIGHT: dict[str, Any] = {
     "digest": "cd" * 32, "words": "bob may write the module io.x of you", "state": "revoked",
@@ -60,6 +62,24 @@ def test_a_right_that_ended_says_by_whom_and_why(capsys: pytest.CaptureFixture[s
         "      revoked by alice on 2026-01-02: lost [abababababab]",
         "ok    cdcdcdcdcdcd  bob may write the module io.x of you",
     ]
+
+
+def test_whom_a_revocation_cuts_off_is_called_as_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with in_context():
+        print_statements([REVOCATION, {**REVOCATION, "whom": BOB.did}])
+    named, unnamed = capsys.readouterr().out.splitlines()[1:]
+    assert named.startswith("in force    bob, everything, by alice")
+    assert unnamed.startswith(f"in force    {short_did(BOB.did)}, everything")
+
+
+@pytest.mark.parametrize("word", ["bob", "abcdef", "0123456", "g" * 16, "a" * 65])
+def test_what_is_no_id_of_a_revocation_is_said_to_be_none(word: str) -> None:
+    ran = CliRunner().invoke(cap_command, ["unrevoke", word])
+    assert ran.exit_code == 2
+    assert f"{word} is no id of a revocation" in ran.output
+    assert "panspermia cap list" in ran.output
 
 
 def test_a_dry_run_names_each_record_and_the_honest_work(
