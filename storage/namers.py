@@ -24,7 +24,7 @@ from storage.items import namespace_number, summary
 from storage.part import Part
 
 USES_MAX = 1_000  # records looked at that name one blob; those of a few versions do in practice
-NAMERS_MAX = 64  # authors who named one blob in private before it came; more, and nobody is let in
+NAMERS_MAX = 64  # authors who named one blob in private; of more, nobody is let in
 EVERYBODY = b""  # noted of what was public
 
 # The documents of namespace ?2 that name blob ?1: records, and logs whose statements have it for a
@@ -135,12 +135,15 @@ async def _namers(view: Reading, blob: bytes) -> list[bytes]:
 
 
 async def _in_private(view: Reading, blob: bytes) -> list[bytes]:
-    """Who names it outside of commons, and not there; at most one more than `NAMERS_MAX`."""
+    """Who names it outside of commons, and not there; of too many one more than `NAMERS_MAX`."""
     commons = await namespace_number(view, COMMONS)
     rows = await view.rows(_NAMED_IN_PRIVATE, (blob, commons, NAMERS_MAX + 1))
+    authors = [author for (author,) in rows]
+    if len(authors) > NAMERS_MAX:  # whoever it is private to could be one that was not looked at
+        return authors
     return [
         author
-        for (author,) in rows
+        for author in authors
         if not await view.rows(f"{_NAMING_OF_AUTHOR} LIMIT 1", (blob, commons, author))
     ]
 

@@ -292,6 +292,19 @@ async def test_more_namers_than_are_looked_at_open_nothing(store: Store) -> None
     assert not await store.may_read_blob(BLOB, OF_MEADOW)
 
 
+async def test_nor_where_they_all_name_it_in_public_as_well(store: Store) -> None:
+    """Keys are free: Mallory makes hers so that they come before Bob's in every list."""
+    crowd = [person(10 + n, 0) for n in range(200)]
+    crowd = [one for one in crowd if author(one) < author(BOB)][: NAMERS_MAX + 1]
+    assert len(crowd) == NAMERS_MAX + 1
+    await hear(store, names(BOB, NAMESPACE))
+    for one in crowd:
+        await hear(store, names(one, MEADOW), names(one, COMMONS))
+    assert await given(store) == (False, False, False)
+    await fetch(store)
+    assert await given(store) == (False, False, False)
+
+
 async def test_what_was_here_before_this_was_noted(tmp_path: Path) -> None:
     """A home of the version before: Mallory's word counts as little there."""
     path, public = tmp_path / "p.db", b"another" * 50_000
