@@ -5,14 +5,13 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
-from storage.database import Database, nothing
 from storage.errors import BadCursor
 from storage.listings import AHEAD_US, ListedRow, Listings, Sort
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
+from tests.storage.steps import counted
 
 SORTS: list[Sort] = ["recent", "rating", "downloads", "name"]
 
@@ -126,12 +125,10 @@ async def test_a_late_page_takes_no_longer_than_the_first(tmp_path: Path, ahead:
 
 
 async def steps_of(store: Store, path: Path, place: int) -> int:
-    """What SQLite does for the ten rows after so many, in tens of its instructions."""
-    steps: list[None] = []
+    """What SQLite does for the ten rows after so many."""
     cursor = (await store.listings(limit=place)).next if place else None
-    async with aiosqlite.connect(path, isolation_level=None) as own:
-        lists = Listings(Database(own, [own], nothing), lambda: NOW_US)
-        await own.set_progress_handler(lambda: steps.append(None), 10)
+    async with counted(path) as (database, steps):
+        lists = Listings(database, lambda: NOW_US)
         assert len((await lists.listings("module", limit=10, cursor=cursor)).rows) == 10
     return len(steps)
 
