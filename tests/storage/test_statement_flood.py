@@ -25,9 +25,9 @@ from storage.ended import TOO_MANY_REVOKED
 from storage.quota import Quota
 from storage.refused import OVER_QUOTA
 from tests.storage.people import BOB, CAROL, named
+from tests.storage.steps import INSTRUCTIONS, counted
 from tests.storage.test_group import hand, of_bob
 from tests.storage.test_namespaces import GROUP, NAMESPACE
-from tests.storage.steps import INSTRUCTIONS, counted
 from tests.storage.test_quota import bring, opened
 
 ALL = own(GROUP, WRITE, GROUP.public)
@@ -119,9 +119,11 @@ async def test_chains_as_long_as_may_be_are_counted_at_once(tmp_path: Path) -> N
         before = of_sub_keys(CAROLS, CAROL.root, range(1_000, 1_500))
         assert await bring(store, before, "carol") == {"added": 500}
         fresh = [check_entry(one, CapabilityCache()) for one in said]
-        async with counted(tmp_path / "p.db") as (database, steps):
-            async with database.transaction() as write:
-                assert await bounds.beyond_branches(write, fresh, set()) == set()
+        async with (
+            counted(tmp_path / "p.db") as (database, steps),
+            database.transaction() as write,
+        ):
+            assert await bounds.beyond_branches(write, fresh, set()) == set()
     assert len(steps) * INSTRUCTIONS < 50 * (500 + 15 * 150), "all held once, and each key once"
 
 
