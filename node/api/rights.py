@@ -117,12 +117,9 @@ class StatementItem(Struct, frozen=True):
     type: str
     namespace: str
     issuer: str
-    who: str
-    """The issuer, as this person calls it."""
-    key: str | None
-    """Of a revocation: who is cut off."""
-    whom: str | None
-    """The same, as this person calls it."""
+    who: str  # the issuer, as this person calls it
+    key: str | None  # of a revocation: who is cut off
+    whom: str | None  # the same, as this person calls it
     area: str | None
     reason: str
     at: str

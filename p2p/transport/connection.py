@@ -29,6 +29,7 @@ from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
 from p2p.transport.answers import Writing, answer
+from p2p.transport.carrier import CarrierName
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
 from storage.errors import StorageError
@@ -90,6 +91,11 @@ class Connection:
     def device(self) -> DeviceKey:
         """The peer's device key, proved by the handshake."""
         return self._stream.device
+
+    @property
+    def carrier(self) -> CarrierName:
+        """What it goes over now."""
+        return self._stream.carrier.name
 
     async def run(self) -> SyncError:
         """Talks until the session closes; cancelling this says goodbye first."""

@@ -7,6 +7,7 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crdt.blob import BlobId
@@ -25,10 +26,11 @@ from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
 from p2p.transport.address import Address
+from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
-from p2p.transport.stream import Binder, FrameStream, close_quietly, open_stream
+from p2p.transport.stream import Binder, FrameStream, open_stream
 
 LOG = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0
@@ -72,7 +74,7 @@ class _Inbound:
     """A connection that somebody opened to us."""
 
     host: str
-    writer: asyncio.StreamWriter
+    carrier: Carrier
     connection: Connection | None = None  # once the channel stands
 
     @property
@@ -126,10 +128,14 @@ class Network:
         if peer is None or not (self._door.admits(peer[0]) and self._make_room(peer[0])):
             writer.transport.abort()
             return
-        one = _Inbound(peer[0], writer)
+        with suppress(PeerLeft):  # it is gone already
+            self.receive(StreamCarrier(reader, writer), Address(peer[0], peer[1]))
+
+    def receive(self, carrier: Carrier, source: Address) -> None:
+        """Whoever came over `carrier`, from `source`, gets a handshake and a session."""
+        one = _Inbound(source.host, carrier)
         self._inbound.append(one)
-        address = str(Address(peer[0], peer[1]))
-        self._tasks.create_task(self._receive(reader, one, address), name=f"peer {address}")
+        self._tasks.create_task(self._receive(one, str(source)), name=f"peer {source}")
 
     def _make_room(self, host: str) -> bool:
         """Whether one more of `host` may come; a stranger that says nothing may have to go."""
@@ -141,14 +147,12 @@ class Network:
         silent = next((one for one in rivals if not one.is_known), None)
         if silent is not None:
             self._inbound.remove(silent)
-            silent.writer.transport.abort()
+            silent.carrier.abort()
         return silent is not None
 
-    async def _receive(
-        self, reader: asyncio.StreamReader, inbound: "_Inbound", address: str
-    ) -> None:
+    async def _receive(self, inbound: "_Inbound", address: str) -> None:
         try:
-            inbound.connection = await self._open(reader, inbound.writer, Role.RESPONDER, address)
+            inbound.connection = await self._open(inbound.carrier, Role.RESPONDER, address)
             await self.serve(inbound.connection)
         except SyncError as error:
             self._door.no_channel(inbound.host, error)
@@ -168,7 +172,8 @@ class Network:
                 why = str(error) or "no answer in time"
                 sentence = f"{address} cannot be reached: {why}."
                 raise PeerLeft("unreachable", sentence) from error
-            return await self._open(reader, writer, Role.INITIATOR, str(address))
+            carrier = StreamCarrier(reader, writer)
+            return await self._open(carrier, Role.INITIATOR, str(address))
         except SyncError as error:
             self._notify(PeerWent(str(address), None, error))
             raise
@@ -229,7 +234,7 @@ class Network:
             return
         for one in [one for one in self._inbound if host_of(one.host) == host]:
             if one.connection is None:
-                one.writer.transport.abort()
+                one.carrier.abort()
             elif self._door.outstays(one.connection, self._age_s(one.connection)):
                 self._send_away(one.connection, crowded_out())
 
@@ -255,17 +260,11 @@ class Network:
             return True
         return (new.role is Role.INITIATOR) == (self.device < new.device)
 
-    async def _open(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        role: Role,
-        address: str,
-    ) -> Connection:
+    async def _open(self, carrier: Carrier, role: Role, address: str) -> Connection:
         try:
-            stream = await self._handshake(reader, writer, role)
+            stream = await self._handshake(carrier, role)
         except BaseException:
-            await close_quietly(writer)
+            await carrier.close()
             raise
         return Connection(
             stream,
@@ -279,14 +278,11 @@ class Network:
             strikes=self._door.strikes(stream.device),
         )
 
-    async def _handshake(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, role: Role
-    ) -> FrameStream:
+    async def _handshake(self, carrier: Carrier, role: Role) -> FrameStream:
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 stream = await open_stream(
-                    reader,
-                    writer,
+                    carrier,
                     static_private=self._static_private,
                     is_initiator=role is Role.INITIATOR,
                     binder=self._binder,

@@ -22,6 +22,7 @@ from p2p.protocol.frames import Frame, SentEntry, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.transport.address import Address
+from p2p.transport.carrier import StreamCarrier
 from p2p.transport.stream import Binder, FrameStream, open_stream
 
 EVERYTHING = encode_area(Area())
@@ -49,7 +50,10 @@ class Mallory:
         try:
             async with asyncio.timeout(HEAR_S):
                 stream = await open_stream(
-                    reader, writer, static_private=os.urandom(32), is_initiator=True, binder=binder
+                    StreamCarrier(reader, writer),
+                    static_private=os.urandom(32),
+                    is_initiator=True,
+                    binder=binder,
                 )
             yield Call(self, stream)
         finally:
@@ -124,7 +128,7 @@ class Call:
         stream = self.stream
         # Nobody honest needs this, so the stream has no name for it.
         message = stream._cipher.encrypt(data)  # pyright: ignore[reportPrivateUsage]
-        stream._writer.write(len(message).to_bytes(2, "big") + message)  # pyright: ignore[reportPrivateUsage]
+        await stream.carrier.write(len(message).to_bytes(2, "big") + message)
 
     async def hear(self) -> Frame:
         """The node's next frame. Raises `PeerLeft` where it hung up."""

@@ -1,6 +1,5 @@
 """The doors of `p2p`: frames, the session in each of its states, the channel, mDNS."""
 
-import asyncio
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
 from p2p.protocol.states import State
 from p2p.transport.address import Address
+from p2p.transport.carrier import CarrierName, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
 from p2p.transport.stream import FrameStream
 from tests.fuzz.mutation import join_frames, split_frames
@@ -261,12 +261,6 @@ def ciphers() -> tuple[NoiseCipher, NoiseCipher]:
     return alice.cipher(), bob.cipher()
 
 
-@functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """Never run: a stream reader that has its bytes and its end does not wait."""
-    return asyncio.new_event_loop()
-
-
 def read_stream(data: bytes) -> None:
     """Frames from the wire. The first byte says whether Bob encrypts the bytes, or they are raw."""
     alice, bob = ciphers()
@@ -275,14 +269,35 @@ def read_stream(data: bytes) -> None:
         size = (16, 300, 65_000)[data[0] % 4 - 1]
         pieces = [bob.encrypt(wire[at : at + size]) for at in range(0, len(wire), size)]
         wire = b"".join(len(piece).to_bytes(2, "big") + piece for piece in pieces)
-    reader = asyncio.StreamReader(limit=1 << 21, loop=_loop())
-    reader.feed_data(wire)
-    reader.feed_eof()
-    # It writes nothing here, so there is no writer.
-    stream = FrameStream(reader, None, alice, BOB.device_key)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    stream = FrameStream(Tape(wire), alice, BOB.device_key)
     while frame := at_once(stream.read()):
         assert 0 < len(frame) <= FRAME_BYTES_MAX
         decode_frame(frame)
+
+
+class Tape:
+    """A carrier that gives these bytes, and takes any."""
+
+    name: CarrierName = "tcp"
+    is_bulk = True
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = data
+
+    async def read_exactly(self, size: int) -> bytes:
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        if len(taken) < size:
+            raise gone()
+        return taken
+
+    async def write(self, data: bytes) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        self._rest = b""
 
 
 def stream_seeds() -> Sequence[bytes]:

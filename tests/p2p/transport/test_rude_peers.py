@@ -18,8 +18,9 @@ from p2p.protocol.config import Channel, Role
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.session import Session
 from p2p.transport import network
+from p2p.transport.carrier import SEND_BYTES_MAX, StreamCarrier, close_quietly
 from p2p.transport.network import PeerWent, sync_with
-from p2p.transport.stream import SEND_BYTES_MAX, Binder, close_quietly, open_stream
+from p2p.transport.stream import Binder, FrameStream, open_stream
 from tests.e2e.mallory import Call, Mallory
 from tests.p2p.transport.test_network import WAIT_S, open_node, until
 from tests.simulation.people import ALICE, BOB
@@ -72,8 +73,7 @@ def test_a_peer_that_is_gone_before_the_handshake_is_no_bug_of_ours(
                 await asyncio.sleep(0.05)  # until the loop has closed it
                 with pytest.raises(PeerLeft):
                     await open_stream(
-                        reader,
-                        ours,
+                        StreamCarrier(reader, ours),
                         static_private=bytes(32),
                         is_initiator=is_initiator,
                         binder=Binder(lambda static: static, lambda payload, _: DeviceKey(payload)),
@@ -105,8 +105,14 @@ async def ask_for_all(call: Call, blob: bytes, chunks: int) -> None:
     await call.say(*gets)
 
 
+def writer_of(stream: FrameStream) -> asyncio.StreamWriter:
+    carrier = stream.carrier
+    assert isinstance(carrier, StreamCarrier)
+    return carrier._writer  # pyright: ignore[reportPrivateUsage]  no honest peer needs it
+
+
 def reset(call: Call) -> None:
-    writer = call.stream._writer  # pyright: ignore[reportPrivateUsage]  no honest peer does this
+    writer = writer_of(call.stream)
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
@@ -141,7 +147,7 @@ async def test_last_words_are_not_put_into_a_frame_that_was_cut(tmp_path: Path) 
         async with Mallory().meets(alice.address) as call:
             await ask_for_all(call, blob, 16)
             (connection,) = alice.network.connections
-            writer = connection._stream._writer  # pyright: ignore[reportPrivateUsage]  is it full?
+            writer = writer_of(connection._stream)  # pyright: ignore[reportPrivateUsage]  is it full?
 
             async def is_stuck() -> bool:
                 return writer.transport.get_write_buffer_size() > SEND_BYTES_MAX

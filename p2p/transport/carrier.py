@@ -1,0 +1,112 @@
+"""What carries a channel: bytes both ways, in order, to whoever is at the other end.
+
+A carrier is never trusted: Noise inside of it says who is there. All of them look the same to a
+`FrameStream`; what differs is how fast they are, and where they lead.
+"""
+
+import asyncio
+from typing import Literal, Protocol
+
+from p2p.protocol.errors import PeerLeft, PeerTimeout
+from p2p.protocol.limits import ANSWER_S
+
+SEND_BYTES_MAX = 1 << 20  # not yet taken by the kernel; above it a writer waits
+CLOSE_S = 1.0  # for what is still to be sent
+
+CarrierName = Literal["tcp", "relay", "websocket", "webrtc"]
+
+
+class Carrier(Protocol):
+    """One way to a peer."""
+
+    @property
+    def name(self) -> CarrierName:
+        """For `panspermia peers`."""
+        ...
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether megabytes go over it; else a large transfer asks for another one first."""
+        ...
+
+    async def read_exactly(self, size: int) -> bytes:
+        """The next `size` bytes. Raises `PeerLeft` where it ends before."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Sends; returns once all but `SEND_BYTES_MAX` are under way.
+
+        Raises `PeerLeft`; `PeerTimeout` where nothing is taken for `ANSWER_S`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends it; what is not sent within `CLOSE_S` is lost."""
+        ...
+
+    def abort(self) -> None:
+        """Ends it at once, from wherever."""
+        ...
+
+
+class StreamCarrier:
+    """A pair of asyncio streams: TCP, and what is spliced onto it."""
+
+    is_bulk = True
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        name: CarrierName = "tcp",
+    ) -> None:
+        """Raises `PeerLeft` where the peer is gone already."""
+        self.name: CarrierName = name
+        self._reader = reader
+        self._writer = writer
+        try:
+            writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
+        except RuntimeError as error:  # uvloop, where the peer is gone already
+            raise gone() from error
+
+    async def read_exactly(self, size: int) -> bytes:
+        try:
+            return await self._reader.readexactly(size)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise gone() from error
+
+    async def write(self, data: bytes) -> None:
+        try:
+            # Where the peer was reset, asyncio drops what is written, and uvloop raises
+            # RuntimeError.
+            self._writer.write(data)
+            async with asyncio.timeout(ANSWER_S):
+                await self._writer.drain()
+        except TimeoutError as error:  # it is an OSError too
+            raise PeerTimeout("unread", "the peer does not read what it is sent") from error
+        except (OSError, RuntimeError) as error:
+            raise gone() from error
+
+    async def close(self) -> None:
+        await close_quietly(self._writer)
+
+    def abort(self) -> None:
+        self._writer.transport.abort()
+
+
+def gone() -> PeerLeft:
+    """The other end hung up."""
+    return PeerLeft("connection-lost", "the peer closed the connection")
+
+
+async def close_quietly(writer: asyncio.StreamWriter) -> None:
+    """Closes without waiting for a peer that no longer reads."""
+    writer.transport.abort() if writer.transport.is_closing() else writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await writer.wait_closed()
+    except OSError:  # a timeout is one
+        pass
+    finally:  # also where this is cancelled: what is unsent would keep the socket for ever
+        writer.transport.abort()
