@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from msgspec import Struct
 
 from crdt.area import Area
 from crdt.blob import manifest_of
 from crdt.capability import capability_digest
+from crdt.chunking import content_manifest_of
 from crdt.keys import COMMONS
 from crdt.order import fingerprint_of
 from p2p.protocol import frames, limits, offences
@@ -57,6 +59,10 @@ def examples() -> dict[str, bytes]:
     """Every fenced block of bytes, by its name, as the code makes it."""
     listing = frames.Listing(None, b"".join(THREE_IDS))
     hello = manifest_of(b"hello")
+    content_hello = content_manifest_of(b"hello")
+    cut_world = content_manifest_of(blake3(b"a world").digest(length=100_000))
+    sizes = [cut_world.chunk_size(number) for number in range(cut_world.chunk_count)]
+    assert all(f"{size:,}" in BLOBS for size in sizes)
     return {
         "handshake-payload": make_payload(LAPTOP, NOISE_STATIC),
         "frame-ping": on_the_stream(frames.Ping(1)),
@@ -74,6 +80,10 @@ def examples() -> dict[str, bytes]:
         ),
         "blob-root": hello.root,
         "blob-id": hello.id,
+        "content-blob-page": content_hello.pages[0],
+        "content-blob-root": content_hello.root,
+        "content-blob-id": content_hello.id,
+        "content-blob-cut": cut_world.id,
     }
 
 

@@ -43,7 +43,6 @@ class _Fetch:
     blob: BlobId
     size_bytes_max: int
     root: BlobRoot | None = None
-    root_bytes: bytes = b""
     pages: dict[int, bytes] = field(default_factory=dict[int, bytes])
     manifest: Manifest | None = None
     ahead: deque[tuple[int, int]] = field(default_factory=deque[tuple[int, int]])
@@ -155,7 +154,7 @@ class Fetches:
         return not isinstance(answer, Unstored)
 
     def _keep_root(self, fetch: _Fetch, root: BlobRoot, data: bytes) -> Steps[None]:
-        fetch.root, fetch.root_bytes = root, data
+        fetch.root = root
         if not self._is_stored(fetch, (yield BeginBlob(fetch.blob, data))):
             return
         fetch.in_flight -= 1
@@ -175,7 +174,7 @@ class Fetches:
 
     def _have_manifest(self, fetch: _Fetch, root: BlobRoot) -> Steps[None]:
         pages = tuple(fetch.pages[index] for index in range(len(root.page_hashes)))
-        fetch.manifest = Manifest(fetch.blob, root.size, fetch.root_bytes, pages)
+        fetch.manifest = Manifest(root, pages)
         fetch.pages.clear()
         yield from self._plan_chunks(fetch, fetch.manifest)
 
