@@ -13,6 +13,7 @@ from crdt.blob import manifest_of
 from crdt.boxes import sealing_key
 from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
+from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
 from p2p.protocol import frames
 from p2p.protocol.card import (
@@ -32,6 +33,7 @@ from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.carrier import CarrierName, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
+from p2p.transport.place import RelayedPlace, parse_direct, parse_place
 from p2p.transport.stream import FrameStream
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.p2p.protocol.conversation import (
@@ -397,6 +399,20 @@ def read_address(data: bytes) -> None:
     address = Address.parse(data.decode("utf-8", "surrogateescape"))
     assert Address.parse(str(address)) == address
     assert 0 < address.port < 1 << 16
+
+
+def read_place(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    place = parse_place(text)
+    assert parse_place(str(place)) == place
+    assert str(place).isprintable()
+    assert isinstance(place, RelayedPlace) or parse_direct(text) == place
+
+
+def place_seeds() -> Sequence[bytes]:
+    device = encode_did_key(BOB.device_key).removeprefix("did:key:").encode()
+    relays = [b"192.0.2.1:4747", b"wss://relay.example/path", b"ws://[::1]:80/"]
+    return [*relays, *(b"circuit:" + device + b"@" + relay for relay in relays)]
 
 
 def address_seeds() -> Sequence[bytes]:
