@@ -45,6 +45,7 @@ from storage.explaining import Explaining
 from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
+from storage.invites import Invites
 from storage.items import Items
 from storage.letters import Letters
 from storage.listing import Listing, Projector
@@ -143,6 +144,7 @@ class Store(
     Copies,
     Relayed,
     Letters,
+    Invites,
 ):
     """Made by `open_store`."""
 
