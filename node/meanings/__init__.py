@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.rights import RIGHTS
@@ -365,4 +366,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
+    **{code: Meaning(*said) for code, said in DIRECT.items()},
 }
