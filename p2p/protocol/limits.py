@@ -38,6 +38,14 @@ WANT_IDS_MAX = 512  # in one frame: one durable transaction of the store; two fo
 WANTS_OUTSTANDING_MAX = 4  # thus 2,048 entries, and with ENTRIES_BYTES about 4 MiB at most
 ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
+# What several peers announce is asked of one; where it gives nothing for so long, of the others.
+# Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
+PATIENCE_S = 2.0
+PATIENCE_LONGEST_S = 10.0
+# Asked of several peers together: what they give comes in no order, and a store keeps no more than
+# so many entries of one document that wait for others. One peer alone is asked for more.
+ASKED_OF_SEVERAL_MAX = 1_024
+STORED_REMEMBERED_MAX = 4_096  # ids that came lately, by all sessions together; 300 KB
 # Asked for on trial: before a first answer of a session was good, and once one was not. What was
 # good is given back, so only refused entries use them up, and an honest peer loses a round trip.
 TRIAL_IDS_MAX = 64

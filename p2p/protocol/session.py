@@ -54,6 +54,7 @@ class Session:
         wall_us: int,
         now_s: float,
         strikes: int = 0,  # against this peer so far, by `p2p.protocol.offences`
+        wake: Callable[[], None] = lambda: None,  # have `go_on` called soon, not from within
     ) -> None:
         self.state = State.GREETING
         self.author: AuthorKey | None = None  # the peer's, once it has proven it
@@ -72,7 +73,9 @@ class Session:
         self._reconciliations = TokenBucket.full(
             limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
         )
-        self._pull = Pull(self._outbox, self.report, strikes=strikes)
+        self._pull = Pull(
+            self._outbox, self.report, underway=config.underway, wake=wake, strikes=strikes
+        )
         self._offers = Offers(self._outbox)
         self._areas = Areas(
             self._outbox,
@@ -155,7 +158,20 @@ class Session:
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, now_s: float
     ) -> list[Effect]:
         """The store has new entries, from whomever: the peer hears of those it wants and lacks."""
-        return self._step(now_s, lambda: self._offers.announce(namespace, ids, self._areas.common))
+
+        def tell() -> None:
+            self._pull.stored(namespace, ids)
+            self._offers.announce(namespace, ids, self._areas.common)
+
+        return self._step(now_s, tell)
+
+    def go_on(self, *, now_s: float) -> list[Effect]:
+        """What it waited for in another session has come, or will not."""
+        return self._step(now_s, lambda: None)
+
+    def lose(self) -> None:
+        """The channel is gone, and nothing was said: others may be asked for what was under way."""
+        self._pull.leave()
 
     def reconfigure(self, config: SessionConfig, *, now_s: float) -> list[Effect]:
         """This node joined or left a namespace, or was given a capability: the peer is shown anew.
@@ -213,6 +229,7 @@ class Session:
         self._end(reason)
 
     def _end(self, reason: SyncError) -> None:
+        self._pull.leave()
         self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
@@ -278,7 +295,7 @@ class Session:
             case frames.Want():
                 self._offers.learn(self._server.want(frame))
             case frames.Entries():
-                self._pull.take(frame)
+                self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
             case frames.Part():
@@ -395,6 +412,7 @@ class Session:
         if ping is not None:
             self._outbox.send(ping)
         self._check_answers(now_s)
+        self._pull.look()
         if self._reconcile_s is not None and now_s >= self._reconcile_s:
             self._reconcile()
 

@@ -88,6 +88,7 @@ class Connection:
             wall_us=wall_us(),
             now_s=clock(),
             strikes=strikes,
+            wake=self._wake,
         )
 
     @property
@@ -121,6 +122,7 @@ class Connection:
                     task.cancel()
         finally:
             self.ended.set()
+            self.session.lose()
             for watch in self._watches:
                 watch.end(reason)
             try:
@@ -144,6 +146,14 @@ class Connection:
         except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", self.address)
             self._close(LocalProtocolError("internal-error", "This node could not go on."))
+
+    def _wake(self) -> None:
+        """What this session waited for in another one of the node has come, or will not."""
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.ended.is_set():
+            self._carry_out(self.session.go_on(now_s=self._clock()))
 
     def _close(self, reason: SyncError) -> None:
         if not self._closing.done():
