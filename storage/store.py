@@ -45,6 +45,7 @@ from storage.explaining import Explaining
 from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
+from storage.invites import Invites
 from storage.items import Items
 from storage.listing import Listing, Projector
 from storage.listings import Listings
@@ -139,6 +140,7 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Invites,
 ):
     """Made by `open_store`."""
 

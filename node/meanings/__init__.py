@@ -8,6 +8,7 @@ from typing import Final
 
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
+from node.meanings.invites import INVITES
 from node.meanings.rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
@@ -365,4 +366,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
+    **{code: Meaning(*said) for code, said in INVITES.items()},
 }

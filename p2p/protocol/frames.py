@@ -267,6 +267,15 @@ def decode_frame(data: bytes) -> Frame | None:
     return frame
 
 
+def peek_kind(data: bytes) -> int | None:
+    """The kind of a frame, without reading the rest; None where that is not how a frame begins."""
+    if len(data) < 2 or not 0x81 <= data[0] <= 0x97:  # an array of 1 to 23 elements
+        return None
+    if data[1] < 24:
+        return data[1]
+    return data[2] if data[1] == 24 and len(data) > 2 else None
+
+
 def _kind(value: object) -> int:
     kind: object = cast("list[object]", value)[0] if isinstance(value, list) and value else None
     if type(kind) is not int or kind < 0:

@@ -56,11 +56,14 @@ class Connection:
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
         strikes: int = 0,
+        first: bytes | None = None,
     ) -> None:
+        """`first`: a frame that was read of the stream already."""
         self.address = address
         self.role = role
         self.since_s = clock()
         self._stream = stream
+        self._first = first
         self._store = store
         self._clock = clock
         self._notify = notify
@@ -224,12 +227,15 @@ class Connection:
         self._notify(self, event)
 
     async def _read_frames(self) -> None:
+        before, frame = 0, self._first
         while True:
-            before = self._stream.received_bytes
-            longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
-            frame = await self._stream.read(longest)
+            if frame is None:
+                longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
+                frame = await self._stream.read(longest)
             self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
+            before = self._stream.received_bytes
             self._carry_out(self.session.receive(frame, now_s=self._clock()))
+            frame = None
             await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
 
     async def _write_frames(self) -> None:
