@@ -108,6 +108,7 @@ def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
+            "DROP TABLE card; DROP TABLE card_source;"
             "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
             "DROP TABLE blob_namer;"
             "DROP TABLE capability_key; DROP INDEX capability_until; DROP INDEX document_logs;"
