@@ -26,6 +26,7 @@ from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
@@ -90,6 +91,7 @@ class Session:
         self._fetches = Fetches(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
         self._comparisons = Comparisons(channel.role)
+        self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
         self._useful_s = now_s  # when the peer last sent more than a ping
         self._is_paused = False
 
@@ -189,6 +191,10 @@ class Session:
         if self.state is State.CLOSED:
             return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
         return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+
+    def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
+        """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
+        return self._step(now_s, lambda: work(self._exchange))
 
     def leave(self, code: str, sentence: str, *, now_s: float, wait_s: int = 0) -> list[Effect]:
         """Ends the session with a reason the peer can show, and how long it should stay away."""
@@ -295,6 +301,13 @@ class Session:
                 self._server.get(frame)
             case frames.Part():
                 self._fetches.take(frame)
+            case frames.OwnCard():
+                self._take_control_token()
+                self._exchange.own(frame)
+            case frames.AskCards():
+                self._exchange.asked(frame)
+            case frames.Cards():
+                self._exchange.take(frame)
             case _:
                 assert_never(frame)
 
@@ -371,6 +384,7 @@ class Session:
         if self._agreement.is_changed:
             self._agreement.tell_change()
             self._agreed()
+        self._exchange.advance()
         self._pull.advance()
         self._areas.advance()
         self._fetches.advance()
