@@ -133,10 +133,17 @@ class Network:
             one = Caller(Address(peer[0], peer[1]), carrier)
             self._take_in(one, self.front.enter(carrier, one))
 
-    def take_in(self, carrier: Carrier, source: Address) -> None:
+    def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody came by a way of its own, such as a relay; there is no front."""
         one = Caller(source, carrier)
-        self._take_in(one, self.receive(carrier, one))
+        if self._inbound.make_room(one.host):
+            self._take_in(one, self.receive(carrier, one))
+        else:
+            carrier.abort()
+
+    def release(self, one: Caller) -> None:
+        """Whoever serves it has bounds of its own: it no longer counts among the callers."""
+        self._inbound.leave(one)
 
     def _take_in(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
         self._inbound.enter(one)
