@@ -68,15 +68,15 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         handshake-version hello-author hello-device ids listed missing noise-handshake noise-length
         noise-message out-of-order part present-length present-mode present-receiver
         present-signature range-bound range-order ranges-endless ranges-turn reconcile-area
-        reconcile-count reconcile-number refused-entries unread version want-count""",
+        reconcile-count reconcile-number refused-entries unread version want-count websocket""",
     ),
     (
         Meaning(
             "The peer is gone, silent, or does not have what was asked for.",
             "`panspermia peers` shows who is there; connect again.",
         ),
-        "another-device greeting handshake-timeout no-answer no-peer-has-it session-closed silent"
-        " stopped",
+        """another-device greeting handshake-timeout no-answer no-peer-has-it no-websocket
+        session-closed silent stopped""",
     ),
     (
         Meaning(

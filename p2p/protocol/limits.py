@@ -73,6 +73,15 @@ UNSENT_BYTES_AIM = MEBIBYTE // 2
 # answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
 UNSENT_BYTES_MAX = 16 * MEBIBYTE
 
+# A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
+# can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
+KEPT_BYTES_MAX = 4 * MEBIBYTE
+ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
+RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
+LINGER_S = 30.0  # without any channel, before the session ends
+LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes
+LINGERING_BYTES_MAX = 64 * MEBIBYTE  # kept by all of them
+
 # Liveness. A ping with an answer within seconds is what notices a half-open connection.
 GREETING_S = 10.0
 PING_AFTER_S = 5.0

@@ -29,6 +29,7 @@ from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
+from p2p.protocol.link import session_secret
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
@@ -57,6 +58,7 @@ class Session:
     ) -> None:
         self.state = State.GREETING
         self.author: AuthorKey | None = None  # the peer's, once it has proven it
+        self.secret: bytes | None = None  # for `p2p.protocol.link`, once both have said Hello
         self.report = SessionReport()
         self._config = config
         self._channel = channel
@@ -93,6 +95,7 @@ class Session:
         self._retries = 0
         self._reconcile_s: float | None = None  # when to compare everything again
         self._seen_different = 0
+        self._is_paused = False
 
     @property
     def rtt_s(self) -> float | None:
@@ -127,8 +130,28 @@ class Session:
         """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
         self._liveness.hear(now_s=now_s)
 
+    def pause(self) -> None:
+        """There is no channel: nobody can be silent, or owe an answer."""
+        self._is_paused = True
+
+    def go_on(self, *, now_s: float) -> None:
+        """There is a channel again; all times begin anew."""
+        self._is_paused = False
+        self._opened_s = self._useful_s = now_s
+        self._liveness.hear(now_s=now_s)
+
+    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
+        """The peer broke a rule of what carries the session, which ends it as any other."""
+
+        def raise_it() -> None:
+            raise fault
+
+        return self._step(now_s, raise_it)
+
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
+        if self._is_paused:
+            return []
         return self._step(now_s, self._keep_time)
 
     def appended(
@@ -301,6 +324,12 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
+        is_ours = channel.role is Role.INITIATOR
+        self.secret = session_secret(
+            channel.handshake_hash,
+            initiators=self._challenge if is_ours else hello.challenge,
+            responders=hello.challenge if is_ours else self._challenge,
+        )
         self._outbox.notify(
             PeerGreeted(
                 channel.device,

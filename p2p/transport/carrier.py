@@ -5,6 +5,7 @@ A carrier is never trusted: Noise inside of it says who is there. All of them lo
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Literal, Protocol, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout
@@ -113,6 +114,11 @@ class StreamCarrier:
             raise PeerTimeout("unread", "the peer does not read what it is sent") from error
         except (OSError, RuntimeError) as error:
             raise gone() from error
+
+    def write_soon(self, data: bytes) -> None:
+        """Sends without waiting: for a last word before `close`."""
+        with suppress(OSError, RuntimeError):
+            self._writer.write(data)
 
     async def close(self) -> None:
         await close_quietly(self._writer)

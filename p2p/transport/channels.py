@@ -6,6 +6,7 @@ its opener.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
@@ -32,10 +33,13 @@ Opener: TypeAlias = Callable[[Place], Awaitable[Carrier]]
 """A carrier to a place of the opener's kind; raises `SyncError`, and `OSError` where it cannot."""
 
 
-async def open_tcp(place: Place) -> Carrier:
+async def open_tcp(place: Place, *, tls: ssl.SSLContext | None = None) -> StreamCarrier:
     """The opener of `host:port`."""
     assert isinstance(place, Address)
-    reader, writer = await asyncio.open_connection(place.host, place.port)
+    name = place.host if tls else None
+    reader, writer = await asyncio.open_connection(
+        place.host, place.port, ssl=tls, server_hostname=name
+    )
     return StreamCarrier(reader, writer)
 
 
@@ -71,7 +75,7 @@ class Channels:
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 return await opener(place)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError) as error:  # a certificate that is not right is one too
             why = str(error) or "no answer in time"
             raise PeerLeft("unreachable", f"{place} cannot be reached: {why}.") from error
 

@@ -13,10 +13,13 @@ from p2p.protocol.errors import PeerTimeout, RemoteProtocolError
 from p2p.transport.carrier import StreamCarrier
 from p2p.transport.channels import HANDSHAKE_S
 from p2p.transport.inbound import Caller
+from p2p.transport.websocket import WebSocketCarrier, accept_websocket
 
 NOISE = 0x00
 
-FrontCarrier: TypeAlias = StreamCarrier
+HTTP = ord("G")
+
+FrontCarrier: TypeAlias = StreamCarrier | WebSocketCarrier
 FrontHandler: TypeAlias = Callable[[FrontCarrier, Caller], Awaitable[None]]
 """Serves one caller to the end; the first byte is still to be read. Raises `SyncError`."""
 
@@ -36,6 +39,10 @@ class Front:
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 first = await carrier.read_exactly(1)
+                if first[0] == HTTP and isinstance(carrier, StreamCarrier):
+                    carrier.unread(first)
+                    carrier = await accept_websocket(carrier)
+                    first = await carrier.read_exactly(1)
         except TimeoutError as error:
             raise PeerTimeout("handshake-timeout", "Nothing came for too long.") from error
         carrier.unread(first)

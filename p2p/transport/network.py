@@ -36,9 +36,10 @@ from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
 from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
 from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import websocket_opener
 
 LOG = logging.getLogger(__name__)
-OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp}
+OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp, "websocket": websocket_opener()}
 
 
 @dataclass(frozen=True, slots=True)
