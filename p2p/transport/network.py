@@ -12,10 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
@@ -28,7 +34,7 @@ from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
-from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
@@ -166,6 +172,9 @@ class Network:
         Raises `SyncError` where there is no channel.
         """
         stream = await self.channels.shake_hands(carrier, is_initiator=False)
+        if isinstance(one.source, RelayedPlace) and stream.device != one.source.device:
+            await stream.close()
+            raise PeerLeft("another-device", f"{one.source} was announced; it is another device.")
         try:
             async with asyncio.timeout(GREETING_S):
                 first = await stream.read(STRANGER_FRAME_BYTES_MAX)
@@ -239,6 +248,14 @@ class Network:
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
         return reason
+
+    def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
+        """A device that called from `host` broke a rule outside of any session."""
+        now_s = self._door.clock_s()
+        self._door.offences.fault(
+            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+        )
+        self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
