@@ -24,6 +24,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
+from p2p.protocol.exchange import Exchange
 from p2p.protocol.frames import FRAME_BYTES_MAX, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
@@ -56,11 +57,14 @@ class Connection:
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
         strikes: int = 0,
+        first: bytes | None = None,
     ) -> None:
+        """`first`: a frame that was read of the stream already."""
         self.address = address
         self.role = role
         self.since_s = clock()
         self._stream = stream
+        self._first = first
         self._store = store
         self._clock = clock
         self._notify = notify
@@ -85,6 +89,7 @@ class Connection:
             wall_us=wall_us(),
             now_s=clock(),
             strikes=strikes,
+            wake=self._wake,
         )
 
     @property
@@ -118,6 +123,7 @@ class Connection:
                     task.cancel()
         finally:
             self.ended.set()
+            self.session.lose()
             for watch in self._watches:
                 watch.end(reason)
             try:
@@ -141,6 +147,14 @@ class Connection:
         except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", self.address)
             self._close(LocalProtocolError("internal-error", "This node could not go on."))
+
+    def _wake(self) -> None:
+        """What this session waited for in another one of the node has come, or will not."""
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.ended.is_set():
+            self._carry_out(self.session.go_on(now_s=self._clock()))
 
     def _close(self, reason: SyncError) -> None:
         if not self._closing.done():
@@ -169,6 +183,10 @@ class Connection:
     def reconfigure(self, config: SessionConfig) -> None:
         """This node takes part in other namespaces than before, or may read more or less."""
         self._carry_out(self.session.reconfigure(config, now_s=self._clock()))
+
+    def exchange(self, work: Callable[[Exchange], None]) -> None:
+        """Shows, asks for or gives cards."""
+        self._carry_out(self.session.exchange(work, now_s=self._clock()))
 
     def reconcile(self) -> None:
         """Compares everything once more."""
@@ -214,12 +232,15 @@ class Connection:
         self._notify(self, event)
 
     async def _read_frames(self) -> None:
+        before, frame = 0, self._first
         while True:
-            before = self._stream.received_bytes
-            longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
-            frame = await self._stream.read(longest)
+            if frame is None:
+                longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
+                frame = await self._stream.read(longest)
             self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
+            before = self._stream.received_bytes
             self._carry_out(self.session.receive(frame, now_s=self._clock()))
+            frame = None
             await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
 
     async def _write_frames(self) -> None:

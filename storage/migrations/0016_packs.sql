@@ -62,10 +62,3 @@ CREATE TABLE packed (
     size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX packed_by_place ON packed (pack, at);
-
--- Blobs that this person keeps, whether or not anything names them.
-CREATE TABLE pinned (
-    blob     INTEGER PRIMARY KEY REFERENCES blob ON DELETE CASCADE,
-    name     TEXT NOT NULL,
-    added_us INTEGER NOT NULL
-) STRICT;

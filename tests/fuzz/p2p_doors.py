@@ -3,26 +3,38 @@
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from nacl.bindings import crypto_secretbox
 from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceInfo
 
+from crdt import cbor
 from crdt.area import Area
 from crdt.blob import manifest_of
+from crdt.boxes import sealing_key
+from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
+from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
-from p2p.protocol import frames
+from p2p.protocol import frames, rendezvous
+from p2p.protocol.card import CARD_LIFE_S_MAX, CARD_PREFIX, check_card, sign_card
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
+from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_frame
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
+from p2p.protocol.limits import CARD_BYTES_MAX
+from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
 from p2p.transport.address import Address
-from p2p.transport.carrier import CarrierName, gone
+from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
+from p2p.transport.place import RelayedPlace, parse_direct, parse_place
 from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import accept_websocket
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.p2p.protocol.conversation import (
     BOBS_CHALLENGE,
@@ -66,6 +78,82 @@ def interest_seeds() -> Sequence[bytes]:
     return [encode_area(area) for area in (Area(), Area(ALICE.author, (b"pub", b"mod"), 1, 300))]
 
 
+# ── cards ────────────────────────────────────────────────────────────────────────────────────────
+
+CARD_ISSUED_US = 1_700_000_000_000_000
+
+
+def read_card(data: bytes) -> None:
+    card = check_card(data, CapabilityCache(), now_us=CARD_ISSUED_US)
+    assert data in card_seeds(), "a forged card passes"
+    assert card.encoded == data
+
+
+def read_signed_card(data: bytes) -> None:
+    """The body alone: whoever attacks signs what they like by a key of their own."""
+    signed = cbor.encode([data, BOB.device.sign(CARD_PREFIX + data)])
+    card = check_card(signed, CapabilityCache(), now_us=CARD_ISSUED_US)
+    assert (card.device, card.author) == (BOB.device_key, BOB.author)
+    assert card.is_fresh(now_us=CARD_ISSUED_US)
+    again = sign_card(
+        BOB.device,
+        author=card.author,
+        capability=BOB.config().capability,
+        places=card.places,
+        relays=card.relays,
+        sealing=card.sealing,
+        issued_us=card.issued_us,
+        until_us=card.until_us,
+    )
+    assert again == card.encoded
+
+
+@functools.cache
+def card_seeds() -> Sequence[bytes]:
+    return [
+        sign_card(
+            BOB.device,
+            author=BOB.author,
+            capability=BOB.config().capability,
+            places=places,
+            relays=("relay://relay.example:4747",) * len(places),
+            sealing=sealing_key(bytes(32)),
+            issued_us=CARD_ISSUED_US,
+            until_us=CARD_ISSUED_US + seconds * 1_000_000,
+        )
+        for places, seconds in (
+            ((), 1),
+            (("192.0.2.7:4747", "wss://example.org/p"), CARD_LIFE_S_MAX),
+        )
+    ]
+
+
+def card_body_seeds() -> Sequence[bytes]:
+    return [cbor.decode(card, bytes_max=CARD_BYTES_MAX)[0] for card in card_seeds()]
+
+
+def read_record(data: bytes) -> None:
+    """The first byte says whether it is sealed as by somebody who knows the name."""
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    sealed = data[1:]
+    if data[:1] == b"\1":
+        nonce = bytes(rendezvous.NONCE_BYTES)
+        sealed = nonce + crypto_secretbox(data[1:], nonce, slot.secret)
+    card = rendezvous.open_card(slot, sealed)
+    assert rendezvous.seal_card(slot, card, nonce=bytes(24)) == sealed
+
+
+def record_seeds() -> Sequence[bytes]:
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    padded = [
+        len(card).to_bytes(2, "big") + card.ljust(rendezvous.SEALED_CARD_BYTES_MAX, b"\0")
+        for card in card_seeds()
+    ]
+    nonce = bytes(rendezvous.NONCE_BYTES)
+    sealed = [rendezvous.seal_card(slot, card, nonce=nonce) for card in card_seeds()]
+    return [*(b"\1" + one for one in padded), *(b"\0" + one for one in sealed)]
+
+
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -95,6 +183,7 @@ class Listener:
                 self.hear(frame)
         if state is State.OPEN:
             self.do(self.session.fetch(manifest_of(A_BLOB).id, now_s=0.0))
+            self.do(self.session.exchange(lambda one: one.ask(), now_s=0.0))
 
     def hear(self, frame: bytes) -> None:
         self.do(self.session.receive(frame, now_s=0.0))
@@ -158,7 +247,7 @@ def talks() -> Sequence[bytes]:
     ]
     said = [[encode_frame(frame) for frame in talk.bob.sent] for talk in found]
     opened = [frame for frame in said[0] if frame not in greeting()]
-    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts()])
+    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts(), *_cards()])
     return [join_frames(each) for each in said]
 
 
@@ -189,6 +278,13 @@ def _as_initiator() -> Sequence[bytes]:
     while arriving:
         do(bob.receive(arriving.popleft(), now_s=0.0))
     return said[3:]
+
+
+def _cards() -> Sequence[bytes]:
+    """Bob's own card, his ask for others, and his answer to Alice's."""
+    cards = tuple(card_seeds())
+    told = (frames.OwnCard(cards[0]), frames.AskCards(1), frames.Cards(1, cards))
+    return [encode_frame(frame) for frame in told]
 
 
 def _blob_parts() -> Sequence[bytes]:
@@ -300,6 +396,40 @@ class Tape:
         self._rest = b""
 
 
+class WebTape(StreamCarrier):
+    """The same for what is inside of a WebSocket."""
+
+    def __init__(self, data: bytes) -> None:  # pyright: ignore[reportMissingSuperCall] - no streams
+        self._unread = data
+
+    async def read_some(self, size_max: int) -> bytes:
+        if not self._unread:
+            raise gone()
+        return await super().read_some(size_max)
+
+    async def write(self, data: bytes) -> None:
+        assert len(data) <= 1 << 20, "an answer as long as the question"
+
+
+UPGRADE = (
+    b"GET /panspermia HTTP/1.1\r\nHost: alice\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def serve_websocket(data: bytes) -> None:
+    carrier = at_once(accept_websocket(WebTape(data)))
+    with suppress(PeerLeft):  # at the end of the tape
+        while at_once(carrier.read_exactly(1)):
+            pass
+
+
+def websocket_seeds() -> Sequence[bytes]:
+    masked = [b"\x82\x83\0\0\0\0abc", b"\x02\x81\1\2\3\4a\x80\x80\1\2\3\4", b"\x89\x80\0\0\0\0"]
+    long = b"\x82\xfe\1\0" + bytes(4 + 256)
+    return [UPGRADE, b"".join((UPGRADE, *masked)), UPGRADE + long + b"\x88\x82\0\0\0\0\3\xe8"]
+
+
 def stream_seeds() -> Sequence[bytes]:
     return [bytes([kind]) + talk for kind in range(4) for talk in talks()[1:2]]
 
@@ -333,6 +463,20 @@ def read_address(data: bytes) -> None:
     address = Address.parse(data.decode("utf-8", "surrogateescape"))
     assert Address.parse(str(address)) == address
     assert 0 < address.port < 1 << 16
+
+
+def read_place(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    place = parse_place(text)
+    assert parse_place(str(place)) == place
+    assert str(place).isprintable()
+    assert isinstance(place, RelayedPlace) or parse_direct(text) == place
+
+
+def place_seeds() -> Sequence[bytes]:
+    device = encode_did_key(BOB.device_key).removeprefix("did:key:").encode()
+    relays = [b"192.0.2.1:4747", b"wss://relay.example/path", b"ws://[::1]:80/"]
+    return [*relays, *(b"circuit:" + device + b"@" + relay for relay in relays)]
 
 
 def address_seeds() -> Sequence[bytes]:

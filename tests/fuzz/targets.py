@@ -65,6 +65,9 @@ TARGETS: tuple[Target, ...] = (
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
+    Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
+    Target("card-body", p2p.read_signed_card, p2p.card_body_seeds, PEERS_FAULT, mutate_cbor, 2_000),
+    Target("record", p2p.read_record, p2p.record_seeds, PEERS_FAULT, inputs=2_000),
     *(
         Target(
             f"session-{state.value}",
@@ -89,7 +92,15 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "stream", p2p.read_stream, p2p.stream_seeds, (RemoteProtocolError, PeerLeft), inputs=500
     ),
+    Target(
+        "websocket",
+        p2p.serve_websocket,
+        p2p.websocket_seeds,
+        (RemoteProtocolError, PeerLeft),
+        inputs=1_000,
+    ),
     Target("mdns", p2p.read_announcement, p2p.announcement_seeds, (), inputs=2_000),
+    Target("place", p2p.read_place, p2p.place_seeds, (LocalProtocolError,), mutate_text),
     Target("address", p2p.read_address, p2p.address_seeds, (LocalProtocolError,), mutate_text),
     Target(
         "manifest", registry.read_manifest, registry.manifest_seeds, (InvalidManifest,), mutate_text

@@ -317,6 +317,8 @@ async def test_what_was_here_before_this_was_noted(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             BEFORE_PACKS + "DROP TABLE blob_namer; DROP INDEX blob_use_by_blob;"
+            "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
+            "DROP TABLE letter; DROP TABLE card; DROP TABLE card_source; DROP TABLE invite;"
             "ALTER TABLE blob_use DROP COLUMN namespace;"
             "CREATE INDEX blob_use_by_blob ON blob_use (blob);"
             "PRAGMA user_version = 14;"
