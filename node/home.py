@@ -100,10 +100,6 @@ class Home:
         return self.path / "panspermia.db"
 
     @property
-    def blobs(self) -> Path:
-        return self.path / "blobs"
-
-    @property
     def index(self) -> Path:
         return self.path / "index"
 

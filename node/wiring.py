@@ -128,7 +128,6 @@ async def open_node(
                 project=project,
                 clock_us=clock_us,
                 quota=quota_of(config.quota, identity.author),
-                folder=home.blobs,
                 on_remade=on_remade,
             ) as store,
             open_search_index(home.index, store) as index,

@@ -29,7 +29,7 @@ MANIFEST, CHUNKS = manifest_of(LARGE), list(chunks_of(LARGE))
 @asynccontextmanager
 async def opened(home: Path, now_us: int = NOW_US) -> AsyncGenerator[Store]:
     async with open_store(
-        home / "p.db", project=project, clock_us=lambda: now_us, folder=home / "blobs"
+        home / "panspermia.db", project=project, clock_us=lambda: now_us
     ) as store:
         yield store
 
@@ -40,7 +40,7 @@ def files(home: Path) -> dict[str, int]:
 
 
 def rows(home: Path, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(home / "p.db")) as database:
+    with closing(sqlite3.connect(home / "panspermia.db")) as database:
         found = database.execute(sql).fetchall()
         database.commit()
     return found
@@ -69,7 +69,7 @@ async def test_a_large_blob_lies_in_a_pack_and_comes_back(
     assert files(tmp_path) == {"00000001.pack": len(LARGE)}
     assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "blobs" / "00000001.pack").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "p.db").stat().st_size < 1 << 20
+    assert (tmp_path / "panspermia.db").stat().st_size < 1 << 20
     async with opened(tmp_path) as store:
         assert not store.mended
         assert await store.read_blob(blob) == LARGE
