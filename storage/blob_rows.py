@@ -139,6 +139,9 @@ def record(
     database.executemany("INSERT OR IGNORE INTO pack (number) VALUES (?)", [(p,) for p in live])
     database.executemany("UPDATE pack SET live = live + ?2 WHERE number = ?1", live.items())
     database.executemany(
+        "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", packs.synced_since().items()
+    )
+    database.executemany(
         "INSERT INTO packed (hash, pack, at, size) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack, at = excluded.at",
         rows,

@@ -218,6 +218,19 @@ async def test_what_a_loss_of_power_took_is_missing_and_nothing_else(
         assert await store.read_blob(MANIFEST.id) == LARGE
 
 
+async def test_what_was_synced_on_the_way_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a start after a cut reads the end of a large fetch, not all of it."""
+    monkeypatch.setattr(packs_module, "SYNC_BYTES", 2 * CHUNK_BYTES)
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(4))
+        await asyncio.to_thread(store._database.packs.sync)  # pyright: ignore[reportPrivateUsage]  # as the thread beside it does in a moment
+        await store.add_chunk(MANIFEST.id, 4, CHUNKS[4])
+    ((synced,),) = rows(tmp_path, "SELECT synced FROM pack")
+    assert synced == 4 * CHUNK_BYTES
+
+
 async def test_what_is_on_the_disk_for_sure_is_not_read_again_at_a_start(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.put_blob(LARGE)
