@@ -17,15 +17,14 @@ a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.config import Channel, Role, SessionConfig
-from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
+from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
-from p2p.protocol.fetch import Fetches
+from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
@@ -81,13 +80,14 @@ class Session:
             answer_bytes=config.answer_bytes,
         )
         self._server = Server(self._outbox, self.report)
-        self._fetches = Fetches(self._outbox, self.report)
+        self._gets = Gets(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
         self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
         self._is_opener = False  # by us
         self._is_due = False  # by us, once nothing is under way
         self._useful_s = now_s  # when the peer last sent more than a ping
         self._retries = 0
+        self._agreed_on: Grants | None = None  # what was told last of what the peer may read
         self._reconcile_s: float | None = None  # when to compare everything again
         self._seen_different = 0
 
@@ -147,13 +147,18 @@ class Session:
         """Compares every common area once more; ends in `Synced`."""
         return self._step(now_s, self._reconcile)
 
-    def fetch(
-        self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
-    ) -> list[Effect]:
-        """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
-        if self.state is State.CLOSED:
-            return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
-        return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+    def ask(self, get: frames.Get, *, now_s: float) -> list[Effect]:
+        """Asks for a piece of a blob; ends in `PieceCame`, or with the session."""
+        assert self.state in (State.OPEN, State.CLOSED), "PeerAgreed tells when it is open"
+        return self._step(now_s, lambda: self._gets.ask(get))
+
+    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
+        """What the peer gave for an `ask` is wrong: the session ends as for any other lie."""
+
+        def work() -> None:
+            raise fault
+
+        return self._step(now_s, work)
 
     def leave(self, code: str, sentence: str, *, now_s: float, wait_s: int = 0) -> list[Effect]:
         """Ends the session with a reason the peer can show, and how long it should stay away."""
@@ -190,7 +195,6 @@ class Session:
         self._end(reason)
 
     def _end(self, reason: SyncError) -> None:
-        self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
     # --- frames ------------------------------------------------------------------------------
@@ -258,8 +262,8 @@ class Session:
                 self._pull.take(frame)
             case frames.Get():
                 self._server.get(frame)
-            case frames.Part():
-                self._fetches.take(frame)
+            case frames.Part() | frames.Holding():
+                self._gets.take(frame)
             case _:
                 assert_never(frame)
 
@@ -302,6 +306,9 @@ class Session:
         self._server.readable = agreement.readable
         self._areas.agree(agreement.readable, agreement.common)
         self._pull.agree(Grants(agreement.common))
+        if self.state is State.OPEN and agreement.readable != self._agreed_on:
+            self._agreed_on = agreement.readable
+            self._outbox.notify(PeerAgreed())
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
@@ -336,7 +343,6 @@ class Session:
             self._agreed()
         self._pull.advance()
         self._areas.advance()
-        self._fetches.advance()
         is_wanted = self._is_due or self._offers.has_overflowed
         if is_wanted and self._offers.is_idle and self._areas.is_idle:
             self._is_due = self._offers.has_overflowed = False
@@ -373,7 +379,7 @@ class Session:
         """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
         if self._pull.is_working:
             self._useful_s = now_s
-        for owing in (self._pull, self._areas, self._offers, self._fetches):
+        for owing in (self._pull, self._areas, self._offers, self._gets):
             oldest_s = owing.oldest_s
             if oldest_s is None:
                 continue
