@@ -4,7 +4,7 @@ config.toml           settings
 lock                  held with flock while a node runs; a stale one heals itself
 node.json             0600, where the running node answers; gone after a clean exit
 token                 0600, an admin token of the API
-identity/             author.key, device.key, token.key, device.json; all 0600
+identity/             author.key, device.key, sealing.key, token.key, device.json; all 0600
 identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
@@ -85,6 +85,10 @@ class Home:
     @property
     def device_file(self) -> Path:
         return self.identity / "device.json"
+
+    @property
+    def sealing_key(self) -> Path:
+        return self.identity / "sealing.key"
 
     @property
     def token_key(self) -> Path:

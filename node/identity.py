@@ -3,6 +3,7 @@
     identity/author.key     the root key; needed to delegate, not to run. May be sealed
     identity/device.key     this device's key; signs every change
     identity/device.json    author, device, and the capabilities the author gave this device
+    identity/sealing.key    the X25519 key to which peers seal letters for this device
     identity/token.key      signs the tokens of the API
     identity/namespaces/    the key of each namespace made here; sealed where author.key is
     identity/former/        keys of an author that this home spoke for before
@@ -21,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from crdt import cbor
+from crdt.boxes import sealing_key
 from crdt.change import Signer, device_capabilities
 from crdt.did import decode_did_key, encode_did_key
 from crdt.ed25519 import SEED_BYTES, SigningKey
@@ -55,6 +57,7 @@ class Identity:
     device: SigningKey
     capabilities: Mapping[str, bytes]
     token_seed: bytes
+    sealing_private: bytes  # X25519; peers seal to `sealing_key`
     is_sealed: bool
 
     @property
@@ -68,6 +71,11 @@ class Identity:
     @property
     def signer(self) -> Signer:
         return Signer(self.device, self.author, self.capabilities)
+
+    @property
+    def sealing_key(self) -> bytes:
+        """What this device's card tells everybody: 32 bytes of X25519."""
+        return sealing_key(self.sealing_private)
 
     @property
     def fingerprint(self) -> str:
@@ -85,8 +93,9 @@ def load_or_create(home: Home, entropy: Entropy) -> Identity:
         keep_key(home.author_key, entropy(SEED_BYTES))
     if not home.device_file.exists():
         _make_device(home, _open_author(home, None), entropy)
-    if not home.token_key.exists():
-        keep_key(home.token_key, entropy(SEED_BYTES))
+    for key in (home.token_key, home.sealing_key):
+        if not key.exists():
+            keep_key(key, entropy(SEED_BYTES))
     return load(home)
 
 
@@ -103,7 +112,8 @@ def load(home: Home) -> Identity:
     device = SigningKey.from_seed(_seed(home.device_key))
     if encode_did_key(device.public) != file.device:
         raise BadIdentity(f"{home.device_key} is not the key that {home.device_file} names")
-    return Identity(author, device, capabilities, _seed(home.token_key), is_author_sealed(home))
+    token, sealing = _seed(home.token_key), _seed(home.sealing_key)
+    return Identity(author, device, capabilities, token, sealing, is_author_sealed(home))
 
 
 def export_author(
@@ -280,6 +290,7 @@ def open_namespace_key(home: Home, namespace: bytes, passphrase: str | None = No
 
 def _make_device(home: Home, author: SigningKey, entropy: Entropy) -> None:
     device = SigningKey.from_seed(entropy(SEED_BYTES))
+    keep_key(home.sealing_key, entropy(SEED_BYTES))  # whoever was sealed to before is another
     granted = device_capabilities(author, DeviceKey(device.public))
     write_device(home, AuthorKey(author.public), device, granted)
 

@@ -14,6 +14,7 @@ from crdt.blob import (
     PAGE_CHUNKS_MAX,
     BlobId,
     BlobRoot,
+    Chunking,
     Manifest,
     build_manifest,
     chunks_of,
@@ -87,6 +88,8 @@ class Blobs(Part):
         """
         parsed = parse_root(root, blob)
         _check_size(parsed.size)
+        if parsed.chunking is not Chunking.FIXED:
+            raise OverQuota("This store takes blobs with chunks of one size only.")
         async with self._database.transaction() as write:
             number = await _begin(write, parsed, root, self._clock_us())
             await _finish_fetched(write, number, blob)
@@ -95,7 +98,7 @@ class Blobs(Part):
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
         async with self._database.transaction() as write:
-            number, root, _ = await _known(write, blob)
+            number, root, _, _ = await _known(write, blob)
             await _add_page(write, number, parse_root(root, blob), page, data)
             await _finish_fetched(write, number, blob)
 
@@ -108,13 +111,13 @@ class Blobs(Part):
             raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
         hash = await asyncio.to_thread(payload_digest, data)
         async with self._database.transaction() as write:
-            number, root, _ = await _known(write, blob)
+            number, _, _, size = await _known(write, blob)
             named = await write.row(
                 "SELECT hash FROM blob_chunk WHERE blob = ? AND place = ?", (number, index)
             )
             if named is None:
                 raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
-            if named[0] != hash or len(data) != parse_root(root, blob).chunk_size(index):
+            if named[0] != hash or len(data) != min(CHUNK_BYTES, size - index * CHUNK_BYTES):
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
             await _add_chunks(write, [(hash, data)])
             return await _finish_fetched(write, number, blob)
@@ -148,28 +151,29 @@ class Blobs(Part):
     async def blob_manifest(self, blob: BlobId) -> Manifest | None:
         """Root and pages, once all of them are here."""
         async with self._database.reading() as view:
-            row = await view.row("SELECT number, size, root FROM blob WHERE id = ?", (blob,))
+            row = await view.row("SELECT root, number FROM blob WHERE id = ?", (blob,))
             if row is None:
                 return None
             pages = await view.rows(
-                "SELECT data FROM blob_page WHERE blob = ? ORDER BY page", (row[0],)
+                "SELECT data FROM blob_page WHERE blob = ? ORDER BY page", (row[1],)
             )
-        manifest = Manifest(blob, row[1], row[2], tuple(page[0] for page in pages))
-        return manifest if len(pages) * PAGE_CHUNKS_MAX >= manifest.chunk_count else None
+        root = parse_root(row[0], blob)
+        is_whole = len(pages) == root.page_count
+        return Manifest(root, tuple(page[0] for page in pages)) if is_whole else None
 
     async def missing_pages(self, blob: BlobId) -> list[int]:
         """Pages still to be fetched. Raises `NotHeld` before `begin_blob`."""
         async with self._database.reading() as view:
-            number, root, _ = await _known(view, blob)
+            number, root, _, _ = await _known(view, blob)
             rows = await view.rows("SELECT page FROM blob_page WHERE blob = ?", (number,))
         held = {row[0] for row in rows}
-        count = len(parse_root(root, blob).page_hashes)
+        count = parse_root(root, blob).page_count
         return [page for page in range(count) if page not in held]
 
     async def missing_chunks(self, blob: BlobId, limit: int = CHUNKS_MAX) -> list[int]:
         """Chunks still to be fetched, of the pages that are here, in order."""
         async with self._database.reading() as view:
-            number, _, _ = await _known(view, blob)
+            number, _, _, _ = await _known(view, blob)
             rows = await view.rows(
                 "SELECT b.place FROM blob_chunk b JOIN blob ON blob.number = b.blob"
                 f" WHERE b.blob = ? AND {_IS_MISSING} ORDER BY b.place LIMIT ?",
@@ -277,7 +281,7 @@ async def _add_page(write: Writing, number: int, root: BlobRoot, page: int, data
     first = page * PAGE_CHUNKS_MAX
     await write.run_many(
         "INSERT OR IGNORE INTO blob_chunk VALUES (?, ?, ?)",
-        ((number, first + place, hash) for place, hash in enumerate(hashes)),
+        ((number, first + place, hash) for place, (hash, _) in enumerate(hashes)),
     )
 
 
@@ -312,7 +316,7 @@ async def _finish_if_whole(write: Writing, number: int) -> bool:
 
 
 async def _known(view: Reading, blob: BlobId) -> Row:
-    row = await view.row("SELECT number, root, is_complete FROM blob WHERE id = ?", (blob,))
+    row = await view.row("SELECT number, root, is_complete, size FROM blob WHERE id = ?", (blob,))
     if row is None:
         raise NotHeld(f"Blob {blob.hex()} is not here.")
     return row

@@ -1,4 +1,4 @@
-"""`channel.md`, `session.md`, `reconciliation.md`, `blobs.md` say what the code does.
+"""`channel.md`, `session.md`, `reconciliation.md`, `blobs.md`, `cards.md` say what the code does.
 
 Every kind of frame has its section with its fields, every reason for closing its line, every bound
 and every time its row, and every block of bytes is what the code writes.
@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from msgspec import Struct
 
 from crdt.area import Area
 from crdt.blob import manifest_of
-from crdt.capability import capability_digest
+from crdt.boxes import sealing_key
+from crdt.capability import CapabilityCache, capability_digest
+from crdt.chunking import content_manifest_of
 from crdt.keys import COMMONS
 from crdt.order import fingerprint_of
 from p2p.protocol import frames, limits, offences
+from p2p.protocol.card import CARD_PREFIX, check_card, sign_card
 from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import PRESENT_PREFIX, salted_name
@@ -38,13 +42,15 @@ from tests.documents import (
     slug,
     words,
 )
-from tests.test_protocol_documents import LAPTOP, LAPTOPS
+from tests.test_protocol_documents import ALICES, CAPABILITIES, LAPTOP, LAPTOPS
 
-NAMES = ("channel", "session", "reconciliation", "blobs")
-CHANNEL, SESSION, RECONCILIATION, BLOBS = ((FOLDER / f"{name}.md").read_text() for name in NAMES)
-OURS = "\n".join((CHANNEL, SESSION, RECONCILIATION, BLOBS))
+NAMES = ("channel", "session", "reconciliation", "blobs", "cards")
+TEXTS = tuple((FOLDER / f"{name}.md").read_text() for name in NAMES)
+CHANNEL, SESSION, RECONCILIATION, BLOBS, CARDS = TEXTS
+OURS = "\n".join(TEXTS)
 
 NOISE_STATIC, SOMEBODY, HANDSHAKE_HASH, CHALLENGE, PRIVATE = (bytes([n]) * 32 for n in range(5, 10))
+NOON_US = 1_767_268_800_000_000  # 2026-01-01 12:00:00 UTC
 THREE_IDS = tuple(bytes([n]) * 16 for n in (1, 2, 3))
 
 
@@ -53,10 +59,27 @@ def on_the_stream(frame: Frame) -> bytes:
     return len(data).to_bytes(FRAME_LENGTH_BYTES, "big") + data
 
 
+def a_card() -> bytes:
+    return sign_card(
+        LAPTOP,
+        author=ALICES,
+        capability=CAPABILITIES["pub"],
+        places=("192.0.2.7:4747",),
+        relays=("relay://relay.example:4747",),
+        sealing=sealing_key(PRIVATE),
+        issued_us=NOON_US,
+        until_us=NOON_US + 86_400_000_000,
+    )
+
+
 def examples() -> dict[str, bytes]:
     """Every fenced block of bytes, by its name, as the code makes it."""
     listing = frames.Listing(None, b"".join(THREE_IDS))
     hello = manifest_of(b"hello")
+    content_hello = content_manifest_of(b"hello")
+    cut_world = content_manifest_of(blake3(b"a world").digest(length=100_000))
+    sizes = [cut_world.chunk_size(number) for number in range(cut_world.chunk_count)]
+    assert all(f"{size:,}" in BLOBS for size in sizes)
     return {
         "handshake-payload": make_payload(LAPTOP, NOISE_STATIC),
         "frame-ping": on_the_stream(frames.Ping(1)),
@@ -72,8 +95,13 @@ def examples() -> dict[str, bytes]:
         "frame-reconcile": on_the_stream(
             frames.Reconcile(0, COMMONS, encode_area(Area()), (listing,))
         ),
+        "card": a_card(),
         "blob-root": hello.root,
         "blob-id": hello.id,
+        "content-blob-page": content_hello.pages[0],
+        "content-blob-root": content_hello.root,
+        "content-blob-id": content_hello.id,
+        "content-blob-cut": cut_world.id,
     }
 
 
@@ -93,10 +121,12 @@ def test_frames_shown_are_read_back() -> None:
     ]
     assert [type(frame) for frame in read] == [frames.Ping, frames.Interests, frames.Reconcile]
     assert check_payload(shown["handshake-payload"], NOISE_STATIC) == LAPTOPS
+    card = check_card(shown["card"], CapabilityCache(), now_us=NOON_US)
+    assert (card.device, card.author, card.places) == (LAPTOPS, ALICES, ("192.0.2.7:4747",))
 
 
 def test_names_that_are_signed_or_agreed_on_are_spelled_out() -> None:
-    for name in (PROTOCOL, SIGNED_PREFIX, PRESENT_PREFIX, b"panspermia-overlap:"):
+    for name in (PROTOCOL, SIGNED_PREFIX, PRESENT_PREFIX, CARD_PREFIX, b"panspermia-overlap:"):
         assert f"`{name.decode()}`" in OURS
 
 
@@ -143,11 +173,14 @@ def test_the_state_diagram_is_that_of_the_table() -> None:
 # ── limits and times ─────────────────────────────────────────────────────────────────────────────
 
 LIMITED = (
+    "p2p.protocol.card",
     "p2p.protocol.frames",
     "p2p.protocol.limits",
     "p2p.protocol.ranges",
 )
 UNITS = {
+    "p2p.protocol.card.CARD_VERSION",
+    "p2p.protocol.card.SECOND_US",
     "p2p.protocol.limits.MEBIBYTE",
     "p2p.protocol.frames.U64_MAX",
     "p2p.protocol.frames.FRAME_LENGTH_BYTES",
@@ -264,7 +297,7 @@ def test_codes_that_end_a_fetch_are_named() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for name, text in zip(NAMES, (CHANNEL, SESSION, RECONCILIATION, BLOBS), strict=True):
+    for name, text in zip(NAMES, TEXTS, strict=True):
         for link in re.findall(r"\]\(([^)]+)\)", text):
             file, _, anchor = link.partition("#")
             target = (FOLDER / (file or f"{name}.md")).read_text()

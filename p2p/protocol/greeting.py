@@ -69,25 +69,29 @@ def salted_names(
 
 
 def check_hello(hello: Hello, device: DeviceKey, cache: CapabilityCache) -> AuthorKey:
-    """The author for whom `device` speaks. Raises `RemoteProtocolError` where that is not proven.
-
-    Only a delegation of a whole class by the root key itself makes a device the author's own: a
-    co-author of one record, or whoever such a one delegated to, speaks for itself.
-    """
+    """The author for whom `device` speaks; raises `RemoteProtocolError` where it is not proven."""
     capability = _open(hello.capability, cache)
-    area = capability.granted_area
-    is_own = (
-        capability.mode == WRITE
-        and is_communal(capability.namespace)
-        and capability.user == hello.author
-        and len(capability.delegations) <= 1
-        and len(area.path) <= 1
-    )
-    if not is_own:
+    if not speaks_for(capability, hello.author):
         raise RemoteProtocolError("hello-author", "the peer's author did not delegate to a device")
     if capability.receiver != device:
         raise RemoteProtocolError("hello-device", "the peer's author delegated to another device")
     return AuthorKey(hello.author)
+
+
+def speaks_for(capability: Capability, author: bytes) -> bool:
+    """Whether its receiver is a device of `author`.
+
+    Only a delegation of a whole class by the root key itself makes a device the author's own: a
+    co-author of one record, or whoever such a one delegated to, speaks for itself.
+    """
+    area = capability.granted_area
+    return (
+        capability.mode == WRITE
+        and is_communal(capability.namespace)
+        and capability.user == author
+        and len(capability.delegations) <= 1
+        and len(area.path) <= 1
+    )
 
 
 def open_held(encoded: Iterable[bytes], cache: CapabilityCache) -> tuple[Held, ...]:

@@ -12,7 +12,16 @@ from dataclasses import replace
 
 from crdt import cbor
 from crdt.area import Area, encode_area_in_area, read_area_in_area
-from crdt.blob import BlobId, build_manifest, manifest_of, parse_page, parse_root
+from crdt.blob import (
+    BlobId,
+    ChunkName,
+    Manifest,
+    build_content_manifest,
+    build_manifest,
+    manifest_of,
+    parse_page,
+    parse_root,
+)
 from crdt.capability import (
     READ,
     WRITE,
@@ -504,13 +513,14 @@ def sealed_seeds() -> Sequence[bytes]:
 
 def read_root(data: bytes) -> None:
     root = parse_root(data, BlobId(payload_digest(data)))
-    assert root.chunk_count <= 1 << 22
+    assert root.chunk_count <= 1 << 23
+    assert 0 <= root.size <= 1 << 40
     assert all(len(each) == 32 for each in root.page_hashes)
 
 
 def root_seeds() -> Sequence[bytes]:
     many = build_manifest([bytes(32)] * 2_000, 2_000 << 18)
-    return [manifest_of(b"a blob").root, manifest_of(b"").root, many.root]
+    return [*(manifest_of(data).root for data in (b"a blob", b"")), many.root, _content().root]
 
 
 @functools.cache
@@ -519,12 +529,22 @@ def _blob() -> tuple[bytes, bytes]:
     return many.root, many.pages[0]
 
 
+@functools.cache
+def _content() -> Manifest:
+    return build_content_manifest(
+        ChunkName(n.to_bytes(31, "big") + bytes([n != 300]), 5_000 + n) for n in range(600)
+    )
+
+
 def read_page(data: bytes) -> None:
-    """The first byte says which page."""
-    root = parse_root(_blob()[0], BlobId(payload_digest(_blob()[0])))
-    number = data[0] - 1 if data else 0
+    """The first byte says which page, and with 128 more of the blob whose chunks differ."""
+    blob = _content().root if data[:1] >= b"\x80" else _blob()[0]
+    root = parse_root(blob, BlobId(payload_digest(blob)))
+    number = data[0] % 128 - 1 if data else 0
     assert len(parse_page(data[1:], root, number)) == root.page_chunk_count(number)
 
 
 def page_seeds() -> Sequence[bytes]:
-    return [b"\1" + _blob()[1], b"\2" + bytes([0]) * 32, b"\0"]
+    first, second = _content().pages
+    of_content = [b"\x81" + first, b"\x82" + second]
+    return [b"\1" + _blob()[1], b"\2" + bytes([0]) * 32, b"\0", *of_content]

@@ -7,11 +7,21 @@ from collections.abc import Callable, Sequence
 from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceInfo
 
+from crdt import cbor
 from crdt.area import Area
 from crdt.blob import manifest_of
+from crdt.boxes import sealing_key
+from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
 from p2p.protocol import frames
+from p2p.protocol.card import (
+    CARD_BYTES_MAX,
+    CARD_LIFE_S_MAX,
+    CARD_PREFIX,
+    check_card,
+    sign_card,
+)
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
 from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_frame
@@ -64,6 +74,60 @@ def read_interest(data: bytes) -> None:
 
 def interest_seeds() -> Sequence[bytes]:
     return [encode_area(area) for area in (Area(), Area(ALICE.author, (b"pub", b"mod"), 1, 300))]
+
+
+# ── cards ────────────────────────────────────────────────────────────────────────────────────────
+
+CARD_ISSUED_US = 1_700_000_000_000_000
+
+
+def read_card(data: bytes) -> None:
+    card = check_card(data, CapabilityCache(), now_us=CARD_ISSUED_US)
+    assert data in card_seeds(), "a forged card passes"
+    assert card.encoded == data
+
+
+def read_signed_card(data: bytes) -> None:
+    """The body alone: whoever attacks signs what they like by a key of their own."""
+    signed = cbor.encode([data, BOB.device.sign(CARD_PREFIX + data)])
+    card = check_card(signed, CapabilityCache(), now_us=CARD_ISSUED_US)
+    assert (card.device, card.author) == (BOB.device_key, BOB.author)
+    assert card.is_fresh(now_us=CARD_ISSUED_US)
+    again = sign_card(
+        BOB.device,
+        author=card.author,
+        capability=BOB.config().capability,
+        places=card.places,
+        relays=card.relays,
+        sealing=card.sealing,
+        issued_us=card.issued_us,
+        until_us=card.until_us,
+    )
+    assert again == card.encoded
+
+
+@functools.cache
+def card_seeds() -> Sequence[bytes]:
+    return [
+        sign_card(
+            BOB.device,
+            author=BOB.author,
+            capability=BOB.config().capability,
+            places=places,
+            relays=("relay://relay.example:4747",) * len(places),
+            sealing=sealing_key(bytes(32)),
+            issued_us=CARD_ISSUED_US,
+            until_us=CARD_ISSUED_US + seconds * 1_000_000,
+        )
+        for places, seconds in (
+            ((), 1),
+            (("192.0.2.7:4747", "wss://example.org/p"), CARD_LIFE_S_MAX),
+        )
+    ]
+
+
+def card_body_seeds() -> Sequence[bytes]:
+    return [cbor.decode(card, bytes_max=CARD_BYTES_MAX)[0] for card in card_seeds()]
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crdt.boxes import open_sealed, seal_to
 from crdt.capability import CapabilityCache
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
@@ -41,7 +42,10 @@ def test_made_once_then_loaded(home: Home) -> None:
     made = load_or_create(home, counting(1))
     again = load_or_create(home, counting(100))
     assert (again.did, again.device, again.token_seed) == (made.did, made.device, made.token_seed)
-    for file in (home.author_key, home.device_key, home.device_file, home.token_key):
+    assert again.sealing_private == made.sealing_private
+    assert open_sealed(again.sealing_private, seal_to(made.sealing_key, b"hello")) == b"hello"
+    keys = (home.author_key, home.device_key, home.sealing_key, home.token_key)
+    for file in (*keys, home.device_file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert made.author != made.device.public
     assert not made.is_sealed
@@ -62,6 +66,7 @@ def test_an_export_makes_another_device_of_the_same_author(home: Home, tmp_path:
     desktop = import_author(other, exported, "correct horse", counting(60))
     assert desktop.did == laptop.did
     assert desktop.device_did != laptop.device_did
+    assert desktop.sealing_key != laptop.sealing_key
     assert desktop.is_sealed
     with pytest.raises(BadIdentity, match="already"):
         import_author(other, exported, "correct horse", counting(70))
@@ -107,11 +112,20 @@ def test_damage_is_told(home: Home) -> None:
         load(home)
 
 
+def test_a_home_from_before_there_were_sealing_keys_gets_one(home: Home) -> None:
+    made = load_or_create(home, counting(1))
+    home.sealing_key.unlink()
+    again = load_or_create(home, counting(60))
+    assert again.device == made.device
+    assert again.sealing_key != made.sealing_key
+
+
 def test_nothing_secret_is_shown(home: Home) -> None:
     identity = load_or_create(home, counting(1))
     shown = repr(identity)
     assert identity.device.seed.hex() not in shown
     assert repr(identity.device.seed) not in shown
+    assert identity.sealing_private.hex() not in shown
     assert encode_did_key(identity.author) in shown
     assert len(identity.fingerprint.split()) == 10
 

@@ -188,7 +188,7 @@ class MemoryStore:
         if one is None or len(one.pages) < len(one.root.page_hashes):
             return None
         pages = tuple(page for _, page in sorted(one.pages.items()))
-        return Manifest(blob, one.root.size, one.root_bytes, pages)
+        return Manifest(one.root, pages)
 
     async def blob_root(self, blob: BlobId) -> bytes | None:
         return self._blobs[blob].root_bytes if blob in self._blobs else None

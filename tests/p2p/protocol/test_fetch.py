@@ -127,7 +127,7 @@ def test_a_blob_that_is_whole_is_not_fetched() -> None:
     ("stage", "data", "code"),
     [
         (0, MANIFEST.root[:-1], "blob-hash"),
-        (0, bytes(200_000), "blob-root"),
+        (0, bytes(400_000), "blob-root"),
         (1, MANIFEST.pages[0][:-32], "blob-page"),
         (1, bytes(len(MANIFEST.pages[0])), "blob-hash"),
         (2, CHUNKS[1], "blob-hash"),
