@@ -5,22 +5,20 @@
     carry_out(swarm.came(peer, now_s=…))                       # a session is open, or reads more
     carry_out(swarm.took(peer, part, now_s=…))                 # for every Ask, or `went`
     carry_out(swarm.answered(query_id, answer, now_s=…))       # for every Query, any order
-    carry_out(swarm.tick(now_s=…))                             # at `wake_s`, and about twice a second
+    carry_out(swarm.tick(now_s=…))                             # at `wake_s`
 
 Every piece is verified before the store is handed it. A wrong one is the peer's fault: `Blame`.
 What a peer does not give goes back, and others are asked.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import count
 from random import Random
 from typing import TypeAlias
 
 from crdt.blob import BlobId, Manifest, check_chunk, parse_page, parse_root
 from crdt.errors import CrdtError
 from p2p.protocol import limits
-from p2p.protocol.bandwidth import Bandwidth, Rates
+from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
     AddChunks,
     AddPage,
@@ -38,58 +36,17 @@ from p2p.protocol.effects import (
     Unstored,
 )
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Get, Holding, Part
+from p2p.protocol.frames import Holding, Part
+from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pace import Mark, Pace
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank, unpack
-from p2p.protocol.wanted import PeerNumber, Run, Stage, Standing, Wanted
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, unpack
+from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 NOT_STORED = "not-stored"
 MISSING_LISTED = 65_536  # a store names no more missing chunks in one answer
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The session with `peer` is to send this."""
-
-    peer: PeerNumber
-    get: Get
-
-
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """`peer` broke a rule: its session is to end for it."""
-
-    peer: PeerNumber
-    fault: RemoteProtocolError
-
-
 SwarmEffect: TypeAlias = Ask | Blame | Query | Notify
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """A run that one peer was asked for."""
-
-    peer: PeerNumber
-    run: Run
-    mark: Mark
-    size_bytes: int
-
-
-@dataclass(eq=False, slots=True)
-class _Peer:
-    number: PeerNumber
-    pace: Pace
-    orders: dict[int, _Order]
-
-
-@dataclass(slots=True)
-class _Load:
-    """What all peers together have to do."""
-
-    peers: int
-    in_flight_bytes: int
 
 
 class Swarm:
@@ -99,23 +56,16 @@ class Swarm:
         self.pieces_twice = 0  # that came although another peer was quicker
         self._random = random
         self._outbox = Outbox(now_s=now_s)
-        self._orders: list[Ask | Blame] = []
-        self._down = Bandwidth(rates or Rates(), now_s=now_s)
-        self._peers: dict[PeerNumber, _Peer] = {}
+        self._blames: list[Blame] = []
+        self._orders = Orders(rates or Rates(), now_s=now_s)
         self._running: dict[BlobId, Wanted] = {}
         self._waiting: dict[BlobId, Wanted] = {}
-        self._numbers = count(1)
-        self._turns = count(1)
 
     @property
     def wake_s(self) -> float | None:
         """When a tick is due; None while nothing is wanted."""
-        if not self._running:
-            return None
         now_s = self._outbox.now_s
-        waits = (self._down.wait_s(peer, now_s=now_s) for peer in self._peers)
-        soon = min((wait for wait in waits if wait > 0), default=limits.LATE_S)
-        return now_s + min(soon, limits.LATE_S)
+        return self._orders.wake_s(now_s=now_s) if self._running else None
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -147,8 +97,7 @@ class Swarm:
         """Its session is open, or it may read something else than before."""
 
         def work() -> None:
-            if peer not in self._peers:
-                self._peers[peer] = _Peer(peer, Pace(heard_s=now_s), {})
+            self._orders.come(peer, now_s=now_s)
             for wanted in self._running.values():
                 if wanted.standings.get(peer, Standing()).may_know is not True:
                     self._meet(wanted, peer)
@@ -173,18 +122,18 @@ class Swarm:
 
     def spend(self, peer: PeerNumber, size: int, *, now_s: float) -> None:
         """So much else came from a peer: it counts, and never waits."""
-        self._down.spend(peer, size, now_s=now_s)
+        self._orders.spend(peer, size, now_s=now_s)
 
     def _step(self, now_s: float, work: Callable[[], object]) -> list[SwarmEffect]:
         self._outbox.now_s = now_s
         work()
         self._begin_waiting()
-        self._hand_out()
+        asks = self._orders.hand_out(self._running.values(), now_s=now_s)
         for wanted in [one for one in self._running.values() if one.is_stuck]:
-            self._fail(wanted, "not-held", self._why_stuck(wanted))
-        orders, self._orders = self._orders, []
+            self._fail(wanted, "not-held", _why_stuck(wanted))
+        blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
-        return [*orders, *told]
+        return [*blames, *asks, *told]
 
     # --- from wish to whole --------------------------------------------------------------------
 
@@ -194,7 +143,7 @@ class Swarm:
             if len(self._running) >= limits.BLOBS_MAX and not wanted.is_authority:
                 continue
             self._running[blob] = self._waiting.pop(blob)
-            for peer in self._peers:
+            for peer in self._orders.peers:
                 self._meet(wanted, peer)
             self._outbox.run(self._look(wanted))
 
@@ -239,7 +188,7 @@ class Swarm:
         seen: set[bytes] = set()  # one chunk may stand in many places
         first = [index for index in missing if not _is_seen(manifest.chunk_hash(index), seen)]
         # Those who fetch at the same time begin in different places, and can help each other.
-        start = self._random.choice(first) if len(self._peers) > 1 else 0
+        start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
         wanted.stage = Stage.CHUNKS
         wanted.missing(first, start=start)
 
@@ -277,104 +226,26 @@ class Swarm:
         self._outbox.run(judge())
 
     def _drop(self, peer: PeerNumber) -> None:
-        one = self._peers.pop(peer, None)
-        self._down.forget(peer)
         for wanted in self._running.values():
             wanted.standings.pop(peer, None)
-        for order in one.orders.values() if one else ():
-            order.run.wanted.give_up(peer, order.run)
-
-    def _why_stuck(self, wanted: Wanted) -> str:
-        lacking = sum(one.is_lacking for one in wanted.standings.values())
-        if not wanted.standings:
-            return "no peer is connected"
-        if not lacking:
-            return "no connected peer may read what names it"
-        return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+        for run in self._orders.drop(peer):
+            run.wanted.give_up(peer, run)
 
     def _keep_time(self) -> None:
         now_s = self._outbox.now_s
         for wanted in self._running.values():
             for peer, standing in list(wanted.standings.items()):
                 is_old = now_s - standing.judged_s >= limits.JUDGE_S
-                if standing.may_know is False and is_old and peer in self._peers:
+                if standing.may_know is False and is_old and peer in self._orders.peers:
                     self._meet(wanted, peer)
             for run in wanted.open:
-                if not run.is_taken and self._is_late(wanted, run):
+                if not run.is_taken and self._orders.is_late(run, now_s=now_s):
                     wanted.ask_again(run)
-
-    def _is_late(self, wanted: Wanted, run: Run) -> bool:
-        """Whether somebody else is to be asked for it too."""
-        now_s = self._outbox.now_s
-        asked = [self._peers[peer] for peer in run.asked if peer in self._peers]
-        if all(now_s - one.pace.heard_s >= limits.PATIENCE_S for one in asked):
-            return True
-        if wanted.ahead or len(run.asked) > 1:
-            return False
-        others = [one for one in self._peers.values() if one.number not in run.asked]
-        soonest_s = min((one.pace.expected_s(run.size_bytes) for one in others), default=0.0)
-        age_s = now_s - min(run.asked.values(), default=now_s)
-        return bool(others) and age_s >= max(limits.LATE_S, 2 * soonest_s)
-
-    # --- asking --------------------------------------------------------------------------------
-
-    def _hand_out(self) -> None:
-        """Asks each peer for what it has room for: a run each in turn, the most urgent first."""
-        if not self._running:
-            return
-        peers = list(self._peers.values())
-        load = _Load(
-            sum(1 for one in peers if one.orders),
-            sum(one.pace.in_flight_bytes for one in peers),
-        )
-        while peers:
-            peers = [peer for peer in peers if self._ask_one(peer, load)]
-
-    def _ask_one(self, peer: _Peer, load: _Load) -> bool:
-        """Whether there was something that this peer was asked for."""
-        if len(peer.orders) >= limits.BLOB_REQUESTS_MAX:
-            return False
-        now_s = self._outbox.now_s
-        room = self._room_bytes(peer, load)
-        for wanted in sorted(self._running.values(), key=lambda one: (one.rank, one.turn)):
-            if room <= 0 and wanted.rank is not Rank.AUTHORITY:
-                return False
-            run = wanted.take_run(peer.number, max(room, limits.RUN_BYTES_MIN), now_s=now_s)
-            if run is not None:
-                wanted.turn = next(self._turns)
-                load.peers += not peer.orders
-                load.in_flight_bytes += run.size_bytes
-                self._ask(peer, run)
-                return True
-        return False
-
-    def _room_bytes(self, peer: _Peer, load: _Load) -> int:
-        """How much a peer may be asked for now: a third of its window at a time, so that what is
-        on its way, being stored and asked for are three different runs."""
-        if self._down.wait_s(peer.number, now_s=self._outbox.now_s) > 0:
-            return 0
-        window = peer.pace.window_bytes(load.peers + (not peer.orders))
-        run = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
-        in_flight = peer.pace.in_flight_bytes
-        if in_flight == 0:
-            return run
-        if in_flight + run > window or load.in_flight_bytes + run > limits.WINDOWS_BYTES_MAX:
-            return 0
-        return run
-
-    def _ask(self, peer: _Peer, run: Run) -> None:
-        now_s, wanted = self._outbox.now_s, run.wanted
-        number = next(self._numbers)
-        mark = peer.pace.ask(run.size_bytes, now_s=now_s)
-        peer.orders[number] = _Order(peer.number, run, mark, run.size_bytes)
-        self._down.spend(peer.number, run.size_bytes, now_s=now_s)
-        get = Get(number, wanted.blob, run.piece, run.first, run.count, wanted.rank)
-        self._orders.append(Ask(peer.number, get))
 
     # --- what comes ----------------------------------------------------------------------------
 
     def _take(self, number: PeerNumber, frame: Part | Holding) -> None:
-        peer = self._peers.get(number)
+        peer = self._orders.peers.get(number)
         if peer is None:
             return  # its session ended, or is about to
         order = peer.orders.pop(frame.number, None)
@@ -392,19 +263,19 @@ class Swarm:
         except RemoteProtocolError as error:
             self._blame(peer, error, order)
 
-    def _blame(self, peer: _Peer, fault: RemoteProtocolError, order: _Order | None) -> None:
+    def _blame(self, peer: Peer, fault: RemoteProtocolError, order: Order | None) -> None:
         if order is not None:
             order.run.wanted.give_up(peer.number, order.run)
         self._drop(peer.number)
-        self._orders.append(Blame(peer.number, fault))
+        self._blames.append(Blame(peer.number, fault))
 
-    def _take_nothing(self, peer: _Peer, order: _Order, frame: Holding) -> None:
+    def _take_nothing(self, peer: Peer, order: Order, frame: Holding) -> None:
         now_s, run = self._outbox.now_s, order.run
         if len(frame.runs) % 2:
             raise RemoteProtocolError("holding", "a list of runs ends in the middle of one")
         peer.pace.heard_s = now_s
         peer.pace.settle(order.size_bytes)
-        self._down.give_back(peer.number, order.size_bytes, now_s=now_s)
+        self._orders.give_back(peer, order.size_bytes, now_s=now_s)
         wanted = run.wanted
         standing = wanted.standings.get(peer.number)
         if standing is not None:
@@ -412,13 +283,11 @@ class Swarm:
             standing.lack(frame.is_some, runs, now_s=now_s)
         wanted.give_up(peer.number, run)
 
-    def _take_part(self, peer: _Peer, order: _Order, frame: Part) -> None:
+    def _take_part(self, peer: Peer, order: Order, frame: Part) -> None:
         now_s, run = self._outbox.now_s, order.run
         wanted = run.wanted
         data = unpack(frame)
-        saved = order.size_bytes - len(frame.data)
-        if saved > 0:
-            self._down.give_back(peer.number, saved, now_s=now_s)
+        self._orders.give_back(peer, order.size_bytes - len(frame.data), now_s=now_s)
         peer.pace.come(order.mark, len(data), now_s=now_s)
         if not self._is_running(wanted) or run.is_taken:
             self.pieces_twice += run.is_taken
@@ -430,7 +299,7 @@ class Swarm:
             standing.give()
         self._outbox.run(steps)
 
-    def _keep(self, peer: _Peer, order: _Order, data: bytes) -> Steps[None]:
+    def _keep(self, peer: Peer, order: Order, data: bytes) -> Steps[None]:
         """Verifies a piece; what is to be done with it."""
         run = order.run
         wanted = run.wanted
@@ -450,8 +319,8 @@ class Swarm:
 
     def _store(
         self,
-        peer: _Peer,
-        order: _Order,
+        peer: Peer,
+        order: Order,
         question: BeginBlob | AddPage | AddChunks,
         data: bytes = b"",
     ) -> Steps[None]:
@@ -492,6 +361,15 @@ class Swarm:
         )
 
 
+def _why_stuck(wanted: Wanted) -> str:
+    lacking = sum(one.is_lacking for one in wanted.standings.values())
+    if not wanted.standings:
+        return "no peer is connected"
+    if not lacking:
+        return "no connected peer may read what names it"
+    return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+
+
 def _is_seen(hash: bytes, seen: set[bytes]) -> bool:
     is_known = hash in seen
     seen.add(hash)
@@ -499,7 +377,7 @@ def _is_seen(hash: bytes, seen: set[bytes]) -> bool:
 
 
 def _split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:
-    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none end so."""
+    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none are."""
     chunks: list[bytes] = []
     at = 0
     while at < len(data) and len(chunks) < most:

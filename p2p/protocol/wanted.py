@@ -1,24 +1,28 @@
 """One blob that is wanted: how far it is, who may give what of it, and what is asked of whom.
 
-    LOOKING ──> ROOT ──> LOOKING ──> PAGES ──> LOOKING ──> CHUNKS ──> LOOKING ──none missing──> whole
+    LOOKING ──> ROOT ──> LOOKING ──> PAGES ──> LOOKING ──> CHUNKS ──> LOOKING ──> whole
 
 LOOKING asks the store what is held: that is never asked of a peer. What is missing is cut into runs
 as peers have room for them, so each goes at its own pace.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NewType
 
-from crdt.blob import ROOT_BYTES_MAX, BlobId, BlobRoot, Manifest
+from crdt.blob import BlobId, BlobRoot, Manifest
 from p2p.protocol import limits
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
 
+# An honest peer says what it holds, and then gives it; one that only says things is asked less.
+DENIALS_MAX = 8
+
 PeerNumber = NewType("PeerNumber", int)
 
-PAGE_BYTES = 36 << 10  # about: the window only counts them
+ROOT_BYTES = 4 << 10  # about: it tells its length itself, and most are shorter
 
 
 class Stage(Enum):
@@ -51,8 +55,10 @@ class Standing:
     may_know: bool | None = None  # None: the store is being asked
     judged_s: float = 0.0
     holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know
-    is_lacking: bool = False  # it said that it holds nothing, or nothing new for too long
-    polls: int = 0  # answers in a row that it does not hold that run
+    is_lacking: bool = False  # it said that it holds nothing, or nothing new for too long: it is
+    # asked again now and then while others give, but not hoped for
+    polls: int = 0  # times in a row that it held nothing of use
+    denials: int = 0  # answers in a row that were no piece
     rests_until_s: float = 0.0
     gave: bool = False
 
@@ -62,24 +68,30 @@ class Standing:
         return self.may_know is not False and not self.is_lacking
 
     def may_give(self, now_s: float) -> bool:
-        return bool(self.may_know) and not self.is_lacking and now_s >= self.rests_until_s
+        is_worth_it = self.polls <= limits.POLLS_MAX
+        return bool(self.may_know) and is_worth_it and now_s >= self.rests_until_s
 
     def give(self) -> None:
         """It gave a piece."""
-        self.gave, self.polls = True, 0
+        self.gave, self.is_lacking, self.polls, self.denials = True, False, 0, 0
 
     def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
         """It does not hold what it was asked for, but perhaps something else."""
+        self.denials += 1
         self.holds = list(zip(runs[::2], runs[1::2], strict=True))
-        self.polls += 1
-        self.is_lacking = not is_some or self.polls > limits.POLLS_MAX
-        if not runs:
+        if not is_some:
+            self.is_lacking = True
+        if not is_some or not runs or self.denials > DENIALS_MAX:
             self.rest(now_s=now_s)
 
     def rest(self, *, now_s: float) -> None:
         """Nothing that it holds is missing here; later it may hold more."""
         self.holds = None
+        if now_s < self.rests_until_s:
+            return  # several runs were asked for at once
         self.rests_until_s = now_s + limits.POLL_FIRST_S * 2 ** min(self.polls, 4)
+        self.polls += 1
+        self.is_lacking = self.is_lacking or self.polls > limits.POLLS_MAX
 
 
 @dataclass(eq=False, slots=True)
@@ -118,10 +130,10 @@ class Wanted:
         return is_asking and not any(one.is_hopeful for one in self.standings.values())
 
     def missing(self, indices: Iterable[int], *, start: int = 0) -> None:
-        """What is to be asked for, from the run on in which `start` lies."""
-        self.ahead = _ranges(indices)
-        turn = next((at for at, (first, _) in enumerate(self.ahead) if first >= start), 0)
-        self.ahead = self.ahead[turn:] + self.ahead[:turn]
+        """What is to be asked for, from `start` on, and then what comes before."""
+        every = list(indices)
+        turn = bisect_left(every, start)
+        self.ahead = [*_ranges(every[turn:]), *_ranges(every[:turn])]
 
     def take_run(self, peer: PeerNumber, size_max: int, *, now_s: float) -> Run | None:
         """What `peer` is asked for next, noted as asked; at least one piece, or None."""
@@ -160,7 +172,10 @@ class Wanted:
         if piece == CHUNK:
             assert self.manifest is not None, "chunks are asked for by their manifest"
             return sum(map(self.manifest.chunk_size, range(first, first + count)))
-        return PAGE_BYTES if piece == PAGE else min(PAGE_BYTES, ROOT_BYTES_MAX)
+        if piece == PAGE:
+            assert self.root is not None, "pages are asked for by their root"
+            return self.root.page_bytes(first)
+        return ROOT_BYTES
 
     def _take_again(self, peer: PeerNumber, standing: Standing) -> Run | None:
         for _ in range(len(self.again)):

@@ -1,7 +1,6 @@
 """What the store says to a session's questions: one call each, and no rule of the protocol."""
 
 import asyncio
-from collections.abc import Sequence
 
 from crdt.blob import BlobId, parse_root
 from crdt.keys import AuthorKey
@@ -14,9 +13,7 @@ from storage.errors import NotHeld, StorageError
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
 """Questions that change the store, asked in the order they came."""
 AboutHeld = ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.HeldRuns
-AboutFetch = (
-    ask.MissingPages | ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunks
-)
+AboutFetch = ask.MissingPages | ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunks
 
 
 async def answer(
@@ -67,7 +64,7 @@ async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
             return await _held_runs(store, blob, first)
         case ask.ReadRun(blob, first, count):
             chunks = await _read_chunks(store, blob, first, count)
-            return await _given(chunks) if chunks else None
+            return ask.GivenRun(b"".join(chunks), 0, len(chunks)) if chunks else None
 
 
 async def _read_chunks(store: SyncStore, blob: BlobId, first: int, count: int) -> list[bytes]:
@@ -104,13 +101,12 @@ async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> list[int]:
     return [number for run in turned for number in run]
 
 
-async def _given(chunks: Sequence[bytes]) -> ask.GivenRun:
-    """Packed where that saves a tenth."""
-    data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if not is_packing_worth(data):
-        return ask.GivenRun(data, 0, len(chunks))
-    packed, plain_bytes = await asyncio.to_thread(pack, data)
-    return ask.GivenRun(packed, plain_bytes, len(chunks))
+async def packed(run: ask.GivenRun) -> ask.GivenRun:
+    """Packed where that saves a tenth, in a thread: half a MiB takes a millisecond."""
+    if not is_packing_worth(run.data):
+        return run
+    data, plain_bytes = await asyncio.to_thread(pack, run.data)
+    return ask.GivenRun(data, plain_bytes, run.chunks)
 
 
 async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:

@@ -28,7 +28,7 @@ from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Get, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
-from p2p.transport.answers import Writing, answer
+from p2p.transport.answers import Writing, answer, packed
 from p2p.transport.carrier import CarrierName
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
@@ -275,9 +275,9 @@ class Connection:
             await self._has_room.wait()
             reply = await self._answer(query)
             if isinstance(reply, ask.GivenRun):
+                reply = await packed(reply)
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
-                while (wait_s := self._upload.wait_s(self, now_s=self._clock())) > 0:
-                    await asyncio.sleep(wait_s)
+                await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
             self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _ask_to_write(self) -> None:

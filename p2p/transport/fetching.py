@@ -20,8 +20,9 @@ from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.frames import Holding, Part
+from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.swarm import NOT_STORED, Ask, Blame, Swarm, SwarmEffect
+from p2p.protocol.swarm import NOT_STORED, Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 from p2p.transport.connection import Connection

@@ -12,9 +12,10 @@ from p2p.protocol import effects as ask
 from p2p.protocol.effects import Effect, Notify, Query, SessionEvent
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Get
+from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
-from p2p.protocol.swarm import Ask, Blame, Swarm, SwarmEffect
+from p2p.protocol.swarm import Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 

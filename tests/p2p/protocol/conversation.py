@@ -4,7 +4,7 @@ Nothing takes time: a frame arrives and the store answers when the test, or a se
 """
 
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
@@ -79,6 +79,27 @@ def bobs_hello(**changes: object) -> Hello:
     return structs.replace(hello, **changes)
 
 
+PEER = "peer"  # the one that a swarm of one session knows
+
+
+def swarm_of(
+    session: Session, store: MemoryStore, do: Callable[[Sequence[Effect]], None]
+) -> SwarmOf:
+    """With a store that answers at once."""
+
+    def answer_at_once(query: Query) -> None:
+        swarm.answered(query.id, at_once(swarm.ask(store, query.question)))
+
+    swarm = SwarmOf(
+        seed=1,
+        now_s=lambda: 0.0,
+        session_of=lambda key: session if key == PEER else None,
+        carry_out=lambda _, effects: do(effects),
+        plan=answer_at_once,
+    )
+    return swarm
+
+
 EVERYTHING_WANTED: Interests = write_interests(EVERYTHING)
 
 
@@ -104,6 +125,7 @@ class Line:
         self.reason: SyncError | None = None
         self.is_answering = is_answering
         self.session = session_of(ALICE, BOB, role, config, strikes=strikes)
+        self.swarm = swarm_of(self.session, self.store, self.do)
         self.do(self.session.open())
         greeting: tuple[Frame, ...] = (bobs_hello(), Present(()), EVERYTHING_WANTED)
         for frame in greeting:
@@ -138,8 +160,10 @@ class Line:
                     self.questions.append(effect)
                 case Notify(event):
                     self.events.append(event)
+                    self.swarm.heard(PEER, event)
                 case Close(reason):
                     self.reason = reason
+                    self.swarm.went(PEER)
         while self.is_answering and self.questions:
             self.answer_next()
 
@@ -206,7 +230,7 @@ class Talk:
         return SwarmOf(
             seed=1,
             now_s=lambda: self.now_s,
-            session_of=lambda key: side.session if key == "peer" else None,
+            session_of=lambda key: side.session if key == PEER else None,
             carry_out=lambda _, effects: self.do(side, effects),
             plan=side.blob_questions.append,
         )
@@ -256,10 +280,10 @@ class Talk:
                     side.questions.append(effect)
                 case Notify(event):
                     side.events.append(event)
-                    side.swarm.heard("peer", event)
+                    side.swarm.heard(PEER, event)
                 case Close(reason):
                     side.reason = reason
-                    side.swarm.went("peer")
+                    side.swarm.went(PEER)
 
     def _possible(self) -> list[tuple[Side, str]]:
         work: list[tuple[Side, str]] = []

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from crdt.blob import CHUNK_BYTES, chunks_of, manifest_of
+from crdt.blob import CHUNK_BYTES, build_manifest, chunks_of, manifest_of
 from crdt.change import SignedEntry
 from crdt.keys import COMMONS, NamespaceKey
 from p2p.protocol import limits
@@ -16,7 +16,7 @@ from p2p.protocol.frames import (
     Want,
     encode_frame,
 )
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, unpack
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT
 from p2p.protocol.serve import pack_entries
 from tests.p2p.protocol.conversation import Line, at_once, entries_of
 
@@ -116,16 +116,6 @@ def test_the_pieces_of_a_blob() -> None:
     assert line.session.report.blob_bytes_sent > 3 * CHUNK_BYTES
 
 
-def test_what_shrinks_is_packed() -> None:
-    line = Line()
-    blob = line.store.put_blob(b"genome" * 60_000)
-    (part,) = line.say(Get(1, blob, CHUNK, 0, 2, 3))
-    assert isinstance(part, Part)
-    assert len(part.data) < 2_000
-    assert part.plain_bytes == 360_000
-    assert unpack(part) == b"genome" * 60_000
-
-
 def test_a_piece_that_is_not_held_is_answered_with_what_is() -> None:
     line = Line()
     blob = line.store.put_blob(b"genome")
@@ -157,3 +147,40 @@ def test_more_requests_than_may_be_open_are_refused() -> None:
     assert line.fault == ""
     line.say(Get(99, blob, CHUNK, 0, 1, 3))
     assert line.fault == "get-count"
+
+
+def test_a_list_of_runs_is_bounded() -> None:
+    """HOLDING_RUNS_MAX: whoever holds every second chunk names so many of them."""
+    line, count = Line(), 2 * limits.HOLDING_RUNS_MAX + 9
+    manifest = build_manifest([bytes(32)] * count, count * CHUNK_BYTES)
+    at_once(line.store.begin_blob(manifest.id, manifest.root))
+    for page, data in enumerate(manifest.pages):
+        at_once(line.store.add_page(manifest.id, page, data))
+    for index in range(0, count, 2):
+        at_once(line.store.add_chunk(manifest.id, index, b""))
+    (holding,) = line.say(Get(1, manifest.id, CHUNK, 3, 1, 3))
+    assert isinstance(holding, Holding)
+    assert holding.runs[:4] == (4, 1, 6, 1)
+    assert len(holding.runs) == 2 * limits.HOLDING_RUNS_MAX
+
+
+def test_who_may_read_a_blob_is_judged_once_for_many_pieces() -> None:
+    """GIVEN_MAX: as many blobs as are fetched at once."""
+    line = Line()
+    line.is_answering = False
+    blob = line.store.put_blob(b"genome")
+
+    def questions() -> list[str]:
+        asked: list[str] = []
+        line.say(Get(1, blob, ROOT, 0, 1, 3))
+        while line.questions:
+            asked.append(type(line.answer_next()).__name__)
+        return asked
+
+    assert questions() == ["MayReadBlob", "FindRoot"]
+    assert questions() == ["FindRoot"]
+    for number in range(limits.GIVEN_MAX):
+        line.say(Get(1, number.to_bytes(32, "big"), ROOT, 0, 1, 3))
+        while line.questions:
+            line.answer_next()
+    assert questions() == ["MayReadBlob", "FindRoot"]
