@@ -1,5 +1,7 @@
 """Numbered migrations: `migrations/NNNN_name.sql`, each in one transaction with its number.
 
+A number may be left out; one that is lower than the newest is never added to what was released.
+
 An existing file is copied beside itself before it is touched; a file from a newer version is
 refused and left exactly as it was.
 """
@@ -27,12 +29,13 @@ class Migration:
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """All of them, in order: numbers begin at 1 and leave no gap."""
+    """All of them, in order of their numbers."""
     found = [
         Migration(int(file.name[:4]), file.stem, file.read_text(encoding="utf-8"))
         for file in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     ]
-    assert [one.number for one in found] == list(range(1, len(found) + 1)), "a gap in migrations"
+    numbers = [one.number for one in found]
+    assert numbers == sorted(set(numbers)), "two migrations of one number"
     return found
 
 
@@ -63,12 +66,13 @@ def _apply(
     version = _pragma(database, "user_version")
     if not is_new and _pragma(database, "application_id") not in (0, APPLICATION_ID):
         raise Corrupt(f"{path} is a database of another program")
-    if version > len(steps):
+    newest = steps[-1].number
+    if version > newest:
         raise NewerSchema(
-            f"{path} has schema {version}, this version knows {len(steps)}: update panspermia. "
+            f"{path} has schema {version}, this version knows {newest}: update panspermia. "
             "Nothing was changed."
         )
-    todo = steps[version:]
+    todo = [step for step in steps if step.number > version]
     if todo and version:
         _back_up(database, path.with_name(f"{path.name}.before-{todo[0].number:04}"))
     if todo:

@@ -9,6 +9,7 @@ from crdt.ed25519 import SigningKey
 from crdt.held import Revocation
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from p2p.protocol import limits
+from p2p.protocol.live import Underway
 
 
 class Role(Enum):
@@ -50,3 +51,4 @@ class SessionConfig:
     addresses: tuple[str, ...] = ()  # where this node listens
     answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
     cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)
+    underway: Underway = field(default_factory=Underway, compare=False)
