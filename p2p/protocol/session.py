@@ -23,6 +23,7 @@ from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.config import Channel, Role, SessionConfig
+from p2p.protocol.difference import Difference
 from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.fetch import Fetches
@@ -108,6 +109,11 @@ class Session:
     def readable(self) -> Grants:
         """What the peer may read here."""
         return self._agreement.readable
+
+    @property
+    def difference(self) -> Difference:
+        """What either side is known to lack of the other's."""
+        return self._areas.difference(is_due=self._is_due)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -281,14 +287,10 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config = self._config
-        hello = frames.Hello(
+        hello = greeting.make_hello(
+            self._config,
             version=VERSION,
-            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
-            author=config.author,
-            capability=config.capability,
             challenge=self._challenge,
-            addresses=config.addresses[: limits.ADDRESSES_MAX],
             wall_us=self._wall_us,
             overlap=self._agreement.names(),
         )
@@ -301,15 +303,9 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
-        self._outbox.notify(
-            PeerGreeted(
-                channel.device,
-                self.author,
-                hello.agent,
-                hello.addresses,
-                hello.wall_us - self._wall_us,
-            )
-        )
+        ahead_us = hello.wall_us - self._wall_us
+        who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
+        self._outbox.notify(who)
         self._agreement.meet(hello)
         self._agreed()
 
