@@ -9,16 +9,22 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
@@ -31,7 +37,7 @@ from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import Fetching, Progress
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
-from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
@@ -176,6 +182,9 @@ class Network:
         Raises `SyncError` where there is no channel.
         """
         stream = await self.channels.shake_hands(carrier, is_initiator=False)
+        if isinstance(one.source, RelayedPlace) and stream.device != one.source.device:
+            await stream.close()
+            raise PeerLeft("another-device", f"{one.source} was announced; it is another device.")
         try:
             async with asyncio.timeout(GREETING_S):
                 first = await stream.read(STRANGER_FRAME_BYTES_MAX)
@@ -250,6 +259,14 @@ class Network:
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
         return reason
+
+    def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
+        """A device that called from `host` broke a rule outside of any session."""
+        now_s = self._door.clock_s()
+        self._door.offences.fault(
+            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+        )
+        self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
@@ -331,9 +348,15 @@ class Network:
 
     def reconfigure(self, config: SessionConfig) -> None:
         """What this node wants and may read, from now on: the peers it talks to are told."""
-        self._config = config
+        self._config = replace(config, card=self._config.card)
         for connection in self.connections:
-            connection.reconfigure(config)
+            connection.reconfigure(self._config)
+
+    def show_card(self, card: bytes) -> None:
+        """This device's own card, from now on: the peers it talks to get it."""
+        self._config = replace(self._config, card=card)
+        for connection in self.connections:
+            connection.exchange(lambda exchange: exchange.show(card))
 
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""

@@ -65,5 +65,8 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
         frames.Holding, numbers, st.booleans(),
         st.lists(st.integers(0, 1 << 40), max_size=4).map(tuple),
     ),
+    frames.OwnCard: st.builds(frames.OwnCard, tokens),
+    frames.AskCards: st.builds(frames.AskCards, numbers),
+    frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
 }  # fmt: skip
 any_frame = st.one_of(*BY_KIND.values())

@@ -32,6 +32,9 @@ ONE_OF_EACH: dict[type[Frame], Frame] = {
     frames.Part: frames.Part(1, b"", 0),
     frames.Holding: frames.Holding(1, False, ()),
     frames.Overlap: frames.Overlap(()),
+    frames.OwnCard: frames.OwnCard(b"card"),
+    frames.AskCards: frames.AskCards(1),
+    frames.Cards: frames.Cards(1, ()),
 }
 STATES = [state for state in State if state is not State.CLOSED]
 
