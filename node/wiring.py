@@ -1,6 +1,7 @@
 """The parts of one running node, made from its configuration and closed in reverse order."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -34,10 +35,13 @@ from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
 from p2p.transport.relay.server import RelayServer
 from registry.listings import project
+from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ async def open_node(
                 project=project,
                 clock_us=clock_us,
                 quota=quota_of(config.quota, identity.author),
+                folder=home.blobs,
                 on_remade=on_remade,
             ) as store,
             open_search_index(home.index, store) as index,
@@ -142,6 +147,8 @@ async def open_node(
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
         ):
             await take_in(store, str(home.path))
+            if store.mended:
+                log.warning("%s", mended_in_words(store.mended))
             node = Node(
                 config=config,
                 home=home,
@@ -196,3 +203,11 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
+
+
+def mended_in_words(mended: Mended) -> str:
+    """For the log, after an end that was not in order."""
+    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    if mended.chunks:
+        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
+    return f"after a sudden end: {said}"
