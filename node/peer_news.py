@@ -5,6 +5,7 @@ from msgspec import Struct
 from crdt.did import encode_did_key
 from node.events import Events
 from node.refusals import Refusals
+from node.shown_peers import did_of
 from p2p.protocol import effects
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.transport.connection import Connection
@@ -82,9 +83,3 @@ def peer_news(connection: Connection, state: str, reason: SyncError | None = Non
         state,
         reason.sentence if reason else "",
     )
-
-
-def did_of(connection: Connection) -> str:
-    """The author that the peer proved to speak for; empty until it greeted."""
-    author = connection.session.author
-    return encode_did_key(author) if author is not None else ""

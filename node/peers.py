@@ -29,18 +29,17 @@ from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
 from node.offenders import Offenders, RefusedPeer, remembered
-from node.peer_news import did_of, tell
+from node.peer_news import tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
+from node.shown_peers import did_of, show_peer, show_sync
 from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
-from p2p.protocol.report import SessionReport
-from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -73,10 +72,16 @@ class Peers:
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
-        errors = {found.device_did: found.last_error for found in self.dialler.found}
+        found = {one.device_did: one for one in self.dialler.found}
         return [
-            show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
+            show_peer(
+                one,
+                now_s,
+                last_error=known.last_error if known else "",
+                source=known.source if known else "called" if one.role is Role.RESPONDER else "",
+            )
             for one in self.network.connections
+            for known in [found.get(encode_did_key(one.device))]
         ]
 
     def sharing(self, namespace: NamespaceKey) -> int:
@@ -281,47 +286,3 @@ def wall_us() -> int:
 def pass_on(network: Network, event: AppendedEvent) -> None:
     """New entries in the store go to every peer but the one they came from."""
     network.appended(event.namespace, event.ids, source=event.source)
-
-
-def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:
-    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
-    session, report = connection.session, connection.session.report
-    return Peer(
-        did=did_of(connection),
-        device=encode_did_key(connection.device),
-        address=connection.address,
-        transport=connection.carrier,
-        direction="out" if connection.role is Role.INITIATOR else "in",
-        state="connected" if session.state is State.OPEN else "greeting",
-        connected_s=now_s - connection.since_s,
-        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
-        rounds=report.rounds,
-        bytes_in=report.received_bytes,
-        bytes_out=report.sent_bytes,
-        entries_in=report.entries_received,
-        entries_out=report.entries_sent,
-        refused=sum(report.refused.values()),
-        kept_out=report.entries_kept_out,
-        last_error=last_error,
-    )
-
-
-def show_sync(
-    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
-) -> SyncReport:
-    """What one comparison did: the session's counts now, less those `before`."""
-    after = connection.session.report
-    is_equal = is_done and after.areas_different == before.areas_different
-    return SyncReport(
-        did=did_of(connection),
-        address=connection.address,
-        rounds=after.rounds - before.rounds,
-        bytes_in=after.received_bytes - before.received_bytes,
-        bytes_out=after.sent_bytes - before.sent_bytes,
-        entries_in=after.entries_received - before.entries_received,
-        entries_out=after.entries_sent - before.entries_sent,
-        refused=sum(after.refused.values()) - sum(before.refused.values()),
-        kept_out=after.entries_kept_out,
-        duration_s=duration_s,
-        in_sync=is_equal,
-    )

@@ -330,8 +330,8 @@ class PeerFault:
 
 SessionEvent: TypeAlias = (
     PeerGreeted | AreaReconciled | Synced | EntriesRefused
-    | PeerAgreed | PieceCame | BlobProgress | BlobFetched | BlobFailed | CardsWanted | CardsCame
-    | PeerFault
+    | PeerAgreed | PieceCame | BlobProgress | BlobFetched | BlobFailed
+    | CardsWanted | CardsCame | PeerFault
 )  # fmt: skip
 
 

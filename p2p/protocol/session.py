@@ -23,6 +23,7 @@ from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, Role, SessionConfig
+from p2p.protocol.difference import Difference
 from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
@@ -110,6 +111,11 @@ class Session:
         """What the peer may read here."""
         return self._agreement.readable
 
+    @property
+    def difference(self) -> Difference:
+        """What either side is known to lack of the other's."""
+        return self._areas.difference(is_due=self._comparisons.is_due)
+
     # --- inputs ------------------------------------------------------------------------------
 
     def open(self) -> list[Effect]:
@@ -132,7 +138,7 @@ class Session:
         """There is no channel: nobody can be silent, or owe an answer."""
         self._is_paused = True
 
-    def resume(self, *, now_s: float) -> None:
+    def unpause(self, *, now_s: float) -> None:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = self._useful_s = now_s
@@ -308,14 +314,10 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config = self._config
-        hello = frames.Hello(
+        hello = greeting.make_hello(
+            self._config,
             version=VERSION,
-            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
-            author=config.author,
-            capability=config.capability,
             challenge=self._challenge,
-            addresses=config.addresses[: limits.ADDRESSES_MAX],
             wall_us=self._wall_us,
             overlap=self._agreement.names(),
         )
@@ -334,15 +336,9 @@ class Session:
             initiators=self._challenge if is_ours else hello.challenge,
             responders=hello.challenge if is_ours else self._challenge,
         )
-        self._outbox.notify(
-            PeerGreeted(
-                channel.device,
-                self.author,
-                hello.agent,
-                hello.addresses,
-                hello.wall_us - self._wall_us,
-            )
-        )
+        ahead_us = hello.wall_us - self._wall_us
+        who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
+        self._outbox.notify(who)
         self._agreement.meet(hello)
         self._agreed()
 

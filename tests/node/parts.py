@@ -40,6 +40,7 @@ BOB = Peer(
     did="did:key:zBob", device="did:key:zBobLaptop", address="10.0.0.7:4747", transport="tcp",
     direction="out", state="connected", connected_s=1.0, rtt_ms=2.0, rounds=1, bytes_in=1,
     bytes_out=1, entries_in=0, entries_out=0, refused=0, kept_out=0, last_error="",
+    standing="in-sync", words="in sync", compared_s=0.5, source="mdns",
 )  # fmt: skip
 
 

@@ -58,6 +58,9 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
         st.integers(1, limits.RUN_CHUNKS_MAX), st.integers(0, 3),
     ),
     frames.Overlap: st.builds(frames.Overlap, tuples(ids16)),
+    frames.OwnCard: st.builds(frames.OwnCard, tokens),
+    frames.AskCards: st.builds(frames.AskCards, numbers),
+    frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
     frames.Part: st.builds(
         frames.Part, numbers, st.binary(max_size=300), st.integers(0, limits.RUN_BYTES_MAX)
     ),
@@ -65,8 +68,5 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
         frames.Holding, numbers, st.booleans(),
         st.lists(st.integers(0, 1 << 40), max_size=4).map(tuple),
     ),
-    frames.OwnCard: st.builds(frames.OwnCard, tokens),
-    frames.AskCards: st.builds(frames.AskCards, numbers),
-    frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
 }  # fmt: skip
 any_frame = st.one_of(*BY_KIND.values())
