@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from node.transfers import Transfer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
@@ -55,6 +56,10 @@ class Network(Protocol):
 
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         """One more comparison with every connected peer."""
+        ...
+
+    def transfers(self) -> Sequence[Transfer]:
+        """The blobs that are being fetched."""
         ...
 
     async def fetch_blob(

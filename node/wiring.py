@@ -183,7 +183,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
         name="search index",
     )
     tasks.create_task(tell_news(store, events), name="news")
-    fetch = partial(hold_blob, store, node.network)
+    fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
 
 

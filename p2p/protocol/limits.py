@@ -71,7 +71,7 @@ MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one ann
 # enough that what is more urgent waits for no more than this.
 RUN_BYTES_MAX = 512 << 10
 RUN_BYTES_MIN = 64 << 10  # shorter ones are not worth a question
-RUN_CHUNKS_MAX = 1_024  # one page's
+RUN_CHUNKS_MAX = 128  # of 4 KiB, the shortest
 # Asked for and not stored yet. What is lost where a transfer is cut: less than 1 MiB on any line
 # that this fills. It grows with the rate that was seen and the round trip beyond WINDOW_RTT_S:
 # below that, this much is 150 MB/s.

@@ -25,6 +25,7 @@ from node.offenders import RefusedPeer
 from node.ports import Progress
 from node.quotas import quota_of
 from node.services.standing import Standings
+from node.transfers import Transfer
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -98,6 +99,9 @@ class Wishes:
             SyncReport(peer.did, peer.address, 1, 10, 10, 0, 0, 0, 0, 0.1, True)
             for peer in self.connected
         ]
+
+    def transfers(self) -> Sequence[Transfer]:
+        return ()
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
