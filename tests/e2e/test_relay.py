@@ -72,6 +72,19 @@ def test_two_islands_sync_through_a_relay_that_reads_nothing(
     assert records == {}
 
 
+def test_a_network_that_passes_only_websockets_is_enough(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = f"ws://{relay.ready['p2p']}/panspermia"
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    know_each_other(alice, bob)
+    assert wait_for_peer(bob)["transport"] == "relay"
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+
+
 def test_a_relay_that_was_killed_is_met_again(
     tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
