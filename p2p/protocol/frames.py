@@ -28,6 +28,7 @@ Signature: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Salted: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Fingerprint: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 CapabilityBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
+CardBytes: TypeAlias = Annotated[bytes, Meta(max_length=limits.CARD_BYTES_MAX)]
 AreaBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
 Unsigned: TypeAlias = Annotated[int, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53))]
@@ -221,14 +222,34 @@ class Part(Struct, frozen=True, array_like=True, tag=30):
     data: Annotated[bytes, Meta(max_length=512 << 10)] | None
 
 
+class OwnCard(Struct, frozen=True, array_like=True, tag=51):
+    """The sender's own card: where it can be called, and the key to which letters are sealed."""
+
+    card: CardBytes
+
+
+class AskCards(Struct, frozen=True, array_like=True, tag=50):
+    """Give the cards of those whom we both may know."""
+
+    number: Unsigned
+
+
+class Cards(Struct, frozen=True, array_like=True, tag=52):
+    """The answer to an AskCards; empty where the asker is a stranger, or nobody is known."""
+
+    number: Unsigned
+    cards: Annotated[tuple[CardBytes, ...], Meta(max_length=limits.CARDS_MAX)]
+
+
 Frame: TypeAlias = (
     Hello | Present | Interests | Bye | Ping | Pong
     | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
-    | Overlap
+    | Overlap | OwnCard | AskCards | Cards
 )  # fmt: skip
 FRAMES: tuple[type[Frame], ...] = (
     Hello, Present, Interests, Bye, Ping, Pong,
     Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part, Overlap,
+    OwnCard, AskCards, Cards,
 )  # fmt: skip
 NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 """By kind."""

@@ -18,6 +18,13 @@ INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole
 SENTENCE_CHARACTERS_MAX = 512
 WAIT_S_MAX = 86_400  # a day: nobody is told to stay away for longer
 
+# Cards: hints of where a peer or its friends can be called.
+CARD_BYTES_MAX = 12 << 10  # a capability of 8 KiB, and 16 places as long as places are
+CARDS_MAX = 32  # in one answer: 384 KiB at most, some 15 KB as cards are
+EXCHANGES_OPEN_MAX = 4  # asked and not answered; more are not asked
+EXCHANGES_PER_S = 0.05  # asked by the peer, on the average: every 20 s
+EXCHANGES_BURST = 8.0
+
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
 RECONCILIATIONS_PER_S = 2.0  # opened by the peer, on the average

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
@@ -332,9 +332,15 @@ class Network:
 
     def reconfigure(self, config: SessionConfig) -> None:
         """What this node wants and may read, from now on: the peers it talks to are told."""
-        self._config = config
+        self._config = replace(config, card=self._config.card)
         for connection in self.connections:
-            connection.reconfigure(config)
+            connection.reconfigure(self._config)
+
+    def show_card(self, card: bytes) -> None:
+        """This device's own card, from now on: the peers it talks to get it."""
+        self._config = replace(self._config, card=card)
+        for connection in self.connections:
+            connection.exchange(lambda exchange: exchange.show(card))
 
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""
