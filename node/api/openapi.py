@@ -33,6 +33,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "What a joined namespace is called here, or its did:key.",
         "maxLength": 128,
     },
+    "letter": {
+        "type": "string",
+        "description": "The number of a letter.",
+        "pattern": "^[0-9]{1,15}$",
+    },
     "entry": {
         "type": "string",
         "description": "The beginning of an entry's id: an even number of hex digits.",

@@ -122,7 +122,7 @@ class Unrelayed:
         """Nobody is looked for."""
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
         raise PeerLeft("no-relay", "This node has no relay.")
 
