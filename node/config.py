@@ -27,6 +27,15 @@ Address: TypeAlias = Annotated[
     str,
     Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}$", title="HOST:PORT"),
 ]
+# `p2p.transport.place` reads it, and says more exactly what is wrong.
+PeerPlace: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^((\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}|wss?://\S+|(circuit|webrtc):\S+@\S+)$",
+        max_length=256,
+        title="HOST:PORT, ws://…, wss://…, circuit:…@… or webrtc:…@…",
+    ),
+]
 HostName: TypeAlias = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$", title="a host's name")
 ]
@@ -67,7 +76,7 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     mdns: bool = True
     mdns_group: Annotated[str, Meta(pattern=r"^[a-z0-9-]{0,32}$")] = ""
     """mDNS meets only nodes of the same group: demos keep to themselves."""
-    peers: tuple[Address, ...] = ()
+    peers: tuple[PeerPlace, ...] = ()
     """Peers to keep a connection to, beside those that are found."""
 
 

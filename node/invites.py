@@ -38,7 +38,7 @@ from node.errors import BadRequest, Unverified
 from node.text import printable
 from node.words import Names, capability_words, key_words
 from p2p.protocol.errors import SyncError
-from p2p.transport.address import Address
+from p2p.transport.place import parse_place
 from registry.errors import InvalidName
 from registry.names import parse_petname
 from storage.namespaces import COMMONS_NAME
@@ -219,7 +219,7 @@ def _checked(body: bytes) -> Code:
         for right in rights:
             check_valid(right)
         for address in fields.addresses:
-            Address.parse(address)
+            parse_place(address)
         for name in fields.namespaces.values():
             parse_petname(name)
     except (msgspec.ValidationError, CrdtError, SyncError, InvalidName) as error:

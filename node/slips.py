@@ -40,8 +40,8 @@ MARK = "identity"
 # Rather too much: what is withheld costs one sentence.
 SECRET = re.compile(r"(?i)pass|pwd|secret|token|credential|private|mnemonic|key")
 
-# Of these every word may be a passphrase that was put in the wrong place.
-SECRET_COMMANDS = re.compile(r"panspermia id\b")
+# Of these every word may be a passphrase that was put in the wrong place, or an invite's secret.
+SECRET_COMMANDS = re.compile(r"panspermia (id|accept)\b")
 USER_IN_URL = re.compile(r"//[^/]*@")
 
 

@@ -11,7 +11,7 @@ PEERS_MAX = 10_000  # found ones beyond it push out those seen longest ago; stat
 @dataclass(frozen=True, slots=True)
 class KnownPeer:
     address: str
-    """`host:port`"""
+    """A place: `host:port`, or another form of `p2p.transport.place`."""
     device: DeviceKey | None
     """None until someone answered there."""
     author: str | None

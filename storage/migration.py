@@ -1,5 +1,7 @@
 """Numbered migrations: `migrations/NNNN_name.sql`, each in one transaction with its number.
 
+A number may be left out; one that is lower than the newest is never added to what was released.
+
 An existing file is copied beside itself before it is touched; a file from a newer version is
 refused and left exactly as it was.
 """
@@ -27,12 +29,13 @@ class Migration:
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """All of them, in order; no number comes twice."""
+    """All of them, in order of their numbers."""
     found = [
         Migration(int(file.name[:4]), file.stem, file.read_text(encoding="utf-8"))
         for file in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     ]
-    assert len({one.number for one in found}) == len(found), "two migrations have one number"
+    numbers = [one.number for one in found]
+    assert numbers == sorted(set(numbers)), "two migrations of one number"
     return found
 
 

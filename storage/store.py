@@ -46,7 +46,9 @@ from storage.explaining import Explaining
 from storage.forks import Forks
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
+from storage.invites import Invites
 from storage.items import Items
+from storage.letters import Letters
 from storage.listing import Listing, Projector
 from storage.listings import Listings
 from storage.namers import Namers, note_namers
@@ -55,6 +57,7 @@ from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
+from storage.relayed import Relayed
 from storage.restating import restate
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import KEPT_OUT_COUNT, Room, Usages
@@ -141,6 +144,9 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Relayed,
+    Letters,
+    Invites,
 ):
     """Made by `open_store`."""
 

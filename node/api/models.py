@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
 from node.api.values import Argument, Value
-from node.config import Address
+from node.config import PeerPlace
 from node.offenders import RefusedPeer
 from registry.listed import Module, ModuleVersion
 from registry.statement import Check
@@ -173,7 +173,7 @@ class Peers(Struct, frozen=True):
 
 
 class NewPeer(Request, frozen=True):
-    address: Address
+    address: PeerPlace
 
 
 class SyncWanted(Request, frozen=True):

@@ -81,9 +81,13 @@ def peer_row(peer: Json) -> tuple[str, ...]:
 @click.command("connect")
 @click.argument("address", metavar="HOST:PORT")
 def connect_command(address: str) -> None:
-    """Connect to a peer at HOST:PORT."""
+    """Connect to a peer at HOST:PORT.
+
+    Or at another place: wss://HOST/PATH, circuit:DEVICE@RELAY, webrtc:DEVICE@RELAY.
+    """
     host, colon, port = address.rpartition(":")
-    if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+    is_tcp = host and colon and port.isdecimal() and 0 < int(port) < 65_536
+    if not is_tcp and not address.startswith(("ws://", "wss://", "circuit:", "webrtc:")):
         raise click.UsageError(f"{address!r} is no address; give HOST:PORT, as in 192.0.2.7:4747")
     peer = node().post("/api/peers", {"address": address})
     if wants_json():

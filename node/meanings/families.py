@@ -63,19 +63,20 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "The peer broke a rule of the protocol, and the connection was closed.",
             "Connect again; if it happens again, one of the two needs an update.",
         ),
-        """area compare credit entries flood frame-bytes frame-kind frame-length frame-shape
-        get-count handshake handshake-parameters handshake-payload handshake-signature
+        """area compare credit entries first-byte flood frame-bytes frame-kind frame-length
+        frame-shape get-count handshake handshake-parameters handshake-payload handshake-signature
         handshake-version hello-author hello-device ids listed missing noise-handshake noise-length
         noise-message out-of-order part present-length present-mode present-receiver
         present-signature range-bound range-order ranges-endless ranges-turn reconcile-area
-        reconcile-count reconcile-number refused-entries unread version want-count""",
+        reconcile-count reconcile-number refused-entries unread version want-count websocket""",
     ),
     (
         Meaning(
             "The peer is gone, silent, or does not have what was asked for.",
             "`panspermia peers` shows who is there; connect again.",
         ),
-        "greeting handshake-timeout no-answer no-peer-has-it session-closed silent stopped",
+        """another-device greeting handshake-timeout no-answer no-peer-has-it no-websocket
+        session-closed silent stopped""",
     ),
     (
         Meaning(

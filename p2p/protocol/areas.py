@@ -205,12 +205,13 @@ class Areas:
         self._pass_turn(one)
 
     def _answer(self, one: _Open, items: Sequence[RangeItem]) -> Steps[None]:
+        since_s = self._outbox.now_s
         answer: Answer = yield from one.core.answer(items)
         core, is_urgent = one.core, one.is_urgent
         self._offers.offer(core.namespace, core.area, answer.offers, is_urgent=is_urgent)
         self._offers.learn((*answer.lacking, *answer.kept_out))
         self._report.entries_kept_out += len(answer.kept_out)
-        self._pull.need(core.namespace, answer.lacking, is_urgent=is_urgent)
+        self._pull.need(core.namespace, answer.lacking, is_urgent=is_urgent, since_s=since_s)
         if answer.items:
             self._outbox.send(Ranges(one.number, answer.items))
             self._pass_turn(one)

@@ -9,6 +9,7 @@ from crdt.ed25519 import SigningKey
 from crdt.held import Revocation
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from p2p.protocol import limits
+from p2p.protocol.live import Underway
 
 
 class Role(Enum):
@@ -51,3 +52,4 @@ class SessionConfig:
     card: bytes = b""  # this device's own, as `p2p.protocol.card` signs it; b"": none is shown
     answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
     cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)
+    underway: Underway = field(default_factory=Underway, compare=False)

@@ -5,8 +5,8 @@ the receiver does not know ends the session, an odd one is ignored, and so are e
 named here: that is how the protocol grows. docs/protocol/session.md has a section for each.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -256,7 +256,7 @@ NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 KINDS = frozenset(NAMES)
 
 
-def encode_frame(frame: Frame) -> bytes:
+def encode_frame(frame: Struct) -> bytes:
     """The bytes of `frame`, without the length that stands before them on the stream."""
     data = cbor.encode(msgspec.to_builtins(frame, builtin_types=(bytes,)))
     assert len(data) <= FRAME_BYTES_MAX, f"{type(frame).__name__} of {len(data)} bytes"
@@ -268,6 +268,11 @@ def decode_frame(data: bytes) -> Frame | None:
 
     Raises `RemoteProtocolError`, and nothing else, for any other bytes.
     """
+    return cast("Frame | None", decode_one_of(data, Frame, NAMES))
+
+
+def decode_one_of(data: bytes, union: object, names: Mapping[Any, str]) -> object:
+    """The same for another `union` of tagged structs, whose `names` are by kind."""
     try:
         value: object = cbor.decode(
             data, bytes_max=FRAME_BYTES_MAX, items_max=FRAME_ITEMS_MAX, depth_max=FRAME_DEPTH_MAX
@@ -275,17 +280,25 @@ def decode_frame(data: bytes) -> Frame | None:
     except Malformed as error:
         raise RemoteProtocolError("frame-bytes", f"a frame is not canonical: {error}") from error
     kind = _kind(value)
-    if kind not in KINDS:
+    if kind not in names:
         if kind % 2:
             return None
         raise RemoteProtocolError("frame-kind", f"a frame is of kind {kind}, which is not known")
     try:
-        frame: Frame = msgspec.convert(value, Frame, builtin_types=(bytes,))
+        return cast("object", msgspec.convert(value, cast("Any", union), builtin_types=(bytes,)))
     except msgspec.ValidationError as error:
         raise RemoteProtocolError(
-            "frame-shape", f"a {NAMES[kind]} frame is wrong: {error}"
+            "frame-shape", f"a {names[kind]} frame is wrong: {error}"
         ) from error
-    return frame
+
+
+def peek_kind(data: bytes) -> int | None:
+    """The kind of a frame, without reading the rest; None where that is not how a frame begins."""
+    if len(data) < 2 or not 0x81 <= data[0] <= 0x97:  # an array of 1 to 23 elements
+        return None
+    if data[1] < 24:
+        return data[1]
+    return data[2] if data[1] == 24 and len(data) > 2 else None
 
 
 def _kind(value: object) -> int:

@@ -8,7 +8,10 @@ Source = Literal["mdns", "static", "peer"]
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """`addresses` are `host:port`, the likeliest first; `device_did` is empty where unknown."""
+    """`addresses` are places, of which `p2p.transport.place` tells, the likeliest first.
+
+    `device_did` is empty where unknown.
+    """
 
     device_did: str
     addresses: tuple[str, ...]

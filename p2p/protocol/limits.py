@@ -45,6 +45,14 @@ WANT_IDS_MAX = 512  # in one frame: one durable transaction of the store; two fo
 WANTS_OUTSTANDING_MAX = 4  # thus 2,048 entries, and with ENTRIES_BYTES about 4 MiB at most
 ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker asks for the rest
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
+# What several peers announce is asked of one; where it gives nothing for so long, of the others.
+# Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
+PATIENCE_S = 2.0
+PATIENCE_LONGEST_S = 10.0
+# Asked of several peers together: what they give comes in no order, and a store keeps no more than
+# so many entries of one document that wait for others. One peer alone is asked for more.
+ASKED_OF_SEVERAL_MAX = 1_024
+STORED_REMEMBERED_MAX = 4_096  # ids that came lately, by all sessions together; 300 KB
 # Asked for on trial: before a first answer of a session was good, and once one was not. What was
 # good is given back, so only refused entries use them up, and an honest peer loses a round trip.
 TRIAL_IDS_MAX = 64
@@ -71,6 +79,15 @@ UNSENT_BYTES_AIM = MEBIBYTE // 2
 # Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
 # answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
 UNSENT_BYTES_MAX = 16 * MEBIBYTE
+
+# A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
+# can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
+KEPT_BYTES_MAX = 4 * MEBIBYTE
+ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
+RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
+LINGER_S = 30.0  # without any channel, before the session ends
+LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes
+LINGERING_BYTES_MAX = 64 * MEBIBYTE  # kept by all of them
 
 # Liveness. A ping with an answer within seconds is what notices a half-open connection.
 GREETING_S = 10.0

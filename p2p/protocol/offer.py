@@ -145,10 +145,11 @@ class Offers:
             match self._jobs[0]:
                 case Listed() as listed:
                     self._outbox.send(listed)
-                case _SendIds(ids=ids) as job:
+                case _SendIds(ids=news) as job:  # the peer may have told of some meanwhile
+                    ids = [id for id in news if id not in self._familiar]
                     if not self._has_credit(len(ids)):
                         return
-                    self._news_waiting -= len(ids)
+                    self._news_waiting -= len(news)
                     self._have(job.namespace, ids, is_urgent=False)
                 case _ListRange(offer=offer) as job:
                     if not self._has_credit(min(offer.count, limits.HAVE_IDS_MAX)):

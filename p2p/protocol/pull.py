@@ -2,37 +2,36 @@
 
     Have, or a list of ranges ──Holds?──> queue ──Want──> Entries ──Receive──> settled, Credit
 
+What another peer of this node was asked for already is not asked for here, unless it does not come
+(`p2p.protocol.live`).
+
 A slot is taken from the Want until the store has appended what came, so a slow disk slows the peer.
 Authority records are asked for first, everything else in the order it was named, which is the order
 of keys: a device's changes of a document come in the order they were made.
 
-A peer is on trial until it gave something good, and again once something was refused: what is asked
-for is taken from a token bucket, and what turns out good is given back to it. So the entries of a
-peer that gives only bad ones come by the handful, then by the second, and then not at all.
-
-Of what a revoked key wrote the store keeps only so much, and whoever passes more of it on may be as
-honest as any: it is no strike, but nothing good either, and has a bucket of its own. While that is
-empty nothing but authority records is asked for.
+How much may be asked for at a time says `p2p.protocol.trial`.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from crdt.change import SignedEntry
 from crdt.entry import decode_entry
 from crdt.errors import CrdtError
-from crdt.keys import NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
 from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants, ever
-from p2p.protocol.limits import TokenBucket
+from p2p.protocol.live import Asker, Key, Underway
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
 from p2p.protocol.report import SessionReport
+from p2p.protocol.trial import Trial
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
@@ -55,23 +54,41 @@ class _Asked:
     is_urgent: bool  # if not, tokens of the other bucket were
 
 
-@dataclass(frozen=True, slots=True)
+class _Place(Enum):
+    QUEUED = "queued"
+    ASKED = "asked"
+    ELSEWHERE = "elsewhere"  # another peer was asked
+
+
+@dataclass(slots=True)
 class _Needed:
     namespace: NamespaceKey
     is_credited: bool  # announced by a Have, whose credit is due
+    is_urgent: bool
+    place: _Place = _Place.QUEUED
 
 
 class Pull:
     """What this side still wants of one peer."""
 
-    def __init__(self, outbox: Outbox, report: SessionReport, *, strikes: int = 0) -> None:
-        """`strikes` are remembered from earlier sessions of this peer."""
+    def __init__(
+        self,
+        outbox: Outbox,
+        report: SessionReport,
+        *,
+        underway: Underway | None = None,
+        wake: Callable[[], None] = lambda: None,
+        strikes: int = 0,
+    ) -> None:
+        """`strikes` are remembered from earlier sessions of this peer; `wake` as in `Asker`."""
+        self._underway = Underway() if underway is None else underway  # an empty one is false
+        self._asker: Asker = self._underway.join(wake)
         self._outbox = outbox
         self._report = report
         self.areas = Grants(())  # what both want: nothing else is taken
         self._once_common = Grants(())
-        self._needed: dict[bytes, _Needed] = {}  # queued or asked for
-        self._urgent: deque[bytes] = deque()
+        self._needed: dict[bytes, _Needed] = {}
+        self._urgent: deque[bytes] = deque()  # queued, and some that are no more
         self._later: deque[bytes] = deque()
         self._asked: dict[int, _Asked] = {}
         self._receiving = 0
@@ -80,18 +97,7 @@ class Pull:
         self._granted = limits.HAVE_CREDIT_IDS
         self._owed = 0
         self._settled: OrderedDict[bytes, bool] = OrderedDict()  # refused, or missing at the peer
-        self._strikes = strikes
-        self._has_given = False  # something, and all of that answer was good
-        self._trial = TokenBucket.full(
-            limits.TRIAL_IDS_PER_S, limits.TRIAL_IDS_MAX, now_s=outbox.now_s
-        )
-        self._revoked = TokenBucket(
-            limits.REVOKED_IDS_PER_S,
-            limits.REVOKED_IDS_MAX,
-            limits.REVOKED_IDS_FIRST,
-            outbox.now_s,
-        )
-        self._is_heeded = True  # where it says that something is urgent
+        self._trial = Trial(strikes=strikes, now_s=outbox.now_s)
 
     def agree(self, areas: Grants) -> None:
         """What both want from now on. What was missing before may be given by now."""
@@ -117,7 +123,7 @@ class Pull:
     @property
     def is_on_trial(self) -> bool:
         """Whether what is asked for is counted against a bucket."""
-        return self._strikes > 0 or not self._has_given
+        return self._trial.is_on
 
     @property
     def is_backlogged(self) -> bool:
@@ -140,18 +146,49 @@ class Pull:
         self._outbox.run(self._look_up(namespace, ids, is_urgent=have.is_urgent))
         return ids
 
-    def need(self, namespace: NamespaceKey, ids: Iterable[bytes], *, is_urgent: bool) -> None:
-        """Ids that a reconciliation found, and the store does not hold."""
-        self._queue(namespace, ids, is_urgent=is_urgent, is_credited=False)
+    def need(
+        self, namespace: NamespaceKey, ids: Iterable[bytes], *, is_urgent: bool, since_s: float
+    ) -> None:
+        """Ids that a reconciliation found, and that the store did not hold when it was asked."""
+        lacking = self._still_lacking(namespace, ids, since_s)
+        self._queue(namespace, lacking, is_urgent=is_urgent, is_credited=False)
         self._pump()
 
+    def stored(self, namespace: NamespaceKey, ids: Iterable[bytes]) -> None:
+        """These came from another peer, or were written here: they are not needed any more."""
+        short = [id[:ITEM_ID_BYTES] for id in ids]
+        self._underway.stored([(namespace, id) for id in short], now_s=self._outbox.now_s)
+        for id in short:
+            needed = self._needed.get(id)
+            if needed is not None and needed.place is not _Place.ASKED:
+                self._forget(id)
+        self._return_credit()
+
+    def look(self) -> None:
+        """Time passed: what another peer does not give may be asked for here."""
+        self._underway.look(now_s=self._outbox.now_s)
+
+    def leave(self) -> None:
+        """The session is over: what this peer was asked for may be asked of others."""
+        self._underway.leave(self._asker)
+
     def advance(self) -> None:
-        """Asks for what time allows by now."""
+        """Asks for what time, and what became of others' questions, allow by now."""
+        for (_, id), is_stored in reversed(self._asker.take()):
+            needed = self._needed.get(id)
+            if needed is None or needed.place is not _Place.ELSEWHERE:
+                continue
+            if is_stored:
+                self._forget(id)
+            else:
+                needed.place = _Place.QUEUED
+                self._line(is_urgent=needed.is_urgent).appendleft(id)
         if self._urgent or self._later:
             self._pump()
+        self._return_credit()
 
-    def take(self, frame: Entries) -> None:
-        """The answer to a Want. Raises `RemoteProtocolError` where it is not one."""
+    def take(self, frame: Entries) -> Sequence[bytes]:
+        """The ids in an answer to a Want. Raises `RemoteProtocolError` where it is none."""
         asked = self._asked.pop(frame.number, None)
         if asked is None:
             raise RemoteProtocolError("entries", "entries came that nobody asked for")
@@ -162,19 +199,34 @@ class Pull:
         if not named or len(named) != len(came) + len(missing) or not named <= set(asked.ids):
             raise RemoteProtocolError("entries", "an answer does not fit what was asked for")
         rest = [id for id in asked.ids if id not in named]
-        (self._urgent if asked.is_urgent else self._later).extendleft(reversed(rest))
-        self._give_back(asked, trial=len(rest) + len(missing), revoked=len(rest) + len(missing))
+        self._line_up(asked, rest)
+        self._underway.end(self._asker, _keys(asked.namespace, (*rest, *missing)))
+        came_keys = _keys(asked.namespace, came)
+        self._underway.given(self._asker, came_keys, now_s=self._outbox.now_s)
+        unspent, was_on, was_urgent = len(asked.ids) - len(came), asked.is_on_trial, asked.is_urgent
+        self._trial.give_back(trial=unspent, revoked=unspent, was_on=was_on, was_urgent=was_urgent)
         self._report.entries_missing += len(missing)
         if self._report.entries_missing > limits.MISSING_MAX:
             raise RemoteProtocolError("missing", "the peer announces entries it does not give")
         self._settle(missing, is_done=False)
         self._receiving += 1
         self._outbox.run(self._receive(asked, signed, came))
+        return came
+
+    def _line_up(self, asked: _Asked, rest: Sequence[bytes]) -> None:
+        """What was asked for and is still to come is first in line, unless another gave it."""
+        lacking = self._still_lacking(asked.namespace, rest, asked.at_s)
+        for id in rest:
+            self._needed[id].place = _Place.QUEUED
+        for id in set(rest).difference(lacking):
+            self._forget(id)
+        self._line(is_urgent=asked.is_urgent).extendleft(reversed(lacking))
 
     def _look_up(
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, is_urgent: bool
     ) -> Steps[None]:
         wanted: list[bytes] = []
+        since_s = self._outbox.now_s
         if self.areas.include_any(namespace):
             held: frozenset[bytes] = frozenset((yield Holds(namespace, tuple(ids))))
             wanted = [id for id in ids if id not in held]
@@ -185,6 +237,7 @@ class Pull:
         self._looking_up -= 1
         if not self.areas.include_any(namespace):
             wanted = []  # our interests changed while this was under way
+        wanted = self._still_lacking(namespace, wanted, since_s)
         queued = self._queue(namespace, wanted, is_urgent=is_urgent, is_credited=True)
         self._owed += len(ids) - queued
         self._pump()
@@ -196,52 +249,58 @@ class Pull:
             id for id in dict.fromkeys(ids) if id not in self._needed and id not in self._settled
         ]
         for id in new:
-            self._needed[id] = _Needed(namespace, is_credited)
-        (self._urgent if is_urgent else self._later).extend(new)
+            self._needed[id] = _Needed(namespace, is_credited, is_urgent)
+        self._line(is_urgent=is_urgent).extend(new)
         return len(new)
+
+    def _still_lacking(
+        self, namespace: NamespaceKey, ids: Iterable[bytes], since_s: float
+    ) -> list[bytes]:
+        """Without those that came while the store was asked for them."""
+        return [id for id in ids if not self._underway.came_since((namespace, id), since_s)]
+
+    def _line(self, *, is_urgent: bool) -> deque[bytes]:
+        return self._urgent if is_urgent else self._later
 
     def _pump(self) -> None:
         while len(self._asked) + self._receiving < limits.WANTS_OUTSTANDING_MAX:
             queue = self._urgent or self._later
-            is_urgent = queue is self._urgent and self._is_heeded
-            room = self._room(is_urgent=is_urgent)
+            now_s, is_urgent = self._outbox.now_s, queue is self._urgent and self._trial.is_heeded
+            room = self._trial.room(is_urgent=is_urgent, waiting=len(self._later), now_s=now_s)
+            room = min(room, self._underway.room(self._asker))
             if not queue or not room:
                 break
-            namespace = self._needed[queue[0]].namespace
-            ids: list[bytes] = []
-            while queue and len(ids) < room:
-                if self._needed[queue[0]].namespace != namespace:
-                    break
-                ids.append(queue.popleft())
-            now_s, is_on_trial = self._outbox.now_s, self.is_on_trial
-            if is_on_trial:
-                self._trial.spend(now_s=now_s, tokens=len(ids))
-            if not is_urgent:
-                self._revoked.spend(now_s=now_s, tokens=len(ids))
+            namespace, ids = self._choose(queue, room)
+            if not ids:
+                continue  # all of these were asked of others
+            is_on_trial = self._trial.spend(len(ids), is_urgent=is_urgent, now_s=now_s)
             self._number += 1
             self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial, is_urgent)
             self._outbox.send(Want(self._number, namespace, b"".join(ids)))
+        self._return_credit()
+
+    def _choose(self, queue: deque[bytes], room: int) -> tuple[NamespaceKey, list[bytes]]:
+        """The first of `queue` that no other peer was asked for, of one namespace."""
+        namespace, ids = COMMONS, list[bytes]()
+        while queue and len(ids) < room:
+            needed = self._needed.get(queue[0])
+            if needed is None or needed.place is not _Place.QUEUED:  # it came meanwhile
+                queue.popleft()
+                continue
+            if ids and needed.namespace != namespace:
+                break
+            namespace, id = needed.namespace, queue.popleft()
+            is_ours = self._underway.ask(self._asker, (namespace, id), now_s=self._outbox.now_s)
+            needed.place = _Place.ASKED if is_ours else _Place.ELSEWHERE
+            if is_ours:
+                ids.append(id)
+        return namespace, ids
+
+    def _return_credit(self) -> None:
         if self._owed >= CREDIT_RETURNED_IDS or (self._owed and self.is_idle):
             self._granted += self._owed
             self._outbox.send(Credit(self._owed))
             self._owed = 0
-
-    def _room(self, *, is_urgent: bool) -> int:
-        """How many ids the next Want may name."""
-        now_s, room = self._outbox.now_s, limits.WANT_IDS_MAX
-        if self.is_on_trial:
-            room = min(room, int(self._trial.left(now_s=now_s)))
-        if is_urgent:
-            return room
-        left = int(self._revoked.left(now_s=now_s))
-        return min(room, left) if left >= min(limits.REVOKED_IDS_LUMP, len(self._later)) else 0
-
-    def _give_back(self, asked: _Asked, *, trial: int, revoked: int) -> None:
-        """So many of what was asked for cost nothing, by what either bucket is there for."""
-        if asked.is_on_trial:
-            self._trial.give_back(trial)
-        if not asked.is_urgent:
-            self._revoked.give_back(revoked)
 
     def _receive(
         self, asked: _Asked, signed: Sequence[SignedEntry], came: Sequence[bytes]
@@ -269,19 +328,22 @@ class Pull:
             self._report.entries_known += received.known
         self._receiving -= 1
         is_done = all(code in REMEMBERED for code in +refused)
+        added_keys = _keys(namespace, added)
+        self._underway.stored(added_keys, now_s=self._outbox.now_s)
+        self._underway.end(self._asker, _keys(namespace, came))
         self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
         too_many = refused[TOO_MANY_REVOKED]
         good = len(came) - bad - too_many
-        # Twice what was good, so that who gives such is soon asked for as much as there may be.
-        self._give_back(asked, trial=good, revoked=len(came) - too_many + good)
-        if not asked.is_on_trial:
-            self._trial.spend(now_s=self._outbox.now_s, tokens=bad)
-        if asked.is_urgent and too_many:  # by an admin who is one no more, or a lie: they wait, too
-            self._is_heeded = False
-            self._revoked.spend(now_s=self._outbox.now_s, tokens=too_many)
-        self._has_given = self._has_given or (good > 0 and not bad)
-        self._strikes += bad
+        self._trial.judge(
+            good=good,
+            bad=bad,
+            too_many=too_many,
+            was_on=asked.is_on_trial,
+            was_urgent=asked.is_urgent,
+            now_s=self._outbox.now_s,
+        )
+        self._underway.judged(self._asker, is_good=good > 0 and not bad)
         self._judge(+refused)
         self._pump()
 
@@ -293,9 +355,10 @@ class Pull:
             if code in LOCAL_CODES:
                 self._report.entries_kept_out += count
         self._outbox.notify(EntriesRefused(dict(refused)))
-        if self._strikes > limits.REFUSALS_MAX and not refused.keys() <= set(LOCAL_CODES):
+        if self._trial.strikes > limits.REFUSALS_MAX and not refused.keys() <= set(LOCAL_CODES):
             raise RemoteProtocolError(
-                "refused-entries", f"{self._strikes} entries failed the checks of every honest node"
+                "refused-entries",
+                f"{self._trial.strikes} entries failed the checks of every honest node",
             )
 
     def _settle(
@@ -305,13 +368,15 @@ class Pull:
         those that the peer has not got (`added` None), until the next comparison.
         """
         for id in ids:
-            needed = self._needed.pop(id, None)
-            if needed is not None and needed.is_credited:
-                self._owed += 1
+            self._forget(id)
             if not is_done and (added is None or id not in added):
                 self._settled[id] = added is None
         while len(self._settled) > limits.REFUSED_REMEMBERED_MAX:
             self._settled.popitem(last=False)
+
+    def _forget(self, id: bytes) -> None:
+        needed = self._needed.pop(id, None)
+        self._owed += needed is not None and needed.is_credited
 
     @staticmethod
     def _read(sent: SentEntry, capabilities: Sequence[bytes]) -> SignedEntry:
@@ -322,3 +387,7 @@ class Pull:
         except CrdtError as error:
             raise RemoteProtocolError(error.code, f"an entry is wrong: {error.detail}") from error
         return SignedEntry(entry, capabilities[sent.capability], sent.signature, sent.payload)
+
+
+def _keys(namespace: NamespaceKey, ids: Iterable[bytes]) -> list[Key]:
+    return [(namespace, id) for id in ids]

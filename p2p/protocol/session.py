@@ -30,6 +30,7 @@ from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
+from p2p.protocol.link import session_secret
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
@@ -54,9 +55,11 @@ class Session:
         wall_us: int,
         now_s: float,
         strikes: int = 0,  # against this peer so far, by `p2p.protocol.offences`
+        wake: Callable[[], None] = lambda: None,  # have `go_on` called soon, not from within
     ) -> None:
         self.state = State.GREETING
         self.author: AuthorKey | None = None  # the peer's, once it has proven it
+        self.secret: bytes | None = None  # for `p2p.protocol.link`, once both have said Hello
         self.report = SessionReport()
         self._config = config
         self._channel = channel
@@ -71,7 +74,9 @@ class Session:
         self._reconciliations = TokenBucket.full(
             limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
         )
-        self._pull = Pull(self._outbox, self.report, strikes=strikes)
+        self._pull = Pull(
+            self._outbox, self.report, underway=config.underway, wake=wake, strikes=strikes
+        )
         self._offers = Offers(self._outbox)
         self._areas = Areas(
             self._outbox,
@@ -92,6 +97,7 @@ class Session:
         self._retries = 0
         self._reconcile_s: float | None = None  # when to compare everything again
         self._seen_different = 0
+        self._is_paused = False
 
     @property
     def rtt_s(self) -> float | None:
@@ -126,15 +132,48 @@ class Session:
         """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
         self._liveness.hear(now_s=now_s)
 
+    def pause(self) -> None:
+        """There is no channel: nobody can be silent, or owe an answer."""
+        self._is_paused = True
+
+    def go_on(self, *, now_s: float) -> None:
+        """There is a channel again; all times begin anew."""
+        self._is_paused = False
+        self._opened_s = self._useful_s = now_s
+        self._liveness.hear(now_s=now_s)
+
+    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
+        """The peer broke a rule of what carries the session, which ends it as any other."""
+
+        def raise_it() -> None:
+            raise fault
+
+        return self._step(now_s, raise_it)
+
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
+        if self._is_paused:
+            return []
         return self._step(now_s, self._keep_time)
 
     def appended(
         self, namespace: NamespaceKey, ids: Sequence[bytes], *, now_s: float
     ) -> list[Effect]:
         """The store has new entries, from whomever: the peer hears of those it wants and lacks."""
-        return self._step(now_s, lambda: self._offers.announce(namespace, ids, self._areas.common))
+
+        def tell() -> None:
+            self._pull.stored(namespace, ids)
+            self._offers.announce(namespace, ids, self._areas.common)
+
+        return self._step(now_s, tell)
+
+    def go_on(self, *, now_s: float) -> list[Effect]:
+        """What it waited for in another session has come, or will not."""
+        return self._step(now_s, lambda: None)
+
+    def lose(self) -> None:
+        """The channel is gone, and nothing was said: others may be asked for what was under way."""
+        self._pull.leave()
 
     def reconfigure(self, config: SessionConfig, *, now_s: float) -> list[Effect]:
         """This node joined or left a namespace, or was given a capability: the peer is shown anew.
@@ -196,6 +235,7 @@ class Session:
         self._end(reason)
 
     def _end(self, reason: SyncError) -> None:
+        self._pull.leave()
         self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
@@ -261,7 +301,7 @@ class Session:
             case frames.Want():
                 self._offers.learn(self._server.want(frame))
             case frames.Entries():
-                self._pull.take(frame)
+                self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
             case frames.Part():
@@ -297,6 +337,12 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
+        is_ours = channel.role is Role.INITIATOR
+        self.secret = session_secret(
+            channel.handshake_hash,
+            initiators=self._challenge if is_ours else hello.challenge,
+            responders=hello.challenge if is_ours else self._challenge,
+        )
         self._outbox.notify(
             PeerGreeted(
                 channel.device,
@@ -380,6 +426,7 @@ class Session:
         if ping is not None:
             self._outbox.send(ping)
         self._check_answers(now_s)
+        self._pull.look()
         if self._reconcile_s is not None and now_s >= self._reconcile_s:
             self._reconcile()
 

@@ -5,7 +5,8 @@ A carrier is never trusted: Noise inside of it says who is there. All of them lo
 """
 
 import asyncio
-from typing import Literal, Protocol
+from contextlib import suppress
+from typing import Literal, Protocol, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.limits import ANSWER_S
@@ -65,12 +66,38 @@ class StreamCarrier:
         self.name: CarrierName = name
         self._reader = reader
         self._writer = writer
+        self._unread = b""
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
             raise gone() from error
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The socket itself, for whoever pipes bytes from one to another."""
+        return cast(asyncio.Transport, self._writer.transport)
+
+    def unread(self, data: bytes) -> None:
+        """Puts back what was read: it is read again first."""
+        self._unread = data + self._unread
+
+    async def read_some(self, size_max: int) -> bytes:
+        """What is there, one byte at least. Raises `PeerLeft` at the end."""
+        if self._unread:
+            data, self._unread = self._unread[:size_max], self._unread[size_max:]
+            return data
+        try:
+            data = await self._reader.read(size_max)
+        except OSError as error:
+            raise gone() from error
+        if not data:
+            raise gone()
+        return data
+
     async def read_exactly(self, size: int) -> bytes:
+        if self._unread:
+            head, self._unread = self._unread[:size], self._unread[size:]
+            return head + await self.read_exactly(size - len(head)) if len(head) < size else head
         try:
             return await self._reader.readexactly(size)
         except (asyncio.IncompleteReadError, OSError) as error:
@@ -87,6 +114,11 @@ class StreamCarrier:
             raise PeerTimeout("unread", "the peer does not read what it is sent") from error
         except (OSError, RuntimeError) as error:
             raise gone() from error
+
+    def write_soon(self, data: bytes) -> None:
+        """Sends without waiting: for a last word before `close`."""
+        with suppress(OSError, RuntimeError):
+            self._writer.write(data)
 
     async def close(self) -> None:
         await close_quietly(self._writer)

@@ -57,11 +57,14 @@ class Connection:
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
         strikes: int = 0,
+        first: bytes | None = None,
     ) -> None:
+        """`first`: a frame that was read of the stream already."""
         self.address = address
         self.role = role
         self.since_s = clock()
         self._stream = stream
+        self._first = first
         self._store = store
         self._clock = clock
         self._notify = notify
@@ -86,6 +89,7 @@ class Connection:
             wall_us=wall_us(),
             now_s=clock(),
             strikes=strikes,
+            wake=self._wake,
         )
 
     @property
@@ -119,6 +123,7 @@ class Connection:
                     task.cancel()
         finally:
             self.ended.set()
+            self.session.lose()
             for watch in self._watches:
                 watch.end(reason)
             try:
@@ -142,6 +147,14 @@ class Connection:
         except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", self.address)
             self._close(LocalProtocolError("internal-error", "This node could not go on."))
+
+    def _wake(self) -> None:
+        """What this session waited for in another one of the node has come, or will not."""
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.ended.is_set():
+            self._carry_out(self.session.go_on(now_s=self._clock()))
 
     def _close(self, reason: SyncError) -> None:
         if not self._closing.done():
@@ -219,12 +232,15 @@ class Connection:
         self._notify(self, event)
 
     async def _read_frames(self) -> None:
+        before, frame = 0, self._first
         while True:
-            before = self._stream.received_bytes
-            longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
-            frame = await self._stream.read(longest)
+            if frame is None:
+                longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
+                frame = await self._stream.read(longest)
             self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
+            before = self._stream.received_bytes
             self._carry_out(self.session.receive(frame, now_s=self._clock()))
+            frame = None
             await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
 
     async def _write_frames(self) -> None:

@@ -17,8 +17,8 @@ from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.errors import SyncError
 from p2p.protocol.hint import Hint, Source
-from p2p.transport.address import Address
 from p2p.transport.network import Network
+from p2p.transport.place import parse_place
 
 HINT_ATTEMPTS = 5
 # A session that lasted so long was of use. Shorter ones, as with two devices of one key that push
@@ -117,7 +117,7 @@ class Dialler:
         if connection is not None:
             await connection.ended.wait()
             return device, 0
-        connection = await self._network.reach(Address.parse(found.address))
+        connection = await self._network.reach(parse_place(found.address))
         reason = await self._network.serve(connection)
         if not connection.is_greeted:
             raise reason

@@ -16,6 +16,7 @@ from p2p.protocol.offences import Offences, host_of
 from p2p.transport.connection import Connection
 
 REFUSED = "refused-for-now"
+RELAYED = ("circuit:", "webrtc:")  # how `p2p.transport.place` writes them
 STEADY_S = 10.0  # a session of so long, with nothing wrong in it, is somebody's who means it
 CLOSED_WAIT_S = 60  # for those that go because of what others at their address did
 
@@ -108,8 +109,8 @@ class Door:
 
 
 def caller(connection: Connection) -> str:
-    """The host that called; empty where we did."""
-    if connection.role is Role.INITIATOR:
+    """The host that called; empty where we did, or where a relay stands between."""
+    if connection.role is Role.INITIATOR or connection.address.startswith(RELAYED):
         return ""
     return host_of(connection.address.rpartition(":")[0])
 

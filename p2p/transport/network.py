@@ -6,39 +6,34 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
-from crdt.errors import CrdtError
 from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import (
-    LocalProtocolError,
-    PeerLeft,
-    PeerTimeout,
-    RemoteProtocolError,
-    SyncError,
-)
-from p2p.protocol.handshake import check_payload, make_payload
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.frames import Bye, encode_frame, peek_kind
+from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
-from p2p.transport.connection import Connection
+from p2p.transport.channels import Channels, Opener, open_tcp
+from p2p.transport.connection import STRANGER_FRAME_BYTES_MAX, Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
-from p2p.transport.stream import Binder, FrameStream, open_stream
+from p2p.transport.front import NOISE, Front
+from p2p.transport.inbound import Caller, Inbound
+from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import websocket_opener
 
 LOG = logging.getLogger(__name__)
-HANDSHAKE_S = 10.0
-# Connections accepted at once, handshakes included; a stranger's buffers hold 200 KB. Where there
-# is no room, those who have not said who they are make it, the oldest first, so that whoever opens
-# connections and says nothing keeps nobody out.
-INBOUND_MAX = 128
-INBOUND_OF_HOST_MAX = 64  # half: one host cannot shut out all the others
+OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp, "websocket": websocket_opener()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +64,17 @@ class PeerSaid:
 NetworkEvent = PeerCame | PeerWent | PeerSaid
 
 
-@dataclass(eq=False, slots=True)
-class _Inbound:
-    """A connection that somebody opened to us."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A channel that somebody opened to us; the first frame on it says what it is for."""
 
-    host: str
-    carrier: Carrier
-    connection: Connection | None = None  # once the channel stands
+    stream: FrameStream
+    first: bytes
+    caller: Caller
 
-    @property
-    def is_known(self) -> bool:
-        return self.connection is not None and self.connection.is_greeted
+
+ArrivalHandler: TypeAlias = Callable[[Arrival], Awaitable[None]]
+"""Serves one channel to the end; raises `SyncError`. Nobody who is refused comes so far."""
 
 
 class Network:
@@ -95,21 +90,22 @@ class Network:
         notify: Callable[[NetworkEvent], None],
         door: Door,
         tasks: asyncio.TaskGroup,
+        openers: Mapping[PlaceKind, Opener] = OPENERS,
     ) -> None:
         self.device = config.device.public
+        self.channels = Channels(config.device, static_private=static_private, openers=openers)
+        self.front = Front()
+        self.front.serve(NOISE, self.receive)
         self._config = config
         self._store = store
-        self._static_private = static_private
         self._clock = asyncio.get_running_loop().time
         self._wall_us = wall_us
         self._notify = notify
         self._door = door
         self._tasks = tasks
         self._connections: dict[bytes, Connection] = {}
-        self._inbound: list[_Inbound] = []  # the oldest first
-        self._binder = Binder(
-            make=lambda static: make_payload(config.device, static), check=check_payload
-        )
+        self._inbound = Inbound()
+        self._arrivals: dict[int, ArrivalHandler] = {}
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -122,68 +118,84 @@ class Network:
 
     # --- coming together ----------------------------------------------------------------------
 
+    def serve_arrivals(self, kinds: Sequence[int], handler: ArrivalHandler) -> None:
+        """From now on `handler` gets the channels whose first frame is of one of these kinds."""
+        self._arrivals.update(dict.fromkeys(kinds, handler))
+
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
         peer = writer.get_extra_info("peername")
-        if peer is None or not (self._door.admits(peer[0]) and self._make_room(peer[0])):
+        if peer is None or not (self._door.admits(peer[0]) and self._inbound.make_room(peer[0])):
             writer.transport.abort()
             return
         with suppress(PeerLeft):  # it is gone already
-            self.receive(StreamCarrier(reader, writer), Address(peer[0], peer[1]))
-
-    def receive(self, carrier: Carrier, source: Address) -> None:
-        """Whoever came over `carrier`, from `source`, gets a handshake and a session."""
-        one = _Inbound(source.host, carrier)
-        self._inbound.append(one)
-        self._tasks.create_task(self._receive(one, str(source)), name=f"peer {source}")
-
-    def _make_room(self, host: str) -> bool:
-        """Whether one more of `host` may come; a stranger that says nothing may have to go."""
-        rivals = [one for one in self._inbound if one.host == host]
-        if len(rivals) < INBOUND_OF_HOST_MAX:
-            rivals = self._inbound
-            if len(rivals) < INBOUND_MAX:
-                return True
-        silent = next((one for one in rivals if not one.is_known), None)
-        if silent is not None:
-            self._inbound.remove(silent)
-            silent.carrier.abort()
-        return silent is not None
-
-    async def _receive(self, inbound: "_Inbound", address: str) -> None:
-        try:
-            inbound.connection = await self._open(inbound.carrier, Role.RESPONDER, address)
-            await self.serve(inbound.connection)
-        except SyncError as error:
-            self._door.no_channel(inbound.host, error)
-            self._notify(PeerWent(address, None, error))
-            self.close_to(host_of(inbound.host))
-        finally:
-            if inbound in self._inbound:
-                self._inbound.remove(inbound)
-
-    async def reach(self, address: Address) -> Connection:
-        """A channel to `address`; `serve` it next. Raises `SyncError` where there is none."""
-        try:
-            try:
-                async with asyncio.timeout(HANDSHAKE_S):
-                    reader, writer = await asyncio.open_connection(address.host, address.port)
-            except (OSError, TimeoutError) as error:
-                why = str(error) or "no answer in time"
-                sentence = f"{address} cannot be reached: {why}."
-                raise PeerLeft("unreachable", sentence) from error
             carrier = StreamCarrier(reader, writer)
-            return await self._open(carrier, Role.INITIATOR, str(address))
+            one = Caller(Address(peer[0], peer[1]), carrier)
+            self._take_in(one, self.front.enter(carrier, one))
+
+    def take_in(self, carrier: Carrier, source: Place) -> None:
+        """Somebody came by a way of its own, such as a relay; there is no front."""
+        one = Caller(source, carrier)
+        if self._inbound.make_room(one.host):
+            self._take_in(one, self.receive(carrier, one))
+        else:
+            carrier.abort()
+
+    def release(self, one: Caller) -> None:
+        """Whoever serves it has bounds of its own: it no longer counts among the callers."""
+        self._inbound.leave(one)
+
+    def _take_in(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
+        self._inbound.enter(one)
+        self._tasks.create_task(self._host(one, work), name=f"peer {one.source}")
+
+    async def _host(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
         except SyncError as error:
-            self._notify(PeerWent(str(address), None, error))
+            self._door.no_channel(one.host, error)
+            self._notify(PeerWent(str(one.source), None, error))
+            self.close_to(host_of(one.host))
+        finally:
+            self._inbound.leave(one)
+            await one.carrier.close()
+
+    async def receive(self, carrier: Carrier, one: Caller) -> None:
+        """A handshake, and then, to the end, what the first frame is for.
+
+        Raises `SyncError` where there is no channel.
+        """
+        stream = await self.channels.shake_hands(carrier, is_initiator=False)
+        try:
+            async with asyncio.timeout(GREETING_S):
+                first = await stream.read(STRANGER_FRAME_BYTES_MAX)
+        except TimeoutError as error:
+            raise PeerTimeout("greeting", "The peer did not introduce itself in time.") from error
+        handler = self._arrivals.get(peek_kind(first) or 0)
+        if handler is None:
+            one.connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
+            await self.serve(one.connection)
+        elif refused := self._door.refusal(stream.device):
+            there = refused.there
+            await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
+        else:
+            await handler(Arrival(stream, first, one))
+
+    async def reach(self, place: Place) -> Connection:
+        """A channel to `place`; `serve` it next. Raises `SyncError` where there is none."""
+        try:
+            stream = await self.channels.open(place)
+        except SyncError as error:
+            self._notify(PeerWent(str(place), None, error))
             raise
+        return self._talk(stream, Role.INITIATOR, str(place))
 
     async def connect(self, text: str) -> Connection:
         """The session with whoever is at `text`, once both know each other. Raises `SyncError`.
 
         A person asked for it: what that device did before is forgiven.
         """
-        connection = await self.reach(Address.parse(text))
+        connection = await self.reach(parse_place(text))
         self._door.offences.forgive(connection.device)
         if refused := self._door.refusal(connection.device):
             await connection.close()
@@ -232,7 +244,7 @@ class Network:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
         if not host or not self._door.is_closed(host):
             return
-        for one in [one for one in self._inbound if host_of(one.host) == host]:
+        for one in self._inbound.of(host):
             if one.connection is None:
                 one.carrier.abort()
             elif self._door.outstays(one.connection, self._age_s(one.connection)):
@@ -260,12 +272,9 @@ class Network:
             return True
         return (new.role is Role.INITIATOR) == (self.device < new.device)
 
-    async def _open(self, carrier: Carrier, role: Role, address: str) -> Connection:
-        try:
-            stream = await self._handshake(carrier, role)
-        except BaseException:
-            await carrier.close()
-            raise
+    def _talk(
+        self, stream: FrameStream, role: Role, address: str, first: bytes | None = None
+    ) -> Connection:
         return Connection(
             stream,
             self._store,
@@ -276,29 +285,8 @@ class Network:
             wall_us=self._wall_us,
             notify=self._heard,
             strikes=self._door.strikes(stream.device),
+            first=first,
         )
-
-    async def _handshake(self, carrier: Carrier, role: Role) -> FrameStream:
-        try:
-            async with asyncio.timeout(HANDSHAKE_S):
-                stream = await open_stream(
-                    carrier,
-                    static_private=self._static_private,
-                    is_initiator=role is Role.INITIATOR,
-                    binder=self._binder,
-                )
-        except TimeoutError as error:
-            raise PeerTimeout("handshake-timeout", "The handshake took too long.") from error
-        except CrdtError as error:
-            raise RemoteProtocolError("handshake", str(error)) from error
-        except SyncError:
-            raise
-        except Exception as error:  # a bug of ours costs this connection, not the node
-            LOG.exception("a handshake failed")
-            raise LocalProtocolError("internal-error", "This node could not go on.") from error
-        if stream.device == self.device:
-            raise PeerLeft("self", "This address is the node itself.")
-        return stream
 
     def _heard(self, connection: Connection, event: ask.SessionEvent) -> None:
         match event:

@@ -3,6 +3,7 @@
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from nacl.bindings import crypto_secretbox
 from zeroconf import ServiceInfo
@@ -14,11 +15,13 @@ from crdt.blob import manifest_of
 from crdt.boxes import sealing_key
 from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
+from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
 from p2p.protocol import frames, rendezvous
 from p2p.protocol.card import CARD_LIFE_S_MAX, CARD_PREFIX, check_card, sign_card
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
+from p2p.protocol.errors import PeerLeft
 from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_frame
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
@@ -27,9 +30,11 @@ from p2p.protocol.limits import CARD_BYTES_MAX
 from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
 from p2p.transport.address import Address
-from p2p.transport.carrier import CarrierName, gone
+from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
+from p2p.transport.place import RelayedPlace, parse_direct, parse_place
 from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import accept_websocket
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.p2p.protocol.conversation import (
     BOBS_CHALLENGE,
@@ -391,6 +396,40 @@ class Tape:
         self._rest = b""
 
 
+class WebTape(StreamCarrier):
+    """The same for what is inside of a WebSocket."""
+
+    def __init__(self, data: bytes) -> None:  # pyright: ignore[reportMissingSuperCall] - no streams
+        self._unread = data
+
+    async def read_some(self, size_max: int) -> bytes:
+        if not self._unread:
+            raise gone()
+        return await super().read_some(size_max)
+
+    async def write(self, data: bytes) -> None:
+        assert len(data) <= 1 << 20, "an answer as long as the question"
+
+
+UPGRADE = (
+    b"GET /panspermia HTTP/1.1\r\nHost: alice\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def serve_websocket(data: bytes) -> None:
+    carrier = at_once(accept_websocket(WebTape(data)))
+    with suppress(PeerLeft):  # at the end of the tape
+        while at_once(carrier.read_exactly(1)):
+            pass
+
+
+def websocket_seeds() -> Sequence[bytes]:
+    masked = [b"\x82\x83\0\0\0\0abc", b"\x02\x81\1\2\3\4a\x80\x80\1\2\3\4", b"\x89\x80\0\0\0\0"]
+    long = b"\x82\xfe\1\0" + bytes(4 + 256)
+    return [UPGRADE, b"".join((UPGRADE, *masked)), UPGRADE + long + b"\x88\x82\0\0\0\0\3\xe8"]
+
+
 def stream_seeds() -> Sequence[bytes]:
     return [bytes([kind]) + talk for kind in range(4) for talk in talks()[1:2]]
 
@@ -424,6 +463,20 @@ def read_address(data: bytes) -> None:
     address = Address.parse(data.decode("utf-8", "surrogateescape"))
     assert Address.parse(str(address)) == address
     assert 0 < address.port < 1 << 16
+
+
+def read_place(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    place = parse_place(text)
+    assert parse_place(str(place)) == place
+    assert str(place).isprintable()
+    assert isinstance(place, RelayedPlace) or parse_direct(text) == place
+
+
+def place_seeds() -> Sequence[bytes]:
+    device = encode_did_key(BOB.device_key).removeprefix("did:key:").encode()
+    relays = [b"192.0.2.1:4747", b"wss://relay.example/path", b"ws://[::1]:80/"]
+    return [*relays, *(b"circuit:" + device + b"@" + relay for relay in relays)]
 
 
 def address_seeds() -> Sequence[bytes]:

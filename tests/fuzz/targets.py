@@ -92,7 +92,15 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "stream", p2p.read_stream, p2p.stream_seeds, (RemoteProtocolError, PeerLeft), inputs=500
     ),
+    Target(
+        "websocket",
+        p2p.serve_websocket,
+        p2p.websocket_seeds,
+        (RemoteProtocolError, PeerLeft),
+        inputs=1_000,
+    ),
     Target("mdns", p2p.read_announcement, p2p.announcement_seeds, (), inputs=2_000),
+    Target("place", p2p.read_place, p2p.place_seeds, (LocalProtocolError,), mutate_text),
     Target("address", p2p.read_address, p2p.address_seeds, (LocalProtocolError,), mutate_text),
     Target(
         "manifest", registry.read_manifest, registry.manifest_seeds, (InvalidManifest,), mutate_text

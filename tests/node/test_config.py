@@ -86,7 +86,11 @@ def test_reads_are_open_on_loopback_alone() -> None:
     ("name", "text", "why"),
     [
         ("p2p.listen", "banana", "'banana' is not HOST:PORT"),
-        ("p2p.peers", "a:1,b", "['a:1', 'b'] is not HOST:PORT"),
+        (
+            "p2p.peers",
+            "a:1,b",
+            "['a:1', 'b'] is not HOST:PORT, ws://…, wss://…, circuit:…@… or webrtc:…@…",
+        ),
         ("api.allowed_origins", "x", "['x'] is not http(s)://HOST:PORT"),
         ("api.port", "x", "Expected `int`, got `str`"),
     ],

@@ -255,8 +255,14 @@ class Network:
             wall_us=round(self.now_s * 1e6),
             now_s=self.now_s,
             strikes=self.strikes(node, peer),
+            wake=lambda: self.after(0.0, go_on),
         )
-        return End(node, session, peer, node.life)
+        end = End(node, session, peer, node.life)
+
+        async def go_on() -> None:
+            self.carry_out(end, session.go_on(now_s=self.now_s))
+
+        return end
 
     def _listen(self, node: Node) -> None:
         """As the daemon does: news goes to every peer but the one it came from."""
@@ -335,6 +341,7 @@ class Network:
 
     def _drop(self, end: End) -> None:
         end.is_cut = True
+        end.session.lose()
         if end in end.node.ends:
             end.node.ends.remove(end)
 

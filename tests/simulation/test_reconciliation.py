@@ -6,16 +6,29 @@ from random import Random
 
 from crdt.change import SignedEntry
 from p2p.protocol.effects import AreaReconciled, Synced
-from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Frame, Have, Want, encode_frame
+from p2p.protocol.frames import (
+    FRAME_BYTES_MAX,
+    Entries,
+    Frame,
+    Have,
+    Hello,
+    Interests,
+    Ping,
+    Pong,
+    Present,
+    Want,
+    encode_frame,
+)
 from p2p.protocol.limits import HAVE_IDS_MAX, WANT_IDS_MAX, WANTS_OUTSTANDING_MAX
 from tests.simulation.memory_store import MemoryStore
-from tests.simulation.network import End, Network
+from tests.simulation.network import FRAME_OVERHEAD_BYTES, End, Network
 from tests.simulation.people import ALICE, BOB, made_up_entry
 
 ONE_WAY_S = 0.05
 ROUND_TRIP_S = 2 * ONE_WAY_S
 GREETING_S = 3 * ONE_WAY_S  # Hello, Present and Interests, before the first ranges
 STEP_S = ONE_WAY_S / 10
+GREETING = Hello | Present | Interests | Ping | Pong
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,35 @@ async def test_equal_nodes_say_almost_nothing() -> None:
     assert not any(isinstance(frame, Have | Want) for frame in meeting.frames)
     reconciled = [one for one in meeting.ends[0].events if isinstance(one, AreaReconciled)]
     assert [one.is_equal for one in reconciled] == [True, True]  # `_auth`, then everything
+
+
+AREA_BYTES_MAX = 450  # Reconcile, Listed and Compare of both, where an area is equal
+FOUND_BYTES_MAX = 1_500  # to find one entry among 20,000: its ranges, narrowed down, and its list
+AREAS = 2  # `_auth`, and everything
+
+
+async def test_after_a_reconnect_only_the_difference_is_talked_about() -> None:
+    """20,000 in common and nothing new, one new, ten new: so much more is said, and no more."""
+    random = Random(13)
+    common = [made_up_entry(random) for _ in range(20_000)]
+    network = Network(seed=1, delay_s=ONE_WAY_S)
+    left, right = MemoryStore(), MemoryStore()
+    left.add(common)
+    right.add(common)
+    one = await network.add(ALICE, ALICE.config(), left.open)
+    other = await network.add(BOB, BOB.config(), right.open)
+    for new in (0, 0, 1, 10):
+        right.add([made_up_entry(random) for _ in range(new)])
+        ends = network.connect(one, other)
+        await network.run(network.now_s + 5.0)
+        assert left.ids_held() == right.ids_held()
+        said = [frame for end in ends for frame in end.frames]
+        talked = [one for one in said if not isinstance(one, GREETING | Entries)]
+        size = sum(len(encode_frame(frame)) + FRAME_OVERHEAD_BYTES for frame in talked)
+        assert size <= AREAS * AREA_BYTES_MAX + new * FOUND_BYTES_MAX, f"{new} new took {size}"
+        given = [one for frame in said if isinstance(frame, Entries) for one in frame.entries]
+        assert len(given) == new
+        network.cut(ends[0])
 
 
 async def test_authority_records_come_first() -> None:

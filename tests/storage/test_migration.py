@@ -109,8 +109,11 @@ def back_to_version_1(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             "DROP TABLE card; DROP TABLE card_source;"
+            "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
+            "DROP TABLE letter;"
             "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
             "DROP TABLE blob_namer;"
+            "DROP TABLE invite;"
             "DROP TABLE capability_key; DROP INDEX capability_until; DROP INDEX document_logs;"
             "DROP INDEX document_by_author;"
             "DROP INDEX entry_by_capability; DROP INDEX left_out_by_code;"

@@ -24,7 +24,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:
-    """Connect to a node at `host:port`, and again whenever the connection is lost."""
+    """Connect to a node at `host:port` or `wss://…`, and again when the connection is lost."""
     return await node.network.connect(call.body.address)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from crdt import cbor
 from crdt.area import Area
 from crdt.blob import CHUNK_BYTES
 from crdt.change import DocumentId, Signer, device_capabilities
+from crdt.did import encode_did_key
 from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
@@ -22,13 +24,15 @@ from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
 from p2p.protocol.offences import REFUSED_FIRST_S, Offences
 from p2p.transport.address import Address
+from p2p.transport.channels import open_tcp
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerWent, sync_with
+from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
 from storage.listing import Listing
 from storage.store import Store, open_store
+from tests.e2e.mallory import Mallory
 
 WAIT_S = 20.0
 
@@ -289,6 +293,49 @@ async def test_what_is_no_address_is_said_before_anything_is_tried(
     async with open_node(tmp_path / "a", 1) as alice:
         with pytest.raises(LocalProtocolError, match="host:port"):
             await alice.network.connect(address)
+
+
+async def test_whoever_adds_a_carrier_adds_its_opener(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        place = circuit_to(alice)
+        with pytest.raises(PeerLeft, match="no way to circuit:"):
+            await bob.network.connect(place)
+        bob.network.channels.openers["circuit"] = lambda _: open_tcp(Address.parse(alice.address))
+        assert (await bob.network.connect(place)).device == alice.network.device
+        with pytest.raises(PeerLeft, match="another device"):  # the relay leads elsewhere
+            await bob.network.connect(circuit_to(bob))
+
+
+def circuit_to(node: Node) -> str:
+    device = encode_did_key(node.network.device).removeprefix("did:key:")
+    return f"circuit:{device}@relay.example:1"
+
+
+async def test_the_first_frame_says_what_a_channel_is_for(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+        arrived: asyncio.Queue[Arrival] = asyncio.Queue()
+
+        async def handler(arrival: Arrival) -> None:
+            arrived.put_nowait(arrival)
+            await arrival.stream.write([b"welcome"])
+
+        alice.network.serve_arrivals((64, 66), handler)
+        mallory = Mallory()
+        async with mallory.calls(alice.address) as call:
+            first = cbor.encode([66, "a token"])
+            await call.stream.write([first])
+            assert await call.stream.read() == b"welcome"
+        arrival = await arrived.get()
+        assert (arrival.stream.device, arrival.first) == (mallory.device.public, first)
+        async with mallory.calls(alice.address) as call:
+            await call.stream.write([cbor.encode([62, "nobody serves this"])])
+            assert await call.last_words() == "frame-kind"
+        alice.offences.fault(mallory.device.public, "", "x", "It did.", now_s=time.time())
+        alice.offences.fault(mallory.device.public, "", "x", "It did.", now_s=time.time())
+        async with mallory.calls(alice.address) as call:
+            await call.stream.write([first])
+            assert await call.last_words() == "refused-for-now"
+        assert arrived.empty()
 
 
 @pytest.mark.parametrize(

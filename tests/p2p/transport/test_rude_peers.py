@@ -17,7 +17,7 @@ from p2p.protocol import frames, limits
 from p2p.protocol.config import Channel, Role
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.session import Session
-from p2p.transport import network
+from p2p.transport import inbound
 from p2p.transport.carrier import SEND_BYTES_MAX, StreamCarrier, close_quietly
 from p2p.transport.network import PeerWent, sync_with
 from p2p.transport.stream import Binder, FrameStream, open_stream
@@ -161,7 +161,7 @@ async def test_last_words_are_not_put_into_a_frame_that_was_cut(tmp_path: Path) 
 async def test_silent_connections_make_room_for_whoever_speaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "INBOUND_OF_HOST_MAX", 3)
+    monkeypatch.setattr(inbound, "INBOUND_OF_HOST_MAX", 3)
     async with (
         open_node(tmp_path / "a", 1) as alice,
         open_node(tmp_path / "b", 2) as bob,

@@ -1,0 +1,1 @@
+"""Invites: a short code, what is derived from it, and the conversation that redeems it."""

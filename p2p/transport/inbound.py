@@ -1,0 +1,67 @@
+"""Who called this node and is still on the line: how many may be, and who makes room."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from p2p.protocol.offences import host_of
+from p2p.transport.address import Address
+from p2p.transport.carrier import Carrier
+from p2p.transport.connection import Connection
+from p2p.transport.place import Place
+
+# Connections accepted at once, handshakes included; a stranger's buffers hold 200 KB. Where there
+# is no room, those who have not said who they are make it, the oldest first, so that whoever opens
+# connections and says nothing keeps nobody out.
+INBOUND_MAX = 128
+INBOUND_OF_HOST_MAX = 64  # half: one host cannot shut out all the others
+
+
+@dataclass(eq=False, slots=True)
+class Caller:
+    """A carrier that somebody opened to us."""
+
+    source: Place
+    carrier: Carrier
+    connection: Connection | None = None  # once the channel stands, and belongs to a session
+    is_trusted: bool = False  # whoever took the channel over answers for it
+
+    @property
+    def host(self) -> str:
+        """From where it called; empty where it came through a relay, whose address is nobody's."""
+        return self.source.host if isinstance(self.source, Address) else ""
+
+    @property
+    def is_known(self) -> bool:
+        greeted = self.connection is not None and self.connection.is_greeted
+        return greeted or self.is_trusted
+
+
+class Inbound:
+    """The callers, the oldest first."""
+
+    def __init__(self) -> None:
+        self._callers: list[Caller] = []
+
+    def make_room(self, host: str) -> bool:
+        """Whether one more of `host` may come; a stranger that says nothing may have to go."""
+        rivals = [one for one in self._callers if one.host == host]
+        if len(rivals) < INBOUND_OF_HOST_MAX:
+            rivals = self._callers
+            if len(rivals) < INBOUND_MAX:
+                return True
+        silent = next((one for one in rivals if not one.is_known), None)
+        if silent is not None:
+            self._callers.remove(silent)
+            silent.carrier.abort()
+        return silent is not None
+
+    def enter(self, caller: Caller) -> None:
+        self._callers.append(caller)
+
+    def leave(self, caller: Caller) -> None:
+        if caller in self._callers:
+            self._callers.remove(caller)
+
+    def of(self, host: str) -> Sequence[Caller]:
+        """Those that `offences.host_of` counts as `host`."""
+        return [one for one in self._callers if host_of(one.host) == host]

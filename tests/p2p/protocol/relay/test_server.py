@@ -1,0 +1,270 @@
+"""The core of a relay: who hears what, and what nobody gets."""
+
+import pytest
+
+from p2p.protocol.frames import Ping, Pong
+from p2p.protocol.relay import frames, limits
+from p2p.protocol.relay.effects import Conversation
+from p2p.protocol.relay.frames import Circuit, Done, RelayFrame
+from tests.p2p.protocol.relay.clients import ALICE, BOB, CAROL, DAY_US, HOST, Office
+
+ID = bytes(16)
+
+
+def letter(number: int, to: bytes, id: bytes = ID, sealed: bytes = b"sealed") -> frames.Letter:
+    return frames.Letter(number, to, id, sealed, DAY_US)
+
+
+def test_a_device_registers_and_is_told_where_it_was_seen() -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    assert office.told(alice) == [frames.Registered(int(limits.REGISTERED_S), HOST, False)]
+    assert office.say(alice, Ping(7)) == [Pong(7)]
+    assert office.say(alice, frames.Lookup(1, False, ALICE)) == [frames.Cards(1, (ALICE,))]
+    assert office.say(alice, frames.Lookup(2, False, BOB)) == [frames.Cards(2, ())]
+
+
+def test_a_call_gives_both_a_key_of_their_own() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    (alices,) = office.say(alice, frames.Call(1, BOB))
+    bobs = office.told(bob)[-1]
+    assert isinstance(alices, Circuit)
+    assert isinstance(bobs, Circuit)
+    assert (alices.number, alices.who) == (1, BOB)
+    assert (bobs.number, bobs.who) == (0, ALICE)
+    assert alices.key != bobs.key
+    circuits = office.relay.circuits
+    first = circuits.join(alices.key, now_s=1.0)
+    second = circuits.join(bobs.key, now_s=1.0)
+    assert first
+    assert second
+    assert first[0] is second[0]
+    assert (first[1], second[1]) == (0, 1)
+    assert circuits.open_count == 1
+    assert circuits.join(alices.key, now_s=1.0) is None, "a key is of use once"
+
+
+def test_a_key_is_of_no_use_after_ten_seconds() -> None:
+    office = Office.made()
+    alice, _ = office.come(ALICE), office.come(BOB)
+    (offered,) = office.say(alice, frames.Call(1, BOB))
+    assert isinstance(offered, Circuit)
+    assert office.relay.circuits.join(offered.key, now_s=limits.JOIN_S) is None
+    assert office.relay.circuits.join(bytes(32), now_s=0.0) is None, "a guess"
+    assert len(office.relay.circuits.expire(now_s=limits.JOIN_S)) == 1
+    assert office.relay.circuits.count == 0
+
+
+@pytest.mark.parametrize("whom", [CAROL, ALICE], ids=["nobody", "oneself"])
+def test_whoever_is_not_here_cannot_be_called(whom: bytes) -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    (said,) = office.say(alice, frames.Call(1, whom))
+    assert isinstance(said, Done)
+    assert said.code == "not-here"
+    (said,) = office.say(alice, frames.Signal(2, CAROL, b"offer"))
+    assert isinstance(said, Done)
+    assert said.code == "not-here"
+
+
+def test_a_signal_is_passed_on_with_the_name_of_who_sent_it() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    assert office.say(alice, frames.Signal(4, BOB, b"offer")) == [Done(4)]
+    assert office.told(bob)[-1] == frames.Signal(0, ALICE, b"offer")
+
+
+def test_a_letter_waits_until_it_is_taken() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    office.relay.left(bob)
+    assert office.say(alice, letter(1, BOB)) == [Done(1)]
+    bob = office.come(BOB)
+    assert office.say(bob, frames.Collect()) == [frames.Delivered(ID, b"sealed")]
+    office.relay.left(bob)
+    bob = office.come(BOB)
+    assert office.say(bob, frames.Collect()) == [frames.Delivered(ID, b"sealed")], "not taken yet"
+    assert office.say(bob, frames.Taken(ID)) == []
+    assert not office.disk.letters
+
+
+def test_a_letter_goes_at_once_to_whoever_collects() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    office.say(bob, frames.Collect())
+    office.say(alice, letter(1, BOB))
+    assert office.told(bob)[-1] == frames.Delivered(ID, b"sealed")
+
+
+def test_few_letters_are_under_way_at_a_time() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    ids = [bytes([n]) * 16 for n in range(10)]
+    for number, id in enumerate(ids, start=1):
+        office.say(alice, letter(number, BOB, id))
+    came = office.say(bob, frames.Collect())
+    assert len(came) == limits.LETTERS_UNDERWAY_MAX
+    while came:
+        taken = b"".join(one.id for one in came if isinstance(one, frames.Delivered))
+        ids = [id for id in ids if id not in taken]
+        came = office.say(bob, frames.Taken(taken))
+    assert not ids
+    assert not office.disk.letters
+
+
+def test_a_letter_for_a_device_that_never_came_is_refused() -> None:
+    office = Office.made()
+    (said,) = office.say(office.come(ALICE), letter(1, BOB))
+    assert isinstance(said, Done)
+    assert said.code == "not-known-here"
+
+
+def test_what_is_posted_is_fetched_by_its_tag() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    assert office.say(alice, frames.Post(1, CAROL, b"sealed", DAY_US)) == [Done(1)]
+    assert office.say(bob, frames.Fetch(1, CAROL)) == [frames.Fetched(1, b"sealed")]
+    assert office.say(bob, frames.Fetch(2, ALICE)) == [frames.Fetched(2, None)]
+
+
+def test_a_newer_connection_of_a_device_takes_the_place_of_the_older() -> None:
+    office = Office.made()
+    old = office.come(ALICE)
+    new = office.come(ALICE)
+    assert office.ended[id(old)] == "replaced"
+    office.relay.left(old)
+    assert office.relay.is_registered(ALICE)
+    assert id(new) not in office.ended
+
+
+def test_another_devices_card_is_a_fault() -> None:
+    office = Office.made()
+    one = office.relay.open(ALICE, HOST, now_s=0.0)
+    office.say(one, frames.Register(BOB))
+    assert office.ended[id(one)] == "card-device"
+    assert not office.relay.is_registered(ALICE)
+    assert not office.relay.is_registered(BOB)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [frames.Registered(1, "", False), frames.Cards(1, ()), frames.Draining(1), frames.Done(1)],
+    ids=lambda frame: type(frame).__name__,
+)
+def test_what_only_a_relay_says_is_a_fault_of_a_client(frame: RelayFrame) -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    office.say(alice, frame)
+    assert office.ended[id(alice)] == "out-of-order"
+
+
+def test_nothing_goes_before_the_registration() -> None:
+    office = Office.made()
+    one = office.relay.open(ALICE, HOST, now_s=0.0)
+    office.say(one, frames.Call(1, BOB))
+    assert office.ended[id(one)] == "out-of-order"
+
+
+def test_whoever_is_silent_or_does_not_renew_goes() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    office.now_s = limits.SILENT_S - 1.0
+    office.say(bob, Ping(1))
+    office.carry_out(office.relay.tick(now_s=limits.SILENT_S))
+    assert office.ended == {id(alice): "silent"}
+    while office.now_s < limits.REGISTERED_S:
+        office.now_s += limits.PING_S
+        office.say(bob, Ping(1))
+    office.carry_out(office.relay.tick(now_s=office.now_s))
+    assert office.ended[id(bob)] == "lapsed"
+
+
+def test_a_full_relay_says_so() -> None:
+    office = Office.made(registrations_max=1)
+    office.come(ALICE)
+    bob = office.come(BOB)
+    assert office.ended[id(bob)] == "relay-full"
+    assert office.relay.registered_count == 1
+
+
+def test_one_host_cannot_take_all_the_room() -> None:
+    office = Office.made()
+    for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
+        office.come(n.to_bytes(32, "big"))
+    late = office.come(b"\xff" * 32)
+    assert office.ended[id(late)] == "relay-full"
+    other = office.come(b"\xfe" * 32, "192.0.2.2")
+    assert id(other) not in office.ended
+
+
+def test_circuits_of_a_pair_of_a_device_and_of_all_are_bounded() -> None:
+    office = Office.made(circuits_max=limits.CIRCUITS_OF_DEVICE_MAX + 2)
+    others = [office.come(n.to_bytes(32, "big")) for n in range(1_000, 1_080)]
+    alice = office.come(ALICE)
+
+    def code(one: Conversation, whom: bytes) -> str:
+        (said,) = office.say(one, frames.Call(1, whom))
+        return said.code if isinstance(said, Done) else ""
+
+    first = others[0]
+    assert [code(first, ALICE) for _ in range(3)] == ["", "", "too-many-circuits"]
+    codes = [code(one, ALICE) for one in others[1:]]
+    assert codes.count("") == limits.CIRCUITS_OF_DEVICE_MAX - 2
+    assert codes[-1] == "too-many-circuits"
+    assert [code(others[n], others[n + 1].device) for n in range(3)] == ["", "", "relay-full"]
+    office.relay.circuits.expire(now_s=limits.JOIN_S)
+    assert code(alice, first.device) == ""
+
+
+def test_whoever_asks_too_often_is_read_later() -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    asked = 0
+    while not office.rested_s:
+        asked += 1
+        office.say(alice, frames.Lookup(asked, False, BOB))
+    assert asked * limits.LOOKUP_TOKENS <= limits.FRAMES_BURST + limits.LOOKUP_TOKENS
+    assert 0.0 < office.rested_s <= limits.LOOKUP_TOKENS / limits.FRAMES_PER_S
+    assert id(alice) not in office.ended, "it is no offence"
+
+
+def test_many_keys_of_one_host_are_read_later_all_the_same() -> None:
+    office = Office.made()
+    came = 0
+    while not office.rested_s:
+        office.come(came.to_bytes(32, "big"))
+        office.relay.left(office.come(came.to_bytes(32, "big")))
+        came += 1
+    assert came * 2 * limits.REGISTER_TOKENS <= limits.FRAMES_OF_HOST_BURST * 1.01
+
+
+def test_a_relay_that_drains_takes_no_calls() -> None:
+    office = Office.made()
+    alice, bob = office.come(ALICE), office.come(BOB)
+    office.carry_out(office.relay.drain(30.0))
+    assert office.told(alice)[-1] == office.told(bob)[-1] == frames.Draining(30)
+    (said,) = office.say(alice, frames.Call(1, BOB))
+    assert isinstance(said, Done)
+    assert said.code == "draining"
+    assert office.say(alice, letter(2, BOB)) == [Done(2)], "letters are taken to the end"
+
+
+def test_a_private_relay_wants_its_token() -> None:
+    office = Office.made(token=b"secret")
+    assert id(office.come(ALICE, token=b"secret")) not in office.ended
+    stranger = office.come(BOB)
+    assert office.ended[id(stranger)] == "wrong-token"
+    assert not office.relay.is_registered(BOB)
+
+
+def test_wrong_tokens_of_a_host_are_judged_less_and_less_often() -> None:
+    office = Office.made(token=b"secret")
+    for n in range(int(limits.WRONG_TOKENS_BURST)):
+        office.come(BOB, token=bytes([n]))
+    hasty = office.come(BOB, token=b"secret")
+    assert office.ended[id(hasty)] == "wrong-token", "not even the right one is judged now"
+    elsewhere = office.come(CAROL, host="192.0.2.2", token=b"secret")
+    assert id(elsewhere) not in office.ended
+    office.now_s += 1.0 / limits.WRONG_TOKENS_PER_S
+    assert id(office.come(BOB, token=b"secret")) not in office.ended

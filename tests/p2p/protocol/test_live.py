@@ -1,0 +1,301 @@
+"""What several peers announce is asked of one of them, and of the others where it does not come."""
+
+from collections.abc import Sequence
+
+from crdt.change import SignedEntry
+from crdt.keys import COMMONS
+from p2p.protocol import limits
+from p2p.protocol.frames import Entries, Frame, Have, Want
+from p2p.protocol.live import Asker, Key, Underway
+from tests.p2p.protocol.conversation import entries_of
+from tests.simulation.memory_store import MemoryStore
+from tests.simulation.network import End, Network, Node
+from tests.simulation.people import ALICE, person
+
+ONE: Key = (COMMONS, b"1" * 16)
+TWO: Key = (COMMONS, b"2" * 16)
+
+
+class Sessions:
+    """A node's sessions as they take part: who was told to go on, in order."""
+
+    def __init__(self) -> None:
+        self.underway = Underway()
+        self.woken: list[str] = []
+
+    def join(self, name: str) -> Asker:
+        return self.underway.join(lambda: self.woken.append(name))
+
+
+def test_what_one_peer_was_asked_for_is_asked_of_no_other() -> None:
+    sessions = Sessions()
+    alice, bob = sessions.join("alice"), sessions.join("bob")
+    assert sessions.underway.ask(alice, ONE, now_s=0.0)
+    assert not sessions.underway.ask(bob, ONE, now_s=0.1)
+    assert sessions.underway.ask(bob, TWO, now_s=0.1)
+    assert sessions.underway.ask(alice, ONE, now_s=0.2), "its own question is its own"
+    assert sessions.woken == []
+
+
+def test_whoever_waited_hears_that_it_is_stored() -> None:
+    sessions = Sessions()
+    alice, bob = sessions.join("alice"), sessions.join("bob")
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.ask(bob, ONE, now_s=0.0)
+    sessions.underway.stored([ONE, TWO], now_s=1.0)
+    assert sessions.woken == ["bob"]
+    assert bob.take() == ((ONE, True),)
+    assert bob.take() == ()
+    assert sessions.underway.came_since(ONE, 0.9)
+    assert not sessions.underway.came_since(ONE, 1.1)
+    assert len(sessions.underway) == 0
+
+
+def test_what_does_not_come_is_free_again() -> None:
+    """Refused by the store, missing at the peer, or the peer left."""
+    for is_left in (False, True):
+        sessions = Sessions()
+        alice, bob = sessions.join("alice"), sessions.join("bob")
+        for key in (ONE, TWO):
+            sessions.underway.ask(alice, key, now_s=0.0)
+            sessions.underway.ask(bob, key, now_s=0.0)
+        if is_left:
+            sessions.underway.leave(alice)
+        else:
+            sessions.underway.end(alice, [ONE, TWO])
+        assert sessions.woken == ["bob"], "once for all of it"
+        assert bob.take() == ((ONE, False), (TWO, False))
+        assert sessions.underway.ask(bob, ONE, now_s=0.0)
+
+
+def test_a_session_that_is_over_is_told_nothing() -> None:
+    sessions = Sessions()
+    alice, bob = sessions.join("alice"), sessions.join("bob")
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.ask(bob, ONE, now_s=0.0)
+    sessions.underway.leave(bob)
+    sessions.underway.leave(alice)
+    assert sessions.woken == []
+    assert len(sessions.underway) == 0
+
+
+def test_after_the_patience_all_who_wait_may_ask() -> None:
+    """So a row of peers that announce and give nothing costs one patience, not one each."""
+    sessions = Sessions()
+    mallory, alice, bob = (sessions.join(name) for name in ("mallory", "alice", "bob"))
+    sessions.underway.ask(mallory, ONE, now_s=0.0)
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.ask(bob, ONE, now_s=1.0)
+    sessions.underway.look(now_s=limits.PATIENCE_S - 0.1)
+    assert sessions.woken == []
+    sessions.underway.look(now_s=limits.PATIENCE_S)
+    assert sessions.woken == ["alice", "bob"]
+    assert sessions.underway.ask(alice, ONE, now_s=2.0)
+    assert sessions.underway.ask(bob, ONE, now_s=2.0)
+
+
+def test_nobody_waits_for_the_slow_until_they_give_something_good() -> None:
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    sessions.underway.ask(mallory, ONE, now_s=0.0)
+    assert sessions.underway.ask(alice, ONE, now_s=limits.PATIENCE_S), (
+        "who comes late need not wait"
+    )
+    sessions.underway.ask(mallory, TWO, now_s=10.0)
+    assert sessions.underway.ask(alice, TWO, now_s=10.0)
+    sessions.underway.judged(mallory, is_good=False)
+    three = (COMMONS, b"3" * 16)
+    sessions.underway.ask(mallory, three, now_s=11.0)
+    assert sessions.underway.ask(alice, three, now_s=11.0)
+    sessions.underway.judged(mallory, is_good=True)
+    four = (COMMONS, b"4" * 16)
+    sessions.underway.ask(mallory, four, now_s=12.0)
+    assert not sessions.underway.ask(alice, four, now_s=12.0)
+
+
+def test_whoever_is_slow_holds_up_nothing_else_either() -> None:
+    sessions = Sessions()
+    mallory, alice, bob = (sessions.join(name) for name in ("mallory", "alice", "bob"))
+    sessions.underway.ask(mallory, ONE, now_s=0.0)
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.ask(mallory, TWO, now_s=1.9)
+    sessions.underway.ask(bob, TWO, now_s=1.9)
+    sessions.underway.look(now_s=limits.PATIENCE_S)
+    assert sessions.woken == ["alice", "bob"]
+
+
+def test_who_gives_is_waited_for_longer_but_not_for_ever() -> None:
+    """A slow line, or somebody who gives one entry after the other to keep a third from us."""
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    sessions.underway.ask(mallory, ONE, now_s=0.0)
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    now_s = 0.0
+    while now_s < limits.PATIENCE_LONGEST_S - 1.0:
+        now_s += 1.0
+        sessions.underway.ask(mallory, TWO, now_s=now_s)
+        sessions.underway.given(mallory, [TWO], now_s=now_s)
+        sessions.underway.end(mallory, [TWO])
+        sessions.underway.look(now_s=now_s)
+        assert sessions.woken == [], now_s
+    sessions.underway.look(now_s=limits.PATIENCE_LONGEST_S)
+    assert sessions.woken == ["alice"]
+
+
+def test_while_the_store_is_at_it_nobody_asks_again() -> None:
+    sessions = Sessions()
+    alice, bob = sessions.join("alice"), sessions.join("bob")
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.given(alice, [ONE], now_s=1.0)
+    assert not sessions.underway.ask(bob, ONE, now_s=60.0)
+    sessions.underway.look(now_s=60.0)
+    assert sessions.woken == []
+
+
+def test_of_several_who_give_so_much_is_asked_for_at_a_time() -> None:
+    """ASKED_OF_SEVERAL_MAX: what they give comes in no order, and a store lets so many wait."""
+    sessions = Sessions()
+    alice, bob, mallory = (sessions.join(name) for name in ("alice", "bob", "mallory"))
+    assert sessions.underway.room(bob) == limits.WANT_IDS_MAX
+    for number in range(1_000):
+        sessions.underway.ask(alice, (COMMONS, number.to_bytes(16, "big")), now_s=0.0)
+    assert sessions.underway.room(bob) == limits.WANT_IDS_MAX, "alice has given nothing yet"
+    sessions.underway.judged(alice, is_good=True)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
+    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 1_000
+    sessions.underway.ask(mallory, (COMMONS, b"m" * 16), now_s=0.0)
+    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 1_000
+    for number in range(1_000):
+        sessions.underway.end(alice, [(COMMONS, number.to_bytes(16, "big"))])
+    assert sessions.underway.room(bob) == limits.WANT_IDS_MAX
+
+
+def test_only_so_many_that_came_are_remembered() -> None:
+    """STORED_REMEMBERED_MAX, of all sessions together."""
+    underway = Underway()
+    underway.stored([ONE], now_s=0.0)
+    for number in range(limits.STORED_REMEMBERED_MAX):
+        underway.stored([(COMMONS, number.to_bytes(16, "big"))], now_s=0.0)
+    assert not underway.came_since(ONE, 0.0)
+    assert underway.came_since((COMMONS, (0).to_bytes(16, "big")), 0.0)
+
+
+# --- whole sessions ----------------------------------------------------------------------------
+
+
+class Silent(Network):
+    """Some nodes answer no Want from a moment on, and are otherwise as honest as before."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=3, delay_s=0.05)
+        self.silent: set[Node] = set()
+
+    def said(self, end: End, frame: Frame) -> Sequence[bytes]:
+        is_held = end.node in self.silent and isinstance(frame, Entries)
+        return () if is_held else super().said(end, frame)
+
+
+class Circle:
+    """Alice in the middle of friends who all hold the same, and who reach her at the same time."""
+
+    def __init__(self, network: Silent, alice: Node, friends: Sequence[tuple[Node, End]]) -> None:
+        self.network = network
+        self.alice = alice
+        self.friends = friends
+
+    @property
+    def asked(self) -> list[bytes]:
+        """All ids that alice asked for, of whomever."""
+        wants = [one for end in self.alice.ends for one in end.frames if isinstance(one, Want)]
+        return [one.ids[at : at + 16] for one in wants for at in range(0, len(one.ids), 16)]
+
+    @property
+    def known(self) -> int:
+        return sum(end.session.report.entries_known for end in self.alice.ends)
+
+    def lacks(self, entries: Sequence[SignedEntry]) -> int:
+        assert isinstance(self.alice.store, MemoryStore)
+        return len({one.id[:16] for one in entries} - self.alice.store.ids_held())
+
+
+async def circle(count: int, entries: Sequence[SignedEntry] = ()) -> Circle:
+    network = Silent()
+    alice = await network.add(ALICE, ALICE.config(), MemoryStore().open)
+    friends: list[tuple[Node, End]] = []
+    for number in range(count):
+        who, store = person(f"friend {number}"), MemoryStore()
+        store.add(entries)
+        node = await network.add(who, who.config(), store.open)
+        friends.append((node, network.connect(node, alice)[0]))
+    return Circle(network, alice, friends)
+
+
+async def publish(circle: Circle, entries: Sequence[SignedEntry]) -> None:
+    """All friends get them in the same moment, from elsewhere."""
+    for node, _ in circle.friends:
+        await node.store.receive(entries, source="elsewhere")
+
+
+async def test_an_entry_that_five_peers_announce_is_asked_for_once() -> None:
+    met = await circle(5)
+    await met.network.run(2.0)
+    await publish(met, entries := entries_of(1, 20))
+    await met.network.run(3.0)
+    assert met.lacks(entries) == 0
+    assert sorted(met.asked) == sorted(one.id[:16] for one in entries)
+    assert met.known == 0
+
+
+async def test_what_five_peers_hold_is_asked_for_once_by_a_newcomer() -> None:
+    """Each reconciliation finds all of it; at the end every area is equal with every peer."""
+    entries = entries_of(2, 3_000)
+    met = await circle(5, entries)
+    await met.network.run(30.0)
+    assert met.lacks(entries) == 0
+    assert len(met.asked) == len(entries)
+    assert met.known == 0
+    assert [end.session.report.areas_different for end in met.alice.ends] == [0] * 5
+    givers = [end for _, end in met.friends if end.session.report.entries_sent]
+    assert len(givers) == 5, "all of them give a part"
+
+
+async def test_whoever_announces_and_gives_nothing_delays_nobody_beyond_the_patience() -> None:
+    """Three of them, who are the first to announce, and then again with all that comes later."""
+    met = await circle(4)
+    await met.network.run(2.0)
+    met.network.silent = {node for node, _ in met.friends[:3]}
+    first = entries_of(3, 5)
+    for node, _ in met.friends[:3]:
+        await node.store.receive(first, source="elsewhere")
+    await met.network.run(2.2)
+    await met.friends[3][0].store.receive(first, source="elsewhere")
+    await met.network.run(2.2 + limits.PATIENCE_S + 1.3)  # a tick of the clock, and a round trip
+    assert met.lacks(first) == 0
+    at_s = met.network.now_s
+    await publish(met, later := entries_of(4, 5))
+    await met.network.run(at_s + 1.0)
+    assert met.lacks(later) == 0, "they are slow now, and nobody waits for them"
+
+
+async def test_a_peer_that_leaves_is_not_waited_for() -> None:
+    met = await circle(2)
+    await met.network.run(2.0)
+    met.network.silent = {met.friends[0][0]}
+    entries = entries_of(5, 3)
+    await met.friends[0][0].store.receive(entries, source="elsewhere")
+    await met.network.run(2.2)
+    await met.friends[1][0].store.receive(entries, source="elsewhere")
+    await met.network.run(2.4)
+    assert met.lacks(entries) == 3
+    met.network.cut(met.friends[0][1])
+    await met.network.run(2.8)
+    assert met.lacks(entries) == 0
+
+
+async def test_what_a_peer_gives_is_not_announced_to_it_nor_what_it_announces_later() -> None:
+    met = await circle(3)
+    await met.network.run(2.0)
+    await publish(met, entries_of(6, 4))
+    await met.network.run(4.0)
+    haves = [one for end in met.alice.ends for one in end.frames if isinstance(one, Have)]
+    assert haves == []
