@@ -29,6 +29,7 @@ from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.nearby import Nearby
 from node.offenders import Offenders, RefusedPeer, remembered
 from node.ports import Progress
 from node.refusals import Refusals
@@ -111,6 +112,7 @@ class Peers:
     clock: Callable[[], float]
     wall_us: Callable[[], int]
     compared: Compared
+    nearby: Nearby
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -255,17 +257,18 @@ async def open_peers(
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store), name="wallet")
+    nearby = Nearby(dialler.hint)
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
-            tasks.create_task(mdns.run(), name="mdns")
+            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
+            tasks.create_task(nearby.mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         at = str(Address(host, port))
-        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared)
+        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared, nearby)
     finally:
         unsubscribe()
         server.close()

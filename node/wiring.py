@@ -19,11 +19,13 @@ from node.events import Events
 from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.news import tell_news
+from node.pairing import Pairing, open_pairing
 from node.peers import listen, open_peers
 from node.ports import Network
 from node.quotas import quota_of
 from node.refusals import take_in
 from node.services.fetch import hold_blob
+from node.services.namespaces import Keeper
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.tasks import background_tasks
@@ -56,6 +58,7 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
     again: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,6 +129,7 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                pairing=open_pairing(peers, Keeper(home, identity, store, entropy), events, tasks),
                 stop=stop,
             )
             tasks.create_task(
