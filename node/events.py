@@ -22,7 +22,7 @@ PING_S: Final = 15.0
 
 TYPES: Final = (
     "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "index", "gap",
-    "invite",
+    "relay", "letter", "invite",
 )  # fmt: skip
 _ENCODER = msgspec.json.Encoder()
 

@@ -20,7 +20,7 @@ from crdt.keys import DeviceKey
 from node.errors import Conflict, NotAllowed, NotFound, Unreachable
 from node.nearby import Nearby
 from node.tasks import background_tasks
-from p2p.protocol.errors import PeerLeft, SyncError
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
 from p2p.protocol.frames import Bye
 from p2p.protocol.hint import Hint
 from p2p.protocol.invites.accepting import Accepting, Offered
@@ -72,7 +72,9 @@ class Ways:
     """None where mDNS is off."""
     wall_us: Callable[[], int]
     meetings: Callable[[], Sequence[Meeting]] = field(default=tuple)
-    """The relays that are configured."""
+    """The relays of this node, also those that are away just now."""
+    use_relay: Callable[[str], None] = field(default=lambda url: None)
+    """Has this node go to another one too. Raises `LocalProtocolError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,10 @@ async def found(
         _tell_what_is_tried(ways, told, tell)
         for _ in range(AT_ONCE):
             tasks.create_task(_try_places(ways, key, search, tell), name="try a place")
-        for meeting in ways.meetings():
-            work = _ask_relay(meeting, key, search, tell)
-            tasks.create_task(work, name=f"ask {meeting}")
+        for relay in told.relays if told else ():
+            with suppress(LocalProtocolError):
+                ways.use_relay(relay)
+        tasks.create_task(_ask_relays(ways, key, search, tell), name="ask relays")
         for place in told.places if told else ():
             search.add(place, told.device if told else None)
         offer = await _first(ways, key, search, tell, timeout_s)
@@ -207,21 +210,23 @@ async def _ask(ways: Ways, key: bytes, place: str, device: DeviceKey | None) -> 
     return Found(offered, stream, place, stream.carrier.name == "relay")
 
 
-async def _ask_relay(meeting: Meeting, key: bytes, search: _Search, tell: Tell) -> None:
-    """Again and again: the inviter may come to the relay later than we."""
-    is_told = False
+async def _ask_relays(ways: Ways, key: bytes, search: _Search, tell: Tell) -> None:
+    """Again and again: the inviter may come to the relay later than we, and so may we."""
     while True:
-        try:
-            if sealed := await meeting.fetch(meeting_of(key)):
+        for meeting in ways.meetings():
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    sealed = await meeting.fetch(meeting_of(key))
+                if sealed is None:
+                    continue
                 whereabouts = open_whereabouts(key, sealed)
                 new = [search.add(place, whereabouts.device) for place in whereabouts.places]
                 if any(new):
                     tell(f"{meeting} knows where it was made.")
-        except SyncError as error:
-            search.failed[str(meeting)] = error
-            if not is_told:
-                tell(f"{meeting}: {error.sentence}")
-                is_told = True
+            except TimeoutError:
+                search.failed[str(meeting)] = PeerTimeout("no-answer", "It gives no answer.")
+            except SyncError as error:
+                search.failed[str(meeting)] = error
         await asyncio.sleep(LOOK_AGAIN_S)
 
 

@@ -16,30 +16,31 @@ from typing import Final
 from crdt.did import encode_did_key
 from crdt.keys import DeviceKey
 from node.events import Events
-from node.finding import Meeting, Ways
+from node.finding import Ways
 from node.inviting import Desk
 from node.peers import Peers
+from node.relays import Relays, circuit_to
 from node.services.namespaces import Keeper
-from p2p.discovery.mdns import local_addresses
-from p2p.protocol.card import CARD_PLACES_MAX, Card, sign_card
+from p2p.protocol.card import Card
 from p2p.protocol.errors import LocalProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.invites.frames import REDEEM_KIND
 from p2p.protocol.invites.keys import NONCE_BYTES, Whereabouts, meeting_of, seal_whereabouts
 from p2p.transport.address import Address
 from p2p.transport.place import parse_place
+from p2p.transport.relay.client import RelayClient
+from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
 from storage.address_book import KnownPeer
 from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
-CARD_LIFE_US: Final = 86_400_000_000
 REMEMBERED: Final = 4
 """Places of whoever paired: the likeliest ones."""
 POST_AGAIN_S: Final = 60.0
-"""A relay that was away, or forgot, has it again then."""
-
-Meetings = Callable[[], Sequence[Meeting]]
+"""This node may be called elsewhere by then, or the relay have forgotten."""
+POST_SOON_S: Final = 3.0
+"""Where a relay was away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +60,22 @@ class Pairing:
 
 
 def open_pairing(
-    peers: Peers,
-    keeper: Keeper,
-    events: Events,
-    tasks: asyncio.TaskGroup,
-    *,
-    meetings: Meetings = tuple,
+    peers: Peers, relays: Relays, keeper: Keeper, events: Events, tasks: asyncio.TaskGroup
 ) -> Pairing:
     """Serves those who redeem from now on, in `tasks`."""
     identity = keeper.identity
+    device = DeviceKey(identity.device.public)
+
+    def meetings() -> Sequence[RelayClient]:
+        return tuple(relays.clients)
 
     def places() -> tuple[str, ...]:
-        at = Address.parse(peers.address)
-        return tuple(str(Address(host, at.port)) for host in local_addresses(at.host))
+        there = [one for one in relays.clients if one.is_registered]
+        circuits = [str(circuit_to(device, one)) for one in there]
+        return (*peers.places(), *circuits)
 
-    def card() -> bytes:
-        now_us = peers.wall_us()
-        return sign_card(
-            identity.device,
-            author=identity.author,
-            capability=identity.capabilities["pub"],
-            places=places()[:CARD_PLACES_MAX],
-            relays=(),
-            sealing=identity.sealing_key,
-            issued_us=now_us,
-            until_us=now_us + CARD_LIFE_US,
-        )
+    def use(url: str) -> None:
+        relays.use(RelayUrl.parse(url))
 
     async def open_channel(place: str) -> FrameStream:
         return await peers.network.channels.open(parse_place(place))
@@ -95,7 +86,7 @@ def open_pairing(
     desk = Desk(
         keeper=keeper,
         events=events,
-        card=card,
+        card=relays.card,
         remember=remember,
         show=peers.nearby.show,
         clock=peers.clock,
@@ -103,7 +94,7 @@ def open_pairing(
     )
     nearby = peers.nearby if peers.nearby.is_looking else None
     ways = Ways(
-        DeviceKey(identity.device.public), card, open_channel, nearby, peers.wall_us, meetings
+        device, relays.card, open_channel, nearby, peers.wall_us, meetings=meetings, use_relay=use
     )
     peers.network.serve_arrivals((REDEEM_KIND,), desk.receive)
     pairing = Pairing(desk, ways, places)
@@ -150,12 +141,13 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
     """Until cancelled: relays know, under each open invite's own tag, where this node is called."""
     while True:
         pairing.posting.clear()
+        wait_s = POST_AGAIN_S
         meetings = pairing.ways.meetings()
         live = [one for one in await keeper.store.invites() if one.is_live] if meetings else []
         said = Whereabouts(
             DeviceKey(keeper.identity.device.public),
             pairing.places(),
-            tuple(map(str, meetings)),
+            tuple(str(meeting) for meeting in meetings),
         )
         for one in live:
             assert one.key is not None
@@ -164,7 +156,8 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
                 try:
                     await meeting.post(meeting_of(one.key), sealed, one.expires_us)
                 except SyncError as error:
-                    LOG.info("%s does not keep an invite: %s", meeting, error)
+                    LOG.debug("%s does not keep an invite: %s", meeting, error)
+                    wait_s = POST_SOON_S
         with suppress(TimeoutError):
-            async with asyncio.timeout(POST_AGAIN_S):
+            async with asyncio.timeout(wait_s):
                 await pairing.posting.wait()

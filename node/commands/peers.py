@@ -34,6 +34,8 @@ def peers_command(forgive: str | None) -> None:
     show_known(known)
     for one in known["refused"]:
         say(refused_line(one))
+    for one in known["relays"]:
+        say(relay_line(one))
 
 
 def show_known(known: Json) -> None:
@@ -52,6 +54,14 @@ def show_known(known: Json) -> None:
             how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
             say(f"{printable(who)} at {printable(seen['address'])}, {how}{why}")
+
+
+def relay_line(one: Json) -> str:
+    """State first, then since when, how far, and what went wrong last."""
+    far = f", {one['rtt_ms']:.0f} ms away" if one["rtt_ms"] is not None else ""
+    why = f"; last: {printable(one['last_error'])}" if one["last_error"] else ""
+    since = duration_text(one["since_s"])
+    return f"relay {printable(one['url'])}: {one['state']} for {since}{far}{why}"
 
 
 def refused_line(one: Json) -> str:

@@ -184,10 +184,10 @@ def test_of_two_who_accept_at_once_one_is_let_in(node: StartNode, shell: Shell) 
         ran[at.name] = shell(at, "accept", link, "--yes")
 
     threads = [threading.Thread(target=accept, args=(one,)) for one in rivals]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     won = [name for name, one in ran.items() if one.code == OK]
     assert len(won) == 1, ran
     lost = {(one.code, one.answer["code"]) for one in ran.values() if one.code != OK}

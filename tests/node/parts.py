@@ -15,7 +15,7 @@ from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
 from node.config import Config
 from node.events import Events
@@ -32,6 +32,7 @@ from node.services.standing import Standings
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
+from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.listings import project
 from storage.search_index import open_search_index
@@ -102,11 +103,28 @@ class Wishes:
             for peer in self.connected
         ]
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
         if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
         await self.alice.put_blob(await self.bob.read_blob(blob))
         progress(1, 1)
+
+
+class Unrelayed:
+    """The relays of a node that has none."""
+
+    def shown(self) -> Sequence[RelayShown]:
+        return ()
+
+    def hurry(self) -> None:
+        """Nobody is looked for."""
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+    ) -> Sequence[SentLetter]:
+        raise PeerLeft("no-relay", "This node has no relay.")
 
 
 @dataclass(frozen=True)
@@ -184,6 +202,7 @@ async def open_alice(
             standings=Standings(store, identity),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
+            relays=Unrelayed(),
         )
         app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

@@ -20,7 +20,12 @@ from node.wiring import Node
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     """Connected peers, addresses that were found or named, and who is refused for now."""
     network = node.network
-    return Peers(tuple(network.peers()), tuple(network.discovered()), tuple(network.refused()))
+    return Peers(
+        tuple(network.peers()),
+        tuple(network.discovered()),
+        tuple(network.refused()),
+        tuple(node.relays.shown()),
+    )
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:
