@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -29,17 +29,17 @@ from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.listening import told_places
 from node.offenders import Offenders, RefusedPeer, remembered
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
+from node.shown_peers import did_of, show_peer, show_sync
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
-from p2p.protocol.report import SessionReport
-from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -51,7 +51,6 @@ from storage.errors import StorageError
 from storage.store import Store
 
 REMEMBERED_MAX = 256  # addresses that are tried again after a start
-BACKLOG = 64  # half-open connections the kernel keeps
 
 
 class PeerNews(Struct, frozen=True):
@@ -82,23 +81,6 @@ class RefusedNews(Struct, frozen=True):
     codes: dict[str, int]
 
 
-def listen(address: str) -> socket.socket:
-    """The listening socket; port 0 picks a free one. Raises `OSError`."""
-    at = Address.parse(address) if not address.endswith(":0") else free_port_of(address)
-    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-    # Everywhere means IPv4 too: those are the addresses that are announced.
-    is_dual = at.host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(
-        (at.host, at.port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
-    )
-
-
-def free_port_of(address: str) -> Address:
-    """`host:0`, which `Address.parse` takes for a slip: nobody connects to port 0."""
-    parsed = Address.parse(f"{address[:-1]}1")
-    return Address(parsed.host, 0)
-
-
 @dataclass(slots=True)
 class Peers:
     """What `node.ports.Network` asks for, over `p2p.transport`."""
@@ -111,13 +93,23 @@ class Peers:
     clock: Callable[[], float]
     wall_us: Callable[[], int]
     compared: Compared
+    listeners: list[Callable[[NetworkEvent], None]]
+    """Whoever else hears what the network tells."""
+    places: Callable[[], Sequence[str]]
+    """Where others may call this node, as it says itself."""
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
-        errors = {found.device_did: found.last_error for found in self.dialler.found}
+        found = {one.device_did: one for one in self.dialler.found}
         return [
-            show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
+            show_peer(
+                one,
+                now_s,
+                last_error=known.last_error if known else "",
+                source=known.source if known else "called" if one.role is Role.RESPONDER else "",
+            )
             for one in self.network.connections
+            for known in [found.get(encode_did_key(one.device))]
         ]
 
     def sharing(self, namespace: NamespaceKey) -> int:
@@ -205,8 +197,15 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        await self.network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        await self.network.fetch_blob(
+            blob,
+            lambda told: progress(told.chunks, told.chunks_total),
+            size_bytes_max=size_bytes_max,
+            is_authority=is_authority,
+        )
 
 
 @asynccontextmanager
@@ -217,26 +216,29 @@ async def open_peers(
     store: Store,
     events: Events,
     tasks: asyncio.TaskGroup,
+    only: Collection[NamespaceKey] | None = None,
 ) -> AsyncGenerator[Peers]:
-    """Listens, dials and looks around until it is left; then every session says goodbye."""
+    """Listens, dials and looks around until it is left; then every session says goodbye.
+
+    `only`: the namespaces that are shared, where not all that are joined are.
+    """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
-    session = SessionConfig(
-        device=identity.device,
-        author=identity.author,
-        capability=identity.capabilities["pub"],
-        interests=((COMMONS, Area()),),
-        agent=f"panspermia/{__version__}",
-        addresses=tuple(str(Address(one, port)) for one in reachable),
-    )
-    session = await with_wallet(session, store)
+
+    def places() -> Sequence[str]:
+        return () if config.hidden else told_places(local_addresses(host), port)
+
+    session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
+    listeners: list[Callable[[NetworkEvent], None]] = []
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
     def notify(event: NetworkEvent) -> None:
         compared.note(event)
+        for listener in listeners:
+            listener(event)
         tell(events, refusals, event)
         offenders.note()
 
@@ -254,7 +256,7 @@ async def open_peers(
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
-    tasks.create_task(follow_wallet(network, session, store), name="wallet")
+    tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
@@ -265,13 +267,27 @@ async def open_peers(
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         at = str(Address(host, port))
-        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared)
+        yield Peers(
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places
+        )
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
+    """What this node says of itself, before the wallet adds what it wants."""
+    return SessionConfig(
+        device=identity.device,
+        author=identity.author,
+        capability=identity.capabilities["pub"],
+        interests=((COMMONS, Area()),),
+        agent=f"panspermia/{__version__}",
+        addresses=tuple(places),
+    )
 
 
 def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
@@ -337,54 +353,4 @@ def peer_news(connection: Connection, state: str, reason: SyncError | None = Non
         connection.address,
         state,
         reason.sentence if reason else "",
-    )
-
-
-def did_of(connection: Connection) -> str:
-    """The author that the peer proved to speak for; empty until it greeted."""
-    author = connection.session.author
-    return encode_did_key(author) if author is not None else ""
-
-
-def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:
-    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
-    session, report = connection.session, connection.session.report
-    return Peer(
-        did=did_of(connection),
-        device=encode_did_key(connection.device),
-        address=connection.address,
-        transport=connection.carrier,
-        direction="out" if connection.role is Role.INITIATOR else "in",
-        state="connected" if session.state is State.OPEN else "greeting",
-        connected_s=now_s - connection.since_s,
-        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
-        rounds=report.rounds,
-        bytes_in=report.received_bytes,
-        bytes_out=report.sent_bytes,
-        entries_in=report.entries_received,
-        entries_out=report.entries_sent,
-        refused=sum(report.refused.values()),
-        kept_out=report.entries_kept_out,
-        last_error=last_error,
-    )
-
-
-def show_sync(
-    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
-) -> SyncReport:
-    """What one comparison did: the session's counts now, less those `before`."""
-    after = connection.session.report
-    is_equal = is_done and after.areas_different == before.areas_different
-    return SyncReport(
-        did=did_of(connection),
-        address=connection.address,
-        rounds=after.rounds - before.rounds,
-        bytes_in=after.received_bytes - before.received_bytes,
-        bytes_out=after.sent_bytes - before.sent_bytes,
-        entries_in=after.entries_received - before.entries_received,
-        entries_out=after.entries_sent - before.entries_sent,
-        refused=sum(after.refused.values()) - sum(before.refused.values()),
-        kept_out=after.entries_kept_out,
-        duration_s=duration_s,
-        in_sync=is_equal,
     )

@@ -6,6 +6,7 @@ They are this node's own: nothing of them is replicated.
 from dataclasses import dataclass, replace
 
 from storage.database import Row
+from storage.errors import OverQuota
 from storage.part import Part, in_bounds
 
 LETTERS_MAX = 2_000  # kept; the inbox takes no more until some are removed
@@ -47,9 +48,9 @@ class Letters(Part):
     """The inbox."""
 
     async def keep_letter(self, letter: NewLetter, *, is_named: bool) -> int | None:
-        """Its number; None where it was here before, or there is no room.
+        """Its number; None where it was here before. Durable.
 
-        Durable. `is_named`: its author has a name here; strangers share a smaller room.
+        `is_named`: its author has a name here; strangers share a smaller room. Raises `OverQuota`.
         """
         async with self._database.transaction() as write:
             if await write.row(
@@ -59,7 +60,7 @@ class Letters(Part):
             held = await write.number("SELECT count(*) FROM letter WHERE text IS NOT NULL")
             room = LETTERS_MAX if is_named else STRANGERS_LETTERS_MAX
             if held >= room:
-                return None
+                raise OverQuota(f"There are {held:,} letters here, and no more fit.")
             await write.run(
                 "INSERT INTO letter (device, author, id, kind, text, sent_us, received_us, relay)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -35,6 +35,7 @@ from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
+from storage.cards import Cards
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
 from storage.devices import Devices
@@ -135,6 +136,7 @@ class Store(
     InstalledModules,
     Answers,
     AddressBook,
+    Cards,
     Petnames,
     Namespaces,
     OffenderList,

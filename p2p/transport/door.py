@@ -87,7 +87,9 @@ class Door:
     def ended(self, connection: Connection, reason: SyncError, seconds: float) -> None:
         """A session is over."""
         if isinstance(reason, RemoteProtocolError):
-            self.fault(connection, reason.code, reason.sentence)
+            # Bytes that do not authenticate are not the device's where a relay passed them on.
+            if not (is_relayed(connection) and reason.code.startswith("noise-")):
+                self.fault(connection, reason.code, reason.sentence)
         else:
             self.offences.behaved(connection.device, seconds)
 
@@ -110,9 +112,14 @@ class Door:
 
 def caller(connection: Connection) -> str:
     """The host that called; empty where we did, or where a relay stands between."""
-    if connection.role is Role.INITIATOR or connection.address.startswith(RELAYED):
+    if connection.role is Role.INITIATOR or is_relayed(connection):
         return ""
     return host_of(connection.address.rpartition(":")[0])
+
+
+def is_relayed(connection: Connection) -> bool:
+    """Whether somebody else passes its bytes on, or introduced it."""
+    return connection.address.startswith(RELAYED)
 
 
 def blocked() -> Refused:

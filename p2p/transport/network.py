@@ -6,16 +6,25 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
+from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
@@ -25,15 +34,16 @@ from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels, Opener, open_tcp
 from p2p.transport.connection import STRANGER_FRAME_BYTES_MAX, Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
-from p2p.transport.fetching import fetch_from_any
+from p2p.transport.fetching import Fetching, Progress
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
-from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
 LOG = logging.getLogger(__name__)
 OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp, "websocket": websocket_opener()}
+NO_LIMIT = Rates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,8 @@ class Network:
         notify: Callable[[NetworkEvent], None],
         door: Door,
         tasks: asyncio.TaskGroup,
+        download: Rates = NO_LIMIT,
+        upload: Rates = NO_LIMIT,
         openers: Mapping[PlaceKind, Opener] = OPENERS,
     ) -> None:
         self.device = config.device.public
@@ -103,6 +115,10 @@ class Network:
         self._notify = notify
         self._door = door
         self._tasks = tasks
+        self._upload = Bandwidth(upload, now_s=self._clock())
+        self.fetching = Fetching(
+            store, rates=download, random=Random(os.urandom(16)), clock=self._clock, tasks=tasks
+        )
         self._connections: dict[bytes, Connection] = {}
         self._inbound = Inbound()
         self._arrivals: dict[int, ArrivalHandler] = {}
@@ -166,6 +182,9 @@ class Network:
         Raises `SyncError` where there is no channel.
         """
         stream = await self.channels.shake_hands(carrier, is_initiator=False)
+        if isinstance(one.source, RelayedPlace) and stream.device != one.source.device:
+            await stream.close()
+            raise PeerLeft("another-device", f"{one.source} was announced; it is another device.")
         try:
             async with asyncio.timeout(GREETING_S):
                 first = await stream.read(STRANGER_FRAME_BYTES_MAX)
@@ -230,6 +249,7 @@ class Network:
             LOG.exception("the session with %s failed", connection.address)
             reason = LocalProtocolError("internal-error", "This node could not go on.")
         finally:
+            self.fetching.went(connection)
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
         if refused is not None:
@@ -239,6 +259,14 @@ class Network:
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
         return reason
+
+    def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
+        """A device that called from `host` broke a rule outside of any session."""
+        now_s = self._door.clock_s()
+        self._door.offences.fault(
+            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+        )
+        self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
@@ -282,6 +310,7 @@ class Network:
             role=role,
             address=address,
             clock=self._clock,
+            upload=self._upload,
             wall_us=self._wall_us,
             notify=self._heard,
             strikes=self._door.strikes(stream.device),
@@ -294,6 +323,10 @@ class Network:
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self._notify(PeerCame(connection, event))
+            case ask.PeerAgreed():
+                self.fetching.came(connection)
+            case ask.PieceCame(frame):
+                self.fetching.took(connection, frame)
             case ask.PeerFault():
                 # Before the peer hears of it: it may call again at once.
                 self._door.fault(connection, event.code, event.sentence)
@@ -315,9 +348,15 @@ class Network:
 
     def reconfigure(self, config: SessionConfig) -> None:
         """What this node wants and may read, from now on: the peers it talks to are told."""
-        self._config = config
+        self._config = replace(config, card=self._config.card)
         for connection in self.connections:
-            connection.reconfigure(config)
+            connection.reconfigure(self._config)
+
+    def show_card(self, card: bytes) -> None:
+        """This device's own card, from now on: the peers it talks to get it."""
+        self._config = replace(self._config, card=card)
+        for connection in self.connections:
+            connection.exchange(lambda exchange: exchange.show(card))
 
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""
@@ -329,21 +368,20 @@ class Network:
         return [(connection, wait.result()) for connection, wait in waits]
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Callable[[int, int], None], *, size_bytes_max: int
+        self,
+        blob: BlobId,
+        progress: Progress | None = None,
+        *,
+        size_bytes_max: int,
+        is_authority: bool = False,
     ) -> None:
-        """Until the blob is held, verified; first from the peers that this node called itself.
+        """Until the blob is held, verified, from all peers that may know of it.
 
-        `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
-        the blob is larger than `size_bytes_max`, and `NotStored`.
+        Raises `NoPeerHasIt`, also where the blob is larger than `size_bytes_max`, and `NotStored`.
         """
-        # Whoever may not read what names it would only learn its id, and give nothing.
-        trusted = [
-            one
-            for one in self.connections
-            if await self._store.may_know_blob(blob, one.session.readable.claims)
-        ]
-        chosen_first = sorted(trusted, key=lambda one: one.role is Role.RESPONDER)
-        await fetch_from_any(chosen_first, blob, progress, size_bytes_max=size_bytes_max)
+        await self.fetching.fetch(
+            blob, size_bytes_max=size_bytes_max, is_authority=is_authority, progress=progress
+        )
 
 
 async def sync_with(connection: Connection) -> ask.Synced | SyncError:

@@ -15,7 +15,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
 from node.config import Config
 from node.events import Events
@@ -28,6 +28,7 @@ from node.services.standing import Standings
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
+from p2p.protocol.relay.letter import LetterKind
 from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
@@ -38,6 +39,7 @@ BOB = Peer(
     did="did:key:zBob", device="did:key:zBobLaptop", address="10.0.0.7:4747", transport="tcp",
     direction="out", state="connected", connected_s=1.0, rtt_ms=2.0, rounds=1, bytes_in=1,
     bytes_out=1, entries_in=0, entries_out=0, refused=0, kept_out=0, last_error="",
+    standing="in-sync", words="in sync", compared_s=0.5, source="mdns",
 )  # fmt: skip
 
 
@@ -97,11 +99,28 @@ class Wishes:
             for peer in self.connected
         ]
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
         if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
         await self.alice.put_blob(await self.bob.read_blob(blob))
         progress(1, 1)
+
+
+class Unrelayed:
+    """The relays of a node that has none."""
+
+    def shown(self) -> Sequence[RelayShown]:
+        return ()
+
+    def hurry(self) -> None:
+        """Nobody is looked for."""
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+    ) -> Sequence[SentLetter]:
+        raise PeerLeft("no-relay", "This node has no relay.")
 
 
 @dataclass(frozen=True)
@@ -160,6 +179,7 @@ async def open_alice(
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
             stop=asyncio.Event(),
+            relays=Unrelayed(),
         )
         app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

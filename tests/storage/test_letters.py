@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage import letters
+from storage.errors import OverQuota
 from storage.letters import NewLetter
 from storage.store import open_store
 from tests.storage.people import NOW_US, project
@@ -47,10 +48,13 @@ async def test_strangers_fill_only_their_part(
     monkeypatch.setattr(letters, "LETTERS_MAX", 4)
     monkeypatch.setattr(letters, "STRANGERS_LETTERS_MAX", 2)
     async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store:
-        assert [await store.keep_letter(letter(n), is_named=False) for n in (1, 2, 3)][2] is None
+        assert [await store.keep_letter(letter(n), is_named=False) for n in (1, 2)] == [1, 2]
+        with pytest.raises(OverQuota):
+            await store.keep_letter(letter(3), is_named=False)
         assert await store.keep_letter(letter(4), is_named=True)
         assert await store.keep_letter(letter(5), is_named=True)
-        assert await store.keep_letter(letter(6), is_named=True) is None
+        with pytest.raises(OverQuota):
+            await store.keep_letter(letter(6), is_named=True)
         (last, *_) = await store.letters()
         await store.remove_letter(last.number)
         assert await store.keep_letter(letter(6), is_named=True)

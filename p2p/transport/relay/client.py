@@ -133,6 +133,12 @@ class RelayClient:
             self.observed,
         )
 
+    def suspect(self, sentence: str) -> None:
+        """What it passed on does not hold: people are told."""
+        self.last_error = sentence
+        LOG.warning("the relay %s: %s", self.url, sentence)
+        self._user.changed(self)
+
     def hurry(self) -> None:
         """Tries again now."""
         self._hurry.set()
@@ -228,6 +234,9 @@ class RelayClient:
             except SyncError as error:
                 self.last_error, told_s = error.sentence, error.wait_s
                 LOG.debug("the relay %s: %s", self.url, error)
+            except Exception:  # a bug of ours costs this relay for a while, not the node
+                LOG.exception("the conversation with the relay %s failed", self.url)
+                self.last_error = "This node could not go on."
             if self._clock() - began_s >= STEADY_S:
                 backoff.reset()
             self._turn("waiting")
@@ -248,6 +257,7 @@ class RelayClient:
             raise PeerLeft("another-relay", f"{self.url} has another key than it is named with.")
         talk = self._talk = RelayTalk(token=self.url.token, now_s=self._clock())
         self._unsent.clear()
+        ended: SyncError = PeerLeft("relay-away", "The relay is gone.")
         try:
             self._carry_out(talk.register(self._user.card()))
             async with asyncio.TaskGroup() as works:
@@ -255,12 +265,13 @@ class RelayClient:
                 works.create_task(self._tick(talk), name="the relay's clock")
                 works.create_task(self._read(stream, talk), name="read the relay")
         except* SyncError as group:
-            raise _first(group) from None
+            ended = _first(group)  # raised here it would be inside of a group again
         finally:
             self._talk = None
             self.registered.clear()
             self._fail_answers()
             await stream.close()
+        raise ended
 
     async def _read(self, stream: FrameStream, talk: RelayTalk) -> None:
         while True:
