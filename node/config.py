@@ -236,7 +236,8 @@ def without_secrets(name: str, value: object) -> object:
     """As it may be shown: a token is a secret."""
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[object]", value)
-        return tuple(without_secrets(name, one) for one in items)
+        shown = [without_secrets(name, one) for one in items]
+        return shown if isinstance(value, list) else tuple(shown)
     if not isinstance(value, str):
         return value
     return HIDDEN if value and name == "relay.token" else TOKEN.sub(rf"\1{HIDDEN}", value)

@@ -28,6 +28,7 @@ from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
+from node.nearby import Nearby
 from node.offenders import Offenders, RefusedPeer, remembered
 from node.peer_news import tell
 from node.ports import Progress
@@ -69,6 +70,7 @@ class Peers:
     """Whoever else hears what the network tells."""
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
+    nearby: Nearby
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -234,19 +236,21 @@ async def open_peers(
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
+    nearby = Nearby(dialler.hint)
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
-            tasks.create_task(mdns.run(), name="mdns")
+            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
+            tasks.create_task(nearby.mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places
-        )
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
+            nearby,
+        )  # fmt: skip
     finally:
         unsubscribe()
         server.close()

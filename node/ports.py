@@ -82,7 +82,7 @@ class RelayBook(Protocol):
         ...
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
-        """To a device, or to each device of an author. Raises `SyncError` where none was found."""
+        """To each device of an author, or to one device. Raises `SyncError` without any."""
         ...

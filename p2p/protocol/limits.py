@@ -86,7 +86,7 @@ HOLDING_RUNS_MAX = 256
 GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # A peer that gives nothing for so long is still listened to, and others are asked as well: it could
 # else keep a blob from us for as long as it likes.
-PATIENCE_S = 5.0
+RUN_PATIENCE_S = 5.0
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more

@@ -395,7 +395,7 @@ def test_an_answer_that_is_late_is_no_fault_and_is_not_stored_twice() -> None:
     crowd = Crowd()
     silent = crowd.giver(full())
     crowd.want(BLOB)
-    crowd.tick(limits.PATIENCE_S + 1)
+    crowd.tick(limits.RUN_PATIENCE_S + 1)
     other = crowd.giver(full())
     while other.asked:
         crowd.give(other)

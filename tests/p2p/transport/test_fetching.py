@@ -54,7 +54,7 @@ async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mallory calls first, says that all is well, and never gives what she is asked for."""
-    monkeypatch.setattr(limits, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(limits, "RUN_PATIENCE_S", 0.2)
     async with (
         open_node(tmp_path / "a", 1) as alice,
         open_node(tmp_path / "b", 2) as bob,
