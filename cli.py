@@ -23,6 +23,7 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "blob": ("blob", "Add, list and remove files that are named by what is in them."),
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
