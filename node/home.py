@@ -84,6 +84,11 @@ class Home:
         return self.identity / "device.key"
 
     @property
+    def next_device_key(self) -> Path:
+        """Of a device that this home becomes just now."""
+        return self.identity / "device.next.key"
+
+    @property
     def device_file(self) -> Path:
         return self.identity / "device.json"
 

@@ -21,6 +21,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.pairing import Pairing, open_pairing
 from node.peers import open_peers
 from node.ports import Network, RelayBook
 from node.quotas import quota_of
@@ -28,6 +29,7 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay
 from node.relays import open_relays
 from node.services.fetch import hold_blob
+from node.services.namespaces import Keeper
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.tasks import background_tasks
@@ -64,6 +66,7 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
     relays: RelayBook
@@ -163,6 +166,9 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                pairing=open_pairing(
+                    peers, relays, Keeper(home, identity, store, entropy), events, tasks
+                ),
                 stop=stop,
                 at_once=at_once,
                 relay=relay,
@@ -182,7 +188,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
         name="search index",
     )
     tasks.create_task(tell_news(store, events), name="news")
-    fetch = partial(hold_blob, store, node.network)
+    fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
 
 

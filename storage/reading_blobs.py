@@ -42,6 +42,10 @@ class _Located:
     place: Place | None
     data: bytes | None
 
+    @property
+    def is_missing(self) -> bool:
+        return self.place is None and self.data is None
+
 
 class BlobReading(Collecting):
     """Whole blobs, parts and runs of chunks."""
@@ -73,6 +77,27 @@ class BlobReading(Collecting):
             f"Chunk {damaged[0].index} of blob {blob.hex()} was damaged on the disk; it is not held"
             " any more: fetch the blob again."
         )
+
+    async def read_run(
+        self, blob: BlobId, first: int, count: int, *, size_bytes_max: int
+    ) -> list[bytes]:
+        """Of so many chunks from `first` on those that are here, up to the first that is not, or
+        that would make more bytes than these. Raises `NotHeld` where one was damaged on the disk.
+        """
+        last = first + min(count, READ_CHUNKS_MAX) - 1
+        located: list[_Located] = []
+        for index, row in enumerate(await self._database.rows(_ROWS, (blob, first, last)), first):
+            one = _located(row)
+            size_bytes_max -= row[2]
+            if one.index != index or one.is_missing or size_bytes_max < 0:
+                break
+            located.append(one)
+        if not located:
+            return []
+        chunks = await asyncio.to_thread(_read, self._database.packs, located)
+        held = [data for data in chunks if data is not None]
+        is_sound = len(held) == len(located)  # else a pack was written anew, or is damaged
+        return held if is_sound else await self.read_chunks(blob, first, len(located))
 
     async def read_blob(self, blob: BlobId) -> bytes:
         """All of it, in memory: for modules, not for snapshots. Raises `NotHeld`."""
@@ -121,7 +146,7 @@ class BlobReading(Collecting):
         for index in range(first, first + count):
             place = index - first
             one = located[place] if place < len(located) else None
-            if one is None or one.index != index or (one.place is None and one.data is None):
+            if one is None or one.index != index or one.is_missing:
                 raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not here.")
         return located
 

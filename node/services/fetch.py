@@ -49,16 +49,20 @@ async def hold_blob(
     progress: Progress = ignore,
     *,
     timeout_s: float | None = FETCH_S,
+    is_authority: bool = False,
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
-    `timeout_s` None: as long as a peer gives some of it, and somebody watches.
+    `timeout_s` None: as long as a peer gives some of it, and somebody watches. `is_authority`: it
+    is a frontier, and goes before all others.
     """
     if await store.has_blob(blob):
         return
     try:
         async with asyncio.timeout(timeout_s):
-            await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+            await network.fetch_blob(
+                blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority
+            )
     except NotStored:
         raise
     except SyncError as error:
