@@ -100,6 +100,14 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Peers to keep a connection to, beside those that are found."""
     relays: tuple[RelayText, ...] = ()
     """Relays to be reachable through."""
+    upload: Rate = "none"
+    """Of blobs, to all peers together. Entries count, and never wait."""
+    upload_peer: Rate = "none"
+    """To each of them."""
+    download: Rate = "none"
+    """From all together."""
+    download_peer: Rate = "none"
+    """From each."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 

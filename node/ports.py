@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from node.transfers import Transfer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
@@ -57,8 +58,17 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small."""
+    def transfers(self) -> Sequence[Transfer]:
+        """The blobs that are being fetched."""
+        ...
+
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small.
+
+        What `is_authority` goes before all others.
+        """
         ...
 
 

@@ -17,17 +17,17 @@ a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, Role, SessionConfig
-from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
+from p2p.protocol.difference import Difference
+from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
-from p2p.protocol.fetch import Fetches
+from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
@@ -88,11 +88,12 @@ class Session:
             answer_bytes=config.answer_bytes,
         )
         self._server = Server(self._outbox, self.report)
-        self._fetches = Fetches(self._outbox, self.report)
+        self._gets = Gets(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
         self._comparisons = Comparisons(channel.role)
         self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
         self._useful_s = now_s  # when the peer last sent more than a ping
+        self._agreed_on: Grants | None = None  # what was told last of what the peer may read
         self._is_paused = False
 
     @property
@@ -109,6 +110,11 @@ class Session:
     def readable(self) -> Grants:
         """What the peer may read here."""
         return self._agreement.readable
+
+    @property
+    def difference(self) -> Difference:
+        """What either side is known to lack of the other's."""
+        return self._areas.difference(is_due=self._comparisons.is_due)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -132,14 +138,14 @@ class Session:
         """There is no channel: nobody can be silent, or owe an answer."""
         self._is_paused = True
 
-    def resume(self, *, now_s: float) -> None:
+    def unpause(self, *, now_s: float) -> None:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = self._useful_s = now_s
         self._liveness.hear(now_s=now_s)
 
     def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
-        """The peer broke a rule of what carries the session, which ends it as any other."""
+        """The peer broke a rule of what carries the session, or lied about a blob."""
 
         def raise_it() -> None:
             raise fault
@@ -184,13 +190,10 @@ class Session:
         """Compares every common area once more; ends in `Synced`."""
         return self._step(now_s, self._reconcile)
 
-    def fetch(
-        self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
-    ) -> list[Effect]:
-        """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
-        if self.state is State.CLOSED:
-            return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
-        return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+    def ask(self, get: frames.Get, *, now_s: float) -> list[Effect]:
+        """Asks for a piece of a blob; ends in `PieceCame`, or with the session."""
+        assert self.state in (State.OPEN, State.CLOSED), "PeerAgreed tells when it is open"
+        return self._step(now_s, lambda: self._gets.ask(get))
 
     def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
         """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
@@ -232,7 +235,6 @@ class Session:
 
     def _end(self, reason: SyncError) -> None:
         self._pull.leave()
-        self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
     # --- frames ------------------------------------------------------------------------------
@@ -299,8 +301,8 @@ class Session:
                 self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
-            case frames.Part():
-                self._fetches.take(frame)
+            case frames.Part() | frames.Holding():
+                self._gets.take(frame)
             case frames.OwnCard():
                 self._take_control_token()
                 self._exchange.own(frame)
@@ -312,14 +314,10 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config = self._config
-        hello = frames.Hello(
+        hello = greeting.make_hello(
+            self._config,
             version=VERSION,
-            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
-            author=config.author,
-            capability=config.capability,
             challenge=self._challenge,
-            addresses=config.addresses[: limits.ADDRESSES_MAX],
             wall_us=self._wall_us,
             overlap=self._agreement.names(),
         )
@@ -338,15 +336,9 @@ class Session:
             initiators=self._challenge if is_ours else hello.challenge,
             responders=hello.challenge if is_ours else self._challenge,
         )
-        self._outbox.notify(
-            PeerGreeted(
-                channel.device,
-                self.author,
-                hello.agent,
-                hello.addresses,
-                hello.wall_us - self._wall_us,
-            )
-        )
+        ahead_us = hello.wall_us - self._wall_us
+        who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
+        self._outbox.notify(who)
         self._agreement.meet(hello)
         self._agreed()
 
@@ -356,6 +348,9 @@ class Session:
         self._server.readable = agreement.readable
         self._areas.agree(agreement.readable, agreement.common)
         self._pull.agree(Grants(agreement.common))
+        if self.state is State.OPEN and agreement.readable != self._agreed_on:
+            self._agreed_on = agreement.readable
+            self._outbox.notify(PeerAgreed())
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
@@ -387,7 +382,6 @@ class Session:
         self._exchange.advance()
         self._pull.advance()
         self._areas.advance()
-        self._fetches.advance()
         comparisons = self._comparisons
         is_wanted = comparisons.is_due or self._offers.has_overflowed
         if is_wanted and self._offers.is_idle and self._areas.is_idle:
@@ -414,7 +408,7 @@ class Session:
         """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
         if self._pull.is_working:
             self._useful_s = now_s
-        for owing in (self._pull, self._areas, self._offers, self._fetches):
+        for owing in (self._pull, self._areas, self._offers, self._gets):
             oldest_s = owing.oldest_s
             if oldest_s is None:
                 continue
