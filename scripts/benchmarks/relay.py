@@ -164,6 +164,7 @@ async def send(url: str, device: bytes) -> dict[str, Any]:
     """Many circuits of which nothing is wanted, then one with a blob's worth of bytes."""
     user, piece = make_user(SigningKey(os.urandom(32))), os.urandom(PIECE_BYTES)
     times_s: list[float] = []
+    took_s = 0.0
     async with asyncio.TaskGroup() as tasks:
         channels = channels_of(user)
         client = client_of(user, channels, url, tasks)
