@@ -323,6 +323,7 @@ class Network:
             case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
+                self.fetching.expect(connection)
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)

@@ -23,6 +23,7 @@ from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
 from tests.fuzz import relay_doors as relay
+from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
 
@@ -127,6 +128,18 @@ TARGETS: tuple[Target, ...] = (
         (RemoteProtocolError, PeerLeft),
         inputs=1_000,
     ),
+    Target("signal", webrtc.read_signal, webrtc.signal_seeds, PEERS_FAULT, mutate_cbor, 2_000),
+    Target(
+        "signal-body",
+        webrtc.read_signed_signal,
+        webrtc.signal_body_seeds,
+        PEERS_FAULT,
+        mutate_cbor,
+        2_000,
+    ),
+    Target("sdp", webrtc.read_sdp, webrtc.sdp_seeds, PEERS_FAULT, mutate_text),
+    Target("stun", webrtc.ask_stun, webrtc.stun_seeds, PEERS_FAULT),
+    Target("sctp", webrtc.hear_packet, webrtc.packet_seeds, PEERS_FAULT, inputs=200),
     Target("mdns", p2p.read_announcement, p2p.announcement_seeds, (), inputs=2_000),
     Target("place", p2p.read_place, p2p.place_seeds, (LocalProtocolError,), mutate_text),
     Target("address", p2p.read_address, p2p.address_seeds, (LocalProtocolError,), mutate_text),
