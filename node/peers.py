@@ -238,14 +238,11 @@ async def open_peers(
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
     nearby = Nearby(dialler.hint)
     try:
-        if config.mdns:
+        if config.mdns and not config.hidden:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
             nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
             tasks.create_task(nearby.mdns.run(), name="mdns")
-        for address in config.peers:
-            dialler.hint(Hint("", (address,), "static"))
-        for known in await store.known_peers(REMEMBERED_MAX):
-            dialler.hint(hint_of(known))
+        await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
             at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
@@ -257,6 +254,14 @@ async def open_peers(
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:
+    """Whom the settings name, and whom a person connected to before."""
+    for address in config.peers:
+        dialler.hint(Hint("", (address,), "static"))
+    for known in await store.known_peers(REMEMBERED_MAX):
+        dialler.hint(hint_of(known))
 
 
 def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
