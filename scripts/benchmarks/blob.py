@@ -73,7 +73,9 @@ async def fill(path: Path) -> dict[str, str]:
     def clock_us() -> int:
         return time.time_ns() // 1_000
 
-    async with open_store(home.database, project=project, clock_us=clock_us) as store:
+    async with open_store(
+        home.database, project=project, clock_us=clock_us, folder=home.blobs
+    ) as store:
         fixed = await store.put_blob(content(seed=1))
         before = await store.put_blob(content(seed=2), chunking=Chunking.CONTENT)
         after = await store.put_blob(content(seed=2, edit=True), chunking=Chunking.CONTENT)
@@ -174,7 +176,7 @@ def pair(folder: Path, name: str, nodes: list[LocalNode]) -> tuple[LocalNode, Lo
     nodes.append(alice)
     bob = start_node(name, folder, "--no-mdns", "--peer", str(alice.ready["p2p"]))
     nodes.append(bob)
-    until(lambda: bool(bob.client.get("/api/peers")["peers"]))
+    until(lambda: any(peer["did"] for peer in bob.client.get("/api/peers")["peers"]))
     return alice, bob
 
 
