@@ -8,6 +8,7 @@ identity/             author.key, device.key, sealing.key, token.key, device.jso
 identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
+dht.json              nodes of the public table, where p2p.dht is on
 index/  cache/        can be deleted and come back
 """
 
@@ -97,6 +98,11 @@ class Home:
     @property
     def database(self) -> Path:
         return self.path / "panspermia.db"
+
+    @property
+    def dht_file(self) -> Path:
+        """Nodes of the public table, so that a restart finds its way."""
+        return self.path / "dht.json"
 
     @property
     def index(self) -> Path:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
-from msgspec import Struct
+from msgspec import structs
 
 from crdt.area import Area
 from crdt.blob import BlobId
@@ -24,6 +24,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
+from node.cards import CardBook
 from node.compared import Compared
 from node.config import P2pConfig
 from node.errors import Unreachable
@@ -31,13 +32,15 @@ from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
 from node.offenders import Offenders, RefusedPeer, remembered
+from node.peer_news import did_of, tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
+from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import RemoteProtocolError, SyncError
+from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
 from p2p.protocol.report import SessionReport
 from p2p.protocol.states import State
@@ -45,41 +48,13 @@ from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
+from p2p.transport.network import Network, NetworkEvent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
 from storage.store import Store
 
 REMEMBERED_MAX = 256  # addresses that are tried again after a start
-
-
-class PeerNews(Struct, frozen=True):
-    """The `peer` event."""
-
-    did: str
-    device: str
-    address: str
-    state: str
-    reason: str = ""
-
-
-class SyncNews(Struct, frozen=True):
-    """The `sync` event: one comparison ended."""
-
-    did: str
-    address: str
-    rounds: int
-    entries_in: int
-    entries_out: int
-
-
-class RefusedNews(Struct, frozen=True):
-    """The `refused` event: entries of a peer that were not taken, by reason."""
-
-    did: str
-    address: str
-    codes: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -98,14 +73,23 @@ class Peers:
     """Whoever else hears what the network tells."""
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
+    cards: CardBook | None = None
+    """Once it is open: who told of whom."""
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
         errors = {found.device_did: found.last_error for found in self.dialler.found}
         return [
-            show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
+            structs.replace(
+                show_peer(one, now_s, errors.get(encode_did_key(one.device), "")),
+                sources=self.cards.sources.of(one.device) if self.cards else (),
+                check_digits=check_digits(self.network.device, one.device),
+            )
             for one in self.network.connections
         ]
+
+    def one_source(self) -> str | None:
+        return self.cards.one_source() if self.cards else None
 
     def sharing(self, namespace: NamespaceKey) -> int:
         return sum(namespace in one.session.shared for one in self.network.connections)
@@ -124,6 +108,7 @@ class Peers:
                 source=found.source,
                 seen_s=now_s - found.seen_s,
                 last_error=found.last_error,
+                check_digits=digits_with(self.network.device, found.device_did),
             )
             for found in self.dialler.found
         ]
@@ -285,6 +270,13 @@ def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
     )
 
 
+def digits_with(device: bytes, did: str) -> str:
+    """Empty where nobody said which device it is."""
+    with suppress(CrdtError):
+        return check_digits(device, decode_did_key(did))
+    return ""
+
+
 def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
     """Unix time in seconds that never goes back, whatever happens to the system's clock."""
     began_s = time.time() - clock()
@@ -304,57 +296,6 @@ def wall_us() -> int:
 def pass_on(network: Network, event: AppendedEvent) -> None:
     """New entries in the store go to every peer but the one they came from."""
     network.appended(event.namespace, event.ids, source=event.source)
-
-
-def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
-    """What people and programs that watch the node hear of its peers; what peers did wrong."""
-    match event:
-        case PeerWent(address, connection, RemoteProtocolError() as error):
-            refusals.note(offender(address, connection), "what it sent", error)
-        case _:
-            pass
-    match event:
-        case PeerCame(connection, _):
-            events.publish("peer", peer_news(connection, "connected"))
-        case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
-            events.publish("peer", peer_news(connection, "gone", reason))
-        case PeerSaid(connection, effects.Synced(report)):
-            events.publish(
-                "sync",
-                SyncNews(
-                    did_of(connection),
-                    connection.address,
-                    report.rounds,
-                    report.entries_received,
-                    report.entries_sent,
-                ),
-            )
-        case PeerSaid(connection, effects.EntriesRefused(codes)):
-            news = RefusedNews(did_of(connection), connection.address, dict(codes))
-            events.publish("refused", news)
-        case _:
-            return
-
-
-def offender(address: str, connection: Connection | None) -> str:
-    """The device, once the channel proved it; else the host: each try comes from another port."""
-    return encode_did_key(connection.device) if connection else address.rpartition(":")[0]
-
-
-def peer_news(connection: Connection, state: str, reason: SyncError | None = None) -> PeerNews:
-    return PeerNews(
-        did_of(connection),
-        encode_did_key(connection.device),
-        connection.address,
-        state,
-        reason.sentence if reason else "",
-    )
-
-
-def did_of(connection: Connection) -> str:
-    """The author that the peer proved to speak for; empty until it greeted."""
-    author = connection.session.author
-    return encode_did_key(author) if author is not None else ""
 
 
 def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:

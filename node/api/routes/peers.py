@@ -1,9 +1,14 @@
 """Peers: who is there, connecting, comparing, and what was refused."""
 
+from collections.abc import Sequence
+
+from msgspec import structs
 from starlette.responses import Response
 
+from crdt.did import encode_did_key
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
+    Discovered,
     NewPeer,
     NoQuery,
     PageQuery,
@@ -14,7 +19,9 @@ from node.api.models import (
 )
 from node.errors import NotFound
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
+from node.services.names import all_petnames
 from node.wiring import Node
+from storage.store import Store
 
 
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
@@ -22,10 +29,23 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     network = node.network
     return Peers(
         tuple(network.peers()),
-        tuple(network.discovered()),
+        tuple(await _with_names(node.store, network.discovered())),
         tuple(network.refused()),
         tuple(node.relays.shown()),
+        network.one_source(),
     )
+
+
+async def _with_names(store: Store, found: Sequence[Discovered]) -> list[Discovered]:
+    """Whose device a card says it is, and what this person calls them."""
+    names = {did: name for name, did in (await all_petnames(store)).items()}
+    owners = {encode_did_key(one.device): one.author for one in await store.cards()}
+    shown: list[Discovered] = []
+    for one in found:
+        owner = owners.get(one.device or "")
+        did = one.did or (encode_did_key(owner) if owner else None)
+        shown.append(structs.replace(one, did=did, name=names.get(did or "")))
+    return shown
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:
