@@ -1,4 +1,4 @@
-"""What people and programs that watch the node hear of its peers."""
+"""What people and programs that watch the node hear of its peers; what peers did wrong."""
 
 from msgspec import Struct
 
