@@ -4,8 +4,8 @@ Readers pull from one ring, so a slow one costs no memory: it finds a `gap` and 
 collections anew. Numbers start anew with the process; a reader that comes back after a restart
 with a higher number finds a `gap` too.
 
-Types: ready, record, installed, uninstalled, peer, sync, refused, blob, index, relay, letter, invite,
-gap.
+Types: ready, record, installed, uninstalled, peer, sync, refused, blob, index, relay, letter,
+invite, gap.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
 from node.shown_peers import did_of, show_peer, show_sync
 from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
-from p2p.discovery.mdns import Announcement, Mdns, local_addresses
+from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
@@ -240,8 +240,7 @@ async def open_peers(
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
-            tasks.create_task(nearby.mdns.run(), name="mdns")
+            nearby.look_around(own, lambda: local_addresses(host), tasks)
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
