@@ -37,7 +37,7 @@ from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
 from node.shown_peers import did_of, show_peer, show_sync
 from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
-from p2p.discovery.mdns import Announcement, Mdns, local_addresses
+from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
@@ -250,8 +250,7 @@ async def open_peers(
     try:
         if config.mdns and not config.hidden:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
-            tasks.create_task(nearby.mdns.run(), name="mdns")
+            nearby.look_around(own, lambda: local_addresses(host), tasks)
         await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
