@@ -22,6 +22,7 @@ PING_S: Final = 15.0
 
 TYPES: Final = (
     "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "index", "gap",
+    "relay", "letter",
 )  # fmt: skip
 _ENCODER = msgspec.json.Encoder()
 

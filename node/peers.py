@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -29,6 +29,7 @@ from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.listening import told_places
 from node.offenders import Offenders, RefusedPeer, remembered
 from node.ports import Progress
 from node.refusals import Refusals
@@ -50,7 +51,6 @@ from storage.errors import StorageError
 from storage.store import Store
 
 REMEMBERED_MAX = 256  # addresses that are tried again after a start
-BACKLOG = 64  # half-open connections the kernel keeps
 
 
 class PeerNews(Struct, frozen=True):
@@ -81,23 +81,6 @@ class RefusedNews(Struct, frozen=True):
     codes: dict[str, int]
 
 
-def listen(address: str) -> socket.socket:
-    """The listening socket; port 0 picks a free one. Raises `OSError`."""
-    at = Address.parse(address) if not address.endswith(":0") else free_port_of(address)
-    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-    # Everywhere means IPv4 too: those are the addresses that are announced.
-    is_dual = at.host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(
-        (at.host, at.port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
-    )
-
-
-def free_port_of(address: str) -> Address:
-    """`host:0`, which `Address.parse` takes for a slip: nobody connects to port 0."""
-    parsed = Address.parse(f"{address[:-1]}1")
-    return Address(parsed.host, 0)
-
-
 @dataclass(slots=True)
 class Peers:
     """What `node.ports.Network` asks for, over `p2p.transport`."""
@@ -110,6 +93,10 @@ class Peers:
     clock: Callable[[], float]
     wall_us: Callable[[], int]
     compared: Compared
+    listeners: list[Callable[[NetworkEvent], None]]
+    """Whoever else hears what the network tells."""
+    places: Callable[[], Sequence[str]]
+    """Where others may call this node, as it says itself."""
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -222,26 +209,29 @@ async def open_peers(
     store: Store,
     events: Events,
     tasks: asyncio.TaskGroup,
+    only: Collection[NamespaceKey] | None = None,
 ) -> AsyncGenerator[Peers]:
-    """Listens, dials and looks around until it is left; then every session says goodbye."""
+    """Listens, dials and looks around until it is left; then every session says goodbye.
+
+    `only`: the namespaces that are shared, where not all that are joined are.
+    """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
-    session = SessionConfig(
-        device=identity.device,
-        author=identity.author,
-        capability=identity.capabilities["pub"],
-        interests=((COMMONS, Area()),),
-        agent=f"panspermia/{__version__}",
-        addresses=tuple(str(Address(one, port)) for one in reachable),
-    )
-    session = await with_wallet(session, store)
+
+    def places() -> Sequence[str]:
+        return () if config.hidden else told_places(local_addresses(host), port)
+
+    session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
+    listeners: list[Callable[[NetworkEvent], None]] = []
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
     def notify(event: NetworkEvent) -> None:
         compared.note(event)
+        for listener in listeners:
+            listener(event)
         tell(events, refusals, event)
         offenders.note()
 
@@ -259,7 +249,7 @@ async def open_peers(
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
-    tasks.create_task(follow_wallet(network, session, store), name="wallet")
+    tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
@@ -270,13 +260,27 @@ async def open_peers(
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         at = str(Address(host, port))
-        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared)
+        yield Peers(
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places
+        )
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
+    """What this node says of itself, before the wallet adds what it wants."""
+    return SessionConfig(
+        device=identity.device,
+        author=identity.author,
+        capability=identity.capabilities["pub"],
+        interests=((COMMONS, Area()),),
+        agent=f"panspermia/{__version__}",
+        addresses=tuple(places),
+    )
 
 
 def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:

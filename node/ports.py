@@ -5,8 +5,9 @@ from typing import Protocol
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
 """Chunks that are here, and chunks in all."""
@@ -58,4 +59,20 @@ class Network(Protocol):
 
     async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
         """Until it is in the store, verified. Raises `SyncError` where no peer has it so small."""
+        ...
+
+
+class RelayBook(Protocol):
+    """The relays through which this node is reached."""
+
+    def shown(self) -> Sequence[RelayShown]: ...
+
+    def hurry(self) -> None:
+        """Looks now for somebody who may be wanted from now on."""
+        ...
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+    ) -> Sequence[SentLetter]:
+        """To a device, or to each device of an author. Raises `SyncError` where none was found."""
         ...

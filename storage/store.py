@@ -35,6 +35,7 @@ from storage.appended import Listener
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
+from storage.cards import Cards
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
 from storage.devices import Devices
@@ -47,6 +48,7 @@ from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.invites import Invites
 from storage.items import Items
+from storage.letters import Letters
 from storage.listing import Listing, Projector
 from storage.listings import Listings
 from storage.namers import Namers, note_namers
@@ -55,6 +57,7 @@ from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
+from storage.relayed import Relayed
 from storage.restating import restate
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import KEPT_OUT_COUNT, Room, Usages
@@ -133,6 +136,7 @@ class Store(
     InstalledModules,
     Answers,
     AddressBook,
+    Cards,
     Petnames,
     Namespaces,
     OffenderList,
@@ -140,6 +144,8 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Relayed,
+    Letters,
     Invites,
 ):
     """Made by `open_store`."""

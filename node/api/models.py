@@ -131,6 +131,7 @@ class Status(Struct, frozen=True):
     """Changes that are held and do not count."""
     quota: RoomState
     authority: tuple[AuthorityAge, ...]
+    relays: tuple["RelayShown", ...]
     warnings: tuple[str, ...]
 
 
@@ -184,12 +185,36 @@ class Discovered(Struct, frozen=True):
     """Why the last attempt to connect, or the last session, ended."""
 
 
+class RelayShown(Struct, frozen=True):
+    """A relay that this node is, or tries to be, registered at."""
+
+    url: str
+    """Without its token."""
+    state: Literal["connecting", "registered", "draining", "waiting"]
+    since_s: float
+    rtt_ms: float | None
+    last_error: str
+    registered_until: str | None
+    observed: str
+    """The address of this node, as the relay sees it."""
+
+
+class SentLetter(Struct, frozen=True):
+    """A letter that a relay keeps until its device takes it."""
+
+    id: str
+    did: str
+    device: str
+    relay: str
+
+
 class Peers(Struct, frozen=True):
     sync: SyncState
     peers: tuple[Peer, ...]
     discovered: tuple[Discovered, ...]
     refused: tuple[RefusedPeer, ...] = ()
     """Those that are not talked to for now, because of what they did."""
+    relays: tuple[RelayShown, ...] = ()
 
 
 class NewPeer(Request, frozen=True):

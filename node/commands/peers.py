@@ -87,6 +87,15 @@ def reasons(known: Json) -> Iterator[str]:
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
             yield f"reconnecting to {printable(who)} at {printable(seen['address'])}, {how}{why}"
     yield from map(refused_line, known["refused"])
+    yield from map(relay_line, known["relays"])
+
+
+def relay_line(one: Json) -> str:
+    """State first, then since when, how far, and what went wrong last."""
+    far = f", {one['rtt_ms']:.0f} ms away" if one["rtt_ms"] is not None else ""
+    why = f"; last: {printable(one['last_error'])}" if one["last_error"] else ""
+    since = duration_text(one["since_s"])
+    return f"relay {printable(one['url'])}: {one['state']} for {since}{far}{why}"
 
 
 def refused_line(one: Json) -> str:

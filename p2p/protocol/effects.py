@@ -250,6 +250,21 @@ class BlobFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CardsWanted:
+    """The peer asks for cards; `Exchange.give` answers, with none where it may have none."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardsCame:
+    """Cards, none of them checked: the peer's own, or those that it was asked for."""
+
+    cards: tuple[bytes, ...]
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PeerFault:
     """The peer broke a rule; a Close follows."""
 
@@ -259,7 +274,7 @@ class PeerFault:
 
 SessionEvent: TypeAlias = (
     PeerGreeted | AreaReconciled | Synced | EntriesRefused
-    | BlobProgress | BlobFetched | BlobFailed | PeerFault
+    | BlobProgress | BlobFetched | BlobFailed | CardsWanted | CardsCame | PeerFault
 )  # fmt: skip
 
 

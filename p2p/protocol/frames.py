@@ -5,8 +5,8 @@ the receiver does not know ends the session, an odd one is ignored, and so are e
 named here: that is how the protocol grows. docs/protocol/session.md has a section for each.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -28,6 +28,7 @@ Signature: TypeAlias = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Salted: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Fingerprint: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 CapabilityBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
+CardBytes: TypeAlias = Annotated[bytes, Meta(max_length=limits.CARD_BYTES_MAX)]
 AreaBytes: TypeAlias = Annotated[bytes, Meta(max_length=8 << 10)]
 Unsigned: TypeAlias = Annotated[int, Meta(ge=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 53))]
@@ -221,21 +222,41 @@ class Part(Struct, frozen=True, array_like=True, tag=30):
     data: Annotated[bytes, Meta(max_length=512 << 10)] | None
 
 
+class OwnCard(Struct, frozen=True, array_like=True, tag=51):
+    """The sender's own card: where it can be called, and the key to which letters are sealed."""
+
+    card: CardBytes
+
+
+class AskCards(Struct, frozen=True, array_like=True, tag=50):
+    """Give the cards of those whom we both may know."""
+
+    number: Unsigned
+
+
+class Cards(Struct, frozen=True, array_like=True, tag=52):
+    """The answer to an AskCards; empty where the asker is a stranger, or nobody is known."""
+
+    number: Unsigned
+    cards: Annotated[tuple[CardBytes, ...], Meta(max_length=limits.CARDS_MAX)]
+
+
 Frame: TypeAlias = (
     Hello | Present | Interests | Bye | Ping | Pong
     | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
-    | Overlap
+    | Overlap | OwnCard | AskCards | Cards
 )  # fmt: skip
 FRAMES: tuple[type[Frame], ...] = (
     Hello, Present, Interests, Bye, Ping, Pong,
     Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part, Overlap,
+    OwnCard, AskCards, Cards,
 )  # fmt: skip
 NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 """By kind."""
 KINDS = frozenset(NAMES)
 
 
-def encode_frame(frame: Frame) -> bytes:
+def encode_frame(frame: Struct) -> bytes:
     """The bytes of `frame`, without the length that stands before them on the stream."""
     data = cbor.encode(msgspec.to_builtins(frame, builtin_types=(bytes,)))
     assert len(data) <= FRAME_BYTES_MAX, f"{type(frame).__name__} of {len(data)} bytes"
@@ -247,6 +268,11 @@ def decode_frame(data: bytes) -> Frame | None:
 
     Raises `RemoteProtocolError`, and nothing else, for any other bytes.
     """
+    return cast("Frame | None", decode_one_of(data, Frame, NAMES))
+
+
+def decode_one_of(data: bytes, union: object, names: Mapping[Any, str]) -> object:
+    """The same for another `union` of tagged structs, whose `names` are by kind."""
     try:
         value: object = cbor.decode(
             data, bytes_max=FRAME_BYTES_MAX, items_max=FRAME_ITEMS_MAX, depth_max=FRAME_DEPTH_MAX
@@ -254,17 +280,16 @@ def decode_frame(data: bytes) -> Frame | None:
     except Malformed as error:
         raise RemoteProtocolError("frame-bytes", f"a frame is not canonical: {error}") from error
     kind = _kind(value)
-    if kind not in KINDS:
+    if kind not in names:
         if kind % 2:
             return None
         raise RemoteProtocolError("frame-kind", f"a frame is of kind {kind}, which is not known")
     try:
-        frame: Frame = msgspec.convert(value, Frame, builtin_types=(bytes,))
+        return cast("object", msgspec.convert(value, cast("Any", union), builtin_types=(bytes,)))
     except msgspec.ValidationError as error:
         raise RemoteProtocolError(
-            "frame-shape", f"a {NAMES[kind]} frame is wrong: {error}"
+            "frame-shape", f"a {names[kind]} frame is wrong: {error}"
         ) from error
-    return frame
 
 
 def peek_kind(data: bytes) -> int | None:

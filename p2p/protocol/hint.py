@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["mdns", "static", "peer"]
+Source = Literal["mdns", "static", "peer", "relay"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,13 @@ INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole
 SENTENCE_CHARACTERS_MAX = 512
 WAIT_S_MAX = 86_400  # a day: nobody is told to stay away for longer
 
+# Cards: hints of where a peer or its friends can be called.
+CARD_BYTES_MAX = 12 << 10  # a capability of 8 KiB, and 16 places as long as places are
+CARDS_MAX = 32  # in one answer: 384 KiB at most, some 15 KB as cards are
+EXCHANGES_OPEN_MAX = 4  # asked and not answered; more are not asked
+EXCHANGES_PER_S = 0.05  # asked by the peer, on the average: every 20 s
+EXCHANGES_BURST = 8.0
+
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
 RECONCILIATIONS_PER_S = 2.0  # opened by the peer, on the average
@@ -72,6 +79,15 @@ UNSENT_BYTES_AIM = MEBIBYTE // 2
 # Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
 # answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
 UNSENT_BYTES_MAX = 16 * MEBIBYTE
+
+# A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
+# can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
+KEPT_BYTES_MAX = 4 * MEBIBYTE
+ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
+RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
+LINGER_S = 30.0  # without any channel, before the session ends
+LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes
+LINGERING_BYTES_MAX = 64 * MEBIBYTE  # kept by all of them
 
 # Liveness. A ping with an answer within seconds is what notices a half-open connection.
 GREETING_S = 10.0

@@ -18,6 +18,8 @@ class SessionReport:
     refused: dict[str, int] = field(default_factory=dict[str, int])  # by the store, code -> count
     chunks_received: int = 0
     chunks_sent: int = 0
+    moves: int = 0  # from one channel to another
+    resent_bytes: int = 0  # of frames that an earlier channel did not deliver
     areas_equal: int = 0
     areas_different: int = 0
 

@@ -22,14 +22,17 @@ from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
+from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, Role, SessionConfig
+from p2p.protocol.costly import Costly
 from p2p.protocol.difference import Difference
 from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
-from p2p.protocol.limits import TokenBucket
+from p2p.protocol.link import session_secret
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
@@ -58,6 +61,7 @@ class Session:
     ) -> None:
         self.state = State.GREETING
         self.author: AuthorKey | None = None  # the peer's, once it has proven it
+        self.secret: bytes | None = None  # for `p2p.protocol.link`, once both have said Hello
         self.report = SessionReport()
         self._config = config
         self._channel = channel
@@ -66,12 +70,7 @@ class Session:
         self._opened_s = now_s
         self._outbox = Outbox(now_s=now_s)
         self._liveness = Liveness(now_s=now_s)
-        self._control = TokenBucket.full(
-            limits.CONTROL_FRAMES_PER_S, limits.CONTROL_FRAMES_BURST, now_s=now_s
-        )
-        self._reconciliations = TokenBucket.full(
-            limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
-        )
+        self._costly = Costly(now_s=now_s)
         self._pull = Pull(
             self._outbox, self.report, underway=config.underway, wake=wake, strikes=strikes
         )
@@ -87,13 +86,9 @@ class Session:
         self._server = Server(self._outbox, self.report)
         self._fetches = Fetches(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
-        self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
-        self._is_opener = False  # by us
-        self._is_due = False  # by us, once nothing is under way
-        self._useful_s = now_s  # when the peer last sent more than a ping
-        self._retries = 0
-        self._reconcile_s: float | None = None  # when to compare everything again
-        self._seen_different = 0
+        self._comparisons = Comparisons(channel.role)
+        self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
+        self._is_paused = False
 
     @property
     def rtt_s(self) -> float | None:
@@ -113,7 +108,7 @@ class Session:
     @property
     def difference(self) -> Difference:
         """What either side is known to lack of the other's."""
-        return self._areas.difference(is_due=self._is_due)
+        return self._areas.difference(is_due=self._comparisons.is_due)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -133,8 +128,29 @@ class Session:
         """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
         self._liveness.hear(now_s=now_s)
 
+    def pause(self) -> None:
+        """There is no channel: nobody can be silent, or owe an answer."""
+        self._is_paused = True
+
+    def resume(self, *, now_s: float) -> None:
+        """There is a channel again; all times begin anew."""
+        self._is_paused = False
+        self._opened_s = now_s
+        self._liveness.hear(now_s=now_s)
+        self._liveness.hear_useful(now_s=now_s)
+
+    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
+        """The peer broke a rule of what carries the session, which ends it as any other."""
+
+        def raise_it() -> None:
+            raise fault
+
+        return self._step(now_s, raise_it)
+
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
+        if self._is_paused:
+            return []
         return self._step(now_s, self._keep_time)
 
     def appended(
@@ -176,6 +192,10 @@ class Session:
         if self.state is State.CLOSED:
             return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
         return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+
+    def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
+        """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
+        return self._step(now_s, lambda: work(self._exchange))
 
     def leave(self, code: str, sentence: str, *, now_s: float, wait_s: int = 0) -> list[Effect]:
         """Ends the session with a reason the peer can show, and how long it should stay away."""
@@ -230,7 +250,7 @@ class Session:
             raise RemoteProtocolError("out-of-order", f"a {name} came while {self.state.value}")
         self.state = target
         if not isinstance(frame, frames.Ping | frames.Pong):
-            self._useful_s = self._outbox.now_s
+            self._liveness.hear_useful(now_s=self._outbox.now_s)
         self._dispatch(frame)
 
     def _dispatch(self, frame: Frame) -> None:
@@ -259,10 +279,8 @@ class Session:
                 self._take_control_token()
                 self._liveness.pong(frame, now_s=self._outbox.now_s)
             case frames.Reconcile():
-                if not self._reconciliations.take(now_s=self._outbox.now_s):
-                    raise RemoteProtocolError("flood", "the peer compares again and again")
-                self.report.entries_kept_out *= self._is_syncing  # a new count with each
-                self._is_syncing = True
+                self._costly.take_reconciliation(now_s=self._outbox.now_s)
+                self._comparisons.joined(self.report)
                 self._pull.compare_again()
                 self._areas.opened(frame)
             case frames.Ranges():
@@ -283,6 +301,13 @@ class Session:
                 self._server.get(frame)
             case frames.Part():
                 self._fetches.take(frame)
+            case frames.OwnCard():
+                self._take_control_token()
+                self._exchange.own(frame)
+            case frames.AskCards():
+                self._exchange.asked(frame)
+            case frames.Cards():
+                self._exchange.take(frame)
             case _:
                 assert_never(frame)
 
@@ -303,6 +328,12 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
+        is_ours = channel.role is Role.INITIATOR
+        self.secret = session_secret(
+            channel.handshake_hash,
+            initiators=self._challenge if is_ours else hello.challenge,
+            responders=hello.challenge if is_ours else self._challenge,
+        )
         ahead_us = hello.wall_us - self._wall_us
         who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
         self._outbox.notify(who)
@@ -321,23 +352,17 @@ class Session:
             self._outbox.send(self._liveness.ping(now_s=self._outbox.now_s))
         self._agreement.hear_interests(frame)
         self._agreed()
-        self._is_syncing = self._is_syncing or not self._areas.common
-        self._is_due = self._channel.role is Role.INITIATOR
+        self._comparisons.agreed(is_empty=not self._areas.common)
 
     def _take_control_token(self, more: int = 0) -> None:
-        tokens = min(1.0 + more, limits.CONTROL_FRAMES_BURST)
-        if not self._control.take(now_s=self._outbox.now_s, tokens=tokens):
-            raise RemoteProtocolError("flood", "the peer sends too many frames that carry nothing")
+        self._costly.take(more, now_s=self._outbox.now_s)
 
     # --- what follows ------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
         if self.state is not State.OPEN:  # the first comparison is still to come
             return
-        self._is_syncing = self._is_opener = True
-        self._reconcile_s = None
-        self._seen_different = self.report.areas_different
-        self.report.entries_kept_out = 0
+        self._comparisons.began(self.report)
         self._pull.compare_again()
         if self._areas.is_idle:  # else what is under way is as good
             self._areas.plan(self._areas.common)
@@ -347,49 +372,28 @@ class Session:
         if self._agreement.is_changed:
             self._agreement.tell_change()
             self._agreed()
+        self._exchange.advance()
         self._pull.advance()
         self._areas.advance()
         self._fetches.advance()
-        is_wanted = self._is_due or self._offers.has_overflowed
+        comparisons = self._comparisons
+        is_wanted = comparisons.is_due or self._offers.has_overflowed
         if is_wanted and self._offers.is_idle and self._areas.is_idle:
-            self._is_due = self._offers.has_overflowed = False
+            comparisons.is_due = self._offers.has_overflowed = False
             self._reconcile()
-        is_over = self._areas.is_idle and self._pull.is_idle and not self._is_due
-        if self._is_syncing and is_over:
-            if self._is_opener:
-                self._plan_next()
-            self._is_syncing = self._is_opener = False
+        is_over = self._areas.is_idle and self._pull.is_idle and not comparisons.is_due
+        if comparisons.is_running and is_over:
+            comparisons.ended(self.report, now_s=self._outbox.now_s)
             self._outbox.notify(Synced(self.report))
-
-    def _plan_next(self) -> None:
-        """When to compare again: soon where an area changed meanwhile, else in ten minutes."""
-        is_different = self.report.areas_different > self._seen_different
-        self._retries = self._retries + 1 if is_different else 0
-        if 0 < self._retries <= limits.RETRIES_MAX and not self.report.refused:
-            self._reconcile_s = self._outbox.now_s + limits.RETRY_S
-        elif self._channel.role is Role.INITIATOR:
-            after_s = limits.reconcile_after_s(self.report.entries_kept_out)
-            self._reconcile_s = self._outbox.now_s + after_s
 
     def _keep_time(self) -> None:
         now_s = self._outbox.now_s
         if self.state is not State.OPEN and now_s - self._opened_s >= limits.GREETING_S:
             raise PeerTimeout("greeting", "the peer did not introduce itself in time")
-        ping = self._liveness.tick(now_s=now_s)
-        if ping is not None:
+        if (ping := self._liveness.tick(now_s=now_s)) is not None:
             self._outbox.send(ping)
-        self._check_answers(now_s)
+        owed_s = [one.oldest_s for one in (self._pull, self._areas, self._offers, self._fetches)]
+        self._liveness.check_answers(owed_s, is_busy=self._pull.is_working, now_s=now_s)
         self._pull.look()
-        if self._reconcile_s is not None and now_s >= self._reconcile_s:
+        if self._comparisons.is_time(now_s=now_s):
             self._reconcile()
-
-    def _check_answers(self, now_s: float) -> None:
-        """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
-        if self._pull.is_working:
-            self._useful_s = now_s
-        for owing in (self._pull, self._areas, self._offers, self._fetches):
-            oldest_s = owing.oldest_s
-            if oldest_s is None:
-                continue
-            if now_s - max(oldest_s, self._useful_s) >= limits.ANSWER_S:
-                raise PeerTimeout("no-answer", "the peer answers pings, but not what was asked")

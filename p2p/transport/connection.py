@@ -24,6 +24,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
+from p2p.protocol.exchange import Exchange
 from p2p.protocol.frames import FRAME_BYTES_MAX, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
 from p2p.protocol.ports import SyncStore
@@ -182,6 +183,10 @@ class Connection:
     def reconfigure(self, config: SessionConfig) -> None:
         """This node takes part in other namespaces than before, or may read more or less."""
         self._carry_out(self.session.reconfigure(config, now_s=self._clock()))
+
+    def exchange(self, work: Callable[[Exchange], None]) -> None:
+        """Shows, asks for or gives cards."""
+        self._carry_out(self.session.exchange(work, now_s=self._clock()))
 
     def reconcile(self) -> None:
         """Compares everything once more."""

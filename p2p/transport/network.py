@@ -8,14 +8,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
@@ -28,7 +34,7 @@ from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
-from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
@@ -133,10 +139,17 @@ class Network:
             one = Caller(Address(peer[0], peer[1]), carrier)
             self._take_in(one, self.front.enter(carrier, one))
 
-    def take_in(self, carrier: Carrier, source: Address) -> None:
+    def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody came by a way of its own, such as a relay; there is no front."""
         one = Caller(source, carrier)
-        self._take_in(one, self.receive(carrier, one))
+        if self._inbound.make_room(one.host):
+            self._take_in(one, self.receive(carrier, one))
+        else:
+            carrier.abort()
+
+    def release(self, one: Caller) -> None:
+        """Whoever serves it has bounds of its own: it no longer counts among the callers."""
+        self._inbound.leave(one)
 
     def _take_in(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
         self._inbound.enter(one)
@@ -159,6 +172,9 @@ class Network:
         Raises `SyncError` where there is no channel.
         """
         stream = await self.channels.shake_hands(carrier, is_initiator=False)
+        if isinstance(one.source, RelayedPlace) and stream.device != one.source.device:
+            await stream.close()
+            raise PeerLeft("another-device", f"{one.source} was announced; it is another device.")
         try:
             async with asyncio.timeout(GREETING_S):
                 first = await stream.read(STRANGER_FRAME_BYTES_MAX)
@@ -232,6 +248,14 @@ class Network:
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
         return reason
+
+    def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
+        """A device that called from `host` broke a rule outside of any session."""
+        now_s = self._door.clock_s()
+        self._door.offences.fault(
+            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+        )
+        self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
@@ -308,9 +332,15 @@ class Network:
 
     def reconfigure(self, config: SessionConfig) -> None:
         """What this node wants and may read, from now on: the peers it talks to are told."""
-        self._config = config
+        self._config = replace(config, card=self._config.card)
         for connection in self.connections:
-            connection.reconfigure(config)
+            connection.reconfigure(self._config)
+
+    def show_card(self, card: bytes) -> None:
+        """This device's own card, from now on: the peers it talks to get it."""
+        self._config = replace(self._config, card=card)
+        for connection in self.connections:
+            connection.exchange(lambda exchange: exchange.show(card))
 
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""

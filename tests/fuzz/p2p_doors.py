@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from nacl.bindings import crypto_secretbox
 from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceInfo
 
@@ -16,14 +17,8 @@ from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
-from p2p.protocol import frames
-from p2p.protocol.card import (
-    CARD_BYTES_MAX,
-    CARD_LIFE_S_MAX,
-    CARD_PREFIX,
-    check_card,
-    sign_card,
-)
+from p2p.protocol import frames, rendezvous
+from p2p.protocol.card import CARD_LIFE_S_MAX, CARD_PREFIX, check_card, sign_card
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
 from p2p.protocol.errors import PeerLeft
@@ -31,6 +26,8 @@ from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_f
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
+from p2p.protocol.limits import CARD_BYTES_MAX
+from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
@@ -135,6 +132,28 @@ def card_body_seeds() -> Sequence[bytes]:
     return [cbor.decode(card, bytes_max=CARD_BYTES_MAX)[0] for card in card_seeds()]
 
 
+def read_record(data: bytes) -> None:
+    """The first byte says whether it is sealed as by somebody who knows the name."""
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    sealed = data[1:]
+    if data[:1] == b"\1":
+        nonce = bytes(rendezvous.NONCE_BYTES)
+        sealed = nonce + crypto_secretbox(data[1:], nonce, slot.secret)
+    card = rendezvous.open_card(slot, sealed)
+    assert rendezvous.seal_card(slot, card, nonce=bytes(24)) == sealed
+
+
+def record_seeds() -> Sequence[bytes]:
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    padded = [
+        len(card).to_bytes(2, "big") + card.ljust(rendezvous.SEALED_CARD_BYTES_MAX, b"\0")
+        for card in card_seeds()
+    ]
+    nonce = bytes(rendezvous.NONCE_BYTES)
+    sealed = [rendezvous.seal_card(slot, card, nonce=nonce) for card in card_seeds()]
+    return [*(b"\1" + one for one in padded), *(b"\0" + one for one in sealed)]
+
+
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -164,6 +183,7 @@ class Listener:
                 self.hear(frame)
         if state is State.OPEN:
             self.do(self.session.fetch(manifest_of(A_BLOB).id, now_s=0.0))
+            self.do(self.session.exchange(lambda one: one.ask(), now_s=0.0))
 
     def hear(self, frame: bytes) -> None:
         self.do(self.session.receive(frame, now_s=0.0))
@@ -227,7 +247,7 @@ def talks() -> Sequence[bytes]:
     ]
     said = [[encode_frame(frame) for frame in talk.bob.sent] for talk in found]
     opened = [frame for frame in said[0] if frame not in greeting()]
-    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts()])
+    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts(), *_cards()])
     return [join_frames(each) for each in said]
 
 
@@ -258,6 +278,13 @@ def _as_initiator() -> Sequence[bytes]:
     while arriving:
         do(bob.receive(arriving.popleft(), now_s=0.0))
     return said[3:]
+
+
+def _cards() -> Sequence[bytes]:
+    """Bob's own card, his ask for others, and his answer to Alice's."""
+    cards = tuple(card_seeds())
+    told = (frames.OwnCard(cards[0]), frames.AskCards(1), frames.Cards(1, cards))
+    return [encode_frame(frame) for frame in told]
 
 
 def _blob_parts() -> Sequence[bytes]:

@@ -15,7 +15,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
 from node.config import Config
 from node.events import Events
@@ -28,6 +28,7 @@ from node.services.standing import Standings
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
+from p2p.protocol.relay.letter import LetterKind
 from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
@@ -105,6 +106,21 @@ class Wishes:
         progress(1, 1)
 
 
+class Unrelayed:
+    """The relays of a node that has none."""
+
+    def shown(self) -> Sequence[RelayShown]:
+        return ()
+
+    def hurry(self) -> None:
+        """Nobody is looked for."""
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+    ) -> Sequence[SentLetter]:
+        raise PeerLeft("no-relay", "This node has no relay.")
+
+
 @dataclass(frozen=True)
 class Alice:
     """Her node, its app, and a client that holds her token."""
@@ -161,6 +177,7 @@ async def open_alice(
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
             stop=asyncio.Event(),
+            relays=Unrelayed(),
         )
         app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

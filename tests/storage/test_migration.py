@@ -108,6 +108,9 @@ def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
+            "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
+            "DROP TABLE letter;"
+            "DROP TABLE card; DROP TABLE card_source;"
             "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
             "DROP TABLE blob_namer;"
             "DROP TABLE invite;"

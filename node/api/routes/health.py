@@ -20,6 +20,7 @@ from node.api.models import (
 from node.api.problems import ProblemError
 from node.api.routes.peers import named_peers
 from node.quotas import room_state
+from node.relay_role import metrics_of
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
@@ -77,6 +78,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
+        relays=tuple(node.relays.shown()),
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, len(peers)),
@@ -94,7 +96,9 @@ def _alarms(standing: Standing, ages: Sequence[tuple[Joined, Age]]) -> list[str]
 
 def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     warnings: list[str] = []
-    if not connected and not node.config.p2p.mdns and not node.config.p2p.peers:
+    p2p = node.config.p2p
+    is_alone = not (p2p.mdns or p2p.peers or p2p.relays or node.config.relay.enabled)
+    if not connected and is_alone:
         warnings.append("no peers: mDNS is off and no peer is named; try `panspermia connect`")
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
@@ -134,6 +138,12 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "received_bytes": sum(one.bytes_in for one in peers),
         "sent_bytes": sum(one.bytes_out for one in peers),
     }
+    values["relays_registered"] = sum(one.state == "registered" for one in node.relays.shown())
+    if node.relay is not None:
+        values.update(metrics_of(node.relay))
+        held = await node.store.relay_held()
+        values["relay_cards"], values["relay_posts"] = held.cards, held.posts
+        values["relay_letters"], values["relay_letter_bytes"] = held.letters, held.letter_bytes
     lines = [f"panspermia_{name} {value}" for name, value in values.items()]
     lines += [
         f'panspermia_records{{kind="{kind}"}} {count}'

@@ -26,7 +26,8 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     """How it stands with the peers; who is connected, found or named, and refused for now."""
     network = node.network
     peers, found = await named_peers(node.store, network), tuple(network.discovered())
-    return Peers(state_of_all(peers, found), peers, found, tuple(network.refused()))
+    refused, relays = tuple(network.refused()), tuple(node.relays.shown())
+    return Peers(state_of_all(peers, found), peers, found, refused, relays)
 
 
 async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:

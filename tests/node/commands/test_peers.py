@@ -18,7 +18,13 @@ SEEN = {
     "did": None, "device": None, "address": "10.0.0.9:1", "source": "static",
     "last_error": "no\x1b answer",
 }  # fmt: skip
-KNOWN: dict[str, Any] = {"sync": SYNC, "peers": [BOB], "discovered": [], "refused": []}
+KNOWN: dict[str, Any] = {
+    "sync": SYNC,
+    "peers": [BOB],
+    "discovered": [],
+    "refused": [],
+    "relays": [],
+}
 
 
 def lines(capsys: pytest.CaptureFixture[str], known: dict[str, Any]) -> list[str]:

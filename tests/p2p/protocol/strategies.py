@@ -55,6 +55,9 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
     ),
     frames.Get: st.builds(frames.Get, numbers, keys, st.integers(0, 2), st.integers(0, 1 << 40)),
     frames.Overlap: st.builds(frames.Overlap, tuples(ids16)),
+    frames.OwnCard: st.builds(frames.OwnCard, tokens),
+    frames.AskCards: st.builds(frames.AskCards, numbers),
+    frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
     frames.Part: st.builds(frames.Part, numbers, st.none() | st.binary(max_size=300)),
 }  # fmt: skip
 any_frame = st.one_of(*BY_KIND.values())

@@ -31,6 +31,9 @@ ONE_OF_EACH: dict[type[Frame], Frame] = {
     frames.Get: frames.Get(1, KEY, 0, 0),
     frames.Part: frames.Part(1, None),
     frames.Overlap: frames.Overlap(()),
+    frames.OwnCard: frames.OwnCard(b"card"),
+    frames.AskCards: frames.AskCards(1),
+    frames.Cards: frames.Cards(1, ()),
 }
 STATES = [state for state in State if state is not State.CLOSED]
 
