@@ -197,8 +197,15 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        await self.network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        await self.network.fetch_blob(
+            blob,
+            lambda told: progress(told.chunks, told.chunks_total),
+            size_bytes_max=size_bytes_max,
+            is_authority=is_authority,
+        )
 
 
 @asynccontextmanager

@@ -57,8 +57,13 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small."""
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small.
+
+        What `is_authority` goes before all others.
+        """
         ...
 
 

@@ -295,7 +295,7 @@ def test_every_reason_for_leaving_has_its_line() -> None:
 
 
 def test_codes_that_end_a_fetch_are_named() -> None:
-    for code in ("not-held", "too-large", "session-closed"):
+    for code in ("not-held", "too-large", "not-stored"):
         assert f"`{code}`" in BLOBS
 
 

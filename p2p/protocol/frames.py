@@ -207,19 +207,33 @@ class Entries(Struct, frozen=True, array_like=True, tag=26):
 
 
 class Get(Struct, frozen=True, array_like=True, tag=28):
-    """Send one piece of a blob: its root (piece 0), a manifest page (1) or a chunk (2)."""
+    """Send of a blob its root (piece 0), a manifest page (1), or a run of chunks (2)."""
 
     number: Unsigned
     blob: Key
     piece: Annotated[int, Meta(ge=0, le=2)]
     index: Annotated[int, Meta(ge=0, le=(1 << 40))]
+    count: Annotated[int, Meta(ge=1, le=limits.RUN_CHUNKS_MAX)]
+    rank: Annotated[int, Meta(ge=0, le=3)]  # 0 before 1 before 2 before 3
 
 
 class Part(Struct, frozen=True, array_like=True, tag=30):
-    """The answer to a Get; null where the sender does not hold that piece."""
+    """The answer to a Get: the piece, or the first chunks of the run, joined."""
 
     number: Unsigned
-    data: Annotated[bytes, Meta(max_length=512 << 10)] | None
+    data: Annotated[bytes, Meta(max_length=limits.RUN_BYTES_MAX)]
+    plain_bytes: Annotated[int, Meta(ge=0, le=limits.RUN_BYTES_MAX)]  # 0: `data` is as it is
+
+
+class Holding(Struct, frozen=True, array_like=True, tag=32):
+    """The other answer to a Get: that is not held, but perhaps other runs of the blob are."""
+
+    number: Unsigned
+    is_some: bool  # of the blob: more may come
+    runs: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=(1 << 40))], ...],
+        Meta(max_length=2 * limits.HOLDING_RUNS_MAX),
+    ]  # first chunk and count, in turn
 
 
 class OwnCard(Struct, frozen=True, array_like=True, tag=51):
@@ -244,12 +258,12 @@ class Cards(Struct, frozen=True, array_like=True, tag=52):
 Frame: TypeAlias = (
     Hello | Present | Interests | Bye | Ping | Pong
     | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
-    | Overlap | OwnCard | AskCards | Cards
+    | Overlap | Holding | OwnCard | AskCards | Cards
 )  # fmt: skip
 FRAMES: tuple[type[Frame], ...] = (
     Hello, Present, Interests, Bye, Ping, Pong,
     Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part, Overlap,
-    OwnCard, AskCards, Cards,
+    Holding, OwnCard, AskCards, Cards,
 )  # fmt: skip
 NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 """By kind."""

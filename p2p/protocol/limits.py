@@ -47,8 +47,8 @@ ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker a
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 # What several peers announce is asked of one; where it gives nothing for so long, of the others.
 # Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
-PATIENCE_S = 2.0
-PATIENCE_LONGEST_S = 10.0
+ENTRIES_PATIENCE_S = 2.0
+ENTRIES_PATIENCE_LONGEST_S = 10.0
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024
@@ -67,17 +67,38 @@ REVOKED_IDS_LUMP = 64  # of the slowed at once, for each answer costs a transact
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
 MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 
-# Blobs: 8 chunks of 256 KiB in flight are 2 MiB, enough for 200 MB/s at 10 ms.
-BLOB_WINDOW = 8
-BLOB_REQUESTS_MAX = 32  # unanswered requests of one peer: several fetches at once
-FETCHES_MAX = 4
+# Blobs. A run is what one Get asks for: long enough that asking costs nothing beside it, short
+# enough that what is more urgent waits for no more than this.
+RUN_BYTES_MAX = 512 << 10
+RUN_BYTES_MIN = 64 << 10  # shorter ones are not worth a question
+RUN_CHUNKS_MAX = 1_024  # one page's
+# Asked for and not stored yet. What is lost where a transfer is cut: less than 1 MiB on any line
+# that this fills. It grows with the rate that was seen and the round trip beyond WINDOW_RTT_S:
+# below that, this much is 150 MB/s.
+WINDOW_BYTES_FIRST = 768 << 10  # of all peers together
+WINDOW_BYTES_MAX = 16 * MEBIBYTE  # of one peer: 160 MB/s at 100 ms
+WINDOWS_BYTES_MAX = 64 * MEBIBYTE  # of all
+WINDOW_RTT_S = 0.005
+BLOB_REQUESTS_MAX = 64  # unanswered Gets of one peer; their answers are read one by one
+BLOBS_MAX = 64  # fetched at once; the others wait their turn, but for authority
+SMALL_BLOB_BYTES = MEBIBYTE
+HOLDING_RUNS_MAX = 256
+GIVEN_MAX = 64  # blobs of which a peer is known to may read them
+# A peer that gives nothing for so long is still listened to, and others are asked as well: it could
+# else keep a blob from us for as long as it likes.
+PATIENCE_S = 5.0
+LATE_S = 0.5  # the last runs, where somebody else would be quicker
+POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
+POLLS_MAX = 6  # about a minute in which it got nothing more
+JUDGE_S = 5.0  # until it is asked again whether a peer may know of a blob
+PROGRESS_S = 0.2
 
 # Above this much that waits to be written a shell asks the store for no more answers, so a
 # connection holds little more, whatever its peer asks. A peer that takes none for ANSWER_S is left.
 UNSENT_BYTES_AIM = MEBIBYTE // 2
 
 # Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
-# answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
+# answers of 1 MiB, and runs of blobs one by one. A shell closes the connection beyond it.
 UNSENT_BYTES_MAX = 16 * MEBIBYTE
 
 # A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session

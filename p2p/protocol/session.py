@@ -17,7 +17,6 @@ a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
@@ -26,10 +25,10 @@ from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.costly import Costly
 from p2p.protocol.difference import Difference
-from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
+from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
-from p2p.protocol.fetch import Fetches
+from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.link import session_secret
@@ -84,10 +83,11 @@ class Session:
             answer_bytes=config.answer_bytes,
         )
         self._server = Server(self._outbox, self.report)
-        self._fetches = Fetches(self._outbox, self.report)
+        self._gets = Gets(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
         self._comparisons = Comparisons(channel.role)
         self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
+        self._agreed_on: Grants | None = None  # what was told last of what the peer may read
         self._is_paused = False
 
     @property
@@ -132,7 +132,7 @@ class Session:
         """There is no channel: nobody can be silent, or owe an answer."""
         self._is_paused = True
 
-    def resume(self, *, now_s: float) -> None:
+    def unpause(self, *, now_s: float) -> None:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = now_s
@@ -140,7 +140,7 @@ class Session:
         self._liveness.hear_useful(now_s=now_s)
 
     def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
-        """The peer broke a rule of what carries the session, which ends it as any other."""
+        """The peer broke a rule of what carries the session, or lied about a blob."""
 
         def raise_it() -> None:
             raise fault
@@ -185,13 +185,10 @@ class Session:
         """Compares every common area once more; ends in `Synced`."""
         return self._step(now_s, self._reconcile)
 
-    def fetch(
-        self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
-    ) -> list[Effect]:
-        """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
-        if self.state is State.CLOSED:
-            return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
-        return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+    def ask(self, get: frames.Get, *, now_s: float) -> list[Effect]:
+        """Asks for a piece of a blob; ends in `PieceCame`, or with the session."""
+        assert self.state in (State.OPEN, State.CLOSED), "PeerAgreed tells when it is open"
+        return self._step(now_s, lambda: self._gets.ask(get))
 
     def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
         """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
@@ -233,7 +230,6 @@ class Session:
 
     def _end(self, reason: SyncError) -> None:
         self._pull.leave()
-        self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
     # --- frames ------------------------------------------------------------------------------
@@ -299,8 +295,8 @@ class Session:
                 self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
-            case frames.Part():
-                self._fetches.take(frame)
+            case frames.Part() | frames.Holding():
+                self._gets.take(frame)
             case frames.OwnCard():
                 self._take_control_token()
                 self._exchange.own(frame)
@@ -346,6 +342,9 @@ class Session:
         self._server.readable = agreement.readable
         self._areas.agree(agreement.readable, agreement.common)
         self._pull.agree(Grants(agreement.common))
+        if self.state is State.OPEN and agreement.readable != self._agreed_on:
+            self._agreed_on = agreement.readable
+            self._outbox.notify(PeerAgreed())
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
@@ -375,7 +374,6 @@ class Session:
         self._exchange.advance()
         self._pull.advance()
         self._areas.advance()
-        self._fetches.advance()
         comparisons = self._comparisons
         is_wanted = comparisons.is_due or self._offers.has_overflowed
         if is_wanted and self._offers.is_idle and self._areas.is_idle:
@@ -392,7 +390,7 @@ class Session:
             raise PeerTimeout("greeting", "the peer did not introduce itself in time")
         if (ping := self._liveness.tick(now_s=now_s)) is not None:
             self._outbox.send(ping)
-        owed_s = [one.oldest_s for one in (self._pull, self._areas, self._offers, self._fetches)]
+        owed_s = [one.oldest_s for one in (self._pull, self._areas, self._offers, self._gets)]
         self._liveness.check_answers(owed_s, is_busy=self._pull.is_working, now_s=now_s)
         self._pull.look()
         if self._comparisons.is_time(now_s=now_s):

@@ -29,6 +29,7 @@ from p2p.protocol.hint import Hint
 from p2p.protocol.limits import CARD_BYTES_MAX
 from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
+from p2p.protocol.wanted import PeerNumber
 from p2p.transport.address import Address
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
@@ -39,6 +40,7 @@ from tests.fuzz.mutation import join_frames, split_frames
 from tests.p2p.protocol.conversation import (
     BOBS_CHALLENGE,
     EVERYTHING_WANTED,
+    PEER,
     Line,
     Talk,
     asked,
@@ -48,8 +50,10 @@ from tests.p2p.protocol.conversation import (
     owned_namespace,
     readable_by,
     session_of,
+    swarm_of,
     with_interest,
 )
+from tests.p2p.protocol.crowd import Giver
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.people import ALICE, BOB
 
@@ -177,12 +181,13 @@ class Listener:
         self.session = session_of(ALICE, BOB, Role.RESPONDER, ALICES_CONFIG)
         self.questions: deque[Query] = deque()
         self.answered = 0
+        self.swarm = swarm_of(self.session, self.store, self.do)
         self.do(self.session.open())
         for frame in greeting():
             if self.session.state is not state:
                 self.hear(frame)
         if state is State.OPEN:
-            self.do(self.session.fetch(manifest_of(A_BLOB).id, now_s=0.0))
+            self.swarm.want(manifest_of(A_BLOB).id)
             self.do(self.session.exchange(lambda one: one.ask(), now_s=0.0))
 
     def hear(self, frame: bytes) -> None:
@@ -202,8 +207,9 @@ class Listener:
                     self.questions.append(effect)
                 case Close():
                     assert self.session.state is State.CLOSED
-                case Notify():
-                    pass
+                    self.swarm.went(PEER)
+                case Notify(event):
+                    self.swarm.heard(PEER, event)
 
 
 def converse(state: State) -> Callable[[bytes], None]:
@@ -293,25 +299,15 @@ def _blob_parts() -> Sequence[bytes]:
     blob = store.put_blob(A_BLOB)
     alice = Line(State.OPEN, entries=alices_entries(), config=ALICES_CONFIG)
     parts: list[bytes] = []
-    alice.do(alice.session.fetch(blob, now_s=0.0))
+    alice.swarm.want(blob)
     answered = 0
     while gets := [frame for frame in alice.sent if isinstance(frame, frames.Get)][answered:]:
         answered += len(gets)
         for get in gets:
-            part = frames.Part(get.number, _piece(store, get))
+            part = Giver(PeerNumber(1), store).answer(get)
             parts.append(encode_frame(part))
             alice.say(part)
     return parts
-
-
-def _piece(store: MemoryStore, get: frames.Get) -> bytes | None:
-    match get.piece:
-        case 0:
-            return at_once(store.blob_root(manifest_of(A_BLOB).id))
-        case 1:
-            return at_once(store.blob_page(manifest_of(A_BLOB).id, get.index))
-        case _:
-            return at_once(store.read_chunk(manifest_of(A_BLOB).id, get.index))
 
 
 # ── the channel ──────────────────────────────────────────────────────────────────────────────────

@@ -99,7 +99,9 @@ class Wishes:
             for peer in self.connected
         ]
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
         if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
         await self.alice.put_blob(await self.bob.read_blob(blob))

@@ -202,6 +202,10 @@ class MemoryStore:
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         self._blobs[blob].pages[page] = data
 
+    async def missing_pages(self, blob: BlobId) -> list[int]:
+        one = self._blobs[blob]
+        return [page for page in range(len(one.root.page_hashes)) if page not in one.pages]
+
     async def missing_chunks(self, blob: BlobId) -> list[int]:
         one = self._blobs[blob]
         return [index for index in range(one.root.chunk_count) if index not in one.chunks]

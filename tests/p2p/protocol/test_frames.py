@@ -44,7 +44,8 @@ def test_decoding_undoes_encoding(frame: frames.Frame) -> None:
         (frames.Pong(300), "820a19012c"),
         (frames.Bye("stopping", ""), "84066873746f7070696e676000"),
         (frames.Bye("refused-for-now", "", 10), "84066f726566757365642d666f722d6e6f77600a"),
-        (frames.Part(1, None), "83181e01f6"),
+        (frames.Part(1, b"", 0), "84181e014000"),
+        (frames.Holding(1, True, (2, 3)), "84182001f5820203"),
         (frames.Listed(2), "821002"),
         (frames.Credit(4096), "8216191000"),
         (frames.Ranges(1, (frames.Skip(frames.Upper(3, b"\1")),)), "830e0181820082034101"),
@@ -171,7 +172,7 @@ def test_the_longest_of_each_is_taken() -> None:
         frames.Interests((frames.Interest(KEY, bytes(8 << 10)),) * limits.INTERESTS_MAX),
         frames.Have(KEY, ID * limits.HAVE_IDS_MAX, True),
         frames.Want(1, KEY, ID * limits.WANT_IDS_MAX),
-        frames.Part(1, bytes(512 << 10)),
+        frames.Part(1, bytes(512 << 10), 512 << 10),
         frames.Ranges(1, (frames.Summary(frames.Upper(9, b"12345"), 1 << 53, ID),) * 2_048),
     ]
     for frame in longest:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ async def test_a_close_that_is_cancelled_keeps_no_socket_for_a_peer_that_does_no
 
 
 async def ask_for_all(call: Call, blob: bytes, chunks: int) -> None:
-    gets = [frames.Get(number, blob, 2, number % chunks) for number in range(32)]
+    gets = [frames.Get(number, blob, 2, number % chunks, 1, 3) for number in range(32)]
     await call.say(*gets)
 
 
@@ -120,14 +121,14 @@ def reset(call: Call) -> None:
 
 async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
     async with open_node(tmp_path / "a", 1) as alice:
-        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        blob = await alice.store.put_blob(Random(1).randbytes(16 * CHUNK_BYTES))
         mallory = Mallory()
         async with mallory.meets(alice.address) as call:
             await ask_for_all(call, blob, 16)
             (connection,) = alice.network.connections
 
             async def has_begun() -> bool:
-                return connection.session.report.chunks_sent > 0
+                return connection.session.report.blob_bytes_sent > 0
 
             await until(has_begun)
             for _ in range(20):
@@ -143,7 +144,7 @@ async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> Non
 async def test_last_words_are_not_put_into_a_frame_that_was_cut(tmp_path: Path) -> None:
     """Whoever reads slowly would take them for the end of a chunk, and count that against Alice."""
     async with open_node(tmp_path / "a", 1) as alice:
-        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        blob = await alice.store.put_blob(Random(1).randbytes(16 * CHUNK_BYTES))
         async with Mallory().meets(alice.address) as call:
             await ask_for_all(call, blob, 16)
             (connection,) = alice.network.connections
