@@ -147,7 +147,8 @@ def _said(
 def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     """Of those that are not in sync the state that matters most, and whose it is."""
     order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
-    code = min((one.standing for one in peers if one.standing in order), key=order.index)
+    standings = {one.standing for one in peers}
+    code: PeerStanding = next(each for each in order if each in standings)
     those = [one for one in peers if one.standing == code]
     words = f"{_named(those)}: {those[0].words}"
     if len(those) > 1:

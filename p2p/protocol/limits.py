@@ -47,8 +47,8 @@ ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker a
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 # What several peers announce is asked of one; where it gives nothing for so long, of the others.
 # Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
-PATIENCE_S = 2.0
-PATIENCE_LONGEST_S = 10.0
+ENTRIES_PATIENCE_S = 2.0
+ENTRIES_PATIENCE_LONGEST_S = 10.0
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024
