@@ -39,7 +39,6 @@ from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.report import SessionReport
-from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -307,6 +306,10 @@ def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
             events.publish("peer", peer_news(connection, "connected"))
         case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
             events.publish("peer", peer_news(connection, "gone", reason))
+        case PeerSaid(connection, effects.ChannelLost()):
+            events.publish("peer", peer_news(connection, "reconnecting"))
+        case PeerSaid(connection, effects.ChannelChanged()):
+            events.publish("peer", peer_news(connection, "moved"))
         case PeerSaid(connection, effects.Synced(report)):
             events.publish(
                 "sync",
@@ -355,7 +358,7 @@ def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Pee
         address=connection.address,
         transport=connection.carrier,
         direction="out" if connection.role is Role.INITIATOR else "in",
-        state="connected" if session.state is State.OPEN else "greeting",
+        state=connection.state,
         connected_s=now_s - connection.since_s,
         rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
         rounds=report.rounds,
@@ -366,6 +369,7 @@ def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Pee
         refused=sum(report.refused.values()),
         kept_out=report.entries_kept_out,
         last_error=last_error,
+        moves=report.moves,
     )
 
 

@@ -150,6 +150,8 @@ class Peer(Struct, frozen=True):
     kept_out: int
     """Entries that this node has no room for, as of the last comparison."""
     last_error: str
+    moves: int = 0
+    """From one carrier to another."""
 
 
 class Discovered(Struct, frozen=True):

@@ -257,8 +257,18 @@ class PeerFault:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelLost:
+    """The session has no channel; it waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChanged:
+    """The session goes on over another channel."""
+
+
 SessionEvent: TypeAlias = (
-    PeerGreeted | AreaReconciled | Synced | EntriesRefused
+    ChannelLost | ChannelChanged | PeerGreeted | AreaReconciled | Synced | EntriesRefused
     | BlobProgress | BlobFetched | BlobFailed | PeerFault
 )  # fmt: skip
 

@@ -22,10 +22,17 @@ from crdt.capability import READ, WRITE, Capability, CapabilityCache, capability
 from crdt.ed25519 import SigningKey, verify_strict
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
+from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
 from p2p.protocol.grants import FULL, PUBLIC, Claim
-from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_BYTES_MAX, PRESENTED_MAX
+from p2p.protocol.limits import (
+    ADDRESSES_MAX,
+    AGENT_CHARACTERS_MAX,
+    INTERESTS_MAX,
+    PRESENTED_BYTES_MAX,
+    PRESENTED_MAX,
+)
 
 PRESENT_PREFIX = b"panspermia-present:"
 OVERLAP_PREFIX = b"panspermia-overlap:"
@@ -66,6 +73,27 @@ def salted_names(
         told = FILLER_PREFIX + handshake_hash + bytes([number])
         names.append(blake3(told, key=device.seed).digest()[:SALTED_BYTES])
     return tuple(sorted(names))
+
+
+def make_hello(
+    config: SessionConfig,
+    version: int,
+    challenge: bytes,
+    names: tuple[bytes, ...],
+    *,
+    wall_us: int,
+) -> Hello:
+    """What this node says first; `names` are those of `salted_names`."""
+    return Hello(
+        version=version,
+        agent=config.agent[:AGENT_CHARACTERS_MAX],
+        author=config.author,
+        capability=config.capability,
+        challenge=challenge,
+        addresses=config.addresses[:ADDRESSES_MAX],
+        wall_us=wall_us,
+        overlap=names,
+    )
 
 
 def check_hello(hello: Hello, device: DeviceKey, cache: CapabilityCache) -> AuthorKey:

@@ -29,12 +29,13 @@ from p2p.protocol.fetch import Fetches
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
-from p2p.protocol.link import session_secret
+from p2p.protocol.link import secret_of
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
 from p2p.protocol.pull import Pull
 from p2p.protocol.report import SessionReport
+from p2p.protocol.schedule import Schedule
 from p2p.protocol.serve import Server
 from p2p.protocol.states import TRANSITIONS, State
 
@@ -92,9 +93,7 @@ class Session:
         self._is_opener = False  # by us
         self._is_due = False  # by us, once nothing is under way
         self._useful_s = now_s  # when the peer last sent more than a ping
-        self._retries = 0
-        self._reconcile_s: float | None = None  # when to compare everything again
-        self._seen_different = 0
+        self._schedule = Schedule(self.report, is_initiator=channel.role is Role.INITIATOR)
         self._is_paused = False
 
     @property
@@ -134,19 +133,11 @@ class Session:
         """There is no channel: nobody can be silent, or owe an answer."""
         self._is_paused = True
 
-    def go_on(self, *, now_s: float) -> None:
+    def unpause(self, *, now_s: float) -> None:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = self._useful_s = now_s
         self._liveness.hear(now_s=now_s)
-
-    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
-        """The peer broke a rule of what carries the session, which ends it as any other."""
-
-        def raise_it() -> None:
-            raise fault
-
-        return self._step(now_s, raise_it)
 
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
@@ -304,16 +295,9 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config = self._config
-        hello = frames.Hello(
-            version=VERSION,
-            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
-            author=config.author,
-            capability=config.capability,
-            challenge=self._challenge,
-            addresses=config.addresses[: limits.ADDRESSES_MAX],
-            wall_us=self._wall_us,
-            overlap=self._agreement.names(),
+        names = self._agreement.names()
+        hello = greeting.make_hello(
+            self._config, VERSION, self._challenge, names, wall_us=self._wall_us
         )
         self._outbox.send(hello)
 
@@ -324,12 +308,7 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
-        is_ours = channel.role is Role.INITIATOR
-        self.secret = session_secret(
-            channel.handshake_hash,
-            initiators=self._challenge if is_ours else hello.challenge,
-            responders=hello.challenge if is_ours else self._challenge,
-        )
+        self.secret = secret_of(channel, own=self._challenge, theirs=hello.challenge)
         self._outbox.notify(
             PeerGreeted(
                 channel.device,
@@ -368,8 +347,7 @@ class Session:
         if self.state is not State.OPEN:  # the first comparison is still to come
             return
         self._is_syncing = self._is_opener = True
-        self._reconcile_s = None
-        self._seen_different = self.report.areas_different
+        self._schedule.begin()
         self.report.entries_kept_out = 0
         self._pull.compare_again()
         if self._areas.is_idle:  # else what is under way is as good
@@ -390,19 +368,9 @@ class Session:
         is_over = self._areas.is_idle and self._pull.is_idle and not self._is_due
         if self._is_syncing and is_over:
             if self._is_opener:
-                self._plan_next()
+                self._schedule.plan(now_s=self._outbox.now_s)
             self._is_syncing = self._is_opener = False
             self._outbox.notify(Synced(self.report))
-
-    def _plan_next(self) -> None:
-        """When to compare again: soon where an area changed meanwhile, else in ten minutes."""
-        is_different = self.report.areas_different > self._seen_different
-        self._retries = self._retries + 1 if is_different else 0
-        if 0 < self._retries <= limits.RETRIES_MAX and not self.report.refused:
-            self._reconcile_s = self._outbox.now_s + limits.RETRY_S
-        elif self._channel.role is Role.INITIATOR:
-            after_s = limits.reconcile_after_s(self.report.entries_kept_out)
-            self._reconcile_s = self._outbox.now_s + after_s
 
     def _keep_time(self) -> None:
         now_s = self._outbox.now_s
@@ -413,7 +381,7 @@ class Session:
             self._outbox.send(ping)
         self._check_answers(now_s)
         self._pull.look()
-        if self._reconcile_s is not None and now_s >= self._reconcile_s:
+        if self._schedule.is_due(now_s=now_s):
             self._reconcile()
 
     def _check_answers(self, now_s: float) -> None:

@@ -6,28 +6,41 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from random import Random
+from typing import Any
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
+from p2p.protocol.link import UNKNOWN, Refused, decode_link_frame
+from p2p.protocol.link_frames import LINK_KINDS, Resume
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels, Opener, open_tcp
-from p2p.transport.connection import STRANGER_FRAME_BYTES_MAX, Connection
+from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import fetch_from_any
 from p2p.transport.front import NOISE, Front
-from p2p.transport.inbound import Caller, Inbound
+from p2p.transport.inbound import Arrival as Arrival
+from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
+from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
+from p2p.transport.mover import keep_moving, known_as, too_many_adrift
 from p2p.transport.place import Place, PlaceKind, parse_place
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
@@ -64,19 +77,6 @@ class PeerSaid:
 NetworkEvent = PeerCame | PeerWent | PeerSaid
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A channel that somebody opened to us; the first frame on it says what it is for."""
-
-    stream: FrameStream
-    first: bytes
-    caller: Caller
-
-
-ArrivalHandler: TypeAlias = Callable[[Arrival], Awaitable[None]]
-"""Serves one channel to the end; raises `SyncError`. Nobody who is refused comes so far."""
-
-
 class Network:
     """Connections by device. `tasks` owns every task that is started here."""
 
@@ -91,7 +91,9 @@ class Network:
         door: Door,
         tasks: asyncio.TaskGroup,
         openers: Mapping[PlaceKind, Opener] = OPENERS,
+        random: Random | None = None,
     ) -> None:
+        self._random = random or Random(os.urandom(16))
         self.device = config.device.public
         self.channels = Channels(config.device, static_private=static_private, openers=openers)
         self.front = Front()
@@ -105,7 +107,7 @@ class Network:
         self._tasks = tasks
         self._connections: dict[bytes, Connection] = {}
         self._inbound = Inbound()
-        self._arrivals: dict[int, ArrivalHandler] = {}
+        self._arrivals: dict[int, ArrivalHandler] = dict.fromkeys(LINK_KINDS, self._resume)
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -151,7 +153,8 @@ class Network:
             self.close_to(host_of(one.host))
         finally:
             self._inbound.leave(one)
-            await one.carrier.close()
+            if one.connection is None:  # else the session closes it, after its last words
+                await one.carrier.close()
 
     async def receive(self, carrier: Carrier, one: Caller) -> None:
         """A handshake, and then, to the end, what the first frame is for.
@@ -163,16 +166,40 @@ class Network:
             async with asyncio.timeout(GREETING_S):
                 first = await stream.read(STRANGER_FRAME_BYTES_MAX)
         except TimeoutError as error:
-            raise PeerTimeout("greeting", "The peer did not introduce itself in time.") from error
+            silence = PeerTimeout("greeting", "The peer did not introduce itself in time.")
+            await stream.write([encode_frame(Bye(silence.code, silence.sentence))])
+            raise silence from error
         handler = self._arrivals.get(peek_kind(first) or 0)
         if handler is None:
-            one.connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
-            await self.serve(one.connection)
+            connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
+            one.connection = connection
+            self._tasks.create_task(self.serve(connection), name=f"session {one.source}")
+            await connection.first_gone()
         elif refused := self._door.refusal(stream.device):
             there = refused.there
             await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
         else:
             await handler(Arrival(stream, first, one))
+
+    async def _resume(self, arrival: Arrival) -> None:
+        """The peer moves its session to this channel."""
+        stream, one = arrival.stream, arrival.caller
+        connection, frame = self._connections.get(stream.device), decode_link_frame(arrival.first)
+        if not isinstance(frame, Resume):
+            raise RemoteProtocolError("out-of-order", "a channel begins amid a session")
+        try:
+            if connection is None:
+                raise Refused(UNKNOWN, "No such session goes on here.")
+            gone = connection.follow(stream, frame, str(one.source))
+        except Refused as refused:
+            await stream.write([refused.frame()])
+        except RemoteProtocolError as lie:
+            now_s = self._door.clock_s()
+            self._door.offences.fault(stream.device, "", lie.code, lie.sentence, now_s=now_s)
+            raise
+        else:
+            one.connection = connection
+            await gone.wait()
 
     async def reach(self, place: Place) -> Connection:
         """A channel to `place`; `serve` it next. Raises `SyncError` where there is none."""
@@ -195,6 +222,8 @@ class Network:
             raise refused.here
         if (known := self._connections.get(connection.device)) and known.is_greeted:
             await connection.close()
+            known.know(known_as((connection.address,)))
+            known.hurry()
             return known
         with connection.watch() as watch:
             self._tasks.create_task(self.serve(connection), name=f"peer {connection.address}")
@@ -217,12 +246,19 @@ class Network:
             if other is not None:
                 other.leave("duplicate", "There is a newer connection.")
             self._connections[connection.device] = connection
+        if connection.role is Role.INITIATOR:
+            connection.know(known_as((connection.address,)))
+        moving = self._tasks.create_task(
+            keep_moving(connection, self.channels, self._random, self._clock),
+            name=f"move {connection.address}",
+        )
         try:
             reason = await connection.run()
         except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", connection.address)
             reason = LocalProtocolError("internal-error", "This node could not go on.")
         finally:
+            moving.cancel()
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
         if refused is not None:
@@ -242,6 +278,9 @@ class Network:
                 one.carrier.abort()
             elif self._door.outstays(one.connection, self._age_s(one.connection)):
                 self._send_away(one.connection, crowded_out())
+        for lost in [one for one in self.connections if one.link.is_adrift]:
+            if caller(lost) == host:
+                lost.give_up()
 
     def _age_s(self, connection: Connection) -> float:
         return self._clock() - connection.since_s
@@ -261,7 +300,7 @@ class Network:
 
     def _is_better(self, new: Connection, old: Connection) -> bool:
         """The newer of two in one direction; of two in both, the one the smaller key dialled."""
-        if new.role is old.role:
+        if new.role is old.role or old.link.is_adrift:
             return True
         return (new.role is Role.INITIATOR) == (self.device < new.device)
 
@@ -286,6 +325,7 @@ class Network:
             case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
+                connection.know(known_as(event.addresses))
                 self._notify(PeerCame(connection, event))
             case ask.PeerFault():
                 # Before the peer hears of it: it may call again at once.
@@ -295,8 +335,16 @@ class Network:
                 self._door.refused_entries(connection, codes)
                 self._notify(PeerSaid(connection, event))
                 self.close_to(caller(connection))
+            case ask.ChannelLost():
+                self._notify(PeerSaid(connection, event))
+                self._bound_lingering()
             case _:
                 self._notify(PeerSaid(connection, event))
+
+    def _bound_lingering(self) -> None:
+        """Of too many sessions that wait for a channel, those go that wait longest."""
+        for one in too_many_adrift(self.connections):
+            one.give_up()
 
     # --- what the node asks of all ------------------------------------------------------------
 
