@@ -51,6 +51,8 @@ COMMANDS = {
     "peers": ("peers", "List connected, discovered and refused peers."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
+    "letter": ("letter", "Write to people through a relay, and read what they wrote."),
+    "relay": ("relay", "Run a node in the relay role, in the foreground."),
     "rate": ("curate", "Rate a module from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),
     "reindex": ("upkeep", "Rebuild the search index from the store."),

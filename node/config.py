@@ -8,8 +8,9 @@ Nothing below the command line reads the environment: it is an argument, and so 
 """
 
 import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, TypeAlias, cast, get_args, get_origin
@@ -18,8 +19,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from node.errors import BadSetting
+from p2p.protocol.relay import limits
 
 PREFIX: Final = "PANSPERMIA_"
+HIDDEN: Final = "…"
+TOKEN: Final = re.compile(r"(?i)(token=).*")
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65_535)]
 # Where a pattern does not fit, its title says to people what is wanted.
@@ -34,6 +38,22 @@ PeerPlace: TypeAlias = Annotated[
         pattern=r"^((\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}|wss?://\S+|(circuit|webrtc):\S+@\S+)$",
         max_length=256,
         title="HOST:PORT, ws://…, wss://…, circuit:…@… or webrtc:…@…",
+    ),
+]
+# `p2p.transport.relay.url` reads it, and says more exactly what is wrong.
+RelayText: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(relay|wss?)://[^\s?#]+(\?token=[^\s&#]*)?$",
+        max_length=1_024,
+        title="relay://HOST:PORT, ws://… or wss://HOST/PATH, perhaps with ?token=…",
+    ),
+]
+Rate: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(none|[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB)$",
+        title="none, or bytes a second, as 10MiB",
     ),
 ]
 HostName: TypeAlias = Annotated[
@@ -78,6 +98,18 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """mDNS meets only nodes of the same group: demos keep to themselves."""
     peers: tuple[PeerPlace, ...] = ()
     """Peers to keep a connection to, beside those that are found."""
+    relays: tuple[RelayText, ...] = ()
+    """Relays to be reachable through."""
+    upload: Rate = "none"
+    """Of blobs, to all peers together. Entries count, and never wait."""
+    upload_peer: Rate = "none"
+    """To each of them."""
+    download: Rate = "none"
+    """From all together."""
+    download_peer: Rate = "none"
+    """From each."""
+    hidden: bool = False
+    """Tell nobody the addresses of this node: it is reached through its relays."""
 
 
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,12 +143,35 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 
 
+class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node does in the relay role; docs/protocol/relay.md."""
+
+    enabled: bool = False
+    """As `panspermia relay` does."""
+    public: Annotated[str, Meta(max_length=256)] = ""
+    """By which URL others reach it; empty: by its addresses."""
+    token: Annotated[str, Meta(max_length=128)] = ""
+    """Without it nobody registers here; empty: everybody may."""
+    namespaces: tuple[Annotated[str, Meta(max_length=128)], ...] = ()
+    """Kept here and served: `commons`, or what a joined one is called. Nothing else is."""
+    rate: Rate = "none"
+    """Through all circuits together."""
+    circuit_rate: Rate = "none"
+    device_rate: Rate = "none"
+    """Through all circuits of one device."""
+    registrations: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    circuits: Annotated[int, Meta(ge=1, le=1_024)] = 1_024
+    grace_s: Annotated[int, Meta(ge=0, le=600)] = int(limits.GRACE_S)
+    """How long open circuits may go on when it is told to stop."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiConfig = ApiConfig()
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
     quota: QuotaConfig = QuotaConfig()
+    relay: RelayConfig = RelayConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +192,11 @@ class Loaded:
 
     def settings(self) -> tuple[Setting, ...]:
         return tuple(
-            Setting(name, getattr(getattr(self.config, section), key), self.origins[name])
+            Setting(
+                name,
+                without_secrets(name, getattr(getattr(self.config, section), key)),
+                self.origins[name],
+            )
             for name, section, key in _names()
         )
 
@@ -171,6 +230,17 @@ def load_config(
         is_text = origins[name] == variable
         values.setdefault(section, {})[key] = _convert(name, value, kind, origins[name], is_text)
     return Loaded(msgspec.convert(values, Config), origins)
+
+
+def without_secrets(name: str, value: object) -> object:
+    """As it may be shown: a token is a secret."""
+    if isinstance(value, (list, tuple)):
+        items = cast("Sequence[object]", value)
+        shown = [without_secrets(name, one) for one in items]
+        return shown if isinstance(value, list) else tuple(shown)
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if value and name == "relay.token" else TOKEN.sub(rf"\1{HIDDEN}", value)
 
 
 def variable_of(name: str) -> str:
@@ -218,7 +288,8 @@ def _convert(name: str, value: object, kind: Any, origin: str, is_text: bool) ->
         return msgspec.convert(value, kind, strict=not is_text)
     except msgspec.ValidationError as error:
         wanted = _title(kind) if "regex" in str(error) else None
-        why = f"{value!r} is not {wanted}" if wanted else str(error)
+        shown = without_secrets(name, value)
+        why = f"{shown!r} is not {wanted}" if wanted else str(error)
         raise BadSetting(f"{name} (from {origin}): {why}") from error
 
 

@@ -45,6 +45,7 @@ REMADE_PATIENCE_S: Final = 60  # that systemd waits on, for the next batch; it g
 
 
 # Where this machine itself asks a node that listens on every address.
+DID: Final = "did:key:"
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -56,6 +57,8 @@ class Ready:
     p2p: str
     did: str
     home: str
+    relay: str = ""
+    """In the relay role: how others name it."""
 
 
 def run(
@@ -104,12 +107,14 @@ async def serve_node(
     on_remade: Callable[[int, int], None] = tell_remade,
 ) -> bool:
     """One node in this loop; the caller holds the home's lock. Gives whether to begin again."""
-    stop = asyncio.Event()
-    with _listener(config.api) as listener, _signals(stop):
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    with _listener(config.api) as listener, _signals(stop, at_once):
         port: int = listener.getsockname()[1]
         host = WILDCARDS.get(config.api.host, config.api.host)
         api = f"http://{in_url(host)}:{port}"
-        async with open_node(config, home, api=api, stop=stop, on_remade=on_remade) as node:
+        async with open_node(
+            config, home, api=api, stop=stop, at_once=at_once, on_remade=on_remade
+        ) as node:
             allowed = allowed_names(
                 config.api.host,
                 port,
@@ -125,7 +130,8 @@ async def serve_node(
 async def _run_tasks(
     node: Node, app: ASGIApp, listener: socket.socket, ready: Callable[[Ready], None]
 ) -> None:
-    news = Ready(node.api, node.network.address, node.identity.did, str(node.home.path))
+    address = node.network.address
+    news = Ready(node.api, address, node.identity.did, str(node.home.path), relay_url(node))
     write_token(node)
     server = EmbeddedServer(_uvicorn_config(app))
     try:
@@ -140,11 +146,22 @@ async def _run_tasks(
             ready(news)
             await node.stop.wait()
             log.info("stopping")
+            await node.drain()
             node.events.close()  # open streams would hold the server up
             server.should_exit = True
             await http
     finally:
         node.home.remove_node_file()
+
+
+def relay_url(node: Node) -> str:
+    """By which others reach this relay, with the key that it proves; empty for other nodes."""
+    config = node.config.relay
+    if node.relay is None:
+        return ""
+    if config.public:
+        return config.public
+    return f"relay://{node.identity.device_did.removeprefix(DID)}@{node.network.address}"
 
 
 class EmbeddedServer(uvicorn.Server):
@@ -212,11 +229,16 @@ def _listener(config: ApiConfig) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Generator[None]:
+def _signals(stop: asyncio.Event, at_once: asyncio.Event) -> Generator[None]:
+    """The first one ends the node in order; with the second nothing is waited for."""
     loop = asyncio.get_running_loop()
+
+    def caught() -> None:
+        (at_once if stop.is_set() else stop).set()
+
     handled = (signal.SIGINT, signal.SIGTERM)
     for each in handled:
-        loop.add_signal_handler(each, stop.set)
+        loop.add_signal_handler(each, caught)
     try:
         yield
     finally:

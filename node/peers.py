@@ -9,12 +9,10 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
-
-from msgspec import Struct
 
 from crdt.area import Area
 from crdt.blob import BlobId
@@ -29,73 +27,31 @@ from node.config import P2pConfig
 from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
+from node.listening import told_places
+from node.nearby import Nearby
 from node.offenders import Offenders, RefusedPeer, remembered
+from node.peer_news import tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
+from node.shown_peers import did_of, show_peer, show_sync
+from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import RemoteProtocolError, SyncError
+from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
-from p2p.protocol.report import SessionReport
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
+from p2p.transport.network import Network, NetworkEvent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
 from storage.store import Store
 
 REMEMBERED_MAX = 256  # addresses that are tried again after a start
-BACKLOG = 64  # half-open connections the kernel keeps
-
-
-class PeerNews(Struct, frozen=True):
-    """The `peer` event."""
-
-    did: str
-    device: str
-    address: str
-    state: str
-    reason: str = ""
-
-
-class SyncNews(Struct, frozen=True):
-    """The `sync` event: one comparison ended."""
-
-    did: str
-    address: str
-    rounds: int
-    entries_in: int
-    entries_out: int
-
-
-class RefusedNews(Struct, frozen=True):
-    """The `refused` event: entries of a peer that were not taken, by reason."""
-
-    did: str
-    address: str
-    codes: dict[str, int]
-
-
-def listen(address: str) -> socket.socket:
-    """The listening socket; port 0 picks a free one. Raises `OSError`."""
-    at = Address.parse(address) if not address.endswith(":0") else free_port_of(address)
-    family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-    # Everywhere means IPv4 too: those are the addresses that are announced.
-    is_dual = at.host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(
-        (at.host, at.port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
-    )
-
-
-def free_port_of(address: str) -> Address:
-    """`host:0`, which `Address.parse` takes for a slip: nobody connects to port 0."""
-    parsed = Address.parse(f"{address[:-1]}1")
-    return Address(parsed.host, 0)
 
 
 @dataclass(slots=True)
@@ -110,13 +66,24 @@ class Peers:
     clock: Callable[[], float]
     wall_us: Callable[[], int]
     compared: Compared
+    listeners: list[Callable[[NetworkEvent], None]]
+    """Whoever else hears what the network tells."""
+    places: Callable[[], Sequence[str]]
+    """Where others may call this node, as it says itself."""
+    nearby: Nearby
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
-        errors = {found.device_did: found.last_error for found in self.dialler.found}
+        found = {one.device_did: one for one in self.dialler.found}
         return [
-            show_peer(one, now_s, errors.get(encode_did_key(one.device), ""))
+            show_peer(
+                one,
+                now_s,
+                last_error=known.last_error if known else "",
+                source=known.source if known else "called" if one.role is Role.RESPONDER else "",
+            )
             for one in self.network.connections
+            for known in [found.get(encode_did_key(one.device))]
         ]
 
     def sharing(self, namespace: NamespaceKey) -> int:
@@ -204,8 +171,18 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        await self.network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+    def transfers(self) -> Sequence[Transfer]:
+        return show_transfers({**self.network.fetching.progress})
+
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        await self.network.fetch_blob(
+            blob,
+            lambda told: progress(told.chunks, told.chunks_total),
+            size_bytes_max=size_bytes_max,
+            is_authority=is_authority,
+        )
 
 
 @asynccontextmanager
@@ -216,26 +193,29 @@ async def open_peers(
     store: Store,
     events: Events,
     tasks: asyncio.TaskGroup,
+    only: Collection[NamespaceKey] | None = None,
 ) -> AsyncGenerator[Peers]:
-    """Listens, dials and looks around until it is left; then every session says goodbye."""
+    """Listens, dials and looks around until it is left; then every session says goodbye.
+
+    `only`: the namespaces that are shared, where not all that are joined are.
+    """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
-    session = SessionConfig(
-        device=identity.device,
-        author=identity.author,
-        capability=identity.capabilities["pub"],
-        interests=((COMMONS, Area()),),
-        agent=f"panspermia/{__version__}",
-        addresses=tuple(str(Address(one, port)) for one in reachable),
-    )
-    session = await with_wallet(session, store)
+
+    def places() -> Sequence[str]:
+        return () if config.hidden else told_places(local_addresses(host), port)
+
+    session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
+    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
     def notify(event: NetworkEvent) -> None:
         compared.note(event)
+        for listener in listeners:
+            listener(event)
         tell(events, refusals, event)
         offenders.note()
 
@@ -247,30 +227,48 @@ async def open_peers(
         notify=notify,
         door=Door(offences, is_blocked=store.is_blocked, clock_s=clock_s),
         tasks=tasks,
+        download=rates_of(config.download, config.download_peer),
+        upload=rates_of(config.upload, config.upload_peer),
     )
     tasks.create_task(refusals.run(), name="refusals")
     tasks.create_task(offenders.run(), name="offenders")
     dialler = Dialler(network, Random(os.urandom(16)), tasks)
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
-    tasks.create_task(follow_wallet(network, session, store), name="wallet")
+    tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
+    nearby = Nearby(dialler.hint)
     try:
         if config.mdns:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
-            tasks.create_task(mdns.run(), name="mdns")
+            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
+            tasks.create_task(nearby.mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):
             dialler.hint(hint_of(known))
         at = str(Address(host, port))
-        yield Peers(at, network, dialler, offenders, store, clock, wall_us, compared)
+        yield Peers(
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
+            nearby,
+        )  # fmt: skip
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
+    """What this node says of itself, before the wallet adds what it wants."""
+    return SessionConfig(
+        device=identity.device,
+        author=identity.author,
+        capability=identity.capabilities["pub"],
+        interests=((COMMONS, Area()),),
+        agent=f"panspermia/{__version__}",
+        addresses=tuple(places),
+    )
 
 
 def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
@@ -292,103 +290,3 @@ def wall_us() -> int:
 def pass_on(network: Network, event: AppendedEvent) -> None:
     """New entries in the store go to every peer but the one they came from."""
     network.appended(event.namespace, event.ids, source=event.source)
-
-
-def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
-    """What people and programs that watch the node hear of its peers; what peers did wrong."""
-    match event:
-        case PeerWent(address, connection, RemoteProtocolError() as error):
-            refusals.note(offender(address, connection), "what it sent", error)
-        case _:
-            pass
-    match event:
-        case PeerCame(connection, _):
-            events.publish("peer", peer_news(connection, "connected"))
-        case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
-            events.publish("peer", peer_news(connection, "gone", reason))
-        case PeerSaid(connection, effects.ChannelLost()):
-            events.publish("peer", peer_news(connection, "reconnecting"))
-        case PeerSaid(connection, effects.ChannelChanged()):
-            events.publish("peer", peer_news(connection, "moved"))
-        case PeerSaid(connection, effects.Synced(report)):
-            events.publish(
-                "sync",
-                SyncNews(
-                    did_of(connection),
-                    connection.address,
-                    report.rounds,
-                    report.entries_received,
-                    report.entries_sent,
-                ),
-            )
-        case PeerSaid(connection, effects.EntriesRefused(codes)):
-            news = RefusedNews(did_of(connection), connection.address, dict(codes))
-            events.publish("refused", news)
-        case _:
-            return
-
-
-def offender(address: str, connection: Connection | None) -> str:
-    """The device, once the channel proved it; else the host: each try comes from another port."""
-    return encode_did_key(connection.device) if connection else address.rpartition(":")[0]
-
-
-def peer_news(connection: Connection, state: str, reason: SyncError | None = None) -> PeerNews:
-    return PeerNews(
-        did_of(connection),
-        encode_did_key(connection.device),
-        connection.address,
-        state,
-        reason.sentence if reason else "",
-    )
-
-
-def did_of(connection: Connection) -> str:
-    """The author that the peer proved to speak for; empty until it greeted."""
-    author = connection.session.author
-    return encode_did_key(author) if author is not None else ""
-
-
-def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:
-    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
-    session, report = connection.session, connection.session.report
-    return Peer(
-        did=did_of(connection),
-        device=encode_did_key(connection.device),
-        address=connection.address,
-        transport=connection.carrier,
-        direction="out" if connection.role is Role.INITIATOR else "in",
-        state=connection.state,
-        connected_s=now_s - connection.since_s,
-        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
-        rounds=report.rounds,
-        bytes_in=report.received_bytes,
-        bytes_out=report.sent_bytes,
-        entries_in=report.entries_received,
-        entries_out=report.entries_sent,
-        refused=sum(report.refused.values()),
-        kept_out=report.entries_kept_out,
-        last_error=last_error,
-        moves=report.moves,
-    )
-
-
-def show_sync(
-    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
-) -> SyncReport:
-    """What one comparison did: the session's counts now, less those `before`."""
-    after = connection.session.report
-    is_equal = is_done and after.areas_different == before.areas_different
-    return SyncReport(
-        did=did_of(connection),
-        address=connection.address,
-        rounds=after.rounds - before.rounds,
-        bytes_in=after.received_bytes - before.received_bytes,
-        bytes_out=after.sent_bytes - before.sent_bytes,
-        entries_in=after.entries_received - before.entries_received,
-        entries_out=after.entries_sent - before.entries_sent,
-        refused=sum(after.refused.values()) - sum(before.refused.values()),
-        kept_out=after.entries_kept_out,
-        duration_s=duration_s,
-        in_sync=is_equal,
-    )

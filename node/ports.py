@@ -5,8 +5,10 @@ from typing import Protocol
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from node.transfers import Transfer
+from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
 """Chunks that are here, and chunks in all."""
@@ -56,6 +58,31 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
-    async def fetch_blob(self, blob: BlobId, progress: Progress, *, size_bytes_max: int) -> None:
-        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small."""
+    def transfers(self) -> Sequence[Transfer]:
+        """The blobs that are being fetched."""
+        ...
+
+    async def fetch_blob(
+        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        """Until it is in the store, verified. Raises `SyncError` where no peer has it so small.
+
+        What `is_authority` goes before all others.
+        """
+        ...
+
+
+class RelayBook(Protocol):
+    """The relays through which this node is reached."""
+
+    def shown(self) -> Sequence[RelayShown]: ...
+
+    def hurry(self) -> None:
+        """Looks now for somebody who may be wanted from now on."""
+        ...
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
+    ) -> Sequence[SentLetter]:
+        """To each device of an author, or to one device. Raises `SyncError` without any."""
         ...

@@ -1,6 +1,7 @@
 """What this node shares with whom, as the wallet has it."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 
 from crdt.area import Area
@@ -14,12 +15,19 @@ from storage.appended import AppendedEvent
 from storage.store import Store
 
 
-async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
-    """What this device wants: commons, and of the joined namespaces all that it may read."""
+async def with_wallet(
+    config: SessionConfig, store: Store, only: Collection[NamespaceKey] | None = None
+) -> SessionConfig:
+    """What this device wants: commons, and of the joined namespaces all that it may read.
+
+    With `only`, of those alone: a relay keeps what its operator chose.
+    """
     interests: list[tuple[NamespaceKey, Area]] = []
     shown: list[bytes] = []
     for joined in await store.joined():
         namespace = joined.namespace
+        if only is not None and namespace not in only:
+            continue
         if is_communal(namespace):
             interests.append((namespace, Area()))
             continue
@@ -41,7 +49,12 @@ async def with_wallet(config: SessionConfig, store: Store) -> SessionConfig:
     )
 
 
-async def follow_wallet(network: Network, config: SessionConfig, store: Store) -> None:
+async def follow_wallet(
+    network: Network,
+    config: SessionConfig,
+    store: Store,
+    only: Collection[NamespaceKey] | None = None,
+) -> None:
     """Until cancelled: what is joined, left or given is told to the peers that may know of it.
 
     Whose right to read is taken back is given nothing more.
@@ -58,7 +71,7 @@ async def follow_wallet(network: Network, config: SessionConfig, store: Store) -
     try:
         while True:
             # Once before the first change: one may have come before anybody listened.
-            wanted = await with_wallet(now, store)
+            wanted = await with_wallet(now, store, only)
             if wanted != now:
                 now = wanted
                 network.reconfigure(now)

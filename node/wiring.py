@@ -1,6 +1,7 @@
 """The parts of one running node, made from its configuration and closed in reverse order."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -18,22 +19,31 @@ from node.errors import BadSetting
 from node.events import Events
 from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
+from node.listening import listen
 from node.news import tell_news
-from node.peers import listen, open_peers
-from node.ports import Network
+from node.pairing import Pairing, open_pairing
+from node.peers import open_peers
+from node.ports import Network, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
+from node.relay_role import namespaces_of, open_relay
+from node.relays import open_relays
 from node.services.fetch import hold_blob
+from node.services.namespaces import Keeper
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
+from p2p.transport.relay.server import RelayServer
 from registry.listings import project
+from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +66,31 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
+    relays: RelayBook
+    relay: RelayServer | None = None
+    """The relay role, where this node has it."""
+    at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set beside `stop` where nobody wants to wait for circuits."""
     again: asyncio.Event = field(default_factory=asyncio.Event)
     """Set beside `stop` where the process goes on with what the home says by then."""
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
+
+    async def drain(self) -> None:
+        """Circuits that are open may go on for a while, unless somebody is in a hurry."""
+        if self.relay is None:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(self.relay.drain(self.config.relay.grace_s))
+            hurry = tasks.create_task(self.at_once.wait())
+            await asyncio.wait((draining, hurry), return_when=asyncio.FIRST_COMPLETED)
+            draining.cancel()
+            hurry.cancel()
 
     @property
     def signers(self) -> Signers:
@@ -87,6 +114,7 @@ async def open_node(
     *,
     api: str,
     stop: asyncio.Event,
+    at_once: asyncio.Event,
     entropy: Entropy = os.urandom,
     on_remade: Callable[[int, int], None],
 ) -> AsyncGenerator[Node]:
@@ -103,14 +131,27 @@ async def open_node(
                 project=project,
                 clock_us=clock_us,
                 quota=quota_of(config.quota, identity.author),
+                folder=home.blobs,
                 on_remade=on_remade,
             ) as store,
             open_search_index(home.index, store) as index,
             open_workers() as workers,
             background_tasks() as tasks,
-            open_peers(config.p2p, listener, identity, store, events, tasks) as peers,
+            open_peers(
+                config.p2p,
+                listener,
+                identity,
+                store,
+                events,
+                tasks,
+                await namespaces_of(config.relay, store),
+            ) as peers,
+            open_relay(config.relay, peers.network, store, clock_us, tasks) as relay,
+            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
         ):
             await take_in(store, str(home.path))
+            if store.mended:
+                log.warning("%s", mended_in_words(store.mended))
             node = Node(
                 config=config,
                 home=home,
@@ -126,18 +167,30 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
-                stop=stop,
-            )
-            tasks.create_task(
-                index.follow(
-                    lambda count: events.publish("index", {"state": "follows", "records": count})
+                pairing=open_pairing(
+                    peers, relays, Keeper(home, identity, store, entropy), events, tasks
                 ),
-                name="search index",
+                stop=stop,
+                at_once=at_once,
+                relay=relay,
+                relays=relays,
             )
-            tasks.create_task(tell_news(store, events), name="news")
-            fetch = partial(hold_blob, store, peers)
-            tasks.create_task(follow_statements(store, fetch), name="authority")
+            follow_store(node, tasks)
             yield node
+
+
+def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
+    """What goes on behind the store: the index, the news, and statements that came."""
+    store, events = node.store, node.events
+    tasks.create_task(
+        node.index.follow(
+            lambda count: events.publish("index", {"state": "follows", "records": count})
+        ),
+        name="search index",
+    )
+    tasks.create_task(tell_news(store, events), name="news")
+    fetch = partial(hold_blob, store, node.network, is_authority=True)
+    tasks.create_task(follow_statements(store, fetch), name="authority")
 
 
 def clock_us() -> int:
@@ -156,3 +209,11 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
+
+
+def mended_in_words(mended: Mended) -> str:
+    """For the log, after an end that was not in order."""
+    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    if mended.chunks:
+        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
+    return f"after a sudden end: {said}"

@@ -1,4 +1,4 @@
-"""`channel.md`, `session.md`, `reconciliation.md`, `blobs.md`, `cards.md`, `link.md` are true.
+"""The documents of the channel, the session and what is said in it are what the code does.
 
 Every kind of frame has its section with its fields, every reason for closing its line, every bound
 and every time its row, and every block of bytes is what the code writes.
@@ -21,8 +21,9 @@ from crdt.capability import CapabilityCache, capability_digest
 from crdt.chunking import content_manifest_of
 from crdt.keys import COMMONS
 from crdt.order import fingerprint_of
-from p2p.protocol import frames, limits, offences
+from p2p.protocol import frames, limits, offences, rendezvous
 from p2p.protocol.card import CARD_PREFIX, check_card, sign_card
+from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role
 from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
@@ -52,11 +53,11 @@ from tests.documents import (
     slug,
     words,
 )
-from tests.test_protocol_documents import ALICES, CAPABILITIES, LAPTOP, LAPTOPS
+from tests.test_protocol_documents import ALICES, BOB, CAPABILITIES, LAPTOP, LAPTOPS
 
-NAMES = ("channel", "session", "reconciliation", "blobs", "cards", "link")
+NAMES = ("channel", "session", "reconciliation", "blobs", "cards", "discovery", "link")
 TEXTS = tuple((FOLDER / f"{name}.md").read_text() for name in NAMES)
-CHANNEL, SESSION, RECONCILIATION, BLOBS, CARDS, LINK = TEXTS
+CHANNEL, SESSION, RECONCILIATION, BLOBS, CARDS, DISCOVERY, LINK = TEXTS
 OURS = "\n".join(TEXTS)
 
 NOISE_STATIC, SOMEBODY, HANDSHAKE_HASH, CHALLENGE, PRIVATE = (bytes([n]) * 32 for n in range(5, 10))
@@ -110,6 +111,7 @@ def examples() -> dict[str, bytes]:
         "card": a_card(),
         "session-name": session_id(SECRET),
         "resume-proof": proof_of(SECRET, Role.INITIATOR, 42, NOISE_STATIC, 3),
+        "slot-public": rendezvous.slots(bytes(range(32)), 20_000)[0].public,
         "blob-root": hello.root,
         "blob-id": hello.id,
         "content-blob-page": content_hello.pages[0],
@@ -243,6 +245,10 @@ def test_buckets_are_as_the_sentence_says() -> None:
     burst, per_s = limits.RECONCILIATIONS_BURST, limits.RECONCILIATIONS_PER_S
     assert f"one of {burst:.0f} that fills by {per_s:.0f} a second" in said
     assert f"a bucket that fills by {offences.HOST_STRIKES_PER_S:.0f} a second" in said
+    burst, seconds = limits.EXCHANGES_BURST, 1 / limits.EXCHANGES_PER_S
+    assert f"a bucket of {burst:.0f} that fills by one in {seconds:.0f} s" in " ".join(
+        CARDS.split()
+    )
     said, per_s = " ".join(RECONCILIATION.split()), limits.TRIAL_IDS_PER_S
     assert f"a bucket of {limits.TRIAL_IDS_MAX} that fills by {per_s:.0f} a second" in said
     burst, per_s = limits.REVOKED_IDS_MAX, limits.REVOKED_IDS_PER_S
@@ -305,7 +311,7 @@ def test_every_reason_for_leaving_has_its_line() -> None:
 
 
 def test_codes_that_end_a_fetch_are_named() -> None:
-    for code in ("not-held", "too-large", "session-closed"):
+    for code in ("not-held", "too-large", "not-stored"):
         assert f"`{code}`" in BLOBS
 
 
@@ -319,6 +325,19 @@ def test_every_link_leads_somewhere() -> None:
             target = (FOLDER / (file or f"{name}.md")).read_text()
             headings = {slug(heading) for heading in re.findall(r"^#+ (.*)", target, re.MULTILINE)}
             assert not anchor or anchor in headings, link
+
+
+def test_numbers_of_the_public_table_are_as_shown() -> None:
+    table = rows(DISCOVERY, "of what", "exactly", "in the code")
+    shown = {words(row["in the code"])[0]: number(row["exactly"]) for row in table}
+    assert shown == {name: value_of(name) for name in shown}
+    assert len(shown) == 3
+    for name in (rendezvous.SLOT_CONTEXT, rendezvous.SALT.decode(), "panspermia relays"):
+        assert name in DISCOVERY
+
+
+def test_check_digits_are_as_shown() -> None:
+    assert f"`{check_digits(BOB.public, LAPTOPS)}`" in CARDS
 
 
 def test_every_file_named_is_there() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
+from node.api.peer_states import PeerRefusal, PeerStanding, SyncState
 from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
@@ -119,6 +120,7 @@ class Status(Struct, frozen=True):
     started_at: str
     uptime_s: float
     state: str
+    sync: SyncState
     peers: PeerCounts
     records: dict[str, int]
     entries: int
@@ -129,6 +131,7 @@ class Status(Struct, frozen=True):
     """Changes that are held and do not count."""
     quota: RoomState
     authority: tuple[AuthorityAge, ...]
+    relays: tuple["RelayShown", ...]
     warnings: tuple[str, ...]
 
 
@@ -137,6 +140,7 @@ class Peer(Struct, frozen=True):
     device: str
     address: str
     transport: str
+    """What carries the session now: tcp, websocket, relay, webrtc."""
     direction: Literal["in", "out"]
     state: str
     connected_s: float
@@ -150,6 +154,22 @@ class Peer(Struct, frozen=True):
     kept_out: int
     """Entries that this node has no room for, as of the last comparison."""
     last_error: str
+    name: str = ""
+    """The petname of its author; empty where it has none here."""
+    standing: PeerStanding = "comparing"
+    words: str = ""
+    """How it stands with this peer, for people."""
+    behind: int = 0
+    """Entries that the peer is known to hold and this node is getting."""
+    ahead: int = 0
+    """Entries announced to the peer that it has not taken yet, about."""
+    compared_s: float | None = None
+    """Seconds since an area was compared to the end."""
+    entries_twice: int = 0
+    """Entries that came although another peer had brought them already."""
+    refusals: tuple[PeerRefusal, ...] = ()
+    source: str = ""
+    """How this node knew of it: mdns, static, …; `called` where the peer called first."""
     moves: int = 0
     """From one carrier to another."""
 
@@ -167,11 +187,36 @@ class Discovered(Struct, frozen=True):
     """Why the last attempt to connect, or the last session, ended."""
 
 
+class RelayShown(Struct, frozen=True):
+    """A relay that this node is, or tries to be, registered at."""
+
+    url: str
+    """Without its token."""
+    state: Literal["connecting", "registered", "draining", "waiting"]
+    since_s: float
+    rtt_ms: float | None
+    last_error: str
+    registered_until: str | None
+    observed: str
+    """The address of this node, as the relay sees it."""
+
+
+class SentLetter(Struct, frozen=True):
+    """A letter that a relay keeps until its device takes it."""
+
+    id: str
+    did: str
+    device: str
+    relay: str
+
+
 class Peers(Struct, frozen=True):
+    sync: SyncState
     peers: tuple[Peer, ...]
     discovered: tuple[Discovered, ...]
     refused: tuple[RefusedPeer, ...] = ()
     """Those that are not talked to for now, because of what they did."""
+    relays: tuple[RelayShown, ...] = ()
 
 
 class NewPeer(Request, frozen=True):

@@ -50,7 +50,7 @@ def show(origin: bool) -> None:
 @click.argument("value")
 def set_(name: str, value: str) -> None:
     """Change a setting in config.toml; it holds from the next start."""
-    from node.config import check_setting, load_config
+    from node.config import check_setting, load_config, without_secrets
     from node.errors import NodeError
     from node.home import Home
 
@@ -63,11 +63,10 @@ def set_(name: str, value: str) -> None:
     except NodeError as error:
         raise bad_setting(error) from error
     write_atomically(place.config_file, text.encode(), mode=0o600)
+    shown = without_secrets(name, checked)
     if wants_json():
-        return print_json(
-            "config", {"file": str(place.config_file), "name": name, "value": checked}
-        )
-    say(f"{name} = {value_text(checked)}, in {place.config_file}")
+        return print_json("config", {"file": str(place.config_file), "name": name, "value": shown})
+    say(f"{name} = {value_text(shown)}, in {place.config_file}")
 
 
 @config_command.command("path")

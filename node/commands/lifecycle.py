@@ -35,28 +35,36 @@ POLL_S = 0.05
 @click.option("--listen", metavar="HOST:PORT", help="For peers; port 0 picks a free one.")
 @click.option("--no-mdns", is_flag=True, help="Neither announce nor look on the local network.")
 @click.option("--peer", "peers", metavar="HOST:PORT", multiple=True, help="Keep in touch with it.")
+@click.option("--relay", "relays", metavar="URL", multiple=True, help="Be reachable through it.")
 @click.option("--open", "opens", is_flag=True, help="Open the page once the node is ready.")
 def up_command(
     port: int | None,
     listen: str | None,
     no_mdns: bool,
     peers: tuple[str, ...],
+    relays: tuple[str, ...],
     opens: bool,
 ) -> None:
     """Run the node in the foreground."""
+    flags = {
+        "api.port": port,
+        "p2p.listen": listen,
+        "p2p.mdns": False if no_mdns else None,
+        "p2p.peers": peers or None,
+        "p2p.relays": relays or None,
+    }
+    run_here(flags, opens=opens)
+
+
+def run_here(flags: Mapping[str, object], *, opens: bool = False) -> None:
+    """A node of this home in the foreground, whatever its role; or where the one that runs is."""
     if sys.platform == "win32":
         detail = "Run it in WSL 2; the other commands work against it from there."
         raise failed("unsupported", "A node does not run on Windows itself yet", detail)
     from node.errors import AlreadyRunning
     from node.home import Home
 
-    flags = {
-        "api.port": port,
-        "p2p.listen": listen,
-        "p2p.mdns": False if no_mdns else None,
-        "p2p.peers": peers or None,
-        "log.level": "debug" if is_verbose() else None,
-    }
+    flags = {**flags, "log.level": "debug" if is_verbose() else None}
     place = Home(Path(home()))
     with own_errors():
         try:
@@ -77,7 +85,7 @@ def serve(place: Home, flags: Mapping[str, object], *, opens: bool) -> None:
         raise AlreadyRunning(str(place.path))
 
     def ready(news: Ready) -> None:
-        print_ready(news.api, news.p2p, news.did, place)
+        print_ready(news.api, news.p2p, news.did, place, news.relay)
         if opens:
             click.launch(news.api)
 
@@ -101,16 +109,18 @@ def own_errors() -> Generator[None]:
         raise failed(found.problem.code, title, found.problem.detail) from error
 
 
-def print_ready(api: str, p2p: str, did: str, place: Home) -> None:
+def print_ready(api: str, p2p: str, did: str, place: Home, relay: str = "") -> None:
     """The one line that programs wait for, or a few for people."""
     if wants_json():
         where = {"api": api, "p2p": p2p, "did": did, "home": str(place.path)}
-        return print_event("ready", where)
+        return print_event("ready", where | ({"relay": relay} if relay else {}))
     say(f"panspermia {__version__} is ready", fg="green")
     say(f"author  {did}")
     say(f"home    {printable(str(place.path))}")
     say(f"page    {api}")
     say(f"peers   {p2p}")
+    if relay:
+        say(f"relay   {relay}")
     say("Stop with Ctrl-C, or: panspermia down", dim=True)
 
 

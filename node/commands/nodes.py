@@ -67,13 +67,20 @@ class LocalNode:
 
 
 def start_node(
-    name: str, folder: Path, *flags: str, environment: dict[str, str] | None = None
+    name: str,
+    folder: Path,
+    *flags: str,
+    environment: dict[str, str] | None = None,
+    role: str = "up",
 ) -> LocalNode:
-    """`panspermia up` with its home in `folder/name`, ready. Raises `Failure` with its log."""
+    """`panspermia up` with its home in `folder/name`, ready. Raises `Failure` with its log.
+
+    `role`: the command, where it is another one that runs a node.
+    """
     home = folder / name
     home.mkdir(parents=True, exist_ok=True)
     out, log = folder / f"{name}.out", folder / f"{name}.log"
-    command = [*COMMAND, "--home", str(home), "--json", "up"]
+    command = [*COMMAND, "--home", str(home), "--json", role]
     command += ["--port", "0", "--listen", "127.0.0.1:0", *flags]
     with out.open("wb") as stdout, log.open("ab") as stderr:
         process = subprocess.Popen(

@@ -6,9 +6,11 @@
 from collections.abc import Mapping
 from typing import Final
 
+from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
+from node.meanings.relays import RELAYS
 from node.meanings.rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
@@ -366,5 +368,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
+    **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},
+    **{code: Meaning(*said) for code, said in RELAYS.items()},
 }

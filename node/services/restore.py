@@ -141,7 +141,11 @@ async def restore(
         taker = _Taker(home, clock_us)
         file.seek(0)
         async with open_store(
-            home.database, project=project, clock_us=clock_us, quota=_quota(contents)
+            home.database,
+            project=project,
+            clock_us=clock_us,
+            quota=_quota(contents),
+            folder=home.blobs,
         ) as store:
             for frame in read_drop(file):
                 progress(size_bytes + frame.end_bytes, total)

@@ -24,10 +24,10 @@ from crdt.keys import AuthorKey, DeviceKey
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
 from p2p.protocol.frames import CapabilityBytes, Count, Key, Signature
 from p2p.protocol.greeting import speaks_for
+from p2p.protocol.limits import CARD_BYTES_MAX
 
 CARD_PREFIX = b"panspermia-card:"
 CARD_VERSION = 1
-CARD_BYTES_MAX = 12 << 10  # a capability of 8 KiB, and 16 places as long as places are
 CARD_ITEMS_MAX = 64  # CBOR items: the fullest has 36
 CARD_PLACES_MAX = 16
 CARD_RELAYS_MAX = 8

@@ -49,6 +49,7 @@ class SessionConfig:
     cuts: frozenset[Cut] = frozenset()  # of rights to read
     agent: str = "panspermia"
     addresses: tuple[str, ...] = ()  # where this node listens
+    card: bytes = b""  # this device's own, as `p2p.protocol.card` signs it; b"": none is shown
     answer_bytes: int = limits.RANGES_BYTES  # about how long a frame of ranges gets
     cache: CapabilityCache = field(default_factory=CapabilityCache, compare=False)
     underway: Underway = field(default_factory=Underway, compare=False)

@@ -20,7 +20,7 @@ from crdt.change import SignedEntry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import Bounds
 from p2p.protocol.errors import SyncError
-from p2p.protocol.frames import Frame
+from p2p.protocol.frames import Frame, Holding, Part
 from p2p.protocol.report import SessionReport
 
 # --- questions about entries -----------------------------------------------------------------
@@ -150,6 +150,13 @@ class AddPage:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingPages:
+    """Answer: the pages that are not held, ascending. Or `Unstored`."""
+
+    blob: BlobId
+
+
+@dataclass(frozen=True, slots=True)
 class MissingChunks:
     """Answer: indices that are not held, ascending, perhaps not all; none where it is whole.
 
@@ -160,26 +167,57 @@ class MissingChunks:
 
 
 @dataclass(frozen=True, slots=True)
-class AddChunk:
-    """A chunk whose hash is right. Answer: `Unstored`, or what is not looked at."""
+class AddChunks:
+    """Chunks from `first` on, whose hashes are right.
+
+    Answer: `Unstored`, or what is not looked at.
+    """
 
     blob: BlobId
-    index: int
-    chunk: bytes
+    first: int
+    chunks: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadChunk:
-    """Answer: the bytes, or None where they are not held."""
+class ReadRun:
+    """Answer: a `GivenRun`, or None where the first chunk is not held."""
 
     blob: BlobId
-    index: int
+    first: int
+    count: int
+    rank: int  # 0 is the most urgent
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRun:
+    """The first of the chunks asked for, joined, as a Part carries them."""
+
+    data: bytes
+    plain_bytes: int  # 0: not packed
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRuns:
+    """Answer: first index and count, in turn, of runs that are held, from `first` on, not all."""
+
+    blob: BlobId
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class MayKnowBlob:
+    """Answer: whether that peer may read something that names the blob. Of the swarm: a session
+    asks for itself with `MayReadBlob`."""
+
+    blob: BlobId
+    peer: int
 
 
 Question: TypeAlias = (
     Summarise | Split | ListIds | Holds | KeptOut | FindEntries | Receive
-    | MayReadBlob | FindManifest | FindRoot | FindPage | MissingChunks | ReadChunk
-    | BeginBlob | AddPage | AddChunk
+    | MayReadBlob | MayKnowBlob | FindManifest | FindRoot | FindPage | MissingPages | MissingChunks
+    | ReadRun | HeldRuns | BeginBlob | AddPage | AddChunks
 )  # fmt: skip
 
 
@@ -226,10 +264,28 @@ class EntriesRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerAgreed:
+    """The session is open, or the peer may read something else than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class PieceCame:
+    """The answer to a Get, for whoever asked. Nothing of it is verified yet."""
+
+    frame: Part | Holding
+
+
+@dataclass(frozen=True, slots=True)
 class BlobProgress:
+    """Told a few times a second, by the swarm as the two that follow."""
+
     blob: BlobId
     chunks: int  # held now
     chunks_total: int
+    size_bytes: int  # held now
+    total_bytes: int
+    peers: int  # that gave something of it
+    rate: float  # bytes per second, of late
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +298,26 @@ class BlobFetched:
 
 @dataclass(frozen=True, slots=True)
 class BlobFailed:
-    """This peer cannot give it; another may. What arrived is kept for the next attempt."""
+    """It cannot be had now. What arrived is kept for the next attempt."""
 
     blob: BlobId
     code: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardsWanted:
+    """The peer asks for cards; `Exchange.give` answers, with none where it may have none."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardsCame:
+    """Cards, none of them checked: the peer's own, or those that it was asked for."""
+
+    cards: tuple[bytes, ...]
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +339,9 @@ class ChannelChanged:
 
 
 SessionEvent: TypeAlias = (
-    ChannelLost | ChannelChanged | PeerGreeted | AreaReconciled | Synced | EntriesRefused
-    | BlobProgress | BlobFetched | BlobFailed | PeerFault
+    PeerGreeted | ChannelLost | ChannelChanged | AreaReconciled | Synced | EntriesRefused
+    | PeerAgreed | PieceCame | BlobProgress | BlobFetched | BlobFailed
+    | CardsWanted | CardsCame | PeerFault
 )  # fmt: skip
 
 

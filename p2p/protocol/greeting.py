@@ -22,13 +22,12 @@ from crdt.capability import READ, WRITE, Capability, CapabilityCache, capability
 from crdt.ed25519 import SigningKey, verify_strict
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
+from p2p.protocol import limits
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
 from p2p.protocol.grants import FULL, PUBLIC, Claim
 from p2p.protocol.limits import (
-    ADDRESSES_MAX,
-    AGENT_CHARACTERS_MAX,
     INTERESTS_MAX,
     PRESENTED_BYTES_MAX,
     PRESENTED_MAX,
@@ -47,6 +46,27 @@ class Held:
 
     encoded: bytes
     capability: Capability
+
+
+def make_hello(
+    config: SessionConfig,
+    *,
+    version: int,
+    challenge: bytes,
+    wall_us: int,
+    overlap: tuple[bytes, ...],
+) -> Hello:
+    """The first frame of a session."""
+    return Hello(
+        version=version,
+        agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
+        author=config.author,
+        capability=config.capability,
+        challenge=challenge,
+        addresses=config.addresses[: limits.ADDRESSES_MAX],
+        wall_us=wall_us,
+        overlap=overlap,
+    )
 
 
 def salted_name(namespace: bytes, *, handshake_hash: bytes, device: bytes) -> bytes:
@@ -73,27 +93,6 @@ def salted_names(
         told = FILLER_PREFIX + handshake_hash + bytes([number])
         names.append(blake3(told, key=device.seed).digest()[:SALTED_BYTES])
     return tuple(sorted(names))
-
-
-def make_hello(
-    config: SessionConfig,
-    version: int,
-    challenge: bytes,
-    names: tuple[bytes, ...],
-    *,
-    wall_us: int,
-) -> Hello:
-    """What this node says first; `names` are those of `salted_names`."""
-    return Hello(
-        version=version,
-        agent=config.agent[:AGENT_CHARACTERS_MAX],
-        author=config.author,
-        capability=config.capability,
-        challenge=challenge,
-        addresses=config.addresses[:ADDRESSES_MAX],
-        wall_us=wall_us,
-        overlap=names,
-    )
 
 
 def check_hello(hello: Hello, device: DeviceKey, cache: CapabilityCache) -> AuthorKey:

@@ -18,6 +18,13 @@ INTERESTS_MAX = 64  # areas; a node that follows more authors asks for the whole
 SENTENCE_CHARACTERS_MAX = 512
 WAIT_S_MAX = 86_400  # a day: nobody is told to stay away for longer
 
+# Cards: hints of where a peer or its friends can be called.
+CARD_BYTES_MAX = 12 << 10  # a capability of 8 KiB, and 16 places as long as places are
+CARDS_MAX = 32  # in one answer: 384 KiB at most, some 15 KB as cards are
+EXCHANGES_OPEN_MAX = 4  # asked and not answered; more are not asked
+EXCHANGES_PER_S = 0.05  # asked by the peer, on the average: every 20 s
+EXCHANGES_BURST = 8.0
+
 # Reconciliation: one frame of ranges is in flight per area, so these bound all of its memory.
 RECONCILIATIONS_MAX = 8  # opened by one side at a time; the next ones wait
 RECONCILIATIONS_PER_S = 2.0  # opened by the peer, on the average
@@ -60,17 +67,38 @@ REVOKED_IDS_LUMP = 64  # of the slowed at once, for each answer costs a transact
 REFUSED_REMEMBERED_MAX = 10_000  # ids not asked for again in this session; 160 KB
 MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one announces what it has
 
-# Blobs: 8 chunks of 256 KiB in flight are 2 MiB, enough for 200 MB/s at 10 ms.
-BLOB_WINDOW = 8
-BLOB_REQUESTS_MAX = 32  # unanswered requests of one peer: several fetches at once
-FETCHES_MAX = 4
+# Blobs. A run is what one Get asks for: long enough that asking costs nothing beside it, short
+# enough that what is more urgent waits for no more than this.
+RUN_BYTES_MAX = 512 << 10
+RUN_BYTES_MIN = 64 << 10  # shorter ones are not worth a question
+RUN_CHUNKS_MAX = 128  # of 4 KiB, the shortest
+# Asked for and not stored yet. What is lost where a transfer is cut: less than 1 MiB on any line
+# that this fills. It grows with the rate that was seen and the round trip beyond WINDOW_RTT_S:
+# below that, this much is 150 MB/s.
+WINDOW_BYTES_FIRST = 768 << 10  # of all peers together
+WINDOW_BYTES_MAX = 16 * MEBIBYTE  # of one peer: 160 MB/s at 100 ms
+WINDOWS_BYTES_MAX = 64 * MEBIBYTE  # of all
+WINDOW_RTT_S = 0.005
+BLOB_REQUESTS_MAX = 64  # unanswered Gets of one peer; their answers are read one by one
+BLOBS_MAX = 64  # fetched at once; the others wait their turn, but for authority
+SMALL_BLOB_BYTES = MEBIBYTE
+HOLDING_RUNS_MAX = 256
+GIVEN_MAX = 64  # blobs of which a peer is known to may read them
+# A peer that gives nothing for so long is still listened to, and others are asked as well: it could
+# else keep a blob from us for as long as it likes.
+RUN_PATIENCE_S = 5.0
+LATE_S = 0.5  # the last runs, where somebody else would be quicker
+POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
+POLLS_MAX = 6  # about a minute in which it got nothing more
+JUDGE_S = 5.0  # until it is asked again whether a peer may know of a blob
+PROGRESS_S = 0.2
 
 # Above this much that waits to be written a shell asks the store for no more answers, so a
 # connection holds little more, whatever its peer asks. A peer that takes none for ANSWER_S is left.
 UNSENT_BYTES_AIM = MEBIBYTE // 2
 
 # Frames that wait to be written. Whoever reads the answers to what it asked never comes near: four
-# answers of 1 MiB, 32 pieces of a blob. A shell closes the connection beyond it.
+# answers of 1 MiB, and runs of blobs one by one. A shell closes the connection beyond it.
 UNSENT_BYTES_MAX = 16 * MEBIBYTE
 
 # A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session

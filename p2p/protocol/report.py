@@ -16,8 +16,8 @@ class SessionReport:
     entries_kept_out: int = 0  # of the last comparison: the peer has them, we have no room for them
     entries_missing: int = 0  # announced by the peer, then not given
     refused: dict[str, int] = field(default_factory=dict[str, int])  # by the store, code -> count
-    chunks_received: int = 0
-    chunks_sent: int = 0
+    blob_bytes_received: int = 0  # as they went over the wire
+    blob_bytes_sent: int = 0
     moves: int = 0  # from one channel to another
     resent_bytes: int = 0  # of frames that an earlier channel did not deliver
     areas_equal: int = 0

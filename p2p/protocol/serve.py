@@ -1,7 +1,8 @@
 """Giving what the peer asks for: entries it may read, and pieces of blobs.
 
 Every question of the peer has exactly one answer, and only so many may be open at once, so what one
-peer can make this node read and hold is bounded: four answers of about 1 MiB, 32 pieces of a blob.
+peer can make this node read and hold is bounded: four answers of about 1 MiB, and as many runs of
+blobs as the shell reads ahead of what the peer takes.
 A blob is given to whoever may read what named it when it came, which the store knows. What the peer
 may not read is answered as what is not held: nothing tells one from the other.
 """
@@ -14,14 +15,21 @@ from crdt.entry import encode_entry
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
-from p2p.protocol.effects import FindEntries, FindPage, FindRoot, MayReadBlob, ReadChunk
+from p2p.protocol.effects import (
+    FindEntries,
+    FindPage,
+    FindRoot,
+    GivenRun,
+    HeldRuns,
+    MayReadBlob,
+    ReadRun,
+)
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Entries, Get, Part, SentEntry, Want, split_ids
+from p2p.protocol.frames import Entries, Get, Holding, Part, SentEntry, Want, split_ids
 from p2p.protocol.grants import Grants
 from p2p.protocol.outbox import Outbox, Steps
+from p2p.protocol.pieces import PAGE, ROOT
 from p2p.protocol.report import SessionReport
-
-ROOT, PAGE, CHUNK = 0, 1, 2  # the pieces a Get can name
 
 
 class Server:
@@ -80,26 +88,38 @@ class Server:
 
     def _answer_get(self, frame: Get) -> Steps[None]:
         blob = BlobId(frame.blob)
-        data: bytes | None = None
-        is_readable = blob in self._given or (yield MayReadBlob(blob, self.readable.claims))
-        if not is_readable:
-            pass
-        elif frame.piece == ROOT:
-            data = yield FindRoot(blob)
-        elif frame.piece == PAGE:
-            data = yield FindPage(blob, frame.index)
-        else:
-            data = yield ReadChunk(blob, frame.index)
-            self._report.chunks_sent += data is not None
-        if is_readable:
+        answer: Part | Holding = Holding(frame.number, False, ())
+        if blob in self._given or (yield MayReadBlob(blob, self.readable.claims)):
+            answer = yield from self._read(frame, blob)
             self._remember(blob)
         self._gets -= 1
-        self._outbox.send(Part(frame.number, data))
+        if isinstance(answer, Part):
+            self._report.blob_bytes_sent += len(answer.data)
+        self._outbox.send(answer)
+
+    def _read(self, frame: Get, blob: BlobId) -> Steps[Part | Holding]:
+        """What the peer asked for, or what it could ask for."""
+        data: bytes | None
+        if frame.piece == ROOT:
+            data = yield FindRoot(blob)
+            return Part(frame.number, data, 0) if data else Holding(frame.number, False, ())
+        if frame.piece == PAGE:
+            data = yield FindPage(blob, frame.index)
+            if data:
+                return Part(frame.number, data, 0)
+        else:
+            run: GivenRun | None = yield ReadRun(blob, frame.index, frame.count, frame.rank)
+            if run is not None:
+                return Part(frame.number, run.data, run.plain_bytes)
+        if (yield FindRoot(blob)) is None:
+            return Holding(frame.number, False, ())
+        runs: Sequence[int] = yield HeldRuns(blob, frame.index)
+        return Holding(frame.number, True, tuple(runs[: 2 * limits.HOLDING_RUNS_MAX]))
 
     def _remember(self, blob: BlobId) -> None:
         """A fetch of many chunks is not judged for each of them."""
         self._given.add(blob)
-        if len(self._given) > limits.FETCHES_MAX:
+        if len(self._given) > limits.GIVEN_MAX:
             self._given = {blob}
 
 

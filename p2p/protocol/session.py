@@ -17,15 +17,17 @@ a `RemoteProtocolError` from any of them closes. docs/protocol/session.md is the
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from crdt.blob import BLOB_BYTES_MAX, BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
-from p2p.protocol.config import Channel, Role, SessionConfig
-from p2p.protocol.effects import BlobFailed, Effect, Notify, PeerFault, PeerGreeted, Synced
+from p2p.protocol.comparisons import Comparisons
+from p2p.protocol.config import Channel, SessionConfig
+from p2p.protocol.difference import Difference
+from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
-from p2p.protocol.fetch import Fetches
+from p2p.protocol.exchange import Exchange
+from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
 from p2p.protocol.limits import TokenBucket
@@ -35,7 +37,6 @@ from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
 from p2p.protocol.pull import Pull
 from p2p.protocol.report import SessionReport
-from p2p.protocol.schedule import Schedule
 from p2p.protocol.serve import Server
 from p2p.protocol.states import TRANSITIONS, State
 
@@ -87,13 +88,12 @@ class Session:
             answer_bytes=config.answer_bytes,
         )
         self._server = Server(self._outbox, self.report)
-        self._fetches = Fetches(self._outbox, self.report)
+        self._gets = Gets(self._outbox, self.report)
         self._agreement = Agreement(config, channel, self._outbox)
-        self._is_syncing = False  # areas are being compared; `Synced` tells when that is over
-        self._is_opener = False  # by us
-        self._is_due = False  # by us, once nothing is under way
+        self._comparisons = Comparisons(channel.role)
+        self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
         self._useful_s = now_s  # when the peer last sent more than a ping
-        self._schedule = Schedule(self.report, is_initiator=channel.role is Role.INITIATOR)
+        self._agreed_on: Grants | None = None  # what was told last of what the peer may read
         self._is_paused = False
 
     @property
@@ -110,6 +110,11 @@ class Session:
     def readable(self) -> Grants:
         """What the peer may read here."""
         return self._agreement.readable
+
+    @property
+    def difference(self) -> Difference:
+        """What either side is known to lack of the other's."""
+        return self._areas.difference(is_due=self._comparisons.is_due)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -138,6 +143,14 @@ class Session:
         self._is_paused = False
         self._opened_s = self._useful_s = now_s
         self._liveness.hear(now_s=now_s)
+
+    def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
+        """The peer broke a rule of what carries the session, or lied about a blob."""
+
+        def raise_it() -> None:
+            raise fault
+
+        return self._step(now_s, raise_it)
 
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
@@ -177,13 +190,14 @@ class Session:
         """Compares every common area once more; ends in `Synced`."""
         return self._step(now_s, self._reconcile)
 
-    def fetch(
-        self, blob: BlobId, *, now_s: float, size_bytes_max: int = BLOB_BYTES_MAX
-    ) -> list[Effect]:
-        """Fetches a blob; ends in `BlobFetched` or `BlobFailed`."""
-        if self.state is State.CLOSED:
-            return [Notify(BlobFailed(blob, "session-closed", "the session has ended"))]
-        return self._step(now_s, lambda: self._fetches.fetch(blob, size_bytes_max))
+    def ask(self, get: frames.Get, *, now_s: float) -> list[Effect]:
+        """Asks for a piece of a blob; ends in `PieceCame`, or with the session."""
+        assert self.state in (State.OPEN, State.CLOSED), "PeerAgreed tells when it is open"
+        return self._step(now_s, lambda: self._gets.ask(get))
+
+    def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
+        """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
+        return self._step(now_s, lambda: work(self._exchange))
 
     def leave(self, code: str, sentence: str, *, now_s: float, wait_s: int = 0) -> list[Effect]:
         """Ends the session with a reason the peer can show, and how long it should stay away."""
@@ -221,7 +235,6 @@ class Session:
 
     def _end(self, reason: SyncError) -> None:
         self._pull.leave()
-        self._fetches.fail_all("session-closed", reason.sentence)
         self._outbox.close(reason)
 
     # --- frames ------------------------------------------------------------------------------
@@ -269,8 +282,7 @@ class Session:
             case frames.Reconcile():
                 if not self._reconciliations.take(now_s=self._outbox.now_s):
                     raise RemoteProtocolError("flood", "the peer compares again and again")
-                self.report.entries_kept_out *= self._is_syncing  # a new count with each
-                self._is_syncing = True
+                self._comparisons.joined(self.report)
                 self._pull.compare_again()
                 self._areas.opened(frame)
             case frames.Ranges():
@@ -289,15 +301,25 @@ class Session:
                 self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
-            case frames.Part():
-                self._fetches.take(frame)
+            case frames.Part() | frames.Holding():
+                self._gets.take(frame)
+            case frames.OwnCard():
+                self._take_control_token()
+                self._exchange.own(frame)
+            case frames.AskCards():
+                self._exchange.asked(frame)
+            case frames.Cards():
+                self._exchange.take(frame)
             case _:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        names = self._agreement.names()
         hello = greeting.make_hello(
-            self._config, VERSION, self._challenge, names, wall_us=self._wall_us
+            self._config,
+            version=VERSION,
+            challenge=self._challenge,
+            wall_us=self._wall_us,
+            overlap=self._agreement.names(),
         )
         self._outbox.send(hello)
 
@@ -309,15 +331,9 @@ class Session:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
         self.secret = secret_of(channel, own=self._challenge, theirs=hello.challenge)
-        self._outbox.notify(
-            PeerGreeted(
-                channel.device,
-                self.author,
-                hello.agent,
-                hello.addresses,
-                hello.wall_us - self._wall_us,
-            )
-        )
+        ahead_us = hello.wall_us - self._wall_us
+        who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
+        self._outbox.notify(who)
         self._agreement.meet(hello)
         self._agreed()
 
@@ -327,14 +343,16 @@ class Session:
         self._server.readable = agreement.readable
         self._areas.agree(agreement.readable, agreement.common)
         self._pull.agree(Grants(agreement.common))
+        if self.state is State.OPEN and agreement.readable != self._agreed_on:
+            self._agreed_on = agreement.readable
+            self._outbox.notify(PeerAgreed())
 
     def _interests(self, frame: frames.Interests) -> None:
         if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
             self._outbox.send(self._liveness.ping(now_s=self._outbox.now_s))
         self._agreement.hear_interests(frame)
         self._agreed()
-        self._is_syncing = self._is_syncing or not self._areas.common
-        self._is_due = self._channel.role is Role.INITIATOR
+        self._comparisons.agreed(is_empty=not self._areas.common)
 
     def _take_control_token(self, more: int = 0) -> None:
         tokens = min(1.0 + more, limits.CONTROL_FRAMES_BURST)
@@ -346,9 +364,7 @@ class Session:
     def _reconcile(self) -> None:
         if self.state is not State.OPEN:  # the first comparison is still to come
             return
-        self._is_syncing = self._is_opener = True
-        self._schedule.begin()
-        self.report.entries_kept_out = 0
+        self._comparisons.began(self.report)
         self._pull.compare_again()
         if self._areas.is_idle:  # else what is under way is as good
             self._areas.plan(self._areas.common)
@@ -358,18 +374,17 @@ class Session:
         if self._agreement.is_changed:
             self._agreement.tell_change()
             self._agreed()
+        self._exchange.advance()
         self._pull.advance()
         self._areas.advance()
-        self._fetches.advance()
-        is_wanted = self._is_due or self._offers.has_overflowed
+        comparisons = self._comparisons
+        is_wanted = comparisons.is_due or self._offers.has_overflowed
         if is_wanted and self._offers.is_idle and self._areas.is_idle:
-            self._is_due = self._offers.has_overflowed = False
+            comparisons.is_due = self._offers.has_overflowed = False
             self._reconcile()
-        is_over = self._areas.is_idle and self._pull.is_idle and not self._is_due
-        if self._is_syncing and is_over:
-            if self._is_opener:
-                self._schedule.plan(now_s=self._outbox.now_s)
-            self._is_syncing = self._is_opener = False
+        is_over = self._areas.is_idle and self._pull.is_idle and not comparisons.is_due
+        if comparisons.is_running and is_over:
+            comparisons.ended(self.report, now_s=self._outbox.now_s)
             self._outbox.notify(Synced(self.report))
 
     def _keep_time(self) -> None:
@@ -381,14 +396,14 @@ class Session:
             self._outbox.send(ping)
         self._check_answers(now_s)
         self._pull.look()
-        if self._schedule.is_due(now_s=now_s):
+        if self._comparisons.is_time(now_s=now_s):
             self._reconcile()
 
     def _check_answers(self, now_s: float) -> None:
         """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
         if self._pull.is_working:
             self._useful_s = now_s
-        for owing in (self._pull, self._areas, self._offers, self._fetches):
+        for owing in (self._pull, self._areas, self._offers, self._gets):
             oldest_s = owing.oldest_s
             if oldest_s is None:
                 continue

@@ -6,7 +6,7 @@ A carrier is never trusted: Noise inside of it says who is there. All of them lo
 
 import asyncio
 from contextlib import suppress
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.limits import ANSWER_S
@@ -71,6 +71,11 @@ class StreamCarrier:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
             raise gone() from error
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The socket itself, for whoever pipes bytes from one to another."""
+        return cast(asyncio.Transport, self._writer.transport)
 
     def unread(self, data: bytes) -> None:
         """Puts back what was read: it is read again first."""

@@ -60,14 +60,15 @@ class Channels:
 
     async def open(self, place: Place) -> FrameStream:
         """A channel to whoever is at `place`; a named device, or nobody. Raises `SyncError`."""
-        carrier = await self._reach(place)
+        carrier = await self.reach(place)
         stream = await self.shake_hands(carrier, is_initiator=True)
         if isinstance(place, RelayedPlace) and stream.device != place.device:
             await stream.close()
             raise PeerLeft("another-device", f"{place} leads to another device than it names.")
         return stream
 
-    async def _reach(self, place: Place) -> Carrier:
+    async def reach(self, place: Place) -> Carrier:
+        """A carrier to `place`, on which nothing was said yet. Raises `SyncError`."""
         opener = self.openers.get(kind_of(place))
         if opener is None:
             raise PeerLeft("unreachable", f"This node has no way to {place}.")

@@ -1,9 +1,9 @@
 """The asyncio shell around one session: reads, writes, asks the store, keeps the time.
 
     frames in ──> Session.receive ──> effects ──┬─> Send    the writer, many frames at a time
-    a second  ──> Session.tick                  ├─> Query   the reader of the store, or its writer
+    a second  ──> Session.tick                  ├─> Query   readers of the store, or its writer
     answers   ──> Session.answered              ├─> Notify  whoever watches
-    the node  ──> Session.fetch, …              └─> Close   ends the connection
+    the node  ──> Session.ask, …                └─> Close   ends the connection
 
 No rule of the protocol is here. What waits in a queue was asked for within the session's own
 bounds, so no queue needs another. While a peer does not read what it is sent, the store is not
@@ -17,13 +17,14 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from crdt.blob import BlobId
 from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
+from p2p.protocol.bandwidth import Bandwidth
 from p2p.protocol.config import Channel, Role, SessionConfig
-from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
+from p2p.protocol.effects import Close, Effect, Notify, Query, ReadRun, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
-from p2p.protocol.frames import encode_frame
+from p2p.protocol.exchange import Exchange
+from p2p.protocol.frames import Entries, Get, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.protocol.link import Link
 from p2p.protocol.link_frames import Resume
@@ -31,7 +32,7 @@ from p2p.protocol.paths import CarrierKind, Paths
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
 from p2p.protocol.states import State
-from p2p.transport.answers import Writing, answer
+from p2p.transport.answers import Writing, answer, packed
 from p2p.transport.carrier import CarrierName
 from p2p.transport.linked import Line, Linked
 from p2p.transport.stream import FrameStream
@@ -40,6 +41,7 @@ from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
+PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
 
 class Connection:
@@ -54,6 +56,7 @@ class Connection:
         role: Role,
         address: str,
         clock: Callable[[], float],
+        upload: Bandwidth,
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
         strikes: int = 0,
@@ -64,6 +67,7 @@ class Connection:
         self.since_s = clock()
         self._store = store
         self._clock = clock
+        self._upload = upload
         self._notify = notify
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
         self._watches: set[Watch] = set()
@@ -71,6 +75,8 @@ class Connection:
         self.is_greeted = False
         self.is_at_fault = False  # the peer broke a rule, and that is counted
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
+        # Runs of blobs, the most urgent first: entries do not wait for them.
+        self._runs: asyncio.PriorityQueue[tuple[int, int, Query]] = asyncio.PriorityQueue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
         channel = Channel(role, stream.handshake_hash, stream.device)
         self.session = Session(
@@ -142,12 +148,14 @@ class Connection:
                 self._linked.start(spawn)
                 spawn(self._keep_time, "keep time")
                 spawn(self._ask_to_read, "read the store")
+                spawn(self._ask_for_runs, "read blobs")
                 spawn(self._ask_to_write, "write the store")
                 reason = await self._closing
                 for task in works:
                     task.cancel()
         finally:
             self.ended.set()
+            self._upload.forget(self)
             self.session.lose()
             for watch in self._watches:
                 watch.end(reason)
@@ -231,15 +239,21 @@ class Connection:
         """This node takes part in other namespaces than before, or may read more or less."""
         self._carry_out(self.session.reconfigure(config, now_s=self._clock()))
 
+    def exchange(self, work: Callable[[Exchange], None]) -> None:
+        """Shows, asks for or gives cards."""
+        self._carry_out(self.session.exchange(work, now_s=self._clock()))
+
     def reconcile(self) -> None:
         """Compares everything once more."""
         self._carry_out(self.session.reconcile(now_s=self._clock()))
 
-    def fetch(self, blob: BlobId, *, size_bytes_max: int) -> None:
-        """Fetches a blob that is not larger; `BlobFetched` or `BlobFailed` will tell."""
-        self._carry_out(
-            self.session.fetch(blob, now_s=self._clock(), size_bytes_max=size_bytes_max)
-        )
+    def ask(self, get: Get) -> None:
+        """Asks for a piece of a blob; `PieceCame` will tell, if the session does not end."""
+        self._carry_out(self.session.ask(get, now_s=self._clock()))
+
+    def blame(self, fault: RemoteProtocolError) -> None:
+        """What the peer gave for an `ask` was wrong."""
+        self._carry_out(self.session.blame(fault, now_s=self._clock()))
 
     def leave(self, code: str, sentence: str, *, wait_s: int = 0) -> None:
         """Ends the session with a reason that the peer can show, and how long it should wait."""
@@ -249,9 +263,14 @@ class Connection:
         for effect in effects:
             match effect:
                 case Send(frame):
-                    self._put(encode_frame(frame))
+                    data = encode_frame(frame)
+                    if isinstance(frame, Entries):  # they never wait, but they count
+                        self._upload.spend(self, len(data), now_s=self._clock())
+                    self._put(data)
                 case Query(_, question) if isinstance(question, Writing):
                     self._writes.put_nowait(effect)
+                case Query(id, ReadRun(rank=rank)):
+                    self._runs.put_nowait((rank, id, effect))
                 case Query():
                     self._reads.put_nowait(effect)
                 case Notify(event):
@@ -326,13 +345,33 @@ class Connection:
             await self._linked.has_room.wait()
             await self._ask(query)
 
+    async def _ask_for_runs(self) -> None:
+        """Runs of blobs, each paid for before it is sent: the limits of bandwidth hold it back."""
+        as_it_is = 0  # runs that are not tried: packing was not worth it lately
+        while True:
+            _, _, query = await self._runs.get()
+            await self._linked.has_room.wait()
+            reply = await self._answer(query)
+            if isinstance(reply, ask.GivenRun):
+                if as_it_is == 0:
+                    reply = await packed(reply)
+                    as_it_is = 0 if reply.plain_bytes else PACKING_EVERY
+                else:
+                    as_it_is -= 1
+                self._upload.spend(self, len(reply.data), now_s=self._clock())
+                await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
+            self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
+
     async def _ask_to_write(self) -> None:
         """One query after the other, so that entries are appended in the order they came."""
         while True:
             await self._ask(await self._writes.get())
 
     async def _ask(self, query: Query) -> None:
-        reply = await answer(
+        reply = await self._answer(query)
+        self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
+
+    async def _answer(self, query: Query) -> object:
+        return await answer(
             self._store, query.question, source=self.device.hex(), author=self.session.author
         )
-        self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))

@@ -16,6 +16,7 @@ from p2p.protocol.offences import Offences, host_of
 from p2p.transport.connection import Connection
 
 REFUSED = "refused-for-now"
+RELAYED = ("circuit:", "webrtc:")  # how `p2p.transport.place` writes them
 STEADY_S = 10.0  # a session of so long, with nothing wrong in it, is somebody's who means it
 CLOSED_WAIT_S = 60  # for those that go because of what others at their address did
 
@@ -86,7 +87,9 @@ class Door:
     def ended(self, connection: Connection, reason: SyncError, seconds: float) -> None:
         """A session is over."""
         if isinstance(reason, RemoteProtocolError):
-            self.fault(connection, reason.code, reason.sentence)
+            # Bytes that do not authenticate are not the device's where a relay passed them on.
+            if not (is_relayed(connection) and reason.code.startswith("noise-")):
+                self.fault(connection, reason.code, reason.sentence)
         else:
             self.offences.behaved(connection.device, seconds)
 
@@ -108,10 +111,15 @@ class Door:
 
 
 def caller(connection: Connection) -> str:
-    """The host that called; empty where we did."""
-    if connection.role is Role.INITIATOR:
+    """The host that called; empty where we did, or where a relay stands between."""
+    if connection.role is Role.INITIATOR or is_relayed(connection):
         return ""
     return host_of(connection.address.rpartition(":")[0])
+
+
+def is_relayed(connection: Connection) -> bool:
+    """Whether somebody else passes its bytes on, or introduced it."""
+    return connection.address.startswith(RELAYED)
 
 
 def blocked() -> Refused:

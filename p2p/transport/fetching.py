@@ -1,112 +1,234 @@
-"""One blob from whichever peer gives it: a peer that does not is not waited for."""
+"""The asyncio shell around the swarm: one for all connections of a node.
+
+    fetch        ──> Swarm.want        ──> effects ──┬─> Ask     the session with that peer
+    a connection ──> Swarm.came, went                ├─> Blame   ends that session
+    PieceCame    ──> Swarm.took                      ├─> Query   the store, in the order they came
+    the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
+
+What waits in a queue was asked for within the windows of the swarm, so no queue needs a bound.
+"""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from random import Random
 
 from crdt.blob import BlobId
 from p2p.protocol import effects as ask
-from p2p.protocol.errors import NotStored, PeerLeft, SyncError
-from p2p.protocol.fetch import NOT_STORED
+from p2p.protocol.bandwidth import Rates
+from p2p.protocol.effects import Notify, Query
+from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.frames import Holding, Part
+from p2p.protocol.orders import Ask, Blame
+from p2p.protocol.ports import SyncStore
+from p2p.protocol.swarm import NOT_STORED, Swarm, SwarmEffect
+from p2p.protocol.wanted import PeerNumber
+from p2p.transport.answers import answer
 from p2p.transport.connection import Connection
+from storage.errors import StorageError
 
-# A chunk at 50 KB/s. Who gives none for so long is still listened to, and the next one asked too: a
-# peer that answers everything but this could else keep a blob from us for as long as it likes.
-PATIENCE_S = 5.0
+LOG = logging.getLogger(__name__)
+SOURCE = "swarm"
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[ask.BlobProgress], None]
+
+
+BlobEvent = ask.BlobProgress | ask.BlobFetched | ask.BlobFailed
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSaid:
+    """A blob that is fetched came further, or to its end."""
+
+    event: BlobEvent
 
 
 class NoPeerHasIt(SyncError):
     """No connected peer could give the blob."""
 
 
-async def fetch_from_any(
-    connections: Sequence[Connection], blob: BlobId, progress: Progress, *, size_bytes_max: int
-) -> None:
-    """Asks one peer after the other, until one of them gave all of the blob.
+class Fetching:
+    """Blobs that this node fetches. `tasks` owns every task that is started here."""
 
-    Raises `NoPeerHasIt` when every one has failed, `NotStored` when this node has.
-    """
-    search = _Search(blob, progress, size_bytes_max)
-    async with asyncio.TaskGroup() as tasks:
-        attempts: list[asyncio.Task[None]] = []
-        for connection in connections:
-            if search.is_over:
-                break
-            name = f"fetch from {connection.address}"
-            attempts.append(tasks.create_task(search.ask(connection), name=name))
-            await search.go_on()
-        while not search.is_over and len(search.failed) < len(attempts):
-            await search.go_on()
-        for attempt in attempts:
-            attempt.cancel()
-    search.end()
+    def __init__(
+        self,
+        store: SyncStore,
+        *,
+        rates: Rates,
+        random: Random,
+        clock: Callable[[], float],
+        notify: Callable[[BlobSaid], None],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._store = store
+        self._notify = notify
+        self._clock = clock
+        self._swarm = Swarm(random=random, now_s=clock(), rates=rates)
+        self._numbers = count(1)
+        self._connections: dict[PeerNumber, Connection] = {}
+        self._reads: asyncio.Queue[Query] = asyncio.Queue()
+        self._writes: asyncio.Queue[Query] = asyncio.Queue()
+        self._waits: dict[BlobId, list[asyncio.Future[None]]] = {}
+        self._watchers: dict[BlobId, list[Progress]] = {}
+        self._due = asyncio.Event()  # something is wanted, so time matters
+        self.progress: dict[BlobId, ask.BlobProgress | None] = {}
+        """What is being fetched, and how far it is as far as that was told."""
+        for work in (self._read, self._write, self._keep_time):
+            tasks.create_task(work(), name=f"blobs: {work.__name__.strip('_')}")
 
+    async def fetch(
+        self,
+        blob: BlobId,
+        *,
+        size_bytes_max: int,
+        is_authority: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Until the blob is held, verified. Where nobody waits for it any more, it is given up.
 
-class _Search:
-    """What became of the peers asked so far."""
-
-    def __init__(self, blob: BlobId, progress: Progress, size_bytes_max: int) -> None:
-        self.failed: list[str] = []
-        self._blob = blob
-        self._progress = progress
-        self._size_bytes_max = size_bytes_max
-        self._chunks_held = 0
-        self._is_held = False
-        self._own_fault: NotStored | None = None
-        self._news = asyncio.Event()
-
-    @property
-    def is_over(self) -> bool:
-        return self._is_held or self._own_fault is not None
-
-    async def ask(self, connection: Connection) -> None:
-        """Until this peer gave all of it, or failed."""
+        Raises `NoPeerHasIt`, also where it is larger than `size_bytes_max`, and `NotStored`.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watchers = self._watchers.setdefault(blob, [])
+        if progress is not None:
+            watchers.append(progress)
+        self._waits.setdefault(blob, []).append(done)
+        self.progress.setdefault(blob, None)
         try:
-            await self._fetch(connection)
-            self._is_held = True
-        except NotStored as error:
-            self._own_fault = error
-        except SyncError as error:
-            self.failed.append(f"{connection.address}: {error.sentence}")
-        self._news.set()
+            wanted = self._swarm.want(
+                blob,
+                size_bytes_max=size_bytes_max,
+                is_authority=is_authority,
+                now_s=self._clock(),
+            )
+            self._carry_out(wanted)
+            self._due.set()
+            await done
+        finally:
+            if progress is not None and progress in watchers:
+                watchers.remove(progress)
+            if done in (waiting := self._waits.get(blob, [])):
+                waiting.remove(done)
+                if not waiting:
+                    self._forget(blob)
+                    self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
 
-    async def go_on(self) -> None:
-        """Until it is over, a peer fails, or nothing comes for a while."""
-        failed_before = len(self.failed)
-        while not self.is_over and len(self.failed) == failed_before:
-            self._news.clear()
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._news.wait()
-            except TimeoutError:
+    # --- peers ---------------------------------------------------------------------------------
+
+    def came(self, connection: Connection) -> None:
+        """A session is open, or its peer may read something else than before."""
+        number = self._number(connection)
+        if number is None:
+            number = PeerNumber(next(self._numbers))
+            self._connections[number] = connection
+        self._carry_out(self._swarm.came(number, now_s=self._clock()))
+
+    def went(self, connection: Connection) -> None:
+        """Its session ended."""
+        number = self._number(connection)
+        if number is not None:
+            del self._connections[number]
+            self._carry_out(self._swarm.went(number, now_s=self._clock()))
+
+    def took(self, connection: Connection, frame: Part | Holding) -> None:
+        """It answered an Ask."""
+        number = self._number(connection)
+        if number is not None:
+            self._carry_out(self._swarm.took(number, frame, now_s=self._clock()))
+
+    def spend(self, connection: Connection, size: int) -> None:
+        """So much else came from it: it counts where bandwidth is limited."""
+        number = self._number(connection)
+        if number is not None:
+            self._swarm.spend(number, size, now_s=self._clock())
+
+    def _number(self, connection: Connection) -> PeerNumber | None:
+        return next((n for n, one in self._connections.items() if one is connection), None)
+
+    # --- effects -------------------------------------------------------------------------------
+
+    def _carry_out(self, effects: Sequence[SwarmEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Ask(peer, get):
+                    if (connection := self._connections.get(peer)) is not None:
+                        connection.ask(get)
+                case Blame(peer, fault):
+                    if (connection := self._connections.get(peer)) is not None:
+                        connection.blame(fault)
+                case Query(_, ask.BeginBlob() | ask.AddPage() | ask.AddChunks()):
+                    self._writes.put_nowait(effect)
+                case Query():
+                    self._reads.put_nowait(effect)
+                case Notify(event):
+                    self._tell(event)
+
+    def _tell(self, event: ask.SessionEvent) -> None:
+        if isinstance(event, BlobEvent):
+            self._notify(BlobSaid(event))
+        match event:
+            case ask.BlobProgress(blob=blob):
+                if blob in self.progress:
+                    self.progress[blob] = event
+                for watcher in list(self._watchers.get(blob, ())):
+                    watcher(event)
+            case ask.BlobFetched(blob):
+                for done in self._forget(blob):
+                    done.set_result(None)
+            case ask.BlobFailed(blob, code, sentence):
+                for done in self._forget(blob):
+                    if code == NOT_STORED:
+                        done.set_exception(NotStored(code, sentence))
+                    else:
+                        fault = f"No peer could give it ({sentence})."
+                        done.set_exception(NoPeerHasIt("no-peer-has-it", fault))
+            case _:
                 return
 
-    def end(self) -> None:
-        """Raises where it is not held now."""
-        if self._own_fault is not None:
-            raise self._own_fault
-        if not self._is_held:
-            tried = "; ".join(self.failed) or "no peer is connected"
-            raise NoPeerHasIt("no-peer-has-it", f"No peer could give it ({tried}).")
+    def _forget(self, blob: BlobId) -> list[asyncio.Future[None]]:
+        """Those who wait for it still."""
+        self.progress.pop(blob, None)
+        self._watchers.pop(blob, None)
+        return [done for done in self._waits.pop(blob, []) if not done.done()]
 
-    async def _fetch(self, connection: Connection) -> None:
-        blob = self._blob
-        with connection.watch() as watch:
-            connection.fetch(blob, size_bytes_max=self._size_bytes_max)
-            while True:
-                match await watch.next():
-                    case ask.BlobProgress(of, chunks, total) if of == blob:
-                        self._tell(chunks, total)
-                    case ask.BlobFetched(of) if of == blob:
-                        return
-                    case ask.BlobFailed(of, code, sentence) if of == blob:
-                        raise (NotStored if code == NOT_STORED else PeerLeft)(code, sentence)
-                    case _:
-                        continue
+    async def _read(self) -> None:
+        while True:
+            await self._answer(await self._reads.get())
 
-    def _tell(self, chunks: int, total: int) -> None:
-        self._news.set()
-        if chunks > self._chunks_held:  # each session counts for itself
-            self._chunks_held = chunks
-            self._progress(chunks, total)
+    async def _write(self) -> None:
+        """One after the other, in the order they came."""
+        while True:
+            await self._answer(await self._writes.get())
+
+    async def _answer(self, query: Query) -> None:
+        try:
+            reply = await self._ask_store(query)
+        except StorageError as error:
+            LOG.warning("a blob cannot be fetched: %s", error)
+            reply = ask.Unstored(str(error))
+        except Exception:  # a bug of ours costs this blob, not the node
+            LOG.exception("a blob cannot be fetched")
+            reply = ask.Unstored("This node could not go on.")
+        self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
+
+    async def _ask_store(self, query: Query) -> object:
+        match query.question:
+            case ask.MayKnowBlob(blob, peer):
+                connection = self._connections.get(PeerNumber(peer))
+                if connection is None:
+                    return False
+                return await self._store.may_know_blob(blob, connection.session.readable.claims)
+            case question:
+                return await answer(self._store, question, source=SOURCE)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await self._due.wait()
+            wake_s = self._swarm.wake_s
+            if wake_s is None:
+                self._due.clear()
+                continue
+            await asyncio.sleep(max(0.005, wake_s - self._clock()))
+            self._carry_out(self._swarm.tick(now_s=self._clock()))

@@ -8,6 +8,7 @@ from p2p.protocol.offences import host_of
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier
 from p2p.transport.connection import Connection
+from p2p.transport.place import Place
 from p2p.transport.stream import FrameStream
 
 # Connections accepted at once, handshakes included; a stranger's buffers hold 200 KB. Where there
@@ -21,14 +22,15 @@ INBOUND_OF_HOST_MAX = 64  # half: one host cannot shut out all the others
 class Caller:
     """A carrier that somebody opened to us."""
 
-    source: Address
+    source: Place
     carrier: Carrier
     connection: Connection | None = None  # once the channel stands, and belongs to a session
     is_trusted: bool = False  # whoever took the channel over answers for it
 
     @property
     def host(self) -> str:
-        return self.source.host
+        """From where it called; empty where it came through a relay, whose address is nobody's."""
+        return self.source.host if isinstance(self.source, Address) else ""
 
     @property
     def is_known(self) -> bool:

@@ -7,46 +7,40 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
 from crdt.blob import BlobId
-from crdt.keys import NamespaceKey
+from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
+from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import (
     LocalProtocolError,
     PeerLeft,
-    PeerTimeout,
     RemoteProtocolError,
     SyncError,
 )
-from p2p.protocol.frames import Bye, encode_frame, peek_kind
-from p2p.protocol.limits import GREETING_S
-from p2p.protocol.link import UNKNOWN, Refused, decode_link_frame
-from p2p.protocol.link_frames import LINK_KINDS, Resume
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
-from p2p.transport.address import Address
-from p2p.transport.carrier import Carrier, StreamCarrier
+from p2p.transport.carrier import Carrier
 from p2p.transport.channels import Channels, Opener, open_tcp
 from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
-from p2p.transport.fetching import fetch_from_any
-from p2p.transport.front import NOISE, Front
+from p2p.transport.fetching import BlobSaid, Fetching, Progress
+from p2p.transport.front import Front
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
-from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.mover import keep_moving, known_as, too_many_adrift
 from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.reception import Reception
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
 LOG = logging.getLogger(__name__)
 OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp, "websocket": websocket_opener()}
+NO_LIMIT = Rates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,7 @@ class PeerSaid:
     event: ask.SessionEvent
 
 
-NetworkEvent = PeerCame | PeerWent | PeerSaid
+NetworkEvent = PeerCame | PeerWent | PeerSaid | BlobSaid
 
 
 class Network:
@@ -90,14 +84,14 @@ class Network:
         notify: Callable[[NetworkEvent], None],
         door: Door,
         tasks: asyncio.TaskGroup,
+        download: Rates = NO_LIMIT,
+        upload: Rates = NO_LIMIT,
         openers: Mapping[PlaceKind, Opener] = OPENERS,
         random: Random | None = None,
     ) -> None:
         self._random = random or Random(os.urandom(16))
         self.device = config.device.public
         self.channels = Channels(config.device, static_private=static_private, openers=openers)
-        self.front = Front()
-        self.front.serve(NOISE, self.receive)
         self._config = config
         self._store = store
         self._clock = asyncio.get_running_loop().time
@@ -105,9 +99,27 @@ class Network:
         self._notify = notify
         self._door = door
         self._tasks = tasks
+        self._upload = Bandwidth(upload, now_s=self._clock())
+        source = Random(os.urandom(16))
+        self.fetching = Fetching(
+            store, rates=download, random=source, clock=self._clock, notify=notify, tasks=tasks
+        )
         self._connections: dict[bytes, Connection] = {}
         self._inbound = Inbound()
-        self._arrivals: dict[int, ArrivalHandler] = dict.fromkeys(LINK_KINDS, self._resume)
+        self._reception = Reception(
+            self.channels,
+            door,
+            self._inbound,
+            tasks=tasks,
+            sessions=self._connections,
+            open_session=self._open_session,
+            failed=self._no_channel,
+        )
+
+    @property
+    def front(self) -> Front:
+        """What the first byte of an inbound connection leads to."""
+        return self._reception.front
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -122,84 +134,31 @@ class Network:
 
     def serve_arrivals(self, kinds: Sequence[int], handler: ArrivalHandler) -> None:
         """From now on `handler` gets the channels whose first frame is of one of these kinds."""
-        self._arrivals.update(dict.fromkeys(kinds, handler))
+        self._reception.arrivals.update(dict.fromkeys(kinds, handler))
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
-        peer = writer.get_extra_info("peername")
-        if peer is None or not (self._door.admits(peer[0]) and self._inbound.make_room(peer[0])):
-            writer.transport.abort()
-            return
-        with suppress(PeerLeft):  # it is gone already
-            carrier = StreamCarrier(reader, writer)
-            one = Caller(Address(peer[0], peer[1]), carrier)
-            self._take_in(one, self.front.enter(carrier, one))
+        self._reception.accept(reader, writer)
 
-    def take_in(self, carrier: Carrier, source: Address) -> None:
+    def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody came by a way of its own, such as a relay; there is no front."""
-        one = Caller(source, carrier)
-        self._take_in(one, self.receive(carrier, one))
+        self._reception.take_in(carrier, source)
 
-    def _take_in(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
-        self._inbound.enter(one)
-        self._tasks.create_task(self._host(one, work), name=f"peer {one.source}")
+    def release(self, one: Caller) -> None:
+        """Whoever serves it has bounds of its own: it no longer counts among the callers."""
+        self._inbound.leave(one)
 
-    async def _host(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except SyncError as error:
-            self._door.no_channel(one.host, error)
-            self._notify(PeerWent(str(one.source), None, error))
-            self.close_to(host_of(one.host))
-        finally:
-            self._inbound.leave(one)
-            if one.connection is None:  # else the session closes it, after its last words
-                await one.carrier.close()
+    async def _open_session(self, stream: FrameStream, first: bytes, one: Caller) -> None:
+        """Until the channel on which it began is over; the session may live on."""
+        connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
+        one.connection = connection
+        self._tasks.create_task(self.serve(connection), name=f"session {one.source}")
+        await connection.first_gone()
 
-    async def receive(self, carrier: Carrier, one: Caller) -> None:
-        """A handshake, and then, to the end, what the first frame is for.
-
-        Raises `SyncError` where there is no channel.
-        """
-        stream = await self.channels.shake_hands(carrier, is_initiator=False)
-        try:
-            async with asyncio.timeout(GREETING_S):
-                first = await stream.read(STRANGER_FRAME_BYTES_MAX)
-        except TimeoutError as error:
-            silence = PeerTimeout("greeting", "The peer did not introduce itself in time.")
-            await stream.write([encode_frame(Bye(silence.code, silence.sentence))])
-            raise silence from error
-        handler = self._arrivals.get(peek_kind(first) or 0)
-        if handler is None:
-            connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
-            one.connection = connection
-            self._tasks.create_task(self.serve(connection), name=f"session {one.source}")
-            await connection.first_gone()
-        elif refused := self._door.refusal(stream.device):
-            there = refused.there
-            await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
-        else:
-            await handler(Arrival(stream, first, one))
-
-    async def _resume(self, arrival: Arrival) -> None:
-        """The peer moves its session to this channel."""
-        stream, one = arrival.stream, arrival.caller
-        connection, frame = self._connections.get(stream.device), decode_link_frame(arrival.first)
-        if not isinstance(frame, Resume):
-            raise RemoteProtocolError("out-of-order", "a channel begins amid a session")
-        try:
-            if connection is None:
-                raise Refused(UNKNOWN, "No such session goes on here.")
-            gone = connection.follow(stream, frame, str(one.source))
-        except Refused as refused:
-            await stream.write([refused.frame()])
-        except RemoteProtocolError as lie:
-            now_s = self._door.clock_s()
-            self._door.offences.fault(stream.device, "", lie.code, lie.sentence, now_s=now_s)
-            raise
-        else:
-            one.connection = connection
-            await gone.wait()
+    def _no_channel(self, one: Caller, reason: SyncError) -> None:
+        self._door.no_channel(one.host, reason)
+        self._notify(PeerWent(str(one.source), None, reason))
+        self.close_to(host_of(one.host))
 
     async def reach(self, place: Place) -> Connection:
         """A channel to `place`; `serve` it next. Raises `SyncError` where there is none."""
@@ -259,6 +218,7 @@ class Network:
             reason = LocalProtocolError("internal-error", "This node could not go on.")
         finally:
             moving.cancel()
+            self.fetching.went(connection)
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
         if refused is not None:
@@ -268,6 +228,14 @@ class Network:
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
         return reason
+
+    def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
+        """A device that called from `host` broke a rule outside of any session."""
+        now_s = self._door.clock_s()
+        self._door.offences.fault(
+            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+        )
+        self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
         """Where too much that is wrong came from `host`: those of it go for whom nothing speaks."""
@@ -314,6 +282,7 @@ class Network:
             role=role,
             address=address,
             clock=self._clock,
+            upload=self._upload,
             wall_us=self._wall_us,
             notify=self._heard,
             strikes=self._door.strikes(stream.device),
@@ -327,6 +296,10 @@ class Network:
             case ask.PeerGreeted():
                 connection.know(known_as(event.addresses))
                 self._notify(PeerCame(connection, event))
+            case ask.PeerAgreed():
+                self.fetching.came(connection)
+            case ask.PieceCame(frame):
+                self.fetching.took(connection, frame)
             case ask.PeerFault():
                 # Before the peer hears of it: it may call again at once.
                 self._door.fault(connection, event.code, event.sentence)
@@ -356,9 +329,15 @@ class Network:
 
     def reconfigure(self, config: SessionConfig) -> None:
         """What this node wants and may read, from now on: the peers it talks to are told."""
-        self._config = config
+        self._config = replace(config, card=self._config.card)
         for connection in self.connections:
-            connection.reconfigure(config)
+            connection.reconfigure(self._config)
+
+    def show_card(self, card: bytes) -> None:
+        """This device's own card, from now on: the peers it talks to get it."""
+        self._config = replace(self._config, card=card)
+        for connection in self.connections:
+            connection.exchange(lambda exchange: exchange.show(card))
 
     async def sync(self) -> Sequence[tuple[Connection, ask.Synced | SyncError]]:
         """Compares everything with every peer once more; ends when all of them have."""
@@ -370,21 +349,20 @@ class Network:
         return [(connection, wait.result()) for connection, wait in waits]
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Callable[[int, int], None], *, size_bytes_max: int
+        self,
+        blob: BlobId,
+        progress: Progress | None = None,
+        *,
+        size_bytes_max: int,
+        is_authority: bool = False,
     ) -> None:
-        """Until the blob is held, verified; first from the peers that this node called itself.
+        """Until the blob is held, verified, from all peers that may know of it.
 
-        `progress` gets the chunks held and the chunks in all. Raises `NoPeerHasIt`, also where
-        the blob is larger than `size_bytes_max`, and `NotStored`.
+        Raises `NoPeerHasIt`, also where the blob is larger than `size_bytes_max`, and `NotStored`.
         """
-        # Whoever may not read what names it would only learn its id, and give nothing.
-        trusted = [
-            one
-            for one in self.connections
-            if await self._store.may_know_blob(blob, one.session.readable.claims)
-        ]
-        chosen_first = sorted(trusted, key=lambda one: one.role is Role.RESPONDER)
-        await fetch_from_any(chosen_first, blob, progress, size_bytes_max=size_bytes_max)
+        await self.fetching.fetch(
+            blob, size_bytes_max=size_bytes_max, is_authority=is_authority, progress=progress
+        )
 
 
 async def sync_with(connection: Connection) -> ask.Synced | SyncError:

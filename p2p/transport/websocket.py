@@ -54,14 +54,26 @@ class WebSocketCarrier:
 
     async def read_exactly(self, size: int) -> bytes:
         while len(self._data) < size:
-            self._protocol.receive_data(await self._inner.read_some(READ_BYTES))
-            try:
-                self._take_events()
-            finally:
-                await self._flush()
+            await self._receive()
+        return self._take(size)
+
+    async def read_some(self, size_max: int) -> bytes:
+        """What is there, one byte at least. Raises `PeerLeft` at the end."""
+        while not self._data:
+            await self._receive()
+        return self._take(size_max)
+
+    def _take(self, size: int) -> bytes:
         data = bytes(self._data[:size])
         del self._data[:size]
         return data
+
+    async def _receive(self) -> None:
+        self._protocol.receive_data(await self._inner.read_some(READ_BYTES))
+        try:
+            self._take_events()
+        finally:
+            await self._flush()
 
     def _take_events(self) -> None:
         """Raises `PeerLeft` where the peer closed, `RemoteProtocolError` where it broke a rule."""

@@ -68,7 +68,7 @@ def waits_for(at: LocalNode, id: str) -> None:
 
 async def asks(call: Call, blob: BlobId) -> bytes | None:
     """For its root, which has the hashes of all the rest."""
-    await call.say(frames.Get(1, blob, ROOT, 0))
+    await call.say(frames.Get(1, blob, ROOT, 0, 1, 3))
     part = await call.hear_until(frames.Part)
     assert isinstance(part, frames.Part)
     return part.data

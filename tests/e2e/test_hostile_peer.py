@@ -264,13 +264,13 @@ OUT_OF_PLACE: dict[str, tuple[list[Frame], str]] = {
     "nine at once": ([reconcile(2 * number) for number in range(9)], "reconcile-count"),
     "a namespace she may not read": ([reconcile(8, bytes(32))], "reconcile-area"),
     "entries nobody asked for": ([frames.Entries(1, (), (), bytes(16))], "entries"),
-    "a part nobody asked for": ([frames.Part(1, bytes(256 << 10))], "part"),
+    "a part nobody asked for": ([frames.Part(1, bytes(256 << 10), 0)], "part"),
     "credit nobody used": ([frames.Credit(4_096)] * 2, "credit"),
     "more than the credit": ([have(1_024) for _ in range(5)], "credit"),
     "half an id": ([frames.Have(COMMONS, bytes(17), False)], "ids"),
     "wants before the answers": ([want(number) for number in range(99)], "want-count"),
     "gets before the answers": (
-        [frames.Get(number, bytes(32), CHUNK, 0) for number in range(999)],
+        [frames.Get(number, bytes(32), CHUNK, 0, 1, 3) for number in range(999)],
         "get-count",
     ),
     "pings": ([frames.Ping(number) for number in range(10_000)], "flood"),
@@ -472,7 +472,7 @@ async def test_those_who_ask_and_do_not_read(scene: Scene) -> None:
             for _ in range(NON_READERS):
                 call = await stack.enter_async_context(Mallory().meets(scene.door))
                 gets = [
-                    frames.Get(number, scene.blob, CHUNK, number % 12)
+                    frames.Get(number, scene.blob, CHUNK, number % 12, 1, 3)
                     for number in range(limits.BLOB_REQUESTS_MAX)
                 ]
                 await call.say(*gets)

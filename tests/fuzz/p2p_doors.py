@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from nacl.bindings import crypto_secretbox
 from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncServiceInfo
 
@@ -16,14 +17,8 @@ from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
 from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
-from p2p.protocol import frames
-from p2p.protocol.card import (
-    CARD_BYTES_MAX,
-    CARD_LIFE_S_MAX,
-    CARD_PREFIX,
-    check_card,
-    sign_card,
-)
+from p2p.protocol import frames, rendezvous
+from p2p.protocol.card import CARD_LIFE_S_MAX, CARD_PREFIX, check_card, sign_card
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Close, Effect, Notify, Query, Send
 from p2p.protocol.errors import PeerLeft
@@ -31,9 +26,12 @@ from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_f
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
+from p2p.protocol.limits import CARD_BYTES_MAX
 from p2p.protocol.link import decode_link_frame
 from p2p.protocol.link_frames import Ack, NotResumed, Resume, Resumed
+from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
+from p2p.protocol.wanted import PeerNumber
 from p2p.transport.address import Address
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.noise import NoiseCipher, NoiseHandshake
@@ -44,6 +42,7 @@ from tests.fuzz.mutation import join_frames, split_frames
 from tests.p2p.protocol.conversation import (
     BOBS_CHALLENGE,
     EVERYTHING_WANTED,
+    PEER,
     Line,
     Talk,
     asked,
@@ -53,8 +52,10 @@ from tests.p2p.protocol.conversation import (
     owned_namespace,
     readable_by,
     session_of,
+    swarm_of,
     with_interest,
 )
+from tests.p2p.protocol.crowd import Giver
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.people import ALICE, BOB
 
@@ -147,6 +148,28 @@ def card_body_seeds() -> Sequence[bytes]:
     return [cbor.decode(card, bytes_max=CARD_BYTES_MAX)[0] for card in card_seeds()]
 
 
+def read_record(data: bytes) -> None:
+    """The first byte says whether it is sealed as by somebody who knows the name."""
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    sealed = data[1:]
+    if data[:1] == b"\1":
+        nonce = bytes(rendezvous.NONCE_BYTES)
+        sealed = nonce + crypto_secretbox(data[1:], nonce, slot.secret)
+    card = rendezvous.open_card(slot, sealed)
+    assert rendezvous.seal_card(slot, card, nonce=bytes(24)) == sealed
+
+
+def record_seeds() -> Sequence[bytes]:
+    slot = rendezvous.slots(RELAYS, 20_000)[0]
+    padded = [
+        len(card).to_bytes(2, "big") + card.ljust(rendezvous.SEALED_CARD_BYTES_MAX, b"\0")
+        for card in card_seeds()
+    ]
+    nonce = bytes(rendezvous.NONCE_BYTES)
+    sealed = [rendezvous.seal_card(slot, card, nonce=nonce) for card in card_seeds()]
+    return [*(b"\1" + one for one in padded), *(b"\0" + one for one in sealed)]
+
+
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -170,12 +193,14 @@ class Listener:
         self.session = session_of(ALICE, BOB, Role.RESPONDER, ALICES_CONFIG)
         self.questions: deque[Query] = deque()
         self.answered = 0
+        self.swarm = swarm_of(self.session, self.store, self.do)
         self.do(self.session.open())
         for frame in greeting():
             if self.session.state is not state:
                 self.hear(frame)
         if state is State.OPEN:
-            self.do(self.session.fetch(manifest_of(A_BLOB).id, now_s=0.0))
+            self.swarm.want(manifest_of(A_BLOB).id)
+            self.do(self.session.exchange(lambda one: one.ask(), now_s=0.0))
 
     def hear(self, frame: bytes) -> None:
         self.do(self.session.receive(frame, now_s=0.0))
@@ -194,8 +219,9 @@ class Listener:
                     self.questions.append(effect)
                 case Close():
                     assert self.session.state is State.CLOSED
-                case Notify():
-                    pass
+                    self.swarm.went(PEER)
+                case Notify(event):
+                    self.swarm.heard(PEER, event)
 
 
 def converse(state: State) -> Callable[[bytes], None]:
@@ -239,7 +265,7 @@ def talks() -> Sequence[bytes]:
     ]
     said = [[encode_frame(frame) for frame in talk.bob.sent] for talk in found]
     opened = [frame for frame in said[0] if frame not in greeting()]
-    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts()])
+    said.append([*greeting(), *_as_initiator(), *opened[-3:], *_blob_parts(), *_cards()])
     return [join_frames(each) for each in said]
 
 
@@ -272,31 +298,28 @@ def _as_initiator() -> Sequence[bytes]:
     return said[3:]
 
 
+def _cards() -> Sequence[bytes]:
+    """Bob's own card, his ask for others, and his answer to Alice's."""
+    cards = tuple(card_seeds())
+    told = (frames.OwnCard(cards[0]), frames.AskCards(1), frames.Cards(1, cards))
+    return [encode_frame(frame) for frame in told]
+
+
 def _blob_parts() -> Sequence[bytes]:
     """The answers to Alice's questions for a blob."""
     store = MemoryStore()
     blob = store.put_blob(A_BLOB)
     alice = Line(State.OPEN, entries=alices_entries(), config=ALICES_CONFIG)
     parts: list[bytes] = []
-    alice.do(alice.session.fetch(blob, now_s=0.0))
+    alice.swarm.want(blob)
     answered = 0
     while gets := [frame for frame in alice.sent if isinstance(frame, frames.Get)][answered:]:
         answered += len(gets)
         for get in gets:
-            part = frames.Part(get.number, _piece(store, get))
+            part = Giver(PeerNumber(1), store).answer(get)
             parts.append(encode_frame(part))
             alice.say(part)
     return parts
-
-
-def _piece(store: MemoryStore, get: frames.Get) -> bytes | None:
-    match get.piece:
-        case 0:
-            return at_once(store.blob_root(manifest_of(A_BLOB).id))
-        case 1:
-            return at_once(store.blob_page(manifest_of(A_BLOB).id, get.index))
-        case _:
-            return at_once(store.read_chunk(manifest_of(A_BLOB).id, get.index))
 
 
 # ── the channel ──────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,7 @@ TARGETS: tuple[Target, ...] = (
     Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
     Target("card-body", p2p.read_signed_card, p2p.card_body_seeds, PEERS_FAULT, mutate_cbor, 2_000),
+    Target("record", p2p.read_record, p2p.record_seeds, PEERS_FAULT, inputs=2_000),
     *(
         Target(
             f"session-{state.value}",

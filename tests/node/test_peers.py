@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from node.peers import listen
+from node.listening import listen
 from p2p.discovery.mdns import local_addresses
 
 

@@ -9,7 +9,7 @@ from the seed, so the same seed gives the same frames at the same moments; `trac
 """
 
 import heapq
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,6 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from crdt.blob import BlobId
 from crdt.keys import DeviceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import effects as ask
@@ -33,8 +32,10 @@ from p2p.transport.answers import Writing, answer
 from p2p.transport.dialler import STEADY_S
 from storage.appended import AppendedEvent, Listener
 from tests.simulation.people import Person
+from tests.simulation.swarms import SwarmOf
 
 TICK_S = 1.0
+SWARM_TICK_S = 0.5
 FRAME_OVERHEAD_BYTES = 4 + 18  # length, and about one Noise message
 SLOW_FRAME_S = 0.2
 LOOK_S = 0.5
@@ -81,9 +82,16 @@ class Node:
     store: SimulatedStore
     context: AbstractAsyncContextManager[SimulatedStore]
     ends: list[End] = field(default_factory=list[End])
+    swarms: list[SwarmOf] = field(default_factory=list[SwarmOf])  # one for each life
+    writes_s: float = 0.0  # of the last answer of the store to the swarm
     is_up: bool = True
     life: int = 0
     durable: set[bytes] = field(default_factory=set[bytes])  # 16-byte ids that it acknowledged
+
+    @property
+    def swarm(self) -> SwarmOf:
+        """That of its present life."""
+        return self.swarms[-1]
 
 
 class Network:
@@ -107,6 +115,7 @@ class Network:
         node = Node(person, config, open_store, await context.__aenter__(), context)
         self._listen(node)
         self.nodes.append(node)
+        self._begin_swarm(node)
         return node
 
     async def close(self) -> None:
@@ -184,6 +193,7 @@ class Network:
         node.context = node.open_store()
         node.store = await node.context.__aenter__()
         self._listen(node)
+        self._begin_swarm(node)
         await self.on_reopen(node)
 
         async def come_back() -> None:
@@ -215,8 +225,50 @@ class Network:
 
     # -------------------------------------------------------------------------------------------
 
-    def fetch(self, end: End, blob: BlobId) -> None:
-        self.carry_out(end, end.session.fetch(blob, now_s=self.now_s))
+    def _begin_swarm(self, node: Node) -> None:
+        """A new one forgets all that the last one wanted."""
+
+        def session_of(key: Hashable) -> Session | None:
+            return key.session if isinstance(key, End) and not key.is_cut else None
+
+        def carry_out(key: Hashable, effects: Sequence[Effect]) -> None:
+            assert isinstance(key, End)
+            self.carry_out(key, effects)
+
+        life, number = node.life, 1_000 * self.nodes.index(node) + node.life
+        swarm = SwarmOf(
+            seed=self.seed + number,
+            now_s=lambda: self.now_s,
+            session_of=session_of,
+            carry_out=carry_out,
+            plan=lambda query: self._ask_for_swarm(node, swarm, query),
+        )
+        node.swarms.append(swarm)
+
+        async def tick() -> None:
+            if node.life == life:
+                swarm.tick()
+                self.after(SWARM_TICK_S, tick)
+
+        self.after(SWARM_TICK_S, tick)
+
+    def _ask_for_swarm(self, node: Node, swarm: SwarmOf, query: Query) -> None:
+        life = node.life
+        answer_s = self.now_s + (0.0 if self._delay_s is not None else self.random.expovariate(50))
+        if isinstance(query.question, Writing):
+            answer_s = node.writes_s = max(node.writes_s, answer_s)
+
+        async def reply() -> None:
+            if node.life != life:
+                return
+            try:
+                given = await swarm.ask(node.store, query.question)
+            except PowerCut:
+                await self.crash(node, down_s=self.random.expovariate(1 / 3))
+                return
+            swarm.answered(query.id, given)
+
+        self.at(answer_s, reply)
 
     def after(self, delay_s: float, act: Callable[[], Awaitable[None]]) -> None:
         self.at(self.now_s + delay_s, act)
@@ -243,6 +295,7 @@ class Network:
                 case Notify(event):
                     end.events.append(event)
                     self.heard(end, event)
+                    end.node.swarm.heard(end, event)
                 case Close(reason):
                     self._close(end, reason)
 
@@ -344,6 +397,7 @@ class Network:
         end.session.lose()
         if end in end.node.ends:
             end.node.ends.remove(end)
+            end.node.swarm.went(end)
 
     def _pair(self, source: Node, target: Node) -> tuple[int, int]:
         one, other = sorted((self.nodes.index(source), self.nodes.index(target)))

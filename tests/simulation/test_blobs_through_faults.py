@@ -8,16 +8,18 @@ import pytest
 
 from crdt.blob import CHUNK_BYTES, BlobId
 from p2p.protocol.effects import BlobFetched
-from p2p.protocol.limits import BLOB_WINDOW
+from p2p.protocol.limits import WINDOW_BYTES_FIRST
 from tests.simulation.disk import Disk
 from tests.simulation.life import store_of
-from tests.simulation.network import End, Network, Node
+from tests.simulation.network import Network, Node
 from tests.simulation.people import ALICE, BOB, Person, person
 from tests.storage.people import NOW_US
 
 COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "25")) // 5
 CHUNKS = 24
 LOOK_S = 0.3
+# Of both givers, and one of them has its whole window while the other is away.
+WINDOW_CHUNKS = 2 * WINDOW_BYTES_FIRST // CHUNK_BYTES
 WITHIN_S = 600.0
 
 
@@ -27,7 +29,7 @@ async def join(network: Network, who: Person, folder: Path) -> tuple[Node, Disk]
 
 
 async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
-    """(chunks that came, the most that faults can have lost)"""
+    """(chunks that were asked for, the most that are asked for again after faults)"""
     network, random = Network(seed), Random(f"faults {seed}")
     content = random.randbytes(CHUNKS * CHUNK_BYTES - 5)
     alice, disk = await join(network, ALICE, folder)
@@ -36,15 +38,11 @@ async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
     blob: BlobId = names[0]
     for giver, _ in givers:
         network.keep_connected(alice, giver)
-    ends: list[End] = []
     lost = faults = 0
     while not await store_of(alice).has_blob(blob):
         assert network.now_s < WITHIN_S
         await network.run(network.now_s + random.expovariate(1 / LOOK_S))
-        fresh = [end for end in alice.ends if end not in ends]
-        ends += fresh
-        for end in alice.ends:
-            network.fetch(end, blob)
+        alice.swarm.want(blob)
         if faults >= 2 * CHUNKS or not alice.ends:
             continue
         match random.randrange(8):
@@ -58,9 +56,9 @@ async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
             case _:
                 continue
         faults += 1
-        lost += len(givers) * BLOB_WINDOW
+        lost += WINDOW_CHUNKS
     assert await store_of(alice).read_blob(blob) == content
-    came = sum(end.session.report.chunks_received for end in ends)
+    came = sum(len(swarm.stored) for swarm in alice.swarms)
     disk.stay()
     await network.run(network.now_s + 5.0)
     while not alice.ends:  # a crash at the very end
@@ -73,12 +71,12 @@ async def fetch_through_faults(seed: int, folder: Path) -> tuple[int, int]:
 
 async def fetched_at_once(network: Network, node: Node, blob: BlobId) -> bool:
     """What is held is not asked for again."""
-    end = node.ends[0]
-    before = end.session.report.chunks_received
-    network.fetch(end, blob)
+    asked, told = len(node.swarm.asked), len(node.swarm.events)
+    node.swarm.want(blob)
     await network.run(network.now_s + 1.0)
-    is_told = any(isinstance(event, BlobFetched) for event in end.events)
-    return is_told and end.session.report.chunks_received == before
+    fresh = node.swarm.events[told:]
+    is_told = any(isinstance(event, BlobFetched) for event in fresh)
+    return is_told and len(node.swarm.asked) == asked
 
 
 @pytest.mark.parametrize("seed", range(max(1, COUNT)))
@@ -87,3 +85,24 @@ async def test_a_blob_comes_whole_and_its_chunks_once(seed: int, tmp_path: Path)
     came, most = await fetch_through_faults(seed, tmp_path)
     assert came + most >= CHUNKS
     assert came <= most
+
+
+async def test_those_who_fetch_at_the_same_time_help_each_other(tmp_path: Path) -> None:
+    """Two fetch from one: what it must send in all is not twice the blob."""
+    network, content = Network(7), Random("shared").randbytes(4 * CHUNKS * CHUNK_BYTES)
+    people = (ALICE, BOB, person("carol"))
+    (alice, _), (bob, _), (carol, _) = [await join(network, who, tmp_path) for who in people]
+    blob = await store_of(carol).put_blob(content)
+    for one, other in ((alice, bob), (alice, carol), (bob, carol)):
+        network.keep_connected(one, other)
+    while not all(len(node.ends) == 2 for node in (alice, bob, carol)):
+        await network.run(network.now_s + 1.0)
+    await network.run(network.now_s + 5.0)
+    for node in (alice, bob):
+        node.swarm.want(blob)
+    while not (await store_of(alice).has_blob(blob) and await store_of(bob).has_blob(blob)):
+        assert network.now_s < WITHIN_S
+        await network.run(network.now_s + 1.0)
+    given = sum(end.session.report.blob_bytes_sent for end in carol.ends)
+    assert given < 1.8 * len(content)
+    await network.close()

@@ -18,12 +18,15 @@ from node.api.models import (
     Status,
 )
 from node.api.problems import ProblemError
+from node.api.routes.peers import named_peers
 from node.quotas import room_state
+from node.relay_role import metrics_of
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.services.standing import Standing
+from node.shown_peers import state_of_all
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.namespaces import Joined
@@ -49,7 +52,7 @@ async def get_readiness(node: Node, call: Call[NoQuery, None]) -> Health:
 async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     """What this node is, holds, and is connected to."""
     counts = await node.store.counts()
-    peers = node.network.peers()
+    peers = await named_peers(node.store, node.network)
     found = node.network.discovered()
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
@@ -63,6 +66,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         started_at=rfc3339(int(node.started_s * 1_000_000)),
         uptime_s=round(node.clock_s() - node.started_s, 3),
         state="stopping" if node.stop.is_set() else "ready",
+        sync=state_of_all(peers, found),
         peers=PeerCounts(len(peers), len({one.address for one in found})),
         records=counts.records,
         entries=counts.entries,
@@ -74,6 +78,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
+        relays=tuple(node.relays.shown()),
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, len(peers)),
@@ -91,7 +96,9 @@ def _alarms(standing: Standing, ages: Sequence[tuple[Joined, Age]]) -> list[str]
 
 def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     warnings: list[str] = []
-    if not connected and not node.config.p2p.mdns and not node.config.p2p.peers:
+    p2p = node.config.p2p
+    is_alone = not (p2p.mdns or p2p.peers or p2p.relays or node.config.relay.enabled)
+    if not connected and is_alone:
         warnings.append("no peers: mDNS is off and no peer is named; try `panspermia connect`")
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
@@ -131,6 +138,12 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "received_bytes": sum(one.bytes_in for one in peers),
         "sent_bytes": sum(one.bytes_out for one in peers),
     }
+    values["relays_registered"] = sum(one.state == "registered" for one in node.relays.shown())
+    if node.relay is not None:
+        values.update(metrics_of(node.relay))
+        held = await node.store.relay_held()
+        values["relay_cards"], values["relay_posts"] = held.cards, held.posts
+        values["relay_letters"], values["relay_letter_bytes"] = held.letters, held.letter_bytes
     lines = [f"panspermia_{name} {value}" for name, value in values.items()]
     lines += [
         f'panspermia_records{{kind="{kind}"}} {count}'

@@ -59,6 +59,7 @@ async def put_name(node: Node, call: Call[NoQuery, NewName]) -> NameSet:
     """
     body = call.body
     before, now = await set_name(node.store, call.path["name"], body.author, replaces=body.replace)
+    node.relays.hurry()
     shown = _shown(now)
     return NameSet(shown.name, shown.author, shown.noted_at, before.author if before else None)
 

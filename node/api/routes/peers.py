@@ -1,5 +1,6 @@
 """Peers: who is there, connecting, comparing, and what was refused."""
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from node.api.endpoint import Call, deletes, reads, writes
@@ -13,14 +14,26 @@ from node.api.models import (
     SyncWanted,
 )
 from node.errors import NotFound
+from node.ports import Network
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
+from node.services.names import all_petnames
+from node.shown_peers import state_of_all
 from node.wiring import Node
+from storage.store import Store
 
 
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
-    """Connected peers, addresses that were found or named, and who is refused for now."""
+    """How it stands with the peers; who is connected, found or named, and refused for now."""
     network = node.network
-    return Peers(tuple(network.peers()), tuple(network.discovered()), tuple(network.refused()))
+    peers, found = await named_peers(node.store, network), tuple(network.discovered())
+    refused, relays = tuple(network.refused()), tuple(node.relays.shown())
+    return Peers(state_of_all(peers, found), peers, found, refused, relays)
+
+
+async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:
+    """The connected peers, with this person's own names for them."""
+    names = {did: name for name, did in sorted((await all_petnames(store)).items(), reverse=True)}
+    return tuple(replace(peer, name=names.get(peer.did, "")) for peer in network.peers())
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:

@@ -23,7 +23,6 @@ TAKEN_IDS_MAX = 64
 REGISTRATIONS_MAX = 10_000
 REGISTRATIONS_OF_HOST_MAX = 2_500  # a quarter: one host cannot shut out all the others
 REGISTERED_S = 3_600.0  # until a registration lapses; a client renews it at half of that
-FIRST_FRAME_S = 10.0
 PING_S = 20.0  # a client that has heard nothing for so long asks whether the relay is there
 SILENT_S = 75.0  # a client that said nothing for so long is gone
 ANSWER_S = 15.0  # a client waits so long for an answer, and for the answer to a ping
@@ -76,4 +75,4 @@ KNOWN_CARDS_MAX = 20_000  # also of those that are offline: 240 MB at most
 KNOWN_S = 30 * 86_400.0  # a device that did not register for so long is forgotten
 
 # Draining.
-GRACE_S = 30.0  # for circuits that are open when the relay is told to stop
+GRACE_S = 20.0  # for circuits that are open when the relay is told to stop

@@ -4,7 +4,7 @@ Nothing takes time: a frame arrives and the store answers when the test, or a se
 """
 
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from p2p.protocol.states import State
 from p2p.transport.answers import answer
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.people import ALICE, BOB, EVERYTHING, Person, made_up_entry
+from tests.simulation.swarms import SwarmOf
 
 HANDSHAKE_HASH = b"the same on both sides: 32 bytes"
 ALICES_CHALLENGE = b"a" * 32
@@ -78,6 +79,27 @@ def bobs_hello(**changes: object) -> Hello:
     return structs.replace(hello, **changes)
 
 
+PEER = "peer"  # the one that a swarm of one session knows
+
+
+def swarm_of(
+    session: Session, store: MemoryStore, do: Callable[[Sequence[Effect]], None]
+) -> SwarmOf:
+    """With a store that answers at once."""
+
+    def answer_at_once(query: Query) -> None:
+        swarm.answered(query.id, at_once(swarm.ask(store, query.question)))
+
+    swarm = SwarmOf(
+        seed=1,
+        now_s=lambda: 0.0,
+        session_of=lambda key: session if key == PEER else None,
+        carry_out=lambda _, effects: do(effects),
+        plan=answer_at_once,
+    )
+    return swarm
+
+
 EVERYTHING_WANTED: Interests = write_interests(EVERYTHING)
 
 
@@ -103,6 +125,7 @@ class Line:
         self.reason: SyncError | None = None
         self.is_answering = is_answering
         self.session = session_of(ALICE, BOB, role, config, strikes=strikes)
+        self.swarm = swarm_of(self.session, self.store, self.do)
         self.do(self.session.open())
         greeting: tuple[Frame, ...] = (bobs_hello(), Present(()), EVERYTHING_WANTED)
         for frame in greeting:
@@ -137,8 +160,10 @@ class Line:
                     self.questions.append(effect)
                 case Notify(event):
                     self.events.append(event)
+                    self.swarm.heard(PEER, event)
                 case Close(reason):
                     self.reason = reason
+                    self.swarm.went(PEER)
         while self.is_answering and self.questions:
             self.answer_next()
 
@@ -165,7 +190,9 @@ class Side:
     events: list[SessionEvent] = field(default_factory=list[SessionEvent])
     arriving: deque[bytes] = field(default_factory=deque[bytes])
     questions: deque[Query] = field(default_factory=deque[Query])
+    blob_questions: deque[Query] = field(default_factory=deque[Query])
     reason: SyncError | None = None
+    swarm: SwarmOf = field(init=False)
 
     def frames(self, kind: type[T]) -> list[T]:
         return [frame for frame in self.sent if isinstance(frame, kind)]
@@ -195,7 +222,18 @@ class Talk:
         self.alice.store.add(alice)
         self.bob.store.add(bob)
         for side in (self.alice, self.bob):
+            side.swarm = self._swarm_of(side)
+        for side in (self.alice, self.bob):
             self.do(side, side.session.open())
+
+    def _swarm_of(self, side: Side) -> SwarmOf:
+        return SwarmOf(
+            seed=1,
+            now_s=lambda: self.now_s,
+            session_of=lambda key: side.session if key == PEER else None,
+            carry_out=lambda _, effects: self.do(side, effects),
+            plan=side.blob_questions.append,
+        )
 
     @property
     def is_equal(self) -> bool:
@@ -203,9 +241,12 @@ class Talk:
 
     def settle(self) -> "Talk":
         while work := self._possible():
-            side, is_frame = work[0] if self._random is None else self._random.choice(work)
-            if is_frame:
+            side, kind = work[0] if self._random is None else self._random.choice(work)
+            if kind == "frame":
                 self.do(side, side.session.receive(side.arriving.popleft(), now_s=self.now_s))
+            elif kind == "blob":
+                query = side.blob_questions.popleft()
+                side.swarm.answered(query.id, at_once(side.swarm.ask(side.store, query.question)))
             else:
                 query = side.questions.popleft()
                 given = asked(side.store, query.question)
@@ -239,13 +280,17 @@ class Talk:
                     side.questions.append(effect)
                 case Notify(event):
                     side.events.append(event)
+                    side.swarm.heard(PEER, event)
                 case Close(reason):
                     side.reason = reason
+                    side.swarm.went(PEER)
 
-    def _possible(self) -> list[tuple[Side, bool]]:
-        work: list[tuple[Side, bool]] = []
+    def _possible(self) -> list[tuple[Side, str]]:
+        work: list[tuple[Side, str]] = []
         for side in (self.alice, self.bob):
-            work += [(side, False)] * bool(side.questions) + [(side, True)] * bool(side.arriving)
+            work += [(side, "question")] * bool(side.questions)
+            work += [(side, "blob")] * bool(side.blob_questions)
+            work += [(side, "frame")] * bool(side.arriving)
         return work
 
 

@@ -53,8 +53,20 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
     frames.Entries: st.builds(
         frames.Entries, numbers, tuples(tokens), tuples(sent_entries), st.just(b"") | joined()
     ),
-    frames.Get: st.builds(frames.Get, numbers, keys, st.integers(0, 2), st.integers(0, 1 << 40)),
+    frames.Get: st.builds(
+        frames.Get, numbers, keys, st.integers(0, 2), st.integers(0, 1 << 40),
+        st.integers(1, limits.RUN_CHUNKS_MAX), st.integers(0, 3),
+    ),
     frames.Overlap: st.builds(frames.Overlap, tuples(ids16)),
-    frames.Part: st.builds(frames.Part, numbers, st.none() | st.binary(max_size=300)),
+    frames.OwnCard: st.builds(frames.OwnCard, tokens),
+    frames.AskCards: st.builds(frames.AskCards, numbers),
+    frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
+    frames.Part: st.builds(
+        frames.Part, numbers, st.binary(max_size=300), st.integers(0, limits.RUN_BYTES_MAX)
+    ),
+    frames.Holding: st.builds(
+        frames.Holding, numbers, st.booleans(),
+        st.lists(st.integers(0, 1 << 40), max_size=4).map(tuple),
+    ),
 }  # fmt: skip
 any_frame = st.one_of(*BY_KIND.values())

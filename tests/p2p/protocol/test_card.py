@@ -13,6 +13,7 @@ from crdt.keys import COMMONS
 from p2p.protocol import card as cards
 from p2p.protocol.card import CARD_PREFIX, Card, check_card, sign_card
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
+from p2p.protocol.limits import CARD_BYTES_MAX
 from tests.simulation.people import BOB, person
 
 CAROL = person("carol")
@@ -173,8 +174,8 @@ def test_there_are_not_too_many_places() -> None:
 
 def test_the_largest_card_is_read_and_a_larger_one_not() -> None:
     long = ("h" * 256,) * 16
-    assert len(bobs(places=long, relays=long[:8])) < cards.CARD_BYTES_MAX
-    assert code_of(bytes(cards.CARD_BYTES_MAX + 1)) == "card-bytes"
+    assert len(bobs(places=long, relays=long[:8])) < CARD_BYTES_MAX
+    assert code_of(bytes(CARD_BYTES_MAX + 1)) == "card-bytes"
     body = body_of(bobs(places=long, relays=long[:8]))
     body[3] = bytes(8 << 10)
     assert code_of(signed(body)) == "card-bytes"

@@ -32,7 +32,7 @@ from p2p.protocol.frames import (
     Entries,
     Get,
     Have,
-    Part,
+    Holding,
     Reconcile,
     Summary,
     Want,
@@ -40,7 +40,7 @@ from p2p.protocol.frames import (
 )
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import open_held, present
-from p2p.protocol.serve import CHUNK, PAGE, ROOT
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT
 from p2p.protocol.states import State
 from tests.p2p.protocol.conversation import (
     ALICES_CHALLENGE,
@@ -56,6 +56,7 @@ from tests.p2p.protocol.conversation import (
     with_interest,
 )
 from tests.simulation.people import ALICE, BOB
+from tests.simulation.swarms import BlobEvent
 
 GARDEN = owned_namespace("garden")
 KEY = NamespaceKey(GARDEN.public)
@@ -385,23 +386,24 @@ def blob_of(talk: Talk, *namespaces: NamespaceKey) -> BlobId:
     return blob
 
 
-def fetch(talk: Talk, blob: BlobId) -> Side:
-    talk.do(talk.bob, talk.bob.session.fetch(blob, now_s=talk.now_s))
+def fetch(talk: Talk, blob: BlobId) -> BlobEvent:
+    """What came of it."""
+    talk.bob.swarm.want(blob)
     talk.settle()
-    return talk.bob
+    return talk.bob.swarm.events[-1]
 
 
 def test_a_blob_is_given_to_who_may_read_what_names_it() -> None:
     for peer, namespaces in ((gardener(), [KEY]), (BOB.config(), [KEY, COMMONS])):
         talk = talk_with(peer, 0).settle()
-        assert fetch(talk, blob_of(talk, *namespaces)).heard(BlobFetched)
+        assert isinstance(fetch(talk, blob_of(talk, *namespaces)), BlobFetched)
 
 
 def test_to_anybody_else_it_is_as_if_it_were_not_held() -> None:
     talk = talk_with(BOB.config(), 0).settle()
     blob = blob_of(talk, KEY)
-    (failed,) = fetch(talk, blob).heard(BlobFailed)
-    (unheld,) = fetch(talk, BlobId(b"u" * 32)).heard(BlobFailed)[1:]
+    failed, unheld = fetch(talk, blob), fetch(talk, BlobId(b"u" * 32))
+    assert isinstance(failed, BlobFailed)
     assert replace(failed, blob=unheld.blob) == unheld
     assert SECRET[:30] not in said_by(talk.alice)
     assert not isinstance(talk.bob.reason, PeerLeft)
@@ -412,4 +414,4 @@ def test_no_piece_of_it_is_given(piece: int) -> None:
     line, _ = lines()
     blob = line.store.put_blob(SECRET)
     line.store.named_in[blob] = [KEY]
-    assert line.say(Get(7, blob, piece, 0)) == [Part(7, None)]
+    assert line.say(Get(7, blob, piece, 0, 1, 3)) == [Holding(7, False, ())]

@@ -249,7 +249,7 @@ def test_frames_of_later_versions() -> None:
     line = Line()
     assert line.say(cbor.encode([33, "unknown, and odd"])) == []
     assert line.fault == ""
-    line.say(cbor.encode([32, "unknown, and even"]))
+    line.say(cbor.encode([62, "unknown, and even"]))
     assert line.fault == "frame-kind"
 
 

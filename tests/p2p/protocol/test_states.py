@@ -28,9 +28,13 @@ ONE_OF_EACH: dict[type[Frame], Frame] = {
     frames.Credit: frames.Credit(1),
     frames.Want: frames.Want(1, COMMONS, ID),
     frames.Entries: frames.Entries(1, (), (), ID),
-    frames.Get: frames.Get(1, KEY, 0, 0),
-    frames.Part: frames.Part(1, None),
+    frames.Get: frames.Get(1, KEY, 0, 0, 1, 0),
+    frames.Part: frames.Part(1, b"", 0),
+    frames.Holding: frames.Holding(1, False, ()),
     frames.Overlap: frames.Overlap(()),
+    frames.OwnCard: frames.OwnCard(b"card"),
+    frames.AskCards: frames.AskCards(1),
+    frames.Cards: frames.Cards(1, ()),
 }
 STATES = [state for state in State if state is not State.CLOSED]
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from crdt.keys import DeviceKey
+from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Send, SessionEvent
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
@@ -51,6 +52,7 @@ def connection_to_bob() -> Connection:
         role=Role.INITIATOR,
         address="bob:4747",
         clock=asyncio.get_running_loop().time,
+        upload=Bandwidth(Rates(), now_s=0.0),
         wall_us=lambda: 0,
         notify=ignore,
     )
@@ -59,7 +61,7 @@ def connection_to_bob() -> Connection:
 async def test_what_waits_to_be_written_is_bounded() -> None:
     """UNSENT_BYTES_MAX: beyond it the connection is closed, whatever made it so long."""
     connection = connection_to_bob()
-    part = Send(Part(1, HALF_A_MEBIBYTE))
+    part = Send(Part(1, HALF_A_MEBIBYTE, 0))
     count = UNSENT_BYTES_MAX // len(HALF_A_MEBIBYTE) + 1
     connection._carry_out([part] * count)  # pyright: ignore[reportPrivateUsage]  what a bug would do
     reason = await connection.run()

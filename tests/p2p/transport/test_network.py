@@ -20,6 +20,7 @@ from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.config import SessionConfig
+from p2p.protocol.effects import BlobProgress
 from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.protocol.hint import Hint
 from p2p.protocol.offences import REFUSED_FIRST_S, Offences
@@ -164,7 +165,9 @@ async def test_a_blob_of_many_chunks_is_fetched_and_a_missing_one_is_not(tmp_pat
         await bob.network.connect(alice.address)
         steps: list[tuple[int, int]] = []
         await bob.network.fetch_blob(
-            blob, lambda done, total: steps.append((done, total)), size_bytes_max=len(content)
+            blob,
+            lambda told: steps.append((told.chunks, told.chunks_total)),
+            size_bytes_max=len(content),
         )
         assert await bob.store.read_blob(blob) == content
         assert steps[-1] == (4, 4)
@@ -172,7 +175,7 @@ async def test_a_blob_of_many_chunks_is_fetched_and_a_missing_one_is_not(tmp_pat
             await bob.network.fetch_blob(type(blob)(bytes(32)), unwatched, size_bytes_max=1 << 20)
 
 
-def unwatched(done: int, total: int) -> None:
+def unwatched(told: BlobProgress) -> None:
     """Nobody looks at the progress."""
 
 

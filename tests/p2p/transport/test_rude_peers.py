@@ -6,6 +6,7 @@ import struct
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ async def has_lost_its_channel(node: Node) -> None:
 
 
 async def ask_for_all(call: Call, blob: bytes, chunks: int) -> None:
-    gets = [frames.Get(number, blob, 2, number % chunks) for number in range(32)]
+    gets = [frames.Get(number, blob, 2, number % chunks, 1, 3) for number in range(32)]
     await call.say(*gets)
 
 
@@ -129,14 +130,14 @@ def reset(call: Call) -> None:
 
 async def test_answers_wait_for_a_peer_that_does_not_read(tmp_path: Path) -> None:
     async with open_node(tmp_path / "a", 1) as alice:
-        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        blob = await alice.store.put_blob(Random(1).randbytes(16 * CHUNK_BYTES))
         mallory = Mallory()
         async with mallory.meets(alice.address) as call:
             await ask_for_all(call, blob, 16)
             (connection,) = alice.network.connections
 
             async def has_begun() -> bool:
-                return connection.session.report.chunks_sent > 0
+                return connection.session.report.blob_bytes_sent > 0
 
             await until(has_begun)
             for _ in range(20):
@@ -155,7 +156,7 @@ async def test_last_words_are_not_put_into_a_frame_that_was_cut(
     """Whoever reads slowly would take them for the end of a chunk, and count that against Alice."""
     monkeypatch.setattr(limits, "KEPT_BYTES_FIRST", 64 << 20)  # the kernel takes less at once
     async with open_node(tmp_path / "a", 1) as alice:
-        blob = await alice.store.put_blob(bytes(16 * CHUNK_BYTES))
+        blob = await alice.store.put_blob(Random(1).randbytes(16 * CHUNK_BYTES))
         async with Mallory().meets(alice.address) as call:
             await ask_for_all(call, blob, 16)
             (connection,) = alice.network.connections

@@ -54,6 +54,7 @@ from tests.simulation.hostile.oracle import Oracle, Ruling, View
 from tests.simulation.hostile.roles import Role
 from tests.simulation.hostile.seen import Hand, entry_time, put
 from tests.simulation.network import End, Network, Node, PowerCut
+from tests.simulation.swarms import BlobEvent
 from tests.storage.people import NOW_US
 
 T = TypeVar("T")
@@ -267,7 +268,7 @@ class World:
             wanted = await store.wanted_frontiers()
             for blob, bytes_max in wanted:
                 if not await self._know(actor, blob):
-                    await self._fetch(actor, blob, bytes_max)
+                    self._fetch(actor, blob, bytes_max)
             await store.settle()
         except PowerCut:
             await self.network.crash(actor.node, down_s=1.0)
@@ -291,21 +292,17 @@ class World:
             pass  # no frontier, and never will be
         return True
 
-    async def _fetch(self, actor: Actor, blob: BlobId, bytes_max: int) -> None:
-        ends = [
-            end
-            for end in actor.node.ends
-            if await actor.store.may_know_blob(blob, end.session.readable.claims)
-        ]
-        if ends:
-            end, now_s = self.random.choice(ends), self.network.now_s
-            asked = end.session.fetch(blob, now_s=now_s, size_bytes_max=bytes_max)
-            self.network.carry_out(end, asked)
+    def _fetch(self, actor: Actor, blob: BlobId, bytes_max: int) -> None:
+        swarm = actor.node.swarm
+
+        def follow(event: BlobEvent) -> None:
+            if isinstance(event, BlobFetched):
+                self._follow_soon(actor, FOLLOW_S)
+
+        swarm.on_event = follow
+        swarm.want(blob, bytes_max, is_authority=True)
 
     def _heard(self, end: End, event: SessionEvent) -> None:
-        actor = next((one for one in self.actors if one.node is end.node), None)
-        if actor is not None and isinstance(event, BlobFetched):
-            self._follow_soon(actor, FOLLOW_S)
         if isinstance(event, EntriesRefused) and end.peer in self.cast.devices:
             faults = event.codes.keys() - NOBODYS_FAULT
             if self._was_revoked(end.peer):  # it goes on until it hears of that

@@ -1,0 +1,100 @@
+"""The relay role of a node: others register here, are introduced, and get circuits and mailboxes.
+
+What is inside of those this node cannot read. What it keeps and serves itself are the namespaces
+that its operator chose: with none, nothing.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+
+from crdt.capability import CapabilityCache
+from crdt.keys import NamespaceKey
+from node.config import RelayConfig
+from node.quotas import size_of
+from node.services.places import place_meant
+from p2p.protocol.card import check_card
+from p2p.protocol.relay.server import Relay
+from p2p.transport.network import Network
+from p2p.transport.relay.archive import Archive
+from p2p.transport.relay.server import JOIN, Rates, RelayServer
+from storage.store import Store
+
+REGISTER: Final = 64  # the kind of the frame that opens a relay's conversation
+NO_RATE: Final = "none"
+
+
+async def namespaces_of(config: RelayConfig, store: Store) -> Collection[NamespaceKey] | None:
+    """Those that a relay keeps and serves; None where this node is no relay.
+
+    Raises `NotFound` where one of them is not joined.
+    """
+    if not config.enabled:
+        return None
+    return frozenset([await place_meant(store, one) for one in config.namespaces])
+
+
+@asynccontextmanager
+async def open_relay(
+    config: RelayConfig,
+    network: Network,
+    store: Store,
+    wall_us: Callable[[], int],
+    tasks: asyncio.TaskGroup,
+) -> AsyncGenerator[RelayServer | None]:
+    """Takes registrations and joins until it is left; None where this node is no relay."""
+    if not config.enabled:
+        yield None
+        return
+    clock, cards = asyncio.get_running_loop().time, CapabilityCache()
+    relay = Relay(
+        token=config.token.encode(),
+        check=lambda data, now_us: check_card(data, cards, now_us=now_us),
+        entropy=os.urandom,
+        is_caching=bool(config.namespaces),
+        registrations_max=config.registrations,
+        circuits_max=config.circuits,
+        now_s=clock(),
+    )
+    server = RelayServer(
+        relay,
+        Archive(store),
+        Rates(*map(rate_of, (config.rate, config.circuit_rate, config.device_rate))),
+        clock=clock,
+        wall_us=wall_us,
+        fault=network.blame,
+        release=network.release,
+        tasks=tasks,
+    )
+    network.serve_arrivals((REGISTER,), server.converse)
+    network.front.serve(JOIN, server.join)
+    tasks.create_task(server.run(), name="relay")
+    yield server
+
+
+def rate_of(text: str) -> float:
+    """Bytes a second; 0 for none."""
+    return 0.0 if text == NO_RATE else float(size_of(text))
+
+
+def metrics_of(server: RelayServer) -> dict[str, float]:
+    """What Prometheus is told of a relay."""
+    relay, counts = server.relay, server.relay.counts
+    return {
+        "relay_registered": relay.registered_count,
+        "relay_circuits": relay.circuits.count,
+        "relay_circuits_open": relay.circuits.open_count,
+        "relay_draining": int(relay.is_draining),
+        "relay_circuit_bytes_total": server.passed_bytes,
+        "relay_registrations_total": counts.registrations,
+        "relay_calls_total": counts.calls,
+        "relay_lookups_total": counts.lookups,
+        "relay_signals_total": counts.signals,
+        "relay_letters_total": counts.letters,
+        "relay_letters_delivered_total": counts.delivered,
+        "relay_posts_total": counts.posts,
+        "relay_refused_total": counts.refused,
+        "relay_wrong_tokens_total": counts.wrong_tokens,
+    }

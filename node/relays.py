@@ -1,0 +1,381 @@
+"""The relays of this node: registered at each, it is called through them, calls, and gets letters.
+
+relay ──called──▸ a circuit ─▸ Network, as any other carrier
+      ──letter──▸ opened, judged, kept ─▸ taken
+meet: the devices of followed authors are looked up, and called: directly, else by a circuit
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from random import Random
+from typing import Final
+
+from msgspec import Struct
+
+from crdt.capability import CapabilityCache
+from crdt.did import decode_did_key, encode_did_key
+from crdt.errors import CrdtError
+from crdt.keys import DeviceKey
+from node.api.models import RelayShown, SentLetter
+from node.config import P2pConfig
+from node.errors import BadSetting
+from node.events import Events
+from node.identity import Identity
+from node.peers import Peers
+from node.services.names import all_petnames
+from p2p.protocol.card import Card, check_card, sign_card
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
+from p2p.protocol.hint import Hint
+from p2p.protocol.relay.letter import (
+    LETTER_ID_BYTES,
+    LetterKind,
+    OpenLetter,
+    open_letter,
+    seal_letter,
+)
+from p2p.transport.carrier import Carrier
+from p2p.transport.network import NetworkEvent, PeerWent
+from p2p.transport.place import Place, RelayedPlace, parse_place
+from p2p.transport.relay.client import RelayClient
+from p2p.transport.relay.url import RelayUrl
+from registry.listed import rfc3339
+from storage.errors import OverQuota, StorageError
+from storage.letters import NewLetter
+from storage.store import Store
+
+LOG = logging.getLogger(__name__)
+RELAYS_MAX: Final = 16  # settings and invites together
+CARD_LIFE_US: Final = 6 * 86_400_000_000  # renewed all the while; the most is 7 days
+CARD_AGE_US: Final = 3_600_000_000  # a card is signed anew when it is older
+LETTER_LIFE_US: Final = 30 * 86_400_000_000
+NO_RELAY: Final = "This node has no relay: panspermia up --relay relay://HOST:PORT"
+PLACES_MAX: Final = 15
+MEET_S: Final = 60.0  # between two rounds of looking for whom this node wants to meet
+WANTED_MAX: Final = 128  # authors and devices in one round
+QUIET_S: Final = 0.5  # in which nothing moved through a circuit: its session is idle
+DIRECT_S: Final = 3.0  # what is tried directly has this long before a circuit is asked for
+UNTRUE: Final = ("another-device", "handshake-signature")
+"""Besides all that does not authenticate: what a relay is suspected of."""
+
+SignalHandler = Callable[[bytes, bytes, RelayClient], None]
+
+
+class RelayNews(Struct, frozen=True):
+    """The `relay` event."""
+
+    url: str
+    state: str
+    reason: str = ""
+
+
+class LetterNews(Struct, frozen=True):
+    """The `letter` event: one was kept."""
+
+    number: int
+    did: str
+    kind: str
+
+
+class Relays:
+    """What `RelayClient` tells, and what the node asks of all of them."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        peers: Peers,
+        store: Store,
+        events: Events,
+        tasks: asyncio.TaskGroup,
+        places: Callable[[], Sequence[str]],
+    ) -> None:
+        """`places`: where this device listens, as text."""
+        self.clients: list[RelayClient] = []
+        self.on_signal: list[SignalHandler] = []
+        self._identity = identity
+        self._peers = peers
+        self._store = store
+        self._events = events
+        self._tasks = tasks
+        self._places = places
+        self._cache = CapabilityCache()
+        self._card: Card | None = None
+        self._may_meet = asyncio.Event()
+        peers.listeners.append(self._note)
+        peers.network.channels.openers["circuit"] = self.open_circuit
+
+    def use(self, url: RelayUrl) -> RelayClient:
+        """The client of that relay; one that was not used yet is from now on.
+
+        Raises `LocalProtocolError` where there are too many.
+        """
+        for one in self.clients:
+            if one.url.place == url.place:
+                return one
+        if len(self.clients) >= RELAYS_MAX:
+            raise LocalProtocolError("too-many-relays", f"{RELAYS_MAX} relays are in use already.")
+        network = self._peers.network
+        client = RelayClient(url, network.channels, self, Random(os.urandom(16)), self._tasks)
+        self.clients.append(client)
+        self._card = None  # it names its relays
+        self._tasks.create_task(client.run(), name=f"relay {url}")
+        return client
+
+    def hurry(self) -> None:
+        """Somebody may be wanted who was not."""
+        self._may_meet.set()
+
+    def shown(self) -> Sequence[RelayShown]:
+        """For `peers` and `status`."""
+        now_s, now_us = self._peers.clock(), self._peers.wall_us()
+        return [
+            RelayShown(
+                url=one.url,
+                state=one.state,
+                since_s=now_s - one.since_s,
+                rtt_ms=None if one.rtt_s is None else 1_000 * one.rtt_s,
+                last_error=one.last_error,
+                registered_until=None
+                if one.registered_until_s is None
+                else rfc3339(now_us + round(1e6 * (one.registered_until_s - now_s))),
+                observed=one.observed,
+            )
+            for one in (client.shown() for client in self.clients)
+        ]
+
+    def client_at(self, place: RelayedPlace) -> RelayClient | None:
+        """The one of the relay that the place names."""
+        return next((one for one in self.clients if one.url.place == place.relay), None)
+
+    async def open_circuit(self, place: Place) -> Carrier:
+        """The opener of `circuit:` places."""
+        assert isinstance(place, RelayedPlace)
+        client = self.client_at(place) or self.use(RelayUrl(place.relay))
+        async with asyncio.timeout(DIRECT_S):
+            await client.registered.wait()
+        return await client.call(place.device)
+
+    # --- what a relay tells -----------------------------------------------------------------------
+
+    async def send_letter(
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
+    ) -> Sequence[SentLetter]:
+        """As `node.ports.RelayBook`. A device gets it through the first relay that knows it."""
+        sent: dict[bytes, SentLetter] = {}
+        last: SyncError = PeerLeft("no-relay", NO_RELAY)
+        for client in self.clients if relay is None else [self.use(RelayUrl.parse(relay))]:
+            try:
+                async with asyncio.timeout(DIRECT_S):
+                    await client.registered.wait()
+                found = await self.lookup(client, to, is_author=True)
+                found = found or await self.lookup(client, to, is_author=False)
+                last = PeerLeft("not-known-here", f"No device of theirs is known at {client.url}.")
+                for card in found:
+                    is_own = card.device == self._identity.device.public
+                    if card.device not in sent and not is_own:
+                        sent[card.device] = await self._send(card, client, kind, text)
+            except TimeoutError:
+                last = PeerLeft("relay-away", f"The relay {client.url} is not connected.")
+            except SyncError as error:
+                last = error
+        if not sent:
+            raise last
+        return tuple(sent.values())
+
+    async def _send(
+        self, card: Card, client: RelayClient, kind: LetterKind, text: str
+    ) -> SentLetter:
+        one, id, now_us = self._identity, os.urandom(LETTER_ID_BYTES), self._peers.wall_us()
+        sealed = seal_letter(
+            one.device,
+            author=one.author,
+            capability=one.capabilities["pub"],
+            to=card.device,
+            sealing=card.sealing,
+            id=id,
+            kind=kind,
+            text=text,
+            sent_us=now_us,
+        )
+        await client.send_letter(card.device, id, sealed, now_us + LETTER_LIFE_US)
+        did, device = encode_did_key(card.author), encode_did_key(card.device)
+        return SentLetter(id.hex(), did, device, str(client.url))
+
+    def card(self) -> bytes:
+        """This device's own; signed anew from time to time."""
+        now_us = self._peers.wall_us()
+        if self._card is None or now_us - self._card.issued_us > CARD_AGE_US:
+            one = self._identity
+            encoded = sign_card(
+                one.device,
+                author=one.author,
+                capability=one.capabilities["pub"],
+                places=tuple(self._places())[:PLACES_MAX],
+                relays=tuple(str(client.url) for client in self.clients)[:8],
+                sealing=one.sealing_key,
+                issued_us=now_us,
+                until_us=now_us + CARD_LIFE_US,
+            )
+            self._card = check_card(encoded, self._cache, now_us=now_us)
+        return self._card.encoded
+
+    def answer(self, carrier: Carrier, who: bytes, relay: RelayClient) -> None:
+        # What the relay says of who it is holds only if the handshake proves the same.
+        self._peers.network.take_in(carrier, circuit_to(who, relay))
+
+    def signalled(self, device: bytes, sealed: bytes, relay: RelayClient) -> None:
+        for handler in self.on_signal:
+            handler(device, sealed, relay)
+
+    def changed(self, relay: RelayClient) -> None:
+        one = relay.shown()
+        self._events.publish("relay", RelayNews(one.url, one.state, one.last_error))
+        if one.state == "draining":
+            self._tasks.create_task(self._leave_circuits(relay), name="leave a relay that stops")
+        if relay.is_registered:
+            self._may_meet.set()
+            if relay.is_caching:
+                place = str(relay.url.place)
+                self._peers.dialler.hint(Hint("", (place,), "relay"))
+
+    async def _leave_circuits(self, relay: RelayClient) -> None:
+        """Sessions through a relay that stops end as soon as nothing moves in them."""
+        moved: dict[str, int] = {}
+        while relay.shown().state == "draining":
+            for one in self._peers.network.connections:
+                if one.address != str(circuit_to(one.device, relay)):
+                    continue
+                so_far = one.session.report.received_bytes + one.session.report.sent_bytes
+                if moved.get(one.address) == so_far:
+                    one.leave("relay-stops", "The relay between us stops.")
+                moved[one.address] = so_far
+            await asyncio.sleep(QUIET_S)
+
+    async def letter(self, id: bytes, sealed: bytes, relay: RelayClient) -> bool:
+        one = self._identity
+        try:
+            opened = open_letter(
+                sealed, one.sealing_private, one.device.public, id=id, cache=self._cache
+            )
+        except RemoteProtocolError as error:
+            LOG.info("a letter by %s is dropped: %s", relay.url, error)
+            await self._store.refuse(
+                str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
+            )
+            return True
+        if self._store.is_blocked(opened.author) or self._store.is_blocked(opened.device):
+            return True
+        return await self._keep(opened, relay)
+
+    async def _keep(self, letter: OpenLetter, relay: RelayClient) -> bool:
+        author = encode_did_key(letter.author)
+        fresh = NewLetter(
+            letter.device, letter.author, letter.id, letter.kind, letter.text, letter.sent_us,
+            str(relay.url),
+        )  # fmt: skip
+        try:
+            is_named = author in (await all_petnames(self._store)).values()
+            is_own = letter.author == self._identity.author
+            number = await self._store.keep_letter(fresh, is_named=is_named or is_own)
+        except OverQuota as error:
+            LOG.warning("letters wait at the relay %s: %s", relay.url, error)
+            return False
+        except StorageError as error:
+            LOG.warning("a letter could not be kept: %s", error)
+            return False
+        if number is not None:
+            self._events.publish("letter", LetterNews(number, author, letter.kind))
+        return True
+
+    def _note(self, event: NetworkEvent) -> None:
+        """Where bytes that came through a relay are not what their device sent, it is said so."""
+        match event:
+            case PeerWent(address, _, reason) if address.startswith("circuit:"):
+                if not reason.code.startswith("noise-") and reason.code not in UNTRUE:
+                    return
+                with suppress(LocalProtocolError):
+                    place = parse_place(address)
+                    if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
+                        client.suspect(f"what it passed on is not genuine: {reason.sentence}")
+            case _:
+                return
+
+    # --- meeting ----------------------------------------------------------------------------------
+
+    async def meet(self) -> None:
+        """Until cancelled: whom this node wants is looked up, and called."""
+        while True:
+            self._may_meet.clear()
+            for client in [one for one in self.clients if one.is_registered]:
+                with suppress(SyncError):
+                    await self._meet_by(client)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MEET_S):
+                    await self._may_meet.wait()
+
+    async def _meet_by(self, client: RelayClient) -> None:
+        for key, is_author in await self._wanted():
+            for card in await self.lookup(client, key, is_author=is_author):
+                is_here = self._peers.network.connection(card.device) is not None
+                if card.device != self._identity.device.public and not is_here:
+                    self._tasks.create_task(self._reach(card, client), name="reach a device")
+
+    async def _wanted(self) -> Sequence[tuple[bytes, bool]]:
+        """(key, whether it is an author's): oneself, whoever has a name here, known peers."""
+        authors = {bytes(self._identity.author): True}
+        for did in (await all_petnames(self._store)).values():
+            authors[decode_did_key(did)] = True
+        known = await self._store.known_peers(WANTED_MAX)
+        devices = {bytes(one.device): False for one in known if one.device is not None}
+        return list((authors | devices).items())[:WANTED_MAX]
+
+    async def lookup(self, client: RelayClient, key: bytes, *, is_author: bool) -> Sequence[Card]:
+        """Cards that are genuine and those asked for; for others the relay is suspected."""
+        cards: list[Card] = []
+        for data in await client.lookup(key, is_author=is_author):
+            try:
+                card = check_card(data, self._cache, now_us=self._peers.wall_us())
+                if key != (card.author if is_author else card.device):
+                    raise RemoteProtocolError("card-of-another", "it is of somebody else")
+            except (RemoteProtocolError, CrdtError) as error:
+                client.suspect(f"it gave a card that does not hold: {error}")
+            else:
+                cards.append(card)
+        return cards
+
+    async def _reach(self, card: Card, client: RelayClient) -> None:
+        """Directly, and where that takes long, by a circuit."""
+        did = encode_did_key(card.device)
+        if card.places:
+            self._peers.dialler.hint(Hint(did, card.places, "relay"))
+            await asyncio.sleep(DIRECT_S)
+        if self._peers.network.connection(card.device) is None:
+            place = str(circuit_to(card.device, client))
+            self._peers.dialler.hint(Hint(did, (place,), "relay"))
+
+
+def circuit_to(device: bytes, relay: RelayClient) -> RelayedPlace:
+    """To `device`, through `relay`."""
+    return RelayedPlace("circuit", DeviceKey(device), relay.url.place)
+
+
+@asynccontextmanager
+async def open_relays(
+    p2p: P2pConfig,
+    identity: Identity,
+    peers: Peers,
+    store: Store,
+    events: Events,
+    tasks: asyncio.TaskGroup,
+) -> AsyncGenerator[Relays]:
+    """Every relay of the settings, from now on. Raises `BadSetting`."""
+    relays = Relays(identity, peers, store, events, tasks, peers.places)
+    for text in p2p.relays:
+        try:
+            relays.use(RelayUrl.parse(text))
+        except LocalProtocolError as error:
+            raise BadSetting(f"p2p.relays: {error.sentence}") from error
+    tasks.create_task(relays.meet(), name="meet by relays")
+    yield relays

@@ -1,0 +1,389 @@
+"""Blobs from whoever has them: which piece is asked of which peer, over all sessions of a node.
+
+    swarm = Swarm(random=Random(…), now_s=clock())
+    carry_out(swarm.want(blob, size_bytes_max=…, now_s=…))     # ends in BlobFetched or BlobFailed
+    carry_out(swarm.came(peer, now_s=…))                       # a session is open, or reads more
+    carry_out(swarm.took(peer, part, now_s=…))                 # for every Ask, or `went`
+    carry_out(swarm.answered(query_id, answer, now_s=…))       # for every Query, any order
+    carry_out(swarm.tick(now_s=…))                             # at `wake_s`
+
+Every piece is verified before the store is handed it. A wrong one is the peer's fault: `Blame`.
+What a peer does not give goes back, and others are asked.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TypeAlias
+
+from crdt.blob import BlobId, Manifest, check_chunk, parse_page, parse_root
+from crdt.errors import CrdtError
+from p2p.protocol import limits
+from p2p.protocol.bandwidth import Rates
+from p2p.protocol.effects import (
+    AddChunks,
+    AddPage,
+    BeginBlob,
+    BlobFailed,
+    BlobFetched,
+    BlobProgress,
+    FindManifest,
+    FindRoot,
+    MayKnowBlob,
+    MissingChunks,
+    MissingPages,
+    Notify,
+    Query,
+    Unstored,
+)
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Holding, Part
+from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
+from p2p.protocol.outbox import Outbox, Steps
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, unpack
+from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
+
+NOT_STORED = "not-stored"
+MISSING_LISTED = 65_536  # a store names no more missing chunks in one answer
+
+
+SwarmEffect: TypeAlias = Ask | Blame | Query | Notify
+
+
+class Swarm:
+    """Feed it what happened; do what it answers, in order."""
+
+    def __init__(self, *, random: Random, now_s: float, rates: Rates | None = None) -> None:
+        self.pieces_twice = 0  # that came although another peer was quicker
+        self._random = random
+        self._outbox = Outbox(now_s=now_s)
+        self._blames: list[Blame] = []
+        self._orders = Orders(rates or Rates(), now_s=now_s)
+        self._running: dict[BlobId, Wanted] = {}
+        self._waiting: dict[BlobId, Wanted] = {}
+
+    @property
+    def wake_s(self) -> float | None:
+        """When a tick is due; None while nothing is wanted."""
+        now_s = self._outbox.now_s
+        return self._orders.wake_s(now_s=now_s) if self._running else None
+
+    # --- inputs ------------------------------------------------------------------------------
+
+    def want(
+        self, blob: BlobId, *, size_bytes_max: int, now_s: float, is_authority: bool = False
+    ) -> list[SwarmEffect]:
+        """Fetches a blob, or goes on with it. Of two wishes the one that takes more counts: the
+        other's record may lie."""
+
+        def work() -> None:
+            known = self._running.get(blob)
+            if known is None:
+                known = self._waiting.setdefault(blob, Wanted(blob, 0, is_authority))
+            known.size_bytes_max = max(known.size_bytes_max, size_bytes_max)
+            known.is_authority = known.is_authority or is_authority
+
+        return self._step(now_s, work)
+
+    def forget(self, blob: BlobId, *, now_s: float) -> list[SwarmEffect]:
+        """Nobody wants it any more: nothing else of it is asked for."""
+
+        def work() -> None:
+            self._running.pop(blob, None)
+            self._waiting.pop(blob, None)
+
+        return self._step(now_s, work)
+
+    def came(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
+        """Its session is open, or it may read something else than before."""
+
+        def work() -> None:
+            self._orders.come(peer, now_s=now_s)
+            for wanted in self._running.values():
+                if wanted.standings.get(peer, Standing()).may_know is not True:
+                    self._meet(wanted, peer)
+
+        return self._step(now_s, work)
+
+    def went(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
+        """Its session ended: what it was asked for, others are asked."""
+        return self._step(now_s, lambda: self._drop(peer))
+
+    def took(self, peer: PeerNumber, frame: Part | Holding, *, now_s: float) -> list[SwarmEffect]:
+        """The answer to an Ask."""
+        return self._step(now_s, lambda: self._take(peer, frame))
+
+    def answered(self, id: int, answer: object, *, now_s: float) -> list[SwarmEffect]:
+        """The store answered a Query."""
+        return self._step(now_s, lambda: self._outbox.answered(id, answer))
+
+    def tick(self, *, now_s: float) -> list[SwarmEffect]:
+        """Time passed."""
+        return self._step(now_s, self._keep_time)
+
+    def spend(self, peer: PeerNumber, size: int, *, now_s: float) -> None:
+        """So much else came from a peer: it counts, and never waits."""
+        self._orders.spend(peer, size, now_s=now_s)
+
+    def _step(self, now_s: float, work: Callable[[], object]) -> list[SwarmEffect]:
+        self._outbox.now_s = now_s
+        work()
+        self._begin_waiting()
+        asks = self._orders.hand_out(self._running.values(), now_s=now_s)
+        for wanted in [one for one in self._running.values() if one.is_stuck]:
+            self._fail(wanted, "not-held", _why_stuck(wanted))
+        blames, self._blames = self._blames, []
+        told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
+        return [*blames, *asks, *told]
+
+    # --- from wish to whole --------------------------------------------------------------------
+
+    def _begin_waiting(self) -> None:
+        for blob in list(self._waiting):
+            wanted = self._waiting[blob]
+            if len(self._running) >= limits.BLOBS_MAX and not wanted.is_authority:
+                continue
+            self._running[blob] = self._waiting.pop(blob)
+            for peer in self._orders.peers:
+                self._meet(wanted, peer)
+            self._outbox.run(self._look(wanted))
+
+    def _look(self, wanted: Wanted) -> Steps[None]:
+        """What of it is held; then what is missing is asked for."""
+        wanted.stage, wanted.ahead = Stage.LOOKING, []
+        wanted.again.clear()
+        blob = wanted.blob
+        manifest: Manifest | None = yield FindManifest(blob)
+        if manifest is not None:
+            if self._fits(wanted, manifest.size):
+                yield from self._look_for_chunks(wanted, manifest)
+            return
+        root: bytes | None = yield FindRoot(blob)
+        if root is None:
+            wanted.stage = Stage.ROOT
+            wanted.missing([0])
+            return
+        wanted.root = parse_root(root, blob)
+        pages: Sequence[int] | Unstored = yield MissingPages(blob)
+        if self._fits(wanted, wanted.root.size) and self._is_stored(wanted, pages):
+            assert not isinstance(pages, Unstored)
+            assert pages, "a blob with all of its pages has a manifest"
+            wanted.stage = Stage.PAGES
+            wanted.missing(pages)
+
+    def _look_for_chunks(self, wanted: Wanted, manifest: Manifest) -> Steps[None]:
+        missing: Sequence[int] | Unstored = yield MissingChunks(wanted.blob)
+        if not self._is_stored(wanted, missing):
+            return
+        assert not isinstance(missing, Unstored)
+        wanted.manifest, wanted.root = manifest, None
+        end = missing[-1] + 1 if len(missing) >= MISSING_LISTED else manifest.chunk_count
+        sizes = {index: manifest.chunk_size(index) for index in missing}
+        if end == manifest.chunk_count:
+            wanted.bytes_held = manifest.size - sum(sizes.values())
+        wanted.chunks_held = end - len(missing)
+        self._tell_progress(wanted, manifest, is_last=not missing)
+        if not missing:
+            self._end(wanted, BlobFetched(wanted.blob, manifest.size))
+            return
+        seen: set[bytes] = set()  # one chunk may stand in many places
+        first = [index for index in missing if not _is_seen(manifest.chunk_hash(index), seen)]
+        # Those who fetch at the same time begin in different places, and can help each other.
+        start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
+        wanted.stage = Stage.CHUNKS
+        wanted.missing(first, start=start)
+
+    def _fits(self, wanted: Wanted, size: int) -> bool:
+        if size > wanted.size_bytes_max:
+            fault = f"it has {size} bytes, at most {wanted.size_bytes_max} are wanted"
+            self._fail(wanted, "too-large", fault)
+        return self._is_running(wanted)
+
+    def _is_stored(self, wanted: Wanted, answer: object) -> bool:
+        if isinstance(answer, Unstored):
+            self._fail(wanted, NOT_STORED, answer.sentence)
+        return self._is_running(wanted)
+
+    def _fail(self, wanted: Wanted, code: str, sentence: str) -> None:
+        self._end(wanted, BlobFailed(wanted.blob, code, sentence))
+
+    def _end(self, wanted: Wanted, event: BlobFetched | BlobFailed) -> None:
+        if self._is_running(wanted):
+            del self._running[wanted.blob]
+            self._outbox.notify(event)
+
+    def _is_running(self, wanted: Wanted) -> bool:
+        return self._running.get(wanted.blob) is wanted
+
+    # --- peers ---------------------------------------------------------------------------------
+
+    def _meet(self, wanted: Wanted, peer: PeerNumber) -> None:
+        """Whoever may not read what names a blob would only learn its id, and give nothing."""
+        standing = wanted.standings[peer] = Standing(judged_s=self._outbox.now_s)
+
+        def judge() -> Steps[None]:
+            standing.may_know = bool((yield MayKnowBlob(wanted.blob, peer)))
+
+        self._outbox.run(judge())
+
+    def _drop(self, peer: PeerNumber) -> None:
+        for wanted in self._running.values():
+            wanted.standings.pop(peer, None)
+        for run in self._orders.drop(peer):
+            run.wanted.give_up(peer, run)
+
+    def _keep_time(self) -> None:
+        now_s = self._outbox.now_s
+        for wanted in self._running.values():
+            for peer, standing in list(wanted.standings.items()):
+                is_old = now_s - standing.judged_s >= limits.JUDGE_S
+                if standing.may_know is False and is_old and peer in self._orders.peers:
+                    self._meet(wanted, peer)
+            for run in wanted.open:
+                if not run.is_taken and self._orders.is_late(run, now_s=now_s):
+                    wanted.ask_again(run)
+
+    # --- what comes ----------------------------------------------------------------------------
+
+    def _take(self, number: PeerNumber, frame: Part | Holding) -> None:
+        peer = self._orders.peers.get(number)
+        if peer is None:
+            return  # its session ended, or is about to
+        order = peer.orders.pop(frame.number, None)
+        try:
+            if order is None:
+                raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
+            if isinstance(frame, Holding):
+                self._take_nothing(peer, order, frame)
+            else:
+                self._take_part(peer, order, frame)
+        except CrdtError as error:
+            self._blame(
+                peer, RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}"), order
+            )
+        except RemoteProtocolError as error:
+            self._blame(peer, error, order)
+
+    def _blame(self, peer: Peer, fault: RemoteProtocolError, order: Order | None) -> None:
+        if order is not None:
+            order.run.wanted.give_up(peer.number, order.run)
+        self._drop(peer.number)
+        self._blames.append(Blame(peer.number, fault))
+
+    def _take_nothing(self, peer: Peer, order: Order, frame: Holding) -> None:
+        now_s, run = self._outbox.now_s, order.run
+        if len(frame.runs) % 2:
+            raise RemoteProtocolError("holding", "a list of runs ends in the middle of one")
+        peer.pace.heard_s = now_s
+        peer.pace.settle(order.size_bytes)
+        self._orders.give_back(peer, order.size_bytes, now_s=now_s)
+        wanted = run.wanted
+        standing = wanted.standings.get(peer.number)
+        if standing is not None:
+            runs = frame.runs if run.piece == CHUNK else ()
+            standing.lack(frame.is_some, runs, now_s=now_s)
+        wanted.give_up(peer.number, run)
+
+    def _take_part(self, peer: Peer, order: Order, frame: Part) -> None:
+        now_s, run = self._outbox.now_s, order.run
+        wanted = run.wanted
+        data = unpack(frame)
+        self._orders.give_back(peer, order.size_bytes - len(frame.data), now_s=now_s)
+        peer.pace.come(order.mark, len(data), now_s=now_s)
+        if not self._is_running(wanted) or run.is_taken:
+            self.pieces_twice += run.is_taken
+            peer.pace.settle(order.size_bytes)
+            return
+        steps = self._keep(peer, order, data)
+        run.is_taken = True
+        if (standing := wanted.standings.get(peer.number)) is not None:
+            standing.give()
+        self._outbox.run(steps)
+
+    def _keep(self, peer: Peer, order: Order, data: bytes) -> Steps[None]:
+        """Verifies a piece; what is to be done with it."""
+        run = order.run
+        wanted = run.wanted
+        if run.piece == ROOT:
+            parse_root(data, wanted.blob)
+            return self._store(peer, order, BeginBlob(wanted.blob, data))
+        if run.piece == PAGE:
+            assert wanted.root is not None, "pages are asked for by their root"
+            parse_page(data, wanted.root, run.first)
+            return self._store(peer, order, AddPage(wanted.blob, run.first, data))
+        assert wanted.manifest is not None, "chunks are asked for by their manifest"
+        chunks = _split(data, wanted.manifest, run.first, run.count)
+        for place, chunk in enumerate(chunks):
+            check_chunk(chunk, wanted.manifest, run.first + place)
+        wanted.cut(run, len(chunks))
+        return self._store(peer, order, AddChunks(wanted.blob, run.first, chunks), data)
+
+    def _store(
+        self,
+        peer: Peer,
+        order: Order,
+        question: BeginBlob | AddPage | AddChunks,
+        data: bytes = b"",
+    ) -> Steps[None]:
+        wanted = order.run.wanted
+        stored = yield question
+        peer.pace.settle(order.size_bytes)
+        wanted.open.discard(order.run)
+        if not self._is_stored(wanted, stored):
+            return
+        if isinstance(question, AddChunks) and wanted.manifest is not None:
+            wanted.chunks_held += len(question.chunks)
+            wanted.bytes_held += len(data)
+            self._tell_progress(wanted, wanted.manifest)
+        if not wanted.open and not wanted.ahead:
+            yield from self._look(wanted)
+
+    def _tell_progress(self, wanted: Wanted, manifest: Manifest, *, is_last: bool = False) -> None:
+        now_s = self._outbox.now_s
+        since_s = now_s - wanted.told_s
+        if wanted.told_s >= 0:
+            if since_s < limits.PROGRESS_S and not is_last:
+                return
+            if since_s > 0:
+                rate = (wanted.bytes_held - wanted.told_bytes) / since_s
+                wanted.rate = rate if not wanted.rate else (wanted.rate + rate) / 2
+        wanted.told_s, wanted.told_bytes = now_s, wanted.bytes_held
+        givers = sum(one.gave for one in wanted.standings.values())
+        self._outbox.notify(
+            BlobProgress(
+                wanted.blob,
+                min(wanted.chunks_held, manifest.chunk_count),
+                manifest.chunk_count,
+                min(wanted.bytes_held, manifest.size),
+                manifest.size,
+                givers,
+                max(0.0, wanted.rate),
+            )
+        )
+
+
+def _why_stuck(wanted: Wanted) -> str:
+    lacking = sum(one.is_lacking for one in wanted.standings.values())
+    if not wanted.standings:
+        return "no peer is connected"
+    if not lacking:
+        return "no connected peer may read what names it"
+    return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+
+
+def _is_seen(hash: bytes, seen: set[bytes]) -> bool:
+    is_known = hash in seen
+    seen.add(hash)
+    return is_known
+
+
+def _split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:
+    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none are."""
+    chunks: list[bytes] = []
+    at = 0
+    while at < len(data) and len(chunks) < most:
+        size = manifest.chunk_size(first + len(chunks))
+        chunks.append(data[at : at + size])
+        at += size
+    if at != len(data) or not chunks:
+        raise RemoteProtocolError("blob-chunk", "a run of chunks has another length")
+    return tuple(chunks)

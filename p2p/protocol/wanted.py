@@ -1,0 +1,242 @@
+"""One blob that is wanted: how far it is, who may give what of it, and what is asked of whom.
+
+    LOOKING ──> ROOT ──> LOOKING ──> PAGES ──> LOOKING ──> CHUNKS ──> LOOKING ──> whole
+
+LOOKING asks the store what is held: that is never asked of a peer. What is missing is cut into runs
+as peers have room for them, so each goes at its own pace.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NewType
+
+from crdt.blob import BlobId, BlobRoot, Manifest
+from p2p.protocol import limits
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+
+# An honest peer says what it holds, and then gives it; one that only says things is asked less.
+DENIALS_MAX = 8
+
+PeerNumber = NewType("PeerNumber", int)
+
+ROOT_BYTES = 4 << 10  # about: it tells its length itself, and most are shorter
+
+
+class Stage(Enum):
+    """What is asked for; while LOOKING, nothing."""
+
+    LOOKING = -1
+    ROOT = ROOT
+    PAGES = PAGE
+    CHUNKS = CHUNK
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    """Pieces that are asked for together."""
+
+    wanted: "Wanted"
+    piece: int
+    first: int
+    count: int
+    size_bytes: int
+    asked: dict[PeerNumber, float] = field(default_factory=dict[PeerNumber, float])  # who, when
+    is_again: bool = False  # whoever has room may be asked too
+    is_taken: bool = False  # somebody gave it
+
+
+@dataclass(slots=True)
+class Standing:
+    """One peer, as far as one blob goes."""
+
+    may_know: bool | None = None  # None: the store is being asked
+    judged_s: float = 0.0
+    holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know
+    is_lacking: bool = False  # it said that it holds nothing, or nothing new for too long: it is
+    # asked again now and then while others give, but not hoped for
+    polls: int = 0  # times in a row that it held nothing of use
+    denials: int = 0  # answers in a row that were no piece
+    rests_until_s: float = 0.0
+    gave: bool = False
+
+    @property
+    def is_hopeful(self) -> bool:
+        """Whether it may still give something."""
+        return self.may_know is not False and not self.is_lacking
+
+    def may_give(self, now_s: float) -> bool:
+        is_worth_it = self.polls <= limits.POLLS_MAX
+        return bool(self.may_know) and is_worth_it and now_s >= self.rests_until_s
+
+    def give(self) -> None:
+        """It gave a piece."""
+        self.gave, self.is_lacking, self.polls, self.denials = True, False, 0, 0
+
+    def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
+        """It does not hold what it was asked for, but perhaps something else."""
+        self.denials += 1
+        self.holds = list(zip(runs[::2], runs[1::2], strict=True))
+        if not is_some:
+            self.is_lacking = True
+        if not is_some or not runs or self.denials > DENIALS_MAX:
+            self.rest(now_s=now_s)
+
+    def rest(self, *, now_s: float) -> None:
+        """Nothing that it holds is missing here; later it may hold more."""
+        self.holds = None
+        if now_s < self.rests_until_s:
+            return  # several runs were asked for at once
+        self.rests_until_s = now_s + limits.POLL_FIRST_S * 2 ** min(self.polls, 4)
+        self.polls += 1
+        self.is_lacking = self.is_lacking or self.polls > limits.POLLS_MAX
+
+
+@dataclass(eq=False, slots=True)
+class Wanted:
+    """One blob, from the first wish to the end."""
+
+    blob: BlobId
+    size_bytes_max: int
+    is_authority: bool
+    stage: Stage = Stage.LOOKING
+    root: BlobRoot | None = None
+    manifest: Manifest | None = None
+    ahead: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # first and count
+    again: deque[Run] = field(default_factory=deque[Run])
+    open: set[Run] = field(default_factory=set[Run])  # asked for, and not in the store yet
+    standings: dict[PeerNumber, Standing] = field(default_factory=dict[PeerNumber, Standing])
+    turn: int = 0  # of all that are wanted, who was served last
+    bytes_held: int = 0
+    chunks_held: int = 0
+    told_s: float = -1.0  # when progress was told last
+    told_bytes: int = 0
+    rate: float = 0.0
+
+    @property
+    def rank(self) -> Rank:
+        if self.is_authority:
+            return Rank.AUTHORITY
+        if self.manifest is None:
+            return Rank.METADATA
+        return Rank.SMALL if self.manifest.size <= limits.SMALL_BLOB_BYTES else Rank.LARGE
+
+    @property
+    def is_stuck(self) -> bool:
+        """Nobody is left who could give what is missing."""
+        is_asking = self.stage is not Stage.LOOKING and not self.open
+        return is_asking and not any(one.is_hopeful for one in self.standings.values())
+
+    def missing(self, indices: Iterable[int], *, start: int = 0) -> None:
+        """What is to be asked for, from `start` on, and then what comes before."""
+        every = list(indices)
+        turn = bisect_left(every, start)
+        self.ahead = [*_ranges(every[turn:]), *_ranges(every[:turn])]
+
+    def take_run(self, peer: PeerNumber, size_max: int, *, now_s: float) -> Run | None:
+        """What `peer` is asked for next, noted as asked; at least one piece, or None."""
+        standing = self.standings.get(peer)
+        if self.stage is Stage.LOOKING or standing is None or not standing.may_give(now_s):
+            return None
+        run = self._take_again(peer, standing) or self._take_ahead(standing, size_max)
+        if run is None:
+            if standing.holds is not None and self.ahead:
+                standing.rest(now_s=now_s)
+            return None
+        run.asked[peer] = now_s
+        self.open.add(run)
+        return run
+
+    def give_up(self, peer: PeerNumber, run: Run) -> None:
+        """`peer` will not give this run: somebody else may."""
+        run.asked.pop(peer, None)
+        if run in self.open and not run.is_taken and not run.asked:
+            self.open.discard(run)
+            self.ahead.insert(0, (run.first, run.count))
+
+    def cut(self, run: Run, count: int) -> None:
+        """Only the first `count` pieces of it came: the others are to be asked for again."""
+        if count < run.count:
+            self.ahead.insert(0, (run.first + count, run.count - count))
+
+    def ask_again(self, run: Run) -> None:
+        """Whoever has room may be asked for it too."""
+        if not run.is_again:
+            run.is_again = True
+            self.again.append(run)
+
+    def size_of(self, piece: int, first: int, count: int) -> int:
+        """Bytes that so many pieces have, about where it is not known."""
+        if piece == CHUNK:
+            assert self.manifest is not None, "chunks are asked for by their manifest"
+            return sum(map(self.manifest.chunk_size, range(first, first + count)))
+        if piece == PAGE:
+            assert self.root is not None, "pages are asked for by their root"
+            return self.root.page_bytes(first)
+        return ROOT_BYTES
+
+    def _take_again(self, peer: PeerNumber, standing: Standing) -> Run | None:
+        for _ in range(len(self.again)):
+            run = self.again.popleft()
+            if run.is_taken or run not in self.open:
+                continue
+            is_held = next(_overlaps([(run.first, run.count)], standing.holds), None)
+            if peer not in run.asked and is_held == (0, run.first, run.count):
+                run.is_again = False
+                return run
+            self.again.append(run)
+        return None
+
+    def _take_ahead(self, standing: Standing, size_max: int) -> Run | None:
+        found = next(_overlaps(self.ahead, standing.holds), None)
+        if found is None:
+            return None
+        at, first, most = found
+        count, size = self._fit(first, most, size_max)
+        start, length = self.ahead[at]
+        rest = [(start, first - start), (first + count, start + length - first - count)]
+        self.ahead[at : at + 1] = [(index, left) for index, left in rest if left]
+        return Run(self, self.stage.value, first, count, size)
+
+    def _fit(self, first: int, most: int, size_max: int) -> tuple[int, int]:
+        """How many pieces from `first` on have together at most `size_max` bytes; at least one."""
+        size = self.size_of(self.stage.value, first, 1)
+        if self.stage is not Stage.CHUNKS:
+            return 1, size
+        assert self.manifest is not None, "chunks are asked for by their manifest"
+        count = 1
+        while count < min(most, limits.RUN_CHUNKS_MAX):
+            more = self.manifest.chunk_size(first + count)
+            if size + more > size_max:
+                break
+            count, size = count + 1, size + more
+        return count, size
+
+
+def _ranges(indices: Iterable[int]) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    first = count = 0
+    for index in indices:
+        if count and index == first + count:
+            count += 1
+            continue
+        if count:
+            ranges.append((first, count))
+        first, count = index, 1
+    return [*ranges, (first, count)] if count else ranges
+
+
+def _overlaps(
+    ranges: Sequence[tuple[int, int]], holds: Sequence[tuple[int, int]] | None
+) -> Iterator[tuple[int, int, int]]:
+    """What of `ranges` lies in `holds`: the place of the range, first and count."""
+    for at, (first, count) in enumerate(ranges):
+        if holds is None:
+            yield at, first, count
+            continue
+        for start, length in holds:
+            low, high = max(first, start), min(first + count, start + length)
+            if low < high:
+                yield at, low, high - low

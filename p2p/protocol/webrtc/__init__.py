@@ -1,0 +1,1 @@
+"""WebRTC without its IO: what descriptions say, and how they are signed and sealed for a device."""

@@ -1,0 +1,287 @@
+"""Two ends of a circuit, tied together: what one sends is written to the other, and nothing kept.
+
+    one end ──bytes──▸ pace ──▸ the other end      and the same way back
+                        │
+                        └ the other end is full, or a bucket is empty: this one is not read
+
+Nothing that was read is ever dropped: an end is only not read for a while. An end that is done
+sending is half-closed at the other; an end that is lost takes the other with it, once that has
+what was sent to it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from p2p.protocol.errors import PeerLeft, SyncError
+from p2p.protocol.relay import limits
+from p2p.protocol.relay.pacing import Pacer, spend
+from p2p.transport.carrier import Carrier
+
+JOINED = b"\x01"
+READ_BYTES_MAX = 256 << 10
+
+
+class End(Protocol):
+    """One end, as the splice sees it; `gone` once nothing is left of it."""
+
+    gone: asyncio.Event
+
+    def send(self, data: bytes) -> None:
+        """Writes, without waiting; the splice hears when it is too much."""
+        ...
+
+    def read(self, *, is_wanted: bool) -> None:
+        """Whether what comes from here is read on."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing more is sent to it."""
+        ...
+
+    def close(self) -> None:
+        """Closes it once it has what was sent to it."""
+        ...
+
+    def cut(self) -> None:
+        """At once."""
+        ...
+
+
+class Splice:
+    """One circuit's bytes. Sides are 0 and 1; made when the first of them has joined."""
+
+    def __init__(
+        self,
+        pacers: Sequence[Pacer],
+        *,
+        clock: Callable[[], float],
+        passed: Callable[[int], None],
+    ) -> None:
+        """`pacers`: buckets of bytes, each of which may slow it; `passed` hears of all bytes."""
+        self.ended = asyncio.Event()
+        self.bytes = [0, 0]  # by the side they came from
+        self.is_full = [False, False]  # by the side that does not take what is sent to it
+        self._pacers = pacers
+        self._clock = clock
+        self._passed = passed
+        self._ends: list[End | None] = [None, None]
+        self._is_resting = [False, False]
+        self._is_finished = [False, False]
+        self._full_since_s = [clock(), clock()]
+        self._moved_s = clock()
+
+    @property
+    def is_open(self) -> bool:
+        return None not in self._ends and not self.ended.is_set()
+
+    def join(self, side: int, end: End) -> None:
+        """`end` is there; once both are, each hears a byte and the bytes flow."""
+        self._ends[side] = end
+        end.read(is_wanted=False)
+        if None not in self._ends:
+            self._moved_s = self._clock()
+            for one in (0, 1):
+                self._end(one).send(JOINED)
+                self._turn(one)
+
+    def received(self, side: int, data: bytes) -> None:
+        """From that side. Passed on whatever happens; only the next read may wait."""
+        if self.ended.is_set():
+            return
+        now_s = self._clock()
+        self._moved_s = now_s
+        self.bytes[side] += len(data)
+        self._passed(len(data))
+        self._end(1 - side).send(data)
+        rest_s = spend(self._pacers, len(data), now_s=now_s)
+        if rest_s > 0.0 and not self._is_resting[side]:
+            self._is_resting[side] = True
+            self._turn(side)
+            asyncio.get_running_loop().call_later(rest_s, self._rested, side)
+
+    def filled(self, side: int, *, is_full: bool) -> None:
+        """So much waits to be written to that side that the other is not read, or no more."""
+        if is_full and not self.is_full[side]:
+            self._full_since_s[side] = self._clock()
+        self.is_full[side] = is_full
+        self._turn(1 - side)
+
+    def finished(self, side: int) -> None:
+        """That side has said all."""
+        self._is_finished[side] = True
+        other = self._ends[1 - side]
+        if other is None or all(self._is_finished):
+            self.end()
+        else:
+            other.finish()
+
+    def lost(self, side: int) -> None:
+        """That side is gone: the other one gets what is on its way, then it is closed."""
+        self._ends[side] = None
+        self.end()
+
+    def end(self) -> None:
+        """Closes what is there."""
+        if not self.ended.is_set():
+            self.ended.set()
+            for one in self._ends:
+                if one is not None:
+                    one.close()
+
+    def cut(self) -> None:
+        """Ends it without waiting for anybody."""
+        self.ended.set()
+        for one in self._ends:
+            if one is not None:
+                one.cut()
+
+    def check(self, *, now_s: float) -> None:
+        """Cuts it where an end takes nothing for too long, or nothing moves at all."""
+        for side in (0, 1):
+            if self.is_full[side] and now_s - self._full_since_s[side] >= limits.STALLED_S:
+                return self.cut()
+        if now_s - self._moved_s >= limits.IDLE_S:
+            self.cut()
+
+    def _end(self, side: int) -> End:
+        end = self._ends[side]
+        assert end is not None, "both are there while bytes flow"
+        return end
+
+    def _rested(self, side: int) -> None:
+        self._is_resting[side] = False
+        self._turn(side)
+
+    def _turn(self, side: int) -> None:
+        end = self._ends[side]
+        if end is not None and None not in self._ends and not self.ended.is_set():
+            end.read(is_wanted=not self.is_full[1 - side] and not self._is_resting[side])
+
+
+class SocketEnd(asyncio.Protocol):
+    """An end that is a socket: the loop calls, and no task runs. `lost_by` is told as well."""
+
+    def __init__(
+        self, splice: Splice, side: int, transport: asyncio.Transport, lost_by: asyncio.BaseProtocol
+    ) -> None:
+        """Takes the transport over from `lost_by`."""
+        self._splice = splice
+        self._side = side
+        self._transport = transport
+        self._lost_by = lost_by
+        self._is_read = True
+        self.gone = asyncio.Event()
+        transport.set_write_buffer_limits(high=limits.CIRCUIT_BUFFER_BYTES_MAX)
+        transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._splice.received(self._side, data)
+
+    def eof_received(self) -> bool:
+        self._splice.finished(self._side)
+        return True  # the other way goes on
+
+    def pause_writing(self) -> None:
+        self._splice.filled(self._side, is_full=True)
+
+    def resume_writing(self) -> None:
+        self._splice.filled(self._side, is_full=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+        self._lost_by.connection_lost(exc)
+        self._splice.lost(self._side)
+
+    def send(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def read(self, *, is_wanted: bool) -> None:
+        if is_wanted != self._is_read and not self._transport.is_closing():
+            self._is_read = is_wanted
+            self._transport.resume_reading() if is_wanted else self._transport.pause_reading()
+
+    def finish(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def cut(self) -> None:
+        self._transport.abort()
+
+
+class SomeCarrier(Carrier, Protocol):
+    """One that gives what is there."""
+
+    async def read_some(self, size_max: int) -> bytes: ...
+
+
+class CarrierEnd:
+    """An end inside of another carrier, such as a WebSocket: two tasks, and the same rules."""
+
+    def __init__(
+        self, splice: Splice, side: int, carrier: SomeCarrier, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._splice = splice
+        self._side = side
+        self._carrier = carrier
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+        self._is_closing = False
+        self.gone = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._has_more = asyncio.Event()
+        self._works = [
+            tasks.create_task(self._guarded(self._read()), name="read a circuit's end"),
+            tasks.create_task(self._guarded(self._write()), name="write a circuit's end"),
+        ]
+
+    def send(self, data: bytes) -> None:
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+        self._has_more.set()
+        if self._unsent_bytes > limits.CIRCUIT_BUFFER_BYTES_MAX:
+            self._splice.filled(self._side, is_full=True)
+
+    def read(self, *, is_wanted: bool) -> None:
+        self._may_read.set() if is_wanted else self._may_read.clear()
+
+    def finish(self) -> None:
+        self.close()  # messages have no half-close
+
+    def close(self) -> None:
+        self._is_closing = True
+        self._has_more.set()
+
+    def cut(self) -> None:
+        self._carrier.abort()
+        for work in self._works:
+            work.cancel()
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except SyncError:
+            self._splice.lost(self._side)
+        finally:
+            self.gone.set()
+
+    async def _read(self) -> None:
+        while True:
+            await self._may_read.wait()
+            self._splice.received(self._side, await self._carrier.read_some(READ_BYTES_MAX))
+
+    async def _write(self) -> None:
+        while self._unsent or not self._is_closing:
+            await self._has_more.wait()
+            self._has_more.clear()
+            data, self._unsent = b"".join(self._unsent), []
+            if data:
+                await self._carrier.write(data)
+                self._unsent_bytes -= len(data)
+                if self._unsent_bytes <= limits.CIRCUIT_BUFFER_BYTES_MAX:
+                    self._splice.filled(self._side, is_full=False)
+        self._carrier.abort()
+        raise PeerLeft("closed", "The circuit has ended.")

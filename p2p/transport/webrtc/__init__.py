@@ -1,0 +1,1 @@
+"""WebRTC data channels by aiortc, which is imported only when the first is wanted."""

@@ -1,0 +1,198 @@
+"""Two nodes that reach only a relay sync through it, and it reads nothing."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crdt.did import decode_did_key
+from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.failure import Failure, Json
+from tests.e2e.relays import (
+    know_each_other,
+    listening_in,
+    start_hidden,
+    start_relay,
+    wait_for_peer,
+    wait_for_relay,
+)
+from tests.e2e.story import Shell, answering, make_module, wait_for_modules
+
+SECRET = "a-word-that-nobody-else-says"
+
+
+@pytest.fixture
+def running() -> Iterator[list[LocalNode]]:
+    started: list[LocalNode] = []
+    yield started
+    for one in started:  # without a grace for circuits: nobody waits here
+        if one.process.poll() is None:
+            one.kill()
+    stop_all(started)
+
+
+def publish(shell: Shell, at: LocalNode, folder: Path, id: str, version: str = "1.0.0") -> None:
+    made = make_module(folder / f"{id}-{version}", id, version, answering(7))
+    gen = (made / "gen.toml").read_text().replace("For a test", f"It says {SECRET}")
+    (made / "gen.toml").write_text(gen)
+    ran = shell(at, "publish", str(made))
+    assert ran.code == 0, ran
+
+
+def test_two_islands_sync_through_a_relay_that_reads_nothing(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    running.append(relay)
+    with listening_in(relay) as wire:
+        alice = start_hidden("alice", tmp_path, f"relay://{wire.address}")
+        bob = start_hidden("bob", tmp_path, f"relay://{wire.address}")
+        running += [alice, bob]
+        publish(shell, alice, tmp_path, "io.alice.clock")
+        know_each_other(alice, bob)
+        peer = wait_for_peer(bob)
+        assert peer["transport"] == "relay"
+        wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+        fetched = shell(bob, "install", "alice/io.alice.clock", "--yes")
+        assert fetched.code == 0, fetched
+        circuits, everything = wire.circuits, wire.everything
+        records = relay.client.get("/api/status")["records"]
+        for one in (alice, bob, relay):
+            one.stop() if one is not relay else relay.kill()
+    assert len(circuits) > 1_000
+    wasm = answering(7)
+    for plain in (SECRET.encode(), b"io.alice.clock", b"gen.toml", b"willow25", wasm):
+        assert plain not in everything
+    for one in (alice, bob):
+        assert decode_did_key(one.did) not in circuits
+    disk = b"".join(file.read_bytes() for file in relay.home.rglob("*") if file.is_file())
+    for plain in (SECRET.encode(), b"io.alice.clock", wasm):
+        assert plain not in disk
+    assert records == {}
+
+
+def test_a_network_that_passes_only_websockets_is_enough(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = f"ws://{relay.ready['p2p']}/panspermia"
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    know_each_other(alice, bob)
+    assert wait_for_peer(bob)["transport"] == "relay"
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+
+
+def test_a_relay_that_was_killed_is_met_again(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    know_each_other(alice, bob)
+    wait_for_peer(alice)
+    relay.kill()
+    publish(shell, alice, tmp_path, "io.alice.later")
+
+    def is_alone() -> bool | None:
+        return True if not bob.client.get("/api/peers")["peers"] else None
+
+    wait_for("bob to notice", 30.0, is_alone)
+    running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))
+    assert wait_for_relay(alice)["url"] == url
+    wait_for_peer(bob)
+    wait_for_modules(bob, [f"{alice.did}/io.alice.later"])
+
+
+def test_letters_wait_for_whoever_is_away_though_the_relay_is_killed(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    alice.client.put("/api/names/bob", {"author": bob.did})
+    wait_for_relay(bob)
+    wait_for_relay(alice)
+    bob.stop()
+    sent = shell(alice, "letter", "send", "bob", f"Dear bob, {SECRET}")
+    assert sent.code == 0, sent
+    assert len(sent.answer["sent"]) == 1
+    relay.kill()
+    disk = b"".join(file.read_bytes() for file in relay.home.rglob("*") if file.is_file())
+    assert SECRET.encode() not in disk
+    running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))
+    bob = start_hidden("bob", tmp_path, url)
+    running.append(bob)
+
+    def came() -> Json | None:
+        found = shell(bob, "letter", "list").answer
+        return found if found["strangers"] else None
+
+    (letter,) = wait_for("bob's letter", 60.0, came)["strangers"]
+    assert letter["text"] == f"Dear bob, {SECRET}"
+    assert letter["did"] == alice.did, "her device proved that it speaks for her"
+    bob.client.put("/api/names/alice", {"author": alice.did})
+    found = shell(bob, "letter", "list").answer
+    assert [one["name"] for one in found["letters"]] == ["alice"]
+    assert not found["strangers"]
+    number = str(letter["number"])
+    assert shell(bob, "letter", "show", number).answer["is_read"]
+    assert shell(bob, "letter", "remove", number).code == 0
+    assert shell(bob, "letter", "show", number).code == 5
+
+
+def test_a_private_relay_takes_those_with_its_token(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path, "--token", "only-friends")
+    url = str(relay.ready["relay"])
+    alice = start_hidden("alice", tmp_path, f"{url}?token=only-friends")
+    bob = start_hidden("bob", tmp_path, f"{url}?token=guessed")
+    running += [relay, alice, bob]
+    wait_for_relay(alice)
+
+    def refused() -> str | None:
+        return str(bob.client.get("/api/peers")["relays"][0]["last_error"]) or None
+
+    assert "token" in wait_for("bob to be refused", 30.0, refused)
+    for one in (alice, bob):
+        told = str(one.client.get("/api/peers")) + str(one.client.get("/api/status"))
+        log = (tmp_path / f"{one.name}.log").read_text()
+        assert "only-friends" not in told + log
+        assert "guessed" not in told + log
+
+
+def test_a_relay_that_is_told_to_stop_lets_circuits_end_and_exits(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    know_each_other(alice, bob)
+    wait_for_peer(alice)
+    relay.process.send_signal(signal.SIGTERM)
+    assert relay.process.wait(60) == 0
+    with pytest.raises(Failure):
+        relay.client.get("/healthz")
+    assert alice.client.get("/healthz") == {"status": "ok"}
+
+
+def test_metrics_tell_of_registrations_and_circuits(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    alice, bob = (start_hidden(n, tmp_path, str(relay.ready["relay"])) for n in ("alice", "bob"))
+    running += [relay, alice, bob]
+    know_each_other(alice, bob)
+    wait_for_peer(alice)
+    text = relay.client.get_bytes("/metrics").decode()
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines["panspermia_relay_registered"] == "2"
+    assert float(lines["panspermia_relay_circuits_open"]) >= 1
+    assert float(lines["panspermia_relay_circuit_bytes_total"]) > 0
+    assert lines["panspermia_entries"] == "0"

@@ -1,0 +1,727 @@
+"""Blobs from several peers: whole or with a reason, nothing twice, nothing unverified."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crdt import cbor
+from crdt.blob import (
+    CHUNK_BYTES,
+    BlobId,
+    ChunkName,
+    Manifest,
+    build_content_manifest,
+    chunks_of,
+    manifest_of,
+)
+from crdt.digest import payload_digest
+from p2p.protocol import limits
+from p2p.protocol.bandwidth import Rates
+from p2p.protocol.effects import AddChunks, BlobFailed, BlobFetched, BlobProgress, Unstored
+from p2p.protocol.frames import Get, Holding, Part
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+from tests.p2p.protocol.conversation import at_once
+from tests.p2p.protocol.crowd import Crowd, Giver, places
+from tests.simulation.memory_store import MemoryStore
+
+DATA = Random(1).randbytes(20 * CHUNK_BYTES + 5)
+MANIFEST = manifest_of(DATA)
+CHUNKS = list(chunks_of(DATA))
+BLOB = MANIFEST.id
+SIZE = len(DATA)
+
+
+def full() -> MemoryStore:
+    store = MemoryStore()
+    assert store.put_blob(DATA) == BLOB
+    return store
+
+
+def partly(*chunks: int) -> MemoryStore:
+    """Root, page, and some chunks."""
+    store = MemoryStore()
+    begin(store, MANIFEST)
+    for index in chunks:
+        at_once(store.add_chunk(BLOB, index, CHUNKS[index]))
+    return store
+
+
+def begin(store: MemoryStore, manifest: Manifest) -> None:
+    at_once(store.begin_blob(manifest.id, manifest.root))
+    for page, data in enumerate(manifest.pages):
+        at_once(store.add_page(manifest.id, page, data))
+
+
+def until_chunks(crowd: Crowd, giver: Giver) -> None:
+    """Root and page have come."""
+    while giver.asked[0].piece != CHUNK:
+        crowd.give(giver)
+
+
+def in_flight(*givers: Giver) -> int:
+    return sum(MANIFEST.chunk_size(index) for giver in givers for _, index in places(giver.asked))
+
+
+# ── one peer ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_root_then_pages_then_chunks_within_the_window() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    assert [get.piece for get in giver.asked] == [ROOT]
+    crowd.give(giver)
+    assert [get.piece for get in giver.asked] == [PAGE]
+    crowd.give(giver)
+    while giver.asked:
+        assert {get.piece for get in giver.asked} == {CHUNK}
+        assert in_flight(giver) <= limits.WINDOW_BYTES_FIRST
+        crowd.give(giver)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert crowd.store.blob(BLOB) == DATA
+    assert places(giver.all_asked) == [(ROOT, 0), (PAGE, 0), *((CHUNK, i) for i in range(21))]
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_small_blobs(size: int) -> None:
+    crowd = Crowd()
+    giver = crowd.giver()
+    blob = giver.store.put_blob(bytes(size))
+    crowd.want(blob)
+    crowd.settle()
+    assert crowd.end(blob) == BlobFetched(blob, size)
+    assert crowd.store.blob(blob) == bytes(size)
+
+
+def test_only_what_is_missing_is_asked_for() -> None:
+    crowd = Crowd()
+    crowd.store = partly(0, 1, 2, 5, 20)
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.settle()
+    asked = places(giver.all_asked)
+    assert asked == [(CHUNK, i) for i in range(21) if i not in (0, 1, 2, 5, 20)]
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_pages_that_are_held_are_not_asked_for_again() -> None:
+    crowd = Crowd()
+    at_once(crowd.store.begin_blob(BLOB, MANIFEST.root))
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    assert [get.piece for get in giver.asked] == [PAGE]
+
+
+def test_what_is_whole_is_not_fetched() -> None:
+    crowd = Crowd()
+    crowd.store = full()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    assert not giver.all_asked
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_a_chunk_that_stands_in_many_places_comes_once() -> None:
+    crowd = Crowd()
+    giver = crowd.giver()
+    blob = giver.store.put_blob(bytes(9 * CHUNK_BYTES))
+    crowd.want(blob)
+    until_chunks(crowd, giver)
+    assert places(giver.asked) == [(CHUNK, 0)]
+
+
+def test_a_blob_that_is_too_large_is_given_up_at_its_root() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB, SIZE - 1)
+    crowd.settle()
+    end = crowd.end(BLOB)
+    assert isinstance(end, BlobFailed)
+    assert end.code == "too-large"
+    assert places(giver.all_asked) == [(ROOT, 0)]
+    assert not crowd.blamed
+
+
+def test_a_record_that_lies_about_the_size_spoils_no_other_wish() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB, 1)
+    crowd.want(BLOB, SIZE)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert len(places(giver.all_asked)) == 23
+
+
+def test_what_nobody_wants_any_more_is_not_asked_for() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    before = len(giver.all_asked)
+    crowd.do(crowd.swarm.forget(BLOB, now_s=0.0))
+    crowd.settle()
+    assert len(giver.all_asked) == before
+    assert crowd.end(BLOB) is None
+    crowd.want(BLOB)  # and what came before is of use
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+# ── nobody has it ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_with_no_peer_it_fails_at_once() -> None:
+    crowd = Crowd()
+    crowd.want(BLOB)
+    assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "no peer is connected")
+
+
+def test_where_nobody_holds_it_it_fails() -> None:
+    crowd = Crowd()
+    crowd.giver()
+    crowd.giver()
+    crowd.want(BLOB)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "2 connected peers do not hold it")
+
+
+def test_who_may_not_know_of_it_is_not_asked() -> None:
+    crowd = Crowd()
+    stranger = crowd.giver(full(), may_know=False)
+    crowd.want(BLOB)
+    assert not stranger.all_asked
+    end = crowd.end(BLOB)
+    assert isinstance(end, BlobFailed)
+    assert end.sentence == "no connected peer may read what names it"
+
+
+def test_who_may_know_of_it_later_is_asked_then() -> None:
+    crowd = Crowd()
+    crowd.giver(partly())
+    friend = crowd.giver(full(), may_know=False)
+    crowd.want(BLOB)
+    crowd.settle()
+    friend.may_know = True
+    crowd.do(crowd.swarm.came(friend.number, now_s=0.0))
+    crowd.wait(3.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_a_peer_with_a_part_is_polled_for_the_rest_and_given_up_at_last() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(partly(3, 4, 5))
+    crowd.want(BLOB)
+    crowd.wait(10.0)
+    assert crowd.end(BLOB) is None
+    held = set(range(21)) - set(at_once(crowd.store.missing_chunks(BLOB)))
+    assert held == {3, 4, 5}
+    at_once(giver.store.add_chunk(BLOB, 6, CHUNKS[6]))
+    crowd.wait(20.0)
+    assert 6 not in at_once(crowd.store.missing_chunks(BLOB))
+    crowd.wait(120.0)
+    end = crowd.end(BLOB)
+    assert isinstance(end, BlobFailed)
+    assert end.code == "not-held"
+    assert len(giver.all_asked) < 40
+
+
+def test_it_is_asked_again_after_a_while_and_never_more_than_a_few_times() -> None:
+    """POLL_FIRST_S, then twice as long each time, POLLS_MAX times."""
+    crowd = Crowd()
+    giver = crowd.giver(partly(3))
+    crowd.want(BLOB)
+    crowd.settle()
+    rounds = asked = 0
+    while crowd.end(BLOB) is None:
+        before = len(giver.all_asked)
+        crowd.wait(limits.POLL_FIRST_S)
+        rounds += 1
+        asked += len(giver.all_asked) > before
+    assert rounds >= 2 ** (limits.POLLS_MAX - 2)
+    assert asked <= limits.POLLS_MAX + 1
+
+
+def test_who_may_not_know_of_it_is_judged_again_while_others_give() -> None:
+    """JUDGE_S: a record that names the blob may have come meanwhile."""
+    crowd = Crowd()
+    silent = crowd.giver(full())
+    friend = crowd.giver(full(), may_know=False)
+    crowd.want(BLOB)
+    assert silent.asked
+    friend.may_know = True
+    crowd.tick(limits.JUDGE_S / 2)
+    assert not friend.all_asked
+    for _ in range(8):
+        crowd.tick(limits.JUDGE_S / 4)
+    assert friend.all_asked
+
+
+def test_progress_is_told_a_few_times_a_second() -> None:
+    """PROGRESS_S, and at the end."""
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    while giver.asked:
+        crowd.give(giver)
+        crowd.tick(limits.PROGRESS_S / 3)
+    told = [event for event in crowd.events if isinstance(event, BlobProgress)]
+    assert 6 <= len(told) <= 12
+    assert [one.size_bytes for one in told] == sorted(one.size_bytes for one in told)
+    assert told[-1].size_bytes == told[-1].total_bytes == SIZE
+    assert CHUNK_BYTES / limits.PROGRESS_S < told[-1].rate < 9 * CHUNK_BYTES / limits.PROGRESS_S
+
+
+def test_a_run_has_no_more_chunks_than_a_question_may_name() -> None:
+    """RUN_CHUNKS_MAX, and RUN_BYTES_MAX of bytes, also where the window would take more."""
+    sizes = dict.fromkeys(range(5_000), 4_096)
+    names = [ChunkName(index.to_bytes(32, "big"), size) for index, size in sizes.items()]
+    manifest = build_content_manifest(names)
+    crowd = Crowd()
+    begin(crowd.store, manifest)
+    giver = crowd.giver()
+    crowd.want(manifest.id)
+    assert all(get.count <= limits.RUN_CHUNKS_MAX for get in giver.asked)
+    assert [get.count for get in giver.asked] == [64] * 3
+
+
+# ── several peers ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_several_give_at_once_each_at_its_own_pace() -> None:
+    crowd = Crowd()
+    quick, slow = crowd.giver(full()), crowd.giver(full())
+    crowd.want(BLOB)
+    while crowd.end(BLOB) is None:
+        for _ in range(4):
+            if quick.asked:
+                crowd.give(quick)
+        if slow.asked:
+            crowd.give(slow)
+        crowd.tick(0.25)
+    asked = [len(places(giver.all_asked)) for giver in (quick, slow)]
+    assert asked[0] > 2 * asked[1] > 0
+    assert crowd.store.blob(BLOB) == DATA
+    last = [event for event in crowd.events if isinstance(event, BlobProgress)][-1]
+    assert (last.peers, last.size_bytes, last.chunks) == (2, SIZE, 21)
+
+
+def test_two_halves_make_a_whole() -> None:
+    crowd = Crowd()
+    one, other = crowd.giver(partly(*range(11))), crowd.giver(partly(*range(9, 21)))
+    crowd.want(BLOB)
+    crowd.wait(5.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    given = [place for giver in (one, other) for place in places(giver.all_asked)]
+    assert len(given) < 2 * 23
+
+
+def test_who_leaves_gives_back_what_it_was_asked_for() -> None:
+    crowd = Crowd()
+    one, other = crowd.giver(full()), crowd.giver(full())
+    crowd.want(BLOB)
+    while not (one.asked and one.asked[0].piece == CHUNK):
+        crowd.give(one if one.asked else other)
+    owed = set(places(one.asked))
+    assert owed
+    crowd.gone(one)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert owed <= set(places(other.all_asked))
+
+
+def test_who_comes_meanwhile_helps() -> None:
+    crowd = Crowd()
+    one = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, one)
+    other = crowd.giver(full())
+    assert other.asked
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    twice = [place for place in places(one.all_asked) if place in places(other.all_asked)]
+    assert not twice
+
+
+def test_the_last_runs_are_asked_of_somebody_quicker() -> None:
+    crowd = Crowd()
+    slow, quick = crowd.giver(full()), crowd.giver(full())
+    crowd.want(BLOB)
+    while slow.asked[0].piece != CHUNK if slow.asked else True:
+        crowd.give(slow if slow.asked else quick)
+    while quick.asked:
+        crowd.give(quick)
+    assert crowd.end(BLOB) is None
+    owed = set(places(slow.asked))
+    crowd.tick(limits.LATE_S / 2)
+    assert not quick.asked
+    crowd.tick(2 * limits.LATE_S)
+    assert set(places(quick.asked)) == owed
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert not crowd.blamed
+
+
+def test_a_peer_that_gives_nothing_keeps_nothing_from_us() -> None:
+    """It answers nothing, not even that it holds nothing; another one comes after a while."""
+    crowd = Crowd()
+    silent = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.tick(1.0)
+    helper = crowd.giver(full())
+    for _ in range(40):
+        crowd.tick(0.25)
+        while helper.asked:
+            crowd.give(helper)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert len(silent.asked) <= 1 + limits.WINDOW_BYTES_FIRST // CHUNK_BYTES
+
+
+def test_an_answer_that_is_late_is_no_fault_and_is_not_stored_twice() -> None:
+    crowd = Crowd()
+    silent = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.tick(limits.RUN_PATIENCE_S + 1)
+    other = crowd.giver(full())
+    while other.asked:
+        crowd.give(other)
+    late = len(silent.asked)
+    while silent.asked:
+        crowd.give(silent)
+    assert late
+    assert not crowd.blamed
+    assert crowd.swarm.pieces_twice <= late
+    crowd.settle()
+    assert crowd.store.blob(BLOB) == DATA
+
+
+# ── lies ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("stage", "data", "code"),
+    [
+        (ROOT, MANIFEST.root[:-1], "blob-hash"),
+        (ROOT, bytes(400_000), "blob-root"),
+        (PAGE, MANIFEST.pages[0][:-32], "blob-page"),
+        (PAGE, bytes(len(MANIFEST.pages[0])), "blob-hash"),
+        (CHUNK, b"\1" + CHUNKS[0][1:], "blob-hash"),
+        (CHUNK, CHUNKS[0][:-1], "blob-chunk"),
+        (CHUNK, CHUNKS[0] + b"\0", "blob-chunk"),
+        (CHUNK, b"", "blob-chunk"),
+    ],
+)
+def test_who_lies_is_blamed_and_left_out(stage: int, data: bytes, code: str) -> None:
+    crowd = Crowd()
+    liar = crowd.giver(full())
+    crowd.want(BLOB)
+    while liar.asked[0].piece != stage:
+        crowd.give(liar)
+    honest = crowd.giver(full())
+    crowd.say(liar, Part(liar.asked[0].number, data, 0))
+    assert crowd.blamed == [(liar.number, code)]
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert crowd.store.blob(BLOB) == DATA
+    assert honest.all_asked
+
+
+def test_what_was_not_asked_for_is_blamed() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.say(giver, Part(7, b"x", 0))
+    other = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.say(other, Holding(99, True, ()))
+    assert [code for _, code in crowd.blamed] == ["part", "part"]
+
+
+def test_a_list_of_runs_that_is_cut_is_blamed() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(partly(1))
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    crowd.say(giver, Holding(giver.asked[0].number, True, (1,)))
+    assert [code for _, code in crowd.blamed] == ["holding"]
+
+
+def test_runs_that_nobody_can_hold_harm_nothing() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    lie = (1 << 40, 1 << 40, 5, 1 << 40, 0, 0)
+    crowd.say(giver, Holding(giver.asked[0].number, True, lie))
+    crowd.wait(30.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def root_that(**wrong: object) -> bytes:
+    fields: dict[str, object] = {
+        "version": 1,
+        "size": 5,
+        "chunk": CHUNK_BYTES,
+        "pages": [b"h" * 32],
+    }
+    return cbor.encode(list({**fields, **wrong}.values()))
+
+
+@pytest.mark.parametrize(
+    ("root", "code"),
+    [
+        (root_that(version=3), "blob-root"),
+        (root_that(size=(1 << 40) + 1), "blob-too-large"),
+        (root_that(pages=[b"short"]), "blob-root"),
+        (cbor.encode("root"), "blob-root"),
+        (b"\xff", "cbor-simple"),
+    ],
+)
+def test_a_root_that_makes_no_sense(root: bytes, code: str) -> None:
+    """Its hash is the blob's id; nothing else of it is right, and nobody honest holds such."""
+    crowd = Crowd()
+    liar = crowd.giver()
+    crowd.want(BlobId(payload_digest(root)))
+    crowd.say(liar, Part(liar.asked[0].number, root, 0))
+    assert [told for _, told in crowd.blamed] == [code]
+
+
+# ── the store ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("stage", [ROOT, PAGE, CHUNK])
+def test_a_store_that_takes_no_more_ends_the_fetch_and_blames_nobody(stage: int) -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    while giver.asked[0].piece != stage:
+        crowd.give(giver)
+    crowd.is_storing = False
+    while giver.asked:
+        crowd.give(giver)
+    while crowd.questions:
+        query = crowd.questions.popleft()
+        unstored = Unstored("The disk is full.")
+        crowd.do(crowd.swarm.answered(query.id, unstored, now_s=0.0))
+    assert crowd.end(BLOB) == BlobFailed(BLOB, "not-stored", "The disk is full.")
+    assert not crowd.blamed
+    crowd.events.clear()
+    crowd.is_storing = True
+    crowd.want(BLOB)
+    crowd.settle()
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_what_is_not_stored_yet_counts_as_in_flight() -> None:
+    """So a crash loses no more than the window, and a slow disk holds up who gives."""
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    crowd.is_storing = False
+    while giver.asked:
+        crowd.give(giver)
+    sent = [query.question for query in crowd.questions if isinstance(query.question, AddChunks)]
+    assert sum(len(chunk) for one in sent for chunk in one.chunks) <= limits.WINDOW_BYTES_FIRST
+
+
+# ── what goes first ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_authority_goes_before_all_and_past_a_full_window() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    frontier = giver.store.put_blob(b"frontier")
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    crowd.want(frontier, is_authority=True)
+    assert giver.asked[-1].blob == frontier
+    for _ in range(3):
+        assert giver.asked[-1].rank == Rank.AUTHORITY
+        crowd.give(giver, -1)
+    assert crowd.end(frontier) == BlobFetched(frontier, 8)
+    assert crowd.end(BLOB) is None
+
+
+def test_small_blobs_go_before_large_ones_and_metadata_before_both() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    small = [manifest_of(bytes([n]) * 9) for n in range(3)]
+    for manifest in small:
+        begin(crowd.store, manifest)
+    unknown = BlobId(b"u" * 32)
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    for manifest in small:
+        crowd.want(manifest.id)
+    crowd.want(unknown)
+    before = len(giver.all_asked)
+    crowd.give(giver)
+    fresh = giver.all_asked[before:]
+    assert fresh[0].blob == unknown
+    assert {get.blob for get in fresh[1:4]} == {manifest.id for manifest in small}
+    assert [get.rank for get in fresh[:4]] == [Rank.METADATA, *[Rank.SMALL] * 3]
+
+
+@pytest.mark.parametrize(
+    ("size", "rank"),
+    [(limits.SMALL_BLOB_BYTES, Rank.SMALL), (limits.SMALL_BLOB_BYTES + 1, Rank.LARGE)],
+)
+def test_how_large_a_small_one_is(size: int, rank: Rank) -> None:
+    crowd = Crowd()
+    giver = crowd.giver()
+    crowd.want(giver.store.put_blob(Random(2).randbytes(size)))
+    until_chunks(crowd, giver)
+    assert giver.asked[0].rank == rank
+
+
+def test_two_large_ones_share() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    other = giver.store.put_blob(DATA[::-1])
+    crowd.want(BLOB)
+    crowd.want(other)
+    while len(giver.all_asked) < 20:
+        crowd.give(giver)
+    chunks = [get.blob for get in giver.all_asked if get.piece == CHUNK]
+    assert abs(chunks.count(BLOB) - chunks.count(other)) <= 3
+
+
+def test_no_more_than_so_many_at_once_but_authority() -> None:
+    crowd = Crowd()
+    crowd.giver()
+    wanted = [BlobId(number.to_bytes(32, "big")) for number in range(limits.BLOBS_MAX + 5)]
+    for _ in range(2):
+        crowd.giver()
+    for blob in wanted:
+        crowd.want(blob)
+    asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
+    assert len(asked) == limits.BLOBS_MAX
+    crowd.want(BlobId(b"f" * 32), is_authority=True)
+    asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
+    assert b"f" * 32 in asked
+    crowd.settle()
+    assert all(isinstance(crowd.end(blob), BlobFailed) for blob in wanted)
+
+
+# ── bandwidth ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("rates", [Rates(all=CHUNK_BYTES), Rates(peer=CHUNK_BYTES)])
+def test_a_limit_of_bandwidth_is_kept(rates: Rates) -> None:
+    crowd = Crowd(rates=rates)
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.wait(10.0)
+    came = 21 - len(at_once(crowd.store.missing_chunks(BLOB)))
+    assert 9 <= came <= 12
+    assert crowd.swarm.wake_s is not None
+    assert not giver.asked
+    crowd.wait(15.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_what_else_comes_counts() -> None:
+    crowd = Crowd(rates=Rates(all=CHUNK_BYTES))
+    giver = crowd.giver(full())
+    crowd.want(BLOB)
+    for _ in range(10):
+        crowd.swarm.spend(giver.number, CHUNK_BYTES // 2, now_s=crowd.now_s)
+        crowd.wait(1.0)
+    assert 4 <= 21 - len(at_once(crowd.store.missing_chunks(BLOB))) <= 7
+
+
+def test_two_peers_with_a_limit_each_give_twice_as_much() -> None:
+    crowd = Crowd(rates=Rates(peer=CHUNK_BYTES))
+    crowd.giver(full())
+    crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.wait(11.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_authority_waits_for_no_limit() -> None:
+    crowd = Crowd(rates=Rates(all=1_000))
+    giver = crowd.giver(full())
+    frontier = giver.store.put_blob(b"frontier")
+    crowd.want(BLOB)
+    crowd.settle()
+    crowd.want(frontier, is_authority=True)
+    crowd.settle()
+    assert crowd.end(frontier) == BlobFetched(frontier, 8)
+
+
+# ── any order ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Storm:
+    """Peers that come, go, lie, lack, are silent and are late, in an order by a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.crowd = Crowd(seed=seed)
+        self.honest = self.crowd.giver(full())
+        self.stored: list[tuple[int, int]] = []
+
+    def step(self) -> None:
+        crowd, random = self.crowd, self.random
+        asked = [one for one in crowd.givers.values() if one.asked]
+        match random.randrange(9):
+            case 0 if len(crowd.givers) < 6:
+                held = sorted(random.sample(range(21), random.randrange(22)))
+                crowd.giver(partly(*held) if random.random() < 0.7 else MemoryStore())
+            case 1 if len(crowd.givers) > 1:
+                leaver = random.choice(list(crowd.givers.values()))
+                if leaver is not self.honest:
+                    crowd.gone(leaver)
+            case 2 if asked and random.random() < 0.3:
+                self._lie(random.choice(asked))
+            case 3:
+                crowd.tick(random.random() * 2)
+            case 4:
+                crowd.is_storing = not crowd.is_storing
+                crowd.do([])
+            case _ if asked:
+                one = random.choice(asked)
+                crowd.give(one, random.randrange(len(one.asked)))
+            case _:
+                crowd.tick(0.1)
+
+    def _lie(self, liar: Giver) -> None:
+        if liar is self.honest:
+            return
+        get: Get = self.random.choice(list(liar.asked))
+        data = self.random.choice([b"", b"lie", bytes(CHUNK_BYTES), MANIFEST.root])
+        self.crowd.say(liar, Part(get.number, data, self.random.choice([0, len(data)])))
+
+
+@given(st.integers(min_value=0))
+@settings(deadline=None, max_examples=60)
+def test_whatever_happens_it_comes_whole_or_with_a_reason(seed: int) -> None:
+    storm = Storm(seed)
+    crowd = storm.crowd
+    crowd.want(BLOB)
+    for _ in range(150):
+        storm.step()
+    crowd.is_storing = True
+    crowd.do([])
+    crowd.wait(60.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE), "one who is honest holds all of it"
+    assert crowd.store.blob(BLOB) == DATA
+    assert storm.honest.number not in [number for number, _ in crowd.blamed]
+
+
+@given(st.integers(min_value=0))
+@settings(deadline=None, max_examples=30)
+def test_where_nobody_holds_all_it_ends_with_a_reason(seed: int) -> None:
+    storm = Storm(seed)
+    crowd = storm.crowd
+    crowd.gone(storm.honest)
+    crowd.giver(partly(0, 1))
+    crowd.want(BLOB)
+    for _ in range(100):
+        storm.step()
+    crowd.is_storing = True
+    crowd.do([])
+    crowd.wait(200.0)
+    assert crowd.end(BLOB) is not None

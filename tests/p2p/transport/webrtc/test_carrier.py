@@ -1,0 +1,168 @@
+"""A real data channel on loopback: bytes both ways, back-pressure, and nothing left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from p2p.protocol.errors import PeerLeft, RemoteProtocolError
+from p2p.protocol.webrtc.sdp import MESSAGE_BYTES_MAX
+from p2p.transport.webrtc import carrier as carriers
+from p2p.transport.webrtc.carrier import WINDOW_BYTES, DataChannelCarrier
+from p2p.transport.webrtc.stack import Leg
+from tests.p2p.transport.webrtc.people import (
+    WAIT_S,
+    Person,
+    Post,
+    join,
+    nothing_left,
+    person,
+    udp_sockets,
+    until,
+)
+
+
+@dataclass
+class Both:
+    """Alice's end and Bob's of one channel."""
+
+    post: Post
+    alice: Person
+    bob: Person
+    hers: DataChannelCarrier
+    his: DataChannelCarrier
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Both]:
+    post = Post()
+    async with nothing_left(), person(1, post) as alice, person(2, post) as bob:
+        hers, his = await join(alice, bob, post)
+
+        yield Both(post, alice, bob, hers, his)
+        hers.abort()
+        his.abort()
+
+
+async def test_bytes_go_both_ways_in_order(both: Both) -> None:
+    up = bytes(range(256)) * 256  # 64 KiB
+    async with asyncio.timeout(WAIT_S):
+        await both.hers.write(b"first")
+        await both.hers.write(up)
+        await both.his.write(b"back")
+        assert await both.his.read_exactly(5) == b"first"
+        assert await both.his.read_exactly(len(up)) == up
+        assert await both.hers.read_exactly(4) == b"back"
+    assert both.hers.name == "webrtc"
+    assert not both.hers.is_bulk
+
+
+async def test_a_writer_waits_for_a_reader_that_does_not_read(both: Both) -> None:
+    """At most the window is unread; all of it comes once it is read, more than the window too."""
+    size = WINDOW_BYTES + 5 * MESSAGE_BYTES_MAX
+    data = bytes(range(256)) * (size // 256)
+    writing = asyncio.create_task(both.hers.write(data))
+    async with asyncio.timeout(WAIT_S):
+        # The last of the window has come, so all that may come has: the writer waits.
+        first = await both.his.read_exactly(1)
+        await until(lambda: both.his.unread_bytes == WINDOW_BYTES - 1)
+        assert not writing.done()
+        rest = await both.his.read_exactly(size - 1)
+        await writing
+    assert first + rest == data
+
+
+async def test_what_was_sent_before_the_end_is_read_after_it(both: Both) -> None:
+    async with asyncio.timeout(WAIT_S):
+        await both.hers.write(b"last words" * 5_000)
+        await both.hers.close()
+        assert await both.his.read_exactly(50_000) == b"last words" * 5_000
+        with pytest.raises(PeerLeft):
+            await both.his.read_exactly(1)
+        with pytest.raises(PeerLeft):
+            await both.his.write(b"anybody?")
+
+
+async def test_an_end_that_is_dropped_ends_the_other(both: Both) -> None:
+    reading = asyncio.create_task(both.his.read_exactly(1))
+    both.hers.abort()
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(PeerLeft):
+            await reading
+        with pytest.raises(PeerLeft):
+            await both.hers.read_exactly(1)
+
+
+async def test_close_waits_for_nobody(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bob is gone without a word: Alice's end closes all the same."""
+    monkeypatch.setattr(carriers, "CLOSE_S", 0.05)
+    vanish(both.his)
+    async with asyncio.timeout(WAIT_S):
+        await both.hers.write(b"into the void")
+        await both.hers.close()
+    with pytest.raises(PeerLeft):
+        await both.hers.write(b"more")
+
+
+async def test_the_end_of_the_node_ends_its_channels() -> None:
+    post = Post()
+    async with nothing_left(), person(1, post) as alice, person(2, post) as bob:
+        await join(alice, bob, post)
+        assert udp_sockets() == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        bytes(MESSAGE_BYTES_MAX + 1),
+        b"",
+        "hello",
+        "read",
+        "read -1",
+        "read 1",
+        "read ٣",
+        "read " + "9" * 40,
+    ],
+    ids=["long", "empty", "text", "no number", "negative", "never sent", "digits", "huge"],
+)
+async def test_a_message_that_is_none_of_ours_ends_the_channel(
+    both: Both, message: bytes | str
+) -> None:
+    send(both.hers, message)
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(RemoteProtocolError, match="webrtc-message"):
+            await both.his.read_exactly(1)
+
+
+async def test_more_than_the_window_ends_the_channel(both: Both) -> None:
+    for _ in range(WINDOW_BYTES // MESSAGE_BYTES_MAX + 1):
+        send(both.hers, bytes(MESSAGE_BYTES_MAX))
+    async with asyncio.timeout(WAIT_S):
+        await ended(both.his)
+        with pytest.raises(RemoteProtocolError, match="webrtc-message"):
+            await both.his.read_exactly(1)
+    assert both.his.unread_bytes <= WINDOW_BYTES
+
+
+def leg_of(carrier: DataChannelCarrier) -> Leg:
+    return carrier._leg  # pyright: ignore[reportPrivateUsage] - what a hostile peer has in hand
+
+
+def send(carrier: DataChannelCarrier, message: bytes | str) -> None:
+    """As a peer that keeps no rules."""
+    leg = leg_of(carrier)
+    # Its own library would keep it from sending so much.
+    leg._sctp._remote_max_message_size = 0  # pyright: ignore[reportPrivateUsage]
+    leg.channel.send(message)
+
+
+async def ended(carrier: DataChannelCarrier) -> None:
+    await leg_of(carrier).ended.wait()
+
+
+def vanish(carrier: DataChannelCarrier) -> None:
+    """It is gone without a word, as after a crash."""
+    # The sockets are the library's own.
+    for protocol in leg_of(carrier)._gatherer.ice._protocols:  # pyright: ignore[reportPrivateUsage]
+        protocol.transport.abort()
