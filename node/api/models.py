@@ -174,6 +174,8 @@ class Peer(Struct, frozen=True):
     """Who told of this device, the first one first; none where it called and nobody had."""
     check_digits: str = ""
     """Both people see the same ones, unless somebody is between them."""
+    moves: int = 0
+    """From one carrier to another."""
 
 
 class Discovered(Struct, frozen=True):

@@ -104,6 +104,8 @@ UNSENT_BYTES_MAX = 16 * MEBIBYTE
 # A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
 # can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
 KEPT_BYTES_MAX = 4 * MEBIBYTE
+# At first, and as much more as was acknowledged by then: whoever takes nothing costs no more.
+KEPT_BYTES_FIRST = MEBIBYTE // 2
 ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends

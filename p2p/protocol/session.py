@@ -22,7 +22,7 @@ from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.comparisons import Comparisons
-from p2p.protocol.config import Channel, Role, SessionConfig
+from p2p.protocol.config import Channel, SessionConfig
 from p2p.protocol.costly import Costly
 from p2p.protocol.difference import Difference
 from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
@@ -31,7 +31,7 @@ from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
-from p2p.protocol.link import session_secret
+from p2p.protocol.link import secret_of
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
@@ -324,12 +324,7 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
-        is_ours = channel.role is Role.INITIATOR
-        self.secret = session_secret(
-            channel.handshake_hash,
-            initiators=self._challenge if is_ours else hello.challenge,
-            responders=hello.challenge if is_ours else self._challenge,
-        )
+        self.secret = secret_of(channel, own=self._challenge, theirs=hello.challenge)
         ahead_us = hello.wall_us - self._wall_us
         who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
         self._outbox.notify(who)
