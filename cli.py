@@ -49,7 +49,7 @@ COMMANDS = {
     "namespace": ("namespace", "Make, join and list namespaces."),
     "open": ("lifecycle", "Open the node's page in the browser."),
     "outdated": ("install", "List installed modules that have newer versions."),
-    "peers": ("peers", "List connected, discovered and refused peers."),
+    "peers": ("peers", "Show how it stands with the peers: who, by what, how far behind, and why."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),
