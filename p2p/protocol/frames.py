@@ -268,7 +268,7 @@ FRAMES: tuple[type[Frame], ...] = (
 NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 """By kind."""
 KINDS = frozenset(NAMES)
-PART_KIND = 30
+_PART_KIND = 30
 _PART_HEAD = b"\x84\x18\x1e"  # four elements, the first of them 30
 
 
@@ -297,7 +297,7 @@ def decode_frame(data: bytes) -> Frame | None:
 
     Raises `RemoteProtocolError`, and nothing else, for any other bytes.
     """
-    if peek_kind(data) == PART_KIND and (part := _decode_part(data)) is not None:
+    if peek_kind(data) == _PART_KIND and (part := _decode_part(data)) is not None:
         return part
     return cast("Frame | None", decode_one_of(data, Frame, NAMES))
 
@@ -338,8 +338,8 @@ def _decode_part(data: bytes) -> Part | None:
         value: object = cbor.decode(data, bytes_max=FRAME_BYTES_MAX, items_max=8, depth_max=1)
     except Malformed:
         return None
-    match value:
-        case [_, int(number), bytes(piece), int(plain_bytes)] if (
+    match cast("list[object]", value):
+        case [int(), int(number), bytes(piece), int(plain_bytes)] if (
             type(number) is int
             and type(plain_bytes) is int
             and 0 <= number <= U64_MAX
