@@ -36,12 +36,14 @@ from p2p.protocol.relay.letter import (
     open_letter,
     seal_letter,
 )
+from p2p.protocol.sources import relay_source
 from p2p.transport.carrier import Carrier
 from p2p.transport.network import NetworkEvent, PeerWent
 from p2p.transport.place import Place, RelayedPlace, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from registry.listed import rfc3339
+from storage.cards import HeldCard
 from storage.errors import OverQuota, StorageError
 from storage.letters import NewLetter
 from storage.store import Store
@@ -53,6 +55,7 @@ CARD_AGE_US: Final = 3_600_000_000  # a card is signed anew when it is older
 LETTER_LIFE_US: Final = 30 * 86_400_000_000
 NO_RELAY: Final = "This node has no relay: panspermia up --relay relay://HOST:PORT"
 PLACES_MAX: Final = 15
+TOLD_MAX: Final = 4_096  # cards that were written down already; 2 MB
 MEET_S: Final = 60.0  # between two rounds of looking for whom this node wants to meet
 WANTED_MAX: Final = 128  # authors and devices in one round
 QUIET_S: Final = 0.5  # in which nothing moved through a circuit: its session is idle
@@ -102,6 +105,7 @@ class Relays:
         self._places = places
         self._cache = CapabilityCache()
         self._card: Card | None = None
+        self._told: set[tuple[bytes, RelayUrl]] = set()
         self._may_meet = asyncio.Event()
         peers.listeners.append(self._note)
         peers.network.channels.openers["circuit"] = self.open_circuit
@@ -343,7 +347,20 @@ class Relays:
                 client.suspect(f"it gave a card that does not hold: {error}")
             else:
                 cards.append(card)
+                await self._remember(card, client)
         return cards
+
+    async def _remember(self, card: Card, client: RelayClient) -> None:
+        """For when no relay answers, and to show whom all of this comes from."""
+        told = (card.encoded, client.url)
+        if told in self._told:
+            return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        self._told.add(told)
+        held = HeldCard(card.device, card.author, card.issued_us, card.until_us, card.encoded)
+        with suppress(StorageError):
+            await self._store.keep_card(held, relay_source(str(client.url)))
 
     async def _reach(self, card: Card, client: RelayClient) -> None:
         """Directly, and where that takes long, by a circuit."""
