@@ -174,7 +174,7 @@ def pair(folder: Path, name: str, nodes: list[LocalNode]) -> tuple[LocalNode, Lo
     nodes.append(alice)
     bob = start_node(name, folder, "--no-mdns", "--peer", str(alice.ready["p2p"]))
     nodes.append(bob)
-    until(lambda: bool(bob.client.get("/api/peers")["peers"]))
+    until(lambda: any(peer["did"] for peer in bob.client.get("/api/peers")["peers"]))
     return alice, bob
 
 

@@ -27,7 +27,7 @@ PIECE_BYTES: Final = 1 << 20
 EDIT_BYTES: Final = 1_024
 EDIT_PLACES: Final = 5
 MORE_BYTES_MAX: Final = 100_000
-FETCHED_CPU_S_MAX: Final = 2.0  # of the 6.4 s that two cores have for 512 MB at 160 MB/s
+MORE_CPU_S_MAX: Final = 1.5  # than the copy: of the 6.4 s that two cores have for it at 160 MB/s
 
 
 def main() -> dict[str, Any]:
@@ -41,14 +41,15 @@ def main() -> dict[str, Any]:
         edits: list[int] = []
         for chunking in Chunking:
             figures |= asyncio.run(store_and_read(folder, file, chunking, edits))
-    fetched = figures["fetched_fixed"]
+    more_cpu_s = figures["fetched_fixed"]["cpu_s"] - figures["copy"]["cpu_s"]
     return {
         "bytes": SIZE,
         **figures,
-        "fetched_cpu_s_max": FETCHED_CPU_S_MAX,
+        "fetched_more_cpu_s": round(more_cpu_s, 2),
+        "fetched_more_cpu_s_max": MORE_CPU_S_MAX,
         "edit_adds_bytes": sorted(edits),
         "edit_adds_bytes_max": MORE_BYTES_MAX,
-        "held": fetched["cpu_s"] <= FETCHED_CPU_S_MAX and max(edits) < MORE_BYTES_MAX,
+        "held": more_cpu_s <= MORE_CPU_S_MAX and max(edits) < MORE_BYTES_MAX,
     }
 
 
