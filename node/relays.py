@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Final
 
-from msgspec import Struct
-
 from crdt.capability import CapabilityCache
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
@@ -25,6 +23,7 @@ from node.errors import BadSetting
 from node.events import Events
 from node.identity import Identity
 from node.peers import Peers
+from node.relay_news import LetterNews, RelayNews
 from node.services.names import all_petnames
 from p2p.protocol.card import Card, check_card, sign_card
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
@@ -64,22 +63,6 @@ UNTRUE: Final = ("another-device", "handshake-signature")
 """Besides all that does not authenticate: what a relay is suspected of."""
 
 SignalHandler = Callable[[bytes, bytes, RelayClient], None]
-
-
-class RelayNews(Struct, frozen=True):
-    """The `relay` event."""
-
-    url: str
-    state: str
-    reason: str = ""
-
-
-class LetterNews(Struct, frozen=True):
-    """The `letter` event: one was kept."""
-
-    number: int
-    did: str
-    kind: str
 
 
 class Relays:
