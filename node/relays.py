@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Final
 
-from msgspec import Struct
-
 from crdt.capability import CapabilityCache
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
@@ -25,6 +23,7 @@ from node.errors import BadSetting
 from node.events import Events
 from node.identity import Identity
 from node.peers import Peers
+from node.relay_news import LetterNews, RelayNews
 from node.services.names import all_petnames
 from p2p.protocol.card import Card, check_card, sign_card
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
@@ -36,12 +35,14 @@ from p2p.protocol.relay.letter import (
     open_letter,
     seal_letter,
 )
+from p2p.protocol.sources import relay_source
 from p2p.transport.carrier import Carrier
 from p2p.transport.network import NetworkEvent, PeerWent
 from p2p.transport.place import Place, RelayedPlace, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from registry.listed import rfc3339
+from storage.cards import HeldCard
 from storage.errors import OverQuota, StorageError
 from storage.letters import NewLetter
 from storage.store import Store
@@ -53,6 +54,7 @@ CARD_AGE_US: Final = 3_600_000_000  # a card is signed anew when it is older
 LETTER_LIFE_US: Final = 30 * 86_400_000_000
 NO_RELAY: Final = "This node has no relay: panspermia up --relay relay://HOST:PORT"
 PLACES_MAX: Final = 15
+TOLD_MAX: Final = 4_096  # cards that were written down already; 2 MB
 MEET_S: Final = 60.0  # between two rounds of looking for whom this node wants to meet
 WANTED_MAX: Final = 128  # authors and devices in one round
 QUIET_S: Final = 0.5  # in which nothing moved through a circuit: its session is idle
@@ -61,22 +63,6 @@ UNTRUE: Final = ("another-device", "handshake-signature")
 """Besides all that does not authenticate: what a relay is suspected of."""
 
 SignalHandler = Callable[[bytes, bytes, RelayClient], None]
-
-
-class RelayNews(Struct, frozen=True):
-    """The `relay` event."""
-
-    url: str
-    state: str
-    reason: str = ""
-
-
-class LetterNews(Struct, frozen=True):
-    """The `letter` event: one was kept."""
-
-    number: int
-    did: str
-    kind: str
 
 
 class Relays:
@@ -102,6 +88,7 @@ class Relays:
         self._places = places
         self._cache = CapabilityCache()
         self._card: Card | None = None
+        self._told: set[tuple[bytes, RelayUrl]] = set()
         self._may_meet = asyncio.Event()
         peers.listeners.append(self._note)
         peers.network.channels.openers["circuit"] = self.open_circuit
@@ -347,7 +334,20 @@ class Relays:
                 client.suspect(f"it gave a card that does not hold: {error}")
             else:
                 cards.append(card)
+                await self._remember(card, client)
         return cards
+
+    async def _remember(self, card: Card, client: RelayClient) -> None:
+        """For when no relay answers, and to show whom all of this comes from."""
+        told = (card.encoded, client.url)
+        if told in self._told:
+            return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        self._told.add(told)
+        held = HeldCard(card.device, card.author, card.issued_us, card.until_us, card.encoded)
+        with suppress(StorageError):
+            await self._store.keep_card(held, relay_source(str(client.url)))
 
     async def _reach(self, card: Card, client: RelayClient) -> None:
         """Directly, and where that takes long, by a circuit."""

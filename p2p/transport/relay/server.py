@@ -139,7 +139,7 @@ class RelayServer:
         while (
             one.questions >= limits.QUESTIONS_MAX
             or line.unsent_bytes > limits.UNSENT_BYTES_MAX // 2
-        ) and not one.is_ended:
+        ) and not (one.is_ended or line.is_ending):
             line.moved.clear()
             await line.moved.wait()
 
@@ -173,6 +173,7 @@ class RelayServer:
             self.relay.left(to)
             line.is_ending = True
             line.stream.carrier.abort()
+            line.moved.set()
         elif not line.is_writing:
             line.is_writing = True
             self._tasks.create_task(self._write(line), name="write to a relay's client")
@@ -189,9 +190,11 @@ class RelayServer:
             if line.is_ending:
                 await line.stream.close()
         except SyncError:
+            line.is_ending = True
             line.stream.carrier.abort()  # its reader hears of it
         finally:
             line.is_writing = False
+            line.moved.set()
 
     def _say_goodbye(self, one: Conversation, line: _Line, reason: SyncError) -> None:
         self.relay.left(one)
