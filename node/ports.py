@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from node.transfers import Transfer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
@@ -24,6 +25,13 @@ class Network(Protocol):
     def peers(self) -> Sequence[Peer]: ...
     def discovered(self) -> Sequence[Discovered]: ...
     def refused(self) -> Sequence[RefusedPeer]: ...
+
+    def one_source(self) -> str | None:
+        """The one relay, peer or table that all connected peers were heard of from, if it is one.
+
+        As `p2p.protocol.sources` says; None with fewer than two peers.
+        """
+        ...
 
     def forgive(self, who: str) -> bool:
         """A device by its did:key, or a host. False where nothing is held against it."""
@@ -57,6 +65,10 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
+    def transfers(self) -> Sequence[Transfer]:
+        """The blobs that are being fetched."""
+        ...
+
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
@@ -77,7 +89,7 @@ class RelayBook(Protocol):
         ...
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
-        """To a device, or to each device of an author. Raises `SyncError` where none was found."""
+        """To each device of an author, or to one device. Raises `SyncError` without any."""
         ...

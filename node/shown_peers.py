@@ -45,7 +45,13 @@ def did_of(connection: Connection) -> str:
 
 
 def show_peer(
-    connection: Connection, now_s: float, *, last_error: str = "", source: str = ""
+    connection: Connection,
+    now_s: float,
+    *,
+    last_error: str = "",
+    source: str = "",
+    sources: tuple[str, ...] = (),
+    check_digits: str = "",
 ) -> Peer:
     """One row of `panspermia peers`; `last_error` is of a connection before this one."""
     session, report = connection.session, connection.session.report
@@ -76,6 +82,8 @@ def show_peer(
         refusals=show_refusals(report.refused),
         kept_out=report.entries_kept_out,
         source=source,
+        sources=sources,
+        check_digits=check_digits,
         last_error=last_error,
     )
 
