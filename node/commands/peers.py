@@ -82,10 +82,14 @@ def reasons(known: Json) -> Iterator[str]:
     connected |= {peer["device"] for peer in known["peers"]}
     for seen in known["discovered"]:
         if not {seen["address"], seen["device"]} & connected:
-            who = short_did(seen.get("did") or "somebody")
+            who = seen["name"] or short_did(seen.get("did") or "somebody")
             how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
-            yield f"reconnecting to {printable(who)} at {printable(seen['address'])}, {how}{why}"
+            digits = f" ({seen['check_digits']})" if seen["check_digits"] else ""
+            where = f"{printable(who)}{digits} at {printable(seen['address'])}"
+            yield f"reconnecting to {where}, {how}{why}"
+    if known["one_source"]:
+        yield f"all who are connected were told of by {printable(known['one_source'])} alone"
     yield from map(refused_line, known["refused"])
     yield from map(relay_line, known["relays"])
 
@@ -110,7 +114,20 @@ def refused_line(one: Json) -> str:
     )
 
 
-HEAD = ("PEER", "STATE", "BEHIND", "BY", "ROUND TRIP", "IN", "OUT", "ROUNDS", "SINCE", "ADDRESS")
+HEAD = (
+    "PEER",
+    "STATE",
+    "BEHIND",
+    "BY",
+    "ROUND TRIP",
+    "IN",
+    "OUT",
+    "ROUNDS",
+    "SINCE",
+    "CHECK",
+    "TOLD BY",
+    "ADDRESS",
+)
 
 
 def name_of(peer: Json) -> str:
@@ -129,6 +146,8 @@ def peer_row(peer: Json) -> tuple[str, ...]:
         f"{peer['entries_out']:,} ({size_text(peer['bytes_out'])})",
         f"{peer['rounds']:,}",
         duration_text(peer["connected_s"]),
+        peer["check_digits"],
+        ", ".join(peer["sources"]) or "-",
         peer["address"],
     )
 

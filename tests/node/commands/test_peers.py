@@ -12,11 +12,12 @@ BOB: dict[str, Any] = {
     "did": ALICE, "device": "did:key:zBobLaptop", "name": "bob", "address": "10.0.0.7:4747",
     "words": "3 entries behind", "behind": 3, "transport": "tcp", "rtt_ms": 12.4, "rounds": 5,
     "entries_in": 1_000, "bytes_in": 2_048, "entries_out": 2, "bytes_out": 10, "connected_s": 61.0,
-    "refusals": [], "kept_out": 0, "last_error": "",
+    "refusals": [], "kept_out": 0, "last_error": "", "check_digits": "123 456",
+    "sources": ["mdns", "named"],
 }  # fmt: skip
 SEEN = {
     "did": None, "device": None, "address": "10.0.0.9:1", "source": "static",
-    "last_error": "no\x1b answer",
+    "last_error": "no\x1b answer", "check_digits": "", "name": None,
 }  # fmt: skip
 KNOWN: dict[str, Any] = {
     "sync": SYNC,
@@ -24,6 +25,7 @@ KNOWN: dict[str, Any] = {
     "discovered": [],
     "refused": [],
     "relays": [],
+    "one_source": None,
 }
 
 
@@ -39,7 +41,16 @@ def test_the_state_comes_first_then_who_by_what_and_how_far_behind(
     assert said[0] == "3 entries behind bob\\u{1b}[2J"
     assert said[2].split()[:4] == ["PEER", "STATE", "BEHIND", "BY"]
     assert said[3].split("  ")[0] == "bob"
-    for cell in ("3 entries behind", "tcp", "12 ms", "1,000 (2.0 KiB)", "2 (10 B)", "1 min"):
+    for cell in (
+        "3 entries behind",
+        "tcp",
+        "12 ms",
+        "1,000 (2.0 KiB)",
+        "2 (10 B)",
+        "1 min",
+        "123 456",
+        "mdns, named",
+    ):
         assert cell in said[3]
 
 
@@ -51,6 +62,11 @@ def test_why_something_did_not_sync_follows(capsys: pytest.CaptureFixture[str]) 
     assert "bob: before this connection: It left." in said
     assert any("panspermia quota" in line for line in said)
     assert said[-1].startswith("reconnecting to somebody at 10.0.0.9:1, named by you; last: no\\u")
+
+
+def test_where_one_alone_told_of_all_it_says_so() -> None:
+    (said,) = reasons({**KNOWN, "one_source": "relay://r\x1b"})
+    assert said == "all who are connected were told of by relay://r\\u{1b} alone"
 
 
 def test_whoever_is_connected_is_not_listed_as_missed() -> None:
