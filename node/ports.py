@@ -81,3 +81,11 @@ class RelayBook(Protocol):
     ) -> Sequence[SentLetter]:
         """To a device, or to each device of an author. Raises `SyncError` where none was found."""
         ...
+
+
+class Pages(Protocol):
+    """Calls of this person's own pages, by WebRTC."""
+
+    async def answer_page(self, sdp: str) -> str:
+        """The answer to the offer of a page. Raises `SyncError`."""
+        ...

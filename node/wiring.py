@@ -14,6 +14,7 @@ from node.api.cursors import Cursors
 from node.api.tokens import Tokens
 from node.authority import follow_statements
 from node.config import Config
+from node.direct import open_direct
 from node.errors import BadSetting
 from node.events import Events
 from node.home import Home
@@ -21,7 +22,7 @@ from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
 from node.peers import open_peers
-from node.ports import Network, RelayBook
+from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay
@@ -32,6 +33,7 @@ from node.services.standing import Standings
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
+from p2p.transport.address import Address
 from p2p.transport.relay.server import RelayServer
 from registry.listings import project
 from storage.search_index import SearchIndex, open_search_index
@@ -63,6 +65,7 @@ class Node:
     stop: asyncio.Event
     """Set to end the node in order."""
     relays: RelayBook
+    direct: Pages
     relay: RelayServer | None = None
     """The relay role, where this node has it."""
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,8 +141,11 @@ async def open_node(
                 tasks,
                 await namespaces_of(config.relay, store),
             ) as peers,
-            open_relay(config.relay, peers.network, store, clock_us, tasks) as relay,
+            open_relay(
+                config.relay, peers.network, store, clock_us, tasks, Address.parse(peers.address)
+            ) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_direct(config.p2p, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
             node = Node(
@@ -161,6 +167,7 @@ async def open_node(
                 at_once=at_once,
                 relay=relay,
                 relays=relays,
+                direct=direct,
             )
             follow_store(node, tasks)
             yield node

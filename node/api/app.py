@@ -42,6 +42,7 @@ from node.api.routes import (
     records,
     streams,
     upkeep,
+    webrtc,
 )
 from node.outcomes import problem_of
 from node.wiring import Node
@@ -57,6 +58,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *devices.ENDPOINTS,
     *authority.ENDPOINTS,
     *peers.ENDPOINTS,
+    *webrtc.ENDPOINTS,
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
