@@ -115,6 +115,14 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Servers that say how this node looks from outside; empty: its relays."""
     turn: tuple[TurnText, ...] = ()
     """Servers that pass UDP on where there is no direct path."""
+    upload: Rate = "none"
+    """Of blobs, to all peers together. Entries count, and never wait."""
+    upload_peer: Rate = "none"
+    """To each of them."""
+    download: Rate = "none"
+    """From all together."""
+    download_peer: Rate = "none"
+    """From each."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 
@@ -243,7 +251,8 @@ def without_secrets(name: str, value: object) -> object:
     """As it may be shown: a token is a secret."""
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[object]", value)
-        return tuple(without_secrets(name, one) for one in items)
+        shown = [without_secrets(name, one) for one in items]
+        return shown if isinstance(value, list) else tuple(shown)
     if not isinstance(value, str):
         return value
     if name == "p2p.turn":

@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
-from msgspec import Struct
-
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.did import decode_did_key, encode_did_key
@@ -30,55 +28,30 @@ from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
+from node.nearby import Nearby
 from node.offenders import Offenders, RefusedPeer, remembered
+from node.peer_news import tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
 from node.shown_peers import did_of, show_peer, show_sync
+from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import RemoteProtocolError, SyncError
+from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent, sync_with
+from p2p.transport.network import Network, NetworkEvent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
 from storage.store import Store
 
 REMEMBERED_MAX = 256  # addresses that are tried again after a start
-
-
-class PeerNews(Struct, frozen=True):
-    """The `peer` event."""
-
-    did: str
-    device: str
-    address: str
-    state: str
-    reason: str = ""
-
-
-class SyncNews(Struct, frozen=True):
-    """The `sync` event: one comparison ended."""
-
-    did: str
-    address: str
-    rounds: int
-    entries_in: int
-    entries_out: int
-
-
-class RefusedNews(Struct, frozen=True):
-    """The `refused` event: entries of a peer that were not taken, by reason."""
-
-    did: str
-    address: str
-    codes: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -97,6 +70,7 @@ class Peers:
     """Whoever else hears what the network tells."""
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
+    nearby: Nearby
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -197,6 +171,9 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
+    def transfers(self) -> Sequence[Transfer]:
+        return show_transfers({**self.network.fetching.progress})
+
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
@@ -231,7 +208,7 @@ async def open_peers(
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
-    listeners: list[Callable[[NetworkEvent], None]] = []
+    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
@@ -250,6 +227,8 @@ async def open_peers(
         notify=notify,
         door=Door(offences, is_blocked=store.is_blocked, clock_s=clock_s),
         tasks=tasks,
+        download=rates_of(config.download, config.download_peer),
+        upload=rates_of(config.upload, config.upload_peer),
     )
     tasks.create_task(refusals.run(), name="refusals")
     tasks.create_task(offenders.run(), name="offenders")
@@ -257,25 +236,32 @@ async def open_peers(
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
+    nearby = Nearby(dialler.hint)
     try:
-        if config.mdns:
+        if config.mdns and not config.hidden:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
-            tasks.create_task(mdns.run(), name="mdns")
-        for address in config.peers:
-            dialler.hint(Hint("", (address,), "static"))
-        for known in await store.known_peers(REMEMBERED_MAX):
-            dialler.hint(hint_of(known))
+            nearby.mdns = Mdns(own, nearby.note, addresses=lambda: local_addresses(host))
+            tasks.create_task(nearby.mdns.run(), name="mdns")
+        await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places
-        )
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
+            nearby,
+        )  # fmt: skip
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:
+    """Whom the settings name, and whom a person connected to before."""
+    for address in config.peers:
+        dialler.hint(Hint("", (address,), "static"))
+    for known in await store.known_peers(REMEMBERED_MAX):
+        dialler.hint(hint_of(known))
 
 
 def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
@@ -309,48 +295,3 @@ def wall_us() -> int:
 def pass_on(network: Network, event: AppendedEvent) -> None:
     """New entries in the store go to every peer but the one they came from."""
     network.appended(event.namespace, event.ids, source=event.source)
-
-
-def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
-    """What people and programs that watch the node hear of its peers; what peers did wrong."""
-    match event:
-        case PeerWent(address, connection, RemoteProtocolError() as error):
-            refusals.note(offender(address, connection), "what it sent", error)
-        case _:
-            pass
-    match event:
-        case PeerCame(connection, _):
-            events.publish("peer", peer_news(connection, "connected"))
-        case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
-            events.publish("peer", peer_news(connection, "gone", reason))
-        case PeerSaid(connection, effects.Synced(report)):
-            events.publish(
-                "sync",
-                SyncNews(
-                    did_of(connection),
-                    connection.address,
-                    report.rounds,
-                    report.entries_received,
-                    report.entries_sent,
-                ),
-            )
-        case PeerSaid(connection, effects.EntriesRefused(codes)):
-            news = RefusedNews(did_of(connection), connection.address, dict(codes))
-            events.publish("refused", news)
-        case _:
-            return
-
-
-def offender(address: str, connection: Connection | None) -> str:
-    """The device, once the channel proved it; else the host: each try comes from another port."""
-    return encode_did_key(connection.device) if connection else address.rpartition(":")[0]
-
-
-def peer_news(connection: Connection, state: str, reason: SyncError | None = None) -> PeerNews:
-    return PeerNews(
-        did_of(connection),
-        encode_did_key(connection.device),
-        connection.address,
-        state,
-        reason.sentence if reason else "",
-    )

@@ -1,6 +1,6 @@
 """Where a peer may be found: an address and a claim, neither of them proved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Source = Literal["mdns", "static", "peer", "relay"]
@@ -16,3 +16,5 @@ class Hint:
     device_did: str
     addresses: tuple[str, ...]
     source: Source
+    invites: bytes = field(default=b"", compare=False)
+    """Signs of open invites among fillers, as mDNS announced them."""

@@ -71,7 +71,7 @@ MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one ann
 # enough that what is more urgent waits for no more than this.
 RUN_BYTES_MAX = 512 << 10
 RUN_BYTES_MIN = 64 << 10  # shorter ones are not worth a question
-RUN_CHUNKS_MAX = 1_024  # one page's
+RUN_CHUNKS_MAX = 128  # of 4 KiB, the shortest
 # Asked for and not stored yet. What is lost where a transfer is cut: less than 1 MiB on any line
 # that this fills. It grows with the rate that was seen and the round trip beyond WINDOW_RTT_S:
 # below that, this much is 150 MB/s.
@@ -86,7 +86,7 @@ HOLDING_RUNS_MAX = 256
 GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # A peer that gives nothing for so long is still listened to, and others are asked as well: it could
 # else keep a blob from us for as long as it likes.
-PATIENCE_S = 5.0
+RUN_PATIENCE_S = 5.0
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more

@@ -37,6 +37,7 @@ from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
+PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 LAST_WORDS_S = 1.0  # for the frame that says why we close
 # Until somebody said who it is: a Hello has 14 KiB at most, and strangers' buffers add up.
 STRANGER_FRAME_BYTES_MAX = 64 << 10
@@ -291,12 +292,17 @@ class Connection:
 
     async def _ask_for_runs(self) -> None:
         """Runs of blobs, each paid for before it is sent: the limits of bandwidth hold it back."""
+        as_it_is = 0  # runs that are not tried: packing was not worth it lately
         while True:
             _, _, query = await self._runs.get()
             await self._has_room.wait()
             reply = await self._answer(query)
             if isinstance(reply, ask.GivenRun):
-                reply = await packed(reply)
+                if as_it_is == 0:
+                    reply = await packed(reply)
+                    as_it_is = 0 if reply.plain_bytes else PACKING_EVERY
+                else:
+                    as_it_is -= 1
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
                 await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
             self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))

@@ -34,7 +34,7 @@ from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels, Opener, open_tcp
 from p2p.transport.connection import STRANGER_FRAME_BYTES_MAX, Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
-from p2p.transport.fetching import Fetching, Progress
+from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Caller, Inbound
 from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
@@ -71,7 +71,7 @@ class PeerSaid:
     event: ask.SessionEvent
 
 
-NetworkEvent = PeerCame | PeerWent | PeerSaid
+NetworkEvent = PeerCame | PeerWent | PeerSaid | BlobSaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,9 @@ class Network:
         self._door = door
         self._tasks = tasks
         self._upload = Bandwidth(upload, now_s=self._clock())
+        source = Random(os.urandom(16))
         self.fetching = Fetching(
-            store, rates=download, random=Random(os.urandom(16)), clock=self._clock, tasks=tasks
+            store, rates=download, random=source, clock=self._clock, notify=notify, tasks=tasks
         )
         self._connections: dict[bytes, Connection] = {}
         self._inbound = Inbound()
@@ -322,6 +323,7 @@ class Network:
             case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
+                self.fetching.expect(connection)
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)

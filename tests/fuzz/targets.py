@@ -22,6 +22,7 @@ from tests.fuzz import crdt_doors as crdt
 from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
+from tests.fuzz import relay_doors as relay
 from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
@@ -34,6 +35,33 @@ PEERS_FAULT = (RemoteProtocolError,)
 INFLATING_BYTES = 24 << 20
 
 TARGETS: tuple[Target, ...] = (
+    Target("relay-frame", relay.read_frame, relay.frame_seeds, PEERS_FAULT, mutate_cbor),
+    Target(
+        "relay-conversation",
+        relay.talk_to_relay,
+        relay.relay_talk_seeds,
+        PEERS_FAULT,
+        mutate_frames,
+        2_000,
+    ),
+    Target(
+        "relay-client",
+        relay.hear_relay,
+        relay.heard_seeds,
+        (RemoteProtocolError, PeerLeft),
+        mutate_frames,
+        2_000,
+    ),
+    Target("letter", relay.read_letter, relay.letter_seeds, PEERS_FAULT, inputs=1_000),
+    Target(
+        "letter-body",
+        relay.read_signed_letter,
+        relay.letter_body_seeds,
+        PEERS_FAULT,
+        mutate_cbor,
+        1_000,
+    ),
+    Target("relay-url", relay.read_url, relay.url_seeds, (LocalProtocolError,), mutate_text),
     Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, 3_000, 1 << 14),
     Target("leb128", crdt.read_leb128, crdt.leb128_seeds, (Malformed, IndexError)),
     Target("path", crdt.read_whole_path, crdt.path_seeds, BAD),

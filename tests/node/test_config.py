@@ -112,3 +112,18 @@ def test_the_secret_of_a_turn_server_is_not_shown() -> None:
         with pytest.raises(BadSetting) as told:
             load_config({}, {"PANSPERMIA_P2P_TURN": wrong}, "")
         assert "s3cret" not in str(told.value)
+
+
+def test_a_token_is_shown_nowhere() -> None:
+    environment = {
+        "PANSPERMIA_RELAY_TOKEN": "only-friends",
+        "PANSPERMIA_P2P_RELAYS": "relay://a.example:1?token=only-friends,wss://b.example/r",
+    }
+    loaded = load_config({}, environment, "")
+    assert loaded.config.relay.token == "only-friends"
+    shown = {one.name: one.value for one in loaded.settings()}
+    assert shown["relay.token"] == "…"
+    assert shown["p2p.relays"] == ("relay://a.example:1?token=…", "wss://b.example/r")
+    with pytest.raises(BadSetting) as failed:
+        load_config({"p2p.relays": ("relay://a b?token=only-friends",)}, {}, "")
+    assert "only-friends" not in str(failed.value)

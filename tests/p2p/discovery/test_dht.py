@@ -1,4 +1,4 @@
-"""Several real DHT nodes, on 127.0.0.1 only: a card left there is found, and nothing else."""
+"""Several real nodes of the DHT, on 127.0.0.1 only: what is no card is not found."""
 
 import asyncio
 import hashlib

@@ -17,7 +17,7 @@ from crdt.entry import encode_entry
 from crdt.keys import is_communal
 from crdt.order import ITEM_ID_BYTES
 from storage import ended as rules
-from storage.database import CHECKPOINT_PAGES
+from storage.lazily import CHECKPOINT_PAGES
 from storage.quota import Quota
 from tests.simulation.hostile.seen import Seen
 
