@@ -1,12 +1,20 @@
 """Real nodes on the hosts of a bed: their sockets and their API are in there."""
 
+import subprocess
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from node.commands.nodes import LocalNode, clean_environment, start_node, stop_all, wait_for
+from node.commands.nodes import (
+    COMMAND,
+    LocalNode,
+    clean_environment,
+    start_node,
+    stop_all,
+    wait_for,
+)
 from node.failure import Json
 from tests.netns.bed import Bed, Host
 
@@ -39,6 +47,15 @@ class Daemon:
         """The one that is connected."""
         peers = self.get("/api/peers")["peers"]
         return peers[0] if peers and peers[0]["state"] == "connected" else None
+
+    def run(self, *args: str) -> None:
+        """`panspermia …` on that host. Raises where it fails."""
+        command = [*COMMAND, "--json", "--home", str(self.node.home), *args]
+        with self.bed.inside(self.host):
+            subprocess.run(
+                command, env=clean_environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=WAIT_S, check=True,
+            )  # fmt: skip
 
     def wait_for(self, what: str, look: Callable[[], T | None]) -> T:
         return wait_for(f"{self.node.name}: {what}", WAIT_S, look)

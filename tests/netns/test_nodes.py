@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from node.demo import folders
 from node.failure import Json
 from tests.netns.bed import Bed
 from tests.netns.daemons import PORT, Daemon, daemons
@@ -21,6 +22,46 @@ def test_nodes_of_a_lan_find_each_other_without_a_relay(bed: Bed, tmp_path: Path
         assert met["did"] == bob.node.did
         assert met["transport"] == "tcp"
         assert bob.wait_for("to meet alice", bob.peer)["did"] == alice.node.did
+
+
+def test_a_peer_that_is_heard_no_more_is_noticed_and_met_again(bed: Bed, tmp_path: Path) -> None:
+    """Half-open: what alice sends goes nowhere, and nothing tells either of them."""
+    street = bed.segment("10.77.1.0/24")
+    hosts = [bed.host(name, street) for name in ("alice", "bob")]
+    with daemons(bed, tmp_path) as start:
+        alice, bob = (start(host) for host in hosts)
+        bob.wait_for("to meet alice", bob.peer)
+        bed.cut(hosts[0])
+        bob.wait_for("to notice that alice is not heard", lambda: bob.peer() is None or None)
+        found = bob.wait_for("to say why", lambda: why_not(bob))
+        assert found["address"] == f"{hosts[0].address}:{PORT}"
+        bed.heal(hosts[0])
+        assert bob.wait_for("to meet alice again", bob.peer)["did"] == alice.node.did
+
+
+def why_not(one: Daemon) -> Json | None:
+    """Whom it looks for in vain, and what it says of that."""
+    return next((at for at in one.get("/api/peers")["discovered"] if at.get("last_error")), None)
+
+
+@pytest.mark.parametrize("percent", [1, 5])
+def test_everything_arrives_over_a_lossy_lan(bed: Bed, tmp_path: Path, percent: int) -> None:
+    street = bed.segment("10.77.1.0/24")
+    hosts = [bed.host(name, street) for name in ("alice", "bob")]
+    for host in hosts:
+        bed.lose(host, percent)
+    with daemons(bed, tmp_path) as start:
+        alice = start(hosts[0], "--no-mdns")
+        bob = start(hosts[1], "--no-mdns", "--peer", f"{hosts[0].address}:{PORT}")
+        for folder in folders():
+            alice.run("publish", str(folder))
+        sent = names_at(alice)
+        assert sent
+        bob.wait_for("to have all of it", lambda: names_at(bob) == sent or None)
+
+
+def names_at(one: Daemon) -> set[str]:
+    return {module["name"] for module in one.get("/api/modules")["modules"]}
 
 
 def registered(one: Daemon) -> Json | None:
