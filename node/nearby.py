@@ -1,11 +1,12 @@
 """Who is on this network, as mDNS tells: hints, and among them the signs of open invites."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from p2p.discovery.mdns import Mdns
+from p2p.discovery.mdns import Announcement, Mdns
 from p2p.protocol.hint import Hint
 from p2p.protocol.invites.keys import SIGN_BYTES
 
@@ -22,6 +23,13 @@ class Nearby:
         self._tell = tell
         self._hints: OrderedDict[str, Hint] = OrderedDict()
         self._listeners: list[Callable[[Hint], None]] = []
+
+    def look_around(
+        self, own: Announcement, addresses: Callable[[], tuple[str, ...]], tasks: asyncio.TaskGroup
+    ) -> None:
+        """From now on, in `tasks`; `own` is announced."""
+        self.mdns = Mdns(own, self.note, addresses=addresses)
+        tasks.create_task(self.mdns.run(), name="mdns")
 
     @property
     def is_looking(self) -> bool:

@@ -47,7 +47,7 @@ async def open_relay(
     store: Store,
     wall_us: Callable[[], int],
     tasks: asyncio.TaskGroup,
-    listening: Address,
+    listening: str,
 ) -> AsyncGenerator[RelayServer | None]:
     """Takes registrations and joins until it is left; None where this node is no relay."""
     if not config.enabled:
@@ -76,7 +76,7 @@ async def open_relay(
     network.serve_arrivals((REGISTER,), server.converse)
     network.front.serve(JOIN, server.join)
     tasks.create_task(server.run(), name="relay")
-    async with answering_stun(listening):
+    async with answering_stun(Address.parse(listening)):
         yield server
 
 

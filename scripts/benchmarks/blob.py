@@ -73,9 +73,7 @@ async def fill(path: Path) -> dict[str, str]:
     def clock_us() -> int:
         return time.time_ns() // 1_000
 
-    async with open_store(
-        home.database, project=project, clock_us=clock_us, folder=home.blobs
-    ) as store:
+    async with open_store(home.database, project=project, clock_us=clock_us) as store:
         fixed = await store.put_blob(content(seed=1))
         before = await store.put_blob(content(seed=2), chunking=Chunking.CONTENT)
         after = await store.put_blob(content(seed=2, edit=True), chunking=Chunking.CONTENT)

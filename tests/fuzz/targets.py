@@ -94,6 +94,7 @@ TARGETS: tuple[Target, ...] = (
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
+    Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
     Target("card-body", p2p.read_signed_card, p2p.card_body_seeds, PEERS_FAULT, mutate_cbor, 2_000),
     Target("record", p2p.read_record, p2p.record_seeds, PEERS_FAULT, inputs=2_000),
