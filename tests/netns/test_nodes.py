@@ -1,5 +1,6 @@
 """Real nodes on networks of their own: a LAN without a relay, and islands that reach only one."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_islands_meet_through_the_relay_and_directly(bed: Bed, tmp_path: Path) -
         flags = ("--no-mdns", "--relay", f"relay://{at}")
         alice, bob = (start(home.machine, *flags) for home in (world.alice, world.bob))
         for one in (alice, bob):
-            one.wait_for("to be registered", lambda one=one: registered(one))
+            one.wait_for("to be registered", partial(registered, one))
         device = bob.get("/api/identity")["device"].removeprefix("did:key:")
 
         direct = alice.post("/api/peers", {"address": f"webrtc:{device}@{at}"})
