@@ -24,6 +24,7 @@ from p2p.protocol.relay import limits
 PREFIX: Final = "PANSPERMIA_"
 HIDDEN: Final = "…"
 TOKEN: Final = re.compile(r"(?i)(token=).*")
+SECRET: Final = re.compile(r"(turn:[^:@\s]+:)[^@\s]+(@[^@\s]+)")
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65_535)]
 # Where a pattern does not fit, its title says to people what is wanted.
@@ -54,6 +55,14 @@ Rate: TypeAlias = Annotated[
     Meta(
         pattern=r"^(none|[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB)$",
         title="none, or bytes a second, as 10MiB",
+    ),
+]
+TurnText: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^turn:[^:@\s]+:[^@\s]+@[^@?\s]+(\?transport=(udp|tcp))?$",
+        max_length=1_024,
+        title="turn:USER:SECRET@HOST:PORT, perhaps with ?transport=tcp",
     ),
 ]
 HostName: TypeAlias = Annotated[
@@ -100,6 +109,12 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Peers to keep a connection to, beside those that are found."""
     relays: tuple[RelayText, ...] = ()
     """Relays to be reachable through."""
+    webrtc: bool = True
+    """Find direct paths to peers behind NATs, with a relay's help."""
+    stun: tuple[Address, ...] = ()
+    """Servers that say how this node looks from outside; empty: its relays."""
+    turn: tuple[TurnText, ...] = ()
+    """Servers that pass UDP on where there is no direct path."""
     upload: Rate = "none"
     """Of blobs, to all peers together. Entries count, and never wait."""
     upload_peer: Rate = "none"
@@ -246,6 +261,9 @@ def without_secrets(name: str, value: object) -> object:
         return shown if isinstance(value, list) else tuple(shown)
     if not isinstance(value, str):
         return value
+    if name == "p2p.turn":
+        turn = SECRET.fullmatch(value)
+        return f"{turn[1]}{HIDDEN}{turn[2]}" if turn else HIDDEN
     return HIDDEN if value and name == "relay.token" else TOKEN.sub(rf"\1{HIDDEN}", value)
 
 

@@ -93,3 +93,11 @@ class RelayBook(Protocol):
     ) -> Sequence[SentLetter]:
         """To each device of an author, or to one device. Raises `SyncError` without any."""
         ...
+
+
+class Pages(Protocol):
+    """Calls of this person's own pages, by WebRTC."""
+
+    async def answer_page(self, sdp: str) -> str:
+        """The answer to the offer of a page. Raises `SyncError`."""
+        ...

@@ -5,9 +5,10 @@ that its operator chose: with none, nothing.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from crdt.capability import CapabilityCache
@@ -17,11 +18,14 @@ from node.quotas import size_of
 from node.services.places import place_meant
 from p2p.protocol.card import check_card
 from p2p.protocol.relay.server import Relay
+from p2p.transport.address import Address
 from p2p.transport.network import Network
 from p2p.transport.relay.archive import Archive
 from p2p.transport.relay.server import JOIN, Rates, RelayServer
+from p2p.transport.stun import stun_responder
 from storage.store import Store
 
+LOG = logging.getLogger(__name__)
 REGISTER: Final = 64  # the kind of the frame that opens a relay's conversation
 NO_RATE: Final = "none"
 
@@ -43,6 +47,7 @@ async def open_relay(
     store: Store,
     wall_us: Callable[[], int],
     tasks: asyncio.TaskGroup,
+    listening: str,
 ) -> AsyncGenerator[RelayServer | None]:
     """Takes registrations and joins until it is left; None where this node is no relay."""
     if not config.enabled:
@@ -71,7 +76,20 @@ async def open_relay(
     network.serve_arrivals((REGISTER,), server.converse)
     network.front.serve(JOIN, server.join)
     tasks.create_task(server.run(), name="relay")
-    yield server
+    async with answering_stun(Address.parse(listening)):
+        yield server
+
+
+@asynccontextmanager
+async def answering_stun(listening: Address) -> AsyncGenerator[None]:
+    """UDP at the number of the TCP port; where another program has it, without: peers may ask
+    elsewhere, by p2p.stun."""
+    async with AsyncExitStack() as opened:
+        try:
+            await opened.enter_async_context(stun_responder(listening.host, listening.port))
+        except OSError as error:
+            LOG.warning("no STUN at UDP %s: %s", listening, error)
+        yield
 
 
 def rate_of(text: str) -> float:

@@ -15,6 +15,7 @@ from node.api.cursors import Cursors
 from node.api.tokens import Tokens
 from node.authority import follow_statements
 from node.config import Config
+from node.direct import open_direct
 from node.discovery import open_discovery
 from node.errors import BadSetting
 from node.events import Events
@@ -23,12 +24,12 @@ from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
 from node.pairing import Pairing, open_pairing
-from node.peers import open_peers
-from node.ports import Network, RelayBook
+from node.peers import Peers, open_peers
+from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay
-from node.relays import open_relays
+from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.namespaces import Keeper
 from node.services.signers import Signers
@@ -71,6 +72,7 @@ class Node:
     stop: asyncio.Event
     """Set to end the node in order."""
     relays: RelayBook
+    direct: Pages
     relay: RelayServer | None = None
     """The relay role, where this node has it."""
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
@@ -146,17 +148,9 @@ async def open_node(
                 tasks,
                 await namespaces_of(config.relay, store),
             ) as peers,
-            open_relay(config.relay, peers.network, store, clock_us, tasks) as relay,
+            open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
-            open_discovery(
-                config.p2p,
-                home,
-                identity,
-                peers,
-                relays.names,
-                tasks,
-                is_relay=config.relay.enabled and not config.relay.token,
-            ),
+            finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
             if store.mended:
@@ -183,9 +177,29 @@ async def open_node(
                 at_once=at_once,
                 relay=relay,
                 relays=relays,
+                direct=direct,
             )
             follow_store(node, tasks)
             yield node
+
+
+@asynccontextmanager
+async def finding_peers(
+    config: Config,
+    home: Home,
+    identity: Identity,
+    peers: Peers,
+    relays: Relays,
+    store: Store,
+    tasks: asyncio.TaskGroup,
+) -> AsyncGenerator[Pages]:
+    """The ways to peers beside those that settings name: direct ones by WebRTC, and the DHT's."""
+    is_relay = config.relay.enabled and not config.relay.token
+    async with (
+        open_direct(config.p2p, identity, peers, relays, store, tasks) as direct,
+        open_discovery(config.p2p, home, identity, peers, relays.names, tasks, is_relay=is_relay),
+    ):
+        yield direct
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:

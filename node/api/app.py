@@ -44,6 +44,7 @@ from node.api.routes import (
     records,
     streams,
     upkeep,
+    webrtc,
 )
 from node.outcomes import problem_of
 from node.wiring import Node
@@ -61,6 +62,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *devices.ENDPOINTS,
     *authority.ENDPOINTS,
     *peers.ENDPOINTS,
+    *webrtc.ENDPOINTS,
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,

@@ -24,6 +24,7 @@ DIRECT: Final[Mapping[str, tuple[str, str]]] = {
     "webrtc-crossed": ("Both sides called at once; the other's call goes on.", "Nothing."),
     "webrtc-message": ("The peer broke a rule of the data channel, which was closed.", _RELAYED),
     "webrtc-no-path": ("No direct path between the two machines was found.", _RELAYED),
+    "webrtc-off": ("WebRTC is off on this node.", "panspermia config set p2p.webrtc true"),
     "webrtc-packet": ("The peer broke a rule of SCTP; its channel was closed.", _RELAYED),
     "webrtc-sdp": ("A description for WebRTC cannot be used.", "The detail says why."),
 }

@@ -34,13 +34,23 @@ def browser() -> str:
     return BROWSER
 
 
-def page_of(at: LocalNode, profile: Path) -> str:
-    """The document as it stands once its first requests were answered."""
+def browser_flags(profile: Path) -> list[str]:
     flags = ["--headless", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"]
     if os.geteuid() == 0:  # it refuses its own sandbox to root
         flags.append("--no-sandbox")
+    return flags
+
+
+def page_of(at: LocalNode, profile: Path) -> str:
+    """The document as it stands once its first requests were answered."""
     done = subprocess.run(
-        [BROWSER, *flags, "--virtual-time-budget=3000", "--dump-dom", str(at.ready["api"])],
+        [
+            BROWSER,
+            *browser_flags(profile),
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            str(at.ready["api"]),
+        ],
         capture_output=True,
         text=True,
         timeout=BROWSE_S,

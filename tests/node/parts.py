@@ -18,6 +18,7 @@ from node.api.guard import allowed_names
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
 from node.config import Config
+from node.direct import Direct
 from node.events import Events
 from node.finding import Ways
 from node.home import Home
@@ -211,6 +212,7 @@ async def open_alice(
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),
+            direct=Direct(None),
         )
         app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)

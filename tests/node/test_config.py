@@ -102,6 +102,18 @@ def test_what_a_setting_must_be_is_said_in_words(name: str, text: str, why: str)
     assert str(failed.value) == f"{name} (from {variable}): {why}"
 
 
+def test_the_secret_of_a_turn_server_is_not_shown() -> None:
+    text = "turn:alice:s3:cr?et@turn.example:3478"
+    loaded = load_config({}, {"PANSPERMIA_P2P_TURN": text}, "")
+    assert loaded.config.p2p.turn == (text,)
+    (shown,) = [one.value for one in loaded.settings() if one.name == "p2p.turn"]
+    assert shown == ("turn:alice:…@turn.example:3478",)
+    for wrong in ("turn:alice:s3cret", "turn:alice:s3cret@", "alice:s3cret@turn.example"):
+        with pytest.raises(BadSetting) as told:
+            load_config({}, {"PANSPERMIA_P2P_TURN": wrong}, "")
+        assert "s3cret" not in str(told.value)
+
+
 def test_a_token_is_shown_nowhere() -> None:
     environment = {
         "PANSPERMIA_RELAY_TOKEN": "only-friends",

@@ -43,10 +43,10 @@ class DataChannelCarrier:
         self._fault: SyncError | None = None
         channel = leg.channel
         channel.bufferedAmountLowThreshold = BUFFERED_BYTES_MAX // 2
-        channel.on("message", self._hear)
         channel.on("bufferedamountlow", self._news.set)
         channel.on("close", self._news.set)
         leg.on_end(self._news.set)
+        leg.listen(self._hear)
 
     @property
     def unread_bytes(self) -> int:

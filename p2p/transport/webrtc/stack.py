@@ -60,6 +60,8 @@ DATAGRAMS_MAX = 1_024  # received and not yet read
 DATAGRAM_BYTES_MAX = 2_048  # DTLS here sends none above 1,200
 PIECES_MAX = 4_096  # of a message not yet whole; a window of 1 MiB has 900 of full size
 
+EARLY_MAX = 128  # messages before anybody listens: a window of full ones is 64
+
 STREAM = 0  # agreed on beforehand, so that nobody opens one
 LABEL = "panspermia"
 SCTP_PORT = 5_000
@@ -215,7 +217,10 @@ class Leg:
         parameters = RTCDataChannelParameters(label=LABEL, negotiated=True, id=STREAM)
         self.channel = RTCDataChannel(self._sctp, parameters)
         self._opened = asyncio.Event()
+        self._hear: Callable[[bytes | str], None] | None = None
+        self._early: list[bytes | str] = []
         self.channel.on("open", self._opened.set)
+        self.channel.on("message", self._heard)
         self.channel.on("close", self.end)
         self._ice.on("statechange", self._look)
         self._dtls.on("statechange", self._look)
@@ -291,6 +296,21 @@ class Leg:
         self._opened.set()
         if self._on_end is not None:
             self._on_end()
+
+    def listen(self, hear: Callable[[bytes | str], None]) -> None:
+        """`hear` is called for every message, also for those that came before there was anybody."""
+        self._hear = hear
+        early, self._early = self._early, []
+        for message in early:
+            hear(message)
+
+    def _heard(self, message: bytes | str) -> None:
+        if self._hear is not None:
+            self._hear(message)
+        elif len(self._early) < EARLY_MAX:
+            self._early.append(message)
+        else:
+            self._broke()
 
     def on_end(self, call: Callable[[], None]) -> None:
         """`call` is called at the end, perhaps more than once."""

@@ -166,3 +166,20 @@ def vanish(carrier: DataChannelCarrier) -> None:
     # The sockets are the library's own.
     for protocol in leg_of(carrier)._gatherer.ice._protocols:  # pyright: ignore[reportPrivateUsage]
         protocol.transport.abort()
+
+
+async def test_what_comes_before_anybody_listens_is_heard() -> None:
+    """The peer may speak as soon as the channel is open, which it may be earlier at its end."""
+    heard: list[bytes | str] = []
+    post = Post()
+    async with nothing_left(), person(1, post) as alice, person(2, post) as bob:
+        hers, his = await join(alice, bob, post)
+        leg = leg_of(his)
+        leg._hear = None  # pyright: ignore[reportPrivateUsage] - as before there was a carrier
+        send(hers, b"early")
+        async with asyncio.timeout(WAIT_S):
+            await until(lambda: bool(leg._early))  # pyright: ignore[reportPrivateUsage] - as above
+        leg.listen(heard.append)
+        assert heard == [b"early"]
+        hers.abort()
+        his.abort()
