@@ -77,7 +77,8 @@ def test_without_a_channel_any_place_will_do_and_the_caller_goes_first() -> None
 
 
 def test_places_are_bounded() -> None:
-    tried = paths("relay", *((f"h{number}:1", "tcp") for number in range(100)))
+    places: list[tuple[str, CarrierKind]] = [(f"h{number}:1", "tcp") for number in range(100)]
+    tried = paths("relay", *places)
     names = set[str]()
     while (place := tried.next(now_s=0.0)) is not None:
         names.add(place)
