@@ -88,6 +88,8 @@ class Dialler:
         """Tries all of them now: why they were waited for may be no more."""
         for found in self._found.values():
             found.hurry.set()
+        for connection in self._network.connections:
+            connection.hurry()
 
     async def _keep(self, hint: Hint, text: str) -> None:
         """Connects, and connects again, until there is no hope left or it is ourselves."""

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ from p2p.protocol.effects import BlobProgress
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.pieces import PAGE, ROOT
 from p2p.protocol.session import Session
+from p2p.transport.connection import Connection
 from p2p.transport.network import PeerCame
 from tests.e2e.mallory import Call, Mallory
 from tests.p2p.transport.test_network import Node, open_node, until
@@ -71,6 +73,11 @@ async def test_three_give_at_once_one_goes_and_one_lies(tmp_path: Path) -> None:
         assert sum(one.session.report.blob_bytes_sent for one in alice.network.connections) > 0
 
 
+async def is_cut(connection: Connection) -> bool:
+    """Gone, or waiting for a peer that will not come back."""
+    return connection.ended.is_set() or connection.link.is_adrift
+
+
 async def count(node: Node, peers: int) -> bool:
     return len([one for one in node.network.connections if one.is_greeted]) == peers
 
@@ -122,6 +129,7 @@ async def test_a_receiver_that_is_killed_goes_on_where_it_was(tmp_path: Path) ->
             if size < len(CONTENT):
                 process.kill()
             await process.wait()
+            await until(partial(is_cut, came.connection))
             sessions.append(came.connection.session)
         sent = sum(session.report.blob_bytes_sent for session in sessions)
         manifest = await alice.store.blob_manifest(blob)
