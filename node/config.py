@@ -108,6 +108,12 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """From all together."""
     download_peer: Rate = "none"
     """From each."""
+    dht: Literal["off", "on"] = "off"
+    """Meet peers and relays in BitTorrent's public table; it shows this machine's IP address."""
+    dht_bootstrap: tuple[Address, ...] = ()
+    """Nodes of the table to begin at; none are the usual public routers."""
+    discoverable: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
+    """Private namespaces whose members may find this node in the table; commons always is."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 

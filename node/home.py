@@ -9,6 +9,7 @@ identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
 blobs/                0700, the chunks of large blobs, which the database locates
+dht.json              nodes of the public table, where p2p.dht is on
 index/  cache/        can be deleted and come back
 """
 
@@ -105,8 +106,9 @@ class Home:
         return self.path / "panspermia.db"
 
     @property
-    def blobs(self) -> Path:
-        return self.path / "blobs"
+    def dht_file(self) -> Path:
+        """Nodes of the public table, so that a restart finds its way."""
+        return self.path / "dht.json"
 
     @property
     def index(self) -> Path:

@@ -1,4 +1,4 @@
-"""What people and programs that watch the node hear of its peers."""
+"""What people and programs that watch the node hear of its peers; what peers did wrong."""
 
 from msgspec import Struct
 
@@ -52,6 +52,10 @@ def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
             events.publish("peer", peer_news(connection, "connected"))
         case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
             events.publish("peer", peer_news(connection, "gone", reason))
+        case PeerSaid(connection, effects.ChannelLost()):
+            events.publish("peer", peer_news(connection, "reconnecting"))
+        case PeerSaid(connection, effects.ChannelChanged()):
+            events.publish("peer", peer_news(connection, "moved"))
         case PeerSaid(connection, effects.Synced(report)):
             events.publish(
                 "sync",

@@ -22,6 +22,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
+from node.cards import CardBook
 from node.compared import Compared
 from node.config import P2pConfig
 from node.errors import Unreachable
@@ -38,6 +39,7 @@ from node.shown_peers import did_of, show_peer, show_sync
 from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
 from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
+from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
@@ -71,6 +73,8 @@ class Peers:
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
     nearby: Nearby
+    cards: CardBook | None = None
+    """Once it is open: who told of whom."""
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
@@ -81,10 +85,15 @@ class Peers:
                 now_s,
                 last_error=known.last_error if known else "",
                 source=known.source if known else "called" if one.role is Role.RESPONDER else "",
+                sources=self.cards.sources.of(one.device) if self.cards else (),
+                check_digits=check_digits(self.network.device, one.device),
             )
             for one in self.network.connections
             for known in [found.get(encode_did_key(one.device))]
         ]
+
+    def one_source(self) -> str | None:
+        return self.cards.one_source() if self.cards else None
 
     def sharing(self, namespace: NamespaceKey) -> int:
         return sum(namespace in one.session.shared for one in self.network.connections)
@@ -103,6 +112,7 @@ class Peers:
                 source=found.source,
                 seen_s=now_s - found.seen_s,
                 last_error=found.last_error,
+                check_digits=digits_with(self.network.device, found.device_did),
             )
             for found in self.dialler.found
         ]
@@ -238,13 +248,10 @@ async def open_peers(
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
     nearby = Nearby(dialler.hint)
     try:
-        if config.mdns:
+        if config.mdns and not config.hidden:
             own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
             nearby.look_around(own, lambda: local_addresses(host), tasks)
-        for address in config.peers:
-            dialler.hint(Hint("", (address,), "static"))
-        for known in await store.known_peers(REMEMBERED_MAX):
-            dialler.hint(hint_of(known))
+        await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
             at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
@@ -258,6 +265,14 @@ async def open_peers(
         await offenders.write()
 
 
+async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:
+    """Whom the settings name, and whom a person connected to before."""
+    for address in config.peers:
+        dialler.hint(Hint("", (address,), "static"))
+    for known in await store.known_peers(REMEMBERED_MAX):
+        dialler.hint(hint_of(known))
+
+
 def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
     """What this node says of itself, before the wallet adds what it wants."""
     return SessionConfig(
@@ -268,6 +283,13 @@ def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
         agent=f"panspermia/{__version__}",
         addresses=tuple(places),
     )
+
+
+def digits_with(device: bytes, did: str) -> str:
+    """Empty where nobody said which device it is."""
+    with suppress(CrdtError):
+        return check_digits(device, decode_did_key(did))
+    return ""
 
 
 def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:

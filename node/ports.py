@@ -26,6 +26,13 @@ class Network(Protocol):
     def discovered(self) -> Sequence[Discovered]: ...
     def refused(self) -> Sequence[RefusedPeer]: ...
 
+    def one_source(self) -> str | None:
+        """The one relay, peer or table that all connected peers were heard of from, if it is one.
+
+        As `p2p.protocol.sources` says; None with fewer than two peers.
+        """
+        ...
+
     def forgive(self, who: str) -> bool:
         """A device by its did:key, or a host. False where nothing is held against it."""
         ...

@@ -127,6 +127,10 @@ class Relays:
         """Somebody may be wanted who was not."""
         self._may_meet.set()
 
+    def names(self) -> Sequence[str]:
+        """Where this node is registered, without tokens: for its card."""
+        return [str(client.url) for client in self.clients if client.is_registered]
+
     def shown(self) -> Sequence[RelayShown]:
         """For `peers` and `status`."""
         now_s, now_us = self._peers.clock(), self._peers.wall_us()

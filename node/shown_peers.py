@@ -45,7 +45,13 @@ def did_of(connection: Connection) -> str:
 
 
 def show_peer(
-    connection: Connection, now_s: float, *, last_error: str = "", source: str = ""
+    connection: Connection,
+    now_s: float,
+    *,
+    last_error: str = "",
+    source: str = "",
+    sources: tuple[str, ...] = (),
+    check_digits: str = "",
 ) -> Peer:
     """One row of `panspermia peers`; `last_error` is of a connection before this one."""
     session, report = connection.session, connection.session.report
@@ -62,7 +68,7 @@ def show_peer(
         address=connection.address,
         transport=connection.carrier,
         direction="out" if connection.role is Role.INITIATOR else "in",
-        state="connected" if is_open else "greeting",
+        state=connection.state,
         connected_s=now_s - connection.since_s,
         compared_s=None if compared_s is None else now_s - compared_s,
         rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
@@ -71,11 +77,14 @@ def show_peer(
         bytes_out=report.sent_bytes,
         entries_in=report.entries_received,
         entries_out=report.entries_sent,
+        moves=report.moves,
         entries_twice=report.entries_known,
         refused=sum(report.refused.values()),
         refusals=show_refusals(report.refused),
         kept_out=report.entries_kept_out,
         source=source,
+        sources=sources,
+        check_digits=check_digits,
         last_error=last_error,
     )
 
@@ -139,7 +148,8 @@ def _said(
 def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     """Of those that are not in sync the state that matters most, and whose it is."""
     order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
-    code = min((one.standing for one in peers if one.standing in order), key=order.index)
+    standings = {one.standing for one in peers}
+    code: PeerStanding = next(each for each in order if each in standings)
     those = [one for one in peers if one.standing == code]
     words = f"{_named(those)}: {those[0].words}"
     if len(those) > 1:

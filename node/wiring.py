@@ -15,6 +15,7 @@ from node.api.cursors import Cursors
 from node.api.tokens import Tokens
 from node.authority import follow_statements
 from node.config import Config
+from node.discovery import open_discovery
 from node.errors import BadSetting
 from node.events import Events
 from node.home import Home
@@ -131,7 +132,6 @@ async def open_node(
                 project=project,
                 clock_us=clock_us,
                 quota=quota_of(config.quota, identity.author),
-                folder=home.blobs,
                 on_remade=on_remade,
             ) as store,
             open_search_index(home.index, store) as index,
@@ -148,6 +148,15 @@ async def open_node(
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_discovery(
+                config.p2p,
+                home,
+                identity,
+                peers,
+                relays.names,
+                tasks,
+                is_relay=config.relay.enabled and not config.relay.token,
+            ),
         ):
             await take_in(store, str(home.path))
             if store.mended:

@@ -17,6 +17,8 @@ from storage.packs import Packs, Place
 PACKED_BYTES_MIN = 1 << 20
 """Of a blob: smaller ones lie in the database, where they cost a row and no file."""
 
+VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
+
 # A chunk that another blob brought, of another length than belongs there, is none of this blob.
 IS_MISSING = (
     "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
@@ -80,8 +82,9 @@ def add_chunks(
         raise not_held(blob)
     number, size = row
     named: list[tuple[bytes, bytes]] = []
+    names = _names(database, number, [index for index, _ in chunks])
     for index, data in chunks:
-        name = _name(database, number, index)
+        name = names.get(index)
         if name is None:
             raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
         if len(data) != name.size or payload_digest(data) != name.hash:
@@ -90,8 +93,12 @@ def add_chunks(
     new = keep_chunks(database, packs, named, is_packed=size >= PACKED_BYTES_MIN)
     if touched_us is not None:
         database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
-    filled = f"SELECT count(*) {OF_BLOB} AND c.hash = ?"
-    return sum(database.execute(filled, (number, hash)).fetchone()[0] for hash in new)
+    return sum(
+        database.execute(
+            f"SELECT count(*) {OF_BLOB} AND c.hash IN ({_marks(part)})", (number, *part)
+        ).fetchone()[0]
+        for part in _parts(new)
+    )
 
 
 def keep_chunks(
@@ -105,10 +112,14 @@ def keep_chunks(
 
     Raises `OverQuota` where the disk is full; nothing is stored then.
     """
-    new: dict[bytes, bytes] = {}
-    for hash, data in chunks:
-        if hash not in new and not _is_held(database, hash):
-            new[hash] = data
+    new = dict(chunks)
+    for part in _parts(list(new)):
+        for (hash,) in database.execute(
+            f"SELECT hash FROM packed WHERE hash IN ({_marks(part)})"
+            f" UNION SELECT hash FROM chunk WHERE hash IN ({_marks(part)})",
+            (*part, *part),
+        ):
+            del new[hash]
     if not is_packed:
         database.executemany("INSERT INTO chunk (hash, data) VALUES (?, ?)", new.items())
     elif new:
@@ -127,6 +138,9 @@ def record(
         live[pack] = live.get(pack, 0) + size
     database.executemany("INSERT OR IGNORE INTO pack (number) VALUES (?)", [(p,) for p in live])
     database.executemany("UPDATE pack SET live = live + ?2 WHERE number = ?1", live.items())
+    database.executemany(
+        "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", packs.synced_since().items()
+    )
     database.executemany(
         "INSERT INTO packed (hash, pack, at, size) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack, at = excluded.at",
@@ -147,24 +161,35 @@ def not_held(blob: BlobId) -> NotHeld:
     return NotHeld(f"Blob {blob.hex()} is not here.")
 
 
-def _name(database: sqlite3.Connection, number: int, index: int) -> ChunkName | None:
-    row = database.execute(
-        "SELECT c.hash, c.size FROM (SELECT page, first FROM blob_page"
-        "  WHERE blob = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1) b"
-        " JOIN page_chunk c ON c.page = b.page AND c.place = ?2 - b.first",
-        (number, index),
-    ).fetchone()
-    return ChunkName(*row) if row else None
+def _names(
+    database: sqlite3.Connection, number: int, indices: Sequence[int]
+) -> dict[int, ChunkName]:
+    """What the pages that are here say of these chunks of a blob."""
+    found: dict[int, ChunkName] = {}
+    at = 0
+    while at < len(indices):  # neighbours, as they mostly come, are looked up together
+        run = 1
+        while at + run < len(indices) and indices[at + run] == indices[at] + run:
+            run += 1
+        first, last = indices[at], indices[at] + run - 1
+        for index, hash, size in database.execute(
+            "SELECT b.first + c.place, c.hash, c.size FROM blob_page b JOIN page_chunk c"
+            " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
+            " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",
+            (number, first, last),
+        ):
+            found[index] = ChunkName(hash, size)
+        at += run
+    return found
 
 
-def _is_held(database: sqlite3.Connection, hash: bytes) -> bool:
-    return bool(
-        database.execute(
-            "SELECT EXISTS (SELECT 1 FROM packed WHERE hash = ?1)"
-            " OR EXISTS (SELECT 1 FROM chunk WHERE hash = ?1)",
-            (hash,),
-        ).fetchone()[0]
-    )
+def _parts(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """So many at a time as fit a statement."""
+    return [hashes[at : at + VARIABLES] for at in range(0, len(hashes), VARIABLES)]
+
+
+def _marks(hashes: Sequence[bytes]) -> str:
+    return ",".join("?" * len(hashes))
 
 
 def _page(database: sqlite3.Connection, root: BlobRoot, place: int, hash: bytes) -> int | None:

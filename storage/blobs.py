@@ -18,12 +18,11 @@ from functools import partial
 from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, ManifestBuilder, parse_root
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
-from crdt.errors import CrdtError
 from storage import blob_rows
 from storage.blob_rows import IS_MISSING, IS_WHOLE, OF_BLOB, PACKED_BYTES_MIN, not_held
 from storage.collecting import note_synced
 from storage.database import Database
-from storage.errors import Mismatch, NotHeld, StorageError
+from storage.errors import Mismatch, NotHeld
 from storage.namers import note_namers
 from storage.part import in_bounds
 from storage.reading_blobs import BlobReading
@@ -75,7 +74,7 @@ class Blobs(BlobReading):
         self._putting += 1  # its chunks are nobody's until the end
         try:
             manifest = await self._put(data, chunking)
-        except (StorageError, CrdtError):
+        except Exception:
             self._putting -= 1
             await self.give_back()
             raise

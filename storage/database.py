@@ -30,6 +30,7 @@ READERS = 2  # a listing and a reconciliation at once; more threads only share t
 WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
 READER_CACHE_KIB = 4_096
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
+HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
 
 
@@ -200,18 +201,23 @@ class Database:
         return found[0] if found else None
 
 
+def packs_beside(path: Path) -> Path:
+    """The folder of the packs of one database, and of no other: `blobs` in a home."""
+    return path.with_name("blobs" if path.name == HOMES else f"{path.stem}.blobs")
+
+
 @asynccontextmanager
 async def open_database(
-    path: Path, *, folder: Path | None = None, on_step: Callable[[str], None] = nothing
+    path: Path, *, on_step: Callable[[str], None] = nothing
 ) -> AsyncGenerator[Database]:
     """Migrates the file if need be, opens it, and closes it on leaving.
 
-    `folder` is where packs lie: of this file alone, since what it does not name there is deleted.
+    Its packs lie beside it, see `packs_beside`: what it does not name there is deleted.
     `on_step` hears of every write before it happens (tests stop the process there).
     Raises `NewerSchema`, `Corrupt`.
     """
     await asyncio.to_thread(migrate, path)
-    packs = Packs(folder or path.with_name(f"{path.stem}.blobs"))
+    packs = Packs(packs_beside(path))
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, WRITER_CACHE_KIB))
         readers = [

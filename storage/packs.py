@@ -20,7 +20,7 @@ from pathlib import Path
 from storage.errors import OverQuota, StorageError
 
 PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
-SYNC_BYTES = 32 << 20  # written since the last time: then the disk begins beside further writes
+SYNC_BYTES = 256 << 20  # written since the last time; so much a start reads to see that it is there
 PIECES = 256  # in one call; the system takes 1,024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,6 +46,7 @@ class Packs:
         self._lock = threading.Lock()
         self._written: dict[int, int] = {}  # bytes of each pack that is not all on the disk
         self._synced: dict[int, int] = {}
+        self._news: dict[int, int] = {}  # of what was synced, not told yet
         self._is_new = False  # a file whose name a loss of power may take
         self._syncing: Future[object] | None = None
         self._failed: StorageError | None = None
@@ -150,7 +151,14 @@ class Packs:
                 self._synced[pack] = max(end, self._synced.get(pack, 0))
                 if self._written.get(pack) == end:
                     del self._written[pack]
+            self._news |= todo
             return dict(self._synced)
+
+    def synced_since(self) -> dict[int, int]:
+        """As `sync` gives it, of what came to be on the disk since this was asked last."""
+        with self._lock:
+            news, self._news = self._news, {}
+        return news
 
     def unlink(self, packs: Sequence[int]) -> None:
         """These files are named no more. One that cannot go now goes with the next start."""

@@ -4,9 +4,14 @@ from dataclasses import dataclass
 
 from crdt.blob import BlobId, Chunking, parse_root
 from storage.blob_rows import not_held
+from storage.database import Row
 from storage.part import Part, in_bounds
 
 PINNED_MAX = 1_000  # listed at once
+_LISTED = (
+    "SELECT b.number, b.id, p.name, b.size, b.root, b.chunk_count, p.added_us, b.is_complete"
+    " FROM pinned p JOIN blob b ON b.number = p.blob"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +52,22 @@ class Pinned(Part):
                 await write.run("UPDATE blob SET begun_us = 0 WHERE id = ?", (blob,))
         return bool(was_kept)
 
+    async def pinned_blob(self, blob: BlobId) -> PinnedBlob | None:
+        """None where it is not kept."""
+        rows = await self._database.rows(f"{_LISTED} WHERE b.id = ?", (blob,))
+        return _pinned(rows[0]) if rows else None
+
     async def pinned_blobs(self, *, after: int = 0, limit: int = PINNED_MAX) -> list[PinnedBlob]:
         """In the order in which they came here first."""
         rows = await self._database.rows(
-            "SELECT b.number, b.id, p.name, b.size, b.root, p.added_us, b.is_complete"
-            " FROM pinned p JOIN blob b ON b.number = p.blob WHERE b.number > ?"
-            " ORDER BY b.number LIMIT ?",
+            f"{_LISTED} WHERE b.number > ? ORDER BY b.number LIMIT ?",
             (after, in_bounds(limit, PINNED_MAX)),
         )
-        found: list[PinnedBlob] = []
-        for number, id, name, size, encoded, added_us, is_complete in rows:
-            root = parse_root(encoded, id)
-            found.append(
-                PinnedBlob(
-                    number,
-                    id,
-                    name,
-                    size,
-                    root.chunking,
-                    root.chunk_count,
-                    added_us,
-                    bool(is_complete),
-                )
-            )
-        return found
+        return [_pinned(row) for row in rows]
+
+
+def _pinned(row: Row) -> PinnedBlob:
+    number, id, name, size, encoded, chunk_count, added_us, is_complete = row
+    chunking = parse_root(encoded, id).chunking
+    is_whole = bool(is_complete)
+    return PinnedBlob(number, id, name, size, chunking, chunk_count, added_us, is_whole)

@@ -353,20 +353,19 @@ async def open_store(
     project: Projector,
     clock_us: Callable[[], int],
     quota: Quota = DEFAULT,
-    folder: Path | None = None,
     on_step: Callable[[str], None] = nothing,
     on_remade: Callable[[int, int], None] = _nobody,
 ) -> AsyncGenerator[Store]:
     """The store at `path`, made or migrated if need be, closed on leaving.
 
-    `quota` is what may be kept of others, `folder` where large blobs lie: of this store alone, by
-    default beside the file, under its name. `project` turns documents into list rows, `clock_us`
-    gives Unix microseconds; `on_step` is for tests that stop the process at a write. `on_remade`
-    hears how many documents of how many were made again, where another version derived them.
+    `quota` is what may be kept of others. Large blobs lie in a folder beside it. `project` turns
+    documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for tests that stop
+    the process at a write. `on_remade` hears how many documents of how many were made again, where
+    another version derived them.
     Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:
-        async with open_database(path, folder=folder, on_step=on_step) as database:
+        async with open_database(path, on_step=on_step) as database:
             store = Store(database, clock_us, Materialiser(project, workers), quota)
             await store.load_blocked()
             await store.prepare_quota()

@@ -170,11 +170,17 @@ class Peer(Struct, frozen=True):
     refusals: tuple[PeerRefusal, ...] = ()
     source: str = ""
     """How this node knew of it: mdns, static, …; `called` where the peer called first."""
+    sources: tuple[str, ...] = ()
+    """Who told of this device, the first one first; none where it called and nobody had."""
+    check_digits: str = ""
+    """Both people see the same ones, unless somebody is between them."""
+    moves: int = 0
+    """From one carrier to another."""
 
 
 class Discovered(Struct, frozen=True):
     did: str | None
-    """The author, once a channel to the device has proved it; an announcement proves nothing."""
+    """The author, once a channel or a signed card has proved it; an announcement proves nothing."""
     device: str | None
     """As announced."""
     address: str
@@ -183,6 +189,10 @@ class Discovered(Struct, frozen=True):
     """Seconds since."""
     last_error: str = ""
     """Why the last attempt to connect, or the last session, ended."""
+    check_digits: str = ""
+    """With the device that is claimed; empty where none is."""
+    name: str | None = None
+    """This person's own word for the author, where a card tells whose device it is."""
 
 
 class RelayShown(Struct, frozen=True):
@@ -215,6 +225,8 @@ class Peers(Struct, frozen=True):
     refused: tuple[RefusedPeer, ...] = ()
     """Those that are not talked to for now, because of what they did."""
     relays: tuple[RelayShown, ...] = ()
+    one_source: str | None = None
+    """The one relay, peer or table that told of all who are connected: it could hide the others."""
 
 
 class NewPeer(Request, frozen=True):

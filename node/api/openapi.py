@@ -73,6 +73,7 @@ STATUS_WORDS: Final[Mapping[int, str]] = {
     200: "Done.",
     201: "Made.",
     204: "Done; there is nothing to say.",
+    206: "The range that was asked for.",
 }
 
 

@@ -21,6 +21,7 @@ from node.commands.console import (
     shows_progress,
     wants_json,
 )
+from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failed
@@ -63,6 +64,7 @@ ACCEPT_TIMEOUT_S = 180.0
     metavar="[FILE]",
     help="Show a QR code; or write it to FILE.svg or FILE.png.",
 )
+@click.option("--send", is_flag=True, help="With --for: send it to them through a relay.")
 @click.option("--list", "is_list", is_flag=True, help="List the short codes made here.")
 @click.option("--cancel", metavar="ID", help="Have one be of no use any more.")
 @PASSPHRASE_FILE
@@ -77,6 +79,7 @@ def invite_command(
     device: bool,
     expires: str | None,
     qr: str | None,
+    send: bool,
     is_list: bool,
     cancel: str | None,
     passphrase_file: Path | None,
@@ -94,6 +97,8 @@ def invite_command(
         return print_invites()
     if cancel is not None:
         return cancel_invite(cancel)
+    if send and receiver is None:
+        raise click.UsageError("--send goes with --for: whom to send it to")
     if qr is not None and receiver is not None:
         raise click.UsageError("a long code is too long for a QR: leave --for out, or --qr")
     body: dict[str, object] = {"namespace": namespace, "areas": areas, "until": until, "note": note}
@@ -106,14 +111,25 @@ def invite_command(
             raise click.UsageError("--device and --expires are of a short code: leave --for out")
         body["receiver"] = receiver
         made = node().post("/api/invites", with_passphrase(body, passphrase_file))
-        return print_code("invite", made)
+        return send_code(receiver, made) if send else print_code("invite", made)
     body |= {"device": device, "expires_s": seconds_in(expires or "15m")}
     file = None if qr in (None, TERMINAL) else qr_file(qr)
 
-    def send(more: Json) -> Json:
+    def make(more: Json) -> Json:
         return node().post("/api/invites", more)
 
-    print_live(opened_where_sealed(send, body, passphrase_file), shows_qr=qr == TERMINAL, file=file)
+    print_live(opened_where_sealed(make, body, passphrase_file), shows_qr=qr == TERMINAL, file=file)
+
+
+def send_code(receiver: str, made: Json) -> None:
+    """The code in a letter to them. Raises `Failure`."""
+    sent = send_letter(receiver, made["code"], "code", None)
+    if wants_json():
+        return print_json("invite", {**made, **sent})
+    for line in made["words"]:
+        say(printable(line), err=True)
+    print_sent(receiver, sent)
+    say("They say: panspermia letter list", err=True, dim=True)
 
 
 def seconds_in(text: str) -> int:

@@ -44,6 +44,9 @@ REQUESTS: Final[Mapping[str, Meaning]] = {
         "The cursor is of another list, or of a node that has since started anew.",
         "Begin again with the first page.",
     ),
+    "no-such-range": Meaning(
+        "The range asked for begins beyond the end.", "The detail says how many bytes there are."
+    ),
     "bad-blob-id": Meaning("That is no name of a blob.", "Give 64 lower-case hex digits."),
     "not-json": Meaning("The body is no JSON.", "The detail says from which byte on."),
     "invalid-body": Meaning(

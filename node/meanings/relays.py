@@ -6,10 +6,6 @@ from typing import Final
 _LIES = "Nothing was taken. Use another relay, and tell its operator."
 
 RELAYS: Final[Mapping[str, tuple[str, str]]] = {
-    "another-device": (
-        "At the end of a circuit there was another device than the relay, or the place, named.",
-        _LIES,
-    ),
     "another-relay": (
         "The relay has another key than it is named with.", "Ask its operator for its URL."
     ),
@@ -30,7 +26,7 @@ RELAYS: Final[Mapping[str, tuple[str, str]]] = {
     "letter-signature": ("A letter is not signed by whom it names.", "Nothing: it was dropped."),
     "letter-version": ("A letter is of another version.", "Update the older of the two nodes."),
     "mailbox-full": ("The relay holds too many letters for them.", "Wait until they were online."),
-    "no-answer": ("The other end did not join the circuit.", "Try again when they are online."),
+    "not-joined": ("The other end did not join the circuit.", "Try again when they are online."),
     "no-circuit": ("There is no such circuit, or no more.", "Nothing: it is asked for anew."),
     "no-relay": (
         "This node has no relay.", "Start it with one: panspermia up --relay relay://HOST:PORT"

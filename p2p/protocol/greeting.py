@@ -27,7 +27,11 @@ from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
 from p2p.protocol.grants import FULL, PUBLIC, Claim
-from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_BYTES_MAX, PRESENTED_MAX
+from p2p.protocol.limits import (
+    INTERESTS_MAX,
+    PRESENTED_BYTES_MAX,
+    PRESENTED_MAX,
+)
 
 PRESENT_PREFIX = b"panspermia-present:"
 OVERLAP_PREFIX = b"panspermia-overlap:"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Source = Literal["mdns", "static", "peer", "relay"]
+Source = Literal["mdns", "static", "peer", "relay", "dht"]
 
 
 @dataclass(frozen=True, slots=True)

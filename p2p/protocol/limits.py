@@ -47,8 +47,8 @@ ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker a
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 # What several peers announce is asked of one; where it gives nothing for so long, of the others.
 # Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
-PATIENCE_S = 2.0
-PATIENCE_LONGEST_S = 10.0
+ENTRIES_PATIENCE_S = 2.0
+ENTRIES_PATIENCE_LONGEST_S = 10.0
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024
@@ -104,6 +104,8 @@ UNSENT_BYTES_MAX = 16 * MEBIBYTE
 # A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
 # can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
 KEPT_BYTES_MAX = 4 * MEBIBYTE
+# At first, and as much more as was acknowledged by then: whoever takes nothing costs no more.
+KEPT_BYTES_FIRST = MEBIBYTE // 2
 ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends

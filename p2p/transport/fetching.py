@@ -117,12 +117,18 @@ class Fetching:
 
     # --- peers ---------------------------------------------------------------------------------
 
-    def came(self, connection: Connection) -> None:
-        """A session is open, or its peer may read something else than before."""
+    def expect(self, connection: Connection) -> PeerNumber:
+        """A session greeted; it will be open soon, or end."""
         number = self._number(connection)
         if number is None:
             number = PeerNumber(next(self._numbers))
             self._connections[number] = connection
+            self._swarm.expect(number)
+        return number
+
+    def came(self, connection: Connection) -> None:
+        """A session is open, or its peer may read something else than before."""
+        number = self.expect(connection)
         self._carry_out(self._swarm.came(number, now_s=self._clock()))
 
     def went(self, connection: Connection) -> None:

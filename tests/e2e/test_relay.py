@@ -145,6 +145,47 @@ def test_letters_wait_for_whoever_is_away_though_the_relay_is_killed(
     assert shell(bob, "letter", "show", number).code == 5
 
 
+def test_a_code_comes_in_a_letter_and_is_taken(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    know_each_other(alice, bob)
+    wait_for_relay(alice)
+    wait_for_relay(bob)
+    assert shell(alice, "namespace", "create", "garden").code == 0
+    made = shell(alice, "invite", "--for", "bob", "--namespace", "garden", "--send")
+    assert made.code == 0, made
+    assert len(made.answer["sent"]) == 1
+
+    def came() -> Json | None:
+        found = shell(bob, "letter", "list").answer
+        return found if found["letters"] else None
+
+    (letter,) = wait_for("bob's letter", 60.0, came)["letters"]
+    assert (letter["kind"], letter["name"]) == ("code", "alice")
+    taken = shell(bob, "accept", letter["text"], "--yes")
+    assert taken.code == 0, taken
+    assert taken.answer["namespaces"] == ["garden"]
+
+
+def test_a_relay_keeps_the_namespaces_that_its_operator_chose(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path, "--namespace", "commons")
+    url = str(relay.ready["relay"])
+    alice = start_hidden("alice", tmp_path, url)
+    running += [relay, alice]
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    wait_for_modules(relay, [f"{alice.did}/io.alice.clock"])
+    alice.stop()
+    bob = start_hidden("bob", tmp_path, url)
+    running.append(bob)
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+
+
 def test_a_private_relay_takes_those_with_its_token(
     tmp_path: Path, running: list[LocalNode]
 ) -> None:

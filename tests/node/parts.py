@@ -70,6 +70,9 @@ class Wishes:
             )
         ]
 
+    def one_source(self) -> str | None:
+        return "dht" if len(self.connected) > 1 else None
+
     def sharing(self, namespace: NamespaceKey) -> int:
         return len(self.connected) if namespace == COMMONS else 0
 

@@ -29,7 +29,7 @@ MANIFEST, CHUNKS = manifest_of(LARGE), list(chunks_of(LARGE))
 @asynccontextmanager
 async def opened(home: Path, now_us: int = NOW_US) -> AsyncGenerator[Store]:
     async with open_store(
-        home / "p.db", project=project, clock_us=lambda: now_us, folder=home / "blobs"
+        home / "panspermia.db", project=project, clock_us=lambda: now_us
     ) as store:
         yield store
 
@@ -40,7 +40,7 @@ def files(home: Path) -> dict[str, int]:
 
 
 def rows(home: Path, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(home / "p.db")) as database:
+    with closing(sqlite3.connect(home / "panspermia.db")) as database:
         found = database.execute(sql).fetchall()
         database.commit()
     return found
@@ -69,7 +69,7 @@ async def test_a_large_blob_lies_in_a_pack_and_comes_back(
     assert files(tmp_path) == {"00000001.pack": len(LARGE)}
     assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "blobs" / "00000001.pack").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "p.db").stat().st_size < 1 << 20
+    assert (tmp_path / "panspermia.db").stat().st_size < 1 << 20
     async with opened(tmp_path) as store:
         assert not store.mended
         assert await store.read_blob(blob) == LARGE
@@ -216,6 +216,19 @@ async def test_what_a_loss_of_power_took_is_missing_and_nothing_else(
         assert missing == list(range(held, len(CHUNKS)))
         await store.add_chunks(MANIFEST.id, [(index, CHUNKS[index]) for index in missing])
         assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_what_was_synced_on_the_way_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a start after a cut reads the end of a large fetch, not all of it."""
+    monkeypatch.setattr(packs_module, "SYNC_BYTES", 2 * CHUNK_BYTES)
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(4))
+        await asyncio.to_thread(store._database.packs.sync)  # pyright: ignore[reportPrivateUsage]  # as the thread beside it does in a moment
+        await store.add_chunk(MANIFEST.id, 4, CHUNKS[4])
+    ((synced,),) = rows(tmp_path, "SELECT synced FROM pack")
+    assert synced == 4 * CHUNK_BYTES
 
 
 async def test_what_is_on_the_disk_for_sure_is_not_read_again_at_a_start(tmp_path: Path) -> None:

@@ -102,10 +102,28 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
         warnings.append("no peers: mDNS is off and no peer is named; try `panspermia connect`")
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
+    if source := node.network.one_source():
+        warnings.append(one_source_warning(source, connected))
     if counts.left_out:
         what = "change is held but does" if counts.left_out == 1 else "changes are held but do"
         warnings.append(f"{counts.left_out} {what} not count; see `panspermia refused`")
     return warnings
+
+
+def one_source_warning(source: str, connected: int) -> str:
+    """What it means that nobody else told of any connected peer."""
+    kind, _, who = source.partition(":")
+    match kind:
+        case "peer":
+            told = f"the peer {encode_did_key(bytes.fromhex(who))}"
+        case "relay":
+            told = f"the relay {who}"
+        case _:
+            told = "the public table"
+    return (
+        f"all {connected} connected peers are known from one side only, {told}, which could hide"
+        " others from this node: panspermia connect to somebody whose address you know"
+    )
 
 
 def _ended(standing: Standing) -> list[str]:

@@ -1,10 +1,14 @@
 """Peers: who is there, connecting, comparing, and what was refused."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 from starlette.responses import Response
 
+from crdt.did import encode_did_key
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
+    Discovered,
     NewPeer,
     NoQuery,
     PageQuery,
@@ -25,15 +29,28 @@ from storage.store import Store
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     """How it stands with the peers; who is connected, found or named, and refused for now."""
     network = node.network
-    peers, found = await named_peers(node.store, network), tuple(network.discovered())
+    peers = await named_peers(node.store, network)
+    found = await _with_names(node.store, network.discovered())
     refused, relays = tuple(network.refused()), tuple(node.relays.shown())
-    return Peers(state_of_all(peers, found), peers, found, refused, relays)
+    return Peers(state_of_all(peers, found), peers, found, refused, relays, network.one_source())
 
 
 async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:
     """The connected peers, with this person's own names for them."""
     names = {did: name for name, did in sorted((await all_petnames(store)).items(), reverse=True)}
     return tuple(replace(peer, name=names.get(peer.did, "")) for peer in network.peers())
+
+
+async def _with_names(store: Store, found: Sequence[Discovered]) -> tuple[Discovered, ...]:
+    """Whose device a card says it is, and what this person calls them."""
+    names = {did: name for name, did in (await all_petnames(store)).items()}
+    owners = {encode_did_key(one.device): one.author for one in await store.cards()}
+    shown: list[Discovered] = []
+    for one in found:
+        owner = owners.get(one.device or "")
+        did = one.did or (encode_did_key(owner) if owner else None)
+        shown.append(replace(one, did=did, name=names.get(did or "")))
+    return tuple(shown)
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:

@@ -211,7 +211,7 @@ class RelayClient:
                 word = await carrier.read_exactly(1)
         except TimeoutError as error:
             carrier.abort()
-            raise PeerTimeout("no-answer", "The other end did not join the circuit.") from error
+            raise PeerTimeout("not-joined", "The other end did not join the circuit.") from error
         except BaseException:
             carrier.abort()
             raise

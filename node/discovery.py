@@ -1,0 +1,47 @@
+"""How this node hears of others, beside mDNS and its relays: cards in sessions, and the table."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from node.cards import CardBook
+from node.config import P2pConfig
+from node.home import Home
+from node.identity import Identity
+from node.peers import Peers
+from node.table import Table
+
+
+@asynccontextmanager
+async def open_discovery(
+    config: P2pConfig,
+    home: Home,
+    identity: Identity,
+    peers: Peers,
+    relays: Callable[[], Sequence[str]],
+    tasks: asyncio.TaskGroup,
+    *,
+    is_relay: bool,
+) -> AsyncGenerator[Table]:
+    """Shows, asks for, keeps and gives cards until it is left; in the public table too, if on.
+
+    `relays`: those at which this node is registered, without their tokens. `is_relay`: it is one
+    that serves anybody.
+    """
+    book = CardBook(
+        identity,
+        peers.store,
+        peers.network,
+        peers.dialler,
+        places=peers.places,
+        relays=relays,
+        wall_us=peers.wall_us,
+    )
+    peers.cards = book
+    peers.listeners.append(book.note)
+    tasks.create_task(book.run(), name="cards")
+    table = Table(is_relay=is_relay)
+    if config.dht == "on":
+        host = peers.address.rpartition(":")[0].strip("[]")
+        tasks.create_task(table.run(config, home, host, peers.store, book), name="public table")
+    yield table

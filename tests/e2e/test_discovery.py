@@ -1,0 +1,71 @@
+"""Real daemons that nobody told of each other: by a friend in common, and by the public table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from node.client import Client
+from node.commands.nodes import LocalNode, wait_for
+from node.failure import Json
+from p2p.discovery.dht import open_dht
+from tests.e2e.story import Shell, StartNode, answering, make_module, wait_for_modules
+
+# A friend is asked again after 30 s, and the table is looked at again after as long.
+FOUND_S = 150.0
+
+
+def is_connected(client: Client, did: str) -> Callable[[], Json | None]:
+    def look() -> Json | None:
+        peers = client.get("/api/peers")["peers"]
+        return next((one for one in peers if one["did"] == did), None)
+
+    return look
+
+
+def wait_for_peer(at: LocalNode, other: LocalNode) -> Json:
+    what = f"{at.name} to be connected to {other.name}"
+    return wait_for(what, FOUND_S, is_connected(at.client, other.did))
+
+
+def name(shell: Shell, at: LocalNode, other: LocalNode) -> None:
+    assert shell(at, "name", "set", other.name, other.did).code == 0
+
+
+def test_two_friends_of_bob_find_each_other(node: StartNode, shell: Shell, tmp_path: Path) -> None:
+    bob = node("bob")
+    carol = node("carol", peers=(bob,))
+    alice = node("alice", peers=(bob,))
+    mallory = node("mallory", peers=(bob,))
+    for other in (alice, carol):
+        name(shell, bob, other)
+        name(shell, other, bob)
+    name(shell, mallory, bob)
+    wait_for_peer(bob, mallory)
+
+    hers, carols = wait_for_peer(alice, carol), wait_for_peer(carol, alice)
+    assert hers["check_digits"] == carols["check_digits"]
+    assert {hers["direction"], carols["direction"]} == {"in", "out"}
+    (found,) = (one for one in (hers, carols) if one["direction"] == "out")
+    assert [source.partition(":")[0] for source in found["sources"]] == ["peer"]
+
+    clock = make_module(tmp_path / "clock", "io.test.clock", "1.0.0", answering(10))
+    assert shell(alice, "publish", str(clock)).code == 0
+    wait_for_modules(carol, [f"{alice.did}/io.test.clock"])
+    # Mallory named Bob, who did not name her: she was told of nobody, and nobody of her.
+    assert [one["did"] for one in mallory.client.get("/api/peers")["peers"]] == [bob.did]
+    for other in (alice, carol):
+        assert is_connected(other.client, mallory.did)() is None
+
+
+async def test_two_nodes_find_each_other_in_the_table_alone(
+    node: StartNode, tmp_path: Path
+) -> None:
+    async with open_dht("127.0.0.1", bootstrap=()) as first:
+        table = f'[p2p]\ndht = "on"\ndht_bootstrap = ["127.0.0.1:{first.port}"]\n'
+        for home in ("alice", "bob"):
+            (tmp_path / home).mkdir()
+            (tmp_path / home / "config.toml").write_text(table)
+        alice, bob = node("alice"), node("bob")
+        hers, bobs = wait_for_peer(alice, bob), wait_for_peer(bob, alice)
+        (found,) = (one for one in (hers, bobs) if one["direction"] == "out")
+        assert found["sources"] == ["dht"]
+        wait_for("the way to be kept", FOUND_S, (alice.home / "dht.json").exists)
