@@ -148,13 +148,7 @@ async def open_node(
             open_relay(config.relay, peers.network, store, clock_us, tasks) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
             open_discovery(
-                config.p2p,
-                home,
-                identity,
-                peers,
-                relays.names,
-                tasks,
-                is_relay=config.relay.enabled and not config.relay.token,
+                config.p2p, home, identity, peers, relays.names, tasks, is_relay=is_open(config)
             ),
         ):
             await take_in(store, str(home.path))
@@ -183,6 +177,11 @@ async def open_node(
             )
             follow_store(node, tasks)
             yield node
+
+
+def is_open(config: Config) -> bool:
+    """Whether this is a relay for everybody."""
+    return config.relay.enabled and not config.relay.token
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
