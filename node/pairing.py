@@ -17,6 +17,8 @@ from crdt.did import encode_did_key
 from crdt.keys import DeviceKey
 from node.events import Events
 from node.finding import Ways
+from node.home import Home
+from node.identity import Entropy, Identity
 from node.inviting import Desk
 from node.peers import Peers
 from node.relays import Relays, circuit_to
@@ -60,10 +62,16 @@ class Pairing:
 
 
 def open_pairing(
-    peers: Peers, relays: Relays, keeper: Keeper, events: Events, tasks: asyncio.TaskGroup
+    peers: Peers,
+    relays: Relays,
+    home: Home,
+    identity: Identity,
+    entropy: Entropy,
+    events: Events,
+    tasks: asyncio.TaskGroup,
 ) -> Pairing:
     """Serves those who redeem from now on, in `tasks`."""
-    identity = keeper.identity
+    keeper = Keeper(home, identity, peers.store, entropy)
     device = DeviceKey(identity.device.public)
 
     def meetings() -> Sequence[RelayClient]:

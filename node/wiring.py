@@ -31,7 +31,6 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
-from node.services.namespaces import Keeper
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.tasks import background_tasks
@@ -170,9 +169,7 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
-                pairing=open_pairing(
-                    peers, relays, Keeper(home, identity, store, entropy), events, tasks
-                ),
+                pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,
                 relay=relay,

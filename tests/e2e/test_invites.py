@@ -12,6 +12,7 @@ from node.exit_codes import CONFLICT, FAILED, NETWORK, NOT_ALLOWED, NOT_FOUND, O
 from node.failure import Json
 from p2p.protocol.invites.code import ALPHABET
 from p2p.protocol.invites.link import read_link
+from tests.e2e.relays import start_hidden, start_relay, wait_for_relay
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
 pytestmark = pytest.mark.alone
@@ -138,6 +139,31 @@ def test_a_link_pairs_where_there_is_no_mdns(node: StartNode, shell: Shell, tmp_
     bob.kill()
     bob = node("bob")
     wait_for("bob to be back", ARRIVE_S, lambda: shell(bob, "peers").answer["peers"] or None)
+
+
+def test_a_short_code_alone_is_enough_where_both_have_the_same_relay(
+    tmp_path: Path, shell: Shell
+) -> None:
+    """Neither tells anybody its address, and there is no mDNS: they meet at the relay."""
+    started = [start_relay(tmp_path)]
+    try:
+        url = f"relay://{started[0].ready['p2p']}"
+        alice, bob = start_hidden("alice", tmp_path, url), start_hidden("bob", tmp_path, url)
+        started += [alice, bob]
+        for one in (alice, bob):
+            wait_for_relay(one)
+        assert shell(alice, "namespace", "create", "guild").code == OK
+        made = invited(shell, alice, "--write", "--namespace", "guild")
+        taken = shell(bob, "accept", made["code"], "--yes")
+        assert taken.code == OK, taken
+        assert taken.answer["addresses"][0]["address"].startswith("circuit:")
+        assert publish(shell, bob, tmp_path, CLOCK).code == OK
+        wait_for("alice to see it", ARRIVE_S, lambda: CLOCK in seen(alice, "guild") or None)
+        secret = read_link(made["link"]).secret
+        started[0].kill()
+        assert not holds(started[0].home, (made["code"].encode(), secret, alice.did.encode()))
+    finally:
+        stop_all(started)
 
 
 def test_what_is_wrong_with_a_code_is_said(node: StartNode, shell: Shell) -> None:

@@ -11,7 +11,7 @@ from crdt import cbor
 from crdt.change import device_capabilities
 from crdt.ed25519 import SigningKey
 from crdt.errors import Malformed
-from crdt.keys import DeviceKey
+from crdt.keys import AuthorKey, DeviceKey
 from node.drops import (
     CHUNK,
     END,
@@ -28,9 +28,11 @@ from node.drops import (
 )
 from node.invites import CODE_BYTES_MAX, PREFIX, Code, code_words, read_code, write_code
 from node.services.restore import read_contents
+from node.terms import read_terms, terms_words, write_terms
 from node.text import printable
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.node.test_invites import DEVICE, GRANT
+from tests.node.test_terms import TERMS
 from tests.node.test_words import ALICE
 
 LAPTOP = SigningKey.from_seed(bytes([9]) * 32)
@@ -109,3 +111,18 @@ def drop_seeds() -> Sequence[bytes]:
 def _plain(fields: Struct) -> object:
     value: object = cbor.decode(packed(fields), bytes_max=FRAME_BYTES_MAX)
     return value
+
+
+# ── live invites ─────────────────────────────────────────────────────────────────────────────────
+
+
+def read_terms_of_invite(data: bytes) -> None:
+    """What whoever knows the secret offers, shown before it is taken."""
+    terms = read_terms(data, ALICE.public)
+    assert write_terms(terms) == data
+    for line in terms_words(terms, {}, AuthorKey(LAPTOP.public)):
+        assert printable(line) == line, "what is shown before it is taken"
+
+
+def terms_seeds() -> Sequence[bytes]:
+    return [write_terms(one) for one in TERMS]

@@ -19,6 +19,7 @@ from registry.errors import (
 from registry.wasm.errors import Refused
 from storage.errors import BadKeyFile
 from tests.fuzz import crdt_doors as crdt
+from tests.fuzz import invite_doors as invites
 from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
@@ -169,6 +170,35 @@ TARGETS: tuple[Target, ...] = (
         "key-file", registry.read_key_file, registry.key_file_seeds, (BadKeyFile,), inputs=1_000
     ),
     Target("code", node.read_values_of_code, node.code_seeds, (NodeError,), mutate_cbor, 2_000),
+    Target("terms", node.read_terms_of_invite, node.terms_seeds, (NodeError,), mutate_cbor, 2_000),
+    Target(
+        "short-code",
+        invites.read_short_code,
+        invites.code_seeds,
+        (LocalProtocolError,),
+        mutate_text,
+    ),
+    Target("link", invites.read_any_link, invites.link_seeds, (LocalProtocolError,), mutate_text),
+    Target(
+        "link-body",
+        invites.read_body_of_link,
+        invites.body_seeds,
+        (LocalProtocolError,),
+        mutate_cbor,
+        size_max=1 << 11,
+    ),
+    Target("invite-frame", invites.read_frame, invites.frame_seeds, PEERS_FAULT, mutate_cbor),
+    Target(
+        "invite-offer",
+        invites.hear_offer,
+        invites.offer_seeds,
+        (RemoteProtocolError, PeerLeft),
+        mutate_cbor,
+        1_000,
+    ),
+    Target(
+        "whereabouts", invites.read_whereabouts, invites.whereabouts_seeds, PEERS_FAULT, mutate_cbor
+    ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
 )
 

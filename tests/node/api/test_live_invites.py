@@ -1,0 +1,86 @@
+"""Short codes over HTTP: made once shown, listed without their secret, cancelled."""
+
+from node.identity import seal_author
+from p2p.protocol.invites.code import read_code
+from p2p.protocol.invites.link import read_link
+from tests.node.api.test_namespaces import PASSPHRASE, created, post, problem
+from tests.node.parts import Alice
+
+
+async def test_a_short_code_is_shown_once(alice: Alice) -> None:
+    await created(alice)
+    wish = {"namespace": "guild", "level": "write", "note": "hello"}
+    made = await post(alice, "/api/invites", wish)
+    link = read_link(made["link"])
+    assert read_code(made["code"]) == link.secret
+    assert (link.device, link.places) == (alice.node.identity.device.public, ("10.0.0.1:4747",))
+    assert made["words"] == [
+        "Whoever uses it may write everything of theirs in the namespace guild",
+        "Whoever uses it may read everything of everyone in the namespace guild",
+        "They join the namespace guild",
+        "They say: hello",
+    ]
+    answer = await alice.client.get("/api/invites")
+    (listed,) = answer.json()["invites"]
+    assert (listed["id"], listed["state"], listed["did"]) == (made["id"], "open", None)
+    secrets = (made["code"], made["code"].replace("-", ""), made["link"], link.secret.hex())
+    assert not [one for one in secrets if one in answer.text]
+    del alice.client.headers["authorization"]
+    assert (await alice.client.get("/api/invites")).status_code == 401
+
+
+async def test_an_answer_with_a_secret_is_not_kept_for_repeating(alice: Alice) -> None:
+    headers = {"Idempotency-Key": "the same"}
+    both = [await alice.client.post("/api/invites", json={}, headers=headers) for _ in range(2)]
+    assert both[0].json()["code"] != both[1].json()["code"]
+
+
+async def test_one_is_cancelled_by_the_beginning_of_its_id(alice: Alice) -> None:
+    made = await post(alice, "/api/invites", {"expires_s": 60})
+    answer = await alice.client.delete(f"/api/invites/{made['id'][:6]}")
+    assert answer.status_code == 204
+    (listed,) = (await alice.client.get("/api/invites")).json()["invites"]
+    assert listed["state"] == "cancelled"
+    again = await alice.client.delete(f"/api/invites/{made['id']}")
+    assert problem(again) == (409, "invite-over")
+    unheard = await alice.client.delete("/api/invites/0123456789abcdef")
+    assert problem(unheard) == (404, "unknown-invite")
+
+
+async def test_only_what_one_has_is_given(alice: Alice) -> None:
+    refused = await alice.client.post("/api/invites", json={"areas": ["*"]})
+    assert problem(refused) == (403, "no-capability")
+    given = await post(alice, "/api/invites", {"areas": ["me/pub/mod/org.example.add"]})
+    assert "may write the module org.example.add of you" in given["words"][0]
+    for more, status, code in (
+        ({"device": True, "level": "admin"}, 400, "bad-request"),
+        ({"expires_s": 5}, 422, "invalid-body"),
+        ({"until": "2020-01-01"}, 400, "bad-date"),
+        ({"namespace": "guild"}, 404, "unknown-namespace"),
+    ):
+        answer = await alice.client.post("/api/invites", json=more)
+        assert problem(answer) == (status, code), answer.text
+
+
+async def test_the_root_key_is_needed_to_invite(alice: Alice) -> None:
+    await created(alice)
+    seal_author(alice.node.home, PASSPHRASE)
+    wish = {"namespace": "guild", "level": "read"}
+    assert problem(await alice.client.post("/api/invites", json=wish)) == (403, "sealed")
+    await post(alice, "/api/invites", {**wish, "passphrase": PASSPHRASE})
+    nothing = await post(alice, "/api/invites", {})
+    assert nothing["words"] == [
+        "Gives no right: the two nodes come to know each other, and connect"
+    ]
+
+
+async def test_what_was_typed_is_in_no_list_of_what_was_refused(alice: Alice) -> None:
+    code = (await post(alice, "/api/invites", {}))["code"]
+    slip = "Z" if code[0] != "Z" else "Y"
+    answer = await alice.client.post("/api/invites/accept", json={"code": slip + code[1:]})
+    assert problem(answer) == (400, "invite-mistyped")
+    alone = await alice.client.post("/api/invites/accept", json={"code": code})
+    assert problem(alone) == (504, "invite-not-found")
+    listed = await alice.client.get("/api/refused")
+    assert code[5:] not in listed.text
+    assert code[5:9] not in answer.text
