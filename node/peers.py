@@ -19,7 +19,6 @@ from msgspec import structs
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.did import decode_did_key, encode_did_key
-from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
@@ -36,7 +35,7 @@ from node.peer_news import did_of, tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
-from p2p.discovery.mdns import Announcement, Mdns, local_addresses
+from p2p.discovery.mdns import local_addresses
 from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
@@ -203,7 +202,6 @@ async def open_peers(
     `only`: the namespaces that are shared, where not all that are joined are.
     """
     host, port = listener.getsockname()[:2]
-    reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
         return () if config.hidden else told_places(local_addresses(host), port)
@@ -238,10 +236,6 @@ async def open_peers(
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
     try:
-        if config.mdns:
-            own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            mdns = Mdns(own, dialler.hint, addresses=lambda: local_addresses(host))
-            tasks.create_task(mdns.run(), name="mdns")
         for address in config.peers:
             dialler.hint(Hint("", (address,), "static"))
         for known in await store.known_peers(REMEMBERED_MAX):

@@ -16,3 +16,5 @@ class Hint:
     device_did: str
     addresses: tuple[str, ...]
     source: Source
+    issued_us: int = 0
+    """Of the device's card, as it is claimed; 0 where nobody said."""

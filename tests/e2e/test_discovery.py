@@ -1,4 +1,4 @@
-"""Real daemons that were never told of each other: by a friend in common, and by the public table."""
+"""Real daemons that nobody told of each other: a friend in common, or the public table, did."""
 
 from collections.abc import Callable
 from pathlib import Path
