@@ -23,6 +23,7 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "blob": ("blob", "Add, list and remove files that are named by what is in them."),
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
@@ -48,7 +49,7 @@ COMMANDS = {
     "namespace": ("namespace", "Make, join and list namespaces."),
     "open": ("lifecycle", "Open the node's page in the browser."),
     "outdated": ("install", "List installed modules that have newer versions."),
-    "peers": ("peers", "List connected, discovered and refused peers."),
+    "peers": ("peers", "Show how it stands with the peers: who, by what, how far behind, and why."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),

@@ -12,7 +12,7 @@ import json
 import os.path
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
@@ -95,6 +95,41 @@ class Client:
                 progress(done, max(done, total))
         return done
 
+    def download(
+        self, path: str, file: IO[bytes], progress: Callable[[int, int], None], timeout_s: float
+    ) -> int:
+        """Writes an answer of a known length to `file`; gives how many bytes. Raises `Failure`."""
+        done = 0
+        with self._exchange("GET", path, None, timeout_s, "*/*") as got:
+            total = int(got.headers.get("content-length", "0"))
+            while piece := got.read(PIECE_BYTES):
+                file.write(piece)
+                done += len(piece)
+                progress(done, total)
+        if done < total:
+            raise broken(f"{done:,} of {total:,} bytes came.")
+        return done
+
+    def upload(
+        self,
+        path: str,
+        query: Query,
+        file: IO[bytes],
+        size: int | None,
+        progress: Callable[[int, int], None],
+        timeout_s: float,
+    ) -> Json:
+        """Sends a file of `size` bytes, or of a length that nobody knows, as it is.
+
+        Raises `Failure`; `OSError` where the file cannot be read.
+        """
+        accept = "application/json, application/problem+json"
+        body = _pieces(file, size, progress)
+        with self._exchange(
+            "POST", with_query(path, query), None, timeout_s, accept, _of_length(size), body
+        ) as answer:
+            return answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
+
     def post_lines(self, path: str, body: Json, *, timeout_s: float) -> Iterator[Json]:
         """The NDJSON lines of a long task; an `error` line raises its problem as `Failure`."""
         with self._exchange("POST", path, body, timeout_s, "application/x-ndjson") as answer:
@@ -168,6 +203,7 @@ class Client:
         timeout_s: float,
         accept: str,
         more: Mapping[str, str] | None = None,
+        pieces: Iterator[bytes] | None = None,
     ) -> Generator[HTTPResponse]:
         """One request; an error status raises its problem, a dead node says how to start it."""
         from http.client import HTTPConnection, HTTPException
@@ -175,14 +211,17 @@ class Client:
         connection = HTTPConnection(self.host, self.port, timeout=timeout_s)
         headers = {"Accept": accept, "Authorization": f"Bearer {self.token}"}
         headers |= {"Host": self.authority, "Connection": "close", **(more or {})}
-        content = None if body is None else json.dumps(body).encode()
-        if content is not None:
+        content = pieces if body is None else json.dumps(body).encode()
+        if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             with self._unreachable_as_failure():
                 connection.connect()
             with self._broken_as_failure(timeout_s):
-                connection.request(method, path, content, headers)
+                # A node that refuses a long body answers before it has all of it.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    is_chunked = "Transfer-Encoding" in headers
+                    connection.request(method, path, content, headers, encode_chunked=is_chunked)
                 with connection.getresponse() as answer:
                     if answer.status >= 400:
                         answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
@@ -208,6 +247,24 @@ class Client:
             raise failure("timeout", "The node did not answer", detail, NETWORK) from error
         except (BrokenPipeError, ConnectionError) as error:
             raise broken(str(error)) from error
+
+
+def _of_length(size: int | None) -> dict[str, str]:
+    length = {"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)}
+    return {"Content-Type": "application/octet-stream", **length}
+
+
+def _pieces(
+    file: IO[bytes], size: int | None, progress: Callable[[int, int], None]
+) -> Iterator[bytes]:
+    """No more than `size` bytes: a file that grows meanwhile is what it was."""
+    done = 0
+    while piece := file.read(PIECE_BYTES if size is None else min(PIECE_BYTES, size - done)):
+        yield piece
+        done += len(piece)
+        progress(done, done if size is None else size)
+    if size is not None and done < size:
+        raise OSError(0, f"it has become shorter: {done:,} of {size:,} bytes are there")
 
 
 def find_client(home: str) -> Client:

@@ -100,6 +100,14 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Peers to keep a connection to, beside those that are found."""
     relays: tuple[RelayText, ...] = ()
     """Relays to be reachable through."""
+    upload: Rate = "none"
+    """Of blobs, to all peers together. Entries count, and never wait."""
+    upload_peer: Rate = "none"
+    """To each of them."""
+    download: Rate = "none"
+    """From all together."""
+    download_peer: Rate = "none"
+    """From each."""
     dht: Literal["off", "on"] = "off"
     """Meet peers and relays in BitTorrent's public table; it shows this machine's IP address."""
     dht_bootstrap: tuple[Address, ...] = ()
@@ -234,7 +242,8 @@ def without_secrets(name: str, value: object) -> object:
     """As it may be shown: a token is a secret."""
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[object]", value)
-        return tuple(without_secrets(name, one) for one in items)
+        shown = [without_secrets(name, one) for one in items]
+        return shown if isinstance(value, list) else tuple(shown)
     if not isinstance(value, str):
         return value
     return HIDDEN if value and name == "relay.token" else TOKEN.sub(rf"\1{HIDDEN}", value)

@@ -1,18 +1,15 @@
-"""How this node hears of others, beside its relays: mDNS, cards in sessions, the public table."""
+"""How this node hears of others, beside mDNS and relays: cards in sessions, the public table."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from crdt.digest import PARAMETERS
 from node.cards import CardBook
 from node.config import P2pConfig
 from node.home import Home
 from node.identity import Identity
 from node.peers import Peers
 from node.table import Table
-from p2p.discovery.mdns import Announcement, Mdns, local_addresses
-from p2p.transport.address import Address
 
 
 @asynccontextmanager
@@ -43,25 +40,8 @@ async def open_discovery(
     peers.cards = book
     peers.listeners.append(book.note)
     tasks.create_task(book.run(), name="cards")
-    if config.mdns:
-        tasks.create_task(local_network(config, identity, peers, book).run(), name="mdns")
     table = Table(is_relay=is_relay)
     if config.dht == "on":
         host = peers.address.rpartition(":")[0].strip("[]")
         tasks.create_task(table.run(config, home, host, peers.store, book), name="public table")
     yield table
-
-
-def local_network(config: P2pConfig, identity: Identity, peers: Peers, book: CardBook) -> Mdns:
-    """Announces this node and calls those that it hears of."""
-    at = Address.parse(peers.address)
-    own = Announcement(
-        identity.device_did, PARAMETERS, local_addresses(at.host), at.port, config.mdns_group
-    )
-
-    return Mdns(
-        own,
-        peers.dialler.hint,
-        addresses=lambda: local_addresses(at.host),
-        issued_us=lambda: book.own.issued_us,
-    )

@@ -30,9 +30,9 @@ FRAME_BYTES_MAX = 1 << 20
 """Of a body: a chunk has 256 KiB, a signed entry under 80."""
 
 HEAD, SECRETS, SETTINGS, PETNAME, PLACE, RIGHT, PEER, ENTRY, BLOB, PAGE, CHUNK, END = range(1, 13)
-INSTALLED, BLOCKED = 13, 14
-"""The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, and `BLOCKED`
-before `END`."""
+INSTALLED, BLOCKED, KEPT = 13, 14, 15
+"""The kinds of frames. They come in this order, but for `INSTALLED` before `ENTRY`, and `KEPT` and
+`BLOCKED` before `END`."""
 
 _CHECK_BYTES: Final = 8
 _FRAME_HEAD_BYTES: Final = 5
@@ -109,6 +109,13 @@ class PageFrame(Struct, frozen=True, forbid_unknown_fields=True):
 
     number: int
     data: bytes
+
+
+class KeptFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """A blob, among those before, that this person added."""
+
+    blob: _Key
+    name: str
 
 
 class ChunkFrame(Struct, frozen=True, forbid_unknown_fields=True):

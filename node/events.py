@@ -4,7 +4,8 @@ Readers pull from one ring, so a slow one costs no memory: it finds a `gap` and 
 collections anew. Numbers start anew with the process; a reader that comes back after a restart
 with a higher number finds a `gap` too.
 
-Types: ready, record, installed, uninstalled, peer, sync, refused, index, gap.
+Types: ready, record, installed, uninstalled, peer, sync, refused, blob, index, relay, letter,
+invite, gap.
 """
 
 import asyncio
@@ -21,8 +22,8 @@ RING_EVENTS_MAX: Final = 2_048
 PING_S: Final = 15.0
 
 TYPES: Final = (
-    "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "index", "gap",
-    "relay", "letter",
+    "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "blob", "index",
+    "gap", "relay", "letter", "invite",
 )  # fmt: skip
 _ENCODER = msgspec.json.Encoder()
 

@@ -8,6 +8,7 @@ identity/             author.key, device.key, sealing.key, token.key, device.jso
 identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
+blobs/                0700, the chunks of large blobs, which the database locates
 dht.json              nodes of the public table, where p2p.dht is on
 index/  cache/        can be deleted and come back
 """
@@ -82,6 +83,11 @@ class Home:
     @property
     def device_key(self) -> Path:
         return self.identity / "device.key"
+
+    @property
+    def next_device_key(self) -> Path:
+        """Of a device that this home becomes just now."""
+        return self.identity / "device.next.key"
 
     @property
     def device_file(self) -> Path:

@@ -6,7 +6,7 @@
     identity/sealing.key    the X25519 key to which peers seal letters for this device
     identity/token.key      signs the tokens of the API
     identity/namespaces/    the key of each namespace made here; sealed where author.key is
-    identity/former/        keys of an author that this home spoke for before
+    identity/former/        keys of an author, and of a device, that this home spoke for before
 
 A device key is never copied: two nodes with one key would contradict each other in public. What is
 exported is the author's key, under a passphrase; an import makes a new device.
@@ -109,6 +109,8 @@ def load(home: Home) -> Identity:
         raise BadIdentity(f"{home.path} has no identity yet; `panspermia up` makes one") from error
     except (msgspec.DecodeError, ValueError, CrdtError) as error:
         raise BadIdentity(f"{home.device_file} is damaged: {error}") from error
+    if home.next_device_key.exists():
+        _take_next(home, file.device)
     device = SigningKey.from_seed(_seed(home.device_key))
     if encode_did_key(device.public) != file.device:
         raise BadIdentity(f"{home.device_key} is not the key that {home.device_file} names")
@@ -184,10 +186,11 @@ def open_author(home: Home, passphrase: str | None = None) -> SigningKey:
 def become_device(
     home: Home, author: AuthorKey, device: SigningKey, capabilities: Mapping[str, bytes]
 ) -> Path | None:
-    """This home speaks for `author` from its next start on, with the device key that it has.
+    """This home speaks for `author` from its next start on, with this device's key.
 
-    The former author's key is moved aside; gives where it lies now, None where there was none.
-    Broken off in between, the home has no author's key in use, and this can be done again.
+    The former author's key is moved aside, and the former device's where it is another; gives where
+    the first lies now, None where there was none. Broken off in between, the home has no author's
+    key in use, and this can be done again.
     """
     aside = None
     if home.author_key.exists():
@@ -196,6 +199,9 @@ def become_device(
         write_private(aside.with_suffix(".json"), read_small(home.device_file))
         write_private(aside, read_small(home.author_key))
         home.author_key.unlink()
+    if (was := SigningKey.from_seed(_seed(home.device_key))).seed != device.seed:
+        keep_key(home.identity / "former" / f"{was.public.hex()}.device.key", was.seed)
+        home.sealing_key.unlink(missing_ok=True)  # of that device; the next start makes another
     write_device(home, author, device, capabilities)
     return aside
 
@@ -249,15 +255,30 @@ def write_secrets(home: Home, seeds: Mapping[bytes, bytes], author: bytes, passp
 def write_device(
     home: Home, author: AuthorKey, device: SigningKey, capabilities: Mapping[str, bytes]
 ) -> None:
-    """device.json comes last: without it the next start makes the device anew."""
-    if not home.device_key.exists() or _seed(home.device_key) != device.seed:
-        keep_key(home.device_key, device.seed)
+    """device.json comes last: without it the next start makes the device anew.
+
+    Where it names another device than before, its key lies beside the other until then.
+    """
+    is_other = home.device_key.exists() and _seed(home.device_key) != device.seed
+    if is_other or not home.device_key.exists():
+        keep_key(home.next_device_key if is_other else home.device_key, device.seed)
     file = DeviceFile(
         encode_did_key(author),
         encode_did_key(device.public),
         {name: capability.hex() for name, capability in sorted(capabilities.items())},
     )
     write_private(home.device_file, msgspec.json.format(msgspec.json.encode(file)) + b"\n")
+    if is_other:
+        _take_next(home, file.device)
+
+
+def _take_next(home: Home, did: str) -> None:
+    """Puts the key of the device that device.json names in its place; leaves no other."""
+    key = SigningKey.from_seed(_seed(home.next_device_key))
+    if encode_did_key(key.public) == did:
+        home.next_device_key.replace(home.device_key)
+    else:
+        home.next_device_key.unlink()
 
 
 def make_namespace_key(home: Home, entropy: Entropy, passphrase: str | None = None) -> SigningKey:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from crdt.did import encode_did_key
 from node.events import Events
 from node.refusals import Refusals
+from node.shown_peers import did_of
 from p2p.protocol import effects
 from p2p.protocol.errors import RemoteProtocolError, SyncError
 from p2p.transport.connection import Connection
@@ -51,6 +52,10 @@ def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
             events.publish("peer", peer_news(connection, "connected"))
         case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
             events.publish("peer", peer_news(connection, "gone", reason))
+        case PeerSaid(connection, effects.ChannelLost()):
+            events.publish("peer", peer_news(connection, "reconnecting"))
+        case PeerSaid(connection, effects.ChannelChanged()):
+            events.publish("peer", peer_news(connection, "moved"))
         case PeerSaid(connection, effects.Synced(report)):
             events.publish(
                 "sync",
@@ -82,9 +87,3 @@ def peer_news(connection: Connection, state: str, reason: SyncError | None = Non
         state,
         reason.sentence if reason else "",
     )
-
-
-def did_of(connection: Connection) -> str:
-    """The author that the peer proved to speak for; empty until it greeted."""
-    author = connection.session.author
-    return encode_did_key(author) if author is not None else ""

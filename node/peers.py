@@ -14,11 +14,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
-from msgspec import structs
-
 from crdt.area import Area
 from crdt.blob import BlobId
 from crdt.did import decode_did_key, encode_did_key
+from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
@@ -30,19 +29,20 @@ from node.errors import Unreachable
 from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
+from node.nearby import Nearby
 from node.offenders import Offenders, RefusedPeer, remembered
-from node.peer_news import did_of, tell
+from node.peer_news import tell
 from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
-from p2p.discovery.mdns import local_addresses
+from node.shown_peers import did_of, show_peer, show_sync
+from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
+from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Hint
-from p2p.protocol.report import SessionReport
-from p2p.protocol.states import State
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -72,19 +72,24 @@ class Peers:
     """Whoever else hears what the network tells."""
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
+    nearby: Nearby
     cards: CardBook | None = None
     """Once it is open: who told of whom."""
 
     def peers(self) -> Sequence[Peer]:
         now_s = self.clock()
-        errors = {found.device_did: found.last_error for found in self.dialler.found}
+        found = {one.device_did: one for one in self.dialler.found}
         return [
-            structs.replace(
-                show_peer(one, now_s, errors.get(encode_did_key(one.device), "")),
+            show_peer(
+                one,
+                now_s,
+                last_error=known.last_error if known else "",
+                source=known.source if known else "called" if one.role is Role.RESPONDER else "",
                 sources=self.cards.sources.of(one.device) if self.cards else (),
                 check_digits=check_digits(self.network.device, one.device),
             )
             for one in self.network.connections
+            for known in [found.get(encode_did_key(one.device))]
         ]
 
     def one_source(self) -> str | None:
@@ -176,6 +181,9 @@ class Peers:
                 is_done = isinstance(await sync_with(connection), effects.Synced)
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
+    def transfers(self) -> Sequence[Transfer]:
+        return show_transfers({**self.network.fetching.progress})
+
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
@@ -202,6 +210,7 @@ async def open_peers(
     `only`: the namespaces that are shared, where not all that are joined are.
     """
     host, port = listener.getsockname()[:2]
+    reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
         return () if config.hidden else told_places(local_addresses(host), port)
@@ -209,7 +218,7 @@ async def open_peers(
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
-    listeners: list[Callable[[NetworkEvent], None]] = []
+    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
@@ -228,6 +237,8 @@ async def open_peers(
         notify=notify,
         door=Door(offences, is_blocked=store.is_blocked, clock_s=clock_s),
         tasks=tasks,
+        download=rates_of(config.download, config.download_peer),
+        upload=rates_of(config.upload, config.upload_peer),
     )
     tasks.create_task(refusals.run(), name="refusals")
     tasks.create_task(offenders.run(), name="offenders")
@@ -235,21 +246,31 @@ async def open_peers(
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
+    nearby = Nearby(dialler.hint)
     try:
-        for address in config.peers:
-            dialler.hint(Hint("", (address,), "static"))
-        for known in await store.known_peers(REMEMBERED_MAX):
-            dialler.hint(hint_of(known))
+        if config.mdns and not config.hidden:
+            own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
+            nearby.look_around(own, lambda: local_addresses(host), tasks)
+        await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places
-        )
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
+            nearby,
+        )  # fmt: skip
     finally:
         unsubscribe()
         server.close()
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:
+    """Whom the settings name, and whom a person connected to before."""
+    for address in config.peers:
+        dialler.hint(Hint("", (address,), "static"))
+    for known in await store.known_peers(REMEMBERED_MAX):
+        dialler.hint(hint_of(known))
 
 
 def config_of(identity: Identity, places: Sequence[str]) -> SessionConfig:
@@ -290,47 +311,3 @@ def wall_us() -> int:
 def pass_on(network: Network, event: AppendedEvent) -> None:
     """New entries in the store go to every peer but the one they came from."""
     network.appended(event.namespace, event.ids, source=event.source)
-
-
-def show_peer(connection: Connection, now_s: float, last_error: str = "") -> Peer:
-    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
-    session, report = connection.session, connection.session.report
-    return Peer(
-        did=did_of(connection),
-        device=encode_did_key(connection.device),
-        address=connection.address,
-        transport=connection.carrier,
-        direction="out" if connection.role is Role.INITIATOR else "in",
-        state="connected" if session.state is State.OPEN else "greeting",
-        connected_s=now_s - connection.since_s,
-        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
-        rounds=report.rounds,
-        bytes_in=report.received_bytes,
-        bytes_out=report.sent_bytes,
-        entries_in=report.entries_received,
-        entries_out=report.entries_sent,
-        refused=sum(report.refused.values()),
-        kept_out=report.entries_kept_out,
-        last_error=last_error,
-    )
-
-
-def show_sync(
-    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
-) -> SyncReport:
-    """What one comparison did: the session's counts now, less those `before`."""
-    after = connection.session.report
-    is_equal = is_done and after.areas_different == before.areas_different
-    return SyncReport(
-        did=did_of(connection),
-        address=connection.address,
-        rounds=after.rounds - before.rounds,
-        bytes_in=after.received_bytes - before.received_bytes,
-        bytes_out=after.sent_bytes - before.sent_bytes,
-        entries_in=after.entries_received - before.entries_received,
-        entries_out=after.entries_sent - before.entries_sent,
-        refused=sum(after.refused.values()) - sum(before.refused.values()),
-        kept_out=after.entries_kept_out,
-        duration_s=duration_s,
-        in_sync=is_equal,
-    )

@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.offenders import RefusedPeer
+from node.transfers import Transfer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
@@ -64,6 +65,10 @@ class Network(Protocol):
         """One more comparison with every connected peer."""
         ...
 
+    def transfers(self) -> Sequence[Transfer]:
+        """The blobs that are being fetched."""
+        ...
+
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
@@ -84,7 +89,7 @@ class RelayBook(Protocol):
         ...
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
-        """To a device, or to each device of an author. Raises `SyncError` where none was found."""
+        """To each device of an author, or to one device. Raises `SyncError` without any."""
         ...

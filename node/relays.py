@@ -164,7 +164,7 @@ class Relays:
     # --- what a relay tells -----------------------------------------------------------------------
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
         """As `node.ports.RelayBook`. A device gets it through the first relay that knows it."""
         sent: dict[bytes, SentLetter] = {}
@@ -173,7 +173,8 @@ class Relays:
             try:
                 async with asyncio.timeout(DIRECT_S):
                     await client.registered.wait()
-                found = await self.lookup(client, to, is_author=is_author)
+                found = await self.lookup(client, to, is_author=True)
+                found = found or await self.lookup(client, to, is_author=False)
                 last = PeerLeft("not-known-here", f"No device of theirs is known at {client.url}.")
                 for card in found:
                     is_own = card.device == self._identity.device.public

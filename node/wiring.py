@@ -1,6 +1,7 @@
 """The parts of one running node, made from its configuration and closed in reverse order."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -21,6 +22,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.pairing import Pairing, open_pairing
 from node.peers import open_peers
 from node.ports import Network, RelayBook
 from node.quotas import quota_of
@@ -28,6 +30,7 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay
 from node.relays import open_relays
 from node.services.fetch import hold_blob
+from node.services.namespaces import Keeper
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.tasks import background_tasks
@@ -35,10 +38,13 @@ from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
 from p2p.transport.relay.server import RelayServer
 from registry.listings import project
+from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
     relays: RelayBook
@@ -152,6 +159,8 @@ async def open_node(
             ),
         ):
             await take_in(store, str(home.path))
+            if store.mended:
+                log.warning("%s", mended_in_words(store.mended))
             node = Node(
                 config=config,
                 home=home,
@@ -167,6 +176,9 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                pairing=open_pairing(
+                    peers, relays, Keeper(home, identity, store, entropy), events, tasks
+                ),
                 stop=stop,
                 at_once=at_once,
                 relay=relay,
@@ -186,7 +198,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
         name="search index",
     )
     tasks.create_task(tell_news(store, events), name="news")
-    fetch = partial(hold_blob, store, node.network)
+    fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
 
 
@@ -206,3 +218,11 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
+
+
+def mended_in_words(mended: Mended) -> str:
+    """For the log, after an end that was not in order."""
+    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    if mended.chunks:
+        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
+    return f"after a sudden end: {said}"

@@ -27,12 +27,12 @@ from storage.acts import next_timestamp, note_timestamp
 from storage.append import Arrivals, append, events, settle, stale_works
 from storage.appended import Appended, AppendedEvent
 from storage.authority import cited_heads, cuts_of, place_of
-from storage.blobs import whole_blob
 from storage.concerned import hit_capabilities
 from storage.database import Database, Reading, Writing
 from storage.documents import Documents, Materialiser, signed_us
 from storage.errors import NotHeld
 from storage.materialise import Work
+from storage.reading_blobs import whole_blob
 from storage.statements import OF_STRANGER, area_of, has_room, hashes, note_blob
 
 SELF = "self"

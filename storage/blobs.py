@@ -1,126 +1,151 @@
 """Blobs: bytes too large for an entry, in chunks kept once whoever refers to them.
 
-A blob begins with its root, then come its pages (the hashes of its chunks), then its chunks, each
-checked before it is stored, in any order and over any number of sittings. A chunk that another blob
-already brought is there at once. What nothing refers to is collected by `gc`.
+A blob begins with its root, then come its pages (the names of its chunks), then its chunks, each
+checked before it is stored, in any order and over any number of sittings. A page or a chunk that
+another blob already brought is there at once.
+
+    chunks come ─▸ survive the process ─▸ all here: on the disk ─▸ whole, and said so
+
+Every chunk is checked again whenever it is read (`storage.reading_blobs`). What nothing refers to
+is collected by `gc` (`storage.collecting`).
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from crdt.blob import (
-    CHUNK_BYTES,
-    PAGE_CHUNKS_MAX,
-    BlobId,
-    BlobRoot,
-    Chunking,
-    Manifest,
-    build_manifest,
-    chunks_of,
-    parse_page,
-    parse_root,
-)
+from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, ManifestBuilder, parse_root
+from crdt.chunking import Cutter
 from crdt.digest import payload_digest
-from storage.database import Reading, Row, Writing
-from storage.errors import Mismatch, NotHeld, OverQuota
+from storage import blob_rows
+from storage.blob_rows import IS_MISSING, IS_WHOLE, OF_BLOB, PACKED_BYTES_MIN, not_held
+from storage.collecting import note_synced
+from storage.database import Database
+from storage.errors import Mismatch, NotHeld
 from storage.namers import note_namers
-from storage.part import Part, in_bounds
+from storage.part import in_bounds
+from storage.reading_blobs import BlobReading
 
-SIZE_BYTES_MAX = 4 << 30  # of one blob in SQLite; larger ones want an object store
-CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB
-WRITE_CHUNKS = 16  # 4 MiB in one transaction, so that other writers get their turn
-GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
+CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
+GATHERED_BYTES = 4 << 20  # of a blob of our own, stored at once
+TOUCHED_US = 60_000_000  # a minute: what is being fetched is not collected
+FILLING_MAX = 256  # blobs whose missing chunks are counted; of more they are counted anew
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What `gc` gave back."""
+@dataclass(slots=True)
+class _Filling:
+    """A blob of which chunks come."""
 
-    blobs: int
-    bytes: int
+    left: int
+    """Chunks that are not here; more where another blob brought one meanwhile."""
+    touched_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class BlobState:
-    """How much of a blob is here. `chunks_held` of `chunk_count`; pages may still be missing."""
+    """What is known of a blob whose root is here."""
 
     id: BlobId
     size: int
     chunk_count: int
-    chunks_held: int
     is_complete: bool
 
 
-class Blobs(Part):
+class Blobs(BlobReading):
     """Whole and partial blobs."""
 
-    async def put_blob(self, data: bytes | Iterable[bytes]) -> BlobId:
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._filling: dict[BlobId, _Filling] = {}
+
+    async def put_blob(
+        self,
+        data: bytes | Iterable[bytes] | AsyncIterable[bytes],
+        *,
+        chunking: Chunking = Chunking.FIXED,
+    ) -> BlobId:
         """Stores a blob of our own, given whole or in pieces of any size; gives its name.
 
-        Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
+        Keeps a few MiB of it in memory. Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
+        Raises `OverQuota` where the disk is full, and gives the room back; `Malformed` where it is
+        too large for its chunks.
         """
-        chunks = iter(_rechunked(data))
-        hashes: list[bytes] = []
-        size = 0
-        while batch := await asyncio.to_thread(_next_hashed, chunks):
-            async with self._database.transaction() as write:
-                await _add_chunks(write, batch)
-            hashes += [hash for hash, _ in batch]
-            size += sum(len(chunk) for _, chunk in batch)
-            _check_size(size)
-        manifest = await asyncio.to_thread(build_manifest, hashes, size)
-        root = parse_root(manifest.root, manifest.id)
-        async with self._database.transaction() as write:
-            number = await _begin(write, root, manifest.root, self._clock_us())
-            for page in range(len(manifest.pages)):
-                await _add_page(write, number, root, page, manifest.pages[page])
-            await _finish_if_whole(write, number)
-            # Another blob's `gc` may have run between the chunks and here.
-            if not (await _state(write, manifest.id)).is_complete:
-                raise NotHeld("The blob's chunks were collected while it was being stored.")
+        self._putting += 1  # its chunks are nobody's until the end
+        try:
+            manifest = await self._put(data, chunking)
+        except Exception:
+            self._putting -= 1
+            await self.give_back()
+            raise
+        except BaseException:
+            self._putting -= 1  # what is cancelled is collected by the next `gc`
+            raise
+        self._putting -= 1
+        if not await self._finish(manifest.id, is_fetched=False):
+            raise NotHeld("A part of the blob was lost while it was being stored: store it again.")
         return manifest.id
 
-    async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
-        """Makes room for a blob whose root is here, or goes on with it.
+    async def _put(
+        self, data: bytes | Iterable[bytes] | AsyncIterable[bytes], chunking: Chunking
+    ) -> Manifest:
+        """Its chunks, its pages and its root."""
+        cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
+        is_packed: bool | None = None
+        async for pieces in _gathered(data):
+            if is_packed is None:
+                is_packed = sum(map(len, pieces)) >= PACKED_BYTES_MIN
+            await self._keep(cutter, builder, pieces, is_packed=is_packed)
+        await self._keep(cutter, builder, None, is_packed=bool(is_packed))
+        manifest = await asyncio.to_thread(builder.finish)
+        begin = partial(blob_rows.begin, root=manifest.parsed, now_us=self._clock_us())
+        await self._database.lazily(begin)
+        for place, page in enumerate(manifest.pages):
+            add = partial(blob_rows.add_page, blob=manifest.id, place=place, data=page)
+            await self._database.lazily(add)
+        return manifest
 
-        Raises `Malformed`, or `OverQuota` where it is larger than this store takes.
-        """
+    async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
+        """Makes room for a blob whose root is here, or goes on with it. Raises `Malformed`."""
         parsed = parse_root(root, blob)
-        _check_size(parsed.size)
-        if parsed.chunking is not Chunking.FIXED:
-            raise OverQuota("This store takes blobs with chunks of one size only.")
-        async with self._database.transaction() as write:
-            number = await _begin(write, parsed, root, self._clock_us())
-            await _finish_fetched(write, number, blob)
-            return await _state(write, blob)
+        now_us = self._clock_us()
+        await self._database.lazily(partial(blob_rows.begin, root=parsed, now_us=now_us))
+        is_whole = await self._finish(blob, is_fetched=True)
+        return BlobState(blob, parsed.size, parsed.chunk_count, is_whole)
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
-        async with self._database.transaction() as write:
-            number, root, _, _ = await _known(write, blob)
-            await _add_page(write, number, parse_root(root, blob), page, data)
-            await _finish_fetched(write, number, blob)
+        self._filling.pop(blob, None)  # what is missing is counted anew
+        await self._database.lazily(partial(blob_rows.add_page, blob=blob, place=page, data=data))
+        await self._finish(blob, is_fetched=True)
 
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> bool:
-        """One chunk, checked against its page. Gives whether the blob is now whole.
+        """As `add_chunks`, of one."""
+        return await self.add_chunks(blob, [(index, data)])
 
-        Raises `Mismatch`, or `NotHeld` while its page is not here.
+    async def add_chunks(self, blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> bool:
+        """Chunks by their numbers, all of them or none; gives whether the blob is now whole.
+
+        They survive the process when this returns, and a loss of power once the blob is whole.
+        Each is checked against its page here, off the event loop. Raises `Mismatch`, `OverQuota`
+        where the disk is full, or `NotHeld` while a page is not here.
         """
-        if len(data) > CHUNK_BYTES:
-            raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
-        hash = await asyncio.to_thread(payload_digest, data)
-        async with self._database.transaction() as write:
-            number, _, _, size = await _known(write, blob)
-            named = await write.row(
-                "SELECT hash FROM blob_chunk WHERE blob = ? AND place = ?", (number, index)
-            )
-            if named is None:
-                raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
-            if named[0] != hash or len(data) != min(CHUNK_BYTES, size - index * CHUNK_BYTES):
-                raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
-            await _add_chunks(write, [(hash, data)])
-            return await _finish_fetched(write, number, blob)
+        for index, data in chunks:
+            if len(data) > CHUNK_BYTES:
+                raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
+        filling = self._filling.get(blob) or await self._begin_filling(blob)
+        add = partial(
+            blob_rows.add_chunks,
+            packs=self._database.packs,
+            blob=blob,
+            chunks=chunks,
+            touched_us=self._to_touch(filling),
+        )
+        filling.left -= await self._database.lazily(add)
+        if filling.left > 0:
+            return False
+        self._filling.pop(blob, None)
+        return await self._finish(blob, is_fetched=True)
 
     async def has_blob(self, blob: BlobId) -> bool:
         """Whether all of it is here."""
@@ -128,11 +153,11 @@ class Blobs(Part):
         return bool(row and row[0])
 
     async def blob_state(self, blob: BlobId) -> BlobState | None:
-        """How much of it is here; None where it was never begun."""
-        async with self._database.reading() as view:
-            if await view.row("SELECT 1 FROM blob WHERE id = ?", (blob,)) is None:
-                return None
-            return await _state(view, blob)
+        """None where it was never begun."""
+        row = await self._database.row(
+            "SELECT size, chunk_count, is_complete FROM blob WHERE id = ?", (blob,)
+        )
+        return BlobState(blob, row[0], row[1], bool(row[2])) if row else None
 
     async def blob_root(self, blob: BlobId) -> bytes | None:
         """The root's bytes, for a peer."""
@@ -142,9 +167,9 @@ class Blobs(Part):
     async def blob_page(self, blob: BlobId, page: int) -> bytes | None:
         """One page's bytes, for a peer."""
         row = await self._database.row(
-            "SELECT p.data FROM blob_page p JOIN blob b ON b.number = p.blob"
-            " WHERE b.id = ? AND p.page = ?",
-            (blob, page),
+            "SELECT p.data FROM blob b JOIN blob_page r ON r.blob = b.number AND r.place = ?"
+            " JOIN page p ON p.number = r.page WHERE b.id = ?",
+            (page, blob),
         )
         return row[0] if row else None
 
@@ -155,181 +180,147 @@ class Blobs(Part):
             if row is None:
                 return None
             pages = await view.rows(
-                "SELECT data FROM blob_page WHERE blob = ? ORDER BY page", (row[1],)
+                "SELECT p.data FROM blob_page r JOIN page p ON p.number = r.page"
+                " WHERE r.blob = ? ORDER BY r.place",
+                (row[1],),
             )
         root = parse_root(row[0], blob)
         is_whole = len(pages) == root.page_count
         return Manifest(root, tuple(page[0] for page in pages)) if is_whole else None
 
     async def missing_pages(self, blob: BlobId) -> list[int]:
-        """Pages still to be fetched. Raises `NotHeld` before `begin_blob`."""
+        """Pages still to be fetched, in order. Raises `NotHeld` before `begin_blob`."""
         async with self._database.reading() as view:
-            number, root, _, _ = await _known(view, blob)
-            rows = await view.rows("SELECT page FROM blob_page WHERE blob = ?", (number,))
-        held = {row[0] for row in rows}
-        count = parse_root(root, blob).page_count
+            row = await view.row("SELECT number, page_count FROM blob WHERE id = ?", (blob,))
+            if row is None:
+                raise not_held(blob)
+            number, count = row
+            rows = await view.rows("SELECT place FROM blob_page WHERE blob = ?", (number,))
+        held = {place for (place,) in rows}
         return [page for page in range(count) if page not in held]
 
     async def missing_chunks(self, blob: BlobId, limit: int = CHUNKS_MAX) -> list[int]:
-        """Chunks still to be fetched, of the pages that are here, in order."""
+        """Chunks still to be fetched, of the pages that are here, in order.
+
+        None are, and no page is missing: then the blob is whole. Raises `NotHeld`.
+        """
         async with self._database.reading() as view:
-            number, _, _, _ = await _known(view, blob)
+            row = await view.row("SELECT number, is_complete FROM blob WHERE id = ?", (blob,))
+            if row is None:
+                raise not_held(blob)
             rows = await view.rows(
-                "SELECT b.place FROM blob_chunk b JOIN blob ON blob.number = b.blob"
-                f" WHERE b.blob = ? AND {_IS_MISSING} ORDER BY b.place LIMIT ?",
-                (number, in_bounds(limit, CHUNKS_MAX)),
+                f"SELECT b.first + c.place {OF_BLOB} AND {IS_MISSING}"
+                " ORDER BY b.first, c.place LIMIT ?",
+                (row[0], in_bounds(limit, CHUNKS_MAX)),
             )
-        return [row[0] for row in rows]
+        if not rows and not row[1]:  # another blob brought the last of them
+            await self._finish(blob, is_fetched=True)
+        return [place for (place,) in rows]
 
-    async def read_chunk(self, blob: BlobId, index: int) -> bytes:
-        """One chunk, also of a partial blob. Raises `NotHeld`."""
-        row = await self._database.row(
-            "SELECT c.data FROM blob b JOIN blob_chunk p ON p.blob = b.number"
-            " JOIN chunk c ON c.hash = p.hash WHERE b.id = ? AND p.place = ?"
-            # A page may name a chunk of another length, which is none of this blob.
-            f" AND length(c.data) = min({CHUNK_BYTES}, b.size - p.place * {CHUNK_BYTES})",
-            (blob, index),
-        )
-        if row is None:
-            raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not here.")
-        data: bytes = row[0]
-        return data
+    async def _keep(
+        self,
+        cutter: Cutter,
+        builder: ManifestBuilder,
+        pieces: Sequence[bytes] | None,
+        *,
+        is_packed: bool,
+    ) -> None:
+        chunks = await asyncio.to_thread(_cut, cutter, builder, pieces)
+        if chunks:
+            keep = partial(
+                blob_rows.keep_chunks,
+                packs=self._database.packs,
+                chunks=chunks,
+                is_packed=is_packed,
+            )
+            await self._database.lazily(keep)
 
-    async def read_blob(self, blob: BlobId) -> bytes:
-        """All of it, in memory: for modules, not for snapshots. Raises `NotHeld`."""
+    async def _begin_filling(self, blob: BlobId) -> _Filling:
         async with self._database.reading() as view:
-            await _known(view, blob)
-            data = await whole_blob(view, blob)
-        if data is None:
-            raise NotHeld(f"Blob {blob.hex()} is only partly here.")
-        return data
+            row = await view.row("SELECT number, begun_us FROM blob WHERE id = ?", (blob,))
+            if row is None:
+                raise not_held(blob)
+            left = await view.number(f"SELECT count(*) {OF_BLOB} AND {IS_MISSING}", (row[0],))
+        if len(self._filling) >= FILLING_MAX:
+            self._filling.clear()
+        return self._filling.setdefault(blob, _Filling(left, row[1]))
 
-    async def gc(self, grace_us: int = GRACE_US) -> Collected:
-        """Drops blobs that no record, statement or installed module names, and lone chunks."""
+    def _to_touch(self, filling: _Filling) -> int | None:
+        """The time to note, now and then."""
+        now_us = self._clock_us()
+        if now_us - filling.touched_us < TOUCHED_US:
+            return None
+        filling.touched_us = now_us
+        return now_us
+
+    async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:
+        """Whether it is whole: all of it is on the disk then, and it is said so.
+
+        Of bytes that came from elsewhere it is noted who had named them.
+        """
+        packs = self._database.packs
+        forgotten = self._forgotten
+        async with self._database.reading() as view:
+            number = await view.number("SELECT number FROM blob WHERE id = ?", (blob,))
+            if not await view.number(IS_WHOLE, (number,)):
+                return False
+        synced = await asyncio.to_thread(packs.sync)
         async with self._database.transaction() as write:
-            before = await write.number("SELECT sum(length(data)) FROM chunk")
-            blobs = await write.run(
-                "DELETE FROM blob WHERE begun_us < ?"
-                " AND id NOT IN (SELECT blob FROM blob_use)"
-                " AND id NOT IN (SELECT blob FROM installed)"
-                " AND id NOT IN (SELECT frontier FROM statement WHERE frontier IS NOT NULL)",
-                (self._clock_us() - grace_us,),
+            if forgotten != self._forgotten and not await write.number(IS_WHOLE, (number,)):
+                return False
+            await note_synced(write, synced)
+            is_there = await write.run(
+                "UPDATE blob SET is_complete = 1 WHERE number = ? AND id = ?", (number, blob)
             )
-            await write.run("DELETE FROM chunk WHERE hash NOT IN (SELECT hash FROM blob_chunk)")
-            after = await write.number("SELECT sum(length(data)) FROM chunk")
-        return Collected(blobs, before - after)
+            if is_fetched:
+                await note_namers(write, [blob])
+        return bool(is_there)
 
 
-async def whole_blob(
-    view: Reading, blob: BlobId, *, bytes_max: int = SIZE_BYTES_MAX
-) -> bytes | None:
-    """All of a blob that is here and no larger, else None."""
-    row = await view.row(
-        "SELECT number FROM blob WHERE id = ? AND is_complete AND size <= ?", (blob, bytes_max)
-    )
-    if row is None:
-        return None
-    rows = await view.rows(
-        "SELECT c.data FROM blob_chunk p JOIN chunk c ON c.hash = p.hash"
-        " WHERE p.blob = ? ORDER BY p.place",
-        (row[0],),
-    )
-    return b"".join(data for (data,) in rows)
+def _cut(
+    cutter: Cutter, builder: ManifestBuilder, pieces: Sequence[bytes] | None
+) -> list[tuple[bytes, bytes]]:
+    """The chunks that these pieces end, with their hashes; with None the last ones."""
+    if pieces is None:
+        chunks = cutter.finish()
+    else:
+        chunks = [chunk for piece in pieces for chunk in cutter.push(piece)]
+    hashed = [(payload_digest(chunk), chunk) for chunk in chunks]
+    for hash, chunk in hashed:
+        builder.add(hash, len(chunk))
+    return hashed
 
 
-def _check_size(size: int) -> None:
-    if size > SIZE_BYTES_MAX:
-        raise OverQuota(f"A blob of {size:,} bytes; this store takes {SIZE_BYTES_MAX:,}.")
-
-
-def _rechunked(data: bytes | Iterable[bytes]) -> Iterator[bytes]:
+async def _gathered(
+    data: bytes | Iterable[bytes] | AsyncIterable[bytes],
+) -> AsyncGenerator[list[bytes]]:
+    """Lists of pieces that have some MiB together."""
     if isinstance(data, bytes):
-        yield from chunks_of(data)
-        return
-    rest = bytearray()
-    for piece in data:
-        rest += piece
-        while len(rest) >= CHUNK_BYTES:
-            yield bytes(rest[:CHUNK_BYTES])
-            del rest[:CHUNK_BYTES]
-    if rest:
-        yield bytes(rest)
+        for at in range(0, len(data), GATHERED_BYTES):
+            yield [data[at : at + GATHERED_BYTES]]
+    elif isinstance(data, AsyncIterable):
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in data:
+            pieces.append(bytes(piece))
+            size += len(piece)
+            if size >= GATHERED_BYTES:
+                yield pieces
+                pieces, size = [], 0
+        if pieces:
+            yield pieces
+    else:
+        source = iter(data)
+        while pieces := await asyncio.to_thread(_next_pieces, source):
+            yield pieces
 
 
-def _next_hashed(chunks: Iterator[bytes]) -> list[tuple[bytes, bytes]]:
-    batch: list[tuple[bytes, bytes]] = []
-    for chunk in chunks:
-        batch.append((payload_digest(chunk), chunk))
-        if len(batch) == WRITE_CHUNKS:
+def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in source:
+        pieces.append(bytes(piece))
+        size += len(piece)
+        if size >= GATHERED_BYTES:
             break
-    return batch
-
-
-async def _begin(write: Writing, root: BlobRoot, encoded: bytes, now_us: int) -> int:
-    """The number of the blob. Beginning it again starts its time of grace anew."""
-    await write.run(
-        "INSERT INTO blob (id, size, chunk_count, root, is_complete, begun_us)"
-        " VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (id) DO UPDATE SET begun_us = excluded.begun_us",
-        (root.id, root.size, root.chunk_count, encoded, now_us),
-    )
-    return await write.number("SELECT number FROM blob WHERE id = ?", (root.id,))
-
-
-async def _add_page(write: Writing, number: int, root: BlobRoot, page: int, data: bytes) -> None:
-    hashes = parse_page(data, root, page)
-    await write.run("INSERT OR IGNORE INTO blob_page VALUES (?, ?, ?)", (number, page, data))
-    first = page * PAGE_CHUNKS_MAX
-    await write.run_many(
-        "INSERT OR IGNORE INTO blob_chunk VALUES (?, ?, ?)",
-        ((number, first + place, hash) for place, (hash, _) in enumerate(hashes)),
-    )
-
-
-async def _add_chunks(write: Writing, chunks: Sequence[tuple[bytes, bytes]]) -> None:
-    await write.run_many("INSERT OR IGNORE INTO chunk (hash, data) VALUES (?, ?)", chunks)
-
-
-# A chunk that another blob brought, of another length than belongs there, is none of this blob.
-_IS_MISSING = f"""NOT EXISTS (SELECT 1 FROM chunk c WHERE c.hash = b.hash
-    AND length(c.data) = min({CHUNK_BYTES}, blob.size - b.place * {CHUNK_BYTES}))"""
-
-
-async def _finish_fetched(write: Writing, number: int, blob: BlobId) -> bool:
-    """As `_finish_if_whole`, of bytes that came from elsewhere: who had named them is noted."""
-    is_whole = await _finish_if_whole(write, number)
-    if is_whole:
-        await note_namers(write, [blob])
-    return is_whole
-
-
-async def _finish_if_whole(write: Writing, number: int) -> bool:
-    # Chunks come in order, so looking for a missing one from the end is one step, not thousands.
-    return bool(
-        await write.run(
-            f"""UPDATE blob SET is_complete = 1 WHERE number = ? AND chunk_count <=
-                    ? * (SELECT count(*) FROM blob_page p WHERE p.blob = blob.number)
-                AND (SELECT b.place FROM blob_chunk b WHERE b.blob = blob.number AND {_IS_MISSING}
-                     ORDER BY b.place DESC LIMIT 1) IS NULL""",
-            (number, PAGE_CHUNKS_MAX),
-        )
-    )
-
-
-async def _known(view: Reading, blob: BlobId) -> Row:
-    row = await view.row("SELECT number, root, is_complete, size FROM blob WHERE id = ?", (blob,))
-    if row is None:
-        raise NotHeld(f"Blob {blob.hex()} is not here.")
-    return row
-
-
-async def _state(view: Reading, blob: BlobId) -> BlobState:
-    row = await view.row(
-        """SELECT size, chunk_count, is_complete,
-                  (SELECT count(*) FROM blob_chunk p JOIN chunk c ON c.hash = p.hash
-                   WHERE p.blob = b.number)
-           FROM blob b WHERE id = ?""",
-        (blob,),
-    )
-    assert row is not None, "begun in this transaction"
-    size, chunk_count, is_complete, held = row
-    return BlobState(blob, size, chunk_count, held, bool(is_complete))
+    return pieces

@@ -20,7 +20,8 @@ _NAMED = f"""
     SELECT blob FROM (
         SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document WHERE {_OWN}
         UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
-        UNION SELECT blob FROM installed)"""
+        UNION SELECT blob FROM installed
+        UNION SELECT b.id FROM pinned p JOIN blob b ON b.number = p.blob)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Copies(Part):
         return [signed_entry(row[1:]) for row in rows], rows[-1][0] if rows else cursor
 
     async def blobs_named(self, author: AuthorKey | None) -> Sequence[BlobId]:
-        """Whole ones, that records or statements name."""
+        """Whole ones, that records or statements name, or this person added."""
         rows = await self._database.rows(
             f"SELECT id FROM blob WHERE is_complete AND id IN ({_NAMED}) ORDER BY number",
             (author, author),

@@ -3,7 +3,8 @@
 Every write is one `transaction()`, durable when the block ends (WAL, synchronous = FULL); readers
 see the state before it or after it. aiosqlite gives each connection a thread of its own, so a slow
 disk never holds up the event loop; a statement is one hop to that thread, so batches go by
-`run_many`.
+`run_many`. What comes in thousands of batches and can be fetched again goes by `lazily`: one hop,
+and no wait for the disk. Beside the file lie the packs, with the chunks of large blobs.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from typing import Any, TypeAlias, TypeVar
 import aiosqlite
 
 from storage.errors import Corrupt
+from storage.lazily import BUSY_TIMEOUT_S, CHECKPOINT_PAGES, LOG_BYTES_MAX, Lazy, open_lazy
 from storage.migration import migrate
+from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 
 Row: TypeAlias = tuple[Any, ...]
@@ -26,10 +29,8 @@ T = TypeVar("T")
 READERS = 2  # a listing and a reconciliation at once; more threads only share the same two cores
 WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
 READER_CACHE_KIB = 4_096
-CHECKPOINT_PAGES = 4_000  # 16 MiB: a large batch is copied back once, not four times
-LOG_BYTES_MAX = 64 << 20  # what a long write leaves behind is given back
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
-BUSY_TIMEOUT_S = 10.0  # the command line may hold the file for a moment
+HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
 
 
@@ -40,9 +41,12 @@ def nothing(step: str) -> None:
 class Reading:
     """A connection, held for the length of a block."""
 
-    def __init__(self, connection: aiosqlite.Connection, errors: "_OurErrors") -> None:
+    def __init__(
+        self, connection: aiosqlite.Connection, errors: "_OurErrors", packs: Packs
+    ) -> None:
         self._connection = connection
         self._our_errors = errors
+        self.packs = packs
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         with self._our_errors:
@@ -75,9 +79,10 @@ class Writing(Reading):
         self,
         connection: aiosqlite.Connection,
         errors: "_OurErrors",
+        packs: Packs,
         on_step: Callable[[str], None],
     ) -> None:
-        super().__init__(connection, errors)
+        super().__init__(connection, errors, packs)
         self._on_step = on_step
         self._after: list[Callable[[], None]] = []
 
@@ -116,9 +121,13 @@ class Database:
         self,
         writer: aiosqlite.Connection,
         readers: Sequence[aiosqlite.Connection],
+        lazy: Lazy,
         on_step: Callable[[str], None],
     ) -> None:
         self._writer = writer
+        self._lazy = lazy
+        self.packs = lazy.packs
+        self.mended = lazy.mended
         self._write_turn = asyncio.Lock()
         self._our_errors = _OurErrors()
         self._on_step = on_step
@@ -138,7 +147,7 @@ class Database:
             try:
                 with self._our_errors:
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
-                write = Writing(self._writer, self._our_errors, self._on_step)
+                write = Writing(self._writer, self._our_errors, self.packs, self._on_step)
                 yield write
                 self._on_step("COMMIT")
                 self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
@@ -148,6 +157,17 @@ class Database:
             except BaseException:
                 await _whole(self._writer.rollback())
                 raise
+
+    async def lazily(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in a transaction of its own, on a thread of its own, in its turn with the others.
+
+        It survives the end of the process at once, a loss of power with the next `transaction()`.
+        What it appended to packs is taken back with it.
+        """
+        async with self._write_turn:
+            self._our_errors.refuse_writes()
+            with self._our_errors:
+                return await _whole(self._lazy.run(work))
 
     async def _commit(self, write: Writing) -> None:
         await self._writer.commit()
@@ -160,7 +180,7 @@ class Database:
         try:
             with self._our_errors:
                 await _whole(connection.execute("BEGIN"))  # the view begins with the first read
-            yield Reading(connection, self._our_errors)
+            yield Reading(connection, self._our_errors, self.packs)
         finally:
             try:
                 with self._our_errors:
@@ -172,7 +192,7 @@ class Database:
         """One statement, read beside any write."""
         connection = await self._idle.get()
         try:
-            return await _whole(Reading(connection, self._our_errors).rows(sql, values))
+            return await _whole(Reading(connection, self._our_errors, self.packs).rows(sql, values))
         finally:
             self._idle.put_nowait(connection)
 
@@ -181,23 +201,33 @@ class Database:
         return found[0] if found else None
 
 
+def packs_beside(path: Path) -> Path:
+    """The folder of the packs of one database, and of no other: `blobs` in a home."""
+    return path.with_name("blobs" if path.name == HOMES else f"{path.stem}.blobs")
+
+
 @asynccontextmanager
 async def open_database(
     path: Path, *, on_step: Callable[[str], None] = nothing
 ) -> AsyncGenerator[Database]:
     """Migrates the file if need be, opens it, and closes it on leaving.
 
+    Its packs lie beside it, see `packs_beside`: what it does not name there is deleted.
     `on_step` hears of every write before it happens (tests stop the process there).
     Raises `NewerSchema`, `Corrupt`.
     """
     await asyncio.to_thread(migrate, path)
+    packs = Packs(packs_beside(path))
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, WRITER_CACHE_KIB))
         readers = [
             await stack.enter_async_context(_connect(path, READER_CACHE_KIB, is_reader=True))
             for _ in range(READERS)
         ]
-        yield Database(writer, readers, on_step)
+        with _OurErrors():
+            lazy = await asyncio.to_thread(open_lazy, path, packs, on_step)
+        stack.push_async_callback(asyncio.to_thread, lazy.close)
+        yield Database(writer, readers, lazy, on_step)
 
 
 @asynccontextmanager

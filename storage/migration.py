@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from crdt.digest import payload_digest
 from storage.errors import Corrupt, NewerSchema
 from storage.sqlite_errors import as_ours
 
@@ -77,6 +78,7 @@ def _apply(
         _back_up(database, path.with_name(f"{path.name}.before-{todo[0].number:04}"))
     if todo:
         database.execute("PRAGMA journal_mode = WAL")
+        database.create_function("blake3", 1, payload_digest, deterministic=True)  # 0016 uses it
     for step in todo:
         _run(database, step)
     return todo

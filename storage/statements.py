@@ -33,9 +33,9 @@ from crdt.statement import (
     Unrevoke,
     decode_frontier,
 )
-from storage.blobs import whole_blob
 from storage.concerned import mark_concerned
 from storage.database import Reading, Row, Writing
+from storage.reading_blobs import whole_blob
 from storage.waiting import cut_key
 from storage.workers import Workers
 

@@ -36,6 +36,7 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
+from storage.collecting import HELD_BYTES
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
 from storage.devices import Devices
@@ -51,10 +52,12 @@ from storage.items import Items
 from storage.letters import Letters
 from storage.listing import Listing, Projector
 from storage.listings import Listings
+from storage.mending import Mended
 from storage.namers import Namers, note_namers
 from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
+from storage.pinned import Pinned
 from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
@@ -113,7 +116,7 @@ _COUNTED = (  # as `Counts` has them
     "SELECT count(*) FROM item",
     "SELECT count(*) FROM document",
     "SELECT count(*) FROM blob WHERE is_complete",
-    "SELECT sum(length(data)) FROM chunk",
+    HELD_BYTES,
     "SELECT sum(times) FROM quarantine",
     "SELECT count(*) FROM left_out",
     "SELECT max(seq) FROM outbox",
@@ -132,6 +135,7 @@ class Store(
     Listings,
     Namers,
     Blobs,
+    Pinned,
     Quarantine,
     InstalledModules,
     Answers,
@@ -273,6 +277,11 @@ class Store(
             await remember_areas(write, self.quota.areas)
             await measure_areas(write)
 
+    @property
+    def mended(self) -> Mended:
+        """What the last end of the process, or a loss of power, had left behind among blobs."""
+        return self._database.mended
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """`listener` hears of entries appended from now on; see `Appended`."""
         return self.appended.subscribe(listener)
@@ -349,9 +358,10 @@ async def open_store(
 ) -> AsyncGenerator[Store]:
     """The store at `path`, made or migrated if need be, closed on leaving.
 
-    `quota` is what may be kept of others. `project` turns documents into list rows, `clock_us`
-    gives Unix microseconds; `on_step` is for tests that stop the process at a write. `on_remade`
-    hears how many documents of how many were made again, where another version derived them.
+    `quota` is what may be kept of others. Large blobs lie in a folder beside it. `project` turns
+    documents into list rows, `clock_us` gives Unix microseconds; `on_step` is for tests that stop
+    the process at a write. `on_remade` hears how many documents of how many were made again, where
+    another version derived them.
     Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2p.protocol import limits as session_limits
+from p2p.protocol import limits as shared
 from p2p.protocol.frames import Bye, Ping, Pong
 from p2p.protocol.relay import letter, limits
 from p2p.protocol.relay.frames import LETTER_ID_BYTES, RELAY_FRAMES, RelayFrame
@@ -90,7 +90,7 @@ def test_sentences_have_the_numbers_of_the_code() -> None:
 def test_a_letter_and_a_card_are_as_long_for_both() -> None:
     assert letter.LETTER_SEALED_BYTES_MAX == limits.LETTER_BYTES_MAX
     assert letter.LETTER_ID_BYTES == LETTER_ID_BYTES
-    assert session_limits.CARD_BYTES_MAX == limits.CARD_BYTES_MAX
+    assert shared.CARD_BYTES_MAX == limits.CARD_BYTES_MAX
 
 
 def sources() -> Iterator[Path]:

@@ -24,10 +24,20 @@ from crdt.order import fingerprint_of
 from p2p.protocol import frames, limits, offences, rendezvous
 from p2p.protocol.card import CARD_PREFIX, check_card, sign_card
 from p2p.protocol.check_digits import check_digits
+from p2p.protocol.config import Role
 from p2p.protocol.frames import FRAME_LENGTH_BYTES, FRAMES, Frame, decode_frame, encode_frame
 from p2p.protocol.grants import encode_area
 from p2p.protocol.greeting import PRESENT_PREFIX, salted_name
 from p2p.protocol.handshake import SIGNED_PREFIX, check_payload, make_payload
+from p2p.protocol.link import (
+    ID_PREFIX,
+    PROOF_PREFIX,
+    SECRET_CONTEXT,
+    proof_of,
+    session_id,
+    session_secret,
+)
+from p2p.protocol.link_frames import LINK_FRAMES
 from p2p.protocol.states import diagram
 from p2p.transport.door import REFUSED
 from p2p.transport.noise import PROTOCOL
@@ -45,12 +55,14 @@ from tests.documents import (
 )
 from tests.test_protocol_documents import ALICES, BOB, CAPABILITIES, LAPTOP, LAPTOPS
 
-NAMES = ("channel", "session", "reconciliation", "blobs", "cards", "discovery")
+NAMES = ("channel", "session", "reconciliation", "blobs", "cards", "discovery", "link")
 TEXTS = tuple((FOLDER / f"{name}.md").read_text() for name in NAMES)
-CHANNEL, SESSION, RECONCILIATION, BLOBS, CARDS, DISCOVERY = TEXTS
+CHANNEL, SESSION, RECONCILIATION, BLOBS, CARDS, DISCOVERY, LINK = TEXTS
 OURS = "\n".join(TEXTS)
 
 NOISE_STATIC, SOMEBODY, HANDSHAKE_HASH, CHALLENGE, PRIVATE = (bytes([n]) * 32 for n in range(5, 10))
+SECRET = session_secret(HANDSHAKE_HASH, initiators=CHALLENGE, responders=PRIVATE)
+ALL_FRAMES: tuple[type[Struct], ...] = (*FRAMES, *LINK_FRAMES)
 NOON_US = 1_767_268_800_000_000  # 2026-01-01 12:00:00 UTC
 THREE_IDS = tuple(bytes([n]) * 16 for n in (1, 2, 3))
 
@@ -97,6 +109,8 @@ def examples() -> dict[str, bytes]:
             frames.Reconcile(0, COMMONS, encode_area(Area()), (listing,))
         ),
         "card": a_card(),
+        "session-name": session_id(SECRET),
+        "resume-proof": proof_of(SECRET, Role.INITIATOR, 42, NOISE_STATIC, 3),
         "slot-public": rendezvous.slots(bytes(range(32)), 20_000)[0].public,
         "blob-root": hello.root,
         "blob-id": hello.id,
@@ -128,6 +142,8 @@ def test_frames_shown_are_read_back() -> None:
 
 
 def test_names_that_are_signed_or_agreed_on_are_spelled_out() -> None:
+    for name in (ID_PREFIX, PROOF_PREFIX, SECRET_CONTEXT.encode()):
+        assert f"`{name.decode()}`" in LINK
     for name in (PROTOCOL, SIGNED_PREFIX, PRESENT_PREFIX, CARD_PREFIX, b"panspermia-overlap:"):
         assert f"`{name.decode()}`" in OURS
 
@@ -143,8 +159,8 @@ def section(heading: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("kind", FRAMES, ids=lambda kind: kind.__name__)
-def test_every_kind_of_frame_has_its_section_and_its_fields(kind: type[Frame]) -> None:
+@pytest.mark.parametrize("kind", ALL_FRAMES, ids=lambda kind: kind.__name__)
+def test_every_kind_of_frame_has_its_section_and_its_fields(kind: type[Struct]) -> None:
     text = section(f"{kind.__name__} · kind {kind.__struct_config__.tag}")
     described = [row["field"] for row in rows(text, "field", "type", "meaning and bound")]
     assert described == list(kind.__struct_fields__)
@@ -153,7 +169,7 @@ def test_every_kind_of_frame_has_its_section_and_its_fields(kind: type[Frame]) -
 def test_no_section_describes_a_kind_that_is_not() -> None:
     described = re.findall(r"^### (\w+) · kind (\d+)$", OURS, re.MULTILINE)
     assert sorted(described) == sorted(
-        (kind.__name__, str(kind.__struct_config__.tag)) for kind in FRAMES
+        (kind.__name__, str(kind.__struct_config__.tag)) for kind in ALL_FRAMES
     )
 
 

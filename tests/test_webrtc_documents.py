@@ -14,7 +14,12 @@ TEXT = (FOLDER / "webrtc.md").read_text()
 NOON_US = 1_767_268_800_000_000  # 2026-01-01 12:00:00 UTC
 
 # How long something waits, and how much is asked of ourselves, stands in the code.
-BOUNDS = ("p2p.protocol.webrtc.sdp", "p2p.protocol.webrtc.signal", "p2p.protocol.stun")
+BOUNDS = (
+    "p2p.protocol.webrtc.sctp",
+    "p2p.protocol.webrtc.sdp",
+    "p2p.protocol.webrtc.signal",
+    "p2p.protocol.stun",
+)
 SOURCES = ("p2p/protocol/webrtc", "p2p/transport/webrtc")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
+from node.api.peer_states import PeerRefusal, PeerStanding, SyncState
 from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
@@ -119,6 +120,7 @@ class Status(Struct, frozen=True):
     started_at: str
     uptime_s: float
     state: str
+    sync: SyncState
     peers: PeerCounts
     records: dict[str, int]
     entries: int
@@ -138,6 +140,7 @@ class Peer(Struct, frozen=True):
     device: str
     address: str
     transport: str
+    """What carries the session now: tcp, websocket, relay, webrtc."""
     direction: Literal["in", "out"]
     state: str
     connected_s: float
@@ -151,10 +154,28 @@ class Peer(Struct, frozen=True):
     kept_out: int
     """Entries that this node has no room for, as of the last comparison."""
     last_error: str
+    name: str = ""
+    """The petname of its author; empty where it has none here."""
+    standing: PeerStanding = "comparing"
+    words: str = ""
+    """How it stands with this peer, for people."""
+    behind: int = 0
+    """Entries that the peer is known to hold and this node is getting."""
+    ahead: int = 0
+    """Entries announced to the peer that it has not taken yet, about."""
+    compared_s: float | None = None
+    """Seconds since an area was compared to the end."""
+    entries_twice: int = 0
+    """Entries that came although another peer had brought them already."""
+    refusals: tuple[PeerRefusal, ...] = ()
+    source: str = ""
+    """How this node knew of it: mdns, static, …; `called` where the peer called first."""
     sources: tuple[str, ...] = ()
     """Who told of this device, the first one first; none where it called and nobody had."""
     check_digits: str = ""
     """Both people see the same ones, unless somebody is between them."""
+    moves: int = 0
+    """From one carrier to another."""
 
 
 class Discovered(Struct, frozen=True):
@@ -198,6 +219,7 @@ class SentLetter(Struct, frozen=True):
 
 
 class Peers(Struct, frozen=True):
+    sync: SyncState
     peers: tuple[Peer, ...]
     discovered: tuple[Discovered, ...]
     refused: tuple[RefusedPeer, ...] = ()

@@ -33,6 +33,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "What a joined namespace is called here, or its did:key.",
         "maxLength": 128,
     },
+    "letter": {
+        "type": "string",
+        "description": "The number of a letter.",
+        "pattern": "^[0-9]{1,15}$",
+    },
     "entry": {
         "type": "string",
         "description": "The beginning of an entry's id: an even number of hex digits.",
@@ -57,12 +62,18 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
     "device": {"type": "string", "pattern": "^did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}$"},
     "code": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64},
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "invite": {
+        "type": "string",
+        "description": "The beginning of an invite's id.",
+        "pattern": "^[0-9a-f]{1,16}$",
+    },
 }
 ALWAYS: Final = (400, 401, 403, 421)
 STATUS_WORDS: Final[Mapping[int, str]] = {
     200: "Done.",
     201: "Made.",
     204: "Done; there is nothing to say.",
+    206: "The range that was asked for.",
 }
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from node.failure import Failure, failed
 from node.text import printable
+
+# Of the file, not of the line to the node.
+OF_THE_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.EACCES}
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -16,6 +23,30 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         write_atomically(path, content, mode=mode)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
+    """A file beside `path` that takes its place, on the disk, when the block ends in order.
+
+    Raises `Failure` (`cannot-write`) where there is no room for it or no right to it.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in OF_THE_FILE:
+            raise unwritable(path, error) from error
+        raise
 
 
 def unwritable(path: Path, error: OSError) -> Failure:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import click
 
 from node.client import path_of, without
-from node.commands.console import home, node, print_json, print_table, say, wants_json
+from node.commands.console import (
+    home,
+    is_terminal,
+    node,
+    print_event,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
 from node.commands.quota import kept_out_text
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
@@ -17,43 +29,65 @@ from node.text import duration_text, printable, short_did, size_text
 GRACE_S = 15.0
 
 SYNC_TIMEOUT_S = 30.0
+WATCH_S = 1.0
+COLOURS = {"in-sync": "green"}  # what is not in sync is yellow
 
 
 @click.command("peers")
 @click.option("--forgive", metavar="DID|HOST", help="Let one that is refused come in again.")
-def peers_command(forgive: str | None) -> None:
-    """List connected, discovered and refused peers."""
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+def peers_command(forgive: str | None, watch: bool) -> None:
+    """Show how it stands with the peers: who, by what, how far behind, and why."""
     if forgive is not None:
         node().delete(path_of("/api/refused-peers", forgive))
         if wants_json():
             return print_json("peers", {"forgiven": forgive})
         return say(f"{printable(forgive)} may come in again, as soon as it calls")
-    known = node().get("/api/peers")
-    if wants_json():
-        return print_json("peers", known)
-    show_known(known)
-    for one in known["refused"]:
-        say(refused_line(one))
-    for one in known["relays"]:
-        say(relay_line(one))
+    while True:
+        known = node().get("/api/peers")
+        if wants_json():
+            print_event("peers", known) if watch else print_json("peers", known)
+        else:
+            if watch and is_terminal(sys.stdout):
+                click.clear()
+            show_known(known)
+        if not watch:
+            return
+        time.sleep(WATCH_S)
 
 
 def show_known(known: Json) -> None:
+    """The state first; then the table; then why, for whom there is something to say."""
+    say(printable(known["sync"]["words"]), fg=COLOURS.get(known["sync"]["state"], "yellow"))
     if not known["peers"] and not known["discovered"]:
-        say("No peers yet. On another machine of this network: panspermia up")
-        return say("Or by address: panspermia connect HOST:PORT")
+        say("Or by address: panspermia connect HOST:PORT")
     if known["peers"]:
-        head = ("PEER", "ADDRESS", "STATE", "SINCE", "IN", "OUT", "REFUSED")
-        print_table(head, map(peer_row, known["peers"]))
-        if kept_out := sum(peer["kept_out"] for peer in known["peers"]):
-            say(f"{kept_out_text(kept_out)}. See: panspermia quota")
+        say()
+        print_table(HEAD, map(peer_row, known["peers"]))
+    for line in reasons(known):
+        say(line)
+
+
+def reasons(known: Json) -> Iterator[str]:
+    """Why something did not sync: of those connected, those that are not, and those refused."""
+    for peer in known["peers"]:
+        for one in peer["refusals"]:
+            times = f"{one['count']:,} refused, {one['code']}"
+            yield f"{name_of(peer)}: {times}: {printable(one['why'])} See: panspermia refused"
+        if peer["last_error"]:
+            yield f"{name_of(peer)}: before this connection: {printable(peer['last_error'])}"
+    if kept_out := sum(peer["kept_out"] for peer in known["peers"]):
+        yield f"{kept_out_text(kept_out)}. See: panspermia quota"
     connected = {peer["address"] for peer in known["peers"]}
+    connected |= {peer["device"] for peer in known["peers"]}
     for seen in known["discovered"]:
-        if seen["address"] not in connected:
+        if not {seen["address"], seen["device"]} & connected:
             who = short_did(seen.get("did") or "somebody")
             how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
-            say(f"{printable(who)} at {printable(seen['address'])}, {how}{why}")
+            yield f"reconnecting to {printable(who)} at {printable(seen['address'])}, {how}{why}"
+    yield from map(refused_line, known["refused"])
+    yield from map(relay_line, known["relays"])
 
 
 def relay_line(one: Json) -> str:
@@ -76,15 +110,26 @@ def refused_line(one: Json) -> str:
     )
 
 
+HEAD = ("PEER", "STATE", "BEHIND", "BY", "ROUND TRIP", "IN", "OUT", "ROUNDS", "SINCE", "ADDRESS")
+
+
+def name_of(peer: Json) -> str:
+    """This person's own name for the author, else the key."""
+    return printable(peer["name"] or short_did(peer["did"] or peer["device"]))
+
+
 def peer_row(peer: Json) -> tuple[str, ...]:
     return (
-        short_did(peer["did"]),
-        peer["address"],
-        peer["state"],
-        duration_text(peer.get("connected_s") or 0),
+        name_of(peer),
+        peer["words"],
+        f"{peer['behind']:,}",
+        peer["transport"],
+        "-" if peer["rtt_ms"] is None else f"{peer['rtt_ms']:.0f} ms",
         f"{peer['entries_in']:,} ({size_text(peer['bytes_in'])})",
         f"{peer['entries_out']:,} ({size_text(peer['bytes_out'])})",
-        str(peer["refused"]),
+        f"{peer['rounds']:,}",
+        duration_text(peer["connected_s"]),
+        peer["address"],
     )
 
 

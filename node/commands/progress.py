@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 class Progress:
     """One bar a module, from the lines `{"stage","id","done","total"}` of a long task."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts_bytes: bool = True) -> None:
+        self._counts_bytes = counts_bytes
         self._bars: rich.progress.Progress | None = None
         self._tasks: dict[str, rich.progress.TaskID] = {}
 
     def __enter__(self) -> Self:
         if shows_progress():
             from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+            )
 
-            columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+            amount = DownloadColumn() if self._counts_bytes else MofNCompleteColumn()
+            columns = TextColumn("{task.description}"), BarColumn(), amount
             self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bars.start()
         return self

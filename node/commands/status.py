@@ -27,7 +27,8 @@ def status_command(ctx: click.Context, exit_code: bool) -> None:
 def print_status(status: Json) -> None:
     peers, records, blobs = status["peers"], status["records"], status["blobs"]
     up = duration_text(status.get("uptime_s", 0))
-    say(f"{status['state']}, up {up}", fg="green" if status["state"] == "ready" else "yellow")
+    said = f"{status['state']}, up {up}: {printable(status['sync']['words'])}"
+    say(said, fg="green" if status["state"] == "ready" else "yellow")
     say(f"author   {printable(status['did'])}")
     say(f"home     {printable(status['home'])}")
     say(f"page     {printable(status['api'])}")

@@ -10,13 +10,14 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
-from node.commands.files import write_whole
+from node.commands.files import whole_file
+from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
-from node.exit_codes import UNVERIFIED
+from node.exit_codes import NETWORK, UNVERIFIED
 from node.failure import Failure, Json, failure
 from node.text import printable, size_text
 
-# A blob comes from a peer when it is not here yet.
+# Of silence: a blob comes from a peer when it is not here yet.
 FETCH_TIMEOUT_S = 300.0
 
 INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-missing"})
@@ -82,19 +83,42 @@ def verify_folder(folder: Path) -> Json:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
 @IN_NAMESPACE
 def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
-    """Fetch the bytes of a blob or a module version."""
-    client = node()
-    path = f"/api/blobs/{id.lower()}" if is_blob(id) else wasm_path(id, namespace)
+    """Fetch the bytes of a blob or a module version.
+
+    A blob of any size: what is not here comes from peers, each part checked. Broken off, it goes on
+    where it stopped when it is asked for again.
+    """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
-    content = client.get_bytes(path, timeout_s=FETCH_TIMEOUT_S)
+    if is_blob(id):
+        id = id.lower()
+        hold(id)
+        path = f"/api/blobs/{id}"
+    else:
+        path = wasm_path(id, namespace)
     if output is None:
-        sys.stdout.buffer.write(content)
+        node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
         return
-    write_whole(output, content)
+    with whole_file(output) as file, Progress() as bars:
+        size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
     if wants_json():
-        return print_json("fetch", {"id": id, "file": str(output), "size": len(content)})
-    say(f"wrote {size_text(len(content))} to {output}")
+        return print_json("fetch", {"id": id, "file": str(output), "size": size})
+    say(f"wrote {size_text(size)} to {printable(str(output))}")
+
+
+def hold(blob: str) -> Json:
+    """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
+    with Progress(counts_bytes=False) as bars:
+        lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
+        for line in lines:
+            if line.get("event") == "result":
+                return line
+            bars.show(line)
+    raise failure("connection-lost", "The node broke off its answer", "See its log.", NETWORK)
+
+
+def unwatched(done: int, total: int) -> None:
+    """Nobody sees a bar."""
 
 
 def is_blob(id: str) -> bool:

@@ -10,6 +10,7 @@ from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
+from node.meanings.relays import RELAYS
 from node.meanings.rights import RIGHTS
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
@@ -42,6 +43,9 @@ REQUESTS: Final[Mapping[str, Meaning]] = {
     "cursor-unknown": Meaning(
         "The cursor is of another list, or of a node that has since started anew.",
         "Begin again with the first page.",
+    ),
+    "no-such-range": Meaning(
+        "The range asked for begins beyond the end.", "The detail says how many bytes there are."
     ),
     "bad-blob-id": Meaning("That is no name of a blob.", "Give 64 lower-case hex digits."),
     "not-json": Meaning("The body is no JSON.", "The detail says from which byte on."),
@@ -369,4 +373,5 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},
+    **{code: Meaning(*said) for code, said in RELAYS.items()},
 }

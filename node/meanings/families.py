@@ -65,10 +65,11 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         ),
         """area compare credit entries first-byte flood frame-bytes frame-kind frame-length
         frame-shape get-count handshake handshake-parameters handshake-payload handshake-signature
-        handshake-version hello-author hello-device ids listed missing noise-handshake noise-length
-        noise-message out-of-order part present-length present-mode present-receiver
-        present-signature range-bound range-order ranges-endless ranges-turn reconcile-area
-        reconcile-count reconcile-number refused-entries unread version want-count websocket""",
+        handshake-version hello-author hello-device ids link-count link-proof listed missing
+        noise-handshake noise-length noise-message out-of-order part present-length present-mode
+        present-receiver present-signature range-bound range-order ranges-endless ranges-turn
+        reconcile-area reconcile-count reconcile-number refused-entries unread version want-count
+        websocket""",
     ),
     (
         Meaning(
@@ -76,7 +77,7 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "`panspermia peers` shows who is there; connect again.",
         ),
         """another-device greeting handshake-timeout no-answer no-peer-has-it no-websocket
-        session-closed silent stopped""",
+        busy no-move session-closed session-lost silent stopped unknown-session""",
     ),
     (
         Meaning(

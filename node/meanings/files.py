@@ -9,7 +9,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
         "Make room there, or name a file in a folder that is yours.",
     ),
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
-    "not-a-file": ("It is read twice, and so has to lie on a disk.", "Copy it there first."),
+    "not-a-file": ("It is a folder, or has to lie on a disk to be read twice.", "Name a file."),
+    "cannot-read": ("The file cannot be read.", "The detail says why."),
     "drop-cut": ("The end of the file is missing.", "Use another copy of it."),
     "drop-newer": ("A later Panspermia made the file.", "Update Panspermia."),
     "drop-damaged": (

@@ -18,6 +18,7 @@ from node.drops import (
     CHUNK,
     ENTRY,
     INSTALLED,
+    KEPT,
     PAGE,
     PEER,
     PETNAME,
@@ -30,6 +31,7 @@ from node.drops import (
     DropWriter,
     Head,
     InstalledFrame,
+    KeptFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -42,6 +44,7 @@ from node.identity import seal_secrets
 from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
+from storage.reading_blobs import RUN
 from storage.store import Store
 
 BACKUP = "backup"
@@ -105,6 +108,11 @@ async def backup_pieces(node: Keeper, backup: Backup) -> AsyncIterator[bytes]:
     for blob in await node.store.blobs_named(author):
         async for kind, body in _blob(node.store, blob):
             yield drop.write(kind, body)
+    cursor = 0
+    while kept := await node.store.pinned_blobs(after=cursor):
+        for one in kept:
+            yield drop.write(KEPT, packed(KeptFrame(one.id, one.name)))
+        cursor = kept[-1].number
     # Last: what is held of somebody who is blocked stays.
     for blocked in await node.store.blocked():
         yield drop.write(BLOCKED, packed(BlockedFrame(blocked.key, blocked.reason)))
@@ -139,5 +147,9 @@ async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:
     yield BLOB, root
     for number, page in enumerate(manifest.pages):
         yield PAGE, packed(PageFrame(number, page))
-    for index in range(manifest.chunk_count):
-        yield CHUNK, packed(ChunkFrame(index, await store.read_chunk(blob, index)))
+    index = 0
+    while index < manifest.chunk_count:
+        count = min(RUN[manifest.parsed.chunking], manifest.chunk_count - index)
+        for chunk in await store.read_chunks(blob, index, count):
+            yield CHUNK, packed(ChunkFrame(index, chunk))
+            index += 1

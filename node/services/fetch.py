@@ -47,18 +47,27 @@ async def hold_blob(
     blob: BlobId,
     size_bytes_max: int,
     progress: Progress = ignore,
+    *,
+    timeout_s: float | None = FETCH_S,
+    is_authority: bool = False,
 ) -> None:
-    """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`."""
+    """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
+
+    `timeout_s` None: as long as a peer gives some of it, and somebody watches. `is_authority`: it
+    is a frontier, and goes before all others.
+    """
     if await store.has_blob(blob):
         return
     try:
-        async with asyncio.timeout(FETCH_S):
-            await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+        async with asyncio.timeout(timeout_s):
+            await network.fetch_blob(
+                blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority
+            )
     except NotStored:
         raise
     except SyncError as error:
         detail = f"blob {blob.hex()} is not here: {error.sentence}"
         raise Unreachable(detail, code="blob-unreachable") from error
     except TimeoutError as error:
-        detail = f"blob {blob.hex()} did not arrive within {FETCH_S:.0f} s"
+        detail = f"blob {blob.hex()} did not arrive within {timeout_s or 0:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error

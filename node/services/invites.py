@@ -14,6 +14,7 @@ from typing import Literal
 from crdt.area import Area
 from crdt.capability import READ, WRITE
 from crdt.did import encode_did_key
+from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
 from node.errors import BadRequest, Conflict, NotAllowed
 from node.identity import become_device, open_author, write_device
@@ -66,7 +67,7 @@ async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
         detail = "an invite is for somebody else; a device of yours: panspermia device add"
         raise BadRequest(detail, code="bad-request")
     given: list[bytes] = []
-    wanted = list(_wanted(wish))
+    wanted = list(wanted_rights(wish))
     if wanted:
         author = await asyncio.to_thread(open_author, node.home, passphrase)
         for mode, area in wanted:
@@ -94,7 +95,7 @@ async def make_invite(node: Keeper, wish: Wish, passphrase: str | None) -> Code:
     return code
 
 
-def _wanted(wish: Wish) -> Sequence[tuple[int, Area]]:
+def wanted_rights(wish: Wish) -> Sequence[tuple[int, Area]]:
     """The capabilities of the three usual levels, or those for the areas that were named."""
     areas = [replace(area, end=_earlier(area.end, wish.until)) for area in wish.areas]
     everything = Area(end=wish.until)
@@ -138,7 +139,7 @@ async def accept_grant(
 
     Can be done again where it broke off. Raises `Conflict` (`name-taken`), `BadIdentity`.
     """
-    called = await _names_here(node, code, name)
+    called = await names_for(node, code, name)
     kept = 0
     for encoded in code.capabilities:
         kept += len(await keep_given(node, encoded, INVITE, passphrase))
@@ -150,22 +151,19 @@ async def accept_grant(
     return Accepted(code, kept, tuple(called.values()))
 
 
-async def accept_device(node: Keeper, code: Code, *, replaces: bool) -> Accepted:
+async def accept_device(
+    node: Keeper, code: Code, *, replaces: bool, device: SigningKey | None = None
+) -> Accepted:
     """This home becomes a device of the code's giver: with the next start, which has to come now.
 
-    Raises `Conflict` (`has-published`) where this home has an author that published, unless
-    `replaces`: then that author's key is kept aside.
+    `device`: the key that the code is for, where it is not this device's. Raises `Conflict`
+    (`has-published`) where this home has an author that published, unless `replaces`: then that
+    author's key is kept aside.
     """
     identity = node.identity
     is_same = identity.author == code.giver
-    has_signed = await node.store.has_signed(identity.author, DeviceKey(identity.device.public))
-    if has_signed and not is_same and not replaces:
-        detail = (
-            f"this home has published as {identity.did}, and would not any more. Use a new --home"
-            " for the device; or say --replace, which keeps that author's key aside"
-        )
-        raise Conflict(detail, code="has-published")
-    called = await _names_here(node, code, None)
+    await check_may_become(node, AuthorKey(code.giver), replaces=replaces)
+    called = await names_for(node, code, None)
     for encoded in code.capabilities:
         await node.store.keep_capability(encoded, INVITE)
     for key, word in called.items():
@@ -176,12 +174,24 @@ async def accept_device(node: Keeper, code: Code, *, replaces: bool) -> Accepted
         await asyncio.to_thread(write_device, node.home, identity.author, identity.device, rights)
     else:
         aside = await asyncio.to_thread(
-            become_device, node.home, AuthorKey(code.giver), identity.device, rights
+            become_device, node.home, AuthorKey(code.giver), device or identity.device, rights
         )
     return Accepted(code, len(code.capabilities), tuple(called.values()), True, aside)
 
 
-async def _names_here(node: Keeper, code: Code, name: str | None) -> dict[NamespaceKey, str]:
+async def check_may_become(node: Keeper, author: AuthorKey, *, replaces: bool) -> None:
+    """Raises `Conflict` (`has-published`): it would not speak for its own author any more."""
+    identity = node.identity
+    has_signed = await node.store.has_signed(identity.author, DeviceKey(identity.device.public))
+    if has_signed and identity.author != author and not replaces:
+        detail = (
+            f"this home has published as {identity.did}, and would not any more. Use a new --home"
+            " for the device; or say --replace, which keeps that author's key aside"
+        )
+        raise Conflict(detail, code="has-published")
+
+
+async def names_for(node: Keeper, code: Code, name: str | None) -> dict[NamespaceKey, str]:
     """What each of the code's namespaces is called here. Raises `Conflict` (`name-taken`)."""
     joined = {one.namespace: one.name for one in await node.store.joined()}
     called: dict[NamespaceKey, str] = {}

@@ -7,6 +7,7 @@ The identity comes last, so a restore that was broken off is simply done again.
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -28,6 +29,7 @@ from node.drops import (
     Frame,
     Head,
     InstalledFrame,
+    KeptFrame,
     PageFrame,
     PeerFrame,
     PetnameFrame,
@@ -51,12 +53,15 @@ from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from registry.listings import project
 from storage.address_book import KnownPeer
+from storage.errors import NotHeld
 from storage.installed import InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
 
 BATCH = 200
 """Entries in one transaction, as when they come from a peer."""
+BATCH_BYTES = 4 << 20
+"""Of chunks of a blob, stored at once."""
 RESTORED = "backup"
 
 Progress = Callable[[int, int], None]
@@ -95,7 +100,7 @@ def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Conte
         progress(frame.end_bytes, size_bytes)
         if contents is None:
             contents = Contents(unpacked(frame, Head))
-        if frame.kind > drops.BLOCKED:
+        if frame.kind > drops.KEPT:
             detail = f"it holds what is unknown here (kind {frame.kind}): update Panspermia"
             raise Unverified(detail, code="drop-newer")
         contents.counts[frame.kind] += 1
@@ -141,7 +146,10 @@ async def restore(
         taker = _Taker(home, clock_us)
         file.seek(0)
         async with open_store(
-            home.database, project=project, clock_us=clock_us, quota=_quota(contents)
+            home.database,
+            project=project,
+            clock_us=clock_us,
+            quota=_quota(contents),
         ) as store:
             for frame in read_drop(file):
                 progress(size_bytes + frame.end_bytes, total)
@@ -212,6 +220,8 @@ class _Taker:
         self._clock_us = clock_us
         self._entries: list[SignedEntry] = []
         self._blob = BlobId(b"")
+        self._chunks: list[tuple[int, bytes]] = []
+        self._chunk_bytes = 0
         self.refused = 0
 
     async def take(self, store: Store, frame: Frame) -> None:
@@ -219,6 +229,8 @@ class _Taker:
         if frame.kind != drops.ENTRY:
             await self.flush(store)
         try:
+            if frame.kind != drops.CHUNK:
+                await self._flush_chunks(store)
             await self._take(store, frame)
         except CrdtError as error:
             where = f"before byte {frame.end_bytes:,}"
@@ -246,6 +258,10 @@ class _Taker:
             case drops.INSTALLED:
                 put = Installed(**msgspec.structs.asdict(unpacked(frame, InstalledFrame)))
                 await store.apply_install(InstallChanges([put]))
+            case drops.KEPT:
+                kept = unpacked(frame, KeptFrame)
+                with suppress(NotHeld):  # it was removed while the backup was made
+                    await store.pin_blob(BlobId(kept.blob), kept.name)
             case drops.BLOCKED:
                 blocked = unpacked(frame, BlockedFrame)
                 await store.block(blocked.key, blocked.reason)
@@ -266,7 +282,10 @@ class _Taker:
                 await store.add_page(self._blob, page.number, page.data)
             case drops.CHUNK:
                 chunk = unpacked(frame, ChunkFrame)
-                await store.add_chunk(self._blob, chunk.index, chunk.data)
+                self._chunks.append((chunk.index, chunk.data))
+                self._chunk_bytes += len(chunk.data)
+                if self._chunk_bytes >= BATCH_BYTES:
+                    await self._flush_chunks(store)
             case _:  # the secrets, that are written last, and the end
                 pass
 
@@ -276,3 +295,8 @@ class _Taker:
             received = await store.receive(self._entries, source=RESTORED)
             self.refused += len(received.refused)
             self._entries = []
+
+    async def _flush_chunks(self, store: Store) -> None:
+        if self._chunks:
+            await store.add_chunks(self._blob, self._chunks)
+            self._chunks, self._chunk_bytes = [], 0

@@ -1,4 +1,4 @@
-// The node's status and its modules. Text of peers goes in as text, never as markup.
+// The node's status, its peers and its modules. Text of peers goes in as text, never as markup.
 "use strict";
 
 const REFRESH_MS = 5000;
@@ -51,6 +51,47 @@ async function showStatus() {
   } catch (error) {
     byId("state").textContent = `the node does not answer: ${error.message}`;
     byId("state").className = "bad";
+  }
+}
+
+// ── how it stands with the peers: the state first ──
+
+function peerItem(peer) {
+  const item = element("li");
+  item.append(element("strong", peer.name || peer.did || peer.device), document.createTextNode(` ${peer.words}`));
+  const facts = [
+    `by ${peer.transport}`, peer.address,
+    peer.rtt_ms === null ? "" : `${Math.round(peer.rtt_ms)} ms`,
+    `in ${peer.entries_in} (${size(peer.bytes_in)})`, `out ${peer.entries_out} (${size(peer.bytes_out)})`,
+    `${peer.rounds} rounds`,
+  ];
+  item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));
+  for (const one of peer.refusals) item.append(element("div", `${one.count} refused, ${one.code}: ${one.why}`, "bad"));
+  return item;
+}
+
+function missedItem(found) {
+  const item = element("li", `reconnecting to ${found.did || found.address}`);
+  item.append(element("div", [found.address, found.source, found.last_error].filter(Boolean).join(" · "), "soft"));
+  return item;
+}
+
+function refusedPeerItem(one) {
+  return element("li", `${one.device || one.host} is refused until ${one.until}, ${one.code}: ${one.reason}`, "bad");
+}
+
+async function showPeers() {
+  try {
+    const known = await get("/api/peers");
+    const there = new Set(known.peers.flatMap((peer) => [peer.address, peer.device]));
+    const missed = known.discovered.filter((one) => !there.has(one.address) && !there.has(one.device));
+    byId("sync").textContent = known.sync.words;
+    byId("sync").className = known.sync.state === "in-sync" ? "" : "bad";
+    byId("peers").replaceChildren(
+      ...known.peers.map(peerItem), ...missed.map(missedItem), ...known.refused.map(refusedPeerItem),
+    );
+  } catch (error) {
+    byId("sync").textContent = error.message;
   }
 }
 
@@ -146,7 +187,9 @@ byId("search").addEventListener("submit", (event) => {
   showModules();
 });
 showStatus();
+showPeers();
 showModules();
 showRights();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
+setInterval(() => { if (!document.hidden) showPeers(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);

@@ -7,6 +7,7 @@ Source: RFC 6762, RFC 6763; instance names are unique per device.
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +33,10 @@ TXT_DEVICE = b"device"
 TXT_PARAMETERS = b"parameters"
 TXT_GROUP = b"group"
 TXT_ISSUED = b"issued"  # Unix time in µs of the device's card, decimal
+TXT_INVITES = b"invites"
+SIGN_BYTES = 12
+SIGNS_MAX = 8  # of open invites; always as many are announced, those that are none are random
+FILLED_ANEW_S = 600.0  # so that a change of them does not tell of an invite
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,16 @@ class Mdns:
         self._addresses = addresses or (lambda: announcement.addresses)
         self._issued_us = issued_us or (lambda: announcement.issued_us)
         self._resolving: set[str] = set()
+        self._signs: tuple[bytes, ...] = ()
+        self._shown = _filled(())
+        self._is_shown = asyncio.Event()
+        self._name = f"{announcement.instance}.{SERVICE}"
+
+    def show(self, signs: tuple[bytes, ...]) -> None:
+        """Announces these among fillers from now on: nobody who does not know one sees any."""
+        if set(signs[:SIGNS_MAX]) != set(self._signs):
+            self._signs = signs[:SIGNS_MAX]
+            self._is_shown.set()
 
     async def run(self) -> None:
         """Goes on trying where there is no network to announce on; peers can be named without."""
@@ -112,9 +127,13 @@ class Mdns:
                 # Browsing first: registering probes for 1.5 s before it returns.
                 browser = self._browse(zeroconf, tasks)
                 try:
+                    self._shown = _filled(self._signs)
+                    self._name = f"{self._own.instance}.{SERVICE}"
                     await self._announce(zeroconf)
+                    following = tasks.create_task(self._follow_signs(zeroconf), name="invites")
                     while self._is_as_announced(present):  # noqa: ASYNC110 - no event tells
                         await asyncio.sleep(LOOK_S)
+                    following.cancel()
                 finally:
                     await browser.async_cancel()
         finally:
@@ -130,13 +149,29 @@ class Mdns:
             Callable[..., Awaitable[Awaitable[None]]],
             zeroconf.async_register_service,  # pyright: ignore[reportUnknownMemberType]  (see above)
         )
-        announcing = await register(self._service(), allow_name_change=True)  # probes for the name
+        service = self._service()
+        announcing = await register(service, allow_name_change=True)  # probes for the name
         await announcing
+        self._name = service.name
+
+    async def _follow_signs(self, zeroconf: AsyncZeroconf) -> None:
+        """Announces anew where invites come or go, and now and then where none does."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FILLED_ANEW_S):
+                    await self._is_shown.wait()
+            self._is_shown.clear()
+            self._shown = _filled(self._signs)
+            update = cast(
+                Callable[..., Awaitable[Awaitable[None]]],
+                zeroconf.async_update_service,  # pyright: ignore[reportUnknownMemberType]  (as above)
+            )
+            await (await update(self._service()))
 
     def _service(self) -> AsyncServiceInfo:
         return AsyncServiceInfo(
             SERVICE,
-            f"{self._own.instance}.{SERVICE}",
+            self._name,
             parsed_addresses=list(self._own.addresses),
             port=self._own.port,
             properties={
@@ -144,6 +179,7 @@ class Mdns:
                 TXT_PARAMETERS: self._own.parameters.encode(),
                 TXT_GROUP: self._own.group.encode(),
                 TXT_ISSUED: str(self._own.issued_us).encode(),
+                TXT_INVITES: self._shown,
             },
             server=f"{self._own.instance}.local.",
         )
@@ -198,7 +234,14 @@ class Mdns:
             return None
         issued = (texts.get(TXT_ISSUED) or b"")[:20]
         issued_us = min(int(issued), ISSUED_US_MAX) if issued.isdigit() else 0
-        return Hint(device_did=device, addresses=addresses, source="mdns", issued_us=issued_us)
+        shown = (texts.get(TXT_INVITES) or b"")[: SIGNS_MAX * SIGN_BYTES]
+        return Hint(device, addresses, "mdns", issued_us, shown)
+
+
+def _filled(signs: Sequence[bytes]) -> bytes:
+    """`SIGNS_MAX` of them in no order; what is missing is random, and looks the same."""
+    fillers = [os.urandom(SIGN_BYTES) for _ in range(SIGNS_MAX - len(signs))]
+    return b"".join(sorted([*signs, *fillers]))
 
 
 def usable_addresses(hosts: Sequence[str], port: int | None) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from crdt.keys import NamespaceKey
 from crdt.order import EMPTY_SUMMARY, RangeSummary
 from p2p.protocol import limits
+from p2p.protocol.difference import Difference
 from p2p.protocol.effects import AreaReconciled, Summarise
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Compare, Listed, RangeItem, Ranges, Reconcile
@@ -85,9 +86,13 @@ class Areas:
         self.readable = Grants(())  # what the peer may read
         self.common: tuple[Claim, ...] = ()
         self._once_readable = Grants(())
+        self._unequal: set[Claim] = set()  # when they were compared last
+        self._compared_s: float | None = None
 
     def agree(self, readable: Grants, common: tuple[Claim, ...]) -> None:
         """What the peer may read, and what both want of it, from now on."""
+        if common != self.common:
+            self._unequal.clear()
         self.readable, self.common = readable, common
         self._once_readable = ever(self._once_readable, readable)
 
@@ -99,6 +104,16 @@ class Areas:
     def oldest_s(self) -> float | None:
         """Since when the peer owes the oldest answer."""
         return min((one.turned_s for one in self._open.values() if one.is_owed), default=None)
+
+    def difference(self, *, is_due: bool) -> Difference:
+        """As far as it is known; `is_due` where a comparison is about to begin."""
+        return Difference(
+            behind=self._pull.lacking,
+            ahead=self._offers.untaken,
+            is_comparing=is_due or not self.is_idle,
+            is_equal=not self._unequal,
+            compared_s=self._compared_s,
+        )
 
     def plan(self, claims: Iterable[Claim]) -> None:
         """Reconciles these areas, the authority records of each first."""
@@ -250,6 +265,9 @@ class Areas:
         # No more is missing than what was kept out, so far as numbers tell.
         lacking = one.theirs.count - one.ours.count
         is_equal = one.ours == one.theirs or 0 < lacking <= self._report.entries_kept_out
+        claim = one.core.namespace, one.core.area
+        (self._unequal.discard if is_equal else self._unequal.add)(claim)
+        self._compared_s = self._outbox.now_s
         self._report.areas_equal += is_equal
         self._report.areas_different += not is_equal
         self._outbox.notify(

@@ -328,8 +328,18 @@ class PeerFault:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelLost:
+    """The session has no channel; it waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChanged:
+    """The session goes on over another channel."""
+
+
 SessionEvent: TypeAlias = (
-    PeerGreeted | AreaReconciled | Synced | EntriesRefused
+    PeerGreeted | ChannelLost | ChannelChanged | AreaReconciled | Synced | EntriesRefused
     | PeerAgreed | PieceCame | BlobProgress | BlobFetched | BlobFailed
     | CardsWanted | CardsCame | PeerFault
 )  # fmt: skip

@@ -268,13 +268,28 @@ FRAMES: tuple[type[Frame], ...] = (
 NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in FRAMES}
 """By kind."""
 KINDS = frozenset(NAMES)
+PART_KIND = 30
+_PART_HEAD = b"\x84\x18\x1e"  # four elements, the first of them 30
 
 
 def encode_frame(frame: Struct) -> bytes:
     """The bytes of `frame`, without the length that stands before them on the stream."""
+    if isinstance(frame, Part):
+        return _encode_part(frame)
     data = cbor.encode(msgspec.to_builtins(frame, builtin_types=(bytes,)))
     assert len(data) <= FRAME_BYTES_MAX, f"{type(frame).__name__} of {len(data)} bytes"
     return data
+
+
+def _encode_part(frame: Part) -> bytes:
+    """As CBOR has it, with its half a MiB copied once instead of three times."""
+    size = len(frame.data)
+    assert size <= limits.RUN_BYTES_MAX, f"a Part of {size} bytes"
+    head = bytes([0x40 | size]) if size < 24 else b"\x5a" + size.to_bytes(4, "big")
+    if 24 <= size < 1 << 16:
+        head = bytes([0x58, size]) if size < 1 << 8 else b"\x59" + size.to_bytes(2, "big")
+    number, plain_bytes = cbor.encode(frame.number), cbor.encode(frame.plain_bytes)
+    return b"".join((_PART_HEAD, number, head, frame.data, plain_bytes))
 
 
 def decode_frame(data: bytes) -> Frame | None:
@@ -282,6 +297,8 @@ def decode_frame(data: bytes) -> Frame | None:
 
     Raises `RemoteProtocolError`, and nothing else, for any other bytes.
     """
+    if peek_kind(data) == PART_KIND and (part := _decode_part(data)) is not None:
+        return part
     return cast("Frame | None", decode_one_of(data, Frame, NAMES))
 
 
@@ -313,6 +330,25 @@ def peek_kind(data: bytes) -> int | None:
     if data[1] < 24:
         return data[1]
     return data[2] if data[1] == 24 and len(data) > 2 else None
+
+
+def _decode_part(data: bytes) -> Part | None:
+    """A sound one, without the copy that `convert` makes of its data."""
+    try:
+        value: object = cbor.decode(data, bytes_max=FRAME_BYTES_MAX, items_max=8, depth_max=1)
+    except Malformed:
+        return None
+    match value:
+        case [_, int(number), bytes(piece), int(plain_bytes)] if (
+            type(number) is int
+            and type(plain_bytes) is int
+            and 0 <= number <= U64_MAX
+            and len(piece) <= limits.RUN_BYTES_MAX
+            and 0 <= plain_bytes <= limits.RUN_BYTES_MAX
+        ):
+            return Part(number, piece, plain_bytes)
+        case _:
+            return None
 
 
 def _kind(value: object) -> int:

@@ -22,10 +22,16 @@ from crdt.capability import READ, WRITE, Capability, CapabilityCache, capability
 from crdt.ed25519 import SigningKey, verify_strict
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
+from p2p.protocol import limits
+from p2p.protocol.config import SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Hello, Present, Presented
 from p2p.protocol.grants import FULL, PUBLIC, Claim
-from p2p.protocol.limits import INTERESTS_MAX, PRESENTED_BYTES_MAX, PRESENTED_MAX
+from p2p.protocol.limits import (
+    INTERESTS_MAX,
+    PRESENTED_BYTES_MAX,
+    PRESENTED_MAX,
+)
 
 PRESENT_PREFIX = b"panspermia-present:"
 OVERLAP_PREFIX = b"panspermia-overlap:"
@@ -40,6 +46,27 @@ class Held:
 
     encoded: bytes
     capability: Capability
+
+
+def make_hello(
+    config: SessionConfig,
+    *,
+    version: int,
+    challenge: bytes,
+    wall_us: int,
+    overlap: tuple[bytes, ...],
+) -> Hello:
+    """The first frame of a session."""
+    return Hello(
+        version=version,
+        agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
+        author=config.author,
+        capability=config.capability,
+        challenge=challenge,
+        addresses=config.addresses[: limits.ADDRESSES_MAX],
+        wall_us=wall_us,
+        overlap=overlap,
+    )
 
 
 def salted_name(namespace: bytes, *, handshake_hash: bytes, device: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Where a peer may be found: an address and a claim, neither of them proved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Source = Literal["mdns", "static", "peer", "relay", "dht"]
@@ -18,3 +18,5 @@ class Hint:
     source: Source
     issued_us: int = 0
     """Of the device's card, as it is claimed; 0 where nobody said."""
+    invites: bytes = field(default=b"", compare=False)
+    """Signs of open invites among fillers, as mDNS announced them."""

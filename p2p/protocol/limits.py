@@ -47,8 +47,8 @@ ENTRIES_BYTES = 768 << 10  # an answer stops before it grows beyond; the asker a
 REFUSALS_MAX = 256  # entries that fail the checks every honest node makes before it forwards
 # What several peers announce is asked of one; where it gives nothing for so long, of the others.
 # Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
-PATIENCE_S = 2.0
-PATIENCE_LONGEST_S = 10.0
+ENTRIES_PATIENCE_S = 2.0
+ENTRIES_PATIENCE_LONGEST_S = 10.0
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024
@@ -71,7 +71,7 @@ MISSING_MAX = 10_000  # announced by the peer, then not given: an honest one ann
 # enough that what is more urgent waits for no more than this.
 RUN_BYTES_MAX = 512 << 10
 RUN_BYTES_MIN = 64 << 10  # shorter ones are not worth a question
-RUN_CHUNKS_MAX = 1_024  # one page's
+RUN_CHUNKS_MAX = 128  # of 4 KiB, the shortest
 # Asked for and not stored yet. What is lost where a transfer is cut: less than 1 MiB on any line
 # that this fills. It grows with the rate that was seen and the round trip beyond WINDOW_RTT_S:
 # below that, this much is 150 MB/s.
@@ -86,7 +86,7 @@ HOLDING_RUNS_MAX = 256
 GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # A peer that gives nothing for so long is still listened to, and others are asked as well: it could
 # else keep a blob from us for as long as it likes.
-PATIENCE_S = 5.0
+RUN_PATIENCE_S = 5.0
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more
@@ -104,6 +104,8 @@ UNSENT_BYTES_MAX = 16 * MEBIBYTE
 # A link (docs/protocol/link.md). What was sent is kept until it is acknowledged, so that a session
 # can go on over another channel: enough for 40 MB/s at 100 ms. Whoever has sent so much waits.
 KEPT_BYTES_MAX = 4 * MEBIBYTE
+# At first, and as much more as was acknowledged by then: whoever takes nothing costs no more.
+KEPT_BYTES_FIRST = MEBIBYTE // 2
 ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends

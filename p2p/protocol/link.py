@@ -27,7 +27,7 @@ from typing import cast
 from blake3 import blake3
 
 from p2p.protocol import frames, limits
-from p2p.protocol.config import Role
+from p2p.protocol.config import Channel, Role
 from p2p.protocol.errors import (
     LocalProtocolError,
     PeerLeft,
@@ -62,6 +62,13 @@ def session_secret(handshake_hash: bytes, *, initiators: bytes, responders: byte
     return blake3(told, derive_key_context=SECRET_CONTEXT).digest()
 
 
+def secret_of(channel: Channel, *, own: bytes, theirs: bytes) -> bytes:
+    """`session_secret` of the session that began on `channel` with these challenges."""
+    is_ours = channel.role is Role.INITIATOR
+    initiators, responders = (own, theirs) if is_ours else (theirs, own)
+    return session_secret(channel.handshake_hash, initiators=initiators, responders=responders)
+
+
 def session_id(secret: bytes) -> bytes:
     """What a session is called in a Resume."""
     return blake3(ID_PREFIX, key=secret).digest()[:ID_BYTES]
@@ -93,7 +100,7 @@ class Link:
         self._role = role
         self._is_smaller = is_smaller
         self._secret: bytes | None = None
-        self._since_s = now_s  # of the present state
+        self.since_s = now_s  # has it been on this channel, or on none
         self._heard_s = now_s
         self._settled_s = now_s  # when the other side last had more, or nothing waited
         self._moving_hash = b""
@@ -101,6 +108,7 @@ class Link:
         self._sent: deque[bytes] = deque()  # written to `current`, and not acknowledged
         self._unsent: deque[bytes] = deque()
         self._sent_bytes = self._unsent_bytes = 0
+        self._window_bytes = limits.KEPT_BYTES_FIRST
         self._acknowledged = 0  # frames, from the first one of the session on
         self._written = 0  # the highest number that ever went out
         self._received = 0
@@ -121,6 +129,11 @@ class Link:
     def unsent_bytes(self) -> int:
         """What waits to be written."""
         return self._unsent_bytes
+
+    @property
+    def owes_ack(self) -> bool:
+        """`take` gives an Ack first."""
+        return self._received_bytes >= limits.ACK_BYTES
 
     @property
     def is_resumable(self) -> bool:
@@ -146,9 +159,9 @@ class Link:
         if self.current is None or self.moving is not None:
             return []
         taken: list[bytes] = []
-        if self._received_bytes >= limits.ACK_BYTES:
+        if self.owes_ack:
             taken.append(self._ack())
-        while self._unsent and self._sent_bytes < limits.KEPT_BYTES_MAX:
+        while self._unsent and self._sent_bytes < self._window_bytes:
             frame = self._unsent.popleft()
             self._unsent_bytes -= len(frame)
             self._sent.append(frame)
@@ -199,7 +212,7 @@ class Link:
         if self.moving is not None:
             raise LocalProtocolError("no-move", "The session is being moved already.")
         self.moving, self._moving_hash = channel, handshake_hash
-        self._since_s = self._heard_s = now_s
+        self.since_s = self._heard_s = now_s
         proof = self._proof(self._role, Resume, handshake_hash, self._received)
         return encode_frame(Resume(session_id(self._secret), self._received, proof))
 
@@ -236,7 +249,7 @@ class Link:
         if channel == self.moving:
             self._stay(now_s)
         if self.current is None and self.moving is None:
-            self._since_s = now_s
+            self.since_s = now_s
             if self._secret is None:
                 self.end(why)
 
@@ -245,10 +258,10 @@ class Link:
         if self.ended is not None:
             return None
         if self.moving is not None:
-            if now_s - self._since_s >= limits.RESUME_S:
+            if now_s - self.since_s >= limits.RESUME_S:
                 self._stay(now_s)
         elif self.current is None:
-            if now_s - self._since_s >= limits.LINGER_S:
+            if now_s - self.since_s >= limits.LINGER_S:
                 self.end(PeerLeft(self._why_lost.code, self._why_lost.sentence))
         elif self._is_stuck(now_s):
             self.end(PeerTimeout("unread", "the peer does not read what it is sent"))
@@ -264,7 +277,7 @@ class Link:
 
     def _is_stuck(self, now_s: float) -> bool:
         """Nothing more may be sent, and for too long nothing was acknowledged."""
-        if self._sent_bytes < limits.KEPT_BYTES_MAX:
+        if self._sent_bytes < self._window_bytes:
             self._settled_s = now_s
         return now_s - self._settled_s >= limits.ANSWER_S
 
@@ -301,12 +314,12 @@ class Link:
     def _stay(self, now_s: float) -> None:
         """A move has failed: the old channel goes on, if it is there."""
         self.moving = None
-        self._since_s = self._heard_s = now_s
+        self.since_s = self._heard_s = now_s
 
     def _go_on(self, channel: int, now_s: float) -> None:
         """Over `channel` from now on: what is not acknowledged is sent again."""
         self.current, self.moving = channel, None
-        self._since_s = self._heard_s = self._settled_s = now_s
+        self.since_s = self._heard_s = self._settled_s = now_s
         self.moves += 1
         self.resent_bytes += self._sent_bytes
         self._unsent_bytes += self._sent_bytes
@@ -323,12 +336,15 @@ class Link:
             )
         if count > self._acknowledged:
             self._settled_s = self._heard_s
+        kept_bytes = self.kept_bytes
         for _ in range(count - self._acknowledged):
             if self._sent:
                 self._sent_bytes -= len(self._sent.popleft())
             else:  # sent over an earlier channel, from which they were read after all
                 self._unsent_bytes -= len(self._unsent.popleft())
         self._acknowledged = count
+        more_bytes = kept_bytes - self.kept_bytes
+        self._window_bytes = min(self._window_bytes + more_bytes, limits.KEPT_BYTES_MAX)
 
     def _ack(self) -> bytes:
         self._told, self._received_bytes = self._received, 0

@@ -55,8 +55,8 @@ class _Claim:
         """Whether nobody need wait for it."""
         if self.is_given:
             return False
-        longest_s = self.at_s + limits.PATIENCE_LONGEST_S
-        patience_s = max(self.at_s, self.asker.gave_s) + limits.PATIENCE_S
+        longest_s = self.at_s + limits.ENTRIES_PATIENCE_LONGEST_S
+        patience_s = max(self.at_s, self.asker.gave_s) + limits.ENTRIES_PATIENCE_S
         return self.asker.is_slow or now_s >= min(longest_s, patience_s)
 
 
@@ -149,7 +149,7 @@ class Underway:
     def look(self, *, now_s: float) -> None:
         """Time passed: what is waited for in vain is freed."""
         for key, claim in list(self._claims.items()):
-            if now_s < claim.at_s + limits.PATIENCE_S:
+            if now_s < claim.at_s + limits.ENTRIES_PATIENCE_S:
                 break  # so are all that follow
             is_there = self._claims.get(key) is claim  # it may have gone with one before it
             if is_there and claim.waiting and claim.is_over(now_s):

@@ -3,9 +3,11 @@
 Half-open TCP goes unnoticed for minutes, and mDNS announces nobody's death; the ping does it.
 """
 
+from collections.abc import Iterable
+
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Ping, Pong
-from p2p.protocol.limits import DEAD_AFTER_S, PING_AFTER_S
+from p2p.protocol.limits import ANSWER_S, DEAD_AFTER_S, PING_AFTER_S
 
 
 class Liveness:
@@ -14,12 +16,28 @@ class Liveness:
     def __init__(self, *, now_s: float) -> None:
         self.rtt_s: float | None = None  # from the last ping that was answered to its pong
         self._heard_s = now_s
+        self._useful_s = now_s  # when it last sent more than a ping
         self._pinged_s = now_s
         self._number = 0
         self._is_awaited = False
 
     def hear(self, *, now_s: float) -> None:
         self._heard_s = now_s
+
+    def hear_useful(self, *, now_s: float) -> None:
+        """More than a ping."""
+        self._useful_s = now_s
+
+    def check_answers(self, owed_s: Iterable[float | None], *, is_busy: bool, now_s: float) -> None:
+        """`owed_s`: since when it owes each answer, if it does. `is_busy`: our store works for it.
+
+        Raises `PeerTimeout` where it sends nothing but pings meanwhile.
+        """
+        if is_busy:
+            self.hear_useful(now_s=now_s)
+        for since_s in owed_s:
+            if since_s is not None and now_s - max(since_s, self._useful_s) >= ANSWER_S:
+                raise PeerTimeout("no-answer", "the peer answers pings, but not what was asked")
 
     def ping(self, *, now_s: float) -> Ping:
         """The next ping, to be sent now."""

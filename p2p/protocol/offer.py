@@ -10,6 +10,7 @@ a new reconciliation finds it.
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeAlias
 
 from crdt.area import Area
@@ -64,6 +65,12 @@ class Offers:
     @property
     def is_backlogged(self) -> bool:
         return len(self._jobs) > BACKLOG_JOBS_MAX
+
+    @property
+    def untaken(self) -> int:
+        """How many ids were announced and not settled, or are to be announced; about."""
+        waiting = sum(_size(job) for job in islice(self._jobs, BACKLOG_JOBS_MAX))
+        return limits.HAVE_CREDIT_IDS - self._credit + waiting
 
     @property
     def is_idle(self) -> bool:
@@ -219,6 +226,16 @@ class Offers:
             self._credit -= len(ids)
             self.learn(ids)
             self._outbox.send(Have(namespace, b"".join(ids), is_urgent))
+
+
+def _size(job: _Job) -> int:
+    match job:
+        case Listed():
+            return 0
+        case _SendIds(ids=ids):
+            return len(ids)
+        case _ListRange(offer=offer):
+            return max(0, offer.count - len(offer.besides))
 
 
 def _is_urgent(job: _Job) -> bool:

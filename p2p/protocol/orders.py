@@ -96,7 +96,7 @@ class Orders:
     def is_late(self, run: Run, *, now_s: float) -> bool:
         """Whether somebody else is to be asked for it too."""
         asked = [self.peers[peer] for peer in run.asked if peer in self.peers]
-        if all(now_s - one.pace.heard_s >= limits.PATIENCE_S for one in asked):
+        if all(now_s - one.pace.heard_s >= limits.RUN_PATIENCE_S for one in asked):
             return True
         if run.wanted.ahead or len(run.asked) > 1:
             return False

@@ -112,6 +112,11 @@ class Pull:
         self._settled = OrderedDict.fromkeys(refused, False)
 
     @property
+    def lacking(self) -> int:
+        """How many entries the peer is known to have that are not here."""
+        return len(self._needed)
+
+    @property
     def is_idle(self) -> bool:
         return not (self._needed or self._asked or self._receiving or self._looking_up)
 

@@ -22,15 +22,16 @@ from p2p.protocol import frames, greeting, limits
 from p2p.protocol.agreement import Agreement
 from p2p.protocol.areas import Areas
 from p2p.protocol.comparisons import Comparisons
-from p2p.protocol.config import Channel, Role, SessionConfig
+from p2p.protocol.config import Channel, SessionConfig
+from p2p.protocol.costly import Costly
+from p2p.protocol.difference import Difference
 from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Gets
 from p2p.protocol.frames import Frame, decode_frame
 from p2p.protocol.grants import Grants
-from p2p.protocol.limits import TokenBucket
-from p2p.protocol.link import session_secret
+from p2p.protocol.link import secret_of
 from p2p.protocol.liveness import Liveness
 from p2p.protocol.offer import Offers
 from p2p.protocol.outbox import Outbox
@@ -68,12 +69,7 @@ class Session:
         self._opened_s = now_s
         self._outbox = Outbox(now_s=now_s)
         self._liveness = Liveness(now_s=now_s)
-        self._control = TokenBucket.full(
-            limits.CONTROL_FRAMES_PER_S, limits.CONTROL_FRAMES_BURST, now_s=now_s
-        )
-        self._reconciliations = TokenBucket.full(
-            limits.RECONCILIATIONS_PER_S, limits.RECONCILIATIONS_BURST, now_s=now_s
-        )
+        self._costly = Costly(now_s=now_s)
         self._pull = Pull(
             self._outbox, self.report, underway=config.underway, wake=wake, strikes=strikes
         )
@@ -91,7 +87,6 @@ class Session:
         self._agreement = Agreement(config, channel, self._outbox)
         self._comparisons = Comparisons(channel.role)
         self._exchange = Exchange(self._outbox, config.card, now_s=now_s)
-        self._useful_s = now_s  # when the peer last sent more than a ping
         self._agreed_on: Grants | None = None  # what was told last of what the peer may read
         self._is_paused = False
 
@@ -109,6 +104,11 @@ class Session:
     def readable(self) -> Grants:
         """What the peer may read here."""
         return self._agreement.readable
+
+    @property
+    def difference(self) -> Difference:
+        """What either side is known to lack of the other's."""
+        return self._areas.difference(is_due=self._comparisons.is_due)
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -135,8 +135,9 @@ class Session:
     def unpause(self, *, now_s: float) -> None:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
-        self._opened_s = self._useful_s = now_s
+        self._opened_s = now_s
         self._liveness.hear(now_s=now_s)
+        self._liveness.hear_useful(now_s=now_s)
 
     def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
         """The peer broke a rule of what carries the session, or lied about a blob."""
@@ -245,7 +246,7 @@ class Session:
             raise RemoteProtocolError("out-of-order", f"a {name} came while {self.state.value}")
         self.state = target
         if not isinstance(frame, frames.Ping | frames.Pong):
-            self._useful_s = self._outbox.now_s
+            self._liveness.hear_useful(now_s=self._outbox.now_s)
         self._dispatch(frame)
 
     def _dispatch(self, frame: Frame) -> None:
@@ -274,8 +275,7 @@ class Session:
                 self._take_control_token()
                 self._liveness.pong(frame, now_s=self._outbox.now_s)
             case frames.Reconcile():
-                if not self._reconciliations.take(now_s=self._outbox.now_s):
-                    raise RemoteProtocolError("flood", "the peer compares again and again")
+                self._costly.take_reconciliation(now_s=self._outbox.now_s)
                 self._comparisons.joined(self.report)
                 self._pull.compare_again()
                 self._areas.opened(frame)
@@ -308,14 +308,10 @@ class Session:
                 assert_never(frame)
 
     def _greet(self) -> None:
-        config = self._config
-        hello = frames.Hello(
+        hello = greeting.make_hello(
+            self._config,
             version=VERSION,
-            agent=config.agent[: limits.AGENT_CHARACTERS_MAX],
-            author=config.author,
-            capability=config.capability,
             challenge=self._challenge,
-            addresses=config.addresses[: limits.ADDRESSES_MAX],
             wall_us=self._wall_us,
             overlap=self._agreement.names(),
         )
@@ -328,21 +324,10 @@ class Session:
         if channel.device == config.device.public:
             raise RemoteProtocolError("self", "the peer is this very device")
         self.author = greeting.check_hello(hello, channel.device, config.cache)
-        is_ours = channel.role is Role.INITIATOR
-        self.secret = session_secret(
-            channel.handshake_hash,
-            initiators=self._challenge if is_ours else hello.challenge,
-            responders=hello.challenge if is_ours else self._challenge,
-        )
-        self._outbox.notify(
-            PeerGreeted(
-                channel.device,
-                self.author,
-                hello.agent,
-                hello.addresses,
-                hello.wall_us - self._wall_us,
-            )
-        )
+        self.secret = secret_of(channel, own=self._challenge, theirs=hello.challenge)
+        ahead_us = hello.wall_us - self._wall_us
+        who = PeerGreeted(channel.device, self.author, hello.agent, hello.addresses, ahead_us)
+        self._outbox.notify(who)
         self._agreement.meet(hello)
         self._agreed()
 
@@ -364,9 +349,7 @@ class Session:
         self._comparisons.agreed(is_empty=not self._areas.common)
 
     def _take_control_token(self, more: int = 0) -> None:
-        tokens = min(1.0 + more, limits.CONTROL_FRAMES_BURST)
-        if not self._control.take(now_s=self._outbox.now_s, tokens=tokens):
-            raise RemoteProtocolError("flood", "the peer sends too many frames that carry nothing")
+        self._costly.take(more, now_s=self._outbox.now_s)
 
     # --- what follows ------------------------------------------------------------------------
 
@@ -400,21 +383,10 @@ class Session:
         now_s = self._outbox.now_s
         if self.state is not State.OPEN and now_s - self._opened_s >= limits.GREETING_S:
             raise PeerTimeout("greeting", "the peer did not introduce itself in time")
-        ping = self._liveness.tick(now_s=now_s)
-        if ping is not None:
+        if (ping := self._liveness.tick(now_s=now_s)) is not None:
             self._outbox.send(ping)
-        self._check_answers(now_s)
+        owed_s = [one.oldest_s for one in (self._pull, self._areas, self._offers, self._gets)]
+        self._liveness.check_answers(owed_s, is_busy=self._pull.is_working, now_s=now_s)
         self._pull.look()
         if self._comparisons.is_time(now_s=now_s):
             self._reconcile()
-
-    def _check_answers(self, now_s: float) -> None:
-        """Raises `PeerTimeout` where the peer owes something, and sends nothing but pings."""
-        if self._pull.is_working:
-            self._useful_s = now_s
-        for owing in (self._pull, self._areas, self._offers, self._gets):
-            oldest_s = owing.oldest_s
-            if oldest_s is None:
-                continue
-            if now_s - max(oldest_s, self._useful_s) >= limits.ANSWER_S:
-                raise PeerTimeout("no-answer", "the peer answers pings, but not what was asked")

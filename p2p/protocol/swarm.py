@@ -58,6 +58,7 @@ class Swarm:
         self._outbox = Outbox(now_s=now_s)
         self._blames: list[Blame] = []
         self._orders = Orders(rates or Rates(), now_s=now_s)
+        self._expected: set[PeerNumber] = set()
         self._running: dict[BlobId, Wanted] = {}
         self._waiting: dict[BlobId, Wanted] = {}
 
@@ -93,10 +94,15 @@ class Swarm:
 
         return self._step(now_s, work)
 
+    def expect(self, peer: PeerNumber) -> None:
+        """Its session is about to open, or to end: nothing is given up until then."""
+        self._expected.add(peer)
+
     def came(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
         """Its session is open, or it may read something else than before."""
 
         def work() -> None:
+            self._expected.discard(peer)
             self._orders.come(peer, now_s=now_s)
             for wanted in self._running.values():
                 if wanted.standings.get(peer, Standing()).may_know is not True:
@@ -129,7 +135,8 @@ class Swarm:
         work()
         self._begin_waiting()
         asks = self._orders.hand_out(self._running.values(), now_s=now_s)
-        for wanted in [one for one in self._running.values() if one.is_stuck]:
+        stuck = [one for one in self._running.values() if one.is_stuck and not self._expected]
+        for wanted in stuck:
             self._fail(wanted, "not-held", _why_stuck(wanted))
         blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
@@ -226,6 +233,7 @@ class Swarm:
         self._outbox.run(judge())
 
     def _drop(self, peer: PeerNumber) -> None:
+        self._expected.discard(peer)
         for wanted in self._running.values():
             wanted.standings.pop(peer, None)
         for run in self._orders.drop(peer):

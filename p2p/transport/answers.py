@@ -63,24 +63,12 @@ async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
         case ask.HeldRuns(blob, first):
             return await _held_runs(store, blob, first)
         case ask.ReadRun(blob, first, count):
-            chunks = await _read_chunks(store, blob, first, count)
+            try:
+                most = limits.RUN_BYTES_MAX
+                chunks = await store.read_run(blob, first, count, size_bytes_max=most)
+            except NotHeld:
+                return None
             return ask.GivenRun(b"".join(chunks), 0, len(chunks)) if chunks else None
-
-
-async def _read_chunks(store: SyncStore, blob: BlobId, first: int, count: int) -> list[bytes]:
-    """Those from `first` on that are held and fit one answer."""
-    chunks: list[bytes] = []
-    size = 0
-    for index in range(first, first + count):
-        try:
-            chunk = await store.read_chunk(blob, index)
-        except NotHeld:
-            break
-        size += len(chunk)
-        if size > limits.RUN_BYTES_MAX:
-            break
-        chunks.append(chunk)
-    return chunks
 
 
 async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> list[int]:
@@ -120,6 +108,4 @@ async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
         case ask.AddPage(blob, index, page):
             return await store.add_page(blob, index, page)
         case ask.AddChunks(blob, first, chunks):
-            for place, chunk in enumerate(chunks):
-                await store.add_chunk(blob, first + place, chunk)
-            return None
+            return await store.add_chunks(blob, list(enumerate(chunks, first)))

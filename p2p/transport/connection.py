@@ -13,10 +13,9 @@ asked for more of it, and after a while the peer is given up.
 import asyncio
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
@@ -25,21 +24,24 @@ from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, ReadRun, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
-from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Get, encode_frame
-from p2p.protocol.limits import UNSENT_BYTES_AIM, UNSENT_BYTES_MAX
+from p2p.protocol.frames import Entries, Get, encode_frame
+from p2p.protocol.limits import UNSENT_BYTES_MAX
+from p2p.protocol.link import Link
+from p2p.protocol.link_frames import Resume
+from p2p.protocol.paths import CarrierKind, Paths
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
+from p2p.protocol.states import State
 from p2p.transport.answers import Writing, answer, packed
 from p2p.transport.carrier import CarrierName
+from p2p.transport.linked import Line, Linked
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
 from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
-LAST_WORDS_S = 1.0  # for the frame that says why we close
-# Until somebody said who it is: a Hello has 14 KiB at most, and strangers' buffers add up.
-STRANGER_FRAME_BYTES_MAX = 64 << 10
+PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
 
 class Connection:
@@ -61,21 +63,12 @@ class Connection:
         first: bytes | None = None,
     ) -> None:
         """`first`: a frame that was read of the stream already."""
-        self.address = address
         self.role = role
         self.since_s = clock()
-        self._stream = stream
-        self._first = first
         self._store = store
         self._clock = clock
         self._upload = upload
         self._notify = notify
-        self._frames: deque[bytes] = deque()
-        self._unsent_bytes = 0  # those in `_frames`, and those the kernel has not taken
-        self._is_cut = False  # a write has not ended: part of a frame may be on its way
-        self._unsent = asyncio.Event()
-        self._has_room = asyncio.Event()  # fewer than UNSENT_BYTES_AIM are unsent
-        self._has_room.set()
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
         self._watches: set[Watch] = set()
         self.ended = asyncio.Event()
@@ -95,16 +88,46 @@ class Connection:
             strikes=strikes,
             wake=self._wake,
         )
+        self._first = Line(stream, address, first)
+        self._linked = Linked(
+            self._first,
+            self.session,
+            role,
+            own=DeviceKey(config.device.public),
+            clock=clock,
+            heard=self._hear,
+            changed=self._channel_changed,
+            agreed=self._look_for_paths,
+        )
+        self.paths = Paths(self.carrier, is_caller=role is Role.INITIATOR, now_s=clock())
+        self.paths_changed = asyncio.Event()
 
     @property
     def device(self) -> DeviceKey:
         """The peer's device key, proved by the handshake."""
-        return self._stream.device
+        return self._linked.line.stream.device
+
+    @property
+    def address(self) -> str:
+        """Where the peer is, or was last."""
+        return self._linked.line.address
 
     @property
     def carrier(self) -> CarrierName:
-        """What it goes over now."""
-        return self._stream.carrier.name
+        """What it goes over now, or went over last."""
+        return self._linked.line.stream.carrier.name
+
+    @property
+    def state(self) -> Literal["connected", "greeting", "reconnecting"]:
+        """For `panspermia peers`."""
+        if self.link.is_adrift:
+            return "reconnecting"
+        return "connected" if self.session.state is State.OPEN else "greeting"
+
+    @property
+    def link(self) -> Link:
+        """What of the session is on its way; to be looked at only."""
+        return self._linked.link
 
     async def run(self) -> SyncError:
         """Talks until the session closes; cancelling this says goodbye first."""
@@ -112,17 +135,21 @@ class Connection:
         try:
             self._carry_out(self.session.open())
             async with asyncio.TaskGroup() as tasks:
-                works = [
-                    tasks.create_task(self._until_closed(work), name=name)
-                    for name, work in (
-                        ("write frames", self._write_frames),
-                        ("read frames", self._read_frames),
-                        ("keep time", self._keep_time),
-                        ("read the store", self._ask_to_read),
-                        ("read blobs", self._ask_for_runs),
-                        ("write the store", self._ask_to_write),
-                    )
-                ]
+                works: list[asyncio.Task[None]] = []
+
+                def spawn(
+                    work: Callable[[], Coroutine[Any, Any, None]], name: str
+                ) -> asyncio.Task[None]:
+                    task = tasks.create_task(self._until_closed(work), name=name)
+                    works.append(task)
+                    task.add_done_callback(works.remove)
+                    return task
+
+                self._linked.start(spawn)
+                spawn(self._keep_time, "keep time")
+                spawn(self._ask_to_read, "read the store")
+                spawn(self._ask_for_runs, "read blobs")
+                spawn(self._ask_to_write, "write the store")
                 reason = await self._closing
                 for task in works:
                     task.cancel()
@@ -133,9 +160,9 @@ class Connection:
             for watch in self._watches:
                 watch.end(reason)
             try:
-                await self._say_the_rest()
+                await self._linked.say_the_rest()
             finally:  # a timeout in a cancelled task ends as a cancellation before Python 3.11.3
-                await self._stream.close()
+                await self._linked.close()
         return reason
 
     async def _until_closed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -163,12 +190,34 @@ class Connection:
             self._carry_out(self.session.go_on(now_s=self._clock()))
 
     def _close(self, reason: SyncError) -> None:
+        self._linked.link.end(reason)
         if not self._closing.done():
             self._closing.set_result(reason)
 
     async def close(self) -> None:
         """Drops a channel on which no session was run."""
-        await self._stream.close()
+        await self._linked.close()
+
+    async def move(self, stream: FrameStream, address: str) -> bool:
+        """Goes on over a channel that was opened to the same device; whether it does.
+
+        Raises `LocalProtocolError` where it cannot move now. The channel is closed where it is not
+        needed.
+        """
+        return await self._linked.move(Line(stream, address))
+
+    def follow(self, stream: FrameStream, frame: Resume, address: str) -> asyncio.Event:
+        """The peer moves the session to a channel that it opened; set when that is over.
+
+        Raises `Refused`, and `RemoteProtocolError` for a lie; the channel is the caller's then.
+        """
+        line = Line(stream, address)
+        self._linked.follow(line, frame)
+        return line.gone
+
+    async def first_gone(self) -> None:
+        """Until the channel on which the session began is over."""
+        await self._first.gone.wait()
 
     @contextmanager
     def watch(self) -> Generator[Watch]:
@@ -230,13 +279,53 @@ class Connection:
                     self._close(reason)
 
     def _put(self, data: bytes) -> None:
-        self._frames.append(data)
-        self._unsent.set()
-        self._unsent_bytes += len(data)
-        if self._unsent_bytes >= UNSENT_BYTES_AIM:
-            self._has_room.clear()
-        if self._unsent_bytes > UNSENT_BYTES_MAX:
+        self._linked.put(data)
+        if self._linked.unsent_bytes > UNSENT_BYTES_MAX:
             self._close(RemoteProtocolError("unread", "The peer asks, and does not read."))
+
+    def _hear(self, frame: bytes) -> None:
+        self._carry_out(self.session.receive(frame, now_s=self._clock()))
+
+    def _channel_changed(self) -> None:
+        link = self._linked.link
+        if link.ended is not None:
+            self._close(link.ended)
+        elif link.current is None:
+            self.session.pause()
+            self._tell(ask.ChannelLost())
+        else:
+            self.session.unpause(now_s=self._clock())
+            self._tell(ask.ChannelChanged())
+        self.paths.use(None if link.current is None else self.carrier, now_s=self._clock())
+        self._look_for_paths()
+
+    def _look_for_paths(self) -> None:
+        self.paths_changed.set()
+
+    def know(self, places: Iterable[tuple[str, CarrierKind]]) -> None:
+        """The peer may be called there too, by such a carrier."""
+        self.paths.know(places, now_s=self._clock())
+        self._look_for_paths()
+
+    def hurry(self) -> None:
+        """The network is another one: better ways may be open now."""
+        self.paths.hurry(now_s=self._clock())
+        self._look_for_paths()
+
+    @contextmanager
+    def want_bulk(self) -> Generator[None]:
+        """While this lasts, a carrier for megabytes is worth more than a direct one."""
+        self.paths.want_bulk(1, now_s=self._clock())
+        self._look_for_paths()
+        try:
+            yield
+        finally:
+            self.paths.want_bulk(-1, now_s=self._clock())
+            self._look_for_paths()
+
+    def give_up(self) -> None:
+        """Waits for a channel no longer."""
+        self._close(PeerLeft("connection-lost", "The connection was lost."))
 
     def _tell(self, event: SessionEvent) -> None:
         self.is_greeted = self.is_greeted or isinstance(event, ask.PeerGreeted)
@@ -244,59 +333,31 @@ class Connection:
             watch.hear(event)
         self._notify(self, event)
 
-    async def _read_frames(self) -> None:
-        before, frame = 0, self._first
-        while True:
-            if frame is None:
-                longest = FRAME_BYTES_MAX if self.is_greeted else STRANGER_FRAME_BYTES_MAX
-                frame = await self._stream.read(longest)
-            self.session.count_bytes(received=self._stream.received_bytes - before, sent=0)
-            before = self._stream.received_bytes
-            self._carry_out(self.session.receive(frame, now_s=self._clock()))
-            frame = None
-            await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
-
-    async def _write_frames(self) -> None:
-        while True:
-            await self._unsent.wait()
-            await self._send_frames()
-
-    async def _send_frames(self) -> None:
-        self._unsent.clear()
-        frames = list(self._frames)
-        self._frames.clear()
-        before = self._stream.sent_bytes
-        self._is_cut = True
-        await self._stream.write(frames)
-        self._is_cut = False
-        self._unsent_bytes -= sum(map(len, frames))
-        if self._unsent_bytes < UNSENT_BYTES_AIM:
-            self._has_room.set()
-        self.session.count_bytes(received=0, sent=self._stream.sent_bytes - before)
-
     async def _keep_time(self) -> None:
-        heard_bytes = 0
         while True:
             await asyncio.sleep(TICK_S)
-            if self._stream.received_bytes != heard_bytes:
-                heard_bytes = self._stream.received_bytes
-                self.session.hear_part(now_s=self._clock())
+            self._linked.tick()
             self._carry_out(self.session.tick(now_s=self._clock()))
 
     async def _ask_to_read(self) -> None:
         while True:
             query = await self._reads.get()
-            await self._has_room.wait()
+            await self._linked.has_room.wait()
             await self._ask(query)
 
     async def _ask_for_runs(self) -> None:
         """Runs of blobs, each paid for before it is sent: the limits of bandwidth hold it back."""
+        as_it_is = 0  # runs that are not tried: packing was not worth it lately
         while True:
             _, _, query = await self._runs.get()
-            await self._has_room.wait()
+            await self._linked.has_room.wait()
             reply = await self._answer(query)
             if isinstance(reply, ask.GivenRun):
-                reply = await packed(reply)
+                if as_it_is == 0:
+                    reply = await packed(reply)
+                    as_it_is = 0 if reply.plain_bytes else PACKING_EVERY
+                else:
+                    as_it_is -= 1
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
                 await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
             self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
@@ -314,15 +375,3 @@ class Connection:
         return await answer(
             self._store, query.question, source=self.device.hex(), author=self.session.author
         )
-
-    async def _say_the_rest(self) -> None:
-        """The frames that were due before the close, if the peer still takes them.
-
-        After half a frame they would be read as its other half, and count as our fault.
-        """
-        if self._frames and not self._is_cut:
-            try:
-                async with asyncio.timeout(LAST_WORDS_S):
-                    await self._send_frames()
-            except (SyncError, TimeoutError):
-                return

@@ -17,6 +17,7 @@ from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.errors import SyncError
 from p2p.protocol.hint import Hint, Source
+from p2p.transport.mover import known_as
 from p2p.transport.network import Network
 from p2p.transport.place import parse_place
 
@@ -59,8 +60,11 @@ class Dialler:
 
     def hint(self, hint: Hint) -> None:
         """Starts to try the addresses that are not tried yet."""
-        if device_of(hint) == self._network.device:
+        device = device_of(hint)
+        if device == self._network.device:
             return
+        if (connection := self._network.connection(device)) is not None:
+            connection.know(known_as(hint.addresses))
         for text in hint.addresses:
             if known := self._found.get(text):
                 known.seen_s, known.is_wanted = self._clock(), True
@@ -118,6 +122,12 @@ class Dialler:
             await connection.ended.wait()
             return device, 0
         connection = await self._network.reach(parse_place(found.address))
+        known = self._network.connection(connection.device)
+        if known is not None and known.is_greeted and known.link.is_resumable:
+            await connection.close()  # another place of a peer that is here
+            known.know(known_as((found.address,)))
+            await known.ended.wait()
+            return known.device, 0
         reason = await self._network.serve(connection)
         if not connection.is_greeted:
             raise reason

@@ -11,6 +11,7 @@ What waits in a queue was asked for within the windows of the swarm, so no queue
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from random import Random
 
@@ -34,6 +35,16 @@ SOURCE = "swarm"
 Progress = Callable[[ask.BlobProgress], None]
 
 
+BlobEvent = ask.BlobProgress | ask.BlobFetched | ask.BlobFailed
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSaid:
+    """A blob that is fetched came further, or to its end."""
+
+    event: BlobEvent
+
+
 class NoPeerHasIt(SyncError):
     """No connected peer could give the blob."""
 
@@ -48,9 +59,11 @@ class Fetching:
         rates: Rates,
         random: Random,
         clock: Callable[[], float],
+        notify: Callable[[BlobSaid], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._store = store
+        self._notify = notify
         self._clock = clock
         self._swarm = Swarm(random=random, now_s=clock(), rates=rates)
         self._numbers = count(1)
@@ -104,12 +117,18 @@ class Fetching:
 
     # --- peers ---------------------------------------------------------------------------------
 
-    def came(self, connection: Connection) -> None:
-        """A session is open, or its peer may read something else than before."""
+    def expect(self, connection: Connection) -> PeerNumber:
+        """A session greeted; it will be open soon, or end."""
         number = self._number(connection)
         if number is None:
             number = PeerNumber(next(self._numbers))
             self._connections[number] = connection
+            self._swarm.expect(number)
+        return number
+
+    def came(self, connection: Connection) -> None:
+        """A session is open, or its peer may read something else than before."""
+        number = self.expect(connection)
         self._carry_out(self._swarm.came(number, now_s=self._clock()))
 
     def went(self, connection: Connection) -> None:
@@ -153,6 +172,8 @@ class Fetching:
                     self._tell(event)
 
     def _tell(self, event: ask.SessionEvent) -> None:
+        if isinstance(event, BlobEvent):
+            self._notify(BlobSaid(event))
         match event:
             case ask.BlobProgress(blob=blob):
                 if blob in self.progress:

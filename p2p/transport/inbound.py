@@ -1,13 +1,15 @@
 """Who called this node and is still on the line: how many may be, and who makes room."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from p2p.protocol.offences import host_of
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier
 from p2p.transport.connection import Connection
 from p2p.transport.place import Place
+from p2p.transport.stream import FrameStream
 
 # Connections accepted at once, handshakes included; a stranger's buffers hold 200 KB. Where there
 # is no room, those who have not said who they are make it, the oldest first, so that whoever opens
@@ -34,6 +36,19 @@ class Caller:
     def is_known(self) -> bool:
         greeted = self.connection is not None and self.connection.is_greeted
         return greeted or self.is_trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A channel that somebody opened to us; the first frame on it says what it is for."""
+
+    stream: FrameStream
+    first: bytes
+    caller: Caller
+
+
+ArrivalHandler: TypeAlias = Callable[[Arrival], Awaitable[None]]
+"""Serves one channel to the end; raises `SyncError`. Nobody who is refused comes so far."""
 
 
 class Inbound:

@@ -7,11 +7,9 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, TypeAlias
 
 from crdt.blob import BlobId
 from crdt.keys import DeviceKey, NamespaceKey
@@ -21,23 +19,22 @@ from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import (
     LocalProtocolError,
     PeerLeft,
-    PeerTimeout,
     RemoteProtocolError,
     SyncError,
 )
-from p2p.protocol.frames import Bye, encode_frame, peek_kind
-from p2p.protocol.limits import GREETING_S
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
-from p2p.transport.address import Address
-from p2p.transport.carrier import Carrier, StreamCarrier
+from p2p.transport.carrier import Carrier
 from p2p.transport.channels import Channels, Opener, open_tcp
-from p2p.transport.connection import STRANGER_FRAME_BYTES_MAX, Connection
+from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
-from p2p.transport.fetching import Fetching, Progress
-from p2p.transport.front import NOISE, Front
-from p2p.transport.inbound import Caller, Inbound
-from p2p.transport.place import Place, PlaceKind, RelayedPlace, parse_place
+from p2p.transport.fetching import BlobSaid, Fetching, Progress
+from p2p.transport.front import Front
+from p2p.transport.inbound import Arrival as Arrival
+from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
+from p2p.transport.mover import keep_moving, known_as, too_many_adrift
+from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.reception import Reception
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
@@ -71,20 +68,7 @@ class PeerSaid:
     event: ask.SessionEvent
 
 
-NetworkEvent = PeerCame | PeerWent | PeerSaid
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A channel that somebody opened to us; the first frame on it says what it is for."""
-
-    stream: FrameStream
-    first: bytes
-    caller: Caller
-
-
-ArrivalHandler: TypeAlias = Callable[[Arrival], Awaitable[None]]
-"""Serves one channel to the end; raises `SyncError`. Nobody who is refused comes so far."""
+NetworkEvent = PeerCame | PeerWent | PeerSaid | BlobSaid
 
 
 class Network:
@@ -103,11 +87,11 @@ class Network:
         download: Rates = NO_LIMIT,
         upload: Rates = NO_LIMIT,
         openers: Mapping[PlaceKind, Opener] = OPENERS,
+        random: Random | None = None,
     ) -> None:
+        self._random = random or Random(os.urandom(16))
         self.device = config.device.public
         self.channels = Channels(config.device, static_private=static_private, openers=openers)
-        self.front = Front()
-        self.front.serve(NOISE, self.receive)
         self._config = config
         self._store = store
         self._clock = asyncio.get_running_loop().time
@@ -116,12 +100,26 @@ class Network:
         self._door = door
         self._tasks = tasks
         self._upload = Bandwidth(upload, now_s=self._clock())
+        source = Random(os.urandom(16))
         self.fetching = Fetching(
-            store, rates=download, random=Random(os.urandom(16)), clock=self._clock, tasks=tasks
+            store, rates=download, random=source, clock=self._clock, notify=notify, tasks=tasks
         )
         self._connections: dict[bytes, Connection] = {}
         self._inbound = Inbound()
-        self._arrivals: dict[int, ArrivalHandler] = {}
+        self._reception = Reception(
+            self.channels,
+            door,
+            self._inbound,
+            tasks=tasks,
+            sessions=self._connections,
+            open_session=self._open_session,
+            failed=self._no_channel,
+        )
+
+    @property
+    def front(self) -> Front:
+        """What the first byte of an inbound connection leads to."""
+        return self._reception.front
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -136,69 +134,31 @@ class Network:
 
     def serve_arrivals(self, kinds: Sequence[int], handler: ArrivalHandler) -> None:
         """From now on `handler` gets the channels whose first frame is of one of these kinds."""
-        self._arrivals.update(dict.fromkeys(kinds, handler))
+        self._reception.arrivals.update(dict.fromkeys(kinds, handler))
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection: for `asyncio.start_server`, which would make tasks of its own."""
-        peer = writer.get_extra_info("peername")
-        if peer is None or not (self._door.admits(peer[0]) and self._inbound.make_room(peer[0])):
-            writer.transport.abort()
-            return
-        with suppress(PeerLeft):  # it is gone already
-            carrier = StreamCarrier(reader, writer)
-            one = Caller(Address(peer[0], peer[1]), carrier)
-            self._take_in(one, self.front.enter(carrier, one))
+        self._reception.accept(reader, writer)
 
     def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody came by a way of its own, such as a relay; there is no front."""
-        one = Caller(source, carrier)
-        if self._inbound.make_room(one.host):
-            self._take_in(one, self.receive(carrier, one))
-        else:
-            carrier.abort()
+        self._reception.take_in(carrier, source)
 
     def release(self, one: Caller) -> None:
         """Whoever serves it has bounds of its own: it no longer counts among the callers."""
         self._inbound.leave(one)
 
-    def _take_in(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
-        self._inbound.enter(one)
-        self._tasks.create_task(self._host(one, work), name=f"peer {one.source}")
+    async def _open_session(self, stream: FrameStream, first: bytes, one: Caller) -> None:
+        """Until the channel on which it began is over; the session may live on."""
+        connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
+        one.connection = connection
+        self._tasks.create_task(self.serve(connection), name=f"session {one.source}")
+        await connection.first_gone()
 
-    async def _host(self, one: Caller, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except SyncError as error:
-            self._door.no_channel(one.host, error)
-            self._notify(PeerWent(str(one.source), None, error))
-            self.close_to(host_of(one.host))
-        finally:
-            self._inbound.leave(one)
-            await one.carrier.close()
-
-    async def receive(self, carrier: Carrier, one: Caller) -> None:
-        """A handshake, and then, to the end, what the first frame is for.
-
-        Raises `SyncError` where there is no channel.
-        """
-        stream = await self.channels.shake_hands(carrier, is_initiator=False)
-        if isinstance(one.source, RelayedPlace) and stream.device != one.source.device:
-            await stream.close()
-            raise PeerLeft("another-device", f"{one.source} was announced; it is another device.")
-        try:
-            async with asyncio.timeout(GREETING_S):
-                first = await stream.read(STRANGER_FRAME_BYTES_MAX)
-        except TimeoutError as error:
-            raise PeerTimeout("greeting", "The peer did not introduce itself in time.") from error
-        handler = self._arrivals.get(peek_kind(first) or 0)
-        if handler is None:
-            one.connection = self._talk(stream, Role.RESPONDER, str(one.source), first)
-            await self.serve(one.connection)
-        elif refused := self._door.refusal(stream.device):
-            there = refused.there
-            await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
-        else:
-            await handler(Arrival(stream, first, one))
+    def _no_channel(self, one: Caller, reason: SyncError) -> None:
+        self._door.no_channel(one.host, reason)
+        self._notify(PeerWent(str(one.source), None, reason))
+        self.close_to(host_of(one.host))
 
     async def reach(self, place: Place) -> Connection:
         """A channel to `place`; `serve` it next. Raises `SyncError` where there is none."""
@@ -221,6 +181,8 @@ class Network:
             raise refused.here
         if (known := self._connections.get(connection.device)) and known.is_greeted:
             await connection.close()
+            known.know(known_as((connection.address,)))
+            known.hurry()
             return known
         with connection.watch() as watch:
             self._tasks.create_task(self.serve(connection), name=f"peer {connection.address}")
@@ -243,12 +205,19 @@ class Network:
             if other is not None:
                 other.leave("duplicate", "There is a newer connection.")
             self._connections[connection.device] = connection
+        if connection.role is Role.INITIATOR:
+            connection.know(known_as((connection.address,)))
+        moving = self._tasks.create_task(
+            keep_moving(connection, self.channels, self._random, self._clock),
+            name=f"move {connection.address}",
+        )
         try:
             reason = await connection.run()
         except Exception:  # a bug of ours costs this session, not the node
             LOG.exception("the session with %s failed", connection.address)
             reason = LocalProtocolError("internal-error", "This node could not go on.")
         finally:
+            moving.cancel()
             self.fetching.went(connection)
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
@@ -277,6 +246,9 @@ class Network:
                 one.carrier.abort()
             elif self._door.outstays(one.connection, self._age_s(one.connection)):
                 self._send_away(one.connection, crowded_out())
+        for lost in [one for one in self.connections if one.link.is_adrift]:
+            if caller(lost) == host:
+                lost.give_up()
 
     def _age_s(self, connection: Connection) -> float:
         return self._clock() - connection.since_s
@@ -296,7 +268,7 @@ class Network:
 
     def _is_better(self, new: Connection, old: Connection) -> bool:
         """The newer of two in one direction; of two in both, the one the smaller key dialled."""
-        if new.role is old.role:
+        if new.role is old.role or old.link.is_adrift:
             return True
         return (new.role is Role.INITIATOR) == (self.device < new.device)
 
@@ -322,6 +294,8 @@ class Network:
             case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
+                self.fetching.expect(connection)
+                connection.know(known_as(event.addresses))
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)
@@ -335,8 +309,16 @@ class Network:
                 self._door.refused_entries(connection, codes)
                 self._notify(PeerSaid(connection, event))
                 self.close_to(caller(connection))
+            case ask.ChannelLost():
+                self._notify(PeerSaid(connection, event))
+                self._bound_lingering()
             case _:
                 self._notify(PeerSaid(connection, event))
+
+    def _bound_lingering(self) -> None:
+        """Of too many sessions that wait for a channel, those go that wait longest."""
+        for one in too_many_adrift(self.connections):
+            one.give_up()
 
     # --- what the node asks of all ------------------------------------------------------------
 

@@ -43,13 +43,15 @@ class FrameStream:
         if not 0 < size <= size_bytes_max:  # before anything of that size is waited for
             raise RemoteProtocolError("frame-length", f"a frame of {size} bytes is announced")
         await self._fill(4 + size)
-        frame = bytes(self._plain[4 : 4 + size])
+        frame = bytes(memoryview(self._plain)[4 : 4 + size])  # copied once
         del self._plain[: 4 + size]
         return frame
 
     async def write(self, frames: list[bytes]) -> None:
         """Sends `frames` in order; returns, and raises, as `Carrier.write`."""
-        plain = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+        plain = b"".join(
+            piece for frame in frames for piece in (len(frame).to_bytes(4, "big"), frame)
+        )
         for start in range(0, len(plain), PLAINTEXT_BYTES_MAX):
             message = self._cipher.encrypt(plain[start : start + PLAINTEXT_BYTES_MAX])
             await _send(self.carrier, message)

@@ -53,26 +53,27 @@ class WebSocketCarrier:
         self._data[:0] = data
 
     async def read_exactly(self, size: int) -> bytes:
-        await self._fill(size)
+        while len(self._data) < size:
+            await self._receive()
         return self._take(size)
 
     async def read_some(self, size_max: int) -> bytes:
         """What is there, one byte at least. Raises `PeerLeft` at the end."""
-        await self._fill(1)
+        while not self._data:
+            await self._receive()
         return self._take(size_max)
-
-    async def _fill(self, size: int) -> None:
-        while len(self._data) < size:
-            self._protocol.receive_data(await self._inner.read_some(READ_BYTES))
-            try:
-                self._take_events()
-            finally:
-                await self._flush()
 
     def _take(self, size: int) -> bytes:
         data = bytes(self._data[:size])
         del self._data[:size]
         return data
+
+    async def _receive(self) -> None:
+        self._protocol.receive_data(await self._inner.read_some(READ_BYTES))
+        try:
+            self._take_events()
+        finally:
+            await self._flush()
 
     def _take_events(self) -> None:
         """Raises `PeerLeft` where the peer closed, `RemoteProtocolError` where it broke a rule."""

@@ -27,6 +27,16 @@ def usage_of(pid: int) -> Usage:
     )
 
 
+def pss_mib_of(pid: int) -> float:
+    """Memory in MiB, children included; what is shared is counted once, in parts."""
+    kib = 0
+    for each in _family(pid):
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                kib += int(line.split()[1])
+    return round(kib / KIB_PER_MIB, 1)
+
+
 def _family(pid: int) -> list[int]:
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():

@@ -18,9 +18,11 @@ from crdt.order import ITEM_ID_BYTES
 from crdt.path import ChangePath
 from p2p.protocol import frames
 from p2p.protocol.errors import PeerLeft
-from p2p.protocol.frames import Frame, SentEntry, decode_frame, encode_frame
+from p2p.protocol.frames import Frame, SentEntry, decode_frame, encode_frame, peek_kind
 from p2p.protocol.grants import encode_area
 from p2p.protocol.handshake import check_payload, make_payload
+from p2p.protocol.limits import ACK_BYTES
+from p2p.protocol.link_frames import LINK_KINDS, Ack
 from p2p.transport.address import Address
 from p2p.transport.carrier import StreamCarrier
 from p2p.transport.stream import Binder, FrameStream, open_stream
@@ -103,6 +105,8 @@ class Call:
     mallory: Mallory
     stream: FrameStream
     given: int = 0  # entries
+    heard: int = 0  # frames of the session
+    heard_bytes: int = 0  # not acknowledged
 
     def hello(self) -> frames.Hello:
         """An honest one."""
@@ -131,9 +135,16 @@ class Call:
         await stream.carrier.write(len(message).to_bytes(2, "big") + message)
 
     async def hear(self) -> Frame:
-        """The node's next frame. Raises `PeerLeft` where it hung up."""
+        """The node's next frame, acknowledged in time. Raises `PeerLeft` where it hung up."""
         async with asyncio.timeout(HEAR_S):
-            frame = decode_frame(await self.stream.read())
+            while peek_kind(data := await self.stream.read()) in LINK_KINDS:
+                pass
+        self.heard += 1
+        self.heard_bytes += len(data)
+        if self.heard_bytes >= ACK_BYTES:
+            self.heard_bytes = 0
+            await self.stream.write([encode_frame(Ack(self.heard))])
+        frame = decode_frame(data)
         assert frame is not None
         return frame
 

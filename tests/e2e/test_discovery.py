@@ -1,4 +1,4 @@
-"""Real daemons that nobody told of each other: a friend in common, or the public table, did."""
+"""Real daemons that nobody told of each other: by a friend in common, and by the public table."""
 
 from collections.abc import Callable
 from pathlib import Path

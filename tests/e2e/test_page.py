@@ -103,3 +103,21 @@ def test_the_page_shows_how_old_what_is_known_of_rights_is(
     (given, *_) = listed(page_of(alice, tmp_path / "alice.browser"), "given")
     assert bob.did in given
     assert "revoked by" in given
+
+
+def test_the_page_says_first_how_it_stands_with_the_peers(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    done(shell(bob, "name", "set", "alice", alice.did))
+
+    def is_in_sync() -> bool | None:
+        return bob.client.get("/api/peers")["sync"]["state"] == "in-sync" or None
+
+    wait_for("bob to be in sync with alice", ARRIVE_S, is_in_sync)
+    page = page_of(bob, tmp_path / "bob.browser")
+    assert re.search(r'<p id="sync"[^>]*>in sync with 1 peer</p>', page)
+    (peer,) = listed(page, "peers")
+    assert "<strong>alice</strong> in sync" in peer
+    assert "by tcp" in peer

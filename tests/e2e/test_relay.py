@@ -8,7 +8,7 @@ import pytest
 
 from crdt.did import decode_did_key
 from node.commands.nodes import LocalNode, stop_all, wait_for
-from node.failure import Failure
+from node.failure import Failure, Json
 from tests.e2e.relays import (
     know_each_other,
     listening_in,
@@ -72,6 +72,19 @@ def test_two_islands_sync_through_a_relay_that_reads_nothing(
     assert records == {}
 
 
+def test_a_network_that_passes_only_websockets_is_enough(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = f"ws://{relay.ready['p2p']}/panspermia"
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    know_each_other(alice, bob)
+    assert wait_for_peer(bob)["transport"] == "relay"
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+
+
 def test_a_relay_that_was_killed_is_met_again(
     tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
@@ -92,6 +105,85 @@ def test_a_relay_that_was_killed_is_met_again(
     assert wait_for_relay(alice)["url"] == url
     wait_for_peer(bob)
     wait_for_modules(bob, [f"{alice.did}/io.alice.later"])
+
+
+def test_letters_wait_for_whoever_is_away_though_the_relay_is_killed(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    alice.client.put("/api/names/bob", {"author": bob.did})
+    wait_for_relay(bob)
+    wait_for_relay(alice)
+    bob.stop()
+    sent = shell(alice, "letter", "send", "bob", f"Dear bob, {SECRET}")
+    assert sent.code == 0, sent
+    assert len(sent.answer["sent"]) == 1
+    relay.kill()
+    disk = b"".join(file.read_bytes() for file in relay.home.rglob("*") if file.is_file())
+    assert SECRET.encode() not in disk
+    running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))
+    bob = start_hidden("bob", tmp_path, url)
+    running.append(bob)
+
+    def came() -> Json | None:
+        found = shell(bob, "letter", "list").answer
+        return found if found["strangers"] else None
+
+    (letter,) = wait_for("bob's letter", 60.0, came)["strangers"]
+    assert letter["text"] == f"Dear bob, {SECRET}"
+    assert letter["did"] == alice.did, "her device proved that it speaks for her"
+    bob.client.put("/api/names/alice", {"author": alice.did})
+    found = shell(bob, "letter", "list").answer
+    assert [one["name"] for one in found["letters"]] == ["alice"]
+    assert not found["strangers"]
+    number = str(letter["number"])
+    assert shell(bob, "letter", "show", number).answer["is_read"]
+    assert shell(bob, "letter", "remove", number).code == 0
+    assert shell(bob, "letter", "show", number).code == 5
+
+
+def test_a_code_comes_in_a_letter_and_is_taken(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    know_each_other(alice, bob)
+    wait_for_relay(alice)
+    wait_for_relay(bob)
+    assert shell(alice, "namespace", "create", "garden").code == 0
+    made = shell(alice, "invite", "--for", "bob", "--namespace", "garden", "--send")
+    assert made.code == 0, made
+    assert len(made.answer["sent"]) == 1
+
+    def came() -> Json | None:
+        found = shell(bob, "letter", "list").answer
+        return found if found["letters"] else None
+
+    (letter,) = wait_for("bob's letter", 60.0, came)["letters"]
+    assert (letter["kind"], letter["name"]) == ("code", "alice")
+    taken = shell(bob, "accept", letter["text"], "--yes")
+    assert taken.code == 0, taken
+    assert taken.answer["namespaces"] == ["garden"]
+
+
+def test_a_relay_keeps_the_namespaces_that_its_operator_chose(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path, "--namespace", "commons")
+    url = str(relay.ready["relay"])
+    alice = start_hidden("alice", tmp_path, url)
+    running += [relay, alice]
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    wait_for_modules(relay, [f"{alice.did}/io.alice.clock"])
+    alice.stop()
+    bob = start_hidden("bob", tmp_path, url)
+    running.append(bob)
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
 
 
 def test_a_private_relay_takes_those_with_its_token(

@@ -27,6 +27,8 @@ from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
 from p2p.protocol.limits import CARD_BYTES_MAX
+from p2p.protocol.link import decode_link_frame
+from p2p.protocol.link_frames import Ack, NotResumed, Resume, Resumed
 from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
 from p2p.protocol.wanted import PeerNumber
@@ -68,6 +70,16 @@ A_BLOB = b"alice wants it" * 1_000
 def read_frame(data: bytes) -> None:
     frame = decode_frame(data)
     assert frame is None or decode_frame(encode_frame(frame)) == frame
+
+
+def read_link_frame(data: bytes) -> None:
+    frame = decode_link_frame(data)
+    assert frame is None or decode_link_frame(encode_frame(frame)) == frame
+
+
+def link_frame_seeds() -> Sequence[bytes]:
+    said = (Ack(7), Resume(bytes(16), 300, bytes(32)), Resumed(2, bytes(32)), NotResumed("a", "b"))
+    return [encode_frame(frame) for frame in said]
 
 
 def frame_seeds() -> Sequence[bytes]:

@@ -22,6 +22,8 @@ from tests.fuzz import crdt_doors as crdt
 from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
+from tests.fuzz import relay_doors as relay
+from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
 
@@ -33,6 +35,33 @@ PEERS_FAULT = (RemoteProtocolError,)
 INFLATING_BYTES = 24 << 20
 
 TARGETS: tuple[Target, ...] = (
+    Target("relay-frame", relay.read_frame, relay.frame_seeds, PEERS_FAULT, mutate_cbor),
+    Target(
+        "relay-conversation",
+        relay.talk_to_relay,
+        relay.relay_talk_seeds,
+        PEERS_FAULT,
+        mutate_frames,
+        2_000,
+    ),
+    Target(
+        "relay-client",
+        relay.hear_relay,
+        relay.heard_seeds,
+        (RemoteProtocolError, PeerLeft),
+        mutate_frames,
+        2_000,
+    ),
+    Target("letter", relay.read_letter, relay.letter_seeds, PEERS_FAULT, inputs=1_000),
+    Target(
+        "letter-body",
+        relay.read_signed_letter,
+        relay.letter_body_seeds,
+        PEERS_FAULT,
+        mutate_cbor,
+        1_000,
+    ),
+    Target("relay-url", relay.read_url, relay.url_seeds, (LocalProtocolError,), mutate_text),
     Target("cbor", crdt.read_cbor, crdt.cbor_seeds, BAD, mutate_cbor, 3_000, 1 << 14),
     Target("leb128", crdt.read_leb128, crdt.leb128_seeds, (Malformed, IndexError)),
     Target("path", crdt.read_whole_path, crdt.path_seeds, BAD),
@@ -65,6 +94,7 @@ TARGETS: tuple[Target, ...] = (
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
+    Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
     Target("card-body", p2p.read_signed_card, p2p.card_body_seeds, PEERS_FAULT, mutate_cbor, 2_000),
     Target("record", p2p.read_record, p2p.record_seeds, PEERS_FAULT, inputs=2_000),
@@ -99,6 +129,18 @@ TARGETS: tuple[Target, ...] = (
         (RemoteProtocolError, PeerLeft),
         inputs=1_000,
     ),
+    Target("signal", webrtc.read_signal, webrtc.signal_seeds, PEERS_FAULT, mutate_cbor, 2_000),
+    Target(
+        "signal-body",
+        webrtc.read_signed_signal,
+        webrtc.signal_body_seeds,
+        PEERS_FAULT,
+        mutate_cbor,
+        2_000,
+    ),
+    Target("sdp", webrtc.read_sdp, webrtc.sdp_seeds, PEERS_FAULT, mutate_text),
+    Target("stun", webrtc.ask_stun, webrtc.stun_seeds, PEERS_FAULT),
+    Target("sctp", webrtc.hear_packet, webrtc.packet_seeds, PEERS_FAULT, inputs=200),
     Target("mdns", p2p.read_announcement, p2p.announcement_seeds, (), inputs=2_000),
     Target("place", p2p.read_place, p2p.place_seeds, (LocalProtocolError,), mutate_text),
     Target("address", p2p.read_address, p2p.address_seeds, (LocalProtocolError,), mutate_text),

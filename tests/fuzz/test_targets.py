@@ -119,6 +119,7 @@ def test_splitting_frames_undoes_joining_them(frames: list[bytes]) -> None:
 
 
 ELSEWHERE = {
+    "decode_one_of": "through decode_frame and the like",
     "parse_allowlist": "read from the node's own configuration",
     "parse_petname": "typed by the node's own user",
     "parse_owner": "typed by the node's own user",

@@ -11,7 +11,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from crdt.blob import BlobId
-from crdt.keys import COMMONS, NamespaceKey
+from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
@@ -19,16 +19,22 @@ from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
 from node.config import Config
 from node.events import Events
+from node.finding import Ways
 from node.home import Home
 from node.identity import load_or_create
+from node.inviting import Desk
 from node.offenders import RefusedPeer
+from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
+from node.services.namespaces import Keeper
 from node.services.standing import Standings
+from node.transfers import Transfer
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.relay.letter import LetterKind
+from p2p.transport.stream import FrameStream
 from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
@@ -39,6 +45,7 @@ BOB = Peer(
     did="did:key:zBob", device="did:key:zBobLaptop", address="10.0.0.7:4747", transport="tcp",
     direction="out", state="connected", connected_s=1.0, rtt_ms=2.0, rounds=1, bytes_in=1,
     bytes_out=1, entries_in=0, entries_out=0, refused=0, kept_out=0, last_error="",
+    standing="in-sync", words="in sync", compared_s=0.5, source="mdns",
 )  # fmt: skip
 
 
@@ -101,6 +108,9 @@ class Wishes:
             for peer in self.connected
         ]
 
+    def transfers(self) -> Sequence[Transfer]:
+        return ()
+
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
@@ -120,7 +130,7 @@ class Unrelayed:
         """Nobody is looked for."""
 
     async def send_letter(
-        self, to: bytes, kind: LetterKind, text: str, *, is_author: bool, relay: str | None
+        self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
         raise PeerLeft("no-relay", "This node has no relay.")
 
@@ -140,6 +150,23 @@ class Alice:
 
     async def search_sees_it(self) -> None:
         await self.node.index.catch_up()
+
+
+def alone(keeper: Keeper, events: Events, clock: Callable[[], int]) -> Pairing:
+    """Pairing of a node that reaches nobody: invites are made and kept, and nobody comes."""
+
+    def card() -> bytes:
+        raise AssertionError("nobody is there who could ask for it")
+
+    async def open_channel(place: str) -> FrameStream:
+        raise PeerLeft("unreachable", f"{place} cannot be reached.")
+
+    desk = Desk(
+        keeper, events, card, lambda card: None, lambda signs: None,
+        clock=asyncio.get_running_loop().time, wall_us=clock,
+    )  # fmt: skip
+    device = DeviceKey(keeper.identity.device.public)
+    return Pairing(desk, Ways(device, card, open_channel, None, clock), lambda: ("10.0.0.1:4747",))
 
 
 @asynccontextmanager
@@ -165,6 +192,7 @@ async def open_alice(
         open_search_index(home.index, store) as index,
     ):
         network.alice = store
+        events = Events()
         node = Node(
             config=config,
             home=home,
@@ -173,13 +201,14 @@ async def open_alice(
             index=index,
             workers=workers,
             network=network,
-            events=Events(),
+            events=events,
             tokens=Tokens.from_seed(identity.device_did, identity.token_seed),
             cursors=Cursors(os.urandom(32)),
             api=URL,
             clock_us=clock,
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
+            pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),
         )

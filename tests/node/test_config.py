@@ -100,3 +100,18 @@ def test_what_a_setting_must_be_is_said_in_words(name: str, text: str, why: str)
     with pytest.raises(BadSetting) as failed:
         load_config({}, {variable: text}, "")
     assert str(failed.value) == f"{name} (from {variable}): {why}"
+
+
+def test_a_token_is_shown_nowhere() -> None:
+    environment = {
+        "PANSPERMIA_RELAY_TOKEN": "only-friends",
+        "PANSPERMIA_P2P_RELAYS": "relay://a.example:1?token=only-friends,wss://b.example/r",
+    }
+    loaded = load_config({}, environment, "")
+    assert loaded.config.relay.token == "only-friends"
+    shown = {one.name: one.value for one in loaded.settings()}
+    assert shown["relay.token"] == "…"
+    assert shown["p2p.relays"] == ("relay://a.example:1?token=…", "wss://b.example/r")
+    with pytest.raises(BadSetting) as failed:
+        load_config({"p2p.relays": ("relay://a b?token=only-friends",)}, {}, "")
+    assert "only-friends" not in str(failed.value)

@@ -213,6 +213,21 @@ class MemoryStore:
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
         self._blobs[blob].chunks[index] = data
 
+    async def add_chunks(self, blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> None:
+        self._blobs[blob].chunks.update(chunks)
+
+    async def read_run(
+        self, blob: BlobId, first: int, count: int, *, size_bytes_max: int
+    ) -> list[bytes]:
+        one, run = self._blobs.get(blob), list[bytes]()
+        for index in range(first, first + count):
+            data = one.chunks.get(index) if one is not None else None
+            size_bytes_max -= len(data or b"")
+            if data is None or size_bytes_max < 0:
+                break
+            run.append(data)
+        return run
+
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
         one = self._blobs.get(blob)
         if one is None or index not in one.chunks:

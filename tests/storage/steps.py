@@ -1,12 +1,15 @@
 """How much SQLite does for a question, on any machine the same."""
 
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiosqlite
 
 from storage.database import Database, nothing
+from storage.lazily import Lazy
+from storage.packs import Packs
 
 INSTRUCTIONS = 10
 """Of SQLite's own, in one step."""
@@ -18,4 +21,6 @@ async def counted(path: Path) -> AsyncGenerator[tuple[Database, list[None]]]:
     steps: list[None] = []
     async with aiosqlite.connect(path, isolation_level=None) as own:
         await own.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
-        yield Database(own, [own], nothing), steps
+        lazy = Lazy(sqlite3.connect(path), Packs(path.with_name("none")), nothing)
+        with closing(lazy):
+            yield Database(own, [own], lazy, nothing), steps

@@ -7,8 +7,8 @@ import pytest
 from crdt.blob import CHUNK_BYTES, BlobId, build_manifest, chunks_of, manifest_of
 from crdt.digest import payload_digest
 from crdt.errors import Malformed
-from storage.blobs import GRACE_US, SIZE_BYTES_MAX
-from storage.errors import Mismatch, NotHeld, OverQuota
+from storage.collecting import GRACE_US
+from storage.errors import Mismatch, NotHeld
 from storage.installed import InstallChanges, Installed
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, named, project
@@ -106,14 +106,6 @@ async def test_only_what_nothing_names_is_collected(tmp_path: Path) -> None:
 
 def _installed(blob: BlobId) -> Installed:
     return Installed("did:key:z/io.a", "1.0.0", "00", blob, 1, True, "^1", {}, NOW_US)
-
-
-async def test_a_blob_too_large_is_refused_before_anything_is_fetched(store: Store) -> None:
-    size = SIZE_BYTES_MAX + 1
-    manifest = build_manifest([bytes(32)] * -(-size // CHUNK_BYTES), size)
-    with pytest.raises(OverQuota):
-        await store.begin_blob(manifest.id, manifest.root)
-    assert await store.blob_state(manifest.id) is None
 
 
 async def test_a_chunk_of_another_length_than_its_place_has_is_none(store: Store) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from crdt.blob import CHUNK_BYTES, manifest_of
 from storage.database import open_database
 from storage.errors import Corrupt, NewerSchema
 from storage.migration import Migration, migrate, migrations
 from storage.store import REMATERIALISED, open_store
+from tests.storage.before_packs import BEFORE_PACKS
 from tests.storage.people import ALICE, NOW_US, named, project
 
 ONE = Migration(1, "0001_one", "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (7);")
@@ -104,11 +106,14 @@ async def test_pages_overwritten_in_the_middle_are_damage(tmp_path: Path) -> Non
             await store.listings()
 
 
+SMALL = bytes(n % 251 for n in range(2 * CHUNK_BYTES + 5))
+
+
 def back_to_version_1(path: Path) -> None:
     """The file as it was before the second migration."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
+            BEFORE_PACKS + "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
             "DROP TABLE letter;"
             "DROP TABLE card; DROP TABLE card_source;"
             "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
@@ -142,6 +147,8 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
     entries = ALICE.writes(document, named("clock"), named("better"), named("best"))
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         await store.receive(entries, source="alice")
+        small = await store.put_blob(SMALL)
+        await store.put_blob(SMALL[:CHUNK_BYTES])  # its one page names a chunk of the other's
     chain = rows(path, "SELECT prev FROM entry ORDER BY seq")
     back_to_version_1(path)
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
@@ -149,6 +156,9 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
         await store.receive([more], source="alice")
         assert {row.listing.name for row in (await store.listings()).rows} == {"best", "other"}
         await store.commit(document, named("the best"), ALICE.signer)
+        assert await store.read_blob(small) == SMALL
+        assert await store.blob_manifest(small) == manifest_of(SMALL)
+        assert await store.read_blob(manifest_of(SMALL[:CHUNK_BYTES]).id) == SMALL[:CHUNK_BYTES]
     assert rows(path, "SELECT prev FROM entry ORDER BY number LIMIT 3") == chain
     assert chain == [(None,), (entries[0].id,), (entries[1].id,)]
     assert (tmp_path / "p.db.before-0002").exists()

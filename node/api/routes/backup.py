@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from node.api.endpoint import Call, Endpoint
 from node.api.models import NoQuery, Request
-from node.api.routes.invites import keeper
+from node.api.routes.live_invites import keeper
 from node.services.backup import backup_pieces, prepare_backup
 from node.wiring import Node
 

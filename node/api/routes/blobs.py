@@ -1,36 +1,233 @@
-"""Bytes by their hash."""
+"""Bytes by their hash: kept, listed, fetched from peers, and given in streams of any length."""
 
-from starlette.responses import Response
+import logging
+import re
+from collections.abc import AsyncGenerator
+from typing import Annotated, Final
 
-from crdt.blob import BlobId
-from node.api.endpoint import Call, reads
-from node.api.models import NoQuery
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from crdt.blob import BLOB_BYTES_MAX, BlobId, Chunking
+from node.api.endpoint import Call, Endpoint, deletes, reads, writes
+from node.api.models import NoQuery, Nothing, PageQuery
+from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
+from node.api.story import Story, TellLine, Work
 from node.errors import BadRequest
-from node.services.fetch import fetch_blob
+from node.outcomes import problem_of
+from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
 from node.wiring import Node
+from registry.listed import rfc3339
+from storage.errors import NotHeld
+from storage.pinned import PinnedBlob
+
+log = logging.getLogger(__name__)
 
 # What has a name by its hash never changes.
-FOREVER = "public, max-age=31536000, immutable"
+FOREVER: Final = "public, max-age=31536000, immutable"
+MEDIA_TYPE: Final = "application/octet-stream"
+RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+NAME_CHARACTERS_MAX: Final = 255
+CHUNKS: Final = {"fixed": Chunking.FIXED, "content": Chunking.CONTENT}
+WORDS: Final = {chunking: word for word, chunking in CHUNKS.items()}
+
+
+class AddQuery(Struct, frozen=True):
+    """How a blob that is sent is kept."""
+
+    name: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)] = ""
+    """For people; never sent to anybody."""
+    chunks: Annotated[str, Meta(pattern="^(fixed|content)$")] = "fixed"
+    """`content`: cut where the content says, so that the next version of it shares what is the
+    same. `fixed`: pieces of 256 KiB, for what does not change."""
+
+
+class BlobShown(Struct, frozen=True):
+    """A blob that this person keeps."""
+
+    id: str
+    name: str
+    size: int
+    chunks: str
+    chunk_count: int
+    added_at: str
+    whole: bool
+
+
+class BlobPage(Struct, frozen=True):
+    blobs: tuple[BlobShown, ...]
+    next: str | None = None
+
+
+class BlobHeld(Struct, frozen=True):
+    """A blob that is here now."""
+
+    id: str
+    size: int
+    chunk_count: int
 
 
 async def get_blob(node: Node, call: Call[NoQuery, None]) -> Response:
-    """The bytes of a blob; fetched from peers where they are not here."""
+    """The bytes of a blob, or a `Range` of them; a small one is fetched where it is not here.
+
+    A larger one: `POST /api/blobs/{blob}/fetch` first, which tells how far it is.
+    """
     text = call.path["blob"]
-    try:
-        blob = BlobId(bytes.fromhex(text))
-    except ValueError as error:
-        raise BadRequest("a blob's id is 64 hex digits", code="bad-blob-id") from error
-    if len(blob) != 32 or text != text.lower():
-        raise BadRequest("a blob's id is 64 lower-case hex digits", code="bad-blob-id")
+    blob = blob_id(text)
     tag = f'"{text}"'
-    headers = {"etag": tag, "cache-control": FOREVER}
+    headers = {"etag": tag, "cache-control": FOREVER, "accept-ranges": "bytes"}
     if is_known(call.request, tag) and await node.store.has_blob(blob):
         return Response(status_code=304, headers=headers)
-    data = await fetch_blob(node.store, node.network, blob)
+    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    state = await node.store.blob_state(blob)
+    if state is None:
+        raise NotHeld(f"Blob {text} is not here.")
     # Of a stranger: never anything that a browser would show or run.
     headers["content-disposition"] = "attachment"
-    return Response(data, 200, headers, "application/octet-stream")
+    start, end, status = wanted_range(call.request, tag, state.size)
+    headers["content-length"] = str(end - start)
+    if status == 206:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
+    if call.request.method == "HEAD":
+        return Response(None, status, headers, MEDIA_TYPE)
+    pieces = node.store.stream_blob(blob, start, end)
+    # The first piece before the head: until then a damaged chunk is still a problem to be told.
+    first = await anext(pieces, b"")
+    return StreamingResponse(_all_of(first, pieces), status, headers, MEDIA_TYPE)
 
 
-ENDPOINTS = (reads("/api/blobs/{blob}", get_blob, "application/octet-stream", problems=(404, 504)),)
+async def add_blob(node: Node, call: Call[AddQuery, None]) -> BlobShown:
+    """Keep the body, of any length and kind, as a blob; its id is its name for everybody.
+
+    It is kept until it is removed. A blob that no record names is given to whoever knows its id.
+    """
+    if call.request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
+    blob = await node.store.put_blob(
+        (piece async for piece in call.request.stream() if piece),
+        chunking=CHUNKS[call.query.chunks],
+    )
+    await node.store.pin_blob(blob, call.query.name)
+    kept = await node.store.pinned_blob(blob)
+    if kept is None:
+        raise NotHeld(f"Blob {blob.hex()} was removed at this very moment.")
+    return shown(kept)
+
+
+async def list_blobs(node: Node, call: Call[PageQuery, None]) -> BlobPage:
+    """The blobs that this person added."""
+    after = node.cursors.open("blobs", call.query.cursor)
+    found = await node.store.pinned_blobs(after=int(after or 0), limit=call.query.limit)
+    last = str(found[-1].number) if len(found) == call.query.limit else None
+    return BlobPage(tuple(map(shown, found)), node.cursors.seal("blobs", last))
+
+
+async def remove_blob(node: Node, call: Call[NoQuery, None]) -> Response:
+    """Keep a blob no longer: where nothing else names it, the next collection takes it."""
+    blob = blob_id(call.path["blob"])
+    if not await node.store.unpin_blob(blob):
+        raise NotHeld(f"Blob {blob.hex()} is none that you added.")
+    return Response(status_code=204)
+
+
+async def fetch_blob(node: Node, call: Call[NoQuery, Nothing]) -> Response:
+    """Have a blob of any size fetched; a line for each step, the last one its result.
+
+    Lines are `{"stage": "fetch", "id", "done", "total"}` in chunks, then
+    `{"event": "result", …}` or `{"event": "error", …}`.
+    Who stops reading stops it; what came stays.
+    """
+    return Story(_fetching(node, blob_id(call.path["blob"])))
+
+
+def blob_id(text: str) -> BlobId:
+    """Raises `BadRequest`."""
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise BadRequest("a blob's id is 64 lower-case hex digits", code="bad-blob-id")
+    return BlobId(bytes.fromhex(text))
+
+
+def wanted_range(request: Request, tag: str, size: int) -> tuple[int, int, int]:
+    """(first byte, end, status) that a request asks for: one range, or all of it (RFC 9110, 14.2).
+
+    Raises `ProblemError` 416 for a range outside of it.
+    """
+    asked = RANGE.fullmatch(request.headers.get("range", "").strip())
+    if asked is None or request.headers.get("if-range", tag) != tag or not any(asked.groups()):
+        return 0, size, 200
+    first, last = asked.groups()
+    start = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1) if first and last else size
+    if start >= end and first and last and int(last) < int(first):
+        return 0, size, 200  # no range at all: as if it were not there
+    if start >= end:
+        raise ProblemError(416, "no-such-range", f"the blob has {size:,} bytes")
+    return start, end, 206
+
+
+def shown(kept: PinnedBlob) -> BlobShown:
+    return BlobShown(
+        kept.id.hex(),
+        kept.name,
+        kept.size,
+        WORDS[kept.chunking],
+        kept.chunk_count,
+        rfc3339(kept.added_us),
+        kept.is_complete,
+    )
+
+
+async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _fetching(node: Node, blob: BlobId) -> Work:
+    async def work(tell: TellLine) -> bytes:
+        def tell_progress(done: int, total: int) -> None:
+            line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
+            tell(ENCODER.encode(line) + b"\n")
+
+        try:
+            await hold_blob(
+                node.store, node.network, blob, BLOB_BYTES_MAX, tell_progress, timeout_s=None
+            )
+            state = await node.store.blob_state(blob)
+            if state is None:
+                raise NotHeld(f"Blob {blob.hex()} was removed at this very moment.")
+            return _tagged("result", BlobHeld(blob.hex(), state.size, state.chunk_count))
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log.exception("a bug ended a fetch")
+                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
+            return _tagged("error", problem.problem)
+
+    return work
+
+
+def _tagged(event: str, body: Struct) -> bytes:
+    fields: dict[str, object] = msgspec.to_builtins(body)
+    return ENCODER.encode({"event": event, **fields}) + b"\n"
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/api/blobs/{blob}", get_blob, "read", {200: MEDIA_TYPE, 206: MEDIA_TYPE}, NoQuery,
+        problems=(404, 416, 504),
+    ),
+    reads("/api/blobs", list_blobs, BlobPage, query=PageQuery, problems=(404,)),
+    Endpoint(
+        "POST", "/api/blobs", add_blob, "write", {201: BlobShown}, AddQuery,
+        problems=(404, 415, 422, 507),
+    ),
+    deletes("/api/blobs/{blob}", remove_blob),
+    writes(
+        "/api/blobs/{blob}/fetch", fetch_blob, BlobHeld, body=Nothing, problems=(404, 504),
+        is_replayable=False,
+    ),
+)  # fmt: skip

@@ -8,16 +8,10 @@ from crdt.did import encode_did_key
 from crdt.path import shown
 from crdt.statement import REASON_CHARACTERS_MAX
 from node.api.endpoint import Call, reads, writes
+from node.api.invite_models import Addresses, CodeMade, Moment
 from node.api.models import Did, NoQuery, Request
-from node.api.routes.invites import (
-    Addresses,
-    CodeMade,
-    Moment,
-    addresses_of,
-    device_key,
-    keeper,
-    shown_code,
-)
+from node.api.routes.invites import addresses_of, device_key, shown_code
+from node.api.routes.live_invites import keeper
 from node.api.routes.namespaces import Passphrase
 from node.services.devices import OwnDevice, Removal, add_device, own_devices, remove_device
 from node.services.names import all_petnames, author_meant, set_name

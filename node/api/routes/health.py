@@ -18,6 +18,7 @@ from node.api.models import (
     Status,
 )
 from node.api.problems import ProblemError
+from node.api.routes.peers import named_peers
 from node.quotas import room_state
 from node.relay_role import metrics_of
 from node.services.ages import Age, age_warning
@@ -25,6 +26,7 @@ from node.services.forks import fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.services.standing import Standing
+from node.shown_peers import state_of_all
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.namespaces import Joined
@@ -50,7 +52,7 @@ async def get_readiness(node: Node, call: Call[NoQuery, None]) -> Health:
 async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     """What this node is, holds, and is connected to."""
     counts = await node.store.counts()
-    peers = node.network.peers()
+    peers = await named_peers(node.store, node.network)
     found = node.network.discovered()
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
@@ -64,6 +66,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         started_at=rfc3339(int(node.started_s * 1_000_000)),
         uptime_s=round(node.clock_s() - node.started_s, 3),
         state="stopping" if node.stop.is_set() else "ready",
+        sync=state_of_all(peers, found),
         peers=PeerCounts(len(peers), len({one.address for one in found})),
         records=counts.records,
         entries=counts.entries,

@@ -1,23 +1,21 @@
-"""Codes: made for others, and accepted."""
+"""Codes: made for others, and accepted. Those without a receiver are live: `live_invites`."""
 
-import os
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from starlette.responses import Response
 
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from crdt.keys import DeviceKey
 from node.api.endpoint import Call, writes
-from node.api.models import Did, NoQuery, Place, Request
-from node.api.routes.namespaces import Passphrase
+from node.api.invite_models import AcceptedCode, CodeMade, GivenCode, NewInvite, Reached
+from node.api.models import NoQuery
+from node.api.routes.live_invites import accept_live, keeper, live_story, make_live
+from node.api.story import NDJSON, Story
 from node.errors import NodeError
 from node.invites import (
     CODE_ADDRESSES_MAX,
-    CODE_BYTES_MAX,
     DEVICE,
-    NOTE_CHARACTERS_MAX,
     Code,
     code_words,
     write_code,
@@ -33,92 +31,32 @@ from node.services.invites import (
     read_for_here,
 )
 from node.services.names import all_petnames, author_meant
-from node.services.namespaces import Keeper
 from node.services.places import place_meant
+from node.services.redeeming import is_live
 from node.wiring import Node
-from node.words import AREA_CHARACTERS_MAX, Names, capability_words, parse_area, parse_moment
+from node.words import Names, capability_words, parse_area, parse_moment
 from p2p.discovery.mdns import local_addresses
 from p2p.protocol.errors import SyncError
 from p2p.transport.address import Address
 from storage.address_book import KnownPeer
 
-AREAS_MAX = 32
-"""In one invite; more are several."""
-MOMENT_CHARACTERS_MAX = 40
-
-Addresses = Annotated[
-    tuple[Annotated[str, Meta(max_length=300)], ...], Meta(max_length=CODE_ADDRESSES_MAX)
-]
-Moment = Annotated[str, Meta(min_length=1, max_length=MOMENT_CHARACTERS_MAX)]
-CodeText = Annotated[str, Meta(min_length=1, max_length=2 * CODE_BYTES_MAX)]
-
-
-class NewInvite(Request, frozen=True):
-    receiver: Did
-    """The author it is for: a did:key, or a petname."""
-    namespace: Place = "commons"
-    level: Literal["read", "write", "admin"] = "read"
-    areas: Annotated[
-        tuple[Annotated[str, Meta(max_length=AREA_CHARACTERS_MAX)], ...], Meta(max_length=AREAS_MAX)
-    ] = ()
-    """Instead of what is usual at this level: `me/pub/mod/io.x@..2027-01-01`."""
-    until: Moment | None = None
-    note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)] = ""
-    addresses: Addresses | None = None
-    """Where to reach this node; its own, where none are given."""
-    passphrase: Passphrase | None = None
-
-
-class CodeMade(Struct, frozen=True):
-    code: str
-    words: tuple[str, ...]
-    """What it gives, a sentence each."""
-
-
-class GivenCode(Request, frozen=True):
-    code: CodeText
-    dry_run: bool = False
-    """Only say what it would do."""
-    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    """What to call its namespace here, instead of what it proposes."""
-    replace: bool = False
-    """Become somebody's device, though this home published as another author."""
-    passphrase: Passphrase | None = None
-
-
-class Reached(Struct, frozen=True):
-    address: str
-    connected: bool
-    detail: str
-    """Why not; empty where it is."""
-
-
-class AcceptedCode(Struct, frozen=True):
-    type: Literal["grant", "device"]
-    giver: str
-    receiver: str
-    words: tuple[str, ...]
-    dry_run: bool
-    kept: int
-    """Capabilities that are kept now, with those handed on to this device."""
-    namespaces: tuple[str, ...]
-    addresses: tuple[Reached, ...]
-    starts_again: bool
-    """The node starts again now, as another author's device."""
-    set_aside: str | None
-    """Where the key of the former author lies."""
-
 
 async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
-    """A code that lets somebody in, to be sent by any channel: nobody else can use it."""
+    """A code that lets somebody in.
+
+    For a receiver, it is long, to be sent by any channel: nobody else can use it. For nobody in
+    particular it is short, secret, and of use once, as long as this node runs and is reached.
+    """
     body = call.body
+    if body.receiver is None:
+        return await make_live(node, body, addresses_of(node))
     petnames = await all_petnames(node.store) | {"me": node.identity.did}
     receiver = await author_meant(node.store, body.receiver)
     check_ahead(body.until, body.areas, node.clock_us())
     wish = Wish(
         decode_did_key(receiver),
         await place_meant(node.store, body.namespace),
-        body.level,
+        body.level or "read",
         tuple(parse_area(area, petnames) for area in body.areas),
         parse_moment(body.until) if body.until else None,
         addresses_of(node) if body.addresses is None else body.addresses,
@@ -138,12 +76,19 @@ async def _over(node: Node, code: Code, names: Names) -> list[str]:
     ]
 
 
-async def accept_code(node: Node, call: Call[NoQuery, GivenCode]) -> AcceptedCode:
+async def accept_code(node: Node, call: Call[NoQuery, GivenCode]) -> AcceptedCode | Response:
     """Take what a code gives: say it in words, keep it, take part, and call its addresses.
 
     A code of type `device` makes this node a device of its giver; the node starts again for that.
+    Who made a short one is looked for; with `Accept: application/x-ndjson` each line tells how far
+    that is, `{"event":"progress","text"}`, the last one `{"event":"result",…}` or
+    `{"event":"error",…}`.
     """
     body = call.body
+    if is_live(body.code):
+        if NDJSON in call.request.headers.get("accept", ""):
+            return Story(live_story(node, body))
+        return await accept_live(node, body, _untold)
     code = await read_for_here(keeper(node), body.code)
     names = await names_here(node.store, node.identity)
     words = (*code_words(code, names), *await _over(node, code, names))
@@ -154,7 +99,7 @@ async def accept_code(node: Node, call: Call[NoQuery, GivenCode]) -> AcceptedCod
         await _remember(node, code)
         node.start_again()
         return _shown(became, words, ())
-    became = await accept_grant(keeper(node), code, body.name, body.passphrase)
+    became = await accept_grant(keeper(node), code, body.namespace or body.name, body.passphrase)
     await _remember(node, code)
     return _shown(became, words, [await _reach(node, one) for one in code.addresses])
 
@@ -210,20 +155,23 @@ def addresses_of(node: Node) -> tuple[str, ...]:
     return tuple(str(Address(host, own.port)) for host in hosts)
 
 
-def keeper(node: Node) -> Keeper:
-    """What keys and capabilities are handled with."""
-    return Keeper(node.home, node.identity, node.store, os.urandom)
-
-
 def device_key(text: str) -> DeviceKey:
     """Of a did:key. Raises `Malformed`."""
     return DeviceKey(decode_did_key(text))
 
 
+def _untold(text: str) -> None:
+    """Nobody reads how far it is."""
+
+
 ENDPOINTS = (
-    writes("/api/invites", create_invite, CodeMade, body=NewInvite, status=201, problems=(404,)),
+    # Not to be repeated by an Idempotency-Key: an answer that is kept would keep a secret.
+    writes(
+        "/api/invites", create_invite, CodeMade, body=NewInvite, status=201, problems=(404, 507),
+        is_replayable=False,
+    ),
     writes(
         "/api/invites/accept", accept_code, AcceptedCode, body=GivenCode,
-        body_bytes_max=1 << 20, problems=(507,), is_replayable=False,
+        body_bytes_max=1 << 20, problems=(404, 504, 507), is_replayable=False,
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from msgspec import structs
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from crdt.did import encode_did_key
@@ -18,25 +18,30 @@ from node.api.models import (
     SyncWanted,
 )
 from node.errors import NotFound
+from node.ports import Network
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
 from node.services.names import all_petnames
+from node.shown_peers import state_of_all
 from node.wiring import Node
 from storage.store import Store
 
 
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
-    """Connected peers, addresses that were found or named, and who is refused for now."""
+    """How it stands with the peers; who is connected, found or named, and refused for now."""
     network = node.network
-    return Peers(
-        tuple(network.peers()),
-        tuple(await _with_names(node.store, network.discovered())),
-        tuple(network.refused()),
-        tuple(node.relays.shown()),
-        network.one_source(),
-    )
+    peers = await named_peers(node.store, network)
+    found = await _with_names(node.store, network.discovered())
+    refused, relays = tuple(network.refused()), tuple(node.relays.shown())
+    return Peers(state_of_all(peers, found), peers, found, refused, relays, network.one_source())
 
 
-async def _with_names(store: Store, found: Sequence[Discovered]) -> list[Discovered]:
+async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:
+    """The connected peers, with this person's own names for them."""
+    names = {did: name for name, did in sorted((await all_petnames(store)).items(), reverse=True)}
+    return tuple(replace(peer, name=names.get(peer.did, "")) for peer in network.peers())
+
+
+async def _with_names(store: Store, found: Sequence[Discovered]) -> tuple[Discovered, ...]:
     """Whose device a card says it is, and what this person calls them."""
     names = {did: name for name, did in (await all_petnames(store)).items()}
     owners = {encode_did_key(one.device): one.author for one in await store.cards()}
@@ -44,8 +49,8 @@ async def _with_names(store: Store, found: Sequence[Discovered]) -> list[Discove
     for one in found:
         owner = owners.get(one.device or "")
         did = one.did or (encode_did_key(owner) if owner else None)
-        shown.append(structs.replace(one, did=did, name=names.get(did or "")))
-    return shown
+        shown.append(replace(one, did=did, name=names.get(did or "")))
+    return tuple(shown)
 
 
 async def connect_peer(node: Node, call: Call[NoQuery, NewPeer]) -> Peer:

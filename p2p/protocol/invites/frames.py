@@ -21,6 +21,7 @@ from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Bye, CapabilityBytes, Key
 
 REDEEM_BYTES_MAX = 256
+"""Of the first frame; it has 53."""
 CONFIRM_BYTES_MAX = 16 << 10
 """A card has 12 KiB at most."""
 OFFER_BYTES_MAX = 512 << 10
@@ -67,6 +68,8 @@ class Given(Struct, frozen=True, array_like=True, tag=63):
 
 InviteFrame: TypeAlias = Redeem | Offer | Confirm | Given | Bye
 INVITE_FRAMES: tuple[type[InviteFrame], ...] = (Redeem, Offer, Confirm, Given, Bye)
+REDEEM_KIND: Final = 60
+"""The first frame of a channel is of this kind where it is for an invite."""
 NAMES: Final = {one.__struct_config__.tag: one.__name__ for one in INVITE_FRAMES}
 
 
@@ -95,8 +98,3 @@ def kind_of(value: object) -> int:
     """The kind of a decoded frame; -1 for what is none."""
     first: object = cast("list[object]", value)[0] if isinstance(value, list) and value else None
     return first if type(first) is int else -1
-
-
-def is_redeem(data: bytes) -> bool:
-    """Whether the first frame of a channel asks for an invite: an array whose first item is 60."""
-    return data[:1] == b"\x83" and data[1:3] == b"\x18\x3c" and len(data) <= REDEEM_BYTES_MAX

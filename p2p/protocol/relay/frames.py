@@ -135,7 +135,7 @@ class Done(Struct, frozen=True, array_like=True, tag=92):
     """What became of a Call, Signal, Post or Letter: done, and durable, where the code is empty."""
 
     number: Number
-    code: Annotated[str, Meta(max_length=AGENT_CHARACTERS_MAX)] = ""
+    code: Annotated[str, Meta(max_length=AGENT_CHARACTERS_MAX)] = msgspec.field(default="")
     sentence: Annotated[str, Meta(max_length=SENTENCE_CHARACTERS_MAX)] = ""
 
 

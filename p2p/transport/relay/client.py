@@ -35,6 +35,7 @@ from p2p.transport.relay.server import JOIN
 from p2p.transport.relay.splice import JOINED
 from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import WebSocketCarrier
 
 LOG = logging.getLogger(__name__)
 LONGEST_S = 60.0  # between two tries at a relay: it is how others reach this node
@@ -210,14 +211,14 @@ class RelayClient:
                 word = await carrier.read_exactly(1)
         except TimeoutError as error:
             carrier.abort()
-            raise PeerTimeout("no-answer", "The other end did not join the circuit.") from error
+            raise PeerTimeout("not-joined", "The other end did not join the circuit.") from error
         except BaseException:
             carrier.abort()
             raise
         if word != JOINED:
             carrier.abort()
             raise RemoteProtocolError("relay-lies", "a relay opens a circuit by another byte")
-        if isinstance(carrier, StreamCarrier):
+        if isinstance(carrier, StreamCarrier | WebSocketCarrier):
             carrier.name = "relay"
         return carrier
 

@@ -41,6 +41,7 @@ from aiortc import (
 )
 
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError, SyncError
+from p2p.protocol.webrtc.sctp import is_sound
 from p2p.protocol.webrtc.sdp import (
     CANDIDATES_MAX,
     MESSAGE_BYTES_MAX,
@@ -160,6 +161,9 @@ class _Sctp(RTCSctpTransport):
 
     async def _handle_data(self, data: bytes) -> None:
         if self.is_broken:
+            return
+        if not is_sound(data):
+            self._break()
             return
         try:
             await super()._handle_data(data)
@@ -295,9 +299,12 @@ class Leg:
     async def stop(self) -> None:
         """Closes the sockets and ends the tasks; waits for no peer."""
         pump = self._dtls.pump
-        await self._sctp.stop()
-        await self._dtls.stop()
-        await self._ice.stop()
+        try:
+            with suppress(Exception):  # sockets are closed whatever the libraries say before
+                await self._sctp.stop()
+                await self._dtls.stop()
+        finally:
+            await self._ice.stop()
         if pump is not None:
             await asyncio.wait([pump])
             if not pump.cancelled():

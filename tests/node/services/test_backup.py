@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crdt.blob import Chunking
 from crdt.capability import WRITE, Capability, encode_capability
 from crdt.change import DocumentId, Signer, decode_signed
 from crdt.did import decode_did_key
@@ -307,8 +308,25 @@ async def test_what_a_later_version_put_in_makes_no_home(alice: Alice, tmp_path:
     data = writer.begin(drops.unpacked(head, drops.Head))
     for one in others[:-1]:
         data += writer.write(one.kind, one.body)
-    data += writer.write(drops.BLOCKED + 1, b"")
+    data += writer.write(drops.KEPT + 1, b"")
     with pytest.raises(Unverified) as caught:
         await restored(tmp_path / "new", data + writer.end(alice.node.identity.device))
     assert caught.value.reason == "drop-newer"
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("chunking", Chunking)
+async def test_blobs_that_a_person_added_come_back(
+    alice: Alice, tmp_path: Path, chunking: Chunking
+) -> None:
+    large, small = os.urandom((5 << 20) + 7), b"a small one"
+    for data, name in ((large, "world.bin"), (small, "")):
+        blob = await alice.node.store.put_blob(data, chunking=chunking)
+        await alice.node.store.pin_blob(blob, name)
+    await restored(tmp_path / "new", await backed_up(alice))
+    async with open_alice(tmp_path / "new") as again:
+        store = again.node.store
+        kept = await store.pinned_blobs()
+        assert [(one.name, one.is_complete) for one in kept] == [("world.bin", True), ("", True)]
+        assert [await store.read_blob(one.id) for one in kept] == [large, small]
+        assert (await store.gc(grace_us=-1)).blobs == 0

@@ -196,3 +196,34 @@ def test_ids_that_are_cut_or_come_twice(joined: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as refusal:
         split_ids(joined)
     assert refusal.value.code == "ids"
+
+
+@pytest.mark.parametrize("size", [0, 23, 24, 255, 256, 65_535, 65_536, limits.RUN_BYTES_MAX])
+@pytest.mark.parametrize("number", [0, 23, 24, 1 << 40])
+def test_a_part_is_encoded_as_any_frame(size: int, number: int) -> None:
+    """Its encoder and decoder are of its own, since its data are long."""
+    part = frames.Part(number, bytes(size), size)
+    assert encode_frame(part) == cbor.encode([30, number, bytes(size), size])
+    assert decode_frame(encode_frame(part)) == part
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [True, b"", 0],
+        [-1, b"", 0],
+        [1, "", 0],
+        [1, b"", None],
+        [1, b"", False],
+        [1, b"", limits.RUN_BYTES_MAX + 1],
+        [1, bytes(limits.RUN_BYTES_MAX + 1), 0],
+        [1, b""],
+    ],
+)
+def test_a_part_that_is_none(fields: list[object]) -> None:
+    with pytest.raises(RemoteProtocolError, match="frame-shape"):
+        decode_frame(cbor.encode([30, *fields]))
+
+
+def test_a_part_of_a_later_version() -> None:
+    assert decode_frame(cbor.encode([30, 1, b"x", 0, "more"])) == frames.Part(1, b"x", 0)

@@ -215,7 +215,7 @@ SAID: tuple[frames.InviteFrame, ...] = (
 def test_a_frame_comes_back(frame: frames.InviteFrame) -> None:
     data = frames.encode_invite_frame(frame)
     assert frames.decode_invite_frame(data) == frame
-    assert frames.is_redeem(data) == isinstance(frame, frames.Redeem)
+    assert (data[1:3] == bytes([24, frames.REDEEM_KIND])) == isinstance(frame, frames.Redeem)
 
 
 def test_an_older_node_closes_at_a_redeem() -> None:

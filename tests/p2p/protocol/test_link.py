@@ -274,11 +274,33 @@ def test_whoever_gets_no_acknowledgement_waits() -> None:
     frame = bytes(limits.MEBIBYTE // 2)
     for _ in range(20):
         link.put(frame)
-    assert len(link.take()) == limits.KEPT_BYTES_MAX // len(frame)
+    assert len(link.take()) == limits.KEPT_BYTES_FIRST // len(frame) == 1
     assert link.take() == []
-    link.hear(0, encode_frame(Ack(3)), now_s=0.0)
-    assert len(link.take()) == 3
-    assert link.kept_bytes == 17 * len(frame)
+    for count in range(1, 11):  # who takes much is sent much at once
+        link.hear(0, encode_frame(Ack(count)), now_s=0.0)
+        at_once = min(limits.KEPT_BYTES_MAX, limits.KEPT_BYTES_FIRST + count * len(frame))
+        link.take()
+        assert link.kept_bytes - link.unsent_bytes == at_once
+    assert link.kept_bytes == 10 * len(frame)
+
+
+def test_whoever_acknowledges_nothing_for_long_is_left() -> None:
+    world = World()
+    world.alice.link.put(bytes(limits.KEPT_BYTES_FIRST))
+    world.say(world.bob)
+    for _ in range(int(limits.ANSWER_S)):
+        world.say(world.bob)
+        world.alice.link.take()
+        for side in (world.alice, world.bob):
+            world.write(side)
+        world.wires[0].to["bob"].clear()  # he reads nothing; he speaks, though
+        while world.wires[0].to["alice"]:
+            world.read(world.alice, world.wires[0])
+        assert world.alice.link.ended is None
+        world.now_s += 1.0
+        world.alice.link.tick(now_s=world.now_s)
+    assert world.alice.link.ended is not None
+    assert world.alice.link.ended.code == "unread"
 
 
 def test_what_came_is_acknowledged_by_bytes_and_by_time() -> None:

@@ -86,9 +86,9 @@ def test_after_the_patience_all_who_wait_may_ask() -> None:
     sessions.underway.ask(mallory, ONE, now_s=0.0)
     sessions.underway.ask(alice, ONE, now_s=0.0)
     sessions.underway.ask(bob, ONE, now_s=1.0)
-    sessions.underway.look(now_s=limits.PATIENCE_S - 0.1)
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_S - 0.1)
     assert sessions.woken == []
-    sessions.underway.look(now_s=limits.PATIENCE_S)
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_S)
     assert sessions.woken == ["alice", "bob"]
     assert sessions.underway.ask(alice, ONE, now_s=2.0)
     assert sessions.underway.ask(bob, ONE, now_s=2.0)
@@ -98,7 +98,7 @@ def test_nobody_waits_for_the_slow_until_they_give_something_good() -> None:
     sessions = Sessions()
     mallory, alice = sessions.join("mallory"), sessions.join("alice")
     sessions.underway.ask(mallory, ONE, now_s=0.0)
-    assert sessions.underway.ask(alice, ONE, now_s=limits.PATIENCE_S), (
+    assert sessions.underway.ask(alice, ONE, now_s=limits.ENTRIES_PATIENCE_S), (
         "who comes late need not wait"
     )
     sessions.underway.ask(mallory, TWO, now_s=10.0)
@@ -120,7 +120,7 @@ def test_whoever_is_slow_holds_up_nothing_else_either() -> None:
     sessions.underway.ask(alice, ONE, now_s=0.0)
     sessions.underway.ask(mallory, TWO, now_s=1.9)
     sessions.underway.ask(bob, TWO, now_s=1.9)
-    sessions.underway.look(now_s=limits.PATIENCE_S)
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_S)
     assert sessions.woken == ["alice", "bob"]
 
 
@@ -131,14 +131,14 @@ def test_who_gives_is_waited_for_longer_but_not_for_ever() -> None:
     sessions.underway.ask(mallory, ONE, now_s=0.0)
     sessions.underway.ask(alice, ONE, now_s=0.0)
     now_s = 0.0
-    while now_s < limits.PATIENCE_LONGEST_S - 1.0:
+    while now_s < limits.ENTRIES_PATIENCE_LONGEST_S - 1.0:
         now_s += 1.0
         sessions.underway.ask(mallory, TWO, now_s=now_s)
         sessions.underway.given(mallory, [TWO], now_s=now_s)
         sessions.underway.end(mallory, [TWO])
         sessions.underway.look(now_s=now_s)
         assert sessions.woken == [], now_s
-    sessions.underway.look(now_s=limits.PATIENCE_LONGEST_S)
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_LONGEST_S)
     assert sessions.woken == ["alice"]
 
 
@@ -269,7 +269,9 @@ async def test_whoever_announces_and_gives_nothing_delays_nobody_beyond_the_pati
         await node.store.receive(first, source="elsewhere")
     await met.network.run(2.2)
     await met.friends[3][0].store.receive(first, source="elsewhere")
-    await met.network.run(2.2 + limits.PATIENCE_S + 1.3)  # a tick of the clock, and a round trip
+    await met.network.run(
+        2.2 + limits.ENTRIES_PATIENCE_S + 1.3
+    )  # a tick of the clock, and a round trip
     assert met.lacks(first) == 0
     at_s = met.network.now_s
     await publish(met, later := entries_of(4, 5))

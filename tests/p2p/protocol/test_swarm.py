@@ -22,6 +22,7 @@ from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import AddChunks, BlobFailed, BlobFetched, BlobProgress, Unstored
 from p2p.protocol.frames import Get, Holding, Part
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+from p2p.protocol.wanted import PeerNumber
 from tests.p2p.protocol.conversation import at_once
 from tests.p2p.protocol.crowd import Crowd, Giver, places
 from tests.simulation.memory_store import MemoryStore
@@ -176,6 +177,18 @@ def test_with_no_peer_it_fails_at_once() -> None:
     crowd = Crowd()
     crowd.want(BLOB)
     assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "no peer is connected")
+
+
+def test_whose_session_is_about_to_open_is_waited_for() -> None:
+    crowd = Crowd()
+    for number in (7, 8):
+        crowd.swarm.expect(PeerNumber(number))
+    crowd.want(BLOB)
+    assert crowd.end(BLOB) is None
+    crowd.do(crowd.swarm.went(PeerNumber(7), now_s=0.0))
+    assert crowd.end(BLOB) is None
+    crowd.do(crowd.swarm.went(PeerNumber(8), now_s=0.0))
+    assert isinstance(crowd.end(BLOB), BlobFailed)
 
 
 def test_where_nobody_holds_it_it_fails() -> None:
@@ -382,7 +395,7 @@ def test_an_answer_that_is_late_is_no_fault_and_is_not_stored_twice() -> None:
     crowd = Crowd()
     silent = crowd.giver(full())
     crowd.want(BLOB)
-    crowd.tick(limits.PATIENCE_S + 1)
+    crowd.tick(limits.RUN_PATIENCE_S + 1)
     other = crowd.giver(full())
     while other.asked:
         crowd.give(other)

@@ -13,6 +13,7 @@ from p2p.protocol.frames import FRAME_BYTES_MAX, Part
 from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.transport.connection import Connection
 from p2p.transport.stream import FrameStream
+from tests.fuzz.p2p_doors import Tape
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.people import ALICE, BOB
 
@@ -23,6 +24,7 @@ class DeafStream(FrameStream):
     """Bob says nothing, and reads nothing."""
 
     def __init__(self) -> None:
+        self.carrier = Tape(b"")
         self.device = DeviceKey(BOB.device_key)
         self.handshake_hash = bytes(32)
         self.received_bytes = 0

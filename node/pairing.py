@@ -1,0 +1,163 @@
+"""Pairing with other people's nodes, and one's own: the desk for those who come, the ways to go.
+
+invite ─▸ store ─▸ desk ─┬─ mDNS: signs among fillers
+                         └─ relays: whereabouts, sealed under the secret
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+
+from crdt.did import encode_did_key
+from crdt.keys import DeviceKey
+from node.events import Events
+from node.finding import Ways
+from node.inviting import Desk
+from node.peers import Peers
+from node.relays import Relays, circuit_to
+from node.services.namespaces import Keeper
+from p2p.protocol.card import Card
+from p2p.protocol.errors import LocalProtocolError, SyncError
+from p2p.protocol.hint import Hint
+from p2p.protocol.invites.frames import REDEEM_KIND
+from p2p.protocol.invites.keys import NONCE_BYTES, Whereabouts, meeting_of, seal_whereabouts
+from p2p.transport.address import Address
+from p2p.transport.place import parse_place
+from p2p.transport.relay.client import RelayClient
+from p2p.transport.relay.url import RelayUrl
+from p2p.transport.stream import FrameStream
+from storage.address_book import KnownPeer
+from storage.errors import StorageError
+
+LOG = logging.getLogger(__name__)
+REMEMBERED: Final = 4
+"""Places of whoever paired: the likeliest ones."""
+POST_AGAIN_S: Final = 60.0
+"""This node may be called elsewhere by then, or the relay have forgotten."""
+POST_SOON_S: Final = 3.0
+"""Where a relay was away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Both sides of it."""
+
+    desk: Desk
+    ways: Ways
+    places: Callable[[], tuple[str, ...]]
+    """Where this node is called."""
+    posting: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def changed(self) -> None:
+        """An invite was made, or ended: those who may look for it are shown so."""
+        self.desk.changed.set()
+        self.posting.set()
+
+
+def open_pairing(
+    peers: Peers, relays: Relays, keeper: Keeper, events: Events, tasks: asyncio.TaskGroup
+) -> Pairing:
+    """Serves those who redeem from now on, in `tasks`."""
+    identity = keeper.identity
+    device = DeviceKey(identity.device.public)
+
+    def meetings() -> Sequence[RelayClient]:
+        return tuple(relays.clients)
+
+    def places() -> tuple[str, ...]:
+        there = [one for one in relays.clients if one.is_registered]
+        circuits = [str(circuit_to(device, one)) for one in there]
+        return (*peers.places(), *circuits)
+
+    def use(url: str) -> None:
+        relays.use(RelayUrl.parse(url))
+
+    async def open_channel(place: str) -> FrameStream:
+        return await peers.network.channels.open(parse_place(place))
+
+    def remember(card: Card) -> None:
+        tasks.create_task(remember_card(peers, card), name="remember who paired")
+
+    desk = Desk(
+        keeper=keeper,
+        events=events,
+        card=relays.card,
+        remember=remember,
+        show=peers.nearby.show,
+        clock=peers.clock,
+        wall_us=peers.wall_us,
+    )
+    nearby = peers.nearby if peers.nearby.is_looking else None
+    ways = Ways(
+        device, relays.card, open_channel, nearby, peers.wall_us, meetings=meetings, use_relay=use
+    )
+    peers.network.serve_arrivals((REDEEM_KIND,), desk.receive)
+    pairing = Pairing(desk, ways, places)
+    tasks.create_task(desk.run(), name="invites")
+    tasks.create_task(post_whereabouts(pairing, keeper), name="post invites")
+    return pairing
+
+
+async def remember_card(peers: Peers, card: Card, *first: str) -> None:
+    """Whoever paired is called from now on, and after a restart."""
+    for place in dict.fromkeys((*first, *likely(card.places))):
+        known = KnownPeer(
+            place, card.device, encode_did_key(card.author), "static", peers.wall_us()
+        )
+        with suppress(StorageError):
+            await peers.store.remember_peer(known)
+        peers.dialler.hint(Hint(encode_did_key(card.device), (place,), "static"))
+
+
+def likely(places: Sequence[str]) -> tuple[str, ...]:
+    """Those that may lead to another machine: its loopback only where there is nothing else."""
+    readable = [place for place in places if _is_place(place)]
+    others = [place for place in readable if not is_loopback(place)]
+    return tuple((others or readable)[:REMEMBERED])
+
+
+def is_loopback(place: str) -> bool:
+    """Whether it is this machine's own."""
+    with suppress(ValueError, LocalProtocolError):
+        at = parse_place(place)
+        return isinstance(at, Address) and ip_address(at.host).is_loopback
+    return False
+
+
+def _is_place(text: str) -> bool:
+    try:
+        parse_place(text)
+    except LocalProtocolError:
+        return False
+    return True
+
+
+async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
+    """Until cancelled: relays know, under each open invite's own tag, where this node is called."""
+    while True:
+        pairing.posting.clear()
+        wait_s = POST_AGAIN_S
+        meetings = pairing.ways.meetings()
+        live = [one for one in await keeper.store.invites() if one.is_live] if meetings else []
+        said = Whereabouts(
+            DeviceKey(keeper.identity.device.public),
+            pairing.places(),
+            tuple(str(meeting) for meeting in meetings),
+        )
+        for one in live:
+            assert one.key is not None
+            sealed = seal_whereabouts(one.key, said, nonce=os.urandom(NONCE_BYTES))
+            for meeting in meetings:
+                try:
+                    await meeting.post(meeting_of(one.key), sealed, one.expires_us)
+                except SyncError as error:
+                    LOG.debug("%s does not keep an invite: %s", meeting, error)
+                    wait_s = POST_SOON_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await pairing.posting.wait()

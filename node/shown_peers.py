@@ -1,0 +1,205 @@
+"""Peers as people are shown them: how it stands with each, and why something did not sync.
+
+The words come first everywhere: in `panspermia peers`, in `status`, on the page. Each has a code
+beside it for programs. A code says the first of these that holds:
+
+    introducing   the session stands, and who is there is not known yet
+    behind        the peer holds entries that are not here
+    comparing     what both hold is being compared, so nobody can tell yet
+    ahead         the peer lacks entries that are here
+    refused       all the same but for entries that were refused
+    different     the last comparison ended unequal; another one follows
+    in-sync       both hold the same, but for what there is no room for
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from crdt.did import encode_did_key
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.peer_states import PeerRefusal, PeerStanding, StateOfAll, SyncState
+from node.meanings import MEANINGS
+from node.text import printable, short_did
+from p2p.protocol.config import Role
+from p2p.protocol.difference import Difference
+from p2p.protocol.report import SessionReport
+from p2p.protocol.states import State
+from p2p.transport.connection import Connection
+
+NOT_TOLD = "There is more on it in: panspermia refused"
+NAMED_MAX = 3  # peers that a sentence names
+
+
+class Standing(Struct, frozen=True):
+    """How it stands with one peer."""
+
+    code: PeerStanding
+    words: str
+
+
+def did_of(connection: Connection) -> str:
+    """The author that the peer proved to speak for; empty until it greeted."""
+    author = connection.session.author
+    return encode_did_key(author) if author is not None else ""
+
+
+def show_peer(
+    connection: Connection,
+    now_s: float,
+    *,
+    last_error: str = "",
+    source: str = "",
+    sources: tuple[str, ...] = (),
+    check_digits: str = "",
+) -> Peer:
+    """One row of `panspermia peers`; `last_error` is of a connection before this one."""
+    session, report = connection.session, connection.session.report
+    is_open, difference = session.state is State.OPEN, session.difference
+    standing = standing_of(difference, report, is_open=is_open)
+    compared_s = difference.compared_s
+    return Peer(
+        did=did_of(connection),
+        device=encode_did_key(connection.device),
+        standing=standing.code,
+        words=standing.words,
+        behind=difference.behind,
+        ahead=difference.ahead,
+        address=connection.address,
+        transport=connection.carrier,
+        direction="out" if connection.role is Role.INITIATOR else "in",
+        state=connection.state,
+        connected_s=now_s - connection.since_s,
+        compared_s=None if compared_s is None else now_s - compared_s,
+        rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,
+        rounds=report.rounds,
+        bytes_in=report.received_bytes,
+        bytes_out=report.sent_bytes,
+        entries_in=report.entries_received,
+        entries_out=report.entries_sent,
+        moves=report.moves,
+        entries_twice=report.entries_known,
+        refused=sum(report.refused.values()),
+        refusals=show_refusals(report.refused),
+        kept_out=report.entries_kept_out,
+        source=source,
+        sources=sources,
+        check_digits=check_digits,
+        last_error=last_error,
+    )
+
+
+def show_refusals(codes: Mapping[str, int]) -> tuple[PeerRefusal, ...]:
+    """What was refused of a peer, the most frequent first, with what each code means."""
+    ordered = sorted(codes.items(), key=lambda one: (-one[1], one[0]))
+    return tuple(
+        PeerRefusal(code, count, MEANINGS[code].means if code in MEANINGS else NOT_TOLD)
+        for code, count in ordered
+    )
+
+
+def standing_of(difference: Difference, report: SessionReport, *, is_open: bool) -> Standing:
+    """The first that holds of the list above."""
+    refused, kept_out = sum(report.refused.values()), report.entries_kept_out
+    if not is_open:
+        return Standing("introducing", "introducing itself")
+    if difference.behind:
+        also = f", and it lacks {difference.ahead:,}" if difference.ahead else ""
+        return Standing("behind", f"{entries(difference.behind)} behind{also}")
+    if difference.is_comparing or difference.compared_s is None:
+        return Standing("comparing", "comparing what both hold")
+    if difference.ahead:
+        return Standing("ahead", f"it lacks {entries(difference.ahead)}")
+    if refused:
+        codes = ", ".join(one.code for one in show_refusals(report.refused)[:NAMED_MAX])
+        return Standing("refused", f"in sync but for {entries(refused)} refused here: {codes}")
+    if not difference.is_equal:
+        return Standing("different", "not the same yet; compared again soon")
+    if kept_out:
+        return Standing("in-sync", f"in sync but for {entries(kept_out)} without room here")
+    return Standing("in-sync", "in sync")
+
+
+def state_of_all(peers: Sequence[Peer], discovered: Sequence[Discovered]) -> SyncState:
+    """The one sentence that comes first."""
+    devices = {peer.device for peer in peers} | {peer.address for peer in peers}
+    missed = [one for one in discovered if not {one.device, one.address} & devices]
+    behind = max((peer.behind for peer in peers), default=0)
+    in_sync = sum(peer.standing == "in-sync" for peer in peers)
+    code, words = _said(peers, missed, behind, in_sync)
+    if peers and missed:
+        words += f"; reconnecting to {_counted(len(missed), 'other')}"
+    return SyncState(code, words, behind, len(peers), in_sync, len(missed))
+
+
+def _said(
+    peers: Sequence[Peer], missed: Sequence[Discovered], behind: int, in_sync: int
+) -> tuple[StateOfAll, str]:
+    if not peers:
+        return _alone(missed)
+    if behind:
+        givers = [peer for peer in peers if peer.behind]
+        return "behind", f"{entries(behind)} behind {_named(givers)}"
+    if in_sync == len(peers):
+        return "in-sync", f"in sync with {_counted(len(peers), 'peer')}"
+    return _uneven(peers, in_sync)
+
+
+def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
+    """Of those that are not in sync the state that matters most, and whose it is."""
+    order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
+    standings = {one.standing for one in peers}
+    code: PeerStanding = next(each for each in order if each in standings)
+    those = [one for one in peers if one.standing == code]
+    words = f"{_named(those)}: {those[0].words}"
+    if len(those) > 1:
+        words = {
+            "comparing": f"comparing what is held with {_counted(len(those), 'peer')}",
+            "introducing": f"{_counted(len(those), 'peer')} introducing themselves",
+            "ahead": f"{_counted(len(those), 'peer')} taking what they lack",
+            "refused": f"in sync but for what was refused of {_counted(len(those), 'peer')}",
+        }.get(code, f"not the same yet as {_counted(len(those), 'peer')}")
+    return code, words + (f"; in sync with {in_sync:,}" if in_sync else "")
+
+
+def _alone(missed: Sequence[Discovered]) -> tuple[StateOfAll, str]:
+    if not missed:
+        return "alone", "no peer is known; on another machine of this network: panspermia up"
+    why = next((one.last_error.rstrip(".") for one in missed if one.last_error), "")
+    known = f"reconnecting to {_counted(len(missed), 'peer')}, none is connected"
+    return "reconnecting", f"{known}{f': {printable(why)}' if why else ''}"
+
+
+def _named(peers: Sequence[Peer]) -> str:
+    names = [peer.name or short_did(peer.did) or peer.address for peer in peers]
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(map(printable, names[:NAMED_MAX])) + more
+
+
+def entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def show_sync(
+    connection: Connection, before: SessionReport, duration_s: float, *, is_done: bool
+) -> SyncReport:
+    """What one comparison did: the session's counts now, less those `before`."""
+    after = connection.session.report
+    is_equal = is_done and after.areas_different == before.areas_different
+    return SyncReport(
+        did=did_of(connection),
+        address=connection.address,
+        rounds=after.rounds - before.rounds,
+        bytes_in=after.received_bytes - before.received_bytes,
+        bytes_out=after.sent_bytes - before.sent_bytes,
+        entries_in=after.entries_received - before.entries_received,
+        entries_out=after.entries_sent - before.entries_sent,
+        refused=sum(after.refused.values()) - sum(before.refused.values()),
+        kept_out=after.entries_kept_out,
+        duration_s=duration_s,
+        in_sync=is_equal,
+    )

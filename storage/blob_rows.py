@@ -1,0 +1,233 @@
+"""The rows of blobs, as the lazy thread writes them; see `Database.lazily`.
+
+    blob ─ blob_page ─▸ page ─ page_chunk ─▸ chunk (small blobs: the bytes are in the database)
+                                         └─▸ packed (large ones: they lie in a pack)
+
+Pages and chunks are kept once, whoever refers to them, and are found by their hashes.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
+from crdt.digest import payload_digest
+from storage.errors import Mismatch, NotHeld
+from storage.packs import Packs, Place
+
+PACKED_BYTES_MIN = 1 << 20
+"""Of a blob: smaller ones lie in the database, where they cost a row and no file."""
+
+VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
+
+# A chunk that another blob brought, of another length than belongs there, is none of this blob.
+IS_MISSING = (
+    "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
+    " AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.hash = c.hash AND length(k.data) = c.size)"
+)
+OF_BLOB = "FROM blob_page b JOIN page_chunk c ON c.page = b.page WHERE b.blob = ?"
+IS_WHOLE = (
+    "SELECT (SELECT count(*) FROM blob_page WHERE blob = ?1) = page_count AND NOT EXISTS"
+    " (SELECT 1 FROM blob_page b JOIN page_chunk c ON c.page = b.page"
+    f" WHERE b.blob = ?1 AND {IS_MISSING}) FROM blob WHERE number = ?1"
+)
+
+
+def begin(database: sqlite3.Connection, root: BlobRoot, now_us: int) -> int:
+    """The number of the blob. Pages that another blob brought are found.
+
+    Beginning it again starts its time of grace anew.
+    """
+    database.execute(
+        "INSERT INTO blob (id, size, chunk_count, root, is_complete, begun_us, page_count)"
+        " VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET begun_us = excluded.begun_us",
+        (root.id, root.size, root.chunk_count, root.encoded, now_us, root.page_count),
+    )
+    number = number_of(database, root.id)
+    held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
+    for place, hash in enumerate(root.page_hashes):
+        if place not in held and (page := _page(database, root, place, hash)) is not None:
+            _refer(database, number, root, place, page)
+    return number
+
+
+def add_page(database: sqlite3.Connection, blob: BlobId, place: int, data: bytes) -> None:
+    """One page. Raises `Malformed`, or `NotHeld` before the blob was begun."""
+    number = number_of(database, blob)
+    encoded: bytes = database.execute(
+        "SELECT root FROM blob WHERE number = ?", (number,)
+    ).fetchone()[0]
+    root = parse_root(encoded, blob)
+    chunks = parse_page(data, root, place)
+    page = _page(database, root, place, root.page_hashes[place])
+    if page is None:
+        page = _keep_page(database, root, place, data, chunks)
+    _refer(database, number, root, place, page)
+
+
+def add_chunks(
+    database: sqlite3.Connection,
+    packs: Packs,
+    blob: BlobId,
+    chunks: Sequence[tuple[int, bytes]],
+    touched_us: int | None = None,
+) -> int:
+    """Chunks of a blob, each checked against its page; gives how many places they filled.
+
+    `touched_us` is noted as when the blob was begun.
+
+    Raises `Mismatch`, or `NotHeld` where no page that is here names one; nothing is stored then.
+    """
+    row = database.execute("SELECT number, size FROM blob WHERE id = ?", (blob,)).fetchone()
+    if row is None:
+        raise not_held(blob)
+    number, size = row
+    named: list[tuple[bytes, bytes]] = []
+    names = _names(database, number, [index for index, _ in chunks])
+    for index, data in chunks:
+        name = names.get(index)
+        if name is None:
+            raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
+        if len(data) != name.size or payload_digest(data) != name.hash:
+            raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
+        named.append((name.hash, data))
+    new = keep_chunks(database, packs, named, is_packed=size >= PACKED_BYTES_MIN)
+    if touched_us is not None:
+        database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
+    return sum(
+        database.execute(
+            f"SELECT count(*) {OF_BLOB} AND c.hash IN ({_marks(part)})", (number, *part)
+        ).fetchone()[0]
+        for part in _parts(new)
+    )
+
+
+def keep_chunks(
+    database: sqlite3.Connection,
+    packs: Packs,
+    chunks: Iterable[tuple[bytes, bytes]],
+    *,
+    is_packed: bool,
+) -> list[bytes]:
+    """Chunks under their hashes, which were checked; gives the hashes of those that are new.
+
+    Raises `OverQuota` where the disk is full; nothing is stored then.
+    """
+    new = dict(chunks)
+    for part in _parts(list(new)):
+        for (hash,) in database.execute(
+            f"SELECT hash FROM packed WHERE hash IN ({_marks(part)})"
+            f" UNION SELECT hash FROM chunk WHERE hash IN ({_marks(part)})",
+            (*part, *part),
+        ):
+            del new[hash]
+    if not is_packed:
+        database.executemany("INSERT INTO chunk (hash, data) VALUES (?, ?)", new.items())
+    elif new:
+        places = packs.append(list(new.values()))
+        record(database, packs, zip(new, places, strict=True))
+    return list(new)
+
+
+def record(
+    database: sqlite3.Connection, packs: Packs, placed: Iterable[tuple[bytes, Place]]
+) -> None:
+    """What lies where."""
+    rows = [(hash, place.pack, place.at, place.size) for hash, place in placed]
+    live: dict[int, int] = {}
+    for _, pack, _, size in rows:
+        live[pack] = live.get(pack, 0) + size
+    database.executemany("INSERT OR IGNORE INTO pack (number) VALUES (?)", [(p,) for p in live])
+    database.executemany("UPDATE pack SET live = live + ?2 WHERE number = ?1", live.items())
+    database.executemany(
+        "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", packs.synced_since().items()
+    )
+    database.executemany(
+        "INSERT INTO packed (hash, pack, at, size) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack, at = excluded.at",
+        rows,
+    )
+
+
+def number_of(database: sqlite3.Connection, blob: BlobId) -> int:
+    """Raises `NotHeld` before it was begun."""
+    row = database.execute("SELECT number FROM blob WHERE id = ?", (blob,)).fetchone()
+    if row is None:
+        raise not_held(blob)
+    number: int = row[0]
+    return number
+
+
+def not_held(blob: BlobId) -> NotHeld:
+    return NotHeld(f"Blob {blob.hex()} is not here.")
+
+
+def _names(
+    database: sqlite3.Connection, number: int, indices: Sequence[int]
+) -> dict[int, ChunkName]:
+    """What the pages that are here say of these chunks of a blob."""
+    found: dict[int, ChunkName] = {}
+    at = 0
+    while at < len(indices):  # neighbours, as they mostly come, are looked up together
+        run = 1
+        while at + run < len(indices) and indices[at + run] == indices[at] + run:
+            run += 1
+        first, last = indices[at], indices[at] + run - 1
+        for index, hash, size in database.execute(
+            "SELECT b.first + c.place, c.hash, c.size FROM blob_page b JOIN page_chunk c"
+            " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
+            " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",
+            (number, first, last),
+        ):
+            found[index] = ChunkName(hash, size)
+        at += run
+    return found
+
+
+def _parts(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """So many at a time as fit a statement."""
+    return [hashes[at : at + VARIABLES] for at in range(0, len(hashes), VARIABLES)]
+
+
+def _marks(hashes: Sequence[bytes]) -> str:
+    return ",".join("?" * len(hashes))
+
+
+def _page(database: sqlite3.Connection, root: BlobRoot, place: int, hash: bytes) -> int | None:
+    row = database.execute(
+        "SELECT number FROM page WHERE hash = ? AND chunking = ? AND size = ?",
+        (hash, root.chunking, root.page_size(place)),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _keep_page(
+    database: sqlite3.Connection,
+    root: BlobRoot,
+    place: int,
+    data: bytes,
+    chunks: Sequence[ChunkName],
+) -> int:
+    cursor = database.execute(
+        "INSERT INTO page (hash, chunking, size, data) VALUES (?, ?, ?, ?)",
+        (root.page_hashes[place], root.chunking, root.page_size(place), data),
+    )
+    number = cursor.lastrowid
+    assert number is not None, "a row was inserted"
+    database.executemany(
+        "INSERT INTO page_chunk VALUES (?, ?, ?, ?)",
+        ((number, at, hash, size) for at, (hash, size) in enumerate(chunks)),
+    )
+    return number
+
+
+def _refer(
+    database: sqlite3.Connection, number: int, root: BlobRoot, place: int, page: int
+) -> None:
+    database.execute(
+        "INSERT OR IGNORE INTO blob_page VALUES (?, ?, ?, ?)",
+        (number, place, root.page_starts[place], page),
+    )
+
+
+def _column(database: sqlite3.Connection, sql: str, *values: object) -> list[int]:
+    return [row[0] for row in database.execute(sql, values)]

@@ -1,0 +1,178 @@
+"""Giving back the room of blobs that nothing names any more.
+
+Rows go first, in one transaction, then the files that no row names: what is killed between them is
+made good by the next start (`storage.mending`). A pack of which less than half is still wanted is
+written anew: its chunks are copied, are on the disk, are named there, and only then the old goes.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from crdt.digest import payload_digest
+from storage.database import Database, Writing
+from storage.errors import StorageError
+from storage.mending import forget_chunk
+from storage.packs import Packs, Place
+from storage.part import Part
+
+GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
+COPIED_BYTES = 4 << 20  # at a time, so that other writers get their turn
+HELD_BYTES = (
+    "SELECT coalesce((SELECT sum(length(data)) FROM chunk), 0)"
+    " + coalesce((SELECT sum(live) FROM pack), 0)"
+)
+_Copied = tuple[bytes, Place, Place]
+_LONE = "hash NOT IN (SELECT hash FROM page_chunk)"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What `gc` gave back."""
+
+    blobs: int
+    bytes: int
+
+
+class Collecting(Part):
+    """The other half of `Blobs`."""
+
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._putting = 0  # blobs whose chunks come, and no page names them yet
+
+    async def gc(self, grace_us: int = GRACE_US) -> Collected:
+        """Drops blobs that nobody pinned and no record, statement or installed module names, and
+        chunks that no blob has. Raises `OverQuota` where a pack is to be written anew and the disk
+        is full; what was dropped before that is.
+        """
+        async with self._database.transaction() as write:
+            before = await write.number(HELD_BYTES)
+            blobs = await write.run(
+                "DELETE FROM blob WHERE begun_us < ?"
+                " AND id NOT IN (SELECT blob FROM blob_use)"
+                " AND id NOT IN (SELECT blob FROM installed)"
+                " AND id NOT IN (SELECT frontier FROM statement WHERE frontier IS NOT NULL)"
+                " AND number NOT IN (SELECT blob FROM pinned)",
+                (self._clock_us() - grace_us,),
+            )
+            dead = await self._drop_lone(write)
+            after = await write.number(HELD_BYTES)
+        await asyncio.to_thread(self._database.packs.unlink, dead)
+        for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
+            await self._rewrite(pack)
+        return Collected(blobs, before - after)
+
+    async def give_back(self) -> None:
+        """What was stored of a blob that came to nothing; as much as can be done of it now."""
+        with suppress(StorageError):
+            async with self._database.transaction() as write:
+                dead = await self._drop_lone(write)
+            await asyncio.to_thread(self._database.packs.unlink, dead)
+
+    async def _drop_lone(self, write: Writing) -> list[int]:
+        """Pages and chunks of no blob; gives the packs that are not wanted any more."""
+        await write.run("DELETE FROM page WHERE number NOT IN (SELECT page FROM blob_page)")
+        if not self._putting:
+            await write.run(f"DELETE FROM chunk WHERE {_LONE}")
+            await write.run(f"DELETE FROM packed WHERE {_LONE}")
+        await write.run(
+            "UPDATE pack SET live = (SELECT coalesce(sum(p.size), 0) FROM packed p"
+            " WHERE p.pack = pack.number)"
+        )
+        dead = [pack for (pack,) in await write.rows("SELECT number FROM pack WHERE live = 0")]
+        await write.run("DELETE FROM pack WHERE live = 0")
+        if self._database.packs.mark().pack in dead:
+            self._database.packs.close_pack()
+        return dead
+
+    async def _packs_live(self) -> dict[int, int]:
+        return dict(await self._database.rows("SELECT number, live FROM pack"))
+
+    def _sparse(self, live: dict[int, int]) -> list[int]:
+        """Packs whose files are more than twice what is wanted of them."""
+        found: list[int] = []
+        for pack, wanted in sorted(live.items()):
+            with suppress(OSError):
+                if 2 * wanted < os.stat(self._database.packs.path(pack)).st_size:
+                    found.append(pack)
+        return found
+
+    async def _rewrite(self, pack: int) -> None:
+        packs = self._database.packs
+        rows = await self._database.rows(
+            "SELECT hash, at, size FROM packed WHERE pack = ? ORDER BY at", (pack,)
+        )
+        todo = [(hash, Place(pack, at, size)) for hash, at, size in rows]
+        copied: list[_Copied] = []
+        while todo:
+            part, todo = _up_to(todo, COPIED_BYTES)
+            copied += await self._database.lazily(partial(_copy, packs=packs, wanted=part))
+        synced = await asyncio.to_thread(packs.sync)
+        async with self._database.transaction() as write:
+            is_gone = await _move(write, pack, copied, synced)
+        if is_gone:
+            await asyncio.to_thread(packs.unlink, [pack])
+
+
+def _up_to(
+    places: Sequence[tuple[bytes, Place]], size: int
+) -> tuple[list[tuple[bytes, Place]], list[tuple[bytes, Place]]]:
+    """The first of them that have so many bytes together, and the rest."""
+    count = 0
+    while count < len(places) and size > 0:
+        size -= places[count][1].size
+        count += 1
+    return list(places[:count]), list(places[count:])
+
+
+def _copy(
+    database: sqlite3.Connection, *, packs: Packs, wanted: Sequence[tuple[bytes, Place]]
+) -> list[_Copied]:
+    """To the end of another pack. What is damaged is no longer held."""
+    if wanted[0][1].pack == packs.mark().pack:
+        packs.close_pack()
+    good: list[tuple[bytes, Place, bytes]] = []
+    for hash, place in wanted:
+        data = packs.read(place)
+        if payload_digest(data) == hash:
+            good.append((hash, place, data))
+        else:
+            forget_chunk(database, hash, place)
+    places = packs.append([data for _, _, data in good]) if good else []
+    return [(hash, old, new) for (hash, old, _), new in zip(good, places, strict=True)]
+
+
+async def _move(
+    write: Writing, pack: int, copied: Sequence[_Copied], synced: dict[int, int]
+) -> bool:
+    """Names what was copied where it lies now; gives whether nothing is left in the old pack."""
+    new = {place.pack for _, _, place in copied}
+    await write.run_many("INSERT OR IGNORE INTO pack (number) VALUES (?)", ((one,) for one in new))
+    await write.run_many(
+        "UPDATE packed SET pack = ?, at = ? WHERE hash = ? AND pack = ? AND at = ?",
+        ((now.pack, now.at, hash, old.pack, old.at) for hash, old, now in copied),
+    )
+    await note_synced(write, synced)
+    await write.run(
+        "UPDATE pack SET live = (SELECT coalesce(sum(p.size), 0) FROM packed p"
+        " WHERE p.pack = pack.number)"
+    )
+    return bool(
+        await write.run(
+            "DELETE FROM pack WHERE number = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM packed WHERE pack = ?1)",
+            (pack,),
+        )
+    )
+
+
+async def note_synced(write: Writing, synced: dict[int, int]) -> None:
+    """So much of each pack a loss of power leaves alone."""
+    await write.run_many(
+        "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", synced.items()
+    )

@@ -1,0 +1,92 @@
+"""A connection beside the writer's, for what comes in thousands of batches: chunks of blobs.
+
+It writes to the log and does not wait for the disk, does a whole batch in one hop to its thread,
+and takes back with a batch what that appended to packs. Its turn with the writer is kept by
+`Database.lazily`.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from storage.mending import Mended, mend
+from storage.packs import Packs
+
+CACHE_KIB = 4_096
+CHECKPOINT_PAGES = 4_000  # 16 MiB: a large batch is copied back once, not four times
+LOG_BYTES_MAX = 64 << 20  # what a long write leaves behind is given back
+BUSY_TIMEOUT_S = 10.0  # the command line may hold the file for a moment
+
+T = TypeVar("T")
+
+
+class Lazy:
+    """One connection and the one thread that uses it."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, packs: Packs, on_step: Callable[[str], None]
+    ) -> None:
+        self.packs = packs
+        self.mended = Mended()
+        self._connection = connection
+        self._on_step = on_step
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lazily")
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in one transaction, survived by a loss of power with the writer's next one."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def mend(self) -> None:
+        """See `storage.mending`; before anything else."""
+        with self._transaction():
+            self.mended = mend(self._connection, self.packs)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        with closing(self._connection):
+            self.packs.close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._transaction():
+            self._on_step("LAZILY")
+            done = work(self._connection)
+            self._on_step("COMMIT LAZILY")
+        self._on_step("COMMITTED LAZILY")
+        return done
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        mark = self.packs.mark()
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            self.packs.rewind(mark)
+            raise
+
+
+def open_lazy(path: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
+    """A migrated file, mended. Raises what SQLite raises."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+    )
+    lazy = Lazy(connection, packs, on_step)
+    try:
+        connection.executescript(
+            # NORMAL: the log is written, and not waited for.
+            "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+            f"PRAGMA journal_size_limit = {LOG_BYTES_MAX};"
+        )
+        lazy.mend()
+    except BaseException:
+        lazy.close()
+        raise
+    return lazy

@@ -1,0 +1,104 @@
+"""What a start makes good of what the last end of the process, or a loss of power, left behind.
+
+What no row names is deleted: files, and the ends of files. What a row names that was not yet sure
+to be on the disk is read and checked; where it has another hash, it is not held.
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
+
+from crdt.digest import payload_digest
+from storage.packs import Packs, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was found. All zero after an end in order."""
+
+    files: int = 0
+    """Of which no row knew anything; deleted."""
+    bytes: int = 0
+    """That no row named, those files included."""
+    chunks: int = 0
+    """That rows named and were not there; they are fetched again."""
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.bytes or self.chunks)
+
+
+def mend(database: sqlite3.Connection, packs: Packs) -> Mended:
+    """In the transaction of the caller. Nobody reads or writes beside it."""
+    synced: dict[int, int] = dict(database.execute("SELECT number, synced FROM pack"))
+    sizes = _sizes(packs)
+    files = unnamed = lost = 0
+    for pack in sizes.keys() - synced.keys():
+        files, unnamed = files + 1, unnamed + sizes[pack]
+        with suppress(OSError):
+            packs.path(pack).unlink()
+    for pack, until in synced.items():
+        lost += _forget_lost(database, packs, pack, until=min(until, sizes.get(pack, 0)))
+    ends: dict[int, int] = dict(
+        database.execute("SELECT pack, max(at + size) FROM packed GROUP BY pack")
+    )
+    for pack in synced.keys() & sizes.keys():
+        unnamed += max(0, sizes[pack] - ends.get(pack, 0))
+        with suppress(OSError):
+            os.truncate(packs.path(pack), ends.get(pack, 0))
+    database.executemany("UPDATE pack SET synced = min(synced, ?2) WHERE number = ?1", ends.items())
+    database.execute("DELETE FROM pack WHERE number NOT IN (SELECT pack FROM packed)")
+    for pack in synced.keys() & sizes.keys() - ends.keys():
+        with suppress(OSError):
+            packs.path(pack).unlink()
+    synced = dict(database.execute("SELECT number, synced FROM pack"))
+    packs.begin_with(ends, synced, max([*sizes, *synced], default=0))
+    return Mended(files, unnamed, lost)
+
+
+def forget_chunk(database: sqlite3.Connection, hash: bytes, place: Place | None) -> int:
+    """These bytes are not what they were; no blob that has them is whole. Gives how many forgotten.
+
+    `place`: where in a pack they were read; None: in the database.
+    """
+    if place is None:
+        gone = database.execute("DELETE FROM chunk WHERE hash = ?", (hash,)).rowcount
+    else:
+        gone = database.execute(
+            "DELETE FROM packed WHERE hash = ? AND pack = ? AND at = ?",
+            (hash, place.pack, place.at),
+        ).rowcount
+        database.execute(
+            "UPDATE pack SET live = live - ? WHERE number = ?", (gone * place.size, place.pack)
+        )
+    if gone:
+        database.execute(
+            "UPDATE blob SET is_complete = 0 WHERE number IN (SELECT b.blob FROM page_chunk c"
+            " JOIN blob_page b ON b.page = c.page WHERE c.hash = ?)",
+            (hash,),
+        )
+    return gone
+
+
+def _sizes(packs: Packs) -> dict[int, int]:
+    """The files there are, and their sizes."""
+    found: dict[int, int] = {}
+    with suppress(FileNotFoundError):
+        for file in packs.folder.glob("[0-9]*.pack"):
+            if file.stem.isdecimal() and file == packs.path(int(file.stem)) and file.is_file():
+                found[int(file.stem)] = file.stat().st_size
+    return found
+
+
+def _forget_lost(database: sqlite3.Connection, packs: Packs, pack: int, *, until: int) -> int:
+    """What lies after `until` and is not what its row says."""
+    rows = database.execute(
+        "SELECT hash, at, size FROM packed WHERE pack = ? AND at + size > ? ORDER BY at",
+        (pack, until),
+    ).fetchall()
+    lost = 0
+    for hash, at, size in rows:
+        place = Place(pack, at, size)
+        if payload_digest(packs.read(place)) != hash:
+            lost += forget_chunk(database, hash, place)
+    return lost

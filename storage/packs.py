@@ -1,0 +1,231 @@
+"""Pack files: chunks of large blobs one after another, so that the database stays small.
+
+    HOME/blobs/00000001.pack   0600, appended to until it has 128 MiB, then the next one is begun
+
+What lies where stands in SQLite alone; bytes that no row names are nothing. A file is written by
+one thread at a time (the writer's turn), read by any, each read through a file of its own: who
+still reads a pack that is being dropped reads it to the end. Nothing here is checked by its hash:
+that is done by whoever reads, every time.
+"""
+
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import OverQuota, StorageError
+
+PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
+SYNC_BYTES = 256 << 20  # written since the last time; so much a start reads to see that it is there
+PIECES = 256  # in one call; the system takes 1,024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a chunk lie."""
+
+    pack: int
+    at: int
+    size: int
+
+
+class Packs:
+    """The files of one store. The folder is made with the first of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file: int | None = None
+        self._pack = 0
+        self._at = 0
+        self._next = 1
+        self._lock = threading.Lock()
+        self._written: dict[int, int] = {}  # bytes of each pack that is not all on the disk
+        self._synced: dict[int, int] = {}
+        self._news: dict[int, int] = {}  # of what was synced, not told yet
+        self._is_new = False  # a file whose name a loss of power may take
+        self._syncing: Future[object] | None = None
+        self._failed: StorageError | None = None
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="packs")
+
+    def path(self, pack: int) -> Path:
+        return self.folder / f"{pack:08}.pack"
+
+    def begin_with(self, ends: dict[int, int], synced: dict[int, int], newest: int) -> None:
+        """What the database says there is: goes on with the newest pack, unless it is full."""
+        self._next = max([newest, *ends], default=0) + 1
+        self._written = {pack: end for pack, end in ends.items() if end > synced.get(pack, 0)}
+        self._synced = {pack: synced.get(pack, 0) for pack in self._written}
+        self._is_new = bool(self._written)
+        last = max(ends, default=0)
+        if last and ends[last] < PACK_BYTES:
+            try:
+                self._file = os.open(self.path(last), os.O_WRONLY | os.O_CLOEXEC)
+            except OSError:  # it takes nothing more; a new one does
+                return
+            self._pack, self._at = last, ends[last]
+
+    def append(self, pieces: Sequence[bytes]) -> list[Place]:
+        """Writes them, one after another; on the disk only after `sync`.
+
+        Raises `OverQuota` where there is no room, `StorageError`; the files are then as before.
+        """
+        before = self.mark()
+        try:
+            file = self._open()
+            places: list[Place] = []
+            for first in range(0, len(pieces), PIECES):
+                part = pieces[first : first + PIECES]
+                _write(file, part, self._at)
+                for piece in part:
+                    places.append(Place(self._pack, self._at, len(piece)))
+                    self._at += len(piece)
+        except OSError as error:
+            self._take_back(before)
+            raise _ours(error) from error
+        self._note_written()
+        return places
+
+    def mark(self) -> Place:
+        """Where the next piece will lie."""
+        return Place(self._pack, self._at, 0)
+
+    def rewind(self, mark: Place) -> None:
+        """What was written since is not wanted: its room is free again."""
+        if mark != self.mark():
+            self._take_back(mark)
+
+    def close_pack(self) -> None:
+        """The next piece begins a new pack."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._pack, self._at = None, 0, 0
+
+    def read(self, place: Place) -> bytes:
+        """What lies there: fewer bytes, or none, where the file is cut or gone.
+
+        Raises `StorageError` where the disk cannot be read.
+        """
+        try:
+            file = os.open(self.path(place.pack), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _ours(error) from error
+        try:
+            return os.pread(file, place.size, place.at)
+        except OSError as error:
+            if error.errno == errno.EIO:  # a bad spot of the disk: these bytes are lost
+                return b""
+            raise _ours(error) from error
+        finally:
+            os.close(file)
+
+    def sync(self) -> dict[int, int]:
+        """All that was written until now is on the disk; so many bytes of each pack.
+
+        Raises `StorageError` where the disk says no, then and from then on.
+        """
+        with self._lock:
+            if self._failed is not None:
+                raise self._failed
+            todo = dict(self._written)
+            is_new, self._is_new = self._is_new, False
+        try:
+            for pack in sorted(todo):
+                with suppress(FileNotFoundError):  # collected meanwhile
+                    _sync(self.path(pack))
+            if is_new:
+                _sync(self.folder)
+                _sync(self.folder.parent)
+        except OSError as error:
+            with self._lock:  # what a system says once about lost bytes it may not say again
+                self._failed = _ours(error)
+            raise self._failed from error
+        with self._lock:
+            for pack, end in todo.items():
+                self._synced[pack] = max(end, self._synced.get(pack, 0))
+                if self._written.get(pack) == end:
+                    del self._written[pack]
+            self._news |= todo
+            return dict(self._synced)
+
+    def synced_since(self) -> dict[int, int]:
+        """As `sync` gives it, of what came to be on the disk since this was asked last."""
+        with self._lock:
+            news, self._news = self._news, {}
+        return news
+
+    def unlink(self, packs: Sequence[int]) -> None:
+        """These files are named no more. One that cannot go now goes with the next start."""
+        for pack in packs:
+            assert pack != self._pack, "closed before it is dropped"
+            with suppress(OSError):
+                self.path(pack).unlink(missing_ok=True)
+        with self._lock:
+            for pack in packs:
+                self._written.pop(pack, None)
+                self._synced.pop(pack, None)
+
+    def close(self) -> None:
+        self._behind.shutdown()
+        self.close_pack()
+
+    def _take_back(self, mark: Place) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # else the next start cuts it
+                os.ftruncate(self._file, mark.at if mark.pack == self._pack else 0)
+        # Never two different bytes in one place: a thread may be syncing what was there.
+        self.close_pack()
+
+    def _open(self) -> int:
+        if self._file is not None and self._at < PACK_BYTES:
+            return self._file
+        self.close_pack()
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        number = self._next
+        self._next += 1
+        self._file = os.open(self.path(number), flags, 0o600)
+        self._pack = number
+        with self._lock:
+            self._is_new = True
+        return self._file
+
+    def _note_written(self) -> None:
+        with self._lock:
+            self._written[self._pack] = self._at
+            waiting = sum(end - self._synced.get(pack, 0) for pack, end in self._written.items())
+            is_idle = self._syncing is None or self._syncing.done()
+            if waiting >= SYNC_BYTES and is_idle:
+                self._syncing = self._behind.submit(self.sync)
+
+
+def _write(file: int, pieces: Sequence[bytes], at: int) -> None:
+    total = sum(map(len, pieces))
+    written = os.pwritev(file, pieces, at)
+    if written < total:  # a disk that is nearly full: the rest is refused with a reason
+        rest = b"".join(pieces)
+        while written < total:
+            written += os.pwrite(file, rest[written:], at + written)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if path.is_dir():
+            os.fsync(file)
+        else:
+            os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
+def _ours(error: OSError) -> StorageError:
+    if error.errno in NO_ROOM:
+        return OverQuota("The disk is full. Nothing was changed: make room and try again.")
+    return StorageError(f"The folder of blobs cannot be used: {error.strerror}.")

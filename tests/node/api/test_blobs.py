@@ -1,0 +1,121 @@
+"""Bytes of any length over HTTP: kept under their hash, listed, given whole or in ranges."""
+
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import manifest_of
+from crdt.chunking import content_manifest_of
+from tests.node.parts import Alice
+
+WORLD = blake3(b"a world over http").digest(length=(3 << 20) + 11)
+
+
+async def in_pieces(data: bytes, size: int = 70_000) -> AsyncGenerator[bytes]:
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+
+
+async def test_a_file_is_kept_listed_given_and_removed(alice: Alice) -> None:
+    answer = await alice.client.post(
+        "/api/blobs", params={"name": "world.bin"}, content=in_pieces(WORLD)
+    )
+    assert answer.status_code == 201, answer.text
+    added = answer.json()
+    assert (added["id"], added["size"]) == (manifest_of(WORLD).id.hex(), len(WORLD))
+    assert (added["chunks"], added["chunk_count"], added["whole"]) == ("fixed", 13, True)
+    content = await alice.client.post("/api/blobs?chunks=content", content=WORLD)
+    assert content.json()["id"] == content_manifest_of(WORLD).id.hex()
+
+    page = (await alice.client.get("/api/blobs?limit=1")).json()
+    assert [one["name"] for one in page["blobs"]] == ["world.bin"]
+    rest = (await alice.client.get("/api/blobs", params={"cursor": page["next"]})).json()
+    assert [one["id"] for one in rest["blobs"]] == [content.json()["id"]]
+    assert rest["next"] is None
+
+    for id in (added["id"], content.json()["id"]):
+        whole = await alice.client.get(f"/api/blobs/{id}")
+        assert whole.content == WORLD
+        assert whole.headers["content-length"] == str(len(WORLD))
+        assert whole.headers["content-disposition"] == "attachment"
+        assert (await alice.client.delete(f"/api/blobs/{id}")).status_code == 204
+        assert (await alice.client.delete(f"/api/blobs/{id}")).status_code == 404
+    assert (await alice.client.get("/api/blobs")).json()["blobs"] == []
+    assert (await alice.client.post("/api/gc", json={})).json()["blobs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=262143-262144", 262_143, 262_145),
+        ("bytes=3000000-", 3_000_000, len(WORLD)),
+        ("bytes=-5", len(WORLD) - 5, len(WORLD)),
+        ("bytes=-99999999", 0, len(WORLD)),
+        ("bytes=7-99999999", 7, len(WORLD)),
+    ],
+)
+async def test_a_range_is_given_alone(alice: Alice, asked: str, start: int, end: int) -> None:
+    id = (await alice.client.post("/api/blobs", content=WORLD)).json()["id"]
+    part = await alice.client.get(f"/api/blobs/{id}", headers={"range": asked})
+    assert part.status_code == 206
+    assert part.content == WORLD[start:end]
+    assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{len(WORLD)}"
+    head = await alice.client.head(f"/api/blobs/{id}", headers={"range": asked})
+    assert (head.status_code, head.content) == (206, b"")
+    assert head.headers["content-length"] == str(end - start)
+
+
+async def test_what_is_no_range_gives_all_and_one_beyond_the_end_is_refused(alice: Alice) -> None:
+    id = (await alice.client.post("/api/blobs", content=b"small")).json()["id"]
+    for asked in ("bytes=3-1", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=0-1,3-4"):
+        whole = await alice.client.get(f"/api/blobs/{id}", headers={"range": asked})
+        assert (whole.status_code, whole.content) == (200, b"small"), asked
+    for asked in ("bytes=5-", "bytes=5-9", "bytes=-0"):
+        beyond = await alice.client.get(f"/api/blobs/{id}", headers={"range": asked})
+        assert (beyond.status_code, beyond.json()["code"]) == (416, "no-such-range"), asked
+    changed = {"range": "bytes=0-1", "if-range": '"another"'}
+    assert (await alice.client.get(f"/api/blobs/{id}", headers=changed)).content == b"small"
+
+
+async def test_nothing_of_no_bytes(alice: Alice) -> None:
+    added = (await alice.client.post("/api/blobs", content=b"")).json()
+    assert (added["size"], added["chunk_count"]) == (0, 0)
+    assert (await alice.client.get(f"/api/blobs/{added['id']}")).content == b""
+
+
+async def test_who_may_only_read_adds_and_removes_nothing(alice: Alice) -> None:
+    id = (await alice.client.post("/api/blobs", content=b"small")).json()["id"]
+    del alice.client.headers["authorization"]
+    for method, path in (
+        ("POST", "/api/blobs"), ("DELETE", f"/api/blobs/{id}"), ("POST", f"/api/blobs/{id}/fetch"),
+    ):  # fmt: skip
+        refused = await alice.client.request(method, path, content=b"{}")
+        assert refused.status_code == 401, path
+    assert (await alice.client.get(f"/api/blobs/{id}")).content == b"small"
+
+
+@pytest.mark.parametrize("query", ["chunks=some", f"name={'n' * 256}", "size=3"])
+async def test_a_query_that_makes_no_sense_keeps_nothing(alice: Alice, query: str) -> None:
+    assert (await alice.client.post(f"/api/blobs?{query}", content=b"x")).status_code == 400
+    assert (await alice.client.get("/api/blobs")).json()["blobs"] == []
+
+
+async def test_a_compressed_body_is_refused(alice: Alice) -> None:
+    headers = {"content-encoding": "gzip"}
+    refused = await alice.client.post("/api/blobs", content=b"x", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (415, "content-encoding")
+
+
+async def test_a_fetch_tells_its_result_or_why_not(alice: Alice) -> None:
+    id = (await alice.client.post("/api/blobs", content=b"small")).json()["id"]
+    here = await alice.client.post(f"/api/blobs/{id}/fetch", json={})
+    (line,) = here.text.splitlines()
+    assert json.loads(line) == {"event": "result", "id": id, "size": 5, "chunk_count": 1}
+    gone = await alice.client.post(f"/api/blobs/{'00' * 32}/fetch", json={})
+    last = json.loads(gone.text.splitlines()[-1])
+    assert (last["event"], last["code"], last["status"]) == ("error", "blob-unreachable", 504)
+    bad = await alice.client.post("/api/blobs/zz/fetch", json={})
+    assert (bad.status_code, bad.json()["code"]) == (400, "bad-blob-id")

@@ -1,0 +1,64 @@
+"""What `panspermia peers` and `status` print: the state first, then the table, then why."""
+
+from typing import Any
+
+import pytest
+
+from node.commands.peers import reasons, show_known
+
+ALICE = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+SYNC = {"state": "behind", "words": "3 entries behind bob\x1b[2J", "behind": 3}
+BOB: dict[str, Any] = {
+    "did": ALICE, "device": "did:key:zBobLaptop", "name": "bob", "address": "10.0.0.7:4747",
+    "words": "3 entries behind", "behind": 3, "transport": "tcp", "rtt_ms": 12.4, "rounds": 5,
+    "entries_in": 1_000, "bytes_in": 2_048, "entries_out": 2, "bytes_out": 10, "connected_s": 61.0,
+    "refusals": [], "kept_out": 0, "last_error": "",
+}  # fmt: skip
+SEEN = {
+    "did": None, "device": None, "address": "10.0.0.9:1", "source": "static",
+    "last_error": "no\x1b answer",
+}  # fmt: skip
+KNOWN: dict[str, Any] = {
+    "sync": SYNC,
+    "peers": [BOB],
+    "discovered": [],
+    "refused": [],
+    "relays": [],
+}
+
+
+def lines(capsys: pytest.CaptureFixture[str], known: dict[str, Any]) -> list[str]:
+    show_known(known)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_state_comes_first_then_who_by_what_and_how_far_behind(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = lines(capsys, KNOWN)
+    assert said[0] == "3 entries behind bob\\u{1b}[2J"
+    assert said[2].split()[:4] == ["PEER", "STATE", "BEHIND", "BY"]
+    assert said[3].split("  ")[0] == "bob"
+    for cell in ("3 entries behind", "tcp", "12 ms", "1,000 (2.0 KiB)", "2 (10 B)", "1 min"):
+        assert cell in said[3]
+
+
+def test_why_something_did_not_sync_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = {"code": "bad-signature", "count": 2, "why": "It was not signed."}
+    bob = {**BOB, "refusals": [refusal], "kept_out": 4, "last_error": "It left.", "rtt_ms": None}
+    said = lines(capsys, {**KNOWN, "peers": [bob], "discovered": [SEEN]})
+    assert "bob: 2 refused, bad-signature: It was not signed. See: panspermia refused" in said
+    assert "bob: before this connection: It left." in said
+    assert any("panspermia quota" in line for line in said)
+    assert said[-1].startswith("reconnecting to somebody at 10.0.0.9:1, named by you; last: no\\u")
+
+
+def test_whoever_is_connected_is_not_listed_as_missed() -> None:
+    by_another_address = {**SEEN, "device": BOB["device"]}
+    assert list(reasons({**KNOWN, "discovered": [by_another_address]})) == []
+
+
+def test_with_nobody_there_it_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = {"state": "alone", "words": "no peer is known", "behind": 0}
+    said = lines(capsys, {**KNOWN, "sync": alone, "peers": []})
+    assert said == ["no peer is known", "Or by address: panspermia connect HOST:PORT"]

@@ -1,0 +1,58 @@
+"""What is told of blobs that are being fetched."""
+
+import msgspec
+import pytest
+
+from crdt.blob import BlobId
+from node.config import load_config
+from node.errors import BadSetting
+from node.events import Event, Events
+from node.transfers import BlobTeller, Transfer, rate_of, show_transfers
+from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
+
+BLOB = BlobId(bytes(32))
+
+
+def progress(size: int) -> BlobProgress:
+    return BlobProgress(BLOB, size // 10, 10, size, 100, 2, 5.4)
+
+
+async def told(events: Events) -> list[dict[str, object]]:
+    found: list[Event] = []
+    async for event in events.follow(0):
+        found.append(event)
+        if event.id == events.last:
+            break
+    return [msgspec.json.decode(event.data) for event in found if event.type == "blob"]
+
+
+async def test_progress_is_told_once_a_second_and_the_end_at_once() -> None:
+    events, now_s = Events(), 0.0
+    teller = BlobTeller(events, lambda: now_s)
+    for size in (10, 20, 30):
+        teller.tell(progress(size))
+    now_s = 1.5
+    teller.tell(progress(90))
+    teller.tell(BlobFetched(BLOB, 100))
+    assert [one["size"] for one in await told(events)] == [10, 90, 100]
+    assert [one["state"] for one in await told(events)] == ["fetching", "fetching", "fetched"]
+
+
+async def test_why_one_failed_is_told() -> None:
+    events = Events()
+    BlobTeller(events, lambda: 0.0).tell(BlobFailed(BLOB, "not-held", "no peer is connected"))
+    assert [one["reason"] for one in await told(events)] == ["no peer is connected"]
+
+
+def test_what_is_being_fetched() -> None:
+    assert show_transfers({BLOB: None}) == [Transfer("00" * 32)]
+    (shown,) = show_transfers({BLOB: progress(40)})
+    assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5)
+
+
+def test_limits_of_bandwidth_are_settings() -> None:
+    config = load_config({}, {}, '[p2p]\nupload = "1.5MiB"\n').config
+    assert rate_of(config.p2p.upload) == 1.5 * 1024 * 1024
+    assert rate_of(config.p2p.download_peer) == 0.0
+    with pytest.raises(BadSetting, match=r"p2p.download.*is not none, or bytes a second"):
+        load_config({}, {"PANSPERMIA_P2P_DOWNLOAD": "fast"}, "")

@@ -1,0 +1,15 @@
+"""What migration 0016 did, taken back: how a file was before it."""
+
+BEFORE_PACKS = (
+    "CREATE TABLE blob_chunk (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,"
+    " place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (blob, place)) WITHOUT ROWID;"
+    "INSERT INTO blob_chunk SELECT b.blob, b.first + c.place, c.hash"
+    " FROM blob_page b JOIN page_chunk c ON c.page = b.page;"
+    "CREATE TABLE old_page (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,"
+    " page INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (blob, page));"
+    "INSERT INTO old_page SELECT b.blob, b.place, p.data"
+    " FROM blob_page b JOIN page p ON p.number = b.page;"
+    "DROP TABLE blob_page; ALTER TABLE old_page RENAME TO blob_page;"
+    "DROP TABLE page_chunk; DROP TABLE page; ALTER TABLE blob DROP COLUMN page_count;"
+    "DROP TABLE packed; DROP TABLE pack; DROP TABLE pinned;"
+)

@@ -1,0 +1,60 @@
+"""Run as a program by test_killed_blobs.py: stores, fetches and collects until it kills itself.
+
+A line each for what it acknowledged: `held` with a number of chunks, `whole`, `put`, `collected`.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from blake3 import blake3
+
+from crdt.blob import Chunking, chunks_of, manifest_of
+from storage import packs
+from storage.collecting import GRACE_US
+from storage.store import open_store
+from tests.storage.people import NOW_US, project
+
+FETCHED = blake3(b"fetched").digest(length=(3 << 20) // 2 + 5)
+PUT = blake3(b"put").digest(length=2 << 20)
+KEPT = b"".join(list(chunks_of(FETCHED))[::3]) + PUT[:400_000]
+PACK_BYTES = 1 << 20
+
+
+async def main(home: Path, stop_at: int) -> None:
+    steps = 0
+    now_us = NOW_US
+    packs.PACK_BYTES = PACK_BYTES
+
+    def step(sql: str) -> None:
+        nonlocal steps
+        if steps == stop_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps += 1
+
+    manifest, chunks = manifest_of(FETCHED), list(chunks_of(FETCHED))
+    async with open_store(
+        home / "p.db", project=project, clock_us=lambda: now_us, on_step=step
+    ) as store:
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        is_whole = False
+        for index, chunk in enumerate(chunks):
+            is_whole = await store.add_chunk(manifest.id, index, chunk)
+            print("held", index + 1, flush=True)
+        assert is_whole
+        print("whole", manifest.id.hex(), flush=True)
+        put = await store.put_blob(PUT, chunking=Chunking.CONTENT)
+        print("put", put.hex(), flush=True)
+        kept = await store.put_blob(KEPT)
+        await store.pin_blob(kept, "kept")
+        print("kept", kept.hex(), flush=True)
+        now_us += GRACE_US + 1
+        await store.gc()
+        print("collected", 0, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,392 @@
+"""Large blobs lie in packs: what a cut, a full disk or a lost bit does to them, and gc."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, chunks_of, manifest_of
+from crdt.chunking import content_manifest_of, cut
+from storage import packs as packs_module
+from storage.collecting import GRACE_US
+from storage.errors import Mismatch, NotHeld, OverQuota
+from storage.packs import Packs, Place
+from storage.reading_blobs import READ_CHUNKS_MAX
+from storage.store import Store, open_store
+from tests.storage.full_disk import largest_file
+from tests.storage.people import NOW_US, project
+
+NOISE = blake3(b"a large world").digest(length=9 << 20)
+LARGE = NOISE[: (5 << 20) + 17]
+MANIFEST, CHUNKS = manifest_of(LARGE), list(chunks_of(LARGE))
+
+
+@asynccontextmanager
+async def opened(home: Path, now_us: int = NOW_US) -> AsyncGenerator[Store]:
+    async with open_store(
+        home / "panspermia.db", project=project, clock_us=lambda: now_us
+    ) as store:
+        yield store
+
+
+def files(home: Path) -> dict[str, int]:
+    """Names and sizes of the packs."""
+    return {file.name: file.stat().st_size for file in (home / "blobs").glob("*")}
+
+
+def rows(home: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(home / "panspermia.db")) as database:
+        found = database.execute(sql).fetchall()
+        database.commit()
+    return found
+
+
+async def fill(store: Store, manifest: Manifest, indices: Iterator[int] | range) -> None:
+    """The root, the pages and these chunks of `LARGE`."""
+    await store.begin_blob(manifest.id, manifest.root)
+    for page in await store.missing_pages(manifest.id):
+        await store.add_page(manifest.id, page, manifest.pages[page])
+    await store.add_chunks(manifest.id, [(index, CHUNKS[index]) for index in indices])
+
+
+@pytest.mark.parametrize("chunking", Chunking)
+async def test_a_large_blob_lies_in_a_pack_and_comes_back(
+    tmp_path: Path, chunking: Chunking
+) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob((LARGE[at : at + 9_999] for at in range(0, len(LARGE), 9_999)),
+                                    chunking=chunking)  # fmt: skip
+        made = manifest_of if chunking is Chunking.FIXED else content_manifest_of
+        assert blob == made(LARGE).id
+        assert await store.blob_manifest(blob) == made(LARGE)
+        assert await store.read_blob(blob) == LARGE
+        assert (await store.counts()).blob_bytes == len(LARGE)
+    assert files(tmp_path) == {"00000001.pack": len(LARGE)}
+    assert (tmp_path / "blobs").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "blobs" / "00000001.pack").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "panspermia.db").stat().st_size < 1 << 20
+    async with opened(tmp_path) as store:
+        assert not store.mended
+        assert await store.read_blob(blob) == LARGE
+
+
+@pytest.mark.parametrize("chunking", Chunking)
+async def test_a_part_of_a_blob_is_read_without_the_rest(
+    tmp_path: Path, chunking: Chunking
+) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(LARGE, chunking=chunking)
+        for start, end in (
+            (0, 1), (0, len(LARGE)), (CHUNK_BYTES, 2 * CHUNK_BYTES), (1_234_567, 1_234_569),
+            (CHUNK_BYTES - 1, CHUNK_BYTES + 1), (len(LARGE) - 1, len(LARGE) + 99), (7, 7), (9, 3),
+            (2 * len(LARGE), 3 * len(LARGE)), (3, 3_000_000),
+        ):  # fmt: skip
+            pieces = [piece async for piece in store.stream_blob(blob, start, end)]
+            assert b"".join(pieces) == LARGE[start:end], (start, end)
+
+
+async def test_what_is_fetched_survives_and_goes_on(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(0, 9, 2))
+        assert await store.read_chunks(MANIFEST.id, 4, 1) == [CHUNKS[4]]
+        with pytest.raises(NotHeld):
+            await store.read_chunks(MANIFEST.id, 4, 2)
+        with pytest.raises(NotHeld):
+            await anext(store.stream_blob(MANIFEST.id))
+    async with opened(tmp_path) as store:
+        missing = await store.missing_chunks(MANIFEST.id)
+        assert missing == [n for n in range(len(CHUNKS)) if n not in range(0, 9, 2)]
+        for index in missing[:-1]:
+            assert not await store.add_chunk(MANIFEST.id, index, CHUNKS[index])
+        assert await store.add_chunk(MANIFEST.id, missing[-1], CHUNKS[missing[-1]])
+        assert await store.read_blob(MANIFEST.id) == LARGE
+        assert await store.read_chunks(MANIFEST.id, 3, 4) == CHUNKS[3:7]
+    assert sum(files(tmp_path).values()) == len(LARGE), "no byte is written twice"
+
+
+async def test_a_batch_with_one_wrong_chunk_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(2))
+        for wrong in (CHUNKS[1], CHUNKS[3][:-1], b"", bytes(CHUNK_BYTES + 1)):
+            with pytest.raises(Mismatch):
+                await store.add_chunks(MANIFEST.id, [(2, CHUNKS[2]), (3, wrong)])
+        with pytest.raises(NotHeld):
+            await store.add_chunks(MANIFEST.id, [(2, CHUNKS[2]), (99, CHUNKS[3])])
+        assert (await store.missing_chunks(MANIFEST.id))[0] == 2
+        for first, count in ((0, 0), (-1, 1), (0, READ_CHUNKS_MAX + 1), (1 << 63, 1)):
+            with pytest.raises(NotHeld):
+                await store.read_chunks(MANIFEST.id, first, count)
+
+
+async def test_what_any_blob_brought_is_never_missing(tmp_path: Path) -> None:
+    """Of a world that was edited a little, what is new is fetched, of pages as of chunks."""
+    edited = NOISE[:3_000_000] + bytes(1024) + NOISE[3_000_000:]
+    before, after = content_manifest_of(NOISE), content_manifest_of(edited)
+    async with opened(tmp_path) as store:
+        assert await store.put_blob(NOISE, chunking=Chunking.CONTENT) == before.id
+        await store.begin_blob(after.id, after.root)
+        shared = [n for n, page in enumerate(after.pages) if page in before.pages]
+        missing_pages = await store.missing_pages(after.id)
+        assert missing_pages == [n for n in range(len(after.pages)) if n not in shared]
+        for page in missing_pages:
+            await store.add_page(after.id, page, after.pages[page])
+        missing = await store.missing_chunks(after.id)
+        assert 1 <= len(missing) <= 6
+        new = list(cut([edited], Chunking.CONTENT))
+        assert await store.add_chunks(after.id, [(index, new[index]) for index in missing])
+        assert await store.read_blob(after.id) == edited
+        written = sum(len(new[index]) for index in missing)
+    assert sum(files(tmp_path).values()) == len(NOISE) + written
+
+
+async def test_a_chunk_that_another_blob_brings_last_ends_the_fetch(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(1, len(CHUNKS)))
+        await store.put_blob(CHUNKS[0])
+        assert not await store.has_blob(MANIFEST.id)
+        assert await store.missing_chunks(MANIFEST.id) == []
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_a_lost_bit_is_never_read_and_is_fetched_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(LARGE)
+    pack = tmp_path / "blobs" / "00000001.pack"
+    data = bytearray(pack.read_bytes())
+    data[3 * CHUNK_BYTES + 5] ^= 1
+    pack.write_bytes(data)
+    async with opened(tmp_path) as store:
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(blob)
+        assert not await store.has_blob(blob)
+        assert await store.missing_chunks(blob) == [3]
+        assert await store.read_chunks(blob, 4, 2) == CHUNKS[4:6]
+        assert await store.add_chunk(blob, 3, CHUNKS[3])
+        assert await store.read_blob(blob) == LARGE
+
+
+async def test_a_lost_bit_of_a_small_blob_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(b"a small one")
+    rows(tmp_path, "UPDATE chunk SET data = CAST(x'00' || substr(data, 2) AS BLOB)")
+    async with opened(tmp_path) as store:
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(blob)
+        assert await store.missing_chunks(blob) == [0]
+        assert await store.add_chunk(blob, 0, b"a small one")
+        assert await store.read_blob(blob) == b"a small one"
+
+
+async def test_a_start_deletes_what_no_row_names_and_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(LARGE)
+    folder = tmp_path / "blobs"
+    with (folder / "00000001.pack").open("ab") as pack:
+        pack.write(b"cut off in the middle")
+    (folder / "00000007.pack").write_bytes(b"never named")
+    (folder / "notes.txt").write_text("not ours")
+    async with opened(tmp_path) as store:
+        assert (store.mended.files, store.mended.bytes, store.mended.chunks) == (1, 21 + 11, 0)
+        assert files(tmp_path) == {"00000001.pack": len(LARGE), "notes.txt": 8}
+        assert await store.read_blob(blob) == LARGE
+
+
+@pytest.mark.parametrize("left", [0, CHUNK_BYTES + 1, None])
+async def test_what_a_loss_of_power_took_is_missing_and_nothing_else(
+    tmp_path: Path, left: int | None
+) -> None:
+    """The rows are there, the end of the file is not; or all of it (None) is zeros or gone."""
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(4))
+    pack = tmp_path / "blobs" / "00000001.pack"
+    if left is None:
+        pack.unlink()
+    else:
+        pack.write_bytes(pack.read_bytes()[:left].ljust(4 * CHUNK_BYTES, b"\0"))
+    held = (left or 0) // CHUNK_BYTES
+    async with opened(tmp_path) as store:
+        assert store.mended.chunks == 4 - held
+        missing = await store.missing_chunks(MANIFEST.id)
+        assert missing == list(range(held, len(CHUNKS)))
+        await store.add_chunks(MANIFEST.id, [(index, CHUNKS[index]) for index in missing])
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_what_was_synced_on_the_way_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a start after a cut reads the end of a large fetch, not all of it."""
+    monkeypatch.setattr(packs_module, "SYNC_BYTES", 2 * CHUNK_BYTES)
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(4))
+        await asyncio.to_thread(store._database.packs.sync)  # pyright: ignore[reportPrivateUsage]  # as the thread beside it does in a moment
+        await store.add_chunk(MANIFEST.id, 4, CHUNKS[4])
+    ((synced,),) = rows(tmp_path, "SELECT synced FROM pack")
+    assert synced == 4 * CHUNK_BYTES
+
+
+async def test_what_is_on_the_disk_for_sure_is_not_read_again_at_a_start(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(LARGE)
+    assert rows(tmp_path, "SELECT synced, live FROM pack") == [(len(LARGE), len(LARGE))]
+    pack = tmp_path / "blobs" / "00000001.pack"
+    pack.write_bytes(bytes(len(LARGE)))  # such damage is found when it is read
+    async with opened(tmp_path) as store:
+        assert not store.mended
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(MANIFEST.id)
+
+
+async def test_a_full_disk_is_said_and_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(8))
+        with largest_file(8 * CHUNK_BYTES + 1000), pytest.raises(OverQuota, match="full"):
+            await store.add_chunks(MANIFEST.id, [(8, CHUNKS[8]), (9, CHUNKS[9])])
+        assert files(tmp_path)["00000001.pack"] == 8 * CHUNK_BYTES, "its room is given back"
+        assert (await store.missing_chunks(MANIFEST.id))[0] == 8
+        assert await store.read_chunks(MANIFEST.id, 0, 8) == CHUNKS[:8]
+        rest = await store.missing_chunks(MANIFEST.id)
+        assert await store.add_chunks(MANIFEST.id, [(index, CHUNKS[index]) for index in rest])
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_an_upload_that_finds_the_disk_full_gives_its_room_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        with largest_file(6 << 20), pytest.raises(OverQuota, match="full"):
+            await store.put_blob(NOISE)
+        assert (await store.counts()).blob_bytes == 0
+        assert files(tmp_path) == {}
+        assert await store.put_blob(NOISE) == manifest_of(NOISE).id
+
+
+async def test_two_fetches_at_once_share_a_pack(tmp_path: Path) -> None:
+    other = NOISE[4 << 20 :]
+    manifest, chunks = manifest_of(other), list(chunks_of(other))
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(0))
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        async with asyncio.TaskGroup() as group:
+            for index, chunk in enumerate(CHUNKS):
+                group.create_task(store.add_chunk(MANIFEST.id, index, chunk))
+            for index, chunk in enumerate(chunks):
+                group.create_task(store.add_chunk(manifest.id, index, chunk))
+            group.create_task(store.gc())
+        assert await store.missing_chunks(MANIFEST.id) == []
+        assert await store.missing_chunks(manifest.id) == []
+        assert await store.read_blob(MANIFEST.id) == LARGE
+        assert await store.read_blob(manifest.id) == other
+
+
+@pytest.fixture
+def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack is full after 1 MiB, so that a few MiB are several."""
+    monkeypatch.setattr(packs_module, "PACK_BYTES", 1 << 20)
+
+
+@pytest.mark.usefixtures("small_packs")
+async def test_a_pack_that_nothing_names_goes_and_a_sparse_one_is_written_anew(
+    tmp_path: Path,
+) -> None:
+    """A blob that shares every fifth chunk with one that is dropped."""
+    kept = b"".join(CHUNKS[::5])
+    async with opened(tmp_path) as store:
+        await store.begin_blob(MANIFEST.id, MANIFEST.root)
+        await store.add_page(MANIFEST.id, 0, MANIFEST.pages[0])
+        for index, chunk in enumerate(CHUNKS):
+            await store.add_chunk(MANIFEST.id, index, chunk)
+        blob = await store.put_blob(kept)
+        await store.pin_blob(blob, "kept")
+    before = files(tmp_path)
+    assert len(before) >= 5
+    async with opened(tmp_path, NOW_US + GRACE_US + 1) as store:
+        collected = await store.gc()
+        assert (collected.blobs, collected.bytes) == (1, len(LARGE) - len(kept))
+        assert await store.read_blob(blob) == kept
+        assert (await store.counts()).blob_bytes == len(kept)
+        assert sum(files(tmp_path).values()) == len(kept)
+        assert "00000001.pack" not in files(tmp_path)
+        assert await store.unpin_blob(blob)
+        assert (await store.gc()).bytes == len(kept)
+        assert files(tmp_path) == {}
+        assert await store.put_blob(LARGE) == MANIFEST.id
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_gc_leaves_alone_what_is_being_stored(tmp_path: Path) -> None:
+    pieces = [LARGE[at : at + (1 << 20)] for at in range(0, len(LARGE), 1 << 20)]
+    async with opened(tmp_path) as store:
+
+        async def slowly() -> AsyncGenerator[bytes]:
+            for piece in pieces:
+                await store.gc(grace_us=-1)
+                yield piece
+
+        assert await store.put_blob(slowly()) == MANIFEST.id
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_who_reads_while_a_pack_is_written_anew_reads_the_blob(store: Store) -> None:
+    packs = store._database.packs  # pyright: ignore[reportPrivateUsage]  # as gc
+    blob = await store.put_blob(LARGE)
+    await store.put_blob(NOISE[::-1])
+    await store.pin_blob(blob, "kept")
+    stream = store.stream_blob(blob)
+    got = await anext(stream)
+    await store.gc(grace_us=-1)
+    assert packs.mark().pack > 1
+    got += b"".join([piece async for piece in stream])
+    assert got == LARGE
+
+
+def test_a_pack_is_read_to_its_end_and_no_further(tmp_path: Path) -> None:
+    packs = Packs(tmp_path / "blobs")
+    places = packs.append([b"one", b"three"])
+    assert places == [Place(1, 0, 3), Place(1, 3, 5)]
+    assert [packs.read(place) for place in places] == [b"one", b"three"]
+    assert packs.read(Place(1, 3, 99)) == b"three"
+    assert packs.read(Place(2, 0, 1)) == b""
+    assert packs.sync() == {1: 8}
+    mark = packs.mark()
+    packs.append([b"unwanted"])
+    packs.rewind(mark)
+    assert os.path.getsize(packs.path(1)) == 8
+    assert packs.append([b"next"]) == [Place(2, 0, 4)]
+    packs.close()
+
+
+def test_many_pieces_are_written_in_order(tmp_path: Path) -> None:
+    packs = Packs(tmp_path / "blobs")
+    pieces = [bytes([n % 256]) * (n % 7) for n in range(2_000)]
+    places = packs.append(pieces)
+    assert [packs.read(place) for place in places] == pieces
+    packs.close()
+
+
+async def test_blobs_that_a_person_keeps_are_listed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        first = await store.put_blob(LARGE, chunking=Chunking.CONTENT)
+        second = await store.put_blob(b"small")
+        await store.pin_blob(first, "world.bin")
+        await store.pin_blob(second, "")
+        await store.pin_blob(first, "renamed.bin")
+        listed = await store.pinned_blobs()
+        assert {(one.id, one.name, one.size, one.chunking) for one in listed} == {
+            (first, "renamed.bin", len(LARGE), Chunking.CONTENT),
+            (second, "", 5, Chunking.FIXED),
+        }
+        assert [one.id for one in await store.pinned_blobs(limit=1)] == [listed[0].id]
+        after = await store.pinned_blobs(after=listed[0].number)
+        assert [one.id for one in after] == [listed[1].id]
+        with pytest.raises(NotHeld):
+            await store.pin_blob(BlobId(bytes(32)), "nothing")
+        assert await store.unpin_blob(second)
+        assert not await store.unpin_blob(second)
+        assert (await store.gc()).blobs == 1, "at once, not in an hour"
+        assert [one.id for one in await store.pinned_blobs()] == [first]
