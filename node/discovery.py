@@ -1,4 +1,4 @@
-"""How this node hears of others, beside mDNS and its relays: cards in sessions, and the table."""
+"""How this node hears of others, beside mDNS and relays: cards in sessions, the public table."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence

@@ -27,10 +27,12 @@ RESOLVE_MS = 3_000
 RETRY_S = 60.0  # a laptop joins a network now and then
 LOOK_S = 15.0  # between two looks at the machine's addresses, as when it joins another network
 RESOLVING_MAX = 64  # a flood of announcements resolves this many at a time; the rest are left out
+ISSUED_US_MAX = 1 << 53
 ADDRESSES_MAX = 8  # of one peer; real hosts have few, forged answers may have hundreds
 TXT_DEVICE = b"device"
 TXT_PARAMETERS = b"parameters"
 TXT_GROUP = b"group"
+TXT_ISSUED = b"issued"  # Unix time in µs of the device's card, decimal
 TXT_INVITES = b"invites"
 SIGN_BYTES = 12
 SIGNS_MAX = 8  # of open invites; always as many are announced, those that are none are random
@@ -46,6 +48,7 @@ class Announcement:
     addresses: tuple[str, ...]  # IPv4, dotted
     port: int
     group: str = ""  # nodes of other groups are left alone
+    issued_us: int = 0  # when this device's card was issued; 0 where it has none
 
     @property
     def instance(self) -> str:
@@ -77,11 +80,16 @@ class Mdns:
         found: Callable[[Hint], None],
         *,
         addresses: Callable[[], tuple[str, ...]] | None = None,
+        issued_us: Callable[[], int] | None = None,
     ) -> None:
-        """`addresses`: those to announce, asked anew when the machine's own have changed."""
+        """`addresses`: those to announce, asked anew when the machine's own have changed.
+
+        `issued_us`: of this device's card, which is announced anew when it is another.
+        """
         self._own = announcement
         self._found = found
         self._addresses = addresses or (lambda: announcement.addresses)
+        self._issued_us = issued_us or (lambda: announcement.issued_us)
         self._resolving: set[str] = set()
         self._signs: tuple[bytes, ...] = ()
         self._shown = _filled(())
@@ -106,7 +114,8 @@ class Mdns:
     async def _announce_and_browse(self) -> None:
         """Until the machine has other addresses than now."""
         present = set(machine_addresses())
-        self._own = replace(self._own, addresses=self._addresses())
+        issued_us = self._issued_us()
+        self._own = replace(self._own, addresses=self._addresses(), issued_us=issued_us)
         # zeroconf would stumble over one that is gone, and leave its sockets open.
         interfaces = [address for address in self._own.addresses if address in present]
         if not interfaces:
@@ -122,13 +131,17 @@ class Mdns:
                     self._name = f"{self._own.instance}.{SERVICE}"
                     await self._announce(zeroconf)
                     following = tasks.create_task(self._follow_signs(zeroconf), name="invites")
-                    while set(machine_addresses()) == present:  # noqa: ASYNC110 - no event tells
+                    while self._is_as_announced(present):  # noqa: ASYNC110 - no event tells
                         await asyncio.sleep(LOOK_S)
                     following.cancel()
                 finally:
                     await browser.async_cancel()
         finally:
             await zeroconf.async_close()
+
+    def _is_as_announced(self, present: set[str]) -> bool:
+        is_same_card = self._issued_us() == self._own.issued_us
+        return is_same_card and set(machine_addresses()) == present
 
     async def _announce(self, zeroconf: AsyncZeroconf) -> None:
         # The package gives the inner awaitable no type.
@@ -165,6 +178,7 @@ class Mdns:
                 TXT_DEVICE: self._own.device_did.encode(),
                 TXT_PARAMETERS: self._own.parameters.encode(),
                 TXT_GROUP: self._own.group.encode(),
+                TXT_ISSUED: str(self._own.issued_us).encode(),
                 TXT_INVITES: self._shown,
             },
             server=f"{self._own.instance}.local.",
@@ -218,8 +232,10 @@ class Mdns:
         addresses = usable_addresses(info.parsed_addresses(IPVersion.V4Only), info.port)
         if not addresses or device == self._own.device_did:
             return None
+        issued = (texts.get(TXT_ISSUED) or b"")[:20]
+        issued_us = min(int(issued), ISSUED_US_MAX) if issued.isdigit() else 0
         shown = (texts.get(TXT_INVITES) or b"")[: SIGNS_MAX * SIGN_BYTES]
-        return Hint(device_did=device, addresses=addresses, source="mdns", invites=shown)
+        return Hint(device, addresses, "mdns", issued_us, shown)
 
 
 def _filled(signs: Sequence[bytes]) -> bytes:

@@ -16,5 +16,7 @@ class Hint:
     device_did: str
     addresses: tuple[str, ...]
     source: Source
+    issued_us: int = 0
+    """Of the device's card, as it is claimed; 0 where nobody said."""
     invites: bytes = field(default=b"", compare=False)
     """Signs of open invites among fillers, as mDNS announced them."""

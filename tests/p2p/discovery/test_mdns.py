@@ -178,3 +178,25 @@ async def test_a_machine_without_the_interface_is_told_and_not_killed(
     assert not running.done()
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_a_newer_card_is_announced_without_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2p.discovery.mdns.LOOK_S", 0.1)
+    issued = [7]
+    heard: asyncio.Queue[Hint] = asyncio.Queue()
+    alice = Mdns(
+        announcement("CardAlice", 4711, "cards"), lambda _: None, issued_us=lambda: issued[0]
+    )
+    bob = Mdns(announcement("CardBob", 4712, "cards"), heard.put_nowait)
+
+    async def until(issued_us: int) -> None:
+        while (await heard.get()).issued_us != issued_us:
+            pass
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one.run()) for one in (bob, alice)]
+        await until(7)
+        issued[0] = 8
+        await until(8)
+        for task in running:
+            task.cancel()

@@ -1,0 +1,61 @@
+"""What is done with a card, and what a person is told of where peers come from."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from crdt.did import encode_did_key
+from crdt.keys import COMMONS, NamespaceKey
+from node.api.routes.health import one_source_warning
+from node.cards import is_local, own_places, places_of
+from node.table import discoverable
+from p2p.protocol.card import Card
+from p2p.protocol.sources import peer_source, relay_source
+from storage.store import Store, open_store
+from tests.simulation.people import BOB
+from tests.storage.people import NOW_US, project
+
+GARDEN = NamespaceKey(b"garden" * 5 + b"\0\1")
+BOBS_Z = encode_did_key(BOB.device_key).removeprefix("did:key:")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncGenerator[Store]:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as opened:
+        yield opened
+
+
+def test_a_card_says_nothing_that_means_its_reader() -> None:
+    here = ("127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "[fe80::1]:1", "224.0.0.1:1")
+    there = ("192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747")
+    assert [is_local(place) for place in here] == [True] * len(here)
+    assert [is_local(place) for place in there] == [False] * len(there)
+    assert own_places((*there, *here)) == there
+    assert own_places(here[:1]) == here[:1]
+
+
+def test_a_device_is_called_where_its_card_says_and_through_its_relays() -> None:
+    places = ("192.0.2.7:4747", "wss://example.org/p", "no place: at all")
+    relays = (f"relay://{BOBS_Z}@relay.example:4747", "nonsense")
+    card = Card(BOB.device_key, BOB.author, places, relays, bytes(32), 0, 1, b"")
+    circuit = f"circuit:{BOBS_Z}@relay.example:4747"
+    assert places_of(card) == ("192.0.2.7:4747", "wss://example.org/p", circuit)
+
+
+async def test_a_private_namespace_is_in_the_table_only_where_the_person_says_so(
+    store: Store,
+) -> None:
+    await store.join(GARDEN, "garden")
+    assert await discoverable((), store) == [COMMONS]
+    assert await discoverable(("meadow",), store) == [COMMONS]
+    assert await discoverable(("garden",), store) == [COMMONS, GARDEN]
+
+
+def test_a_person_reads_who_told_of_all_peers() -> None:
+    by_bob = one_source_warning(peer_source(BOB.device_key), 3)
+    assert (
+        f"all 3 connected peers are known from one side only, the peer did:key:{BOBS_Z}" in by_bob
+    )
+    assert "the relay relay://r:1" in one_source_warning(relay_source("relay://r:1?token=x"), 2)
+    assert "the public table" in one_source_warning("dht", 2)
