@@ -48,7 +48,7 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "A blob's list of chunks, or a chunk, is not what its name promises.",
             "Nothing was kept. Ask again: another peer may have the right one.",
         ),
-        "blob-chunk blob-hash blob-page blob-root",
+        "blob-chunk blob-hash blob-page blob-root part-packed",
     ),
     (
         Meaning(
@@ -63,9 +63,10 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "The peer broke a rule of the protocol, and the connection was closed.",
             "Connect again; if it happens again, one of the two needs an update.",
         ),
-        """area compare credit entries first-byte flood frame-bytes frame-kind frame-length
+        """area cards-unasked compare credit entries first-byte flood frame-bytes frame-kind
+        frame-length
         frame-shape get-count handshake handshake-parameters handshake-payload handshake-signature
-        handshake-version hello-author hello-device ids link-count link-proof listed missing
+        handshake-version hello-author hello-device holding ids link-count link-proof listed missing
         noise-handshake noise-length noise-message out-of-order part present-length present-mode
         present-receiver present-signature range-bound range-order ranges-endless ranges-turn
         reconcile-area reconcile-count reconcile-number refused-entries unread version want-count
@@ -87,11 +88,27 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         "blocked refused-for-now",
     ),
     (
+        Meaning(
+            "What somebody said of where a device can be called is not as the device signed it, or"
+            " too old. It was not kept.",
+            "Nothing: the device tells where it is anew, or connect to its address.",
+        ),
+        """card-ahead card-author card-bytes card-life card-long card-over card-signature
+        card-version record-bytes""",
+    ),
+    (
+        Meaning(
+            "Something that was sealed does not open with the key of this device.",
+            "Whoever sealed it has to do it again, for the key that this device has now.",
+        ),
+        "sealed-box sealing-key",
+    ),
+    (
         Meaning("That can be neither blocked nor unblocked.", "See: panspermia block --list"),
         "blocks-itself not-blocked",
     ),
     (
         Meaning("That address is this very node, or no address.", "Give another HOST:PORT."),
-        "address query self",
+        "address get query self",
     ),
 )
