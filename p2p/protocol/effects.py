@@ -332,6 +332,12 @@ class PeerFault:
 class ChannelLost:
     """The session has no channel; it waits for one."""
 
+    place: str
+    """Where the last one led."""
+    code: str
+    sentence: str
+    """Why it ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelChanged:

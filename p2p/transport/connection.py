@@ -292,7 +292,8 @@ class Connection:
             self._close(link.ended)
         elif link.current is None:
             self.session.pause()
-            self._tell(ask.ChannelLost())
+            why = self._linked.loss
+            self._tell(ask.ChannelLost(self.address, why.code, why.sentence))
         else:
             self.session.unpause(now_s=self._clock())
             self._tell(ask.ChannelChanged())

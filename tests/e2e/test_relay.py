@@ -98,7 +98,8 @@ def test_a_relay_that_was_killed_is_met_again(
     publish(shell, alice, tmp_path, "io.alice.later")
 
     def is_alone() -> bool | None:
-        return True if not bob.client.get("/api/peers")["peers"] else None
+        peers = bob.client.get("/api/peers")["peers"]
+        return None if any(one["state"] == "connected" for one in peers) else True
 
     wait_for("bob to notice", 30.0, is_alone)
     running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))
