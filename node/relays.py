@@ -80,6 +80,7 @@ class Relays:
         """`places`: where this device listens, as text."""
         self.clients: list[RelayClient] = []
         self.on_signal: list[SignalHandler] = []
+        self.on_registered: list[Callable[[], None]] = []
         self._identity = identity
         self._peers = peers
         self._store = store
@@ -227,6 +228,8 @@ class Relays:
             self._tasks.create_task(self._leave_circuits(relay), name="leave a relay that stops")
         if relay.is_registered:
             self._may_meet.set()
+            for told in self.on_registered:
+                told()
             if relay.is_caching:
                 place = str(relay.url.place)
                 self._peers.dialler.hint(Hint("", (place,), "relay"))
