@@ -1,4 +1,4 @@
-"""How this node hears of others, beside mDNS and relays: cards in sessions, the public table."""
+"""How this node hears of others: cards in sessions, mDNS, the public table."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,6 +12,7 @@ from node.peers import Peers
 from node.relays import Relays
 from node.table import Table
 from node.ways import Ways
+from p2p.discovery.machine import follow_addresses
 
 
 @asynccontextmanager
@@ -40,6 +41,14 @@ async def open_discovery(
         wall_us=peers.wall_us,
     )
     peers.cards = book
+    peers.nearby.look_around(lambda: book.own.issued_us, tasks)
+
+    def moved() -> None:
+        """This machine is on another network: what failed on the last one may succeed."""
+        relays.call_again()
+        peers.hurry()
+
+    tasks.create_task(follow_addresses(moved), name="addresses")
     peers.listeners += [book.note, Ways(peers.network, relays, book).note]
     tasks.create_task(book.run(), name="cards")
     table = Table(is_relay=is_relay)

@@ -115,6 +115,11 @@ class Relays:
         """Somebody may be wanted who was not."""
         self._may_meet.set()
 
+    def call_again(self) -> None:
+        """Relays that are away are tried now: why they are may be no more."""
+        for client in self.clients:
+            client.hurry()
+
     def names(self) -> Sequence[str]:
         """Where this node is registered, without tokens: for its card."""
         return [str(client.url) for client in self.clients if client.is_registered]
