@@ -81,6 +81,7 @@ class Relays:
         """`places`: where this device listens, as text."""
         self.clients: list[RelayClient] = []
         self.on_signal: list[SignalHandler] = []
+        self.on_registered: list[Callable[[], None]] = []
         self._identity = identity
         self._peers = peers
         self._store = store
@@ -114,6 +115,11 @@ class Relays:
     def hurry(self) -> None:
         """Somebody may be wanted who was not."""
         self._may_meet.set()
+
+    def call_again(self) -> None:
+        """Relays that are away are tried now: why they are may be no more."""
+        for client in self.clients:
+            client.hurry()
 
     def names(self) -> Sequence[str]:
         """Where this node is registered, without tokens: for its card."""
@@ -228,6 +234,8 @@ class Relays:
             self._tasks.create_task(self._leave_circuits(relay), name="leave a relay that stops")
         if relay.is_registered:
             self._may_meet.set()
+            for told in self.on_registered:
+                told()
             if relay.is_caching:
                 place = str(relay.url.place)
                 self._peers.dialler.hint(Hint("", (place,), "relay"))
