@@ -22,6 +22,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
 from node.api.models import Discovered, Peer, SyncReport
+from node.api.transfer import Transfer
 from node.cards import CardBook
 from node.compared import Compared
 from node.config import P2pConfig
@@ -36,7 +37,7 @@ from node.ports import Progress
 from node.refusals import Refusals
 from node.sharing import follow_wallet, with_wallet
 from node.shown_peers import did_of, show_peer, show_sync
-from node.transfers import BlobTeller, Transfer, rates_of, show_transfers
+from node.transfers import BlobTeller, rates_of, show_transfers
 from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits

@@ -6,8 +6,8 @@ from typing import Protocol
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.transfer import Transfer
 from node.offenders import RefusedPeer
-from node.transfers import Transfer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]

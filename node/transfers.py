@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from crdt.blob import BlobId
+from node.api.transfer import Transfer
 from node.events import Events
 from node.quotas import size_of
 from p2p.protocol.bandwidth import Rates
@@ -29,18 +30,6 @@ class BlobNews(Struct, frozen=True):
     """That gave some of it."""
     bytes_per_s: int = 0
     reason: str = ""
-
-
-class Transfer(Struct, frozen=True):
-    """A blob that is being fetched. All are 0 until its manifest is here."""
-
-    blob: str
-    size: int = 0
-    total: int = 0
-    chunks: int = 0
-    chunks_total: int = 0
-    peers: int = 0
-    bytes_per_s: int = 0
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
 from node.api.peer_states import PeerRefusal, PeerStanding, SyncState
+from node.api.transfer import Transfer
 from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
@@ -132,6 +133,7 @@ class Status(Struct, frozen=True):
     quota: RoomState
     authority: tuple[AuthorityAge, ...]
     relays: tuple["RelayShown", ...]
+    transfers: tuple[Transfer, ...]
     warnings: tuple[str, ...]
 
 

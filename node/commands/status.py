@@ -36,6 +36,8 @@ def print_status(status: Json) -> None:
     held = ", ".join(f"{count:,} {kind}" for kind, count in sorted(records.items()) if count)
     say(f"records  {printable(held) or 'none yet'}")
     say(f"blobs    {blobs['count']:,}, {size_text(blobs['bytes'])}")
+    for one in status.get("transfers", ()):
+        say(f"fetching {transfer_text(one)}")
     say(f"strangers  {room_text(status['quota'])}")
     if behind := status["index"]["behind"]:
         say(f"index    {behind:,} changes behind")
@@ -46,3 +48,13 @@ def print_status(status: Json) -> None:
     if is_verbose():
         say(f"device   {printable(status['device'])}")
         say(f"version  {printable(status['version'])}")
+
+
+def transfer_text(one: Json) -> str:
+    """A blob that is being fetched, in a line."""
+    name = printable(one["blob"])[:16]
+    if not one["total"]:
+        return f"{name}, asking for it"
+    share = f"{100 * one['size'] // one['total']}% of {size_text(one['total'])}"
+    givers = "1 peer" if one["peers"] == 1 else f"{one['peers']} peers"
+    return f"{name}, {share}, {size_text(one['bytes_per_s'])}/s, {givers}"

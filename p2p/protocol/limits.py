@@ -106,7 +106,9 @@ UNSENT_BYTES_MAX = 16 * MEBIBYTE
 KEPT_BYTES_MAX = 4 * MEBIBYTE
 # At first, and as much more as was acknowledged by then: whoever takes nothing costs no more.
 KEPT_BYTES_FIRST = MEBIBYTE // 2
-ACK_BYTES = 256 << 10  # received since the last Ack; smaller rests are acknowledged within a second
+# Received since the last Ack, which comes by itself; half as much is acknowledged with what is sent
+# anyhow, as runs of blobs are, and smaller rests within a second.
+ACK_BYTES = 384 << 10
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends
 LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes

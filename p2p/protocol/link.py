@@ -159,7 +159,7 @@ class Link:
         if self.current is None or self.moving is not None:
             return []
         taken: list[bytes] = []
-        if self.owes_ack:
+        if self.owes_ack or (self._unsent and self._received_bytes >= limits.ACK_BYTES // 2):
             taken.append(self._ack())
         while self._unsent and self._sent_bytes < self._window_bytes:
             frame = self._unsent.popleft()

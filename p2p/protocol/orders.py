@@ -132,6 +132,8 @@ class Orders:
         # different runs.
         most = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
         room = self._room_bytes(peer, window, most, load, now_s=now_s)
+        if room <= 0 and not any(one.is_authority for one in all_wanted):
+            return None  # as it mostly is, after each answer
         for wanted in sorted(all_wanted, key=lambda one: (one.rank, one.turn)):
             least = most if wanted.rank is Rank.LARGE else 1
             if room < least and wanted.rank is not Rank.AUTHORITY:

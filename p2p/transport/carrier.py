@@ -34,6 +34,10 @@ class Carrier(Protocol):
         """The next `size` bytes. Raises `PeerLeft` where it ends before."""
         ...
 
+    async def read_some(self, size_max: int) -> bytes:
+        """What is there, one byte at least and `size_max` at most. Raises `PeerLeft` at the end."""
+        ...
+
     async def write(self, data: bytes) -> None:
         """Sends; returns once all but `SEND_BYTES_MAX` are under way.
 

@@ -24,7 +24,7 @@ from p2p.protocol.config import Channel, Role, SessionConfig
 from p2p.protocol.effects import Close, Effect, Notify, Query, ReadRun, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
-from p2p.protocol.frames import Entries, Get, encode_frame
+from p2p.protocol.frames import Entries, Get, encode_frame, peek_kind
 from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.protocol.link import Link
 from p2p.protocol.link_frames import Resume
@@ -41,6 +41,7 @@ from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
+ENTRIES_KIND = Entries.__struct_config__.tag
 PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
 
@@ -59,16 +60,21 @@ class Connection:
         upload: Bandwidth,
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
+        spend: Callable[["Connection", int], None],
         strikes: int = 0,
         first: bytes | None = None,
     ) -> None:
-        """`first`: a frame that was read of the stream already."""
+        """`spend` hears how many bytes of entries came, which count where downloads are limited.
+
+        `first`: a frame that was read of the stream already.
+        """
         self.role = role
         self.since_s = clock()
         self._store = store
         self._clock = clock
         self._upload = upload
         self._notify = notify
+        self._spend = spend
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
         self._watches: set[Watch] = set()
         self.ended = asyncio.Event()
@@ -285,6 +291,8 @@ class Connection:
             self._close(RemoteProtocolError("unread", "The peer asks, and does not read."))
 
     def _hear(self, frame: bytes) -> None:
+        if peek_kind(frame) == ENTRIES_KIND:  # they never wait, but they count
+            self._spend(self, len(frame))
         self._carry_out(self.session.receive(frame, now_s=self._clock()))
 
     def _channel_changed(self) -> None:

@@ -285,6 +285,7 @@ class Network:
             upload=self._upload,
             wall_us=self._wall_us,
             notify=self._heard,
+            spend=self.fetching.spend,
             strikes=self._door.strikes(stream.device),
             first=first,
         )

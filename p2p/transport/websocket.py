@@ -24,7 +24,7 @@ from p2p.transport.place import Place, WebSocketPlace
 
 PATHS: Final = ("/", "/panspermia")  # a proxy passes a whole host on, or one path of it
 HEAD_BYTES_MAX = 16 << 10  # of HTTP, either way; proxies add a few hundred bytes
-MESSAGE_BYTES_MAX = 128 << 10  # ours are Noise messages, 64 KiB at most; a stranger may fill one
+MESSAGE_BYTES_MAX = 128 << 10  # a stranger may fill one
 # Read at once. Of the smallest frames that is 40 ms of work, before others have a turn.
 READ_BYTES = 16 << 10
 CONTROL_FRAMES_MAX = 64  # pings, pongs and empty frames in what is read at once
@@ -98,7 +98,8 @@ class WebSocketCarrier:
     async def write(self, data: bytes) -> None:
         if self._protocol.close_expected():
             raise gone()
-        self._protocol.send_binary(data)
+        for start in range(0, len(data), MESSAGE_BYTES_MAX):
+            self._protocol.send_binary(data[start : start + MESSAGE_BYTES_MAX])
         await self._flush()
 
     async def close(self) -> None:

@@ -384,6 +384,7 @@ class Tape:
 
     name: CarrierName = "tcp"
     is_bulk = True
+    piece_bytes = 1_000  # at once: messages end in the middle of what is read
 
     def __init__(self, data: bytes) -> None:
         self._rest = data
@@ -393,6 +394,11 @@ class Tape:
         if len(taken) < size:
             raise gone()
         return taken
+
+    async def read_some(self, size_max: int) -> bytes:
+        if not self._rest:
+            raise gone()
+        return await self.read_exactly(min(self.piece_bytes, size_max, len(self._rest)))
 
     async def write(self, data: bytes) -> None:
         pass

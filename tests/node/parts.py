@@ -17,6 +17,7 @@ from node.api.cursors import Cursors
 from node.api.guard import allowed_names
 from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
 from node.api.tokens import Scope, Tokens
+from node.api.transfer import Transfer
 from node.config import Config
 from node.direct import Direct
 from node.events import Events
@@ -30,7 +31,6 @@ from node.ports import Progress
 from node.quotas import quota_of
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
-from node.transfers import Transfer
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -60,6 +60,7 @@ class Wishes:
     alice: Store | None = None
     offenders: tuple[str, ...] = ()
     is_told_of_blocks: bool = False
+    running: tuple[Transfer, ...] = ()
 
     def peers(self) -> Sequence[Peer]:
         return self.connected
@@ -110,7 +111,7 @@ class Wishes:
         ]
 
     def transfers(self) -> Sequence[Transfer]:
-        return ()
+        return self.running
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False

@@ -2,12 +2,15 @@
 
 import msgspec
 import pytest
+from msgspec import to_builtins
 
 from crdt.blob import BlobId
+from node.api.transfer import Transfer
+from node.commands.status import transfer_text
 from node.config import load_config
 from node.errors import BadSetting
 from node.events import Event, Events
-from node.transfers import BlobTeller, Transfer, rate_of, show_transfers
+from node.transfers import BlobTeller, rate_of, show_transfers
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
 
 BLOB = BlobId(bytes(32))
@@ -48,6 +51,14 @@ def test_what_is_being_fetched() -> None:
     assert show_transfers({BLOB: None}) == [Transfer("00" * 32)]
     (shown,) = show_transfers({BLOB: progress(40)})
     assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5)
+
+
+def test_what_is_being_fetched_fits_a_line() -> None:
+    half = Transfer("ab" * 32, 40 << 20, 80 << 20, 4, 10, 1, 5 << 20)
+    assert (
+        transfer_text(to_builtins(half)) == "abababababababab, 50% of 80.0 MiB, 5.0 MiB/s, 1 peer"
+    )
+    assert transfer_text(to_builtins(Transfer("ab" * 32))) == "abababababababab, asking for it"
 
 
 def test_limits_of_bandwidth_are_settings() -> None:

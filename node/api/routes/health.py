@@ -79,6 +79,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
         relays=tuple(node.relays.shown()),
+        transfers=tuple(node.network.transfers()),
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, len(peers)),

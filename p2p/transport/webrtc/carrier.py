@@ -59,13 +59,17 @@ class DataChannelCarrier:
         """As `Carrier.read_exactly`; `RemoteProtocolError` where the peer broke a rule."""
         data = bytearray()
         while len(data) < size:
-            await self._until(lambda: bool(self._inbox))
-            piece = self._inbox[: size - len(data)]
-            del self._inbox[: len(piece)]
-            data += piece
-            self._read += len(piece)
-            self._tell()
+            data += await self.read_some(size - len(data))
         return bytes(data)
+
+    async def read_some(self, size_max: int) -> bytes:
+        """As `Carrier.read_some`, and `RemoteProtocolError`."""
+        await self._until(lambda: bool(self._inbox))
+        piece = bytes(self._inbox[:size_max])
+        del self._inbox[: len(piece)]
+        self._read += len(piece)
+        self._tell()
+        return piece
 
     def _hear(self, message: bytes | str) -> None:
         if isinstance(message, str):

@@ -9,6 +9,7 @@ from node.api.app import ENDPOINTS
 from node.api.endpoint import Endpoint
 from node.api.pages import page_routes
 from node.api.replays import PATTERN
+from node.api.transfer import Transfer
 from tests.node.modules import new_module
 from tests.node.parts import BOB, URL, Alice
 
@@ -190,9 +191,24 @@ async def test_status(alice: Alice) -> None:
     assert status["state"] == "ready"
     assert status["records"] == {"module": 1}
     assert status["blobs"]["count"] == 1
+    assert status["transfers"] == []
     assert status["api"] == URL
     assert status["did"] == alice.node.identity.did
     assert "panspermia_entries 1" in (await alice.client.get("/metrics")).text
+
+
+async def test_status_shows_what_is_being_fetched(alice: Alice) -> None:
+    alice.network.running = (Transfer("ab" * 32, 40, 100, 4, 10, 2, 5),)
+    (shown,) = (await alice.client.get("/api/status")).json()["transfers"]
+    assert shown == {
+        "blob": "ab" * 32,
+        "size": 40,
+        "total": 100,
+        "chunks": 4,
+        "chunks_total": 10,
+        "peers": 2,
+        "bytes_per_s": 5,
+    }
 
 
 async def test_peers(alice: Alice) -> None:

@@ -316,6 +316,17 @@ def test_what_came_is_acknowledged_by_bytes_and_by_time() -> None:
     assert link.take() == []
 
 
+def test_half_as_much_is_acknowledged_with_what_is_sent_anyhow() -> None:
+    link = Link(0, Role.INITIATOR, is_smaller=True, now_s=0.0)
+    half = b"\x82\x08\x01" + bytes(limits.ACK_BYTES // 2)
+    link.hear(0, half, now_s=1.0)
+    assert link.take() == []
+    link.put(b"next")
+    assert link.take() == [encode_frame(Ack(1)), b"next"]
+    link.put(b"last")
+    assert link.take() == [b"last"]
+
+
 def test_silence_ends_the_channel_and_only_later_the_session() -> None:
     world = World()
     world.tick(limits.DEAD_AFTER_S)

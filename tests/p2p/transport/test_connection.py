@@ -1,6 +1,7 @@
 """The shell around a session, with a peer that takes nothing."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -9,7 +10,7 @@ from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role
 from p2p.protocol.effects import Send, SessionEvent
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
-from p2p.protocol.frames import FRAME_BYTES_MAX, Part
+from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Part, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.transport.connection import Connection
 from p2p.transport.stream import FrameStream
@@ -41,12 +42,25 @@ class DeafStream(FrameStream):
         """There is nothing to close."""
 
 
-def connection_to_bob() -> Connection:
+class SayingStream(DeafStream):
+    """Bob says one thing."""
+
+    def __init__(self, said: bytes) -> None:
+        super().__init__()
+        self._said = [said]
+
+    async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
+        return self._said.pop() if self._said else await super().read(size_bytes_max)
+
+
+def connection_to_bob(
+    stream: FrameStream | None = None, spend: Callable[[Connection, int], None] | None = None
+) -> Connection:
     def ignore(connection: Connection, event: SessionEvent) -> None:
         return
 
     return Connection(
-        DeafStream(),
+        stream or DeafStream(),
         MemoryStore(),
         ALICE.config(),
         role=Role.INITIATOR,
@@ -55,6 +69,7 @@ def connection_to_bob() -> Connection:
         upload=Bandwidth(Rates(), now_s=0.0),
         wall_us=lambda: 0,
         notify=ignore,
+        spend=spend or (lambda connection, size: None),
     )
 
 
@@ -67,6 +82,20 @@ async def test_what_waits_to_be_written_is_bounded() -> None:
     reason = await connection.run()
     assert isinstance(reason, RemoteProtocolError)
     assert reason.code == "unread"
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"), [(Entries(1, (), (), bytes(160)), True), (Part(1, b"part", 0), False)]
+)
+async def test_entries_that_come_are_counted_where_downloads_are_limited(
+    said: Entries | Part, counted: bool
+) -> None:
+    """Runs of blobs are paid for when they are asked for; nobody asked for these."""
+    spent: list[int] = []
+    data = encode_frame(said)
+    connection = connection_to_bob(SayingStream(data), lambda _, size: spent.append(size))
+    assert isinstance(await connection.run(), RemoteProtocolError)
+    assert spent == ([len(data)] if counted else [])
 
 
 async def test_whoever_begins_to_listen_after_the_end_hears_of_it() -> None:
