@@ -26,6 +26,7 @@ from node.peers import Peers
 from node.relay_news import LetterNews, RelayNews
 from node.services.names import all_petnames
 from p2p.protocol.card import Card, check_card, sign_card
+from p2p.protocol.effects import ChannelLost
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.relay.letter import (
@@ -37,7 +38,7 @@ from p2p.protocol.relay.letter import (
 )
 from p2p.protocol.sources import relay_source
 from p2p.transport.carrier import Carrier
-from p2p.transport.network import NetworkEvent, PeerWent
+from p2p.transport.network import NetworkEvent, PeerSaid, PeerWent
 from p2p.transport.place import Place, RelayedPlace, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
@@ -291,15 +292,19 @@ class Relays:
     def _note(self, event: NetworkEvent) -> None:
         """Where bytes that came through a relay are not what their device sent, it is said so."""
         match event:
-            case PeerWent(address, _, reason) if address.startswith("circuit:"):
-                if not reason.code.startswith("noise-") and reason.code not in UNTRUE:
-                    return
-                with suppress(LocalProtocolError):
-                    place = parse_place(address)
-                    if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
-                        client.suspect(f"what it passed on is not genuine: {reason.sentence}")
+            case PeerWent(address, _, reason):
+                code = reason.code
+            case PeerSaid(_, ChannelLost(address, code)):
+                pass
             case _:
                 return
+        if not address.startswith("circuit:"):
+            return
+        if code.startswith("noise-") or code in UNTRUE:
+            with suppress(LocalProtocolError):
+                place = parse_place(address)
+                if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
+                    client.suspect(f"what it passed on is not genuine ({code})")
 
     # --- meeting ----------------------------------------------------------------------------------
 
