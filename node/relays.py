@@ -293,20 +293,18 @@ class Relays:
         """Where bytes that came through a relay are not what their device sent, it is said so."""
         match event:
             case PeerWent(address, _, reason):
-                self._judge(address, reason.code, reason.sentence)
-            case PeerSaid(_, ChannelLost(place, code, sentence)):
-                self._judge(place, code, sentence)
+                code = reason.code
+            case PeerSaid(_, ChannelLost(address, code)):
+                pass
             case _:
                 return
-
-    def _judge(self, text: str, code: str, sentence: str) -> None:
-        """Why a channel ended that led through a relay, perhaps."""
-        if not text.startswith("circuit:") or not (code.startswith("noise-") or code in UNTRUE):
+        if not address.startswith("circuit:"):
             return
-        with suppress(LocalProtocolError):
-            place = parse_place(text)
-            if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
-                client.suspect(f"what it passed on is not genuine: {sentence}")
+        if code.startswith("noise-") or code in UNTRUE:
+            with suppress(LocalProtocolError):
+                place = parse_place(address)
+                if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
+                    client.suspect(f"what it passed on is not genuine ({code})")
 
     # --- meeting ----------------------------------------------------------------------------------
 

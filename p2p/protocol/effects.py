@@ -330,13 +330,10 @@ class PeerFault:
 
 @dataclass(frozen=True, slots=True)
 class ChannelLost:
-    """The session has no channel; it waits for one."""
+    """The session has no channel; it waits for one. Where it was, and what became of that."""
 
-    place: str
-    """Where the last one led."""
+    address: str
     code: str
-    sentence: str
-    """Why it ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,8 +301,7 @@ class Connection:
             self._close(link.ended)
         elif link.current is None:
             self.session.pause()
-            why = self._linked.loss
-            self._tell(ask.ChannelLost(self.address, why.code, why.sentence))
+            self._tell(ask.ChannelLost(self.address, link.why_lost.code))
         else:
             self.session.unpause(now_s=self._clock())
             self._tell(ask.ChannelChanged())

@@ -78,7 +78,6 @@ class Linked:
         self._writing_bytes = 0  # of a write that has not ended
         self._is_writing = False
         self._wake = asyncio.Event()
-        self.loss: SyncError = PeerLeft("connection-lost", "The connection was lost.")
         self._news = asyncio.Event()  # set once, when the link has changed; then there is a new one
         self._spawn: Spawn | None = None
 
@@ -260,7 +259,6 @@ class Linked:
             self.has_room.clear()
 
     def _lose(self, number: int, why: SyncError) -> None:
-        self.loss = why
         self.link.lost(number, why, now_s=self._clock())
         self._follow()
 

@@ -21,11 +21,11 @@ async def fill(node: Node, count: int = RECORDS) -> None:
         await node.write(f"r{number}", "x" * 2_000)
 
 
-async def heard(node: Node, event: type[SessionEvent]) -> None:
+async def heard(node: Node, kind: type[SessionEvent]) -> None:
     async with asyncio.timeout(WAIT_S):
         while True:
             said = await node.heard(PeerSaid)
-            if isinstance(said, PeerSaid) and isinstance(said.event, event):
+            if isinstance(said, PeerSaid) and isinstance(said.event, kind):
                 return
 
 
