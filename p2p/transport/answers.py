@@ -8,6 +8,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol import limits
 from p2p.protocol.pieces import is_packing_worth, pack
 from p2p.protocol.ports import SyncStore
+from p2p.protocol.swarm import MISSING_LISTED
 from storage.errors import NotHeld, StorageError
 
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
@@ -77,10 +78,13 @@ async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> list[int]:
     root = await store.blob_root(blob)
     if root is None or await store.missing_pages(blob):
         return []
-    chunk_count = parse_root(root, blob).chunk_count
+    missing = await store.missing_chunks(blob)
+    # What comes after a list that is full may be missing too: nothing is said of it.
+    is_full = len(missing) >= MISSING_LISTED
+    end = missing[-1] + 1 if is_full else parse_root(root, blob).chunk_count
     runs: list[tuple[int, int]] = []
     start = 0
-    for index in [*await store.missing_chunks(blob), chunk_count]:
+    for index in [*missing, end]:
         if index > start:
             runs.append((start, index - start))
         start = index + 1
