@@ -35,7 +35,7 @@ from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid
-from p2p.transport.place import RelayedPlace, parse_place
+from p2p.transport.place import RelayedPlace, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
 from storage.cards import HeldCard
 from storage.errors import StorageError
@@ -149,7 +149,7 @@ class CardBook:
             if (is_called or found.device_did == did) and found.source in ("static", "mdns"):
                 self.sources.note(device, found.source)
         if not self.sources.of(device) and (relay := relay_of(connection.address)):
-            self.sources.note(device, relay_source(relay))
+            self.sources.note(device, relay_source(str(relay)))
         connection.exchange(Exchange.ask)
 
     def _meet(self, connection: Connection) -> None:
@@ -257,11 +257,11 @@ class CardBook:
         return len(self._network.connections) < PEERS_WANTED
 
     def _call(self, card: Card, how: Source) -> None:
-        places = tuple(place for place in places_of(card) if self._may_call(place))
+        places = tuple(place for place in places_of(card) if self.may_call(place))
         if places and self._network.connection(card.device) is None:
             self._dialler.hint(Hint(encode_did_key(card.device), places, how))
 
-    def _may_call(self, text: str) -> bool:
+    def may_call(self, text: str) -> bool:
         """Whether a stranger's word is followed: to no service of this machine itself."""
         return not is_local(text) or any(map(is_local, self.own.places))
 
@@ -276,14 +276,6 @@ def places_of(card: Card) -> tuple[str, ...]:
         with suppress(LocalProtocolError):
             places.append(str(RelayedPlace("circuit", card.device, RelayUrl.parse(relay).place)))
     return tuple(places)
-
-
-def relay_of(address: str) -> str | None:
-    """The relay that a connection goes through, or that introduced it."""
-    with suppress(LocalProtocolError):
-        place = parse_place(address)
-        return str(place.relay) if isinstance(place, RelayedPlace) else None
-    return None
 
 
 def is_local(place: str) -> bool:

@@ -1,7 +1,7 @@
-"""How this node hears of others, beside mDNS and relays: cards in sessions, the public table."""
+"""How this node hears of others: cards in sessions, mDNS, the public table."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from node.cards import CardBook
@@ -9,7 +9,10 @@ from node.config import P2pConfig
 from node.home import Home
 from node.identity import Identity
 from node.peers import Peers
+from node.relays import Relays
 from node.table import Table
+from node.ways import Ways
+from p2p.discovery.machine import follow_addresses
 
 
 @asynccontextmanager
@@ -18,15 +21,15 @@ async def open_discovery(
     home: Home,
     identity: Identity,
     peers: Peers,
-    relays: Callable[[], Sequence[str]],
+    relays: Relays,
     tasks: asyncio.TaskGroup,
     *,
     is_relay: bool,
 ) -> AsyncGenerator[Table]:
     """Shows, asks for, keeps and gives cards until it is left; in the public table too, if on.
 
-    `relays`: those at which this node is registered, without their tokens. `is_relay`: it is one
-    that serves anybody.
+    What cards tell of connected peers is where their sessions may move. `is_relay`: this node is
+    one that serves anybody.
     """
     book = CardBook(
         identity,
@@ -34,11 +37,19 @@ async def open_discovery(
         peers.network,
         peers.dialler,
         places=peers.places,
-        relays=relays,
+        relays=relays.names,
         wall_us=peers.wall_us,
     )
     peers.cards = book
-    peers.listeners.append(book.note)
+    peers.nearby.look_around(lambda: book.own.issued_us, tasks)
+
+    def moved() -> None:
+        """This machine is on another network: what failed on the last one may succeed."""
+        relays.call_again()
+        peers.hurry()
+
+    tasks.create_task(follow_addresses(moved), name="addresses")
+    peers.listeners += [book.note, Ways(peers.network, relays, book).note]
     tasks.create_task(book.run(), name="cards")
     table = Table(is_relay=is_relay)
     if config.dht == "on":

@@ -17,19 +17,28 @@ NEARBY_MAX: Final = 256
 class Nearby:
     """Nodes on this network, by what they announced last; `mdns` is None where it is off."""
 
-    def __init__(self, tell: Callable[[Hint], None]) -> None:
-        """`tell`: who hears of everybody, as a dialler does."""
+    def __init__(
+        self,
+        tell: Callable[[Hint], None],
+        own: Announcement | None,
+        addresses: Callable[[], tuple[str, ...]],
+    ) -> None:
+        """`tell`: who hears of everybody, as a dialler does; `own`: announced, if it is there.
+
+        `addresses`: those to announce, as of each time.
+        """
         self.mdns: Mdns | None = None
         self._tell = tell
+        self._own = own
+        self._addresses = addresses
         self._hints: OrderedDict[str, Hint] = OrderedDict()
         self._listeners: list[Callable[[Hint], None]] = []
 
-    def look_around(
-        self, own: Announcement, addresses: Callable[[], tuple[str, ...]], tasks: asyncio.TaskGroup
-    ) -> None:
-        """From now on, in `tasks`; `own` is announced."""
-        self.mdns = Mdns(own, self.note, addresses=addresses)
-        tasks.create_task(self.mdns.run(), name="mdns")
+    def look_around(self, issued_us: Callable[[], int], tasks: asyncio.TaskGroup) -> None:
+        """From now on, in `tasks`, if at all; `issued_us`: of this device's card, which is told."""
+        if self._own is not None:
+            self.mdns = Mdns(self._own, self.note, addresses=self._addresses, issued_us=issued_us)
+            tasks.create_task(self.mdns.run(), name="mdns")
 
     @property
     def is_looking(self) -> bool:

@@ -247,11 +247,10 @@ async def open_peers(
     server = await asyncio.start_server(network.accept, sock=listener)
     unsubscribe = store.appended.subscribe(lambda event: pass_on(network, event))
     tasks.create_task(follow_wallet(network, session, store, only), name="wallet")
-    nearby = Nearby(dialler.hint)
+    own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
+    is_told = config.mdns and not config.hidden
+    nearby = Nearby(dialler.hint, own if is_told else None, lambda: local_addresses(host))
     try:
-        if config.mdns and not config.hidden:
-            own = Announcement(identity.device_did, PARAMETERS, reachable, port, config.mdns_group)
-            nearby.look_around(own, lambda: local_addresses(host), tasks)
         await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(

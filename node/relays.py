@@ -26,6 +26,7 @@ from node.peers import Peers
 from node.relay_news import LetterNews, RelayNews
 from node.services.names import all_petnames
 from p2p.protocol.card import Card, check_card, sign_card
+from p2p.protocol.effects import ChannelLost
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.relay.letter import (
@@ -37,7 +38,7 @@ from p2p.protocol.relay.letter import (
 )
 from p2p.protocol.sources import relay_source
 from p2p.transport.carrier import Carrier
-from p2p.transport.network import NetworkEvent, PeerWent
+from p2p.transport.network import NetworkEvent, PeerSaid, PeerWent
 from p2p.transport.place import Place, RelayedPlace, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
@@ -80,6 +81,7 @@ class Relays:
         """`places`: where this device listens, as text."""
         self.clients: list[RelayClient] = []
         self.on_signal: list[SignalHandler] = []
+        self.on_registered: list[Callable[[], None]] = []
         self._identity = identity
         self._peers = peers
         self._store = store
@@ -113,6 +115,11 @@ class Relays:
     def hurry(self) -> None:
         """Somebody may be wanted who was not."""
         self._may_meet.set()
+
+    def call_again(self) -> None:
+        """Relays that are away are tried now: why they are may be no more."""
+        for client in self.clients:
+            client.hurry()
 
     def names(self) -> Sequence[str]:
         """Where this node is registered, without tokens: for its card."""
@@ -227,6 +234,8 @@ class Relays:
             self._tasks.create_task(self._leave_circuits(relay), name="leave a relay that stops")
         if relay.is_registered:
             self._may_meet.set()
+            for told in self.on_registered:
+                told()
             if relay.is_caching:
                 place = str(relay.url.place)
                 self._peers.dialler.hint(Hint("", (place,), "relay"))
@@ -283,15 +292,19 @@ class Relays:
     def _note(self, event: NetworkEvent) -> None:
         """Where bytes that came through a relay are not what their device sent, it is said so."""
         match event:
-            case PeerWent(address, _, reason) if address.startswith("circuit:"):
-                if not reason.code.startswith("noise-") and reason.code not in UNTRUE:
-                    return
-                with suppress(LocalProtocolError):
-                    place = parse_place(address)
-                    if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
-                        client.suspect(f"what it passed on is not genuine: {reason.sentence}")
+            case PeerWent(address, _, reason):
+                code = reason.code
+            case PeerSaid(_, ChannelLost(address, code)):
+                pass
             case _:
                 return
+        if not address.startswith("circuit:"):
+            return
+        if code.startswith("noise-") or code in UNTRUE:
+            with suppress(LocalProtocolError):
+                place = parse_place(address)
+                if isinstance(place, RelayedPlace) and (client := self.client_at(place)):
+                    client.suspect(f"what it passed on is not genuine ({code})")
 
     # --- meeting ----------------------------------------------------------------------------------
 

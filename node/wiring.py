@@ -194,7 +194,7 @@ async def finding_peers(
     is_relay = config.relay.enabled and not config.relay.token
     async with (
         open_direct(config.p2p, identity, peers, relays, store, tasks) as direct,
-        open_discovery(config.p2p, home, identity, peers, relays.names, tasks, is_relay=is_relay),
+        open_discovery(config.p2p, home, identity, peers, relays, tasks, is_relay=is_relay),
     ):
         yield direct
 

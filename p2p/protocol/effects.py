@@ -330,7 +330,10 @@ class PeerFault:
 
 @dataclass(frozen=True, slots=True)
 class ChannelLost:
-    """The session has no channel; it waits for one."""
+    """The session has no channel; it waits for one. Where it was, and what became of that."""
+
+    address: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

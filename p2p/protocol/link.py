@@ -95,6 +95,7 @@ class Link:
         self.current: int | None = channel  # read and written, unless `moving`
         self.moving: int | None = None  # where a Resume waits for its answer
         self.ended: SyncError | None = None  # nothing goes on any more, and why
+        self.why_lost: SyncError = PeerLeft("connection-lost", "The connection was lost.")
         self.moves = 0
         self.resent_bytes = 0
         self._role = role
@@ -104,7 +105,6 @@ class Link:
         self._heard_s = now_s
         self._settled_s = now_s  # when the other side last had more, or nothing waited
         self._moving_hash = b""
-        self._why_lost: SyncError = PeerLeft("connection-lost", "The connection was lost.")
         self._sent: deque[bytes] = deque()  # written to `current`, and not acknowledged
         self._unsent: deque[bytes] = deque()
         self._sent_bytes = self._unsent_bytes = 0
@@ -243,7 +243,7 @@ class Link:
     def lost(self, channel: int, why: SyncError, *, now_s: float) -> None:
         """`channel` is gone. Before `agree`, so is the session."""
         if channel in (self.current, self.moving):
-            self._why_lost = why
+            self.why_lost = why
         if channel == self.current:
             self.current = None
         if channel == self.moving:
@@ -262,7 +262,7 @@ class Link:
                 self._stay(now_s)
         elif self.current is None:
             if now_s - self.since_s >= limits.LINGER_S:
-                self.end(PeerLeft(self._why_lost.code, self._why_lost.sentence))
+                self.end(PeerLeft(self.why_lost.code, self.why_lost.sentence))
         elif self._is_stuck(now_s):
             self.end(PeerTimeout("unread", "the peer does not read what it is sent"))
         elif now_s - self._heard_s >= limits.DEAD_AFTER_S:

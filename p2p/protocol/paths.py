@@ -4,7 +4,9 @@
     with one            places whose carrier is better: at once, then less and less often
 
 For a session that is idle, or talks of entries, a direct way is better than one that others pay
-for; for a big transfer what matters is that bytes flow. Time and randomness are arguments.
+for; for a big transfer what matters is that bytes flow. Whoever fetches knows that it is one: the
+other side follows, and leaves what is better for one and worse for the other to it for a while.
+Time and randomness are arguments.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +25,7 @@ BETTER_FIRST_S, BETTER_LONGEST_S = 5.0, 300.0  # between two tries of a place th
 ADRIFT_FIRST_S, ADRIFT_LONGEST_S = 0.5, 5.0  # it has to come soon: a session lingers for 30 s
 # The side that was called leaves the other one the first try: two at once are one too many.
 CALLED_WAITS_S = 3.0
+FOLLOWED_WAITS_S = 60.0  # from when the other side moved, or was given what it fetches
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Paths:
         self._wait_s = 0.0 if is_caller else CALLED_WAITS_S
         self._since_s = now_s  # with this channel, or without any
         self._bulk = 0  # transfers that want it
+        self._theirs_until_s = now_s  # the other side may know of a big transfer
         self._places: dict[str, _Place] = {}
 
     def know(self, places: Iterable[tuple[str, CarrierKind]], *, now_s: float) -> None:
@@ -64,6 +68,10 @@ class Paths:
         was_bulk, self._bulk = self._bulk > 0, max(0, self._bulk + wanted)
         if was_bulk != (self._bulk > 0):
             self.hurry(now_s=now_s)
+
+    def leave_to_them(self, *, now_s: float) -> None:
+        """The other side moved the session, or fetches a blob: it may want a carrier for that."""
+        self._theirs_until_s = now_s + FOLLOWED_WAITS_S
 
     def hurry(self, *, now_s: float) -> None:
         """The network is another one, or what is wanted: all that failed is worth a try again."""
@@ -94,4 +102,13 @@ class Paths:
         present = len(RANKS) if self._kind is None else ranks[self._kind]
         for name, place in self._places.items():
             if ranks[place.kind] < present:
-                yield ranks[place.kind], max(place.after_s, self._since_s + self._wait_s), name
+                after_s = max(place.after_s, self._since_s + self._wait_s)
+                if self._is_theirs(place.kind):
+                    after_s = max(after_s, self._theirs_until_s)
+                yield ranks[place.kind], after_s, name
+
+    def _is_theirs(self, kind: CarrierKind) -> bool:
+        """Whether it is better than the present one for small things alone."""
+        if self._kind is None or self._bulk:
+            return False
+        return BULK_RANKS[kind] > BULK_RANKS[self._kind]

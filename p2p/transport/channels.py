@@ -28,6 +28,14 @@ from p2p.transport.stream import Binder, FrameStream, open_stream
 
 LOG = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0
+CIRCUIT_S = 15.0  # a relay is asked, and joined at both ends
+WEBRTC_S = 40.0  # signals go both ways, and candidates are tried in turn
+OPEN_S: Mapping[PlaceKind, float] = {
+    "tcp": HANDSHAKE_S,
+    "websocket": HANDSHAKE_S,
+    "circuit": CIRCUIT_S,
+    "webrtc": WEBRTC_S,
+}
 
 Opener: TypeAlias = Callable[[Place], Awaitable[Carrier]]
 """A carrier to a place of the opener's kind; raises `SyncError`, and `OSError` where it cannot."""
@@ -73,7 +81,7 @@ class Channels:
         if opener is None:
             raise PeerLeft("unreachable", f"This node has no way to {place}.")
         try:
-            async with asyncio.timeout(HANDSHAKE_S):
+            async with asyncio.timeout(OPEN_S[kind_of(place)]):
                 return await opener(place)
         except (OSError, TimeoutError) as error:  # a certificate that is not right is one too
             why = str(error) or "no answer in time"

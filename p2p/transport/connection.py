@@ -219,6 +219,7 @@ class Connection:
         """
         line = Line(stream, address)
         self._linked.follow(line, frame)
+        self.paths.leave_to_them(now_s=self._clock())
         return line.gone
 
     async def first_gone(self) -> None:
@@ -300,7 +301,7 @@ class Connection:
             self._close(link.ended)
         elif link.current is None:
             self.session.pause()
-            self._tell(ask.ChannelLost())
+            self._tell(ask.ChannelLost(self.address, link.why_lost.code))
         else:
             self.session.unpause(now_s=self._clock())
             self._tell(ask.ChannelChanged())
@@ -367,6 +368,7 @@ class Connection:
                 else:
                     as_it_is -= 1
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
+                self.paths.leave_to_them(now_s=self._clock())
                 await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
             self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 

@@ -6,11 +6,13 @@
     the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
 
 What waits in a queue was asked for within the windows of the swarm, so no queue needs a bound.
+Sessions from which much is asked want a carrier for that, as long as it is.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -32,6 +34,7 @@ from storage.errors import StorageError
 LOG = logging.getLogger(__name__)
 SOURCE = "swarm"
 TOGETHER = 8  # runs: 4 MiB at most
+BULK_BYTES = 4 << 20  # so much of a blob is worth another carrier
 
 Progress = Callable[[ask.BlobProgress], None]
 
@@ -73,6 +76,7 @@ class Fetching:
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
         self._waits: dict[BlobId, list[asyncio.Future[None]]] = {}
         self._watchers: dict[BlobId, list[Progress]] = {}
+        self._bulk: dict[BlobId, dict[PeerNumber, ExitStack]] = {}  # big ones, and who is asked
         self._due = asyncio.Event()  # something is wanted, so time matters
         self.progress: dict[BlobId, ask.BlobProgress | None] = {}
         """What is being fetched, and how far it is as far as that was told."""
@@ -137,6 +141,9 @@ class Fetching:
         number = self._number(connection)
         if number is not None:
             del self._connections[number]
+            for wants in self._bulk.values():
+                if (want := wants.pop(number, None)) is not None:
+                    want.close()
             self._carry_out(self._swarm.went(number, now_s=self._clock()))
 
     def took(self, connection: Connection, frame: Part | Holding) -> None:
@@ -161,6 +168,7 @@ class Fetching:
             match effect:
                 case Ask(peer, get):
                     if (connection := self._connections.get(peer)) is not None:
+                        self._want_bulk(peer, BlobId(get.blob))
                         connection.ask(get)
                 case Blame(peer, fault):
                     if (connection := self._connections.get(peer)) is not None:
@@ -172,6 +180,13 @@ class Fetching:
                 case Notify(event):
                     self._tell(event)
 
+    def _want_bulk(self, peer: PeerNumber, blob: BlobId) -> None:
+        """A big blob comes from there, until it is whole or wanted no more."""
+        wants = self._bulk.get(blob)
+        if wants is not None and peer not in wants:
+            wants[peer] = ExitStack()
+            wants[peer].enter_context(self._connections[peer].want_bulk())
+
     def _tell(self, event: ask.SessionEvent) -> None:
         if isinstance(event, BlobEvent):
             self._notify(BlobSaid(event))
@@ -179,6 +194,8 @@ class Fetching:
             case ask.BlobProgress(blob=blob):
                 if blob in self.progress:
                     self.progress[blob] = event
+                    if event.total_bytes - event.size_bytes >= BULK_BYTES:
+                        self._bulk.setdefault(blob, {})
                 for watcher in list(self._watchers.get(blob, ())):
                     watcher(event)
             case ask.BlobFetched(blob):
@@ -198,6 +215,8 @@ class Fetching:
         """Those who wait for it still."""
         self.progress.pop(blob, None)
         self._watchers.pop(blob, None)
+        for want in self._bulk.pop(blob, {}).values():
+            want.close()
         return [done for done in self._waits.pop(blob, []) if not done.done()]
 
     async def _read(self) -> None:

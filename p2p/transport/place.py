@@ -11,6 +11,7 @@ shows.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -103,6 +104,14 @@ def parse_direct(text: str) -> DirectPlace:
     except LocalProtocolError as error:
         raise _no_place(text) from error
     return WebSocketPlace(address, slash + path or "/", scheme == "wss")
+
+
+def relay_of(address: str) -> DirectPlace | None:
+    """The relay that a connection goes through, or that introduced it."""
+    with suppress(LocalProtocolError):
+        place = parse_place(address)
+        return place.relay if isinstance(place, RelayedPlace) else None
+    return None
 
 
 def _no_place(text: str) -> LocalProtocolError:

@@ -37,7 +37,7 @@ def test_a_home_comes_back(node: StartNode, shell: Shell, tmp_path: Path) -> Non
     old = story.device_of(alice)
     alice.stop()
     keys = [path.read_bytes() for path in (alice.home / "identity").rglob("*.key")]
-    assert len(keys) == 4
+    assert len(keys) == 5, "author, device, sealing key, token and the guild's"
     seeds = [bytes.fromhex(key.decode().split()[-1]) for key in keys]
     assert not any(seed in file.read_bytes() for seed in seeds), "sealed, or not there at all"
     shutil.rmtree(alice.home)

@@ -10,6 +10,7 @@ from crdt.did import decode_did_key
 from node.commands.nodes import LocalNode, stop_all, wait_for
 from node.failure import Failure, Json
 from tests.e2e.relays import (
+    connected,
     know_each_other,
     listening_in,
     start_hidden,
@@ -98,7 +99,7 @@ def test_a_relay_that_was_killed_is_met_again(
     publish(shell, alice, tmp_path, "io.alice.later")
 
     def is_alone() -> bool | None:
-        return True if not bob.client.get("/api/peers")["peers"] else None
+        return True if connected(bob)() is None else None
 
     wait_for("bob to notice", 30.0, is_alone)
     running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))

@@ -21,11 +21,11 @@ async def fill(node: Node, count: int = RECORDS) -> None:
         await node.write(f"r{number}", "x" * 2_000)
 
 
-async def heard(node: Node, event: SessionEvent) -> None:
+async def heard(node: Node, kind: type[SessionEvent]) -> None:
     async with asyncio.timeout(WAIT_S):
         while True:
             said = await node.heard(PeerSaid)
-            if isinstance(said, PeerSaid) and said.event == event:
+            if isinstance(said, PeerSaid) and isinstance(said.event, kind):
                 return
 
 
@@ -59,7 +59,7 @@ async def test_a_cut_amid_a_sync_moves_the_session_and_nothing_is_sent_twice(
         connection = await bob.network.connect(f"127.0.0.1:{proxy.port}")
         place = scheme.format(alice.port)
         connection.know([(place, kind)])
-        await heard(bob, ChannelChanged())
+        await heard(bob, ChannelChanged)
         await holds_all_of(bob, alice)
         sent = other_side(alice).session.report
         got = connection.session.report
@@ -74,8 +74,8 @@ async def test_a_better_carrier_is_moved_to_and_the_old_one_is_let_go(tmp_path: 
         connection = await bob.network.connect(f"ws://{alice.address}/")
         assert connection.carrier == "websocket"
         connection.know([(alice.address, "tcp")])
-        await heard(bob, ChannelChanged())
-        await heard(alice, ChannelChanged())
+        await heard(bob, ChannelChanged)
+        await heard(alice, ChannelChanged)
         assert (connection.carrier, other_side(alice).carrier) == ("tcp", "tcp")
         await alice.write("after", "the move")
         await until(lambda: bob.store.read(alice.record("after")))
@@ -97,8 +97,8 @@ async def test_a_carrier_that_passes_nothing_on_is_noticed_and_left(
         proxy.is_stuck = True
         connection.know([(f"ws://{alice.address}/", "websocket")])
         await alice.write("late", "news")
-        await heard(bob, ChannelLost())
-        await heard(bob, ChannelChanged())
+        await heard(bob, ChannelLost)
+        await heard(bob, ChannelChanged)
         await until(lambda: bob.store.read(alice.record("late")))
         assert connection.session.report.entries_received == 51
 
@@ -113,7 +113,7 @@ async def test_a_session_that_nobody_takes_up_again_ends(
             await until_all_open(alice, 1)
             proxy.is_stuck = True
             proxy.cut()
-            await heard(alice, ChannelLost())
+            await heard(alice, ChannelLost)
         assert (await ended(alice)).reason.code == "connection-lost"
         assert not alice.network.connections
 
@@ -160,6 +160,30 @@ async def test_sessions_that_wait_are_bounded(
         await ended(alice)
         (left,) = alice.network.connections
         assert left.link.is_adrift
+
+
+async def test_what_they_keep_is_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2p.transport.mover.LINGERING_BYTES_MAX", 1)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        proxy_to(alice.port) as proxy,
+    ):
+        await bob.network.connect(f"127.0.0.1:{proxy.port}")
+        await until_all_open(alice, 1)
+        (connection,) = alice.network.connections
+        proxy.is_stuck = True
+        await alice.write("late", "news")
+
+        async def is_kept() -> bool:
+            return connection.link.kept_bytes > 1
+
+        await until(is_kept)
+        proxy.cut()
+        await ended(alice)
+        assert not alice.network.connections
 
 
 async def ended(node: Node) -> PeerWent:

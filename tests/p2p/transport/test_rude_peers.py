@@ -106,7 +106,7 @@ async def has_lost_its_channel(node: Node) -> None:
     """The session waits for another one, as it does for honest peers."""
     while True:
         said = await node.heard(PeerSaid)
-        if isinstance(said, PeerSaid) and said.event == ChannelLost():
+        if isinstance(said, PeerSaid) and isinstance(said.event, ChannelLost):
             return
 
 
