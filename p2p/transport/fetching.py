@@ -33,6 +33,7 @@ from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 SOURCE = "swarm"
+TOGETHER = 8  # runs: 4 MiB at most
 BULK_BYTES = 4 << 20  # so much of a blob is worth another carrier
 
 Progress = Callable[[ask.BlobProgress], None]
@@ -223,9 +224,37 @@ class Fetching:
             await self._answer(await self._reads.get())
 
     async def _write(self) -> None:
-        """One after the other, in the order they came."""
+        """One after the other, in the order they came; runs of one blob that wait go together."""
+        following: Query | None = None
         while True:
-            await self._answer(await self._writes.get())
+            first = following or await self._writes.get()
+            following = None
+            runs = [first]
+            while _is_run_of(first, first) and len(runs) < TOGETHER and not self._writes.empty():
+                following = self._writes.get_nowait()
+                if not _is_run_of(first, following):
+                    break
+                runs.append(following)
+                following = None
+            if len(runs) > 1:
+                await self._store_runs(runs)
+            else:
+                await self._answer(first)
+
+    async def _store_runs(self, queries: Sequence[Query]) -> None:
+        """One transaction for all of them."""
+        runs = [query.question for query in queries if isinstance(query.question, ask.AddChunks)]
+        chunks = [chunk for run in runs for chunk in enumerate(run.chunks, run.first)]
+        reply: object = None
+        try:
+            await self._store.add_chunks(runs[0].blob, chunks)
+        except StorageError as error:
+            reply = ask.Unstored(str(error))
+        except Exception:  # a bug of ours costs this blob, not the node
+            LOG.exception("a blob cannot be fetched")
+            reply = ask.Unstored("This node could not go on.")
+        for query in queries:
+            self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
 
     async def _answer(self, query: Query) -> None:
         try:
@@ -257,3 +286,11 @@ class Fetching:
                 continue
             await asyncio.sleep(max(0.005, wake_s - self._clock()))
             self._carry_out(self._swarm.tick(now_s=self._clock()))
+
+
+def _is_run_of(first: Query, query: Query) -> bool:
+    """Whether both bring chunks of one blob."""
+    one, other = first.question, query.question
+    if not isinstance(one, ask.AddChunks) or not isinstance(other, ask.AddChunks):
+        return False
+    return one.blob == other.blob

@@ -1,19 +1,20 @@
 """Blobs between real nodes whose disks are full, and past peers that mean no good."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from crdt.blob import CHUNK_BYTES, build_manifest
+from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
 from crdt.digest import payload_digest
 from p2p.protocol import limits
 from p2p.protocol.errors import NotStored
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import PeerCame
 from tests.e2e.mallory import Mallory
-from tests.p2p.transport.test_network import open_node, unwatched
+from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
 
 CONTENT = Random(1).randbytes(12 * CHUNK_BYTES + 17)
@@ -73,3 +74,31 @@ async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
         assert await bob.store.read_blob(blob) == CONTENT
         assert steps == sorted(steps)
         assert steps[-1] == 13
+
+
+async def test_runs_that_wait_for_the_store_are_stored_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        blob = await alice.store.put_blob(CONTENT)
+        connection = await bob.network.connect(alice.address)
+        store, stored = bob.store.add_chunks, list[int]()
+
+        async def all_came() -> bool:
+            return connection.session.report.blob_bytes_received > 3 * CHUNK_BYTES
+
+        async def slow(blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> bool:
+            stored.append(len(chunks))
+            if len(stored) == 1:  # the others of the first window come meanwhile
+                await until(all_came)
+            return await store(blob, chunks)
+
+        monkeypatch.setattr(bob.store, "add_chunks", slow)
+        await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
+        assert stored[:2] == [1, 2]
+        assert sum(stored) == 13
+        assert await bob.store.read_blob(blob) == CONTENT
