@@ -6,7 +6,7 @@ Each machine is a thread with its own loop, whose sockets lie in its namespace. 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -22,7 +22,8 @@ from tests.netns.islands import PUBLIC, Islands, islands
 from tests.p2p.transport.webrtc.people import Person, Post, person
 
 STUN_PORT = 4_747
-MEET_S = 60.0
+MEET_S = 90.0
+TRIES = 3
 T = TypeVar("T")
 
 
@@ -92,6 +93,14 @@ def answering_stun(on: Machine, host: Host) -> Generator[IceServers]:
 
 async def meet(alice: Person, bob: Person, post: Post) -> DataChannelCarrier:
     return await alice.caller.call(bob.key, bob.identity.sealing_public, post)
+
+
+async def meet_at_last(alice: Person, bob: Person, post: Post) -> DataChannelCarrier:
+    """As a mover does: where a network loses much, not every try finds the way."""
+    for _ in range(TRIES - 1):
+        with suppress(PeerLeft):
+            return await meet(alice, bob, post)
+    return await meet(alice, bob, post)
 
 
 def both_ways(
@@ -166,7 +175,7 @@ def test_everything_arrives_over_a_lossy_network(bed: Bed, percent: int) -> None
             bed.lose(host, percent)
         servers = IceServers()
         with lives(hers, 1, post, servers) as alice, lives(his, 2, post, servers) as bob:
-            one = hers.do(meet(alice, bob, post))
+            one = hers.do(meet_at_last(alice, bob, post))
             other = his.do(bob.came.get())
             both_ways((hers, his), (one, other), bytes(range(256)) * 1_024)
 

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BLOB_BYTES_MAX, BlobId, Chunking
-from node.api.endpoint import Call, Endpoint, deletes, reads, writes
+from node.api.endpoint import Call, Endpoint, deletes, reads
 from node.api.models import NoQuery, Nothing, PageQuery
 from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
-from node.api.story import Story, TellLine, Work
+from node.api.story import NDJSON, Story, TellLine, Work
 from node.errors import BadRequest
 from node.outcomes import problem_of
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
@@ -226,8 +226,8 @@ ENDPOINTS = (
         problems=(404, 415, 422, 507),
     ),
     deletes("/api/blobs/{blob}", remove_blob),
-    writes(
-        "/api/blobs/{blob}/fetch", fetch_blob, BlobHeld, body=Nothing, problems=(404, 504),
-        is_replayable=False,
+    Endpoint(
+        "POST", "/api/blobs/{blob}/fetch", fetch_blob, "write", {200: NDJSON}, NoQuery, Nothing,
+        problems=(404, 413, 415, 422),
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from crdt.did import encode_did_key
@@ -46,6 +47,7 @@ from storage.invites import Invite
 
 log = logging.getLogger(__name__)
 ENCODER = msgspec.json.Encoder()
+ACCEPT = "accept"
 
 
 async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> CodeMade:
@@ -90,6 +92,8 @@ async def list_invites(node: Node, call: Call[NoQuery, None]) -> InviteList:
 
 async def cancel_invite(node: Node, call: Call[NoQuery, None]) -> Response:
     """Have a short code be of no use any more, by the beginning of its id."""
+    if call.path["invite"] == ACCEPT:  # another path, which the router takes for an id
+        raise HTTPException(405, headers={"Allow": "POST"})
     was = await cancel(keeper(node), call.path["invite"])
     node.pairing.desk.tell(replace(was, state="cancelled"))
     node.pairing.changed()

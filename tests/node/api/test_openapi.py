@@ -136,4 +136,6 @@ def test_the_app_keeps_its_word(case: Case[Any], running: tuple[Alice, OwnLoop])
     response = case.call_and_validate(
         headers=headers, excluded_checks=[positive_data_acceptance, not_a_server_error]
     )
-    assert response.status_code < 500 or response.status_code == 504
+    # Nobody cancels the invites that the cases make, so at some time there is no room for more.
+    is_full = response.status_code == 507 and case.path == "/api/invites"
+    assert response.status_code < 500 or response.status_code == 504 or is_full
