@@ -1,6 +1,7 @@
 """Whoever was let in may revoke as well, in a log of their own: what that does to what is kept."""
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -105,14 +106,13 @@ async def test_a_thousand_frontiers_hold_nobody_up(tmp_path: Path) -> None:
         await begun(store, bob_says(Revoke(key_of(1)))[0])
         await bring(store, theirs[:1_400], "bob", at_once=1_400)
         await bring(store, bob_says(Revoke(key_of(1)), *said), "bob", at_once=1_001)
-        loop, held_up_s = asyncio.get_running_loop(), 0.0
+        held_up_s = 0.0  # of this thread's own CPU: what other programs take does not count
         async with asyncio.TaskGroup() as group:
             bringing = group.create_task(bring(store, theirs[1_400:], "bob"))
             while not bringing.done():
-                before = loop.time()
+                before_s = time.thread_time()
                 await asyncio.sleep(0.005)
-                held_up_s = max(held_up_s, loop.time() - before)
-        print(held_up_s, bringing.result())
+                held_up_s = max(held_up_s, time.thread_time() - before_s)
         assert bringing.result() == {"added": 0, TOO_MANY_REVOKED: 100}
     assert held_up_s < 0.25
 
