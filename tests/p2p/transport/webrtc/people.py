@@ -116,7 +116,7 @@ async def nothing_left() -> AsyncGenerator[None]:
     try:
         async with asyncio.timeout(WAIT_S):
             # The loop itself tells nobody when a socket is closed.
-            while left := (tasks_since(before) or udp_sockets()):  # noqa: ASYNC110
+            while left := (tasks_since(before) or udp_sockets()):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"left behind: {left}") from None
