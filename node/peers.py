@@ -216,7 +216,7 @@ async def open_peers(
     reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
-        return () if config.hidden else (*public, *told_places(local_addresses(host), port))
+        return () if config.hidden else told_places(local_addresses(host), port, public)
 
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
