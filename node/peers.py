@@ -205,16 +205,18 @@ async def open_peers(
     events: Events,
     tasks: asyncio.TaskGroup,
     only: Collection[NamespaceKey] | None = None,
+    public: Sequence[str] = (),
 ) -> AsyncGenerator[Peers]:
     """Listens, dials and looks around until it is left; then every session says goodbye.
 
-    `only`: the namespaces that are shared, where not all that are joined are.
+    `only`: the namespaces that are shared, where not all that are joined are. `public`: places at
+    which others reach this node beside its addresses, as its operator says.
     """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
-        return () if config.hidden else told_places(local_addresses(host), port)
+        return () if config.hidden else told_places(local_addresses(host), port, public)
 
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time

@@ -28,7 +28,7 @@ from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
-from node.relay_role import namespaces_of, open_relay
+from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
@@ -146,6 +146,7 @@ async def open_node(
                 events,
                 tasks,
                 await namespaces_of(config.relay, store),
+                public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,

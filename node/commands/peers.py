@@ -92,6 +92,7 @@ def reasons(known: Json) -> Iterator[str]:
         yield f"all who are connected were told of by {printable(known['one_source'])} alone"
     yield from map(refused_line, known["refused"])
     yield from map(relay_line, known["relays"])
+    yield from map(found_relay_line, known["found_relays"])
 
 
 def relay_line(one: Json) -> str:
@@ -100,6 +101,16 @@ def relay_line(one: Json) -> str:
     why = f"; last: {printable(one['last_error'])}" if one["last_error"] else ""
     since = duration_text(one["since_s"])
     return f"relay {printable(one['url'])}: {one['state']} for {since}{far}{why}"
+
+
+def found_relay_line(one: Json) -> str:
+    """Which, whose, and what to do to use it: nobody vouches for it."""
+    whose = printable(one["name"] or short_did(one["did"]))
+    return (
+        f"relay {printable(one['url'])}: of {whose}, found in the public table, not used."
+        " To use it, add it to the setting p2p.relays (panspermia config set p2p.relays URL,URL"
+        " writes all of them), and start the node again"
+    )
 
 
 def refused_line(one: Json) -> str:

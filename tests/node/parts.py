@@ -15,7 +15,8 @@ from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer
 from node.config import Config
@@ -126,6 +127,9 @@ class Unrelayed:
     """The relays of a node that has none."""
 
     def shown(self) -> Sequence[RelayShown]:
+        return ()
+
+    def unused(self) -> Sequence[FoundRelay]:
         return ()
 
     def hurry(self) -> None:

@@ -18,7 +18,7 @@ from node.api.models import (
     Status,
 )
 from node.api.problems import ProblemError
-from node.api.routes.peers import named_peers
+from node.api.routes.peers import named_peers, named_relays
 from node.quotas import room_state
 from node.relay_role import metrics_of
 from node.services.ages import Age, age_warning
@@ -79,6 +79,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
         relays=tuple(node.relays.shown()),
+        found_relays=await named_relays(node.store, node.relays),
         transfers=tuple(node.network.transfers()),
         warnings=(
             *_alarms(standing, ages),

@@ -17,8 +17,9 @@ from node.api.models import (
     SyncReports,
     SyncWanted,
 )
+from node.api.relay_models import FoundRelay
 from node.errors import NotFound
-from node.ports import Network
+from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
 from node.services.names import all_petnames
 from node.shown_peers import state_of_all
@@ -32,13 +33,22 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     peers = await named_peers(node.store, network)
     found = await _with_names(node.store, network.discovered())
     refused, relays = tuple(network.refused()), tuple(node.relays.shown())
-    return Peers(state_of_all(peers, found), peers, found, refused, relays, network.one_source())
+    unused = await named_relays(node.store, node.relays)
+    return Peers(
+        state_of_all(peers, found), peers, found, refused, relays, unused, network.one_source()
+    )
 
 
 async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:
     """The connected peers, with this person's own names for them."""
     names = {did: name for name, did in sorted((await all_petnames(store)).items(), reverse=True)}
     return tuple(replace(peer, name=names.get(peer.did, "")) for peer in network.peers())
+
+
+async def named_relays(store: Store, relays: RelayBook) -> tuple[FoundRelay, ...]:
+    """Those that nobody chose yet, with this person's own names for whose they are."""
+    names = {did: name for name, did in (await all_petnames(store)).items()}
+    return tuple(replace(one, name=names.get(one.did)) for one in relays.unused())
 
 
 async def _with_names(store: Store, found: Sequence[Discovered]) -> tuple[Discovered, ...]:
