@@ -32,6 +32,7 @@ from node.ports import Progress
 from node.quotas import quota_of
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -214,6 +215,7 @@ async def open_alice(
             clock_us=clock,
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
+            waiting=WaitingBook(store),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),
