@@ -178,6 +178,7 @@ class Peer(Struct, frozen=True):
     """Both people see the same ones, unless somebody is between them."""
     moves: int = 0
     """From one carrier to another."""
+    blob_bytes_out: int = 0
 
 
 class Discovered(Struct, frozen=True):
