@@ -201,6 +201,7 @@ class BlobReading(Collecting):
 
         self._forgotten += 1
         await self._database.lazily(forget)
+        self._held.forget_all()
 
 
 async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | None:

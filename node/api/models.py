@@ -127,6 +127,7 @@ class Peer(Struct, frozen=True):
     """Entries that it brought, which are held and count once what they need is here."""
     moves: int = 0
     """From one carrier to another."""
+    blob_bytes_out: int = 0
 
 
 class Discovered(Struct, frozen=True):
