@@ -94,6 +94,10 @@ class Relay:
     def is_registered(self, device: bytes) -> bool:
         return device in self._registered
 
+    def serves(self, one: Conversation) -> bool:
+        """Whether this very conversation is registered, and not another one of its device."""
+        return self._registered.get(one.device) is one
+
     def open(self, device: bytes, host: str, *, now_s: float) -> Conversation:
         """A channel stands, and its first frame is a Register: `receive` it next."""
         pacer = Pacer.full(limits.FRAMES_PER_S, limits.FRAMES_BURST, now_s=now_s)
@@ -184,7 +188,7 @@ class Relay:
     ) -> Sequence[RelayEffect]:
         if isinstance(frame, frames.Register):
             return self._register(one, frame, now_s=now_s, now_us=now_us)
-        if self._registered.get(one.device) is not one:
+        if not self.serves(one):
             _refuse_order(frame)
         match frame:
             case Ping(number):
@@ -223,10 +227,10 @@ class Relay:
             raise RemoteProtocolError("card-device", "a client registers another device's card")
         replaced: Sequence[RelayEffect] = ()
         if known is not one:
+            self._check_room(one, known)
             if known is not None:
                 newer = PeerLeft("replaced", "The same device registered by a newer connection.")
                 replaced = self._end(known, newer)
-            self._make_room(one)
             self._registered[one.device] = one
             self._of_host[one.host] += 1
             self.counts.registrations += 1
@@ -234,9 +238,13 @@ class Relay:
         kept = do.KeepCard(one.device, card.author, frame.card, card.issued_us, card.until_us)
         return (*replaced, *self._ask(one, kept, 0))
 
-    def _make_room(self, one: Conversation) -> None:
-        is_full = len(self._registered) >= self._registrations_max
-        if is_full or self._of_host[one.host] >= limits.REGISTRATIONS_OF_HOST_MAX:
+    def _check_room(self, one: Conversation, replaced: Conversation | None) -> None:
+        """Raises `PeerLeft`; then the one that it would take the place of stays."""
+        is_full = replaced is None and len(self._registered) >= self._registrations_max
+        of_host = self._of_host[one.host]
+        if replaced is not None and replaced.host == one.host:
+            of_host -= 1
+        if is_full or of_host >= limits.REGISTRATIONS_OF_HOST_MAX:
             self.counts.refused += 1
             raise PeerLeft("relay-full", _sentence("relay-full"), wait_s=60)
 

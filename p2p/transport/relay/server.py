@@ -103,7 +103,7 @@ class RelayServer:
             data = arrival.first
             while not one.is_ended:
                 self._hear(one, data)
-                if self.relay.is_registered(one.device):
+                if self.relay.serves(one):
                     self._release(arrival.caller)  # it has other room
                 await self._rest(one, line)
                 data = await stream.read(limits.RELAY_FRAME_BYTES_MAX)

@@ -198,6 +198,27 @@ def test_one_host_cannot_take_all_the_room() -> None:
     assert id(other) not in office.ended
 
 
+def test_a_device_that_comes_from_a_full_host_stays_where_it_is() -> None:
+    office = Office.made()
+    for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
+        office.come(n.to_bytes(32, "big"))
+    alice = office.come(ALICE, "192.0.2.2")
+    again = office.come(ALICE)
+    assert office.ended == {id(again): "relay-full"}
+    assert office.say(alice, Ping(1)) == [Pong(1)]
+    there = office.come((0).to_bytes(32, "big"))
+    assert id(there) not in office.ended, "it takes the place of the one that it was"
+
+
+def test_a_channel_is_not_served_because_another_one_of_its_device_is() -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    other = office.relay.open(ALICE, HOST, now_s=0.0)
+    office.say(other, frames.Register(BOB))
+    assert office.ended == {id(other): "card-device"}
+    assert (office.relay.serves(alice), office.relay.serves(other)) == (True, False)
+
+
 def test_circuits_of_a_pair_of_a_device_and_of_all_are_bounded() -> None:
     office = Office.made(circuits_max=limits.CIRCUITS_OF_DEVICE_MAX + 2)
     others = [office.come(n.to_bytes(32, "big")) for n in range(1_000, 1_080)]
