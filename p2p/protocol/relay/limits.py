@@ -30,6 +30,8 @@ ANSWER_S = 15.0  # a client waits so long for an answer, and for the answer to a
 # Circuits.
 CIRCUITS_MAX = 1_024
 CIRCUITS_OF_DEVICE_MAX = 64
+CIRCUITS_OF_HOST_MAX = 256  # called for from one host: a quarter, as of registrations
+CIRCUITS_OF_HOST_TO_DEVICE_MAX = 32  # half of what a device has room for
 CIRCUITS_OF_PAIR_MAX = 2  # one in use, and the one that takes its place
 JOIN_S = 10.0  # from the call until both ends have joined
 KEY_BYTES = 32

@@ -256,7 +256,7 @@ class Relay:
             return self._done(one, frame.number, "draining")
         if target is None or target is one:
             return self._done(one, frame.number, "not-here")
-        circuit = self.circuits.call(one.device, target.device, now_s=now_s)
+        circuit = self.circuits.call(one.device, target.device, host=one.host, now_s=now_s)
         if isinstance(circuit, NoCircuit):
             return self._done(one, frame.number, circuit.code, circuit.sentence)
         self.counts.calls += 1
