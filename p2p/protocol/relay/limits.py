@@ -73,6 +73,12 @@ LETTERS_OF_RECEIVER_BYTES_MAX = 8 * MEBIBYTE
 LETTERS_BYTES_MAX = 1_024 * MEBIBYTE
 POSTS_OF_DEVICE_MAX = 16
 POSTS_MAX = 20_000  # 80 MB
+# Of one host: keys are free. A mailbox half, so that one host cannot shut out all the others.
+LETTERS_OF_HOST_BYTES_MAX = 64 * MEBIBYTE
+LETTERS_OF_HOST_TO_DEVICE_MAX = 128
+LETTERS_OF_HOST_TO_DEVICE_BYTES_MAX = 4 * MEBIBYTE
+MAILBOXES_SHARED_MAX = 4_096  # remembered; the least recent go
+POSTS_OF_HOST_MAX = 2_500
 KNOWN_CARDS_MAX = 20_000  # also of those that are offline: 240 MB at most
 KNOWN_S = 30 * 86_400.0  # a device that did not register for so long is forgotten
 

@@ -21,6 +21,7 @@ from p2p.protocol.relay.circuits import Circuits, NoCircuit
 from p2p.protocol.relay.effects import Ask, CardLike, Conversation, End, RelayEffect, Rest, Say
 from p2p.protocol.relay.frames import RelayFrame
 from p2p.protocol.relay.pacing import Pacer, spend
+from p2p.protocol.relay.shares import DiskShares
 from p2p.protocol.relay.tokens import TokenGate
 
 COSTS: dict[type[RelayFrame], float] = {
@@ -36,10 +37,10 @@ SENTENCES = {
     "not-here": "That device is not registered at this relay now.",
     "not-known-here": "No device of that key was registered at this relay of late.",
     "mailbox-full": "The mailbox of that device is full.",
-    "too-many-letters": "Too many letters of this device wait at the relay.",
+    "too-many-letters": "Too many letters of this device, or of its address, wait at the relay.",
     "relay-full": "The relay has no room for more.",
     "tag-taken": "Something else lies at the relay under that tag.",
-    "too-many-posts": "Too many posts of this device lie at the relay.",
+    "too-many-posts": "Too many posts of this device, or of its address, lie at the relay.",
     "draining": "The relay is about to stop.",
     "not-stored": "The relay could not keep it.",
 }
@@ -86,6 +87,7 @@ class Relay:
         self._of_host: Counter[str] = Counter()
         self._all = Pacer.full(limits.FRAMES_OF_ALL_PER_S, limits.FRAMES_OF_ALL_BURST, now_s=now_s)
         self._hosts: OrderedDict[str, Pacer] = OrderedDict()
+        self._shares = DiskShares()
 
     @property
     def registered_count(self) -> int:
@@ -210,7 +212,7 @@ class Relay:
                 one.is_collecting = True
                 return self._deliver(one)
             case _:
-                return self._ask_disk(one, frame, now_us=now_us)
+                return self._ask_disk(one, frame, now_s=now_s, now_us=now_us)
 
     def _register(
         self, one: Conversation, frame: frames.Register, *, now_s: float, now_us: int
@@ -267,23 +269,28 @@ class Relay:
         )
 
     def _ask_disk(
-        self, one: Conversation, frame: RelayFrame, *, now_us: int
+        self, one: Conversation, frame: RelayFrame, *, now_s: float, now_us: int
     ) -> Sequence[RelayEffect]:
         match frame:
             case frames.Lookup(number, is_author, key):
                 self.counts.lookups += 1
                 return self._ask(one, do.FindCards(is_author, key, limits.CARDS_MAX), number)
             case frames.Post(number, tag, sealed, until_us):
+                if not self._shares.take_post(one.host, now_s=now_s):
+                    return self._done(one, number, "too-many-posts")
                 self.counts.posts += 1
                 until_us = min(until_us, now_us + int(limits.POST_S_MAX * 1e6))
                 return self._ask(one, do.KeepPost(one.device, tag, sealed, until_us), number)
             case frames.Fetch(number, tag):
                 return self._ask(one, do.FindPost(tag), number)
             case frames.Letter(number, device, id, sealed, until_us):
+                if not self._shares.take_letter(one.host, device, len(sealed), now_s=now_s):
+                    return self._done(one, number, "too-many-letters")
                 until_us = min(until_us, now_us + int(limits.LETTER_S_MAX * 1e6))
                 kept = do.KeepLetter(one.device, device, id, sealed, until_us)
                 return self._ask(one, kept, number)
             case frames.Taken(ids):
+                self._shares.collected(one.device)
                 return self._ask(one, do.DropLetters(one.device, frames.split_letter_ids(ids)), 0)
             case _:
                 _refuse_order(frame)

@@ -266,6 +266,64 @@ def test_one_host_cannot_take_all_circuits() -> None:
     assert calls_of(office, [office.come(ALICE, "192.0.2.2")], BOB) == 1
 
 
+def kept_of(office: Office, senders: list[Conversation], to: bytes, size: int) -> int:
+    """How many letters of `size` bytes are taken, each of `senders` writing one after the other."""
+    numbers = range(1, limits.LETTERS_OF_SENDER_MAX + 1)
+    said = [
+        office.say(one, letter(n, to, n.to_bytes(16, "big"), bytes(size)))[-1]
+        for one in senders
+        for n in numbers
+    ]
+    return sum(one == Done(n) for one, n in zip(said, [*numbers] * len(senders), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        (100, limits.LETTERS_OF_HOST_TO_DEVICE_MAX),
+        (64 << 10, limits.LETTERS_OF_HOST_TO_DEVICE_BYTES_MAX // (64 << 10)),
+    ],
+)
+def test_one_host_cannot_fill_a_mailbox_by_many_keys(size: int, most: int) -> None:
+    office = Office.made()
+    bob = office.come(BOB)
+    mallorys = [office.come(n.to_bytes(32, "big")) for n in range(100, 110)]
+    assert kept_of(office, mallorys, BOB, size) == most
+    alice = office.come(ALICE, "192.0.2.2")
+    assert kept_of(office, [alice], BOB, size) == min(most, limits.LETTERS_OF_SENDER_MAX)
+    office.say(bob, frames.Taken(ID))
+    assert kept_of(office, mallorys[:1], BOB, size) > 0, "there is room again"
+
+
+def test_one_host_cannot_fill_the_disk_of_a_relay_by_many_keys() -> None:
+    office = Office.made()
+    receivers = [n.to_bytes(32, "big") for n in range(1_000, 1_040)]
+    for one in receivers:
+        office.come(one, "192.0.2.2")
+    mallory = office.come(ALICE)
+    size = 64 << 10
+    kept = sum(kept_of(office, [mallory], one, size) for one in receivers)
+    assert kept * size == limits.LETTERS_OF_HOST_BYTES_MAX
+    assert kept_of(office, [office.come(BOB, "192.0.2.3")], receivers[0], size) > 0
+    office.now_s += limits.LETTER_S_MAX / 2
+    again = office.come(ALICE)
+    assert kept_of(office, [again], receivers[0], size) > 0, "with time there is room again"
+
+
+def test_one_host_cannot_take_all_posts_by_many_keys() -> None:
+    office = Office.made()
+    mallory = office.come(ALICE)
+    codes = [
+        office.say(mallory, frames.Post(n, n.to_bytes(32, "big"), b"x", DAY_US))[-1]
+        for n in range(1, limits.POSTS_OF_HOST_MAX + 2)
+    ]
+    assert codes[-2] == Done(limits.POSTS_OF_HOST_MAX)
+    assert isinstance(codes[-1], Done)
+    assert codes[-1].code == "too-many-posts"
+    bob = office.come(BOB, "192.0.2.2")
+    assert office.say(bob, frames.Post(1, CAROL, b"x", DAY_US)) == [Done(1)]
+
+
 def test_whoever_asks_too_often_is_read_later() -> None:
     office = Office.made()
     alice = office.come(ALICE)
