@@ -26,7 +26,8 @@ class Conversation:
     """One client of a relay, on one channel; `device` was proved by the handshake."""
 
     device: bytes
-    host: str
+    address: str  # from which it called; it is told
+    host: str  # whose address that is, as `offences.host_of` says: what is bounded counts for it
     pacer: Pacer
     heard_s: float
     expires_s: float = 0.0  # of the registration; 0 where there is none

@@ -15,6 +15,7 @@ from typing import Never, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.frames import Bye, Ping, Pong
+from p2p.protocol.offences import host_of
 from p2p.protocol.relay import effects as do
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.circuits import Circuits, NoCircuit
@@ -100,10 +101,13 @@ class Relay:
         """Whether this very conversation is registered, and not another one of its device."""
         return self._registered.get(one.device) is one
 
-    def open(self, device: bytes, host: str, *, now_s: float) -> Conversation:
-        """A channel stands, and its first frame is a Register: `receive` it next."""
+    def open(self, device: bytes, address: str, *, now_s: float) -> Conversation:
+        """A channel stands, and its first frame is a Register: `receive` it next.
+
+        `address` is that of whoever called, without a port.
+        """
         pacer = Pacer.full(limits.FRAMES_PER_S, limits.FRAMES_BURST, now_s=now_s)
-        return Conversation(device, host, pacer, now_s)
+        return Conversation(device, address, host_of(address), pacer, now_s)
 
     def receive(
         self, one: Conversation, frame: RelayFrame, *, now_s: float, now_us: int
@@ -140,7 +144,7 @@ class Relay:
             case do.KeepCard() if answer:
                 return self._end(one, PeerLeft(str(answer), _sentence(str(answer))))
             case do.KeepCard():
-                seen = one.host[: limits.OBSERVED_CHARACTERS_MAX]
+                seen = one.address[: limits.OBSERVED_CHARACTERS_MAX]
                 expires_s = int(limits.REGISTERED_S)
                 return (Say(one, frames.Registered(expires_s, seen, self._is_caching)),)
             case do.KeepLetter() | do.KeepPost():

@@ -95,9 +95,9 @@ class RelayServer:
 
     async def converse(self, arrival: Arrival) -> None:
         """Serves one client to the end: a channel whose first frame is a Register."""
-        stream, host = arrival.stream, arrival.caller.host
+        stream = arrival.stream
         line = _Line(stream)
-        one = self.relay.open(stream.device, host, now_s=self._clock())
+        one = self.relay.open(stream.device, arrival.caller.host, now_s=self._clock())
         self._lines[one] = line
         try:
             data = arrival.first

@@ -198,6 +198,18 @@ def test_one_host_cannot_take_all_the_room() -> None:
     assert id(other) not in office.ended
 
 
+def test_a_network_of_ipv6_is_one_host() -> None:
+    office = Office.made()
+    for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
+        office.come(n.to_bytes(32, "big"), f"2001:db8::{n:x}")
+    late = office.come(ALICE, "2001:db8::ffff:1")
+    assert office.ended[id(late)] == "relay-full"
+    other = office.come(BOB, "2001:db8:0:1::1")
+    assert office.told(other) == [
+        frames.Registered(int(limits.REGISTERED_S), "2001:db8:0:1::1", False)
+    ]
+
+
 def test_a_device_that_comes_from_a_full_host_stays_where_it_is() -> None:
     office = Office.made()
     for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
