@@ -36,6 +36,7 @@ class Conversation:
     is_ended: bool = False
     underway: set[bytes] = field(default_factory=set[bytes])  # letters sent and not yet taken
     questions: int = 0
+    unsent_bytes: int = 0  # of frames that wait to be written to it; the shell counts them
 
 
 # ── questions to the disk ────────────────────────────────────────────────────────────────────────

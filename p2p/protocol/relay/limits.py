@@ -41,6 +41,10 @@ CIRCUIT_BUFFER_BYTES_MAX = 512 << 10  # of each direction, beside what the kerne
 
 # Frames to a client that wait to be written: a few letters. Above it the client does not read.
 UNSENT_BYTES_MAX = MEBIBYTE // 2
+SIGNALS_UNSENT_BYTES_MAX = UNSENT_BYTES_MAX // 4  # what others send fills no client's share
+UNSENT_OF_ALL_BYTES_MAX = 64 * MEBIBYTE  # above it clients with more than the next go
+UNSENT_BYTES_FAIR = UNSENT_BYTES_MAX // 8
+CLIENT_BUFFER_BYTES_MAX = 64 << 10  # written, and not yet taken by the kernel
 LETTERS_UNDERWAY_MAX = 4  # sent to their receiver and not yet taken
 QUESTIONS_MAX = 32  # of one client to the disk; before they are answered no more is read
 

@@ -36,6 +36,7 @@ COSTS: dict[type[RelayFrame], float] = {
 
 SENTENCES = {
     "not-here": "That device is not registered at this relay now.",
+    "not-reading": "That device does not read what it is sent fast enough.",
     "not-known-here": "No device of that key was registered at this relay of late.",
     "mailbox-full": "The mailbox of that device is full.",
     "too-many-letters": "Too many letters of this device, or of its address, wait at the relay.",
@@ -209,6 +210,8 @@ class Relay:
                 target = self._registered.get(device)
                 if target is None:
                     return self._done(one, number, "not-here")
+                if target.unsent_bytes + len(sealed) > limits.SIGNALS_UNSENT_BYTES_MAX:
+                    return self._done(one, number, "not-reading")
                 self.counts.signals += 1
                 passed_on = Say(target, frames.Signal(0, one.device, sealed))
                 return (passed_on, *self._done(one, number, ""))

@@ -75,6 +75,23 @@ def test_a_signal_is_passed_on_with_the_name_of_who_sent_it() -> None:
     assert office.told(bob)[-1] == frames.Signal(0, ALICE, b"offer")
 
 
+def test_signals_of_others_do_not_fill_what_a_slow_client_has() -> None:
+    office = Office.made()
+    mallory, bob = office.come(ALICE), office.come(BOB)
+    passed = 0
+    for number in range(1, 100):
+        office.say(mallory, frames.Signal(number, BOB, bytes(limits.SIGNAL_BYTES_MAX)))
+        came = office.told(bob)[1:]
+        bob.unsent_bytes += (len(came) - passed) * limits.SIGNAL_BYTES_MAX  # bob reads nothing
+        passed = len(came)
+    assert bob.unsent_bytes <= limits.SIGNALS_UNSENT_BYTES_MAX
+    refused = office.told(mallory)[-1]
+    assert isinstance(refused, Done)
+    assert refused.code == "not-reading"
+    bob.unsent_bytes = 0
+    assert office.say(mallory, frames.Signal(100, BOB, b"offer")) == [Done(100)]
+
+
 def test_a_letter_waits_until_it_is_taken() -> None:
     office = Office.made()
     alice, bob = office.come(ALICE), office.come(BOB)
