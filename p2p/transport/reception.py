@@ -1,6 +1,7 @@
 """Where those who call arrive: the front, the handshake, and what the first frame is for."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,8 @@ from p2p.transport.inbound import Arrival, ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.place import Place, RelayedPlace
 from p2p.transport.stream import FrameStream
+
+LOG = logging.getLogger(__name__)
 
 
 class Reception:
@@ -77,6 +80,8 @@ class Reception:
             await work
         except SyncError as error:
             self._failed(one, error)
+        except Exception:  # a bug of ours costs this caller, not the node
+            LOG.exception("what %s called for failed", one.source)
         finally:
             self._inbound.leave(one)
             if one.connection is None:  # else the session closes it, after its last words

@@ -13,7 +13,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.circuits import CircuitState
@@ -164,8 +170,13 @@ class RelayServer:
                         self._say_goodbye(conversation, line, reason)
 
     async def _ask(self, ask: Ask) -> None:
-        answer = await self._archive.answer(ask.question)
-        self._carry_out(self.relay.answered(ask, answer))
+        try:
+            answer = await self._archive.answer(ask.question)
+            self._carry_out(self.relay.answered(ask, answer))
+        except Exception:  # a bug of ours costs this client, not the node
+            LOG.exception("a question to the relay's disk failed")
+            broken = LocalProtocolError("internal-error", "This node could not go on.")
+            self._carry_out((End(ask.by, broken),))
         if line := self._lines.get(ask.by):
             line.moved.set()
 

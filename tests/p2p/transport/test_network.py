@@ -398,6 +398,23 @@ async def test_bytes_that_somebody_altered_on_the_way_are_held_against_no_device
         assert alice.offences.forgive_host("127.0.0.1"), "it counts against the host"
 
 
+async def test_a_bug_in_what_a_caller_came_for_costs_that_caller_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+
+        async def handler(arrival: Arrival) -> None:
+            raise ValueError("a bug")
+
+        alice.network.serve_arrivals((64,), handler)
+        async with Mallory().calls(alice.address) as call:
+            await call.stream.write([cbor.encode([64, "a token"])])
+            assert await call.last_words() == ""
+        assert "a bug" in caplog.text
+        connection = await bob.network.connect(alice.address)
+        assert type(await sync_with(connection)).__name__ == "Synced"
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from crdt.ed25519 import SigningKey
+from p2p.protocol.frames import Bye
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import Cards, decode_relay_frame, encode_relay_frame
 from p2p.protocol.relay.server import Relay
@@ -44,7 +45,7 @@ class Cupboard:
         return [bytes(CARD_BYTES)]
 
     async def relay_post(self, tag: bytes) -> bytes | None:
-        return None
+        raise KeyError("a bug")
 
     async def relay_expire(self, bounds: RelayBounds) -> None:
         return
@@ -133,3 +134,14 @@ async def test_clients_that_do_not_read_go_before_they_fill_the_memory(
             work.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
     assert server.unsent_bytes == 0
+
+
+async def test_a_bug_behind_a_question_costs_that_client_alone() -> None:
+    async with serving() as (_, port), AsyncExitStack() as clients, asyncio.timeout(DONE_S):
+        unlucky, honest = [await clients.enter_async_context(registered(port)) for _ in range(2)]
+        await unlucky.write([encode_relay_frame(frames.Fetch(1, bytes(32)))])
+        said = decode_relay_frame(await unlucky.read())
+        assert isinstance(said, Bye)
+        assert said.code == "internal-error"
+        await honest.write([encode_relay_frame(frames.Lookup(1, False, bytes(32)))])
+        assert decode_relay_frame(await honest.read()) == Cards(1, (bytes(CARD_BYTES),))
