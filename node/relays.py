@@ -261,9 +261,10 @@ class Relays:
             )
         except RemoteProtocolError as error:
             LOG.info("a letter by %s is dropped: %s", relay.url, error)
-            await self._store.refuse(
-                str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
-            )
+            with suppress(StorageError):  # a full disk is told by what is worth keeping
+                await self._store.refuse(
+                    str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
+                )
             return True
         if self._store.is_blocked(opened.author) or self._store.is_blocked(opened.device):
             return True

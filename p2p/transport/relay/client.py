@@ -355,6 +355,8 @@ class RelayClient:
         try:
             if await self._user.letter(id, sealed, self) and self._talk is not None:
                 self._tell(frames.Taken(id))
+        except Exception:  # a bug of ours costs this letter's time, not the node
+            LOG.exception("a letter by %s could not be taken", self.url)
         finally:
             self._taking -= 1
             self._has_taken.set()

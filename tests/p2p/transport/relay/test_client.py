@@ -5,10 +5,12 @@ import os
 from contextlib import suppress
 from random import Random
 
+import pytest
+
 from crdt.ed25519 import SigningKey
 from p2p.protocol.errors import SyncError
 from p2p.protocol.relay import frames, limits
-from p2p.protocol.relay.frames import encode_relay_frame
+from p2p.protocol.relay.frames import decode_relay_frame, encode_relay_frame
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels, open_tcp
@@ -56,6 +58,46 @@ class SlowReader:
 
     def changed(self, relay: RelayClient) -> None:
         return
+
+
+class Clumsy(SlowReader):
+    """One that fails over every letter."""
+
+    async def letter(self, id: bytes, sealed: bytes, relay: RelayClient) -> bool:
+        self.taken += 1
+        raise ValueError("a bug")
+
+
+async def test_a_bug_over_a_letter_costs_neither_the_relay_nor_the_node(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    here = channels()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stream = await here.shake_hands(StreamCarrier(reader, writer), is_initiator=False)
+        await stream.read()
+        registered = frames.Registered(3_600, "192.0.2.1", False)
+        delivered = frames.Delivered(bytes(16), b"x")
+        await stream.write([encode_relay_frame(registered), encode_relay_frame(delivered)])
+        while not isinstance(asked := decode_relay_frame(await stream.read()), frames.Fetch):
+            assert not isinstance(asked, frames.Taken)
+        await stream.write([encode_relay_frame(frames.Fetched(asked.number, b"it"))])
+        with suppress(SyncError):
+            await stream.read()
+        writer.transport.abort()
+
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    place = Address("127.0.0.1", listening.sockets[0].getsockname()[1])
+    user = Clumsy()
+    async with asyncio.timeout(DONE_S), asyncio.TaskGroup() as tasks:
+        client = RelayClient(RelayUrl(place), channels(), user, Random(1), tasks)
+        running = tasks.create_task(client.run())
+        await client.registered.wait()
+        assert await client.fetch(bytes(32)) == b"it"
+        running.cancel()
+    listening.close()
+    assert user.taken == 1
+    assert "a bug" in caplog.text
 
 
 async def test_letters_of_a_relay_that_waits_for_nothing_are_read_as_they_are_kept() -> None:
