@@ -31,6 +31,7 @@ from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
+from storage.errors import OverQuota
 from storage.listing import Listing
 from storage.store import Store, open_store
 from tests.e2e.mallory import Mallory
@@ -339,6 +340,23 @@ async def test_the_first_frame_says_what_a_channel_is_for(tmp_path: Path) -> Non
             await call.stream.write([first])
             assert await call.last_words() == "refused-for-now"
         assert arrived.empty()
+
+
+@pytest.mark.parametrize("failure", [OverQuota("The disk is full."), ValueError("a bug")])
+async def test_whoever_serves_a_channel_and_fails_costs_that_channel_alone(
+    tmp_path: Path, failure: Exception
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+
+        async def handler(arrival: Arrival) -> None:
+            raise failure
+
+        alice.network.serve_arrivals((64,), handler)
+        async with Mallory().calls(alice.address) as call:
+            await call.stream.write([cbor.encode([64, "a token"])])
+            assert not await call.last_words()
+        connection = await bob.network.connect(alice.address)
+        assert type(await sync_with(connection)).__name__ == "Synced"
 
 
 @pytest.mark.parametrize(
