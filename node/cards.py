@@ -1,6 +1,7 @@
 """The cards of this node: its own, those that others gave, and whom they are given to.
 
     PeerCame    ──> it is shown our card, and asked for those it knows
+    PeerWent    ──> its carrier died, and nobody came back: whom this person named is called again
     CardsWanted ──> `cards_to_give`, over what is kept and whom this person named
     CardsCame   ──> checked, kept with its source; dialled if it is wanted
 
@@ -28,13 +29,13 @@ from p2p.protocol.card import (
     sign_card,
 )
 from p2p.protocol.config import Role
-from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
+from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
 from p2p.protocol.hint import Hint, Source
 from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid
+from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent
 from p2p.transport.place import RelayedPlace, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
 from storage.cards import HeldCard
@@ -54,7 +55,7 @@ SHORT_PLACES, SHORT_RELAYS = 4, 2  # in a card for the public table
 @dataclass(frozen=True, slots=True)
 class _Todo:
     connection: Connection
-    event: effects.CardsWanted | effects.CardsCame
+    event: effects.CardsWanted | effects.CardsCame | SyncError
 
 
 class CardBook:
@@ -132,10 +133,19 @@ class CardBook:
             case PeerSaid(connection, effects.Synced()):
                 self._meet(connection)
             case PeerSaid(connection, (effects.CardsWanted() | effects.CardsCame()) as said):
-                with suppress(asyncio.QueueFull):
-                    self._todo.put_nowait(_Todo(connection, said))
+                self._put(connection, said)
+            case PeerWent(_, Connection() as connection, reason) if connection.was_lost:
+                self._put(connection, reason)
             case _:
                 return
+
+    def _put(
+        self,
+        connection: Connection,
+        event: effects.CardsWanted | effects.CardsCame | SyncError,
+    ) -> None:
+        with suppress(asyncio.QueueFull):
+            self._todo.put_nowait(_Todo(connection, event))
 
     def one_source(self) -> str | None:
         """The one side that all connected peers come from; None where there are several."""
@@ -214,10 +224,21 @@ class CardBook:
                 connection.exchange(lambda exchange: exchange.give(number, cards))
             case effects.CardsCame(cards, is_own=True):
                 await self._take_own(connection, cards[0])
+            case SyncError() as lost:
+                author = session.author
+                if author is not None and circle.trusts(author):
+                    await self._call_again(author, connection.device, lost.sentence)
             case effects.CardsCame(cards):
                 if may_exchange(session.author, session.shared, circle):
                     for data in cards:
                         await self.take(data, peer_source(connection.device), "peer", circle)
+
+    async def _call_again(self, author: AuthorKey, device: DeviceKey, lost: str) -> None:
+        """As its card says; if it called us, nobody else would before the next look around."""
+        for held in await self._store.cards_of({author}):
+            if held.device == device:
+                with suppress(RemoteProtocolError):
+                    self._call(self.check(held.encoded), "peer", lost=lost)
 
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""
@@ -256,10 +277,10 @@ class CardBook:
     def _has_room(self) -> bool:
         return len(self._network.connections) < PEERS_WANTED
 
-    def _call(self, card: Card, how: Source) -> None:
+    def _call(self, card: Card, how: Source, *, lost: str = "") -> None:
         places = tuple(place for place in places_of(card) if self.may_call(place))
         if places and self._network.connection(card.device) is None:
-            self._dialler.hint(Hint(encode_did_key(card.device), places, how))
+            self._dialler.hint(Hint(encode_did_key(card.device), places, how), lost=lost)
 
     def may_call(self, text: str) -> bool:
         """Whether a stranger's word is followed: to no service of this machine itself."""

@@ -3,6 +3,7 @@
 The words come first everywhere: in `panspermia peers`, in `status`, on the page. Each has a code
 beside it for programs. A code says the first of these that holds:
 
+    reconnecting  nothing carries the session just now, and it waits for another carrier
     introducing   the session stands, and who is there is not known yet
     behind        the peer holds entries that are not here
     comparing     what both hold is being compared, so nobody can tell yet
@@ -23,6 +24,7 @@ from node.meanings import MEANINGS
 from node.text import printable, short_did
 from p2p.protocol.config import Role
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import SyncError
 from p2p.protocol.report import SessionReport
 from p2p.protocol.states import State
 from p2p.transport.connection import Connection
@@ -56,7 +58,8 @@ def show_peer(
     """One row of `panspermia peers`; `last_error` is of a connection before this one."""
     session, report = connection.session, connection.session.report
     is_open, difference = session.state is State.OPEN, session.difference
-    standing = standing_of(difference, report, is_open=is_open)
+    lost = connection.link.why_lost if connection.state == "reconnecting" else None
+    standing = standing_of(difference, report, is_open=is_open, lost=lost)
     compared_s = difference.compared_s
     return Peer(
         did=did_of(connection),
@@ -98,8 +101,16 @@ def show_refusals(codes: Mapping[str, int]) -> tuple[PeerRefusal, ...]:
     )
 
 
-def standing_of(difference: Difference, report: SessionReport, *, is_open: bool) -> Standing:
-    """The first that holds of the list above."""
+def standing_of(
+    difference: Difference,
+    report: SessionReport,
+    *,
+    is_open: bool,
+    lost: SyncError | None = None,
+) -> Standing:
+    """The first that holds of the list above; `lost`: why nothing carries the session."""
+    if lost is not None:
+        return Standing("reconnecting", f"reconnecting: {printable(lost.sentence.rstrip('.'))}")
     refused, kept_out = sum(report.refused.values()), report.entries_kept_out
     if not is_open:
         return Standing("introducing", "introducing itself")
@@ -147,7 +158,14 @@ def _said(
 
 def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     """Of those that are not in sync the state that matters most, and whose it is."""
-    order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
+    order: tuple[PeerStanding, ...] = (
+        "comparing",
+        "introducing",
+        "reconnecting",
+        "ahead",
+        "refused",
+        "different",
+    )
     standings = {one.standing for one in peers}
     code: PeerStanding = next(each for each in order if each in standings)
     those = [one for one in peers if one.standing == code]
@@ -156,6 +174,7 @@ def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
         words = {
             "comparing": f"comparing what is held with {_counted(len(those), 'peer')}",
             "introducing": f"{_counted(len(those), 'peer')} introducing themselves",
+            "reconnecting": f"reconnecting to {_counted(len(those), 'peer')}",
             "ahead": f"{_counted(len(those), 'peer')} taking what they lack",
             "refused": f"in sync but for what was refused of {_counted(len(those), 'peer')}",
         }.get(code, f"not the same yet as {_counted(len(those), 'peer')}")

@@ -5,10 +5,17 @@ from typing import Literal
 from msgspec import Struct
 
 PeerStanding = Literal[
-    "introducing", "behind", "comparing", "ahead", "refused", "different", "in-sync"
+    "reconnecting",
+    "introducing",
+    "behind",
+    "comparing",
+    "ahead",
+    "refused",
+    "different",
+    "in-sync",
 ]
 """The first that holds of the list there."""
-StateOfAll = PeerStanding | Literal["alone", "reconnecting"]
+StateOfAll = PeerStanding | Literal["alone"]
 
 
 class PeerRefusal(Struct, frozen=True):

@@ -131,6 +131,16 @@ class Connection:
         return "connected" if self.session.state is State.OPEN else "greeting"
 
     @property
+    def reason(self) -> SyncError | None:
+        """Why it ended."""
+        return self._closing.result() if self._closing.done() else None
+
+    @property
+    def was_lost(self) -> bool:
+        """It was open, and ended because nothing carried it: nobody said goodbye."""
+        return self.ended.is_set() and self.is_greeted and self.link.current is None
+
+    @property
     def link(self) -> Link:
         """What of the session is on its way; to be looked at only."""
         return self._linked.link

@@ -7,6 +7,7 @@ from node.api.models import Discovered, Peer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.report import SessionReport
 from tests.node.parts import BOB
 
@@ -22,6 +23,9 @@ def test_the_first_that_holds_is_said() -> None:
     report = SessionReport(refused={"bad-signature": 2, "quota": 1}, entries_kept_out=4)
     lacking = Difference(behind=1_200, ahead=3, is_comparing=True, is_equal=False, compared_s=None)
     assert standing_of(lacking, report, is_open=False).code == "introducing"
+    lost = PeerTimeout("silent", "Nothing was heard.\x1b")
+    told = standing_of(lacking, report, is_open=True, lost=lost)
+    assert (told.code, told.words) == ("reconnecting", "reconnecting: Nothing was heard.\\u{1b}")
     told = standing_of(lacking, report, is_open=True)
     assert (told.code, told.words) == ("behind", "1,200 entries behind, and it lacks 3")
     none_behind = Difference(0, 3, is_comparing=True, is_equal=False, compared_s=None)
