@@ -32,7 +32,7 @@ from p2p.protocol.config import Role
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
 from p2p.protocol.hint import Hint, Source
-from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
+from p2p.protocol.sources import PEER, Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent
@@ -49,6 +49,7 @@ RENEW_AFTER_US = CARD_LIFE_S_MAX * SECOND_US // 2
 PEERS_WANTED = 8  # until so many are connected, whoever a trusted peer tells of is called
 MET_MAX = 4_096  # devices whose namespaces are remembered; those met first go
 TODO_MAX = 256  # asks and answers that wait; what comes beyond is dropped, and asked for again
+A_CARD = "a card"  # where `refused` says that it was
 SHORT_PLACES, SHORT_RELAYS = 4, 2  # in a card for the public table
 
 
@@ -71,10 +72,12 @@ class CardBook:
         places: Callable[[], Sequence[str]],
         relays: Callable[[], Sequence[str]],
         wall_us: Callable[[], int],
+        refused: Callable[[str, str, RemoteProtocolError], None],
     ) -> None:
-        """`places`, `relays`: where this device is called, as text, by now."""
+        """`places`, `relays`: where this device is called, as text, by now. `refused` hears who
+        gave a card that is none."""
         self.sources = Sources()
-        self.ignored = 0  # cards that were no valid ones
+        self._refused = refused
         self.wall_us = wall_us
         self._identity = identity
         self._store = store
@@ -242,20 +245,22 @@ class CardBook:
 
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""
-        with suppress(RemoteProtocolError):
+        try:
             card = self.check(data)
-            if card.device == connection.device:
-                for source in self.sources.of(card.device) or ("met",):
-                    await self._store.keep_card(_held(card), source)
-                return
-        self.ignored += 1
+            if card.device != connection.device:
+                raise RemoteProtocolError("card-device", "another device's card came as its own")
+        except RemoteProtocolError as error:
+            self._refused(connection.device.hex(), A_CARD, error)
+            return
+        for source in self.sources.of(card.device) or ("met",):
+            await self._store.keep_card(_held(card), source)
 
     async def take(self, data: bytes, source: str, how: Source, circle: Circle) -> Card | None:
         """A card that `source` gave; kept, and called if it is wanted. None where it is none."""
         try:
             card = self.check(data)
-        except RemoteProtocolError:
-            self.ignored += 1
+        except RemoteProtocolError as error:
+            self._refused(source.removeprefix(PEER), A_CARD, error)
             return None
         if card.device == self._identity.device.public or self._is_blocked(card):
             return card

@@ -39,6 +39,7 @@ async def open_discovery(
         places=peers.places,
         relays=relays.names,
         wall_us=peers.wall_us,
+        refused=peers.refusals.note,
     )
     peers.cards = book
     peers.nearby.look_around(lambda: book.own.issued_us, tasks)
