@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,6 +24,7 @@ from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failed
+from node.qr import QUIET, qr_of, qr_rows
 from node.text import printable, short_did
 
 # Of a code, with the line breaks that a mail may put into it.
@@ -33,8 +33,6 @@ CODE_CHARACTERS_MAX = 1 << 20
 TERMINAL = "-"
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
-# Modules around a QR, as cameras need them: ISO/IEC 18004.
-QUIET = 4
 HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
 
 # A node that starts again in its process answers within a second or two.
@@ -48,7 +46,7 @@ ACCEPT_TIMEOUT_S = 180.0
 @click.command("invite")
 @click.option("--for", "receiver", metavar="DID|NAME", help="A long code, for this author only.")
 @click.option("--namespace", default="commons", show_default=True, help="Where.")
-@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see below.")
+@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see above.")
 @click.option("--read", "level", flag_value="read", help="To read [default].")
 @click.option("--write", "level", flag_value="write", help="To read, and write what is theirs.")
 @click.option("--admin", "level", flag_value="admin", help="To do everything, and let others in.")
@@ -168,16 +166,9 @@ def print_live(made: Json, *, shows_qr: bool, file: Path | None) -> None:
     say(made["code"])
 
 
-def qr_of(link: str) -> Any:  # noqa: ANN401 - segno's own type, imported where it is needed
-    """In capitals, which take less room in a QR; a link is read either way."""
-    import segno
-
-    return segno.make(link.upper(), error="m", micro=False)
-
-
 def qr_text(link: str) -> str:
     """Two rows of modules in a line, dark on light as cameras want it, with a quiet zone."""
-    rows = [[bool(cell) for cell in row] for row in qr_of(link).matrix_iter(border=QUIET)]
+    rows = qr_rows(link)
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
     lines = [

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import pytest
 
-from node.commands.invite import HALVES, QUIET, qr_file, qr_of, qr_text, seconds_in, write_qr
+from node.commands.invite import HALVES, qr_file, qr_text, seconds_in, write_qr
+from node.qr import QUIET, qr_of
 from p2p.protocol.invites.link import Link, write_link
 
 LINK = write_link(Link(bytes(8), b"d" * 32, ("192.168.1.77:4747",)))  # type: ignore[arg-type]  # any key
