@@ -11,7 +11,7 @@ from node.offenders import RefusedPeer
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
-"""Chunks that are here, and chunks in all."""
+"""Bytes that are here, and bytes in all."""
 
 
 class Network(Protocol):

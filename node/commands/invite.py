@@ -31,6 +31,9 @@ from node.text import printable, short_did
 CODE_CHARACTERS_MAX = 1 << 20
 
 TERMINAL = "-"
+
+# As `node.services.live_invites` has it, which is not imported for a flag.
+LIFE_S_MIN, LIFE_S_MAX = 10, 7 * 86_400
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
@@ -135,7 +138,10 @@ def seconds_in(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if unit not in UNITS_S or not number.isdecimal() or len(number) > 6:
         raise click.UsageError(f"{text!r} is no time: write it as 90s, 15m, 2h or 1d")
-    return int(number) * UNITS_S[unit]
+    seconds = int(number) * UNITS_S[unit]
+    if not LIFE_S_MIN <= seconds <= LIFE_S_MAX:
+        raise click.UsageError(f"a code is of use for 10s to 7d, not for {text}")
+    return seconds
 
 
 def qr_file(name: str | None) -> Path:

@@ -43,7 +43,7 @@ def test_a_picture_is_for_its_owner_and_never_over_another(tmp_path: Path, name:
 
 def test_times_and_files_as_people_write_them() -> None:
     assert [seconds_in(text) for text in ("90s", "15m", "2h", "1d")] == [90, 900, 7_200, 86_400]
-    for wrong in ("", "m", "15", "1.5h", "15 m", "9999999s", "-1m"):
+    for wrong in ("", "m", "15", "1.5h", "15 m", "9999999s", "-1m", "5s", "8d"):
         with pytest.raises(click.UsageError):
             seconds_in(wrong)
     with pytest.raises(click.UsageError):
