@@ -122,6 +122,7 @@ def standing_of(
         return Standing("introducing", "introducing itself")
     if is_adrift:
         so_far = f", {entries(difference.behind)} behind" if difference.behind else ""
+        so_far += f", it lacks {entries(difference.ahead)}" if difference.ahead else ""
         return Standing("reconnecting", f"connection lost, reconnecting{so_far}")
     if difference.behind:
         also = f", and it lacks {difference.ahead:,}" if difference.ahead else ""

@@ -65,6 +65,9 @@ def test_a_peer_that_was_cut_off_is_not_in_sync_with_anybody() -> None:
     lacking = Difference(behind=3, ahead=0, is_comparing=True, is_equal=False, compared_s=None)
     behind = standing_of(lacking, SessionReport(), is_open=True, is_adrift=True).words
     assert behind == "connection lost, reconnecting, 3 entries behind"
+    lacks = Difference(behind=0, ahead=1, is_comparing=False, is_equal=False, compared_s=1.0)
+    ahead = standing_of(lacks, SessionReport(), is_open=True, is_adrift=True).words
+    assert ahead == "connection lost, reconnecting, it lacks 1 entry"
     lost = replace(CAROL, standing="reconnecting", words=told.words)
     both = state_of_all((BOB, lost), ())
     assert (both.state, both.words) == ("in-sync", "in sync with 1 peer; reconnecting to carol")
