@@ -194,7 +194,7 @@ class Peers:
     ) -> None:
         await self.network.fetch_blob(
             blob,
-            lambda told: progress(told.chunks, told.chunks_total),
+            lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
             is_authority=is_authority,
         )

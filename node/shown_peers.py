@@ -121,6 +121,7 @@ def standing_of(
     """The first that holds of the list above; `lost`: why nothing carries the session."""
     if lost is not None:
         so_far = f", {entries(difference.behind)} behind" if difference.behind else ""
+        so_far += f", it lacks {entries(difference.ahead)}" if difference.ahead else ""
         why = printable(lost.sentence.rstrip("."))
         return Standing("reconnecting", f"reconnecting{so_far}: {why}")
     refused, kept_out = sum(report.refused.values()), report.entries_kept_out

@@ -23,6 +23,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
@@ -69,6 +70,7 @@ class Node:
     started_s: float
     standings: Standings
     waiting: WaitingBook
+    page_codes: PageCodes
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -173,6 +175,7 @@ async def open_node(
                 started_s=time.time(),
                 standings=Standings(store, identity),
                 waiting=WaitingBook(store),
+                page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,

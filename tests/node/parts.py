@@ -27,6 +27,7 @@ from node.home import Home
 from node.identity import load_or_create
 from node.inviting import Desk
 from node.offenders import RefusedPeer
+from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
@@ -222,6 +223,7 @@ async def open_alice(
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
             waiting=WaitingBook(store),
+            page_codes=PageCodes(lambda: clock() / 1_000_000),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),

@@ -27,7 +27,10 @@ def test_the_first_that_holds_is_said() -> None:
     lost = PeerTimeout("silent", "Nothing was heard.\x1b")
     told = standing_of(lacking, report, is_open=True, lost=lost)
     assert told.code == "reconnecting"
-    assert told.words == "reconnecting, 1,200 entries behind: Nothing was heard.\\u{1b}"
+    assert (
+        told.words
+        == "reconnecting, 1,200 entries behind, it lacks 3 entries: Nothing was heard.\\u{1b}"
+    )
     told = standing_of(lacking, report, is_open=True)
     assert (told.code, told.words) == ("behind", "1,200 entries behind, and it lacks 3")
     none_behind = Difference(0, 3, is_comparing=True, is_equal=False, compared_s=None)
@@ -71,6 +74,9 @@ def test_a_peer_that_was_cut_off_is_not_in_sync_with_anybody() -> None:
     lacking = Difference(behind=3, ahead=0, is_comparing=True, is_equal=False, compared_s=None)
     behind = standing_of(lacking, SessionReport(), is_open=True, lost=cut).words
     assert behind == "reconnecting, 3 entries behind: The connection was lost"
+    lacks = Difference(behind=0, ahead=1, is_comparing=False, is_equal=False, compared_s=1.0)
+    ahead = standing_of(lacks, SessionReport(), is_open=True, lost=cut).words
+    assert ahead == "reconnecting, it lacks 1 entry: The connection was lost"
     lost = replace(CAROL, standing="reconnecting", words=told.words)
     both = state_of_all((BOB, lost), ())
     assert (both.state, both.words) == ("in-sync", "in sync with 1 peer; reconnecting to carol")
