@@ -177,6 +177,8 @@ async def open_node(
                 direct=direct,
             )
             follow_store(node, tasks)
+            # Of a blob that was being added when the last run was killed.
+            tasks.create_task(store.give_back(), name="blobs: give back")
             yield node
 
 
