@@ -78,7 +78,7 @@ def open_pairing(
         return tuple(relays.clients)
 
     def places() -> tuple[str, ...]:
-        there = [one for one in relays.clients if one.is_registered]
+        there = [one for one in relays.clients if one.takes_calls]
         circuits = [str(circuit_to(device, one)) for one in there]
         return (*peers.places(), *circuits)
 

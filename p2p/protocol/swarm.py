@@ -368,6 +368,7 @@ class Swarm:
                 manifest.size,
                 givers,
                 max(0.0, wanted.rate),
+                self._orders.is_limited(now_s=now_s),
             )
         )
 

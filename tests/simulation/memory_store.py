@@ -168,6 +168,10 @@ class MemoryStore:
         blob.chunks.update(enumerate(chunks_of(data)))
         return manifest.id
 
+    def blobs_held(self) -> set[BlobId]:
+        """Those of which nothing is missing."""
+        return {id for id, one in self._blobs.items() if len(one.chunks) == one.root.chunk_count}
+
     def blob(self, id: BlobId) -> bytes:
         return b"".join(chunk for _, chunk in sorted(self._blobs[id].chunks.items()))
 
