@@ -181,8 +181,6 @@ async def open_node(
                 direct=direct,
             )
             follow_store(node, tasks)
-            # Of a blob that was being added when the last run was killed.
-            tasks.create_task(store.give_back(), name="blobs: give back")
             yield node
 
 
@@ -206,7 +204,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, and statements that came."""
+    """What goes on behind the store: the index, the news, statements that came, and what is left."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
@@ -217,6 +215,8 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
+    # Of a blob that was being added when the last run was killed.
+    tasks.create_task(store.give_back(), name="blobs: give back")
 
 
 def clock_us() -> int:

@@ -17,6 +17,8 @@ from storage.packs import Packs, Place
 PACKED_BYTES_MIN = 1 << 20
 """Of a blob: smaller ones lie in the database, where they cost a row and no file."""
 
+ROWS_OF_PAGE = 8  # times as many bytes as a page has takes what is known of its chunks
+
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
 
 # A chunk that another blob brought, of another length than belongs there, is none of this blob.
@@ -54,9 +56,13 @@ def begin(database: sqlite3.Connection, root: BlobRoot, now_us: int) -> int:
 
 
 def add_pages(
-    database: sqlite3.Connection, root: BlobRoot, pages: Iterable[tuple[int, bytes]]
+    database: sqlite3.Connection, packs: Packs, root: BlobRoot, pages: Sequence[tuple[int, bytes]]
 ) -> None:
-    """Pages by their places. Raises `Malformed`, or `NotHeld` before the blob was begun."""
+    """Pages by their places.
+
+    Raises `Malformed`, `OverQuota`, or `NotHeld` before the blob was begun.
+    """
+    packs.room.check(ROWS_OF_PAGE * sum(len(data) for _, data in pages))
     number = number_of(database, root.id)
     for place, data in pages:
         chunks = parse_page(data, root, place)
@@ -121,6 +127,8 @@ def keep_chunks(
             (*part, *part),
         ):
             del new[hash]
+    if new:
+        packs.room.check(sum(map(len, new.values())))
     if not is_packed:
         database.executemany("INSERT INTO chunk (hash, data) VALUES (?, ?)", new.items())
     elif new:

@@ -17,7 +17,7 @@ from crdt.digest import payload_digest
 from storage.database import Database, Writing
 from storage.errors import StorageError
 from storage.held import HeldMaps
-from storage.mending import forget_chunk
+from storage.mending import ENDS, forget_chunk
 from storage.packs import Packs, Place
 from storage.part import Part
 
@@ -99,6 +99,7 @@ class Collecting(Part):
                 after = await self._database.lazily(
                     partial(_drop_chunks, table=table, after=after, is_kept=self._is_putting)
                 )
+        await self._database.lazily(partial(_cut_pack, packs=self._database.packs))
         async with self._database.transaction() as write:
             dead = [pack for (pack,) in await write.rows(f"SELECT number FROM pack WHERE {_EMPTY}")]
             await write.run(f"DELETE FROM pack WHERE {_EMPTY}")
@@ -165,6 +166,14 @@ def _drop_chunks(
         database.executemany("UPDATE pack SET live = live - ? WHERE number = ?", sizes.fetchall())
     database.execute(f"DELETE {lone}", (after, until))
     return until if row else None
+
+
+def _cut_pack(database: sqlite3.Connection, *, packs: Packs) -> None:
+    """The end of the newest pack, where an upload was that came to nothing."""
+    mark = packs.mark()
+    row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
+    if row is not None and row[1] < mark.at:
+        packs.rewind(Place(mark.pack, row[1], 0))
 
 
 def _up_to(

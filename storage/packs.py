@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.disk_room import FREE_BYTES, DiskRoom
 from storage.errors import OverQuota, StorageError
 
 PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
@@ -40,8 +41,9 @@ class Place:
 class Packs:
     """The files of one store. The folder is made with the first of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, free_bytes: int = FREE_BYTES) -> None:
         self.folder = folder
+        self.room = DiskRoom(folder.parent, free_bytes)
         self._file: int | None = None
         self._pack = 0
         self._at = 0

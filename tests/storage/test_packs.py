@@ -336,8 +336,8 @@ async def test_gc_leaves_alone_what_is_being_stored(tmp_path: Path) -> None:
 
 async def test_who_reads_while_a_pack_is_written_anew_reads_the_blob(store: Store) -> None:
     packs = store._database.packs  # pyright: ignore[reportPrivateUsage]  # as gc
-    blob = await store.put_blob(LARGE)
     await store.put_blob(NOISE[::-1])
+    blob = await store.put_blob(LARGE)
     await store.pin_blob(blob, "kept")
     stream = store.stream_blob(blob)
     got = await anext(stream)
