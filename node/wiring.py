@@ -204,7 +204,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, statements that came, and what is left."""
+    """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
