@@ -44,6 +44,8 @@ from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+# Between two steps of some ms each: half a million chunks take a quarter of a minute.
+GIVE_BACK_PAUSE_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +218,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
-    tasks.create_task(store.give_back(), name="blobs: give back")
+    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
 
 
 def clock_us() -> int:

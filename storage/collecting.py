@@ -81,21 +81,25 @@ class Collecting(Part):
             after = await view.number(HELD_BYTES)
         return Collected(blobs, max(0, before - after))
 
-    async def give_back(self) -> None:
-        """What was stored of a blob that came to nothing; as much as can be done of it now."""
-        with suppress(StorageError):
-            await self._drop_lone()
+    async def give_back(self, *, pause_s: float = 0.0) -> None:
+        """What was stored of a blob that came to nothing; as much as can be done of it now.
 
-    async def _drop_lone(self) -> None:
+        `pause_s` between any two steps, where nobody waits for it.
+        """
+        with suppress(StorageError):
+            await self._drop_lone(pause_s)
+
+    async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.
 
         In small steps: others write in between, and a disk that is full has no room for large ones.
         """
         while await self._database.lazily(_drop_pages):
-            pass
+            await asyncio.sleep(pause_s)
         for table in ("packed", "chunk"):
             after: bytes | None = b""
             while after is not None:
+                await asyncio.sleep(pause_s)
                 after = await self._database.lazily(
                     partial(_drop_chunks, table=table, after=after, is_kept=self._is_putting)
                 )

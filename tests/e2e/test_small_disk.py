@@ -1,4 +1,4 @@
-"""A disk that is too small for a blob: it is refused with what to do, and had when there is room."""
+"""A disk that is too small for a blob: refused with what to do, and had when there is room."""
 
 import os
 import subprocess

@@ -15,7 +15,7 @@ from crdt.chunking import content_manifest_of, cut
 from storage import blob_rows, collecting
 from storage import packs as packs_module
 from storage.collecting import GRACE_US, LONE, LONE_PAGES
-from storage.errors import Mismatch, NotHeld, OverQuota
+from storage.errors import Mismatch, NotHeld, OverQuota, StorageError
 from storage.mending import ENDS, UNSURE
 from storage.packs import Packs, Place
 from storage.reading_blobs import READ_CHUNKS_MAX
@@ -447,3 +447,16 @@ async def pinned(store: Store, data: bytes) -> BlobId:
     blob = await store.put_blob(data, chunking=Chunking.CONTENT)
     await store.pin_blob(blob, "dropped")
     return blob
+
+
+async def test_a_sync_that_cannot_be_done_now_is_done_later(tmp_path: Path) -> None:
+    """Nothing is lost where a folder cannot be opened for the moment."""
+    packs = Packs(tmp_path / "store" / "blobs")
+    (tmp_path / "store").mkdir()
+    packs.append([b"a chunk"])
+    away = (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(StorageError, match="folder of blobs"):
+        packs.sync()
+    away.rename(tmp_path / "store")
+    assert packs.sync() == {1: 7}
+    packs.close()
