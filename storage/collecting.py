@@ -94,7 +94,9 @@ class Collecting(Part):
 
         In small steps: others write in between, and a disk that is full has no room for large ones.
         """
-        while await self._database.lazily(_drop_pages):
+        dropped = 1
+        while dropped:
+            dropped = await self._database.lazily(_drop_pages)
             await asyncio.sleep(pause_s)
         for table in ("packed", "chunk"):
             after: bytes | None = b""
