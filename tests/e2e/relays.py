@@ -30,6 +30,17 @@ def start_hidden(name: str, folder: Path, *urls: str, **settings: str) -> LocalN
     return start_node(name, folder, "--no-mdns", *relays, environment=environment)
 
 
+def start_islands(
+    folder: Path, running: list[LocalNode], url: str, **settings: str
+) -> tuple[LocalNode, LocalNode]:
+    """Alice and bob, who can be reached through that relay alone."""
+    alice = start_hidden("alice", folder, url, **settings)
+    running.append(alice)
+    bob = start_hidden("bob", folder, url, **settings)
+    running.append(bob)
+    return alice, bob
+
+
 def know_each_other(*nodes: LocalNode) -> None:
     """Each calls the others by their names, and so follows them."""
     for one in nodes:
