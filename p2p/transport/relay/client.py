@@ -124,6 +124,11 @@ class RelayClient:
     def is_registered(self) -> bool:
         return self.registered.is_set()
 
+    @property
+    def takes_calls(self) -> bool:
+        """Registered, and the relay is not about to stop."""
+        return self.is_registered and self._state != "draining"
+
     def shown(self) -> RelayState:
         """As of now."""
         talk = self._talk

@@ -33,11 +33,13 @@ from p2p.protocol.offences import (
 )
 from p2p.transport.address import Address
 from p2p.transport.channels import open_tcp
+from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
+from storage.errors import OverQuota
 from storage.listing import Listing
 from storage.store import Store, open_store
 from tests.e2e.mallory import Mallory
@@ -89,10 +91,10 @@ def signer_of(number: int) -> Signer:
 
 
 @asynccontextmanager
-async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
-    """A node in a task of its own, cancelled at the end as a daemon is."""
+async def open_node(home: Path, number: int, *addresses: str) -> AsyncGenerator[Node]:
+    """A node in a task of its own, cancelled at the end as a daemon is; where it says it is."""
     ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready))
+    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready, addresses))
     both: list[asyncio.Future[Any]] = [ready, running]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -103,7 +105,9 @@ async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
             await running
 
 
-async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None:
+async def run_node(
+    path: Path, number: int, ready: asyncio.Future[Node], addresses: tuple[str, ...] = ()
+) -> None:
     signer = signer_of(number)
     events: asyncio.Queue[NetworkEvent] = asyncio.Queue()
     config = SessionConfig(
@@ -111,6 +115,7 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         author=signer.author,
         capability=signer.capabilities["pub"],
         interests=((COMMONS, Area()),),
+        addresses=addresses,
     )
     async with (
         open_store(path, project=no_listing, clock_us=wall_us) as store,
@@ -321,6 +326,36 @@ def circuit_to(node: Node) -> str:
     return f"circuit:{device}@relay.example:1"
 
 
+async def test_a_strangers_word_calls_no_service_of_this_machine_and_no_relay(
+    tmp_path: Path,
+) -> None:
+    """Over a WebSocket, so that any of these would be better, or be tried when it is lost."""
+    service, relay = "127.0.0.1:5432", circuit_to_nobody("127.0.0.1:1")
+    relay_elsewhere = circuit_to_nobody("relay.example:4747")
+    told = (service, "ws://localhost:1/", relay, relay_elsewhere, "192.0.2.7:4747")
+    async with open_node(tmp_path / "m", 3, *told) as mallory:
+        async with open_node(tmp_path / "b", 2, "192.0.2.8:4747") as bob:
+            met = await bob.network.connect(f"ws://{mallory.address}/")
+            assert known_to(met) == {"192.0.2.7:4747", f"ws://{mallory.address}/"}
+        async with open_node(tmp_path / "a", 1, "127.0.0.1:4747") as alice:
+            met = await alice.network.connect(f"ws://{mallory.address}/")
+            assert service in known_to(met), "both are on one machine and nowhere else"
+
+
+def known_to(connection: Connection) -> set[str]:
+    """The places at which it would be called were it lost."""
+    paths, found = connection.paths, set[str]()
+    paths.use(None, now_s=0.0)
+    while (place := paths.next(now_s=1e9)) is not None:
+        found.add(place)
+        paths.failed(place, Random(1), now_s=1e9)
+    return found
+
+
+def circuit_to_nobody(relay: str) -> str:
+    return f"circuit:{encode_did_key(bytes(32)).removeprefix('did:key:')}@{relay}"
+
+
 async def test_the_first_frame_says_what_a_channel_is_for(tmp_path: Path) -> None:
     async with open_node(tmp_path / "a", 1) as alice:
         arrived: asyncio.Queue[Arrival] = asyncio.Queue()
@@ -398,19 +433,20 @@ async def test_bytes_that_somebody_altered_on_the_way_are_held_against_no_device
         assert alice.offences.forgive_host("127.0.0.1"), "it counts against the host"
 
 
-async def test_a_bug_in_what_a_caller_came_for_costs_that_caller_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("failure", [OverQuota("The disk is full."), ValueError("a bug")])
+async def test_whoever_serves_a_channel_and_fails_costs_that_channel_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
 
         async def handler(arrival: Arrival) -> None:
-            raise ValueError("a bug")
+            raise failure
 
         alice.network.serve_arrivals((64,), handler)
         async with Mallory().calls(alice.address) as call:
             await call.stream.write([cbor.encode([64, "a token"])])
-            assert await call.last_words() == ""
-        assert "a bug" in caplog.text
+            assert not await call.last_words()
+        assert str(failure) in caplog.text
         connection = await bob.network.connect(alice.address)
         assert type(await sync_with(connection)).__name__ == "Synced"
 
