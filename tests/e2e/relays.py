@@ -33,12 +33,12 @@ def start_hidden(
 
 
 def start_islands(
-    folder: Path, running: list[LocalNode], url: str, **settings: str
+    folder: Path, running: list[LocalNode], *urls: str, **settings: str
 ) -> tuple[LocalNode, LocalNode]:
-    """Alice and bob, who can be reached through that relay alone."""
-    alice = start_hidden("alice", folder, url, **settings)
+    """Alice and bob, who can be reached through those relays alone."""
+    alice = start_hidden("alice", folder, *urls, **settings)
     running.append(alice)
-    bob = start_hidden("bob", folder, url, **settings)
+    bob = start_hidden("bob", folder, *urls, **settings)
     running.append(bob)
     return alice, bob
 

@@ -218,8 +218,8 @@ def test_members_of_a_namespace_find_each_other_at_a_relay_when_whoever_invited_
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     for one in (alice, bob):
         wait_for_relay(one)
     assert shell(alice, "namespace", "create", "guild").code == 0
@@ -263,8 +263,8 @@ def test_a_session_goes_on_by_another_relay_when_its_own_is_told_to_stop(
 ) -> None:
     relays = [start_relay(tmp_path, name=name) for name in ("first", "second")]
     urls = [str(relay.ready["relay"]) for relay in relays]
-    alice, bob = (start_hidden(name, tmp_path, *urls) for name in ("alice", "bob"))
-    running += [*relays, alice, bob]
+    running += relays
+    alice, bob = start_islands(tmp_path, running, *urls)
 
     def is_at_both(one: LocalNode) -> bool | None:
         known = one.client.get("/api/peers")["relays"]
