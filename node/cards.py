@@ -29,7 +29,7 @@ from p2p.protocol.card import (
 from p2p.protocol.config import Role
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
-from p2p.protocol.hint import Hint, Source
+from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -144,7 +144,7 @@ class CardBook:
         device, did = connection.device, encode_did_key(connection.device)
         for found in self._dialler.found:
             is_called = connection.role is Role.INITIATOR and found.address == connection.address
-            if (is_called or found.device_did == did) and found.source in ("static", "mdns"):
+            if (is_called or found.device_did == did) and found.source in (*CHOSEN, "mdns"):
                 self.sources.note(device, found.source)
         if not self.sources.of(device) and (relay := relay_of(connection.address)):
             self.sources.note(device, relay_source(str(relay)))

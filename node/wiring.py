@@ -151,7 +151,7 @@ async def open_node(
                 public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))

@@ -36,6 +36,7 @@ from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
+from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.listings import project
@@ -95,7 +96,7 @@ class Wishes:
     def hurry(self) -> None:
         """Nobody waits."""
 
-    async def connect(self, address: str) -> Peer:
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
         if address != BOB.address:
             raise PeerLeft("unreachable", f"{address} cannot be reached.")
         self.connected.append(BOB)
@@ -173,7 +174,12 @@ def alone(keeper: Keeper, events: Events, clock: Callable[[], int]) -> Pairing:
         clock=asyncio.get_running_loop().time, wall_us=clock,
     )  # fmt: skip
     device = DeviceKey(keeper.identity.device.public)
-    return Pairing(desk, Ways(device, card, open_channel, None, clock), lambda: ("10.0.0.1:4747",))
+
+    async def keep(relays: Sequence[str]) -> None:
+        assert not relays, "this node is invited by nobody"
+
+    ways = Ways(device, card, open_channel, None, clock)
+    return Pairing(desk, ways, lambda: ("10.0.0.1:4747",), lambda: (), keep)
 
 
 @asynccontextmanager
