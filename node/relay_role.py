@@ -19,6 +19,7 @@ from node.quotas import size_of
 from node.services.places import place_meant
 from p2p.protocol.card import check_card
 from p2p.protocol.errors import LocalProtocolError
+from p2p.protocol.relay.frames import REGISTER_KIND
 from p2p.protocol.relay.server import Relay
 from p2p.transport.address import Address
 from p2p.transport.network import Network
@@ -29,7 +30,6 @@ from p2p.transport.stun import stun_responder
 from storage.store import Store
 
 LOG = logging.getLogger(__name__)
-REGISTER: Final = 64  # the kind of the frame that opens a relay's conversation
 NO_RATE: Final = "none"
 
 
@@ -86,7 +86,7 @@ async def open_relay(
         release=network.release,
         tasks=tasks,
     )
-    network.serve_arrivals((REGISTER,), server.converse)
+    network.serve_arrivals((REGISTER_KIND,), server.converse)
     network.front.serve(JOIN, server.join)
     tasks.create_task(server.run(), name="relay")
     async with answering_stun(Address.parse(listening)):

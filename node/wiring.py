@@ -159,8 +159,7 @@ async def open_node(
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
-            if store.mended:
-                log.warning("%s", mended_in_words(store.mended))
+            warn_of(store.mended)
             node = Node(
                 config=config,
                 home=home,
@@ -242,9 +241,11 @@ def listening(address: str) -> Generator[socket.socket]:
         yield listener
 
 
-def mended_in_words(mended: Mended) -> str:
-    """For the log, after an end that was not in order."""
+def warn_of(mended: Mended) -> None:
+    """In the log, after an end that was not in order."""
+    if not mended:
+        return
     said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
     if mended.chunks:
         said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
-    return f"after a sudden end: {said}"
+    log.warning("after a sudden end: %s", said)

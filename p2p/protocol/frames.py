@@ -302,11 +302,19 @@ def decode_frame(data: bytes) -> Frame | None:
     return cast("Frame | None", decode_one_of(data, Frame, NAMES))
 
 
-def decode_one_of(data: bytes, union: object, names: Mapping[Any, str]) -> object:
+def decode_one_of(
+    data: bytes,
+    union: object,
+    names: Mapping[Any, str],
+    *,
+    bytes_max: int = FRAME_BYTES_MAX,
+    items_max: int = FRAME_ITEMS_MAX,
+    depth_max: int = FRAME_DEPTH_MAX,
+) -> object:
     """The same for another `union` of tagged structs, whose `names` are by kind."""
     try:
         value: object = cbor.decode(
-            data, bytes_max=FRAME_BYTES_MAX, items_max=FRAME_ITEMS_MAX, depth_max=FRAME_DEPTH_MAX
+            data, bytes_max=bytes_max, items_max=items_max, depth_max=depth_max
         )
     except Malformed as error:
         raise RemoteProtocolError("frame-bytes", f"a frame is not canonical: {error}") from error

@@ -65,9 +65,9 @@ class Reception:
             self._take_in(one, self.front.enter(carrier, one))
 
     def take_in(self, carrier: Carrier, source: Place) -> None:
-        """Somebody who came by another way, if there is room."""
+        """Somebody who came by another way, if there is room, and their host is not closed."""
         one = Caller(source, carrier)
-        if self._inbound.make_room(one.host):
+        if self._door.admits(one.host) and self._inbound.make_room(one.host):
             self._take_in(one, self._receive(carrier, one))
         else:
             carrier.abort()

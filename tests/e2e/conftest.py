@@ -30,6 +30,17 @@ def node(tmp_path: Path) -> Iterator[StartNode]:
 
 
 @pytest.fixture
+def running() -> Iterator[list[LocalNode]]:
+    """Whatever a test puts into it is ended after it."""
+    started: list[LocalNode] = []
+    yield started
+    for one in started:  # without a grace for circuits: nobody waits here
+        if one.process.poll() is None:
+            one.kill()
+    stop_all(started)
+
+
+@pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """`panspermia --json …` in a working folder of its own, so that lock files land there."""
     work = tmp_path / "work"

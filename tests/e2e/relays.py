@@ -32,6 +32,17 @@ def start_hidden(
     return start_node(name, folder, "--no-mdns", *relays, environment=environment, program=program)
 
 
+def start_islands(
+    folder: Path, running: list[LocalNode], *urls: str, **settings: str
+) -> tuple[LocalNode, LocalNode]:
+    """Alice and bob, who can be reached through those relays alone."""
+    alice = start_hidden("alice", folder, *urls, **settings)
+    running.append(alice)
+    bob = start_hidden("bob", folder, *urls, **settings)
+    running.append(bob)
+    return alice, bob
+
+
 def know_each_other(*nodes: LocalNode) -> None:
     """Each calls the others by their names, and so follows them."""
     for one in nodes:

@@ -1,25 +1,13 @@
 """Sessions that began over a relay's circuit go on over a better carrier, by themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
-from tests.e2e.relays import connected, know_each_other, start_hidden, start_relay, wait_for_peer
+from tests.e2e.relays import connected, know_each_other, start_islands, start_relay, wait_for_peer
 
 MOVE_S = 120.0  # signals, candidates and a handshake, beside other tests
-
-
-@pytest.fixture
-def running() -> Iterator[list[LocalNode]]:
-    started: list[LocalNode] = []
-    yield started
-    for one in started:  # without a grace for circuits: nobody waits here
-        if one.process.poll() is None:
-            one.kill()
-    stop_all(started)
 
 
 def moved_to(node: LocalNode, transport: str) -> Callable[[], Json | None]:
@@ -36,11 +24,8 @@ def islands(folder: Path, running: list[LocalNode], *, webrtc: str) -> tuple[Loc
     """Two nodes who tell nobody where they listen, and a relay; they follow each other."""
     relay = start_relay(folder)
     running.append(relay)
-    alice, bob = (
-        start_hidden(name, folder, str(relay.ready["relay"]), PANSPERMIA_P2P_WEBRTC=webrtc)
-        for name in ("alice", "bob")
-    )
-    running += [alice, bob]
+    url = str(relay.ready["relay"])
+    alice, bob = start_islands(folder, running, url, PANSPERMIA_P2P_WEBRTC=webrtc)
     know_each_other(alice, bob)
     return alice, bob
 

@@ -2,17 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
-from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.commands.nodes import LocalNode, wait_for
 from node.failure import Failure
 from p2p.protocol.errors import SyncError
 from p2p.protocol.frames import Ping, Pong
@@ -27,22 +25,13 @@ from tests.e2e.relays import (
     know_each_other,
     listening_in,
     start_hidden,
+    start_islands,
     start_relay,
     wait_for_peer,
 )
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
 NOTICED_S = 60.0
-
-
-@pytest.fixture
-def running() -> Iterator[list[LocalNode]]:
-    started: list[LocalNode] = []
-    yield started
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
-    stop_all(started)
 
 
 class Liar:
@@ -82,9 +71,7 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
     relay = start_relay(tmp_path)
     running.append(relay)
     with listening_in(relay) as wire:
-        alice = start_hidden("alice", tmp_path, f"relay://{wire.address}")
-        bob = start_hidden("bob", tmp_path, f"relay://{wire.address}")
-        running += [alice, bob]
+        alice, bob = start_islands(tmp_path, running, f"relay://{wire.address}")
         know_each_other(alice, bob)
         names: list[str] = []
         for number, how in enumerate(("alters", "drops", "repeats", "reorders")):

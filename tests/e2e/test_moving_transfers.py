@@ -5,14 +5,13 @@ Alice and Bob begin over a relay's circuit, which stands still at a point of the
 
 import asyncio
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from node.home import Home
 from p2p.protocol.limits import KEPT_BYTES_MAX
@@ -24,7 +23,7 @@ from tests.e2e.relays import (
     connected,
     know_each_other,
     listening_in,
-    start_hidden,
+    start_islands,
     start_relay,
     wait_for_peer,
 )
@@ -45,22 +44,9 @@ ENTRIES_AT_ONCE = 1_000
 ENTRIES_HELD_AT = 1 << 20  # of about 2 MB, seen twice
 
 
-@pytest.fixture
-def running() -> Iterator[list[LocalNode]]:
-    started: list[LocalNode] = []
-    yield started
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
-    stop_all(started)
-
-
 def meet(wire: Wire, folder: Path, running: list[LocalNode]) -> tuple[LocalNode, LocalNode]:
     """Alice and Bob, who know of each other and of the relay; they meet by a circuit."""
-    alice, bob = (
-        start_hidden(name, folder, f"relay://{wire.address}") for name in ("alice", "bob")
-    )
-    running += [alice, bob]
+    alice, bob = start_islands(folder, running, f"relay://{wire.address}")
     know_each_other(alice, bob)
     return alice, bob
 

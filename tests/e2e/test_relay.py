@@ -1,13 +1,12 @@
 """Two nodes that reach only a relay sync through it, and it reads nothing."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from crdt.did import decode_did_key
-from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.commands.nodes import LocalNode, wait_for
 from node.failure import Failure, Json
 from tests.e2e.relays import (
     BACKOFF_S,
@@ -15,6 +14,7 @@ from tests.e2e.relays import (
     know_each_other,
     listening_in,
     start_hidden,
+    start_islands,
     start_relay,
     wait_for_peer,
     wait_for_relay,
@@ -22,16 +22,6 @@ from tests.e2e.relays import (
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
 SECRET = "a-word-that-nobody-else-says"
-
-
-@pytest.fixture
-def running() -> Iterator[list[LocalNode]]:
-    started: list[LocalNode] = []
-    yield started
-    for one in started:  # without a grace for circuits: nobody waits here
-        if one.process.poll() is None:
-            one.kill()
-    stop_all(started)
 
 
 def publish(shell: Shell, at: LocalNode, folder: Path, id: str, version: str = "1.0.0") -> None:
@@ -48,9 +38,7 @@ def test_two_islands_sync_through_a_relay_that_reads_nothing(
     relay = start_relay(tmp_path)
     running.append(relay)
     with listening_in(relay) as wire:
-        alice = start_hidden("alice", tmp_path, f"relay://{wire.address}")
-        bob = start_hidden("bob", tmp_path, f"relay://{wire.address}")
-        running += [alice, bob]
+        alice, bob = start_islands(tmp_path, running, f"relay://{wire.address}")
         publish(shell, alice, tmp_path, "io.alice.clock")
         know_each_other(alice, bob)
         peer = wait_for_peer(bob)
@@ -79,8 +67,8 @@ def test_a_network_that_passes_only_websockets_is_enough(
 ) -> None:
     relay = start_relay(tmp_path)
     url = f"ws://{relay.ready['p2p']}/panspermia"
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     publish(shell, alice, tmp_path, "io.alice.clock")
     know_each_other(alice, bob)
     assert wait_for_peer(bob)["transport"] == "relay"
@@ -92,8 +80,8 @@ def test_a_relay_that_was_killed_is_met_again(
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     know_each_other(alice, bob)
     wait_for_peer(alice)
     relay.kill()
@@ -114,8 +102,8 @@ def test_letters_wait_for_whoever_is_away_though_the_relay_is_killed(
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     alice.client.put("/api/names/bob", {"author": bob.did})
     wait_for_relay(bob)
     wait_for_relay(alice)
@@ -152,8 +140,8 @@ def test_a_code_comes_in_a_letter_and_is_taken(
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     know_each_other(alice, bob)
     wait_for_relay(alice)
     wait_for_relay(bob)
@@ -214,8 +202,8 @@ def test_a_relay_that_is_told_to_stop_lets_circuits_end_and_exits(
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     know_each_other(alice, bob)
     wait_for_peer(alice)
     relay.process.send_signal(signal.SIGTERM)
@@ -230,8 +218,8 @@ def test_members_of_a_namespace_find_each_other_at_a_relay_when_whoever_invited_
 ) -> None:
     relay = start_relay(tmp_path)
     url = str(relay.ready["relay"])
-    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, url)
     for one in (alice, bob):
         wait_for_relay(one)
     assert shell(alice, "namespace", "create", "guild").code == 0
@@ -275,8 +263,8 @@ def test_a_session_goes_on_by_another_relay_when_its_own_is_told_to_stop(
 ) -> None:
     relays = [start_relay(tmp_path, name=name) for name in ("first", "second")]
     urls = [str(relay.ready["relay"]) for relay in relays]
-    alice, bob = (start_hidden(name, tmp_path, *urls) for name in ("alice", "bob"))
-    running += [*relays, alice, bob]
+    running += relays
+    alice, bob = start_islands(tmp_path, running, *urls)
 
     def is_at_both(one: LocalNode) -> bool | None:
         known = one.client.get("/api/peers")["relays"]
@@ -308,8 +296,8 @@ def test_metrics_tell_of_registrations_and_circuits(
     tmp_path: Path, running: list[LocalNode]
 ) -> None:
     relay = start_relay(tmp_path)
-    alice, bob = (start_hidden(n, tmp_path, str(relay.ready["relay"])) for n in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, str(relay.ready["relay"]))
     know_each_other(alice, bob)
     wait_for_peer(alice)
     text = relay.client.get_bytes("/metrics").decode()

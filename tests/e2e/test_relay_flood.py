@@ -2,34 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from node.commands.nodes import LocalNode, stop_all
+from node.commands.nodes import LocalNode
 from p2p.protocol.errors import SyncError
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import RelayFrame, encode_relay_frame
 from scripts.benchmarks._usage import usage_of
 from tests.e2e.circuits import card_of
 from tests.e2e.mallory import Mallory
-from tests.e2e.relays import know_each_other, start_hidden, start_relay, wait_for_peer
+from tests.e2e.relays import know_each_other, start_islands, start_relay, wait_for_peer
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
 FLOOD = 4_000  # frames of each flooder; a client's bucket holds 200 tokens
 GROWN_MIB_MAX = 150.0
 AT_ONCE = 50
-
-
-@pytest.fixture
-def running() -> Iterator[list[LocalNode]]:
-    started: list[LocalNode] = []
-    yield started
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
-    stop_all(started)
 
 
 Flood = Callable[[Mallory, int], RelayFrame]
@@ -61,8 +49,8 @@ async def test_two_nodes_meet_while_others_flood(
     tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
     relay = start_relay(tmp_path)
-    alice, bob = (start_hidden(n, tmp_path, str(relay.ready["relay"])) for n in ("alice", "bob"))
-    running += [relay, alice, bob]
+    running.append(relay)
+    alice, bob = start_islands(tmp_path, running, str(relay.ready["relay"]))
     before = usage_of(relay.process.pid).rss_mib
     made = make_module(tmp_path / "m", "io.alice.clock", "1.0.0", answering(7))
     assert shell(alice, "publish", str(made)).code == 0

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crdt import cbor
-from crdt.errors import Malformed
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Bye, Key, Ping, Pong, Unsigned
+from p2p.protocol.frames import Bye, Key, Ping, Pong, Unsigned, decode_one_of
 from p2p.protocol.limits import AGENT_CHARACTERS_MAX, SENTENCE_CHARACTERS_MAX, WAIT_S_MAX
 from p2p.protocol.relay import limits
 
 LETTER_ID_BYTES = 16
+REGISTER_KIND = 64  # of a first frame: it opens a relay's conversation
 
 CardBytes: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=limits.CARD_BYTES_MAX)]
 LetterId: TypeAlias = Annotated[bytes, Meta(min_length=LETTER_ID_BYTES, max_length=LETTER_ID_BYTES)]
@@ -25,7 +25,7 @@ Microseconds: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 53)]
 Number: TypeAlias = Annotated[int, Meta(ge=1, le=1 << 53)]
 
 
-class Register(Struct, frozen=True, array_like=True, tag=64):
+class Register(Struct, frozen=True, array_like=True, tag=REGISTER_KIND):
     """Here I am, and this is my card; the first frame, and again to renew it."""
 
     card: CardBytes
@@ -172,38 +172,15 @@ def decode_relay_frame(data: bytes) -> RelayFrame | None:
 
     Raises `RemoteProtocolError`, and nothing else, for any other bytes.
     """
-    try:
-        value: object = cbor.decode(
-            data,
-            bytes_max=limits.RELAY_FRAME_BYTES_MAX,
-            items_max=limits.RELAY_ITEMS_MAX,
-            depth_max=limits.RELAY_DEPTH_MAX,
-        )
-    except Malformed as error:
-        raise RemoteProtocolError("frame-bytes", f"a frame is not canonical: {error}") from error
-    kind = _kind(value)
-    if kind not in NAMES:
-        if kind % 2:
-            return None
-        raise RemoteProtocolError("frame-kind", f"a frame is of kind {kind}, which is not known")
-    try:
-        frame: RelayFrame = msgspec.convert(value, RelayFrame, builtin_types=(bytes,))
-    except msgspec.ValidationError as error:
-        sentence = f"a {NAMES[kind]} frame is wrong: {error}"
-        raise RemoteProtocolError("frame-shape", sentence) from error
-    return frame
-
-
-def is_register(data: bytes) -> bool:
-    """Whether a first frame opens a relay's conversation: an array whose first element is 64."""
-    return len(data) > 3 and 0x82 <= data[0] <= 0x97 and data[1:3] == b"\x18\x40"
-
-
-def _kind(value: object) -> int:
-    kind: object = cast("list[object]", value)[0] if isinstance(value, list) and value else None
-    if type(kind) is not int or kind < 0:
-        raise RemoteProtocolError("frame-shape", "a frame is no array with a kind first")
-    return kind
+    frame = decode_one_of(
+        data,
+        RelayFrame,
+        NAMES,
+        bytes_max=limits.RELAY_FRAME_BYTES_MAX,
+        items_max=limits.RELAY_ITEMS_MAX,
+        depth_max=limits.RELAY_DEPTH_MAX,
+    )
+    return cast("RelayFrame | None", frame)
 
 
 def split_letter_ids(joined: bytes) -> tuple[bytes, ...]:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from crdt import cbor
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Hello, encode_frame
+from p2p.protocol.frames import Hello, encode_frame, peek_kind
 from p2p.protocol.relay import frames, limits
-from p2p.protocol.relay.frames import decode_relay_frame, encode_relay_frame, is_register
+from p2p.protocol.relay.frames import REGISTER_KIND, decode_relay_frame, encode_relay_frame
 
 KEY, ID = bytes(32), bytes(16)
 EXAMPLES: tuple[frames.RelayFrame, ...] = (
@@ -35,7 +35,7 @@ EXAMPLES: tuple[frames.RelayFrame, ...] = (
 def test_decoding_undoes_encoding(frame: frames.RelayFrame) -> None:
     data = encode_relay_frame(frame)
     assert decode_relay_frame(data) == frame
-    assert is_register(data) == isinstance(frame, frames.Register)
+    assert (peek_kind(data) == REGISTER_KIND) == isinstance(frame, frames.Register)
 
 
 def test_the_fullest_frames_fit() -> None:
@@ -51,7 +51,7 @@ def test_the_fullest_frames_fit() -> None:
 
 def test_a_hello_opens_no_relays_conversation() -> None:
     hello = Hello(1, "", KEY, b"", KEY, (), 0, ())
-    assert not is_register(encode_frame(hello))
+    assert peek_kind(encode_frame(hello)) != REGISTER_KIND
 
 
 def test_an_unknown_odd_kind_is_ignored_and_an_even_one_is_not() -> None:

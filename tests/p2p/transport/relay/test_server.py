@@ -19,7 +19,8 @@ from p2p.transport.carrier import StreamCarrier
 from p2p.transport.channels import Channels
 from p2p.transport.inbound import Arrival, Caller
 from p2p.transport.relay.archive import Archive
-from p2p.transport.relay.server import Rates, RelayServer
+from p2p.transport.relay.server import JOIN, Rates, RelayServer
+from p2p.transport.relay.splice import JOINED
 from p2p.transport.stream import FrameStream
 from storage.relayed import RelayBounds, RelayRow
 from tests.p2p.protocol.relay.clients import read_card
@@ -28,6 +29,7 @@ CARD_BYTES = 3 << 10
 LOOKUPS = 4_000  # 12 MB: more than the kernel holds for a connection
 AT_ONCE = 50
 DONE_S = 60.0
+FREELY = Rates()
 
 
 class Cupboard:
@@ -56,7 +58,7 @@ def channels() -> Channels:
 
 
 @asynccontextmanager
-async def serving() -> AsyncGenerator[tuple[RelayServer, int]]:
+async def serving(rates: Rates = FREELY) -> AsyncGenerator[tuple[RelayServer, int]]:
     """A relay at a free port."""
     clock = asyncio.get_running_loop().time
     relay = Relay(token=b"", check=read_card, entropy=os.urandom, now_s=clock())
@@ -65,7 +67,7 @@ async def serving() -> AsyncGenerator[tuple[RelayServer, int]]:
         server = RelayServer(
             relay,
             Archive(Cupboard()),
-            Rates(),
+            rates,
             clock=clock,
             wall_us=lambda: time.time_ns() // 1_000,
             fault=lambda device, host, error: None,
@@ -75,29 +77,37 @@ async def serving() -> AsyncGenerator[tuple[RelayServer, int]]:
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             carrier = StreamCarrier(reader, writer)
-            stream = await here.shake_hands(carrier, is_initiator=False)
             caller = Caller(Address("192.0.2.1", 4_747), carrier)
+            first = await carrier.read_exactly(1)
+            carrier.unread(first)
+            if first[0] == JOIN:
+                return await server.join(carrier, caller)
+            stream = await here.shake_hands(carrier, is_initiator=False)
             await server.converse(Arrival(stream, await stream.read(), caller))
 
+        serves: list[asyncio.Task[None]] = []
         listening = await asyncio.start_server(
-            lambda reader, writer: tasks.create_task(serve(reader, writer)), "127.0.0.1", 0
+            lambda reader, writer: serves.append(tasks.create_task(serve(reader, writer))),
+            "127.0.0.1",
+            0,
         )
         running = tasks.create_task(server.run())
         try:
             yield server, listening.sockets[0].getsockname()[1]
         finally:
             listening.close()
-            running.cancel()
+            for one in (running, *serves):
+                one.cancel()
 
 
 @asynccontextmanager
-async def registered(port: int) -> AsyncGenerator[FrameStream]:
+async def registered(port: int, us: Channels | None = None) -> AsyncGenerator[FrameStream]:
     """A client whose kernel takes little for it."""
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     one.connect(("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=one, limit=4_096)
-    us = channels()
+    us = us or channels()
     stream = await us.shake_hands(StreamCarrier(reader, writer), is_initiator=True)
     await stream.write([encode_relay_frame(frames.Register(us.device))])
     assert isinstance(decode_relay_frame(await stream.read()), frames.Registered)
@@ -133,7 +143,7 @@ async def test_clients_that_do_not_read_go_before_they_fill_the_memory(
         for work in asking:
             work.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-    assert server.unsent_bytes == 0
+    assert server.unsent_bytes == 0, "nothing of them is counted any more"
 
 
 async def test_a_bug_behind_a_question_costs_that_client_alone() -> None:
@@ -145,3 +155,43 @@ async def test_a_bug_behind_a_question_costs_that_client_alone() -> None:
         assert said.code == "internal-error"
         await honest.write([encode_relay_frame(frames.Lookup(1, False, bytes(32)))])
         assert decode_relay_frame(await honest.read()) == Cards(1, (bytes(CARD_BYTES),))
+
+
+@asynccontextmanager
+async def circuit(port: int) -> AsyncGenerator[list[StreamCarrier]]:
+    """Both ends of one."""
+    called = channels()
+    ends: list[StreamCarrier] = []
+    async with registered(port) as alice, registered(port, called) as bob:
+        await alice.write([encode_relay_frame(frames.Call(1, called.device))])
+        for one in (alice, bob):
+            offer = decode_relay_frame(await one.read())
+            assert isinstance(offer, frames.Circuit)
+            end = StreamCarrier(*await asyncio.open_connection("127.0.0.1", port))
+            await end.write(bytes([JOIN]) + offer.key)
+            ends.append(end)
+        for end in ends:
+            assert await end.read_exactly(1) == JOINED
+        try:
+            yield ends
+        finally:
+            for end in ends:
+                end.abort()
+
+
+@pytest.mark.parametrize("name", ["of_all", "of_circuit", "of_device"])
+async def test_each_rate_that_the_operator_sets_slows_a_circuit(name: str) -> None:
+    much = bytes(8 << 20)  # more than the kernel holds
+    for rates, is_slow in ((FREELY, False), (Rates(**{name: 1.0}), True)):
+        async with serving(rates) as (server, port), circuit(port) as (hers, his):
+            sending = asyncio.ensure_future(hers.write(much))
+            if is_slow:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await his.read_exactly(len(much))
+                assert 0 < server.passed_bytes < len(much)
+            else:
+                async with asyncio.timeout(DONE_S):
+                    assert await his.read_exactly(len(much)) == much
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
