@@ -83,8 +83,11 @@ async def check(store: Store, packs: Path, rounds: int, kept: set[str], whole: s
                 assert await store.read_blob(manifest.id) == fetched_of(round)
             await check_part(store, manifest.id, chunks)
     held = (await store.counts()).blob_bytes
-    sizes = [file.stat().st_size for file in packs.glob("*.pack")]
-    assert sum(sizes) <= 2 * held + 2 * PACK_BYTES
+    assert size_of(packs) <= 2 * held + 2 * PACK_BYTES
+
+
+def size_of(packs: Path) -> int:
+    return sum(file.stat().st_size for file in packs.glob("*.pack"))
 
 
 async def check_part(store: Store, blob: BlobId, chunks: list[bytes]) -> None:
