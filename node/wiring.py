@@ -23,6 +23,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
@@ -71,6 +72,7 @@ class Node:
     started_s: float
     standings: Standings
     waiting: WaitingBook
+    page_codes: PageCodes
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -153,7 +155,7 @@ async def open_node(
                 public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
@@ -175,6 +177,7 @@ async def open_node(
                 started_s=time.time(),
                 standings=Standings(store, identity),
                 waiting=WaitingBook(store),
+                page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,

@@ -31,6 +31,10 @@ REQUESTS: Final[Mapping[str, Meaning]] = {
         "A web page from elsewhere may not call this node.",
         "Add its origin to `api.allowed_origins`, if you trust it.",
     ),
+    "page-code": Meaning(
+        "The code does not let this page act: it is mistyped, used, or too old.",
+        "Type the code that `panspermia open` shows; each is of use once, for ten minutes.",
+    ),
     "bad-request": Meaning("The request cannot be understood.", "The detail says what is wrong."),
     "bad-query": Meaning(
         "A parameter of the query is of the wrong kind, out of its bounds or given twice.",

@@ -22,6 +22,7 @@ from p2p.transport.inbound import Arrival, ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.place import Place, RelayedPlace
 from p2p.transport.stream import FrameStream
+from storage.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 
@@ -80,8 +81,10 @@ class Reception:
             await work
         except SyncError as error:
             self._failed(one, error)
+        except StorageError as error:  # the disk is full, say; who called may try again
+            LOG.warning("%s was not served: %s", one.source, error)
         except Exception:  # a bug of ours costs this caller, not the node
-            LOG.exception("what %s called for failed", one.source)
+            LOG.exception("%s was not served", one.source)
         finally:
             self._inbound.leave(one)
             if one.connection is None:  # else the session closes it, after its last words

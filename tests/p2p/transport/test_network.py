@@ -39,6 +39,7 @@ from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
+from storage.errors import OverQuota
 from storage.listing import Listing
 from storage.store import Store, open_store
 from tests.e2e.mallory import Mallory
@@ -432,19 +433,20 @@ async def test_bytes_that_somebody_altered_on_the_way_are_held_against_no_device
         assert alice.offences.forgive_host("127.0.0.1"), "it counts against the host"
 
 
-async def test_a_bug_in_what_a_caller_came_for_costs_that_caller_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("failure", [OverQuota("The disk is full."), ValueError("a bug")])
+async def test_whoever_serves_a_channel_and_fails_costs_that_channel_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
 
         async def handler(arrival: Arrival) -> None:
-            raise ValueError("a bug")
+            raise failure
 
         alice.network.serve_arrivals((64,), handler)
         async with Mallory().calls(alice.address) as call:
             await call.stream.write([cbor.encode([64, "a token"])])
-            assert await call.last_words() == ""
-        assert "a bug" in caplog.text
+            assert not await call.last_words()
+        assert str(failure) in caplog.text
         connection = await bob.network.connect(alice.address)
         assert type(await sync_with(connection)).__name__ == "Synced"
 
