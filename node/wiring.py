@@ -159,8 +159,6 @@ async def open_node(
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
-            if store.mended:
-                log.warning("%s", mended_in_words(store.mended))
             node = Node(
                 config=config,
                 home=home,
@@ -211,6 +209,8 @@ async def finding_peers(
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
+    if store.mended:
+        log.warning("%s", mended_in_words(store.mended))
     tasks.create_task(
         node.index.follow(
             lambda count: events.publish("index", {"state": "follows", "records": count})
