@@ -159,7 +159,6 @@ async def open_node(
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
-            warn_of(store.mended)
             node = Node(
                 config=config,
                 home=home,
@@ -210,6 +209,8 @@ async def finding_peers(
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
+    if store.mended:
+        log.warning("%s", mended_in_words(store.mended))
     tasks.create_task(
         node.index.follow(
             lambda count: events.publish("index", {"state": "follows", "records": count})
@@ -241,11 +242,9 @@ def listening(address: str) -> Generator[socket.socket]:
         yield listener
 
 
-def warn_of(mended: Mended) -> None:
-    """In the log, after an end that was not in order."""
-    if not mended:
-        return
+def mended_in_words(mended: Mended) -> str:
+    """For the log, after an end that was not in order."""
     said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
     if mended.chunks:
         said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
-    log.warning("after a sudden end: %s", said)
+    return f"after a sudden end: {said}"

@@ -83,10 +83,10 @@ async def check(store: Store, packs: Path, rounds: int, kept: set[str], whole: s
                 assert await store.read_blob(manifest.id) == fetched_of(round)
             await check_part(store, manifest.id, chunks)
     held = (await store.counts()).blob_bytes
-    assert bytes_in(packs) <= 2 * held + 2 * PACK_BYTES
+    assert size_of(packs) <= 2 * held + 2 * PACK_BYTES
 
 
-def bytes_in(packs: Path) -> int:
+def size_of(packs: Path) -> int:
     return sum(file.stat().st_size for file in packs.glob("*.pack"))
 
 

@@ -460,3 +460,20 @@ async def test_a_sync_that_cannot_be_done_now_is_done_later(tmp_path: Path) -> N
     away.rename(tmp_path / "store")
     assert packs.sync() == {1: 7}
     packs.close()
+
+
+async def test_who_collects_beside_another_is_told_when_the_files_are_gone(tmp_path: Path) -> None:
+    """A start gives back in the background: whoever comes second finds no pack to drop."""
+    async with opened(tmp_path) as store:
+
+        async def collect() -> int:
+            collected = await store.gc()
+            assert files(tmp_path) == {}
+            return collected.blobs
+
+        await store.unpin_blob(await pinned(store, NOISE))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store.give_back())
+            tasks = [group.create_task(collect()) for _ in range(3)]
+        assert sum(task.result() for task in tasks) == 1
+        assert (await store.counts()).blob_bytes == 0
