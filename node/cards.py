@@ -72,6 +72,7 @@ class CardBook:
     ) -> None:
         """`places`, `relays`: where this device is called, as text, by now."""
         self.sources = Sources()
+        self.on_renewed: list[Callable[[], None]] = []
         self.ignored = 0  # cards that were no valid ones
         self.wall_us = wall_us
         self._identity = identity
@@ -93,6 +94,8 @@ class CardBook:
         if is_old or self._told() != (self.own.places, self.own.relays):
             self.own = self._sign(*self._told())
             self._network.show_card(self.own.encoded)
+            for told in self.on_renewed:
+                told()
 
     def short(self) -> bytes:
         """A card that is as short as the public table wants it."""
