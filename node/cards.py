@@ -77,6 +77,7 @@ class CardBook:
         gave a card that is none."""
         self.sources = Sources()
         self._refused = refused
+        self.on_renewed: list[Callable[[], None]] = []
         self.wall_us = wall_us
         self._identity = identity
         self._store = store
@@ -97,6 +98,8 @@ class CardBook:
         if is_old or self._told() != (self.own.places, self.own.relays):
             self.own = self._sign(*self._told())
             self._network.show_card(self.own.encoded)
+            for told in self.on_renewed:
+                told()
 
     def short(self) -> bytes:
         """A card that is as short as the public table wants it."""

@@ -68,6 +68,9 @@ TurnText: TypeAlias = Annotated[
 HostName: TypeAlias = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$", title="a host's name")
 ]
+IpText: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}$", max_length=45, title="an IP address")
+]
 Origin: TypeAlias = Annotated[
     str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,260}$", title="http(s)://HOST:PORT")
 ]
@@ -133,6 +136,10 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(pattern=r"^([a-z0-9]([a-z0-9_-]*[a-z0-9])?)?$", max_length=64, title="a name")
     ] = ""
     """What you would like to be called: a proposal to whoever accepts your invites."""
+    proxies: tuple[IpText, ...] = ()
+    """Reverse proxies in front of this node: whom they call for is read from X-Forwarded-For."""
+    dht_port: Port = 0
+    """Of UDP, for the table; 0 picks a free one. A router may pass it on."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 

@@ -43,6 +43,7 @@ async def open_discovery(
     )
     peers.cards = book
     relays.on_registered.append(book.renew)
+    book.on_renewed.append(relays.renew)
     peers.nearby.look_around(lambda: book.own.issued_us, tasks)
 
     def moved() -> None:

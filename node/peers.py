@@ -26,7 +26,7 @@ from node.api.transfer import Transfer
 from node.cards import CardBook
 from node.compared import Compared
 from node.config import P2pConfig
-from node.errors import Unreachable
+from node.errors import BadSetting, Unreachable
 from node.events import Events
 from node.identity import Identity
 from node.listening import told_places
@@ -48,6 +48,7 @@ from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
+from p2p.transport.forwarded import Ip, ip_of
 from p2p.transport.network import Network, NetworkEvent, sync_with
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
@@ -247,6 +248,7 @@ async def open_peers(
         tasks=tasks,
         download=rates_of(config.download, config.download_peer),
         upload=rates_of(config.upload, config.upload_peer),
+        proxies=proxies_of(config),
     )
     tasks.create_task(refusals.run(), name="refusals")
     tasks.create_task(offenders.run(), name="offenders")
@@ -270,6 +272,15 @@ async def open_peers(
         for connection in network.connections:
             connection.leave("stopping", "The node is stopping.")
         await offenders.write()
+
+
+def proxies_of(config: P2pConfig) -> Collection[Ip]:
+    """Raises `BadSetting` where one is no address."""
+    found = {text: ip_of(text) for text in config.proxies}
+    for text, ip in found.items():
+        if ip is None:
+            raise BadSetting(f"p2p.proxies: {text!r} is no IP address")
+    return [ip for ip in found.values() if ip is not None]
 
 
 async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:

@@ -125,6 +125,12 @@ class Relays:
         """Somebody may be wanted who was not."""
         self._may_meet.set()
 
+    def renew(self) -> None:
+        """This device is elsewhere than its card says: every relay gets a new one."""
+        self._card = None
+        for client in self.clients:
+            client.renew()
+
     def call_again(self) -> None:
         """Relays that are away are tried now: why they are may be no more."""
         for client in self.clients:

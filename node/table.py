@@ -54,7 +54,8 @@ class Table:
         """Until cancelled."""
         known = await asyncio.to_thread(_read, home)
         bootstrap = config.dht_bootstrap or BOOTSTRAP
-        async with open_dht(host, bootstrap=bootstrap, nodes=known) as dht:
+        port = config.dht_port
+        async with open_dht(host, port=port, bootstrap=bootstrap, nodes=known) as dht:
             changed, wait_s = asyncio.Event(), SOON_S
             unsubscribe = store.on_wallet_change(changed.set)
             try:

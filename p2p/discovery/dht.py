@@ -146,10 +146,13 @@ class Dht:
 
 @asynccontextmanager
 async def open_dht(
-    host: str, *, bootstrap: Sequence[str] = BOOTSTRAP, nodes: Sequence[str] = ()
+    host: str, *, port: int = 0, bootstrap: Sequence[str] = BOOTSTRAP, nodes: Sequence[str] = ()
 ) -> AsyncGenerator[Dht]:
-    """Joins the table from `host`, an IP address of ours; `nodes` as `Dht.nodes` gave them."""
-    sessions = [await asyncio.to_thread(lt.session, settings_for(host, bootstrap))]
+    """Joins the table from `host`, an IP address of ours; `nodes` as `Dht.nodes` gave them.
+
+    `port`: of UDP; 0 picks a free one.
+    """
+    sessions = [await asyncio.to_thread(lt.session, settings_for(host, port, bootstrap))]
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
@@ -202,11 +205,11 @@ def expanded(seed: bytes) -> bytes:
     return bytes(digest)
 
 
-def settings_for(host: str, bootstrap: Sequence[str]) -> "lt.settings_pack":
+def settings_for(host: str, port: int, bootstrap: Sequence[str]) -> "lt.settings_pack":
     """The DHT alone, bounded. On loopback the guards against many nodes of one host are off."""
     is_loopback = ip_address(host).is_loopback
     return {
-        "listen_interfaces": f"[{host}]:0" if ":" in host else f"{host}:0",
+        "listen_interfaces": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "user_agent": "",
         "enable_dht": True,
         "enable_lsd": False,

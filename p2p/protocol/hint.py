@@ -20,6 +20,6 @@ class Hint:
     addresses: tuple[str, ...]
     source: Source
     issued_us: int = 0
-    """Of the device's card, as it is claimed; 0 where nobody said."""
+    """Of the device's card, as it is claimed; 0 where nobody said. The newest one counts."""
     invites: bytes = field(default=b"", compare=False)
     """Signs of open invites among fillers, as mDNS announced them."""

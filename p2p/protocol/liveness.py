@@ -1,5 +1,8 @@
 """Whether the peer is still there, and how far: a ping after 5 s of silence, given up after 15 s.
 
+On another channel the way is another one: what the last ping took says nothing of it, and the next
+one is due as soon as nothing was heard for a second, when no queue holds it up.
+
 Half-open TCP goes unnoticed for minutes, and mDNS announces nobody's death; the ping does it.
 """
 
@@ -8,6 +11,8 @@ from collections.abc import Iterable
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Ping, Pong
 from p2p.protocol.limits import ANSWER_S, DEAD_AFTER_S, PING_AFTER_S
+
+QUIET_S = 1.0  # in which nothing was heard, where a ping is due
 
 
 class Liveness:
@@ -20,9 +25,16 @@ class Liveness:
         self._pinged_s = now_s
         self._number = 0
         self._is_awaited = False
+        self._is_due = False  # how far the peer is by this channel is not known
 
     def hear(self, *, now_s: float) -> None:
         self._heard_s = now_s
+
+    def move(self, *, now_s: float) -> None:
+        """There is a channel, after none or another one; all times begin anew."""
+        self.hear(now_s=now_s)
+        self.hear_useful(now_s=now_s)
+        self.rtt_s, self._is_awaited, self._is_due = None, False, True
 
     def hear_useful(self, *, now_s: float) -> None:
         """More than a ping."""
@@ -43,7 +55,7 @@ class Liveness:
         """The next ping, to be sent now."""
         self._pinged_s = now_s
         self._number += 1
-        self._is_awaited = True
+        self._is_awaited, self._is_due = True, False
         return Ping(self._number)
 
     def pong(self, pong: Pong, *, now_s: float) -> None:
@@ -57,6 +69,8 @@ class Liveness:
         silent_s = now_s - self._heard_s
         if silent_s >= DEAD_AFTER_S:
             raise PeerTimeout("silent", f"nothing was heard from the peer for {silent_s:.0f} s")
+        if self._is_due and silent_s >= QUIET_S:
+            return self.ping(now_s=now_s)
         if silent_s < PING_AFTER_S or now_s - self._pinged_s < PING_AFTER_S:
             return None
         return self.ping(now_s=now_s)

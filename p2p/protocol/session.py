@@ -92,7 +92,8 @@ class Session:
 
     @property
     def rtt_s(self) -> float | None:
-        """How long the peer took to answer the last ping; None where it has not answered one."""
+        """How long the peer took to answer the last ping; None where it has not answered one on
+        the present channel."""
         return self._liveness.rtt_s
 
     @property
@@ -136,8 +137,7 @@ class Session:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = now_s
-        self._liveness.hear(now_s=now_s)
-        self._liveness.hear_useful(now_s=now_s)
+        self._liveness.move(now_s=now_s)
 
     def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
         """The peer broke a rule of what carries the session, or lied about a blob."""

@@ -4,6 +4,8 @@ static, invite   for ever, with full-jitter back-off, or until it is forgotten
 others           `HINT_ATTEMPTS` times, then forgotten until they are announced again
 
 Whoever sends us away says for how long, and is not called before that, or before an hour at most.
+Who is announced with a newer card than before has moved, or is back: they are called at once, but
+for that, and not twice within `NEWS_S`, since forged announcements are free.
 """
 
 import asyncio
@@ -28,6 +30,7 @@ HINT_ATTEMPTS = 5
 STEADY_S = 10.0
 HOPELESS = ("self", "address")  # this node, or no address at all
 TOLD_WAIT_S_MAX = 3_600.0  # a peer may be forgiven at any time, and cannot tell us
+NEWS_S = 10.0
 ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are bounded
 
 
@@ -41,6 +44,8 @@ class Found:
     seen_s: float
     last_error: str = ""
     is_wanted: bool = True
+    issued_us: int = 0  # of the newest card that was announced with it
+    not_before_s: float = 0.0  # as it told us, or because of news just now
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -71,9 +76,26 @@ class Dialler:
                 known.seen_s, known.is_wanted = self._clock(), True
                 if hint.source in CHOSEN:
                     known.source = hint.source
+                self._take_news(known, hint)
             elif len(self._found) < ADDRESSES_MAX or hint.source in CHOSEN:
-                self._found[text] = Found(hint.device_did, text, hint.source, self._clock(), lost)
+                self._found[text] = Found(
+                    hint.device_did,
+                    text,
+                    hint.source,
+                    self._clock(),
+                    lost,
+                    issued_us=hint.issued_us,
+                )
                 self._tasks.create_task(self._keep(hint, text), name=f"dial {text}")
+
+    def _take_news(self, known: Found, hint: Hint) -> None:
+        """An announcement that is older than another one, or as old, says nothing new."""
+        if hint.issued_us <= known.issued_us:
+            return
+        known.issued_us, now_s = hint.issued_us, self._clock()
+        if known.not_before_s <= now_s:
+            known.not_before_s = now_s + NEWS_S
+            known.hurry.set()
 
     def forget(self, device: bytes) -> Sequence[str]:
         """Ends the tries at what is said to be `device`, until it is named again; the addresses.
@@ -99,7 +121,7 @@ class Dialler:
         try:
             while found.is_wanted and (found.source in CHOSEN or attempts_left):
                 attempts_left -= 1
-                told_s = 0
+                told_s = 0.0
                 try:
                     began_s = self._clock()
                     device, told_s = await self._be_connected(found, device)
@@ -111,7 +133,10 @@ class Dialler:
                     if error.code in HOPELESS:
                         return
                     told_s = error.wait_s
-                await rest(found, max(backoff.fail(self._random), min(told_s, TOLD_WAIT_S_MAX)))
+                told_s = min(told_s, TOLD_WAIT_S_MAX)
+                if told_s:
+                    found.not_before_s = self._clock() + told_s
+                await rest(found, max(backoff.fail(self._random), told_s))
         finally:
             del self._found[text]
 

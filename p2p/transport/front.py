@@ -6,7 +6,7 @@ G   HTTP: a WebSocket, inside of which any of the others may follow
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from p2p.protocol.errors import PeerTimeout, RemoteProtocolError
@@ -27,7 +27,9 @@ FrontHandler: TypeAlias = Callable[[FrontCarrier, Caller], Awaitable[None]]
 class Front:
     """First byte -> handler."""
 
-    def __init__(self) -> None:
+    def __init__(self, identify: Callable[[Caller, Sequence[str]], None]) -> None:
+        """`identify` hears for whom a proxy says to call, if it says; it raises `SyncError`."""
+        self._identify = identify
         self._handlers: dict[int, FrontHandler] = {}
 
     def serve(self, first: int, handler: FrontHandler) -> None:
@@ -36,15 +38,18 @@ class Front:
 
     async def enter(self, carrier: FrontCarrier, caller: Caller) -> None:
         """Serves whoever came. Raises `SyncError`; the carrier is the caller's to close."""
+        forwarded: Sequence[str] = ()
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 first = await carrier.read_exactly(1)
                 if first[0] == HTTP and isinstance(carrier, StreamCarrier):
                     carrier.unread(first)
                     carrier = await accept_websocket(carrier)
+                    forwarded = carrier.forwarded
                     first = await carrier.read_exactly(1)
         except TimeoutError as error:
             raise PeerTimeout("handshake-timeout", "Nothing came for too long.") from error
+        self._identify(caller, forwarded)
         carrier.unread(first)
         handler = self._handlers.get(first[0])
         if handler is None:

@@ -26,11 +26,15 @@ class Caller:
     carrier: Carrier
     connection: Connection | None = None  # once the channel stands, and belongs to a session
     is_trusted: bool = False  # whoever took the channel over answers for it
+    is_proxied: bool = False  # a proxy of ours called, and did not say yet for whom
 
     @property
     def host(self) -> str:
-        """From where it called; empty where it came through a relay, whose address is nobody's."""
-        return self.source.host if isinstance(self.source, Address) else ""
+        """From where it called; empty where it came through a relay, whose address is nobody's, or
+        through a proxy that did not say yet for whom."""
+        if self.is_proxied or not isinstance(self.source, Address):
+            return ""
+        return self.source.host
 
     @property
     def is_known(self) -> bool:
@@ -57,9 +61,12 @@ class Inbound:
     def __init__(self) -> None:
         self._callers: list[Caller] = []
 
-    def make_room(self, host: str) -> bool:
-        """Whether one more of `host` may come; a stranger that says nothing may have to go."""
-        rivals = self.of(host_of(host))
+    def make_room(self, host: str, *, is_proxy: bool = False) -> bool:
+        """Whether one more of `host` may come; a stranger that says nothing may have to go.
+
+        `is_proxy`: others call from there, and each of them is counted once it is known who.
+        """
+        rivals = () if is_proxy else self.of(host_of(host))
         if len(rivals) < INBOUND_OF_HOST_MAX:
             rivals = tuple(self._callers)
             if len(rivals) < INBOUND_MAX:

@@ -7,7 +7,7 @@ key. Dialling again and again is the business of `p2p.transport.dialler`.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -29,6 +29,7 @@ from p2p.transport.channels import Channels, Opener, open_tcp
 from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import BlobSaid, Fetching, Progress
+from p2p.transport.forwarded import Ip
 from p2p.transport.front import Front
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
@@ -89,7 +90,9 @@ class Network:
         upload: Rates = NO_LIMIT,
         openers: Mapping[PlaceKind, Opener] = OPENERS,
         random: Random | None = None,
+        proxies: Collection[Ip] = (),
     ) -> None:
+        """`proxies`: reverse proxies of this node's operator, which say for whom they call."""
         self._random = random or Random(os.urandom(16))
         self.device = config.device.public
         self.channels = Channels(config.device, static_private=static_private, openers=openers)
@@ -115,6 +118,7 @@ class Network:
             sessions=self._connections,
             open_session=self._open_session,
             failed=self._no_channel,
+            proxies=proxies,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels
 from p2p.transport.connection import Connection
 from p2p.transport.door import Door
+from p2p.transport.forwarded import Ip, client_of, ip_of
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Arrival, ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
@@ -40,9 +41,14 @@ class Reception:
         sessions: Mapping[bytes, Connection],
         open_session: Callable[[FrameStream, bytes, Caller], Awaitable[None]],
         failed: Callable[[Caller, SyncError], None],
+        proxies: Collection[Ip] = (),
     ) -> None:
-        """`open_session` gets what is no Resume, and none of `arrivals`."""
-        self.front = Front()
+        """`open_session` gets what is no Resume, and none of `arrivals`.
+
+        `proxies`: those whose word is taken for whom they call.
+        """
+        self.front = Front(self._identify)
+        self._proxies = frozenset(proxies)
         self.front.serve(NOISE, self._receive)
         self.arrivals: dict[int, ArrivalHandler] = dict.fromkeys(LINK_KINDS, self._resume)
         self._channels = channels
@@ -56,13 +62,32 @@ class Reception:
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One inbound connection, if there is room."""
         peer = writer.get_extra_info("peername")
-        if peer is None or not (self._door.admits(peer[0]) and self._inbound.make_room(peer[0])):
+        if peer is None or not self._may_come(peer[0]):
             writer.transport.abort()
             return
         with suppress(PeerLeft):  # it is gone already
             carrier = StreamCarrier(reader, writer)
             one = Caller(Address(peer[0], peer[1]), carrier)
+            one.is_proxied = self._is_proxy(peer[0])
             self._take_in(one, self.front.enter(carrier, one))
+
+    def _is_proxy(self, host: str) -> bool:
+        return bool(self._proxies) and ip_of(host) in self._proxies
+
+    def _may_come(self, host: str) -> bool:
+        if self._is_proxy(host):
+            return self._inbound.make_room(host, is_proxy=True)
+        return self._door.admits(host) and self._inbound.make_room(host)
+
+    def _identify(self, one: Caller, forwarded: Sequence[str]) -> None:
+        """Whom a proxy calls for is let in or not as if there were none in between."""
+        if not one.is_proxied:
+            return
+        assert isinstance(one.source, Address)
+        client = client_of(one.source.host, forwarded, self._proxies)
+        one.source, one.is_proxied = Address(client, one.source.port), False
+        if not (self._door.admits(client) and self._inbound.make_room(client)):
+            raise PeerLeft("no-room", f"Too much came from {client}.")
 
     def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody who came by another way, if there is room, and their host is not closed."""

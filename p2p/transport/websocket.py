@@ -9,6 +9,7 @@ ever decompressed. The protocol is the package `websockets`, without its IO (RFC
 
 import logging
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from websockets.client import ClientProtocol
@@ -20,6 +21,7 @@ from websockets.uri import parse_uri
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.channels import Opener, open_tcp
+from p2p.transport.forwarded import HEADER
 from p2p.transport.place import Place, WebSocketPlace
 
 PATHS: Final = ("/", "/panspermia")  # a proxy passes a whole host on, or one path of it
@@ -43,7 +45,14 @@ class WebSocketCarrier:
     name: CarrierName = "websocket"
     is_bulk = True
 
-    def __init__(self, inner: StreamCarrier, protocol: ServerProtocol | ClientProtocol) -> None:
+    def __init__(
+        self,
+        inner: StreamCarrier,
+        protocol: ServerProtocol | ClientProtocol,
+        forwarded: Sequence[str] = (),
+    ) -> None:
+        """`forwarded`: of the request, for whom it says that it was made."""
+        self.forwarded = tuple(forwarded)
         self._inner = inner
         self._protocol = protocol
         self._data = bytearray()
@@ -137,7 +146,7 @@ async def accept_websocket(inner: StreamCarrier) -> WebSocketCarrier:
     await inner.write(b"".join(protocol.data_to_send()))
     if response.status_code != 101:
         raise PeerLeft("no-websocket", f"An HTTP request was answered {response.status_code}.")
-    return WebSocketCarrier(inner, protocol)
+    return WebSocketCarrier(inner, protocol, request.headers.get_all(HEADER))
 
 
 def websocket_opener(context: ssl.SSLContext | None = None) -> Opener:

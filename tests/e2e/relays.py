@@ -122,16 +122,23 @@ class Wire:
 
 
 @contextmanager
-def listening_in(relay: LocalNode) -> Generator[Wire]:
-    """A proxy in front of the relay, with threads of its own: nodes are given its address."""
+def listening_in(relay: LocalNode, head: Change | None = None) -> Generator[Wire]:
+    """A proxy in front of the relay, with threads of its own: nodes are given its address.
+
+    `head`: what becomes of the first bytes that a client sends.
+    """
     host, port = str(relay.ready["p2p"]).rsplit(":", 1)
     server = socket.create_server(("127.0.0.1", 0))
     wire = Wire(f"127.0.0.1:{server.getsockname()[1]}")
     sockets: list[socket.socket] = []
 
-    def pump(source: socket.socket, target: socket.socket, seen: bytearray) -> None:
+    def pump(
+        source: socket.socket, target: socket.socket, seen: bytearray, first: Change | None
+    ) -> None:
         with suppress(OSError):
             while data := source.recv(READ_BYTES):
+                if first is not None:
+                    data, first = first(data), None
                 is_circuit = len(seen) > 0 and bytes(seen[:1]) in CIRCUIT
                 seen += data
                 if is_circuit:
@@ -151,9 +158,9 @@ def listening_in(relay: LocalNode) -> Generator[Wire]:
                     caller.close()
                     continue
                 sockets.append(called)
-                for source, target in ((caller, called), (called, caller)):
+                for source, target, first in ((caller, called, head), (called, caller, None)):
                     wire.seen.append(bytearray())
-                    args = (source, target, wire.seen[-1])
+                    args = (source, target, wire.seen[-1], first)
                     threading.Thread(target=pump, args=args, daemon=True).start()
 
     accepting = threading.Thread(target=accept, daemon=True)

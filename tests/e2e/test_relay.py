@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from crdt.did import decode_did_key
-from node.commands.nodes import LocalNode, wait_for
+from node.commands.nodes import (
+    LocalNode,
+    clean_environment,
+    start_node,
+    wait_for,
+)
 from node.failure import Failure, Json
 from tests.e2e.relays import (
     BACKOFF_S,
@@ -290,6 +295,32 @@ def test_a_session_goes_on_by_another_relay_when_its_own_is_told_to_stop(
     assert after["connected_s"] > before["connected_s"]
     publish(shell, alice, tmp_path, "io.alice.later")
     wait_for_modules(bob, [f"{alice.did}/io.alice.later"])
+
+
+def test_a_relay_behind_a_proxy_knows_its_clients_apart_and_believes_no_other(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    def add_header(head: bytes) -> bytes:
+        """As a proxy does, below what the client claimed itself."""
+        forwarded = b"X-Forwarded-For: 192.0.2.66, 203.0.113.7\r\n"
+        return head.replace(b"\r\n", b"\r\n" + forwarded, 1)
+
+    def observed(proxies: str) -> str:
+        home = tmp_path / f"behind-{proxies}"
+        environment = clean_environment() | {"PANSPERMIA_P2P_PROXIES": proxies}
+        relay = start_node("relay", home, role="relay", environment=environment)
+        running.append(relay)
+        with listening_in(relay, add_header) as wire:
+            alice = start_hidden("alice", home, f"ws://{wire.address}/panspermia")
+            running.append(alice)
+            seen = str(wait_for_relay(alice)["observed"])
+            alice.stop()
+        return seen
+
+    assert observed("127.0.0.1") == "203.0.113.7"
+    assert observed("203.0.113.1") == "127.0.0.1", (
+        "whoever is no proxy of ours claims what it likes"
+    )
 
 
 def test_metrics_tell_of_registrations_and_circuits(

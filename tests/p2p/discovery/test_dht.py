@@ -133,8 +133,8 @@ async def test_nobody_answers_where_nobody_is() -> None:
 
 def test_elsewhere_than_on_loopback_the_guards_are_on() -> None:
     guards = ("dht_restrict_routing_ips", "dht_restrict_search_ips", "dht_ignore_dark_internet")
-    outside = dict(settings_for("0.0.0.0", ("a:1",)))
-    inside = dict(settings_for(HOST, ()))
+    outside = dict(settings_for("0.0.0.0", 0, ("a:1",)))
+    inside = dict(settings_for(HOST, 0, ()))
     assert [outside[guard] for guard in guards] == [True] * 3
     assert [inside[guard] for guard in guards] == [False] * 3
     assert outside["dht_bootstrap_nodes"] == "a:1"
@@ -216,3 +216,11 @@ async def test_a_node_that_is_flooded_stays_bounded_and_goes_on(nodes: Nodes) ->
         assert stranger.get(ITEM_KEY)[b"v"] == b"news"
     finally:
         stranger.close()
+
+
+async def test_a_router_can_be_told_of_the_port() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((HOST, 0))
+        port = int(free.getsockname()[1])
+    async with open_dht(HOST, port=port, bootstrap=()) as dht:
+        assert dht.port == port

@@ -43,3 +43,20 @@ def test_only_the_last_ping_is_measured_and_only_once(number: int) -> None:
     liveness.pong(Pong(2), now_s=6.0)
     liveness.pong(Pong(2), now_s=9.0)
     assert liveness.rtt_s == 1.0
+
+
+def test_on_another_channel_only_what_was_asked_there_tells_how_far_the_peer_is() -> None:
+    liveness = Liveness(now_s=0.0)
+    liveness.ping(now_s=0.0)
+    liveness.pong(Pong(1), now_s=0.25)
+    lost = liveness.ping(now_s=5.0)
+    liveness.move(now_s=25.0)
+    assert liveness.rtt_s is None
+    liveness.pong(Pong(lost.number), now_s=25.5)  # it was kept, and sent again
+    assert liveness.rtt_s is None, "it was away meanwhile"
+    assert liveness.tick(now_s=25.9) is None
+    again = liveness.tick(now_s=26.0)
+    assert again is not None, "nothing holds it up now"
+    liveness.pong(Pong(again.number), now_s=26.125)
+    assert liveness.rtt_s == 0.125
+    assert liveness.tick(now_s=27.0) is None

@@ -197,6 +197,16 @@ def test_how_far_the_peer_is_is_known_soon_after_opening() -> None:
     assert line.session.rtt_s == 0.04
 
 
+def test_an_outage_is_no_part_of_how_far_the_peer_is() -> None:
+    line = Line()
+    (ping,) = [frame for frame in line.sent if isinstance(frame, Ping)]
+    line.session.pause()
+    line.now_s += 20.0
+    line.session.unpause(now_s=line.now_s)
+    line.say(Pong(ping.number))
+    assert line.session.rtt_s is None
+
+
 def test_both_sides_know_it() -> None:
     talk = Talk().settle()
     assert talk.alice.session.rtt_s == talk.bob.session.rtt_s == 0.0

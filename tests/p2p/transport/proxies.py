@@ -16,6 +16,7 @@ class Proxy:
         self.is_stuck = False  # nothing is read or passed on any more, and nobody hears of it
         self.cut_after: int | None = None  # bytes
         self.delay_s = 0.0  # one way; what comes meanwhile is on its way too
+        self.header = b""  # added to the head of whatever HTTP comes in
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -37,15 +38,19 @@ class Proxy:
         self._tasks.add(task)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pipe(reader, inner[1]))
+                tasks.create_task(self._pipe(reader, inner[1], self.header))
                 tasks.create_task(self._pipe(inner[0], writer))
         finally:
             self._tasks.discard(task)
             self._writers -= {writer, inner[1]}
 
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pipe(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, header: bytes = b""
+    ) -> None:
         try:
             while data := await reader.read(BLOCK_BYTES):
+                if header:
+                    data, header = data.replace(b"\r\n", b"\r\n" + header, 1), b""
                 if self.is_stuck:
                     await asyncio.Event().wait()
                 self.passed += len(data)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,7 +34,6 @@ from p2p.protocol.offences import (
 )
 from p2p.transport.address import Address
 from p2p.transport.channels import open_tcp
-from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
@@ -92,10 +92,14 @@ def signer_of(number: int) -> Signer:
 
 
 @asynccontextmanager
-async def open_node(home: Path, number: int, *addresses: str) -> AsyncGenerator[Node]:
+async def open_node(
+    home: Path, number: int, *addresses: str, proxies: tuple[str, ...] = ()
+) -> AsyncGenerator[Node]:
     """A node in a task of its own, cancelled at the end as a daemon is; where it says it is."""
     ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready, addresses))
+    running = asyncio.create_task(
+        run_node(home.with_suffix(".db"), number, ready, addresses, proxies)
+    )
     both: list[asyncio.Future[Any]] = [ready, running]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -107,7 +111,11 @@ async def open_node(home: Path, number: int, *addresses: str) -> AsyncGenerator[
 
 
 async def run_node(
-    path: Path, number: int, ready: asyncio.Future[Node], addresses: tuple[str, ...] = ()
+    path: Path,
+    number: int,
+    ready: asyncio.Future[Node],
+    addresses: tuple[str, ...] = (),
+    proxies: tuple[str, ...] = (),
 ) -> None:
     signer = signer_of(number)
     events: asyncio.Queue[NetworkEvent] = asyncio.Queue()
@@ -131,6 +139,7 @@ async def run_node(
             notify=events.put_nowait,
             door=Door(offences, is_blocked=store.is_blocked, clock_s=time.time),
             tasks=tasks,
+            proxies=[ip_address(one) for one in proxies],
         )
 
         def pass_on(event: AppendedEvent) -> None:
@@ -325,36 +334,6 @@ async def test_whoever_adds_a_carrier_adds_its_opener(tmp_path: Path) -> None:
 def circuit_to(node: Node) -> str:
     device = encode_did_key(node.network.device).removeprefix("did:key:")
     return f"circuit:{device}@relay.example:1"
-
-
-async def test_a_strangers_word_calls_no_service_of_this_machine_and_no_relay(
-    tmp_path: Path,
-) -> None:
-    """Over a WebSocket, so that any of these would be better, or be tried when it is lost."""
-    service, relay = "127.0.0.1:5432", circuit_to_nobody("127.0.0.1:1")
-    relay_elsewhere = circuit_to_nobody("relay.example:4747")
-    told = (service, "ws://localhost:1/", relay, relay_elsewhere, "192.0.2.7:4747")
-    async with open_node(tmp_path / "m", 3, *told) as mallory:
-        async with open_node(tmp_path / "b", 2, "192.0.2.8:4747") as bob:
-            met = await bob.network.connect(f"ws://{mallory.address}/")
-            assert known_to(met) == {"192.0.2.7:4747", f"ws://{mallory.address}/"}
-        async with open_node(tmp_path / "a", 1, "127.0.0.1:4747") as alice:
-            met = await alice.network.connect(f"ws://{mallory.address}/")
-            assert service in known_to(met), "both are on one machine and nowhere else"
-
-
-def known_to(connection: Connection) -> set[str]:
-    """The places at which it would be called were it lost."""
-    paths, found = connection.paths, set[str]()
-    paths.use(None, now_s=0.0)
-    while (place := paths.next(now_s=1e9)) is not None:
-        found.add(place)
-        paths.failed(place, Random(1), now_s=1e9)
-    return found
-
-
-def circuit_to_nobody(relay: str) -> str:
-    return f"circuit:{encode_did_key(bytes(32)).removeprefix('did:key:')}@{relay}"
 
 
 async def test_the_first_frame_says_what_a_channel_is_for(tmp_path: Path) -> None:
