@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from crdt.capability import CapabilityCache
 from crdt.did import decode_did_key, encode_did_key
@@ -36,7 +35,7 @@ from p2p.protocol.sources import PEER, Sources, one_source, peer_source, relay_s
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent
-from p2p.transport.place import RelayedPlace, parse_place, relay_of
+from p2p.transport.place import RelayedPlace, may_call, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
 from storage.cards import HeldCard
 from storage.errors import StorageError
@@ -105,8 +104,7 @@ class CardBook:
         return self._sign(places[:SHORT_PLACES], relays[:SHORT_RELAYS]).encoded
 
     def _told(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        places = own_places(tuple(self._places()))[:CARD_PLACES_MAX]
-        return places, tuple(self._relays())[:CARD_RELAYS_MAX]
+        return tuple(self._places())[:CARD_PLACES_MAX], tuple(self._relays())[:CARD_RELAYS_MAX]
 
     def check(self, data: bytes) -> Card:
         """Raises `RemoteProtocolError`."""
@@ -137,8 +135,9 @@ class CardBook:
                 self._meet(connection)
             case PeerSaid(connection, (effects.CardsWanted() | effects.CardsCame()) as said):
                 self._put(connection, said)
-            case PeerWent(_, Connection() as connection, reason) if connection.was_lost:
-                self._put(connection, reason)
+            case PeerWent(_, Connection() as connection, reason):
+                if connection.is_greeted and connection.link.current is None:  # no goodbye
+                    self._put(connection, reason)
             case _:
                 return
 
@@ -208,7 +207,7 @@ class CardBook:
         circle = await self.circle()
         for held in await self._store.cards_of(circle.named | {circle.own}):
             with suppress(RemoteProtocolError):
-                self._call(self.check(held.encoded), "peer")
+                self._call(self.check(held.encoded), "peer", is_vouched_for=True)
 
     async def _do(self, todo: _Todo) -> None:
         connection, session = todo.connection, todo.connection.session
@@ -233,15 +232,20 @@ class CardBook:
                     await self._call_again(author, connection.device, lost.sentence)
             case effects.CardsCame(cards):
                 if may_exchange(session.author, session.shared, circle):
+                    source, is_trusted = (
+                        peer_source(connection.device),
+                        circle.trusts(session.author),
+                    )
                     for data in cards:
-                        await self.take(data, peer_source(connection.device), "peer", circle)
+                        await self.take(data, source, "peer", circle, is_trusted=is_trusted)
 
     async def _call_again(self, author: AuthorKey, device: DeviceKey, lost: str) -> None:
         """As its card says; if it called us, nobody else would before the next look around."""
         for held in await self._store.cards_of({author}):
             if held.device == device:
                 with suppress(RemoteProtocolError):
-                    self._call(self.check(held.encoded), "peer", lost=lost)
+                    card = self.check(held.encoded)
+                    self._call(card, "peer", is_vouched_for=True, lost=lost)
 
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""
@@ -255,8 +259,13 @@ class CardBook:
         for source in self.sources.of(card.device) or ("met",):
             await self._store.keep_card(_held(card), source)
 
-    async def take(self, data: bytes, source: str, how: Source, circle: Circle) -> Card | None:
-        """A card that `source` gave; kept, and called if it is wanted. None where it is none."""
+    async def take(
+        self, data: bytes, source: str, how: Source, circle: Circle, *, is_trusted: bool = False
+    ) -> Card | None:
+        """A card that `source` gave; kept, and called if it is wanted. None where it is none.
+
+        `is_trusted`: `source` speaks for somebody whom the person trusts.
+        """
         try:
             card = self.check(data)
         except RemoteProtocolError as error:
@@ -266,8 +275,9 @@ class CardBook:
             return card
         self.sources.note(card.device, source)
         await self._store.keep_card(_held(card), source)
-        if circle.trusts(card.author) or self._has_room():
-            self._call(card, how)
+        is_named = circle.trusts(card.author)
+        if is_named or self._has_room():
+            self._call(card, how, is_vouched_for=is_named or is_trusted)
         return card
 
     async def circle(self) -> Circle:
@@ -282,14 +292,23 @@ class CardBook:
     def _has_room(self) -> bool:
         return len(self._network.connections) < PEERS_WANTED
 
-    def _call(self, card: Card, how: Source, *, lost: str = "") -> None:
-        places = tuple(place for place in places_of(card) if self.may_call(place))
+    def _call(self, card: Card, how: Source, *, is_vouched_for: bool, lost: str = "") -> None:
+        """`is_vouched_for`: by the person, or whom they trust: then by the relays of its card."""
+        own = self.own.places
+        places = tuple(
+            place
+            for place in places_of(card)
+            if (may_call(place, own) if is_vouched_for else self.may_call(place))
+        )
         if places and self._network.connection(card.device) is None:
             self._dialler.hint(Hint(encode_did_key(card.device), places, how), lost=lost)
 
     def may_call(self, text: str) -> bool:
-        """Whether a stranger's word is followed: to no service of this machine itself."""
-        return not is_local(text) or any(map(is_local, self.own.places))
+        """Whether a stranger's word is followed: to no service of this machine, and by no relay
+        but those that this node is at."""
+        relay = relay_of(text)
+        ours = [RelayUrl.parse(one).place for one in self._relays()] if relay else []
+        return (relay is None or relay in ours) and may_call(text, self.own.places)
 
 
 def places_of(card: Card) -> tuple[str, ...]:
@@ -302,21 +321,6 @@ def places_of(card: Card) -> tuple[str, ...]:
         with suppress(LocalProtocolError):
             places.append(str(RelayedPlace("circuit", card.device, RelayUrl.parse(relay).place)))
     return tuple(places)
-
-
-def is_local(place: str) -> bool:
-    """Whether it is an address of whoever reads it: loopback, or none at all."""
-    host = place.rpartition(":")[0].strip("[]")
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
-
-
-def own_places(places: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that mean something to others; loopback only where there is nothing else."""
-    return tuple(place for place in places if not is_local(place)) or places
 
 
 def _held(card: Card) -> HeldCard:

@@ -35,6 +35,7 @@ from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
 from storage.address_book import KnownPeer
 from storage.errors import StorageError
+from storage.invites import Invite
 
 LOG = logging.getLogger(__name__)
 REMEMBERED: Final = 4
@@ -78,7 +79,7 @@ def open_pairing(
         return tuple(relays.clients)
 
     def places() -> tuple[str, ...]:
-        there = [one for one in relays.clients if one.is_registered]
+        there = [one for one in relays.clients if one.takes_calls]
         circuits = [str(circuit_to(device, one)) for one in there]
         return (*peers.places(), *circuits)
 
@@ -151,7 +152,7 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
         pairing.posting.clear()
         wait_s = POST_AGAIN_S
         meetings = pairing.ways.meetings()
-        live = [one for one in await keeper.store.invites() if one.is_live] if meetings else []
+        live: Sequence[Invite] = await _live(keeper) if meetings else ()
         said = Whereabouts(
             DeviceKey(keeper.identity.device.public),
             pairing.places(),
@@ -169,3 +170,12 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await pairing.posting.wait()
+
+
+async def _live(keeper: Keeper) -> Sequence[Invite]:
+    """None where the store cannot be read just now."""
+    try:
+        return [one for one in await keeper.store.invites() if one.is_live]
+    except StorageError as error:
+        LOG.warning("invites cannot be posted: %s", error)
+        return []

@@ -71,6 +71,7 @@ class Peers:
     compared: Compared
     listeners: list[Callable[[NetworkEvent], None]]
     """Whoever else hears what the network tells."""
+    blobs: BlobTeller
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
     nearby: Nearby
@@ -185,7 +186,8 @@ class Peers:
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
     def transfers(self) -> Sequence[Transfer]:
-        return show_transfers({**self.network.fetching.progress})
+        running = {**self.network.fetching.progress}
+        return [*show_transfers(running), *self.blobs.ended(running)]
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
@@ -207,21 +209,24 @@ async def open_peers(
     events: Events,
     tasks: asyncio.TaskGroup,
     only: Collection[NamespaceKey] | None = None,
+    public: Sequence[str] = (),
 ) -> AsyncGenerator[Peers]:
     """Listens, dials and looks around until it is left; then every session says goodbye.
 
-    `only`: the namespaces that are shared, where not all that are joined are.
+    `only`: the namespaces that are shared, where not all that are joined are. `public`: places at
+    which others reach this node beside its addresses, as its operator says.
     """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
-        return () if config.hidden else told_places(local_addresses(host), port)
+        return () if config.hidden else told_places(local_addresses(host), port, public)
 
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
-    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
+    blobs = BlobTeller(events, clock)
+    listeners: list[Callable[[NetworkEvent], None]] = [blobs.note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
@@ -256,8 +261,8 @@ async def open_peers(
         await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
-            nearby, refusals,
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, blobs,
+            places, nearby, refusals,
         )  # fmt: skip
     finally:
         unsubscribe()

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
-from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.transfer import Transfer
 from node.offenders import RefusedPeer
 from p2p.protocol.relay.letter import LetterKind
@@ -83,6 +84,10 @@ class RelayBook(Protocol):
     """The relays through which this node is reached."""
 
     def shown(self) -> Sequence[RelayShown]: ...
+
+    def unused(self) -> Sequence[FoundRelay]:
+        """Those that were heard of, and that nobody chose yet."""
+        ...
 
     def hurry(self) -> None:
         """Looks now for somebody who may be wanted from now on."""

@@ -14,7 +14,7 @@ from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from crdt.keys import AuthorKey
 from crdt.path import CLASSES
-from node.api.models import RoomState
+from node.api.status_models import RoomState
 from node.config import QuotaConfig
 from node.errors import BadSetting
 from node.refusals import who

@@ -28,11 +28,12 @@ from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
-from node.relay_role import namespaces_of, open_relay
+from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -67,6 +68,7 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    waiting: WaitingBook
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -146,6 +148,7 @@ async def open_node(
                 events,
                 tasks,
                 await namespaces_of(config.relay, store),
+                public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
             open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
@@ -169,6 +172,7 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                waiting=WaitingBook(store),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,

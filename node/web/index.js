@@ -71,7 +71,7 @@ function peerItem(peer) {
 }
 
 function missedItem(found) {
-  const item = element("li", `reconnecting to ${found.did || found.address}`);
+  const item = element("li", `calling ${found.did || found.address}`);
   item.append(element("div", [found.address, found.source, found.last_error].filter(Boolean).join(" · "), "soft"));
   return item;
 }

@@ -136,11 +136,6 @@ class Connection:
         return self._closing.result() if self._closing.done() else None
 
     @property
-    def was_lost(self) -> bool:
-        """It was open, and ended because nothing carried it: nobody said goodbye."""
-        return self.ended.is_set() and self.is_greeted and self.link.current is None
-
-    @property
     def link(self) -> Link:
         """What of the session is on its way; to be looked at only."""
         return self._linked.link
@@ -329,6 +324,11 @@ class Connection:
     def hurry(self) -> None:
         """The network is another one: better ways may be open now."""
         self.paths.hurry(now_s=self._clock())
+        self._look_for_paths()
+
+    def flee(self, is_lost: Callable[[str], bool]) -> None:
+        """The present channel ends soon, and so does what `is_lost` says of places by name."""
+        self.paths.flee(is_lost, now_s=self._clock())
         self._look_for_paths()
 
     @contextmanager

@@ -129,6 +129,7 @@ def test_a_link_pairs_where_there_is_no_mdns(node: StartNode, shell: Shell, tmp_
     assert taken.code == OK, taken
     (peer,) = shell(bob, "peers").answer["peers"]
     assert peer["did"] == alice.did
+    assert peer["check_digits"] == taken.answer["digits"], "one notion of them everywhere"
     assert made["code"] not in str(taken.lines)
 
     # Once: carol comes too late, is told so, and alice hears of it.

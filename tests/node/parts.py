@@ -15,7 +15,8 @@ from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer
 from node.config import Config
@@ -31,6 +32,7 @@ from node.ports import Progress
 from node.quotas import quota_of
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -128,6 +130,9 @@ class Unrelayed:
     def shown(self) -> Sequence[RelayShown]:
         return ()
 
+    def unused(self) -> Sequence[FoundRelay]:
+        return ()
+
     def hurry(self) -> None:
         """Nobody is looked for."""
 
@@ -210,6 +215,7 @@ async def open_alice(
             clock_us=clock,
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
+            waiting=WaitingBook(store),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),

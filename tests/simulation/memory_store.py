@@ -214,6 +214,17 @@ class MemoryStore:
         one = self._blobs[blob]
         return [index for index in range(one.root.chunk_count) if index not in one.chunks]
 
+    async def held_runs(self, blob: BlobId, first: int, limit: int) -> list[int]:
+        held = sorted(self._blobs[blob].chunks) if blob in self._blobs else []
+        runs: list[tuple[int, int]] = []
+        for index in held:
+            if runs and sum(runs[-1]) == index:
+                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            else:
+                runs.append((index, 1))
+        turn = next((at for at, run in enumerate(runs) if sum(run) > first), 0)
+        return [number for run in [*runs[turn:], *runs[:turn]][:limit] for number in run]
+
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
         self._blobs[blob].chunks[index] = data
 
