@@ -30,7 +30,7 @@ from p2p.protocol.card import (
 from p2p.protocol.config import Role
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
-from p2p.protocol.hint import Hint, Source
+from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.protocol.sources import PEER, Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -135,9 +135,8 @@ class CardBook:
                 self._meet(connection)
             case PeerSaid(connection, (effects.CardsWanted() | effects.CardsCame()) as said):
                 self._put(connection, said)
-            case PeerWent(_, Connection() as connection, reason):
-                if connection.is_greeted and connection.link.current is None:  # no goodbye
-                    self._put(connection, reason)
+            case PeerWent(_, Connection() as connection, reason) if connection.was_lost:
+                self._put(connection, reason)
             case _:
                 return
 
@@ -158,7 +157,7 @@ class CardBook:
         device, did = connection.device, encode_did_key(connection.device)
         for found in self._dialler.found:
             is_called = connection.role is Role.INITIATOR and found.address == connection.address
-            if (is_called or found.device_did == did) and found.source in ("static", "mdns"):
+            if (is_called or found.device_did == did) and found.source in (*CHOSEN, "mdns"):
                 self.sources.note(device, found.source)
         if not self.sources.of(device) and (relay := relay_of(connection.address)):
             self.sources.note(device, relay_source(str(relay)))
@@ -244,8 +243,7 @@ class CardBook:
         for held in await self._store.cards_of({author}):
             if held.device == device:
                 with suppress(RemoteProtocolError):
-                    card = self.check(held.encoded)
-                    self._call(card, "peer", is_vouched_for=True, lost=lost)
+                    self._call(self.check(held.encoded), "peer", is_vouched_for=True, lost=lost)
 
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""

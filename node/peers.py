@@ -43,7 +43,7 @@ from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.hint import Hint
+from p2p.protocol.hint import Chosen, Hint
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -135,7 +135,7 @@ class Peers:
     def hurry(self) -> None:
         self.dialler.hurry()
 
-    async def connect(self, address: str) -> Peer:
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
         try:
             connection = await self.network.connect(address)
         except RemoteProtocolError as error:
@@ -149,7 +149,7 @@ class Peers:
             address,
             DeviceKey(connection.device),
             did_of(connection) or None,
-            "static",
+            source,
             self.wall_us(),
         )
         self.dialler.hint(hint_of(told))
@@ -194,7 +194,7 @@ class Peers:
     ) -> None:
         await self.network.fetch_blob(
             blob,
-            lambda told: progress(told.chunks, told.chunks_total),
+            lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
             is_authority=is_authority,
         )
@@ -306,8 +306,9 @@ def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def hint_of(known: KnownPeer) -> Hint:
-    """Where a person once connected to."""
-    return Hint(encode_did_key(known.device) if known.device else "", (known.address,), "static")
+    """Where a person once connected to, or paired with somebody."""
+    did = encode_did_key(known.device) if known.device else ""
+    return Hint(did, (known.address,), "invite" if known.source == "invite" else "static")
 
 
 def wall_us() -> int:

@@ -23,8 +23,10 @@ from node.config import P2pConfig
 from node.errors import BadSetting
 from node.events import Events
 from node.found_relays import FoundRelays
+from node.home import Home
 from node.identity import Identity
 from node.leaving import leave_relay
+from node.lent_relays import LentRelays, open_lent
 from node.mailbox import Mailbox
 from node.peers import Peers
 from node.relay_news import RelayNews
@@ -70,8 +72,10 @@ class Relays:
         events: Events,
         tasks: asyncio.TaskGroup,
         places: Callable[[], Sequence[str]],
+        lent: LentRelays,
     ) -> None:
         """`places`: where this device listens, as text."""
+        self.lent = lent
         self.clients: list[RelayClient] = []
         self.on_signal: list[SignalHandler] = []
         self.on_registered: list[Callable[[], None]] = []
@@ -102,8 +106,11 @@ class Relays:
 
         Raises `LocalProtocolError` where there are too many.
         """
+        url = self.lent.url_at(url)
         for one in self.clients:
             if one.url.place == url.place:
+                if url.token and not one.url.token and not one.is_registered:
+                    one.try_token(url.token)
                 return one
         if len(self.clients) >= RELAYS_MAX:
             raise LocalProtocolError("too-many-relays", f"{RELAYS_MAX} relays are in use already.")
@@ -309,6 +316,7 @@ def circuit_to(device: bytes, relay: RelayClient) -> RelayedPlace:
 @asynccontextmanager
 async def open_relays(
     p2p: P2pConfig,
+    home: Home,
     identity: Identity,
     peers: Peers,
     store: Store,
@@ -316,7 +324,8 @@ async def open_relays(
     tasks: asyncio.TaskGroup,
 ) -> AsyncGenerator[Relays]:
     """Every relay of the settings, from now on. Raises `BadSetting`."""
-    relays = Relays(identity, peers, store, events, tasks, peers.places)
+    lent = await open_lent(home)
+    relays = Relays(identity, peers, store, events, tasks, peers.places, lent)
     for text in p2p.relays:
         try:
             relays.use(RelayUrl.parse(text))

@@ -23,6 +23,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
@@ -44,6 +45,8 @@ from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+# Between two steps of some ms each: half a million chunks take a quarter of a minute.
+GIVE_BACK_PAUSE_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Node:
     started_s: float
     standings: Standings
     waiting: WaitingBook
+    page_codes: PageCodes
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -151,7 +155,7 @@ async def open_node(
                 public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
@@ -173,6 +177,7 @@ async def open_node(
                 started_s=time.time(),
                 standings=Standings(store, identity),
                 waiting=WaitingBook(store),
+                page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,
@@ -204,7 +209,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, and statements that came."""
+    """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
@@ -215,6 +220,8 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
+    # Of a blob that was being added when the last run was killed.
+    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
 
 
 def clock_us() -> int:

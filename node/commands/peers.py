@@ -32,6 +32,7 @@ GRACE_S = 15.0
 
 SYNC_TIMEOUT_S = 30.0
 WATCH_S = 1.0
+HOW = {"static": "named by you", "invite": "of an invite"}
 COLOURS = {"in-sync": "green"}  # what is not in sync is yellow
 
 
@@ -93,9 +94,7 @@ def reasons(known: Json) -> Iterator[str]:
             waits = "1 entry waits" if one["count"] == 1 else f"{one['count']:,} entries wait"
             yield f"{name_of(peer)}: {waits}, {one['code']}: {printable(one['why'])}"
         if peer["last_error"]:
-            is_adrift = peer["state"] == "reconnecting"
-            when = "its connection was lost" if is_adrift else "before this connection"
-            yield f"{name_of(peer)}: {when}: {printable(peer['last_error'])}"
+            yield f"{name_of(peer)}: before this connection: {printable(peer['last_error'])}"
     if kept_out := sum(peer["kept_out"] for peer in known["peers"]):
         yield f"{kept_out_text(kept_out)}. See: panspermia quota"
     connected = {peer["address"] for peer in known["peers"]}
@@ -103,7 +102,7 @@ def reasons(known: Json) -> Iterator[str]:
     for seen in known["discovered"]:
         if not {seen["address"], seen["device"]} & connected:
             who = seen["name"] or short_did(seen.get("did") or "somebody")
-            how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
+            how = HOW.get(seen["source"], f"seen by {seen['source']}")
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
             digits = f" ({seen['check_digits']})" if seen["check_digits"] else ""
             where = f"{printable(who)}{digits} at {printable(seen['address'])}"

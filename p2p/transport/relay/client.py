@@ -9,7 +9,7 @@ Nothing the relay says is believed beyond its own affairs: see `p2p.protocol.rel
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, Protocol, TypeVar
 
@@ -147,6 +147,11 @@ class RelayClient:
         self.last_error = sentence
         LOG.warning("the relay %s: %s", self.url, sentence)
         self._user.changed(self)
+
+    def try_token(self, token: bytes) -> None:
+        """Another one than so far, where that did not let this node in."""
+        self.url = replace(self.url, token=token)
+        self.hurry()
 
     def hurry(self) -> None:
         """Tries again now."""
