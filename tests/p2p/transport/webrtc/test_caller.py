@@ -181,7 +181,7 @@ async def test_offers_beyond_the_rate_do_not_fill_what_is_remembered(
     monkeypatch.setattr("p2p.protocol.webrtc.signal.SIGNALS_SEEN_MAX", ANSWERING_MAX)
     monkeypatch.setattr("p2p.transport.webrtc.caller.OFFERS_BURST", 2.0)
     monkeypatch.setattr("p2p.transport.webrtc.caller.OFFERS_PER_S", 1.0)
-    monkeypatch.setattr("p2p.transport.webrtc.caller.CONNECT_S", 5.0)
+    monkeypatch.setattr("p2p.transport.webrtc.caller.CONNECT_S", 2.0)
     post = Post()
     async with nothing_left(), person(1, post) as alice, person(2, post) as bob:
         silent = Post(meddle=lambda _to, _sealed: None)
