@@ -40,7 +40,8 @@ async def test_a_peer_that_says_it_is_called_there_and_hangs_up_ends_its_session
         calls.put_nowait(None)
         writer.transport.abort()
 
-    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+    here = "127.0.0.1:1"  # Alice says that she is on this machine, so others on it are called too
+    async with open_node(tmp_path / "a", 1, here) as alice, open_node(tmp_path / "b", 2) as bob:
         server = await asyncio.start_server(called, "127.0.0.1", 0)
         own = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, Mallory().calls(alice.address) as call:
