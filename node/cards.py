@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from crdt.capability import CapabilityCache
 from crdt.did import decode_did_key, encode_did_key
@@ -30,12 +29,12 @@ from p2p.protocol.card import (
 from p2p.protocol.config import Role
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
-from p2p.protocol.hint import Hint, Source
+from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid
-from p2p.transport.place import RelayedPlace, parse_place, relay_of
+from p2p.transport.place import RelayedPlace, may_call, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
 from storage.cards import HeldCard
 from storage.errors import StorageError
@@ -101,8 +100,7 @@ class CardBook:
         return self._sign(places[:SHORT_PLACES], relays[:SHORT_RELAYS]).encoded
 
     def _told(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        places = own_places(tuple(self._places()))[:CARD_PLACES_MAX]
-        return places, tuple(self._relays())[:CARD_RELAYS_MAX]
+        return tuple(self._places())[:CARD_PLACES_MAX], tuple(self._relays())[:CARD_RELAYS_MAX]
 
     def check(self, data: bytes) -> Card:
         """Raises `RemoteProtocolError`."""
@@ -146,7 +144,7 @@ class CardBook:
         device, did = connection.device, encode_did_key(connection.device)
         for found in self._dialler.found:
             is_called = connection.role is Role.INITIATOR and found.address == connection.address
-            if (is_called or found.device_did == did) and found.source in ("static", "mdns"):
+            if (is_called or found.device_did == did) and found.source in (*CHOSEN, "mdns"):
                 self.sources.note(device, found.source)
         if not self.sources.of(device) and (relay := relay_of(connection.address)):
             self.sources.note(device, relay_source(str(relay)))
@@ -195,7 +193,7 @@ class CardBook:
         circle = await self.circle()
         for held in await self._store.cards_of(circle.named | {circle.own}):
             with suppress(RemoteProtocolError):
-                self._call(self.check(held.encoded), "peer")
+                self._call(self.check(held.encoded), "peer", is_vouched_for=True)
 
     async def _do(self, todo: _Todo) -> None:
         connection, session = todo.connection, todo.connection.session
@@ -216,8 +214,12 @@ class CardBook:
                 await self._take_own(connection, cards[0])
             case effects.CardsCame(cards):
                 if may_exchange(session.author, session.shared, circle):
+                    source, is_trusted = (
+                        peer_source(connection.device),
+                        circle.trusts(session.author),
+                    )
                     for data in cards:
-                        await self.take(data, peer_source(connection.device), "peer", circle)
+                        await self.take(data, source, "peer", circle, is_trusted=is_trusted)
 
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""
@@ -229,8 +231,13 @@ class CardBook:
                 return
         self.ignored += 1
 
-    async def take(self, data: bytes, source: str, how: Source, circle: Circle) -> Card | None:
-        """A card that `source` gave; kept, and called if it is wanted. None where it is none."""
+    async def take(
+        self, data: bytes, source: str, how: Source, circle: Circle, *, is_trusted: bool = False
+    ) -> Card | None:
+        """A card that `source` gave; kept, and called if it is wanted. None where it is none.
+
+        `is_trusted`: `source` speaks for somebody whom the person trusts.
+        """
         try:
             card = self.check(data)
         except RemoteProtocolError:
@@ -240,8 +247,9 @@ class CardBook:
             return card
         self.sources.note(card.device, source)
         await self._store.keep_card(_held(card), source)
-        if circle.trusts(card.author) or self._has_room():
-            self._call(card, how)
+        is_named = circle.trusts(card.author)
+        if is_named or self._has_room():
+            self._call(card, how, is_vouched_for=is_named or is_trusted)
         return card
 
     async def circle(self) -> Circle:
@@ -256,14 +264,23 @@ class CardBook:
     def _has_room(self) -> bool:
         return len(self._network.connections) < PEERS_WANTED
 
-    def _call(self, card: Card, how: Source) -> None:
-        places = tuple(place for place in places_of(card) if self.may_call(place))
+    def _call(self, card: Card, how: Source, *, is_vouched_for: bool) -> None:
+        """`is_vouched_for`: by the person, or whom they trust: then by the relays of its card."""
+        own = self.own.places
+        places = tuple(
+            place
+            for place in places_of(card)
+            if (may_call(place, own) if is_vouched_for else self.may_call(place))
+        )
         if places and self._network.connection(card.device) is None:
             self._dialler.hint(Hint(encode_did_key(card.device), places, how))
 
     def may_call(self, text: str) -> bool:
-        """Whether a stranger's word is followed: to no service of this machine itself."""
-        return not is_local(text) or any(map(is_local, self.own.places))
+        """Whether a stranger's word is followed: to no service of this machine, and by no relay
+        but those that this node is at."""
+        relay = relay_of(text)
+        ours = [RelayUrl.parse(one).place for one in self._relays()] if relay else []
+        return (relay is None or relay in ours) and may_call(text, self.own.places)
 
 
 def places_of(card: Card) -> tuple[str, ...]:
@@ -276,21 +293,6 @@ def places_of(card: Card) -> tuple[str, ...]:
         with suppress(LocalProtocolError):
             places.append(str(RelayedPlace("circuit", card.device, RelayUrl.parse(relay).place)))
     return tuple(places)
-
-
-def is_local(place: str) -> bool:
-    """Whether it is an address of whoever reads it: loopback, or none at all."""
-    host = place.rpartition(":")[0].strip("[]")
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
-
-
-def own_places(places: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that mean something to others; loopback only where there is nothing else."""
-    return tuple(place for place in places if not is_local(place)) or places
 
 
 def _held(card: Card) -> HeldCard:

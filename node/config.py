@@ -129,6 +129,10 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Nodes of the table to begin at; none are the usual public routers."""
     discoverable: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
     """Private namespaces whose members may find this node in the table; commons always is."""
+    name: Annotated[
+        str, Meta(pattern=r"^([a-z0-9]([a-z0-9_-]*[a-z0-9])?)?$", max_length=64, title="a name")
+    ] = ""
+    """What you would like to be called: a proposal to whoever accepts your invites."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 

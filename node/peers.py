@@ -43,7 +43,7 @@ from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.hint import Hint
+from p2p.protocol.hint import Chosen, Hint
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -133,7 +133,7 @@ class Peers:
     def hurry(self) -> None:
         self.dialler.hurry()
 
-    async def connect(self, address: str) -> Peer:
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
         try:
             connection = await self.network.connect(address)
         except RemoteProtocolError as error:
@@ -147,7 +147,7 @@ class Peers:
             address,
             DeviceKey(connection.device),
             did_of(connection) or None,
-            "static",
+            source,
             self.wall_us(),
         )
         self.dialler.hint(hint_of(told))
@@ -207,16 +207,18 @@ async def open_peers(
     events: Events,
     tasks: asyncio.TaskGroup,
     only: Collection[NamespaceKey] | None = None,
+    public: Sequence[str] = (),
 ) -> AsyncGenerator[Peers]:
     """Listens, dials and looks around until it is left; then every session says goodbye.
 
-    `only`: the namespaces that are shared, where not all that are joined are.
+    `only`: the namespaces that are shared, where not all that are joined are. `public`: places at
+    which others reach this node beside its addresses, as its operator says.
     """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
-        return () if config.hidden else told_places(local_addresses(host), port)
+        return () if config.hidden else told_places(local_addresses(host), port, public)
 
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
@@ -302,8 +304,9 @@ def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def hint_of(known: KnownPeer) -> Hint:
-    """Where a person once connected to."""
-    return Hint(encode_did_key(known.device) if known.device else "", (known.address,), "static")
+    """Where a person once connected to, or paired with somebody."""
+    did = encode_did_key(known.device) if known.device else ""
+    return Hint(did, (known.address,), "invite" if known.source == "invite" else "static")
 
 
 def wall_us() -> int:

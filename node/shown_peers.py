@@ -84,6 +84,7 @@ def show_peer(
         rounds=report.rounds,
         bytes_in=report.received_bytes,
         bytes_out=report.sent_bytes,
+        blob_bytes_out=report.blob_bytes_sent,
         entries_in=report.entries_received,
         entries_out=report.entries_sent,
         moves=report.moves,

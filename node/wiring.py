@@ -29,7 +29,7 @@ from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
-from node.relay_role import namespaces_of, open_relay
+from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
@@ -150,14 +150,14 @@ async def open_node(
                 events,
                 tasks,
                 await namespaces_of(config.relay, store),
+                public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
-            if store.mended:
-                log.warning("%s", mended_in_words(store.mended))
+            tell_mended(store.mended)
             node = Node(
                 config=config,
                 home=home,
@@ -235,6 +235,12 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
+
+
+def tell_mended(mended: Mended) -> None:
+    """In the log, where there was anything to mend."""
+    if mended:
+        log.warning("%s", mended_in_words(mended))
 
 
 def mended_in_words(mended: Mended) -> str:

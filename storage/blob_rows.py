@@ -70,8 +70,8 @@ def add_chunks(
     blob: BlobId,
     chunks: Sequence[tuple[int, bytes]],
     touched_us: int | None = None,
-) -> int:
-    """Chunks of a blob, each checked against its page; gives how many places they filled.
+) -> list[int]:
+    """Chunks of a blob, each checked against its page; gives the places that those new here fill.
 
     `touched_us` is noted as when the blob was begun.
 
@@ -93,12 +93,16 @@ def add_chunks(
     new = keep_chunks(database, packs, named, is_packed=size >= PACKED_BYTES_MIN)
     if touched_us is not None:
         database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
-    return sum(
-        database.execute(
-            f"SELECT count(*) {OF_BLOB} AND c.hash IN ({_marks(part)})", (number, *part)
-        ).fetchone()[0]
+    filled = (
+        _column(
+            database,
+            f"SELECT b.first + c.place {OF_BLOB} AND c.hash IN ({_marks(part)})",
+            number,
+            *part,
+        )
         for part in _parts(new)
     )
+    return [place for part in filled for place in part]
 
 
 def keep_chunks(

@@ -16,6 +16,7 @@ from functools import partial
 from crdt.digest import payload_digest
 from storage.database import Database, Writing
 from storage.errors import StorageError
+from storage.held import HeldMaps
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.part import Part
@@ -44,6 +45,7 @@ class Collecting(Part):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._putting = 0  # blobs whose chunks come, and no page names them yet
+        self._held = HeldMaps()
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """Drops blobs that nobody pinned and no record, statement or installed module names, and
@@ -62,6 +64,7 @@ class Collecting(Part):
             )
             dead = await self._drop_lone(write)
             after = await write.number(HELD_BYTES)
+        self._held.forget_all()
         await asyncio.to_thread(self._database.packs.unlink, dead)
         for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
             await self._rewrite(pack)

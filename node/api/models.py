@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
 from node.api.peer_states import PeerRefusal, PeerStanding, SyncState, Waits
+from node.api.relay_models import FoundRelay, RelayShown
 from node.api.transfer import Transfer
 from node.api.values import Argument, Value
 from node.config import PeerPlace
@@ -126,6 +127,7 @@ class Peer(Struct, frozen=True):
     """Entries that it brought, which are held and count once what they need is here."""
     moves: int = 0
     """From one carrier to another."""
+    blob_bytes_out: int = 0
 
 
 class Discovered(Struct, frozen=True):
@@ -145,29 +147,6 @@ class Discovered(Struct, frozen=True):
     """This person's own word for the author, where a card tells whose device it is."""
 
 
-class RelayShown(Struct, frozen=True):
-    """A relay that this node is, or tries to be, registered at."""
-
-    url: str
-    """Without its token."""
-    state: Literal["connecting", "registered", "draining", "waiting"]
-    since_s: float
-    rtt_ms: float | None
-    last_error: str
-    registered_until: str | None
-    observed: str
-    """The address of this node, as the relay sees it."""
-
-
-class SentLetter(Struct, frozen=True):
-    """A letter that a relay keeps until its device takes it."""
-
-    id: str
-    did: str
-    device: str
-    relay: str
-
-
 class Peers(Struct, frozen=True):
     sync: SyncState
     peers: tuple[Peer, ...]
@@ -175,6 +154,7 @@ class Peers(Struct, frozen=True):
     refused: tuple[RefusedPeer, ...] = ()
     """Those that are not talked to for now, because of what they did."""
     relays: tuple[RelayShown, ...] = ()
+    found_relays: tuple[FoundRelay, ...] = ()
     one_source: str | None = None
     """The one relay, peer or table that told of all who are connected: it could hide the others."""
     one_source_words: str = ""

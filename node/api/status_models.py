@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from node.api.models import RelayShown
 from node.api.peer_states import SyncState, Waits
+from node.api.relay_models import FoundRelay, RelayShown
 from node.api.transfer import Transfer
 
 
@@ -69,5 +69,6 @@ class Status(Struct, frozen=True):
     quota: RoomState
     authority: tuple[AuthorityAge, ...]
     relays: tuple[RelayShown, ...]
+    found_relays: tuple[FoundRelay, ...]
     transfers: tuple[Transfer, ...]
     warnings: tuple[str, ...]

@@ -55,6 +55,7 @@ ACCEPT_TIMEOUT_S = 180.0
 @click.option("--admin", "level", flag_value="admin", help="To do everything, and let others in.")
 @click.option("--until", metavar="DATE", help="The right ends then: 2027-01-01, in UTC.")
 @click.option("--note", default="", help="A few words for them.")
+@click.option("--as", "called", metavar="NAME", help="What to be called there: a proposal.")
 @click.option("--address", "addresses", metavar="HOST:PORT", multiple=True, help="Of this node.")
 @click.option("--device", is_flag=True, help="Whoever uses it becomes a device of yours.")
 @click.option("--expires", metavar="TIME", help="The code ends after 90s, 15m [default], 2h, 1d.")
@@ -76,6 +77,7 @@ def invite_command(
     level: str | None,
     until: str | None,
     note: str,
+    called: str | None,
     addresses: tuple[str, ...],
     device: bool,
     expires: str | None,
@@ -108,11 +110,14 @@ def invite_command(
     if addresses:
         body["addresses"] = addresses
     if receiver is not None:
-        if device or expires is not None:
-            raise click.UsageError("--device and --expires are of a short code: leave --for out")
+        if device or expires is not None or called is not None:
+            what = "--device, --expires and --as"
+            raise click.UsageError(f"{what} are of a short code: leave --for out")
         body["receiver"] = receiver
         made = node().post("/api/invites", with_passphrase(body, passphrase_file))
         return send_code(receiver, made) if send else print_code("invite", made)
+    if called is not None:
+        body["called"] = called
     body |= {"device": device, "expires_s": seconds_in(expires or "15m")}
     file = None if qr in (None, TERMINAL) else qr_file(qr)
 
@@ -238,6 +243,7 @@ def print_code(command: str, made: Json) -> None:
 @click.command("accept")
 @click.argument("code", metavar="CODE|LINK|-", nargs=-1, required=True)
 @click.option("--name", help="What to call who made a short code; of a long one, its namespace.")
+@click.option("--no-name", is_flag=True, help="Do not call them as they propose.")
 @click.option("--namespace", help="What to call its namespace here.")
 @click.option("--replace", is_flag=True, help="Become somebody's device; keep the old key aside.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
@@ -246,6 +252,7 @@ def print_code(command: str, made: Json) -> None:
 def accept_command(
     code: tuple[str, ...],
     name: str | None,
+    no_name: bool,
     namespace: str | None,
     replace: bool,
     dry_run: bool,
@@ -259,7 +266,9 @@ def accept_command(
     add`, or of `invite --device`, makes this home a device of that author; the node starts again.
     """
     text = sys.stdin.read(CODE_CHARACTERS_MAX) if code == ("-",) else " ".join(code)
-    body: dict[str, object] = {"code": text, "replace": replace}
+    if no_name and name is not None:
+        raise click.UsageError("--name says what to call them, --no-name nothing: leave one out")
+    body: dict[str, object] = {"code": text, "replace": replace, "unnamed": no_name}
     if name is not None:
         body["name"] = name
     if namespace is not None:
@@ -328,7 +337,8 @@ def print_accepted(answer: Json) -> None:
         return
     places = f"; you take part in {', '.join(answer['namespaces'])}" if answer["namespaces"] else ""
     if answer["type"] == "pair":
-        say(f"Paired with {printable(answer['giver'])}{printable(places)}", fg="green")
+        who = f"{answer['name']}, {answer['giver']}" if answer["name"] else answer["giver"]
+        say(f"Paired with {printable(who)}{printable(places)}", fg="green")
         say(f"Check digits, the same there (panspermia invite --list): {answer['digits']}")
     else:
         say(f"{answer['kept']} capabilities are kept{printable(places)}", fg="green")

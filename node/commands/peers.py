@@ -32,6 +32,7 @@ GRACE_S = 15.0
 
 SYNC_TIMEOUT_S = 30.0
 WATCH_S = 1.0
+HOW = {"static": "named by you", "invite": "of an invite"}
 COLOURS = {"in-sync": "green"}  # what is not in sync is yellow
 
 
@@ -101,7 +102,7 @@ def reasons(known: Json) -> Iterator[str]:
     for seen in known["discovered"]:
         if not {seen["address"], seen["device"]} & connected:
             who = seen["name"] or short_did(seen.get("did") or "somebody")
-            how = "named by you" if seen["source"] == "static" else f"seen by {seen['source']}"
+            how = HOW.get(seen["source"], f"seen by {seen['source']}")
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
             digits = f" ({seen['check_digits']})" if seen["check_digits"] else ""
             where = f"{printable(who)}{digits} at {printable(seen['address'])}"
@@ -110,7 +111,18 @@ def reasons(known: Json) -> Iterator[str]:
         yield printable(words)
     yield from map(refused_line, known["refused"])
     yield from (f"relay {relay_text(one)}" for one in known["relays"])
+    yield from map(found_relay_line, known["found_relays"])
     yield from map(transfer_text, known.get("transfers", ()))
+
+
+def found_relay_line(one: Json) -> str:
+    """Which, whose, and what to do to use it: nobody vouches for it."""
+    whose = printable(one["name"] or short_did(one["did"]))
+    return (
+        f"relay {printable(one['url'])}: of {whose}, found in the public table, not used."
+        " To use it, add it to the setting p2p.relays (panspermia config set p2p.relays URL,URL"
+        " writes all of them), and start the node again"
+    )
 
 
 def refused_line(one: Json) -> str:

@@ -36,6 +36,9 @@ RELAYS: Final[Mapping[str, tuple[str, str]]] = {
         "No device of theirs registered at the relay of late.",
         "Ask them through which relay they can be reached, and name it: --relay URL",
     ),
+    "not-reading": (
+        "That device does not read what it is sent fast enough.", "Nothing: it is tried again."
+    ),
     "not-stored": ("The relay could not keep it.", "Try another relay; its operator can mend it."),
     "relay-away": ("The relay is not connected.", "`panspermia peers` says why."),
     "relay-full": ("The relay has no room for more.", "Try again later, or another relay."),

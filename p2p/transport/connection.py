@@ -321,6 +321,11 @@ class Connection:
         self.paths.hurry(now_s=self._clock())
         self._look_for_paths()
 
+    def flee(self, is_lost: Callable[[str], bool]) -> None:
+        """The present channel ends soon, and so does what `is_lost` says of places by name."""
+        self.paths.flee(is_lost, now_s=self._clock())
+        self._look_for_paths()
+
     @contextmanager
     def want_bulk(self) -> Generator[None]:
         """While this lasts, a carrier for megabytes is worth more than a direct one."""

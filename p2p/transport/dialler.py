@@ -1,7 +1,7 @@
 """Keeps peers connected: tries the addresses that people named and that discovery hints at.
 
-static   for ever, with full-jitter back-off, or until it is forgotten
-mdns     `HINT_ATTEMPTS` times, then forgotten until it is announced again
+static, invite   for ever, with full-jitter back-off, or until it is forgotten
+others           `HINT_ATTEMPTS` times, then forgotten until they are announced again
 
 Whoever sends us away says for how long, and is not called before that, or before an hour at most.
 """
@@ -16,7 +16,7 @@ from crdt.did import decode_did_key
 from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.errors import SyncError
-from p2p.protocol.hint import Hint, Source
+from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.transport.mover import known_as
 from p2p.transport.network import Network
 from p2p.transport.place import parse_place
@@ -68,9 +68,9 @@ class Dialler:
         for text in hint.addresses:
             if known := self._found.get(text):
                 known.seen_s, known.is_wanted = self._clock(), True
-                if hint.source == "static":
+                if hint.source in CHOSEN:
                     known.source = hint.source
-            elif len(self._found) < ADDRESSES_MAX or hint.source == "static":
+            elif len(self._found) < ADDRESSES_MAX or hint.source in CHOSEN:
                 self._found[text] = Found(hint.device_did, text, hint.source, self._clock())
                 self._tasks.create_task(self._keep(hint, text), name=f"dial {text}")
 
@@ -96,7 +96,7 @@ class Dialler:
         found, device = self._found[text], device_of(hint)
         backoff, attempts_left = Backoff(), HINT_ATTEMPTS
         try:
-            while found.is_wanted and (found.source == "static" or attempts_left):
+            while found.is_wanted and (found.source in CHOSEN or attempts_left):
                 attempts_left -= 1
                 told_s = 0
                 try:

@@ -10,9 +10,10 @@ shows.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from crdt.did import decode_did_key, encode_did_key
@@ -112,6 +113,40 @@ def relay_of(address: str) -> DirectPlace | None:
         place = parse_place(address)
         return place.relay if isinstance(place, RelayedPlace) else None
     return None
+
+
+def is_local(text: str) -> bool:
+    """Whether it is an address of whoever reads it: loopback, say, or none at all.
+
+    Of a place by way of a relay, whether the relay's is.
+    """
+    try:
+        place = parse_place(text)
+    except LocalProtocolError:
+        return False
+    direct = place.relay if isinstance(place, RelayedPlace) else place
+    host = direct.address.host if isinstance(direct, WebSocketPlace) else direct.host
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
+
+
+def to_tell(places: Sequence[str]) -> tuple[str, ...]:
+    """Of one's own places those that mean something to others; local ones if there are no others.
+
+    What is told of this node to anybody went through here.
+    """
+    return tuple(one for one in places if not is_local(one)) or tuple(places)
+
+
+def may_call(text: str, own: Iterable[str]) -> bool:
+    """Whether a stranger's word is followed: to no service of this machine itself.
+
+    `own`: where this node says that it is; where that is local too, all are on one machine.
+    """
+    return not is_local(text) or any(map(is_local, own))
 
 
 def _no_place(text: str) -> LocalProtocolError:

@@ -7,11 +7,13 @@ import pytest
 
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
-from node.cards import is_local, own_places, places_of
+from node.cards import places_of
+from node.listening import told_places
 from node.shown_peers import one_source_words
 from node.table import discoverable
 from p2p.protocol.card import Card
 from p2p.protocol.sources import peer_source, relay_source
+from p2p.transport.place import is_local, to_tell
 from storage.store import Store, open_store
 from tests.simulation.people import BOB
 from tests.storage.people import NOW_US, project
@@ -27,12 +29,24 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store]:
 
 
 def test_a_card_says_nothing_that_means_its_reader() -> None:
-    here = ("127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "[fe80::1]:1", "224.0.0.1:1")
-    there = ("192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747")
+    here: tuple[str, ...] = (
+        "127.0.0.1:1",
+        "[::1]:1",
+        "localhost:1",
+        "0.0.0.0:1",
+        "[fe80::1]:1",
+        "224.0.0.1:1",
+    )
+    there: tuple[str, ...] = ("192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747")
+    here += ("ws://127.0.0.1:1/", "wss://localhost/p", f"circuit:{BOBS_Z}@127.0.0.1:1")
+    there += ("wss://node.example/p", f"webrtc:{BOBS_Z}@192.0.2.7:4747")
     assert [is_local(place) for place in here] == [True] * len(here)
     assert [is_local(place) for place in there] == [False] * len(there)
-    assert own_places((*there, *here)) == there
-    assert own_places(here[:1]) == here[:1]
+    assert to_tell((*there, *here)) == there
+    assert to_tell(here[:1]) == here[:1]
+    hosts = ("169.254.7.7", "192.0.2.7", "127.0.0.1")
+    assert told_places(hosts, 4747) == there[:1]
+    assert told_places(hosts[2:], 1, ("wss://node.example/p",)) == ("wss://node.example/p",)
 
 
 def test_a_device_is_called_where_its_card_says_and_through_its_relays() -> None:

@@ -10,7 +10,7 @@ from node._version import __version__
 from node.api.endpoint import Call, reads
 from node.api.models import Health, NoQuery
 from node.api.problems import ProblemError
-from node.api.routes.peers import named_peers
+from node.api.routes.peers import named_peers, named_relays
 from node.api.status_models import (
     AuthorityAge,
     BlobCounts,
@@ -84,6 +84,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
         relays=tuple(node.relays.shown()),
+        found_relays=await named_relays(node.store, node.relays),
         transfers=transfers,
         warnings=(
             *_alarms(standing, ages),

@@ -17,8 +17,9 @@ from node.api.models import (
     SyncReports,
     SyncWanted,
 )
+from node.api.relay_models import FoundRelay
 from node.errors import NotFound
-from node.ports import Network
+from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
 from node.services.names import all_petnames
 from node.services.waits import Waiting
@@ -33,6 +34,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     waiting = await node.waiting.at(await node.store.counts())
     peers = await named_peers(node.store, network, waiting)
     found = await _with_names(node.store, network.discovered())
+    unused = await named_relays(node.store, node.relays)
     transfers, source = tuple(network.transfers()), network.one_source()
     return Peers(
         sync=state_of_all(peers, found, transfers),
@@ -40,6 +42,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
         discovered=found,
         refused=tuple(network.refused()),
         relays=tuple(node.relays.shown()),
+        found_relays=unused,
         one_source=source,
         one_source_words=one_source_words(source, len(peers)) if source else "",
         transfers=transfers,
@@ -53,6 +56,12 @@ async def named_peers(store: Store, network: Network, waiting: Waiting) -> tuple
         replace(one, name=names.get(one.did, ""), waits=waiting.of_device.get(one.device, ()))
         for one in network.peers()
     )
+
+
+async def named_relays(store: Store, relays: RelayBook) -> tuple[FoundRelay, ...]:
+    """Those that nobody chose yet, with this person's own names for whose they are."""
+    names = {did: name for name, did in (await all_petnames(store)).items()}
+    return tuple(replace(one, name=names.get(one.did)) for one in relays.unused())
 
 
 async def _with_names(store: Store, found: Sequence[Discovered]) -> tuple[Discovered, ...]:

@@ -25,6 +25,7 @@ KNOWN: dict[str, Any] = {
     "discovered": [],
     "refused": [],
     "relays": [],
+    "found_relays": [],
     "one_source": None,
     "one_source_words": "",
     "transfers": [],
@@ -135,3 +136,13 @@ def test_with_nobody_there_it_says_what_to_do(capsys: pytest.CaptureFixture[str]
     alone = {"state": "alone", "words": "no peer is known", "behind": 0}
     said = lines(capsys, {**KNOWN, "sync": alone, "peers": []})
     assert said == ["no peer is known", "Or by address: panspermia connect HOST:PORT"]
+
+
+def test_a_relay_that_nobody_chose_is_shown_with_how_to_use_it() -> None:
+    found = {
+        "url": "relay://z6Mk@192.0.2.7:4747", "device": "did:key:zR", "did": ALICE,
+        "until": "2027-01-01T00:00:00Z", "name": "alice\x1b",
+    }  # fmt: skip
+    (line,) = reasons({**KNOWN, "peers": [], "found_relays": [found]})
+    assert line.startswith("relay relay://z6Mk@192.0.2.7:4747: of alice\\u{1b}, found in the")
+    assert "not used. To use it, add it to the setting p2p.relays" in line
