@@ -99,14 +99,22 @@ def own_errors() -> Generator[None]:
         yield
     except (Failure, click.exceptions.Exit):
         raise
-    except Exception as error:
+    except Exception as raised:
         from node.outcomes import problem_of
 
+        error = cause_of(raised)
         found = problem_of(error)
         if found is None or is_verbose():
             raise
         title = (type(error).__doc__ or found.problem.title).split("\n")[0]
         raise failed(found.problem.code, title, found.problem.detail) from error
+
+
+def cause_of(error: Exception) -> Exception:
+    """The one error in a group of tasks that ended with it; else the error itself."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def print_ready(api: str, p2p: str, did: str, place: Home, relay: str = "") -> None:
