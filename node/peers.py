@@ -75,6 +75,8 @@ class Peers:
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
     nearby: Nearby
+    refusals: Refusals
+    """What others did wrong, for whoever finds it out."""
     cards: CardBook | None = None
     """Once it is open: who told of whom."""
 
@@ -260,7 +262,7 @@ async def open_peers(
         at = str(Address(host, port))
         yield Peers(
             at, network, dialler, offenders, store, clock, wall_us, compared, listeners, blobs,
-            places, nearby,
+            places, nearby, refusals,
         )  # fmt: skip
     finally:
         unsubscribe()

@@ -102,6 +102,7 @@ def quota_of(config: QuotaConfig, own: AuthorKey) -> Quota:
         share_bytes=size_of(config.share),
         namespace_bytes=size_of(config.namespace),
         member_bytes=size_of(config.member),
+        disk_free_bytes=size_of(config.disk_free),
         areas=tuple({text: area_of(text) for text in config.areas}.values()),
         own=frozenset({own}),
     )

@@ -3,8 +3,8 @@
 The words come first everywhere: in `panspermia peers`, in `status`, on the page. Each has a code
 beside it for programs. A code says the first of these that holds:
 
+    reconnecting  nothing carries the session just now, and it waits for another carrier
     introducing   the session stands, and who is there is not known yet
-    reconnecting  the connection is lost, and the session waits for another one
     behind        the peer holds entries that are not here
     apart         the peer takes part in nothing that this node does, as a plain relay
     comparing     what both hold is being compared, so nobody can tell yet
@@ -26,6 +26,7 @@ from node.meanings import MEANINGS
 from node.text import printable, short_did, size_text
 from p2p.protocol.config import Role
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import SyncError
 from p2p.protocol.report import SessionReport
 from p2p.protocol.states import State
 from p2p.transport.connection import Connection
@@ -64,7 +65,7 @@ def show_peer(
         report,
         is_open=is_open,
         is_apart=not session.shared,
-        is_adrift=connection.state == "reconnecting",
+        lost=connection.link.why_lost if connection.state == "reconnecting" else None,
     )
     compared_s = difference.compared_s
     return Peer(
@@ -115,16 +116,17 @@ def standing_of(
     *,
     is_open: bool,
     is_apart: bool = False,
-    is_adrift: bool = False,
+    lost: SyncError | None = None,
 ) -> Standing:
-    """The first that holds of the list above."""
+    """The first that holds of the list above; `lost`: why nothing carries the session."""
+    if lost is not None:
+        so_far = f", {entries(difference.behind)} behind" if difference.behind else ""
+        so_far += f", it lacks {entries(difference.ahead)}" if difference.ahead else ""
+        why = printable(lost.sentence.rstrip("."))
+        return Standing("reconnecting", f"reconnecting{so_far}: {why}")
     refused, kept_out = sum(report.refused.values()), report.entries_kept_out
     if not is_open:
         return Standing("introducing", "introducing itself")
-    if is_adrift:
-        so_far = f", {entries(difference.behind)} behind" if difference.behind else ""
-        so_far += f", it lacks {entries(difference.ahead)}" if difference.ahead else ""
-        return Standing("reconnecting", f"connection lost, reconnecting{so_far}")
     if difference.behind:
         also = f", and it lacks {difference.ahead:,}" if difference.ahead else ""
         return Standing("behind", f"{entries(difference.behind)} behind{also}")
@@ -202,7 +204,14 @@ def _said(
 
 def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     """Of those that are not in sync the state that matters most, and whose it is."""
-    order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
+    order: tuple[PeerStanding, ...] = (
+        "comparing",
+        "introducing",
+        "reconnecting",
+        "ahead",
+        "refused",
+        "different",
+    )
     standings = {one.standing for one in peers}
     code: PeerStanding = next(each for each in order if each in standings)
     those = [one for one in peers if one.standing == code]
@@ -211,6 +220,7 @@ def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
         words = {
             "comparing": f"comparing what is held with {_counted(len(those), 'peer')}",
             "introducing": f"{_counted(len(those), 'peer')} introducing themselves",
+            "reconnecting": f"reconnecting to {_counted(len(those), 'peer')}",
             "ahead": f"{_counted(len(those), 'peer')} taking what they lack",
             "refused": f"in sync but for what was refused of {_counted(len(those), 'peer')}",
         }.get(code, f"not the same yet as {_counted(len(those), 'peer')}")

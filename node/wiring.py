@@ -45,6 +45,8 @@ from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+# Between two steps of some ms each: half a million chunks take a quarter of a minute.
+GIVE_BACK_PAUSE_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +208,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, and statements that came."""
+    """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
@@ -217,6 +219,8 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
+    # Of a blob that was being added when the last run was killed.
+    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
 
 
 def clock_us() -> int:

@@ -11,18 +11,19 @@ is collected by `gc` (`storage.collecting`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, ManifestBuilder, parse_root
+from crdt.blob import CHUNK_BYTES, BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder, parse_root
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage import blob_rows
 from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN, not_held
 from storage.collecting import note_synced
+from storage.database import Database
 from storage.errors import Mismatch, NotHeld
-from storage.held import LOOK_AGAIN, HeldMap, count_held
+from storage.held import LOOK_AGAIN, MISSING_BYTES, HeldMap, count_held
 from storage.namers import note_namers
 from storage.part import in_bounds
 from storage.reading_blobs import BlobReading
@@ -31,6 +32,8 @@ CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of sm
 GATHERED_BYTES = 4 << 20  # of a blob of our own, stored at once
 TOUCHED_US = 60_000_000  # a minute: what is being fetched is not collected
 RUNS_MAX = 1_024  # told in one answer
+ROW_BYTES = 256  # that the database takes for a chunk
+PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,10 @@ class BlobState:
 
 class Blobs(BlobReading):
     """Whole and partial blobs."""
+
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._root: BlobRoot | None = None  # the last one: to read it takes longer the larger it is
 
     async def put_blob(
         self,
@@ -87,9 +94,17 @@ class Blobs(BlobReading):
         manifest = await asyncio.to_thread(builder.finish)
         begin = partial(blob_rows.begin, root=manifest.parsed, now_us=self._clock_us())
         await self._database.lazily(begin)
-        for place, page in enumerate(manifest.pages):
-            add = partial(blob_rows.add_page, blob=manifest.id, place=place, data=page)
-            await self._database.lazily(add)
+        pages = list(enumerate(manifest.pages))
+        for at in range(0, len(pages), PAGES_TOGETHER):
+            some = pages[at : at + PAGES_TOGETHER]
+            await self._database.lazily(
+                partial(
+                    blob_rows.add_pages,
+                    packs=self._database.packs,
+                    root=manifest.parsed,
+                    pages=some,
+                )
+            )
         return manifest
 
     async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
@@ -97,12 +112,20 @@ class Blobs(BlobReading):
         parsed = parse_root(root, blob)
         now_us = self._clock_us()
         await self._database.lazily(partial(blob_rows.begin, root=parsed, now_us=now_us))
+        self._root = parsed
         is_whole = await self._finish(blob, is_fetched=True)
         return BlobState(blob, parsed.size, parsed.chunk_count, is_whole)
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
-        await self._database.lazily(partial(blob_rows.add_page, blob=blob, place=page, data=data))
+        if self._root is None or self._root.id != blob:  # of many pages come one after another
+            encoded = await self.blob_root(blob)
+            if encoded is None:
+                raise not_held(blob)
+            self._root = parse_root(encoded, blob)
+        packs = self._database.packs
+        add = partial(blob_rows.add_pages, packs=packs, root=self._root, pages=[(page, data)])
+        await self._database.lazily(add)
         self._held.forget(blob)  # what is missing is counted anew
         await self._finish(blob, is_fetched=True)
 
@@ -204,6 +227,19 @@ class Blobs(BlobReading):
             self._held.forget(blob)
             await self._finish(blob, is_fetched=True)
         return missing
+
+    async def check_room(self, blob: BlobId) -> None:
+        """Raises `OverQuota` where the disk has no room for what is missing of a blob."""
+        state, held = await self.blob_state(blob), await self._held_map(blob)
+        if state is None or not held.left:
+            return
+        room = self._database.packs.room
+        rows = held.left * ROW_BYTES
+        left = await asyncio.to_thread(room.left_bytes)
+        if rows + held.left * (state.size // state.chunk_count + 1) > left:
+            # About, and too much where a chunk stands in many places: now each is looked at once.
+            missing = await self._database.row(MISSING_BYTES, (blob,))
+            await asyncio.to_thread(room.check, rows + (missing[0] or 0) if missing else 0)
 
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
         """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond

@@ -28,6 +28,11 @@ LOOK_AGAIN = (  # chunks of a blob from one on that are not here, and are named
     " AND c.place >= ?2 - b.first WHERE b.blob = (SELECT number FROM blob WHERE id = ?1)"
     f" AND b.first > ?2 - {PAGE_CHUNKS_MAX} AND {IS_MISSING} ORDER BY b.first, c.place LIMIT ?3"
 )
+MISSING_BYTES = (  # of chunks that are not here, each once
+    "SELECT sum(size) FROM (SELECT DISTINCT c.hash, c.size FROM blob_page b"
+    " JOIN page_chunk c ON c.page = b.page"
+    f" WHERE b.blob = (SELECT number FROM blob WHERE id = ?) AND {IS_MISSING})"
+)
 
 
 @dataclass(slots=True)

@@ -20,12 +20,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.disk_room import FREE_BYTES, DiskRoom
 from storage.errors import OverQuota, StorageError
 
 PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
 SYNC_BYTES = 32 << 20  # written since the last time; so much a start reads to see that it is there
 PIECES = 256  # in one call; the system takes 1,024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOST = (errno.EIO, *NO_ROOM)  # of a sync: bytes that were written are not on the disk
+START_AGAIN = (
+    "Then start the node again: it looks at what was being written, and keeps what is good."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,9 @@ class Place:
 class Packs:
     """The files of one store. The folder is made with the first of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, free_bytes: int = FREE_BYTES) -> None:
         self.folder = folder
+        self.room = DiskRoom(folder.parent, free_bytes)
         self._file: int | None = None
         self._pack = 0
         self._at = 0
@@ -153,7 +159,7 @@ class Packs:
         """All that was written until now is on the disk; so many bytes of each pack.
 
         With `is_bulk` it is not expected to be read soon. Raises `StorageError` where the disk
-        says no, then and from then on.
+        says no; where it lost something, from then on.
         """
         with self._lock:
             if self._failed is not None:
@@ -168,9 +174,12 @@ class Packs:
                 _sync(self.folder)
                 _sync(self.folder.parent)
         except OSError as error:
-            with self._lock:  # what a system says once about lost bytes it may not say again
-                self._failed = _ours(error)
-            raise self._failed from error
+            ours = _ours(error)
+            with self._lock:
+                self._is_new = self._is_new or is_new
+                if error.errno in LOST:  # what a system says once about that it may not say again
+                    ours = self._failed = type(ours)(f"{ours} {START_AGAIN}")
+            raise ours from error
         with self._lock:
             for pack, end in todo.items():
                 self._synced[pack] = max(end, self._synced.get(pack, 0))

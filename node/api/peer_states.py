@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 PeerStanding = Literal[
-    "introducing", "reconnecting", "behind", "apart", "comparing", "ahead", "refused",
+    "reconnecting", "introducing", "behind", "apart", "comparing", "ahead", "refused",
     "different", "in-sync",
 ]  # fmt: skip
 """The first that holds of the list there."""

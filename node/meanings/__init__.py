@@ -311,7 +311,7 @@ NODE: Final[Mapping[str, Meaning]] = {
         "There is no room left, on the disk or within the quota. Nothing was changed. Of a peer's"
         " entries: it is nobody's fault, and they are not fetched again while that is so.",
         "Make room: panspermia gc. Follow whom you want to keep: panspermia name set NAME DID."
-        " Who takes how much: panspermia quota",
+        " Who takes how much: panspermia quota. What blobs leave free of the disk: quota.disk_free",
     ),
     "evicted": Meaning(
         "Records of authors whom nobody here follows gave way to others: their room was full.",

@@ -9,7 +9,10 @@ RELAYS: Final[Mapping[str, tuple[str, str]]] = {
     "another-relay": (
         "The relay has another key than it is named with.", "Ask its operator for its URL."
     ),
-    "card-device": ("A client registered another device's card.", "Only that client can mend it."),
+    "card-device": (
+        "A device gave another device's card as its own. It was not kept.",
+        "Only whoever runs that device can mend it.",
+    ),
     "card-of-another": ("A relay gave a card of somebody else than was asked for.", _LIES),
     "closed": ("The circuit has ended.", "Nothing: it is opened again when it is needed."),
     "draining": ("The relay is about to stop.", "Nothing: this node looks for it again."),

@@ -93,7 +93,10 @@ async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
         case ask.MissingPages(blob):
             return await store.missing_pages(blob)
         case ask.MissingChunks(blob):
-            return await store.missing_chunks(blob)
+            missing = await store.missing_chunks(blob)
+            if missing:  # before the first of them is asked for
+                await store.check_room(blob)
+            return missing
         case ask.BeginBlob(blob, root):
             return await store.begin_blob(blob, root)
         case ask.AddPage(blob, index, page):

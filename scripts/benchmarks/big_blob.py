@@ -94,13 +94,9 @@ class Story:
             stop_all(self.nodes)
         loops = {name: told(self.folder / f"{name}.out") for name in ("bob", "carol")}
         figures = {**self.figures, "rss_peak_mib": self.rss_mib, "loops": loops}
-        figures["held"] = (
-            figures["is_same"]
-            and figures["sent_twice_bytes"] < 2 * TWICE_BYTES_MAX  # two were killed
-            and max(self.rss_mib.values()) < RSS_MIB_MAX
-            and figures["left_bytes"] < PIECE_BYTES
-        )
-        return figures
+        held = bool(self.figures["is_same"]) and max(self.rss_mib.values()) < RSS_MIB_MAX
+        held = held and self.figures["sent_twice_bytes"] < 2 * TWICE_BYTES_MAX  # two were killed
+        return {**figures, "held": held and self.figures["left_bytes"] < PIECE_BYTES}
 
     def start(self, name: str) -> LocalNode:
         node = start_watched(name, self.folder)

@@ -8,6 +8,7 @@ from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.report import SessionReport
 from tests.node.parts import BOB
 
@@ -23,6 +24,13 @@ def test_the_first_that_holds_is_said() -> None:
     report = SessionReport(refused={"bad-signature": 2, "quota": 1}, entries_kept_out=4)
     lacking = Difference(behind=1_200, ahead=3, is_comparing=True, is_equal=False, compared_s=None)
     assert standing_of(lacking, report, is_open=False).code == "introducing"
+    lost = PeerTimeout("silent", "Nothing was heard.\x1b")
+    told = standing_of(lacking, report, is_open=True, lost=lost)
+    assert told.code == "reconnecting"
+    assert (
+        told.words
+        == "reconnecting, 1,200 entries behind, it lacks 3 entries: Nothing was heard.\\u{1b}"
+    )
     told = standing_of(lacking, report, is_open=True)
     assert (told.code, told.words) == ("behind", "1,200 entries behind, and it lacks 3")
     none_behind = Difference(0, 3, is_comparing=True, is_equal=False, compared_s=None)
@@ -60,14 +68,15 @@ def test_a_peer_with_nothing_in_common_is_neither_compared_nor_in_the_way() -> N
 
 
 def test_a_peer_that_was_cut_off_is_not_in_sync_with_anybody() -> None:
-    told = standing_of(EQUAL, SessionReport(), is_open=True, is_adrift=True)
-    assert (told.code, told.words) == ("reconnecting", "connection lost, reconnecting")
+    cut = PeerLeft("connection-lost", "The connection was lost.")
+    told = standing_of(EQUAL, SessionReport(), is_open=True, lost=cut)
+    assert (told.code, told.words) == ("reconnecting", "reconnecting: The connection was lost")
     lacking = Difference(behind=3, ahead=0, is_comparing=True, is_equal=False, compared_s=None)
-    behind = standing_of(lacking, SessionReport(), is_open=True, is_adrift=True).words
-    assert behind == "connection lost, reconnecting, 3 entries behind"
+    behind = standing_of(lacking, SessionReport(), is_open=True, lost=cut).words
+    assert behind == "reconnecting, 3 entries behind: The connection was lost"
     lacks = Difference(behind=0, ahead=1, is_comparing=False, is_equal=False, compared_s=1.0)
-    ahead = standing_of(lacks, SessionReport(), is_open=True, is_adrift=True).words
-    assert ahead == "connection lost, reconnecting, it lacks 1 entry"
+    ahead = standing_of(lacks, SessionReport(), is_open=True, lost=cut).words
+    assert ahead == "reconnecting, it lacks 1 entry: The connection was lost"
     lost = replace(CAROL, standing="reconnecting", words=told.words)
     both = state_of_all((BOB, lost), ())
     assert (both.state, both.words) == ("in-sync", "in sync with 1 peer; reconnecting to carol")
