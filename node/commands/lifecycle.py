@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -112,8 +112,11 @@ def own_errors() -> Generator[None]:
 
 def cause_of(error: Exception) -> Exception:
     """The one error in a group of tasks that ended with it; else the error itself."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    group: object = error
+    if isinstance(group, ExceptionGroup):
+        several = cast("ExceptionGroup[Exception]", group).exceptions
+        if len(several) == 1:
+            return cause_of(several[0])
     return error
 
 
