@@ -253,7 +253,9 @@ def _why_not(ways: Ways, search: _Search) -> Exception:
         tried.append("this network: mDNS is off here (p2p.mdns)")
     elif not search.is_near:
         tried.append("this network: no node on it announces this invite")
-    if not ways.meetings():
+    if relays := ways.meetings():
+        tried.append(f"relays: {', '.join(map(str, relays))}")
+    else:
         tried.append("relays: none is configured here")
     advice = (
         "Is the code right, not used yet, and is the node that made it running? On the same network"

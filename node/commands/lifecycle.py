@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -99,14 +99,25 @@ def own_errors() -> Generator[None]:
         yield
     except (Failure, click.exceptions.Exit):
         raise
-    except Exception as error:
+    except Exception as raised:
         from node.outcomes import problem_of
 
+        error = cause_of(raised)
         found = problem_of(error)
         if found is None or is_verbose():
             raise
         title = (type(error).__doc__ or found.problem.title).split("\n")[0]
         raise failed(found.problem.code, title, found.problem.detail) from error
+
+
+def cause_of(error: Exception) -> Exception:
+    """The one error in a group of tasks that ended with it; else the error itself."""
+    group: object = error
+    if isinstance(group, ExceptionGroup):
+        several = cast("ExceptionGroup[Exception]", group).exceptions
+        if len(several) == 1:
+            return cause_of(several[0])
+    return error
 
 
 def print_ready(api: str, p2p: str, did: str, place: Home, relay: str = "") -> None:

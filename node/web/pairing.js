@@ -64,6 +64,7 @@ async function invite(event) {
   if (byId("invite-level").value) body.level = byId("invite-level").value;
   if (area) body.areas = [area];
   if (byId("invite-note").value.trim()) body.note = byId("invite-note").value.trim();
+  if (byId("invite-as").value.trim()) body.called = byId("invite-as").value.trim();
   if (byId("invite-passphrase").value) body.passphrase = byId("invite-passphrase").value;
   say("invite-said", "making a code …");
   try {
@@ -217,7 +218,8 @@ function takenText(taken) {
   const places = taken.namespaces.length ? ` You take part in ${taken.namespaces.join(", ")}.` : "";
   const digits = taken.digits ? ` Check digits, the same there: ${taken.digits}.` : "";
   const unreached = taken.addresses.filter((one) => !one.connected).map((one) => ` ${one.address}: ${one.detail}.`).join("");
-  return `${taken.type === "pair" ? "Paired with" : "Taken from"} ${taken.giver}.${places}${digits}${unreached}`;
+  const who = taken.name ? `${taken.name}, ${taken.giver}` : taken.giver;
+  return `${taken.type === "pair" ? "Paired with" : "Taken from"} ${who}.${places}${digits}${unreached}`;
 }
 
 byId("unlock").addEventListener("submit", unlock);

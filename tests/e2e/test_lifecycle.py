@@ -38,6 +38,22 @@ def test_a_second_up_says_where_the_first_is(node: StartNode, shell: Shell) -> N
     assert alice.process.poll() is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("--public", "nonsense"), "bad-setting", "relay.public: 'nonsense' is no relay"),
+        (("--namespace", "nosuch"), "unknown-namespace", "nosuch"),
+    ],
+)
+def test_a_relay_that_cannot_start_says_why(
+    shell: Shell, tmp_path: Path, flags: tuple[str, ...], code: str, said: str
+) -> None:
+    ran = shell(tmp_path / "relay", "relay", "--port", "0", "--listen", "127.0.0.1:0", *flags)
+    assert ran.code == 1
+    assert ran.answer["code"] == code
+    assert said in ran.answer["detail"]
+
+
 def test_down_leaves_nothing_behind(node: StartNode, shell: Shell) -> None:
     alice = node("alice")
     assert shell(alice, "down").code == 0

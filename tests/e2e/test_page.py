@@ -145,6 +145,8 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
         assert "is nobody's name here" in said, said
         hers.value("byId('invite-area').value = ''")
 
+        hers.tab_to("invite-as")
+        hers.type("alice")
         link = make_code(hers)
         assert link.startswith("panspermia:invite-")
         assert re.fullmatch(r"(\w{4}-){3}\w{4}", hers.text("#code"))
@@ -179,7 +181,7 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
                 "byId('accept-said').textContent.startsWith('Pai')"
                 " && byId('accept-said').textContent",
             )
-            assert alice.did in taken
+            assert f"Paired with alice, {alice.did}." in taken
         used = hers.wait(
             "her to hear of it",
             "byId('invites').innerText.includes('used') && byId('invites').innerText",
