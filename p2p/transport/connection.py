@@ -107,6 +107,7 @@ class Connection:
         )
         self.paths = Paths(self.carrier, is_caller=role is Role.INITIATOR, now_s=clock())
         self.paths_changed = asyncio.Event()
+        self._resent_bytes = 0  # those that are paid for
 
     @property
     def device(self) -> DeviceKey:
@@ -303,6 +304,11 @@ class Connection:
             self.session.pause()
             self._tell(ask.ChannelLost(self.address, link.why_lost.code))
         else:
+            resent_bytes = self.link.resent_bytes - self._resent_bytes
+            self._resent_bytes += resent_bytes
+            self._upload.spend(
+                self, resent_bytes, now_s=self._clock()
+            )  # they go at once, and count
             self.session.unpause(now_s=self._clock())
             self._tell(ask.ChannelChanged())
         self.paths.use(None if link.current is None else self.carrier, now_s=self._clock())
