@@ -11,6 +11,8 @@ from p2p.protocol.pieces import is_packing_worth, pack
 from p2p.protocol.ports import SyncStore
 from storage.errors import NotHeld, StorageError
 
+PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
+
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
 """Questions that change the store, asked in the order they came."""
 AboutHeld = ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.HeldRuns
@@ -80,12 +82,23 @@ async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> Sequence[int
         return []
 
 
-async def packed(run: ask.GivenRun) -> ask.GivenRun:
-    """Packed where that saves a tenth, in a thread: half a MiB takes a millisecond."""
-    if not is_packing_worth(run.data):
-        return run
-    data, plain_bytes = await asyncio.to_thread(pack, run.data)
-    return ask.GivenRun(data, plain_bytes, run.chunks)
+class Packing:
+    """Packs the runs that one peer is given, as long as that is worth it."""
+
+    def __init__(self) -> None:
+        self._as_they_are = 0  # so many more
+
+    async def of(self, run: ask.GivenRun) -> ask.GivenRun:
+        """Packed where that saves a tenth, in a thread: half a MiB takes a millisecond."""
+        if self._as_they_are:
+            self._as_they_are -= 1
+            return run
+        if not is_packing_worth(run.data):
+            self._as_they_are = PACKING_EVERY
+            return run
+        data, plain_bytes = await asyncio.to_thread(pack, run.data)
+        self._as_they_are = 0 if plain_bytes else PACKING_EVERY
+        return ask.GivenRun(data, plain_bytes, run.chunks)
 
 
 async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:

@@ -32,7 +32,7 @@ from p2p.protocol.paths import CarrierKind, Paths
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
 from p2p.protocol.states import State
-from p2p.transport.answers import Writing, answer, packed
+from p2p.transport.answers import Packing, Writing, answer
 from p2p.transport.carrier import CarrierName
 from p2p.transport.linked import Line, Linked
 from p2p.transport.stream import FrameStream
@@ -42,7 +42,6 @@ from storage.errors import StorageError
 LOG = logging.getLogger(__name__)
 TICK_S = 1.0
 ENTRIES_KIND = Entries.__struct_config__.tag
-PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
 
 class Connection:
@@ -105,6 +104,7 @@ class Connection:
         )
         self.paths = Paths(self.carrier, is_caller=role is Role.INITIATOR, now_s=clock())
         self.paths_changed = asyncio.Event()
+        self._resent_bytes = 0  # those that are paid for
 
     @property
     def device(self) -> DeviceKey:
@@ -311,6 +311,9 @@ class Connection:
             self.session.pause()
             self._tell(ask.ChannelLost(self.address, link.why_lost.code))
         else:
+            resent_bytes = self.link.resent_bytes - self._resent_bytes
+            self._resent_bytes += resent_bytes
+            self._upload.spend(self, resent_bytes, now_s=self._clock())  # they do not wait
             self.session.unpause(now_s=self._clock())
             self._tell(ask.ChannelChanged())
         self.paths.use(None if link.current is None else self.carrier, now_s=self._clock())
@@ -369,17 +372,13 @@ class Connection:
 
     async def _ask_for_runs(self) -> None:
         """Runs of blobs, each paid for before it is sent: the limits of bandwidth hold it back."""
-        as_it_is = 0  # runs that are not tried: packing was not worth it lately
+        packing = Packing()
         while True:
             _, _, query = await self._runs.get()
             await self._linked.has_room.wait()
             reply = await self._answer(query)
             if isinstance(reply, ask.GivenRun):
-                if as_it_is == 0:
-                    reply = await packed(reply)
-                    as_it_is = 0 if reply.plain_bytes else PACKING_EVERY
-                else:
-                    as_it_is -= 1
+                reply = await packing.of(reply)
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
                 self.paths.leave_to_them(now_s=self._clock())
                 await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))

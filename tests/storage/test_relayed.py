@@ -33,8 +33,8 @@ BOUNDS = RelayBounds(
 )
 
 
-def card(device: bytes, issued_us: int = NOW_US) -> CardRow:
-    return CardRow(device, device, b"card %d" % issued_us, issued_us, LATER_US)
+def card(device: bytes, issued_us: int = NOW_US, host: str = "192.0.2.1") -> CardRow:
+    return CardRow(device, device, b"card %d" % issued_us, issued_us, LATER_US, host)
 
 
 def letter(number: int, sender: bytes = ALICE, to: bytes = BOB, size: int = 10) -> LetterRow:
@@ -122,6 +122,33 @@ async def test_the_least_recent_devices_are_forgotten(tmp_path: Path) -> None:
         keys = [bytes([n]) * 32 for n in range(5)]
         held = [await store.relay_cards(key, is_author=False, limit=1) for key in keys]
         assert [len(one) for one in held] == [0, 0, 1, 1, 1]
+
+
+async def test_one_host_with_many_keys_makes_nobody_else_forgotten(tmp_path: Path) -> None:
+    now_us = NOW_US
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: now_us) as store:
+        await store.relay_keep([card(ALICE, host="192.0.2.1"), card(BOB, host="192.0.2.2")], BOUNDS)
+        flood = [bytes([n]) * 32 for n in range(100, 120)]
+        for key in flood:
+            now_us += 1
+            await store.relay_keep([card(key, host="198.51.100.7")], BOUNDS)
+        assert (await store.relay_held()).cards == BOUNDS.cards
+        assert await store.relay_keep([letter(1), letter(2, to=ALICE)], BOUNDS) == ["", ""]
+        assert await store.relay_keep([letter(3, to=flood[0])], BOUNDS) == ["not-known-here"]
+        assert await store.relay_keep([letter(4, to=flood[-1])], BOUNDS) == [""], "it has a share"
+
+
+async def test_a_device_counts_for_the_host_from_which_it_came_last(tmp_path: Path) -> None:
+    now_us = NOW_US
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: now_us) as store:
+        await store.relay_keep([card(key, host="192.0.2.1") for key in (ALICE, BOB)], BOUNDS)
+        now_us += 1
+        await store.relay_keep([card(BOB, host="192.0.2.2")], BOUNDS)
+        for key in (b"c" * 32, b"d" * 32):
+            now_us += 1
+            await store.relay_keep([card(key, host="192.0.2.2")], BOUNDS)
+        assert await store.relay_keep([letter(1)], BOUNDS) == ["not-known-here"]
+        assert await store.relay_keep([letter(1, to=ALICE)], BOUNDS) == [""]
 
 
 async def test_posts_are_their_devices_own(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class KeepCard:
     card: bytes
     issued_us: int
     until_us: int
+    host: str  # from which it came
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ LETTERS_OF_HOST_TO_DEVICE_MAX = 128
 LETTERS_OF_HOST_TO_DEVICE_BYTES_MAX = 4 * MEBIBYTE
 MAILBOXES_SHARED_MAX = 4_096  # remembered; the least recent go
 POSTS_OF_HOST_MAX = 2_500
-KNOWN_CARDS_MAX = 20_000  # also of those that are offline: 240 MB at most
+KNOWN_CARDS_MAX = 20_000  # also of those that are offline: 240 MB; the host with most loses some
 KNOWN_S = 30 * 86_400.0  # a device that did not register for so long is forgotten
 
 # Draining.

@@ -244,7 +244,9 @@ class Relay:
             self._of_host[one.host] += 1
             self.counts.registrations += 1
         one.expires_s = now_s + limits.REGISTERED_S
-        kept = do.KeepCard(one.device, card.author, frame.card, card.issued_us, card.until_us)
+        kept = do.KeepCard(
+            one.device, card.author, frame.card, card.issued_us, card.until_us, one.host
+        )
         return (*replaced, *self._ask(one, kept, 0))
 
     def _check_room(self, one: Conversation, replaced: Conversation | None) -> None:

@@ -105,8 +105,8 @@ class Archive:
 
 def row_of(question: do.Keeping) -> RelayRow:
     match question:
-        case do.KeepCard(device, author, card, issued_us, until_us):
-            return CardRow(device, author, card, issued_us, until_us)
+        case do.KeepCard(device, author, card, issued_us, until_us, host):
+            return CardRow(device, author, card, issued_us, until_us, host)
         case do.KeepLetter(sender, receiver, id, sealed, until_us):
             return LetterRow(sender, receiver, id, sealed, until_us)
         case do.KeepPost(device, tag, sealed, until_us):

@@ -31,7 +31,13 @@ from p2p.transport.carrier import StreamCarrier
 from p2p.transport.inbound import Caller
 from p2p.transport.network import Arrival
 from p2p.transport.relay.archive import Archive
-from p2p.transport.relay.splice import CarrierEnd, SocketEnd, SomeCarrier, Splice
+from p2p.transport.relay.splice import (
+    READ_BYTES_MAX,
+    CarrierEnd,
+    SocketEnd,
+    SomeCarrier,
+    Splice,
+)
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import WebSocketCarrier
 
@@ -95,6 +101,7 @@ class RelayServer:
         self._splices: dict[CircuitState, Splice] = {}
         self._all = Pacer.of_bytes(rates.of_all, now_s=clock()) if rates.of_all else None
         self._devices: OrderedDict[bytes, Pacer] = OrderedDict()
+        self._buffer = memoryview(bytearray(READ_BYTES_MAX))
         self._idle = asyncio.Event()  # no circuit is there
         self._idle.set()
 
@@ -281,7 +288,7 @@ class RelayServer:
             pacers.append(Pacer.of_bytes(self._rates.of_circuit, now_s=now_s))
         if self._rates.of_device:
             pacers += [self._pacer(one, now_s) for one in (circuit.caller, circuit.callee)]
-        return Splice(pacers, clock=self._clock, passed=self._count)
+        return Splice(pacers, self._buffer, clock=self._clock, passed=self._count)
 
     def _pacer(self, device: bytes, now_s: float) -> Pacer:
         pacer = self._devices.get(device)

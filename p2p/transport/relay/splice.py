@@ -4,9 +4,10 @@
                         │
                         └ the other end is full, or a bucket is empty: this one is not read
 
-Nothing that was read is ever dropped: an end is only not read for a while. An end that is done
-sending is half-closed at the other; an end that is lost takes the other with it, once that has
-what was sent to it.
+What is read at once is as little as the rates want, so that all circuits that share one get their
+turn. Nothing that was read is ever dropped: an end is only not read for a while. An end that is
+done sending is half-closed at the other; an end that is lost takes the other with it, once that
+has what was sent to it.
 """
 
 import asyncio
@@ -15,11 +16,12 @@ from typing import Any, Protocol
 
 from p2p.protocol.errors import PeerLeft, SyncError
 from p2p.protocol.relay import limits
-from p2p.protocol.relay.pacing import Pacer, spend
+from p2p.protocol.relay.pacing import Pacer, piece, spend
 from p2p.transport.carrier import Carrier
 
 JOINED = b"\x01"
 READ_BYTES_MAX = 256 << 10
+CARRIED_BYTES_MAX = 64 << 10  # that are read of a carrier, and wait for their turn
 
 
 class End(Protocol):
@@ -54,11 +56,16 @@ class Splice:
     def __init__(
         self,
         pacers: Sequence[Pacer],
+        buffer: memoryview,
         *,
         clock: Callable[[], float],
         passed: Callable[[int], None],
     ) -> None:
-        """`pacers`: buckets of bytes, each of which may slow it; `passed` hears of all bytes."""
+        """`pacers`: buckets of bytes, each of which may slow it; `passed` hears of all bytes.
+
+        `buffer`, of `READ_BYTES_MAX`, may be that of all circuits of one loop: nothing stays in it.
+        """
+        self.buffer = buffer
         self.ended = asyncio.Event()
         self.bytes = [0, 0]  # by the side they came from
         self.is_full = [False, False]  # by the side that does not take what is sent to it
@@ -85,6 +92,10 @@ class Splice:
                 self._end(one).send(JOINED)
                 self._turn(one)
 
+    def piece_bytes(self) -> int:
+        """How much may be read at once now."""
+        return piece(self._pacers, READ_BYTES_MAX, now_s=self._clock())
+
     def received(self, side: int, data: bytes) -> None:
         """From that side. Passed on whatever happens; only the next read may wait."""
         if self.ended.is_set():
@@ -97,6 +108,7 @@ class Splice:
         rest_s = spend(self._pacers, len(data), now_s=now_s)
         if rest_s > 0.0 and not self._is_resting[side]:
             self._is_resting[side] = True
+            self._count_rest(1)
             self._turn(side)
             asyncio.get_running_loop().call_later(rest_s, self._rested, side)
 
@@ -141,6 +153,8 @@ class Splice:
         for side in (0, 1):
             if self.is_full[side] and now_s - self._full_since_s[side] >= limits.STALLED_S:
                 return self.cut()
+        if any(self._is_resting):  # it would move, if the rates let it
+            self._moved_s = now_s
         if now_s - self._moved_s >= limits.IDLE_S:
             self.cut()
 
@@ -151,7 +165,12 @@ class Splice:
 
     def _rested(self, side: int) -> None:
         self._is_resting[side] = False
+        self._count_rest(-1)
         self._turn(side)
+
+    def _count_rest(self, change: int) -> None:
+        for pacer in self._pacers:
+            pacer.resting += change
 
     def _turn(self, side: int) -> None:
         end = self._ends[side]
@@ -159,7 +178,7 @@ class Splice:
             end.read(is_wanted=not self.is_full[1 - side] and not self._is_resting[side])
 
 
-class SocketEnd(asyncio.Protocol):
+class SocketEnd(asyncio.BufferedProtocol):
     """An end that is a socket: the loop calls, and no task runs. `lost_by` is told as well."""
 
     def __init__(
@@ -170,13 +189,19 @@ class SocketEnd(asyncio.Protocol):
         self._side = side
         self._transport = transport
         self._lost_by = lost_by
-        self._is_read = True
+        self._is_read = False
         self.gone = asyncio.Event()
         transport.set_write_buffer_limits(high=limits.CIRCUIT_BUFFER_BYTES_MAX)
+        if not transport.is_closing():
+            transport.pause_reading()  # uvloop asks a new protocol for its buffer once it resumes
         transport.set_protocol(self)
 
-    def data_received(self, data: bytes) -> None:
-        self._splice.received(self._side, data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # Filled and taken in one turn of the loop, so it serves all ends.
+        return self._splice.buffer[: self._splice.piece_bytes()]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._splice.received(self._side, bytes(self._splice.buffer[:nbytes]))
 
     def eof_received(self) -> bool:
         self._splice.finished(self._side)
@@ -271,7 +296,12 @@ class CarrierEnd:
     async def _read(self) -> None:
         while True:
             await self._may_read.wait()
-            self._splice.received(self._side, await self._carrier.read_some(READ_BYTES_MAX))
+            data = memoryview(await self._carrier.read_some(CARRIED_BYTES_MAX))
+            while data:
+                await self._may_read.wait()
+                size = self._splice.piece_bytes()
+                self._splice.received(self._side, bytes(data[:size]))
+                data = data[size:]
 
     async def _write(self) -> None:
         while self._unsent or not self._is_closing:

@@ -55,7 +55,10 @@ from p2p.transport.webrtc.servers import SERVERS_MAX, IceServers
 
 HOSTS_MAX = 8  # addresses of this machine that are offered; a machine of containers has hundreds
 GATHER_S = 3.0  # for the answers of STUN and TURN servers
-PAIRS_MAX = 256  # of addresses that are checked: 8 × 16 and what checks of the peer add
+# Pairs of addresses that are checked: an offer may name those of somebody who never asked for it,
+# and each gets six datagrams before the call is given up (RFC 8445, sections 6.1.2.5 and 19.5.1).
+PAIRS_MAX = 100
+NAMED_PAIRS_MAX = 80  # of them, those of the peer's candidates; checks of the peer show others
 DATAGRAMS_MAX = 1_024  # received and not yet read
 DATAGRAM_BYTES_MAX = 2_048  # DTLS here sends none above 1,200
 PIECES_MAX = 4_096  # of a message not yet whole; a window of 1 MiB has 900 of full size
@@ -125,6 +128,11 @@ class _Ice(IceConnection):
             )
             self._protocols.append(protocol)
             found.append(one)
+
+    def sort_check_list(self) -> None:
+        super().sort_check_list()
+        if all(pair.state is CandidatePair.State.FROZEN for pair in self._check_list):
+            del self._check_list[NAMED_PAIRS_MAX:]  # none is under way: the best remain
 
     def check_incoming(
         self, message: Message, addr: tuple[str, int], protocol: StunProtocol

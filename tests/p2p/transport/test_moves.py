@@ -1,11 +1,13 @@
 """Sessions that go from one carrier to another, between real nodes on loopback."""
 
 import asyncio
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
 
 from p2p.protocol import limits
+from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.effects import ChannelChanged, ChannelLost, SessionEvent
 from p2p.protocol.paths import CarrierKind
 from p2p.transport.connection import Connection
@@ -67,6 +69,38 @@ async def test_a_cut_amid_a_sync_moves_the_session_and_nothing_is_sent_twice(
         assert (sent.moves, got.moves) == (1, 1)
         assert connection.address in (place, f"127.0.0.1:{proxy.port}")
         assert type(await sync_with(connection)).__name__ == "Synced"
+
+
+class Meter(Bandwidth):
+    """Notes what it counts."""
+
+    def __init__(self) -> None:
+        super().__init__(Rates(), now_s=0.0)
+        self.spent: list[int] = []
+
+    def spend(self, peer: Hashable, size: int, *, now_s: float) -> None:
+        self.spent.append(size)
+        super().spend(peer, size, now_s=now_s)
+
+
+async def test_what_is_sent_again_after_a_move_counts_where_uploads_are_limited(
+    tmp_path: Path,
+) -> None:
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        proxy_to(alice.port) as proxy,
+    ):
+        meter = alice.network._upload = Meter()  # pyright: ignore[reportPrivateUsage]  # to hear what is paid for
+        await fill(alice)
+        proxy.cut_after = 150_000
+        connection = await bob.network.connect(f"127.0.0.1:{proxy.port}")
+        connection.know([(f"127.0.0.1:{alice.port}", "tcp")])
+        await heard(bob, ChannelChanged)
+        await holds_all_of(bob, alice)
+        resent_bytes = other_side(alice).session.report.resent_bytes
+        assert resent_bytes > 0
+        assert resent_bytes in meter.spent
 
 
 async def test_far_away_a_sync_survives_a_cut_too(tmp_path: Path) -> None:

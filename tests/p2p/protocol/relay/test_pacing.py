@@ -1,10 +1,13 @@
 """Buckets that may be overdrawn: what was read is passed on, and the next read waits."""
 
+import heapq
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.protocol.relay.pacing import BURST_S, Pacer, spend
+from p2p.protocol.relay.pacing import BURST_S, PIECE_BYTES_MIN, Pacer, piece, spend
 
 
 def test_a_burst_goes_at_once_and_what_is_beyond_it_waits() -> None:
@@ -26,3 +29,33 @@ def test_whoever_waits_as_told_stays_within_the_rate(sizes: list[int]) -> None:
     for size in sizes:
         now_s += pacer.spend(size, now_s=now_s)
     assert sum(sizes) <= 100.0 * (now_s + BURST_S) + 1e-3
+
+
+@pytest.mark.parametrize("many", [1, 2, 50, 2_048])
+def test_however_many_share_a_rate_all_get_the_same_and_none_rests_for_long(many: int) -> None:
+    """Everybody always has more to send, and is read whenever its rest is over."""
+    pacer, longest_s = Pacer.of_bytes(256 << 10, now_s=0.0), 0.0
+    settled_s, until_s = 10.0, 70.0  # all begin at once: who came first had more of the burst
+    passed: Counter[int] = Counter()
+    turns = [(0.0, who) for who in range(many)]
+    resting: set[int] = set()
+    while turns[0][0] < until_s:
+        now_s, who = heapq.heappop(turns)
+        resting.discard(who)
+        pacer.resting = len(resting)
+        size = piece([pacer], 256 << 10, now_s=now_s)
+        rest_s = pacer.spend(size, now_s=now_s)
+        longest_s = max(longest_s, rest_s)
+        passed[who] += size if now_s >= settled_s else 0
+        resting.add(who)
+        heapq.heappush(turns, (now_s + max(rest_s, 1e-6), who))
+    assert longest_s < 3.0
+    allowed = pacer.per_s * (until_s - settled_s)
+    assert 0.9 * allowed < passed.total() < 1.1 * allowed
+    assert max(passed.values()) < 1.5 * min(passed.values())
+
+
+def test_what_nothing_slows_is_read_as_it_comes() -> None:
+    assert piece([], 1_000, now_s=0.0) == 1_000
+    assert piece([Pacer.of_bytes(1e9, now_s=0.0)], 1_000, now_s=0.0) == 1_000
+    assert piece([Pacer.of_bytes(1e-3, now_s=0.0)], 1_000, now_s=0.0) == PIECE_BYTES_MIN

@@ -5,14 +5,14 @@ import os
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeAlias, cast
 
 import pytest
 
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.pacing import Pacer
-from p2p.transport.relay.splice import JOINED, SocketEnd, Splice
+from p2p.transport.relay.splice import JOINED, READ_BYTES_MAX, SocketEnd, Splice
 
 WAIT_S = 30.0
 MEBIBYTE = 1 << 20
@@ -48,7 +48,8 @@ async def spliced(
 ) -> AsyncGenerator[Pair]:
     passed: list[int] = []
     clock = clock or asyncio.get_running_loop().time
-    splice = Splice(pacers, clock=clock, passed=passed.append)
+    buffer = memoryview(bytearray(READ_BYTES_MAX))
+    splice = Splice(pacers, buffer, clock=clock, passed=passed.append)
     sides = iter(range(joined))
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,6 +138,29 @@ async def test_nothing_is_read_before_both_are_there() -> None:
         await pair.alice[1].drain()
         assert pair.splice.bytes == [0, 0]
         assert not pair.splice.is_open
+
+
+async def test_many_that_share_a_rate_read_so_little_each_that_none_rests_for_long() -> None:
+    clock, many = Clock(), 24
+    pacer = Pacer.of_bytes(32 << 10, now_s=0.0)
+    async with AsyncExitStack() as circuits:
+        pairs = [
+            await circuits.enter_async_context(spliced(pacer, clock=clock)) for _ in range(many)
+        ]
+        for pair in pairs:
+            pair.alice[1].write(bytes(MEBIBYTE))
+        for pair in pairs:
+            assert await pair.bob[0].read(1), "everybody has a turn"
+        assert pacer.spend(0, now_s=0.0) < 5.0, "seconds until the rate allows for what was read"
+
+
+async def test_a_circuit_that_rests_is_not_idle() -> None:
+    clock = Clock()
+    async with spliced(Pacer.of_bytes(1e-3, now_s=0.0), clock=clock) as pair:
+        pair.alice[1].write(b"slow")
+        assert await pair.bob[0].readexactly(4) == b"slow"
+        pair.splice.check(now_s=limits.IDLE_S)
+        assert pair.splice.is_open
 
 
 @pytest.mark.parametrize("quiet_s", [limits.IDLE_S])

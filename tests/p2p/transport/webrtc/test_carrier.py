@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from aioice import Candidate as IceCandidate
 
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
-from p2p.protocol.webrtc.sdp import MESSAGE_BYTES_MAX
+from p2p.protocol.webrtc.sdp import CANDIDATES_MAX, MESSAGE_BYTES_MAX
 from p2p.transport.webrtc import carrier as carriers
 from p2p.transport.webrtc.carrier import WINDOW_BYTES, DataChannelCarrier
-from p2p.transport.webrtc.stack import Leg
+from p2p.transport.webrtc.servers import IceServers
+from p2p.transport.webrtc.stack import NAMED_PAIRS_MAX, Leg, _Ice  # pyright: ignore[reportPrivateUsage]  # what is bounded
 from tests.p2p.transport.webrtc.people import (
     WAIT_S,
     Person,
@@ -183,3 +185,28 @@ async def test_what_comes_before_anybody_listens_is_heard() -> None:
         assert heard == [b"early"]
         hers.abort()
         his.abort()
+
+
+async def test_an_offer_of_many_addresses_is_checked_so_far_only() -> None:
+    """Whose they are shows an answer alone: without one, a bounded number of pairs is tried."""
+    hosts = [f"127.0.0.{number}" for number in range(1, 9)]
+    async with nothing_left():
+        ice = _Ice(IceServers(hosts=hosts), is_controlling=True)
+        await ice.gather_candidates()
+        assert len(ice.local_candidates) == len(hosts)
+        ice.remote_username, ice.remote_password = "name", "p" * 22
+        for number in range(CANDIDATES_MAX):
+            foundation, priority = str(number), 2_000_000_000 - number
+            await ice.add_remote_candidate(
+                IceCandidate(foundation, 1, "udp", priority, "127.0.0.9", 40_000 + number, "host")
+            )
+        await ice.add_remote_candidate(None)
+        connecting = asyncio.ensure_future(ice.connect())
+        pairs = ice._check_list  # pyright: ignore[reportPrivateUsage]  # what is bounded
+        await until(lambda: any(pair.task is not None for pair in pairs))
+        assert len(pairs) == NAMED_PAIRS_MAX
+        best = max(pair.remote_candidate.priority for pair in pairs)
+        assert best == 2_000_000_000, "the best are those that are tried"
+        await ice.close()
+        with pytest.raises(ConnectionError):
+            await connecting
