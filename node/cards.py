@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from crdt.capability import CapabilityCache
 from crdt.did import decode_did_key, encode_did_key
@@ -34,6 +33,7 @@ from p2p.protocol.hint import Hint, Source
 from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
+from p2p.transport.local import is_local, may_call
 from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid
 from p2p.transport.place import RelayedPlace, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
@@ -263,7 +263,7 @@ class CardBook:
 
     def may_call(self, text: str) -> bool:
         """Whether a stranger's word is followed: to no service of this machine itself."""
-        return not is_local(text) or any(map(is_local, self.own.places))
+        return may_call(text, self.own.places)
 
 
 def places_of(card: Card) -> tuple[str, ...]:
@@ -276,16 +276,6 @@ def places_of(card: Card) -> tuple[str, ...]:
         with suppress(LocalProtocolError):
             places.append(str(RelayedPlace("circuit", card.device, RelayUrl.parse(relay).place)))
     return tuple(places)
-
-
-def is_local(place: str) -> bool:
-    """Whether it is an address of whoever reads it: loopback, or none at all."""
-    host = place.rpartition(":")[0].strip("[]")
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
 
 
 def own_places(places: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.front import Front
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
+from p2p.transport.local import may_call
 from p2p.transport.mover import keep_moving, known_as, too_many_adrift
 from p2p.transport.place import Place, PlaceKind, parse_place
 from p2p.transport.reception import Reception
@@ -296,7 +297,9 @@ class Network:
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self.fetching.expect(connection)
-                connection.know(known_as(event.addresses))
+                own = self._config.addresses
+                told = tuple(place for place in event.addresses if may_call(place, own))
+                connection.know(known_as(told))
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)

@@ -8,10 +8,12 @@ import pytest
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from node.api.routes.health import one_source_warning
-from node.cards import is_local, own_places, places_of
+from node.cards import own_places, places_of
+from node.pairing import likely
 from node.table import discoverable
 from p2p.protocol.card import Card
 from p2p.protocol.sources import peer_source, relay_source
+from p2p.transport.local import is_local
 from storage.store import Store, open_store
 from tests.simulation.people import BOB
 from tests.storage.people import NOW_US, project
@@ -27,12 +29,22 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store]:
 
 
 def test_a_card_says_nothing_that_means_its_reader() -> None:
-    here = ("127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "[fe80::1]:1", "224.0.0.1:1")
-    there = ("192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747")
+    here = (
+        "127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "[fe80::1]:1", "224.0.0.1:1",
+        "[::ffff:127.0.0.1]:1", "127.1:1", "2130706433:1", "0x7f000001:1", "a.localhost.:1",
+        "ws://127.0.0.1:3000/api", "wss://localhost/", f"circuit:{BOBS_Z}@127.0.0.1:22",
+        f"webrtc:{BOBS_Z}@ws://[::1]:80/",
+    )  # fmt: skip
+    there = (
+        "192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747", "ws://10.0.0.1/",
+        "localhost.example:1", f"circuit:{BOBS_Z}@relay.example:4747",
+    )  # fmt: skip
     assert [is_local(place) for place in here] == [True] * len(here)
     assert [is_local(place) for place in there] == [False] * len(there)
     assert own_places((*there, *here)) == there
     assert own_places(here[:1]) == here[:1]
+    assert likely((*here, *there), there) == there[:4]
+    assert likely(here[:2], here[:1]) == here[:2]
 
 
 def test_a_device_is_called_where_its_card_says_and_through_its_relays() -> None:

@@ -83,10 +83,12 @@ def signer_of(number: int) -> Signer:
 
 
 @asynccontextmanager
-async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
+async def open_node(
+    home: Path, number: int, *, addresses: tuple[str, ...] = ()
+) -> AsyncGenerator[Node]:
     """A node in a task of its own, cancelled at the end as a daemon is."""
     ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready))
+    running = asyncio.create_task(run_node(home.with_suffix(".db"), number, ready, addresses))
     both: list[asyncio.Future[Any]] = [ready, running]
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -97,7 +99,9 @@ async def open_node(home: Path, number: int) -> AsyncGenerator[Node]:
             await running
 
 
-async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None:
+async def run_node(
+    path: Path, number: int, ready: asyncio.Future[Node], addresses: tuple[str, ...] = ()
+) -> None:
     signer = signer_of(number)
     events: asyncio.Queue[NetworkEvent] = asyncio.Queue()
     config = SessionConfig(
@@ -105,6 +109,7 @@ async def run_node(path: Path, number: int, ready: asyncio.Future[Node]) -> None
         author=signer.author,
         capability=signer.capabilities["pub"],
         interests=((COMMONS, Area()),),
+        addresses=addresses,
     )
     async with (
         open_store(path, project=no_listing, clock_us=wall_us) as store,
