@@ -159,12 +159,16 @@ class Swarm:
         wanted.stage, wanted.ahead = Stage.LOOKING, []
         wanted.again.clear()
         blob = wanted.blob
-        manifest: Manifest | None = yield FindManifest(blob)
+        manifest: Manifest | Unstored | None = yield FindManifest(blob)
+        if isinstance(manifest, Unstored):
+            return self._fail(wanted, NOT_STORED, manifest.sentence)
         if manifest is not None:
             if self._fits(wanted, manifest.size):
                 yield from self._look_for_chunks(wanted, manifest)
             return
-        root: bytes | None = yield FindRoot(blob)
+        root: bytes | Unstored | None = yield FindRoot(blob)
+        if isinstance(root, Unstored):
+            return self._fail(wanted, NOT_STORED, root.sentence)
         if root is None:
             wanted.stage = Stage.ROOT
             wanted.missing([0])
@@ -228,7 +232,8 @@ class Swarm:
         standing = wanted.standings[peer] = Standing(judged_s=self._outbox.now_s)
 
         def judge() -> Steps[None]:
-            standing.may_know = bool((yield MayKnowBlob(wanted.blob, peer)))
+            # Where the store cannot say, nobody learns of it.
+            standing.may_know = (yield MayKnowBlob(wanted.blob, peer)) is True
 
         self._outbox.run(judge())
 

@@ -6,7 +6,7 @@ LOOKING asks the store what is held: that is never asked of a peer. What is miss
 as peers have room for them, so each goes at its own pace.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class Standing:
     def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
         """It does not hold what it was asked for, but perhaps something else."""
         self.denials += 1
-        self.holds = list(zip(runs[::2], runs[1::2], strict=True))
+        self.holds = in_order(zip(runs[::2], runs[1::2], strict=True))
         if not is_some:
             self.is_lacking = True
         if not is_some or not runs or self.denials > DENIALS_MAX:
@@ -182,7 +182,7 @@ class Wanted:
             run = self.again.popleft()
             if run.is_taken or run not in self.open:
                 continue
-            is_held = next(_overlaps([(run.first, run.count)], standing.holds), None)
+            is_held = next(overlaps([(run.first, run.count)], standing.holds), None)
             if peer not in run.asked and is_held == (0, run.first, run.count):
                 run.is_again = False
                 return run
@@ -190,7 +190,7 @@ class Wanted:
         return None
 
     def _take_ahead(self, standing: Standing, size_max: int) -> Run | None:
-        found = next(_overlaps(self.ahead, standing.holds), None)
+        found = next(overlaps(self.ahead, standing.holds), None)
         if found is None:
             return None
         at, first, most = found
@@ -228,15 +228,33 @@ def _ranges(indices: Iterable[int]) -> list[tuple[int, int]]:
     return [*ranges, (first, count)] if count else ranges
 
 
-def _overlaps(
+def in_order(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same pieces in runs that do not touch."""
+    found: list[tuple[int, int]] = []
+    for first, count in sorted(runs):
+        if not count:
+            continue
+        if found and first <= sum(found[-1]):
+            start, before = found[-1]
+            found[-1] = (start, max(before, first + count - start))
+        else:
+            found.append((first, count))
+    return found
+
+
+def overlaps(
     ranges: Sequence[tuple[int, int]], holds: Sequence[tuple[int, int]] | None
 ) -> Iterator[tuple[int, int, int]]:
-    """What of `ranges` lies in `holds`: the place of the range, first and count."""
+    """What of `ranges` lies in `holds`, which is in order: place of the range, first, count."""
     for at, (first, count) in enumerate(ranges):
         if holds is None:
             yield at, first, count
             continue
-        for start, length in holds:
+        # Whatever a peer says, that it is nothing costs no more than a look for each range.
+        for place in range(max(0, bisect_right(holds, (first,)) - 1), len(holds)):
+            start, length = holds[place]
+            if start >= first + count:
+                break
             low, high = max(first, start), min(first + count, start + length)
             if low < high:
                 yield at, low, high - low
