@@ -160,15 +160,14 @@ class Swarm:
         wanted.again.clear()
         blob = wanted.blob
         manifest: Manifest | Unstored | None = yield FindManifest(blob)
-        if isinstance(manifest, Unstored):
-            return self._fail(wanted, NOT_STORED, manifest.sentence)
-        if manifest is not None:
+        if isinstance(manifest, Manifest):
             if self._fits(wanted, manifest.size):
                 yield from self._look_for_chunks(wanted, manifest)
             return
-        root: bytes | Unstored | None = yield FindRoot(blob)
-        if isinstance(root, Unstored):
-            return self._fail(wanted, NOT_STORED, root.sentence)
+        root: bytes | Unstored | None = manifest or (yield FindRoot(blob))
+        if not self._is_stored(wanted, root):
+            return
+        assert not isinstance(root, Unstored)
         if root is None:
             wanted.stage = Stage.ROOT
             wanted.missing([0])
@@ -232,8 +231,7 @@ class Swarm:
         standing = wanted.standings[peer] = Standing(judged_s=self._outbox.now_s)
 
         def judge() -> Steps[None]:
-            # Where the store cannot say, nobody learns of it.
-            standing.may_know = (yield MayKnowBlob(wanted.blob, peer)) is True
+            standing.may_know = (yield MayKnowBlob(wanted.blob, peer)) is True  # not: Unstored
 
         self._outbox.run(judge())
 
