@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from blake3 import blake3
-
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from crdt.keys import is_communal
@@ -36,6 +34,7 @@ from node.services.names import set_name
 from node.services.namespaces import Keeper
 from node.terms import Terms, check_given, read_terms, terms_words
 from p2p.protocol.card import Card
+from p2p.protocol.check_digits import check_digits
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.protocol.invites.accepting import Accepting
 from p2p.protocol.invites.code import may_be_code, read_code
@@ -45,8 +44,6 @@ from p2p.protocol.invites.link import is_link, read_link
 from p2p.transport.local import may_call
 from registry.names import parse_petname
 
-DIGITS: Final = 20
-DIGITS_PREFIX: Final = b"panspermia-check-digits:"
 GIVEN_BYTES_MAX: Final = 640 << 10
 
 
@@ -121,13 +118,6 @@ async def redeem(node: Keeper, ways: Ways, text: str, choice: Choice, tell: Tell
     if choice.name is not None and terms.type != DEVICE:
         await set_name(node.store, choice.name, encode_did_key(card.author), replaces=False)
     return replace(seen, accepted=accepted)
-
-
-def check_digits(one: bytes, other: bytes) -> str:
-    """The same for two devices at both of them, to be compared by voice: five groups of four."""
-    digest = blake3(DIGITS_PREFIX + min(one, other) + max(one, other)).digest()
-    digits = f"{int.from_bytes(digest, 'big') % 10**DIGITS:0{DIGITS}}"
-    return " ".join(digits[at : at + 4] for at in range(0, DIGITS, 4))
 
 
 def _read(text: str) -> tuple[bytes, Whereabouts | None]:

@@ -34,10 +34,11 @@ from node.services.live_invites import LiveWish, cancel, invites_of, make_live_i
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
-from node.services.redeeming import Choice, Redeemed, check_digits, reach, redeem
+from node.services.redeeming import Choice, Redeemed, reach, redeem
 from node.terms import offer_words, read_terms
 from node.wiring import Node
 from node.words import Names, parse_area, parse_moment
+from p2p.protocol.check_digits import check_digits
 from p2p.protocol.errors import LocalProtocolError
 from p2p.protocol.invites.code import write_code
 from p2p.protocol.invites.link import Link, write_link
