@@ -263,7 +263,9 @@ class CardBook:
 
     def may_call(self, text: str) -> bool:
         """Whether a stranger's word is followed: to no service of this machine itself."""
-        return may_call(text, self.own.places)
+        # A relay that this node uses itself may be on its machine, as the end of a tunnel is.
+        used = [RelayUrl.parse(one).place for one in self._relays()]
+        return relay_of(text) in used or may_call(text, self.own.places)
 
 
 def places_of(card: Card) -> tuple[str, ...]:
