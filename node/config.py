@@ -129,6 +129,10 @@ class P2pConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Nodes of the table to begin at; none are the usual public routers."""
     discoverable: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
     """Private namespaces whose members may find this node in the table; commons always is."""
+    name: Annotated[
+        str, Meta(pattern=r"^([a-z0-9]([a-z0-9_-]*[a-z0-9])?)?$", max_length=64, title="a name")
+    ] = ""
+    """What you would like to be called: a proposal to whoever accepts your invites."""
     hidden: bool = False
     """Tell nobody the addresses of this node: it is reached through its relays."""
 
@@ -160,6 +164,8 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Of all that lies in an owned namespace that this node joined; of each of them."""
     member: Size = "256MiB"
     """Of each author there whom nobody here follows."""
+    disk_free: Size = "1GiB"
+    """Of the disk that blobs leave free; of a small one a sixteenth, where that is less."""
     areas: tuple[AreaSize, ...] = ()
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 

@@ -39,8 +39,10 @@ async def open_discovery(
         places=peers.places,
         relays=relays.names,
         wall_us=peers.wall_us,
+        refused=peers.refusals.note,
     )
     peers.cards = book
+    relays.on_registered.append(book.renew)
     peers.nearby.look_around(lambda: book.own.issued_us, tasks)
 
     def moved() -> None:
@@ -51,7 +53,7 @@ async def open_discovery(
     tasks.create_task(follow_addresses(moved), name="addresses")
     peers.listeners += [book.note, Ways(peers.network, relays, book).note]
     tasks.create_task(book.run(), name="cards")
-    table = Table(is_relay=is_relay)
+    table = Table(relays.found, is_relay=is_relay)
     if config.dht == "on":
         host = peers.address.rpartition(":")[0].strip("[]")
         tasks.create_task(table.run(config, home, host, peers.store, book), name="public table")

@@ -111,6 +111,11 @@ class Home:
         return self.path / "dht.json"
 
     @property
+    def lent_relays(self) -> Path:
+        """Private relays, with their tokens, of invites that were taken."""
+        return self.path / "relays.json"
+
+    @property
     def index(self) -> Path:
         return self.path / "index"
 

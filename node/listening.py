@@ -2,9 +2,9 @@
 
 import socket
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 from p2p.transport.address import Address
+from p2p.transport.place import to_tell
 
 BACKLOG = 64  # half-open connections the kernel keeps
 
@@ -26,7 +26,7 @@ def free_port_of(address: str) -> Address:
     return Address(parsed.host, 0)
 
 
-def told_places(hosts: Sequence[str], port: int) -> Sequence[str]:
-    """`host:port` of each; loopback only where there is nothing else."""
-    outside = [one for one in hosts if not ip_address(one).is_loopback]
-    return [str(Address(one, port)) for one in outside or hosts]
+def told_places(hosts: Sequence[str], port: int, public: Sequence[str] = ()) -> Sequence[str]:
+    """`public` places and `host:port` of each; those of this machine alone only where there is
+    nothing else. All that is told to others of where this node is begins here."""
+    return to_tell([*public, *(str(Address(one, port)) for one in hosts)])

@@ -7,7 +7,7 @@ invite ─▸ store ─▸ desk ─┬─ mDNS: signs among fillers
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,15 +20,16 @@ from node.home import Home
 from node.identity import Entropy, Identity
 from node.inviting import Desk
 from node.peers import Peers
-from node.relays import Relays, circuit_to
+from node.relays import Relays
 from node.services.namespaces import Keeper
+from node.ways import KINDS
 from p2p.protocol.card import Card
 from p2p.protocol.errors import LocalProtocolError, SyncError
 from p2p.protocol.hint import Hint
 from p2p.protocol.invites.frames import REDEEM_KIND
 from p2p.protocol.invites.keys import NONCE_BYTES, Whereabouts, meeting_of, seal_whereabouts
-from p2p.transport.local import may_call
-from p2p.transport.place import parse_place
+from p2p.protocol.invites.link import LINK_PLACE_CHARACTERS_MAX
+from p2p.transport.place import RelayedPlace, may_call, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
@@ -53,6 +54,10 @@ class Pairing:
     ways: Ways
     places: Callable[[], tuple[str, ...]]
     """Where this node is called."""
+    relays: Callable[[], tuple[str, ...]]
+    """For a link: its relays, with the tokens they ask for, which are as secret as a link."""
+    keep: Callable[[Sequence[str]], Awaitable[None]]
+    """Relays of an invite that was taken are known after a restart too."""
     posting: asyncio.Event = field(default_factory=asyncio.Event)
 
     def changed(self) -> None:
@@ -78,9 +83,19 @@ def open_pairing(
         return tuple(relays.clients)
 
     def places() -> tuple[str, ...]:
-        there = [one for one in relays.clients if one.is_registered]
-        circuits = [str(circuit_to(device, one)) for one in there]
-        return (*peers.places(), *circuits)
+        there = [one for one in relays.clients if one.takes_calls]
+        kinds = KINDS if "webrtc" in peers.network.channels.openers else KINDS[:1]
+        by_relay = [
+            str(RelayedPlace(kind, device, one.url.place)) for kind in kinds for one in there
+        ]
+        return (*peers.places(), *by_relay)
+
+    def relays_told() -> tuple[str, ...]:
+        urls = [one.url for one in relays.clients]
+        texts = [(one.secret_text, str(one)) for one in urls]
+        return tuple(
+            secret if len(secret) <= LINK_PLACE_CHARACTERS_MAX else shown for secret, shown in texts
+        )
 
     def use(url: str) -> None:
         relays.use(RelayUrl.parse(url))
@@ -105,7 +120,7 @@ def open_pairing(
         device, relays.card, open_channel, nearby, peers.wall_us, meetings=meetings, use_relay=use
     )
     peers.network.serve_arrivals((REDEEM_KIND,), desk.receive)
-    pairing = Pairing(desk, ways, places)
+    pairing = Pairing(desk, ways, places, relays_told, relays.lent.keep)
     tasks.create_task(desk.run(), name="invites")
     tasks.create_task(post_whereabouts(pairing, keeper), name="post invites")
     return pairing
@@ -115,11 +130,11 @@ async def remember_card(peers: Peers, card: Card, *first: str) -> None:
     """Whoever paired is called from now on, and after a restart."""
     for place in dict.fromkeys((*first, *likely(card.places, peers.places()))):
         known = KnownPeer(
-            place, card.device, encode_did_key(card.author), "static", peers.wall_us()
+            place, card.device, encode_did_key(card.author), "invite", peers.wall_us()
         )
         with suppress(StorageError):
             await peers.store.remember_peer(known)
-        peers.dialler.hint(Hint(encode_did_key(card.device), (place,), "static"))
+        peers.dialler.hint(Hint(encode_did_key(card.device), (place,), "invite"))
 
 
 def likely(places: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.hint import Hint
+from p2p.protocol.hint import Chosen, Hint
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -71,9 +71,12 @@ class Peers:
     compared: Compared
     listeners: list[Callable[[NetworkEvent], None]]
     """Whoever else hears what the network tells."""
+    blobs: BlobTeller
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
     nearby: Nearby
+    refusals: Refusals
+    """What others did wrong, for whoever finds it out."""
     cards: CardBook | None = None
     """Once it is open: who told of whom."""
 
@@ -132,7 +135,7 @@ class Peers:
     def hurry(self) -> None:
         self.dialler.hurry()
 
-    async def connect(self, address: str) -> Peer:
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
         try:
             connection = await self.network.connect(address)
         except RemoteProtocolError as error:
@@ -146,7 +149,7 @@ class Peers:
             address,
             DeviceKey(connection.device),
             did_of(connection) or None,
-            "static",
+            source,
             self.wall_us(),
         )
         self.dialler.hint(hint_of(told))
@@ -183,14 +186,15 @@ class Peers:
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
     def transfers(self) -> Sequence[Transfer]:
-        return show_transfers({**self.network.fetching.progress})
+        running = {**self.network.fetching.progress}
+        return [*show_transfers(running), *self.blobs.ended(running)]
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
         await self.network.fetch_blob(
             blob,
-            lambda told: progress(told.chunks, told.chunks_total),
+            lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
             is_authority=is_authority,
         )
@@ -205,21 +209,24 @@ async def open_peers(
     events: Events,
     tasks: asyncio.TaskGroup,
     only: Collection[NamespaceKey] | None = None,
+    public: Sequence[str] = (),
 ) -> AsyncGenerator[Peers]:
     """Listens, dials and looks around until it is left; then every session says goodbye.
 
-    `only`: the namespaces that are shared, where not all that are joined are.
+    `only`: the namespaces that are shared, where not all that are joined are. `public`: places at
+    which others reach this node beside its addresses, as its operator says.
     """
     host, port = listener.getsockname()[:2]
     reachable = local_addresses(host)
 
     def places() -> Sequence[str]:
-        return () if config.hidden else told_places(local_addresses(host), port)
+        return () if config.hidden else told_places(local_addresses(host), port, public)
 
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
-    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
+    blobs = BlobTeller(events, clock)
+    listeners: list[Callable[[NetworkEvent], None]] = [blobs.note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
@@ -254,8 +261,8 @@ async def open_peers(
         await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
-            nearby,
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, blobs,
+            places, nearby, refusals,
         )  # fmt: skip
     finally:
         unsubscribe()
@@ -299,8 +306,9 @@ def steady_clock(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def hint_of(known: KnownPeer) -> Hint:
-    """Where a person once connected to."""
-    return Hint(encode_did_key(known.device) if known.device else "", (known.address,), "static")
+    """Where a person once connected to, or paired with somebody."""
+    did = encode_did_key(known.device) if known.device else ""
+    return Hint(did, (known.address,), "invite" if known.source == "invite" else "static")
 
 
 def wall_us() -> int:

@@ -5,13 +5,15 @@ from typing import Protocol
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
-from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.transfer import Transfer
 from node.offenders import RefusedPeer
+from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
-"""Chunks that are here, and chunks in all."""
+"""Bytes that are here, and bytes in all."""
 
 
 class Network(Protocol):
@@ -53,8 +55,8 @@ class Network(Protocol):
         """Seconds since statements of a namespace were last compared with a peer; None: never."""
         ...
 
-    async def connect(self, address: str) -> Peer:
-        """Raises `SyncError` where nobody answers there."""
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
+        """From now on, as `source` says. Raises `SyncError` where nobody answers there."""
         ...
 
     async def disconnect(self, device: str) -> bool:
@@ -83,6 +85,10 @@ class RelayBook(Protocol):
     """The relays through which this node is reached."""
 
     def shown(self) -> Sequence[RelayShown]: ...
+
+    def unused(self) -> Sequence[FoundRelay]:
+        """Those that were heard of, and that nobody chose yet."""
+        ...
 
     def hurry(self) -> None:
         """Looks now for somebody who may be wanted from now on."""

@@ -7,21 +7,24 @@ that its operator chose: with none, nothing.
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from crdt.capability import CapabilityCache
 from crdt.keys import NamespaceKey
 from node.config import RelayConfig
+from node.errors import BadSetting
 from node.quotas import size_of
 from node.services.places import place_meant
 from p2p.protocol.card import check_card
+from p2p.protocol.errors import LocalProtocolError
 from p2p.protocol.relay.server import Relay
 from p2p.transport.address import Address
 from p2p.transport.network import Network
 from p2p.transport.relay.archive import Archive
 from p2p.transport.relay.server import JOIN, Rates, RelayServer
+from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stun import stun_responder
 from storage.store import Store
 
@@ -38,6 +41,16 @@ async def namespaces_of(config: RelayConfig, store: Store) -> Collection[Namespa
     if not config.enabled:
         return None
     return frozenset([await place_meant(store, one) for one in config.namespaces])
+
+
+def public_places(config: RelayConfig) -> Sequence[str]:
+    """Where the operator of a relay says that it is reached. Raises `BadSetting`."""
+    if not config.enabled or not config.public:
+        return ()
+    try:
+        return (str(RelayUrl.parse(config.public).place),)
+    except LocalProtocolError as error:
+        raise BadSetting(f"relay.public: {error.sentence}") from error
 
 
 @asynccontextmanager

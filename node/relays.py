@@ -14,28 +14,28 @@ from random import Random
 from typing import Final
 
 from crdt.capability import CapabilityCache
-from crdt.did import decode_did_key, encode_did_key
+from crdt.did import encode_did_key
 from crdt.errors import CrdtError
 from crdt.keys import DeviceKey
-from node.api.models import RelayShown, SentLetter
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
+from node.cards import PEERS_WANTED
 from node.config import P2pConfig
 from node.errors import BadSetting
 from node.events import Events
+from node.found_relays import FoundRelays
+from node.home import Home
 from node.identity import Identity
+from node.leaving import leave_relay
+from node.lent_relays import LentRelays, open_lent
+from node.mailbox import Mailbox
 from node.peers import Peers
-from node.relay_news import LetterNews, RelayNews
-from node.services.names import all_petnames
+from node.relay_news import RelayNews
+from node.wanted import Wanted
 from p2p.protocol.card import Card, check_card, sign_card
 from p2p.protocol.effects import ChannelLost
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.hint import Hint
-from p2p.protocol.relay.letter import (
-    LETTER_ID_BYTES,
-    LetterKind,
-    OpenLetter,
-    open_letter,
-    seal_letter,
-)
+from p2p.protocol.relay.letter import LetterKind
 from p2p.protocol.sources import relay_source
 from p2p.transport.carrier import Carrier
 from p2p.transport.network import NetworkEvent, PeerSaid, PeerWent
@@ -44,21 +44,16 @@ from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from registry.listed import rfc3339
 from storage.cards import HeldCard
-from storage.errors import OverQuota, StorageError
-from storage.letters import NewLetter
+from storage.errors import StorageError
 from storage.store import Store
 
 LOG = logging.getLogger(__name__)
 RELAYS_MAX: Final = 16  # settings and invites together
 CARD_LIFE_US: Final = 6 * 86_400_000_000  # renewed all the while; the most is 7 days
 CARD_AGE_US: Final = 3_600_000_000  # a card is signed anew when it is older
-LETTER_LIFE_US: Final = 30 * 86_400_000_000
-NO_RELAY: Final = "This node has no relay: panspermia up --relay relay://HOST:PORT"
 PLACES_MAX: Final = 15
 TOLD_MAX: Final = 4_096  # cards that were written down already; 2 MB
 MEET_S: Final = 60.0  # between two rounds of looking for whom this node wants to meet
-WANTED_MAX: Final = 128  # authors and devices in one round
-QUIET_S: Final = 0.5  # in which nothing moved through a circuit: its session is idle
 DIRECT_S: Final = 3.0  # what is tried directly has this long before a circuit is asked for
 UNTRUE: Final = ("another-device", "handshake-signature")
 """Besides all that does not authenticate: what a relay is suspected of."""
@@ -77,8 +72,10 @@ class Relays:
         events: Events,
         tasks: asyncio.TaskGroup,
         places: Callable[[], Sequence[str]],
+        lent: LentRelays,
     ) -> None:
         """`places`: where this device listens, as text."""
+        self.lent = lent
         self.clients: list[RelayClient] = []
         self.on_signal: list[SignalHandler] = []
         self.on_registered: list[Callable[[], None]] = []
@@ -88,6 +85,15 @@ class Relays:
         self._events = events
         self._tasks = tasks
         self._places = places
+        self.found = FoundRelays()
+        self._mailbox = Mailbox(
+            identity,
+            store,
+            events,
+            lookup=lambda client, key, is_author: self.lookup(client, key, is_author=is_author),
+            wall_us=peers.wall_us,
+        )
+        self._wanted = Wanted(identity, store)
         self._cache = CapabilityCache()
         self._card: Card | None = None
         self._told: set[tuple[bytes, RelayUrl]] = set()
@@ -100,8 +106,11 @@ class Relays:
 
         Raises `LocalProtocolError` where there are too many.
         """
+        url = self.lent.url_at(url)
         for one in self.clients:
             if one.url.place == url.place:
+                if url.token and not one.url.token and not one.is_registered:
+                    one.try_token(url.token)
                 return one
         if len(self.clients) >= RELAYS_MAX:
             raise LocalProtocolError("too-many-relays", f"{RELAYS_MAX} relays are in use already.")
@@ -122,8 +131,8 @@ class Relays:
             client.hurry()
 
     def names(self) -> Sequence[str]:
-        """Where this node is registered, without tokens: for its card."""
-        return [str(client.url) for client in self.clients if client.is_registered]
+        """Where this node can be called, without tokens: for its card."""
+        return [str(client.url) for client in self.clients if client.takes_calls]
 
     def shown(self) -> Sequence[RelayShown]:
         """For `peers` and `status`."""
@@ -143,6 +152,14 @@ class Relays:
             for one in (client.shown() for client in self.clients)
         ]
 
+    def unused(self) -> Sequence[FoundRelay]:
+        """Relays that were heard of, for people to choose from."""
+        cards = self._peers.cards
+        if cards is None:
+            return ()
+        used = [one.url for one in self.clients]
+        return self.found.shown(used, may_call=cards.may_call, now_us=self._peers.wall_us())
+
     def client_at(self, place: RelayedPlace) -> RelayClient | None:
         """The one of the relay that the place names."""
         return next((one for one in self.clients if one.url.place == place.relay), None)
@@ -153,6 +170,8 @@ class Relays:
         client = self.client_at(place) or self.use(RelayUrl(place.relay))
         async with asyncio.timeout(DIRECT_S):
             await client.registered.wait()
+        if not client.takes_calls:
+            raise PeerLeft("draining", f"The relay {client.url} is about to stop.")
         return await client.call(place.device)
 
     # --- what a relay tells -----------------------------------------------------------------------
@@ -160,46 +179,9 @@ class Relays:
     async def send_letter(
         self, to: bytes, kind: LetterKind, text: str, *, relay: str | None
     ) -> Sequence[SentLetter]:
-        """As `node.ports.RelayBook`. A device gets it through the first relay that knows it."""
-        sent: dict[bytes, SentLetter] = {}
-        last: SyncError = PeerLeft("no-relay", NO_RELAY)
-        for client in self.clients if relay is None else [self.use(RelayUrl.parse(relay))]:
-            try:
-                async with asyncio.timeout(DIRECT_S):
-                    await client.registered.wait()
-                found = await self.lookup(client, to, is_author=True)
-                found = found or await self.lookup(client, to, is_author=False)
-                last = PeerLeft("not-known-here", f"No device of theirs is known at {client.url}.")
-                for card in found:
-                    is_own = card.device == self._identity.device.public
-                    if card.device not in sent and not is_own:
-                        sent[card.device] = await self._send(card, client, kind, text)
-            except TimeoutError:
-                last = PeerLeft("relay-away", f"The relay {client.url} is not connected.")
-            except SyncError as error:
-                last = error
-        if not sent:
-            raise last
-        return tuple(sent.values())
-
-    async def _send(
-        self, card: Card, client: RelayClient, kind: LetterKind, text: str
-    ) -> SentLetter:
-        one, id, now_us = self._identity, os.urandom(LETTER_ID_BYTES), self._peers.wall_us()
-        sealed = seal_letter(
-            one.device,
-            author=one.author,
-            capability=one.capabilities["pub"],
-            to=card.device,
-            sealing=card.sealing,
-            id=id,
-            kind=kind,
-            text=text,
-            sent_us=now_us,
-        )
-        await client.send_letter(card.device, id, sealed, now_us + LETTER_LIFE_US)
-        did, device = encode_did_key(card.author), encode_did_key(card.device)
-        return SentLetter(id.hex(), did, device, str(client.url))
+        """As `node.ports.RelayBook`."""
+        clients = self.clients if relay is None else [self.use(RelayUrl.parse(relay))]
+        return await self._mailbox.send(clients, to, kind, text)
 
     def card(self) -> bytes:
         """This device's own; signed anew from time to time."""
@@ -231,7 +213,10 @@ class Relays:
         one = relay.shown()
         self._events.publish("relay", RelayNews(one.url, one.state, one.last_error))
         if one.state == "draining":
-            self._tasks.create_task(self._leave_circuits(relay), name="leave a relay that stops")
+            leaving = leave_relay(
+                self._peers.network, relay.url.place, lambda: relay.shown().state == "draining"
+            )
+            self._tasks.create_task(leaving, name="leave a relay that stops")
         if relay.is_registered:
             self._may_meet.set()
             for told in self.on_registered:
@@ -240,54 +225,8 @@ class Relays:
                 place = str(relay.url.place)
                 self._peers.dialler.hint(Hint("", (place,), "relay"))
 
-    async def _leave_circuits(self, relay: RelayClient) -> None:
-        """Sessions through a relay that stops end as soon as nothing moves in them."""
-        moved: dict[str, int] = {}
-        while relay.shown().state == "draining":
-            for one in self._peers.network.connections:
-                if one.address != str(circuit_to(one.device, relay)):
-                    continue
-                so_far = one.session.report.received_bytes + one.session.report.sent_bytes
-                if moved.get(one.address) == so_far:
-                    one.leave("relay-stops", "The relay between us stops.")
-                moved[one.address] = so_far
-            await asyncio.sleep(QUIET_S)
-
     async def letter(self, id: bytes, sealed: bytes, relay: RelayClient) -> bool:
-        one = self._identity
-        try:
-            opened = open_letter(
-                sealed, one.sealing_private, one.device.public, id=id, cache=self._cache
-            )
-        except RemoteProtocolError as error:
-            LOG.info("a letter by %s is dropped: %s", relay.url, error)
-            await self._store.refuse(
-                str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
-            )
-            return True
-        if self._store.is_blocked(opened.author) or self._store.is_blocked(opened.device):
-            return True
-        return await self._keep(opened, relay)
-
-    async def _keep(self, letter: OpenLetter, relay: RelayClient) -> bool:
-        author = encode_did_key(letter.author)
-        fresh = NewLetter(
-            letter.device, letter.author, letter.id, letter.kind, letter.text, letter.sent_us,
-            str(relay.url),
-        )  # fmt: skip
-        try:
-            is_named = author in (await all_petnames(self._store)).values()
-            is_own = letter.author == self._identity.author
-            number = await self._store.keep_letter(fresh, is_named=is_named or is_own)
-        except OverQuota as error:
-            LOG.warning("letters wait at the relay %s: %s", relay.url, error)
-            return False
-        except StorageError as error:
-            LOG.warning("a letter could not be kept: %s", error)
-            return False
-        if number is not None:
-            self._events.publish("letter", LetterNews(number, author, letter.kind))
-        return True
+        return await self._mailbox.take(id, sealed, relay)
 
     def _note(self, event: NetworkEvent) -> None:
         """Where bytes that came through a relay are not what their device sent, it is said so."""
@@ -312,28 +251,24 @@ class Relays:
         """Until cancelled: whom this node wants is looked up, and called."""
         while True:
             self._may_meet.clear()
-            for client in [one for one in self.clients if one.is_registered]:
+            connected = self._peers.network.connections
+            wanted = await self._wanted.of_this_round(
+                {one.session.author for one in connected if one.session.author is not None},
+                has_room=len(connected) < PEERS_WANTED,
+            )
+            for client in [one for one in self.clients if one.takes_calls]:
                 with suppress(SyncError):
-                    await self._meet_by(client)
+                    await self._meet_by(client, wanted)
             with suppress(TimeoutError):
                 async with asyncio.timeout(MEET_S):
                     await self._may_meet.wait()
 
-    async def _meet_by(self, client: RelayClient) -> None:
-        for key, is_author in await self._wanted():
+    async def _meet_by(self, client: RelayClient, wanted: Sequence[tuple[bytes, bool]]) -> None:
+        for key, is_author in wanted:
             for card in await self.lookup(client, key, is_author=is_author):
                 is_here = self._peers.network.connection(card.device) is not None
                 if card.device != self._identity.device.public and not is_here:
                     self._tasks.create_task(self._reach(card, client), name="reach a device")
-
-    async def _wanted(self) -> Sequence[tuple[bytes, bool]]:
-        """(key, whether it is an author's): oneself, whoever has a name here, known peers."""
-        authors = {bytes(self._identity.author): True}
-        for did in (await all_petnames(self._store)).values():
-            authors[decode_did_key(did)] = True
-        known = await self._store.known_peers(WANTED_MAX)
-        devices = {bytes(one.device): False for one in known if one.device is not None}
-        return list((authors | devices).items())[:WANTED_MAX]
 
     async def lookup(self, client: RelayClient, key: bytes, *, is_author: bool) -> Sequence[Card]:
         """Cards that are genuine and those asked for; for others the relay is suspected."""
@@ -381,6 +316,7 @@ def circuit_to(device: bytes, relay: RelayClient) -> RelayedPlace:
 @asynccontextmanager
 async def open_relays(
     p2p: P2pConfig,
+    home: Home,
     identity: Identity,
     peers: Peers,
     store: Store,
@@ -388,7 +324,8 @@ async def open_relays(
     tasks: asyncio.TaskGroup,
 ) -> AsyncGenerator[Relays]:
     """Every relay of the settings, from now on. Raises `BadSetting`."""
-    relays = Relays(identity, peers, store, events, tasks, peers.places)
+    lent = await open_lent(home)
+    relays = Relays(identity, peers, store, events, tasks, peers.places, lent)
     for text in p2p.relays:
         try:
             relays.use(RelayUrl.parse(text))

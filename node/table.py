@@ -9,19 +9,19 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 
-from crdt.keys import COMMONS, DeviceKey, NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
 from node.cards import CardBook
 from node.config import P2pConfig
 from node.errors import BadHome
+from node.found_relays import FoundRelays
 from node.home import Home, read_small, write_private
 from p2p.discovery.dht import BOOTSTRAP, NODES_MAX, Dht, open_dht
 from p2p.discovery.table import leave, look
-from p2p.protocol.card import Card
 from p2p.protocol.rendezvous import NONCE_BYTES, RELAYS, days
 from storage.errors import StorageError
 from storage.store import Store
@@ -30,7 +30,6 @@ LOG = logging.getLogger(__name__)
 VISIT_EVERY_S = 1_200.0  # what nobody repeats is forgotten within two hours
 SOON_S = 15.0  # after a visit that met nobody; twice as long after the next
 NAMES_MAX = 16  # of private namespaces
-RELAYS_MAX = 64
 
 
 class TableFile(Struct, frozen=True):
@@ -41,13 +40,13 @@ class TableFile(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Table:
-    """What came of it; `relays` are those that were found."""
+    """What came of it."""
 
+    relays: FoundRelays
     is_relay: bool = False  # this node is one that serves anybody, and says so
     is_joined: bool = False
     found: int = 0
     ignored: int = 0
-    relays: dict[DeviceKey, Card] = field(default_factory=dict[DeviceKey, Card])
 
     async def run(
         self, config: P2pConfig, home: Home, host: str, store: Store, book: CardBook
@@ -91,8 +90,8 @@ class Table:
                 if card.device == book.own.device:
                     continue
                 self.found += 1
-                if name == RELAYS and len(self.relays) < RELAYS_MAX:
-                    self.relays[card.device] = card
+                if name == RELAYS:
+                    self.relays.note(card)
                 with suppress(StorageError):
                     await book.take(card.encoded, "dht", "dht", circle)
             if is_left:

@@ -1,12 +1,12 @@
 """The terms of a live invite: what is offered, before anybody knows to whom.
 
     terms = CBOR [1, "pair" | "device", author 32, key 32, {namespace: name},
-                  [[capability, is_theirs] …], code, note]
+                  [[capability, is_theirs] …], code, note, name]
 
 `pair`: the author gave each capability to `key`, the *invite key*, which hands it on to whoever
 redeems the invite: as it is, or, where `is_theirs`, of their own subspace only. `device`: `key` is
 that of a new device, whose rights are in `code`, a code of type `device`; with the invite comes the
-secret of that key.
+secret of that key. `name` is what the author proposes to be called; empty where nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,6 +66,7 @@ class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     rights: Annotated[list[_Right], Meta(max_length=GIVEN_MAX)]
     code: Annotated[str, Meta(max_length=TERMS_BYTES_MAX)]
     note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)]
+    name: Annotated[str, Meta(max_length=64)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class Terms:
     device_text: str = ""
     """Of an invite for a device: the code of what that is given."""
     note: str = ""
+    name: str = ""
+    """A petname, as the author would like to be called; empty where nothing is proposed."""
 
     @property
     def device_code(self) -> Code:
@@ -100,6 +103,7 @@ def write_terms(terms: Terms) -> bytes:
             [[encode_capability(right), is_theirs] for right, is_theirs in terms.rights],
             terms.device_text,
             terms.note,
+            terms.name,
         ]
     )
     read_terms(body, terms.author)
@@ -116,7 +120,7 @@ def read_terms(data: bytes, author: bytes) -> Terms:
         rights = [(decode_capability(one.capability), one.is_theirs) for one in said.rights]
         for right, _ in rights:
             check_valid(right)
-        for name in said.namespaces.values():
+        for name in (*said.namespaces.values(), *([said.name] if said.name else [])):
             parse_petname(name)
     except (msgspec.ValidationError, CrdtError, InvalidName) as error:
         raise _forged(f"{getattr(error, 'detail', None) or error}") from error
@@ -129,6 +133,7 @@ def read_terms(data: bytes, author: bytes) -> Terms:
         tuple(rights),
         said.code,
         said.note,
+        said.name,
     )
     if said.version != VERSION:
         raise _forged(f"it is of version {said.version}, which is not known here")
@@ -248,7 +253,7 @@ def _check_type(terms: Terms) -> None:
     except NodeError as error:
         raise _forged(error.detail) from error
     is_its = (code.type, code.receiver, code.giver) == (DEVICE, terms.key, terms.author)
-    if not is_its or terms.rights or terms.namespaces:
+    if not is_its or terms.rights or terms.namespaces or terms.name:
         raise _forged("what it says of the device is of another one")
 
 

@@ -68,7 +68,7 @@ class Ways:
     def _know(self, connection: Connection, more: Sequence[DirectPlace]) -> None:
         at = self._at.setdefault(connection.device, {})
         at |= dict.fromkeys(more)
-        ours = {one.url.place for one in self._relays.clients if one.is_registered}
+        ours = {one.url.place for one in self._relays.clients if one.takes_calls}
         # A data channel only where this node makes any.
         kinds = KINDS if "webrtc" in self._network.channels.openers else KINDS[:1]
         places = [

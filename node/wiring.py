@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -23,16 +23,18 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of
 from node.refusals import take_in
-from node.relay_role import namespaces_of, open_relay
+from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -43,6 +45,8 @@ from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+# Between two steps of some ms each: half a million chunks take a quarter of a minute.
+GIVE_BACK_PAUSE_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,8 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    waiting: WaitingBook
+    page_codes: PageCodes
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -109,6 +115,16 @@ class Node:
         return self.clock_us() / 1_000_000
 
 
+def own_store(
+    config: Config, home: Home, identity: Identity, on_remade: Callable[[int, int], None]
+) -> AbstractAsyncContextManager[Store]:
+    """The store of a home, within what its configuration grants others of the disk."""
+    quota = quota_of(config.quota, identity.author)
+    return open_store(
+        home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade
+    )
+
+
 @asynccontextmanager
 async def open_node(
     config: Config,
@@ -128,13 +144,7 @@ async def open_node(
     events = Events()
     with listening(config.p2p.listen) as listener:
         async with (
-            open_store(
-                home.database,
-                project=project,
-                clock_us=clock_us,
-                quota=quota_of(config.quota, identity.author),
-                on_remade=on_remade,
-            ) as store,
+            own_store(config, home, identity, on_remade) as store,
             open_search_index(home.index, store) as index,
             open_workers() as workers,
             background_tasks() as tasks,
@@ -146,9 +156,10 @@ async def open_node(
                 events,
                 tasks,
                 await namespaces_of(config.relay, store),
+                public_places(config.relay),
             ) as peers,
             open_relay(config.relay, peers.network, store, clock_us, tasks, peers.address) as relay,
-            open_relays(config.p2p, identity, peers, store, events, tasks) as relays,
+            open_relays(config.p2p, home, identity, peers, store, events, tasks) as relays,
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
@@ -169,6 +180,8 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                waiting=WaitingBook(store),
+                page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,
@@ -200,7 +213,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, and statements that came."""
+    """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
@@ -211,6 +224,8 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
+    # Of a blob that was being added when the last run was killed.
+    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
 
 
 def clock_us() -> int:

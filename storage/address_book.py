@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from crdt.keys import DeviceKey
 from storage.part import Part, in_bounds
 
-PEERS_MAX = 10_000  # found ones beyond it push out those seen longest ago; static ones stay
+PEERS_MAX = 10_000  # found ones beyond it push out those seen longest ago; others stay
+IS_FOUND = "source NOT IN ('static', 'invite')"  # by a machine, not by a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,35 +18,36 @@ class KnownPeer:
     author: str | None
     """did:key of its owner."""
     source: str
-    """"static" (told by the person), "mdns", "peer" …"""
+    """"static" (told by the person), "invite" (paired with), "mdns", "peer" …"""
     seen_us: int
     """When it last answered or was last heard of."""
 
 
 class AddressBook(Part):
     async def known_peers(self, limit: int = 1_000) -> list[KnownPeer]:
-        """Static ones first, then the most recently seen."""
+        """Those of a person first, then the most recently seen."""
         rows = await self._database.rows(
             "SELECT address, device, author, source, seen_us FROM known_peer"
-            " ORDER BY source != 'static', seen_us DESC, address LIMIT ?",
+            f" ORDER BY {IS_FOUND}, seen_us DESC, address LIMIT ?",
             (in_bounds(limit, PEERS_MAX),),
         )
         return [KnownPeer(*row) for row in rows]
 
     async def remember_peer(self, peer: KnownPeer) -> None:
-        """Adds it, or brings it up to date. What a person told stays "static"."""
+        """Adds it, or brings it up to date. What a person told or was paired with stays so."""
         async with self._database.transaction() as write:
             await write.run(
                 "INSERT INTO known_peer VALUES (?, ?, ?, ?, ?) ON CONFLICT (address) DO UPDATE SET"
                 " device = coalesce(excluded.device, device),"
                 " author = coalesce(excluded.author, author),"
-                " source = iif(source = 'static', source, excluded.source),"
+                " source = CASE WHEN source = 'static' OR excluded.source = 'static' THEN 'static'"
+                " WHEN source = 'invite' THEN source ELSE excluded.source END,"
                 " seen_us = max(seen_us, excluded.seen_us)",
                 (peer.address, peer.device, peer.author, peer.source, peer.seen_us),
             )
             await write.run(
                 "DELETE FROM known_peer WHERE address IN (SELECT address FROM known_peer"
-                " WHERE source != 'static' ORDER BY seen_us DESC LIMIT -1 OFFSET ?)",
+                f" WHERE {IS_FOUND} ORDER BY seen_us DESC LIMIT -1 OFFSET ?)",
                 (PEERS_MAX,),
             )
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crdt.keys import NamespaceKey
+from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from storage.database import Database
 from storage.part import Part, in_bounds
@@ -12,6 +12,7 @@ from storage.quota import STRANGERS, budget_bytes
 from storage.usage import AUTHOR_PREFIX_BYTES
 
 PAGE_MAX = 1_000
+AUTHORS_MAX = 1_024
 KEPT_OUT_COUNT = "SELECT count(*) FROM kept_out"
 FULL_SOURCES_MAX = 4_096  # more devices than call within the hour
 FULL_US = 3_600 * 1_000_000  # then it is tried again
@@ -106,6 +107,19 @@ class Usages(Part):
             AuthorUsage(author, size, entries, bool(is_followed), kept_out)
             for author, size, entries, is_followed, kept_out in rows
         ]
+
+    async def authors_in(
+        self, namespaces: Sequence[NamespaceKey], limit: int = PAGE_MAX
+    ) -> list[AuthorKey]:
+        """The authors who wrote there, those of most entries first; one for all `namespaces`."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                "SELECT u.author, sum(u.entries) AS written FROM usage u JOIN namespace n"
+                " ON n.number = u.namespace WHERE n.key IN (*) GROUP BY u.author"
+                f" ORDER BY written DESC, u.author LIMIT {in_bounds(limit, AUTHORS_MAX)}",
+                [*namespaces],
+            )
+        return [AuthorKey(row[0]) for row in rows]
 
     async def usage_of_guests(self, limit: int = 10) -> list[GuestUsage]:
         """The guests who take most, of all authors."""

@@ -33,6 +33,8 @@ class NewInvite(Request, frozen=True):
     """Instead of what is usual at this level: `me/pub/mod/io.x@..2027-01-01`."""
     until: Moment | None = None
     note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)] = ""
+    called: Annotated[str, Meta(max_length=64)] | None = None
+    """Without a receiver: what to be called there, as a proposal; else what `p2p.name` says."""
     addresses: Addresses | None = None
     """Where to reach this node; its own, where none are given."""
     device: bool = False
@@ -51,6 +53,8 @@ class CodeMade(Struct, frozen=True):
     link: str | None = None
     """The same with where to call: for a QR."""
     expires_at: str | None = None
+    qr: tuple[str, ...] = ()
+    """The link as a QR, row by row with its quiet zone: `1` is dark, `0` is light."""
 
 
 class GivenCode(Request, frozen=True):
@@ -59,6 +63,8 @@ class GivenCode(Request, frozen=True):
     """Only say what it would do."""
     name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     """What to call its namespace here, instead of what it proposes; of a short one, who made it."""
+    unnamed: bool = False
+    """Of a short one: do not call who made it as they propose."""
     namespace: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     """What to call its namespace here."""
     offer: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
@@ -93,6 +99,8 @@ class AcceptedCode(Struct, frozen=True):
     """Of a short one: the digest of what is offered."""
     device: str | None = None
     """Of a short one: the device that made it."""
+    name: str | None = None
+    """Of a short one: what its maker is called here from now on, or was before."""
     digits: str | None = None
     """Of a short one: the same at both nodes, to be compared by voice."""
 

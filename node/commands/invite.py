@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,16 +24,18 @@ from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failed
+from node.qr import QUIET, qr_of, qr_rows
 from node.text import printable, short_did
 
 # Of a code, with the line breaks that a mail may put into it.
 CODE_CHARACTERS_MAX = 1 << 20
 
 TERMINAL = "-"
+
+# As `node.services.live_invites` has it, which is not imported for a flag.
+LIFE_S_MIN, LIFE_S_MAX = 10, 7 * 86_400
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
-# Modules around a QR, as cameras need them: ISO/IEC 18004.
-QUIET = 4
 HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
 
 # A node that starts again in its process answers within a second or two.
@@ -48,12 +49,13 @@ ACCEPT_TIMEOUT_S = 180.0
 @click.command("invite")
 @click.option("--for", "receiver", metavar="DID|NAME", help="A long code, for this author only.")
 @click.option("--namespace", default="commons", show_default=True, help="Where.")
-@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see below.")
+@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see above.")
 @click.option("--read", "level", flag_value="read", help="To read [default].")
 @click.option("--write", "level", flag_value="write", help="To read, and write what is theirs.")
 @click.option("--admin", "level", flag_value="admin", help="To do everything, and let others in.")
 @click.option("--until", metavar="DATE", help="The right ends then: 2027-01-01, in UTC.")
 @click.option("--note", default="", help="A few words for them.")
+@click.option("--as", "called", metavar="NAME", help="What to be called there: a proposal.")
 @click.option("--address", "addresses", metavar="HOST:PORT", multiple=True, help="Of this node.")
 @click.option("--device", is_flag=True, help="Whoever uses it becomes a device of yours.")
 @click.option("--expires", metavar="TIME", help="The code ends after 90s, 15m [default], 2h, 1d.")
@@ -75,6 +77,7 @@ def invite_command(
     level: str | None,
     until: str | None,
     note: str,
+    called: str | None,
     addresses: tuple[str, ...],
     device: bool,
     expires: str | None,
@@ -107,11 +110,14 @@ def invite_command(
     if addresses:
         body["addresses"] = addresses
     if receiver is not None:
-        if device or expires is not None:
-            raise click.UsageError("--device and --expires are of a short code: leave --for out")
+        if device or expires is not None or called is not None:
+            what = "--device, --expires and --as"
+            raise click.UsageError(f"{what} are of a short code: leave --for out")
         body["receiver"] = receiver
         made = node().post("/api/invites", with_passphrase(body, passphrase_file))
         return send_code(receiver, made) if send else print_code("invite", made)
+    if called is not None:
+        body["called"] = called
     body |= {"device": device, "expires_s": seconds_in(expires or "15m")}
     file = None if qr in (None, TERMINAL) else qr_file(qr)
 
@@ -137,7 +143,10 @@ def seconds_in(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if unit not in UNITS_S or not number.isdecimal() or len(number) > 6:
         raise click.UsageError(f"{text!r} is no time: write it as 90s, 15m, 2h or 1d")
-    return int(number) * UNITS_S[unit]
+    seconds = int(number) * UNITS_S[unit]
+    if not LIFE_S_MIN <= seconds <= LIFE_S_MAX:
+        raise click.UsageError(f"a code is of use for 10s to 7d, not for {text}")
+    return seconds
 
 
 def qr_file(name: str | None) -> Path:
@@ -168,16 +177,9 @@ def print_live(made: Json, *, shows_qr: bool, file: Path | None) -> None:
     say(made["code"])
 
 
-def qr_of(link: str) -> Any:  # noqa: ANN401 - segno's own type, imported where it is needed
-    """In capitals, which take less room in a QR; a link is read either way."""
-    import segno
-
-    return segno.make(link.upper(), error="m", micro=False)
-
-
 def qr_text(link: str) -> str:
     """Two rows of modules in a line, dark on light as cameras want it, with a quiet zone."""
-    rows = [[bool(cell) for cell in row] for row in qr_of(link).matrix_iter(border=QUIET)]
+    rows = qr_rows(link)
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
     lines = [
@@ -241,6 +243,7 @@ def print_code(command: str, made: Json) -> None:
 @click.command("accept")
 @click.argument("code", metavar="CODE|LINK|-", nargs=-1, required=True)
 @click.option("--name", help="What to call who made a short code; of a long one, its namespace.")
+@click.option("--no-name", is_flag=True, help="Do not call them as they propose.")
 @click.option("--namespace", help="What to call its namespace here.")
 @click.option("--replace", is_flag=True, help="Become somebody's device; keep the old key aside.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
@@ -249,6 +252,7 @@ def print_code(command: str, made: Json) -> None:
 def accept_command(
     code: tuple[str, ...],
     name: str | None,
+    no_name: bool,
     namespace: str | None,
     replace: bool,
     dry_run: bool,
@@ -262,7 +266,9 @@ def accept_command(
     add`, or of `invite --device`, makes this home a device of that author; the node starts again.
     """
     text = sys.stdin.read(CODE_CHARACTERS_MAX) if code == ("-",) else " ".join(code)
-    body: dict[str, object] = {"code": text, "replace": replace}
+    if no_name and name is not None:
+        raise click.UsageError("--name says what to call them, --no-name nothing: leave one out")
+    body: dict[str, object] = {"code": text, "replace": replace, "unnamed": no_name}
     if name is not None:
         body["name"] = name
     if namespace is not None:
@@ -331,7 +337,8 @@ def print_accepted(answer: Json) -> None:
         return
     places = f"; you take part in {', '.join(answer['namespaces'])}" if answer["namespaces"] else ""
     if answer["type"] == "pair":
-        say(f"Paired with {printable(answer['giver'])}{printable(places)}", fg="green")
+        who = f"{answer['name']}, {answer['giver']}" if answer["name"] else answer["giver"]
+        say(f"Paired with {printable(who)}{printable(places)}", fg="green")
         say(f"Check digits, the same there (panspermia invite --list): {answer['digits']}")
     else:
         say(f"{answer['kept']} capabilities are kept{printable(places)}", fg="green")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -50,14 +49,14 @@ class LocalNode:
     def client(self) -> Client:
         return find_client(str(self.home))
 
-    def stop(self) -> int:
+    def stop(self, timeout_s: float = STOP_S) -> int:
         """Ask it to end, and wait for that. Its exit code; Raises `Failure` where it hangs."""
         self.client.post("/api/shutdown")
         try:
-            return self.process.wait(STOP_S)
+            return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
             self.kill()
-            detail = f"It was asked to, but still ran after {STOP_S:g} s."
+            detail = f"It was asked to, but still ran after {timeout_s:g} s."
             raise failed("still-running", f"{self.name} did not stop", detail) from error
 
     def kill(self) -> None:
@@ -72,15 +71,16 @@ def start_node(
     *flags: str,
     environment: dict[str, str] | None = None,
     role: str = "up",
+    program: Sequence[str] = COMMAND,
 ) -> LocalNode:
     """`panspermia up` with its home in `folder/name`, ready. Raises `Failure` with its log.
 
-    `role`: the command, where it is another one that runs a node.
+    `role`: the command, where it is another one that runs a node; `program`: who is given it.
     """
     home = folder / name
     home.mkdir(parents=True, exist_ok=True)
     out, log = folder / f"{name}.out", folder / f"{name}.log"
-    command = [*COMMAND, "--home", str(home), "--json", role]
+    command = [*program, "--home", str(home), "--json", role]
     command += ["--port", "0", "--listen", "127.0.0.1:0", *flags]
     with out.open("wb") as stdout, log.open("ab") as stderr:
         process = subprocess.Popen(
@@ -131,12 +131,11 @@ def wait_for(what: str, timeout_s: float, look: Callable[[], T | None]) -> T:
     return found
 
 
-def stop_all(nodes: Sequence[LocalNode]) -> None:
+def stop_all(nodes: Sequence[LocalNode], timeout_s: float = STOP_S) -> None:
     """In order where they answer, else by force: none is left behind."""
     for node in nodes:
         if node.process.poll() is None:
             try:
-                node.stop()
-            except Failure:
-                os.kill(node.process.pid, signal.SIGKILL)
-                node.process.wait()
+                node.stop(timeout_s)
+            except Failure:  # one that hung is gone by now: its number may be another's
+                node.kill()

@@ -44,6 +44,7 @@ from node.identity import seal_secrets
 from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
+from p2p.protocol.hint import CHOSEN
 from storage.reading_blobs import RUN
 from storage.store import Store
 
@@ -134,7 +135,7 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
         if held.receiver != device or held.capability.chain[-2:-1] == (node.identity.author,):
             yield RIGHT, packed(RightFrame(held.encoded, origin))
     for peer in await store.known_peers():
-        if peer.source == "static":
+        if peer.source in CHOSEN:
             yield PEER, packed(PeerFrame(peer.address))
     for one in await store.installed_list():
         yield INSTALLED, packed(InstalledFrame(**asdict(one)))

@@ -44,6 +44,8 @@ class LiveWish:
     until: int | None = None
     """In timestamps of entries."""
     note: str = ""
+    name: str = ""
+    """What to be called by whoever uses it; empty: nothing is proposed."""
     life_s: int = LIFE_S
     is_device: bool = False
     addresses: tuple[str, ...] = ()
@@ -103,7 +105,15 @@ async def _for_pair(node: Keeper, wish: LiveWish, own: SigningKey, passphrase: s
         if log := voice(wish.namespace, wanted, own.public):
             with suppress(NotAllowed):
                 rights.append(await _give(node, author, wish.namespace, WRITE, log, own.public))
-    return Terms(PAIR, node.identity.author, own.public, places, tuple(rights), note=wish.note)
+    return Terms(
+        PAIR,
+        node.identity.author,
+        own.public,
+        places,
+        tuple(rights),
+        note=wish.note,
+        name=wish.name,
+    )
 
 
 def _as_if_for(wish: LiveWish, own: bytes) -> Wish:

@@ -11,7 +11,7 @@ invite is not spent in vain. What broke off later is done again with the same co
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crdt.did import encode_did_key
@@ -33,6 +33,7 @@ from node.services.invites import (
 from node.services.names import set_name
 from node.services.namespaces import Keeper
 from node.terms import Terms, check_given, read_terms, terms_words
+from node.words import Names
 from p2p.protocol.card import Card
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
@@ -41,10 +42,12 @@ from p2p.protocol.invites.code import may_be_code, read_code
 from p2p.protocol.invites.frames import Given, encode_invite_frame
 from p2p.protocol.invites.keys import Whereabouts, stretch
 from p2p.protocol.invites.link import is_link, read_link
-from p2p.transport.local import may_call
+from p2p.transport.place import may_call
 from registry.names import parse_petname
 
 GIVEN_BYTES_MAX: Final = 640 << 10
+ME: Final = "me"
+"""In an area: oneself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ class Choice:
     offer: str | None = None
     """The digest of what they were shown, in hex: nothing else is taken then."""
     name: str | None = None
-    """What to call the inviter here."""
+    """What to call the inviter here; None: as they propose."""
+    is_unnamed: bool = False
+    """Not as they propose."""
     namespace: str | None = None
     """What to call the namespace here."""
     replaces: bool = False
@@ -72,6 +77,10 @@ class Redeemed:
     offer: str
     place: str
     digits: str
+    name: str | None = None
+    """What the inviter is called here, then or since; None: nothing."""
+    relays: tuple[str, ...] = field(default=(), repr=False)
+    """Those that a link names, with their tokens."""
     accepted: Accepted | None = None
 
     @property
@@ -96,13 +105,16 @@ async def redeem(node: Keeper, ways: Ways, text: str, choice: Choice, tell: Tell
         card, offered = one.offered.card, one.offered
         terms = read_terms(offered.terms, card.author)
         names = await names_here(node.store, node.identity)
+        name, said = called(terms, names, choice)
         seen = Redeemed(
             card,
             terms,
-            tuple(terms_words(terms, names, node.identity.author)),
+            (*terms_words(terms, names, node.identity.author), *said),
             offered.digest.hex(),
             one.place,
             check_digits(node.identity.device.public, card.device),
+            name,
+            told.relays if told else (),
         )
         if choice.is_dry_run:
             await leave(one, "looked", "Only to look.")
@@ -115,9 +127,32 @@ async def redeem(node: Keeper, ways: Ways, text: str, choice: Choice, tell: Tell
         given = await _confirm(ways, key, one)
         accepted = await _keep(node, seen, given, choice)
         await leave(one, TAKEN, "It is kept.")
-    if choice.name is not None and terms.type != DEVICE:
-        await set_name(node.store, choice.name, encode_did_key(card.author), replaces=False)
+    if name is not None and name != names.get(card.author):
+        await set_name(node.store, name, encode_did_key(card.author), replaces=False)
     return replace(seen, accepted=accepted)
+
+
+def called(terms: Terms, names: Names, choice: Choice) -> tuple[str | None, tuple[str, ...]]:
+    """What the inviter is called from now on, and what is said of that before it is taken.
+
+    A name that this person gave, to them or to anybody else, stays as it is.
+    """
+    own, proposed = names.get(terms.author), terms.name
+    if terms.type == DEVICE:
+        return None, ()
+    if choice.name is not None:
+        return choice.name, (f"You will call them {choice.name}",)
+    if own is not None or not proposed or choice.is_unnamed:
+        return own, ()
+    if proposed in {*names.values(), ME}:
+        return None, (
+            f"They call themselves {proposed}, which is your word for somebody or something else:"
+            " --name gives them another",
+        )
+    return proposed, (
+        f"They call themselves {proposed}, and so will you: --name for another word, --no-name for"
+        " none",
+    )
 
 
 def _read(text: str) -> tuple[bytes, Whereabouts | None]:

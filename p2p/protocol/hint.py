@@ -1,9 +1,12 @@
 """Where a peer may be found: an address and a claim, neither of them proved."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-Source = Literal["mdns", "static", "peer", "relay", "dht"]
+Source = Literal["mdns", "static", "invite", "peer", "relay", "dht"]
+Chosen = Literal["static", "invite"]
+CHOSEN: Final[tuple[Chosen, ...]] = ("static", "invite")
+"""A person said so: named it, or paired with it. Such a place is tried for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     without a channel   every known place, the best carrier first, again and again
     with one            places whose carrier is better: at once, then less and less often
+    with one that ends  every place that does not end with it, as without any
 
 For a session that is idle, or talks of entries, a direct way is better than one that others pay
 for; for a big transfer what matters is that bytes flow. Whoever fetches knows that it is one: the
@@ -9,7 +10,7 @@ other side follows, and leaves what is better for one and worse for the other to
 Time and randomness are arguments.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, TypeAlias
@@ -43,6 +44,7 @@ class Paths:
         self._kind: CarrierKind | None = kind  # of the present channel
         self._wait_s = 0.0 if is_caller else CALLED_WAITS_S
         self._since_s = now_s  # with this channel, or without any
+        self._is_doomed = False  # the present channel ends soon
         self._bulk = 0  # transfers that want it
         self._theirs_until_s = now_s  # the other side may know of a big transfer
         self._places: dict[str, _Place] = {}
@@ -57,7 +59,7 @@ class Paths:
 
     def use(self, kind: CarrierKind | None, *, now_s: float) -> None:
         """The session is on a channel of this kind now; None: on none."""
-        self._kind, self._since_s = kind, now_s
+        self._kind, self._since_s, self._is_doomed = kind, now_s, False
         for place in self._places.values():
             place.adrift.reset()
             if kind is None:
@@ -80,10 +82,17 @@ class Paths:
             place.adrift.reset()
             place.after_s = now_s
 
+    def flee(self, is_lost: Callable[[str], bool], *, now_s: float) -> None:
+        """The present channel ends soon, and the places that `is_lost` names lead nowhere."""
+        self._is_doomed = True
+        self._places = {name: one for name, one in self._places.items() if not is_lost(name)}
+        self.hurry(now_s=now_s)
+
     def failed(self, name: str, random: Random, *, now_s: float) -> None:
         """The session did not get there."""
         if place := self._places.get(name):
-            backoff = place.adrift if self._kind is None else place.better
+            is_urgent = self._kind is None or self._is_doomed
+            backoff = place.adrift if is_urgent else place.better
             place.after_s = now_s + max(backoff.fail(random), backoff.first_s / 2)
 
     def next(self, *, now_s: float) -> str | None:
@@ -99,7 +108,8 @@ class Paths:
     def _worth(self) -> Iterable[tuple[int, float, str]]:
         """The rank of each place that would help, when it may be tried, and its name."""
         ranks = BULK_RANKS if self._bulk else RANKS
-        present = len(RANKS) if self._kind is None else ranks[self._kind]
+        is_urgent = self._kind is None or self._is_doomed
+        present = len(RANKS) if is_urgent or self._kind is None else ranks[self._kind]
         for name, place in self._places.items():
             if ranks[place.kind] < present:
                 after_s = max(place.after_s, self._since_s + self._wait_s)
@@ -109,6 +119,6 @@ class Paths:
 
     def _is_theirs(self, kind: CarrierKind) -> bool:
         """Whether it is better than the present one for small things alone."""
-        if self._kind is None or self._bulk:
+        if self._kind is None or self._bulk or self._is_doomed:
             return False
         return BULK_RANKS[kind] > BULK_RANKS[self._kind]

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from crdt.blob import BlobId, Manifest, check_chunk, parse_page, parse_root
 from crdt.errors import CrdtError
+from crdt.many_chunks import first_of_each, size_of
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
@@ -39,7 +40,7 @@ from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Holding, Part
 from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, unpack
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, split, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 NOT_STORED = "not-stored"
@@ -137,7 +138,7 @@ class Swarm:
         asks = self._orders.hand_out(self._running.values(), now_s=now_s)
         stuck = [one for one in self._running.values() if one.is_stuck and not self._expected]
         for wanted in stuck:
-            self._fail(wanted, "not-held", _why_stuck(wanted))
+            self._fail(wanted, "not-held", wanted.why_stuck)
         blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
         return [*blames, *asks, *told]
@@ -159,12 +160,17 @@ class Swarm:
         wanted.stage, wanted.ahead = Stage.LOOKING, []
         wanted.again.clear()
         blob = wanted.blob
-        manifest: Manifest | Unstored | None = yield FindManifest(blob)
-        if isinstance(manifest, Manifest):
+        manifest: Manifest | Unstored | None = wanted.manifest
+        if manifest is None:  # one of a large blob has tens of MB: it is read once
+            manifest = yield FindManifest(blob)
+        if not self._is_stored(wanted, manifest):
+            return
+        assert not isinstance(manifest, Unstored)
+        if manifest is not None:
             if self._fits(wanted, manifest.size):
                 yield from self._look_for_chunks(wanted, manifest)
             return
-        root: bytes | Unstored | None = manifest or (yield FindRoot(blob))
+        root: bytes | Unstored | None = yield FindRoot(blob)
         if not self._is_stored(wanted, root):
             return
         assert not isinstance(root, Unstored)
@@ -187,16 +193,16 @@ class Swarm:
         assert not isinstance(missing, Unstored)
         wanted.manifest, wanted.root = manifest, None
         end = missing[-1] + 1 if len(missing) >= MISSING_LISTED else manifest.chunk_count
-        sizes = {index: manifest.chunk_size(index) for index in missing}
-        if end == manifest.chunk_count:
-            wanted.bytes_held = manifest.size - sum(sizes.values())
+        is_rest = end == manifest.chunk_count
+        # What comes after a list that is full is counted when it comes, or is listed.
+        end_bytes = manifest.size if is_rest else manifest.chunk_offset(end)
+        wanted.bytes_held = end_bytes - size_of(manifest, missing)
         wanted.chunks_held = end - len(missing)
         self._tell_progress(wanted, manifest, is_last=not missing)
         if not missing:
             self._end(wanted, BlobFetched(wanted.blob, manifest.size))
             return
-        seen: set[bytes] = set()  # one chunk may stand in many places
-        first = [index for index in missing if not _is_seen(manifest.chunk_hash(index), seen)]
+        first = first_of_each(manifest, missing)  # one chunk may stand in many places
         # Those who fetch at the same time begin in different places, and can help each other.
         start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
         wanted.stage = Stage.CHUNKS
@@ -322,7 +328,7 @@ class Swarm:
             parse_page(data, wanted.root, run.first)
             return self._store(peer, order, AddPage(wanted.blob, run.first, data))
         assert wanted.manifest is not None, "chunks are asked for by their manifest"
-        chunks = _split(data, wanted.manifest, run.first, run.count)
+        chunks = split(data, wanted.manifest, run.first, run.count)
         for place, chunk in enumerate(chunks):
             check_chunk(chunk, wanted.manifest, run.first + place)
         wanted.cut(run, len(chunks))
@@ -368,33 +374,6 @@ class Swarm:
                 manifest.size,
                 givers,
                 max(0.0, wanted.rate),
+                self._orders.is_limited(now_s=now_s),
             )
         )
-
-
-def _why_stuck(wanted: Wanted) -> str:
-    lacking = sum(one.is_lacking for one in wanted.standings.values())
-    if not wanted.standings:
-        return "no peer is connected"
-    if not lacking:
-        return "no connected peer may read what names it"
-    return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
-
-
-def _is_seen(hash: bytes, seen: set[bytes]) -> bool:
-    is_known = hash in seen
-    seen.add(hash)
-    return is_known
-
-
-def _split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:
-    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none are."""
-    chunks: list[bytes] = []
-    at = 0
-    while at < len(data) and len(chunks) < most:
-        size = manifest.chunk_size(first + len(chunks))
-        chunks.append(data[at : at + size])
-        at += size
-    if at != len(data) or not chunks:
-        raise RemoteProtocolError("blob-chunk", "a run of chunks has another length")
-    return tuple(chunks)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 from typing import NewType
 
 from crdt.blob import BlobId, BlobRoot, Manifest
@@ -54,7 +55,8 @@ class Standing:
 
     may_know: bool | None = None  # None: the store is being asked
     judged_s: float = 0.0
-    holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know
+    holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know.
+    # In order, and apart; of one that says otherwise a part is not asked for.
     is_lacking: bool = False  # it said that it holds nothing, or nothing new for too long: it is
     # asked again now and then while others give, but not hoped for
     polls: int = 0  # times in a row that it held nothing of use
@@ -78,7 +80,7 @@ class Standing:
     def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
         """It does not hold what it was asked for, but perhaps something else."""
         self.denials += 1
-        self.holds = in_order(zip(runs[::2], runs[1::2], strict=True))
+        self.holds = sorted(zip(runs[::2], runs[1::2], strict=True))
         if not is_some:
             self.is_lacking = True
         if not is_some or not runs or self.denials > DENIALS_MAX:
@@ -128,6 +130,15 @@ class Wanted:
         """Nobody is left who could give what is missing."""
         is_asking = self.stage is not Stage.LOOKING and not self.open
         return is_asking and not any(one.is_hopeful for one in self.standings.values())
+
+    @property
+    def why_stuck(self) -> str:
+        lacking = sum(one.is_lacking for one in self.standings.values())
+        if not self.standings:
+            return "no peer is connected"
+        if not lacking:
+            return "no connected peer may read what names it"
+        return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
 
     def missing(self, indices: Iterable[int], *, start: int = 0) -> None:
         """What is to be asked for, from `start` on, and then what comes before."""
@@ -228,33 +239,20 @@ def _ranges(indices: Iterable[int]) -> list[tuple[int, int]]:
     return [*ranges, (first, count)] if count else ranges
 
 
-def in_order(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same pieces in runs that do not touch."""
-    found: list[tuple[int, int]] = []
-    for first, count in sorted(runs):
-        if not count:
-            continue
-        if found and first <= sum(found[-1]):
-            start, before = found[-1]
-            found[-1] = (start, max(before, first + count - start))
-        else:
-            found.append((first, count))
-    return found
-
-
 def overlaps(
     ranges: Sequence[tuple[int, int]], holds: Sequence[tuple[int, int]] | None
 ) -> Iterator[tuple[int, int, int]]:
-    """What of `ranges` lies in `holds`, which is in order: place of the range, first, count."""
+    """The first of each of `ranges` that lies in `holds`, in order: its place, first and count.
+
+    A blob of which every second chunk is here has thousands of ranges: each is looked for, once.
+    """
     for at, (first, count) in enumerate(ranges):
         if holds is None:
             yield at, first, count
             continue
-        # Whatever a peer says, that it is nothing costs no more than a look for each range.
-        for place in range(max(0, bisect_right(holds, (first,)) - 1), len(holds)):
-            start, length = holds[place]
-            if start >= first + count:
-                break
+        place = bisect_right(holds, first, key=itemgetter(0))
+        for start, length in holds[max(0, place - 1) : place + 1]:
             low, high = max(first, start), min(first + count, start + length)
             if low < high:
                 yield at, low, high - low
+                break

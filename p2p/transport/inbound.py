@@ -59,9 +59,9 @@ class Inbound:
 
     def make_room(self, host: str) -> bool:
         """Whether one more of `host` may come; a stranger that says nothing may have to go."""
-        rivals = [one for one in self._callers if one.host == host]
+        rivals = self.of(host_of(host))
         if len(rivals) < INBOUND_OF_HOST_MAX:
-            rivals = self._callers
+            rivals = tuple(self._callers)
             if len(rivals) < INBOUND_MAX:
                 return True
         silent = next((one for one in rivals if not one.is_known), None)

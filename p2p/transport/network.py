@@ -32,9 +32,9 @@ from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.front import Front
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
-from p2p.transport.local import may_call
+from p2p.transport.linked import OF_THE_CARRIER
 from p2p.transport.mover import keep_moving, known_as, too_many_adrift
-from p2p.transport.place import Place, PlaceKind, parse_place
+from p2p.transport.place import Place, PlaceKind, may_call, parse_place, relay_of
 from p2p.transport.reception import Reception
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
@@ -198,7 +198,7 @@ class Network:
         other = self._connections.get(connection.device)
         refused = self._door.refusal(connection.device)
         if refused is not None:
-            self._door.came_unwanted(connection, refused)
+            self._door.came_unwanted(caller(connection), refused)
             self._send_away(connection, refused.there)
         elif other is not None and not self._is_better(connection, other):
             connection.leave("duplicate", "There is a connection already.")
@@ -232,10 +232,13 @@ class Network:
 
     def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
         """A device that called from `host` broke a rule outside of any session."""
-        now_s = self._door.clock_s()
-        self._door.offences.fault(
-            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
-        )
+        if error.code in OF_THE_CARRIER:
+            self._door.no_channel(host, error)
+        else:
+            now_s = self._door.clock_s()
+            self._door.offences.fault(
+                DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+            )
         self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:
@@ -297,9 +300,7 @@ class Network:
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self.fetching.expect(connection)
-                own = self._config.addresses
-                told = tuple(place for place in event.addresses if may_call(place, own))
-                connection.know(known_as(told))
+                connection.know(known_as(self._to_follow(event.addresses)))
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)
@@ -318,6 +319,14 @@ class Network:
                 self._bound_lingering()
             case _:
                 self._notify(PeerSaid(connection, event))
+
+    def _to_follow(self, places: Sequence[str]) -> tuple[str, ...]:
+        """Of what a peer says of itself: no service of this machine, and by no relay of its choice.
+
+        Its card names relays too; through those that this node is at, it is called as well.
+        """
+        own = self._config.addresses
+        return tuple(one for one in places if relay_of(one) is None and may_call(one, own))
 
     def _bound_lingering(self) -> None:
         """Of too many sessions that wait for a channel, those go that wait longest."""

@@ -10,9 +10,10 @@ shows.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Literal, TypeAlias
 
 from crdt.did import decode_did_key, encode_did_key
@@ -27,6 +28,9 @@ PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")  # RFC 3986, neither quer
 DID = "did:key:"
 RELAYED: Mapping[str, Literal["circuit", "webrtc"]] = {"circuit": "circuit", "webrtc": "webrtc"}
 WEB_PORTS = {"ws": 80, "wss": 443}
+# The system's resolver takes `127.1` and `0x7f000001` for 127.0.0.1; nobody honest writes so.
+ODD_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
+OURS = re.compile(r"(?:.*\.)?(?:localhost|localhost\.localdomain|ip6-localhost|ip6-loopback)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,45 @@ def relay_of(address: str) -> DirectPlace | None:
         place = parse_place(address)
         return place.relay if isinstance(place, RelayedPlace) else None
     return None
+
+
+def is_local(text: str) -> bool:
+    """Whether it is an address of whoever reads it: loopback, say, or none at all.
+
+    Of a place by way of a relay, whether the relay's is.
+    """
+    try:
+        place = parse_place(text)
+    except LocalProtocolError:
+        return False  # no place: nobody is called there
+    direct = place.relay if isinstance(place, RelayedPlace) else place
+    return _is_local_host(direct.host if isinstance(direct, Address) else direct.address.host)
+
+
+def _is_local_host(host: str) -> bool:
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return bool(OURS.fullmatch(host.lower()) or ODD_NUMBER.fullmatch(host))
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
+
+
+def to_tell(places: Sequence[str]) -> tuple[str, ...]:
+    """Of one's own places those that mean something to others; local ones if there are no others.
+
+    What is told of this node to anybody went through here.
+    """
+    return tuple(one for one in places if not is_local(one)) or tuple(places)
+
+
+def may_call(text: str, own: Iterable[str]) -> bool:
+    """Whether a stranger's word is followed: to no service of this machine itself.
+
+    `own`: where this node says that it is; where that is local too, all are on one machine.
+    """
+    return not is_local(text) or any(map(is_local, own))
 
 
 def _no_place(text: str) -> LocalProtocolError:

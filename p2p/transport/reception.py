@@ -11,6 +11,7 @@ from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.link import UNKNOWN, Refused, decode_link_frame
 from p2p.protocol.link_frames import LINK_KINDS, Resume
+from p2p.protocol.offences import host_of
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels
@@ -100,6 +101,7 @@ class Reception:
         if handler is None:
             await self._open_session(stream, first, one)
         elif refused := self._door.refusal(stream.device):
+            self._door.came_unwanted(host_of(one.host), refused)
             there = refused.there
             await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
         else:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.client import Client
-from node.commands.nodes import LocalNode, wait_for
+from node.commands.nodes import LocalNode, stop_all, wait_for
+from node.commands.peers import reasons
 from node.failure import Json
 from p2p.discovery.dht import open_dht
+from tests.e2e.relays import start_relay
 from tests.e2e.story import Shell, StartNode, answering, make_module, wait_for_modules
 
 # A friend is asked again after 30 s, and the table is looked at again after as long.
@@ -69,3 +71,32 @@ async def test_two_nodes_find_each_other_in_the_table_alone(
         (found,) = (one for one in (hers, bobs) if one["direction"] == "out")
         assert found["sources"] == ["dht"]
         wait_for("the way to be kept", FOUND_S, (alice.home / "dht.json").exists)
+
+
+async def test_a_relay_of_the_table_is_shown_with_how_to_use_it_and_not_used(
+    node: StartNode, tmp_path: Path
+) -> None:
+    async with open_dht("127.0.0.1", bootstrap=()) as first:
+        table = f'[p2p]\ndht = "on"\ndht_bootstrap = ["127.0.0.1:{first.port}"]\n'
+        for home in ("alice", "relay"):
+            (tmp_path / home).mkdir()
+            (tmp_path / home / "config.toml").write_text(table)
+        relay = start_relay(tmp_path)
+        try:
+            alice = node("alice")
+
+            def found() -> list[Json] | None:
+                return alice.client.get("/api/peers")["found_relays"] or None
+
+            (one,) = wait_for("alice to hear of the relay", FOUND_S, found)
+            assert one["url"] == relay.ready["relay"]
+            status = relay.client.get("/api/status")
+            assert (one["did"], one["device"]) == (status["did"], status["device"])
+            assert alice.client.get("/api/status")["found_relays"] == [one]
+            assert alice.client.get("/api/peers")["relays"] == [], "nobody chose it"
+            lines = list(reasons(alice.client.get("/api/peers")))
+            (line,) = (line for line in lines if one["url"] in line)
+            assert "not used" in line
+            assert "p2p.relays" in line
+        finally:
+            stop_all([relay])

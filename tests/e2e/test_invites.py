@@ -18,6 +18,7 @@ from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_mod
 pytestmark = pytest.mark.alone
 
 CLOCK, LAMP = "io.bob.clock", "io.alice.lamp"
+RELAY_S = 120.0  # one that is away is tried again within a minute
 PASSPHRASE = "correct horse battery"
 
 
@@ -131,6 +132,7 @@ def test_a_link_pairs_where_there_is_no_mdns(node: StartNode, shell: Shell, tmp_
     assert taken.code == OK, taken
     (peer,) = shell(bob, "peers").answer["peers"]
     assert peer["did"] == alice.did
+    assert peer["check_digits"] == taken.answer["digits"], "one notion of them everywhere"
     assert made["code"] not in str(taken.lines)
 
     # Once: carol comes too late, is told so, and alice hears of it.
@@ -166,6 +168,75 @@ def test_a_short_code_alone_is_enough_where_both_have_the_same_relay(
         assert not holds(started[0].home, (made["code"].encode(), secret, alice.did.encode()))
     finally:
         stop_all(started)
+
+
+def test_a_link_lets_in_through_a_private_relay_and_after_a_restart_too(
+    tmp_path: Path, shell: Shell
+) -> None:
+    """Bob knows neither the relay nor its token; nobody is told the address of anybody."""
+    token = "only-friends-know"
+    started = [start_relay(tmp_path, "--token", token)]
+    try:
+        url = str(started[0].ready["relay"])
+        alice = start_hidden("alice", tmp_path, f"{url}?token={token}")
+        bob = start_hidden("bob", tmp_path)
+        started += [alice, bob]
+        wait_for_relay(alice)
+        made = invited(shell, alice, "--as", "alice")
+        assert any("holds the token of the relay" in line for line in made["words"])
+        taken = shell(bob, "accept", made["link"], "--yes")
+        assert taken.code == OK, taken
+        assert taken.answer["addresses"][0]["connected"]
+        known = {one["source"] for one in bob.client.get("/api/peers")["discovered"]}
+        assert known == {"invite"}, "it is said how the address is known"
+
+        bob.stop()
+        bob = start_hidden("bob", tmp_path)
+        started.append(bob)
+        wait_for("bob to be back", RELAY_S, lambda: shell(bob, "peers").answer["peers"] or None)
+        kept = bob.home / "relays.json"
+        assert kept.stat().st_mode & 0o077 == 0
+        told = [str({**made, "link": ""}), *map(str, taken.lines), str(listed(shell, alice))]
+        for one in (alice, bob):
+            told += [str(one.client.get("/api/peers")), str(one.client.get("/api/status"))]
+            told += [str(shell(one, "config", "show").lines)]
+            told += [(tmp_path / f"{one.name}.log").read_text()]
+        assert not [one for one in told if token in one]
+    finally:
+        stop_all(started)
+
+
+def test_who_accepts_is_told_what_the_other_is_called_and_may_choose(
+    node: StartNode, shell: Shell
+) -> None:
+    alice, bob, carol, dave = node("alice"), node("bob"), node("carol"), node("dave")
+
+    def named(at: LocalNode) -> dict[str, str]:
+        names = shell(at, "name", "list").answer["names"]
+        return {one["name"]: one["author"] for one in names}
+
+    def accept(at: LocalNode, *flags: str) -> Json:
+        link = invited(shell, alice, "--as", "alice-of-the-guild")["link"]
+        shown = shell(at, "accept", link, "--dry-run", *flags)
+        taken = shell(at, "accept", link, "--yes", *flags)
+        assert (shown.code, taken.code) == (OK, OK), (shown, taken)
+        assert named(at).get(str(taken.answer["name"]), alice.did) == alice.did
+        return shown.answer
+
+    assert "They call themselves alice-of-the-guild" in str(accept(bob)["words"])
+    assert named(bob) == {"alice-of-the-guild": alice.did}
+
+    accept(carol, "--no-name")
+    assert named(carol) == {}
+    accept(carol, "--name", "liz")
+    assert named(carol) == {"liz": alice.did}
+    assert "alice-of-the-guild" not in str(accept(carol)["words"]), "she has a name there"
+    assert named(carol) == {"liz": alice.did}
+
+    # Somebody else is called so already: that name stays theirs.
+    assert shell(dave, "name", "set", "alice-of-the-guild", bob.did).code == OK
+    assert "your word for somebody" in str(accept(dave)["words"])
+    assert named(dave) == {"alice-of-the-guild": bob.did}
 
 
 def test_what_is_wrong_with_a_code_is_said(node: StartNode, shell: Shell) -> None:

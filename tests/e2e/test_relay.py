@@ -10,6 +10,7 @@ from crdt.did import decode_did_key
 from node.commands.nodes import LocalNode, stop_all, wait_for
 from node.failure import Failure, Json
 from tests.e2e.relays import (
+    BACKOFF_S,
     connected,
     know_each_other,
     listening_in,
@@ -222,6 +223,85 @@ def test_a_relay_that_is_told_to_stop_lets_circuits_end_and_exits(
     with pytest.raises(Failure):
         relay.client.get("/healthz")
     assert alice.client.get("/healthz") == {"status": "ok"}
+
+
+def test_members_of_a_namespace_find_each_other_at_a_relay_when_whoever_invited_them_is_away(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    url = str(relay.ready["relay"])
+    alice, bob = (start_hidden(name, tmp_path, url) for name in ("alice", "bob"))
+    running += [relay, alice, bob]
+    for one in (alice, bob):
+        wait_for_relay(one)
+    assert shell(alice, "namespace", "create", "guild").code == 0
+
+    def join(member: LocalNode) -> None:
+        made = shell(alice, "invite", "--namespace", "guild", "--write")
+        taken = shell(member, "accept", made.answer["code"], "--yes")
+        assert taken.code == 0, taken
+
+    def write(member: LocalNode, id: str) -> None:
+        module = make_module(tmp_path / id, id, "1.0.0", answering(7))
+        assert shell(member, "publish", str(module), "--namespace", "guild").code == 0
+
+    def has(at: LocalNode, id: str) -> bool | None:
+        page = at.client.get("/api/modules", {"namespace": "guild"})
+        return id in {one["id"] for one in page["modules"]} or None
+
+    join(bob)
+    write(bob, "io.bob.clock")
+    wait_for("alice to have it", 60.0, lambda: has(alice, "io.bob.clock"))
+    bob.stop()
+    carol = start_hidden("carol", tmp_path, url)
+    running.append(carol)
+    wait_for_relay(carol)
+    join(carol)
+    wait_for("carol to have it too", 60.0, lambda: has(carol, "io.bob.clock"))
+    carol.stop()
+    alice.stop()
+
+    # Neither ever spoke with the other, nobody named anybody, and alice is gone.
+    bob, carol = (start_hidden(name, tmp_path, url) for name in ("bob", "carol"))
+    running += [bob, carol]
+    write(carol, "io.carol.lamp")
+    wait_for("bob to have what carol wrote", BACKOFF_S, lambda: has(bob, "io.carol.lamp"))
+    (peer,) = bob.client.get("/api/peers")["peers"]
+    assert (peer["did"], peer["name"]) == (carol.did, "")
+
+
+def test_a_session_goes_on_by_another_relay_when_its_own_is_told_to_stop(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    relays = [start_relay(tmp_path, name=name) for name in ("first", "second")]
+    urls = [str(relay.ready["relay"]) for relay in relays]
+    alice, bob = (start_hidden(name, tmp_path, *urls) for name in ("alice", "bob"))
+    running += [*relays, alice, bob]
+
+    def is_at_both(one: LocalNode) -> bool | None:
+        known = one.client.get("/api/peers")["relays"]
+        return [at["state"] for at in known] == ["registered", "registered"] or None
+
+    wait_for("both relays to be met by alice", BACKOFF_S, lambda: is_at_both(alice))
+    wait_for("both relays to be met by bob", BACKOFF_S, lambda: is_at_both(bob))
+    know_each_other(alice, bob)
+    before = wait_for_peer(alice)
+    (used,) = (one for one in relays if before["address"].endswith(str(one.ready["p2p"])))
+    (other,) = (one for one in relays if one is not used)
+    publish(shell, alice, tmp_path, "io.alice.clock")
+    wait_for_modules(bob, [f"{alice.did}/io.alice.clock"])
+    used.process.send_signal(signal.SIGTERM)
+    assert used.process.wait(60) == 0
+
+    def is_by_the_other() -> Json | None:
+        peer = connected(alice)()
+        return peer if peer and peer["address"].endswith(str(other.ready["p2p"])) else None
+
+    after = wait_for("the session to go on", BACKOFF_S, is_by_the_other)
+    assert after["moves"] > before["moves"], "it is the same session"
+    assert after["connected_s"] > before["connected_s"]
+    publish(shell, alice, tmp_path, "io.alice.later")
+    wait_for_modules(bob, [f"{alice.did}/io.alice.later"])
 
 
 def test_metrics_tell_of_registrations_and_circuits(

@@ -15,7 +15,8 @@ from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, RelayShown, SentLetter, SyncReport
+from node.api.models import Discovered, Peer, SyncReport
+from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer
 from node.config import Config
@@ -26,14 +27,17 @@ from node.home import Home
 from node.identity import load_or_create
 from node.inviting import Desk
 from node.offenders import RefusedPeer
+from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
+from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.listings import project
@@ -93,7 +97,7 @@ class Wishes:
     def hurry(self) -> None:
         """Nobody waits."""
 
-    async def connect(self, address: str) -> Peer:
+    async def connect(self, address: str, source: Chosen = "static") -> Peer:
         if address != BOB.address:
             raise PeerLeft("unreachable", f"{address} cannot be reached.")
         self.connected.append(BOB)
@@ -126,6 +130,9 @@ class Unrelayed:
     """The relays of a node that has none."""
 
     def shown(self) -> Sequence[RelayShown]:
+        return ()
+
+    def unused(self) -> Sequence[FoundRelay]:
         return ()
 
     def hurry(self) -> None:
@@ -168,7 +175,12 @@ def alone(keeper: Keeper, events: Events, clock: Callable[[], int]) -> Pairing:
         clock=asyncio.get_running_loop().time, wall_us=clock,
     )  # fmt: skip
     device = DeviceKey(keeper.identity.device.public)
-    return Pairing(desk, Ways(device, card, open_channel, None, clock), lambda: ("10.0.0.1:4747",))
+
+    async def keep(relays: Sequence[str]) -> None:
+        assert not relays, "this node is invited by nobody"
+
+    ways = Ways(device, card, open_channel, None, clock)
+    return Pairing(desk, ways, lambda: ("10.0.0.1:4747",), lambda: (), keep)
 
 
 @asynccontextmanager
@@ -210,6 +222,8 @@ async def open_alice(
             clock_us=clock,
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
+            waiting=WaitingBook(store),
+            page_codes=PageCodes(lambda: clock() / 1_000_000),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),

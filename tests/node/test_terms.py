@@ -40,6 +40,7 @@ PAIR = Terms(
     {PLACE: "pond"},
     ((right(WRITE, Area()), True), (right(READ, Area()), False)),
     note="welcome",
+    name="alice",
 )
 CODE = Code(
     "device", KEY.public, ALICE.public, {},
@@ -95,6 +96,8 @@ def test_what_is_given_is_what_was_offered() -> None:
         replace(DEVICE, device_text=""),
         replace(DEVICE, key=BOB.public),
         replace(DEVICE, namespaces={PLACE: "pond"}),
+        replace(DEVICE, name="alice"),
+        replace(PAIR, name="did:key:z6Mk"),
     ],
 )
 def test_an_offer_of_what_is_not_theirs_is_refused(forged: Terms) -> None:

@@ -136,3 +136,13 @@ async def test_a_search_finds_in_the_namespaces_that_it_names(index: SearchIndex
         assert sorted(await found(text, *BOTH)) == [("private", GROUP), ("public", COMMONS)]
         assert await found(text, OTHER) == []
     assert await found("private") == []
+
+
+async def test_who_wrote_in_a_namespace_is_known(both: Store) -> None:
+    await rate(both, GROUP, 5)
+    assert await both.authors_in([GROUP]) == [ALICE.root.public, BOB.root.public], (
+        "who wrote most is first"
+    )
+    assert await both.authors_in([COMMONS, OTHER]) == [ALICE.root.public]
+    assert await both.authors_in([GROUP, COMMONS], 1) == [ALICE.root.public]
+    assert await both.authors_in([]) == []

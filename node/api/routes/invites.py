@@ -129,13 +129,13 @@ def _shown(
 async def _remember(node: Node, code: Code) -> None:
     """So that the next start calls them, whoever answers today."""
     for address in code.addresses:
-        known = KnownPeer(address, None, encode_did_key(code.giver), "static", node.clock_us())
+        known = KnownPeer(address, None, encode_did_key(code.giver), "invite", node.clock_us())
         await node.store.remember_peer(known)
 
 
 async def _reach(node: Node, address: str) -> Reached:
     try:
-        await node.network.connect(address)
+        await node.network.connect(address, "invite")
     except (SyncError, NodeError, CrdtError) as error:
         why = getattr(error, "sentence", None) or getattr(error, "detail", "")
         return Reached(address, connected=False, detail=str(why))

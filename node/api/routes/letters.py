@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from crdt.did import encode_did_key
 from node.api.endpoint import Call, deletes, reads, writes
-from node.api.models import Author, NoQuery, Nothing, Request, SentLetter
+from node.api.models import Author, NoQuery, Nothing, Request
+from node.api.relay_models import SentLetter
 from node.errors import NotFound
 from node.services.block import key_meant
 from node.services.names import all_petnames

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -28,6 +29,7 @@ from node.errors import BadRequest
 from node.finding import Tell
 from node.outcomes import problem_of
 from node.pairing import likely
+from node.qr import qr_rows
 from node.services.called import names_here
 from node.services.granting import check_ahead
 from node.services.live_invites import LiveWish, cancel, invites_of, make_live_invite
@@ -42,7 +44,9 @@ from p2p.protocol.check_digits import check_digits
 from p2p.protocol.errors import LocalProtocolError
 from p2p.protocol.invites.code import write_code
 from p2p.protocol.invites.link import Link, write_link
+from p2p.transport.relay.url import RelayUrl
 from registry.listed import rfc3339
+from registry.names import parse_petname
 from storage.address_book import KnownPeer
 from storage.invites import Invite
 
@@ -58,12 +62,14 @@ async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> 
     if body.device and (body.areas or body.level or body.until or body.namespace != "commons"):
         detail = "a device of yours gets all that you have: no area, level, end or namespace"
         raise BadRequest(detail, code="bad-request")
+    called = node.config.p2p.name if body.called is None else body.called
     wish = LiveWish(
         namespace=await place_meant(node.store, body.namespace),
         level=body.level,
         areas=tuple(parse_area(area, petnames) for area in body.areas),
         until=parse_moment(body.until) if body.until else None,
         note=body.note,
+        name=parse_petname(called) if called and not body.device else "",
         life_s=body.expires_s,
         is_device=body.device,
         addresses=addresses if body.addresses is None else body.addresses,
@@ -72,15 +78,28 @@ async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> 
     node.pairing.changed()
     names = await names_here(node.store, node.identity)
     places = node.pairing.places() if body.addresses is None else body.addresses
-    relays = tuple(map(str, node.pairing.ways.meetings()))
+    relays = node.pairing.relays()
     link = Link(made.secret, node.pairing.ways.device, places, relays)
+    text = write_link(link)
     return CodeMade(
         write_code(made.secret),
-        tuple(offer_words(made.terms, names)),
+        (*offer_words(made.terms, names), *map(lending_words, filter(is_lending, relays))),
         made.invite.id.hex(),
-        write_link(link),
+        text,
         rfc3339(made.invite.expires_us),
+        tuple("".join("01"[cell] for cell in row) for row in qr_rows(text)),
     )
+
+
+def is_lending(relay: str) -> bool:
+    """Whether its token goes with it."""
+    return bool(RelayUrl.parse(relay).token)
+
+
+def lending_words(relay: str) -> str:
+    """Said of the link; the token itself is said nowhere else."""
+    shown = RelayUrl.parse(relay)
+    return f"The link holds the token of the relay {shown}: whoever has it may use that relay too"
 
 
 async def list_invites(node: Node, call: Call[NoQuery, None]) -> InviteList:
@@ -126,6 +145,7 @@ async def accept_live(node: Node, body: GivenCode, tell: Tell) -> AcceptedCode:
         is_dry_run=body.dry_run,
         offer=body.offer,
         name=body.name,
+        is_unnamed=body.unnamed,
         namespace=body.namespace,
         replaces=body.replace,
         passphrase=body.passphrase,
@@ -138,11 +158,12 @@ async def accept_live(node: Node, body: GivenCode, tell: Tell) -> AcceptedCode:
     if became is None:
         return _shown(node, redeemed, ())
     await _remember(node, redeemed)
+    await node.pairing.keep(redeemed.relays)
     if became.is_new_author:
         node.start_again()
         return _shown(node, redeemed, ())
     tell("Connecting.")
-    place = await reach(redeemed, node.network.connect)
+    place = await reach(redeemed, partial(node.network.connect, source="invite"))
     reached = Reached(
         place or redeemed.place,
         connected=place is not None,
@@ -156,7 +177,7 @@ async def _remember(node: Node, redeemed: Redeemed) -> None:
     card = redeemed.card
     for place in dict.fromkeys((redeemed.place, *likely(card.places, (redeemed.place,)))):
         known = KnownPeer(
-            place, card.device, encode_did_key(card.author), "static", node.clock_us()
+            place, card.device, encode_did_key(card.author), "invite", node.clock_us()
         )
         await node.store.remember_peer(known)
 
@@ -176,6 +197,7 @@ def _shown(node: Node, redeemed: Redeemed, reached: tuple[Reached, ...]) -> Acce
         set_aside=str(became.set_aside) if became and became.set_aside else None,
         offer=redeemed.offer,
         device=encode_did_key(card.device),
+        name=redeemed.name,
         digits=redeemed.digits,
     )
 

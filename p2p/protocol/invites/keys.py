@@ -12,7 +12,7 @@ Whoever is called by mistake gets a proof from which to guess the secret, one ar
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 import msgspec
@@ -74,7 +74,8 @@ class Whereabouts:
     device: DeviceKey | None
     """None where nobody said: then only the proofs tell."""
     places: tuple[str, ...]
-    relays: tuple[str, ...] = ()
+    relays: tuple[str, ...] = field(default=(), repr=False)
+    """Of a link perhaps with tokens, which are secrets."""
 
 
 def stretch(secret: bytes) -> bytes:

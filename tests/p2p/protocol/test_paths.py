@@ -3,6 +3,7 @@
 from random import Random
 
 from p2p.protocol.paths import (
+    ADRIFT_LONGEST_S,
     BETTER_LONGEST_S,
     CALLED_WAITS_S,
     PLACES_MAX,
@@ -84,3 +85,23 @@ def test_places_are_bounded() -> None:
         names.add(place)
         tried.failed(place, Random(1), now_s=0.0)
     assert len(names) == PLACES_MAX
+
+
+def test_from_a_channel_that_ends_soon_any_way_that_does_not_end_with_it_will_do() -> None:
+    other: tuple[str, CarrierKind] = ("circuit:x@other", "relay")
+    tried = paths("relay", CIRCUIT, WEBRTC, other)
+    for name in (WEBRTC[0], other[0]):
+        tried.failed(name, Random(1), now_s=0.0)
+    tried.flee(lambda place: place.endswith("@r"), now_s=1.0)
+    assert tried.next(now_s=1.0) == other[0]
+    tried.use("relay", now_s=2.0)
+    assert tried.next(now_s=1e6) is None, "it is as good as any circuit now"
+
+
+def test_from_a_channel_that_ends_soon_a_way_of_the_same_kind_is_tried_again_soon() -> None:
+    tried = paths("tcp", TCP)
+    tried.flee(lambda _: False, now_s=0.0)
+    tried.failed(TCP[0], Random(1), now_s=0.0)
+    wait_s = tried.wait_s(now_s=0.0)
+    assert wait_s is not None
+    assert wait_s <= ADRIFT_LONGEST_S

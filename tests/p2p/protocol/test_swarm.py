@@ -35,7 +35,7 @@ from p2p.protocol.frames import Get, Holding, Part
 from p2p.protocol.orders import Ask
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
 from p2p.protocol.swarm import Swarm
-from p2p.protocol.wanted import PeerNumber, in_order, overlaps
+from p2p.protocol.wanted import PeerNumber, overlaps
 from tests.p2p.protocol.conversation import at_once
 from tests.p2p.protocol.crowd import Crowd, Giver, places
 from tests.simulation.memory_store import MemoryStore
@@ -47,7 +47,19 @@ BLOB = MANIFEST.id
 SIZE = len(DATA)
 
 Ranges: TypeAlias = list[tuple[int, int]]
-RUNS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=6)
+RUNS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6)
+
+
+def apart(pairs: Ranges) -> Ranges:
+    """Runs in order, from gaps and lengths."""
+    runs, end = Ranges(), 0
+    for gap, length in pairs:
+        runs.append((end + gap, length))
+        end += gap + length
+    return runs
+
+
+HELD = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=6).map(apart)
 
 
 def full() -> MemoryStore:
@@ -506,24 +518,23 @@ class Counted(Sequence[tuple[int, int]]):
 
 
 def test_a_list_of_runs_that_are_nowhere_costs_little() -> None:
-    """Half of the chunks are missing, every other one; a peer names runs beyond them all."""
-    missing = [(place, 1) for place in range(0, 20_000, 2)]
-    for first in (1 << 39, 20_000, 1):
-        holds = Counted(in_order((first + 256 * place, 1) for place in range(256)))
+    """Half of the chunks are missing, every other one; a peer names runs beyond them or between."""
+    missing = [(place, 1) for place in range(0, 65_536, 2)]
+    for first in (1 << 39, 65_536, 1):
+        holds = Counted([(first + 256 * place, 1) for place in range(256)])
         assert next(overlaps(missing, holds), None) is None
         assert holds.seen <= 12 * len(missing)
 
 
-@given(RUNS, RUNS)
+@given(RUNS, HELD)
 def test_what_is_missing_and_held_is_found(missing: Ranges, held: Ranges) -> None:
-    both = {
-        (at, place)
-        for at, (first, count) in enumerate(missing)
-        for place in range(first, first + count)
-        if any(start <= place < start + length for start, length in held)
-    }
-    found = overlaps(missing, in_order(held))
-    assert both == {(at, place) for at, one, count in found for place in range(one, one + count)}
+    found = {at: list(range(first, first + count)) for at, first, count in overlaps(missing, held)}
+    for at, (first, count) in enumerate(missing):
+        both = [
+            [place for place in range(start, start + length) if first <= place < first + count]
+            for start, length in held
+        ]
+        assert found.get(at) == next(filter(None, both), None)
 
 
 def root_that(**wrong: object) -> bytes:
@@ -676,6 +687,10 @@ def test_no_more_than_so_many_at_once_but_authority() -> None:
 # ── bandwidth ────────────────────────────────────────────────────────────────────────────────────
 
 
+def limited_of(crowd: Crowd) -> list[bool]:
+    return [one.is_limited for one in crowd.events if isinstance(one, BlobProgress)]
+
+
 @pytest.mark.parametrize("rates", [Rates(all=CHUNK_BYTES), Rates(peer=CHUNK_BYTES)])
 def test_a_limit_of_bandwidth_is_kept(rates: Rates) -> None:
     crowd = Crowd(rates=rates)
@@ -686,8 +701,18 @@ def test_a_limit_of_bandwidth_is_kept(rates: Rates) -> None:
     assert 9 <= came <= 12
     assert crowd.swarm.wake_s is not None
     assert not giver.asked
+    assert limited_of(crowd)[-1], "it could come faster"
     crowd.wait(15.0)
     assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_without_a_limit_none_is_said_to_hold_it_up() -> None:
+    crowd = Crowd(rates=Rates(all=1_000 * CHUNK_BYTES))
+    crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.wait(10.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert not any(limited_of(crowd))
 
 
 def test_what_else_comes_counts() -> None:

@@ -15,6 +15,7 @@ class Proxy:
         self.passed = 0  # bytes, both ways
         self.is_stuck = False  # nothing is read or passed on any more, and nobody hears of it
         self.cut_after: int | None = None  # bytes
+        self.delay_s = 0.0  # one way; what comes meanwhile is on its way too
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,6 +52,9 @@ class Proxy:
                 if self.cut_after is not None and self.passed >= self.cut_after:
                     self.cut_after = None
                     self.cut()
+                if self.delay_s:
+                    asyncio.get_running_loop().call_later(self.delay_s, _write, writer, data)
+                    continue
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -61,6 +65,11 @@ class Proxy:
     def end(self) -> None:
         for task in self._tasks:
             task.cancel()
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(data)
 
 
 @asynccontextmanager
