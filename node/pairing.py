@@ -10,7 +10,6 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 
 from crdt.did import encode_did_key
@@ -30,8 +29,7 @@ from p2p.protocol.hint import Hint
 from p2p.protocol.invites.frames import REDEEM_KIND
 from p2p.protocol.invites.keys import NONCE_BYTES, Whereabouts, meeting_of, seal_whereabouts
 from p2p.protocol.invites.link import LINK_PLACE_CHARACTERS_MAX
-from p2p.transport.address import Address
-from p2p.transport.place import RelayedPlace, parse_place
+from p2p.transport.place import RelayedPlace, may_call, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
@@ -130,7 +128,7 @@ def open_pairing(
 
 async def remember_card(peers: Peers, card: Card, *first: str) -> None:
     """Whoever paired is called from now on, and after a restart."""
-    for place in dict.fromkeys((*first, *likely(card.places))):
+    for place in dict.fromkeys((*first, *likely(card.places, peers.places()))):
         known = KnownPeer(
             place, card.device, encode_did_key(card.author), "invite", peers.wall_us()
         )
@@ -139,19 +137,10 @@ async def remember_card(peers: Peers, card: Card, *first: str) -> None:
         peers.dialler.hint(Hint(encode_did_key(card.device), (place,), "invite"))
 
 
-def likely(places: Sequence[str]) -> tuple[str, ...]:
-    """Those that may lead to another machine: its loopback only where there is nothing else."""
-    readable = [place for place in places if _is_place(place)]
-    others = [place for place in readable if not is_loopback(place)]
-    return tuple((others or readable)[:REMEMBERED])
-
-
-def is_loopback(place: str) -> bool:
-    """Whether it is this machine's own."""
-    with suppress(ValueError, LocalProtocolError):
-        at = parse_place(place)
-        return isinstance(at, Address) and ip_address(at.host).is_loopback
-    return False
+def likely(places: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Those that are places, and lead to this machine only where `own`, this node's, do too."""
+    readable = [place for place in places if _is_place(place) and may_call(place, own)]
+    return tuple(readable[:REMEMBERED])
 
 
 def _is_place(text: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -115,6 +115,16 @@ class Node:
         return self.clock_us() / 1_000_000
 
 
+def own_store(
+    config: Config, home: Home, identity: Identity, on_remade: Callable[[int, int], None]
+) -> AbstractAsyncContextManager[Store]:
+    """The store of a home, within what its configuration grants others of the disk."""
+    quota = quota_of(config.quota, identity.author)
+    return open_store(
+        home.database, project=project, clock_us=clock_us, quota=quota, on_remade=on_remade
+    )
+
+
 @asynccontextmanager
 async def open_node(
     config: Config,
@@ -134,13 +144,7 @@ async def open_node(
     events = Events()
     with listening(config.p2p.listen) as listener:
         async with (
-            open_store(
-                home.database,
-                project=project,
-                clock_us=clock_us,
-                quota=quota_of(config.quota, identity.author),
-                on_remade=on_remade,
-            ) as store,
+            own_store(config, home, identity, on_remade) as store,
             open_search_index(home.index, store) as index,
             open_workers() as workers,
             background_tasks() as tasks,

@@ -42,6 +42,7 @@ from p2p.protocol.invites.code import may_be_code, read_code
 from p2p.protocol.invites.frames import Given, encode_invite_frame
 from p2p.protocol.invites.keys import Whereabouts, stretch
 from p2p.protocol.invites.link import is_link, read_link
+from p2p.transport.place import may_call
 from registry.names import parse_petname
 
 GIVEN_BYTES_MAX: Final = 640 << 10
@@ -85,7 +86,8 @@ class Redeemed:
     @property
     def places(self) -> tuple[str, ...]:
         """Where the inviter is called from now on, the one that answered first."""
-        return tuple(dict.fromkeys((self.place, *self.card.places)))
+        others = [place for place in self.card.places if may_call(place, (self.place,))]
+        return tuple(dict.fromkeys((self.place, *others)))
 
 
 def is_live(text: str) -> bool:

@@ -87,6 +87,7 @@ GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # A peer that gives nothing for so long is still listened to, and others are asked as well: it could
 # else keep a blob from us for as long as it likes.
 RUN_PATIENCE_S = 5.0
+RUN_LONGEST_S = 30.0  # for one run, whatever else the peer gives: so long it takes at 17 KB/s
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more

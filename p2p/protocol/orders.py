@@ -105,6 +105,9 @@ class Orders:
         asked = [self.peers[peer] for peer in run.asked if peer in self.peers]
         if all(now_s - one.pace.heard_s >= limits.RUN_PATIENCE_S for one in asked):
             return True
+        # Whoever gives all but this may hold it back; what is slow is asked of one more in vain.
+        if now_s - max(run.asked.values(), default=0.0) >= limits.RUN_LONGEST_S:
+            return True
         if run.wanted.ahead or len(run.asked) > 1:
             return False
         others = [one for one in self.peers.values() if one.number not in run.asked]

@@ -9,6 +9,7 @@ from typing import Final
 
 import zstandard
 
+from crdt.blob import Manifest
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Part
 from p2p.protocol.limits import RUN_BYTES_MAX
@@ -64,3 +65,16 @@ def unpack(part: Part) -> bytes:
     if len(data) != part.plain_bytes:
         raise RemoteProtocolError("part-packed", "a piece is of another size than it says")
     return data
+
+
+def split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:
+    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none are."""
+    chunks: list[bytes] = []
+    at = 0
+    while at < len(data) and len(chunks) < most:
+        size = manifest.chunk_size(first + len(chunks))
+        chunks.append(data[at : at + size])
+        at += size
+    if at != len(data) or not chunks:
+        raise RemoteProtocolError("blob-chunk", "a run of chunks has another length")
+    return tuple(chunks)

@@ -40,7 +40,7 @@ from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Holding, Part
 from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, unpack
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, split, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 NOT_STORED = "not-stored"
@@ -138,7 +138,7 @@ class Swarm:
         asks = self._orders.hand_out(self._running.values(), now_s=now_s)
         stuck = [one for one in self._running.values() if one.is_stuck and not self._expected]
         for wanted in stuck:
-            self._fail(wanted, "not-held", _why_stuck(wanted))
+            self._fail(wanted, "not-held", wanted.why_stuck)
         blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
         return [*blames, *asks, *told]
@@ -160,14 +160,20 @@ class Swarm:
         wanted.stage, wanted.ahead = Stage.LOOKING, []
         wanted.again.clear()
         blob = wanted.blob
-        manifest = wanted.manifest
+        manifest: Manifest | Unstored | None = wanted.manifest
         if manifest is None:  # one of a large blob has tens of MB: it is read once
             manifest = yield FindManifest(blob)
+        if not self._is_stored(wanted, manifest):
+            return
+        assert not isinstance(manifest, Unstored)
         if manifest is not None:
             if self._fits(wanted, manifest.size):
                 yield from self._look_for_chunks(wanted, manifest)
             return
-        root: bytes | None = yield FindRoot(blob)
+        root: bytes | Unstored | None = yield FindRoot(blob)
+        if not self._is_stored(wanted, root):
+            return
+        assert not isinstance(root, Unstored)
         if root is None:
             wanted.stage = Stage.ROOT
             wanted.missing([0])
@@ -231,7 +237,7 @@ class Swarm:
         standing = wanted.standings[peer] = Standing(judged_s=self._outbox.now_s)
 
         def judge() -> Steps[None]:
-            standing.may_know = bool((yield MayKnowBlob(wanted.blob, peer)))
+            standing.may_know = (yield MayKnowBlob(wanted.blob, peer)) is True  # not: Unstored
 
         self._outbox.run(judge())
 
@@ -322,7 +328,7 @@ class Swarm:
             parse_page(data, wanted.root, run.first)
             return self._store(peer, order, AddPage(wanted.blob, run.first, data))
         assert wanted.manifest is not None, "chunks are asked for by their manifest"
-        chunks = _split(data, wanted.manifest, run.first, run.count)
+        chunks = split(data, wanted.manifest, run.first, run.count)
         for place, chunk in enumerate(chunks):
             check_chunk(chunk, wanted.manifest, run.first + place)
         wanted.cut(run, len(chunks))
@@ -371,25 +377,3 @@ class Swarm:
                 self._orders.is_limited(now_s=now_s),
             )
         )
-
-
-def _why_stuck(wanted: Wanted) -> str:
-    lacking = sum(one.is_lacking for one in wanted.standings.values())
-    if not wanted.standings:
-        return "no peer is connected"
-    if not lacking:
-        return "no connected peer may read what names it"
-    return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
-
-
-def _split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:
-    """The chunks from `first` on that are `data`. Raises `RemoteProtocolError` where none are."""
-    chunks: list[bytes] = []
-    at = 0
-    while at < len(data) and len(chunks) < most:
-        size = manifest.chunk_size(first + len(chunks))
-        chunks.append(data[at : at + size])
-        at += size
-    if at != len(data) or not chunks:
-        raise RemoteProtocolError("blob-chunk", "a run of chunks has another length")
-    return tuple(chunks)

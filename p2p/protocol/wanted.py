@@ -131,6 +131,15 @@ class Wanted:
         is_asking = self.stage is not Stage.LOOKING and not self.open
         return is_asking and not any(one.is_hopeful for one in self.standings.values())
 
+    @property
+    def why_stuck(self) -> str:
+        lacking = sum(one.is_lacking for one in self.standings.values())
+        if not self.standings:
+            return "no peer is connected"
+        if not lacking:
+            return "no connected peer may read what names it"
+        return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+
     def missing(self, indices: Iterable[int], *, start: int = 0) -> None:
         """What is to be asked for, from `start` on, and then what comes before."""
         every = list(indices)
@@ -184,7 +193,7 @@ class Wanted:
             run = self.again.popleft()
             if run.is_taken or run not in self.open:
                 continue
-            is_held = next(_overlaps([(run.first, run.count)], standing.holds), None)
+            is_held = next(overlaps([(run.first, run.count)], standing.holds), None)
             if peer not in run.asked and is_held == (0, run.first, run.count):
                 run.is_again = False
                 return run
@@ -192,7 +201,7 @@ class Wanted:
         return None
 
     def _take_ahead(self, standing: Standing, size_max: int) -> Run | None:
-        found = next(_overlaps(self.ahead, standing.holds), None)
+        found = next(overlaps(self.ahead, standing.holds), None)
         if found is None:
             return None
         at, first, most = found
@@ -230,7 +239,7 @@ def _ranges(indices: Iterable[int]) -> list[tuple[int, int]]:
     return [*ranges, (first, count)] if count else ranges
 
 
-def _overlaps(
+def overlaps(
     ranges: Sequence[tuple[int, int]], holds: Sequence[tuple[int, int]] | None
 ) -> Iterator[tuple[int, int, int]]:
     """The first of each of `ranges` that lies in `holds`, in order: its place, first and count.

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Literal, TypeAlias
 
 from crdt.did import decode_did_key, encode_did_key
@@ -28,6 +28,9 @@ PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")  # RFC 3986, neither quer
 DID = "did:key:"
 RELAYED: Mapping[str, Literal["circuit", "webrtc"]] = {"circuit": "circuit", "webrtc": "webrtc"}
 WEB_PORTS = {"ws": 80, "wss": 443}
+# The system's resolver takes `127.1` and `0x7f000001` for 127.0.0.1; nobody honest writes so.
+ODD_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
+OURS = re.compile(r"(?:.*\.)?(?:localhost|localhost\.localdomain|ip6-localhost|ip6-loopback)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,18 @@ def is_local(text: str) -> bool:
     try:
         place = parse_place(text)
     except LocalProtocolError:
-        return False
+        return False  # no place: nobody is called there
     direct = place.relay if isinstance(place, RelayedPlace) else place
-    host = direct.address.host if isinstance(direct, WebSocketPlace) else direct.host
+    return _is_local_host(direct.host if isinstance(direct, Address) else direct.address.host)
+
+
+def _is_local_host(host: str) -> bool:
     try:
         ip = ip_address(host)
     except ValueError:
-        return host.rstrip(".").lower() == "localhost"
+        return bool(OURS.fullmatch(host.lower()) or ODD_NUMBER.fullmatch(host))
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
     return ip.is_loopback or ip.is_unspecified or ip.is_multicast or ip.is_link_local
 
 

@@ -83,6 +83,8 @@ def test_a_short_code_pairs_two_machines_on_one_network(
     (used,) = listed(shell, alice)
     assert (used["state"], used["did"]) == ("used", bob.did)
     assert used["digits"] == taken.answer["digits"] == shown.answer["digits"]
+    (met,) = shell(bob, "peers").answer["peers"]
+    assert met["check_digits"] == used["digits"], "the same wherever they are shown"
     names = shell(bob, "name", "list").answer["names"]
     assert [(one["name"], one["author"]) for one in names] == [("alice", alice.did)]
 

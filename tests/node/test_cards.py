@@ -9,6 +9,7 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from node.cards import places_of
 from node.listening import told_places
+from node.pairing import likely
 from node.shown_peers import one_source_words
 from node.table import discoverable
 from p2p.protocol.card import Card
@@ -29,21 +30,23 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store]:
 
 
 def test_a_card_says_nothing_that_means_its_reader() -> None:
-    here: tuple[str, ...] = (
-        "127.0.0.1:1",
-        "[::1]:1",
-        "localhost:1",
-        "0.0.0.0:1",
-        "[fe80::1]:1",
-        "224.0.0.1:1",
-    )
-    there: tuple[str, ...] = ("192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747")
-    here += ("ws://127.0.0.1:1/", "wss://localhost/p", f"circuit:{BOBS_Z}@127.0.0.1:1")
-    there += ("wss://node.example/p", f"webrtc:{BOBS_Z}@192.0.2.7:4747")
+    here = (
+        "127.0.0.1:1", "[::1]:1", "localhost:1", "0.0.0.0:1", "[fe80::1]:1", "224.0.0.1:1",
+        "[::ffff:127.0.0.1]:1", "127.1:1", "2130706433:1", "0x7f000001:1", "a.localhost.:1",
+        "ip6-localhost:1", "ws://127.0.0.1:3000/api", "wss://localhost/",
+        f"circuit:{BOBS_Z}@127.0.0.1:22", f"webrtc:{BOBS_Z}@ws://[::1]:80/",
+    )  # fmt: skip
+    there = (
+        "192.0.2.7:4747", "[2001:db8::1]:4747", "node.example:4747", "ws://10.0.0.1/",
+        "wss://node.example/p", "localhost.example:1", f"circuit:{BOBS_Z}@relay.example:4747",
+        f"webrtc:{BOBS_Z}@192.0.2.7:4747",
+    )  # fmt: skip
     assert [is_local(place) for place in here] == [True] * len(here)
     assert [is_local(place) for place in there] == [False] * len(there)
     assert to_tell((*there, *here)) == there
     assert to_tell(here[:1]) == here[:1]
+    assert likely((*here, *there), there) == there[:4]
+    assert likely(here[:2], here[:1]) == here[:2]
     hosts = ("169.254.7.7", "192.0.2.7", "127.0.0.1")
     assert told_places(hosts, 4747) == there[:1]
     assert told_places(hosts[2:], 1, ("wss://node.example/p",)) == ("wss://node.example/p",)

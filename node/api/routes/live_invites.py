@@ -175,7 +175,7 @@ async def accept_live(node: Node, body: GivenCode, tell: Tell) -> AcceptedCode:
 async def _remember(node: Node, redeemed: Redeemed) -> None:
     """So that the next start calls them, whoever answers today."""
     card = redeemed.card
-    for place in dict.fromkeys((redeemed.place, *likely(card.places))):
+    for place in dict.fromkeys((redeemed.place, *likely(card.places, (redeemed.place,)))):
         known = KnownPeer(
             place, card.device, encode_did_key(card.author), "invite", node.clock_us()
         )

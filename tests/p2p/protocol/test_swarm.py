@@ -1,6 +1,8 @@
 """Blobs from several peers: whole or with a reason, nothing twice, nothing unverified."""
 
+from collections.abc import Sequence
 from random import Random
+from typing import TypeAlias, overload
 
 import pytest
 from hypothesis import given, settings
@@ -19,10 +21,21 @@ from crdt.blob import (
 from crdt.digest import payload_digest
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Rates
-from p2p.protocol.effects import AddChunks, BlobFailed, BlobFetched, BlobProgress, Unstored
+from p2p.protocol.effects import (
+    AddChunks,
+    BlobFailed,
+    BlobFetched,
+    BlobProgress,
+    MayKnowBlob,
+    Notify,
+    Query,
+    Unstored,
+)
 from p2p.protocol.frames import Get, Holding, Part
+from p2p.protocol.orders import Ask
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
-from p2p.protocol.wanted import PeerNumber
+from p2p.protocol.swarm import Swarm
+from p2p.protocol.wanted import PeerNumber, overlaps
 from tests.p2p.protocol.conversation import at_once
 from tests.p2p.protocol.crowd import Crowd, Giver, places
 from tests.simulation.memory_store import MemoryStore
@@ -32,6 +45,21 @@ MANIFEST = manifest_of(DATA)
 CHUNKS = list(chunks_of(DATA))
 BLOB = MANIFEST.id
 SIZE = len(DATA)
+
+Ranges: TypeAlias = list[tuple[int, int]]
+RUNS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6)
+
+
+def apart(pairs: Ranges) -> Ranges:
+    """Runs in order, from gaps and lengths."""
+    runs, end = Ranges(), 0
+    for gap, length in pairs:
+        runs.append((end + gap, length))
+        end += gap + length
+    return runs
+
+
+HELD = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=6).map(apart)
 
 
 def full() -> MemoryStore:
@@ -470,6 +498,45 @@ def test_runs_that_nobody_can_hold_harm_nothing() -> None:
     assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
 
 
+class Counted(Sequence[tuple[int, int]]):
+    """Counts how many of them are looked at."""
+
+    def __init__(self, runs: Ranges) -> None:
+        self.runs = runs
+        self.seen = 0
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, int]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Ranges: ...
+    def __getitem__(self, at: int | slice) -> tuple[int, int] | Ranges:
+        self.seen += 1 if isinstance(at, int) else len(self.runs[at])
+        return self.runs[at]
+
+
+def test_a_list_of_runs_that_are_nowhere_costs_little() -> None:
+    """Half of the chunks are missing, every other one; a peer names runs beyond them or between."""
+    missing = [(place, 1) for place in range(0, 65_536, 2)]
+    for first in (1 << 39, 65_536, 1):
+        holds = Counted([(first + 256 * place, 1) for place in range(256)])
+        assert next(overlaps(missing, holds), None) is None
+        assert holds.seen <= 12 * len(missing)
+
+
+@given(RUNS, HELD)
+def test_what_is_missing_and_held_is_found(missing: Ranges, held: Ranges) -> None:
+    found = {at: list(range(first, first + count)) for at, first, count in overlaps(missing, held)}
+    for at, (first, count) in enumerate(missing):
+        both = [
+            [place for place in range(start, start + length) if first <= place < first + count]
+            for start, length in held
+        ]
+        assert found.get(at) == next(filter(None, both), None)
+
+
 def root_that(**wrong: object) -> bytes:
     fields: dict[str, object] = {
         "version": 1,
@@ -752,3 +819,70 @@ def test_where_nobody_holds_all_it_ends_with_a_reason(seed: int) -> None:
     crowd.do([])
     crowd.wait(200.0)
     assert crowd.end(BLOB) is not None
+
+
+# ── a store that cannot be read ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_store_that_cannot_be_read_ends_the_fetch_and_nothing_else(before: int) -> None:
+    swarm = Swarm(random=Random(1), now_s=0.0)
+    (query,) = swarm.want(BLOB, size_bytes_max=SIZE, now_s=0.0)
+    for _ in range(before):  # there is no manifest; is there a root?
+        assert isinstance(query, Query)
+        (query,) = swarm.answered(query.id, None, now_s=0.0)
+    assert isinstance(query, Query)
+    failed = BlobFailed(BLOB, "not-stored", "The disk cannot be read.")
+    told = swarm.answered(query.id, Unstored(failed.sentence), now_s=0.0)
+    assert told == [Notify(failed)]
+
+
+def test_where_the_store_cannot_say_who_may_know_of_it_nobody_is_asked() -> None:
+    swarm = Swarm(random=Random(1), now_s=0.0)
+    swarm.came(PeerNumber(1), now_s=0.0)
+    effects = list(swarm.want(BLOB, size_bytes_max=SIZE, now_s=0.0))
+    for query in effects:
+        assert isinstance(query, Query)
+        judges = isinstance(query.question, MayKnowBlob)
+        answer = Unstored("The disk cannot be read.") if judges else None
+        effects += swarm.answered(query.id, answer, now_s=0.0)
+        if isinstance(effects[-1], Notify):
+            break
+    assert isinstance(effects[-1], Notify)
+    assert isinstance(effects[-1].event, BlobFailed)
+    assert not any(isinstance(one, Ask) for one in effects)
+
+
+def test_two_who_hold_back_one_run_and_give_another_blob_keep_it_from_nobody() -> None:
+    """They are heard all the time: each gives a piece of a large blob now and then."""
+    small, crowd = b"a small one", Crowd()
+    store = MemoryStore()
+    blob, large = store.put_blob(small), store.put_blob(Random(2).randbytes(80 * CHUNK_BYTES))
+    mean = [crowd.giver(store), crowd.giver(store)]
+    crowd.want(large)
+    until_chunks(crowd, mean[0])
+    crowd.want(blob)
+    honest = MemoryStore()
+    honest.put_blob(small)
+    helper: Giver | None = None
+    while crowd.end(blob) is None and crowd.now_s < 3 * limits.RUN_LONGEST_S:
+        turn = mean[round(crowd.now_s) % 2]
+        given = next((get for get in turn.asked if may_be_given(get, blob)), None)
+        if given is not None and (given.blob == blob or crowd.now_s % 4 < 2):
+            crowd.say(turn, turn.answer(given))
+        if helper is None and all(holds_back(one, blob) for one in mean):
+            helper = crowd.giver(honest)
+        while helper is not None and helper.asked:
+            crowd.give(helper)
+        crowd.tick(1.0)
+    assert helper is not None
+    assert crowd.end(large) is None, "they had more to give all the time"
+    assert crowd.end(blob) == BlobFetched(blob, len(small))
+
+
+def may_be_given(get: Get, blob: BlobId) -> bool:
+    return get.blob != blob or get.piece != CHUNK
+
+
+def holds_back(giver: Giver, blob: BlobId) -> bool:
+    return any(not may_be_given(get, blob) for get in giver.asked)
