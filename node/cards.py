@@ -1,6 +1,7 @@
 """The cards of this node: its own, those that others gave, and whom they are given to.
 
     PeerCame    ──> it is shown our card, and asked for those it knows
+    PeerWent    ──> its carrier died, and nobody came back: whom this person named is called again
     CardsWanted ──> `cards_to_give`, over what is kept and whom this person named
     CardsCame   ──> checked, kept with its source; dialled if it is wanted
 
@@ -27,13 +28,13 @@ from p2p.protocol.card import (
     sign_card,
 )
 from p2p.protocol.config import Role
-from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
+from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Circle, Exchange, cards_to_give, may_exchange
 from p2p.protocol.hint import CHOSEN, Hint, Source
-from p2p.protocol.sources import Sources, one_source, peer_source, relay_source
+from p2p.protocol.sources import PEER, Sources, one_source, peer_source, relay_source
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
-from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid
+from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent
 from p2p.transport.place import RelayedPlace, may_call, parse_place, relay_of
 from p2p.transport.relay.url import RelayUrl
 from storage.cards import HeldCard
@@ -47,13 +48,14 @@ RENEW_AFTER_US = CARD_LIFE_S_MAX * SECOND_US // 2
 PEERS_WANTED = 8  # until so many are connected, whoever a trusted peer tells of is called
 MET_MAX = 4_096  # devices whose namespaces are remembered; those met first go
 TODO_MAX = 256  # asks and answers that wait; what comes beyond is dropped, and asked for again
+A_CARD = "a card"  # where `refused` says that it was
 SHORT_PLACES, SHORT_RELAYS = 4, 2  # in a card for the public table
 
 
 @dataclass(frozen=True, slots=True)
 class _Todo:
     connection: Connection
-    event: effects.CardsWanted | effects.CardsCame
+    event: effects.CardsWanted | effects.CardsCame | SyncError
 
 
 class CardBook:
@@ -69,11 +71,13 @@ class CardBook:
         places: Callable[[], Sequence[str]],
         relays: Callable[[], Sequence[str]],
         wall_us: Callable[[], int],
+        refused: Callable[[str, str, RemoteProtocolError], None],
     ) -> None:
-        """`places`, `relays`: where this device is called, as text, by now."""
+        """`places`, `relays`: where this device is called, as text, by now. `refused` hears who
+        gave a card that is none."""
         self.sources = Sources()
         self.on_renewed: list[Callable[[], None]] = []
-        self.ignored = 0  # cards that were no valid ones
+        self._refused = refused
         self.wall_us = wall_us
         self._identity = identity
         self._store = store
@@ -133,10 +137,19 @@ class CardBook:
             case PeerSaid(connection, effects.Synced()):
                 self._meet(connection)
             case PeerSaid(connection, (effects.CardsWanted() | effects.CardsCame()) as said):
-                with suppress(asyncio.QueueFull):
-                    self._todo.put_nowait(_Todo(connection, said))
+                self._put(connection, said)
+            case PeerWent(_, Connection() as connection, reason) if connection.was_lost:
+                self._put(connection, reason)
             case _:
                 return
+
+    def _put(
+        self,
+        connection: Connection,
+        event: effects.CardsWanted | effects.CardsCame | SyncError,
+    ) -> None:
+        with suppress(asyncio.QueueFull):
+            self._todo.put_nowait(_Todo(connection, event))
 
     def one_source(self) -> str | None:
         """The one side that all connected peers come from; None where there are several."""
@@ -215,6 +228,10 @@ class CardBook:
                 connection.exchange(lambda exchange: exchange.give(number, cards))
             case effects.CardsCame(cards, is_own=True):
                 await self._take_own(connection, cards[0])
+            case SyncError() as lost:
+                author = session.author
+                if author is not None and circle.trusts(author):
+                    await self._call_again(author, connection.device, lost.sentence)
             case effects.CardsCame(cards):
                 if may_exchange(session.author, session.shared, circle):
                     source, is_trusted = (
@@ -224,15 +241,24 @@ class CardBook:
                     for data in cards:
                         await self.take(data, source, "peer", circle, is_trusted=is_trusted)
 
+    async def _call_again(self, author: AuthorKey, device: DeviceKey, lost: str) -> None:
+        """As its card says; if it called us, nobody else would before the next look around."""
+        for held in await self._store.cards_of({author}):
+            if held.device == device:
+                with suppress(RemoteProtocolError):
+                    self._call(self.check(held.encoded), "peer", is_vouched_for=True, lost=lost)
+
     async def _take_own(self, connection: Connection, data: bytes) -> None:
         """The peer's own: who told of it is told by how it was found, so it is no source itself."""
-        with suppress(RemoteProtocolError):
+        try:
             card = self.check(data)
-            if card.device == connection.device:
-                for source in self.sources.of(card.device) or ("met",):
-                    await self._store.keep_card(_held(card), source)
-                return
-        self.ignored += 1
+            if card.device != connection.device:
+                raise RemoteProtocolError("card-device", "another device's card came as its own")
+        except RemoteProtocolError as error:
+            self._refused(connection.device.hex(), A_CARD, error)
+            return
+        for source in self.sources.of(card.device) or ("met",):
+            await self._store.keep_card(_held(card), source)
 
     async def take(
         self, data: bytes, source: str, how: Source, circle: Circle, *, is_trusted: bool = False
@@ -243,8 +269,8 @@ class CardBook:
         """
         try:
             card = self.check(data)
-        except RemoteProtocolError:
-            self.ignored += 1
+        except RemoteProtocolError as error:
+            self._refused(source.removeprefix(PEER), A_CARD, error)
             return None
         if card.device == self._identity.device.public or self._is_blocked(card):
             return card
@@ -267,7 +293,7 @@ class CardBook:
     def _has_room(self) -> bool:
         return len(self._network.connections) < PEERS_WANTED
 
-    def _call(self, card: Card, how: Source, *, is_vouched_for: bool) -> None:
+    def _call(self, card: Card, how: Source, *, is_vouched_for: bool, lost: str = "") -> None:
         """`is_vouched_for`: by the person, or whom they trust: then by the relays of its card."""
         own = self.own.places
         places = tuple(
@@ -276,7 +302,7 @@ class CardBook:
             if (may_call(place, own) if is_vouched_for else self.may_call(place))
         )
         if places and self._network.connection(card.device) is None:
-            self._dialler.hint(Hint(encode_did_key(card.device), places, how))
+            self._dialler.hint(Hint(encode_did_key(card.device), places, how), lost=lost)
 
     def may_call(self, text: str) -> bool:
         """Whether a stranger's word is followed: to no service of this machine, and by no relay

@@ -171,6 +171,8 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Of all that lies in an owned namespace that this node joined; of each of them."""
     member: Size = "256MiB"
     """Of each author there whom nobody here follows."""
+    disk_free: Size = "1GiB"
+    """Of the disk that blobs leave free; of a small one a sixteenth, where that is less."""
     areas: tuple[AreaSize, ...] = ()
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 

@@ -39,6 +39,7 @@ async def open_discovery(
         places=peers.places,
         relays=relays.names,
         wall_us=peers.wall_us,
+        refused=peers.refusals.note,
     )
     peers.cards = book
     relays.on_registered.append(book.renew)

@@ -47,6 +47,7 @@ from p2p.protocol.invites.keys import accepters_proof, inviters_proof, is_same, 
 from p2p.protocol.offences import host_of
 from p2p.transport.network import Arrival
 from p2p.transport.stream import FrameStream
+from storage.errors import StorageError
 from storage.invites import Invite
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ TALK_S: Final = 30.0
 TAKEN: Final = "taken"
 CAPABILITIES_BYTES_MAX: Final = GIVEN_MAX * (9 << 10)
 LOOK_S_MAX: Final = 3_600.0
+AGAIN_S: Final = 60.0
+"""After a look that the store could not do its part of."""
 
 OVER: Final = {
     "claimed": ("invite-used", "Somebody used this invite already."),
@@ -99,15 +102,23 @@ class Desk:
         """Until cancelled."""
         while True:
             self.changed.clear()
-            for one in await self.keeper.store.expire_invites():
-                self.tell(one)
-            live = [one for one in await self.keeper.store.invites() if one.is_live]
-            self.show(tuple(sign_of(one.key) for one in live if one.key is not None))
-            next_us = min((one.expires_us for one in live), default=None)
-            left_s = LOOK_S_MAX if next_us is None else (next_us - self.wall_us()) / 1_000_000
+            try:
+                left_s = await self._look()
+            except StorageError as error:  # the disk is full, say: whose time is over stays out
+                LOG.warning("invites that are over cannot be ended: %s", error)
+                left_s = AGAIN_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.05, min(left_s, LOOK_S_MAX))):
                     await self.changed.wait()
+
+    async def _look(self) -> float:
+        """Ends those whose time is over, and shows the others; seconds until the next one's is."""
+        for one in await self.keeper.store.expire_invites():
+            self.tell(one)
+        live = [one for one in await self.keeper.store.invites() if one.is_live]
+        self.show(tuple(sign_of(one.key) for one in live if one.key is not None))
+        next_us = min((one.expires_us for one in live), default=None)
+        return LOOK_S_MAX if next_us is None else (next_us - self.wall_us()) / 1_000_000
 
     async def receive(self, arrival: Arrival) -> None:
         """One conversation, to its end. Raises `SyncError` where the other side broke a rule."""
@@ -169,7 +180,7 @@ class Desk:
         if invite is None:
             self.guesses.wrong(host, None, now_s=now_s)
             raise PeerLeft("no-such-invite", "No invite of this node has that code.")
-        if invite.key is None or not invite.is_live or invite.expires_us <= self.wall_us():
+        if invite.key is None or not invite.is_live or invite.is_over(self.wall_us()):
             self.guesses.wrong(host, None, now_s=now_s)  # and tells nobody of it for ever
             state = "expired" if invite.is_live else invite.state
             if invite.state == "used":

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from crdt.capability import CapabilityCache
@@ -112,9 +113,10 @@ class Mailbox:
             )
         except RemoteProtocolError as error:
             LOG.info("a letter by %s is dropped: %s", relay.url, error)
-            await self._store.refuse(
-                str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
-            )
+            with suppress(StorageError):  # a full disk is told by what is worth keeping
+                await self._store.refuse(
+                    str(relay.url), "a letter", error.code, error.sentence, sealed[:1_024]
+                )
             return True
         if self._store.is_blocked(opened.author) or self._store.is_blocked(opened.device):
             return True

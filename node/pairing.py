@@ -37,6 +37,7 @@ from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
 from storage.address_book import KnownPeer
 from storage.errors import StorageError
+from storage.invites import Invite
 
 LOG = logging.getLogger(__name__)
 REMEMBERED: Final = 4
@@ -167,7 +168,7 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
         pairing.posting.clear()
         wait_s = POST_AGAIN_S
         meetings = pairing.ways.meetings()
-        live = [one for one in await keeper.store.invites() if one.is_live] if meetings else []
+        live: Sequence[Invite] = await _live(keeper) if meetings else ()
         said = Whereabouts(
             DeviceKey(keeper.identity.device.public),
             pairing.places(),
@@ -185,3 +186,12 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await pairing.posting.wait()
+
+
+async def _live(keeper: Keeper) -> Sequence[Invite]:
+    """None where the store cannot be read just now."""
+    try:
+        return [one for one in await keeper.store.invites() if one.is_live]
+    except StorageError as error:
+        LOG.warning("invites cannot be posted: %s", error)
+        return []

@@ -72,9 +72,12 @@ class Peers:
     compared: Compared
     listeners: list[Callable[[NetworkEvent], None]]
     """Whoever else hears what the network tells."""
+    blobs: BlobTeller
     places: Callable[[], Sequence[str]]
     """Where others may call this node, as it says itself."""
     nearby: Nearby
+    refusals: Refusals
+    """What others did wrong, for whoever finds it out."""
     cards: CardBook | None = None
     """Once it is open: who told of whom."""
 
@@ -184,14 +187,15 @@ class Peers:
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
     def transfers(self) -> Sequence[Transfer]:
-        return show_transfers({**self.network.fetching.progress})
+        running = {**self.network.fetching.progress}
+        return [*show_transfers(running), *self.blobs.ended(running)]
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
     ) -> None:
         await self.network.fetch_blob(
             blob,
-            lambda told: progress(told.chunks, told.chunks_total),
+            lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
             is_authority=is_authority,
         )
@@ -222,7 +226,8 @@ async def open_peers(
     session = await with_wallet(config_of(identity, places()), store, only)
     clock = asyncio.get_running_loop().time
     refusals, compared, offences = Refusals(store), Compared(clock), await remembered(store)
-    listeners: list[Callable[[NetworkEvent], None]] = [BlobTeller(events, clock).note]
+    blobs = BlobTeller(events, clock)
+    listeners: list[Callable[[NetworkEvent], None]] = [blobs.note]
     clock_s = steady_clock(clock)
     offenders = Offenders(store, offences, clock_s)
 
@@ -258,8 +263,8 @@ async def open_peers(
         await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
-            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, places,
-            nearby,
+            at, network, dialler, offenders, store, clock, wall_us, compared, listeners, blobs,
+            places, nearby, refusals,
         )  # fmt: skip
     finally:
         unsubscribe()

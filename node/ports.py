@@ -13,7 +13,7 @@ from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
-"""Chunks that are here, and chunks in all."""
+"""Bytes that are here, and bytes in all."""
 
 
 class Network(Protocol):

@@ -14,7 +14,7 @@ from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from crdt.keys import AuthorKey
 from crdt.path import CLASSES
-from node.api.models import RoomState
+from node.api.status_models import RoomState
 from node.config import QuotaConfig
 from node.errors import BadSetting
 from node.refusals import who
@@ -102,6 +102,7 @@ def quota_of(config: QuotaConfig, own: AuthorKey) -> Quota:
         share_bytes=size_of(config.share),
         namespace_bytes=size_of(config.namespace),
         member_bytes=size_of(config.member),
+        disk_free_bytes=size_of(config.disk_free),
         areas=tuple({text: area_of(text) for text in config.areas}.values()),
         own=frozenset({own}),
     )

@@ -3,8 +3,10 @@
 The words come first everywhere: in `panspermia peers`, in `status`, on the page. Each has a code
 beside it for programs. A code says the first of these that holds:
 
+    reconnecting  nothing carries the session just now, and it waits for another carrier
     introducing   the session stands, and who is there is not known yet
     behind        the peer holds entries that are not here
+    apart         the peer takes part in nothing that this node does, as a plain relay
     comparing     what both hold is being compared, so nobody can tell yet
     ahead         the peer lacks entries that are here
     refused       all the same but for entries that were refused
@@ -19,10 +21,12 @@ from msgspec import Struct
 from crdt.did import encode_did_key
 from node.api.models import Discovered, Peer, SyncReport
 from node.api.peer_states import PeerRefusal, PeerStanding, StateOfAll, SyncState
+from node.api.transfer import Transfer
 from node.meanings import MEANINGS
-from node.text import printable, short_did
+from node.text import printable, short_did, size_text
 from p2p.protocol.config import Role
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import SyncError
 from p2p.protocol.report import SessionReport
 from p2p.protocol.states import State
 from p2p.transport.connection import Connection
@@ -56,7 +60,13 @@ def show_peer(
     """One row of `panspermia peers`; `last_error` is of a connection before this one."""
     session, report = connection.session, connection.session.report
     is_open, difference = session.state is State.OPEN, session.difference
-    standing = standing_of(difference, report, is_open=is_open)
+    standing = standing_of(
+        difference,
+        report,
+        is_open=is_open,
+        is_apart=not session.shared,
+        lost=connection.link.why_lost if connection.state == "reconnecting" else None,
+    )
     compared_s = difference.compared_s
     return Peer(
         did=did_of(connection),
@@ -75,6 +85,7 @@ def show_peer(
         rounds=report.rounds,
         bytes_in=report.received_bytes,
         bytes_out=report.sent_bytes,
+        blob_bytes_out=report.blob_bytes_sent,
         entries_in=report.entries_received,
         entries_out=report.entries_sent,
         moves=report.moves,
@@ -82,6 +93,7 @@ def show_peer(
         refused=sum(report.refused.values()),
         refusals=show_refusals(report.refused),
         kept_out=report.entries_kept_out,
+        missing=report.entries_missing,
         source=source,
         sources=sources,
         check_digits=check_digits,
@@ -98,14 +110,28 @@ def show_refusals(codes: Mapping[str, int]) -> tuple[PeerRefusal, ...]:
     )
 
 
-def standing_of(difference: Difference, report: SessionReport, *, is_open: bool) -> Standing:
-    """The first that holds of the list above."""
+def standing_of(
+    difference: Difference,
+    report: SessionReport,
+    *,
+    is_open: bool,
+    is_apart: bool = False,
+    lost: SyncError | None = None,
+) -> Standing:
+    """The first that holds of the list above; `lost`: why nothing carries the session."""
+    if lost is not None:
+        so_far = f", {entries(difference.behind)} behind" if difference.behind else ""
+        so_far += f", it lacks {entries(difference.ahead)}" if difference.ahead else ""
+        why = printable(lost.sentence.rstrip("."))
+        return Standing("reconnecting", f"reconnecting{so_far}: {why}")
     refused, kept_out = sum(report.refused.values()), report.entries_kept_out
     if not is_open:
         return Standing("introducing", "introducing itself")
     if difference.behind:
         also = f", and it lacks {difference.ahead:,}" if difference.ahead else ""
         return Standing("behind", f"{entries(difference.behind)} behind{also}")
+    if is_apart:
+        return Standing("apart", "takes part in nothing that you do")
     if difference.is_comparing or difference.compared_s is None:
         return Standing("comparing", "comparing what both hold")
     if difference.ahead:
@@ -120,34 +146,72 @@ def standing_of(difference: Difference, report: SessionReport, *, is_open: bool)
     return Standing("in-sync", "in sync")
 
 
-def state_of_all(peers: Sequence[Peer], discovered: Sequence[Discovered]) -> SyncState:
+def state_of_all(
+    peers: Sequence[Peer], discovered: Sequence[Discovered], transfers: Sequence[Transfer] = ()
+) -> SyncState:
     """The one sentence that comes first."""
     devices = {peer.device for peer in peers} | {peer.address for peer in peers}
     missed = [one for one in discovered if not {one.device, one.address} & devices]
     behind = max((peer.behind for peer in peers), default=0)
+    lost = [peer for peer in peers if peer.standing == "reconnecting"]
+    peers = [peer for peer in peers if peer.standing != "reconnecting"]
+    apart = sum(peer.standing == "apart" for peer in peers)
     in_sync = sum(peer.standing == "in-sync" for peer in peers)
-    code, words = _said(peers, missed, behind, in_sync)
+    code, words = _said(peers, missed, in_sync, apart, lost)
+    if peers and lost:
+        words += f"; reconnecting to {_named(lost)}"
     if peers and missed:
-        words += f"; reconnecting to {_counted(len(missed), 'other')}"
-    return SyncState(code, words, behind, len(peers), in_sync, len(missed))
+        words += f"; calling {_counted(len(missed), 'other')}"
+    blobs = [one for one in transfers if one.state in ("asking", "fetching")]
+    to_come = sum(one.total - one.size for one in blobs)
+    if blobs:
+        size = f", {size_text(to_come)} to come" if to_come else ""
+        words += f"; fetching {_counted(len(blobs), 'blob')}{size}"
+    return SyncState(
+        code,
+        words,
+        behind,
+        len(peers),
+        in_sync,
+        len(missed) + len(lost),
+        apart,
+        len(blobs),
+        to_come,
+    )
 
 
 def _said(
-    peers: Sequence[Peer], missed: Sequence[Discovered], behind: int, in_sync: int
+    peers: Sequence[Peer],
+    missed: Sequence[Discovered],
+    in_sync: int,
+    apart: int,
+    lost: Sequence[Peer],
 ) -> tuple[StateOfAll, str]:
+    if not peers and lost:
+        return "reconnecting", f"connection lost, reconnecting to {_named(lost)}"
     if not peers:
         return _alone(missed)
-    if behind:
-        givers = [peer for peer in peers if peer.behind]
-        return "behind", f"{entries(behind)} behind {_named(givers)}"
-    if in_sync == len(peers):
-        return "in-sync", f"in sync with {_counted(len(peers), 'peer')}"
-    return _uneven(peers, in_sync)
+    givers = [peer for peer in peers if peer.behind]
+    if givers:
+        return "behind", f"{entries(max(one.behind for one in givers))} behind {_named(givers)}"
+    if apart == len(peers):
+        who = f"{_counted(apart, 'peer')} connected"
+        return "apart", f"{who}, who take{'s' * (apart == 1)} part in nothing that you do"
+    if in_sync + apart == len(peers):
+        return "in-sync", f"in sync with {_counted(in_sync, 'peer')}"
+    return _uneven([one for one in peers if one.standing != "apart"], in_sync)
 
 
 def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     """Of those that are not in sync the state that matters most, and whose it is."""
-    order: tuple[PeerStanding, ...] = ("comparing", "introducing", "ahead", "refused", "different")
+    order: tuple[PeerStanding, ...] = (
+        "comparing",
+        "introducing",
+        "reconnecting",
+        "ahead",
+        "refused",
+        "different",
+    )
     standings = {one.standing for one in peers}
     code: PeerStanding = next(each for each in order if each in standings)
     those = [one for one in peers if one.standing == code]
@@ -156,6 +220,7 @@ def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
         words = {
             "comparing": f"comparing what is held with {_counted(len(those), 'peer')}",
             "introducing": f"{_counted(len(those), 'peer')} introducing themselves",
+            "reconnecting": f"reconnecting to {_counted(len(those), 'peer')}",
             "ahead": f"{_counted(len(those), 'peer')} taking what they lack",
             "refused": f"in sync but for what was refused of {_counted(len(those), 'peer')}",
         }.get(code, f"not the same yet as {_counted(len(those), 'peer')}")
@@ -166,7 +231,7 @@ def _alone(missed: Sequence[Discovered]) -> tuple[StateOfAll, str]:
     if not missed:
         return "alone", "no peer is known; on another machine of this network: panspermia up"
     why = next((one.last_error.rstrip(".") for one in missed if one.last_error), "")
-    known = f"reconnecting to {_counted(len(missed), 'peer')}, none is connected"
+    known = f"calling {_counted(len(missed), 'peer')}, none is connected"
     return "reconnecting", f"{known}{f': {printable(why)}' if why else ''}"
 
 
@@ -202,4 +267,20 @@ def show_sync(
         kept_out=after.entries_kept_out,
         duration_s=duration_s,
         in_sync=is_equal,
+    )
+
+
+def one_source_words(source: str, connected: int) -> str:
+    """What it means that nobody else told of any connected peer."""
+    kind, _, who = source.partition(":")
+    match kind:
+        case "peer":
+            told = f"the peer {encode_did_key(bytes.fromhex(who))}"
+        case "relay":
+            told = f"the relay {who}"
+        case _:
+            told = "the public table"
+    return (
+        f"all {connected} connected peers are known from one side only, {told}, which could hide"
+        " others from this node: panspermia connect to somebody whose address you know"
     )

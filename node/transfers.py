@@ -1,6 +1,7 @@
 """What the page, `events` and programs hear of blobs that are being fetched."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +17,9 @@ from p2p.transport.fetching import BlobEvent, BlobSaid
 from p2p.transport.network import NetworkEvent
 
 EVERY_S: Final = 1.0  # one line for a person; a program asks for the transfers when it likes
+# How one ended is shown to whoever looks a moment later.
+ENDED_S: Final = 60.0
+ENDED_MAX: Final = 8
 
 
 class BlobNews(Struct, frozen=True):
@@ -29,16 +33,24 @@ class BlobNews(Struct, frozen=True):
     peers: int = 0
     """That gave some of it."""
     bytes_per_s: int = 0
+    limited: bool = False
+    """It could come faster, but for the limits of bandwidth that are set here."""
     reason: str = ""
 
 
 @dataclass(slots=True)
 class BlobTeller:
-    """Publishes the `blob` event, once a second for each blob and at its end."""
+    """Publishes the `blob` event, once a second for each blob and at its end; knows the last ends.
+
+    A fetch that nobody waits for any more ends without a word.
+    """
 
     events: Events
     clock: Callable[[], float]
     _told_s: dict[BlobId, float] = field(default_factory=dict[BlobId, float])
+    _ended: OrderedDict[BlobId, tuple[float, Transfer]] = field(
+        default_factory=OrderedDict[BlobId, tuple[float, Transfer]]
+    )
 
     def note(self, event: NetworkEvent) -> None:
         if isinstance(event, BlobSaid):
@@ -51,14 +63,31 @@ class BlobTeller:
                 if self.clock() - self._told_s.get(event.blob, -EVERY_S) < EVERY_S:
                     return
                 self._told_s[event.blob] = self.clock()
-                news = BlobNews(blob, "fetching", size, total, peers, round(rate))
+                limited = event.is_limited
+                news = BlobNews(blob, "fetching", size, total, peers, round(rate), limited)
             case BlobFetched(size_bytes=size):
-                self._told_s.pop(event.blob, None)
                 news = BlobNews(blob, "fetched", size, size)
+                self._end(event.blob, Transfer(blob, size, size, state="fetched"))
             case BlobFailed(sentence=sentence):
-                self._told_s.pop(event.blob, None)
                 news = BlobNews(blob, "failed", reason=sentence)
+                self._end(event.blob, Transfer(blob, state="failed", reason=sentence))
         self.events.publish("blob", news)
+
+    def ended(self, running: Container[BlobId]) -> list[Transfer]:
+        """How the last ones ended, but for those that are `running` again; the newest first."""
+        since_s = self.clock() - ENDED_S
+        return [
+            how
+            for blob, (at_s, how) in reversed(self._ended.items())
+            if at_s >= since_s and blob not in running
+        ]
+
+    def _end(self, blob: BlobId, how: Transfer) -> None:
+        self._told_s.pop(blob, None)
+        self._ended.pop(blob, None)
+        self._ended[blob] = (self.clock(), how)
+        if len(self._ended) > ENDED_MAX:
+            self._ended.popitem(last=False)
 
 
 def show_transfers(running: Mapping[BlobId, BlobProgress | None]) -> Sequence[Transfer]:
@@ -74,6 +103,8 @@ def show_transfers(running: Mapping[BlobId, BlobProgress | None]) -> Sequence[Tr
             told.chunks_total,
             told.peers,
             round(told.rate),
+            "fetching",
+            told.is_limited,
         )
         for blob, told in running.items()
     ]

@@ -23,6 +23,7 @@ from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.listening import listen
 from node.news import tell_news
+from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
@@ -33,6 +34,7 @@ from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
 from node.services.signers import Signers
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
@@ -43,6 +45,8 @@ from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
 
 CURSOR_KEY_BYTES: Final = 32
+# Between two steps of some ms each: half a million chunks take a quarter of a minute.
+GIVE_BACK_PAUSE_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,8 @@ class Node:
     """Microseconds since 1970."""
     started_s: float
     standings: Standings
+    waiting: WaitingBook
+    page_codes: PageCodes
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
@@ -153,8 +159,7 @@ async def open_node(
             finding_peers(config, home, identity, peers, relays, store, tasks) as direct,
         ):
             await take_in(store, str(home.path))
-            if store.mended:
-                log.warning("%s", mended_in_words(store.mended))
+            tell_mended(store.mended)
             node = Node(
                 config=config,
                 home=home,
@@ -170,6 +175,8 @@ async def open_node(
                 clock_us=clock_us,
                 started_s=time.time(),
                 standings=Standings(store, identity),
+                waiting=WaitingBook(store),
+                page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
                 stop=stop,
                 at_once=at_once,
@@ -201,7 +208,7 @@ async def finding_peers(
 
 
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
-    """What goes on behind the store: the index, the news, and statements that came."""
+    """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
     tasks.create_task(
         node.index.follow(
@@ -212,6 +219,8 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
+    # Of a blob that was being added when the last run was killed.
+    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
 
 
 def clock_us() -> int:
@@ -230,6 +239,12 @@ def listening(address: str) -> Generator[socket.socket]:
         raise BadSetting(detail, code="cannot-listen") from error
     with listener:
         yield listener
+
+
+def tell_mended(mended: Mended | None) -> None:
+    """In the log, where the last end was not in order."""
+    if mended:
+        log.warning("%s", mended_in_words(mended))
 
 
 def mended_in_words(mended: Mended) -> str:

@@ -9,13 +9,15 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
+from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page
 from crdt.digest import payload_digest
 from storage.errors import Mismatch, NotHeld
 from storage.packs import Packs, Place
 
 PACKED_BYTES_MIN = 1 << 20
 """Of a blob: smaller ones lie in the database, where they cost a row and no file."""
+
+ROWS_OF_PAGE = 8  # times as many bytes as a page has takes what is known of its chunks
 
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
 
@@ -24,7 +26,10 @@ IS_MISSING = (
     "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.hash = c.hash AND length(k.data) = c.size)"
 )
-OF_BLOB = "FROM blob_page b JOIN page_chunk c ON c.page = b.page WHERE b.blob = ?"
+PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has a thousand pages
+    "SELECT b.first + c.place FROM page_chunk c CROSS JOIN blob_page b"
+    " ON b.page = c.page AND b.blob = ? WHERE c.hash IN (*)"
+)
 IS_WHOLE = (
     "SELECT (SELECT count(*) FROM blob_page WHERE blob = ?1) = page_count AND NOT EXISTS"
     " (SELECT 1 FROM blob_page b JOIN page_chunk c ON c.page = b.page"
@@ -50,18 +55,21 @@ def begin(database: sqlite3.Connection, root: BlobRoot, now_us: int) -> int:
     return number
 
 
-def add_page(database: sqlite3.Connection, blob: BlobId, place: int, data: bytes) -> None:
-    """One page. Raises `Malformed`, or `NotHeld` before the blob was begun."""
-    number = number_of(database, blob)
-    encoded: bytes = database.execute(
-        "SELECT root FROM blob WHERE number = ?", (number,)
-    ).fetchone()[0]
-    root = parse_root(encoded, blob)
-    chunks = parse_page(data, root, place)
-    page = _page(database, root, place, root.page_hashes[place])
-    if page is None:
-        page = _keep_page(database, root, place, data, chunks)
-    _refer(database, number, root, place, page)
+def add_pages(
+    database: sqlite3.Connection, packs: Packs, root: BlobRoot, pages: Sequence[tuple[int, bytes]]
+) -> None:
+    """Pages by their places.
+
+    Raises `Malformed`, `OverQuota`, or `NotHeld` before the blob was begun.
+    """
+    packs.room.check(ROWS_OF_PAGE * sum(len(data) for _, data in pages))
+    number = number_of(database, root.id)
+    for place, data in pages:
+        chunks = parse_page(data, root, place)
+        page = _page(database, root, place, root.page_hashes[place])
+        if page is None:
+            page = _keep_page(database, root, place, data, chunks)
+        _refer(database, number, root, place, page)
 
 
 def add_chunks(
@@ -70,8 +78,8 @@ def add_chunks(
     blob: BlobId,
     chunks: Sequence[tuple[int, bytes]],
     touched_us: int | None = None,
-) -> int:
-    """Chunks of a blob, each checked against its page; gives how many places they filled.
+) -> list[int]:
+    """Chunks of a blob, each checked against its page; gives the places that those new here fill.
 
     `touched_us` is noted as when the blob was begun.
 
@@ -93,12 +101,11 @@ def add_chunks(
     new = keep_chunks(database, packs, named, is_packed=size >= PACKED_BYTES_MIN)
     if touched_us is not None:
         database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
-    return sum(
-        database.execute(
-            f"SELECT count(*) {OF_BLOB} AND c.hash IN ({_marks(part)})", (number, *part)
-        ).fetchone()[0]
+    filled = (
+        _column(database, PLACES.replace("(*)", f"({_marks(part)})"), number, *part)
         for part in _parts(new)
     )
+    return [place for part in filled for place in part]
 
 
 def keep_chunks(
@@ -120,6 +127,8 @@ def keep_chunks(
             (*part, *part),
         ):
             del new[hash]
+    if new:
+        packs.room.check(sum(map(len, new.values())))
     if not is_packed:
         database.executemany("INSERT INTO chunk (hash, data) VALUES (?, ?)", new.items())
     elif new:

@@ -15,14 +15,15 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from dataclasses import dataclass
 from functools import partial
 
-from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, ManifestBuilder, parse_root
+from crdt.blob import CHUNK_BYTES, BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder, parse_root
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage import blob_rows
-from storage.blob_rows import IS_MISSING, IS_WHOLE, OF_BLOB, PACKED_BYTES_MIN, not_held
+from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN, not_held
 from storage.collecting import note_synced
 from storage.database import Database
 from storage.errors import Mismatch, NotHeld
+from storage.held import LOOK_AGAIN, MISSING_BYTES, HeldMap, count_held
 from storage.namers import note_namers
 from storage.part import in_bounds
 from storage.reading_blobs import BlobReading
@@ -30,16 +31,9 @@ from storage.reading_blobs import BlobReading
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
 GATHERED_BYTES = 4 << 20  # of a blob of our own, stored at once
 TOUCHED_US = 60_000_000  # a minute: what is being fetched is not collected
-FILLING_MAX = 256  # blobs whose missing chunks are counted; of more they are counted anew
-
-
-@dataclass(slots=True)
-class _Filling:
-    """A blob of which chunks come."""
-
-    left: int
-    """Chunks that are not here; more where another blob brought one meanwhile."""
-    touched_us: int
+RUNS_MAX = 1_024  # told in one answer
+ROW_BYTES = 256  # that the database takes for a chunk
+PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Blobs(BlobReading):
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
-        self._filling: dict[BlobId, _Filling] = {}
+        self._root: BlobRoot | None = None  # the last one: to read it takes longer the larger it is
 
     async def put_blob(
         self,
@@ -100,9 +94,17 @@ class Blobs(BlobReading):
         manifest = await asyncio.to_thread(builder.finish)
         begin = partial(blob_rows.begin, root=manifest.parsed, now_us=self._clock_us())
         await self._database.lazily(begin)
-        for place, page in enumerate(manifest.pages):
-            add = partial(blob_rows.add_page, blob=manifest.id, place=place, data=page)
-            await self._database.lazily(add)
+        pages = list(enumerate(manifest.pages))
+        for at in range(0, len(pages), PAGES_TOGETHER):
+            some = pages[at : at + PAGES_TOGETHER]
+            await self._database.lazily(
+                partial(
+                    blob_rows.add_pages,
+                    packs=self._database.packs,
+                    root=manifest.parsed,
+                    pages=some,
+                )
+            )
         return manifest
 
     async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
@@ -110,13 +112,21 @@ class Blobs(BlobReading):
         parsed = parse_root(root, blob)
         now_us = self._clock_us()
         await self._database.lazily(partial(blob_rows.begin, root=parsed, now_us=now_us))
+        self._root = parsed
         is_whole = await self._finish(blob, is_fetched=True)
         return BlobState(blob, parsed.size, parsed.chunk_count, is_whole)
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
-        self._filling.pop(blob, None)  # what is missing is counted anew
-        await self._database.lazily(partial(blob_rows.add_page, blob=blob, place=page, data=data))
+        if self._root is None or self._root.id != blob:  # of many pages come one after another
+            encoded = await self.blob_root(blob)
+            if encoded is None:
+                raise not_held(blob)
+            self._root = parse_root(encoded, blob)
+        packs = self._database.packs
+        add = partial(blob_rows.add_pages, packs=packs, root=self._root, pages=[(page, data)])
+        await self._database.lazily(add)
+        self._held.forget(blob)  # what is missing is counted anew
         await self._finish(blob, is_fetched=True)
 
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> bool:
@@ -133,18 +143,19 @@ class Blobs(BlobReading):
         for index, data in chunks:
             if len(data) > CHUNK_BYTES:
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
-        filling = self._filling.get(blob) or await self._begin_filling(blob)
+        held = self._held.get(blob) or await self._held_map(blob)
         add = partial(
             blob_rows.add_chunks,
             packs=self._database.packs,
             blob=blob,
             chunks=chunks,
-            touched_us=self._to_touch(filling),
+            touched_us=self._to_touch(held),
         )
-        filling.left -= await self._database.lazily(add)
-        if filling.left > 0:
+        held.fill(await self._database.lazily(add))
+        held.fill(index for index, _ in chunks)  # also what another blob had brought
+        if held.left > 0:
             return False
-        self._filling.pop(blob, None)
+        self._held.forget(blob)
         return await self._finish(blob, is_fetched=True)
 
     async def has_blob(self, blob: BlobId) -> bool:
@@ -204,20 +215,36 @@ class Blobs(BlobReading):
 
         None are, and no page is missing: then the blob is whole. Raises `NotHeld`.
         """
-        async with self._database.reading() as view:
-            row = await view.row("SELECT number, is_complete FROM blob WHERE id = ?", (blob,))
-            if row is None:
-                raise not_held(blob)
-            if row[1]:  # asked of every blob that is given: it may have half a million chunks
-                return []
-            rows = await view.rows(
-                f"SELECT b.first + c.place {OF_BLOB} AND {IS_MISSING}"
-                " ORDER BY b.first, c.place LIMIT ?",
-                (row[0], in_bounds(limit, CHUNKS_MAX)),
-            )
-        if not rows:  # another blob brought the last of them
+        limit = in_bounds(limit, CHUNKS_MAX)
+        if await self.has_blob(blob):  # asked of every blob that is given
+            return []
+        held = await self._held_map(blob)
+        start = held.first_missing
+        rows = await self._database.rows(LOOK_AGAIN, (blob, start, limit))
+        missing = [place for (place,) in rows]
+        held.correct(start, missing, is_all=len(missing) < limit)
+        if not missing:  # another blob brought the last of them
+            self._held.forget(blob)
             await self._finish(blob, is_fetched=True)
-        return [place for (place,) in rows]
+        return missing
+
+    async def check_room(self, blob: BlobId) -> None:
+        """Raises `OverQuota` where the disk has no room for what is missing of a blob."""
+        state, held = await self.blob_state(blob), await self._held_map(blob)
+        if state is None or not held.left:
+            return
+        room = self._database.packs.room
+        rows = held.left * ROW_BYTES
+        left = await asyncio.to_thread(room.left_bytes)
+        if rows + held.left * (state.size // state.chunk_count + 1) > left:
+            # About, and too much where a chunk stands in many places: now each is looked at once.
+            missing = await self._database.row(MISSING_BYTES, (blob,))
+            await asyncio.to_thread(room.check, rows + (missing[0] or 0) if missing else 0)
+
+    async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
+        """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond
+        `first` and those after it, then those before. Raises `NotHeld`."""
+        return (await self._held_map(blob)).runs(first, in_bounds(limit, RUNS_MAX))
 
     async def _keep(
         self,
@@ -237,22 +264,19 @@ class Blobs(BlobReading):
             )
             await self._database.lazily(keep)
 
-    async def _begin_filling(self, blob: BlobId) -> _Filling:
-        async with self._database.reading() as view:
-            row = await view.row("SELECT number, begun_us FROM blob WHERE id = ?", (blob,))
-            if row is None:
-                raise not_held(blob)
-            left = await view.number(f"SELECT count(*) {OF_BLOB} AND {IS_MISSING}", (row[0],))
-        if len(self._filling) >= FILLING_MAX:
-            self._filling.clear()
-        return self._filling.setdefault(blob, _Filling(left, row[1]))
+    async def _held_map(self, blob: BlobId) -> HeldMap:
+        return await self._held.find(blob, self._count_held)
 
-    def _to_touch(self, filling: _Filling) -> int | None:
+    async def _count_held(self, blob: BlobId) -> HeldMap:
+        async with self._database.reading() as view:
+            return await count_held(view, blob)
+
+    def _to_touch(self, held: HeldMap) -> int | None:
         """The time to note, now and then."""
         now_us = self._clock_us()
-        if now_us - filling.touched_us < TOUCHED_US:
+        if now_us - held.touched_us < TOUCHED_US:
             return None
-        filling.touched_us = now_us
+        held.touched_us = now_us
         return now_us
 
     async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:

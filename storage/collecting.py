@@ -1,7 +1,7 @@
 """Giving back the room of blobs that nothing names any more.
 
-Rows go first, in one transaction, then the files that no row names: what is killed between them is
-made good by the next start (`storage.mending`). A pack of which less than half is still wanted is
+Rows go first, then the files that no row names: what is killed between them is made good by the
+next collection or start (`storage.mending`). A pack of which less than half is still wanted is
 written anew: its chunks are copied, are on the disk, are named there, and only then the old goes.
 """
 
@@ -16,7 +16,8 @@ from functools import partial
 from crdt.digest import payload_digest
 from storage.database import Database, Writing
 from storage.errors import StorageError
-from storage.mending import forget_chunk
+from storage.held import HeldMaps
+from storage.mending import ENDS, forget_chunk
 from storage.packs import Packs, Place
 from storage.part import Part
 
@@ -27,7 +28,18 @@ HELD_BYTES = (
     " + coalesce((SELECT sum(live) FROM pack), 0)"
 )
 _Copied = tuple[bytes, Place, Place]
-_LONE = "hash NOT IN (SELECT hash FROM page_chunk)"
+PAGES_DROPPED = 8  # at once, with up to 1,024 rows each
+SWEPT = 2_048  # chunks looked at at once
+_END = b"\xff" * 33  # after every hash
+_EMPTY = "NOT EXISTS (SELECT 1 FROM packed k WHERE k.pack = pack.number)"
+LONE = (  # of one table, between two hashes
+    "FROM {table} WHERE hash > ?1 AND hash <= ?2"
+    " AND NOT EXISTS (SELECT 1 FROM page_chunk c WHERE c.hash = {table}.hash)"
+)
+LONE_PAGES = (
+    "SELECT number FROM page"
+    " WHERE NOT EXISTS (SELECT 1 FROM blob_page b WHERE b.page = page.number) LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class Collecting(Part):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._putting = 0  # blobs whose chunks come, and no page names them yet
+        self._held = HeldMaps()
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """Drops blobs that nobody pinned and no record, statement or installed module names, and
@@ -60,35 +73,48 @@ class Collecting(Part):
                 " AND number NOT IN (SELECT blob FROM pinned)",
                 (self._clock_us() - grace_us,),
             )
-            dead = await self._drop_lone(write)
-            after = await write.number(HELD_BYTES)
-        await asyncio.to_thread(self._database.packs.unlink, dead)
+        self._held.forget_all()
+        await self._drop_lone()
         for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
             await self._rewrite(pack)
-        return Collected(blobs, before - after)
+        async with self._database.reading() as view:
+            after = await view.number(HELD_BYTES)
+        return Collected(blobs, max(0, before - after))
 
-    async def give_back(self) -> None:
-        """What was stored of a blob that came to nothing; as much as can be done of it now."""
+    async def give_back(self, *, pause_s: float = 0.0) -> None:
+        """What was stored of a blob that came to nothing; as much as can be done of it now.
+
+        `pause_s` between any two steps, where nobody waits for it.
+        """
         with suppress(StorageError):
-            async with self._database.transaction() as write:
-                dead = await self._drop_lone(write)
-            await asyncio.to_thread(self._database.packs.unlink, dead)
+            await self._drop_lone(pause_s)
 
-    async def _drop_lone(self, write: Writing) -> list[int]:
-        """Pages and chunks of no blob; gives the packs that are not wanted any more."""
-        await write.run("DELETE FROM page WHERE number NOT IN (SELECT page FROM blob_page)")
-        if not self._putting:
-            await write.run(f"DELETE FROM chunk WHERE {_LONE}")
-            await write.run(f"DELETE FROM packed WHERE {_LONE}")
-        await write.run(
-            "UPDATE pack SET live = (SELECT coalesce(sum(p.size), 0) FROM packed p"
-            " WHERE p.pack = pack.number)"
-        )
-        dead = [pack for (pack,) in await write.rows("SELECT number FROM pack WHERE live = 0")]
-        await write.run("DELETE FROM pack WHERE live = 0")
-        if self._database.packs.mark().pack in dead:
-            self._database.packs.close_pack()
-        return dead
+    async def _drop_lone(self, pause_s: float = 0.0) -> None:
+        """Pages of no blob, chunks of no page, and then the packs in which nothing is left.
+
+        In small steps: others write in between, and a disk that is full has no room for large ones.
+        """
+        dropped = 1
+        while dropped:
+            dropped = await self._database.lazily(_drop_pages)
+            await asyncio.sleep(pause_s)
+        for table in ("packed", "chunk"):
+            after: bytes | None = b""
+            while after is not None:
+                await asyncio.sleep(pause_s)
+                after = await self._database.lazily(
+                    partial(_drop_chunks, table=table, after=after, is_kept=self._is_putting)
+                )
+        await self._database.lazily(partial(_cut_pack, packs=self._database.packs))
+        async with self._database.transaction() as write:
+            dead = [pack for (pack,) in await write.rows(f"SELECT number FROM pack WHERE {_EMPTY}")]
+            await write.run(f"DELETE FROM pack WHERE {_EMPTY}")
+            if self._database.packs.mark().pack in dead:
+                self._database.packs.close_pack()
+        await asyncio.to_thread(self._database.packs.unlink, dead)
+
+    def _is_putting(self) -> bool:
+        return self._putting > 0
 
     async def _packs_live(self) -> dict[int, int]:
         return dict(await self._database.rows("SELECT number, live FROM pack"))
@@ -117,6 +143,43 @@ class Collecting(Part):
             is_gone = await _move(write, pack, copied, synced)
         if is_gone:
             await asyncio.to_thread(packs.unlink, [pack])
+
+
+def _drop_pages(database: sqlite3.Connection) -> int:
+    """Some that no blob has; gives how many."""
+    return database.execute(
+        f"DELETE FROM page WHERE number IN ({LONE_PAGES})", (PAGES_DROPPED,)
+    ).rowcount
+
+
+def _drop_chunks(
+    database: sqlite3.Connection, *, table: str, after: bytes, is_kept: Callable[[], bool]
+) -> bytes | None:
+    """Those that no page names, of the next so many by their hashes; gives where to go on.
+
+    `is_kept`: chunks come of which no page is here yet; asked in the turn of who writes.
+    """
+    if is_kept():
+        return None
+    row = database.execute(
+        f"SELECT hash FROM {table} WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?",
+        (after, SWEPT - 1),
+    ).fetchone()
+    until: bytes = row[0] if row else _END
+    lone = LONE.format(table=table)
+    if table == "packed":
+        sizes = database.execute(f"SELECT sum(size), pack {lone} GROUP BY pack", (after, until))
+        database.executemany("UPDATE pack SET live = live - ? WHERE number = ?", sizes.fetchall())
+    database.execute(f"DELETE {lone}", (after, until))
+    return until if row else None
+
+
+def _cut_pack(database: sqlite3.Connection, *, packs: Packs) -> None:
+    """The end of the newest pack, where an upload was that came to nothing."""
+    mark = packs.mark()
+    row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
+    if row is not None and row[1] < mark.at:
+        packs.rewind(Place(mark.pack, row[1], 0))
 
 
 def _up_to(
@@ -158,9 +221,10 @@ async def _move(
         ((now.pack, now.at, hash, old.pack, old.at) for hash, old, now in copied),
     )
     await note_synced(write, synced)
-    await write.run(
+    await write.run_many(
         "UPDATE pack SET live = (SELECT coalesce(sum(p.size), 0) FROM packed p"
-        " WHERE p.pack = pack.number)"
+        " WHERE p.pack = pack.number) WHERE number = ?",
+        ((one,) for one in {pack, *new}),
     )
     return bool(
         await write.run(

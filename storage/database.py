@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
+from storage.disk_room import FREE_BYTES
 from storage.errors import Corrupt
 from storage.lazily import BUSY_TIMEOUT_S, CHECKPOINT_PAGES, LOG_BYTES_MAX, Lazy, open_lazy
 from storage.migration import migrate
@@ -208,16 +209,17 @@ def packs_beside(path: Path) -> Path:
 
 @asynccontextmanager
 async def open_database(
-    path: Path, *, on_step: Callable[[str], None] = nothing
+    path: Path, *, on_step: Callable[[str], None] = nothing, free_bytes: int = FREE_BYTES
 ) -> AsyncGenerator[Database]:
     """Migrates the file if need be, opens it, and closes it on leaving.
 
     Its packs lie beside it, see `packs_beside`: what it does not name there is deleted.
-    `on_step` hears of every write before it happens (tests stop the process there).
+    Blobs leave `free_bytes` of the disk free. `on_step` hears of every write before it happens
+    (tests stop the process there).
     Raises `NewerSchema`, `Corrupt`.
     """
     await asyncio.to_thread(migrate, path)
-    packs = Packs(packs_beside(path))
+    packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
         writer = await stack.enter_async_context(_connect(path, WRITER_CACHE_KIB))
         readers = [

@@ -9,7 +9,7 @@ from crdt.change import DocumentId
 from crdt.document import Document, Plain
 from crdt.entry import decode_entry, unix_us_from_tai
 from crdt.errors import CrdtError
-from crdt.held import Held, Validity
+from crdt.held import WAITING, Held, Validity
 from crdt.keys import NamespaceKey
 from crdt.statement import is_statement_class
 from storage.authority import add_authority
@@ -134,6 +134,16 @@ class Documents(Part):
             LeftOutRow(number, DocumentId.decode(id), device, signed_us(entry), code)
             for number, id, device, entry, code in rows
         ]
+
+    async def waiting(self) -> list[tuple[str, str, int]]:
+        """(source, code, count) of the entries that wait, by who brought them; as `origin` says."""
+        codes = ", ".join(f"'{code}'" for code in sorted(WAITING))
+        rows = await self._database.rows(
+            "SELECT s.key, l.code, count(*) FROM left_out l JOIN origin o ON o.entry = l.entry"
+            f" JOIN source s ON s.number = o.source WHERE l.code IN ({codes})"
+            " GROUP BY s.key, l.code"
+        )
+        return [(source, code, count) for source, code, count in rows]
 
 
 class Materialiser:

@@ -27,6 +27,8 @@ INVITES_OPEN_MAX = 32
 """At one time: each is announced, and posted to relays."""
 INVITES_KEPT_MAX = 200
 """That have ended; those that ended longest ago are forgotten."""
+SET_BACK_US: Final = 60_000_000
+"""By which a clock may be set back while an invite is open; it lasts so much longer at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Invite:
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+    def is_over(self, now_us: int) -> bool:
+        """Whether its time is: also where the clock was set back, so that nobody can tell."""
+        return self.expires_us <= now_us or self.made_us > now_us + SET_BACK_US
 
 
 _COLUMNS: Final = ", ".join(one.name for one in dataclasses.fields(Invite))
@@ -96,7 +102,7 @@ class Invites(Part):
         async with self._database.transaction() as write:
             invite = await _find(write, id)
             now_us = self._clock_us()
-            if invite is None or not invite.is_live or invite.expires_us <= now_us:
+            if invite is None or not invite.is_live or invite.is_over(now_us):
                 return None
             if invite.state == "claimed":
                 return invite if invite.author == author else None
@@ -137,8 +143,8 @@ class Invites(Part):
         async with self._database.transaction() as write:
             rows = await write.rows(
                 f"SELECT {_COLUMNS} FROM invite WHERE state IN ('open', 'claimed')"
-                " AND expires_us <= ?",
-                (self._clock_us(),),
+                " AND (expires_us <= ?1 OR made_us > ?1 + ?2)",
+                (self._clock_us(), SET_BACK_US),
             )
             return [
                 await self._end(write, one, "used" if one.state == "claimed" else "expired")

@@ -47,6 +47,10 @@ _COLUMNS = "number, device, author, id, kind, text, sent_us, received_us, relay,
 class Letters(Part):
     """The inbox."""
 
+    _letters_changed = 0
+    _unread: tuple[int, int] | None = None
+    """How many when `_letters_changed` was what: the status asks again and again."""
+
     async def keep_letter(self, letter: NewLetter, *, is_named: bool) -> int | None:
         """Its number; None where it was here before. Durable.
 
@@ -75,6 +79,7 @@ class Letters(Part):
                     letter.relay,
                 ),
             )
+            write.after_commit(self._note_letters)
             return await write.number("SELECT last_insert_rowid()")
 
     async def letters(self, limit: int = LETTERS_MAX, before: int | None = None) -> list[Letter]:
@@ -90,6 +95,7 @@ class Letters(Part):
         """One, marked as read."""
         async with self._database.transaction() as write:
             await write.run("UPDATE letter SET is_read = 1 WHERE number = ?", (number,))
+            write.after_commit(self._note_letters)
             row = await write.row(
                 f"SELECT {_COLUMNS} FROM letter WHERE number = ? AND text IS NOT NULL", (number,)
             )
@@ -106,14 +112,21 @@ class Letters(Part):
                 " ORDER BY number DESC LIMIT -1 OFFSET ?)",
                 (REMOVED_MAX,),
             )
+            write.after_commit(self._note_letters)
             return is_gone > 0
 
     async def unread_letters(self) -> int:
         """For the status."""
-        row = await self._database.row(
-            "SELECT count(*) FROM letter WHERE text IS NOT NULL AND NOT is_read"
-        )
-        return int(row[0]) if row else 0
+        version = self._letters_changed
+        if self._unread is None or self._unread[0] != version:
+            row = await self._database.row(
+                "SELECT count(*) FROM letter WHERE text IS NOT NULL AND NOT is_read"
+            )
+            self._unread = (version, int(row[0]) if row else 0)
+        return self._unread[1]
+
+    def _note_letters(self) -> None:
+        self._letters_changed += 1
 
 
 def _letter(row: Row) -> Letter:

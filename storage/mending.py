@@ -9,8 +9,19 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
+from crdt.blob import CHUNK_BYTES
 from crdt.digest import payload_digest
 from storage.packs import Packs, Place
+
+ENDS = (  # of each pack: what lies last there ends last, so no other row is read
+    "SELECT p.number, k.at + k.size FROM pack p CROSS JOIN packed k ON k.pack = p.number"
+    " AND k.at = (SELECT max(at) FROM packed WHERE pack = p.number)"
+)
+
+UNSURE = (  # what ends after a place; no chunk that begins a chunk's length before it does
+    "SELECT hash, at, size FROM packed"
+    f" WHERE pack = ?1 AND at > ?2 - {CHUNK_BYTES} AND at + size > ?2 ORDER BY at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +50,15 @@ def mend(database: sqlite3.Connection, packs: Packs) -> Mended:
             packs.path(pack).unlink()
     for pack, until in synced.items():
         lost += _forget_lost(database, packs, pack, until=min(until, sizes.get(pack, 0)))
-    ends: dict[int, int] = dict(
-        database.execute("SELECT pack, max(at + size) FROM packed GROUP BY pack")
-    )
+    ends: dict[int, int] = dict(database.execute(ENDS))
     for pack in synced.keys() & sizes.keys():
         unnamed += max(0, sizes[pack] - ends.get(pack, 0))
         with suppress(OSError):
             os.truncate(packs.path(pack), ends.get(pack, 0))
     database.executemany("UPDATE pack SET synced = min(synced, ?2) WHERE number = ?1", ends.items())
-    database.execute("DELETE FROM pack WHERE number NOT IN (SELECT pack FROM packed)")
+    database.execute(
+        "DELETE FROM pack WHERE NOT EXISTS (SELECT 1 FROM packed k WHERE k.pack = pack.number)"
+    )
     for pack in synced.keys() & sizes.keys() - ends.keys():
         with suppress(OSError):
             packs.path(pack).unlink()
@@ -92,10 +103,7 @@ def _sizes(packs: Packs) -> dict[int, int]:
 
 def _forget_lost(database: sqlite3.Connection, packs: Packs, pack: int, *, until: int) -> int:
     """What lies after `until` and is not what its row says."""
-    rows = database.execute(
-        "SELECT hash, at, size FROM packed WHERE pack = ? AND at + size > ? ORDER BY at",
-        (pack, until),
-    ).fetchall()
+    rows = database.execute(UNSURE, (pack, until)).fetchall()
     lost = 0
     for hash, at, size in rows:
         place = Place(pack, at, size)

@@ -6,6 +6,9 @@ What lies where stands in SQLite alone; bytes that no row names are nothing. A f
 one thread at a time (the writer's turn), read by any, each read through a file of its own: who
 still reads a pack that is being dropped reads it to the end. Nothing here is checked by its hash:
 that is done by whoever reads, every time.
+
+What is written in bulk leaves the system's cache once it is on the disk: a blob of gigabytes would
+drive out all else, and memory that was used a moment ago is written to faster than any other.
 """
 
 import errno
@@ -17,12 +20,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.disk_room import FREE_BYTES, DiskRoom
 from storage.errors import OverQuota, StorageError
 
 PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
-SYNC_BYTES = 256 << 20  # written since the last time; so much a start reads to see that it is there
+SYNC_BYTES = 32 << 20  # written since the last time; so much a start reads to see that it is there
 PIECES = 256  # in one call; the system takes 1,024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOST = (errno.EIO, *NO_ROOM)  # of a sync: bytes that were written are not on the disk
+START_AGAIN = (
+    "Then start the node again: it looks at what was being written, and keeps what is good."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ class Place:
 class Packs:
     """The files of one store. The folder is made with the first of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, free_bytes: int = FREE_BYTES) -> None:
         self.folder = folder
+        self.room = DiskRoom(folder.parent, free_bytes)
         self._file: int | None = None
         self._pack = 0
         self._at = 0
@@ -111,7 +120,7 @@ class Packs:
         Raises `StorageError` where the disk cannot be read.
         """
         try:
-            file = os.open(self.path(place.pack), os.O_RDONLY | os.O_CLOEXEC)
+            file = self._open_to_read(place.pack)
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -125,10 +134,32 @@ class Packs:
         finally:
             os.close(file)
 
-    def sync(self) -> dict[int, int]:
+    def read_cached(self, place: Place) -> bytes:
+        """As `read`, of what the system has in memory, without waiting for a disk.
+
+        Raises `BlockingIOError` where it has not all of it there, or cannot tell.
+        """
+        data = bytearray(place.size)
+        try:
+            file = self._open_to_read(place.pack)
+            try:
+                size = os.preadv(file, [data], place.at, os.RWF_NOWAIT)
+            finally:
+                os.close(file)
+        except (OSError, AttributeError) as error:  # not every system can, nor every disk
+            raise BlockingIOError from error
+        if size < place.size:
+            raise BlockingIOError
+        return bytes(data)
+
+    def _open_to_read(self, pack: int) -> int:
+        return os.open(f"{self.folder}/{pack:08}.pack", os.O_RDONLY | os.O_CLOEXEC)
+
+    def sync(self, *, is_bulk: bool = False) -> dict[int, int]:
         """All that was written until now is on the disk; so many bytes of each pack.
 
-        Raises `StorageError` where the disk says no, then and from then on.
+        With `is_bulk` it is not expected to be read soon. Raises `StorageError` where the disk
+        says no; where it lost something, from then on.
         """
         with self._lock:
             if self._failed is not None:
@@ -138,14 +169,17 @@ class Packs:
         try:
             for pack in sorted(todo):
                 with suppress(FileNotFoundError):  # collected meanwhile
-                    _sync(self.path(pack))
+                    _sync(self.path(pack), is_kept=not is_bulk)
             if is_new:
                 _sync(self.folder)
                 _sync(self.folder.parent)
         except OSError as error:
-            with self._lock:  # what a system says once about lost bytes it may not say again
-                self._failed = _ours(error)
-            raise self._failed from error
+            ours = _ours(error)
+            with self._lock:
+                self._is_new = self._is_new or is_new
+                if error.errno in LOST:  # what a system says once about that it may not say again
+                    ours = self._failed = type(ours)(f"{ours} {START_AGAIN}")
+            raise ours from error
         with self._lock:
             for pack, end in todo.items():
                 self._synced[pack] = max(end, self._synced.get(pack, 0))
@@ -202,7 +236,7 @@ class Packs:
             waiting = sum(end - self._synced.get(pack, 0) for pack, end in self._written.items())
             is_idle = self._syncing is None or self._syncing.done()
             if waiting >= SYNC_BYTES and is_idle:
-                self._syncing = self._behind.submit(self.sync)
+                self._syncing = self._behind.submit(self.sync, is_bulk=True)
 
 
 def _write(file: int, pieces: Sequence[bytes], at: int) -> None:
@@ -214,13 +248,16 @@ def _write(file: int, pieces: Sequence[bytes], at: int) -> None:
             written += os.pwrite(file, rest[written:], at + written)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path, *, is_kept: bool = True) -> None:
+    """With `is_kept` false the system need not keep the bytes in memory."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if path.is_dir():
             os.fsync(file)
         else:
             os.fdatasync(file)
+            if not is_kept and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(file)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from crdt.change import CheckedEntry
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from storage.database import Reading, Writing
+from storage.disk_room import FREE_BYTES
 
 STRANGERS_BYTES = 1 << 30
 AUTHOR_BYTES = 768 << 20  # 100,000 small modules by one author count 750 MB
@@ -63,6 +64,8 @@ class Quota:
     """Of all that lies in an owned namespace; of each of them."""
     member_bytes: int = MEMBER_BYTES
     """Of each author there whom nobody here follows."""
+    disk_free_bytes: int = FREE_BYTES
+    """Of the disk that blobs leave free."""
     areas: tuple[AreaQuota, ...] = ()
     own: frozenset[AuthorKey] = frozenset()
     """The authors that this node itself is."""

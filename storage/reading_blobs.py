@@ -18,9 +18,12 @@ from storage.collecting import Collecting
 from storage.database import Database, Reading, Row, Writing
 from storage.errors import NotHeld
 from storage.mending import forget_chunk
-from storage.packs import Packs, Place
+from storage.packs import Place
 
 READ_CHUNKS_MAX = 128  # read at once: 512 KiB even of the smallest, 32 MiB of the largest
+AHEAD_CHUNKS = 512  # are looked up at once where runs are read, one after another
+AHEAD_BLOBS = 16  # of which that is known: some 2 MB in all
+AHEAD_US = 1_000_000  # it is known so long: what was dropped meanwhile is given no longer
 RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
 _ROWS = (
     "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
@@ -28,6 +31,7 @@ _ROWS = (
     " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
     # A page may name a chunk of another length, which is none of this blob.
     " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
+    " AND b.first + c.place <= ?4"
     " WHERE b.blob = (SELECT number FROM blob WHERE id = ?1) AND b.first BETWEEN ?2 - 1023 AND ?3"
     " ORDER BY b.first, c.place"
 )
@@ -39,6 +43,7 @@ class _Located:
 
     index: int
     hash: bytes
+    size: int
     place: Place | None
     data: bytes | None
 
@@ -47,12 +52,29 @@ class _Located:
         return self.place is None and self.data is None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Chunks of a blob from `first` on, none of which is missing, as they lay a moment ago."""
+
+    first: int
+    located: Sequence[_Located]
+    at_us: int
+
+    def run(self, first: int, count: int, now_us: int) -> Sequence[_Located]:
+        """So many of them from `first` on; none where not all are known, or no longer."""
+        start = first - self.first
+        is_known = start >= 0 and start + count <= len(self.located)
+        is_fresh = 0 <= now_us - self.at_us < AHEAD_US
+        return self.located[start : start + count] if is_known and is_fresh else ()
+
+
 class BlobReading(Collecting):
     """Whole blobs, parts and runs of chunks."""
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._forgotten = 0  # chunks that were found damaged
+        self._ahead: dict[BlobId, _Ahead] = {}  # whoever asks for a run asks for the next one
 
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
         """One chunk, also of a partial blob. Raises `NotHeld`."""
@@ -68,7 +90,7 @@ class BlobReading(Collecting):
         damaged: list[_Located] = []
         for _ in range(2):  # a pack may be written anew between the two reads
             located = await self._locate(blob, first, count)
-            chunks = await asyncio.to_thread(_read, self._database.packs, located)
+            chunks = await asyncio.to_thread(_read, self._database.packs.read, located)
             damaged = [one for one, data in zip(located, chunks, strict=True) if data is None]
             if not damaged:
                 return [data for data in chunks if data is not None]
@@ -84,17 +106,17 @@ class BlobReading(Collecting):
         """Of so many chunks from `first` on those that are here, up to the first that is not, or
         that would make more bytes than these. Raises `NotHeld` where one was damaged on the disk.
         """
-        last = first + min(count, READ_CHUNKS_MAX) - 1
-        located: list[_Located] = []
-        for index, row in enumerate(await self._database.rows(_ROWS, (blob, first, last)), first):
-            one = _located(row)
-            size_bytes_max -= row[2]
-            if one.index != index or one.is_missing or size_bytes_max < 0:
-                break
-            located.append(one)
+        count = min(count, READ_CHUNKS_MAX)
+        ahead = self._ahead.get(blob)
+        found = ahead.run(first, count, self._clock_us()) if ahead is not None else ()
+        located = _up_to(found or await self._look_ahead(blob, first, count), size_bytes_max)
         if not located:
             return []
-        chunks = await asyncio.to_thread(_read, self._database.packs, located)
+        packs = self._database.packs
+        try:
+            chunks = _read(packs.read_cached, located)  # half a MiB: a tenth of a millisecond
+        except BlockingIOError:
+            chunks = await asyncio.to_thread(_read, packs.read, located)
         held = [data for data in chunks if data is not None]
         is_sound = len(held) == len(located)  # else a pack was written anew, or is damaged
         return held if is_sound else await self.read_chunks(blob, first, len(located))
@@ -141,7 +163,8 @@ class BlobReading(Collecting):
         return root.page_starts[page] + place, starts[place]
 
     async def _locate(self, blob: BlobId, first: int, count: int) -> list[_Located]:
-        rows = await self._database.rows(_ROWS, (blob, first, first + count - 1))
+        last = first + count - 1
+        rows = await self._database.rows(_ROWS, (blob, first, last, last))
         located = [_located(row) for row in rows]
         for index in range(first, first + count):
             place = index - first
@@ -150,12 +173,35 @@ class BlobReading(Collecting):
                 raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not here.")
         return located
 
+    async def _look_ahead(self, blob: BlobId, first: int, count: int) -> list[_Located]:
+        """Of so many chunks from `first` on those up to the first that is not here.
+
+        Where the ones after them lie is kept for a moment, if they lie in packs.
+        """
+        last = first + count - 1
+        rows = await self._database.rows(_ROWS, (blob, first, first + AHEAD_CHUNKS - 1, last))
+        located: list[_Located] = []
+        for index, row in enumerate(rows, first):
+            one = _located(row)
+            if one.index != index or one.is_missing:
+                break
+            located.append(one)
+        self._ahead.pop(blob, None)
+        if len(located) > count:
+            if len(self._ahead) >= AHEAD_BLOBS:
+                del self._ahead[next(iter(self._ahead))]  # the one looked at longest ago
+            known = [one for one in located if one.data is None]
+            if len(known) == len(located):
+                self._ahead[blob] = _Ahead(first, known, self._clock_us())
+        return located[:count]
+
     async def _forget(self, damaged: Sequence[_Located]) -> None:
         def forget(database: sqlite3.Connection) -> int:
             return sum(forget_chunk(database, one.hash, one.place) for one in damaged)
 
         self._forgotten += 1
         await self._database.lazily(forget)
+        self._held.forget_all()
 
 
 async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | None:
@@ -168,8 +214,8 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
     pieces: list[bytes] = []
     for first in range(0, row[0], READ_CHUNKS_MAX):
         last = min(first + READ_CHUNKS_MAX, row[0]) - 1
-        located = [_located(each) for each in await view.rows(_ROWS, (blob, first, last))]
-        for data in await asyncio.to_thread(_read, view.packs, located):
+        located = [_located(each) for each in await view.rows(_ROWS, (blob, first, last, last))]
+        for data in await asyncio.to_thread(_read, view.packs.read, located):
             if data is None:
                 if isinstance(view, Writing):  # so that it is fetched again
                     await view.run("UPDATE blob SET is_complete = 0 WHERE id = ?", (blob,))
@@ -180,10 +226,21 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
 
 def _located(row: Row) -> _Located:
     index, hash, size, pack, at, data = row
-    return _Located(index, hash, None if pack is None else Place(pack, at, size), data)
+    return _Located(index, hash, size, None if pack is None else Place(pack, at, size), data)
 
 
-def _read(packs: Packs, located: Sequence[_Located]) -> list[bytes | None]:
+def _up_to(located: Sequence[_Located], size_bytes_max: int) -> list[_Located]:
+    """The first of them that have no more bytes together."""
+    taken: list[_Located] = []
+    for one in located:
+        size_bytes_max -= one.size
+        if size_bytes_max < 0:
+            break
+        taken.append(one)
+    return taken
+
+
+def _read(read: Callable[[Place], bytes], located: Sequence[_Located]) -> list[bytes | None]:
     """The bytes of each; None where they are not what they should be."""
     found: list[bytes | None] = []
     at = 0
@@ -195,7 +252,7 @@ def _read(packs: Packs, located: Sequence[_Located]) -> list[bytes | None]:
         else:  # neighbours are read together
             last = located[at + run - 1].place
             assert last is not None, "a run lies in one pack"
-            data = packs.read(Place(place.pack, place.at, last.at + last.size - place.at))
+            data = read(Place(place.pack, place.at, last.at + last.size - place.at))
             pieces = [
                 data[one.at - place.at : one.at - place.at + one.size]
                 for one in (each.place for each in located[at : at + run])

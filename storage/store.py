@@ -365,7 +365,9 @@ async def open_store(
     Raises `NewerSchema` or `Corrupt`.
     """
     with open_workers() as workers:
-        async with open_database(path, on_step=on_step) as database:
+        async with open_database(
+            path, on_step=on_step, free_bytes=quota.disk_free_bytes
+        ) as database:
             store = Store(database, clock_us, Materialiser(project, workers), quota)
             await store.load_blocked()
             await store.prepare_quota()

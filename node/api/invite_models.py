@@ -53,6 +53,8 @@ class CodeMade(Struct, frozen=True):
     link: str | None = None
     """The same with where to call: for a QR."""
     expires_at: str | None = None
+    qr: tuple[str, ...] = ()
+    """The link as a QR, row by row with its quiet zone: `1` is dark, `0` is light."""
 
 
 class GivenCode(Request, frozen=True):

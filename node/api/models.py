@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from node.api.cursors import PATTERN as CURSOR
-from node.api.peer_states import PeerRefusal, PeerStanding, SyncState
+from node.api.peer_states import PeerRefusal, PeerStanding, SyncState, Waits
 from node.api.relay_models import FoundRelay, RelayShown
 from node.api.transfer import Transfer
 from node.api.values import Argument, Value
@@ -82,63 +82,6 @@ class Health(Struct, frozen=True):
     status: str
 
 
-class PeerCounts(Struct, frozen=True):
-    connected: int
-    known: int
-
-
-class BlobCounts(Struct, frozen=True):
-    count: int
-    bytes: int
-
-
-class IndexState(Struct, frozen=True):
-    behind: int
-    """Changed documents that search does not know yet."""
-
-
-class AuthorityAge(Struct, frozen=True):
-    namespace: str
-    age_s: float | None
-    compared_s: float | None
-
-
-class RoomState(Struct, frozen=True):
-    """The room for authors whom nobody here follows."""
-
-    strangers_bytes: int
-    strangers_bytes_max: int
-    kept_out: int
-    """Entries that were evicted or refused for want of room, as far as they are remembered."""
-
-
-class Status(Struct, frozen=True):
-    version: str
-    did: str
-    device: str
-    home: str
-    api: str
-    p2p: str
-    started_at: str
-    uptime_s: float
-    state: str
-    sync: SyncState
-    peers: PeerCounts
-    records: dict[str, int]
-    entries: int
-    blobs: BlobCounts
-    index: IndexState
-    refused: int
-    left_out: int
-    """Changes that are held and do not count."""
-    quota: RoomState
-    authority: tuple[AuthorityAge, ...]
-    relays: tuple[RelayShown, ...]
-    found_relays: tuple[FoundRelay, ...]
-    transfers: tuple[Transfer, ...]
-    warnings: tuple[str, ...]
-
-
 class Peer(Struct, frozen=True):
     did: str
     device: str
@@ -178,8 +121,13 @@ class Peer(Struct, frozen=True):
     """Who told of this device, the first one first; none where it called and nobody had."""
     check_digits: str = ""
     """Both people see the same ones, unless somebody is between them."""
+    missing: int = 0
+    """Entries that it announced and then did not give."""
+    waits: tuple[Waits, ...] = ()
+    """Entries that it brought, which are held and count once what they need is here."""
     moves: int = 0
     """From one carrier to another."""
+    blob_bytes_out: int = 0
 
 
 class Discovered(Struct, frozen=True):
@@ -209,6 +157,9 @@ class Peers(Struct, frozen=True):
     found_relays: tuple[FoundRelay, ...] = ()
     one_source: str | None = None
     """The one relay, peer or table that told of all who are connected: it could hide the others."""
+    one_source_words: str = ""
+    """The same for people, and what to do about it."""
+    transfers: tuple[Transfer, ...] = ()
 
 
 class NewPeer(Request, frozen=True):

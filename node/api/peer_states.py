@@ -5,16 +5,26 @@ from typing import Literal
 from msgspec import Struct
 
 PeerStanding = Literal[
-    "introducing", "behind", "comparing", "ahead", "refused", "different", "in-sync"
-]
+    "reconnecting", "introducing", "behind", "apart", "comparing", "ahead", "refused",
+    "different", "in-sync",
+]  # fmt: skip
 """The first that holds of the list there."""
-StateOfAll = PeerStanding | Literal["alone", "reconnecting"]
+StateOfAll = PeerStanding | Literal["alone"]
 
 
 class PeerRefusal(Struct, frozen=True):
     """Entries of a peer that were not taken in this session."""
 
     code: str
+    count: int
+    why: str
+
+
+class Waits(Struct, frozen=True):
+    """Entries that are held and wait for something that is not here."""
+
+    code: str
+    """`unknown-authority` or `missing-dependency`."""
     count: int
     why: str
 
@@ -31,4 +41,10 @@ class SyncState(Struct, frozen=True):
     in_sync: int
     """Of those connected."""
     missed: int
-    """Known and not connected."""
+    """Known and not connected, or cut off and not given up yet."""
+    apart: int = 0
+    """Of those connected: they take part in nothing that this node does."""
+    blobs: int = 0
+    """That are being fetched."""
+    blob_bytes: int = 0
+    """Of these, still to come, as far as their size is known."""

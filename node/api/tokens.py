@@ -37,12 +37,12 @@ class Tokens:
     def from_seed(cls, audience: str, seed: bytes) -> "Tokens":
         return cls(audience, Ed25519PrivateKey.from_private_bytes(seed))
 
-    def issue(self, scope: Scope, *, now_s: float) -> str:
+    def issue(self, scope: Scope, *, now_s: float, life_s: int = TOKEN_S) -> str:
         claims = {
             "aud": self.audience,
             "scope": scope,
             "jti": secrets.token_hex(8),
-            "exp": int(now_s) + TOKEN_S,
+            "exp": int(now_s) + life_s,
         }
         return jwt.encode(claims, self.key, algorithm="EdDSA")
 

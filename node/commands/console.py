@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
@@ -72,6 +73,15 @@ def print_event(event: str, body: Json) -> None:
 
 def say(text: str = "", **style: Any) -> None:  # noqa: ANN401 - click.style's own parameters
     click.secho(text, **style)
+
+
+def fits(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Whether a table is no wider than the terminal; what is no terminal takes any width."""
+    if not is_terminal(sys.stdout):
+        return True
+    cells = [list(head), *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

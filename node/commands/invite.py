@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,16 +24,18 @@ from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failed
+from node.qr import QUIET, qr_of, qr_rows
 from node.text import printable, short_did
 
 # Of a code, with the line breaks that a mail may put into it.
 CODE_CHARACTERS_MAX = 1 << 20
 
 TERMINAL = "-"
+
+# As `node.services.live_invites` has it, which is not imported for a flag.
+LIFE_S_MIN, LIFE_S_MAX = 10, 7 * 86_400
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
-# Modules around a QR, as cameras need them: ISO/IEC 18004.
-QUIET = 4
 HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
 
 # A node that starts again in its process answers within a second or two.
@@ -48,7 +49,7 @@ ACCEPT_TIMEOUT_S = 180.0
 @click.command("invite")
 @click.option("--for", "receiver", metavar="DID|NAME", help="A long code, for this author only.")
 @click.option("--namespace", default="commons", show_default=True, help="Where.")
-@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see below.")
+@click.option("--cap", "areas", metavar="AREA", multiple=True, help="Only this area; see above.")
 @click.option("--read", "level", flag_value="read", help="To read [default].")
 @click.option("--write", "level", flag_value="write", help="To read, and write what is theirs.")
 @click.option("--admin", "level", flag_value="admin", help="To do everything, and let others in.")
@@ -142,7 +143,10 @@ def seconds_in(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if unit not in UNITS_S or not number.isdecimal() or len(number) > 6:
         raise click.UsageError(f"{text!r} is no time: write it as 90s, 15m, 2h or 1d")
-    return int(number) * UNITS_S[unit]
+    seconds = int(number) * UNITS_S[unit]
+    if not LIFE_S_MIN <= seconds <= LIFE_S_MAX:
+        raise click.UsageError(f"a code is of use for 10s to 7d, not for {text}")
+    return seconds
 
 
 def qr_file(name: str | None) -> Path:
@@ -173,16 +177,9 @@ def print_live(made: Json, *, shows_qr: bool, file: Path | None) -> None:
     say(made["code"])
 
 
-def qr_of(link: str) -> Any:  # noqa: ANN401 - segno's own type, imported where it is needed
-    """In capitals, which take less room in a QR; a link is read either way."""
-    import segno
-
-    return segno.make(link.upper(), error="m", micro=False)
-
-
 def qr_text(link: str) -> str:
     """Two rows of modules in a line, dark on light as cameras want it, with a quiet zone."""
-    rows = [[bool(cell) for cell in row] for row in qr_of(link).matrix_iter(border=QUIET)]
+    rows = qr_rows(link)
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
     lines = [

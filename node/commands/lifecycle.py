@@ -168,15 +168,17 @@ def down_command(timeout_s: float) -> None:
 
 @click.command("open")
 def open_command() -> None:
-    """Open the node's page in the browser."""
+    """Open the node's page in the browser, and show the code that lets it act."""
     client = node()
-    client.get_quick("/healthz")
+    made = client.post("/api/page/codes", {})
     opened = click.launch(client.url) == 0
     if wants_json():
-        return print_json("open", {"url": client.url, "opened": opened})
+        return print_json("open", {"url": client.url, "opened": opened, **made})
     say(client.url)
     if not opened:
         say("No browser could be started; open the address above.", err=True)
+    say("To invite people and act otherwise from the page, type there, within ten minutes:")
+    say(made["code"], bold=True)
 
 
 @click.command("version")

@@ -71,15 +71,16 @@ def start_node(
     *flags: str,
     environment: dict[str, str] | None = None,
     role: str = "up",
+    program: Sequence[str] = COMMAND,
 ) -> LocalNode:
     """`panspermia up` with its home in `folder/name`, ready. Raises `Failure` with its log.
 
-    `role`: the command, where it is another one that runs a node.
+    `role`: the command, where it is another one that runs a node; `program`: who is given it.
     """
     home = folder / name
     home.mkdir(parents=True, exist_ok=True)
     out, log = folder / f"{name}.out", folder / f"{name}.log"
-    command = [*COMMAND, "--home", str(home), "--json", role]
+    command = [*program, "--home", str(home), "--json", role]
     command += ["--port", "0", "--listen", "127.0.0.1:0", *flags]
     with out.open("wb") as stdout, log.open("ab") as stderr:
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ import click
 
 from node.client import path_of, without
 from node.commands.console import (
+    fits,
     home,
     is_terminal,
     node,
@@ -21,6 +22,7 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.quota import kept_out_text
+from node.commands.status import relay_text, transfer_text
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
 from node.text import duration_text, printable, short_did, size_text
@@ -64,9 +66,20 @@ def show_known(known: Json) -> None:
         say("Or by address: panspermia connect HOST:PORT")
     if known["peers"]:
         say()
-        print_table(HEAD, map(peer_row, known["peers"]))
+        print_peers([peer_row(one) for one in known["peers"]])
     for line in reasons(known):
         say(line)
+
+
+def print_peers(rows: list[tuple[str, ...]]) -> None:
+    """A table; on a terminal that is too narrow for it, two lines each."""
+    if fits(HEAD, rows):
+        return print_table(HEAD, rows)
+    for row in rows:
+        who, state, behind, by, far, came, went, rounds, since, digits, told, at = row
+        say(f"{who}  {state}", bold=True)
+        say(f"  {printable(at)} by {by}, {far}, for {since}; {behind} behind, {rounds} rounds")
+        say(f"  in {came}, out {went}; known by {told}; check digits {digits}")
 
 
 def reasons(known: Json) -> Iterator[str]:
@@ -75,6 +88,11 @@ def reasons(known: Json) -> Iterator[str]:
         for one in peer["refusals"]:
             times = f"{one['count']:,} refused, {one['code']}"
             yield f"{name_of(peer)}: {times}: {printable(one['why'])} See: panspermia refused"
+        if missing := peer.get("missing"):
+            yield f"{name_of(peer)}: {missing:,} of its entries were announced, and then not given"
+        for one in peer.get("waits", ()):
+            waits = "1 entry waits" if one["count"] == 1 else f"{one['count']:,} entries wait"
+            yield f"{name_of(peer)}: {waits}, {one['code']}: {printable(one['why'])}"
         if peer["last_error"]:
             yield f"{name_of(peer)}: before this connection: {printable(peer['last_error'])}"
     if kept_out := sum(peer["kept_out"] for peer in known["peers"]):
@@ -88,20 +106,13 @@ def reasons(known: Json) -> Iterator[str]:
             why = f"; last: {printable(seen['last_error'])}" if seen["last_error"] else ""
             digits = f" ({seen['check_digits']})" if seen["check_digits"] else ""
             where = f"{printable(who)}{digits} at {printable(seen['address'])}"
-            yield f"reconnecting to {where}, {how}{why}"
-    if known["one_source"]:
-        yield f"all who are connected were told of by {printable(known['one_source'])} alone"
+            yield f"calling {where}, {how}{why}"
+    if words := known.get("one_source_words"):
+        yield printable(words)
     yield from map(refused_line, known["refused"])
-    yield from map(relay_line, known["relays"])
+    yield from (f"relay {relay_text(one)}" for one in known["relays"])
     yield from map(found_relay_line, known["found_relays"])
-
-
-def relay_line(one: Json) -> str:
-    """State first, then since when, how far, and what went wrong last."""
-    far = f", {one['rtt_ms']:.0f} ms away" if one["rtt_ms"] is not None else ""
-    why = f"; last: {printable(one['last_error'])}" if one["last_error"] else ""
-    since = duration_text(one["since_s"])
-    return f"relay {printable(one['url'])}: {one['state']} for {since}{far}{why}"
+    yield from map(transfer_text, known.get("transfers", ()))
 
 
 def found_relay_line(one: Json) -> str:
@@ -137,7 +148,7 @@ HEAD = (
     "ROUNDS",
     "SINCE",
     "CHECK",
-    "TOLD BY",
+    "KNOWN BY",
     "ADDRESS",
 )
 
@@ -145,6 +156,22 @@ HEAD = (
 def name_of(peer: Json) -> str:
     """This person's own name for the author, else the key."""
     return printable(peer["name"] or short_did(peer["did"] or peer["device"]))
+
+
+def sources_of(peer: Json) -> list[str]:
+    """All sides that told of it; `called` where only its own call did."""
+    told = [*peer["sources"], *([peer["source"]] if peer["source"] else [])]
+    return [one for one in told if one != "called"] or told
+
+
+def source_text(source: str) -> str:
+    """Of a peer the beginning of its device's key, of a relay its host; all else as it is."""
+    kind, _, who = source.partition(":")
+    if kind == "peer":
+        return f"peer {printable(who[:8])}…"
+    if kind == "relay":
+        return f"relay {printable(who.rpartition('//')[2].rpartition('@')[2])}"
+    return printable(source)
 
 
 def peer_row(peer: Json) -> tuple[str, ...]:
@@ -159,7 +186,7 @@ def peer_row(peer: Json) -> tuple[str, ...]:
         f"{peer['rounds']:,}",
         duration_text(peer["connected_s"]),
         peer["check_digits"],
-        ", ".join(peer["sources"]) or "-",
+        ", ".join(dict.fromkeys(map(source_text, sources_of(peer)))) or "-",
         peer["address"],
     )
 

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Self
 
 from node.commands.console import shows_progress
 from node.failure import Json
-from node.text import printable, short_name
+from node.text import printable, short_name, size_text
 
 if TYPE_CHECKING:
     import rich.progress
 
 
 class Progress:
-    """One bar a module, from the lines `{"stage","id","done","total"}` of a long task."""
+    """One bar a module or file, from lines `{"stage","id","done","total"}` in bytes."""
 
-    def __init__(self, *, counts_bytes: bool = True) -> None:
-        self._counts_bytes = counts_bytes
+    def __init__(self) -> None:
         self._bars: rich.progress.Progress | None = None
         self._tasks: dict[str, rich.progress.TaskID] = {}
 
@@ -28,14 +27,20 @@ class Progress:
             from rich.progress import (
                 BarColumn,
                 DownloadColumn,
-                MofNCompleteColumn,
                 Progress,
                 TextColumn,
+                TimeRemainingColumn,
             )
 
-            amount = DownloadColumn() if self._counts_bytes else MofNCompleteColumn()
-            columns = TextColumn("{task.description}"), BarColumn(), amount
-            self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(binary_units=True),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(compact=True),
+                console=Console(stderr=True),
+                transient=True,
+            )
             self._bars.start()
         return self
 
@@ -50,8 +55,12 @@ class Progress:
         if name not in self._tasks:
             from rich.markup import escape
 
-            self._tasks[name] = self._bars.add_task(escape(printable(short_name(name))))
-        self._bars.update(self._tasks[name], completed=line["done"], total=line["total"])
+            called = escape(printable(short_name(name)))
+            self._tasks[name] = self._bars.add_task(called, rate="")
+        number = self._tasks[name]
+        self._bars.update(number, completed=line["done"], total=line["total"])
+        if speed := self._bars.tasks[number].speed:
+            self._bars.update(number, rate=f"{size_text(round(speed))}/s")
 
     def __exit__(
         self,

@@ -10,7 +10,7 @@ from node.commands.lifecycle import run_here
 @click.command("relay")
 @click.option("--listen", metavar="HOST:PORT", help="For everybody; port 0 picks a free one.")
 @click.option("--public", metavar="URL", help="By which others reach it, if not by its address.")
-@click.option("--token", help="Without it nobody registers; else everybody may.")
+@click.option("--token", help="Only who has it may register; with none, all may.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of the page; 0 picks a free one.")
 @click.option("--namespace", "namespaces", metavar="NAME", multiple=True, help="Kept and served.")
 def relay_command(

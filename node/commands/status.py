@@ -33,11 +33,17 @@ def print_status(status: Json) -> None:
     say(f"home     {printable(status['home'])}")
     say(f"page     {printable(status['api'])}")
     say(f"peers    {peers['connected']} connected, {peers['known']} known, at {status['p2p']}")
-    held = ", ".join(f"{count:,} {kind}" for kind, count in sorted(records.items()) if count)
+    for one in status.get("relays", ()):
+        say(f"relay    {relay_text(one)}")
+    held = ", ".join(
+        f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in sorted(records.items()) if count
+    )
     say(f"records  {printable(held) or 'none yet'}")
     say(f"blobs    {blobs['count']:,}, {size_text(blobs['bytes'])}")
     for one in status.get("transfers", ()):
-        say(f"fetching {transfer_text(one)}")
+        say(transfer_text(one), fg="yellow" if one.get("state") == "failed" else None)
+    if unread := status.get("letters", {}).get("unread"):
+        say(f"letters  {unread:,} unread; see: panspermia letter list")
     say(f"strangers  {room_text(status['quota'])}")
     if behind := status["index"]["behind"]:
         say(f"index    {behind:,} changes behind")
@@ -51,10 +57,25 @@ def print_status(status: Json) -> None:
 
 
 def transfer_text(one: Json) -> str:
-    """A blob that is being fetched, in a line."""
+    """A blob that is being fetched, or was until a moment ago, in a line."""
     name = printable(one["blob"])[:16]
+    if one.get("state") == "failed":
+        return f"failed   {name}: {printable(one['reason'])}; to try again: panspermia fetch ID"
+    if one.get("state") == "fetched":
+        return f"fetched  {name}, {size_text(one['total'])}"
     if not one["total"]:
-        return f"{name}, asking for it"
+        return f"fetching {name}, asking for it"
     share = f"{100 * one['size'] // one['total']}% of {size_text(one['total'])}"
     givers = "1 peer" if one["peers"] == 1 else f"{one['peers']} peers"
-    return f"{name}, {share}, {size_text(one['bytes_per_s'])}/s, {givers}"
+    said = f"fetching {name}, {share}, {size_text(one['bytes_per_s'])}/s, {givers}"
+    if rate := one["bytes_per_s"]:
+        said += f", {duration_text((one['total'] - one['size']) / rate)} to go"
+    return said + (", as fast as p2p.download allows" if one.get("limited") else "")
+
+
+def relay_text(one: Json) -> str:
+    """State first, then since when, how far, and what went wrong last."""
+    far = f", {one['rtt_ms']:.0f} ms away" if one["rtt_ms"] is not None else ""
+    why = f"; last: {printable(one['last_error'])}" if one["last_error"] else ""
+    since = duration_text(one["since_s"])
+    return f"{printable(one['url'])}: {one['state']} for {since}{far}{why}"

@@ -20,6 +20,9 @@ from node.text import printable, size_text
 # Of silence: a blob comes from a peer when it is not here yet.
 FETCH_TIMEOUT_S = 300.0
 
+# From so many digits on somebody meant a blob: no module is called so.
+HEX_MEANT = 16
+
 INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-missing"})
 
 
@@ -95,7 +98,7 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
         hold(id)
         path = f"/api/blobs/{id}"
     else:
-        path = wasm_path(id, namespace)
+        path = wasm_path(named(id), namespace)
     if output is None:
         node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
         return
@@ -108,7 +111,7 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
 
 def hold(blob: str) -> Json:
     """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
-    with Progress(counts_bytes=False) as bars:
+    with Progress() as bars:
         lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
         for line in lines:
             if line.get("event") == "result":
@@ -124,6 +127,13 @@ def unwatched(done: int, total: int) -> None:
 def is_blob(id: str) -> bool:
     """64 hex digits."""
     return len(id) == 64 and all(digit in "0123456789abcdef" for digit in id.lower())
+
+
+def named(id: str) -> str:
+    """What is no blob. Raises `click.UsageError` where it was meant to be one."""
+    if len(id) >= HEX_MEANT and all(digit in "0123456789abcdefABCDEF" for digit in id):
+        raise click.UsageError(f"a blob's id has 64 hex digits, and this has {len(id)}")
+    return id
 
 
 def wasm_path(wanted: str, namespace: str | None) -> str:

@@ -31,6 +31,10 @@ REQUESTS: Final[Mapping[str, Meaning]] = {
         "A web page from elsewhere may not call this node.",
         "Add its origin to `api.allowed_origins`, if you trust it.",
     ),
+    "page-code": Meaning(
+        "The code does not let this page act: it is mistyped, used, or too old.",
+        "Type the code that `panspermia open` shows; each is of use once, for ten minutes.",
+    ),
     "bad-request": Meaning("The request cannot be understood.", "The detail says what is wrong."),
     "bad-query": Meaning(
         "A parameter of the query is of the wrong kind, out of its bounds or given twice.",
@@ -307,7 +311,7 @@ NODE: Final[Mapping[str, Meaning]] = {
         "There is no room left, on the disk or within the quota. Nothing was changed. Of a peer's"
         " entries: it is nobody's fault, and they are not fetched again while that is so.",
         "Make room: panspermia gc. Follow whom you want to keep: panspermia name set NAME DID."
-        " Who takes how much: panspermia quota",
+        " Who takes how much: panspermia quota. What blobs leave free of the disk: quota.disk_free",
     ),
     "evicted": Meaning(
         "Records of authors whom nobody here follows gave way to others: their room was full.",

@@ -9,7 +9,10 @@ RELAYS: Final[Mapping[str, tuple[str, str]]] = {
     "another-relay": (
         "The relay has another key than it is named with.", "Ask its operator for its URL."
     ),
-    "card-device": ("A client registered another device's card.", "Only that client can mend it."),
+    "card-device": (
+        "A device gave another device's card as its own. It was not kept.",
+        "Only whoever runs that device can mend it.",
+    ),
     "card-of-another": ("A relay gave a card of somebody else than was asked for.", _LIES),
     "closed": ("The circuit has ended.", "Nothing: it is opened again when it is needed."),
     "draining": ("The relay is about to stop.", "Nothing: this node looks for it again."),
@@ -35,6 +38,9 @@ RELAYS: Final[Mapping[str, tuple[str, str]]] = {
     "not-known-here": (
         "No device of theirs registered at the relay of late.",
         "Ask them through which relay they can be reached, and name it: --relay URL",
+    ),
+    "not-reading": (
+        "That device does not read what it is sent fast enough.", "Nothing: it is tried again."
     ),
     "not-stored": ("The relay could not keep it.", "Try another relay; its operator can mend it."),
     "relay-away": ("The relay is not connected.", "`panspermia peers` says why."),

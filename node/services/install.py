@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
-    """One line of an installation's story. `done` of `total` are chunks, or 0 of 1 for a step."""
+    """One line of an installation's story. `done` of `total` are bytes, or 0 of 1 for a step."""
 
     stage: str
     id: str

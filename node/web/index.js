@@ -3,33 +3,11 @@
 
 const REFRESH_MS = 5000;
 const RIGHTS_REFRESH_MS = 30000;
-const byId = (id) => document.getElementById(id);
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
 
 function fact(name, value) {
   const card = element("div");
   card.append(element("dt", name), element("dd", String(value)));
   return card;
-}
-
-function size(bytes) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  for (; bytes >= 1024 && unit < units.length - 1; unit += 1) bytes /= 1024;
-  return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
-}
-
-async function get(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" } });
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || body.title);
-  return body;
 }
 
 async function showStatus() {
@@ -45,6 +23,7 @@ async function showStatus() {
       fact("entries", status.entries),
       fact("blobs", `${status.blobs.count} (${size(status.blobs.bytes)})`),
       fact("refused", status.refused),
+      fact("unread letters", status.letters.unread),
       fact("peer address", status.p2p),
     );
     byId("warnings").replaceChildren(...status.warnings.map((text) => element("li", text)));
@@ -63,16 +42,26 @@ function peerItem(peer) {
     `by ${peer.transport}`, peer.address,
     peer.rtt_ms === null ? "" : `${Math.round(peer.rtt_ms)} ms`,
     `in ${peer.entries_in} (${size(peer.bytes_in)})`, `out ${peer.entries_out} (${size(peer.bytes_out)})`,
-    `${peer.rounds} rounds`,
+    `${peer.rounds} rounds`, `for ${duration(peer.connected_s)}`,
+    peer.check_digits && `check digits ${peer.check_digits}`,
   ];
   item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));
   for (const one of peer.refusals) item.append(element("div", `${one.count} refused, ${one.code}: ${one.why}`, "bad"));
+  for (const one of peer.waits) item.append(element("div", `${one.count} waiting, ${one.code}: ${one.why}`, "bad"));
+  if (peer.missing) item.append(element("div", `${peer.missing} of its entries were announced, and then not given`, "bad"));
+  if (peer.last_error) item.append(element("div", `before this connection: ${peer.last_error}`, "soft"));
   return item;
 }
 
 function missedItem(found) {
-  const item = element("li", `reconnecting to ${found.did || found.address}`);
-  item.append(element("div", [found.address, found.source, found.last_error].filter(Boolean).join(" · "), "soft"));
+  const who = found.name || (found.did ? shortKey(found.did) : "somebody");
+  const item = element("li", `calling ${who} at ${found.address}`);
+  const facts = [
+    found.source === "static" ? "named by you" : `seen by ${found.source}`,
+    found.check_digits && `check digits ${found.check_digits}`,
+    found.last_error && `last: ${found.last_error}`,
+  ];
+  item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));
   return item;
 }
 
@@ -80,19 +69,71 @@ function refusedPeerItem(one) {
   return element("li", `${one.device || one.host} is refused until ${one.until}, ${one.code}: ${one.reason}`, "bad");
 }
 
+function relayItem(one) {
+  const item = element("li", `relay ${one.url}: ${one.state} for ${duration(one.since_s)}`);
+  const facts = [one.rtt_ms === null ? "" : `${Math.round(one.rtt_ms)} ms away`, one.last_error && `last: ${one.last_error}`];
+  item.append(element("div", facts.filter(Boolean).join(" · "), one.state === "registered" ? "soft" : "bad"));
+  return item;
+}
+
 async function showPeers() {
   try {
     const known = await get("/api/peers");
     const there = new Set(known.peers.flatMap((peer) => [peer.address, peer.device]));
     const missed = known.discovered.filter((one) => !there.has(one.address) && !there.has(one.device));
-    byId("sync").textContent = known.sync.words;
-    byId("sync").className = known.sync.state === "in-sync" ? "" : "bad";
-    byId("peers").replaceChildren(
-      ...known.peers.map(peerItem), ...missed.map(missedItem), ...known.refused.map(refusedPeerItem),
-    );
+    byId("sync").textContent = [known.sync.words, known.one_source_words].filter(Boolean).join("; ");
+    byId("sync").className = known.sync.state === "in-sync" && !known.one_source_words ? "" : "bad";
+    show("peers", [...known.peers.map(peerItem), ...missed.map(missedItem), ...known.refused.map(refusedPeerItem)]);
+    show("relays", known.relays.map(relayItem));
+    showTransfers(known.transfers);
   } catch (error) {
     byId("sync").textContent = error.message;
   }
+}
+
+// ── blobs on their way, and how the last ones ended ──
+
+const transfers = new Map(); // id of a blob -> as /api/peers has it
+
+function showTransfers(listed) {
+  transfers.clear();
+  for (const one of listed) transfers.set(one.blob, one);
+  drawTransfers();
+}
+
+function hearOfBlob(news) {
+  transfers.set(news.blob, { ...transfers.get(news.blob), ...news });
+  drawTransfers();
+}
+
+function transferText(one) {
+  if (one.state === "failed") return one.reason;
+  if (one.state === "fetched") return `fetched, ${size(one.total)}`;
+  if (!one.total) return "asking for it";
+  const left = one.bytes_per_s ? `${duration((one.total - one.size) / one.bytes_per_s)} to go` : "";
+  const givers = one.peers === 1 ? "from 1 peer" : `from ${one.peers} peers`;
+  const limited = one.limited ? "as fast as the limit p2p.download allows" : "";
+  return [`${size(one.size)} of ${size(one.total)}`, `${size(one.bytes_per_s)}/s`, givers, left, limited].filter(Boolean).join(" · ");
+}
+
+function transferItem(one) {
+  const item = element("li");
+  const name = one.blob.slice(0, 16);
+  item.append(element("code", name), document.createTextNode(` ${one.state}`));
+  if (one.state === "fetching") {
+    const bar = element("progress");
+    bar.setAttribute("aria-label", `blob ${name}`);
+    bar.max = one.total;
+    bar.value = one.size;
+    item.append(bar);
+  }
+  item.append(element("div", transferText(one), one.state === "failed" ? "bad" : "soft"));
+  return item;
+}
+
+function drawTransfers() {
+  show("transfers", [...transfers.values()].map(transferItem));
+  byId("fetching").hidden = transfers.size === 0;
 }
 
 function moduleItem(name, id, version, description) {
@@ -121,17 +162,6 @@ async function showModules() {
 // ── who may do what ──
 
 const STATES = { valid: "valid", revoked: "revoked", cut: "revoked in a part", expired: "expired", early: "not in force yet" };
-
-function ago(seconds) {
-  if (seconds === null) return "never";
-  const units = [[86400, "d"], [3600, "h"], [60, "min"]];
-  const [length, name] = units.find(([each]) => seconds >= each) || [1, "s"];
-  return `${Math.floor(seconds / length)} ${name} ago`;
-}
-
-function show(list, items, none) {
-  byId(list).replaceChildren(...(items.length ? items : [element("li", none, "soft")]));
-}
 
 function namespaceItem(one) {
   const item = element("li");
@@ -193,3 +223,10 @@ showRights();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showPeers(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
+
+// What happens is told as it happens; what was missed meanwhile, the lists above say.
+const events = new EventSource("/api/events?types=blob,invite,peer,letter");
+events.addEventListener("blob", (event) => hearOfBlob(JSON.parse(event.data)));
+events.addEventListener("invite", () => showInvites());
+events.addEventListener("peer", () => showPeers());
+events.addEventListener("letter", () => showStatus());

@@ -286,6 +286,7 @@ class BlobProgress:
     total_bytes: int
     peers: int  # that gave something of it
     rate: float  # bytes per second, of late
+    is_limited: bool = False  # by the bandwidth that it may use
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from p2p.protocol.pace import Mark, Pace
 from p2p.protocol.pieces import Rank
 from p2p.protocol.wanted import PeerNumber, Run, Wanted
 
+LIMITED_S = 1.0  # a limit of bandwidth is told of so long after it last held something up
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -67,6 +69,7 @@ class Orders:
         self._down = Bandwidth(rates, now_s=now_s)
         self._numbers = count(1)
         self._turns = count(1)
+        self._limited_s: float | None = None  # when a peer was last not asked, to save bandwidth
 
     def come(self, peer: PeerNumber, *, now_s: float) -> None:
         if peer not in self.peers:
@@ -86,6 +89,10 @@ class Orders:
         """So much less came than was asked for."""
         if size > 0:
             self._down.give_back(peer.number, size, now_s=now_s)
+
+    def is_limited(self, *, now_s: float) -> bool:
+        """Whether more would have been asked for of late, but for the limits of bandwidth."""
+        return self._limited_s is not None and now_s - self._limited_s < LIMITED_S
 
     def wake_s(self, *, now_s: float) -> float:
         """When bandwidth allows more, or somebody may be late."""
@@ -147,6 +154,7 @@ class Orders:
     def _room_bytes(self, peer: Peer, window: int, most: int, load: _Load, *, now_s: float) -> int:
         """How much a peer may be asked for now."""
         if self._down.wait_s(peer.number, now_s=now_s) > 0:
+            self._limited_s = now_s
             return 0
         in_flight = peer.pace.in_flight_bytes
         if in_flight == 0:

@@ -15,12 +15,13 @@ from crdt.keys import DeviceKey
 
 SOURCES_MAX = 8  # of one device; more say nothing new
 DEVICES_MAX = 4_096  # remembered at a time; those heard of first go
-HEARSAY = ("relay:", "peer:", "dht")
+PEER = "peer:"
+HEARSAY = ("relay:", PEER, "dht")
 """Sources that this node's person did not choose and the local network did not show."""
 
 
 def peer_source(device: bytes) -> str:
-    return f"peer:{device.hex()}"
+    return f"{PEER}{device.hex()}"
 
 
 def relay_source(place: str) -> str:

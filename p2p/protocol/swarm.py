@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from crdt.blob import BlobId, Manifest, check_chunk, parse_page, parse_root
 from crdt.errors import CrdtError
+from crdt.many_chunks import first_of_each, size_of
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
@@ -159,7 +160,9 @@ class Swarm:
         wanted.stage, wanted.ahead = Stage.LOOKING, []
         wanted.again.clear()
         blob = wanted.blob
-        manifest: Manifest | None = yield FindManifest(blob)
+        manifest = wanted.manifest
+        if manifest is None:  # one of a large blob has tens of MB: it is read once
+            manifest = yield FindManifest(blob)
         if manifest is not None:
             if self._fits(wanted, manifest.size):
                 yield from self._look_for_chunks(wanted, manifest)
@@ -184,16 +187,16 @@ class Swarm:
         assert not isinstance(missing, Unstored)
         wanted.manifest, wanted.root = manifest, None
         end = missing[-1] + 1 if len(missing) >= MISSING_LISTED else manifest.chunk_count
-        sizes = {index: manifest.chunk_size(index) for index in missing}
-        if end == manifest.chunk_count:
-            wanted.bytes_held = manifest.size - sum(sizes.values())
+        is_rest = end == manifest.chunk_count
+        # What comes after a list that is full is counted when it comes, or is listed.
+        end_bytes = manifest.size if is_rest else manifest.chunk_offset(end)
+        wanted.bytes_held = end_bytes - size_of(manifest, missing)
         wanted.chunks_held = end - len(missing)
         self._tell_progress(wanted, manifest, is_last=not missing)
         if not missing:
             self._end(wanted, BlobFetched(wanted.blob, manifest.size))
             return
-        seen: set[bytes] = set()  # one chunk may stand in many places
-        first = [index for index in missing if not _is_seen(manifest.chunk_hash(index), seen)]
+        first = first_of_each(manifest, missing)  # one chunk may stand in many places
         # Those who fetch at the same time begin in different places, and can help each other.
         start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
         wanted.stage = Stage.CHUNKS
@@ -365,6 +368,7 @@ class Swarm:
                 manifest.size,
                 givers,
                 max(0.0, wanted.rate),
+                self._orders.is_limited(now_s=now_s),
             )
         )
 
@@ -376,12 +380,6 @@ def _why_stuck(wanted: Wanted) -> str:
     if not lacking:
         return "no connected peer may read what names it"
     return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
-
-
-def _is_seen(hash: bytes, seen: set[bytes]) -> bool:
-    is_known = hash in seen
-    seen.add(hash)
-    return is_known
 
 
 def _split(data: bytes, manifest: Manifest, first: int, most: int) -> tuple[bytes, ...]:

@@ -6,11 +6,12 @@ LOOKING asks the store what is held: that is never asked of a peer. What is miss
 as peers have room for them, so each goes at its own pace.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 from typing import NewType
 
 from crdt.blob import BlobId, BlobRoot, Manifest
@@ -54,7 +55,8 @@ class Standing:
 
     may_know: bool | None = None  # None: the store is being asked
     judged_s: float = 0.0
-    holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know
+    holds: Sequence[tuple[int, int]] | None = None  # first and count; None: all, for all we know.
+    # In order, and apart; of one that says otherwise a part is not asked for.
     is_lacking: bool = False  # it said that it holds nothing, or nothing new for too long: it is
     # asked again now and then while others give, but not hoped for
     polls: int = 0  # times in a row that it held nothing of use
@@ -78,7 +80,7 @@ class Standing:
     def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
         """It does not hold what it was asked for, but perhaps something else."""
         self.denials += 1
-        self.holds = list(zip(runs[::2], runs[1::2], strict=True))
+        self.holds = sorted(zip(runs[::2], runs[1::2], strict=True))
         if not is_some:
             self.is_lacking = True
         if not is_some or not runs or self.denials > DENIALS_MAX:
@@ -231,12 +233,17 @@ def _ranges(indices: Iterable[int]) -> list[tuple[int, int]]:
 def _overlaps(
     ranges: Sequence[tuple[int, int]], holds: Sequence[tuple[int, int]] | None
 ) -> Iterator[tuple[int, int, int]]:
-    """What of `ranges` lies in `holds`: the place of the range, first and count."""
+    """The first of each of `ranges` that lies in `holds`, in order: its place, first and count.
+
+    A blob of which every second chunk is here has thousands of ranges: each is looked for, once.
+    """
     for at, (first, count) in enumerate(ranges):
         if holds is None:
             yield at, first, count
             continue
-        for start, length in holds:
+        place = bisect_right(holds, first, key=itemgetter(0))
+        for start, length in holds[max(0, place - 1) : place + 1]:
             low, high = max(first, start), min(first + count, start + length)
             if low < high:
                 yield at, low, high - low
+                break

@@ -1,14 +1,14 @@
 """What the store says to a session's questions: one call each, and no rule of the protocol."""
 
 import asyncio
+from collections.abc import Sequence
 
-from crdt.blob import BlobId, parse_root
+from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from p2p.protocol import effects as ask
 from p2p.protocol import limits
 from p2p.protocol.pieces import is_packing_worth, pack
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.swarm import MISSING_LISTED
 from storage.errors import NotHeld, StorageError
 
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
@@ -72,25 +72,12 @@ async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
             return ask.GivenRun(b"".join(chunks), 0, len(chunks)) if chunks else None
 
 
-async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> list[int]:
-    """First chunk and count, in turn, of what is held from `first` on and, if there is room, of
-    what is held before."""
-    root = await store.blob_root(blob)
-    if root is None or await store.missing_pages(blob):
+async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> Sequence[int]:
+    """None of a blob that went meanwhile."""
+    try:
+        return await store.held_runs(blob, first, limits.HOLDING_RUNS_MAX)
+    except NotHeld:
         return []
-    missing = await store.missing_chunks(blob)
-    # What comes after a list that is full may be missing too: nothing is said of it.
-    is_full = len(missing) >= MISSING_LISTED
-    end = missing[-1] + 1 if is_full else parse_root(root, blob).chunk_count
-    runs: list[tuple[int, int]] = []
-    start = 0
-    for index in [*missing, end]:
-        if index > start:
-            runs.append((start, index - start))
-        start = index + 1
-    turn = next((at for at, (start, length) in enumerate(runs) if start + length > first), 0)
-    turned = [*runs[turn:], *runs[:turn]][: limits.HOLDING_RUNS_MAX]
-    return [number for run in turned for number in run]
 
 
 async def packed(run: ask.GivenRun) -> ask.GivenRun:
@@ -106,7 +93,10 @@ async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
         case ask.MissingPages(blob):
             return await store.missing_pages(blob)
         case ask.MissingChunks(blob):
-            return await store.missing_chunks(blob)
+            missing = await store.missing_chunks(blob)
+            if missing:  # before the first of them is asked for
+                await store.check_room(blob)
+            return missing
         case ask.BeginBlob(blob, root):
             return await store.begin_blob(blob, root)
         case ask.AddPage(blob, index, page):

@@ -81,6 +81,11 @@ class StreamCarrier:
         """The socket itself, for whoever pipes bytes from one to another."""
         return cast(asyncio.Transport, self._writer.transport)
 
+    def buffer_at_most(self, size: int) -> None:
+        """From now on a writer waits above so many bytes, instead of `SEND_BYTES_MAX`."""
+        with suppress(RuntimeError):  # uvloop, where the peer is gone already
+            self._writer.transport.set_write_buffer_limits(high=size)
+
     def unread(self, data: bytes) -> None:
         """Puts back what was read: it is read again first."""
         self._unread = data + self._unread

@@ -86,6 +86,14 @@ class Channels:
         except (OSError, TimeoutError) as error:  # a certificate that is not right is one too
             why = str(error) or "no answer in time"
             raise PeerLeft("unreachable", f"{place} cannot be reached: {why}.") from error
+        except UnicodeError as error:  # of the resolver, for names that DNS has no room for
+            why = "no machine can have that name"
+            raise PeerLeft("unreachable", f"{place} cannot be reached: {why}.") from error
+        except SyncError:
+            raise
+        except Exception as error:  # places come from anybody: a bug of ours costs this call alone
+            LOG.exception("a place could not be tried")
+            raise LocalProtocolError("internal-error", "This node could not go on.") from error
 
     async def shake_hands(self, carrier: Carrier, *, is_initiator: bool) -> FrameStream:
         """The channel inside `carrier`, which is closed where there is none. Raises `SyncError`."""

@@ -64,10 +64,8 @@ class Connection:
         strikes: int = 0,
         first: bytes | None = None,
     ) -> None:
-        """`spend` hears how many bytes of entries came, which count where downloads are limited.
-
-        `first`: a frame that was read of the stream already.
-        """
+        """`spend` hears how many bytes of entries came, which count where downloads are limited;
+        `first` is a frame that was read of the stream already."""
         self.role = role
         self.since_s = clock()
         self._store = store
@@ -129,6 +127,16 @@ class Connection:
         if self.link.is_adrift:
             return "reconnecting"
         return "connected" if self.session.state is State.OPEN else "greeting"
+
+    @property
+    def reason(self) -> SyncError | None:
+        """Why it ended."""
+        return self._closing.result() if self._closing.done() else None
+
+    @property
+    def was_lost(self) -> bool:
+        """It was open, and ended because nothing carried it: nobody said goodbye."""
+        return self.ended.is_set() and self.is_greeted and self.link.current is None
 
     @property
     def link(self) -> Link:
@@ -387,6 +395,5 @@ class Connection:
         self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _answer(self, query: Query) -> object:
-        return await answer(
-            self._store, query.question, source=self.device.hex(), author=self.session.author
-        )
+        source, author = self.device.hex(), self.session.author
+        return await answer(self._store, query.question, source=source, author=author)

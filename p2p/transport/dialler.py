@@ -19,6 +19,7 @@ from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.errors import SyncError
 from p2p.protocol.hint import CHOSEN, Hint, Source
+from p2p.transport.connection import Connection
 from p2p.transport.mover import known_as
 from p2p.transport.network import Network
 from p2p.transport.place import parse_place
@@ -63,8 +64,8 @@ class Dialler:
         """The addresses that are tried or connected now."""
         return tuple(found for found in self._found.values() if found.is_wanted)
 
-    def hint(self, hint: Hint) -> None:
-        """Starts to try the addresses that are not tried yet."""
+    def hint(self, hint: Hint, *, lost: str = "") -> None:
+        """Starts to try the addresses that are not tried yet. `lost`: why a session ended there."""
         device = device_of(hint)
         if device == self._network.device:
             return
@@ -78,7 +79,12 @@ class Dialler:
                 self._take_news(known, hint)
             elif len(self._found) < ADDRESSES_MAX or hint.source in CHOSEN:
                 self._found[text] = Found(
-                    hint.device_did, text, hint.source, self._clock(), issued_us=hint.issued_us
+                    hint.device_did,
+                    text,
+                    hint.source,
+                    self._clock(),
+                    lost,
+                    issued_us=hint.issued_us,
                 )
                 self._tasks.create_task(self._keep(hint, text), name=f"dial {text}")
 
@@ -141,18 +147,26 @@ class Dialler:
         """
         connection = self._network.connection(device)
         if connection is not None:
-            await connection.ended.wait()
-            return device, 0
+            return await self._be_left_by(connection, found)
         connection = await self._network.reach(parse_place(found.address))
         known = self._network.connection(connection.device)
         if known is not None and known.is_greeted and known.link.is_resumable:
             await connection.close()  # another place of a peer that is here
             known.know(known_as((found.address,)))
-            await known.ended.wait()
-            return known.device, 0
+            return await self._be_left_by(known, found)
         reason = await self._network.serve(connection)
         if not connection.is_greeted:
             raise reason
+        found.last_error = reason.sentence
+        return connection.device, reason.wait_s
+
+    @staticmethod
+    async def _be_left_by(connection: Connection, found: Found) -> tuple[bytes, int]:
+        """The same of a session that stands, whoever opened it."""
+        await connection.ended.wait()
+        reason = connection.reason
+        if reason is None or reason.code == "duplicate":  # this node stops, or has a newer one
+            return connection.device, 0
         found.last_error = reason.sentence
         return connection.device, reason.wait_s
 

@@ -14,6 +14,7 @@ from p2p.protocol.errors import PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.limits import WAIT_S_MAX
 from p2p.protocol.offences import Offences, host_of
 from p2p.transport.connection import Connection
+from p2p.transport.linked import OF_THE_CARRIER
 
 REFUSED = "refused-for-now"
 RELAYED = ("circuit:", "webrtc:")  # how `p2p.transport.place` writes them
@@ -66,12 +67,10 @@ class Door:
             _away(f"This node refuses that one {why}", wait_s),
         )
 
-    def came_unwanted(self, connection: Connection, refused: Refused) -> None:
-        """A device that is refused called us."""
+    def came_unwanted(self, host: str, refused: Refused) -> None:
+        """A device that is refused called us from `host`, for whatever; empty where we called."""
         here = refused.here
-        self.offences.came_unwanted(
-            caller(connection), here.code, here.sentence, now_s=self.clock_s()
-        )
+        self.offences.came_unwanted(host, here.code, here.sentence, now_s=self.clock_s())
 
     def refused_entries(self, connection: Connection, codes: Mapping[str, int]) -> None:
         """The store did not take some of what it gave."""
@@ -79,7 +78,7 @@ class Door:
         self.offences.refuse_entries(connection.device, host, codes, now_s=self.clock_s())
 
     def no_channel(self, host: str, reason: SyncError) -> None:
-        """A handshake with somebody who called from `host` failed."""
+        """A handshake with somebody who called from `host` failed, or what came did not hold."""
         if isinstance(reason, RemoteProtocolError):
             code, sentence = reason.code, reason.sentence
             self.offences.fault(None, host_of(host), code, sentence, now_s=self.clock_s())
@@ -87,8 +86,9 @@ class Door:
     def ended(self, connection: Connection, reason: SyncError, seconds: float) -> None:
         """A session is over."""
         if isinstance(reason, RemoteProtocolError):
-            # Bytes that do not authenticate are not the device's where a relay passed them on.
-            if not (is_relayed(connection) and reason.code.startswith("noise-")):
+            if reason.code in OF_THE_CARRIER:  # anybody on the way could have honest ones refused
+                self.no_channel(caller(connection), reason)
+            else:
                 self.fault(connection, reason.code, reason.sentence)
         else:
             self.offences.behaved(connection.device, seconds)

@@ -66,9 +66,9 @@ class Inbound:
 
         `is_proxy`: others call from there, and each of them is counted once it is known who.
         """
-        rivals = [] if is_proxy else [one for one in self._callers if one.host == host]
+        rivals = () if is_proxy else self.of(host_of(host))
         if len(rivals) < INBOUND_OF_HOST_MAX:
-            rivals = self._callers
+            rivals = tuple(self._callers)
             if len(rivals) < INBOUND_MAX:
                 return True
         silent = next((one for one in rivals if not one.is_known), None)

@@ -33,6 +33,7 @@ from p2p.transport.forwarded import Ip
 from p2p.transport.front import Front
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
+from p2p.transport.linked import OF_THE_CARRIER
 from p2p.transport.mover import keep_moving, known_as, too_many_adrift
 from p2p.transport.place import Place, PlaceKind, may_call, parse_place, relay_of
 from p2p.transport.reception import Reception
@@ -201,7 +202,7 @@ class Network:
         other = self._connections.get(connection.device)
         refused = self._door.refusal(connection.device)
         if refused is not None:
-            self._door.came_unwanted(connection, refused)
+            self._door.came_unwanted(caller(connection), refused)
             self._send_away(connection, refused.there)
         elif other is not None and not self._is_better(connection, other):
             connection.leave("duplicate", "There is a connection already.")
@@ -235,10 +236,13 @@ class Network:
 
     def blame(self, device: bytes, host: str, error: RemoteProtocolError) -> None:
         """A device that called from `host` broke a rule outside of any session."""
-        now_s = self._door.clock_s()
-        self._door.offences.fault(
-            DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
-        )
+        if error.code in OF_THE_CARRIER:
+            self._door.no_channel(host, error)
+        else:
+            now_s = self._door.clock_s()
+            self._door.offences.fault(
+                DeviceKey(device), host_of(host), error.code, error.sentence, now_s=now_s
+            )
         self.close_to(host_of(host))
 
     def close_to(self, host: str) -> None:

@@ -1,6 +1,7 @@
 """Where those who call arrive: the front, the handshake, and what the first frame is for."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ from p2p.protocol.frames import Bye, encode_frame, peek_kind
 from p2p.protocol.limits import GREETING_S
 from p2p.protocol.link import UNKNOWN, Refused, decode_link_frame
 from p2p.protocol.link_frames import LINK_KINDS, Resume
+from p2p.protocol.offences import host_of
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels
@@ -21,6 +23,9 @@ from p2p.transport.inbound import Arrival, ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.place import Place, RelayedPlace
 from p2p.transport.stream import FrameStream
+from storage.errors import StorageError
+
+LOG = logging.getLogger(__name__)
 
 
 class Reception:
@@ -101,6 +106,10 @@ class Reception:
             await work
         except SyncError as error:
             self._failed(one, error)
+        except StorageError as error:  # the disk is full, say; who called may try again
+            LOG.warning("%s was not served: %s", one.source, error)
+        except Exception:  # a bug of ours costs this caller, not the node
+            LOG.exception("%s was not served", one.source)
         finally:
             self._inbound.leave(one)
             if one.connection is None:  # else the session closes it, after its last words
@@ -117,6 +126,7 @@ class Reception:
         if handler is None:
             await self._open_session(stream, first, one)
         elif refused := self._door.refusal(stream.device):
+            self._door.came_unwanted(host_of(one.host), refused)
             there = refused.there
             await stream.write([encode_frame(Bye(there.code, there.sentence, there.wait_s))])
         else:

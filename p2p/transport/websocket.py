@@ -57,6 +57,10 @@ class WebSocketCarrier:
         self._protocol = protocol
         self._data = bytearray()
 
+    def buffer_at_most(self, size: int) -> None:
+        """As `StreamCarrier.buffer_at_most`."""
+        self._inner.buffer_at_most(size)
+
     def unread(self, data: bytes) -> None:
         """Puts back what was read: it is read again first."""
         self._data[:0] = data

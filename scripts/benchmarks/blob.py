@@ -46,6 +46,7 @@ def main() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         blobs = asyncio.run(fill(folder / "alice"))
+        os.sync()  # as for Syncthing: what is still to be written then slows down the reading
         figures = {
             **fetched(folder, blobs["fixed"]),
             **killed(folder, blobs["fixed"]),

@@ -48,25 +48,34 @@ class Mallory:
         """A channel; nothing is said on it yet."""
         at = Address.parse(address)
         reader, writer = await asyncio.open_connection(at.host, at.port)
+        async with self.calls_over(StreamCarrier(reader, writer)) as call:
+            yield call
+
+    @asynccontextmanager
+    async def calls_over(self, carrier: StreamCarrier) -> AsyncGenerator["Call"]:
+        """The same over a connection that is there."""
         binder = Binder(lambda static: make_payload(self.device, static), check_payload)
         try:
             async with asyncio.timeout(HEAR_S):
                 stream = await open_stream(
-                    StreamCarrier(reader, writer),
-                    static_private=os.urandom(32),
-                    is_initiator=True,
-                    binder=binder,
+                    carrier, static_private=os.urandom(32), is_initiator=True, binder=binder
                 )
             yield Call(self, stream)
         finally:
-            writer.transport.abort()
+            carrier.abort()
 
     @asynccontextmanager
     async def meets(self, address: str) -> AsyncGenerator["Call"]:
         """A session that is open: greeted, and both want everything."""
         async with self.calls(address) as call:
-            await call.say(call.hello(), frames.Present(()), call.wish())
-            await call.hear_until(frames.Interests)
+            await call.opens()
+            yield call
+
+    @asynccontextmanager
+    async def meets_over(self, carrier: StreamCarrier) -> AsyncGenerator["Call"]:
+        """The same over a connection that is there."""
+        async with self.calls_over(carrier) as call:
+            await call.opens()
             yield call
 
     def publishes(self) -> SignedEntry:
@@ -120,6 +129,11 @@ class Call:
             wall_us=0,
             overlap=(),
         )
+
+    async def opens(self) -> None:
+        """Greets, and wants everything."""
+        await self.say(self.hello(), frames.Present(()), self.wish())
+        await self.hear_until(frames.Interests)
 
     def wish(self) -> frames.Interests:
         return frames.Interests((frames.Interest(COMMONS, EVERYTHING),))

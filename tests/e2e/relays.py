@@ -2,12 +2,12 @@
 
 import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.commands.nodes import LocalNode, clean_environment, start_node, wait_for
+from node.commands.nodes import COMMAND, LocalNode, clean_environment, start_node, wait_for
 from node.failure import Json
 
 # On loopback a data channel always finds a way: what is to be seen of the relay would leave it.
@@ -23,11 +23,13 @@ def start_relay(folder: Path, *flags: str, listen: str = "", name: str = "relay"
     return start_node(name, folder, *more, *flags, role="relay")
 
 
-def start_hidden(name: str, folder: Path, *urls: str, **settings: str) -> LocalNode:
+def start_hidden(
+    name: str, folder: Path, *urls: str, program: Sequence[str] = COMMAND, **settings: str
+) -> LocalNode:
     """`panspermia up` of somebody whose address nobody is told."""
     relays = [part for url in urls for part in ("--relay", url)]
     environment = clean_environment() | HIDDEN | settings
-    return start_node(name, folder, "--no-mdns", *relays, environment=environment)
+    return start_node(name, folder, "--no-mdns", *relays, environment=environment, program=program)
 
 
 def know_each_other(*nodes: LocalNode) -> None:
@@ -73,6 +75,30 @@ class Wire:
     seen: list[bytearray] = field(default_factory=list[bytearray])
     change: Change | None = None
     """What becomes of the bytes of circuits, once they are joined."""
+    held: threading.Event = field(default_factory=threading.Event)
+    """The circuits stand still: what comes is kept, and nobody hears of it."""
+    _most: int | None = None
+    _passed: int = 0
+    _goes_on: threading.Event = field(default_factory=threading.Event)
+
+    def hold_after(self, size: int) -> None:
+        """Circuits stand still once they have carried so many bytes more, on either side of the
+        relay and both ways."""
+        self._goes_on.clear()
+        self.held.clear()
+        self._passed, self._most = 0, size
+
+    def let_go(self) -> None:
+        """They carry bytes again, or find that an end is gone."""
+        self._most = None
+        self._goes_on.set()
+
+    def carries(self, size: int) -> None:
+        """Returns when so much may be passed on."""
+        self._passed += size
+        if self._most is not None and self._passed >= self._most:
+            self.held.set()
+            self._goes_on.wait()
 
     @property
     def circuits(self) -> bytes:
@@ -104,6 +130,8 @@ def listening_in(relay: LocalNode, head: Change | None = None) -> Generator[Wire
                     data, first = first(data), None
                 is_circuit = len(seen) > 0 and bytes(seen[:1]) in CIRCUIT
                 seen += data
+                if is_circuit:
+                    wire.carries(len(data))
                 target.sendall(wire.change(data) if wire.change and is_circuit else data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
@@ -112,18 +140,29 @@ def listening_in(relay: LocalNode, head: Change | None = None) -> Generator[Wire
         with suppress(OSError):
             while True:
                 caller, _ = server.accept()
-                called = socket.create_connection((host, int(port)))
-                sockets.extend((caller, called))
+                sockets.append(caller)
+                try:
+                    called = socket.create_connection((host, int(port)))
+                except OSError:  # the relay is gone
+                    caller.close()
+                    continue
+                sockets.append(called)
                 for source, target, first in ((caller, called, head), (called, caller, None)):
                     wire.seen.append(bytearray())
                     args = (source, target, wire.seen[-1], first)
                     threading.Thread(target=pump, args=args, daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
     try:
         yield wire
     finally:
-        for one in (server, *sockets):
+        wire.let_go()
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        accepting.join()
+        for one in sockets:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()

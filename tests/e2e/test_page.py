@@ -1,24 +1,21 @@
 """The node's page in a real browser: who may do what, and how old what is known of it is.
 
-Chromium loads it from a running node, lets its scripts work, and prints what came of it.
+Chromium loads it from a running node, and is looked at and used as by a person.
 """
 
 import os
 import re
-import shutil
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from node.commands.nodes import LocalNode, wait_for
+from node.commands.nodes import COMMAND, LocalNode, clean_environment, wait_for
 from node.failure import Json
+from tests.e2e.browser import BROWSER, Page, opened
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-BROWSE_S = 60.0
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("browser")]
 
@@ -34,29 +31,13 @@ def browser() -> str:
     return BROWSER
 
 
-def browser_flags(profile: Path) -> list[str]:
-    flags = ["--headless", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"]
-    if os.geteuid() == 0:  # it refuses its own sandbox to root
-        flags.append("--no-sandbox")
-    return flags
-
-
 def page_of(at: LocalNode, profile: Path) -> str:
-    """The document as it stands once its first requests were answered."""
-    done = subprocess.run(
-        [
-            BROWSER,
-            *browser_flags(profile),
-            "--virtual-time-budget=3000",
-            "--dump-dom",
-            str(at.ready["api"]),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=BROWSE_S,
-        check=True,
-    )
-    return done.stdout
+    """The document as it stands once all of its lists were filled."""
+    told = "!byId('state').textContent.startsWith('asking') && byId('sync').textContent"
+    filled = f"document.readyState == 'complete' && {told} && byId('given').children.length"
+    with opened(str(at.ready["api"]), profile) as page:
+        page.wait("the page to be filled", filled)
+        return str(page.value("document.documentElement.outerHTML"))
 
 
 def listed(page: str, id: str) -> list[str]:
@@ -131,3 +112,138 @@ def test_the_page_says_first_how_it_stands_with_the_peers(
     (peer,) = listed(page, "peers")
     assert "<strong>alice</strong> in sync" in peer
     assert "by tcp" in peer
+
+
+def let_act(page: Page, at: LocalNode) -> None:
+    """As a person does: types the code that a terminal shows, with the keyboard alone."""
+    page.wait("the page to be there", "document.readyState == 'complete'")
+    page.tab_to("page-code")
+    page.type(at.client.post("/api/page/codes", {})["code"].lower())
+    page.press("Enter")
+    page.wait("the page to act", "!byId('pairing').hidden && byId('invite-namespace').value")
+    assert page.value("document.activeElement.id") == "invite-head"
+
+
+def make_code(page: Page) -> str:
+    """With the keyboard; the link of it."""
+    page.tab_to("invite-make")
+    page.press("Enter")
+    return str(page.wait("a code", "!byId('made').hidden && byId('code-link').textContent"))
+
+
+def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None:
+    alice, bob = node("alice"), node("bob")
+    with opened(str(alice.ready["api"]), tmp_path / "alice.browser") as hers:
+        let_act(hers, alice)
+        hers.tab_to("invite-area")
+        hers.type("no such area")
+        hers.press("Enter")
+        said = hers.wait(
+            "why not",
+            "byId('invite-said').textContent.endsWith('.') && byId('invite-said').textContent",
+        )
+        assert "is nobody's name here" in said, said
+        hers.value("byId('invite-area').value = ''")
+
+        link = make_code(hers)
+        assert link.startswith("panspermia:invite-")
+        assert re.fullmatch(r"(\w{4}-){3}\w{4}", hers.text("#code"))
+        assert hers.value("document.activeElement.id") == "made-head"
+        assert re.fullmatch(r"1[45] min", hers.text("#time-left"))
+        assert hers.value("document.querySelector('#qr path').getBBox().width") > 20
+        assert hers.nameless() == []
+        open_one = hers.wait("it to be listed", "document.querySelector('#invites li').innerText")
+        assert " open" in open_one
+        assert "left" in open_one
+
+        with opened(str(bob.ready["api"]), tmp_path / "bob.browser") as his:
+            let_act(his, bob)
+            his.tab_to("accept-code")
+            his.type("K7QX-2M9P-D4TV-8HNX")
+            his.press("Enter")
+            wrong = his.wait(
+                "what is wrong",
+                "byId('accept-said').className == 'bad' && byId('accept-said').textContent",
+            )
+            assert "mistyped: look at the code again" in wrong
+            his.type(link)
+            his.press("Enter")
+            his.wait("what it gives", "!byId('offer').hidden")
+            assert alice.did in his.text("#offer-from")
+            assert his.nameless() == []
+            digits = his.text("#offer-digits").removeprefix("Check digits of both nodes: ")
+            his.tab_to("offer-take")
+            his.press("Enter")
+            taken = his.wait(
+                "it to be taken",
+                "byId('accept-said').textContent.startsWith('Pai')"
+                " && byId('accept-said').textContent",
+            )
+            assert alice.did in taken
+        used = hers.wait(
+            "her to hear of it",
+            "byId('invites').innerText.includes('used') && byId('invites').innerText",
+        )
+        assert digits in used
+    assert bob.client.get("/api/peers")["peers"][0]["did"] == alice.did
+
+
+def test_a_code_is_taken_back_and_the_page_stops_acting(node: StartNode, tmp_path: Path) -> None:
+    alice = node("alice")
+    with opened(str(alice.ready["api"]), tmp_path / "alice.browser") as page:
+        page.wait("the page to be there", "document.readyState == 'complete'")
+        page.tab_to("page-code")
+        page.type("K7QX-2M9P")
+        page.press("Enter")
+        assert "panspermia open" in page.wait("why not", "byId('unlock-said').textContent")
+        let_act(page, alice)
+        make_code(page)
+        page.wait("it to be listed", "!!document.querySelector('#invites button')")
+        page.value("document.querySelector('#invites button').focus()")
+        page.press("Space")
+        page.wait(
+            "it to be gone", "byId('made').hidden && !document.querySelector('#invites button')"
+        )
+        assert "cancelled" in page.text("#invites")
+        assert page.text("#code") == ""
+        page.tab_to("lock")
+        page.press("Enter")
+        page.wait("the page to stop acting", "byId('pairing').hidden && !byId('unlock').hidden")
+        assert page.value("sessionStorage.length") == 0
+
+
+def test_the_page_shows_how_far_a_blob_is_and_how_it_ended(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob" / "config.toml").write_text('[p2p]\ndownload = "1MiB"\n')
+    bob = node("bob", peers=(alice,))
+    file = tmp_path / "big.bin"
+    file.write_bytes(os.urandom(6 << 20))
+    blob = done(shell(alice, "blob", "add", str(file)))["id"]
+    with opened(str(bob.ready["api"]), tmp_path / "bob.browser") as page:
+        page.wait("bob to be in sync", "byId('sync').textContent.startsWith('in sync')")
+        assert page.value("byId('fetching').hidden")
+        with fetching(bob, blob, tmp_path / "got.bin"):
+            page.wait("a bar", "document.querySelector('#transfers progress')?.value > 0")
+            told = page.wait(
+                "why it is slow",
+                "byId('transfers').innerText.includes('limit') && byId('transfers').innerText",
+            )
+            assert re.search(r"of 6\.0 MiB · .*/s · from 1 peer · .* to go", told), told
+            assert page.nameless() == []
+        page.wait("its end", "byId('transfers').innerText.includes('fetched, 6.0 MiB')")
+        missing = "ab" * 32
+        assert shell(bob, "fetch", missing, "-o", str(tmp_path / "none")).code == 8
+        page.wait("the other's end", "!!document.querySelector('#transfers .bad')")
+        assert "peer does not hold it" in page.text("#transfers .bad")
+
+
+@contextmanager
+def fetching(at: LocalNode, blob: str, file: Path) -> Generator[None]:
+    """`panspermia fetch` in the background, which ends well."""
+    command = [*COMMAND, "--json", "--home", str(at.home), "fetch", blob, "-o", str(file)]
+    with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL) as process:
+        yield
+        assert process.wait(ARRIVE_S) == 0

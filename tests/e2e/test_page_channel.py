@@ -18,7 +18,8 @@ import pytest
 
 from node.commands.nodes import LocalNode, start_node, stop_all
 from node.failure import Json
-from tests.e2e.test_page import BROWSE_S, BROWSER, browser, browser_flags
+from tests.e2e.browser import BROWSE_S, BROWSER, browser_flags
+from tests.e2e.test_page import browser
 
 __all__ = ["browser"]
 

@@ -2,20 +2,17 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from crdt.boxes import sealing_key
-from crdt.keys import AuthorKey
 from node.commands.nodes import LocalNode, stop_all
-from p2p.protocol.card import sign_card
 from p2p.protocol.errors import SyncError
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import RelayFrame, encode_relay_frame
 from scripts.benchmarks._usage import usage_of
+from tests.e2e.circuits import card_of
 from tests.e2e.mallory import Mallory
 from tests.e2e.relays import know_each_other, start_hidden, start_relay, wait_for_peer
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
@@ -33,20 +30,6 @@ def running() -> Iterator[list[LocalNode]]:
         if one.process.poll() is None:
             one.kill()
     stop_all(started)
-
-
-def card_of(mallory: Mallory) -> bytes:
-    now_us = time.time_ns() // 1_000
-    return sign_card(
-        mallory.device,
-        author=AuthorKey(mallory.root.public),
-        capability=mallory.signer.capabilities["pub"],
-        places=(),
-        relays=(),
-        sealing=sealing_key(os.urandom(32)),
-        issued_us=now_us,
-        until_us=now_us + 86_400_000_000,
-    )
 
 
 Flood = Callable[[Mallory, int], RelayFrame]

@@ -79,10 +79,10 @@ def hear_relay(data: bytes) -> None:
     """A relay says whatever it likes to a client that has asked a few questions."""
     talk = RelayTalk(token=b"", now_s=0.0)
     talk.register(b"card")
-    talk.ask(lambda number: frames.Lookup(number, True, KEY))
-    talk.ask(lambda number: frames.Call(number, BOBS_DEVICE))
-    talk.ask(lambda number: frames.Fetch(number, KEY))
-    talk.ask(lambda number: frames.Call(number, KEY))
+    talk.ask(lambda number: frames.Lookup(number, True, KEY), now_s=1.0)
+    talk.ask(lambda number: frames.Call(number, BOBS_DEVICE), now_s=1.0)
+    talk.ask(lambda number: frames.Fetch(number, KEY), now_s=1.0)
+    talk.ask(lambda number: frames.Call(number, KEY), now_s=1.0)
     for part in split_frames(data):
         talk.receive(decode_relay_frame(part), now_s=1.0)
     talk.tick(now_s=2.0)

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from node.demo import folders
 from node.failure import Json
@@ -12,6 +13,7 @@ from tests.netns.daemons import PORT, Daemon, daemons
 from tests.netns.islands import islands
 
 pytestmark = pytest.mark.alone
+WORLD = blake3(b"a world of alice").digest(length=(3 << 20) + 5)
 
 
 def test_nodes_of_a_lan_find_each_other_without_a_relay(bed: Bed, tmp_path: Path) -> None:
@@ -95,6 +97,42 @@ def test_islands_meet_through_the_relay_and_directly(bed: Bed, tmp_path: Path) -
             "to talk to bob by the relay", lambda: by_circuit(alice, f"circuit:{device}@{at}")
         )
         assert circuit["did"] == bob.node.did
+        assert relay.peer() is None  # it passes on, and takes no part
+
+
+@pytest.mark.parametrize("is_symmetric", [False, True])
+def test_islands_share_records_and_blobs_by_circuits_alone(
+    bed: Bed, tmp_path: Path, is_symmetric: bool
+) -> None:
+    """Nothing but the relay can be reached from either of them, and WebRTC is off."""
+    world = islands(bed, is_symmetric=is_symmetric)
+    with daemons(bed, tmp_path) as start:
+        relay = start(world.relay, role="relay")
+        flags = ("--no-mdns", "--relay", f"relay://{world.relay.address}:{PORT}")
+        alice, bob = (
+            start(home.machine, *flags, PANSPERMIA_P2P_WEBRTC="false")
+            for home in (world.alice, world.bob)
+        )
+        for one in (alice, bob):
+            one.wait_for("to be registered", partial(registered, one))
+        for folder in folders():
+            alice.run("publish", str(folder))
+        file, copy = tmp_path / "world.bin", tmp_path / "copy.bin"
+        file.write_bytes(WORLD)
+        alice.run("blob", "add", str(file))
+        (blob,) = [one for one in alice.get("/api/blobs")["blobs"] if one["name"] == file.name]
+
+        bob.put("/api/names/alice", {"author": alice.node.did})
+        met = bob.wait_for("to meet alice", bob.peer)
+        assert (met["did"], met["transport"]) == (alice.node.did, "relay")
+        sent = names_at(alice)
+        assert sent
+        bob.wait_for("to have all records", lambda: names_at(bob) == sent or None)
+        bob.run("fetch", blob["id"], "-o", str(copy))
+        assert copy.read_bytes() == WORLD
+        for one in (alice, bob):
+            peer = one.wait_for("to be connected", one.peer)
+            assert (peer["transport"], peer["entries_twice"]) == ("relay", 0)
         assert relay.peer() is None  # it passes on, and takes no part
 
 

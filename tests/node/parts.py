@@ -27,11 +27,13 @@ from node.home import Home
 from node.identity import load_or_create
 from node.inviting import Desk
 from node.offenders import RefusedPeer
+from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
+from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
 from node.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
@@ -220,6 +222,8 @@ async def open_alice(
             clock_us=clock,
             started_s=clock() / 1_000_000,
             standings=Standings(store, identity),
+            waiting=WaitingBook(store),
+            page_codes=PageCodes(lambda: clock() / 1_000_000),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
             stop=asyncio.Event(),
             relays=Unrelayed(),

@@ -7,9 +7,9 @@ import pytest
 
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
-from node.api.routes.health import one_source_warning
 from node.cards import places_of
 from node.listening import told_places
+from node.shown_peers import one_source_words
 from node.table import discoverable
 from p2p.protocol.card import Card
 from p2p.protocol.sources import peer_source, relay_source
@@ -67,9 +67,9 @@ async def test_a_private_namespace_is_in_the_table_only_where_the_person_says_so
 
 
 def test_a_person_reads_who_told_of_all_peers() -> None:
-    by_bob = one_source_warning(peer_source(BOB.device_key), 3)
+    by_bob = one_source_words(peer_source(BOB.device_key), 3)
     assert (
         f"all 3 connected peers are known from one side only, the peer did:key:{BOBS_Z}" in by_bob
     )
-    assert "the relay relay://r:1" in one_source_warning(relay_source("relay://r:1?token=x"), 2)
-    assert "the public table" in one_source_warning("dht", 2)
+    assert "the relay relay://r:1" in one_source_words(relay_source("relay://r:1?token=x"), 2)
+    assert "the public table" in one_source_words("dht", 2)

@@ -4,9 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from node.api.models import Discovered, Peer
+from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all
 from p2p.protocol.difference import Difference
+from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.report import SessionReport
 from tests.node.parts import BOB
 
@@ -22,6 +24,13 @@ def test_the_first_that_holds_is_said() -> None:
     report = SessionReport(refused={"bad-signature": 2, "quota": 1}, entries_kept_out=4)
     lacking = Difference(behind=1_200, ahead=3, is_comparing=True, is_equal=False, compared_s=None)
     assert standing_of(lacking, report, is_open=False).code == "introducing"
+    lost = PeerTimeout("silent", "Nothing was heard.\x1b")
+    told = standing_of(lacking, report, is_open=True, lost=lost)
+    assert told.code == "reconnecting"
+    assert (
+        told.words
+        == "reconnecting, 1,200 entries behind, it lacks 3 entries: Nothing was heard.\\u{1b}"
+    )
     told = standing_of(lacking, report, is_open=True)
     assert (told.code, told.words) == ("behind", "1,200 entries behind, and it lacks 3")
     none_behind = Difference(0, 3, is_comparing=True, is_equal=False, compared_s=None)
@@ -42,6 +51,53 @@ def test_the_first_that_holds_is_said() -> None:
 def test_before_the_first_comparison_nobody_can_tell() -> None:
     nothing = Difference(0, 0, is_comparing=False, is_equal=True, compared_s=None)
     assert standing_of(nothing, SessionReport(), is_open=True).code == "comparing"
+
+
+def test_a_peer_with_nothing_in_common_is_neither_compared_nor_in_the_way() -> None:
+    nothing = Difference(0, 0, is_comparing=True, is_equal=True, compared_s=None)
+    told = standing_of(nothing, SessionReport(), is_open=True, is_apart=True)
+    assert (told.code, told.words) == ("apart", "takes part in nothing that you do")
+    relay = replace(CAROL, standing="apart", words=told.words)
+    both = state_of_all((BOB, relay), ())
+    assert (both.state, both.words, both.apart) == ("in-sync", "in sync with 1 peer", 1)
+    alone = state_of_all((relay,), ())
+    assert alone.state == "apart"
+    assert alone.words == "1 peer connected, who takes part in nothing that you do"
+    rest = state_of_all((replace(BOB, standing="comparing", words="comparing"), relay), ())
+    assert rest.words == "zBob: comparing"
+
+
+def test_a_peer_that_was_cut_off_is_not_in_sync_with_anybody() -> None:
+    cut = PeerLeft("connection-lost", "The connection was lost.")
+    told = standing_of(EQUAL, SessionReport(), is_open=True, lost=cut)
+    assert (told.code, told.words) == ("reconnecting", "reconnecting: The connection was lost")
+    lacking = Difference(behind=3, ahead=0, is_comparing=True, is_equal=False, compared_s=None)
+    behind = standing_of(lacking, SessionReport(), is_open=True, lost=cut).words
+    assert behind == "reconnecting, 3 entries behind: The connection was lost"
+    lacks = Difference(behind=0, ahead=1, is_comparing=False, is_equal=False, compared_s=1.0)
+    ahead = standing_of(lacks, SessionReport(), is_open=True, lost=cut).words
+    assert ahead == "reconnecting, it lacks 1 entry: The connection was lost"
+    lost = replace(CAROL, standing="reconnecting", words=told.words)
+    both = state_of_all((BOB, lost), ())
+    assert (both.state, both.words) == ("in-sync", "in sync with 1 peer; reconnecting to carol")
+    assert (both.connected, both.in_sync, both.missed) == (1, 1, 1)
+    with_more = state_of_all((BOB, replace(lost, behind=3)), ())
+    assert (with_more.state, with_more.behind) == ("in-sync", 3)
+    alone = state_of_all((lost,), ())
+    assert alone.state == "reconnecting"
+    assert alone.words == "connection lost, reconnecting to carol"
+
+
+def test_blobs_that_are_still_to_come_are_said_with_their_size() -> None:
+    coming = (
+        Transfer("ab" * 32, size=1 << 20, total=3 << 20, state="fetching"),
+        Transfer("cd" * 32),
+        Transfer("ef" * 32, size=5, total=5, state="fetched"),
+    )
+    said = state_of_all((BOB,), (), coming)
+    assert said.words == "in sync with 1 peer; fetching 2 blobs, 2.0 MiB to come"
+    assert (said.blobs, said.blob_bytes) == (2, 2 << 20)
+    assert state_of_all((BOB,), (), coming[1:]).words.endswith("; fetching 1 blob")
 
 
 def test_what_was_refused_is_told_with_its_reason() -> None:
@@ -87,7 +143,7 @@ def test_those_that_are_not_reached_are_counted() -> None:
         did=BOB.did, device=BOB.device, address="10.9.9.9:1", source="mdns", seen_s=1.0
     )
     said = state_of_all((BOB,), (connected, DAVE))
-    assert said.words == "in sync with 1 peer; reconnecting to 1 other"
+    assert said.words == "in sync with 1 peer; calling 1 other"
     assert (said.connected, said.in_sync, said.missed) == (1, 1, 1)
 
 
@@ -96,7 +152,7 @@ def test_without_any_peer_it_says_why() -> None:
     refused = replace(DAVE, last_error="refused\x1b[2J: go away.")
     said = state_of_all((), (DAVE, refused))
     assert said.state == "reconnecting"
-    assert said.words == ("reconnecting to 2 peers, none is connected: refused\\u{1b}[2J: go away")
+    assert said.words == ("calling 2 peers, none is connected: refused\\u{1b}[2J: go away")
 
 
 def test_of_what_several_peers_hold_the_most_counts() -> None:

@@ -10,7 +10,7 @@ from node.commands.status import transfer_text
 from node.config import load_config
 from node.errors import BadSetting
 from node.events import Event, Events
-from node.transfers import BlobTeller, rate_of, show_transfers
+from node.transfers import ENDED_MAX, ENDED_S, BlobTeller, rate_of, show_transfers
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
 
 BLOB = BlobId(bytes(32))
@@ -50,15 +50,33 @@ async def test_why_one_failed_is_told() -> None:
 def test_what_is_being_fetched() -> None:
     assert show_transfers({BLOB: None}) == [Transfer("00" * 32)]
     (shown,) = show_transfers({BLOB: progress(40)})
-    assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5)
+    assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5, "fetching")
 
 
 def test_what_is_being_fetched_fits_a_line() -> None:
-    half = Transfer("ab" * 32, 40 << 20, 80 << 20, 4, 10, 1, 5 << 20)
-    assert (
-        transfer_text(to_builtins(half)) == "abababababababab, 50% of 80.0 MiB, 5.0 MiB/s, 1 peer"
+    half = Transfer("ab" * 32, 40 << 20, 80 << 20, 4, 10, 1, 5 << 20, "fetching")
+    assert transfer_text(to_builtins(half)) == (
+        "fetching abababababababab, 50% of 80.0 MiB, 5.0 MiB/s, 1 peer, 8 s to go"
     )
-    assert transfer_text(to_builtins(Transfer("ab" * 32))) == "abababababababab, asking for it"
+    asking = transfer_text(to_builtins(Transfer("ab" * 32)))
+    assert asking == "fetching abababababababab, asking for it"
+
+
+def test_how_one_ended_is_known_for_a_minute_unless_it_runs_again() -> None:
+    now_s = 0.0
+    teller = BlobTeller(Events(), lambda: now_s)
+    teller.tell(BlobFailed(BLOB, "not-held", "no peer is connected"))
+    failed = Transfer("00" * 32, state="failed", reason="no peer is connected")
+    assert teller.ended(()) == [failed]
+    assert teller.ended({BLOB}) == []
+    teller.tell(BlobFetched(BLOB, 100))
+    assert teller.ended(()) == [Transfer("00" * 32, 100, 100, state="fetched")]
+    for number in range(1, 3 * ENDED_MAX):
+        teller.tell(BlobFetched(BlobId(number.to_bytes(32)), number))
+    newest = [one.size for one in teller.ended(())]
+    assert newest == list(range(3 * ENDED_MAX - 1, 2 * ENDED_MAX - 1, -1))
+    now_s = ENDED_S + 1
+    assert teller.ended(()) == []
 
 
 def test_limits_of_bandwidth_are_settings() -> None:

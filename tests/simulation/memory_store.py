@@ -168,6 +168,10 @@ class MemoryStore:
         blob.chunks.update(enumerate(chunks_of(data)))
         return manifest.id
 
+    def blobs_held(self) -> set[BlobId]:
+        """Those of which nothing is missing."""
+        return {id for id, one in self._blobs.items() if len(one.chunks) == one.root.chunk_count}
+
     def blob(self, id: BlobId) -> bytes:
         return b"".join(chunk for _, chunk in sorted(self._blobs[id].chunks.items()))
 
@@ -209,6 +213,20 @@ class MemoryStore:
     async def missing_chunks(self, blob: BlobId) -> list[int]:
         one = self._blobs[blob]
         return [index for index in range(one.root.chunk_count) if index not in one.chunks]
+
+    async def check_room(self, blob: BlobId) -> None:
+        """It has room for everything."""
+
+    async def held_runs(self, blob: BlobId, first: int, limit: int) -> list[int]:
+        held = sorted(self._blobs[blob].chunks) if blob in self._blobs else []
+        runs: list[tuple[int, int]] = []
+        for index in held:
+            if runs and sum(runs[-1]) == index:
+                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            else:
+                runs.append((index, 1))
+        turn = next((at for at, run in enumerate(runs) if sum(run) > first), 0)
+        return [number for run in [*runs[turn:], *runs[:turn]][:limit] for number in run]
 
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
         self._blobs[blob].chunks[index] = data

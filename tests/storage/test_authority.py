@@ -245,10 +245,12 @@ async def test_a_change_waits_for_what_its_author_knew(store: Store, tmp_path: P
     assert change is not None
     await store.receive([change.signed], source="peer")
     assert [row.code for row in await store.left_out()] == ["unknown-authority"]
+    assert await store.waiting() == [("peer", "unknown-authority", 1)]
     assert await names(store) == [""]
     await store.receive([beat.signed], source="peer")
     assert await names(store) == ["clock"]
     assert await store.left_out() == []
+    assert await store.waiting() == []
 
 
 async def test_a_long_frontier_is_a_blob_and_cuts_all_off_until_it_comes(store: Store) -> None:

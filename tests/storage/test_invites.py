@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from crdt.keys import AuthorKey, DeviceKey
 from storage.errors import OverQuota
-from storage.invites import INVITES_KEPT_MAX, INVITES_OPEN_MAX, Invite
+from storage.invites import INVITES_KEPT_MAX, INVITES_OPEN_MAX, SET_BACK_US, Invite
 from storage.store import Store, open_store
 from tests.storage.people import NOW_US, project
 
@@ -104,6 +104,19 @@ async def test_time_ends_what_was_not_used(store: Store, clock: Clock) -> None:
         (numbered(2).id, "used", None),
     }
     assert await store.expire_invites() == []
+
+
+async def test_a_clock_that_is_set_back_gives_no_invite_more_time(
+    store: Store, clock: Clock
+) -> None:
+    """As where it was a year ahead when the invite was made: it would last a year."""
+    clock.now_us = NOW_US - SET_BACK_US  # as time servers may do
+    assert not await store.expire_invites()
+    clock.now_us -= 1
+    assert await store.claim_invite(INVITE.id, BOB, PHONE, b"given") is None
+    assert [one.state for one in await store.expire_invites()] == ["expired"]
+    clock.now_us = NOW_US
+    assert await store.claim_invite(INVITE.id, BOB, PHONE, b"given") is None
 
 
 async def test_wrong_guesses_end_an_open_invite(store: Store) -> None:

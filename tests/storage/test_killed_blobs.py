@@ -70,6 +70,17 @@ async def check(home: Path, told: dict[str, str]) -> None:
             assert (await store.counts()).blob_bytes == len(KEPT)
             sizes = [file.stat().st_size for file in (home / "p.blobs").iterdir()]
             assert sum(sizes) <= 2 * len(KEPT)
+        await store.give_back()  # as a node does when it starts
     with closing(sqlite3.connect(home / "p.db")) as database:
+        for table in ("packed", "chunk"):
+            assert not database.execute(
+                f"SELECT 1 FROM {table} WHERE hash NOT IN (SELECT hash FROM page_chunk)"
+            ).fetchall(), "no blob has them, so they take no room"
+        assert not database.execute(
+            "SELECT 1 FROM pack p WHERE live <>"
+            " (SELECT coalesce(sum(size), 0) FROM packed k WHERE k.pack = p.number)"
+        ).fetchall()
+        named = {f"{number:08}.pack" for (number,) in database.execute("SELECT number FROM pack")}
+        assert {file.name for file in (home / "p.blobs").glob("*")} == named
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []

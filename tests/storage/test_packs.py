@@ -12,9 +12,11 @@ from blake3 import blake3
 
 from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, chunks_of, manifest_of
 from crdt.chunking import content_manifest_of, cut
+from storage import blob_rows, collecting
 from storage import packs as packs_module
-from storage.collecting import GRACE_US
-from storage.errors import Mismatch, NotHeld, OverQuota
+from storage.collecting import GRACE_US, LONE, LONE_PAGES
+from storage.errors import Mismatch, NotHeld, OverQuota, StorageError
+from storage.mending import ENDS, UNSURE
 from storage.packs import Packs, Place
 from storage.reading_blobs import READ_CHUNKS_MAX
 from storage.store import Store, open_store
@@ -334,8 +336,8 @@ async def test_gc_leaves_alone_what_is_being_stored(tmp_path: Path) -> None:
 
 async def test_who_reads_while_a_pack_is_written_anew_reads_the_blob(store: Store) -> None:
     packs = store._database.packs  # pyright: ignore[reportPrivateUsage]  # as gc
-    blob = await store.put_blob(LARGE)
     await store.put_blob(NOISE[::-1])
+    blob = await store.put_blob(LARGE)
     await store.pin_blob(blob, "kept")
     stream = store.stream_blob(blob)
     got = await anext(stream)
@@ -390,3 +392,71 @@ async def test_blobs_that_a_person_keeps_are_listed(tmp_path: Path) -> None:
         assert not await store.unpin_blob(second)
         assert (await store.gc()).blobs == 1, "at once, not in an hour"
         assert [one.id for one in await store.pinned_blobs()] == [first]
+
+
+def plan_of(database: sqlite3.Connection, sql: str, values: int) -> list[str]:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {sql}", [b""] * values).fetchall()
+    return [str(step[3]) for step in steps]
+
+
+async def test_no_question_about_a_few_chunks_reads_all_of_them(tmp_path: Path) -> None:
+    """Each is asked for every half MiB of a blob, for each pack, or for each 2,048 chunks."""
+    async with opened(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "panspermia.db")) as database:
+        filled = plan_of(database, blob_rows.PLACES.replace("(*)", "(?, ?)"), 3)
+        assert filled[0] == "SEARCH c USING COVERING INDEX page_chunk_by_hash (hash=?)"
+        assert "(page=? AND blob=?)" in filled[1]
+        ends = plan_of(database, ENDS, 0)
+        assert ends[0] == "SCAN p", "a row for each pack"
+        assert any("SEARCH k USING INDEX packed_by_place (pack=? AND at=?)" in one for one in ends)
+        (unsure,) = plan_of(database, UNSURE, 2)
+        assert "(pack=? AND at>?)" in unsure
+        for table in ("packed", "chunk"):
+            lone = plan_of(database, f"DELETE {LONE.format(table=table)}", 2)
+            assert "(hash>? AND hash<?)" in lone[0]
+            assert "page_chunk_by_hash (hash=?)" in lone[2]
+        assert "blob_page_by_page (page=?)" in plan_of(database, LONE_PAGES, 1)[2]
+
+
+async def test_a_collection_lets_others_write_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of a large blob go in many small steps, and none is held up for all of them."""
+    monkeypatch.setattr(collecting, "SWEPT", 8)
+    monkeypatch.setattr(collecting, "PAGES_DROPPED", 1)
+    steps: list[str] = []
+    async with open_store(
+        tmp_path / "panspermia.db",
+        project=project,
+        clock_us=lambda: NOW_US + GRACE_US + 1,
+        on_step=steps.append,
+    ) as store:
+        kept = await store.put_blob(NOISE[: 3 << 20], chunking=Chunking.CONTENT)
+        await store.pin_blob(kept, "kept")
+        await store.unpin_blob(await pinned(store, NOISE))
+        steps.clear()
+        collected = await store.gc()
+        assert collected.blobs == 1
+        assert steps.count("LAZILY") > 40
+        assert await store.read_blob(kept) == NOISE[: 3 << 20]
+        assert (await store.counts()).blob_bytes == 3 << 20
+
+
+async def pinned(store: Store, data: bytes) -> BlobId:
+    blob = await store.put_blob(data, chunking=Chunking.CONTENT)
+    await store.pin_blob(blob, "dropped")
+    return blob
+
+
+async def test_a_sync_that_cannot_be_done_now_is_done_later(tmp_path: Path) -> None:
+    """Nothing is lost where a folder cannot be opened for the moment."""
+    packs = Packs(tmp_path / "store" / "blobs")
+    (tmp_path / "store").mkdir()
+    packs.append([b"a chunk"])
+    away = (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(StorageError, match="folder of blobs"):
+        packs.sync()
+    away.rename(tmp_path / "store")
+    assert packs.sync() == {1: 7}
+    packs.close()

@@ -136,7 +136,7 @@ async def remove_blob(node: Node, call: Call[NoQuery, None]) -> Response:
 async def fetch_blob(node: Node, call: Call[NoQuery, Nothing]) -> Response:
     """Have a blob of any size fetched; a line for each step, the last one its result.
 
-    Lines are `{"stage": "fetch", "id", "done", "total"}` in chunks, then
+    Lines are `{"stage": "fetch", "id", "done", "total"}` in bytes, then
     `{"event": "result", …}` or `{"event": "error", …}`.
     Who stops reading stops it; what came stays.
     """

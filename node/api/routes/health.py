@@ -8,17 +8,17 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS
 from node._version import __version__
 from node.api.endpoint import Call, reads
-from node.api.models import (
+from node.api.models import Health, NoQuery
+from node.api.problems import ProblemError
+from node.api.routes.peers import named_peers, named_relays
+from node.api.status_models import (
     AuthorityAge,
     BlobCounts,
-    Health,
     IndexState,
-    NoQuery,
+    LetterCounts,
     PeerCounts,
     Status,
 )
-from node.api.problems import ProblemError
-from node.api.routes.peers import named_peers, named_relays
 from node.quotas import room_state
 from node.relay_role import metrics_of
 from node.services.ages import Age, age_warning
@@ -26,7 +26,8 @@ from node.services.forks import fork_warning
 from node.services.places import place_text
 from node.services.signers import REMOVED
 from node.services.standing import Standing
-from node.shown_peers import state_of_all
+from node.services.waits import Waiting
+from node.shown_peers import one_source_words, state_of_all
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.namespaces import Joined
@@ -52,8 +53,10 @@ async def get_readiness(node: Node, call: Call[NoQuery, None]) -> Health:
 async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     """What this node is, holds, and is connected to."""
     counts = await node.store.counts()
-    peers = await named_peers(node.store, node.network)
-    found = node.network.discovered()
+    waiting = await node.waiting.at(counts)
+    peers = await named_peers(node.store, node.network, waiting)
+    transfers = tuple(node.network.transfers())
+    sync = state_of_all(peers, node.network.discovered(), transfers)
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
     return Status(
@@ -66,24 +69,26 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         started_at=rfc3339(int(node.started_s * 1_000_000)),
         uptime_s=round(node.clock_s() - node.started_s, 3),
         state="stopping" if node.stop.is_set() else "ready",
-        sync=state_of_all(peers, found),
-        peers=PeerCounts(len(peers), len({one.address for one in found})),
+        sync=sync,
+        peers=PeerCounts(sync.connected, sync.connected + sync.missed),
         records=counts.records,
         entries=counts.entries,
         blobs=BlobCounts(counts.blobs, counts.blob_bytes),
         index=IndexState(node.index.behind_of(counts.changed)),
         refused=counts.refused,
         left_out=counts.left_out,
+        waits=waiting.of_all,
+        letters=LetterCounts(await node.store.unread_letters()),
         quota=room_state(counts.room, node.store.quota),
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),
         relays=tuple(node.relays.shown()),
         found_relays=await named_relays(node.store, node.relays),
-        transfers=tuple(node.network.transfers()),
+        transfers=transfers,
         warnings=(
             *_alarms(standing, ages),
-            *_warnings(node, counts, len(peers)),
+            *_warnings(node, counts, waiting, len(peers)),
             *_ended(standing),
         ),
     )
@@ -96,7 +101,7 @@ def _alarms(standing: Standing, ages: Sequence[tuple[Joined, Age]]) -> list[str]
     return [*told, *(one for one in old if one is not None)]
 
 
-def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
+def _warnings(node: Node, counts: Counts, waiting: Waiting, connected: int) -> list[str]:
     warnings: list[str] = []
     p2p = node.config.p2p
     is_alone = not (p2p.mdns or p2p.peers or p2p.relays or node.config.relay.enabled)
@@ -105,27 +110,14 @@ def _warnings(node: Node, counts: Counts, connected: int) -> list[str]:
     if not node.config.api.is_loopback:
         warnings.append(f"the API answers on {node.config.api.host} without TLS")
     if source := node.network.one_source():
-        warnings.append(one_source_warning(source, connected))
-    if counts.left_out:
-        what = "change is held but does" if counts.left_out == 1 else "changes are held but do"
-        warnings.append(f"{counts.left_out} {what} not count; see `panspermia refused`")
+        warnings.append(one_source_words(source, connected))
+    if lost := counts.left_out - sum(one.count for one in waiting.of_all):
+        what = "change is held but does" if lost == 1 else "changes are held but do"
+        warnings.append(f"{lost:,} {what} not count; see `panspermia refused`")
+    for one in waiting.of_all:
+        what = "change is held and waits" if one.count == 1 else "changes are held and wait"
+        warnings.append(f"{one.count:,} {what}: {one.why}; see `panspermia peers`")
     return warnings
-
-
-def one_source_warning(source: str, connected: int) -> str:
-    """What it means that nobody else told of any connected peer."""
-    kind, _, who = source.partition(":")
-    match kind:
-        case "peer":
-            told = f"the peer {encode_did_key(bytes.fromhex(who))}"
-        case "relay":
-            told = f"the relay {who}"
-        case _:
-            told = "the public table"
-    return (
-        f"all {connected} connected peers are known from one side only, {told}, which could hide"
-        " others from this node: panspermia connect to somebody whose address you know"
-    )
 
 
 def _ended(standing: Standing) -> list[str]:

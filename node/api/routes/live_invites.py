@@ -29,6 +29,7 @@ from node.errors import BadRequest
 from node.finding import Tell
 from node.outcomes import problem_of
 from node.pairing import likely
+from node.qr import qr_rows
 from node.services.called import names_here
 from node.services.granting import check_ahead
 from node.services.live_invites import LiveWish, cancel, invites_of, make_live_invite
@@ -79,12 +80,14 @@ async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> 
     places = node.pairing.places() if body.addresses is None else body.addresses
     relays = node.pairing.relays()
     link = Link(made.secret, node.pairing.ways.device, places, relays)
+    text = write_link(link)
     return CodeMade(
         write_code(made.secret),
         (*offer_words(made.terms, names), *map(lending_words, filter(is_lending, relays))),
         made.invite.id.hex(),
-        write_link(link),
+        text,
         rfc3339(made.invite.expires_us),
+        tuple("".join("01"[cell] for cell in row) for row in qr_rows(text)),
     )
 
 

@@ -22,7 +22,8 @@ from node.errors import NotFound
 from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
 from node.services.names import all_petnames
-from node.shown_peers import state_of_all
+from node.services.waits import Waiting
+from node.shown_peers import one_source_words, state_of_all
 from node.wiring import Node
 from storage.store import Store
 
@@ -30,19 +31,31 @@ from storage.store import Store
 async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     """How it stands with the peers; who is connected, found or named, and refused for now."""
     network = node.network
-    peers = await named_peers(node.store, network)
+    waiting = await node.waiting.at(await node.store.counts())
+    peers = await named_peers(node.store, network, waiting)
     found = await _with_names(node.store, network.discovered())
-    refused, relays = tuple(network.refused()), tuple(node.relays.shown())
     unused = await named_relays(node.store, node.relays)
+    transfers, source = tuple(network.transfers()), network.one_source()
     return Peers(
-        state_of_all(peers, found), peers, found, refused, relays, unused, network.one_source()
+        sync=state_of_all(peers, found, transfers),
+        peers=peers,
+        discovered=found,
+        refused=tuple(network.refused()),
+        relays=tuple(node.relays.shown()),
+        found_relays=unused,
+        one_source=source,
+        one_source_words=one_source_words(source, len(peers)) if source else "",
+        transfers=transfers,
     )
 
 
-async def named_peers(store: Store, network: Network) -> tuple[Peer, ...]:
-    """The connected peers, with this person's own names for them."""
+async def named_peers(store: Store, network: Network, waiting: Waiting) -> tuple[Peer, ...]:
+    """The connected peers, with this person's own names for them, and what of theirs waits."""
     names = {did: name for name, did in sorted((await all_petnames(store)).items(), reverse=True)}
-    return tuple(replace(peer, name=names.get(peer.did, "")) for peer in network.peers())
+    return tuple(
+        replace(one, name=names.get(one.did, ""), waits=waiting.of_device.get(one.device, ()))
+        for one in network.peers()
+    )
 
 
 async def named_relays(store: Store, relays: RelayBook) -> tuple[FoundRelay, ...]:

@@ -22,6 +22,9 @@ CODE_CHARACTERS: Final = GROUPS * GROUP_CHARACTERS
 CODE_TEXT_MAX: Final = 128
 """Characters of what may be a short code, blanks and dashes with them."""
 
+LONG_PREFIX: Final = "psp"
+"""Of the codes that are not short: docs/protocol/codes.md."""
+
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 _READ_AS: Final = str.maketrans("OIL", "011")
@@ -69,10 +72,11 @@ def read_code(text: str) -> bytes:
 
 
 def may_be_code(text: str) -> bool:
-    """Whether a person meant a short code: so far it is as long as one, give or take a slip."""
+    """Whether a person meant a short code: it is no longer than one, give or take a slip."""
     return (
         len(text) <= CODE_TEXT_MAX
-        and abs(len(_characters(text)) - CODE_CHARACTERS) <= GROUP_CHARACTERS
+        and len(_characters(text)) <= CODE_CHARACTERS + GROUP_CHARACTERS
+        and not text.strip().lower().startswith(LONG_PREFIX)
     )
 
 

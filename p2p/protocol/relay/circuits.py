@@ -10,14 +10,18 @@ through a circuit; the shell pipes the bytes and counts them.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from p2p.protocol.relay import limits
+
+K = TypeVar("K")
 
 
 @dataclass(eq=False, slots=True)
 class CircuitState:
     """One circuit. `joined` are the sides that came: 0 called, 1 was called."""
 
+    host: str  # from which it was called for
     caller: bytes
     callee: bytes
     expires_s: float
@@ -46,6 +50,9 @@ class Circuits:
         self._by_key: dict[bytes, tuple[CircuitState, int]] = {}
         self._circuits: set[CircuitState] = set()
         self._of_device: Counter[bytes] = Counter()
+        # Keys are free: a host answers for all of its own, and for what they want of one device.
+        self._of_host: Counter[str] = Counter()
+        self._of_host_to: Counter[tuple[str, bytes]] = Counter()
 
     @property
     def open_count(self) -> int:
@@ -56,23 +63,32 @@ class Circuits:
         """Open ones and those whose ends are awaited."""
         return len(self._circuits)
 
-    def call(self, caller: bytes, callee: bytes, *, now_s: float) -> CircuitState | NoCircuit:
-        """A new circuit, to be joined at both ends; each of the two hears its own key."""
+    def call(
+        self, caller: bytes, callee: bytes, *, host: str, now_s: float
+    ) -> CircuitState | NoCircuit:
+        """A new circuit, to be joined at both ends; each of the two hears its own key.
+
+        `host` is where the caller is.
+        """
         if len(self._circuits) >= self._circuits_max:
             return NoCircuit("relay-full", "the relay has no room for another circuit")
         for device in (caller, callee):
             if self._of_device[device] >= limits.CIRCUITS_OF_DEVICE_MAX:
                 return NoCircuit("too-many-circuits", "one of the two has too many circuits")
+        if (
+            self._of_host[host] >= limits.CIRCUITS_OF_HOST_MAX
+            or self._of_host_to[host, callee] >= limits.CIRCUITS_OF_HOST_TO_DEVICE_MAX
+        ):
+            return NoCircuit("too-many-circuits", "the address of the caller has too many circuits")
         pair = sum({one.caller, one.callee} == {caller, callee} for one in self._circuits)
         if pair >= limits.CIRCUITS_OF_PAIR_MAX:
             return NoCircuit("too-many-circuits", "the two have circuits to each other already")
         keys = (self._entropy(limits.KEY_BYTES), self._entropy(limits.KEY_BYTES))
-        circuit = CircuitState(caller, callee, now_s + limits.JOIN_S, keys)
+        circuit = CircuitState(host, caller, callee, now_s + limits.JOIN_S, keys)
         self._circuits.add(circuit)
         for side, key in enumerate(keys):
             self._by_key[key] = (circuit, side)
-        for device in (caller, callee):
-            self._of_device[device] += 1
+        self._count(circuit, 1)
         return circuit
 
     def join(self, key: bytes, *, now_s: float) -> tuple[CircuitState, int] | None:
@@ -91,10 +107,7 @@ class Circuits:
         self._circuits.discard(circuit)
         for key in circuit.keys:
             self._by_key.pop(key, None)
-        for device in (circuit.caller, circuit.callee):
-            self._of_device[device] -= 1
-            if not self._of_device[device]:
-                del self._of_device[device]
+        self._count(circuit, -1)
 
     def expire(self, *, now_s: float) -> list[CircuitState]:
         """Those that were not joined in time, ended now: the shell drops the end that waits."""
@@ -102,3 +115,16 @@ class Circuits:
         for one in late:
             self.end(one)
         return late
+
+    def _count(self, one: CircuitState, change: int) -> None:
+        _add(self._of_device, one.caller, change)
+        _add(self._of_device, one.callee, change)
+        _add(self._of_host, one.host, change)
+        _add(self._of_host_to, (one.host, one.callee), change)
+
+
+def _add(counter: Counter[K], key: K, change: int) -> None:
+    """A counter keeps no key of which there is none."""
+    counter[key] += change
+    if not counter[key]:
+        del counter[key]

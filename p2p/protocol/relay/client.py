@@ -14,10 +14,14 @@ from typing import TypeAlias
 
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, RemoteProtocolError
 from p2p.protocol.frames import Bye, Ping, Pong
+from p2p.protocol.limits import TokenBucket
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import RelayFrame
 
 PENDING_MAX = 256  # questions without an answer
+# Pings that are answered: a relay that sends more, and reads nothing, would fill the memory.
+PONGS_BURST = 64.0
+PONGS_PER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,10 @@ class RelayTalk:
         self._heard_s = now_s
         self._pinged_s: float | None = None
         self._pings = 0
+        self._pongs = TokenBucket.full(PONGS_PER_S, PONGS_BURST, now_s=now_s)
         self._numbers = 0
         self._registers = 0  # Registers without their Registered
-        self._pending: dict[int, RelayFrame] = {}
+        self._pending: dict[int, tuple[float, RelayFrame]] = {}  # asked at, the oldest first
 
     @property
     def is_registered(self) -> bool:
@@ -111,13 +116,13 @@ class RelayTalk:
         self._registers += 1
         return (Tell(frames.Register(card, self._token)),)
 
-    def ask(self, make: Callable[[int], RelayFrame]) -> tuple[int, RelayFrame]:
+    def ask(self, make: Callable[[int], RelayFrame], *, now_s: float) -> tuple[int, RelayFrame]:
         """The number of a question, and the frame to send. Raises `LocalProtocolError`."""
         if len(self._pending) >= PENDING_MAX:
             raise LocalProtocolError("too-many-questions", "The relay has not answered yet.")
         self._numbers += 1
         frame = make(self._numbers)
-        self._pending[self._numbers] = frame
+        self._pending[self._numbers] = now_s, frame
         return self._numbers, frame
 
     def receive(self, frame: RelayFrame | None, *, now_s: float) -> Sequence[RelayNews]:
@@ -129,7 +134,7 @@ class RelayTalk:
             case Bye(code, sentence, wait_s):
                 raise PeerLeft(code, sentence, wait_s=wait_s)
             case Ping(number):
-                return (Tell(Pong(number)),)
+                return (Tell(Pong(number)),) if self._pongs.take(now_s=now_s) else ()
             case Pong(number):
                 if self._pinged_s is not None and number == self._pings:
                     self.rtt_s, self._pinged_s = now_s - self._pinged_s, None
@@ -149,6 +154,9 @@ class RelayTalk:
             raise PeerTimeout("silent", "The relay does not answer.")
         if not self.is_registered and now_s - self._heard_s >= limits.ANSWER_S:
             raise PeerTimeout("silent", "The relay does not answer.")
+        oldest_s, _ = next(iter(self._pending.values()), (now_s, None))
+        if now_s - oldest_s >= 2 * limits.ANSWER_S:  # pings it answers, and nothing else
+            raise PeerTimeout("silent", "The relay does not answer what it is asked.")
         if self._pinged_s is None and now_s - self._heard_s >= limits.PING_S:
             self._pings += 1
             self._pinged_s = now_s
@@ -176,9 +184,9 @@ class RelayTalk:
                 raise _lie(f"a relay says {type(frame).__name__}, which only its clients say")
 
     def _answered(self, number: int, frame: RelayFrame) -> Answered:
-        asked = self._pending.pop(number, None)
-        if asked is None:
+        if number not in self._pending:
             raise _lie(f"a relay answers question {number}, which nobody asked")
+        _, asked = self._pending.pop(number)
         if not isinstance(frame, ANSWERS[type(asked)]):
             raise _lie(f"a relay answers {type(asked).__name__} by {type(frame).__name__}")
         match asked, frame:

@@ -26,7 +26,8 @@ class Conversation:
     """One client of a relay, on one channel; `device` was proved by the handshake."""
 
     device: bytes
-    host: str
+    address: str  # from which it called; it is told
+    host: str  # whose address that is, as `offences.host_of` says: what is bounded counts for it
     pacer: Pacer
     heard_s: float
     expires_s: float = 0.0  # of the registration; 0 where there is none
@@ -35,6 +36,7 @@ class Conversation:
     is_ended: bool = False
     underway: set[bytes] = field(default_factory=set[bytes])  # letters sent and not yet taken
     questions: int = 0
+    unsent_bytes: int = 0  # of frames that wait to be written to it; the shell counts them
 
 
 # ── questions to the disk ────────────────────────────────────────────────────────────────────────

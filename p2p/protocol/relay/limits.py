@@ -30,6 +30,8 @@ ANSWER_S = 15.0  # a client waits so long for an answer, and for the answer to a
 # Circuits.
 CIRCUITS_MAX = 1_024
 CIRCUITS_OF_DEVICE_MAX = 64
+CIRCUITS_OF_HOST_MAX = 256  # called for from one host: a quarter, as of registrations
+CIRCUITS_OF_HOST_TO_DEVICE_MAX = 32  # half of what a device has room for
 CIRCUITS_OF_PAIR_MAX = 2  # one in use, and the one that takes its place
 JOIN_S = 10.0  # from the call until both ends have joined
 KEY_BYTES = 32
@@ -39,6 +41,10 @@ CIRCUIT_BUFFER_BYTES_MAX = 512 << 10  # of each direction, beside what the kerne
 
 # Frames to a client that wait to be written: a few letters. Above it the client does not read.
 UNSENT_BYTES_MAX = MEBIBYTE // 2
+SIGNALS_UNSENT_BYTES_MAX = UNSENT_BYTES_MAX // 4  # what others send fills no client's share
+UNSENT_OF_ALL_BYTES_MAX = 64 * MEBIBYTE  # above it clients with more than the next go
+UNSENT_BYTES_FAIR = UNSENT_BYTES_MAX // 8
+CLIENT_BUFFER_BYTES_MAX = 64 << 10  # written, and not yet taken by the kernel
 LETTERS_UNDERWAY_MAX = 4  # sent to their receiver and not yet taken
 QUESTIONS_MAX = 32  # of one client to the disk; before they are answered no more is read
 
@@ -71,6 +77,12 @@ LETTERS_OF_RECEIVER_BYTES_MAX = 8 * MEBIBYTE
 LETTERS_BYTES_MAX = 1_024 * MEBIBYTE
 POSTS_OF_DEVICE_MAX = 16
 POSTS_MAX = 20_000  # 80 MB
+# Of one host: keys are free. A mailbox half, so that one host cannot shut out all the others.
+LETTERS_OF_HOST_BYTES_MAX = 64 * MEBIBYTE
+LETTERS_OF_HOST_TO_DEVICE_MAX = 128
+LETTERS_OF_HOST_TO_DEVICE_BYTES_MAX = 4 * MEBIBYTE
+MAILBOXES_SHARED_MAX = 4_096  # remembered; the least recent go
+POSTS_OF_HOST_MAX = 2_500
 KNOWN_CARDS_MAX = 20_000  # also of those that are offline: 240 MB at most
 KNOWN_S = 30 * 86_400.0  # a device that did not register for so long is forgotten
 

@@ -15,12 +15,14 @@ from typing import Never, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.frames import Bye, Ping, Pong
+from p2p.protocol.offences import host_of
 from p2p.protocol.relay import effects as do
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.circuits import Circuits, NoCircuit
 from p2p.protocol.relay.effects import Ask, CardLike, Conversation, End, RelayEffect, Rest, Say
 from p2p.protocol.relay.frames import RelayFrame
 from p2p.protocol.relay.pacing import Pacer, spend
+from p2p.protocol.relay.shares import DiskShares
 from p2p.protocol.relay.tokens import TokenGate
 
 COSTS: dict[type[RelayFrame], float] = {
@@ -34,12 +36,13 @@ COSTS: dict[type[RelayFrame], float] = {
 
 SENTENCES = {
     "not-here": "That device is not registered at this relay now.",
+    "not-reading": "That device does not read what it is sent fast enough.",
     "not-known-here": "No device of that key was registered at this relay of late.",
     "mailbox-full": "The mailbox of that device is full.",
-    "too-many-letters": "Too many letters of this device wait at the relay.",
+    "too-many-letters": "Too many letters of this device, or of its address, wait at the relay.",
     "relay-full": "The relay has no room for more.",
     "tag-taken": "Something else lies at the relay under that tag.",
-    "too-many-posts": "Too many posts of this device lie at the relay.",
+    "too-many-posts": "Too many posts of this device, or of its address, lie at the relay.",
     "draining": "The relay is about to stop.",
     "not-stored": "The relay could not keep it.",
 }
@@ -86,6 +89,7 @@ class Relay:
         self._of_host: Counter[str] = Counter()
         self._all = Pacer.full(limits.FRAMES_OF_ALL_PER_S, limits.FRAMES_OF_ALL_BURST, now_s=now_s)
         self._hosts: OrderedDict[str, Pacer] = OrderedDict()
+        self._shares = DiskShares()
 
     @property
     def registered_count(self) -> int:
@@ -94,10 +98,17 @@ class Relay:
     def is_registered(self, device: bytes) -> bool:
         return device in self._registered
 
-    def open(self, device: bytes, host: str, *, now_s: float) -> Conversation:
-        """A channel stands, and its first frame is a Register: `receive` it next."""
+    def serves(self, one: Conversation) -> bool:
+        """Whether this very conversation is registered, and not another one of its device."""
+        return self._registered.get(one.device) is one
+
+    def open(self, device: bytes, address: str, *, now_s: float) -> Conversation:
+        """A channel stands, and its first frame is a Register: `receive` it next.
+
+        `address` is that of whoever called, without a port.
+        """
         pacer = Pacer.full(limits.FRAMES_PER_S, limits.FRAMES_BURST, now_s=now_s)
-        return Conversation(device, host, pacer, now_s)
+        return Conversation(device, address, host_of(address), pacer, now_s)
 
     def receive(
         self, one: Conversation, frame: RelayFrame, *, now_s: float, now_us: int
@@ -134,7 +145,7 @@ class Relay:
             case do.KeepCard() if answer:
                 return self._end(one, PeerLeft(str(answer), _sentence(str(answer))))
             case do.KeepCard():
-                seen = one.host[: limits.OBSERVED_CHARACTERS_MAX]
+                seen = one.address[: limits.OBSERVED_CHARACTERS_MAX]
                 expires_s = int(limits.REGISTERED_S)
                 return (Say(one, frames.Registered(expires_s, seen, self._is_caching)),)
             case do.KeepLetter() | do.KeepPost():
@@ -184,7 +195,7 @@ class Relay:
     ) -> Sequence[RelayEffect]:
         if isinstance(frame, frames.Register):
             return self._register(one, frame, now_s=now_s, now_us=now_us)
-        if self._registered.get(one.device) is not one:
+        if not self.serves(one):
             _refuse_order(frame)
         match frame:
             case Ping(number):
@@ -199,6 +210,8 @@ class Relay:
                 target = self._registered.get(device)
                 if target is None:
                     return self._done(one, number, "not-here")
+                if target.unsent_bytes + len(sealed) > limits.SIGNALS_UNSENT_BYTES_MAX:
+                    return self._done(one, number, "not-reading")
                 self.counts.signals += 1
                 passed_on = Say(target, frames.Signal(0, one.device, sealed))
                 return (passed_on, *self._done(one, number, ""))
@@ -206,7 +219,7 @@ class Relay:
                 one.is_collecting = True
                 return self._deliver(one)
             case _:
-                return self._ask_disk(one, frame, now_us=now_us)
+                return self._ask_disk(one, frame, now_s=now_s, now_us=now_us)
 
     def _register(
         self, one: Conversation, frame: frames.Register, *, now_s: float, now_us: int
@@ -223,10 +236,10 @@ class Relay:
             raise RemoteProtocolError("card-device", "a client registers another device's card")
         replaced: Sequence[RelayEffect] = ()
         if known is not one:
+            self._check_room(one, known)
             if known is not None:
                 newer = PeerLeft("replaced", "The same device registered by a newer connection.")
                 replaced = self._end(known, newer)
-            self._make_room(one)
             self._registered[one.device] = one
             self._of_host[one.host] += 1
             self.counts.registrations += 1
@@ -234,9 +247,13 @@ class Relay:
         kept = do.KeepCard(one.device, card.author, frame.card, card.issued_us, card.until_us)
         return (*replaced, *self._ask(one, kept, 0))
 
-    def _make_room(self, one: Conversation) -> None:
-        is_full = len(self._registered) >= self._registrations_max
-        if is_full or self._of_host[one.host] >= limits.REGISTRATIONS_OF_HOST_MAX:
+    def _check_room(self, one: Conversation, replaced: Conversation | None) -> None:
+        """Raises `PeerLeft`; then the one that it would take the place of stays."""
+        is_full = replaced is None and len(self._registered) >= self._registrations_max
+        of_host = self._of_host[one.host]
+        if replaced is not None and replaced.host == one.host:
+            of_host -= 1
+        if is_full or of_host >= limits.REGISTRATIONS_OF_HOST_MAX:
             self.counts.refused += 1
             raise PeerLeft("relay-full", _sentence("relay-full"), wait_s=60)
 
@@ -248,7 +265,7 @@ class Relay:
             return self._done(one, frame.number, "draining")
         if target is None or target is one:
             return self._done(one, frame.number, "not-here")
-        circuit = self.circuits.call(one.device, target.device, now_s=now_s)
+        circuit = self.circuits.call(one.device, target.device, host=one.host, now_s=now_s)
         if isinstance(circuit, NoCircuit):
             return self._done(one, frame.number, circuit.code, circuit.sentence)
         self.counts.calls += 1
@@ -259,23 +276,28 @@ class Relay:
         )
 
     def _ask_disk(
-        self, one: Conversation, frame: RelayFrame, *, now_us: int
+        self, one: Conversation, frame: RelayFrame, *, now_s: float, now_us: int
     ) -> Sequence[RelayEffect]:
         match frame:
             case frames.Lookup(number, is_author, key):
                 self.counts.lookups += 1
                 return self._ask(one, do.FindCards(is_author, key, limits.CARDS_MAX), number)
             case frames.Post(number, tag, sealed, until_us):
+                if not self._shares.take_post(one.host, now_s=now_s):
+                    return self._done(one, number, "too-many-posts")
                 self.counts.posts += 1
                 until_us = min(until_us, now_us + int(limits.POST_S_MAX * 1e6))
                 return self._ask(one, do.KeepPost(one.device, tag, sealed, until_us), number)
             case frames.Fetch(number, tag):
                 return self._ask(one, do.FindPost(tag), number)
             case frames.Letter(number, device, id, sealed, until_us):
+                if not self._shares.take_letter(one.host, device, len(sealed), now_s=now_s):
+                    return self._done(one, number, "too-many-letters")
                 until_us = min(until_us, now_us + int(limits.LETTER_S_MAX * 1e6))
                 kept = do.KeepLetter(one.device, device, id, sealed, until_us)
                 return self._ask(one, kept, number)
             case frames.Taken(ids):
+                self._shares.collected(one.device)
                 return self._ask(one, do.DropLetters(one.device, frames.split_letter_ids(ids)), 0)
             case _:
                 _refuse_order(frame)

@@ -147,12 +147,16 @@ class Seen:
     def __init__(self) -> None:
         self._until: dict[tuple[bytes, bytes], int] = {}
 
+    def has(self, signal: Signal) -> bool:
+        """Whether its call was taken."""
+        return (bytes(signal.source), signal.call) in self._until
+
     def take(self, signal: Signal, *, now_us: int) -> bool:
         """Whether it is the first of its call. With `SIGNALS_SEEN_MAX` of them none is taken:
         to forget one that has not expired would let it come again."""
         horizon_us = now_us - SIGNAL_SKEW_S * _SECOND_US
         key = (bytes(signal.source), signal.call)
-        if key in self._until:
+        if self.has(signal):
             return False
         if len(self._until) >= SIGNALS_SEEN_MAX:
             for old in [old for old, until in self._until.items() if until < horizon_us]:

@@ -42,6 +42,7 @@ LONGEST_S = 60.0  # between two tries at a relay: it is how others reach this no
 STEADY_S = 30.0  # a registration that lasted so long was of use
 TICK_S = 1.0
 ANSWERING_MAX = 16  # calls that are answered at once
+TAKING_MAX = 2 * limits.LETTERS_UNDERWAY_MAX  # letters on their way to the disk; then none is read
 
 State = Literal["connecting", "registered", "draining", "waiting"]
 T = TypeVar("T", bound=RelayFrame)
@@ -112,6 +113,8 @@ class RelayClient:
         self._has_more = asyncio.Event()
         self._answers: dict[int, asyncio.Future[RelayFrame]] = {}
         self._answering = 0
+        self._taking = 0
+        self._has_taken = asyncio.Event()
         self._hurry = asyncio.Event()
 
     def __str__(self) -> str:
@@ -195,7 +198,7 @@ class RelayClient:
         if talk is None or not self.is_registered:
             why = f": {self.last_error}" if self.last_error else "."
             raise PeerLeft("relay-away", f"The relay {self.url} is not connected{why}")
-        number, frame = talk.ask(make)
+        number, frame = talk.ask(make, now_s=self._clock())
         answer: asyncio.Future[RelayFrame] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         self._tell(frame)
@@ -286,6 +289,9 @@ class RelayClient:
 
     async def _read(self, stream: FrameStream, talk: RelayTalk) -> None:
         while True:
+            while self._taking >= TAKING_MAX:
+                self._has_taken.clear()
+                await self._has_taken.wait()
             frame = decode_relay_frame(await stream.read(limits.RELAY_FRAME_BYTES_MAX))
             self._carry_out(talk.receive(frame, now_s=self._clock()))
 
@@ -332,6 +338,7 @@ class RelayClient:
                 case Signalled(device, sealed):
                     self._user.signalled(device, sealed, self)
                 case LetterCame(id, sealed):
+                    self._taking += 1
                     self._tasks.create_task(self._take(id, sealed), name="take a letter")
                 case RelayDrains():
                     self._turn("draining")
@@ -355,8 +362,14 @@ class RelayClient:
             self._answering -= 1
 
     async def _take(self, id: bytes, sealed: bytes) -> None:
-        if await self._user.letter(id, sealed, self) and self._talk is not None:
-            self._tell(frames.Taken(id))
+        try:
+            if await self._user.letter(id, sealed, self) and self._talk is not None:
+                self._tell(frames.Taken(id))
+        except Exception:  # a bug of ours costs this letter's time, not the node
+            LOG.exception("a letter by %s could not be taken", self.url)
+        finally:
+            self._taking -= 1
+            self._has_taken.set()
 
     def _tell(self, frame: RelayFrame) -> None:
         self._unsent.append(encode_relay_frame(frame))

@@ -13,7 +13,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
+from p2p.protocol.errors import (
+    LocalProtocolError,
+    PeerLeft,
+    PeerTimeout,
+    RemoteProtocolError,
+    SyncError,
+)
 from p2p.protocol.frames import Bye
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.circuits import CircuitState
@@ -27,6 +33,7 @@ from p2p.transport.network import Arrival
 from p2p.transport.relay.archive import Archive
 from p2p.transport.relay.splice import CarrierEnd, SocketEnd, SomeCarrier, Splice
 from p2p.transport.stream import FrameStream
+from p2p.transport.websocket import WebSocketCarrier
 
 LOG = logging.getLogger(__name__)
 JOIN = 0x4A  # "J"
@@ -51,7 +58,6 @@ class _Line:
 
     stream: FrameStream
     unsent: deque[bytes] = field(default_factory=deque[bytes])
-    unsent_bytes: int = 0
     is_writing: bool = False
     is_ending: bool = False
     rest_until_s: float = 0.0
@@ -77,6 +83,7 @@ class RelayServer:
         longer counts among the callers of this node."""
         self.relay = relay
         self.passed_bytes = 0
+        self.unsent_bytes = 0  # that wait for all clients
         self._archive = archive
         self._rates = rates
         self._clock = clock
@@ -95,15 +102,17 @@ class RelayServer:
 
     async def converse(self, arrival: Arrival) -> None:
         """Serves one client to the end: a channel whose first frame is a Register."""
-        stream, host = arrival.stream, arrival.caller.host
+        stream = arrival.stream
         line = _Line(stream)
-        one = self.relay.open(stream.device, host, now_s=self._clock())
+        if isinstance(stream.carrier, StreamCarrier | WebSocketCarrier):
+            stream.carrier.buffer_at_most(limits.CLIENT_BUFFER_BYTES_MAX)
+        one = self.relay.open(stream.device, arrival.caller.host, now_s=self._clock())
         self._lines[one] = line
         try:
             data = arrival.first
             while not one.is_ended:
                 self._hear(one, data)
-                if self.relay.is_registered(one.device):
+                if self.relay.serves(one):
                     self._release(arrival.caller)  # it has other room
                 await self._rest(one, line)
                 data = await stream.read(limits.RELAY_FRAME_BYTES_MAX)
@@ -114,8 +123,11 @@ class RelayServer:
             LOG.debug("a client of the relay left: %s", error)
         finally:
             self.relay.left(one)
-            await self._last_words(line)
-            del self._lines[one]
+            try:
+                await self._last_words(line)
+            finally:
+                self.unsent_bytes -= one.unsent_bytes
+                del self._lines[one]
 
     def _hear(self, one: Conversation, data: bytes) -> None:
         frame = decode_relay_frame(data)
@@ -137,8 +149,7 @@ class RelayServer:
         if rest_s > 0.0:
             await asyncio.sleep(rest_s)
         while (
-            one.questions >= limits.QUESTIONS_MAX
-            or line.unsent_bytes > limits.UNSENT_BYTES_MAX // 2
+            one.questions >= limits.QUESTIONS_MAX or one.unsent_bytes > limits.UNSENT_BYTES_MAX // 2
         ) and not (one.is_ended or line.is_ending):
             line.moved.clear()
             await line.moved.wait()
@@ -159,8 +170,13 @@ class RelayServer:
                         self._say_goodbye(conversation, line, reason)
 
     async def _ask(self, ask: Ask) -> None:
-        answer = await self._archive.answer(ask.question)
-        self._carry_out(self.relay.answered(ask, answer))
+        try:
+            answer = await self._archive.answer(ask.question)
+            self._carry_out(self.relay.answered(ask, answer))
+        except Exception:  # a bug of ours costs this client, not the node
+            LOG.exception("a question to the relay's disk failed")
+            broken = LocalProtocolError("internal-error", "This node could not go on.")
+            self._carry_out((End(ask.by, broken),))
         if line := self._lines.get(ask.by):
             line.moved.set()
 
@@ -168,24 +184,32 @@ class RelayServer:
         if line.is_ending:
             return
         line.unsent.append(data)
-        line.unsent_bytes += len(data)
-        if line.unsent_bytes > limits.UNSENT_BYTES_MAX:
+        self._wait_to_write(to, len(data))
+        most = limits.UNSENT_BYTES_MAX
+        if self.unsent_bytes > limits.UNSENT_OF_ALL_BYTES_MAX:
+            most = limits.UNSENT_BYTES_FAIR
+        if to.unsent_bytes > most:
             self.relay.left(to)
             line.is_ending = True
             line.stream.carrier.abort()
             line.moved.set()
         elif not line.is_writing:
             line.is_writing = True
-            self._tasks.create_task(self._write(line), name="write to a relay's client")
+            self._tasks.create_task(self._write(to, line), name="write to a relay's client")
 
-    async def _write(self, line: _Line) -> None:
+    def _wait_to_write(self, to: Conversation, size: int) -> None:
+        """So many bytes more wait for this client; fewer, where it is negative."""
+        to.unsent_bytes += size
+        self.unsent_bytes += size
+
+    async def _write(self, to: Conversation, line: _Line) -> None:
         """While there is something: an idle client has no task for this."""
         try:
             while line.unsent:
                 data = list(line.unsent)
                 line.unsent.clear()
                 await line.stream.write(data)
-                line.unsent_bytes -= sum(map(len, data))
+                self._wait_to_write(to, -sum(map(len, data)))
                 line.moved.set()
             if line.is_ending:
                 await line.stream.close()

@@ -165,9 +165,10 @@ class Caller:
         has_room = len(self._answering) < ANSWERING_MAX and signal.source not in self._answering
         if not (has_room and self._is_welcome(signal.source)):
             return False
-        if not self._seen.take(signal, now_us=now_us):
+        # Those beyond the rate are not remembered: else they would soon fill all the room for it.
+        if self._seen.has(signal) or not self._offers.take(now_s=self._clock()):
             return False
-        if not self._offers.take(now_s=self._clock()):
+        if not self._seen.take(signal, now_us=now_us):
             return False
         if mine is not None and not mine.answer.done():
             crossed = PeerLeft("webrtc-crossed", "The other side called at the same moment.")

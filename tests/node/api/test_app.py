@@ -198,7 +198,7 @@ async def test_status(alice: Alice) -> None:
 
 
 async def test_status_shows_what_is_being_fetched(alice: Alice) -> None:
-    alice.network.running = (Transfer("ab" * 32, 40, 100, 4, 10, 2, 5),)
+    alice.network.running = (Transfer("ab" * 32, 40, 100, 4, 10, 2, 5, "fetching"),)
     (shown,) = (await alice.client.get("/api/status")).json()["transfers"]
     assert shown == {
         "blob": "ab" * 32,
@@ -208,6 +208,9 @@ async def test_status_shows_what_is_being_fetched(alice: Alice) -> None:
         "chunks_total": 10,
         "peers": 2,
         "bytes_per_s": 5,
+        "state": "fetching",
+        "limited": False,
+        "reason": "",
     }
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import pytest
 
-from node.commands.invite import HALVES, QUIET, qr_file, qr_of, qr_text, seconds_in, write_qr
+from node.commands.invite import HALVES, qr_file, qr_text, seconds_in, write_qr
+from node.qr import QUIET, qr_of
 from p2p.protocol.invites.link import Link, write_link
 
 LINK = write_link(Link(bytes(8), b"d" * 32, ("192.168.1.77:4747",)))  # type: ignore[arg-type]  # any key
@@ -42,7 +43,7 @@ def test_a_picture_is_for_its_owner_and_never_over_another(tmp_path: Path, name:
 
 def test_times_and_files_as_people_write_them() -> None:
     assert [seconds_in(text) for text in ("90s", "15m", "2h", "1d")] == [90, 900, 7_200, 86_400]
-    for wrong in ("", "m", "15", "1.5h", "15 m", "9999999s", "-1m"):
+    for wrong in ("", "m", "15", "1.5h", "15 m", "9999999s", "-1m", "5s", "8d"):
         with pytest.raises(click.UsageError):
             seconds_in(wrong)
     with pytest.raises(click.UsageError):

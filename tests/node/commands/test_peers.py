@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from node.commands.peers import reasons, show_known
+from node.commands.peers import reasons, show_known, source_text, sources_of
 
 ALICE = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 SYNC = {"state": "behind", "words": "3 entries behind bob\x1b[2J", "behind": 3}
@@ -13,7 +13,7 @@ BOB: dict[str, Any] = {
     "words": "3 entries behind", "behind": 3, "transport": "tcp", "rtt_ms": 12.4, "rounds": 5,
     "entries_in": 1_000, "bytes_in": 2_048, "entries_out": 2, "bytes_out": 10, "connected_s": 61.0,
     "refusals": [], "kept_out": 0, "last_error": "", "check_digits": "123 456",
-    "sources": ["mdns", "named"],
+    "sources": ["mdns", "peer:" + "ab" * 32], "source": "mdns", "waits": [],
 }  # fmt: skip
 SEEN = {
     "did": None, "device": None, "address": "10.0.0.9:1", "source": "static",
@@ -27,6 +27,8 @@ KNOWN: dict[str, Any] = {
     "relays": [],
     "found_relays": [],
     "one_source": None,
+    "one_source_words": "",
+    "transfers": [],
 }
 
 
@@ -50,24 +52,79 @@ def test_the_state_comes_first_then_who_by_what_and_how_far_behind(
         "2 (10 B)",
         "1 min",
         "123 456",
-        "mdns, named",
+        "mdns, peer abababab…",
     ):
         assert cell in said[3]
 
 
 def test_why_something_did_not_sync_follows(capsys: pytest.CaptureFixture[str]) -> None:
     refusal = {"code": "bad-signature", "count": 2, "why": "It was not signed."}
-    bob = {**BOB, "refusals": [refusal], "kept_out": 4, "last_error": "It left.", "rtt_ms": None}
+    bob = {
+        **BOB,
+        "missing": 7,
+        "refusals": [refusal],
+        "kept_out": 4,
+        "last_error": "It left.",
+        "rtt_ms": None,
+    }
     said = lines(capsys, {**KNOWN, "peers": [bob], "discovered": [SEEN]})
     assert "bob: 2 refused, bad-signature: It was not signed. See: panspermia refused" in said
     assert "bob: before this connection: It left." in said
+    assert "bob: 7 of its entries were announced, and then not given" in said
     assert any("panspermia quota" in line for line in said)
-    assert said[-1].startswith("reconnecting to somebody at 10.0.0.9:1, named by you; last: no\\u")
+    assert said[-1].startswith("calling somebody at 10.0.0.9:1, named by you; last: no\\u")
 
 
 def test_where_one_alone_told_of_all_it_says_so() -> None:
-    (said,) = reasons({**KNOWN, "one_source": "relay://r\x1b"})
-    assert said == "all who are connected were told of by relay://r\\u{1b} alone"
+    (said,) = reasons({**KNOWN, "one_source_words": "all 2 are known from one side\x1b"})
+    assert said == "all 2 are known from one side\\u{1b}"
+
+
+def test_what_waits_is_told_with_the_reason_and_who_brought_it() -> None:
+    waits = [
+        {"code": "unknown-authority", "count": 1, "why": "they cite a statement"},
+        {"code": "missing-dependency", "count": 1_200, "why": "they build on changes\x1b"},
+    ]
+    assert list(reasons({**KNOWN, "peers": [{**BOB, "waits": waits}]})) == [
+        "bob: 1 entry waits, unknown-authority: they cite a statement",
+        "bob: 1,200 entries wait, missing-dependency: they build on changes\\u{1b}",
+    ]
+
+
+def test_what_is_fetched_and_how_it_ended_follows() -> None:
+    coming = {
+        "blob": "ab" * 32, "size": 1 << 20, "total": 4 << 20, "chunks": 4, "chunks_total": 16,
+        "peers": 2, "bytes_per_s": 1 << 20, "state": "fetching", "limited": True, "reason": "",
+    }  # fmt: skip
+    failed = {**coming, "state": "failed", "reason": "no peer is connected\x1b"}
+    fetched = {**coming, "state": "fetched"}
+    name = "ab" * 8
+    assert list(reasons({**KNOWN, "transfers": [coming, failed, fetched]})) == [
+        f"fetching {name}, 25% of 4.0 MiB, 1.0 MiB/s, 2 peers, 3 s to go,"
+        " as fast as p2p.download allows",
+        f"failed   {name}: no peer is connected\\u{{1b}}; to try again: panspermia fetch ID",
+        f"fetched  {name}, 4.0 MiB",
+    ]
+
+
+def test_a_relay_that_told_of_somebody_is_named_by_its_host() -> None:
+    assert source_text("relay:relay://z6Mk@relay.example:4747") == "relay relay.example:4747"
+    assert source_text("relay:wss://relay.example/p") == "relay relay.example/p"
+    assert source_text("dht\x1b") == "dht\\u{1b}"
+
+
+def test_whoever_only_called_says_so_and_a_narrow_terminal_gets_two_lines_each(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sources_of({"sources": [], "source": "called"}) == ["called"]
+    assert sources_of({"sources": ["dht"], "source": "called"}) == ["dht"]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("node.commands.console.is_terminal", bool)  # whatever it is
+    said = lines(capsys, KNOWN)
+    assert said[2] == "bob  3 entries behind"
+    assert max(map(len, said)) <= 100
+    monkeypatch.setenv("COLUMNS", "300")
+    assert lines(capsys, KNOWN)[2].startswith("PEER")
 
 
 def test_whoever_is_connected_is_not_listed_as_missed() -> None:

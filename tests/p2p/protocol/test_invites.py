@@ -251,3 +251,10 @@ def test_many_hosts_that_guess_fill_no_memory() -> None:
     for number in range(3 * HOSTS_MAX):
         guesses.wrong(f"host {number}", number.to_bytes(16, "big"), now_s=float(number))
     assert len(guesses._hosts) == len(guesses._wrong_s) == HOSTS_MAX  # pyright: ignore[reportPrivateUsage]  # what is bounded
+
+
+def test_half_a_code_is_still_meant_as_one_and_hears_what_is_wrong_with_it() -> None:
+    for text in ("K7QX-2M9P", "hello", ""):
+        assert may_be_code(text)
+        with pytest.raises(LocalProtocolError, match="a short code has 16 letters and digits"):
+            read_code(text)

@@ -620,6 +620,10 @@ def test_no_more_than_so_many_at_once_but_authority() -> None:
 # ── bandwidth ────────────────────────────────────────────────────────────────────────────────────
 
 
+def limited_of(crowd: Crowd) -> list[bool]:
+    return [one.is_limited for one in crowd.events if isinstance(one, BlobProgress)]
+
+
 @pytest.mark.parametrize("rates", [Rates(all=CHUNK_BYTES), Rates(peer=CHUNK_BYTES)])
 def test_a_limit_of_bandwidth_is_kept(rates: Rates) -> None:
     crowd = Crowd(rates=rates)
@@ -630,8 +634,18 @@ def test_a_limit_of_bandwidth_is_kept(rates: Rates) -> None:
     assert 9 <= came <= 12
     assert crowd.swarm.wake_s is not None
     assert not giver.asked
+    assert limited_of(crowd)[-1], "it could come faster"
     crowd.wait(15.0)
     assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+def test_without_a_limit_none_is_said_to_hold_it_up() -> None:
+    crowd = Crowd(rates=Rates(all=1_000 * CHUNK_BYTES))
+    crowd.giver(full())
+    crowd.want(BLOB)
+    crowd.wait(10.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+    assert not any(limited_of(crowd))
 
 
 def test_what_else_comes_counts() -> None:

@@ -16,6 +16,7 @@ class Proxy:
         self.is_stuck = False  # nothing is read or passed on any more, and nobody hears of it
         self.cut_after: int | None = None  # bytes
         self.header = b""  # added to the head of whatever HTTP comes in
+        self.delay_s = 0.0  # one way; what comes meanwhile is on its way too
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,6 +57,9 @@ class Proxy:
                 if self.cut_after is not None and self.passed >= self.cut_after:
                     self.cut_after = None
                     self.cut()
+                if self.delay_s:
+                    asyncio.get_running_loop().call_later(self.delay_s, _write, writer, data)
+                    continue
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -66,6 +70,11 @@ class Proxy:
     def end(self) -> None:
         for task in self._tasks:
             task.cancel()
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(data)
 
 
 @asynccontextmanager

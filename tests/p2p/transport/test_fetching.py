@@ -36,9 +36,12 @@ async def test_a_full_disk_ends_the_fetch_and_not_the_session(tmp_path: Path, ch
         assert await bob.store.read_blob(blob) == CONTENT
 
 
-async def test_a_chunk_of_another_length_is_not_passed_on(tmp_path: Path) -> None:
+async def test_a_chunk_of_another_length_is_not_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Mallory's manifest names a short chunk in the place of a long one: Bob, who holds that chunk
     of another blob, must not give it to Carol, who would count it against him."""
+    monkeypatch.setattr(limits, "POLL_FIRST_S", 0.02)  # she asks as often, but not for a minute
     short = b"a module that everybody holds"
     lie = build_manifest([payload_digest(short), payload_digest(b"x")], CHUNK_BYTES + 1)
     async with open_node(tmp_path / "b", 2) as bob, open_node(tmp_path / "c", 3) as carol:

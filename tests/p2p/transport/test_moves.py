@@ -69,6 +69,26 @@ async def test_a_cut_amid_a_sync_moves_the_session_and_nothing_is_sent_twice(
         assert type(await sync_with(connection)).__name__ == "Synced"
 
 
+async def test_far_away_a_sync_survives_a_cut_too(tmp_path: Path) -> None:
+    """A round trip of 0.3 s: much is on its way both ways when the carrier dies."""
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        proxy_to(alice.port) as proxy,
+        proxy_to(alice.port) as other,
+    ):
+        proxy.delay_s = other.delay_s = 0.15
+        await fill(alice)
+        proxy.cut_after = 300_000
+        connection = await bob.network.connect(f"127.0.0.1:{proxy.port}")
+        connection.know([(f"ws://127.0.0.1:{other.port}/", "websocket")])
+        await heard(bob, ChannelChanged)
+        await holds_all_of(bob, alice)
+        sent, got = other_side(alice).session.report, connection.session.report
+        assert (sent.entries_sent, got.entries_received, got.entries_known) == (RECORDS, RECORDS, 0)
+        assert got.moves >= 1
+
+
 async def test_a_better_carrier_is_moved_to_and_the_old_one_is_let_go(tmp_path: Path) -> None:
     async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
         connection = await bob.network.connect(f"ws://{alice.address}/")

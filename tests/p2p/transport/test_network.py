@@ -22,9 +22,16 @@ from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.config import SessionConfig
 from p2p.protocol.effects import BlobProgress
-from p2p.protocol.errors import LocalProtocolError, PeerLeft
+from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
+from p2p.protocol.frames import encode_frame
 from p2p.protocol.hint import Hint
-from p2p.protocol.offences import REFUSED_FIRST_S, Offences
+from p2p.protocol.offences import (
+    HOST_DEBT_MAX,
+    HOST_STRIKES_MAX,
+    REFUSED_FIRST_S,
+    UNWANTED_STRIKES,
+    Offences,
+)
 from p2p.transport.address import Address
 from p2p.transport.channels import open_tcp
 from p2p.transport.dialler import Dialler
@@ -32,6 +39,7 @@ from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
 from storage.appended import AppendedEvent
+from storage.errors import OverQuota
 from storage.listing import Listing
 from storage.store import Store, open_store
 from tests.e2e.mallory import Mallory
@@ -352,6 +360,74 @@ async def test_the_first_frame_says_what_a_channel_is_for(tmp_path: Path) -> Non
             await call.stream.write([first])
             assert await call.last_words() == "refused-for-now"
         assert arrived.empty()
+
+
+async def test_a_refused_device_tires_its_host_whatever_it_calls_for(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice:
+
+        async def handler(arrival: Arrival) -> None:
+            raise AssertionError
+
+        alice.network.serve_arrivals((64,), handler)
+        mallory = Mallory()
+        for _ in range(2):
+            alice.offences.fault(mallory.device.public, "", "x", "It did.", now_s=time.time())
+        calls = 0
+        with suppress(PeerLeft):
+            while calls < HOST_STRIKES_MAX:
+                async with mallory.calls(alice.address) as call:
+                    await call.stream.write([cbor.encode([64, "a token"])])
+                    assert await call.last_words() == "refused-for-now"
+                calls += 1
+        assert 0 < calls <= (HOST_STRIKES_MAX + HOST_DEBT_MAX) // UNWANTED_STRIKES
+        assert not alice.offences.admits("127.0.0.1", now_s=time.time())
+
+
+@pytest.mark.parametrize("is_session", [True, False], ids=["a session", "an arrival"])
+async def test_bytes_that_somebody_altered_on_the_way_are_held_against_no_device(
+    tmp_path: Path, is_session: bool
+) -> None:
+    """Else whoever can touch a few packets has honest devices refused for a day."""
+    async with open_node(tmp_path / "a", 1) as alice:
+
+        async def handler(arrival: Arrival) -> None:
+            try:
+                await arrival.stream.read()
+            except RemoteProtocolError as error:
+                alice.network.blame(arrival.stream.device, arrival.caller.host, error)
+                raise PeerLeft("over", "It is over.") from error
+
+        alice.network.serve_arrivals((64,), handler)
+        mallory = Mallory()
+        for _ in range(3):
+            async with mallory.calls(alice.address) as call:
+                first = encode_frame(call.hello()) if is_session else cbor.encode([64, "a token"])
+                await call.stream.write([first])
+                await call.stream.carrier.write(b"\x00\x20" + bytes(32))
+                await call.last_words()
+            async with asyncio.timeout(WAIT_S):
+                await alice.heard(PeerWent)
+        assert alice.offences.strikes(mallory.device.public, now_s=time.time()) == 0
+        assert alice.offences.refused_now(now_s=time.time()) == []
+        assert alice.offences.forgive_host("127.0.0.1"), "it counts against the host"
+
+
+@pytest.mark.parametrize("failure", [OverQuota("The disk is full."), ValueError("a bug")])
+async def test_whoever_serves_a_channel_and_fails_costs_that_channel_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+
+        async def handler(arrival: Arrival) -> None:
+            raise failure
+
+        alice.network.serve_arrivals((64,), handler)
+        async with Mallory().calls(alice.address) as call:
+            await call.stream.write([cbor.encode([64, "a token"])])
+            assert not await call.last_words()
+        assert str(failure) in caplog.text
+        connection = await bob.network.connect(alice.address)
+        assert type(await sync_with(connection)).__name__ == "Synced"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError
 from p2p.protocol.frames import Bye, Ping, Pong
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.client import (
+    PONGS_BURST,
     Answered,
     Called,
     Came,
@@ -31,8 +32,8 @@ def talk() -> RelayTalk:
 
 def test_questions_get_their_answers_by_number() -> None:
     one = talk()
-    first, asked = one.ask(lambda number: frames.Lookup(number, True, BOB))
-    second, _ = one.ask(lambda number: frames.Fetch(number, CAROL))
+    first, asked = one.ask(lambda number: frames.Lookup(number, True, BOB), now_s=1.0)
+    second, _ = one.ask(lambda number: frames.Fetch(number, CAROL), now_s=1.0)
     assert asked == frames.Lookup(first, True, BOB)
     fetched, cards = frames.Fetched(second, None), frames.Cards(first, ())
     assert one.receive(fetched, now_s=1.0) == (Answered(second, fetched),)
@@ -67,8 +68,8 @@ def test_news_comes_without_a_question() -> None:
 )
 def test_a_relay_that_lies_is_left(frame: RelayFrame) -> None:
     one = talk()
-    one.ask(lambda number: frames.Signal(number, BOB, b"offer"))
-    one.ask(lambda number: frames.Call(number, BOB))
+    one.ask(lambda number: frames.Signal(number, BOB, b"offer"), now_s=1.0)
+    one.ask(lambda number: frames.Call(number, BOB), now_s=1.0)
     with pytest.raises(RemoteProtocolError) as lie:
         one.receive(frame, now_s=1.0)
     assert lie.value.code == "relay-lies"
@@ -102,3 +103,20 @@ def test_a_relay_that_never_answers_is_left() -> None:
     one = RelayTalk(token=b"", now_s=0.0)
     with pytest.raises(PeerTimeout):
         one.tick(now_s=limits.ANSWER_S)
+
+
+def test_a_relay_that_answers_pings_and_no_questions_is_left() -> None:
+    one = talk()
+    one.ask(lambda number: frames.Fetch(number, CAROL), now_s=2.0)
+    late_s = 2.0 + 2 * limits.ANSWER_S
+    one.receive(Ping(1), now_s=late_s - 1.0)
+    assert one.tick(now_s=late_s - 1.0) == ()
+    with pytest.raises(PeerTimeout):
+        one.tick(now_s=late_s)
+
+
+def test_pings_without_end_are_not_all_answered() -> None:
+    one = talk()
+    answers = [one.receive(Ping(number), now_s=2.0) for number in range(1_000)]
+    assert len([answer for answer in answers if answer]) == PONGS_BURST
+    assert one.receive(Ping(1), now_s=3.0) == (Tell(Pong(1)),)

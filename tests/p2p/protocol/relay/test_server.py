@@ -75,6 +75,23 @@ def test_a_signal_is_passed_on_with_the_name_of_who_sent_it() -> None:
     assert office.told(bob)[-1] == frames.Signal(0, ALICE, b"offer")
 
 
+def test_signals_of_others_do_not_fill_what_a_slow_client_has() -> None:
+    office = Office.made()
+    mallory, bob = office.come(ALICE), office.come(BOB)
+    passed = 0
+    for number in range(1, 100):
+        office.say(mallory, frames.Signal(number, BOB, bytes(limits.SIGNAL_BYTES_MAX)))
+        came = office.told(bob)[1:]
+        bob.unsent_bytes += (len(came) - passed) * limits.SIGNAL_BYTES_MAX  # bob reads nothing
+        passed = len(came)
+    assert bob.unsent_bytes <= limits.SIGNALS_UNSENT_BYTES_MAX
+    refused = office.told(mallory)[-1]
+    assert isinstance(refused, Done)
+    assert refused.code == "not-reading"
+    bob.unsent_bytes = 0
+    assert office.say(mallory, frames.Signal(100, BOB, b"offer")) == [Done(100)]
+
+
 def test_a_letter_waits_until_it_is_taken() -> None:
     office = Office.made()
     alice, bob = office.come(ALICE), office.come(BOB)
@@ -198,9 +215,42 @@ def test_one_host_cannot_take_all_the_room() -> None:
     assert id(other) not in office.ended
 
 
+def test_a_network_of_ipv6_is_one_host() -> None:
+    office = Office.made()
+    for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
+        office.come(n.to_bytes(32, "big"), f"2001:db8::{n:x}")
+    late = office.come(ALICE, "2001:db8::ffff:1")
+    assert office.ended[id(late)] == "relay-full"
+    other = office.come(BOB, "2001:db8:0:1::1")
+    assert office.told(other) == [
+        frames.Registered(int(limits.REGISTERED_S), "2001:db8:0:1::1", False)
+    ]
+
+
+def test_a_device_that_comes_from_a_full_host_stays_where_it_is() -> None:
+    office = Office.made()
+    for n in range(limits.REGISTRATIONS_OF_HOST_MAX):
+        office.come(n.to_bytes(32, "big"))
+    alice = office.come(ALICE, "192.0.2.2")
+    again = office.come(ALICE)
+    assert office.ended == {id(again): "relay-full"}
+    assert office.say(alice, Ping(1)) == [Pong(1)]
+    there = office.come((0).to_bytes(32, "big"))
+    assert id(there) not in office.ended, "it takes the place of the one that it was"
+
+
+def test_a_channel_is_not_served_because_another_one_of_its_device_is() -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    other = office.relay.open(ALICE, HOST, now_s=0.0)
+    office.say(other, frames.Register(BOB))
+    assert office.ended == {id(other): "card-device"}
+    assert (office.relay.serves(alice), office.relay.serves(other)) == (True, False)
+
+
 def test_circuits_of_a_pair_of_a_device_and_of_all_are_bounded() -> None:
     office = Office.made(circuits_max=limits.CIRCUITS_OF_DEVICE_MAX + 2)
-    others = [office.come(n.to_bytes(32, "big")) for n in range(1_000, 1_080)]
+    others = [office.come(n.to_bytes(32, "big"), f"198.51.100.{n}") for n in range(80)]
     alice = office.come(ALICE)
 
     def code(one: Conversation, whom: bytes) -> str:
@@ -215,6 +265,92 @@ def test_circuits_of_a_pair_of_a_device_and_of_all_are_bounded() -> None:
     assert [code(others[n], others[n + 1].device) for n in range(3)] == ["", "", "relay-full"]
     office.relay.circuits.expire(now_s=limits.JOIN_S)
     assert code(alice, first.device) == ""
+
+
+def calls_of(office: Office, callers: list[Conversation], whom: bytes) -> int:
+    """How many of them get a circuit."""
+    said = [office.say(one, frames.Call(1, whom))[-1] for one in callers]
+    return sum(isinstance(one, Circuit) for one in said)
+
+
+def test_one_host_cannot_take_all_circuits_of_a_device() -> None:
+    office = Office.made()
+    office.come(BOB)
+    mallorys = [office.come(n.to_bytes(32, "big")) for n in range(100, 170)]
+    assert calls_of(office, mallorys, BOB) == limits.CIRCUITS_OF_HOST_TO_DEVICE_MAX
+    assert calls_of(office, [office.come(ALICE, "192.0.2.2")], BOB) == 1
+    office.relay.circuits.expire(now_s=limits.JOIN_S)
+    assert calls_of(office, mallorys[-1:], BOB) == 1, "they count while they last"
+
+
+def test_one_host_cannot_take_all_circuits() -> None:
+    office = Office.made()
+    one_half, other_half = (
+        [office.come(n.to_bytes(32, "big")) for n in range(first, first + 300)]
+        for first in (1_000, 2_000)
+    )
+    got = sum(calls_of(office, [a], b.device) for a, b in zip(one_half, other_half, strict=True))
+    assert got == limits.CIRCUITS_OF_HOST_MAX
+    office.come(BOB)
+    assert calls_of(office, [office.come(ALICE, "192.0.2.2")], BOB) == 1
+
+
+def kept_of(office: Office, senders: list[Conversation], to: bytes, size: int) -> int:
+    """How many letters of `size` bytes are taken, each of `senders` writing one after the other."""
+    numbers = range(1, limits.LETTERS_OF_SENDER_MAX + 1)
+    said = [
+        office.say(one, letter(n, to, n.to_bytes(16, "big"), bytes(size)))[-1]
+        for one in senders
+        for n in numbers
+    ]
+    return sum(one == Done(n) for one, n in zip(said, [*numbers] * len(senders), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        (100, limits.LETTERS_OF_HOST_TO_DEVICE_MAX),
+        (64 << 10, limits.LETTERS_OF_HOST_TO_DEVICE_BYTES_MAX // (64 << 10)),
+    ],
+)
+def test_one_host_cannot_fill_a_mailbox_by_many_keys(size: int, most: int) -> None:
+    office = Office.made()
+    bob = office.come(BOB)
+    mallorys = [office.come(n.to_bytes(32, "big")) for n in range(100, 110)]
+    assert kept_of(office, mallorys, BOB, size) == most
+    alice = office.come(ALICE, "192.0.2.2")
+    assert kept_of(office, [alice], BOB, size) == min(most, limits.LETTERS_OF_SENDER_MAX)
+    office.say(bob, frames.Taken(ID))
+    assert kept_of(office, mallorys[:1], BOB, size) > 0, "there is room again"
+
+
+def test_one_host_cannot_fill_the_disk_of_a_relay_by_many_keys() -> None:
+    office = Office.made()
+    receivers = [n.to_bytes(32, "big") for n in range(1_000, 1_040)]
+    for one in receivers:
+        office.come(one, "192.0.2.2")
+    mallory = office.come(ALICE)
+    size = 64 << 10
+    kept = sum(kept_of(office, [mallory], one, size) for one in receivers)
+    assert kept * size == limits.LETTERS_OF_HOST_BYTES_MAX
+    assert kept_of(office, [office.come(BOB, "192.0.2.3")], receivers[0], size) > 0
+    office.now_s += limits.LETTER_S_MAX / 2
+    again = office.come(ALICE)
+    assert kept_of(office, [again], receivers[0], size) > 0, "with time there is room again"
+
+
+def test_one_host_cannot_take_all_posts_by_many_keys() -> None:
+    office = Office.made()
+    mallory = office.come(ALICE)
+    codes = [
+        office.say(mallory, frames.Post(n, n.to_bytes(32, "big"), b"x", DAY_US))[-1]
+        for n in range(1, limits.POSTS_OF_HOST_MAX + 2)
+    ]
+    assert codes[-2] == Done(limits.POSTS_OF_HOST_MAX)
+    assert isinstance(codes[-1], Done)
+    assert codes[-1].code == "too-many-posts"
+    bob = office.come(BOB, "192.0.2.2")
+    assert office.say(bob, frames.Post(1, CAROL, b"x", DAY_US)) == [Done(1)]
 
 
 def test_whoever_asks_too_often_is_read_later() -> None:

@@ -1,6 +1,7 @@
 """Calls between two devices whose signals a third one carries, honest or not."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -9,12 +10,14 @@ from crdt.boxes import open_sealed
 from crdt.ed25519 import SigningKey
 from crdt.keys import DeviceKey
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError, SyncError
-from p2p.protocol.webrtc.signal import SIGNAL_LIFE_S, SIGNAL_SKEW_S
+from p2p.protocol.webrtc.signal import OFFER, SIGNAL_LIFE_S, SIGNAL_SKEW_S, Signal, seal_signal
+from p2p.transport.webrtc.caller import ANSWERING_MAX
 from p2p.transport.webrtc.servers import IceServers
 from tests.p2p.transport.webrtc.people import (
     LOOPBACK,
     NOON_US,
     WAIT_S,
+    Carried,
     Person,
     Post,
     join,
@@ -169,6 +172,30 @@ async def test_whoever_is_not_welcome_is_not_answered() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+
+
+async def test_offers_beyond_the_rate_do_not_fill_what_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("p2p.protocol.webrtc.signal.SIGNALS_SEEN_MAX", ANSWERING_MAX)
+    monkeypatch.setattr("p2p.transport.webrtc.caller.OFFERS_BURST", 2.0)
+    monkeypatch.setattr("p2p.transport.webrtc.caller.OFFERS_PER_S", 1.0)
+    monkeypatch.setattr("p2p.transport.webrtc.caller.CONNECT_S", 5.0)
+    post = Post()
+    async with nothing_left(), person(1, post) as alice, person(2, post) as bob:
+        silent = Post(meddle=lambda _to, _sealed: None)
+        for number in range(10, 40):
+            stranger = SigningKey(bytes([number]) * 32)
+            source, key = DeviceKey(stranger.public), bob.identity.sealing_public
+            rubbish = Signal(OFFER, source, bob.key, bytes(16), key, "no description")
+            bob.caller.hear(seal_signal(rubbish, stranger, key, now_us=NOON_US), silent)
+        hers: Carried | None = None
+        async with asyncio.timeout(WAIT_S):
+            while hers is None:
+                with suppress(PeerLeft):  # at the rate of this test one more comes in a second
+                    key = bob.identity.sealing_public
+                    hers = await alice.caller.call(bob.key, key, post)
+        hers.abort()
 
 
 async def test_offers_without_end_open_a_few_sockets() -> None:

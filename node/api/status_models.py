@@ -1,0 +1,74 @@
+"""What `GET /api/status` answers."""
+
+from msgspec import Struct
+
+from node.api.peer_states import SyncState, Waits
+from node.api.relay_models import FoundRelay, RelayShown
+from node.api.transfer import Transfer
+
+
+class PeerCounts(Struct, frozen=True):
+    connected: int
+    known: int
+    """Those that are connected, and those that are called."""
+
+
+class LetterCounts(Struct, frozen=True):
+    """Those that came to this person."""
+
+    unread: int
+
+
+class BlobCounts(Struct, frozen=True):
+    count: int
+    bytes: int
+
+
+class IndexState(Struct, frozen=True):
+    behind: int
+    """Changed documents that search does not know yet."""
+
+
+class AuthorityAge(Struct, frozen=True):
+    namespace: str
+    age_s: float | None
+    compared_s: float | None
+
+
+class RoomState(Struct, frozen=True):
+    """The room for authors whom nobody here follows."""
+
+    strangers_bytes: int
+    strangers_bytes_max: int
+    kept_out: int
+    """Entries that were evicted or refused for want of room, as far as they are remembered."""
+
+
+class Status(Struct, frozen=True):
+    version: str
+    did: str
+    device: str
+    home: str
+    api: str
+    p2p: str
+    started_at: str
+    uptime_s: float
+    state: str
+    sync: SyncState
+    peers: PeerCounts
+    records: dict[str, int]
+    entries: int
+    blobs: BlobCounts
+    index: IndexState
+    refused: int
+    left_out: int
+    """Changes that are held and do not count."""
+    waits: tuple[Waits, ...]
+    """Those of them that will, once what they need is here."""
+    letters: LetterCounts
+    quota: RoomState
+    authority: tuple[AuthorityAge, ...]
+    relays: tuple[RelayShown, ...]
+    found_relays: tuple[FoundRelay, ...]
+    transfers: tuple[Transfer, ...]
+    warnings: tuple[str, ...]

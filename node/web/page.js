@@ -1,0 +1,93 @@
+// What the scripts of the node's page share. Text of peers goes in as text, never as markup.
+"use strict";
+
+const TOKEN = "panspermia-token";
+const byId = (id) => document.getElementById(id);
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function button(text, label, act) {
+  const made = element("button", text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; bytes >= 1024 && unit < units.length - 1; unit += 1) bytes /= 1024;
+  return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
+}
+
+function duration(seconds) {
+  const units = [[86400, "d"], [3600, "h"], [60, "min"]];
+  const [length, name] = units.find(([each]) => seconds >= each) || [1, "s"];
+  return `${Math.floor(seconds / length)} ${name}`;
+}
+
+const ago = (seconds) => (seconds === null ? "never" : `${duration(seconds)} ago`);
+const shortKey = (did) => did.replace(/^did:key:(.{6}).*(.{6})$/, "$1…$2");
+
+function show(list, items, none) {
+  byId(list).replaceChildren(...(items.length || !none ? items : [element("li", none, "soft")]));
+}
+
+// ── the node's API ──
+
+// A problem of the API as a sentence, with its code beside it.
+class Problem extends Error {
+  constructor(problem) {
+    const text = problem.detail || problem.title || "The node does not say why.";
+    super(`${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`);
+    this.code = problem.code;
+  }
+}
+
+const token = () => sessionStorage.getItem(TOKEN);
+
+async function ask(method, path, body, accept = "application/json") {
+  const headers = { accept };
+  if (token()) headers.authorization = `Bearer ${token()}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Problem({ detail: "the node does not answer: is it running?" });
+  }
+  if (answer.status === 401 && token()) {
+    sessionStorage.removeItem(TOKEN);
+    document.dispatchEvent(new Event("token"));
+  }
+  if (!answer.ok) throw new Problem(await answer.json().catch(() => ({ detail: `it answered ${answer.status}` })));
+  return answer;
+}
+
+const get = async (path) => (await ask("GET", path)).json();
+const post = async (path, body) => (await ask("POST", path, body)).json();
+
+// The lines of a long task: `told` hears how far it is. Gives its result.
+async function story(path, body, told) {
+  const answer = await ask("POST", path, body, "application/x-ndjson");
+  if (!answer.headers.get("content-type").includes("ndjson")) return answer.json();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Problem({ detail: "the node broke off" });
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines.map((one) => JSON.parse(one))) {
+      if (line.event === "result") return line;
+      if (line.event === "error") throw new Problem(line.problem);
+      told(line.text);
+    }
+  }
+}

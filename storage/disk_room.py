@@ -1,0 +1,42 @@
+"""How much of the disk blobs may take: they leave some of it free for all the rest.
+
+A disk that is full to its last byte stops every program on it, and a database needs room even to
+delete. So blobs end before that, and what is dropped gives its room back.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import OverQuota
+
+FREE_BYTES = 1 << 30
+FREE_PARTS = 16  # of a small disk no more than this part is kept free
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """The disk that a folder lies on."""
+
+    folder: Path
+    free_bytes: int = FREE_BYTES
+    """Blobs leave so much of it free."""
+
+    def left_bytes(self) -> int:
+        """What they may still take; below 0 where others took what is to stay free."""
+        disk = os.statvfs(self.folder)
+        total = disk.f_blocks * disk.f_frsize
+        if not total:  # a file system that cannot tell
+            return 1 << 62
+        return disk.f_bavail * disk.f_frsize - min(self.free_bytes, total // FREE_PARTS)
+
+    def check(self, size: int) -> None:
+        """Raises `OverQuota` where so many bytes more would take what is to stay free."""
+        left = self.left_bytes()
+        if size > left:
+            raise OverQuota(
+                f"The disk has no room for {-(-size // MIB):,} MiB more: blobs may take"
+                f" {max(0, left) // MIB:,} MiB, and leave the rest of it free (quota.disk_free)."
+                " What is here stays: make room, or panspermia gc, and try again."
+            )

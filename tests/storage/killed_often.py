@@ -1,0 +1,86 @@
+"""Run as a program by test_killed_often.py: adds, fetches and drops blobs at once until killed.
+
+`killed_often.py HOME ROUND`. A line for each thing that it acknowledged: `put`, `held` (how many
+chunks), `whole`, `dropping` (said before), `collected`.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from blake3 import blake3
+
+from crdt.blob import BlobId, Chunking, Manifest, chunks_of, manifest_of
+from crdt.chunking import content_manifest_of
+from storage import collecting, packs
+from storage.store import Store, open_store
+from tests.storage.people import NOW_US, project
+
+BATCH = 3
+PACK_BYTES = 2 << 20
+SWEPT = 16
+
+
+def put_of(round: int, number: int) -> bytes:
+    """What is added. Half of it the round before added too."""
+    return noise(f"put {number}", 1 << 20) + noise(f"put {round} {number}", 1 << 20)
+
+
+def fetched_of(round: int) -> bytes:
+    return noise("fetched", 1 << 20) + noise(f"fetched {round}", 2 << 20)
+
+
+def noise(seed: str, size: int) -> bytes:
+    return blake3(seed.encode()).digest(length=size)
+
+
+def manifest_and_chunks(data: bytes, chunking: Chunking) -> tuple[Manifest, list[bytes]]:
+    if chunking is Chunking.FIXED:
+        return manifest_of(data), list(chunks_of(data))
+    manifest = content_manifest_of(data)
+    at = [manifest.chunk_offset(index) for index in range(manifest.chunk_count)]
+    return manifest, [data[a:b] for a, b in zip(at, [*at[1:], len(data)], strict=True)]
+
+
+async def add(store: Store, round: int) -> None:
+    for number in range(6):
+        blob = await store.put_blob(put_of(round, number), chunking=Chunking.CONTENT)
+        await store.pin_blob(blob, f"{round} {number}")
+        print("put", blob.hex(), flush=True)
+
+
+async def fetch(store: Store, round: int) -> None:
+    for chunking in Chunking:
+        manifest, chunks = manifest_and_chunks(fetched_of(round), chunking)
+        await store.begin_blob(manifest.id, manifest.root)
+        for page in await store.missing_pages(manifest.id):
+            await store.add_page(manifest.id, page, manifest.pages[page])
+        while missing := await store.missing_chunks(manifest.id):
+            for at in range(0, len(missing), BATCH):
+                batch = missing[at : at + BATCH]
+                await store.add_chunks(manifest.id, [(index, chunks[index]) for index in batch])
+                print("held", manifest.id.hex(), flush=True)
+        print("whole", manifest.id.hex(), flush=True)
+
+
+async def drop(store: Store, round: int) -> None:
+    for kept in await store.pinned_blobs():
+        if not kept.name.startswith(f"{round} "):
+            print("dropping", kept.id.hex(), flush=True)
+            await store.unpin_blob(kept.id)
+            await store.gc()
+            print("collected", BlobId(kept.id).hex(), flush=True)
+
+
+async def main(home: Path, round: int) -> None:
+    packs.PACK_BYTES, collecting.SWEPT = PACK_BYTES, SWEPT
+    async with open_store(home / "p.db", project=project, clock_us=lambda: NOW_US) as store:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store.give_back())
+            for work in (add, fetch, drop):
+                group.create_task(work(store, round))
+        print("done", round, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

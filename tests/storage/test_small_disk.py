@@ -1,0 +1,144 @@
+"""A disk of 32 MiB that is really full: during a fetch, an upload and a collection."""
+
+import os
+import subprocess
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import CHUNK_BYTES, Chunking, build_manifest, chunks_of, manifest_of
+from p2p.protocol import effects as ask
+from p2p.transport.answers import answer
+from storage import packs as packs_module
+from storage.disk_room import FREE_PARTS, DiskRoom
+from storage.errors import OverQuota
+from storage.quota import Quota
+from storage.store import Store, open_store
+from tests.storage.people import NOW_US, project
+
+DISK_BYTES = 32 << 20
+NOISE = blake3(b"a world").digest(length=40 << 20)
+LARGE = NOISE[: 12 << 20]
+MANIFEST, CHUNKS = manifest_of(LARGE), list(chunks_of(LARGE))
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk of its own: root only")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={DISK_BYTES}"
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("this system mounts nothing")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@asynccontextmanager
+async def opened(disk: Path, *, free_bytes: int = 0) -> AsyncGenerator[Store]:
+    async with open_store(
+        disk / "panspermia.db",
+        project=project,
+        clock_us=lambda: NOW_US,
+        quota=Quota(disk_free_bytes=free_bytes),
+    ) as store:
+        yield store
+
+
+def fill(disk: Path, *, leave: int) -> Path:
+    """Somebody else's file, that leaves so much."""
+    file = disk / "other"
+    room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    file.write_bytes(bytes(room - leave))
+    return file
+
+
+async def begin(store: Store) -> None:
+    await store.begin_blob(MANIFEST.id, MANIFEST.root)
+    await store.add_page(MANIFEST.id, 0, MANIFEST.pages[0])
+
+
+async def test_a_fetch_ends_with_a_reason_and_goes_on_when_there_is_room(disk: Path) -> None:
+    async with opened(disk) as store:
+        await begin(store)
+        await store.add_chunks(MANIFEST.id, list(enumerate(CHUNKS[:4])))
+        other = fill(disk, leave=3 * CHUNK_BYTES)
+        with pytest.raises(OverQuota, match="disk"):
+            await store.add_chunks(MANIFEST.id, list(enumerate(CHUNKS[4:12], 4)))
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 4]
+        assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
+    async with opened(disk) as store:  # also by a start on a disk that is full
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 4]
+        other.unlink()
+        assert await store.add_chunks(MANIFEST.id, list(enumerate(CHUNKS[4:], 4)))
+        assert await store.read_blob(MANIFEST.id) == LARGE
+
+
+async def test_an_upload_leaves_what_is_to_stay_free_and_gives_its_room_back(disk: Path) -> None:
+    async with opened(disk, free_bytes=1 << 30) as store:
+        kept = await store.put_blob(LARGE)
+        with pytest.raises(OverQuota, match=r"quota\.disk_free.*try again"):
+            await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        assert (await store.counts()).blob_bytes == len(LARGE)
+        assert DiskRoom(disk).left_bytes() > DISK_BYTES // 3
+        assert await store.read_blob(kept) == LARGE
+        assert await store.put_blob(NOISE[: 15 << 20])
+
+
+async def test_a_blob_that_cannot_fit_is_refused_before_the_first_chunk(disk: Path) -> None:
+    """Whoever names one of 1 GiB has its pages fetched, and nothing more."""
+    hashes = [index.to_bytes(32, "big") for index in range(4_096)]
+    manifest = build_manifest(hashes, 4_096 * CHUNK_BYTES)
+    same = build_manifest([hashes[0]] * 4_096, 4_096 * CHUNK_BYTES)
+    async with opened(disk) as store:
+        for one in (manifest, same):
+            await store.begin_blob(one.id, one.root)
+            for place, page in enumerate(one.pages):
+                await store.add_page(one.id, place, page)
+        refused = await answer(store, ask.MissingChunks(manifest.id), source="")
+        assert isinstance(refused, ask.Unstored)
+        assert "1,025 MiB" in refused.sentence
+        assert "quota.disk_free" in refused.sentence
+        # One chunk in 4,096 places takes the room of one.
+        assert await answer(store, ask.MissingChunks(same.id), source="") == list(range(4_096))
+
+
+async def test_a_collection_on_a_full_disk_loses_nothing(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack to be written anew has no room; rows can be dropped in what the log has already."""
+    monkeypatch.setattr(packs_module, "PACK_BYTES", 8 << 20)
+    async with opened(disk) as store:
+        dropped = await store.put_blob(NOISE[: 12 << 20])
+        kept = await store.put_blob(b"".join(chunks_of(NOISE[: 12 << 20]))[: 2 << 20] + b"!")
+        await store.pin_blob(kept, "kept")
+        await store.pin_blob(dropped, "dropped")
+        await store.unpin_blob(dropped)
+        other = fill(disk, leave=1 << 20)
+        try:
+            await store.gc()
+        except OverQuota as error:
+            assert "full" in str(error)  # noqa: PT017 - it may have room enough
+        assert (await store.read_blob(kept))[:-1] == NOISE[: 2 << 20]
+        other.unlink()
+        await store.gc()
+        assert (await store.read_blob(kept))[:-1] == NOISE[: 2 << 20]
+        assert (await store.counts()).blob_bytes == (2 << 20) + 1
+        sizes = [file.stat().st_size for file in (disk / "blobs").iterdir()]
+        assert sum(sizes) <= 2 * (2 << 20) + 2
+
+
+def test_of_a_small_disk_a_part_is_kept_free(disk: Path) -> None:
+    assert DiskRoom(disk, 1 << 40).left_bytes() <= DISK_BYTES - DISK_BYTES // FREE_PARTS
+    assert DiskRoom(disk, 0).left_bytes() <= DISK_BYTES
+    with pytest.raises(OverQuota):
+        DiskRoom(disk, 0).check(DISK_BYTES + 1)
