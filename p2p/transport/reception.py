@@ -16,7 +16,7 @@ from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.channels import Channels
 from p2p.transport.connection import Connection
-from p2p.transport.door import Door
+from p2p.transport.door import Door, crowded_out
 from p2p.transport.forwarded import Ip, client_of, ip_of
 from p2p.transport.front import NOISE, Front
 from p2p.transport.inbound import Arrival, ArrivalHandler, Caller, Inbound
@@ -87,7 +87,7 @@ class Reception:
         client = client_of(one.source.host, forwarded, self._proxies)
         one.source, one.is_proxied = Address(client, one.source.port), False
         if not (self._door.admits(client) and self._inbound.make_room(client)):
-            raise PeerLeft("no-room", f"Too much came from {client}.")
+            raise crowded_out()
 
     def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody who came by another way, if there is room, and their host is not closed."""
