@@ -2,39 +2,21 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from crdt.boxes import sealing_key
-from crdt.keys import AuthorKey
 from node.commands.nodes import LocalNode
-from p2p.protocol.card import sign_card
 from p2p.protocol.errors import SyncError
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import RelayFrame, encode_relay_frame
 from scripts.benchmarks._usage import usage_of
 from tests.e2e.mallory import Mallory
-from tests.e2e.relays import know_each_other, start_islands, start_relay, wait_for_peer
+from tests.e2e.relays import card_of, know_each_other, start_islands, start_relay, wait_for_peer
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
 FLOOD = 4_000  # frames of each flooder; a client's bucket holds 200 tokens
 GROWN_MIB_MAX = 150.0
 AT_ONCE = 50
-
-
-def card_of(mallory: Mallory) -> bytes:
-    now_us = time.time_ns() // 1_000
-    return sign_card(
-        mallory.device,
-        author=AuthorKey(mallory.root.public),
-        capability=mallory.signer.capabilities["pub"],
-        places=(),
-        relays=(),
-        sealing=sealing_key(os.urandom(32)),
-        issued_us=now_us,
-        until_us=now_us + 86_400_000_000,
-    )
 
 
 Flood = Callable[[Mallory, int], RelayFrame]
