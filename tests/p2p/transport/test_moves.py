@@ -91,7 +91,7 @@ async def test_what_is_sent_again_after_a_move_counts_where_uploads_are_limited(
         open_node(tmp_path / "b", 2) as bob,
         proxy_to(alice.port) as proxy,
     ):
-        meter = alice.network._upload = Meter()  # pyright: ignore[reportPrivateUsage]
+        meter = alice.network._upload = Meter()  # pyright: ignore[reportPrivateUsage]  no limit
         await fill(alice)
         proxy.cut_after = 150_000
         connection = await bob.network.connect(f"127.0.0.1:{proxy.port}")

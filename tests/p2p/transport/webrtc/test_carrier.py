@@ -12,7 +12,7 @@ from p2p.protocol.webrtc.sdp import CANDIDATES_MAX, MESSAGE_BYTES_MAX
 from p2p.transport.webrtc import carrier as carriers
 from p2p.transport.webrtc.carrier import WINDOW_BYTES, DataChannelCarrier
 from p2p.transport.webrtc.servers import IceServers
-from p2p.transport.webrtc.stack import NAMED_PAIRS_MAX, Leg, _Ice  # pyright: ignore[reportPrivateUsage]
+from p2p.transport.webrtc.stack import NAMED_PAIRS_MAX, Leg, _Ice  # pyright: ignore[reportPrivateUsage]  its bounds
 from tests.p2p.transport.webrtc.people import (
     WAIT_S,
     Person,
@@ -202,7 +202,7 @@ async def test_an_offer_of_many_addresses_is_checked_so_far_only() -> None:
             )
         await ice.add_remote_candidate(None)
         connecting = asyncio.ensure_future(ice.connect())
-        pairs = ice._check_list  # pyright: ignore[reportPrivateUsage]
+        pairs = ice._check_list  # pyright: ignore[reportPrivateUsage]  aioice shows it nowhere
         await until(lambda: any(pair.task is not None for pair in pairs))
         assert len(pairs) == NAMED_PAIRS_MAX
         best = max(pair.remote_candidate.priority for pair in pairs)
