@@ -1,6 +1,8 @@
 """Two nodes that reach only a relay sync through it, and it reads nothing."""
 
+import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,12 @@ from node.commands.nodes import (
     wait_for,
 )
 from node.failure import Failure, Json
+from p2p.protocol.relay import frames
+from p2p.protocol.relay.frames import RelayFrame, decode_relay_frame, encode_relay_frame
+from tests.e2e.mallory import Mallory
 from tests.e2e.relays import (
     BACKOFF_S,
+    card_of,
     connected,
     know_each_other,
     listening_in,
@@ -138,6 +144,30 @@ def test_letters_wait_for_whoever_is_away_though_the_relay_is_killed(
     assert shell(bob, "letter", "show", number).answer["is_read"]
     assert shell(bob, "letter", "remove", number).code == 0
     assert shell(bob, "letter", "show", number).code == 5
+
+
+async def test_a_post_that_was_answered_is_there_though_the_relay_is_killed(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    relay = start_relay(tmp_path)
+    running.append(relay)
+    tag, sealed = os.urandom(32), os.urandom(4 << 10)
+    until_us = time.time_ns() // 1_000 + 3_600_000_000
+    place = str(relay.ready["p2p"])
+    assert await said_to(place, frames.Post(1, tag, sealed, until_us)) == frames.Done(1)
+    relay.kill()
+    running.append(start_relay(tmp_path, listen=place))
+    assert await said_to(place, frames.Fetch(1, tag)) == frames.Fetched(1, sealed)
+
+
+async def said_to(place: str, question: RelayFrame) -> RelayFrame | None:
+    """The relay's answer to somebody who registers, asks, and goes."""
+    mallory = Mallory()
+    async with mallory.calls(place) as call:
+        await call.stream.write([encode_relay_frame(frames.Register(card_of(mallory)))])
+        assert isinstance(decode_relay_frame(await call.stream.read()), frames.Registered)
+        await call.stream.write([encode_relay_frame(question)])
+        return decode_relay_frame(await call.stream.read())
 
 
 def test_a_code_comes_in_a_letter_and_is_taken(

@@ -6,7 +6,7 @@ Each machine is a thread with its own loop, whose sockets lie in its namespace. 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -24,6 +24,7 @@ from tests.p2p.transport.webrtc.people import Person, Post, person
 STUN_PORT = 4_747
 MEET_S = 90.0
 TRIES = 3
+MEETINGS = 6
 T = TypeVar("T")
 
 
@@ -95,12 +96,31 @@ async def meet(alice: Person, bob: Person, post: Post) -> DataChannelCarrier:
     return await alice.caller.call(bob.key, bob.identity.sealing_public, post)
 
 
-async def meet_at_last(alice: Person, bob: Person, post: Post) -> DataChannelCarrier:
-    """As a mover does: where a network loses much, not every try finds the way."""
-    for _ in range(TRIES - 1):
-        with suppress(PeerLeft):
-            return await meet(alice, bob, post)
-    return await meet(alice, bob, post)
+def tries_to_meet(hers: Machine, his: Machine, alice: Person, bob: Person, post: Post) -> int:
+    """As a mover does: where a network loses much, not every try finds the way.
+
+    What it took, once bytes have gone both ways; then they part.
+    """
+
+    async def forget() -> None:
+        while not bob.came.empty():
+            bob.came.get_nowait().abort()
+
+    async def part(end: DataChannelCarrier) -> None:
+        end.abort()
+
+    for tried in range(1, TRIES + 1):
+        his.do(forget())  # ends of a try of which alice knows nothing
+        try:
+            one = hers.do(meet(alice, bob, post))
+        except PeerLeft:
+            continue
+        other = his.do(bob.came.get())
+        both_ways((hers, his), (one, other), bytes(range(256)) * 1_024)
+        hers.do(part(one))
+        his.do(part(other))
+        return tried
+    raise AssertionError(f"{TRIES} tries were not enough")
 
 
 def both_ways(
@@ -175,9 +195,9 @@ def test_everything_arrives_over_a_lossy_network(bed: Bed, percent: int) -> None
             bed.lose(host, percent)
         servers = IceServers()
         with lives(hers, 1, post, servers) as alice, lives(his, 2, post, servers) as bob:
-            one = hers.do(meet_at_last(alice, bob, post))
-            other = his.do(bob.came.get())
-            both_ways((hers, his), (one, other), bytes(range(256)) * 1_024)
+            tries = [tries_to_meet(hers, his, alice, bob, post) for _ in range(MEETINGS)]
+            # Measured: every first try of 36. Half leaves room for a machine that has much to do.
+            assert tries.count(1) >= MEETINGS // 2, tries
 
 
 def test_an_end_that_is_cut_off_closes_and_leaves_nothing(bed: Bed) -> None:

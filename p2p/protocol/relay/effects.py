@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from p2p.protocol.errors import SyncError
+from p2p.protocol.limits import TokenBucket
 from p2p.protocol.relay.frames import RelayFrame
 from p2p.protocol.relay.pacing import Pacer
 
@@ -29,7 +30,9 @@ class Conversation:
     address: str  # from which it called; it is told
     host: str  # whose address that is, as `offences.host_of` says: what is bounded counts for it
     pacer: Pacer
+    pings: TokenBucket  # those that are answered whatever the pacers say
     heard_s: float
+    rests_until_s: float = 0.0  # nothing but such pings is answered before
     expires_s: float = 0.0  # of the registration; 0 where there is none
     is_collecting: bool = False
     is_finding: bool = False  # letters are looked for
@@ -143,7 +146,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Nothing more is read from this client for so long."""
+    """Nothing more of this client is dealt with for so long, but pings."""
 
     conversation: Conversation
     seconds: float

@@ -56,6 +56,13 @@ FRAMES_OF_HOST_BURST = 20_000.0  # a thousand peers behind one address come back
 HOSTS_MAX = 4_096  # remembered; the least recent go
 FRAMES_OF_ALL_PER_S = 2_000.0
 FRAMES_OF_ALL_BURST = 100_000.0
+# Pings cost none of those: whoever shares an overdrawn address would take the relay for dead, and
+# come back at eight tokens. Beyond these they cost as much as other frames.
+PINGS_BURST = 8.0
+PINGS_PER_S = 0.2
+HELD_FRAMES_MAX = 8  # of a client that rests: pings behind them are seen
+HELD_BYTES_MAX = 16 << 10  # above it no more is read before the rest is over
+HELD_OF_ALL_BYTES_MAX = 32 * MEBIBYTE  # above it those that rest are not read at all
 CALL_TOKENS = 4.0
 LETTER_TOKENS = 4.0
 LOOKUP_TOKENS = 2.0

@@ -5,7 +5,8 @@
                               └──┘ renews                       Bye · silence · any other ─▸ ended
 
 It never sees what is inside of a circuit, a signal, a post or a letter. Whoever asks too often is
-read later (`Rest`), whoever wants more than there is room for hears a code (`Done`).
+answered later (`Rest`), but for pings; whoever wants more than there is room for hears a code
+(`Done`).
 """
 
 from collections import Counter, OrderedDict
@@ -15,6 +16,7 @@ from typing import Never, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.frames import Bye, Ping, Pong
+from p2p.protocol.limits import TokenBucket
 from p2p.protocol.offences import host_of
 from p2p.protocol.relay import effects as do
 from p2p.protocol.relay import frames, limits
@@ -25,6 +27,7 @@ from p2p.protocol.relay.pacing import Pacer, spend
 from p2p.protocol.relay.shares import DiskShares
 from p2p.protocol.relay.tokens import TokenGate
 
+PING_KIND = Ping.__struct_config__.tag
 COSTS: dict[type[RelayFrame], float] = {
     frames.Register: limits.REGISTER_TOKENS,
     frames.Lookup: limits.LOOKUP_TOKENS,
@@ -108,7 +111,12 @@ class Relay:
         `address` is that of whoever called, without a port.
         """
         pacer = Pacer.full(limits.FRAMES_PER_S, limits.FRAMES_BURST, now_s=now_s)
-        return Conversation(device, address, host_of(address), pacer, now_s)
+        pings = TokenBucket.full(limits.PINGS_PER_S, limits.PINGS_BURST, now_s=now_s)
+        return Conversation(device, address, host_of(address), pacer, pings, now_s)
+
+    def answers_now(self, one: Conversation, kind: int | None, *, now_s: float) -> bool:
+        """Whether a frame of that kind may be received though its client rests."""
+        return kind == PING_KIND and one.pings.left(now_s=now_s) >= 1.0
 
     def receive(
         self, one: Conversation, frame: RelayFrame, *, now_s: float, now_us: int
@@ -117,8 +125,9 @@ class Relay:
         if one.is_ended:
             return ()
         one.heard_s = now_s
-        pacers = (one.pacer, self._host(one.host, now_s), self._all)
-        wait_s = spend(pacers, COSTS.get(type(frame), 1.0), now_s=now_s)
+        is_free = isinstance(frame, Ping) and one.pings.take(now_s=now_s)
+        cost = COSTS.get(type(frame), 1.0)
+        wait_s = 0.0 if is_free else self._pay(one, cost, now_s=now_s)
         try:
             done = self._answer(one, frame, now_s=now_s, now_us=now_us)
         except SyncError as error:
@@ -128,8 +137,7 @@ class Relay:
     def skip(self, one: Conversation, *, now_s: float) -> Sequence[RelayEffect]:
         """A frame of an unknown odd kind: ignored, and not for nothing."""
         one.heard_s = now_s
-        pacers = (one.pacer, self._host(one.host, now_s), self._all)
-        wait_s = spend(pacers, 1.0, now_s=now_s)
+        wait_s = self._pay(one, 1.0, now_s=now_s)
         return (Rest(one, wait_s),) if wait_s > 0.0 else ()
 
     def answered(self, ask: Ask, answer: object) -> Sequence[RelayEffect]:
@@ -177,7 +185,7 @@ class Relay:
         late = PeerLeft("lapsed", "The registration was not renewed in time.")
         gone: list[RelayEffect] = []
         for one in list(self._registered.values()):
-            if now_s - one.heard_s >= limits.SILENT_S:
+            if now_s - max(one.heard_s, one.rests_until_s) >= limits.SILENT_S:
                 gone += self._end(one, silent)
             elif now_s >= one.expires_s:
                 gone += self._end(one, late)
@@ -342,6 +350,10 @@ class Relay:
     def _end(self, one: Conversation, reason: SyncError) -> Sequence[RelayEffect]:
         self.left(one)
         return (End(one, reason),)
+
+    def _pay(self, one: Conversation, tokens: float, *, now_s: float) -> float:
+        """The seconds until this client's next frame."""
+        return spend((one.pacer, self._host(one.host, now_s), self._all), tokens, now_s=now_s)
 
     def _host(self, host: str, now_s: float) -> Pacer:
         pacer = self._hosts.get(host)

@@ -20,7 +20,7 @@ from p2p.protocol.errors import (
     RemoteProtocolError,
     SyncError,
 )
-from p2p.protocol.frames import Bye
+from p2p.protocol.frames import Bye, peek_kind
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.circuits import CircuitState
 from p2p.protocol.relay.effects import Ask, Conversation, End, RelayEffect, Rest, Say
@@ -66,7 +66,9 @@ class _Line:
     unsent: deque[bytes] = field(default_factory=deque[bytes])
     is_writing: bool = False
     is_ending: bool = False
-    rest_until_s: float = 0.0
+    held: deque[bytes] = field(default_factory=deque[bytes])  # frames that wait for a rest to end
+    held_bytes: int = 0
+    later: "asyncio.Task[None] | None" = None  # deals with them
     moved: asyncio.Event = field(default_factory=asyncio.Event)  # something was written or answered
 
 
@@ -90,6 +92,7 @@ class RelayServer:
         self.relay = relay
         self.passed_bytes = 0
         self.unsent_bytes = 0  # that wait for all clients
+        self.held_bytes = 0  # of frames of all that rest
         self._archive = archive
         self._rates = rates
         self._clock = clock
@@ -118,10 +121,13 @@ class RelayServer:
         try:
             data = arrival.first
             while not one.is_ended:
-                self._hear(one, data)
+                if self._may_hear(one, line, data):
+                    self._hear(one, data)
+                else:
+                    self._hold(one, line, data)
                 if self.relay.serves(one):
                     self._release(arrival.caller)  # it has other room
-                await self._rest(one, line)
+                await self._may_read(one, line)
                 data = await stream.read(limits.RELAY_FRAME_BYTES_MAX)
         except RemoteProtocolError as error:
             self._at_fault(one, error)
@@ -130,10 +136,13 @@ class RelayServer:
             LOG.debug("a client of the relay left: %s", error)
         finally:
             self.relay.left(one)
+            if line.later is not None:
+                line.later.cancel()
             try:
                 await self._last_words(line)
             finally:
                 self.unsent_bytes -= one.unsent_bytes
+                self.held_bytes -= line.held_bytes
                 del self._lines[one]
 
     def _hear(self, one: Conversation, data: bytes) -> None:
@@ -150,11 +159,61 @@ class RelayServer:
     def _at_fault(self, one: Conversation, error: RemoteProtocolError) -> None:
         self._fault(one.device, one.host, error)
 
-    async def _rest(self, one: Conversation, line: _Line) -> None:
-        """Until this client's next frame may be read."""
-        rest_s = line.rest_until_s - self._clock()
+    def _may_hear(self, one: Conversation, line: _Line, data: bytes) -> bool:
+        """Whether this frame's turn is now: those of a client that rests wait, but for pings."""
+        now_s = self._clock()
+        if not line.held and one.rests_until_s <= now_s:
+            return True
+        return self.relay.answers_now(one, peek_kind(data), now_s=now_s)
+
+    def _hold(self, one: Conversation, line: _Line, data: bytes) -> None:
+        line.held.append(data)
+        self._count_held(line, len(data))
+        if line.later is None:
+            later = self._hear_later(one, line)
+            line.later = self._tasks.create_task(later, name="a client that rests")
+
+    def _count_held(self, line: _Line, size: int) -> None:
+        line.held_bytes += size
+        self.held_bytes += size
+
+    async def _hear_later(self, one: Conversation, line: _Line) -> None:
+        """What is held, each when the rest before it is over."""
+        try:
+            while line.held:
+                await self._rest(one)
+                await self._has_room(one, line)
+                if one.is_ended or line.is_ending:
+                    return
+                data = line.held.popleft()
+                self._count_held(line, -len(data))
+                self._hear(one, data)
+                line.moved.set()
+        except RemoteProtocolError as error:
+            self._at_fault(one, error)
+            self._carry_out((End(one, error),))
+        finally:
+            line.later = None
+            line.moved.set()
+
+    async def _may_read(self, one: Conversation, line: _Line) -> None:
+        """Until this client's next frame may be read; a ping among them may be answered at once."""
+        if self.held_bytes > limits.HELD_OF_ALL_BYTES_MAX:
+            await self._rest(one)
+        while (
+            len(line.held) >= limits.HELD_FRAMES_MAX or line.held_bytes > limits.HELD_BYTES_MAX
+        ) and not (one.is_ended or line.is_ending):
+            line.moved.clear()
+            await line.moved.wait()
+        await self._has_room(one, line)
+
+    async def _rest(self, one: Conversation) -> None:
+        rest_s = one.rests_until_s - self._clock()
         if rest_s > 0.0:
             await asyncio.sleep(rest_s)
+
+    async def _has_room(self, one: Conversation, line: _Line) -> None:
+        """Until the disk and the client's own line take what its next frame may bring."""
         while (
             one.questions >= limits.QUESTIONS_MAX or one.unsent_bytes > limits.UNSENT_BYTES_MAX // 2
         ) and not (one.is_ended or line.is_ending):
@@ -170,8 +229,7 @@ class RelayServer:
                 case Ask():
                     self._tasks.create_task(self._ask(effect), name="ask the relay's disk")
                 case Rest(conversation, seconds):
-                    if line := self._lines.get(conversation):
-                        line.rest_until_s = self._clock() + seconds
+                    conversation.rests_until_s = self._clock() + seconds
                 case End(conversation, reason):
                     if line := self._lines.get(conversation):
                         self._say_goodbye(conversation, line, reason)

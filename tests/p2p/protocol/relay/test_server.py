@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2p.protocol.frames import Ping, Pong
+from p2p.protocol.frames import Ping, Pong, encode_frame, peek_kind
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.effects import Conversation
 from p2p.protocol.relay.frames import Circuit, Done, RelayFrame
@@ -363,6 +363,22 @@ def test_whoever_asks_too_often_is_read_later() -> None:
     assert asked * limits.LOOKUP_TOKENS <= limits.FRAMES_BURST + limits.LOOKUP_TOKENS
     assert 0.0 < office.rested_s <= limits.LOOKUP_TOKENS / limits.FRAMES_PER_S
     assert id(alice) not in office.ended, "it is no offence"
+
+
+def test_pings_cost_nothing_and_are_bounded_by_themselves() -> None:
+    office = Office.made()
+    alice = office.come(ALICE)
+    while not office.rested_s:
+        office.say(alice, frames.Lookup(1, False, BOB))
+    office.rested_s = 0.0
+    for number in range(int(limits.PINGS_BURST)):
+        assert office.say(alice, Ping(number)) == [Pong(number)]
+    assert office.rested_s == 0.0
+    assert office.say(alice, Ping(99)) == [Pong(99)]
+    assert office.rested_s > 0.0, "it costs as much as any other frame"
+    kind, later_s = peek_kind(encode_frame(Ping(1))), office.now_s + 1 / limits.PINGS_PER_S
+    assert not office.relay.answers_now(alice, kind, now_s=office.now_s)
+    assert office.relay.answers_now(alice, kind, now_s=later_s)
 
 
 def test_many_keys_of_one_host_are_read_later_all_the_same() -> None:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from crdt.ed25519 import SigningKey
-from p2p.protocol.frames import Bye
+from p2p.protocol.frames import Bye, Ping, Pong
 from p2p.protocol.relay import frames, limits
 from p2p.protocol.relay.frames import Cards, decode_relay_frame, encode_relay_frame
 from p2p.protocol.relay.server import Relay
@@ -144,6 +144,39 @@ async def test_clients_that_do_not_read_go_before_they_fill_the_memory(
             work.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
     assert server.unsent_bytes == 0, "nothing of them is counted any more"
+
+
+async def test_a_ping_is_answered_though_the_host_has_overdrawn_its_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else its clients would take the relay for dead, and come back all at once."""
+    monkeypatch.setattr(limits, "FRAMES_OF_HOST_BURST", limits.REGISTER_TOKENS)
+    monkeypatch.setattr(limits, "FRAMES_OF_HOST_PER_S", 1e-3)
+    async with serving() as (server, port), registered(port) as client, asyncio.timeout(DONE_S):
+        lookups = [frames.Lookup(number, False, bytes(32)) for number in (1, 2)]
+        await client.write([encode_relay_frame(one) for one in lookups])
+        assert decode_relay_frame(await client.read()) == Cards(1, (bytes(CARD_BYTES),))
+        await client.write([encode_relay_frame(Ping(7))])
+        assert decode_relay_frame(await client.read()) == Pong(7), "the second question waits"
+        (one,) = server._lines  # pyright: ignore[reportPrivateUsage]  its only client
+        server.relay.tick(now_s=one.rests_until_s)
+        assert server.relay.serves(one), "whom we do not listen to is not silent"
+
+
+async def test_what_waits_for_a_bucket_is_answered_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "FRAMES_BURST", limits.REGISTER_TOKENS)
+    monkeypatch.setattr(limits, "FRAMES_PER_S", 50.0)
+    count = 3 * limits.HELD_FRAMES_MAX
+    async with serving() as (server, port), registered(port) as client, asyncio.timeout(DONE_S):
+        lookups = [frames.Lookup(number, False, bytes(32)) for number in range(1, count + 1)]
+        await client.write([encode_relay_frame(one) for one in lookups])
+        for asked in lookups:
+            said = decode_relay_frame(await client.read())
+            assert isinstance(said, Cards)
+            assert said.number == asked.number
+        assert server.held_bytes == 0
 
 
 async def test_a_bug_behind_a_question_costs_that_client_alone() -> None:
