@@ -20,6 +20,7 @@ from crdt.keys import DeviceKey
 from node.errors import Conflict, NotAllowed, NotFound, Unreachable
 from node.nearby import Nearby
 from node.tasks import background_tasks
+from node.turns import Turns
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, PeerTimeout, SyncError
 from p2p.protocol.frames import Bye
 from p2p.protocol.hint import Hint
@@ -39,7 +40,6 @@ LOOK_AGAIN_S: Final = 3.0
 """At a relay: the invite may have been made this moment."""
 AT_ONCE: Final = 8
 """Channels opened at one time; forged announcements are free."""
-PLACES_MAX: Final = 64
 
 Tell = Callable[[str], None]
 """Progress, a sentence for people."""
@@ -92,10 +92,7 @@ class Found:
 class _Search:
     """Places to try, each once, and what came of them."""
 
-    queue: asyncio.Queue[tuple[str, DeviceKey | None]] = field(
-        default_factory=lambda: asyncio.Queue(PLACES_MAX)
-    )
-    seen: set[str] = field(default_factory=set[str])
+    turns: Turns = field(default_factory=Turns)
     failed: dict[str, SyncError] = field(default_factory=dict[str, SyncError])
     underway: int = 0
     offers: list["Found"] = field(default_factory=list["Found"])
@@ -106,14 +103,11 @@ class _Search:
     over: SyncError | None = None
     """Why the invite is of no use, as one said who knows of it."""
 
-    def add(self, place: str, device: DeviceKey | None) -> bool:
+    def add(self, place: str, device: DeviceKey | None, *, is_announced: bool = False) -> bool:
         """Whether it is new, and there is room."""
-        if place in self.seen or len(self.seen) >= PLACES_MAX:
-            return False
-        self.seen.add(place)
-        self.underway += 1
-        self.queue.put_nowait((place, device))
-        return True
+        is_new = self.turns.add(place, device, is_announced=is_announced)
+        self.underway += is_new
+        return is_new
 
 
 @asynccontextmanager
@@ -154,7 +148,7 @@ async def _first(
     def near(hint: Hint) -> None:
         search.is_near = True
         for place in hint.addresses:
-            if search.add(place, _device_of(hint)):
+            if search.add(place, _device_of(hint), is_announced=True):
                 tell(f"Somebody on this network announces it, at {place}.")
 
     async def wait() -> Found | None:
@@ -177,7 +171,7 @@ async def _first(
 
 async def _try_places(ways: Ways, key: bytes, search: _Search, tell: Tell) -> None:
     while True:
-        place, device = await search.queue.get()
+        place, device = await search.turns.next()
         try:
             search.offers.append(await _ask(ways, key, place, device))
         except SyncError as error:

@@ -1,14 +1,19 @@
 """An NDJSON answer that is written while its work goes on."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from node.api.problems import ENCODER, Problem, ProblemError
+from node.outcomes import problem_of
 from node.tasks import background_tasks
 
+log = logging.getLogger(__name__)
 NDJSON: Final = "application/x-ndjson"
 # A reader of progress that falls behind misses lines, never the last one.
 LINES_MAX: Final = 256
@@ -16,6 +21,35 @@ LINES_MAX: Final = 256
 TellLine: TypeAlias = Callable[[bytes], None]
 Work: TypeAlias = Callable[[TellLine], Awaitable[bytes]]
 """Tells lines on its way and gives the last one; must not raise."""
+
+
+def told(
+    what: str,
+    work: Callable[[TellLine], Awaitable[object]],
+    *,
+    shown: Callable[[Problem], object] = lambda problem: problem,
+) -> Work:
+    """The lines of `work`, which ends with a result or raises: the last line is one or the other.
+
+    `what` is for the log, where it ends by a bug; `shown` gives the fields of an error's line.
+    """
+
+    async def to_the_end(tell: TellLine) -> bytes:
+        try:
+            return _line("result", await work(tell))
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log.exception("a bug ended %s", what)
+                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
+            return _line("error", shown(problem.problem))
+
+    return to_the_end
+
+
+def _line(event: str, body: object) -> bytes:
+    fields: dict[str, object] = msgspec.to_builtins(body)
+    return ENCODER.encode({"event": event, **fields}) + b"\n"
 
 
 class Story(Response):

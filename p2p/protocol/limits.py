@@ -88,6 +88,9 @@ GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # else keep a blob from us for as long as it likes.
 RUN_PATIENCE_S = 5.0
 RUN_LONGEST_S = 30.0  # for one run, whatever else the peer gives: so long it takes at 17 KB/s
+# With nothing coming of a blob that is asked for, its fetch ends: a peer could else hold it up as
+# long as its session lives. The slowest line for which one run is enough has 4.4 KB/s.
+NOTHING_CAME_S = 120.0
 LATE_S = 0.5  # the last runs, where somebody else would be quicker
 POLL_FIRST_S = 1.0  # until a peer that holds a part is asked for the rest again; doubled each time
 POLLS_MAX = 6  # about a minute in which it got nothing more

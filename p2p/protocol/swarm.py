@@ -250,7 +250,11 @@ class Swarm:
 
     def _keep_time(self) -> None:
         now_s = self._outbox.now_s
-        for wanted in self._running.values():
+        for wanted in list(self._running.values()):
+            if wanted.is_withheld(now_s=now_s):
+                fault = f"who was asked for it gave nothing of it in {limits.NOTHING_CAME_S:.0f} s"
+                self._fail(wanted, "not-held", fault)
+                continue
             for peer, standing in list(wanted.standings.items()):
                 is_old = now_s - standing.judged_s >= limits.JUDGE_S
                 if standing.may_know is False and is_old and peer in self._orders.peers:
@@ -311,7 +315,7 @@ class Swarm:
             peer.pace.settle(order.size_bytes)
             return
         steps = self._keep(peer, order, data)
-        run.is_taken = True
+        run.is_taken, wanted.came_s = True, now_s
         if (standing := wanted.standings.get(peer.number)) is not None:
             standing.give()
         self._outbox.run(steps)

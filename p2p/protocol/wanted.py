@@ -111,6 +111,7 @@ class Wanted:
     open: set[Run] = field(default_factory=set[Run])  # asked for, and not in the store yet
     standings: dict[PeerNumber, Standing] = field(default_factory=dict[PeerNumber, Standing])
     turn: int = 0  # of all that are wanted, who was served last
+    came_s: float = 0.0  # when a piece of it came last
     bytes_held: int = 0
     chunks_held: int = 0
     told_s: float = -1.0  # when progress was told last
@@ -139,6 +140,12 @@ class Wanted:
         if not lacking:
             return "no connected peer may read what names it"
         return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+
+    def is_withheld(self, *, now_s: float) -> bool:
+        """Whether nothing of it came for too long, from whoever is asked."""
+        owed = [min(run.asked.values()) for run in self.open if run.asked and not run.is_taken]
+        since_s = max(self.came_s, min(owed, default=now_s))
+        return now_s - since_s >= limits.NOTHING_CAME_S
 
     def missing(self, indices: Iterable[int], *, start: int = 0) -> None:
         """What is to be asked for, from `start` on, and then what comes before."""

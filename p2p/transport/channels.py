@@ -6,8 +6,12 @@ its opener.
 
 import asyncio
 import logging
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from crdt.ed25519 import SigningKey
@@ -23,7 +27,7 @@ from p2p.protocol.errors import (
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
-from p2p.transport.place import Place, PlaceKind, RelayedPlace, kind_of
+from p2p.transport.place import Place, PlaceKind, RelayedPlace, is_local, kind_of
 from p2p.transport.stream import Binder, FrameStream, open_stream
 
 LOG = logging.getLogger(__name__)
@@ -39,16 +43,55 @@ OPEN_S: Mapping[PlaceKind, float] = {
 
 Opener: TypeAlias = Callable[[Place], Awaitable[Carrier]]
 """A carrier to a place of the opener's kind; raises `SyncError`, and `OSError` where it cannot."""
+MayLead: TypeAlias = Callable[[str], bool]
+"""Whether a name may lead to that place."""
 
 
-async def open_tcp(place: Place, *, tls: ssl.SSLContext | None = None) -> StreamCarrier:
+def tcp_opener(may_lead: MayLead) -> Opener:
+    """The opener of `host:port`, for names that lead where `may_lead` says alone."""
+    return partial(open_tcp, may_lead=may_lead)
+
+
+async def open_tcp(
+    place: Place, *, tls: ssl.SSLContext | None = None, may_lead: MayLead | None = None
+) -> StreamCarrier:
     """The opener of `host:port`."""
     assert isinstance(place, Address)
     name = place.host if tls else None
-    reader, writer = await asyncio.open_connection(
-        place.host, place.port, ssl=tls, server_hostname=name
-    )
-    return StreamCarrier(reader, writer)
+    failed: OSError | None = None
+    for host in await _hosts_of(place, may_lead):
+        try:
+            reader, writer = await asyncio.open_connection(
+                host, place.port, ssl=tls, server_hostname=name
+            )
+            return StreamCarrier(reader, writer)
+        except OSError as error:
+            failed = failed or error
+    raise failed or OSError("no address has that name")
+
+
+async def _hosts_of(place: Address, may_lead: MayLead | None) -> Sequence[str]:
+    """What to connect to for it. Raises `PeerLeft` for a name that leads to this machine.
+
+    Whoever has a name may let it lead anywhere, and somewhere else each time: it is asked for once.
+    What says by itself that it is of this machine was judged by whoever followed it.
+    """
+    if may_lead is None or is_local(str(place)) or _is_number(place.host):
+        return (place.host,)
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    hosts = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    allowed = [host for host in hosts if may_lead(str(Address(host, place.port)))]
+    if hosts and not allowed:
+        fault = f"{place} is a name of this machine itself; if you mean that, name its address."
+        raise PeerLeft("unreachable", fault)
+    return allowed
+
+
+def _is_number(host: str) -> bool:
+    with suppress(ValueError):
+        return bool(ip_address(host))
+    return False
 
 
 class Channels:

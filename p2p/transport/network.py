@@ -25,7 +25,7 @@ from p2p.protocol.errors import (
 from p2p.protocol.offences import host_of
 from p2p.protocol.ports import SyncStore
 from p2p.transport.carrier import Carrier
-from p2p.transport.channels import Channels, Opener, open_tcp
+from p2p.transport.channels import Channels, Opener, tcp_opener
 from p2p.transport.connection import Connection
 from p2p.transport.door import Door, blocked, caller, crowded_out
 from p2p.transport.fetching import BlobSaid, Fetching, Progress
@@ -35,13 +35,12 @@ from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import OF_THE_CARRIER
 from p2p.transport.mover import keep_moving, known_as, too_many_adrift
-from p2p.transport.place import Place, PlaceKind, may_call, parse_place, relay_of
+from p2p.transport.place import Place, PlaceKind, may_call, parse_place, to_follow
 from p2p.transport.reception import Reception
 from p2p.transport.stream import FrameStream
 from p2p.transport.websocket import websocket_opener
 
 LOG = logging.getLogger(__name__)
-OPENERS: Mapping[PlaceKind, Opener] = {"tcp": open_tcp, "websocket": websocket_opener()}
 NO_LIMIT = Rates()
 
 
@@ -88,15 +87,18 @@ class Network:
         tasks: asyncio.TaskGroup,
         download: Rates = NO_LIMIT,
         upload: Rates = NO_LIMIT,
-        openers: Mapping[PlaceKind, Opener] = OPENERS,
         random: Random | None = None,
         proxies: Collection[Ip] = (),
     ) -> None:
         """`proxies`: reverse proxies of this node's operator, which say for whom they call."""
         self._random = random or Random(os.urandom(16))
         self.device = config.device.public
-        self.channels = Channels(config.device, static_private=static_private, openers=openers)
         self._config = config
+        openers: Mapping[PlaceKind, Opener] = {
+            "tcp": tcp_opener(self._may_lead),
+            "websocket": websocket_opener(may_lead=self._may_lead),
+        }
+        self.channels = Channels(config.device, static_private=static_private, openers=openers)
         self._store = store
         self._clock = asyncio.get_running_loop().time
         self._wall_us = wall_us
@@ -304,7 +306,7 @@ class Network:
                 self._send_away(connection, blocked().there)
             case ask.PeerGreeted():
                 self.fetching.expect(connection)
-                connection.know(known_as(self._to_follow(event.addresses)))
+                connection.know(known_as(to_follow(event.addresses, self._config.addresses)))
                 self._notify(PeerCame(connection, event))
             case ask.PeerAgreed():
                 self.fetching.came(connection)
@@ -324,13 +326,9 @@ class Network:
             case _:
                 self._notify(PeerSaid(connection, event))
 
-    def _to_follow(self, places: Sequence[str]) -> tuple[str, ...]:
-        """Of what a peer says of itself: no service of this machine, and by no relay of its choice.
-
-        Its card names relays too; through those that this node is at, it is called as well.
-        """
-        own = self._config.addresses
-        return tuple(one for one in places if relay_of(one) is None and may_call(one, own))
+    def _may_lead(self, place: str) -> bool:
+        """A name says nothing of where it leads: to this machine only if it is called there."""
+        return may_call(place, self._config.addresses)
 
     def _bound_lingering(self) -> None:
         """Of too many sessions that wait for a channel, those go that wait longest."""

@@ -162,3 +162,11 @@ def _no_place(text: str) -> LocalProtocolError:
         "address",
         f"{text[:80]!r} is not host:port, ws://…, wss://…, circuit:…@… or webrtc:…@….",
     )
+
+
+def to_follow(places: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Of what a peer says of itself: no service of this machine, and by no relay of its choice.
+
+    Its card names relays too; through those that this node is at, it is called as well.
+    """
+    return tuple(one for one in places if relay_of(one) is None and may_call(one, own))

@@ -20,7 +20,7 @@ from websockets.uri import parse_uri
 
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
-from p2p.transport.channels import Opener, open_tcp
+from p2p.transport.channels import MayLead, Opener, open_tcp
 from p2p.transport.forwarded import HEADER
 from p2p.transport.place import Place, WebSocketPlace
 
@@ -149,16 +149,20 @@ async def accept_websocket(inner: StreamCarrier) -> WebSocketCarrier:
     return WebSocketCarrier(inner, protocol, request.headers.get_all(HEADER))
 
 
-def websocket_opener(context: ssl.SSLContext | None = None) -> Opener:
+def websocket_opener(
+    context: ssl.SSLContext | None = None, *, may_lead: MayLead | None = None
+) -> Opener:
     """The opener of `ws://` and `wss://`; certificates are checked as `context` says.
 
-    By default against the machine's authorities, and for the name in the place.
+    By default against the machine's authorities, and for the name in the place. `may_lead` as in
+    `tcp_opener`.
     """
 
     async def open_websocket(place: Place) -> WebSocketCarrier:
         assert isinstance(place, WebSocketPlace)
         tls = (context or ssl.create_default_context()) if place.is_tls else None
-        return await connect_websocket(await open_tcp(place.address, tls=tls), place)
+        inner = await open_tcp(place.address, tls=tls, may_lead=may_lead)
+        return await connect_websocket(inner, place)
 
     return open_websocket
 

@@ -1,11 +1,9 @@
 """Bytes by their hash: kept, listed, fetched from peers, and given in streams of any length."""
 
-import logging
 import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,16 +13,13 @@ from node.api.endpoint import Call, Endpoint, deletes, reads
 from node.api.models import NoQuery, Nothing, PageQuery
 from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
-from node.api.story import NDJSON, Story, TellLine, Work
+from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
-from node.outcomes import problem_of
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.errors import NotHeld
 from storage.pinned import PinnedBlob
-
-log = logging.getLogger(__name__)
 
 # What has a name by its hash never changes.
 FOREVER: Final = "public, max-age=31536000, immutable"
@@ -187,32 +182,20 @@ async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[b
 
 
 def _fetching(node: Node, blob: BlobId) -> Work:
-    async def work(tell: TellLine) -> bytes:
+    async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
             tell(ENCODER.encode(line) + b"\n")
 
-        try:
-            await hold_blob(
-                node.store, node.network, blob, BLOB_BYTES_MAX, tell_progress, timeout_s=None
-            )
-            state = await node.store.blob_state(blob)
-            if state is None:
-                raise NotHeld(f"Blob {blob.hex()} was removed at this very moment.")
-            return _tagged("result", BlobHeld(blob.hex(), state.size, state.chunk_count))
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                log.exception("a bug ended a fetch")
-                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
-            return _tagged("error", problem.problem)
+        await hold_blob(
+            node.store, node.network, blob, BLOB_BYTES_MAX, tell_progress, timeout_s=None
+        )
+        state = await node.store.blob_state(blob)
+        if state is None:
+            raise NotHeld(f"Blob {blob.hex()} was removed at this very moment.")
+        return BlobHeld(blob.hex(), state.size, state.chunk_count)
 
-    return work
-
-
-def _tagged(event: str, body: Struct) -> bytes:
-    fields: dict[str, object] = msgspec.to_builtins(body)
-    return ENCODER.encode({"event": event, **fields}) + b"\n"
+    return told("a fetch", work)
 
 
 ENDPOINTS = (

@@ -1,9 +1,7 @@
 """Resolving, installing, removing and running modules."""
 
 import asyncio
-import logging
 
-import msgspec
 from starlette.responses import Response
 
 from crdt.blob import BlobId
@@ -23,10 +21,9 @@ from node.api.install_models import (
     Wanted,
 )
 from node.api.models import NoQuery, RunResult, RunWanted
-from node.api.problems import ENCODER, ProblemError
-from node.api.story import NDJSON, Story, TellLine, Work
+from node.api.problems import ENCODER
+from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.api.values import given, shown
-from node.outcomes import problem_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
 from node.services.resolve import Goal, make_goal
@@ -34,8 +31,6 @@ from node.services.run import run
 from node.wiring import Node
 from registry.listed import rfc3339
 from registry.plan import new_imports
-
-log = logging.getLogger(__name__)
 
 
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
@@ -168,25 +163,13 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
 def _story(node: Node, wanted: InstallWanted) -> Work:
     """The lines of an installation. Who stops reading stops it, before anything has changed."""
 
-    async def work(tell: TellLine) -> bytes:
+    async def work(tell: TellLine) -> InstallResult:
         def tell_progress(progress: Progress) -> None:
             tell(ENCODER.encode(progress) + b"\n")
 
-        try:
-            return _tagged("result", await _install(node, wanted, tell_progress))
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                log.exception("a bug ended an installation")
-                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
-            return _tagged("error", problem.problem)
+        return await _install(node, wanted, tell_progress)
 
-    return work
-
-
-def _tagged(event: str, body: object) -> bytes:
-    fields: dict[str, object] = msgspec.to_builtins(body)
-    return ENCODER.encode({"event": event, **fields}) + b"\n"
+    return told("an installation", work)
 
 
 def ignore(progress: Progress) -> None:

@@ -1,8 +1,6 @@
 """Short codes and links: made, listed, cancelled, and accepted from whoever made them."""
 
-import logging
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,11 +21,9 @@ from node.api.invite_models import (
     Reached,
 )
 from node.api.models import NoQuery
-from node.api.problems import ProblemError
-from node.api.story import TellLine, Work
+from node.api.story import TellLine, Work, told
 from node.errors import BadRequest
 from node.finding import Tell
-from node.outcomes import problem_of
 from node.pairing import likely
 from node.qr import qr_rows
 from node.services.called import names_here
@@ -50,7 +46,6 @@ from registry.names import parse_petname
 from storage.address_book import KnownPeer
 from storage.invites import Invite
 
-log = logging.getLogger(__name__)
 ENCODER = msgspec.json.Encoder()
 ACCEPT = "accept"
 
@@ -206,24 +201,13 @@ def live_story(node: Node, body: GivenCode) -> Work:
     """The lines of it. Who stops reading stops it; what was confirmed by then is theirs all the
     same, by the same code."""
 
-    async def work(tell: TellLine) -> bytes:
+    async def work(tell: TellLine) -> AcceptedCode:
         def tell_text(text: str) -> None:
             tell(ENCODER.encode(Progressed("progress", text)) + b"\n")
 
-        try:
-            return _tagged("result", msgspec.to_builtins(await accept_live(node, body, tell_text)))
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                log.exception("a bug ended an acceptance")
-                problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
-            return _tagged("error", {"problem": msgspec.to_builtins(problem.problem)})
+        return await accept_live(node, body, tell_text)
 
-    return work
-
-
-def _tagged(event: str, fields: Mapping[str, object]) -> bytes:
-    return ENCODER.encode({"event": event, **fields}) + b"\n"
+    return told("an acceptance", work, shown=lambda problem: {"problem": problem})
 
 
 def keeper(node: Node) -> Keeper:

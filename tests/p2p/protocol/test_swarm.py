@@ -880,6 +880,32 @@ def test_two_who_hold_back_one_run_and_give_another_blob_keep_it_from_nobody() -
     assert crowd.end(blob) == BlobFetched(blob, len(small))
 
 
+@pytest.mark.parametrize("chunks", [0, 3])
+def test_one_who_owes_it_and_is_there_all_the_time_holds_it_up_for_so_long(chunks: int) -> None:
+    """Its session lives, and lets the swarm know again and again that it may read."""
+    crowd = Crowd()
+    mean = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, mean)
+    for _ in range(chunks):  # it begins well, and slowly
+        crowd.tick(limits.NOTHING_CAME_S * 0.9)
+        crowd.give(mean)
+    assert crowd.end(BLOB) is None
+    crowd.tick(limits.NOTHING_CAME_S * 0.9)
+    crowd.do(crowd.swarm.came(mean.number, now_s=crowd.now_s))
+    assert crowd.end(BLOB) is None
+    crowd.tick(limits.NOTHING_CAME_S * 0.2)
+    end = crowd.end(BLOB)
+    assert isinstance(end, BlobFailed)
+    assert (end.code, "gave nothing of it in 120 s" in end.sentence) == ("not-held", True)
+    crowd.give(mean)  # too late, and no fault
+    assert not crowd.blamed
+    crowd.events.clear()
+    crowd.want(BLOB)
+    crowd.wait(10.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
 def may_be_given(get: Get, blob: BlobId) -> bool:
     return get.blob != blob or get.piece != CHUNK
 

@@ -1,6 +1,7 @@
 """Places that peers tell of, which mean nothing, or mean harm: the node stays."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,37 @@ async def test_a_peer_that_says_it_is_called_there_and_hangs_up_ends_its_session
         await alice.write("after", "still there")
         await bob.network.connect(alice.address)
         await until(lambda: bob.store.read(alice.record("after")))
+
+
+async def test_a_name_that_leads_to_this_machine_is_not_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose name it is may let it lead anywhere: to a service that only this machine may use."""
+    calls: asyncio.Queue[None] = asyncio.Queue()
+
+    def called(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.put_nowait(None)
+        writer.transport.abort()
+
+    async def resolve(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        at = "127.0.0.1" if host == "name.example" else host
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (at, port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    there, here = ("192.0.2.1:4747",), ("127.0.0.1:4747",)
+    async with (
+        open_node(tmp_path / "a", 1, *there) as alice,
+        open_node(tmp_path / "b", 2, *here) as bob,
+    ):
+        service = await asyncio.start_server(called, "127.0.0.1", 0)
+        port = service.sockets[0].getsockname()[1]
+        async with service:
+            for place in (f"name.example:{port}", f"ws://name.example:{port}/reboot"):
+                with pytest.raises(PeerLeft, match="a name of this machine itself"):
+                    await alice.network.connect(place)
+        assert calls.empty()
+        met = await bob.network.connect(f"name.example:{alice.port}")
+        assert met.device == alice.network.device, "all that Bob knows of is on one machine"
 
 
 async def may_move(node: Node) -> bool:
