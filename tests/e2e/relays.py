@@ -1,20 +1,14 @@
 """Nodes that know of one another only through a relay, and who listens on the way to it."""
 
-import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crdt.boxes import sealing_key
-from crdt.keys import AuthorKey
 from node.commands.nodes import COMMAND, LocalNode, clean_environment, start_node, wait_for
 from node.failure import Json
-from p2p.protocol.card import sign_card
-from tests.e2e.mallory import Mallory
 
 # On loopback a data channel always finds a way: what is to be seen of the relay would leave it.
 HIDDEN = {"PANSPERMIA_P2P_HIDDEN": "true", "PANSPERMIA_P2P_WEBRTC": "false"}
@@ -47,21 +41,6 @@ def start_islands(
     bob = start_hidden("bob", folder, *urls, **settings)
     running.append(bob)
     return alice, bob
-
-
-def card_of(mallory: Mallory) -> bytes:
-    """What Mallory registers with."""
-    now_us = time.time_ns() // 1_000
-    return sign_card(
-        mallory.device,
-        author=AuthorKey(mallory.root.public),
-        capability=mallory.signer.capabilities["pub"],
-        places=(),
-        relays=(),
-        sealing=sealing_key(os.urandom(32)),
-        issued_us=now_us,
-        until_us=now_us + 86_400_000_000,
-    )
 
 
 def know_each_other(*nodes: LocalNode) -> None:

@@ -17,10 +17,10 @@ from node.commands.nodes import (
 from node.failure import Failure, Json
 from p2p.protocol.relay import frames
 from p2p.protocol.relay.frames import RelayFrame, decode_relay_frame, encode_relay_frame
+from tests.e2e.circuits import card_of
 from tests.e2e.mallory import Mallory
 from tests.e2e.relays import (
     BACKOFF_S,
-    card_of,
     connected,
     know_each_other,
     listening_in,

@@ -12,7 +12,7 @@ from p2p.protocol.relay.frames import RelayFrame, encode_relay_frame
 from scripts.benchmarks._usage import usage_of
 from tests.e2e.circuits import card_of
 from tests.e2e.mallory import Mallory
-from tests.e2e.relays import card_of, know_each_other, start_islands, start_relay, wait_for_peer
+from tests.e2e.relays import know_each_other, start_islands, start_relay, wait_for_peer
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
 FLOOD = 4_000  # frames of each flooder; a client's bucket holds 200 tokens
