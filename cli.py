@@ -47,7 +47,10 @@ COMMANDS = {
     "list": ("install", "List the installed modules."),
     "name": ("name", "Call authors by names of your own."),
     "namespace": ("namespace", "Make, join and list namespaces."),
-    "open": ("lifecycle", "Open the node's page in the browser."),
+    "open": (
+        "lifecycle",
+        "Open the node's page in the browser, and show the code that lets it act.",
+    ),
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "Show how it stands with the peers: who, by what, how far behind, and why."),
     "publish": ("publish", "Publish a module directory, or a directory of them."),

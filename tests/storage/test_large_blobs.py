@@ -10,7 +10,9 @@ from crdt.blob import Chunking
 from storage.store import Store
 
 MIB = 1 << 20
-MORE_BYTES_MAX = 6 * MIB  # the 4 that are gathered may meet the 1 that is cut, or not; and names
+# 4 MiB are gathered while the 4 before are cut and the 4 before those are written, or none of that
+# at the same time: threads meet as they do.
+PEAK_BYTES_MAX = 24 * MIB
 
 
 def pieces(size: int) -> Iterator[bytes]:
@@ -22,7 +24,6 @@ def pieces(size: int) -> Iterator[bytes]:
 async def test_one_eight_times_as_large_takes_no_more_memory(
     store: Store, chunking: Chunking
 ) -> None:
-    peaks: list[int] = []
     for size in (12 * MIB, 96 * MIB):
         tracemalloc.start()
         try:
@@ -33,7 +34,6 @@ async def test_one_eight_times_as_large_takes_no_more_memory(
             assert read == size
             runs = await store.held_runs(blob, 0)
             assert len(runs) == 2
-            peaks.append(tracemalloc.get_traced_memory()[1])
+            assert tracemalloc.get_traced_memory()[1] < PEAK_BYTES_MAX
         finally:
             tracemalloc.stop()
-    assert peaks[1] - peaks[0] < MORE_BYTES_MAX
