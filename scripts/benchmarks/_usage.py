@@ -1,6 +1,7 @@
 """What a process and its children used, as the kernel counts it."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def pss_mib_of(pid: int) -> float:
 def _family(pid: int) -> list[int]:
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += _family(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            children = (task / "children").read_text().split()
+            for child in children:
+                found += _family(int(child))
     return found
 
 

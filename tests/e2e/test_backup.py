@@ -11,7 +11,7 @@ from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 from tests.e2e.test_rotation import Story, seen, wait_until_seen
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 
 def test_a_home_comes_back(node: StartNode, shell: Shell, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.e2e.mallory import Call, Mallory
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 from tests.e2e.test_namespaces import fetch_code, seen
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 LAMP, COPY = "io.alice.lamp", "io.mallory.copy"
 WASM = answering(9)

@@ -12,7 +12,7 @@ from crdt.chunking import content_manifest_of
 from node.commands.nodes import COMMAND, LocalNode, clean_environment
 from tests.e2e.story import COMMAND_S, Shell, StartNode
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 WORLD = blake3(b"a world of alice").digest(length=(6 << 20) + 5)
 

@@ -14,7 +14,7 @@ from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 from tests.e2e.test_namespaces import seen
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 UNTIL = "2100-01-01"
 

@@ -37,7 +37,7 @@ from tests.e2e.test_discovery import is_connected
 from tests.e2e.test_discovery import wait_for_peer as wait_for_peers
 from tests.e2e.test_namespaces import grant, guild_key, holds
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 ENDS_S = 120.0
 DAY_US = 86_400_000_000

@@ -9,7 +9,7 @@ from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.story import ARRIVE_S, Shell, StartNode
 from tests.e2e.test_rotation import Story, wait_until_seen
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 
 def entries_of(at: LocalNode) -> int:

@@ -12,7 +12,7 @@ SIZE = 64
 MASK = (1 << 64) - 1
 
 
-@pytest.mark.alone
+@pytest.mark.nodes
 def test_the_demo_holds() -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--json"],

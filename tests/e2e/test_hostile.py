@@ -12,7 +12,7 @@ import pytest
 from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.story import Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 Publish = Callable[[LocalNode], list[str]]
 

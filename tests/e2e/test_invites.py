@@ -15,7 +15,7 @@ from p2p.protocol.invites.link import read_link
 from tests.e2e.relays import start_hidden, start_relay, wait_for_relay
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 CLOCK, LAMP = "io.bob.clock", "io.alice.lamp"
 RELAY_S = 120.0  # one that is away is tried again within a minute

@@ -16,7 +16,7 @@ from node.failure import Json
 from node.text import full_name
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 Publish = Callable[[LocalNode], list[str]]
 

@@ -30,7 +30,7 @@ from tests.e2e.relays import (
 from tests.e2e.story import Shell
 from tests.e2e.test_carriers import moved_to
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 MOVE_S = 120.0
 BLOB_BYTES = (24 << 20) + 5

@@ -9,7 +9,7 @@ import pytest
 from node.commands.nodes import COMMAND, LocalNode, clean_environment
 from tests.e2e.story import COMMAND_S, Shell, StartNode, answering, make_module, wait_for_modules
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 CLOCK, GAME = "io.test.clock", "io.test.game"
 

@@ -18,7 +18,7 @@ from node.failure import Failure, Json
 from storage.keyfiles import read_key
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 CLOCK, LAMP = "io.bob.clock", "io.alice.lamp"
 

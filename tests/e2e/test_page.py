@@ -17,7 +17,7 @@ from node.failure import Json
 from tests.e2e.browser import BROWSER, Page, opened
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("browser")]
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("browser")]
 
 
 @pytest.fixture

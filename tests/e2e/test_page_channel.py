@@ -23,7 +23,7 @@ from tests.e2e.test_page import browser
 
 __all__ = ["browser"]
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("browser")]
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("browser")]
 
 # Noise XX: the first message is an ephemeral key in the clear, so any 32 bytes are one; the answer
 # is 32 + 48 + the payload of about 120 + 16 bytes behind its length.

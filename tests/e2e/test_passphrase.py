@@ -17,7 +17,7 @@ from node.exit_codes import NOT_ALLOWED
 from tests.e2e.story import COMMAND_S, Shell, StartNode
 from tests.storage.people import BOB
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 PASSPHRASE = "correct horse battery"
 

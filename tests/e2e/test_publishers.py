@@ -24,7 +24,7 @@ from registry.listings import project
 from storage.store import open_store
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 CLOCK = "io.alice.clock"
 

@@ -38,7 +38,7 @@ from p2p.transport.place import parse_place
 from p2p.transport.stream import FrameStream
 from tests.e2e.story import ARRIVE_S, Shell, StartNode
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 PASSPHRASE = "correct horse battery"
 

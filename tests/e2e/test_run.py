@@ -9,7 +9,7 @@ from node.commands.nodes import COMMAND, clean_environment
 from tests.e2e.story import Shell, StartNode, make_module
 from tests.node.modules import wasm
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 ECHO = """(module (func (export "echo") (param i64 f64 f64) (result i64 f64 f64)
     local.get 0 local.get 1 local.get 2))"""

@@ -10,7 +10,7 @@ import pytest
 from node.commands.nodes import LocalNode
 from tests.e2e.story import Shell, StartNode
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 SLIPS = [
     (("search", "--limit", "banana"), "panspermia search --limit", "'banana'"),

@@ -11,7 +11,7 @@ from blake3 import blake3
 from tests.e2e.story import Shell, StartNode
 
 pytestmark = [
-    pytest.mark.alone,
+    pytest.mark.nodes,
     pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk of its own: root only"),
 ]
 

@@ -17,7 +17,7 @@ from tests.e2e.story import (
     wait_for_modules,
 )
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 Publish = Callable[[LocalNode], list[str]]
 
