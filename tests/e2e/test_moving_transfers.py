@@ -5,7 +5,9 @@ Alice and Bob begin over a relay's circuit, which stands still at a point of the
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,13 @@ from tests.e2e.relays import (
     start_relay,
     wait_for_peer,
 )
-from tests.e2e.story import Shell
+from tests.e2e.story import Ran, Shell
 from tests.e2e.test_carriers import moved_to
 
 pytestmark = pytest.mark.nodes
 
 MOVE_S = 120.0
+COPY = "copy.bin"
 BLOB_BYTES = (24 << 20) + 5
 WORLD = blake3(b"a world that moves").digest(length=BLOB_BYTES)
 HELD_AT = 4 << 20  # bytes of circuits, each of which is seen on its way to the relay and from it
@@ -88,22 +91,31 @@ def shown(one: LocalNode) -> Json:
     return peer
 
 
+@contextmanager
+def fetching_by_a_circuit(
+    relay: LocalNode, folder: Path, shell: Shell, running: list[LocalNode]
+) -> Generator[tuple[Wire, LocalNode, LocalNode, Future[Ran]]]:
+    """What is before the relay, alice, bob, and bob's fetch of what alice has, which will stand
+    still in the middle."""
+    with listening_in(relay) as wire, ThreadPoolExecutor() as beside:
+        alice, bob = meet(wire, folder, running)
+        id = add_blob(shell, alice, folder)
+        wait_for_peer(bob)
+        wire.hold_after(HELD_AT)
+        yield wire, alice, bob, beside.submit(shell, bob, "fetch", id, "-o", str(folder / COPY))
+
+
 @pytest.mark.parametrize("how", ["stands still", "killed"])
 def test_a_blob_that_began_by_a_circuit_comes_by_tcp_and_no_chunk_twice(
     how: str, tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
     relay = start_relay(tmp_path)
     running.append(relay)
-    with listening_in(relay) as wire, ThreadPoolExecutor() as beside:
-        alice, bob = meet(wire, tmp_path, running)
-        id, copy = add_blob(shell, alice, tmp_path), tmp_path / "copy.bin"
-        wait_for_peer(bob)
-        wire.hold_after(HELD_AT)
-        fetching = beside.submit(shell, bob, "fetch", id, "-o", str(copy))
+    with fetching_by_a_circuit(relay, tmp_path, shell, running) as (wire, alice, bob, fetching):
         change_carrier(wire, how, relay, alice, bob)
         fetched = fetching.result()
         assert fetched.code == 0, fetched
-        assert copy.read_bytes() == WORLD
+        assert (tmp_path / COPY).read_bytes() == WORLD
         for one, direction in ((alice, "bytes_out"), (bob, "bytes_in")):
             peer = shown(one)
             assert peer["moves"] >= 1, "it is the same session"
@@ -115,19 +127,14 @@ def test_a_blob_goes_on_when_the_relay_that_was_killed_is_back(
 ) -> None:
     relay = start_relay(tmp_path)
     running.append(relay)
-    with listening_in(relay) as wire, ThreadPoolExecutor() as beside:
-        alice, bob = meet(wire, tmp_path, running)
-        id, copy = add_blob(shell, alice, tmp_path), tmp_path / "copy.bin"
-        wait_for_peer(bob)
-        wire.hold_after(HELD_AT)
-        fetching = beside.submit(shell, bob, "fetch", id, "-o", str(copy))
+    with fetching_by_a_circuit(relay, tmp_path, shell, running) as (wire, alice, bob, fetching):
         assert wire.held.wait(MOVE_S), "the circuit never carried so much"
         relay.kill()
         wire.let_go()
         running.append(start_relay(tmp_path, listen=str(relay.ready["p2p"])))
         fetched = fetching.result()
         assert fetched.code == 0, fetched
-        assert copy.read_bytes() == WORLD
+        assert (tmp_path / COPY).read_bytes() == WORLD
         hers, his = both_on("relay", alice, bob)
         assert min(hers["moves"], his["moves"]) >= 1, "it is the same session"
         assert hers["bytes_out"] < BLOB_BYTES + TWICE_BYTES_MAX

@@ -1,42 +1,36 @@
 """Who may call at once: bounds of all, and of each host."""
 
-from dataclasses import dataclass
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
 
 from p2p.transport.address import Address
-from p2p.transport.carrier import CarrierName
+from p2p.transport.carrier import StreamCarrier
 from p2p.transport.inbound import INBOUND_OF_HOST_MAX, Caller, Inbound
 
 
-@dataclass
-class Silent:
-    """A carrier of somebody who says nothing."""
-
-    name: CarrierName = "tcp"
-    is_bulk: bool = True
-    is_open: bool = True
-
-    async def read_exactly(self, size: int) -> bytes:
-        raise NotImplementedError
-
-    async def read_some(self, size_max: int) -> bytes:
-        raise NotImplementedError
-
-    async def write(self, data: bytes) -> None:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        self.abort()
-
-    def abort(self) -> None:
-        self.is_open = False
+@asynccontextmanager
+async def silent_carriers(count: int) -> AsyncGenerator[list[StreamCarrier]]:
+    """Of callers who say nothing."""
+    with ExitStack() as stack:
+        carriers: list[StreamCarrier] = []
+        for _ in range(count):
+            here, there = socket.socketpair()
+            stack.callback(there.close)
+            carriers.append(StreamCarrier(*await asyncio.open_connection(sock=here)))
+        yield carriers
+        for one in carriers:
+            await one.close()
 
 
-def test_the_addresses_of_one_ipv6_network_are_one_host() -> None:
-    inbound, carriers = Inbound(), [Silent() for _ in range(INBOUND_OF_HOST_MAX + 1)]
-    for number, carrier in enumerate(carriers):
-        source = Address(f"2001:db8::{number + 1:x}", 4_747)
-        assert inbound.make_room(source.host)
-        inbound.enter(Caller(source, carrier))
-    assert [one.is_open for one in carriers].count(True) == INBOUND_OF_HOST_MAX
-    assert not carriers[0].is_open, "the oldest of the same network makes room"
+async def test_the_addresses_of_one_ipv6_network_are_one_host() -> None:
+    inbound = Inbound()
+    async with silent_carriers(INBOUND_OF_HOST_MAX + 1) as carriers:
+        for number, carrier in enumerate(carriers):
+            source = Address(f"2001:db8::{number + 1:x}", 4_747)
+            assert inbound.make_room(source.host)
+            inbound.enter(Caller(source, carrier))
+        closed = [one for one in carriers if one.transport.is_closing()]
+        assert closed == carriers[:1], "the oldest of the same network makes room"
     assert len(inbound.of("2001:db8::/64")) == INBOUND_OF_HOST_MAX

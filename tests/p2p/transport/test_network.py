@@ -43,7 +43,7 @@ from storage.errors import OverQuota
 from storage.listing import Listing
 from storage.store import Store, open_store
 from tests.e2e.mallory import Mallory
-from tests.p2p.transport.test_inbound import Silent
+from tests.p2p.transport.test_inbound import silent_carriers
 
 WAIT_S = 20.0
 
@@ -367,9 +367,9 @@ async def test_a_closed_host_does_not_come_in_by_a_data_channel(tmp_path: Path) 
     async with open_node(tmp_path / "a", 1) as alice:
         while alice.offences.admits("192.0.2.1", now_s=time.time()):
             alice.offences.fault(None, "192.0.2.1", "handshake", "junk", now_s=time.time())
-        carrier = Silent("webrtc")
-        alice.network.take_in(carrier, Address("192.0.2.1", 40_000))
-        assert not carrier.is_open
+        async with silent_carriers(1) as (carrier,):
+            alice.network.take_in(carrier, Address("192.0.2.1", 40_000))
+            assert carrier.transport.is_closing()
 
 
 async def test_a_refused_device_tires_its_host_whatever_it_calls_for(tmp_path: Path) -> None:
