@@ -186,7 +186,8 @@ class Network:
         if refused := self._door.refusal(connection.device):
             await connection.close()
             raise refused.here
-        if (known := self._connections.get(connection.device)) and known.is_greeted:
+        known = self._connections.get(connection.device)
+        if known is not None and known.is_greeted and known.reason is None:  # it is not over
             await connection.close()
             known.know(known_as((connection.address,)))
             known.hurry()

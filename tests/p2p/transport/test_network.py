@@ -21,7 +21,7 @@ from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
 from p2p.protocol.config import SessionConfig
-from p2p.protocol.effects import BlobProgress
+from p2p.protocol.effects import BlobProgress, Synced
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
 from p2p.protocol.frames import encode_frame
 from p2p.protocol.hint import Hint
@@ -34,10 +34,12 @@ from p2p.protocol.offences import (
 )
 from p2p.transport.address import Address
 from p2p.transport.channels import open_tcp
+from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
 from p2p.transport.fetching import NoPeerHasIt
 from p2p.transport.network import Arrival, Network, NetworkEvent, PeerCame, PeerWent, sync_with
+from p2p.transport.place import Place
 from storage.appended import AppendedEvent
 from storage.errors import OverQuota
 from storage.listing import Listing
@@ -226,6 +228,24 @@ async def test_two_that_dial_each_other_at_once_keep_one_connection(tmp_path: Pa
         await until(is_settled)
         await alice.write("one", "said once")
         await until(lambda: bob.store.read(alice.record("one")))
+
+
+async def test_a_session_that_is_being_left_is_no_answer_to_a_new_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        first = await bob.network.connect(alice.address)
+        reach = bob.network.reach
+
+        async def reach_and_leave(place: Place) -> Connection:
+            found = await reach(place)
+            first.leave("over", "The test goes on.")  # it is still in the table
+            return found
+
+        monkeypatch.setattr(bob.network, "reach", reach_and_leave)
+        second = await bob.network.connect(alice.address)
+        assert second is not first
+        assert isinstance(await sync_with(second), Synced)
 
 
 async def test_a_static_peer_is_met_again_after_it_left(tmp_path: Path) -> None:
