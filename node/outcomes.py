@@ -16,6 +16,7 @@ from node.errors import Fault, NodeError
 from p2p.protocol.errors import NotStored, SyncError
 from registry import errors as registry
 from registry.errors import RegistryError
+from registry.formats.errors import FormatError
 from registry.wasm.errors import BadPattern, Unlinkable, WasmError
 from storage import errors as storage
 from storage.errors import StorageError
@@ -64,6 +65,8 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.NotRated: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
+    # registry.formats
+    FormatError: Outcome(422),
     # registry.wasm
     WasmError: Outcome(422),
     BadPattern: Outcome(422),

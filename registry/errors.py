@@ -18,6 +18,7 @@ RegistryError            .code for programs, .detail for people
 ├── NotRated             there is no rating to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
+├── FormatError          see formats/errors.py
 └── WasmError            see wasm/errors.py
 ```
 """
