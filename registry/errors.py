@@ -9,6 +9,8 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownModule        nobody here has a module of that name
 ├── UnknownPetname       names that mean no author here: .petnames
 ├── InvalidManifest      gen.toml cannot be published: .problems, each with its key and line
+├── InvalidRecord        a genome, a seed or a lineage cannot be published: .problems
+├── UnknownRecord        nobody here has it
 ├── InvalidLock          panspermia.lock cannot be read: .line
 ├── InvalidStatement     a release statement is not what its author may sign
 ├── MalformedRecord      a document from somebody is no module and no rating
@@ -18,6 +20,7 @@ RegistryError            .code for programs, .detail for people
 ├── NotRated             there is no rating to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
+├── FormatError          see formats/errors.py
 └── WasmError            see wasm/errors.py
 ```
 """
@@ -117,6 +120,22 @@ class InvalidManifest(RegistryError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+class InvalidRecord(RegistryError):
+    """It cannot be published as it is."""
+
+    code = "invalid-record"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+class UnknownRecord(RegistryError):
+    """No genome, seed or lineage of that id is known here."""
+
+    code = "unknown-record"
 
 
 class InvalidLock(RegistryError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from tests.e2e.story import Shell, StartNode
+from tests.e2e.story import Ran, Shell, StartNode
 
 pytestmark = [
     pytest.mark.nodes,
@@ -69,7 +69,11 @@ def test_a_disk_that_is_too_small_is_said_and_more_room_is_enough(
     for number in (1, 2):
         (made := tmp_path / f"{number}.bin").write_bytes(NOISE[number - 1 :: 2])
         ids.append(shell(alice, "blob", "add", str(made)).answer["id"])
+
+    def fetched(one: str) -> Ran:
+        return shell(bob, "fetch", one, "-o", str(tmp_path / one))
+
     with ThreadPoolExecutor() as both:
-        ran = list(both.map(lambda one: shell(bob, "fetch", one, "-o", str(tmp_path / one)), ids))
+        ran = list(both.map(fetched, ids))
     assert sorted(one.code for one in ran) == [0, 1], ran
     assert {one.answer.get("code") for one in ran if one.code} == {"not-stored"}
