@@ -41,6 +41,7 @@ DEPTH_MAX = 32  # maps in maps; deeper ones would exhaust the stack of whoever r
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
     ("rate", "mod"): ("rating", "installs"),
+    ("rate", "fit"): ("evaluation", "claim", "runs"),
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")
 

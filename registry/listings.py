@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from crdt.change import DocumentId
-from registry import module, ratings
+from registry import attestation, module, ratings
 from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
@@ -28,6 +28,8 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
             return _module(document, value)
         case ratings.CLASS, ratings.KIND:
             return ratings.rating_of(document, value)
+        case attestation.CLASS, attestation.KIND:
+            return attestation.row_of(document, value)
         case _:
             return None
 
