@@ -18,6 +18,8 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownVersion       the module has no such version
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
+├── InvalidEvaluation    no evaluation, answer or run that could be attested
+├── NotClaimed           there is no claim to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -182,6 +184,18 @@ class NotRated(RegistryError):
     """This author has not rated it."""
 
     code = "not-rated"
+
+
+class InvalidEvaluation(RegistryError):
+    """That is no evaluation, or no answer that one can have."""
+
+    code = "invalid-evaluation"
+
+
+class NotClaimed(RegistryError):
+    """This author claims nothing of it."""
+
+    code = "not-claimed"
 
 
 class Unsolvable(RegistryError):

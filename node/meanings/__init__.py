@@ -121,6 +121,11 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The record was let go for good: nothing is written there again.", "Take another id."
     ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
+    "invalid-evaluation": Meaning(
+        "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
+        "The detail says which of them is wrong.",
+    ),
+    "not-claimed": Meaning("This node's author claims nothing of it.", "There is no claim."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."
