@@ -16,6 +16,7 @@ RegistryError            .code for programs, .detail for people
 ├── MalformedRecord      a document from somebody is no module and no rating
 ├── VersionExists        a version never changes once published
 ├── UnknownVersion       the module has no such version
+├── InvalidFilter        what a search should keep to is no export, import …
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
 ├── InvalidEvaluation    no evaluation, answer or run that could be attested
@@ -61,6 +62,12 @@ class InvalidName(RegistryError):
     """That is no name of a module or of an author."""
 
     code = "invalid-name"
+
+
+class InvalidFilter(RegistryError):
+    """A search cannot be kept to that."""
+
+    code = "invalid-filter"
 
 
 class AmbiguousName(RegistryError):

@@ -29,6 +29,7 @@ PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 TIME_MAX = (1 << 63) - 1
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
+WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -47,6 +48,11 @@ _FIELDS = (
 )
 COLUMNS = _FIELDS + ", ''"
 _WITH_CONTENT = _FIELDS + ", l.content"
+_SHOWN = COLUMNS.replace("l.words", "''")
+_LISTED = f"SELECT {_SHOWN} FROM listing l WHERE l.document IN (*)"
+_WORDS = (
+    f"SELECT document, substr(words, 1, {WORDS_SHOWN_CHARS}) FROM listing WHERE document IN (*)"
+)
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -221,12 +227,16 @@ class Listings(Part):
         return [RatingRow(*row) for row in rows]
 
     async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
-        """The records of these documents, those that are still listed."""
+        """The records of these documents, those that are still listed, without their `text`."""
         async with self._database.reading() as view:
-            rows = await view.rows_in(
-                f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)", numbers
-            )
+            rows = await view.rows_in(_LISTED, numbers)
         return {row[0]: listed_row(row) for row in rows}
+
+    async def words_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The beginning of the `text` of these documents."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(_WORDS, numbers)
+        return {row[0]: row[1] for row in rows}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""

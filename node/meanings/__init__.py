@@ -112,6 +112,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-name": Meaning(
         "That is no name of a module.", "Write org.example.name, or did:key:…/org.example.name."
     ),
+    "invalid-filter": Meaning(
+        "A search cannot be kept to that.",
+        "Write exports as `hash` or `hash(i32, i32) -> i32`, imports as env.memory, env.* or -.",
+    ),
     "invalid-lock": Meaning(
         "The lock file cannot be read.", "Mend the line, or make it anew: panspermia install."
     ),
