@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from node.client import path_of
+from node.client import broken, path_of
 from node.commands.console import (
     is_terminal,
     may_ask,
@@ -20,6 +20,7 @@ from node.commands.console import (
     shows_progress,
     wants_json,
 )
+from node.commands.going_on import goes_on
 from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
@@ -41,6 +42,8 @@ HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fals
 # A node that starts again in its process answers within a second or two.
 AGAIN_S = 30.0
 POLL_S = 0.1
+
+AGAIN = "The same code again goes on where this stopped: what was given to you stays yours."
 
 # Every address of a code is called, one after the other.
 ACCEPT_TIMEOUT_S = 180.0
@@ -296,15 +299,14 @@ def accept_command(
 
 def accepting(body: Json) -> Json:
     """What the node answers; how far it is, on the terminal. Raises `Failure`."""
-    if not shows_progress():
-        return node().post("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S)
-    answer: Json = {}
-    for line in node().post_lines("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S):
-        if line.get("event") == "progress":
+    with goes_on(AGAIN):
+        if not shows_progress():
+            return node().post("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S)
+        for line in node().post_lines("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S):
+            if line.get("event") != "progress":
+                return {name: value for name, value in line.items() if name != "event"}
             say(printable(line["text"]), err=True, dim=True)
-        else:
-            answer = {name: value for name, value in line.items() if name != "event"}
-    return answer
+        raise broken("It ended without a result.")
 
 
 def wait_for_author(did: str) -> None:
