@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -217,6 +218,8 @@ def print_invites() -> None:
         return say("No short code was made here yet: panspermia invite")
     head = ("ID", "STATE", "ENDS", "WRONG", "USED BY", "CHECK DIGITS", "GIVES")
     print_table(head, map(invite_row, page["invites"]))
+    for line in naming_words(page["invites"]):
+        say(line, err=True, dim=True)
 
 
 def invite_row(one: Json) -> tuple[object, ...]:
@@ -224,6 +227,17 @@ def invite_row(one: Json) -> tuple[object, ...]:
     when = one["ended_at"] or one["expires_at"]
     digits = one["digits"] or ""
     return one["id"][:8], one["state"], when, one["wrong"], who, digits, "; ".join(one["words"])
+
+
+def naming_words(invites: Sequence[Json]) -> list[str]:
+    """How to take over what they call themselves; each author once, the newest word."""
+    unnamed = {one["did"]: one["called"] for one in reversed(invites) if not one["name"]}
+    return [
+        f"They call themselves {printable(called)}; to do so too:"
+        f" panspermia name set {printable(called)} {printable(did)}"
+        for did, called in unnamed.items()
+        if did and called
+    ]
 
 
 def cancel_invite(id: str) -> None:
@@ -247,6 +261,7 @@ def print_code(command: str, made: Json) -> None:
 @click.argument("code", metavar="CODE|LINK|-", nargs=-1, required=True)
 @click.option("--name", help="What to call who made a short code; of a long one, its namespace.")
 @click.option("--no-name", is_flag=True, help="Do not call them as they propose.")
+@click.option("--as", "called", metavar="NAME", help="What to be called there: a proposal.")
 @click.option("--namespace", help="What to call its namespace here.")
 @click.option("--replace", is_flag=True, help="Become somebody's device; keep the old key aside.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
@@ -256,6 +271,7 @@ def accept_command(
     code: tuple[str, ...],
     name: str | None,
     no_name: bool,
+    called: str | None,
     namespace: str | None,
     replace: bool,
     dry_run: bool,
@@ -274,6 +290,8 @@ def accept_command(
     body: dict[str, object] = {"code": text, "replace": replace, "unnamed": no_name}
     if name is not None:
         body["name"] = name
+    if called is not None:
+        body["called"] = called
     if namespace is not None:
         body["namespace"] = namespace
     shown = accepting({**body, "dry_run": True})
