@@ -17,7 +17,7 @@ from tests.simulation.hostile.roles import Liar, Replayer
 from tests.simulation.hostile.world import World, living
 
 FIRST = int(os.environ.get("PANSPERMIA_SIMULATION_FIRST", "0"))
-# As many as catch each broken rule of docs/FUZZING.md that any of a hundred catches: the last is 41.
+# As many as catch each broken rule of docs/FUZZING.md that any of a hundred does: the last is 41.
 COUNT = int(os.environ.get("PANSPERMIA_SIMULATION_SEEDS", "42"))
 NODES = int(os.environ.get("PANSPERMIA_SIMULATION_NODES", "12"))
 REMADE_EVERY = 4  # seeds
