@@ -88,6 +88,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     node.NotFound: Outcome(404),
     node.Conflict: Outcome(409),
     node.Rejected: Outcome(422),
+    node.TooMany: Outcome(429),
     node.Unverified: Outcome(422),
     node.Unreachable: Outcome(504),
 }

@@ -18,7 +18,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from node.api import pages
-from node.api.endpoint import MODULE_REF, REST, Endpoint, routes_of
+from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -36,6 +36,8 @@ from node.api.routes import (
     install,
     invites,
     letters,
+    life,
+    life_ratings,
     live_invites,
     modules,
     names,
@@ -70,6 +72,8 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
+    *life_ratings.ENDPOINTS,
+    *life.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
@@ -90,6 +94,12 @@ class ModuleRef(StringConvertor):
     regex = r"(?:did:key:[^/]+/|[^/]+/(?=[^/]*\.))?[^/]+"
 
 
+class RecordRef(StringConvertor):
+    """The id of a genome or a seed, 64 hex digits, whose owner's slash is decoded by now."""
+
+    regex = r"(?:[^/]+/(?=[0-9a-f]{64}(?:/|$)))?[^/]+"
+
+
 class Rest(StringConvertor):
     """Anything at all. Starlette's own `path` drops a line end."""
 
@@ -99,6 +109,7 @@ class Rest(StringConvertor):
 def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
+    register_url_convertor(RECORD_REF, RecordRef())
     register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[

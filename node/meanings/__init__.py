@@ -92,6 +92,14 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-manifest": Meaning(
         "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
     ),
+    "too-many-submissions": Meaning(
+        "Strangers have handed in as much as this node takes from them in an hour.",
+        "Try again later, or send the node's token.",
+    ),
+    "too-large-for-a-stranger": Meaning(
+        "Without a token only small genomes and seeds are taken.",
+        "Send the node's token, or publish it from a node of your own.",
+    ),
     "invalid-record": Meaning(
         "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
         "Each of `errors` names a field, and what is wrong with it.",
