@@ -31,6 +31,7 @@ COMMANDS = {
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
+    "convert": ("convert", "Convert FILE from one program's format to another's."),
     "delete": ("delete", "Show a record of yours to nobody any more."),
     "demo": ("demo", "Run two real nodes on this machine and do the main job."),
     "deprecate": ("curate", "Discourage a version of your own module."),
