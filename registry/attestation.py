@@ -32,7 +32,7 @@ from registry.evaluation import (
     decode_evaluation,
     encode_evaluation,
 )
-from registry.module import TIME_US_MAX
+from registry.fields import TIME_US_MAX
 from registry.names import parse_module_name
 from registry.plain import as_map
 from registry.versions import parse_version

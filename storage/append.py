@@ -280,8 +280,8 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
 async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listing]]) -> None:
     await write.run_many(
         "INSERT INTO listing (document, namespace, kind, author, record, target, name, name_key,"
-        " description, tags, words, created_us, updated_us, fields)"
-        " SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+        " description, tags, words, created_us, updated_us, fields, content, score, tick)"
+        " SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16"
         " FROM document WHERE number = ?1",
         (
             (
@@ -298,6 +298,9 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
                 row.created_us,
                 row.updated_us,
                 row.fields,
+                row.content,
+                row.score,
+                row.tick,
             )
             for one, row in listings
         ),

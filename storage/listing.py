@@ -27,6 +27,11 @@ class Listing:
     """JSON of the public record, handed back as it is."""
     blobs: tuple[str, ...] = ()
     """Hex ids of the blobs this record needs: what `gc` must keep."""
+    content: str = ""
+    """Its bytes where they are short and text, handed out where a list shows them."""
+    score: float = 0.0
+    """What its kind is first ranked by: fitness, population, level. Finite."""
+    tick: int = 0
 
     @property
     def target(self) -> str:

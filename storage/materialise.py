@@ -5,6 +5,7 @@ depends on the order in which changes arrived, on a clock or on earlier results:
 only a shortcut, taken where the changes it was made of still count.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -261,9 +262,11 @@ def _check_storable(row: Projection) -> None:
     assert row is not None, "there is nothing to store"
     size = 0
     if isinstance(row, Listing):
-        numbers = [row.created_us, row.updated_us]
+        numbers = [row.created_us, row.updated_us, row.tick]
         texts = [row.kind, row.author, row.record, row.name, row.description, row.text, *row.tags]
-        size = len(row.fields)
+        size = len(row.fields) + len(row.content.encode())
+        if not math.isfinite(row.score):
+            raise ValueError("a score that no list can sort by")
         if len(row.tags) > TAGS_MAX or len(row.blobs) > BLOBS_MAX:
             raise ValueError(f"over {TAGS_MAX} tags or {BLOBS_MAX} blobs")
         if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
