@@ -40,6 +40,7 @@ DEPTH_MAX = 32  # maps in maps; deeper ones would exhaust the stack of whoever r
 
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
+    ("pub", "adv"): ("head", "tags", "advisory"),
     ("rate", "mod"): ("rating", "installs"),
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")

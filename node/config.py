@@ -156,6 +156,14 @@ class ModulesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Publish how often this author installed a module. It shows what one runs: off by default."""
 
 
+class InstallConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at modules before they are installed; `node/scanner.py`."""
+
+    scanner: Annotated[str, Meta(max_length=1_024)] = ""
+    """A command that gives a verdict on each version that is new here; empty: none is asked."""
+    scanner_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
 class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of others; docs/protocol/quotas.md says what gives way."""
 
@@ -204,6 +212,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
+    install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()
     relay: RelayConfig = RelayConfig()
 

@@ -16,6 +16,8 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownVersion       the module has no such version
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
+├── InvalidAdvisory      its texts, range or names are not such as can be said
+├── UnknownAdvisory      this author says no such thing (any more)
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -164,6 +166,18 @@ class NotRated(RegistryError):
     """This author has not rated it."""
 
     code = "not-rated"
+
+
+class InvalidAdvisory(RegistryError):
+    """That cannot be said of a module."""
+
+    code = "invalid-advisory"
+
+
+class UnknownAdvisory(RegistryError):
+    """There is no such advisory."""
+
+    code = "unknown-advisory"
 
 
 class Unsolvable(RegistryError):
