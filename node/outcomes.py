@@ -52,10 +52,13 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.InvalidVersion: Outcome(422),
     registry.InvalidRange: Outcome(422),
     registry.InvalidName: Outcome(422),
+    registry.InvalidFilter: Outcome(422),
     registry.AmbiguousName: Outcome(409),
     registry.UnknownModule: Outcome(404),
     registry.UnknownPetname: Outcome(404),
     registry.InvalidManifest: Outcome(422),
+    registry.InvalidRecord: Outcome(422),
+    registry.UnknownRecord: Outcome(404),
     registry.InvalidLock: Outcome(422),
     registry.InvalidStatement: Outcome(422, "verification-failed"),
     registry.MalformedRecord: Outcome(422),
@@ -125,7 +128,7 @@ def _faults(error: Exception) -> tuple[Fault, ...]:
     match error:
         case NodeError():
             return error.faults
-        case registry.InvalidManifest():
+        case registry.InvalidManifest() | registry.InvalidRecord():
             return tuple(Fault(problem.pointer, str(problem)) for problem in error.problems)
         case _:
             return ()

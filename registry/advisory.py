@@ -27,8 +27,8 @@ from crdt.did import encode_did_key
 from crdt.document import Editor, Scalar
 from registry.deletion import undelete
 from registry.errors import InvalidAdvisory, MalformedRecord, RegistryError, UnknownAdvisory
+from registry.fields import TIME_US_MAX
 from registry.listed import rfc3339
-from registry.module import TIME_US_MAX
 from registry.names import ModuleName, parse_module_name
 from registry.plain import as_map
 from registry.ranges import parse_range

@@ -6,13 +6,19 @@ from typing import Any
 import msgspec
 
 from crdt.change import DocumentId
-from registry import advisory, module, ratings
+from registry import advisory, attestation, genome, lineage, module, ratings, seed
 from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
 
 WORD = "module"
-KINDS = {module.KIND: WORD, advisory.KIND: advisory.WORD}
+KINDS = {
+    module.KIND: WORD,
+    genome.KIND: genome.WORD,
+    seed.KIND: seed.WORD,
+    lineage.KIND: lineage.WORD,
+    advisory.KIND: advisory.WORD,
+}
 """The word people use for each kind of document."""
 
 
@@ -28,8 +34,16 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
             return _module(document, value)
         case advisory.CLASS, advisory.KIND:
             return _advisory(document, value)
-        case ratings.CLASS, ratings.KIND:
+        case genome.CLASS, genome.KIND:
+            return genome.genome_listing(document, value)
+        case seed.CLASS, seed.KIND:
+            return seed.seed_listing(document, value)
+        case lineage.CLASS, lineage.KIND:
+            return lineage.lineage_listing(document, value)
+        case ratings.CLASS, kind if kind in ratings.KINDS:
             return ratings.rating_of(document, value)
+        case attestation.CLASS, attestation.KIND:
+            return attestation.row_of(document, value)
         case _:
             return None
 

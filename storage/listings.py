@@ -9,6 +9,7 @@ import base64
 import binascii
 import heapq
 import json
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
@@ -21,13 +22,14 @@ from storage.errors import BadCursor
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
 
-Sort: TypeAlias = Literal["recent", "rating", "downloads", "name"]
+Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 TIME_MAX = (1 << 63) - 1
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
+WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -35,12 +37,21 @@ _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest fir
     "rating": ("rating_key", True),
     "downloads": ("installs", True),
     "name": ("name_key", False),
+    "score": ("score", True),
+    "tick": ("tick", True),
 }
 _TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
-COLUMNS = (
+_FIELDS = (
     "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
     " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs,"
-    " (SELECT key FROM namespace WHERE number = l.namespace)"
+    " (SELECT key FROM namespace WHERE number = l.namespace), l.score, l.tick"
+)
+COLUMNS = _FIELDS + ", ''"
+_WITH_CONTENT = _FIELDS + ", l.content"
+_SHOWN = COLUMNS.replace("l.words", "''")
+_LISTED = f"SELECT {_SHOWN} FROM listing l WHERE l.document IN (*)"
+_WORDS = (
+    f"SELECT document, substr(words, 1, {WORDS_SHOWN_CHARS}) FROM listing WHERE document IN (*)"
 )
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
@@ -113,8 +124,12 @@ class Listings(Part):
         limit: int = 100,
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
+        with_content: bool = False,
     ) -> Page[ListedRow]:
-        """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`."""
+        """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
+
+        `with_content`: with their bytes, where these are text and short; else it is left empty.
+        """
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
@@ -125,7 +140,11 @@ class Listings(Part):
             kinds = [kind] if kind is not None else await _kinds(view)
             pages = [
                 await _page(
-                    view, _Part(namespace, each, author, tags, sort), after, size + 1, horizon_us
+                    view,
+                    _Part(namespace, each, author, tags, sort, with_content),
+                    after,
+                    size + 1,
+                    horizon_us,
                 )
                 for namespace in dict.fromkeys(namespaces)
                 for each in kinds
@@ -171,9 +190,9 @@ class Listings(Part):
     async def listing(
         self, kind: str, author: str, record: str, namespace: NamespaceKey = COMMONS
     ) -> ListedRow | None:
-        """One record, of its newest epoch."""
+        """One record, of its newest epoch, with its content."""
         row = await self._database.row(
-            f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
+            f"SELECT {_WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
             f" WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
             (namespace, kind, record, author),
@@ -208,12 +227,16 @@ class Listings(Part):
         return [RatingRow(*row) for row in rows]
 
     async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
-        """The records of these documents, those that are still listed."""
+        """The records of these documents, those that are still listed, without their `text`."""
         async with self._database.reading() as view:
-            rows = await view.rows_in(
-                f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)", numbers
-            )
+            rows = await view.rows_in(_LISTED, numbers)
         return {row[0]: listed_row(row) for row in rows}
+
+    async def words_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The beginning of the `text` of these documents."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(_WORDS, numbers)
+        return {row[0]: row[1] for row in rows}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""
@@ -242,6 +265,7 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
     number, kind, author, record, name, description, tags, words, created, updated, fields = row[
         :11
     ]
+    stars_sum, stars_count, installs, namespace, score, tick, content = row[11:18]
     listing = Listing(
         kind,
         author,
@@ -253,8 +277,10 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         created,
         updated,
         fields,
+        content=content,
+        score=score,
+        tick=tick,
     )
-    stars_sum, stars_count, installs, namespace = row[11:15]
     return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
 
 
@@ -267,6 +293,7 @@ class _Part:
     author: str | None
     tags: Sequence[str]
     sort: Sort
+    with_content: bool
 
 
 async def _kinds(view: Reading) -> list[str]:
@@ -316,8 +343,9 @@ async def _rows(
         where += f" AND (l.{column}, l.target) {order} (?, ?)"
         bound += [key, target]
     way = "DESC" if is_down else "ASC"
+    columns = _WITH_CONTENT if part.with_content else COLUMNS
     return await view.rows(
-        f"SELECT {COLUMNS}, l.target, ?, l.{column} FROM listing l WHERE {where}"
+        f"SELECT {columns}, l.target, ?, l.{column} FROM listing l WHERE {where}"
         f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
         (part.namespace, *bound, size),
     )
@@ -354,14 +382,17 @@ def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
             raise ValueError("too long")
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
         told, key, target, namespace, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
-        types = (str if sort == "name" else int, str, str, int if sort == "recent" else type(None))
+        first = {"name": str, "score": float}.get(sort, int)
+        types = (first, str, str, int if sort == "recent" else type(None))
         if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
             raise ValueError("of another list")
-        if isinstance(key, int) and not -TIME_MAX <= key <= TIME_MAX:
+        if first is int and not -TIME_MAX <= key <= TIME_MAX:
             raise ValueError("out of range")
+        if first is float and not math.isfinite(key):
+            raise ValueError("no number")
         if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
             raise ValueError("out of range")
-        key if isinstance(key, int) else key.encode()
+        key.encode() if isinstance(key, str) else key
         target.encode()
         last = bytes.fromhex(namespace)
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:

@@ -93,6 +93,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-manifest": Meaning(
         "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
     ),
+    "invalid-record": Meaning(
+        "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
+        "Each of `errors` names a field, and what is wrong with it.",
+    ),
     "invalid-wasm": Meaning(
         "The file is no WebAssembly that this network takes: damaged, too large, of features that"
         " are not pinned, or importing what its manifest does not declare.",
@@ -109,6 +113,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-name": Meaning(
         "That is no name of a module.", "Write org.example.name, or did:key:…/org.example.name."
     ),
+    "invalid-filter": Meaning(
+        "A search cannot be kept to that.",
+        "Write exports as `hash` or `hash(i32, i32) -> i32`, imports as env.memory, env.* or -.",
+    ),
     "invalid-lock": Meaning(
         "The lock file cannot be read.", "Mend the line, or make it anew: panspermia install."
     ),
@@ -118,6 +126,11 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The record was let go for good: nothing is written there again.", "Take another id."
     ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
+    "invalid-evaluation": Meaning(
+        "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
+        "The detail says which of them is wrong.",
+    ),
+    "not-claimed": Meaning("This node's author claims nothing of it.", "There is no claim."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."

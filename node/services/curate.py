@@ -12,9 +12,9 @@ from node.services.modules import (
     version_of,
 )
 from node.services.signers import Signers
-from registry import ratings
+from registry import module, ratings
+from registry.edits import Edit
 from registry.listed import Module, ModuleVersion
-from registry.names import ModuleName
 from registry.publication import deprecate, undo_deprecate, undo_yank, yank
 from storage.listings import ListedRow
 
@@ -43,7 +43,7 @@ async def set_deprecated(
     return await _edit_own(by, name, version, edit)
 
 
-async def _edit_own(by: Curator, name: str, version: str, edit: ratings.Edit) -> ModuleVersion:
+async def _edit_own(by: Curator, name: str, version: str, edit: Edit) -> ModuleVersion:
     store = by.signers.store
     module = await find_module(store, name, by.namespace)
     version_of(module, version)
@@ -76,12 +76,11 @@ async def take_back_rating(by: Curator, name: str, *, now_us: int) -> None:
     await _edit_rating(by, name, ratings.take_back(now_us=now_us))
 
 
-async def _edit_rating(by: Curator, name: str, edit: ratings.Edit) -> ListedRow:
+async def _edit_rating(by: Curator, name: str, edit: Edit) -> ListedRow:
     """It lies in the namespace of the module: elsewhere it would name what is private."""
     store = by.signers.store
     row = await find_row(store, name, by.namespace)
-    module = ModuleName(row.listing.author, row.listing.record)
-    author, record = by.signers.identity.author, ratings.record_of(module)
-    document = DocumentId(row.namespace, author, ratings.CLASS, ratings.KIND, record)
+    author, record = by.signers.identity.author, ratings.record_of(row.listing.target)
+    document = DocumentId(row.namespace, author, ratings.CLASS, module.KIND, record)
     await store.commit(document, edit, await by.signers.for_document(document))
-    return await find_row(store, str(module), by.namespace)
+    return await find_row(store, row.listing.target, by.namespace)

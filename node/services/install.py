@@ -34,7 +34,7 @@ from node.services.resolve import (
 from node.services.signers import Signers
 from node.services.verify import check_release
 from node.workers import Workers
-from registry import ratings
+from registry import module, ratings
 from registry.errors import RegistryError, quoted
 from registry.listed import Module, ModuleVersion
 from registry.lockfile import Lock
@@ -257,7 +257,7 @@ async def _count(node: Installer, id: str, namespace: NamespaceKey) -> None:
     """Only where the person opted in: it tells what they run. What failed is not counted later."""
     name = parse_module_name(id)
     author = AuthorKey(decode_did_key(node.identity.did))
-    document = DocumentId(namespace, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+    document = DocumentId(namespace, author, ratings.CLASS, module.KIND, ratings.record_of(name))
     try:
         signer = await Signers(node.identity, node.store, node.clock_us).for_document(document)
         await node.store.commit(document, ratings.count_install, signer)

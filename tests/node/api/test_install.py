@@ -21,7 +21,7 @@ from node.config import Config, ModulesConfig
 from node.events import Event
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
-from registry import ratings
+from registry import module, ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
 from registry.names import ModuleName, parse_module_name
@@ -317,7 +317,7 @@ async def test_what_is_installed_is_said_even_where_it_cannot_be_counted(
         me = alice.node.identity
         name = ModuleName(did, ADDER)
         author = AuthorKey(decode_did_key(me.did))
-        document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+        document = DocumentId(COMMONS, author, ratings.CLASS, module.KIND, ratings.record_of(name))
         me_as_person = Person(SigningKey.from_seed(bytes(32)), me.signer)
         lost = me_as_person.writes(document, *(ratings.rate(5, "", now_us=at) for at in (1, 2)))
         others = (
