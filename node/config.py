@@ -166,6 +166,14 @@ class RegistryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
 
+class InstallConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at modules before they are installed; `node/scanner.py`."""
+
+    scanner: Annotated[str, Meta(max_length=1_024)] = ""
+    """A command that gives a verdict on each version that is new here; empty: none is asked."""
+    scanner_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
 class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of others; docs/protocol/quotas.md says what gives way."""
 
@@ -215,6 +223,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
     registry: RegistryConfig = RegistryConfig()
+    install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()
     relay: RelayConfig = RelayConfig()
 

@@ -25,6 +25,7 @@ from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    advisories,
     authority,
     backup,
     blobs,
@@ -74,6 +75,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *modules.ENDPOINTS,
     *life_ratings.ENDPOINTS,
     *life.ENDPOINTS,
+    *advisories.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
@@ -395,6 +396,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **RUNS,
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
+    **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},
