@@ -44,6 +44,11 @@ class FrameStream:
         self.received_bytes = 0
         self.sent_bytes = 0
 
+    @property
+    def heard_bytes(self) -> int:
+        """All that came, also of a message that is not whole yet."""
+        return self.received_bytes + len(self._wire)
+
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""
         await self._fill(4)
