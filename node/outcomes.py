@@ -66,6 +66,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.NotClaimed: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.formats

@@ -23,6 +23,7 @@ from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    attestations,
     authority,
     backup,
     blobs,
@@ -68,6 +69,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
+    *attestations.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,

@@ -62,6 +62,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
     "device": {"type": "string", "pattern": "^did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}$"},
     "code": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64},
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "genome": {
+        "type": "string",
+        "description": "The BLAKE3 of its bytes in 64 hex digits, or `<did>%2F` and those.",
+        "pattern": "^(did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}/)?[0-9a-f]{64}$",
+    },
     "invite": {
         "type": "string",
         "description": "The beginning of an invite's id.",

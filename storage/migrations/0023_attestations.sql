@@ -19,8 +19,9 @@ CREATE VIEW derived_size (document, size) AS
     SELECT d.number, 1024 + coalesce(length(d.saved) * 5 / 4, 0)
         + coalesce((
             SELECT 512 + length(CAST(fields AS BLOB)) * 5 / 4
+                + length(CAST(content AS BLOB)) * 5 / 4
                 + 3 * length(CAST(words || description || name || tags AS BLOB))
-                + 10 * length(CAST(target AS BLOB))
+                + 12 * length(CAST(target AS BLOB))
             FROM listing l WHERE l.document = d.number), 0)
         + coalesce((
             SELECT 512 + length(CAST(review AS BLOB)) * 5 / 4 + 4 * length(CAST(target AS BLOB))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from crdt import cbor
+from registry.attestation import attestation_of, say_claim, say_run
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
@@ -18,6 +19,7 @@ from registry.versions import parse_version
 from registry.wasm.limits import Limits
 from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
+from tests.registry.attested import NAME, QUESTION, VERSION, ran, record
 from tests.registry.people import (
     ALICE_DID,
     BOB_PHONE,
@@ -119,6 +121,14 @@ def _rating() -> Record:
     return record
 
 
+@functools.cache
+def _attested() -> Record:
+    bobs = record()
+    bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US))
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(42), BOB_PHONE.public))
+    return bobs
+
+
 def read_records(data: bytes) -> None:
     """The value of a document that others write, as a module and as a rating."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
@@ -127,6 +137,8 @@ def read_records(data: bytes) -> None:
         return
     if "versions" in fields:
         module_of(_record().id, fields)
+    elif "runs" in fields:
+        attestation_of(_attested().id, fields)
     else:
         rating_of(_rating().id, fields)
 
@@ -140,7 +152,7 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    return [cbor.encode(_record().value), cbor.encode(_rating().value)]
+    return [cbor.encode(one.value) for one in (_record(), _rating(), _attested())]
 
 
 def read_key_file(data: bytes) -> None:
