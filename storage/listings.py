@@ -9,7 +9,7 @@ import base64
 import binascii
 import heapq
 import json
-import math
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
@@ -211,6 +211,17 @@ class Listings(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def authors_of(
+        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> list[str]:
+        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
+        rows = await self._database.rows(
+            f"SELECT l.author FROM listing l WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
+            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
+            (namespace, kind, record, CANDIDATES_MAX),
+        )
+        return [author for (author,) in rows]
+
     async def ratings(
         self,
         target: str,
@@ -386,10 +397,8 @@ def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
         types = (first, str, str, int if sort == "recent" else type(None))
         if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
             raise ValueError("of another list")
-        if first is int and not -TIME_MAX <= key <= TIME_MAX:
+        if first is not str and not abs(key) <= (TIME_MAX if first is int else sys.float_info.max):
             raise ValueError("out of range")
-        if first is float and not math.isfinite(key):
-            raise ValueError("no number")
         if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
             raise ValueError("out of range")
         key.encode() if isinstance(key, str) else key

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
 from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES, Meaning
@@ -92,6 +93,14 @@ REQUESTS: Final[Mapping[str, Meaning]] = {
 MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-manifest": Meaning(
         "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
+    ),
+    "too-many-submissions": Meaning(
+        "Strangers have handed in as much as this node takes from them in an hour.",
+        "Try again later, or send the node's token.",
+    ),
+    "too-large-for-a-stranger": Meaning(
+        "Without a token only small genomes and seeds are taken.",
+        "Send the node's token, or publish it from a node of your own.",
     ),
     "invalid-record": Meaning(
         "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
@@ -383,6 +392,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **RUNS,
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
+    **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},

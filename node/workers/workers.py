@@ -76,10 +76,6 @@ class Workers:
         """The validator's and the runner's process; None where it is not running."""
         return self._validator.pid, self._runner.pid
 
-    async def start(self) -> None:
-        """Start the validator ahead of its first task; the runner starts when first needed."""
-        await self._validator.start()
-
     async def close(self) -> None:
         await self._validator.close()
         await self._runner.close()
@@ -197,13 +193,9 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(config: WorkerConfig | None = None) -> AsyncGenerator[Workers]:
-    """Children of this process, ended with the block.
-
-    A validator that cannot start is no error here: the next task tries again and tells.
-    """
+    """Children of this process, ended with the block. Each starts with its first task."""
     workers = Workers(config or WorkerConfig())
     try:
-        await workers.start()
         yield workers
     finally:
         await workers.close()

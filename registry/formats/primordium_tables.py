@@ -18,7 +18,7 @@ from registry.formats.texts import line_of, name_of, prose_of, tags_of
 from registry.formats.words import Format
 from registry.plain import as_list
 
-Value = str | int | float | bytes | None
+Value = str | int | float | None
 Row = Mapping[str, Value]
 Tables = Mapping[str, Sequence[Row]]
 
@@ -196,8 +196,6 @@ def _counted(row: Row) -> dict[str, Scalar]:
 
 def _text(row: Row, key: str) -> str:
     value = row.get(key)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
     return "" if value is None else str(value)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cli import SLIPS
 from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
 from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES
@@ -79,6 +80,7 @@ def test_no_code_stands_twice() -> None:
         DIRECT,
         INVITES,
         RELAYS,
+        ADVISORIES,
     )
     listed += [code for table in tables for code in table]
     assert sorted(listed) == sorted(MEANINGS)
