@@ -52,6 +52,8 @@ class Attestor:
     identity: Identity
     clock_us: Callable[[], int]
     namespace: NamespaceKey = COMMONS
+    waits: bool = False
+    """In the background: nobody waits for it."""
 
     @property
     def signers(self) -> Signers:
@@ -164,7 +166,11 @@ async def run_and_sign(
     """Raises `Rejected` where this machine has no answer; then nothing is said."""
     assert blake3(by.wasm).digest() == evaluation.evaluator, "an evaluator of other bytes"
     found = await node.workers.evaluate(
-        by.wasm, genome, seed=evaluation.seed, ticks=evaluation.ticks
+        by.wasm,
+        genome,
+        seed=evaluation.seed,
+        ticks=evaluation.ticks,
+        is_background=node.waits,
     )
     answer = found.answer
     if answer is None:

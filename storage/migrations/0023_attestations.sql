@@ -14,6 +14,13 @@ CREATE INDEX attestation_by_genome ON attestation (namespace, genome, author);
 CREATE INDEX attestation_by_evaluation ON attestation (evaluation, author);
 CREATE INDEX attestation_by_author ON attestation (author, at_us);
 
+-- Of what followed authors say: what gave no answer on this machine, not to be run again by itself.
+CREATE TABLE not_attested (
+    evaluation BLOB PRIMARY KEY,
+    code       TEXT NOT NULL,
+    at_us      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 DROP VIEW derived_size;
 CREATE VIEW derived_size (document, size) AS
     SELECT d.number, 1024 + coalesce(length(d.saved) * 5 / 4, 0)

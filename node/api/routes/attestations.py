@@ -7,13 +7,13 @@ from node.api.attestation_models import (
     show_fitness,
     show_judgement,
 )
-from node.api.endpoint import MODULE_REF, Call, reads, writes
+from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace
 from node.services.attest import Attestor, attest, find_genome, fitness_of
 from node.services.places import place_meant
 from node.wiring import Node
 
-PATH = f"/api/registry/genomes/{{genome:{MODULE_REF}}}/attestations"
+PATH = "/api/registry/genomes/{genome:record}/attestations"
 
 
 async def list_attestations(node: Node, call: Call[InNamespace, None]) -> FitnessShown:
