@@ -29,6 +29,7 @@ COMMANDS = {
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
+    "attest": ("attest", "Run an evaluation of a genome again, and sign what it gives."),
     "backup": ("backup", "Write all that is yours here to FILE, its keys sealed by a passphrase."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),

@@ -67,6 +67,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.NotClaimed: Outcome(404),
     registry.InvalidAdvisory: Outcome(422),
     registry.UnknownAdvisory: Outcome(404),
     registry.Unsolvable: Outcome(409),

@@ -26,6 +26,7 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     advisories,
+    attestations,
     authority,
     backup,
     blobs,
@@ -73,6 +74,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *blocked.ENDPOINTS,
     *records.ENDPOINTS,
     *modules.ENDPOINTS,
+    *attestations.ENDPOINTS,
     *life_ratings.ENDPOINTS,
     *life.ENDPOINTS,
     *advisories.ENDPOINTS,

@@ -8,6 +8,7 @@ from typing import Final
 
 from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
+from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
@@ -134,11 +135,6 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The record was let go for good: nothing is written there again.", "Take another id."
     ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
-    "invalid-evaluation": Meaning(
-        "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
-        "The detail says which of them is wrong.",
-    ),
-    "not-claimed": Meaning("This node's author claims nothing of it.", "There is no claim."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."
@@ -398,6 +394,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
+    **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},
     **{code: Meaning(*said) for code, said in RELAYS.items()},

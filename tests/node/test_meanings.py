@@ -11,6 +11,7 @@ from cli import SLIPS
 from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
 from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
+from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
@@ -75,6 +76,7 @@ def test_no_code_stands_twice() -> None:
         NODE,
         RIGHTS,
         FILES,
+        EVALUATIONS,
         DIRECT,
         INVITES,
         RELAYS,
