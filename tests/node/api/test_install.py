@@ -213,7 +213,8 @@ async def test_what_an_update_asks_for_and_takes_away_is_shown_first(
     ]
     path = f"/api/modules/{did}%2F{ADDER}/versions/1.2.0/changes"
     since = await alice.client.get(path, params={"since": "1.1.0"})
-    assert since.json() == package["changes"] | {"before": "1.1.0"}, since.text
+    words = {"words": package["changes_words"]}
+    assert since.json() == package["changes"] | words | {"before": "1.1.0"}, since.text
     assert (await alice.client.get(path)).json() == since.json()
     missing = await alice.client.get(path, params={"since": "9.0.0"})
     assert missing.json()["code"] == "unknown-version"
