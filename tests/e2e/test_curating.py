@@ -33,8 +33,8 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     assert (refused.code, refused.answer["code"]) == (1, "malicious")
     assert shell(alice, "install", f"{ID}@1.0.0", "--yes", "--accept-risk").code == 0
     planned = shell(alice, "update", "--dry-run")
-    assert planned.answer["packages"] == []  # 1.0.0 is what was asked for
-    moved = shell(alice, "install", f"{ID}@^1", "--yes")
+    assert planned.answer["plan"]["upgrade"] == []  # 1.0.0 is what was asked for
+    moved = shell(alice, "install", f"{ID}@^1.1", "--yes")
     assert moved.answer["installed"][0]["version"] == "1.1.0"
     assert shell(alice, "audit").answer["ok"]
 
