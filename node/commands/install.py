@@ -20,7 +20,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.lock import means, read_lock, requirements_of, write_lock
+from node.commands.lock import means, print_sbom, read_lock, requirements_of, write_lock
 from node.commands.petnames import Petnames, petnames, spelled_out
 from node.commands.progress import Progress
 from node.exit_codes import CONFLICT, NOT_FOUND
@@ -269,8 +269,12 @@ def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
 
 
 @click.command("list")
-def list_command() -> None:
+@click.option("--sbom", is_flag=True, help="Of the lock file: a CycloneDX bill of materials.")
+@LOCK_OPTION
+def list_command(sbom: bool, lock_path: Path) -> None:
     """List the installed modules."""
+    if sbom:
+        return print_sbom(lock_path)
     answer = node().get("/api/installed")
     if wants_json():
         return print_json("list", answer)
