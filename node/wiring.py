@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from node.api.cursors import Cursors
+from node.api.known_answers import KnownAnswers
 from node.api.tokens import Tokens
 from node.authority import follow_statements
 from node.config import Config
@@ -87,6 +88,7 @@ class Node:
     """Set beside `stop` where the process goes on with what the home says by then."""
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
+    answers: KnownAnswers = field(default_factory=KnownAnswers)
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 

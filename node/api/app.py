@@ -53,6 +53,8 @@ from node.wiring import Node
 log = logging.getLogger(__name__)
 
 ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
+    *records.ENDPOINTS,  # what is asked most comes first: routes are tried in turn
+    *modules.ENDPOINTS,
     *health.ENDPOINTS,
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
@@ -66,8 +68,6 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *webrtc.ENDPOINTS,
     *page.ENDPOINTS,
     *blocked.ENDPOINTS,
-    *records.ENDPOINTS,
-    *modules.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
