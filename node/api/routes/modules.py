@@ -217,7 +217,10 @@ async def _ratings(node: Node, row: ListedRow) -> Ratings:
 
 
 ENDPOINTS = (
-    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422)),
+    reads(
+        "/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(
         "/api/modules", publish_module, Published, body=NewModule, status=201,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),
