@@ -6,8 +6,8 @@ from p2p.transport.network import PeerWent, sync_with
 from tests.p2p.transport.test_moves import fill, holds_all_of
 from tests.p2p.transport.test_network import Node, open_node, until
 
-RECORDS = 1_500
-ID_BYTES = 16  # of an entry, as a list of them names it: thus 24 KB for all
+RECORDS = 1_000
+ID_BYTES = 16  # of an entry, as a list of them names it: thus 16 KB for all
 GREETING_BYTES_MAX = 4_096  # both Hellos, the rights shown, what each wants, the ping
 
 
