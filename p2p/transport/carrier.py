@@ -122,7 +122,10 @@ class StreamCarrier:
         """
         if self._pouring is None:
             self._reader.feed_eof()
-            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            try:
+                came = self._unread + await self._reader.read()  # without waiting: it has ended
+            except OSError as error:  # the peer was reset before anybody read
+                raise gone() from error
             self._pouring = Pouring(inflow, self.transport)
             inflow.take(memoryview(came))
         if not await self._pouring.until_ready():
@@ -133,8 +136,9 @@ class StreamCarrier:
             # Where the peer was reset, asyncio drops what is written, and uvloop raises
             # RuntimeError.
             self._writer.write(data)
-            if self.transport.get_write_buffer_size() <= SEND_BYTES_MAX:
-                return
+            transport = self.transport
+            if transport.get_write_buffer_size() <= SEND_BYTES_MAX and not transport.is_closing():
+                return  # without a timer, as mostly
             async with asyncio.timeout(ANSWER_S):
                 await self._writer.drain()
         except TimeoutError as error:  # it is an OSError too
