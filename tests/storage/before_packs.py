@@ -13,3 +13,11 @@ BEFORE_PACKS = (
     "DROP TABLE page_chunk; DROP TABLE page; ALTER TABLE blob DROP COLUMN page_count;"
     "DROP TABLE packed; DROP TABLE pack; DROP TABLE pinned;"
 )
+
+BEFORE_LIFE = (
+    "DROP VIEW derived_size; CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
+    "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
+    "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
+    "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
+    "ALTER TABLE listing DROP COLUMN content;"
+)
