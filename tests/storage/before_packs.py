@@ -1,4 +1,4 @@
-"""What migration 0016 did, taken back: how a file was before it."""
+"""What some migrations did, taken back: how a file was before them."""
 
 BEFORE_PACKS = (
     "CREATE TABLE blob_chunk (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,"
@@ -15,7 +15,8 @@ BEFORE_PACKS = (
 )
 
 BEFORE_LIFE = (
-    "DROP VIEW derived_size; CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
+    "DROP VIEW derived_size;"
+    "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
     "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
     "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
     "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
