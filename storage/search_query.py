@@ -1,344 +1,379 @@
-"""Searching the index: what is asked, in which order it is found, and the words marked.
+"""Searching the index: what is asked, and in which order it is found.
 
-Exact name first, then relevance times log-popularity, then downloads, then name: one total order,
-so pages neither overlap nor skip. Tried in turn until something is found: all words, the last one
-also as the beginning of a word; any word; names and tags one edit away.
+The order is the same on every node that holds the same records. tantivy's own score is not: it
+counts deleted documents until their segment is merged away. So matches fall into *tiers*, each
+within the next (the name as it was asked for; all words in the name, in name and tags, anywhere;
+the last one only begun); what a tier is worth is added to the record's `standing`, integers both,
+and the index is asked for the best of each tier by that column. What is best of all tiers by the
+sum is among the best of each. See docs/decisions/0073.
+
+Tried in turn until something is found: all words, each perhaps one slip away, all but one, any.
 """
 
-import base64
-import binascii
-import json
-import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import nlargest
 from typing import Final, Literal, TypeAlias
 
 import tantivy
 
-from crdt.keys import NamespaceKey
-from storage.errors import BadCursor
-from storage.listings import TIME_MAX, ListedRow
+from storage.search_cursor import Key, decode_cursor, encode_cursor
+from storage.search_facets import FacetCounts, count_facets
+from storage.search_schema import POINTS_SHIFT, exact_name, storable
+from storage.search_wanted import QUERY_CHARS_MAX, SearchSort, Wanted
+from storage.search_words import BEGINNING_CHARS, is_unspaced, stem
 
-SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "name"]
+Matched: TypeAlias = Literal["all", "slips", "some", "none"]
+"""All words; all, some of them one slip away; some of them; nothing."""
 
-SCHEMA_VERSION = 2  # tantivy refuses an index of another schema: a new directory, then a rebuild
-CANDIDATES = 1_000  # ranked in Python; deeper pages are for listings, which SQLite serves
-WORDS_MAX = 16
-QUERY_CHARS_MAX = 512
-FUZZY_LETTERS_MIN = 4  # one edit of a shorter word is another word
-PREFIX_LETTERS_MIN = 2  # one letter begins half of all words
-SNIPPET_CHARS = 160
-CURSOR_CHARS_MAX = 512
-NAME_ORDER_BYTES = 8
-BOOSTS: Final = {"name": 4.0, "tags": 2.0}
-TEXT_FIELDS: Final = ["name", "tags", "description", "words"]
-PREFIX_FIELDS: Final = ("name", "tags")
+FUZZY_LETTERS_MIN: Final = 4  # one edit of a shorter word is another word
+VALUE_MAX: Final = (1 << 63) - 1
 
-# What each order looks at first: a fast field, and whether the highest comes first.
-_FIELDS: Final[dict[SearchSort, tuple[str, bool]]] = {
+# What a tier is worth, in quarters of a doubling of the downloads, see `search_schema.points`:
+# a record with the word in its text alone needs 256 times the downloads of one that is called so.
+EXACT: Final = 4_000
+IN_NAME: Final = 48
+IN_HEAD: Final = 32
+ONE_IN_HEAD: Final = 24
+ANYWHERE: Final = 16
+BEGUN: Final = 0
+
+_COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
     "rating": ("rating", True),
     "downloads": ("downloads", True),
+    "fitness": ("fitness", True),
     "name": ("name_order", False),
 }
-
-Key: TypeAlias = tuple[float | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A search. `tags`: all of them."""
-
-    text: str
-    kind: str | None = None
-    author: str | None = None
-    tags: tuple[str, ...] = ()
-    sort: SearchSort = "relevance"
-    namespaces: tuple[NamespaceKey, ...] | None = None
-    """Any of these; None where the index holds no others, which is quicker."""
-    horizon_us: int = TIME_MAX
-    """What claims to be newer is last by `recent`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One document of the index: `key` is its place in the order."""
+    """One document of the index."""
 
     number: int
     score: float
-    key: Key
-    snippet: str
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
+    """`words`: what to mark in what was found; `is_begun`: the last one may go on."""
+
     found: tuple[Found, ...]
     total: int
     next: str | None
+    matched: Matched
+    words: tuple[str, ...] = ()
+    facets: FacetCounts = field(default_factory=dict[str, tuple[tuple[str, int], ...]])
 
 
-def schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("id", stored=True, tokenizer_name="raw")  # raw: updates delete by it
-    builder.add_text_field("name")
-    builder.add_text_field("exact", tokenizer_name="raw")  # the case-folded name as one term
-    builder.add_text_field("description", stored=True, tokenizer_name="en_stem")
-    builder.add_text_field("words", tokenizer_name="en_stem")
-    builder.add_text_field("tags")
-    for name in ("kind", "author", "tag", "namespace"):
-        builder.add_text_field(name, tokenizer_name="raw")
-    for name in ("number", "downloads", "updated", "rating", "name_order"):
-        builder.add_unsigned_field(name, fast=True)
-    builder.add_float_field("popularity", fast=True)
-    return builder.build()
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Documents of `query` are worth `points` more than they stand for themselves."""
+
+    points: int
+    query: tantivy.Query
 
 
-def to_document(row: ListedRow) -> tantivy.Document:
-    """What the index keeps of a record: terms, the columns it sorts by, text for snippets."""
-    listing = row.listing
-    document = tantivy.Document()
-    for field, text in (
-        ("id", str(row.number)),
-        ("name", f"{listing.name} {listing.record}"),
-        ("exact", listing.name.casefold()),
-        ("description", listing.description),
-        ("words", listing.text),
-        ("tags", " ".join(listing.tags)),
-        ("kind", listing.kind),
-        ("author", listing.author),
-        ("namespace", row.namespace.hex()),
-    ):
-        document.add_text(field, text)
-    document.add_text("exact", listing.record.casefold())
-    for tag in listing.tags:
-        document.add_text("tag", tag)
-    for field, number in (
-        ("number", row.number),
-        ("downloads", row.installs),
-        ("updated", listing.updated_us),
-        ("rating", row.rating_key),
-        ("name_order", name_order(listing.name)),
-    ):
-        document.add_unsigned(field, number)
-    document.add_float("popularity", math.log2(1 + row.installs))
-    return document
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """What an attempt found: `hits` are the best of its widest tier by `standing`."""
+
+    matched: Matched
+    tiers: list[Tier]
+    total: int
+    hits: "list[Valued]"
+
+    @property
+    def widest(self) -> tantivy.Query:
+        return self.tiers[-1].query
+
+    @property
+    def standing_max(self) -> int:
+        return self.hits[0][0] if self.hits else 0
+
+
+Valued: TypeAlias = tuple[int, tantivy.DocAddress]
+Best: TypeAlias = tuple[Key, tantivy.DocAddress]
+_MUST: Final = tantivy.Occur.Must
+_SHOULD: Final = tantivy.Occur.Should
+_UNSIGNED: Final = tantivy.FieldType.Unsigned
 
 
 def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None) -> FoundPage:
     """One page. Raises `BadCursor`; no text raises anything."""
-    after = None if cursor is None else _decode(cursor, wanted.sort)
-    searcher = index.searcher()
-    query, total, order = _found(index, searcher, wanted)
-    rest = [one for one in order if after is None or one[0] > after]
-    shown = rest[:limit]
-    more = _encode(shown[-1][0], wanted.sort) if len(rest) > limit else None
-    return FoundPage(tuple(_marked(index, searcher, query, shown)), total, more)
-
-
-_Ranked: TypeAlias = tuple[Key, float, tantivy.DocAddress]
-
-
-def _found(
-    index: tantivy.Index, searcher: tantivy.Searcher, wanted: Wanted
-) -> tuple[tantivy.Query, int, list[_Ranked]]:
-    """(the query that found something, how much in all, the best of it in order)"""
-    text = storable(wanted.text[:QUERY_CHARS_MAX])
-    exact = _filtered(index, _term(index, "exact", text.strip().casefold()), wanted)
-    query = tantivy.Query.empty_query()
-    named = searcher.search(exact, CANDIDATES, count=False, weight_by_field="popularity").hits
-    for attempt in _attempts(index, text):
-        query = attempt
-        either = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Should, _filtered(index, attempt, wanted)),
-                (tantivy.Occur.Should, exact),
-            ]
-        )
-        result = _best(searcher, either, wanted.sort)
-        if hits := result.hits:
-            total = int(getattr(result, "count", 0) or len(hits))
-            if wanted.sort == "recent":  # else those of the future could fill all that is ranked
-                hits = [*_best(searcher, _until(index, either, wanted), "recent").hits, *hits]
-            return query, total, _ranked(searcher, named, hits, wanted)
-    return query, len(named), _ranked(searcher, named, [], wanted)
-
-
-def _best(
-    searcher: tantivy.Searcher, query: tantivy.Query, sort: SearchSort
-) -> tantivy.SearchResult:
-    if sort == "relevance":
-        return searcher.search(query, CANDIDATES, weight_by_field="popularity")
-    field, is_down = _FIELDS[sort]
-    order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-    return searcher.search(query, CANDIDATES, order_by_field=field, order=order)
-
-
-def _until(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tantivy.Query:
-    must, number = tantivy.Occur.Must, tantivy.FieldType.Unsigned
-    until = tantivy.Query.range_query(index.schema, "updated", number, None, wanted.horizon_us)
-    return tantivy.Query.boolean_query([(must, query), (must, until)])
-
-
-def _attempts(index: tantivy.Index, text: str) -> Iterator[tantivy.Query]:
-    """Operators never reach the parser: it is given letters and digits only."""
-    words = re.findall(r"\w+", text.lower())[:WORDS_MAX]
-    if not words:
-        return
-    whole, begun = _all_words(index, words), _last_word_begun(index, words)
-    if begun is not None and not _is_enough(index, whole):
-        should = tantivy.Occur.Should
-        yield tantivy.Query.boolean_query([(should, whole), (should, begun)])
+    after = None if cursor is None else decode_cursor(cursor, wanted.sort)
+    horizon_us = wanted.horizon_us if after is None else after[-1]
+    asked = _Asked(index, wanted)
+    is_first = after is None and wanted.is_by_worth
+    matches = asked.matches(limit + 2 if is_first else 1)  # the next page's first, and what may tie
+    if wanted.is_by_worth:
+        found = asked.by_worth(matches, limit + 1, after)
     else:
-        yield whole
-    if len(words) > 1:
-        yield index.parse_query_lenient(" ".join(words), TEXT_FIELDS, BOOSTS)[0]
-    fuzzy = [
-        (
-            tantivy.Occur.Should,
-            tantivy.Query.fuzzy_term_query(index.schema, field, word),
-        )
-        for word in words
-        if len(word) >= FUZZY_LETTERS_MIN
-        for field in PREFIX_FIELDS
-    ]
-    if fuzzy:
-        yield tantivy.Query.boolean_query(fuzzy)
-
-
-def _all_words(index: tantivy.Index, words: Sequence[str]) -> tantivy.Query:
-    return index.parse_query_lenient(
-        " ".join(words), TEXT_FIELDS, BOOSTS, conjunction_by_default=True
-    )[0]
-
-
-def _last_word_begun(index: tantivy.Index, words: Sequence[str]) -> tantivy.Query | None:
-    """All words, the last one only begun: people search while they type."""
-    *before, last = words
-    if len(last) < PREFIX_LETTERS_MIN:
-        return None
-    begun = tantivy.Query.boolean_query(
-        [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.fuzzy_term_query(index.schema, field, last, distance=0, prefix=True),
-            )
-            for field in PREFIX_FIELDS
-        ]
+        found = asked.by_column(matches.widest, limit + 1, after, horizon_us)
+    best = asked.in_order(found, horizon_us)
+    shown = best[:limit]
+    more = None
+    if len(best) > limit:
+        more = encode_cursor((*shown[-1][0], horizon_us), wanted.sort)
+    facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
+    numbers = asked.column("number", [address for _, address in shown])
+    return FoundPage(
+        tuple(
+            Found(number, round(key[0] / (1 << POINTS_SHIFT), 4) if wanted.is_by_worth else 0.0)
+            for number, (key, _) in zip(numbers, shown, strict=True)
+        ),
+        matches.total,
+        more,
+        matches.matched,
+        wanted.words,
+        facets,
     )
-    if not before:
-        return begun
-    must = tantivy.Occur.Must
-    return tantivy.Query.boolean_query([(must, _all_words(index, before)), (must, begun)])
 
 
-def _is_enough(index: tantivy.Index, query: tantivy.Query) -> bool:
-    """Whether whole words alone fill every page: then beginnings would only cost time."""
-    found = index.searcher().search(query, 1)
-    return int(getattr(found, "count", 0) or 0) >= CANDIDATES
+class _Asked:
+    """One search over one state of the index."""
 
+    def __init__(self, index: tantivy.Index, wanted: Wanted) -> None:
+        self.schema = index.schema
+        self.searcher = index.searcher()
+        self._wanted = wanted
 
-def _filtered(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tantivy.Query:
-    """Filters say yes or no; they add nothing to the score."""
-    terms = [("tag", tag) for tag in wanted.tags]
-    terms += [("kind", wanted.kind)] if wanted.kind is not None else []
-    terms += [("author", wanted.author)] if wanted.author is not None else []
-    must = tantivy.Occur.Must
-    filters = _somewhere(index, wanted.namespaces)
-    filters += [
-        (must, tantivy.Query.const_score_query(_term(index, field, value), 0.0))
-        for field, value in terms
-    ]
-    return tantivy.Query.boolean_query([(must, query), *filters]) if filters else query
+    def matches(self, limit: int) -> "_Matches":
+        """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
+        attempts: Iterable[tuple[Matched, list[Tier]]] = self._attempts(self._wanted.words)
+        if not self._wanted.words:
+            is_lost = bool(self._wanted.text.strip())
+            every = tantivy.Query.empty_query() if is_lost else tantivy.Query.all_query()
+            attempts = [("all", [Tier(BEGUN, every)])]
+        tiers: list[Tier] = []
+        for matched, tiers in attempts:
+            found = self._search(tiers[-1].query, "standing", True, limit, count=True)
+            if total := int(getattr(found, "count", 0) or 0):
+                return _Matches(matched, tiers, total, found.hits)
+        return _Matches("none", tiers[-1:], 0, [])
 
+    def _attempts(self, words: Sequence[str]) -> Iterator[tuple[Matched, list[Tier]]]:
+        yield "all", self._whole(words)
+        if any(len(word) >= FUZZY_LETTERS_MIN for word in words):
+            in_head = self._every([self._near("head", word) for word in words])
+            anywhere = self._every([self._near("any", word) for word in words])
+            yield "slips", [Tier(IN_HEAD, in_head), Tier(BEGUN, anywhere)]
+        for least in dict.fromkeys((len(words) - 1, 1)):
+            if least:
+                in_head = self._at_least(least, [self._term("head", word) for word in words])
+                anywhere = self._at_least(least, [self._term("any", stem(w)) for w in words])
+                either = self._either([in_head, anywhere])
+                yield "some", [Tier(IN_HEAD, in_head), Tier(BEGUN, either)]
 
-def _somewhere(
-    index: tantivy.Index, namespaces: tuple[NamespaceKey, ...] | None
-) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-    """In one of them."""
-    if namespaces is None:
-        return []
-    should = tantivy.Occur.Should
-    either = [(should, _term(index, "namespace", one.hex())) for one in namespaces]
-    query = tantivy.Query.const_score_query(tantivy.Query.boolean_query(either), 0.0)
-    return [(tantivy.Occur.Must, query)]
+    def _whole(self, words: Sequence[str]) -> list[Tier]:
+        """Each within the next."""
+        anywhere = self._every([self._term("any", stem(word)) for word in words])
+        in_head = [self._term("head", word) for word in words]
+        tiers = [
+            Tier(EXACT, self._term("exact", exact_name(self._wanted.text[:QUERY_CHARS_MAX]))),
+            Tier(IN_NAME, self._every([self._term("name", word) for word in words])),
+            Tier(IN_HEAD, self._every(in_head)),
+        ]
+        if len(words) > 1:
+            tiers.append(Tier(ONE_IN_HEAD, self._every([anywhere, self._either(in_head)])))
+        tiers.append(Tier(ANYWHERE, anywhere))
+        if begun := self._begun(words):
+            tiers.append(Tier(BEGUN, self._either([anywhere, begun])))
+        return tiers
 
-
-def _term(index: tantivy.Index, field: str, value: str) -> tantivy.Query:
-    return tantivy.Query.term_query(index.schema, field, storable(value))
-
-
-Hits: TypeAlias = list[tuple[float, tantivy.DocAddress]]
-
-
-def _ranked(searcher: tantivy.Searcher, named: Hits, found: Hits, wanted: Wanted) -> list[_Ranked]:
-    """In the total order. Reads columns only, no documents."""
-    sort = wanted.sort
-    is_named = {(address.segment_ord, address.doc): score for score, address in named}
-    hits = {(address.segment_ord, address.doc): (score, address) for score, address in found}
-    for score, address in named:
-        hits.setdefault((address.segment_ord, address.doc), (score, address))
-    addresses = [address for _, address in hits.values()]
-    first, is_down = _FIELDS.get(sort, ("downloads", True))
-    columns = [
-        [int(value or 0) for value in searcher.fast_field_values(field, addresses)]
-        for field in (first, "downloads", "name_order", "number")
-    ]
-    ranked: list[_Ranked] = []
-    for place, (score, address), leading, downloads, name, number in zip(
-        hits, hits.values(), *columns, strict=True
-    ):
-        ties = (-downloads, name, number)
-        if sort == "relevance":
-            key: Key = (0 if place in is_named else 1, -float(score), *ties)
+    def _begun(self, words: Sequence[str]) -> tantivy.Query | None:
+        """All words, the last one only begun in name or tags: people search while they type."""
+        *before, last = words
+        if len(last) < BEGINNING_CHARS.start or is_unspaced(last):
+            return None
+        if len(last) < BEGINNING_CHARS.stop:
+            begun = self._term("begun", last)
         else:
-            if sort == "recent" and leading > wanted.horizon_us:
-                leading = 0
-            key = (-leading if is_down else leading, *ties)
-            score = 0.0
-        ranked.append((key, float(score), address))
-    ranked.sort(key=lambda one: one[0])
-    return ranked
+            begun = tantivy.Query.fuzzy_term_query(
+                self.schema, "head", last, distance=0, prefix=True
+            )
+        return self._every([*(self._term("any", stem(word)) for word in before), begun])
+
+    def _near(self, field: str, word: str) -> tantivy.Query:
+        """`word`, or one letter more, less, other, or two in the other order."""
+        if len(word) < FUZZY_LETTERS_MIN:
+            return self._term(field, word)
+        return tantivy.Query.fuzzy_term_query(self.schema, field, word)
+
+    # ── in which order ──
+
+    def by_worth(self, matches: "_Matches", limit: int, after: Key | None) -> list[Valued]:
+        """The best by (what its best tier is worth + `standing`, tie)."""
+        found: dict[tuple[int, int], Valued] = {}
+        better: tantivy.Query | None = None
+        for tier in matches.tiers:
+            worth = tier.points << POINTS_SHIFT
+            if after is None:
+                if self._is_full(found.values(), limit, worth + matches.standing_max):
+                    break
+                query, below = tier.query, None
+            else:  # what a better tier has was shown before
+                below = (after[0] - worth, after[1])
+                query, better = self._without(tier.query, better), tier.query
+                if below[0] < 0:
+                    continue
+            is_widest = after is None and tier is matches.tiers[-1]
+            hits = matches.hits if is_widest else None
+            for value, address in self._best(query, "standing", True, limit, below, hits):
+                found.setdefault((address.segment_ord, address.doc), (value + worth, address))
+        return [*found.values()]
+
+    @staticmethod
+    def _is_full(found: Collection[Valued], limit: int, most: int) -> bool:
+        """Whether `limit` of them are better than anything that is still to come."""
+        return len(found) >= limit and nlargest(limit, (one[0] for one in found))[-1] > most
+
+    def by_column(
+        self, query: tantivy.Query, limit: int, after: Key | None, horizon_us: int
+    ) -> list[Valued]:
+        """By the column that `sort` names; of `recent`, what is beyond the horizon comes last."""
+        column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
+        start = None if after is None else (after[0], after[1])
+        if column != "updated":
+            return self._best(query, column, is_down, limit, start)
+        found: list[Valued] = []
+        is_beyond = start is not None and start[0] > horizon_us
+        if not is_beyond:
+            within = self._every([query, self._range(column, None, horizon_us)])
+            found = self._best(within, column, is_down, limit, start)
+        if len(found) < limit and horizon_us < VALUE_MAX:
+            beyond = self._every([query, self._range(column, horizon_us + 1, None)])
+            start = start if is_beyond else None
+            found += self._best(beyond, column, is_down, limit - len(found), start)
+        return found
+
+    def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Best]:
+        """With their ties."""
+        ties = self.column("tie", [address for _, address in found])
+        best = [((value, tie), address) for (value, address), tie in zip(found, ties, strict=True)]
+        column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
+        if not is_down:
+            return sorted(best, key=lambda one: one[0])
+        if column != "updated" or self._wanted.is_by_worth:
+            return sorted(best, key=lambda one: (-one[0][0], one[0][1]))
+        return sorted(best, key=lambda one: (one[0][0] > horizon_us, -one[0][0], one[0][1]))
+
+    def column(self, name: str, addresses: list[tantivy.DocAddress]) -> list[int]:
+        return [int(value or 0) for value in self.searcher.fast_field_values(name, addresses)]
+
+    def _best(
+        self,
+        query: tantivy.Query,
+        column: str,
+        is_down: bool,
+        limit: int,
+        after: tuple[int, int] | None,
+        hits: list[Valued] | None = None,
+    ) -> list[Valued]:
+        """The first by (`column`, tie) of those after (value, tie), in any order.
+
+        The index breaks ties by when something came; where one falls on the end of the page, those
+        of that value are asked for again, by their own tie. `hits`: what it would find at first.
+        """
+        found: list[Valued] = []
+        if after is not None:
+            value, tie = min(after[0], VALUE_MAX + 1), after[1]
+            if value <= VALUE_MAX:
+                found += self._of_value(query, column, value, limit, tie + 1)
+            query = self._every([query, self._beyond(column, value, is_down=is_down)])
+        room = limit - len(found)
+        if room <= 0:
+            return found
+        if hits is None:  # one more tells whether the last one ties
+            hits = self._search(query, column, is_down, room + 1).hits
+        if len(hits) > room and hits[room - 1][0] == hits[room][0]:
+            value = hits[room][0]
+            hits = [hit for hit in hits if hit[0] != value]
+            hits += self._of_value(query, column, value, room - len(hits), 0)
+        return [*found, *hits[:room]]
+
+    def _of_value(
+        self, query: tantivy.Query, column: str, value: int, limit: int, tie_min: int
+    ) -> list[Valued]:
+        """Those with just this value, by their ties from `tie_min` on."""
+        equal = [query, self._range(column, value, value)]
+        if tie_min:
+            equal.append(self._range("tie", tie_min, None))
+        hits: list[Valued] = self._search(self._every(equal), "tie", False, limit).hits
+        return [(value, address) for _, address in hits]
+
+    def _search(
+        self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
+    ) -> tantivy.SearchResult:
+        order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
+        narrowed = self._every([query, *self._narrowing])
+        return self.searcher.search(
+            narrowed, limit, count=count, order_by_field=column, order=order
+        )
+
+    # ── queries ──
+
+    @cached_property
+    def filters(self) -> dict[str, list[tantivy.Query]]:
+        """Field -> what it must be."""
+        wanted = self._wanted
+        made: dict[str, list[tantivy.Query]] = {}
+        for name, values in (
+            ("kind", () if wanted.kind is None else (wanted.kind,)),
+            ("author", () if wanted.author is None else (wanted.author,)),
+            ("tag", wanted.tags),
+            ("fact", wanted.terms),
+            ("license", wanted.licenses),
+            ("format", () if wanted.format is None else (wanted.format,)),
+        ):
+            if values:
+                made[name] = [self._term(name, value) for value in values]
+        if wanted.namespaces is not None:
+            places = [self._term("namespace", one.hex()) for one in wanted.namespaces]
+            made["namespace"] = [self._either(places)]
+        if (wanted.size_min, wanted.size_max) != (None, None):
+            made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
+        return made
+
+    @cached_property
+    def _narrowing(self) -> list[tantivy.Query]:
+        return [one for each in self.filters.values() for one in each]
+
+    def _term(self, field: str, value: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self.schema, field, storable(value), "basic")
+
+    def _range(self, column: str, least: int | None, most: int | None) -> tantivy.Query:
+        return tantivy.Query.range_query(self.schema, column, _UNSIGNED, least, most)
+
+    def _beyond(self, column: str, value: int, *, is_down: bool) -> tantivy.Query:
+        """What comes after `value`."""
+        if is_down:
+            return self._range(column, None, value - 1) if value > 0 else _NOTHING
+        return self._range(column, value + 1, None)
+
+    @staticmethod
+    def _every(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        if len(queries) == 1:
+            return queries[0]
+        return tantivy.Query.boolean_query([(_MUST, one) for one in queries])
+
+    @staticmethod
+    def _either(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        if len(queries) == 1:
+            return queries[0]
+        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries])
+
+    @staticmethod
+    def _at_least(least: int, queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries], least)
+
+    @staticmethod
+    def _without(query: tantivy.Query, other: tantivy.Query | None) -> tantivy.Query:
+        if other is None:
+            return query
+        return tantivy.Query.boolean_query([(_MUST, query), (tantivy.Occur.MustNot, other)])
 
 
-def _marked(
-    index: tantivy.Index,
-    searcher: tantivy.Searcher,
-    query: tantivy.Query,
-    ranked: Sequence[_Ranked],
-) -> Iterator[Found]:
-    marker = tantivy.SnippetGenerator.create(searcher, query, index.schema, "description")
-    marker.set_max_num_chars(SNIPPET_CHARS)
-    for key, score, address in ranked:
-        document = searcher.doc(address)
-        snippet = marker.snippet_from_doc(document).to_html()  # it escapes the text
-        yield Found(int(document["id"][0]), score, key, snippet)
-
-
-def storable(text: str) -> str:
-    """`text` without lone surrogates, which are in no index."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def name_order(name: str) -> int:
-    """The first eight bytes as a number: the ties that matter, in a column that sorts."""
-    folded = name.casefold().encode()[:NAME_ORDER_BYTES]
-    return int.from_bytes(folded.ljust(NAME_ORDER_BYTES, b"\0"), "big")
-
-
-def _encode(key: Key, sort: SearchSort) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, *key]).encode()).decode()
-
-
-def _decode(cursor: str, sort: SearchSort) -> Key:
-    try:
-        if len(cursor) > CURSOR_CHARS_MAX:
-            raise ValueError("too long")
-        told, *key = json.loads(base64.b64decode(cursor.encode(), b"-_", validate=True))
-        if told != sort or len(key) != (5 if sort == "relevance" else 4):
-            raise ValueError("of another search")
-        if not all(type(part) in (int, float) for part in key):
-            raise ValueError("no numbers")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor(f"This is no cursor of a search sorted by {sort}: {error}") from error
-    return tuple(key)
+_NOTHING: Final = tantivy.Query.empty_query()

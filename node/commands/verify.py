@@ -8,17 +8,20 @@ from pathlib import Path
 
 import click
 
-from node.client import module_path
+from node.client import broken, module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import whole_file
+from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
-from node.exit_codes import NETWORK, UNVERIFIED
+from node.exit_codes import UNVERIFIED
 from node.failure import Failure, Json, failure
 from node.text import printable, size_text
 
 # Of silence: a blob comes from a peer when it is not here yet.
 FETCH_TIMEOUT_S = 300.0
+
+AGAIN = "What came is kept: the same command again goes on where this one stopped."
 
 # From so many digits on somebody meant a blob: no module is called so.
 HEX_MEANT = 16
@@ -27,21 +30,53 @@ INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-mi
 
 
 @click.command("verify")
-@click.argument("wanted", metavar="NAME[@VERSION]|PATH")
+@click.argument("wanted", metavar="[NAME[@VERSION]|PATH]", required=False)
+@click.option("--installed", is_flag=True, help="All that is installed; so without an argument.")
 @IN_NAMESPACE
-def verify_command(wanted: str, namespace: str | None) -> None:
+def verify_command(wanted: str | None, installed: bool, namespace: str | None) -> None:
     """Check hashes and signatures of a published module or a directory."""
+    if wanted is None:
+        return verify_all()
+    if installed:
+        raise click.UsageError("name a module, or say --installed")
     report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted, namespace)
     if not report["ok"]:
-        wrong = [check for check in report["checks"] if not check["ok"]]
-        detail = "\n".join(f"{check['name']}: {check['detail']}" for check in wrong)
-        title = f"{report['module']} does not verify"
-        raise failure("verification-failed", title, detail, UNVERIFIED, **report)
+        raise failure(
+            "verification-failed",
+            f"{report['module']} does not verify",
+            "\n".join(wrong_lines(report)),
+            UNVERIFIED,
+            **report,
+        )
     if wants_json():
         return print_json("verify", report)
     for check in report["checks"]:
         say(f"ok  {printable(check['name'])}", fg="green", nl=False)
         say(f"  {printable(check['detail'])}".rstrip())
+
+
+def verify_all() -> None:
+    """Everything that is installed. Raises `Failure` where something is not what was signed."""
+    report = node().get("/api/installed/verify")
+    if not report["ok"]:
+        lines = [
+            f"{one['module']} {one['version']}: {line}"
+            for one in report["modules"]
+            for line in wrong_lines(one)
+        ]
+        title = "Something that is installed does not verify"
+        raise failure("verification-failed", title, "\n".join(lines), UNVERIFIED, **report)
+    if wants_json():
+        return print_json("verify", report)
+    for one in report["modules"]:
+        say("ok", fg="green", nl=False)
+        say(f"  {printable(one['module'])} {printable(one['version'])}")
+    if not report["modules"]:
+        say("Nothing is installed.")
+
+
+def wrong_lines(report: Json) -> list[str]:
+    return [f"{one['name']}: {one['detail']}" for one in report["checks"] if not one["ok"]]
 
 
 def is_path(wanted: str) -> bool:
@@ -100,9 +135,10 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
     else:
         path = wasm_path(named(id), namespace)
     if output is None:
-        node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
+        with goes_on(AGAIN):
+            node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
         return
-    with whole_file(output) as file, Progress() as bars:
+    with whole_file(output) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
     if wants_json():
         return print_json("fetch", {"id": id, "file": str(output), "size": size})
@@ -111,13 +147,14 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
 
 def hold(blob: str) -> Json:
     """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
-    with Progress() as bars:
-        lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
-        for line in lines:
-            if line.get("event") == "result":
-                return line
-            bars.show(line)
-    raise failure("connection-lost", "The node broke off its answer", "See its log.", NETWORK)
+    with goes_on(AGAIN):
+        with Progress() as bars:
+            lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
+            for line in lines:
+                if line.get("event") == "result":
+                    return line
+                bars.show(line)
+        raise broken("It ended without a result.")
 
 
 def unwatched(done: int, total: int) -> None:

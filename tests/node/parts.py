@@ -19,6 +19,7 @@ from node.api.models import Discovered, Peer, SyncReport
 from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer
+from node.attesting import Attesting
 from node.config import Config
 from node.direct import Direct
 from node.events import Events
@@ -31,6 +32,7 @@ from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
+from node.services.attest import Attestor
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -40,6 +42,7 @@ from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
+from registry.facts import facts_of
 from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
@@ -203,7 +206,7 @@ async def open_alice(
             clock_us=clock,
             quota=quota_of(config.quota, identity.author),
         ) as store,
-        open_search_index(home.index, store) as index,
+        open_search_index(home.index, store, facts_of) as index,
     ):
         network.alice = store
         events = Events()
@@ -225,6 +228,9 @@ async def open_alice(
             waiting=WaitingBook(store),
             page_codes=PageCodes(lambda: clock() / 1_000_000),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
+            attesting=Attesting(
+                Attestor(store, workers, network, identity, clock), config.attest, events
+            ),
             stop=asyncio.Event(),
             relays=Unrelayed(),
             direct=Direct(None),
