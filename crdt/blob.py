@@ -318,14 +318,16 @@ def parse_page(page: bytes, root: BlobRoot, number: int) -> tuple[ChunkName, ...
     return chunks
 
 
-def check_chunk(chunk: bytes, manifest: Manifest, number: int) -> None:
-    """`Malformed` where these bytes are not chunk `number`."""
+def check_chunk(chunk: bytes, manifest: Manifest, number: int) -> bytes:
+    """Its hash; `Malformed` where these bytes are not chunk `number`."""
     if not 0 <= number < manifest.chunk_count:
         raise Malformed("blob-chunk", f"chunk {number} of {manifest.chunk_count}")
     if len(chunk) != manifest.chunk_size(number):
         raise Malformed("blob-chunk", f"chunk {number} has {len(chunk)} bytes")
-    if payload_digest(chunk) != manifest.chunk_hash(number):
+    hash = payload_digest(chunk)
+    if hash != manifest.chunk_hash(number):
         raise Malformed("blob-hash", f"chunk {number} does not have the hash its page names")
+    return hash
 
 
 def _fixed_root(root: bytes, id: BlobId, value: _FixedRoot) -> BlobRoot:

@@ -7,7 +7,7 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page
 from crdt.digest import payload_digest
@@ -77,11 +77,12 @@ def add_chunks(
     packs: Packs,
     blob: BlobId,
     chunks: Sequence[tuple[int, bytes]],
+    hashes: Sequence[bytes] | None = None,
     touched_us: int | None = None,
 ) -> list[int]:
     """Chunks of a blob, each checked against its page; gives the places that those new here fill.
 
-    `touched_us` is noted as when the blob was begun.
+    `hashes` are theirs, where they are known; `touched_us` is noted as when the blob was begun.
 
     Raises `Mismatch`, or `NotHeld` where no page that is here names one; nothing is stored then.
     """
@@ -89,16 +90,19 @@ def add_chunks(
     if row is None:
         raise not_held(blob)
     number, size = row
-    named: list[tuple[bytes, bytes]] = []
+    lacking: dict[bytes, bytes] = {}
     names = _names(database, number, [index for index, _ in chunks])
-    for index, data in chunks:
-        name = names.get(index)
+    if hashes is None:
+        hashes = [payload_digest(data) for _, data in chunks]
+    for (index, data), hash in zip(chunks, hashes, strict=True):
+        name, is_held = names.get(index, (None, False))
         if name is None:
             raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not announced by any page.")
-        if len(data) != name.size or payload_digest(data) != name.hash:
+        if len(data) != name.size or hash != name.hash:
             raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
-        named.append((name.hash, data))
-    new = keep_chunks(database, packs, named, is_packed=size >= PACKED_BYTES_MIN)
+        if not is_held:
+            lacking[name.hash] = data
+    new = _keep(database, packs, lacking, is_packed=size >= PACKED_BYTES_MIN)
     if touched_us is not None:
         database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
     filled = (
@@ -127,6 +131,13 @@ def keep_chunks(
             (*part, *part),
         ):
             del new[hash]
+    return _keep(database, packs, new, is_packed=is_packed)
+
+
+def _keep(
+    database: sqlite3.Connection, packs: Packs, new: Mapping[bytes, bytes], *, is_packed: bool
+) -> list[bytes]:
+    """As `keep_chunks`, of those that are new."""
     if new:
         packs.room.check(sum(map(len, new.values())))
     if not is_packed:
@@ -145,11 +156,14 @@ def record(
     live: dict[int, int] = {}
     for _, pack, _, size in rows:
         live[pack] = live.get(pack, 0) + size
-    database.executemany("INSERT OR IGNORE INTO pack (number) VALUES (?)", [(p,) for p in live])
-    database.executemany("UPDATE pack SET live = live + ?2 WHERE number = ?1", live.items())
-    database.executemany(
-        "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", packs.synced_since().items()
-    )
+    for added in live.items():
+        there = database.execute("UPDATE pack SET live = live + ?2 WHERE number = ?1", added)
+        if not there.rowcount:
+            database.execute("INSERT INTO pack (number, live) VALUES (?, ?)", added)
+    if synced := packs.synced_since():
+        database.executemany(
+            "UPDATE pack SET synced = max(synced, ?2) WHERE number = ?1", synced.items()
+        )
     database.executemany(
         "INSERT INTO packed (hash, pack, at, size) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack, at = excluded.at",
@@ -172,22 +186,25 @@ def not_held(blob: BlobId) -> NotHeld:
 
 def _names(
     database: sqlite3.Connection, number: int, indices: Sequence[int]
-) -> dict[int, ChunkName]:
-    """What the pages that are here say of these chunks of a blob."""
-    found: dict[int, ChunkName] = {}
+) -> dict[int, tuple[ChunkName, bool]]:
+    """What the pages that are here say of these chunks of a blob, and whether they are held."""
+    found: dict[int, tuple[ChunkName, bool]] = {}
     at = 0
     while at < len(indices):  # neighbours, as they mostly come, are looked up together
         run = 1
         while at + run < len(indices) and indices[at + run] == indices[at] + run:
             run += 1
         first, last = indices[at], indices[at] + run - 1
-        for index, hash, size in database.execute(
-            "SELECT b.first + c.place, c.hash, c.size FROM blob_page b JOIN page_chunk c"
+        for index, hash, size, is_held in database.execute(
+            "SELECT b.first + c.place, c.hash, c.size,"
+            " EXISTS (SELECT 1 FROM packed WHERE hash = c.hash)"
+            " OR EXISTS (SELECT 1 FROM chunk WHERE hash = c.hash)"
+            " FROM blob_page b JOIN page_chunk c"
             " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
             " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",
             (number, first, last),
         ):
-            found[index] = ChunkName(hash, size)
+            found[index] = (ChunkName(hash, size), bool(is_held))
         at += run
     return found
 

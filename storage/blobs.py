@@ -145,12 +145,19 @@ class Blobs(BlobReading):
         """As `add_chunks`, of one."""
         return await self.add_chunks(blob, [(index, data)])
 
-    async def add_chunks(self, blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> bool:
+    async def add_chunks(
+        self,
+        blob: BlobId,
+        chunks: Sequence[tuple[int, bytes]],
+        *,
+        hashes: Sequence[bytes] | None = None,
+    ) -> bool:
         """Chunks by their numbers, all of them or none; gives whether the blob is now whole.
 
         They survive the process when this returns, and a loss of power once the blob is whole.
-        Each is checked against its page here, off the event loop. Raises `Mismatch`, `OverQuota`
-        where the disk is full, or `NotHeld` while a page is not here.
+        Each is checked against its page here, off the event loop; `hashes`, where whoever brings
+        them has computed those of these very bytes already. Raises `Mismatch`, `OverQuota` where
+        the disk is full, or `NotHeld` while a page is not here.
         """
         for index, data in chunks:
             if len(data) > CHUNK_BYTES:
@@ -161,6 +168,7 @@ class Blobs(BlobReading):
             packs=self._database.packs,
             blob=blob,
             chunks=chunks,
+            hashes=hashes,
             touched_us=self._to_touch(held),
         )
         held.fill(await self._database.lazily(add))

@@ -8,10 +8,13 @@ and takes back with a batch what that appended to packs. Its turn with the write
 import asyncio
 import sqlite3
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
 
 from storage.mending import Mended, mend
 from storage.packs import Packs
@@ -24,6 +27,15 @@ BUSY_TIMEOUT_S = 10.0  # the command line may hold the file for a moment
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be done, and who waits for it."""
+
+    work: Callable[[], object]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+
+
 class Lazy:
     """One connection and the one thread that uses it."""
 
@@ -34,11 +46,19 @@ class Lazy:
         self.mended = Mended()
         self._connection = connection
         self._on_step = on_step
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lazily")
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="lazily", daemon=True)
+        self._thread.start()
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """`work` in one transaction, survived by a loss of power with the writer's next one."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """`work` in one transaction, survived by a loss of power with the writer's next one.
+
+        It goes on where nobody waits for it any more.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(partial(self._run, work), loop, done))
+        return done
 
     def mend(self) -> None:
         """See `storage.mending`; before anything else."""
@@ -46,9 +66,21 @@ class Lazy:
             self.mended = mend(self._connection, self.packs)
 
     def close(self) -> None:
-        self._thread.shutdown()
+        self._jobs.put(None)
+        self._thread.join()
         with closing(self._connection):
             self.packs.close()
+
+    def _serve(self) -> None:
+        """One job after the other. An executor's futures cost as much as what is done here."""
+        while (job := self._jobs.get()) is not None:
+            result, fault = None, None
+            try:
+                result = job.work()
+            except BaseException as error:  # whoever waits for it has it
+                fault = error
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits
+                job.loop.call_soon_threadsafe(_settle, job.done, result, fault)
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._transaction():
@@ -90,3 +122,12 @@ def open_lazy(path: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
         lazy.close()
         raise
     return lazy
+
+
+def _settle(done: asyncio.Future[object], result: object, fault: BaseException | None) -> None:
+    if done.cancelled():
+        return
+    if fault is None:
+        done.set_result(result)
+    else:
+        done.set_exception(fault)

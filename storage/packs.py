@@ -59,6 +59,7 @@ class Packs:
         self._is_new = False  # a file whose name a loss of power may take
         self._syncing: Future[object] | None = None
         self._failed: StorageError | None = None
+        self._cached = bytearray()  # what was read so last: as long as the longest run
         self._behind = ThreadPoolExecutor(1, thread_name_prefix="packs")
 
     def path(self, pack: int) -> Path:
@@ -137,9 +138,11 @@ class Packs:
     def read_cached(self, place: Place) -> bytes:
         """As `read`, of what the system has in memory, without waiting for a disk.
 
-        Raises `BlockingIOError` where it has not all of it there, or cannot tell.
+        For one thread. Raises `BlockingIOError` where it has not all of it there, or cannot tell.
         """
-        data = bytearray(place.size)
+        if len(self._cached) < place.size:
+            self._cached = bytearray(place.size)
+        data = memoryview(self._cached)[: place.size]
         try:
             file = self._open_to_read(place.pack)
             try:

@@ -178,6 +178,8 @@ class AddChunks:
     blob: BlobId
     first: int
     chunks: tuple[bytes, ...]
+    hashes: tuple[bytes, ...]
+    """Computed from these bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,7 @@ FRAMES: tuple[type[Frame], ...] = (
     Holding, OwnCard, AskCards, Cards,
 )  # fmt: skip
 BY_KIND: Mapping[Any, type[Struct]] = {kind.__struct_config__.tag: kind for kind in FRAMES}
+BLOB_KINDS = frozenset(kind.__struct_config__.tag for kind in (Get, Part, Holding))
 _PART_KIND = 30
 _PART_HEAD = b"\x84\x18\x1e"  # four elements, the first of them 30
 

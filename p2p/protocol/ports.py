@@ -79,7 +79,11 @@ class BlobStore(Protocol):
     def release_room(self, blob: BlobId) -> None: ...
     def held_runs(self, blob: BlobId, first: int, limit: int) -> Awaitable[Sequence[int]]: ...
     def add_chunks(
-        self, blob: BlobId, chunks: Sequence[tuple[int, bytes]]
+        self,
+        blob: BlobId,
+        chunks: Sequence[tuple[int, bytes]],
+        *,
+        hashes: Sequence[bytes] | None = None,
     ) -> Awaitable[object]: ...
     def read_run(
         self, blob: BlobId, first: int, count: int, *, size_bytes_max: int

@@ -29,7 +29,7 @@ from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Syn
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Gets
-from p2p.protocol.frames import Frame, decode_frame
+from p2p.protocol.frames import BLOB_KINDS, Frame, decode_frame, peek_kind
 from p2p.protocol.grants import Grants
 from p2p.protocol.link import secret_of
 from p2p.protocol.liveness import Liveness
@@ -119,7 +119,8 @@ class Session:
 
     def receive(self, data: bytes, *, now_s: float) -> list[Effect]:
         """One whole frame arrived."""
-        return self._step(now_s, lambda: self._hear(data))
+        is_of_blob = peek_kind(data) in BLOB_KINDS
+        return self._step(now_s, lambda: self._hear(data), is_of_blob=is_of_blob)
 
     def answered(self, id: int, answer: object, *, now_s: float) -> list[Effect]:
         """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
@@ -188,7 +189,7 @@ class Session:
     def ask(self, get: frames.Get, *, now_s: float) -> list[Effect]:
         """Asks for a piece of a blob; ends in `PieceCame`, or with the session."""
         assert self.state in (State.OPEN, State.CLOSED), "PeerAgreed tells when it is open"
-        return self._step(now_s, lambda: self._gets.ask(get))
+        return self._step(now_s, lambda: self._gets.ask(get), is_of_blob=True)
 
     def exchange(self, work: Callable[[Exchange], None], *, now_s: float) -> list[Effect]:
         """The node's part of the exchange of cards: one of `Exchange.show`, `ask`, `give`."""
@@ -205,14 +206,19 @@ class Session:
 
     # --- the one edge for errors -------------------------------------------------------------
 
-    def _step(self, now_s: float, work: Callable[[], object]) -> list[Effect]:
-        """Does `work`, then what follows from it; the peer's faults close the session here."""
+    def _step(
+        self, now_s: float, work: Callable[[], object], *, is_of_blob: bool = False
+    ) -> list[Effect]:
+        """Does `work`, then what follows from it; the peer's faults close the session here.
+
+        Nothing else follows from a piece of a blob, of which there are thousands.
+        """
         if self.state is State.CLOSED:
             return []
         self._outbox.now_s = now_s
         try:
             work()
-            if self.state is State.OPEN:
+            if self.state is State.OPEN and not is_of_blob:
                 self._go_on()
         except RemoteProtocolError as fault:
             self._outbox.notify(PeerFault(fault.code, fault.sentence))

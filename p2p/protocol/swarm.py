@@ -339,10 +339,13 @@ class Swarm:
             return self._store(peer, order, AddPage(wanted.blob, run.first, data))
         assert wanted.manifest is not None, "chunks are asked for by their manifest"
         chunks = split(data, wanted.manifest, run.first, run.count)
-        for place, chunk in enumerate(chunks):
-            check_chunk(chunk, wanted.manifest, run.first + place)
+        hashes = tuple(
+            check_chunk(chunk, wanted.manifest, number)
+            for number, chunk in enumerate(chunks, run.first)
+        )
         wanted.cut(run, len(chunks))
-        return self._store(peer, order, AddChunks(wanted.blob, run.first, chunks), data)
+        question = AddChunks(wanted.blob, run.first, chunks, hashes)
+        return self._store(peer, order, question, data)
 
     def _begin(self, peer: Peer, order: Order, root: BlobRoot) -> Steps[None]:
         """What is too large leaves nothing behind, not even its root."""

@@ -117,5 +117,5 @@ async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
             return await store.begin_blob(blob, root)
         case ask.AddPage(blob, index, page):
             return await store.add_page(blob, index, page)
-        case ask.AddChunks(blob, first, chunks):
-            return await store.add_chunks(blob, list(enumerate(chunks, first)))
+        case ask.AddChunks(blob, first, chunks, hashes):
+            return await store.add_chunks(blob, list(enumerate(chunks, first)), hashes=hashes)

@@ -381,7 +381,8 @@ class Connection:
                 reply = await packing.of(reply)
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
                 self.paths.leave_to_them(now_s=self._clock())
-                await asyncio.sleep(self._upload.wait_s(self, now_s=self._clock()))
+                if (wait_s := self._upload.wait_s(self, now_s=self._clock())) > 0:
+                    await asyncio.sleep(wait_s)
             self._carry_out(self.session.answered(query.id, reply, now_s=self._clock()))
 
     async def _ask_to_write(self) -> None:

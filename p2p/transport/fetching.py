@@ -237,7 +237,7 @@ class Fetching:
                     break
                 runs.append(following)
                 following = None
-            if len(runs) > 1:
+            if _is_run_of(first, first):
                 await self._store_runs(runs)
             else:
                 await self._answer(first)
@@ -246,9 +246,10 @@ class Fetching:
         """One transaction for all of them."""
         runs = [query.question for query in queries if isinstance(query.question, ask.AddChunks)]
         chunks = [chunk for run in runs for chunk in enumerate(run.chunks, run.first)]
+        hashes = [hash for run in runs for hash in run.hashes]
         reply: object = None
         try:
-            await self._store.add_chunks(runs[0].blob, chunks)
+            await self._store.add_chunks(runs[0].blob, chunks, hashes=hashes)
         except StorageError as error:
             reply = ask.Unstored(str(error))
         except Exception:  # a bug of ours costs this blob, not the node

@@ -236,7 +236,13 @@ class MemoryStore:
     async def add_chunk(self, blob: BlobId, index: int, data: bytes) -> None:
         self._blobs[blob].chunks[index] = data
 
-    async def add_chunks(self, blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> None:
+    async def add_chunks(
+        self,
+        blob: BlobId,
+        chunks: Sequence[tuple[int, bytes]],
+        *,
+        hashes: Sequence[bytes] | None = None,
+    ) -> None:
         self._blobs[blob].chunks.update(chunks)
 
     async def read_run(

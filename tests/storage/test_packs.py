@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, chunks_of, manifest_of
 from crdt.chunking import content_manifest_of, cut
+from crdt.digest import payload_digest
 from storage import blob_rows, collecting
 from storage import packs as packs_module
 from storage.collecting import GRACE_US, LONE, LONE_PAGES
@@ -123,6 +124,25 @@ async def test_a_batch_with_one_wrong_chunk_leaves_nothing(tmp_path: Path) -> No
         for first, count in ((0, 0), (-1, 1), (0, READ_CHUNKS_MAX + 1), (1 << 63, 1)):
             with pytest.raises(NotHeld):
                 await store.read_chunks(MANIFEST.id, first, count)
+
+
+async def test_hashes_that_are_brought_are_held_against_the_page_and_bytes_whenever_they_are_read(
+    tmp_path: Path,
+) -> None:
+    hashes = [payload_digest(chunk) for chunk in CHUNKS]
+    async with opened(tmp_path) as store:
+        await fill(store, MANIFEST, range(2))
+        batch = [(2, CHUNKS[2]), (3, CHUNKS[3])]
+        with pytest.raises(Mismatch):
+            await store.add_chunks(MANIFEST.id, batch, hashes=[hashes[2], hashes[1]])
+        assert (await store.missing_chunks(MANIFEST.id))[0] == 2
+        await store.add_chunks(MANIFEST.id, batch, hashes=hashes[2:4])
+        assert await store.read_chunks(MANIFEST.id, 2, 2) == CHUNKS[2:4]
+        # A caller that is wrong about what it brings: nobody reads it.
+        await store.add_chunks(MANIFEST.id, [(4, CHUNKS[5])], hashes=[hashes[4]])
+        with pytest.raises(NotHeld):
+            await store.read_chunk(MANIFEST.id, 4)
+        assert (await store.missing_chunks(MANIFEST.id))[0] == 4
 
 
 async def test_what_any_blob_brought_is_never_missing(tmp_path: Path) -> None:

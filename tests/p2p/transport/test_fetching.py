@@ -99,12 +99,17 @@ async def test_runs_that_wait_for_the_store_are_stored_together(
         async def all_came() -> bool:
             return came_by_now() >= 3
 
-        async def slow(blob: BlobId, chunks: Sequence[tuple[int, bytes]]) -> bool:
+        async def slow(
+            blob: BlobId,
+            chunks: Sequence[tuple[int, bytes]],
+            *,
+            hashes: Sequence[bytes] | None = None,
+        ) -> bool:
             stored.append(len(chunks))
             if len(stored) == 1:  # the others of the first window come meanwhile
                 await until(all_came)
                 came.append(came_by_now())
-            return await store(blob, chunks)
+            return await store(blob, chunks, hashes=hashes)
 
         monkeypatch.setattr(bob.store, "add_chunks", slow)
         await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
