@@ -42,6 +42,7 @@ _PUBLISHED: Final = ("body", "head", "tags")
 _RATED: Final = ("rating", "installs")
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
+    ("pub", "adv"): ("head", "tags", "advisory"),
     ("pub", "gen"): _PUBLISHED,
     ("pub", "seed"): _PUBLISHED,
     ("pub", "lin"): _PUBLISHED,
@@ -49,6 +50,7 @@ ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("rate", "gen"): _RATED,
     ("rate", "seed"): _RATED,
     ("rate", "lin"): _RATED,
+    ("rate", "fit"): ("evaluation", "claim", "runs"),
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")
 

@@ -52,6 +52,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.InvalidVersion: Outcome(422),
     registry.InvalidRange: Outcome(422),
     registry.InvalidName: Outcome(422),
+    registry.InvalidFilter: Outcome(422),
     registry.AmbiguousName: Outcome(409),
     registry.UnknownModule: Outcome(404),
     registry.UnknownPetname: Outcome(404),
@@ -65,6 +66,8 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.InvalidAdvisory: Outcome(422),
+    registry.UnknownAdvisory: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.formats
@@ -87,6 +90,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     node.NotFound: Outcome(404),
     node.Conflict: Outcome(409),
     node.Rejected: Outcome(422),
+    node.TooMany: Outcome(429),
     node.Unverified: Outcome(422),
     node.Unreachable: Outcome(504),
 }

@@ -32,6 +32,7 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
+from node.services.publish_life import Strangers
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -39,6 +40,7 @@ from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
 from p2p.transport.relay.server import RelayServer
+from registry.facts import facts_of
 from registry.listings import project
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
@@ -86,6 +88,8 @@ class Node:
     """Set beside `stop` where the process goes on with what the home says by then."""
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
+    strangers: Strangers = field(default_factory=Strangers)
+    """What was handed in without a token, where that is allowed."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 
@@ -145,7 +149,7 @@ async def open_node(
     with listening(config.p2p.listen) as listener:
         async with (
             own_store(config, home, identity, on_remade) as store,
-            open_search_index(home.index, store) as index,
+            open_search_index(home.index, store, facts_of) as index,
             open_workers() as workers,
             background_tasks() as tasks,
             open_peers(

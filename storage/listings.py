@@ -9,7 +9,7 @@ import base64
 import binascii
 import heapq
 import json
-import math
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
@@ -29,6 +29,7 @@ PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 TIME_MAX = (1 << 63) - 1
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
+WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -47,6 +48,11 @@ _FIELDS = (
 )
 COLUMNS = _FIELDS + ", ''"
 _WITH_CONTENT = _FIELDS + ", l.content"
+_SHOWN = COLUMNS.replace("l.words", "''")
+_LISTED = f"SELECT {_SHOWN} FROM listing l WHERE l.document IN (*)"
+_WORDS = (
+    f"SELECT document, substr(words, 1, {WORDS_SHOWN_CHARS}) FROM listing WHERE document IN (*)"
+)
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -205,6 +211,17 @@ class Listings(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def authors_of(
+        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> list[str]:
+        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
+        rows = await self._database.rows(
+            f"SELECT l.author FROM listing l WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
+            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
+            (namespace, kind, record, CANDIDATES_MAX),
+        )
+        return [author for (author,) in rows]
+
     async def ratings(
         self,
         target: str,
@@ -221,12 +238,16 @@ class Listings(Part):
         return [RatingRow(*row) for row in rows]
 
     async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
-        """The records of these documents, those that are still listed."""
+        """The records of these documents, those that are still listed, without their `text`."""
         async with self._database.reading() as view:
-            rows = await view.rows_in(
-                f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)", numbers
-            )
+            rows = await view.rows_in(_LISTED, numbers)
         return {row[0]: listed_row(row) for row in rows}
+
+    async def words_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The beginning of the `text` of these documents."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(_WORDS, numbers)
+        return {row[0]: row[1] for row in rows}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""
@@ -376,10 +397,8 @@ def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
         types = (first, str, str, int if sort == "recent" else type(None))
         if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
             raise ValueError("of another list")
-        if first is int and not -TIME_MAX <= key <= TIME_MAX:
+        if first is not str and not abs(key) <= (TIME_MAX if first is int else sys.float_info.max):
             raise ValueError("out of range")
-        if first is float and not math.isfinite(key):
-            raise ValueError("no number")
         if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
             raise ValueError("out of range")
         key.encode() if isinstance(key, str) else key

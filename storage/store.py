@@ -29,9 +29,11 @@ from crdt.keys import AuthorKey
 from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
+from storage.advised import Advised
 from storage.answers import Answers
 from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
+from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
@@ -138,8 +140,10 @@ class Store(
     Pinned,
     Quarantine,
     InstalledModules,
+    Attestations,
     Answers,
     AddressBook,
+    Advised,
     Cards,
     Petnames,
     Namespaces,

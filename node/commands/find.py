@@ -14,7 +14,7 @@ from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
-KINDS = ["module", "genome", "seed", "universe"]
+KINDS = ["module", "genome", "seed", "universe", "advisory"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 
 

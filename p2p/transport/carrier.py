@@ -11,6 +11,8 @@ from typing import Literal, Protocol, cast
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.limits import ANSWER_S
 from p2p.protocol.trickle import Trickle
+from p2p.transport.inflow import Inflow
+from p2p.transport.pouring import Pouring
 from p2p.transport.unsent import unsent_bytes
 
 SEND_BYTES_MAX = 1 << 20  # not yet taken by the kernel; above it a writer waits
@@ -46,8 +48,8 @@ class Carrier(Protocol):
         """What is there, one byte at least and `size_max` at most. Raises `PeerLeft` at the end."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """Sends; returns once all but `SEND_BYTES_MAX` are under way.
+    async def write(self, data: bytes | bytearray) -> None:
+        """Sends; returns once all but `SEND_BYTES_MAX` are under way. `data` changes no more.
 
         Raises `PeerLeft`; `PeerTimeout` where less than `SLOWEST_BYTES` is taken in `ANSWER_S`.
         """
@@ -80,6 +82,8 @@ class StreamCarrier:
         self._writer = writer
         self._unread = b""
         self._written = 0
+        self._room_bytes = SEND_BYTES_MAX
+        self._pouring: Pouring | None = None
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
@@ -97,6 +101,7 @@ class StreamCarrier:
 
     def buffer_at_most(self, size: int) -> None:
         """From now on a writer waits above so many bytes, instead of `SEND_BYTES_MAX`."""
+        self._room_bytes = size
         with suppress(RuntimeError):  # uvloop, where the peer is gone already
             self._writer.transport.set_write_buffer_limits(high=size)
 
@@ -126,12 +131,27 @@ class StreamCarrier:
         except (asyncio.IncompleteReadError, OSError) as error:
             raise gone() from error
 
-    async def write(self, data: bytes) -> None:
+    async def pour(self, inflow: Inflow) -> None:
+        """All that comes from now on goes to `inflow`; until it is ready. Nothing else may read.
+
+        Raises `PeerLeft` where it ends before.
+        """
+        if self._pouring is None:
+            self._reader.feed_eof()
+            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            self._pouring = Pouring(inflow, self.transport)
+            inflow.take(memoryview(came))
+        if not await self._pouring.until_ready():
+            raise gone()
+
+    async def write(self, data: bytes | bytearray) -> None:
         try:
             # Where the peer was reset, asyncio drops what is written, and uvloop raises
             # RuntimeError.
             self._writer.write(data)
             self._written += len(data)
+            if self.transport.get_write_buffer_size() <= self._room_bytes:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(SOON_S):
                     return await self._writer.drain()

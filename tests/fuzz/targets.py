@@ -16,10 +16,10 @@ from registry.errors import (
     MalformedRecord,
     RegistryError,
 )
-from registry.formats.errors import InvalidFile
+from registry.formats.errors import InvalidFile, NoConversion
 from registry.formats.words import Format
 from registry.wasm.errors import Refused
-from storage.errors import BadKeyFile
+from storage.errors import BadKeyFile, Unreadable
 from tests.fuzz import crdt_doors as crdt
 from tests.fuzz import format_doors as formats
 from tests.fuzz import invite_doors as invites
@@ -30,6 +30,7 @@ from tests.fuzz import relay_doors as relay
 from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
+from tests.registry.formats.files import OF_FORMAT
 
 BAD = (Malformed,)
 NOT_OURS = (Malformed, Unauthorised)
@@ -203,6 +204,21 @@ TARGETS: tuple[Target, ...] = (
         "whereabouts", invites.read_whereabouts, invites.whereabouts_seeds, PEERS_FAULT, mutate_cbor
     ),
     Target("file", formats.read_file, formats.file_seeds, (InvalidFile,), mutate_text, 2_000),
+    Target(
+        "convert",
+        formats.convert_file,
+        formats.file_seeds,
+        (InvalidFile, NoConversion),
+        mutate_text,
+        1_000,
+    ),
+    Target(
+        "database",
+        formats.read_database,
+        formats.database_seeds,
+        (InvalidFile, Unreadable),
+        inputs=1_000,
+    ),
     *(
         Target(
             f"file-{format.value}",
@@ -210,9 +226,12 @@ TARGETS: tuple[Target, ...] = (
             make_seeds,
             (InvalidFile,),
             mutate_text,
-            1_000,
+            400,
         )
-        for format, make_seeds in ((Format.RLE, formats.rle_seeds),)
+        for format, make_seeds in (
+            (Format.RLE, formats.rle_seeds),
+            *((format, formats.seeds_of(format)) for format in OF_FORMAT),
+        )
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
 )
