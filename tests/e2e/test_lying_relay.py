@@ -15,7 +15,7 @@ from crdt.capability import CapabilityCache
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from node.commands.nodes import LocalNode, wait_for
-from node.failure import Failure
+from node.failure import Failure, Json
 from p2p.protocol.card import check_card
 from p2p.protocol.errors import SyncError
 from p2p.protocol.frames import Ping, Pong
@@ -76,6 +76,11 @@ class Liar:
                 return data + self._held
 
 
+def losses(peer: Json) -> list[object]:
+    """How often the session lost its channel, and why the one before ended, as `peers` shows it."""
+    return [peer["moves"], peer["last_error"]]
+
+
 def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
     tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
@@ -86,7 +91,7 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
         know_each_other(alice, bob)
         names: list[str] = []
         for number, how in enumerate(("alters", "drops", "repeats", "reorders")):
-            wait_for_peer(bob)
+            before = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
             liar = wire.change = Liar(how)
             name = f"io.alice.m{number}"
             ran = shell(
@@ -98,7 +103,9 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
             names.append(f"{alice.did}/{name}")
             wait_for(f"the relay to lie: {how}", NOTICED_S, liar.look)
             wire.change = None
-            wait_for_modules(bob, names)
+            wait_for_modules(bob, names)  # what was dropped comes all the same
+            after = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
+            assert after != before, f"nobody sees that the relay {how} something"
 
         def suspected() -> str | None:
             told = [one.client.get("/api/peers")["relays"][0]["last_error"] for one in (alice, bob)]
