@@ -81,9 +81,9 @@ class StreamCarrier:
         self._reader = reader
         self._writer = writer
         self._unread = b""
-        self._written = 0
-        self._room_bytes = SEND_BYTES_MAX
         self._pouring: Pouring | None = None
+        self._written = 0
+        self._waiting_bytes_max = SEND_BYTES_MAX
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
@@ -101,7 +101,7 @@ class StreamCarrier:
 
     def buffer_at_most(self, size: int) -> None:
         """From now on a writer waits above so many bytes, instead of `SEND_BYTES_MAX`."""
-        self._room_bytes = size
+        self._waiting_bytes_max = size
         with suppress(RuntimeError):  # uvloop, where the peer is gone already
             self._writer.transport.set_write_buffer_limits(high=size)
 
@@ -138,7 +138,10 @@ class StreamCarrier:
         """
         if self._pouring is None:
             self._reader.feed_eof()
-            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            try:
+                came = self._unread + await self._reader.read()  # without waiting: it has ended
+            except OSError as error:  # the peer was reset before anybody read
+                raise gone() from error
             self._pouring = Pouring(inflow, self.transport)
             inflow.take(memoryview(came))
         if not await self._pouring.until_ready():
@@ -150,8 +153,10 @@ class StreamCarrier:
             # RuntimeError.
             self._writer.write(data)
             self._written += len(data)
-            if self.transport.get_write_buffer_size() <= self._room_bytes:
-                return
+            transport = self.transport
+            is_short = transport.get_write_buffer_size() <= self._waiting_bytes_max
+            if is_short and not transport.is_closing():
+                return  # without a timer, as mostly
             with suppress(TimeoutError):
                 async with asyncio.timeout(SOON_S):
                     return await self._writer.drain()

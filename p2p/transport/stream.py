@@ -44,11 +44,6 @@ class FrameStream:
         self.sent_bytes = 0
 
     @property
-    def heard_bytes(self) -> int:
-        """All that came, also of a message that is not whole yet."""
-        return self.received_bytes + len(self._inflow.rest)
-
-    @property
     def received_bytes(self) -> int:
         """Those of the wire that were decrypted."""
         return self._inflow.received_bytes
@@ -57,6 +52,11 @@ class FrameStream:
     def is_ready(self) -> bool:
         """Whether the next frame is here, or what is wrong with it."""
         return self._inflow.is_ready
+
+    @property
+    def heard_bytes(self) -> int:
+        """All that came, also of a message that is not whole yet."""
+        return self._inflow.received_bytes + len(self._inflow.rest)
 
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""

@@ -86,6 +86,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         relays=tuple(node.relays.shown()),
         found_relays=await named_relays(node.store, node.relays),
         transfers=transfers,
+        attest=node.attesting.state,
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, waiting, len(peers)),
