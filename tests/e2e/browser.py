@@ -24,6 +24,7 @@ BROWSER = next(
 )
 BROWSE_S = 60.0
 PORT_FILE = "DevToolsActivePort"
+CONTRAST = Path(__file__).with_name("contrast.js")
 
 
 def browser_flags(profile: Path) -> list[str]:
@@ -108,6 +109,20 @@ class Page:
             if not one["ignored"] and one["role"]["value"] in named
             if not one.get("name", {}).get("value", "").strip()
         ]
+
+    def illegible(self) -> list[str]:
+        """Text that stands out too little, as the page is now, in light colours and in dark."""
+        found: list[str] = []
+        for scheme in ("light", "dark"):
+            self.colours(scheme)
+            found += [f"{scheme}: {one}" for one in self.value(CONTRAST.read_text())]
+        self.colours("")
+        return found
+
+    def colours(self, scheme: str) -> None:
+        """What the person prefers: `light`, `dark`, or what the system says."""
+        preferred = {"name": "prefers-color-scheme", "value": scheme}
+        self.do("Emulation.setEmulatedMedia", features=[preferred])
 
 
 @contextmanager

@@ -12,7 +12,13 @@ from node.exit_codes import CONFLICT, FAILED, NETWORK, NOT_ALLOWED, NOT_FOUND, O
 from node.failure import Json
 from p2p.protocol.invites.code import ALPHABET
 from p2p.protocol.invites.link import read_link
-from tests.e2e.relays import start_hidden, start_relay, wait_for_relay
+from tests.e2e.relays import (
+    listening_in,
+    start_hidden,
+    start_islands,
+    start_relay,
+    wait_for_relay,
+)
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
 pytestmark = pytest.mark.nodes
@@ -349,3 +355,30 @@ def test_an_invite_is_seen_by_programs(node: StartNode, shell: Shell) -> None:
         if states[-1] == "used":
             break
     assert states == ["claimed", "used"]
+
+
+def test_two_pair_by_a_data_channel_where_no_circuit_carries_anything(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
+) -> None:
+    """Both hide their addresses, and the relay passes on signals alone."""
+    relay = start_relay(tmp_path)
+    running.append(relay)
+    with listening_in(relay) as wire:
+        wire.change = nothing
+        alice, bob = start_islands(
+            tmp_path, running, f"relay://{wire.address}", PANSPERMIA_P2P_WEBRTC="true"
+        )
+        for one in (alice, bob):
+            wait_for_relay(one)
+        made = invited(shell, alice)
+        taken = shell(bob, "accept", made["code"], "--yes")
+        assert taken.code == OK, taken
+        (used,) = listed(shell, alice)
+        assert (used["state"], used["did"]) == ("used", bob.did)
+        (place,) = taken.answer["addresses"]
+        assert place["address"].startswith("webrtc:"), place
+
+
+def nothing(data: bytes) -> bytes:
+    """Of what a circuit carries."""
+    return b""

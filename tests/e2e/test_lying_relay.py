@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from crdt.capability import CapabilityCache
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from node.commands.nodes import LocalNode, wait_for
-from node.failure import Failure
+from node.failure import Failure, Json
+from p2p.protocol.card import check_card
 from p2p.protocol.errors import SyncError
 from p2p.protocol.frames import Ping, Pong
 from p2p.protocol.relay import frames
@@ -36,6 +39,10 @@ from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 pytestmark = pytest.mark.nodes
 
 NOTICED_S = 60.0
+
+
+def now_us() -> int:
+    return time.time_ns() // 1_000
 
 
 class Liar:
@@ -69,6 +76,11 @@ class Liar:
                 return data + self._held
 
 
+def losses(peer: Json) -> list[object]:
+    """How often the session lost its channel, and why the one before ended, as `peers` shows it."""
+    return [peer["moves"], peer["last_error"]]
+
+
 def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
     tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
@@ -79,7 +91,7 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
         know_each_other(alice, bob)
         names: list[str] = []
         for number, how in enumerate(("alters", "drops", "repeats", "reorders")):
-            wait_for_peer(bob)
+            before = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
             liar = wire.change = Liar(how)
             name = f"io.alice.m{number}"
             ran = shell(
@@ -91,7 +103,9 @@ def test_what_a_relay_does_to_the_bytes_of_a_circuit_is_noticed(
             names.append(f"{alice.did}/{name}")
             wait_for(f"the relay to lie: {how}", NOTICED_S, liar.look)
             wire.change = None
-            wait_for_modules(bob, names)
+            wait_for_modules(bob, names)  # what was dropped comes all the same
+            after = losses(wait_for_peer(bob)) + losses(wait_for_peer(alice))
+            assert after != before, f"nobody sees that the relay {how} something"
 
         def suspected() -> str | None:
             told = [one.client.get("/api/peers")["relays"][0]["last_error"] for one in (alice, bob)]
@@ -215,3 +229,28 @@ def post_peer(one: LocalNode, place: str) -> str:
     except Failure as failed:
         return str(failed.problem["code"])
     return ""
+
+
+async def test_a_relay_hears_of_a_card_that_became_another(
+    tmp_path: Path, running: list[LocalNode]
+) -> None:
+    """Alice begins to use a second relay: whoever asks the first one is told of both."""
+    first, second = FakeRelay(), FakeRelay()
+
+    def relays() -> set[str]:
+        cards = [check_card(one, CapabilityCache(), now_us=now_us()) for one in first.heard[-1:]]
+        return {relay for card in cards for relay in card.relays}
+
+    async with lying(first) as url, lying(second) as other:
+        alice = await asyncio.to_thread(start_hidden, "alice", tmp_path, url)
+        running.append(alice)
+        await asyncio.to_thread(wait_for, "a card", NOTICED_S, lambda: bool(first.heard) or None)
+        assert relays() <= {url}
+        place = f"circuit:{alice.ready['did'].removeprefix('did:key:')}@127.0.0.1:{second.port}"
+        await asyncio.to_thread(post_peer, alice, place)
+
+        def renewed() -> bool | None:
+            return relays() == {url, other} or None
+
+        await asyncio.to_thread(wait_for, "the new card", NOTICED_S, renewed)
+        assert len(first.heard) > 1

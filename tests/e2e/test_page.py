@@ -194,6 +194,7 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
         assert re.fullmatch(r"1[45] min", hers.text("#time-left"))
         assert hers.value("document.querySelector('#qr path').getBBox().width") > 20
         assert hers.nameless() == []
+        assert hers.illegible() == []
         open_one = hers.wait("it to be listed", "document.querySelector('#invites li').innerText")
         assert " open" in open_one
         assert "left" in open_one
@@ -208,11 +209,13 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
                 "byId('accept-said').className == 'bad' && byId('accept-said').textContent",
             )
             assert "mistyped: look at the code again" in wrong
+            assert his.illegible() == []
             his.type(link)
             his.press("Enter")
             his.wait("what it gives", "!byId('offer').hidden")
             assert alice.did in his.text("#offer-from")
             assert his.nameless() == []
+            assert his.illegible() == []
             digits = his.text("#offer-digits").removeprefix("Check digits of both nodes: ")
             his.tab_to("offer-take")
             his.press("Enter")
@@ -222,6 +225,7 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
                 " && byId('accept-said').textContent",
             )
             assert f"Paired with alice, {alice.did}." in taken
+            assert his.illegible() == []
         used = hers.wait(
             "her to hear of it",
             "byId('invites').innerText.includes('used') && byId('invites').innerText",
@@ -238,6 +242,10 @@ def test_a_code_is_taken_back_and_the_page_stops_acting(node: StartNode, tmp_pat
         page.type("K7QX-2M9P")
         page.press("Enter")
         assert "panspermia open" in page.wait("why not", "byId('unlock-said').textContent")
+        assert page.illegible() == []
+        page.value("document.body.style.setProperty('--soft', '#8a8a8a')")
+        assert page.illegible(), "it would be found"
+        page.value("document.body.style.removeProperty('--soft')")
         let_act(page, alice)
         make_code(page)
         page.wait("it to be listed", "!!document.querySelector('#invites button')")
@@ -275,11 +283,16 @@ def test_the_page_shows_how_far_a_blob_is_and_how_it_ended(
             )
             assert re.search(r"of 6\.0 MiB · .*/s · from 1 peer · .* to go", told), told
             assert page.nameless() == []
+            assert page.illegible() == []
         page.wait("its end", "byId('transfers').innerText.includes('fetched, 6.0 MiB')")
         missing = "ab" * 32
         assert shell(bob, "fetch", missing, "-o", str(tmp_path / "none")).code == 8
         page.wait("the other's end", "!!document.querySelector('#transfers .bad')")
         assert "peer does not hold it" in page.text("#transfers .bad")
+        assert page.illegible() == []
+        page.do("Page.navigate", url=f"{bob.client.url}/docs")
+        page.wait("the other page", "document.querySelectorAll('#operations *').length > 20")
+        assert page.illegible() == []
 
 
 @contextmanager
