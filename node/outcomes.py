@@ -52,6 +52,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.InvalidVersion: Outcome(422),
     registry.InvalidRange: Outcome(422),
     registry.InvalidName: Outcome(422),
+    registry.InvalidFilter: Outcome(422),
     registry.AmbiguousName: Outcome(409),
     registry.UnknownModule: Outcome(404),
     registry.UnknownPetname: Outcome(404),

@@ -40,6 +40,7 @@ from node.tasks import background_tasks
 from node.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
 from p2p.transport.relay.server import RelayServer
+from registry.facts import facts_of
 from registry.listings import project
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
@@ -148,7 +149,7 @@ async def open_node(
     with listening(config.p2p.listen) as listener:
         async with (
             own_store(config, home, identity, on_remade) as store,
-            open_search_index(home.index, store) as index,
+            open_search_index(home.index, store, facts_of) as index,
             open_workers() as workers,
             background_tasks() as tasks,
             open_peers(

@@ -16,8 +16,11 @@ RegistryError            .code for programs, .detail for people
 ├── MalformedRecord      a document from somebody is no module and no rating
 ├── VersionExists        a version never changes once published
 ├── UnknownVersion       the module has no such version
+├── InvalidFilter        what a search should keep to is no export, import …
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
+├── InvalidEvaluation    no evaluation, answer or run that could be attested
+├── NotClaimed           there is no claim to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -59,6 +62,12 @@ class InvalidName(RegistryError):
     """That is no name of a module or of an author."""
 
     code = "invalid-name"
+
+
+class InvalidFilter(RegistryError):
+    """A search cannot be kept to that."""
+
+    code = "invalid-filter"
 
 
 class AmbiguousName(RegistryError):
@@ -182,6 +191,18 @@ class NotRated(RegistryError):
     """This author has not rated it."""
 
     code = "not-rated"
+
+
+class InvalidEvaluation(RegistryError):
+    """That is no evaluation, or no answer that one can have."""
+
+    code = "invalid-evaluation"
+
+
+class NotClaimed(RegistryError):
+    """This author claims nothing of it."""
+
+    code = "not-claimed"
 
 
 class Unsolvable(RegistryError):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from crdt.change import DocumentId
-from registry import genome, lineage, module, ratings, seed
+from registry import attestation, genome, lineage, module, ratings, seed
 from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
@@ -39,6 +39,8 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
             return lineage.lineage_listing(document, value)
         case ratings.CLASS, kind if kind in ratings.KINDS:
             return ratings.rating_of(document, value)
+        case attestation.CLASS, attestation.KIND:
+            return attestation.row_of(document, value)
         case _:
             return None
 

@@ -26,6 +26,26 @@ def license_problem(text: str) -> str | None:
     return _order_problem(tokens)
 
 
+def licenses_of(text: str) -> tuple[str, ...]:
+    """The licences that an expression names, in lower case, sorted; none where it is no expression.
+
+    `MIT` is found in `Apache-2.0 OR MIT`; what is said WITH a licence is no licence.
+    """
+    if license_problem(text):
+        return ()
+    tokens = _TOKEN.findall(text)
+    after_with = {at + 1 for at, token in enumerate(tokens) if token == "WITH"}
+    return tuple(
+        sorted(
+            {
+                token.lower()
+                for at, token in enumerate(tokens)
+                if token not in (*_OPERATORS, "(", ")") and at not in after_with
+            }
+        )
+    )
+
+
 def _order_problem(tokens: list[str]) -> str | None:
     """Identifiers and operators take turns, and parentheses close what they open."""
     depth = 0

@@ -12,13 +12,14 @@ from typing import Any, TypeAlias
 
 from crdt.authority import OPS_MAX, valid_changes
 from crdt.change import DocumentId
+from crdt.digest import DIGEST_BYTES
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
 from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
-from storage.listing import Listing, Projection, Projector
+from storage.listing import AttestationRow, Listing, Projection, Projector
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
 SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
@@ -270,6 +271,10 @@ def _check_storable(row: Projection) -> None:
             raise ValueError(f"over {TAGS_MAX} tags or {BLOBS_MAX} blobs")
         if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
             raise ValueError("a blob id of another length")
+    elif isinstance(row, AttestationRow):
+        numbers, texts, size = [row.at_us], [row.author], len(row.said)
+        if {len(row.evaluation), len(row.genome)} != {DIGEST_BYTES}:
+            raise ValueError("an evaluation or a genome of another length")
     else:
         numbers = [row.installs, row.updated_us]
         texts = [row.target, row.kind, row.author, row.review]

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -21,21 +21,23 @@ import tantivy
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
 from storage.errors import BrokenIndex, StorageError
-from storage.listings import Changed, ListedRow, Sort
+from storage.facts import FactsOf, no_facts
+from storage.listing_cursors import Sort
+from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
-from storage.search_query import (
-    SCHEMA_VERSION,
-    SearchSort,
-    Wanted,
-    schema,
-    search,
-    to_document,
-)
+from storage.search_facets import FacetCounts
+from storage.search_query import Found, FoundPage, Matched, SearchSort, Wanted, search
+from storage.search_schema import SCHEMA_VERSION, schema, to_document
+from storage.search_snippet import Marker, nearest
 from storage.store import SELF, Store
 
 HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
-BATCH_DELAY_S = 0.4  # changes gather for one commit; what is published is found within a second
+# Changes gather for one commit: a few are found within a quarter of a second, of a flood more go
+# into one, since a commit and the merges after it cost a busy machine more than the documents.
+BATCH_DELAY_S = 0.1
+FLOOD_DELAY_S = 0.4
+FLOOD = 50
 RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
 PAGE_MAX = 1_000
 POSITION_FILE = "position.json"
@@ -49,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A record found. `snippet` is HTML: escaped text, matches in <b>."""
+    """A record found. `snippet` is HTML: escaped text, matches in <b>; empty without any."""
 
     row: ListedRow
     score: float
@@ -63,12 +65,19 @@ class Hits:
     hits: tuple[Hit, ...]
     total: int
     next: str | None
+    matched: Matched = "all"
+    facets: FacetCounts = field(default_factory=dict[str, tuple[tuple[str, int], ...]])
+    meant: str | None = None
+    """The words without their slips, where that is how it was found."""
 
 
 class SearchIndex:
     """Made by `open_search_index`. One thread owns the writer; searches run on others."""
 
-    def __init__(self, home: Path, store: Store, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, home: Path, store: Store, thread: ThreadPoolExecutor, facts: FactsOf = no_facts
+    ) -> None:
+        self._facts = facts
         self._directory = home / f"search-{SCHEMA_VERSION}"
         self._store = store
         self._thread = thread
@@ -91,46 +100,86 @@ class SearchIndex:
         limit: int = 20,
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
+        terms: Sequence[str] = (),
+        licenses: Sequence[str] = (),
+        format: str | None = None,
+        size: tuple[int | None, int | None] = (None, None),
+        facets: Sequence[str] = (),
     ) -> Hits:
         """Records that match. Without words: a listing, newest first.
 
         What this node wrote before is found; what came from others, once the index has followed.
+        `size` is the least and the most in bytes, `terms` those of `Facts`, `facets` of `FACETS`.
         Raises `BadCursor`, or `BrokenIndex` where files of the index are lost.
         """
-        size = in_bounds(limit, PAGE_MAX)
-        if not text.strip():
-            order: Sort = "recent" if sort == "relevance" else sort
-            page = await self._store.listings(
-                kind,
-                author=author,
-                tag=tags,
-                sort=order,
-                limit=size,
-                cursor=cursor,
-                namespaces=namespaces,
-            )
-            total = await self._store.count_listings(
-                kind, author=author, tag=tags, namespaces=namespaces
-            )
-            return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
+        wanted = Wanted(
+            text, kind, author, tuple(tags), sort, None, self._store.horizon_us(), tuple(terms),
+            tuple(licenses), format, *size, tuple(facets),
+        )  # fmt: skip
+        limit = in_bounds(limit, PAGE_MAX)
+        if wanted.is_of_lists:
+            return await self._list(wanted, limit, cursor, namespaces)
         if self._own_shown < self._own_told:
             await self.show_all()
-        is_everywhere = await self._store.namespaces_held() <= {*namespaces}
-        places = None if is_everywhere else tuple(dict.fromkeys(namespaces))
-        wanted = Wanted(text, kind, author, tuple(tags), sort, places, self._store.horizon_us())
+        if not await self._store.namespaces_held() <= {*namespaces}:
+            wanted = replace(wanted, namespaces=tuple(dict.fromkeys(namespaces)))
         try:
-            found = await asyncio.to_thread(search, self._index, wanted, size, cursor)
+            page = await asyncio.to_thread(search, self._index, wanted, limit, cursor)
         except BROKEN as error:
             raise BrokenIndex(
                 f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
             ) from error
-        rows = await self._store.listed([one.number for one in found.found])
+        return await self._shown(page)
+
+    async def _list(
+        self, wanted: Wanted, limit: int, cursor: str | None, places: Collection[NamespaceKey]
+    ) -> Hits:
+        by = wanted.sort
+        order: Sort = "recent" if by == "relevance" or by == "fitness" else by
+        page = await self._store.listings(
+            wanted.kind,
+            author=wanted.author,
+            tag=wanted.tags,
+            sort=order,
+            limit=limit,
+            cursor=cursor,
+            namespaces=places,
+        )
+        total = await self._store.count_listings(
+            wanted.kind, author=wanted.author, tag=wanted.tags, namespaces=places
+        )
+        return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
+
+    async def _shown(self, page: FoundPage) -> Hits:
+        """With what the store has of them; what was dropped since is not there: SQLite leads."""
+        rows = await self._store.listed([one.number for one in page.found])
+        found = [(one, rows[one.number]) for one in page.found if one.number in rows]
+        marker = Marker(page.words, page.matched == "all", page.matched == "slips")
+        snippets = await self._snippets(marker, found)
         hits = [
-            Hit(rows[one.number], one.score, one.snippet)
-            for one in found.found
-            if one.number in rows  # dropped since: the index follows, SQLite leads
+            Hit(row, one.score, snippet)
+            for (one, row), snippet in zip(found, snippets, strict=True)
         ]
-        return Hits(tuple(hits), found.total, found.next)
+        meant = None
+        if page.matched == "slips" and hits:
+            best = hits[0].row.listing
+            texts = (best.name, best.record, *best.tags, best.description)
+            meant = nearest(page.words, texts)
+        return Hits(tuple(hits), page.total, page.next, page.matched, page.facets, meant)
+
+    async def _snippets(
+        self, marker: Marker, found: Sequence[tuple[Found, ListedRow]]
+    ) -> list[str]:
+        """Of the description, or else of its other words, which few rows are asked for."""
+        if not marker.words:
+            return [""] * len(found)
+        made = [marker.snippet(row.listing.description) for _, row in found]
+        missing = [one.number for (one, _), snippet in zip(found, made, strict=True) if not snippet]
+        texts = await self._store.words_of(missing) if missing else {}
+        return [
+            snippet or marker.snippet(texts.get(one.number, "")) or ""
+            for (one, _), snippet in zip(found, made, strict=True)
+        ]
 
     async def behind(self) -> int:
         """How many changes of the store the index has not seen yet, at most."""
@@ -161,7 +210,7 @@ class SearchIndex:
                     continue
                 if count:
                     on_caught_up(count)
-                await asyncio.sleep(BATCH_DELAY_S)
+                await asyncio.sleep(FLOOD_DELAY_S if count > FLOOD else BATCH_DELAY_S)
         finally:
             unsubscribe()
 
@@ -243,7 +292,8 @@ class SearchIndex:
             if not is_fresh:
                 self._writer.delete_documents_by_term("id", str(change.number))
             if change.row is not None:
-                self._writer.add_document(to_document(change.row))
+                facts = self._facts(change.row.listing)
+                self._writer.add_document(to_document(change.row, facts))
 
     def _commit(self, seq: int) -> None:
         self._writer.commit()
@@ -288,13 +338,15 @@ class SearchIndex:
 
 
 @asynccontextmanager
-async def open_search_index(home: Path, store: Store) -> AsyncGenerator[SearchIndex]:
+async def open_search_index(
+    home: Path, store: Store, facts: FactsOf = no_facts
+) -> AsyncGenerator[SearchIndex]:
     """The index in `home`, in step with `store`; built anew where it must be.
 
     Raises `StorageError` where another process holds it.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="search-index") as thread:
-        index = SearchIndex(home, store, thread)
+        index = SearchIndex(home, store, thread, facts)
         await index.open()
         unsubscribe = store.subscribe(index.hear)
         try:

@@ -1,56 +1,61 @@
-"""Searching the index: what is asked, in which order it is found, and the words marked.
+"""Searching the index: what is asked, and in which order it is found.
 
-Exact name first, then relevance times log-popularity, then downloads, then name: one total order,
-so pages neither overlap nor skip. Tried in turn until something is found: all words, the last one
-also as the beginning of a word; any word; names and tags one edit away.
+The order is the same on every node that holds the same records. tantivy's own score is not: it
+counts deleted documents until their segment is merged away. So matches fall into *tiers*, each
+within the next (the name as it was asked for; all words in the name, in name and tags, anywhere;
+the last one only begun); what a tier is worth is added to the record's `standing`, integers both,
+and the index is asked for the best of each tier by that column. What is best of all tiers by the
+sum is among the best of each. See docs/decisions/0073.
+
+Tried in turn until something is found: all words, each perhaps one slip away, all but one, any.
 """
 
-import base64
-import binascii
-import json
-import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 import tantivy
 
 from crdt.keys import NamespaceKey
-from storage.errors import BadCursor
-from storage.listings import TIME_MAX, ListedRow
+from storage.listing_cursors import TIME_MAX
+from storage.search_cursor import Key, decode_cursor, encode_cursor
+from storage.search_facets import FacetCounts, count_facets
+from storage.search_schema import POINTS_SHIFT, exact_name, storable
+from storage.search_words import BEGINNING_CHARS, is_unspaced, stem, wanted_words
 
-SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "name"]
+SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "fitness", "name"]
+Matched: TypeAlias = Literal["all", "slips", "some", "none"]
+"""All words; all, some of them one slip away; some of them; nothing."""
 
-SCHEMA_VERSION = 2  # tantivy refuses an index of another schema: a new directory, then a rebuild
-CANDIDATES = 1_000  # ranked in Python; deeper pages are for listings, which SQLite serves
-WORDS_MAX = 16
-QUERY_CHARS_MAX = 512
-FUZZY_LETTERS_MIN = 4  # one edit of a shorter word is another word
-PREFIX_LETTERS_MIN = 2  # one letter begins half of all words
-SNIPPET_CHARS = 160
-CURSOR_CHARS_MAX = 512
-NAME_ORDER_BYTES = 8
-BOOSTS: Final = {"name": 4.0, "tags": 2.0}
-TEXT_FIELDS: Final = ["name", "tags", "description", "words"]
-PREFIX_FIELDS: Final = ("name", "tags")
+WORDS_MAX: Final = 16
+QUERY_CHARS_MAX: Final = 512
+FUZZY_LETTERS_MIN: Final = 4  # one edit of a shorter word is another word
+VALUE_MAX: Final = (1 << 63) - 1
 
-# What each order looks at first: a fast field, and whether the highest comes first.
-_FIELDS: Final[dict[SearchSort, tuple[str, bool]]] = {
+# What a tier is worth, in quarters of a doubling of the downloads, see `search_schema.points`:
+# a record with the word in its text alone needs 256 times the downloads of one that is called so.
+EXACT: Final = 4_000
+IN_NAME: Final = 48
+IN_HEAD: Final = 32
+ONE_IN_HEAD: Final = 24
+ANYWHERE: Final = 16
+BEGUN: Final = 0
+
+_COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
     "rating": ("rating", True),
     "downloads": ("downloads", True),
+    "fitness": ("fitness", True),
     "name": ("name_order", False),
 }
-
-Key: TypeAlias = tuple[float | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A search. `tags`: all of them."""
+    """A search. `tags` and `terms`: all of them."""
 
-    text: str
+    text: str = ""
     kind: str | None = None
     author: str | None = None
     tags: tuple[str, ...] = ()
@@ -59,286 +64,321 @@ class Wanted:
     """Any of these; None where the index holds no others, which is quicker."""
     horizon_us: int = TIME_MAX
     """What claims to be newer is last by `recent`."""
+    terms: tuple[str, ...] = ()
+    """See `Facts.terms`."""
+    licenses: tuple[str, ...] = ()
+    format: str | None = None
+    size_min: int | None = None
+    size_max: int | None = None
+    facets: tuple[str, ...] = ()
+    """Of `FACETS`."""
+
+    @property
+    def is_of_lists(self) -> bool:
+        """Whether lists can answer it, without the index."""
+        needs_index = (self.terms, self.licenses, self.format, self.facets)
+        sizes = (self.size_min, self.size_max)
+        return not (self.words or any(needs_index) or sizes != (None, None)) and (
+            self.sort != "fitness"
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(wanted_words(self.text[:QUERY_CHARS_MAX], WORDS_MAX))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One document of the index: `key` is its place in the order."""
+    """One document of the index."""
 
     number: int
     score: float
-    key: Key
-    snippet: str
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
+    """`words`: what to mark in what was found; `is_begun`: the last one may go on."""
+
     found: tuple[Found, ...]
     total: int
     next: str | None
+    matched: Matched
+    words: tuple[str, ...] = ()
+    facets: FacetCounts = field(default_factory=dict[str, tuple[tuple[str, int], ...]])
 
 
-def schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("id", stored=True, tokenizer_name="raw")  # raw: updates delete by it
-    builder.add_text_field("name")
-    builder.add_text_field("exact", tokenizer_name="raw")  # the case-folded name as one term
-    builder.add_text_field("description", stored=True, tokenizer_name="en_stem")
-    builder.add_text_field("words", tokenizer_name="en_stem")
-    builder.add_text_field("tags")
-    for name in ("kind", "author", "tag", "namespace"):
-        builder.add_text_field(name, tokenizer_name="raw")
-    for name in ("number", "downloads", "updated", "rating", "name_order"):
-        builder.add_unsigned_field(name, fast=True)
-    builder.add_float_field("popularity", fast=True)
-    return builder.build()
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Documents of `query` are worth `points` more than they stand for themselves."""
+
+    points: int
+    query: tantivy.Query
 
 
-def to_document(row: ListedRow) -> tantivy.Document:
-    """What the index keeps of a record: terms, the columns it sorts by, text for snippets."""
-    listing = row.listing
-    document = tantivy.Document()
-    for field, text in (
-        ("id", str(row.number)),
-        ("name", f"{listing.name} {listing.record}"),
-        ("exact", listing.name.casefold()),
-        ("description", listing.description),
-        ("words", listing.text),
-        ("tags", " ".join(listing.tags)),
-        ("kind", listing.kind),
-        ("author", listing.author),
-        ("namespace", row.namespace.hex()),
-    ):
-        document.add_text(field, text)
-    document.add_text("exact", listing.record.casefold())
-    for tag in listing.tags:
-        document.add_text("tag", tag)
-    for field, number in (
-        ("number", row.number),
-        ("downloads", row.installs),
-        ("updated", listing.updated_us),
-        ("rating", row.rating_key),
-        ("name_order", name_order(listing.name)),
-    ):
-        document.add_unsigned(field, number)
-    document.add_float("popularity", math.log2(1 + row.installs))
-    return document
+Best: TypeAlias = tuple[Key, tantivy.DocAddress]
+_MUST: Final = tantivy.Occur.Must
+_SHOULD: Final = tantivy.Occur.Should
+_UNSIGNED: Final = tantivy.FieldType.Unsigned
 
 
 def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None) -> FoundPage:
     """One page. Raises `BadCursor`; no text raises anything."""
-    after = None if cursor is None else _decode(cursor, wanted.sort)
-    searcher = index.searcher()
-    query, total, order = _found(index, searcher, wanted)
-    rest = [one for one in order if after is None or one[0] > after]
-    shown = rest[:limit]
-    more = _encode(shown[-1][0], wanted.sort) if len(rest) > limit else None
-    return FoundPage(tuple(_marked(index, searcher, query, shown)), total, more)
-
-
-_Ranked: TypeAlias = tuple[Key, float, tantivy.DocAddress]
-
-
-def _found(
-    index: tantivy.Index, searcher: tantivy.Searcher, wanted: Wanted
-) -> tuple[tantivy.Query, int, list[_Ranked]]:
-    """(the query that found something, how much in all, the best of it in order)"""
-    text = storable(wanted.text[:QUERY_CHARS_MAX])
-    exact = _filtered(index, _term(index, "exact", text.strip().casefold()), wanted)
-    query = tantivy.Query.empty_query()
-    named = searcher.search(exact, CANDIDATES, count=False, weight_by_field="popularity").hits
-    for attempt in _attempts(index, text):
-        query = attempt
-        either = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Should, _filtered(index, attempt, wanted)),
-                (tantivy.Occur.Should, exact),
-            ]
-        )
-        result = _best(searcher, either, wanted.sort)
-        if hits := result.hits:
-            total = int(getattr(result, "count", 0) or len(hits))
-            if wanted.sort == "recent":  # else those of the future could fill all that is ranked
-                hits = [*_best(searcher, _until(index, either, wanted), "recent").hits, *hits]
-            return query, total, _ranked(searcher, named, hits, wanted)
-    return query, len(named), _ranked(searcher, named, [], wanted)
-
-
-def _best(
-    searcher: tantivy.Searcher, query: tantivy.Query, sort: SearchSort
-) -> tantivy.SearchResult:
-    if sort == "relevance":
-        return searcher.search(query, CANDIDATES, weight_by_field="popularity")
-    field, is_down = _FIELDS[sort]
-    order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-    return searcher.search(query, CANDIDATES, order_by_field=field, order=order)
-
-
-def _until(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tantivy.Query:
-    must, number = tantivy.Occur.Must, tantivy.FieldType.Unsigned
-    until = tantivy.Query.range_query(index.schema, "updated", number, None, wanted.horizon_us)
-    return tantivy.Query.boolean_query([(must, query), (must, until)])
-
-
-def _attempts(index: tantivy.Index, text: str) -> Iterator[tantivy.Query]:
-    """Operators never reach the parser: it is given letters and digits only."""
-    words = re.findall(r"\w+", text.lower())[:WORDS_MAX]
-    if not words:
-        return
-    whole, begun = _all_words(index, words), _last_word_begun(index, words)
-    if begun is not None and not _is_enough(index, whole):
-        should = tantivy.Occur.Should
-        yield tantivy.Query.boolean_query([(should, whole), (should, begun)])
+    after = None if cursor is None else decode_cursor(cursor, wanted.sort)
+    horizon_us = wanted.horizon_us if after is None else after[-1]
+    asked = _Asked(index, wanted)
+    total, matched, tiers = asked.tiers_that_match()
+    if wanted.sort == "relevance" and wanted.words:
+        best = asked.by_worth(tiers, limit + 1, after)
     else:
-        yield whole
-    if len(words) > 1:
-        yield index.parse_query_lenient(" ".join(words), TEXT_FIELDS, BOOSTS)[0]
-    fuzzy = [
-        (
-            tantivy.Occur.Should,
-            tantivy.Query.fuzzy_term_query(index.schema, field, word),
-        )
-        for word in words
-        if len(word) >= FUZZY_LETTERS_MIN
-        for field in PREFIX_FIELDS
-    ]
-    if fuzzy:
-        yield tantivy.Query.boolean_query(fuzzy)
-
-
-def _all_words(index: tantivy.Index, words: Sequence[str]) -> tantivy.Query:
-    return index.parse_query_lenient(
-        " ".join(words), TEXT_FIELDS, BOOSTS, conjunction_by_default=True
-    )[0]
-
-
-def _last_word_begun(index: tantivy.Index, words: Sequence[str]) -> tantivy.Query | None:
-    """All words, the last one only begun: people search while they type."""
-    *before, last = words
-    if len(last) < PREFIX_LETTERS_MIN:
-        return None
-    begun = tantivy.Query.boolean_query(
-        [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.fuzzy_term_query(index.schema, field, last, distance=0, prefix=True),
-            )
-            for field in PREFIX_FIELDS
-        ]
+        best = asked.by_column(tiers[-1].query, limit + 1, after, horizon_us)
+    shown = best[:limit]
+    more = None
+    if len(best) > limit:
+        more = encode_cursor((*shown[-1][0], horizon_us), wanted.sort)
+    numbers = asked.searcher.fast_field_values("number", [address for _, address in shown])
+    found = tuple(
+        Found(int(number or 0), _score(key, wanted.sort))
+        for number, (key, _) in zip(numbers, shown, strict=True)
     )
-    if not before:
-        return begun
-    must = tantivy.Occur.Must
-    return tantivy.Query.boolean_query([(must, _all_words(index, before)), (must, begun)])
+    facets = count_facets(asked.searcher, wanted.facets, tiers[-1].query, asked.filters)
+    return FoundPage(found, total, more, matched, wanted.words, facets)
 
 
-def _is_enough(index: tantivy.Index, query: tantivy.Query) -> bool:
-    """Whether whole words alone fill every page: then beginnings would only cost time."""
-    found = index.searcher().search(query, 1)
-    return int(getattr(found, "count", 0) or 0) >= CANDIDATES
+class _Asked:
+    """One search over one state of the index."""
 
+    def __init__(self, index: tantivy.Index, wanted: Wanted) -> None:
+        self.schema = index.schema
+        self.searcher = index.searcher()
+        self._wanted = wanted
 
-def _filtered(index: tantivy.Index, query: tantivy.Query, wanted: Wanted) -> tantivy.Query:
-    """Filters say yes or no; they add nothing to the score."""
-    terms = [("tag", tag) for tag in wanted.tags]
-    terms += [("kind", wanted.kind)] if wanted.kind is not None else []
-    terms += [("author", wanted.author)] if wanted.author is not None else []
-    must = tantivy.Occur.Must
-    filters = _somewhere(index, wanted.namespaces)
-    filters += [
-        (must, tantivy.Query.const_score_query(_term(index, field, value), 0.0))
-        for field, value in terms
-    ]
-    return tantivy.Query.boolean_query([(must, query), *filters]) if filters else query
+    def tiers_that_match(self) -> tuple[int, Matched, list[Tier]]:
+        """(how many match in all, how, the tiers of the first attempt that finds anything)"""
+        if not (words := self._wanted.words):
+            is_lost = self._wanted.text.strip() and not self._wanted.words
+            every = tantivy.Query.empty_query() if is_lost else tantivy.Query.all_query()
+            total = self._count(every)
+            return total, "all" if total else "none", [Tier(BEGUN, every)]
+        tiers: list[Tier] = []
+        for matched, tiers in self._attempts(words):
+            if total := self._count(tiers[-1].query):
+                return total, matched, tiers
+        return 0, "none", tiers
 
+    def _attempts(self, words: Sequence[str]) -> Iterator[tuple[Matched, list[Tier]]]:
+        yield "all", self._whole(words)
+        if any(len(word) >= FUZZY_LETTERS_MIN for word in words):
+            in_head = self._every([self._near(word, ("head",)) for word in words])
+            anywhere = self._every([self._near(word, ("head", "any")) for word in words])
+            yield "slips", [Tier(IN_HEAD, in_head), Tier(BEGUN, anywhere)]
+        for least in dict.fromkeys((len(words) - 1, 1)):
+            if least:
+                in_head = self._at_least(least, [self._term("head", word) for word in words])
+                anywhere = self._at_least(least, [self._term("any", stem(w)) for w in words])
+                either = self._either([in_head, anywhere])
+                yield "some", [Tier(IN_HEAD, in_head), Tier(BEGUN, either)]
 
-def _somewhere(
-    index: tantivy.Index, namespaces: tuple[NamespaceKey, ...] | None
-) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-    """In one of them."""
-    if namespaces is None:
-        return []
-    should = tantivy.Occur.Should
-    either = [(should, _term(index, "namespace", one.hex())) for one in namespaces]
-    query = tantivy.Query.const_score_query(tantivy.Query.boolean_query(either), 0.0)
-    return [(tantivy.Occur.Must, query)]
+    def _whole(self, words: Sequence[str]) -> list[Tier]:
+        """Each within the next."""
+        anywhere = self._every([self._term("any", stem(word)) for word in words])
+        in_head = [self._term("head", word) for word in words]
+        tiers = [
+            Tier(EXACT, self._term("exact", exact_name(self._wanted.text[:QUERY_CHARS_MAX]))),
+            Tier(IN_NAME, self._every([self._term("name", word) for word in words])),
+            Tier(IN_HEAD, self._every(in_head)),
+        ]
+        if len(words) > 1:
+            tiers.append(Tier(ONE_IN_HEAD, self._every([anywhere, self._either(in_head)])))
+        tiers.append(Tier(ANYWHERE, anywhere))
+        if begun := self._begun(words):
+            tiers.append(Tier(BEGUN, self._either([anywhere, begun])))
+        return tiers
 
-
-def _term(index: tantivy.Index, field: str, value: str) -> tantivy.Query:
-    return tantivy.Query.term_query(index.schema, field, storable(value))
-
-
-Hits: TypeAlias = list[tuple[float, tantivy.DocAddress]]
-
-
-def _ranked(searcher: tantivy.Searcher, named: Hits, found: Hits, wanted: Wanted) -> list[_Ranked]:
-    """In the total order. Reads columns only, no documents."""
-    sort = wanted.sort
-    is_named = {(address.segment_ord, address.doc): score for score, address in named}
-    hits = {(address.segment_ord, address.doc): (score, address) for score, address in found}
-    for score, address in named:
-        hits.setdefault((address.segment_ord, address.doc), (score, address))
-    addresses = [address for _, address in hits.values()]
-    first, is_down = _FIELDS.get(sort, ("downloads", True))
-    columns = [
-        [int(value or 0) for value in searcher.fast_field_values(field, addresses)]
-        for field in (first, "downloads", "name_order", "number")
-    ]
-    ranked: list[_Ranked] = []
-    for place, (score, address), leading, downloads, name, number in zip(
-        hits, hits.values(), *columns, strict=True
-    ):
-        ties = (-downloads, name, number)
-        if sort == "relevance":
-            key: Key = (0 if place in is_named else 1, -float(score), *ties)
+    def _begun(self, words: Sequence[str]) -> tantivy.Query | None:
+        """All words, the last one only begun in name or tags: people search while they type."""
+        *before, last = words
+        if len(last) < BEGINNING_CHARS.start or is_unspaced(last):
+            return None
+        if len(last) < BEGINNING_CHARS.stop:
+            begun = self._term("begun", last)
         else:
-            if sort == "recent" and leading > wanted.horizon_us:
-                leading = 0
-            key = (-leading if is_down else leading, *ties)
-            score = 0.0
-        ranked.append((key, float(score), address))
-    ranked.sort(key=lambda one: one[0])
-    return ranked
+            begun = tantivy.Query.fuzzy_term_query(
+                self.schema, "head", last, distance=0, prefix=True
+            )
+        return self._every([*(self._term("any", stem(word)) for word in before), begun])
+
+    def _near(self, word: str, fields: Sequence[str]) -> tantivy.Query:
+        """`word`, or one letter more, less, other, or two in the other order."""
+        near = [self._term("any", stem(word))] if "any" in fields else []
+        if len(word) < FUZZY_LETTERS_MIN:
+            return self._either([*near, self._term("head", word)])
+        for name in fields:
+            text = stem(word) if name == "any" else word
+            near.append(tantivy.Query.fuzzy_term_query(self.schema, name, text))
+        return self._either(near)
+
+    # ── in which order ──
+
+    def by_worth(self, tiers: Sequence[Tier], limit: int, after: Key | None) -> list[Best]:
+        """The best by (what its best tier is worth + `standing`, tie)."""
+        found: dict[tuple[int, int], Best] = {}
+        better: list[tantivy.Query] = []
+        for tier in tiers:
+            worth = tier.points << POINTS_SHIFT
+            below = None if after is None else (after[0] - worth, after[1])
+            # On later pages what a better tier has was shown before.
+            query = tier.query if after is None else self._without(tier.query, better)
+            better = [tier.query]
+            if below is not None and below[0] < 0:
+                continue
+            for (value, tie), address in self._best(query, "standing", True, limit, below):
+                place = (address.segment_ord, address.doc)
+                found.setdefault(place, ((value + worth, tie), address))
+        return sorted(found.values(), key=lambda one: (-one[0][0], one[0][1]))[:limit]
+
+    def by_column(
+        self, query: tantivy.Query, limit: int, after: Key | None, horizon_us: int
+    ) -> list[Best]:
+        """By the column that `sort` names; of `recent`, what is beyond the horizon comes last."""
+        column, is_down = _COLUMNS.get(self._wanted.sort, ("updated", True))
+        start = None if after is None else (after[0], after[1])
+        if column != "updated":
+            return self._best(query, column, is_down, limit, start)
+        found: list[Best] = []
+        is_beyond = start is not None and start[0] > horizon_us
+        if not is_beyond:
+            within = self._every([query, self._range(column, None, horizon_us)])
+            found = self._best(within, column, is_down, limit, start)
+        if len(found) < limit and horizon_us < VALUE_MAX:
+            beyond = self._every([query, self._range(column, horizon_us + 1, None)])
+            start = start if is_beyond else None
+            found += self._best(beyond, column, is_down, limit - len(found), start)
+        return found
+
+    def _best(
+        self,
+        query: tantivy.Query,
+        column: str,
+        is_down: bool,
+        limit: int,
+        after: tuple[int, int] | None,
+    ) -> list[Best]:
+        """The first by (`column`, tie) of those after (value, tie).
+
+        The index breaks ties by when something came; where one falls on the end of the page, those
+        of that value are asked for again, by their own tie.
+        """
+        found: list[tuple[int, tantivy.DocAddress]] = []
+        if after is not None:
+            value, tie = min(after[0], VALUE_MAX + 1), after[1]
+            if value <= VALUE_MAX:
+                found += self._of_value(query, column, value, limit, tie + 1)
+            query = self._every([query, self._beyond(column, value, is_down=is_down)])
+        room = limit - len(found)
+        if room > 0:
+            hits = self._first(query, column, is_down, room + 1)
+            if len(hits) > room and hits[room - 1][0] == hits[room][0]:
+                value = hits[room][0]
+                hits = [hit for hit in hits if hit[0] != value]
+                hits += self._of_value(query, column, value, room - len(hits), 0)
+            found += hits[:room]
+        ties = self.searcher.fast_field_values("tie", [address for _, address in found])
+        best = [
+            ((value, int(tie or 0)), address)
+            for (value, address), tie in zip(found, ties, strict=True)
+        ]
+        sign = -1 if is_down else 1
+        return sorted(best, key=lambda one: (sign * one[0][0], one[0][1]))
+
+    def _of_value(
+        self, query: tantivy.Query, column: str, value: int, limit: int, tie_min: int
+    ) -> list[tuple[int, tantivy.DocAddress]]:
+        """Those with just this value, by their ties from `tie_min` on."""
+        equal = [query, self._range(column, value, value)]
+        if tie_min:
+            equal.append(self._range("tie", tie_min, None))
+        hits = self._first(self._every(equal), "tie", False, limit)
+        return [(value, address) for _, address in hits]
+
+    def _first(
+        self, query: tantivy.Query, column: str, is_down: bool, limit: int
+    ) -> list[tuple[int, tantivy.DocAddress]]:
+        order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
+        return self.searcher.search(
+            self._filtered(query), limit, count=False, order_by_field=column, order=order
+        ).hits
+
+    def _count(self, query: tantivy.Query) -> int:
+        found = self.searcher.search(self._filtered(query), 1)
+        return int(getattr(found, "count", 0) or 0)
+
+    # ── queries ──
+
+    @cached_property
+    def filters(self) -> dict[str, list[tantivy.Query]]:
+        """Field -> what it must be."""
+        wanted = self._wanted
+        made: dict[str, list[tantivy.Query]] = {}
+        for name, values in (
+            ("kind", () if wanted.kind is None else (wanted.kind,)),
+            ("author", () if wanted.author is None else (wanted.author,)),
+            ("tag", wanted.tags),
+            ("fact", wanted.terms),
+            ("license", wanted.licenses),
+            ("format", () if wanted.format is None else (wanted.format,)),
+        ):
+            if values:
+                made[name] = [self._term(name, value) for value in values]
+        if wanted.namespaces is not None:
+            places = [self._term("namespace", one.hex()) for one in wanted.namespaces]
+            made["namespace"] = [self._either(places)]
+        if (wanted.size_min, wanted.size_max) != (None, None):
+            made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
+        return made
+
+    def _filtered(self, query: tantivy.Query) -> tantivy.Query:
+        return self._every([query, *(one for each in self.filters.values() for one in each)])
+
+    def _term(self, field: str, value: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self.schema, field, storable(value), "basic")
+
+    def _range(self, column: str, least: int | None, most: int | None) -> tantivy.Query:
+        return tantivy.Query.range_query(self.schema, column, _UNSIGNED, least, most)
+
+    def _beyond(self, column: str, value: int, *, is_down: bool) -> tantivy.Query:
+        """What comes after `value`."""
+        if is_down:
+            return self._range(column, None, value - 1) if value > 0 else _NOTHING
+        return self._range(column, value + 1, None)
+
+    @staticmethod
+    def _every(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        if len(queries) == 1:
+            return queries[0]
+        return tantivy.Query.boolean_query([(_MUST, one) for one in queries])
+
+    @staticmethod
+    def _either(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        if len(queries) == 1:
+            return queries[0]
+        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries])
+
+    @staticmethod
+    def _at_least(least: int, queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries], least)
+
+    @staticmethod
+    def _without(query: tantivy.Query, others: Sequence[tantivy.Query]) -> tantivy.Query:
+        """`others` are within `query`."""
+        if not others:
+            return query
+        but = [(tantivy.Occur.MustNot, one) for one in others]
+        return tantivy.Query.boolean_query([(_MUST, query), *but])
 
 
-def _marked(
-    index: tantivy.Index,
-    searcher: tantivy.Searcher,
-    query: tantivy.Query,
-    ranked: Sequence[_Ranked],
-) -> Iterator[Found]:
-    marker = tantivy.SnippetGenerator.create(searcher, query, index.schema, "description")
-    marker.set_max_num_chars(SNIPPET_CHARS)
-    for key, score, address in ranked:
-        document = searcher.doc(address)
-        snippet = marker.snippet_from_doc(document).to_html()  # it escapes the text
-        yield Found(int(document["id"][0]), score, key, snippet)
+_NOTHING: Final = tantivy.Query.empty_query()
 
 
-def storable(text: str) -> str:
-    """`text` without lone surrogates, which are in no index."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def name_order(name: str) -> int:
-    """The first eight bytes as a number: the ties that matter, in a column that sorts."""
-    folded = name.casefold().encode()[:NAME_ORDER_BYTES]
-    return int.from_bytes(folded.ljust(NAME_ORDER_BYTES, b"\0"), "big")
-
-
-def _encode(key: Key, sort: SearchSort) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, *key]).encode()).decode()
-
-
-def _decode(cursor: str, sort: SearchSort) -> Key:
-    try:
-        if len(cursor) > CURSOR_CHARS_MAX:
-            raise ValueError("too long")
-        told, *key = json.loads(base64.b64decode(cursor.encode(), b"-_", validate=True))
-        if told != sort or len(key) != (5 if sort == "relevance" else 4):
-            raise ValueError("of another search")
-        if not all(type(part) in (int, float) for part in key):
-            raise ValueError("no numbers")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor(f"This is no cursor of a search sorted by {sort}: {error}") from error
-    return tuple(key)
+def _score(key: Key, sort: SearchSort) -> float:
+    """For people and programs to compare: points, with what breaks ties behind the point."""
+    return round(key[0] / (1 << POINTS_SHIFT), 4) if sort == "relevance" else 0.0

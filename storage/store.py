@@ -32,6 +32,7 @@ from storage.address_book import AddressBook
 from storage.answers import Answers
 from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
+from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
@@ -138,6 +139,7 @@ class Store(
     Pinned,
     Quarantine,
     InstalledModules,
+    Attestations,
     Answers,
     AddressBook,
     Cards,

@@ -3,7 +3,7 @@
 Field names are part of the interface. Requests refuse unknown fields, answers may grow.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -27,6 +27,13 @@ Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
+
+
+SIZE_MAX: Final = 1 << 53
+"""Bytes; the integers that JavaScript has."""
+Filters: TypeAlias = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(max_length=8)
+]
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,12 +60,29 @@ class SearchQuery(Struct, frozen=True):
     q: Text = ""
     kind: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")] | None = None
     tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
+    """All of them, as for every parameter that may be repeated."""
     author: Author | None = None
     sort: Literal["relevance", "downloads", "rating", "recent", "fitness"] = "relevance"
     limit: Limit = 100
     cursor: Cursor | None = None
     namespace: Place | None = None
     """All that are joined, unless one is named."""
+    exports: Filters = ()
+    """A module's: `hash`, `function hash`, `hash(i32, i32) -> i32`, `memory *`."""
+    imports: Filters = ()
+    """A module's: `env.memory`, `env.*`, or `-` for none at all."""
+    capability: Filters = ()
+    """The same as `exports`, by the registry's older word."""
+    license: Filters = ()
+    """`MIT` is found in `Apache-2.0 OR MIT` too."""
+    format: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")] | None = None
+    size_min: Annotated[int, Meta(ge=0, le=SIZE_MAX)] = 0
+    """Bytes; so `size_max`. What has no size is in no range but the whole."""
+    size_max: Annotated[int, Meta(ge=0, le=SIZE_MAX)] = SIZE_MAX
+    facets: Annotated[
+        tuple[Literal["kind", "tag", "license", "format"], ...], Meta(max_length=4)
+    ] = ()
+    """What to count the values of, in all that is found."""
 
 
 class ModulesQuery(Struct, frozen=True):
@@ -223,12 +247,36 @@ class Hit(Struct, frozen=True):
     version: str
     rating: float | None
     downloads: int
+    license: str = ""
+    format: str = ""
+    fitness: float | None = None
+    updated_at: str = ""
+
+
+class FacetValue(Struct, frozen=True):
+    value: str
+    count: int
+
+
+class Facets(Struct, frozen=True, omit_defaults=True):
+    """The most frequent values first, those equally frequent by the alphabet; those asked for."""
+
+    kind: tuple[FacetValue, ...] | None = None
+    """Whatever kind was asked for: what the others would give."""
+    tag: tuple[FacetValue, ...] | None = None
+    license: tuple[FacetValue, ...] | None = None
+    format: tuple[FacetValue, ...] | None = None
 
 
 class Hits(Struct, frozen=True):
     results: tuple[Hit, ...]
     total: int
     next: str | None
+    facets: Facets = Facets()
+    matched: Literal["all", "slips", "some", "none"] = "all"
+    """All words; all, some of them a slip away; most or any of them; nothing."""
+    meant: str | None = None
+    """The words without their slips."""
 
 
 class Modules(Struct, frozen=True):

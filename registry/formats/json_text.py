@@ -21,6 +21,9 @@ from registry.plain import as_list, as_map
 _TOKEN = re.compile(
     r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[A-Za-z_]++|-?(?:Infinity|[0-9][0-9.eE+-]*+)', re.DOTALL
 )
+_BETWEEN = re.compile(r"[ \t\n\r,]*")
+_UNSPACED = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"]++', re.DOTALL)
+_PIECES = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WORDS = frozenset({"true", "false", "null"})
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})  # the parser would take them
@@ -36,11 +39,8 @@ class Part:
     value: object
 
 
-def parse(text: str, file: str, *, at: int = 0) -> object:
-    """The value of `text`; `at` is where it stands in the file's own text, for errors alone.
-
-    Raises `InvalidFile` with line and column.
-    """
+def parse(text: str, file: str) -> object:
+    """The value of `text`. Raises `InvalidFile` with line and column."""
     check(text, file)
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -70,6 +70,29 @@ def check(text: str, file: str) -> None:
             depth -= 1
         elif first != '"' and (reason := _wrong_word(token[0])):
             raise InvalidFile(file, place_in(text, token.start()), reason)
+
+
+def sequence(text: str, file: str) -> Iterator[Part]:
+    """The values of a list, or of a text of several: one to a line, with or without a comma.
+
+    Raises `InvalidFile` with line and column.
+    """
+    check(text, file)
+    at = start_of(text)
+    if text.startswith("[", at):
+        parse(text, file)
+        yield from members(text, at)
+        return
+    while at < len(text):
+        try:
+            value, end = _STRICT.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            raise InvalidFile(file, Place(error.lineno, error.colno), error.msg) from error
+        except _Twice as error:
+            where = _second(text, error.key)
+            raise InvalidFile(file, where, f"the key {quoted(error.key)} occurs twice") from error
+        yield Part("", at, end, value)
+        at = _BETWEEN.match(text, end).end()  # type: ignore[union-attr] # it matches nothing, too
 
 
 def members(text: str, at: int = 0) -> Iterator[Part]:
@@ -151,7 +174,9 @@ class Reader:
             yield Reader(each, self.file, f"{self.pointer}/{key}/{number}")
 
     def inside(self, key: str) -> "Reader":
-        return Reader(self.map.get(key), self.file, f"{self.pointer}/{escaped(key)}")
+        if key not in self.map:
+            raise self.wrong(key, "is missing")
+        return Reader(self.map[key], self.file, f"{self.pointer}/{escaped(key)}")
 
     def one_of(self, key: str, words: frozenset[str]) -> str:
         value = self.text(key)
@@ -171,6 +196,58 @@ def escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
+class Token(str):
+    """A number as it stands in the text, which no rounding ever touches."""
+
+    __slots__ = ()
+
+
+def parse_verbatim(text: str, file: str) -> object:
+    """As `parse`, with a `Token` for every number that has a point or an exponent."""
+    parse(text, file)
+    return json.loads(text, parse_float=Token)
+
+
+def write(value: object) -> str:
+    """Compact JSON, as serde_json writes it; a `Token` as it was read."""
+    if isinstance(value, Token):
+        return value
+    if (found := as_map(value)) is not None:
+        inside = (f"{write(key)}:{write(each)}" for key, each in found.items())
+        return f"{{{','.join(inside)}}}"
+    if (items := as_list(value)) is not None:
+        return f"[{','.join(map(write, items))}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def compact(text: str) -> str:
+    """The same JSON without the spaces and line ends between its parts."""
+    return "".join(part[0] for part in _UNSPACED.finditer(text))
+
+
+def indented(text: str) -> str:
+    """The same JSON for people: one member to a line; every number as it stands."""
+    lines: list[str] = [""]
+    depth = 0
+    for part in _PIECES.finditer(compact(text)):
+        piece = part[0]
+        if piece[0] in "]}":
+            depth -= 1
+            if not lines[-1].rstrip().endswith(("[", "{")):
+                lines.append("  " * depth)
+        lines[-1] += f"{piece} " if piece == ":" else piece
+        if piece[0] in "[{":
+            depth += 1
+        if piece[0] in "[{," and not _closes(part):
+            lines.append("  " * depth)
+    return "\n".join(lines) + "\n"
+
+
+def _closes(part: re.Match[str]) -> bool:
+    """Whether the list or object that just opened has nothing in it."""
+    return part.string.startswith(("]", "}"), part.end())
+
+
 class _Twice(Exception):
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -186,6 +263,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _DECODER = json.JSONDecoder()
+_STRICT = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _after_space(text: str, at: int) -> int:

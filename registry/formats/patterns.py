@@ -97,14 +97,14 @@ class Runs:
         return tuple(self._runs)
 
     def sorted(self) -> tuple[Run, ...]:
-        """Of single cells that were added in any order, and maybe twice: the first counts."""
+        """Of those that were added in any order, and may overlap: the first of a line counts."""
         joined = Runs(self._file)
-        cells = dict.fromkeys((y, x, state) for y, x, _, state in self._runs)
-        taken: set[tuple[int, int]] = set()
-        for y, x, state in sorted(cells):
-            if (y, x) not in taken:
-                taken.add((y, x))
-                joined.add(y, x, 1, state)
+        y = end = -COORDINATE_MAX
+        for run in sorted(self._runs):
+            start = max(run.x, end) if run.y == y else run.x
+            y, end = run.y, max(start, run.x + run.length)
+            if start < end:
+                joined.add(y, start, end - start, run.state)
         return joined.in_order()
 
 

@@ -4,10 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from registry.errors import quoted
+from registry.formats.bibites import read_bibite
+from registry.formats.cells import read_cells, read_life105, read_life106
 from registry.formats.detecting import is_pickle
 from registry.formats.errors import InvalidFile, Place, UnknownFormat
 from registry.formats.found import Found
+from registry.formats.lenia import read_lenia
 from registry.formats.limits import ITEM_BYTES_MAX, ITEMS_MAX
+from registry.formats.macrocell import read_macrocell
+from registry.formats.neat import read_neat
+from registry.formats.primordium import read_genotype, read_hexdna2, read_json
+from registry.formats.primordium_logs import read_legends, read_lineages
+from registry.formats.primordium_migration import read_migration
+from registry.formats.primordium_world import read_config, read_config_json
 from registry.formats.rle import read_rle
 from registry.formats.texts import check_size, name_of
 from registry.formats.words import Format
@@ -46,8 +55,7 @@ def read(format: Format, data: bytes, name: str = "") -> tuple[Found, ...]:
         raise InvalidFile(name, Place(), PICKLED)
     if format is Format.PRIMORDIUM_REGISTRY:
         raise InvalidFile(name, Place(), TABLES)
-    reader = READERS.get(format)
-    found = reader(data, name) if reader else _whole(format, data, name)
+    found = READERS[format](data, name)
     if not found:
         raise InvalidFile(name, Place(), "holds nothing to publish")
     if len(found) > ITEMS_MAX:
@@ -59,12 +67,28 @@ def read(format: Format, data: bytes, name: str = "") -> tuple[Found, ...]:
     return found
 
 
-def _whole(format: Format, data: bytes, file: str) -> tuple[Found, ...]:
+def read_unknown(data: bytes, file: str) -> tuple[Found, ...]:
     if not data:
         raise InvalidFile(file, Place(), "is empty")
-    return (Found(kind="genome", format=format, data=data, name=name_of(file)),)
+    return (Found(kind="genome", format=Format.UNKNOWN, data=data, name=name_of(file)),)
 
 
 READERS: Final[Mapping[Format, Reader]] = {
+    Format.PRIMORDIUM_GENOTYPE: read_genotype,
+    Format.PRIMORDIUM_HEXDNA2: read_hexdna2,
+    Format.PRIMORDIUM_JSON: read_json,
+    Format.PRIMORDIUM_CONFIG: read_config,
+    Format.PRIMORDIUM_CONFIG_JSON: read_config_json,
+    Format.PRIMORDIUM_LEGENDS: read_legends,
+    Format.PRIMORDIUM_LINEAGES: read_lineages,
+    Format.PRIMORDIUM_MIGRATION: read_migration,
+    Format.LENIA: read_lenia,
     Format.RLE: read_rle,
+    Format.MACROCELL: read_macrocell,
+    Format.CELLS: read_cells,
+    Format.LIFE_105: read_life105,
+    Format.LIFE_106: read_life106,
+    Format.NEAT_NETWORK: read_neat,
+    Format.BIBITES: read_bibite,
+    Format.UNKNOWN: read_unknown,
 }

@@ -90,6 +90,22 @@ def place_in(text: str, at: int) -> Place:
     return Place(line=text.count("\n", 0, at) + 1, column=at - text.rfind("\n", 0, at))
 
 
+class Lines:
+    """As `place_in`, for places that are asked for one after another."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at, self._line = 0, 1
+
+    def place(self, at: int) -> Place:
+        assert at >= self._at
+        self._line += self._text.count("\n", self._at, at)
+        start = self._text.rfind("\n", self._at, at)
+        column = at - start if start >= 0 else at - self._text.rfind("\n", 0, at)
+        self._at = at
+        return Place(line=self._line, column=column)
+
+
 def line_of(text: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
     """`text` as one line to show: nothing in it that hides or turns around what it stands in."""
     cut = text[: characters_max * 4]  # what is cleaned away may be long too

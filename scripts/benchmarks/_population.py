@@ -28,6 +28,7 @@ from crdt.entry import tai_from_unix_us
 from crdt.keys import COMMONS, AuthorKey
 from node.home import Home
 from node.identity import load_or_create
+from registry.facts import facts_of
 from registry.listed import Capability
 from registry.listings import project
 from registry.manifest import Manifest
@@ -139,7 +140,7 @@ async def fill_home(home: Home, author: Author, start: int, stop: int) -> None:
     """Fills the store of a home that no node runs in, and brings its search index up to date."""
     async with open_store(home.database, project=project, clock_us=clock_us) as store:
         await fill(store, author, start, stop)
-        async with open_search_index(home.index, store):
+        async with open_search_index(home.index, store, facts_of):
             pass
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from node.commands.nodes import start_node
 from node.home import Home
+from registry.facts import facts_of
 from registry.listings import project
 from scripts.benchmarks._population import TAGS, WORDS, clock_us, copy_home, large_home, word
 from storage.search_index import open_search_index
@@ -89,7 +90,7 @@ async def search_index(home: Home, queries: Sequence[Query]) -> list[float]:
     took_ms: list[float] = []
     async with (
         open_store(home.database, project=project, clock_us=clock_us) as store,
-        open_search_index(home.index, store) as index,
+        open_search_index(home.index, store, facts_of) as index,
     ):
         for query in (*queries[:WARM_UP], *queries):
             started_s = time.perf_counter()

@@ -30,6 +30,7 @@ from tests.fuzz import relay_doors as relay
 from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
+from tests.registry.formats.files import OF_FORMAT
 
 BAD = (Malformed,)
 NOT_OURS = (Malformed, Unauthorised)
@@ -212,7 +213,10 @@ TARGETS: tuple[Target, ...] = (
             mutate_text,
             1_000,
         )
-        for format, make_seeds in ((Format.RLE, formats.rle_seeds),)
+        for format, make_seeds in (
+            (Format.RLE, formats.rle_seeds),
+            *((format, formats.seeds_of(format)) for format in OF_FORMAT),
+        )
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
 )

@@ -40,6 +40,7 @@ from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
+from registry.facts import facts_of
 from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
@@ -203,7 +204,7 @@ async def open_alice(
             clock_us=clock,
             quota=quota_of(config.quota, identity.author),
         ) as store,
-        open_search_index(home.index, store) as index,
+        open_search_index(home.index, store, facts_of) as index,
     ):
         network.alice = store
         events = Events()

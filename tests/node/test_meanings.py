@@ -13,6 +13,7 @@ from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
+from node.meanings.life import LIFE
 from node.meanings.relays import RELAYS
 from node.meanings.rights import RIGHTS
 from node.outcomes import OUTCOMES
@@ -66,6 +67,6 @@ def test_a_meaning_is_sentences(code: str) -> None:
 
 def test_no_code_stands_twice() -> None:
     listed = [code for _, codes in FAMILIES for code in codes.split()]
-    tables = (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS, FILES, DIRECT, INVITES, RELAYS)
+    tables = (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS, FILES, LIFE, DIRECT, INVITES, RELAYS)
     listed += [code for table in tables for code in table]
     assert sorted(listed) == sorted(MEANINGS)

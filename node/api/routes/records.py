@@ -1,25 +1,42 @@
 """Search over everything this node knows."""
 
+from typing import Final
+
+import msgspec
+
 from node.api.endpoint import Call, reads
-from node.api.models import Hit, Hits, SearchQuery
-from node.api.problems import ProblemError
-from node.services.modules import LISTED, read_module
+from node.api.models import SIZE_MAX, Facets, FacetValue, Hit, Hits, SearchQuery
 from node.services.names import author_meant
 from node.services.places import place_text, places_meant
 from node.wiring import Node
-from storage.listings import ListedRow
+from registry.facts import export_term, import_term
+from registry.listed import rfc3339
 from storage.search_index import Hit as Found
 
 
+class _Fields(msgspec.Struct, frozen=True):
+    """What is shown of a record's own fields, whatever its kind."""
+
+    latest_version: str = ""
+    license: str = ""
+    format: str = ""
+    fitness_score: float | None = None
+
+
+_FIELDS: Final = msgspec.json.Decoder(_Fields)
+_NO_FIELDS: Final = _Fields()
+
+
 async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
-    """Records that match all words, else any, else with one letter wrong; best first.
+    """Records that match all words, else with one letter wrong, else most or any of them.
 
     Without `q`: the newest. `snippet` is plain text with the matches in <b>; all else is escaped.
+    Without follows and petnames the order is the same on every node that holds the same records.
     """
     query = call.query
-    if query.sort == "fitness":
-        raise ProblemError(400, "bad-query", "sort=fitness is for genomes, which come later")
     author = None if query.author is None else await author_meant(node.store, query.author)
+    exports = map(export_term, (*query.exports, *query.capability))
+    where = f"search {msgspec.json.encode(msgspec.structs.replace(query, cursor=None, limit=1))!r}"
     page = await node.index.search(
         query.q,
         kind=query.kind,
@@ -27,14 +44,33 @@ async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
         author=author,
         sort=query.sort,
         limit=query.limit,
-        cursor=node.cursors.open("search", query.cursor),
+        cursor=node.cursors.open(where, query.cursor),
         namespaces=await places_meant(node.store, query.namespace),
+        terms=(*exports, *map(import_term, query.imports)),
+        licenses=[text.strip().lower() for text in query.license],
+        format=query.format,
+        size=(query.size_min or None, query.size_max if query.size_max < SIZE_MAX else None),
+        facets=query.facets,
     )
-    return Hits(tuple(map(_shown, page.hits)), page.total, node.cursors.seal("search", page.next))
+    counted = {
+        name: tuple(FacetValue(*one) for one in values) for name, values in page.facets.items()
+    }
+    return Hits(
+        tuple(map(_shown, page.hits)),
+        page.total,
+        node.cursors.seal(where, page.next),
+        Facets(**counted),
+        page.matched,
+        page.meant,
+    )
 
 
 def _shown(hit: Found) -> Hit:
     listing = hit.row.listing
+    try:
+        fields = _FIELDS.decode(listing.fields)
+    except msgspec.MsgspecError:  # of a kind that says these things in other types
+        fields = _NO_FIELDS
     return Hit(
         id=listing.target,
         kind=listing.kind,
@@ -45,14 +81,14 @@ def _shown(hit: Found) -> Hit:
         namespace=place_text(hit.row.namespace),
         score=hit.score,
         snippet=hit.snippet,
-        version=_version(hit.row),
+        version=fields.latest_version,
         rating=hit.row.rating,
         downloads=hit.row.installs,
+        license=fields.license,
+        format=fields.format,
+        fitness=fields.fitness_score,
+        updated_at=rfc3339(listing.updated_us),
     )
-
-
-def _version(row: ListedRow) -> str:
-    return read_module(row).latest_version if row.listing.kind == LISTED else ""
 
 
 ENDPOINTS = (reads("/api/search", search, Hits, query=SearchQuery, problems=(404, 422)),)

@@ -105,12 +105,19 @@ def test_rules_and_their_families(rule: str, normal: str, family: str) -> None:
         ("#C only words", "holds no pattern"),
         ("", "holds no pattern"),
         (f"x = 1, y = 1, rule = {'B' * 300}\no!", "a rule of more than"),
-        (f"x = 1, y = 1, rule = Q\n{'AB' * (RUNS_MAX // 2 + 1)}!", "runs of live cells"),
     ],
 )
 def test_what_is_no_pattern_is_refused_with_its_place(text: str, why: str) -> None:
     with pytest.raises(InvalidFile, match=why):
         read(Format.RLE, text.encode(), "bad.rle")
+
+
+def test_runs_have_a_number_that_they_end_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.formats.patterns.RUNS_MAX", 4)  # the real one takes a second
+    assert RUNS_MAX > 100_000
+    assert read(Format.RLE, b"x = 1, y = 1\nABAB!", "few.rle")
+    with pytest.raises(InvalidFile, match="line 2, column 5: more than 4 runs of live cells"):
+        read(Format.RLE, b"x = 1, y = 1\nABABA!", "many.rle")
 
 
 def test_a_run_as_wide_as_the_world_costs_one_row_until_it_is_drawn() -> None:

@@ -1,0 +1,137 @@
+"""What a text says around the words that were looked for: escaped, the words within <b>."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
+
+from storage.search_words import SHOWN_RUN, WORD_CHARS_MAX, fold, is_unspaced, stem
+
+SNIPPET_CHARS: Final = 160
+TEXT_CHARS_MAX: Final = 4_096  # of a text that is looked at
+BEFORE_CHARS: Final = 40  # of what stands before the first word found
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Marks words as the index found them: by their stem, begun, or one slip away."""
+
+    words: tuple[str, ...]
+    is_begun: bool = True
+    has_slips: bool = False
+
+    def snippet(self, text: str) -> str | None:
+        """A part of `text` as HTML; None where none of the words is in it."""
+        text = text[:TEXT_CHARS_MAX]
+        places = self._places(text)
+        if not places:
+            return None
+        start, stop = _window(text, places)
+        pieces = ["…"] if start else []
+        at = start
+        for first, last in places:
+            if first >= at and last <= stop:
+                marked = html.escape(text[first:last])
+                pieces += [html.escape(text[at:first]), "<b>", marked, "</b>"]
+                at = last
+        pieces.append(html.escape(text[at:stop]))
+        pieces += ["…"] if stop < len(text) else []
+        return "".join(pieces)
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for run in SHOWN_RUN.finditer(text):
+            word = run[0]
+            folded = _fold(word) if len(word) <= WORD_CHARS_MAX else fold(word)
+            if is_unspaced(folded):
+                found += _within(word, run.start(), self._unspaced)
+            elif self._is_meant(folded):
+                found.append(run.span())
+        return found
+
+    def _is_meant(self, word: str) -> bool:
+        word = word[:WORD_CHARS_MAX]
+        if stem(word) in self._stems or (self._begun and word.startswith(self._begun)):
+            return True
+        return self.has_slips and any(is_near(word, one) for one in self.words)
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        return frozenset(map(stem, self.words))
+
+    @cached_property
+    def _begun(self) -> str:
+        last = self.words[-1] if self.words and self.is_begun else ""
+        return last if len(last) > 1 else ""
+
+    @cached_property
+    def _unspaced(self) -> tuple[str, ...]:
+        return tuple(word for word in self.words if is_unspaced(word))
+
+
+def nearest(words: Sequence[str], texts: Iterable[str]) -> str | None:
+    """`words` with each that none of `texts` has replaced by one of theirs, a slip away.
+
+    None where there is nothing to replace, or nothing to replace it by.
+    """
+    there: dict[str, None] = {}
+    for text in texts:
+        for run in SHOWN_RUN.findall(text[:TEXT_CHARS_MAX]):
+            there.setdefault(_fold(run)[:WORD_CHARS_MAX])
+    stems = {stem(word) for word in there}
+    meant = [
+        word
+        if word in there or stem(word) in stems
+        else next((other for other in there if is_near(word, other)), word)
+        for word in words
+    ]
+    return " ".join(meant) if meant != [*words] else None
+
+
+def is_near(one: str, other: str) -> bool:
+    """Whether a letter more, less or other, or two in the other order, makes them the same."""
+    if one == other:
+        return True
+    if abs(len(one) - len(other)) > 1:
+        return False
+    if len(one) > len(other):
+        one, other = other, one
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+    if len(one) < len(other):
+        return one[at:] == other[at + 1 :]
+    is_swapped = one[at : at + 2] == other[at : at + 2][::-1]
+    return one[at + 1 :] == other[at + 1 :] or (is_swapped and one[at + 2 :] == other[at + 2 :])
+
+
+_fold = lru_cache(maxsize=1 << 15)(fold)
+
+
+def _within(run: str, start: int, wanted: Sequence[str]) -> list[tuple[int, int]]:
+    """Where a run of a script without spaces has any of them; neighbours are one place."""
+    is_marked = [False] * len(run)
+    for pair in wanted:
+        at = run.find(pair)
+        while at >= 0:
+            is_marked[at : at + len(pair)] = [True] * len(pair)
+            at = run.find(pair, at + 1)
+    places: list[tuple[int, int]] = []
+    for at, marked in enumerate(is_marked):
+        if marked and places and places[-1][1] == start + at:
+            places[-1] = (places[-1][0], start + at + 1)
+        elif marked:
+            places.append((start + at, start + at + 1))
+    return places
+
+
+def _window(text: str, places: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Where to cut: from a little before the first place on, at spaces where there are any."""
+    if len(text) <= SNIPPET_CHARS:
+        return 0, len(text)
+    start = max(0, min(places[0][0] - BEFORE_CHARS, len(text) - SNIPPET_CHARS))
+    if start and (space := text.find(" ", start, places[0][0])) >= 0:
+        start = space + 1
+    stop = min(len(text), start + SNIPPET_CHARS)
+    if stop < len(text) and (space := text.rfind(" ", places[0][1], stop)) >= 0:
+        stop = space
+    return start, max(stop, min(places[0][1], start + SNIPPET_CHARS))
