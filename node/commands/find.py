@@ -8,13 +8,14 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.life import WORDS, find_life, is_life, print_life
 from node.commands.petnames import Petnames, petnames
 from node.commands.rights_in_words import state_words
 from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
-KINDS = ["module", "genome", "seed", "universe"]
+KINDS = ["module", "genome", "seed", "lineage", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 
 
@@ -74,9 +75,13 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 
 @click.command("info")
 @click.argument("name")
+@click.option("--kind", type=click.Choice(["module", *WORDS]), help="What it is.")
 @IN_NAMESPACE
-def info_command(name: str, namespace: str | None) -> None:
-    """Show one module: versions, dependencies, ratings."""
+def info_command(name: str, kind: str | None, namespace: str | None) -> None:
+    """Show one module, genome, seed or lineage: what it says, and what others say."""
+    if kind in WORDS or (kind is None and is_life(name)):
+        kind, one = find_life(name, kind, namespace)
+        return print_json("info", {"kind": kind, **one}) if wants_json() else print_life(kind, one)
     client = node()
     module = client.get(module_path(name, namespace=namespace))
     full = f"{module['author_did']}/{module['id']}"

@@ -2,10 +2,14 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from crdt import cbor
+from registry.errors import MalformedRecord
+from registry.listings import project
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
@@ -18,6 +22,7 @@ from registry.versions import parse_version
 from registry.wasm.limits import Limits
 from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
+from tests.registry.life import arena, dynasty, walker
 from tests.registry.people import (
     ALICE_DID,
     BOB_PHONE,
@@ -119,14 +124,23 @@ def _rating() -> Record:
     return record
 
 
+@functools.cache
+def _life() -> tuple[Record, ...]:
+    return walker(), arena(), dynasty()
+
+
 def read_records(data: bytes) -> None:
-    """The value of a document that others write, as a module and as a rating."""
+    """The value of a document that others write, as each of the kinds."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
     fields = as_map(value)
     if fields is None or not _has_text_keys(fields):  # as all maps of a document have
         return
     if "versions" in fields:
         module_of(_record().id, fields)
+    elif "body" in fields:
+        for record in _life():
+            with suppress(MalformedRecord):
+                project(record.id, fields)
     else:
         rating_of(_rating().id, fields)
 
@@ -140,7 +154,16 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    return [cbor.encode(_record().value), cbor.encode(_rating().value)]
+    records = (_record(), _rating(), *_life())
+    return [cbor.encode(_encodable(record.value)) for record in records]
+
+
+def _encodable(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the reals, which our CBOR does not have."""
+    return {
+        root: {key: one for key, one in fields.items() if not isinstance(one, float)}
+        for root, fields in value.items()
+    }
 
 
 def read_key_file(data: bytes) -> None:
