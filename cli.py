@@ -23,18 +23,26 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "advisory": ("advisory", "Warn of versions of a module, and list what others warn of."),
+    "audit": ("advisory", "Check what is installed against the advisories held here."),
     "blob": ("blob", "Add, list and remove files that are named by what is in them."),
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
+    "attest": ("attest", "Run an evaluation of a genome again, and sign what it gives."),
     "backup": ("backup", "Write all that is yours here to FILE, its keys sealed by a passphrase."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
+    "convert": ("convert", "Convert FILE from one program's format to another's."),
     "delete": ("delete", "Show a record of yours to nobody any more."),
     "demo": ("demo", "Run two real nodes on this machine and do the main job."),
     "deprecate": ("curate", "Discourage a version of your own module."),
     "device": ("device", "Add, list and remove the devices of your author."),
+    "diff": (
+        "diff",
+        "Compare two genomes or two seeds.",
+    ),
     "doctor": ("doctor", "Look for what could go wrong, with a fix for each finding."),
     "down": ("lifecycle", "Stop the running node."),
     "events": ("events", "Print what happens in the node, one event a line."),
@@ -57,6 +65,10 @@ COMMANDS = {
     ),
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "Show how it stands with the peers: who, by what, how far behind, and why."),
+    "picture": (
+        "picture",
+        "Draw a genome as SVG or PNG: cells and networks.",
+    ),
     "publish": ("publish", "Publish a module, genomes or seeds: a file or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),

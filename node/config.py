@@ -166,6 +166,24 @@ class RegistryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
 
+class InstallConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at modules before they are installed; `node/scanner.py`."""
+
+    scanner: Annotated[str, Meta(max_length=1_024)] = ""
+    """A command that gives a verdict on each version that is new here; empty: none is asked."""
+    scanner_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
+class AttestConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Running by itself what followed authors say of genomes; docs/protocol/attestations.md."""
+
+    enabled: bool = False
+    cpu_percent: Annotated[int, Meta(ge=1, le=100)] = 10
+    """Of one processor, on average."""
+    evaluators: tuple[Annotated[str, Meta(max_length=256)], ...] = ()
+    """Modules that are run; empty: those that come with the node, and followed authors'."""
+
+
 class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of others; docs/protocol/quotas.md says what gives way."""
 
@@ -214,7 +232,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
+    attest: AttestConfig = AttestConfig()
     registry: RegistryConfig = RegistryConfig()
+    install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()
     relay: RelayConfig = RelayConfig()
 

@@ -6,23 +6,27 @@ the same order. One author may keep one record in several namespaces, so whoever
 """
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
-from storage.database import Reading, Row
+from storage.database import VARIABLES_MAX, Database, Reading, Row
+from storage.list_cursors import TIME_MAX, decode_cursor, encode_cursor
 from storage.listing import Listing, RatingRow
-from storage.listing_cursors import TIME_MAX, Sort, decode_cursor, encode_cursor
 from storage.part import Part, in_bounds
+from storage.remembered import Remembered
 
+Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
+REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
+REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
 WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -41,11 +45,9 @@ _FIELDS = (
 )
 COLUMNS = _FIELDS + ", ''"
 _WITH_CONTENT = _FIELDS + ", l.content"
-_SHOWN = COLUMNS.replace("l.words", "''")
-_LISTED = f"SELECT {_SHOWN} FROM listing l WHERE l.document IN (*)"
-_WORDS = (
-    f"SELECT document, substr(words, 1, {WORDS_SHOWN_CHARS}) FROM listing WHERE document IN (*)"
-)
+_LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
+    "l.words", f"substr(l.words, 1, {WORDS_SHOWN_CHARS})"
+)  # by one statement: search waits for nothing else
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -107,6 +109,15 @@ class Page(Generic[T]):
 class Listings(Part):
     """What documents look like in lists. Kept in step with them by `Documents`."""
 
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._listed = Remembered[int, ListedRow](database, REMEMBERED_ROWS)
+        self._namespaces_held = Remembered[None, frozenset[NamespaceKey]](database, 1)
+
+    def written(self) -> int:
+        """How many writes there were: what was read holds while this stays the same."""
+        return self._database.written
+
     async def listings(
         self,
         kind: str | None = None,
@@ -154,6 +165,9 @@ class Listings(Part):
 
     async def namespaces_held(self) -> frozenset[NamespaceKey]:
         """Those of which there is anything here, joined or not: a few rows."""
+        return await self._namespaces_held.read(None, self._read_namespaces)
+
+    async def _read_namespaces(self) -> frozenset[NamespaceKey]:
         rows = await self._database.rows("SELECT key FROM namespace")
         return frozenset(NamespaceKey(key) for (key,) in rows)
 
@@ -231,16 +245,20 @@ class Listings(Part):
         return [RatingRow(*row) for row in rows]
 
     async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
-        """The records of these documents, those that are still listed, without their `text`."""
-        async with self._database.reading() as view:
-            rows = await view.rows_in(_LISTED, numbers)
-        return {row[0]: listed_row(row) for row in rows}
-
-    async def words_of(self, numbers: Sequence[int]) -> dict[int, str]:
-        """The beginning of the `text` of these documents."""
-        async with self._database.reading() as view:
-            rows = await view.rows_in(_WORDS, numbers)
-        return {row[0]: row[1] for row in rows}
+        """The records of these documents, those that are still listed; of `text` the beginning."""
+        known = {number: self._listed.get(number) for number in numbers}
+        missing = [number for number, row in known.items() if row is None]
+        for at in range(0, len(missing), VARIABLES_MAX):
+            written = self._database.written
+            part = missing[at : at + VARIABLES_MAX]
+            rows = await self._database.rows(
+                _LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part
+            )
+            for row in map(listed_row, rows):
+                known[row.number] = row
+                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX:
+                    self._listed.keep(row.number, row, written=written)
+        return {number: row for number, row in known.items() if row is not None}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""

@@ -54,6 +54,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "minLength": 1,
         "maxLength": 200,
     },
+    "advisory": {
+        "type": "string",
+        "description": "The id of an advisory of one's own.",
+        "pattern": "^adv-[0-9a-f]{16}$",
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",

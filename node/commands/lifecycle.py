@@ -78,9 +78,12 @@ def run_here(flags: Mapping[str, object], *, opens: bool = False) -> None:
 
 def serve(place: Home, flags: Mapping[str, object], *, opens: bool) -> None:
     """Run until a signal or `panspermia down`. Raises `AlreadyRunning`."""
-    from node.config import load_config
-    from node.daemon import Ready, run
-    from node.errors import AlreadyRunning
+    from node.heap import kept
+
+    with kept():
+        from node.config import load_config
+        from node.daemon import Ready, run
+        from node.errors import AlreadyRunning
 
     text = place.config_text()
     config = load_config(flags, os.environ, text, source=str(place.config_file)).config

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crdt import cbor
+from registry.advisory import advisory_of, affects, publish_advisory
+from registry.attestation import attestation_of, say_claim, say_run
 from registry.errors import MalformedRecord
 from registry.listings import project
 from registry.lockfile import parse_lock, write_lock
@@ -22,9 +24,11 @@ from registry.versions import parse_version
 from registry.wasm.limits import Limits
 from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
+from tests.registry.attested import NAME, QUESTION, VERSION, ran, record
 from tests.registry.life import arena, dynasty, walker
 from tests.registry.people import (
     ALICE_DID,
+    BOB,
     BOB_PHONE,
     DAY_US,
     DICE,
@@ -35,6 +39,7 @@ from tests.registry.people import (
     rating_document,
     release_of,
 )
+from tests.registry.test_advisory import LOADED, said_by
 from tests.registry.test_lockfile import TEXT as LOCK
 from tests.registry.test_manifest import LEAST, WHOLE
 from tests.registry.wasm import bombs
@@ -118,6 +123,13 @@ def _record() -> Record:
 
 
 @functools.cache
+def _advisory() -> Record:
+    record = said_by(BOB)
+    record.edit(publish_advisory(LOADED, now_us=NOON_US))
+    return record
+
+
+@functools.cache
 def _rating() -> Record:
     record = Record(rating_document(record_of(DICE)), BOB_PHONE)
     record.edit(rate(4, "Rolls well.", now_us=NOON_US))
@@ -129,6 +141,14 @@ def _life() -> tuple[Record, ...]:
     return walker(), arena(), dynasty()
 
 
+@functools.cache
+def _attested() -> Record:
+    bobs = record()
+    bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US))
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(42), BOB_PHONE.public))
+    return bobs
+
+
 def read_records(data: bytes) -> None:
     """The value of a document that others write, as each of the kinds."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
@@ -137,10 +157,15 @@ def read_records(data: bytes) -> None:
         return
     if "versions" in fields:
         module_of(_record().id, fields)
+    elif "runs" in fields:
+        attestation_of(_attested().id, fields)
+    elif "advisory" in fields:
+        said = advisory_of(_advisory().id, fields)
+        affects(said, parse_version("1.0.0-rc.1"))
     elif "body" in fields:
-        for record in _life():
+        for one in _life():
             with suppress(MalformedRecord):
-                project(record.id, fields)
+                project(one.id, fields)
     else:
         rating_of(_rating().id, fields)
 
@@ -154,8 +179,8 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    records = (_record(), _rating(), *_life())
-    return [cbor.encode(_encodable(record.value)) for record in records]
+    records = (_record(), _advisory(), _rating(), _attested(), *_life())
+    return [cbor.encode(_encodable(one.value)) for one in records]
 
 
 def _encodable(value: Mapping[str, Any]) -> dict[str, Any]:

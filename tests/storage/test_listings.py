@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import BadCursor
-from storage.listing_cursors import Sort
-from storage.listings import AHEAD_US, ListedRow, Listings
+from storage.listings import AHEAD_US, ListedRow, Listings, Sort
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
 from tests.storage.steps import counted

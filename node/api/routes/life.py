@@ -58,7 +58,7 @@ from registry.head import Words
 from registry.lineage import Legend, Lineage, parse_lineage_id
 from registry.published import tags_split
 from registry.seed import Seed
-from storage.listing_cursors import Sort
+from storage.listings import Sort
 
 HALL_OF_FAME: Final = 10
 HALL_ROWS_MAX: Final = 100

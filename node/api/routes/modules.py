@@ -10,6 +10,8 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
+    ChangesItem,
+    ChangesQuery,
     Curated,
     Curation,
     InNamespace,
@@ -41,10 +43,12 @@ from node.services.places import place_meant, place_text
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
 from node.wiring import Node
+from registry.changes import changes
 from registry.listed import Module, ModuleVersion, rfc3339
 from storage.listings import ListedRow
 
 B = TypeVar("B")
+Q = TypeVar("Q", bound=InNamespace)
 PATH = "/api/modules/{id:module}"
 VERSION = PATH + "/versions/{version}"
 
@@ -112,6 +116,21 @@ async def get_version(node: Node, call: Call[InNamespace, None]) -> OneVersion:
     return OneVersion(module=module.full_name, **msgspec.structs.asdict(version))
 
 
+async def get_changes(node: Node, call: Call[ChangesQuery, None]) -> ChangesItem:
+    """What changes with a version: imports, exports, dependencies; since the one before it."""
+    module, version = await _version(node, call)
+    found = changes(_since(module, version, call.query.since), version)
+    return ChangesItem(**msgspec.structs.asdict(found), words=found.lines())
+
+
+def _since(module: Module, version: ModuleVersion, since: str | None) -> ModuleVersion:
+    """The one named, else the version before; itself where there is none."""
+    if since is not None:
+        return version_of(module, since)
+    at = module.versions.index(version)
+    return module.versions[max(at - 1, 0)]
+
+
 async def get_wasm(node: Node, call: Call[InNamespace, None]) -> Response:
     """The bytes of a version; fetched from peers where they are not here."""
     _, version = await _version(node, call)
@@ -169,7 +188,7 @@ async def unrate(node: Node, call: Call[InNamespace, None]) -> Response:
     return Response(status_code=204)
 
 
-async def _place(node: Node, call: Call[InNamespace, B]) -> NamespaceKey:
+async def _place(node: Node, call: Call[Q, B]) -> NamespaceKey:
     return await place_meant(node.store, call.query.namespace)
 
 
@@ -177,7 +196,7 @@ async def _curator(node: Node, call: Call[InNamespace, B]) -> Curator:
     return Curator(node.signers, await _place(node, call))
 
 
-async def _version(node: Node, call: Call[InNamespace, None]) -> tuple[Module, ModuleVersion]:
+async def _version(node: Node, call: Call[Q, None]) -> tuple[Module, ModuleVersion]:
     module = await find_module(node.store, call.path["id"], await _place(node, call))
     return module, version_of(module, call.path["version"])
 
@@ -198,7 +217,10 @@ async def _ratings(node: Node, row: ListedRow) -> Ratings:
 
 
 ENDPOINTS = (
-    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422)),
+    reads(
+        "/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(
         "/api/modules", publish_module, Published, body=NewModule, status=201,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),
@@ -209,6 +231,7 @@ ENDPOINTS = (
         f"{VERSION}/wasm", get_wasm, "application/wasm", query=InNamespace,
         problems=(409, 422, 504),
     ),
+    reads(f"{VERSION}/changes", get_changes, ChangesItem, query=ChangesQuery, problems=(409, 422)),
     reads(f"{VERSION}/verify", verify, Verification, query=InNamespace, problems=(409, 422)),
     writes(f"{VERSION}/yank", yank_version, Curated, body=Curation, query=InNamespace),
     writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation, query=InNamespace),

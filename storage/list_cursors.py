@@ -1,29 +1,30 @@
-"""Cursors of lists: where a page ended, for the one after it."""
+"""Where the next page of a list begins: the sort key, target and namespace of a row, as text."""
 
 import base64
 import binascii
 import json
 import sys
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from storage.database import Row
 from storage.errors import BadCursor
-
-Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 
 TIME_MAX = (1 << 63) - 1
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 
-def encode_cursor(row: Row, sort: Sort, horizon_us: int | None) -> str:
-    """Of the last row of a page: target, namespace and sort key are its last three."""
+def encode_cursor(row: Row, sort: str, horizon_us: int | None) -> str:
+    """Of a row whose last columns are target, namespace and sort key."""
     told = [sort, row[-1], row[-3], row[-2].hex(), horizon_us]
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
-    """(sort key, target, namespace, horizon of the first page): what was ahead then stays last."""
+def decode_cursor(cursor: str, sort: str) -> tuple[Any, str, bytes, int | None]:
+    """(sort key, target, namespace, horizon of the first page): what was ahead then stays last.
+
+    Raises `BadCursor`.
+    """
     try:
         if len(cursor) > CURSOR_CHARS_MAX:
             raise ValueError("too long")
