@@ -120,7 +120,8 @@ def items_of(file: Path, kind: str | None) -> tuple[Found, ...]:
     A file without an item of that kind, but of a kind that is bytes, is one item itself. Raises
     `InvalidFile`.
     """
-    from registry.formats import Format, Found, InvalidFile, Place, detect, read
+    from node.found_files import items_of as found_in
+    from registry.formats import Format, Found, InvalidFile, Place, detect
 
     with file.open("rb") as opened:
         data = opened.read(FILE_BYTES_MAX + 1)
@@ -129,7 +130,7 @@ def items_of(file: Path, kind: str | None) -> tuple[Found, ...]:
     format = detect(file.name, data)
     if format is Format.UNKNOWN and kind is None:
         return ()
-    found = read(format, data, file.name)
+    _, found = found_in(file.name, data, format)
     if kind is None:
         return found
     fitting = tuple(item for item in found if item.kind == kind)
