@@ -151,6 +151,20 @@ async def test_numbers_that_are_none_are_refused(alice: Alice, number: str) -> N
     assert not await listed(alice)
 
 
+async def test_a_page_that_was_sent_is_prepared_until_something_is_written(alice: Alice) -> None:
+    await post(alice, GENOMES, GENOME)
+    first = await alice.client.get(GENOMES)
+    again = await alice.client.get(GENOMES, headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert (await alice.client.get(GENOMES)).content == first.content
+    await from_peer(alice, BOB, b"abcd")
+    assert len(await listed(alice)) == 2
+    await alice.node.store.set_petname("bob", BOB.did, replaces=False)
+    assert len(await listed(alice, f"{GENOMES}?author=bob")) == 1
+    await alice.node.store.set_petname("bob", CAROL.did, replaces=True)
+    assert await listed(alice, f"{GENOMES}?author=bob") == []
+
+
 async def test_bytes_that_are_no_text_are_kept_as_they_are(alice: Alice) -> None:
     data = bytes(range(256)) * 200
     body = {"content": base64.b64encode(data).decode(), "file": "Käfer.bin"}
