@@ -46,13 +46,17 @@ COMMANDS = {
     "doctor": ("doctor", "Look for what could go wrong, with a fix for each finding."),
     "down": ("lifecycle", "Stop the running node."),
     "events": ("events", "Print what happens in the node, one event a line."),
-    "fetch": ("verify", "Fetch the bytes of a blob or a module version."),
+    "fetch": ("verify", "Fetch the bytes of a genome, a seed, a module version or a blob."),
     "gc": ("upkeep", "Collect blobs that nothing refers to."),
+    "hall-of-fame": ("life", "List the ten lineages of the highest civilisation level."),
     "id": ("identity", "Show, export or import the author's identity."),
-    "info": ("find", "Show one module: versions, dependencies, ratings."),
+    "info": (
+        "find",
+        "Show one module, genome, seed or lineage: what it says, and what others say.",
+    ),
     "install": ("install", "Install modules with their dependencies."),
     "invite": ("invite", "Make a code that lets somebody in."),
-    "list": ("install", "List the installed modules."),
+    "list": ("install", "List the installed modules, or the genomes, seeds or lineages known."),
     "name": ("name", "Call authors by names of your own."),
     "namespace": ("namespace", "Make, join and list namespaces."),
     "open": (
@@ -65,11 +69,11 @@ COMMANDS = {
         "picture",
         "Draw a genome as SVG or PNG: cells and networks.",
     ),
-    "publish": ("publish", "Publish a module directory, or a directory of them."),
+    "publish": ("publish", "Publish a module, genomes or seeds: a file or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),
     "relay": ("relay", "Run a node in the relay role, in the foreground."),
-    "rate": ("curate", "Rate a module from 1 to 5 stars."),
+    "rate": ("curate", "Rate a module, a genome or a seed from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),
     "reindex": ("upkeep", "Rebuild the search index from the store."),
     "restore": ("backup", "Make a new home from a backup."),
@@ -96,7 +100,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"node.commands.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, f"{cmd_name}_command")
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return with_shared_options(command)
 

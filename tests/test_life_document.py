@@ -4,7 +4,7 @@ import importlib
 
 from registry.listings import KINDS
 from tests.documents import FOLDER, integers, number, rows, words
-from tests.registry.life import arena, line, walker
+from tests.registry.life import arena, dynasty, walker
 
 LIFE = (FOLDER / "life.md").read_text()
 LIMITED = ("registry.content", "registry.genome", "registry.seed", "registry.lineage")
@@ -31,7 +31,7 @@ def test_the_kinds_have_their_words() -> None:
 def test_every_field_that_is_written_is_described() -> None:
     both = {words(row["of both"])[0] for row in rows(LIFE, "of both", "type")}
     everywhere = {words(row["everywhere"])[0] for row in rows(LIFE, "everywhere", "type")}
-    for name, record in (("genome", walker()), ("seed", arena()), ("lineage", line())):
+    for name, record in (("genome", walker()), ("seed", arena()), ("lineage", dynasty())):
         column = f"in a {name}"
         own = {words(row[column])[0] for row in rows(LIFE, column, "type")}
         described = everywhere | own | both if name != "lineage" else everywhere | own

@@ -6,6 +6,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
+from node.commands.life import find_life, is_life, life_path
 from node.text import printable
 
 
@@ -57,10 +58,13 @@ def mark(
 def rate_command(
     name: str, stars: int | None, review: str, clear: bool, namespace: str | None
 ) -> None:
-    """Rate a module from 1 to 5 stars."""
+    """Rate a module, a genome or a seed from 1 to 5 stars."""
     if clear and (stars is not None or review):
         raise click.UsageError("give stars, or --clear to take them back")
     path = module_path(name, "ratings", namespace=namespace)
+    if is_life(name):
+        kind, _ = find_life(name, namespace=namespace)
+        path = life_path(kind, name, "ratings", namespace=namespace)
     if clear:
         node().delete(path)
         if wants_json():

@@ -29,8 +29,8 @@ def delete_command(
 ) -> None:
     """Show a record of yours to nobody any more.
 
-    NAME is a module, or a record of any kind where it lies: WHOSE/class/kind/record, as in
-    rate/mod/did:key:…/io.example.clock, which is your rating of a clock.
+    NAME is a module, genome/ID, seed/ID or lineage/ID, or a record of any kind where it lies:
+    WHOSE/class/kind/record, as in rate/mod/did:key:…/io.example.clock, your rating of a clock.
 
     Lists and searches leave it out, wherever that is heard of; what is installed stays. With
     --for-good every node also lets its bytes go, at its next `gc`, and nobody can bring it back.

@@ -9,6 +9,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.life import WORDS, find_life, is_life, print_life
 from node.commands.petnames import Petnames, petnames
 from node.commands.rights_in_words import state_words
 from node.failure import Json
@@ -130,16 +131,27 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 
 @click.command("info")
 @click.argument("name")
+@click.option("--kind", type=click.Choice(["module", *WORDS]), help="What it is.")
 @click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
 @click.option("--changes", metavar="VERSION", help="What changed with this version.")
 @click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
 @IN_NAMESPACE
 def info_command(
-    name: str, history: bool, changes: str | None, readme: bool, namespace: str | None
+    name: str,
+    kind: str | None,
+    history: bool,
+    changes: str | None,
+    readme: bool,
+    namespace: str | None,
 ) -> None:
-    """Show one module: versions, dependencies, ratings."""
+    """Show one module, genome, seed or lineage: what it says, and what others say."""
     if history + (changes is not None) + readme > 1:
         raise click.UsageError("one of --history, --changes and --readme at a time")
+    if kind in WORDS or (kind is None and is_life(name)):
+        if history or changes is not None or readme:
+            raise click.UsageError("--history, --changes and --readme are of modules")
+        kind, one = find_life(name, kind, namespace)
+        return print_json("info", {"kind": kind, **one}) if wants_json() else print_life(kind, one)
     if history:
         return show_history(name, namespace)
     if changes is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from node.commands.console import (
+    IN_NAMESPACE,
     may_ask,
     node,
     print_event,
@@ -20,6 +21,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
+from node.commands.life import WORDS, print_list
 from node.commands.lock import means, print_sbom, read_lock, requirements_of, write_lock
 from node.commands.petnames import Petnames, petnames, spelled_out
 from node.commands.progress import Progress
@@ -269,10 +271,27 @@ def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
 
 
 @click.command("list")
+@click.option("--kind", type=click.Choice(["module", *WORDS]), default="module", show_default=True)
+@click.option("--sort", help="Of genomes: fitness, tick; of seeds: pop; downloads, rating, recent.")
+@click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--sbom", is_flag=True, help="Of the lock file: a CycloneDX bill of materials.")
 @LOCK_OPTION
-def list_command(sbom: bool, lock_path: Path) -> None:
-    """List the installed modules."""
+@IN_NAMESPACE
+def list_command(
+    kind: str,
+    sort: str | None,
+    author: str | None,
+    limit: int,
+    sbom: bool,
+    lock_path: Path,
+    namespace: str | None,
+) -> None:
+    """List the installed modules, or the genomes, seeds or lineages known."""
+    if kind in WORDS:
+        wanted = {"sort_by": sort, "author": author, "limit": limit, "namespace": namespace}
+        page = node().get(f"/api/registry/{kind}s", wanted)
+        return print_json("list", page) if wants_json() else print_list(kind, page[f"{kind}s"])
     if sbom:
         return print_sbom(lock_path)
     answer = node().get("/api/installed")

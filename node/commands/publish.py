@@ -1,4 +1,4 @@
-"""`publish`: read a module's folder, send it, say what became of it.
+"""`publish`: read a module's folder, send it, say what became of it; or genomes and seeds.
 
 What is read is checked before: every file must lie inside the folder, links out of it are refused,
 and a file above its limit is not read at all.
@@ -73,15 +73,60 @@ class ModuleFiles:
 
 @click.command("publish")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--kind", type=click.Choice(["module"]), default="module", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["module", "genome", "seed", "lineage"]),
+    help="What it is; else told from the files.",
+)
 @click.option("--namespace", default="commons", show_default=True, help="Where to publish.")
 @click.option("--record", metavar="WHOSE/ID", help="Publish a version of somebody else's module.")
 @click.option("--changelog", default="", help="What is new in this version.")
+@click.option("--name", help="What a genome or a seed is called.")
+@click.option("--description", help="A sentence on it.")
+@click.option("--tag", "tags", multiple=True, help="A tag of it; may be repeated.")
+@click.option("--license", "licence", metavar="SPDX", help="Its licence, as MIT.")
+@click.option("--card", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A Markdown file that tells more.")  # fmt: skip
+@click.option("--update", is_flag=True, help="Say anew what the files say, where it is there.")
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 def publish_command(
-    path: Path, kind: str, namespace: str, record: str | None, changelog: str, dry_run: bool
+    path: Path,
+    kind: str | None,
+    namespace: str,
+    record: str | None,
+    changelog: str,
+    name: str | None,
+    description: str | None,
+    tags: tuple[str, ...],
+    licence: str | None,
+    card: Path | None,
+    update: bool,
+    dry_run: bool,
 ) -> None:
-    """Publish a module directory, or a directory of them."""
+    """Publish a module, genomes or seeds: a file or a directory of them."""
+    if kind == "module" or (kind is None and has_module(path)):
+        return publish_modules(path, namespace, record, changelog, dry_run=dry_run)
+    from node.commands.publish_life import Wanted, card_text, publish_files
+
+    if record is not None or changelog:
+        raise click.UsageError("--record and --changelog are of modules")
+    said = {"name": name, "description": description, "tags": list(tags) or None}
+    said |= {"license": licence, "card": card_text(card)}
+    overrides = {key: value for key, value in said.items() if value is not None}
+    if name is not None and path.is_dir():
+        raise click.UsageError("--name is of one file, and this is a directory")
+    return publish_files(path, Wanted(kind, namespace, dry_run, update, overrides))
+
+
+def has_module(path: Path) -> bool:
+    if path.is_file():
+        return path.name == "gen.toml"
+    return (path / "gen.toml").is_file() or any(path.glob("*/gen.toml"))
+
+
+def publish_modules(
+    path: Path, namespace: str, record: str | None, changelog: str, *, dry_run: bool
+) -> None:
     modules = in_order(read_modules(path))
     if record is not None and len(modules) != 1:
         raise click.UsageError("--record is of one module; name its own folder")
@@ -97,7 +142,7 @@ def publish_command(
         if not wants_json():
             print_published(answer)
     if wants_json():
-        one = {"kind": kind, **published[0]} if len(published) == 1 else {}
+        one = {"kind": "module", **published[0]} if len(published) == 1 else {}
         print_json("publish", {**one, "published": published})
 
 

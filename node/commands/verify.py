@@ -12,9 +12,10 @@ from node.client import broken, module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import whole_file
 from node.commands.going_on import goes_on
+from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
-from node.exit_codes import UNVERIFIED
+from node.exit_codes import NOT_FOUND, UNVERIFIED
 from node.failure import Failure, Json, failure
 from node.text import printable, size_text
 
@@ -117,18 +118,20 @@ def verify_folder(folder: Path) -> Json:
 
 
 @click.command("fetch")
-@click.argument("id", metavar="BLOB|NAME[@VERSION]")
+@click.argument("id", metavar="BLOB|GENOME|SEED|NAME[@VERSION]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
 @IN_NAMESPACE
 def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
-    """Fetch the bytes of a blob or a module version.
+    """Fetch the bytes of a genome, a seed, a module version or a blob.
 
     A blob of any size: what is not here comes from peers, each part checked. Broken off, it goes on
     where it stopped when it is asked for again.
     """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
-    if is_blob(id):
+    if (path_of_life := life_download(id, namespace)) is not None:
+        path = path_of_life
+    elif is_blob(id):
         id = id.lower()
         hold(id)
         path = f"/api/blobs/{id}"
@@ -155,6 +158,22 @@ def hold(blob: str) -> Json:
                     return line
                 bars.show(line)
         raise broken("It ended without a result.")
+
+
+def life_download(id: str, namespace: str | None) -> str | None:
+    """Where the bytes of the genome or seed of this id come from; None where it is another thing's.
+
+    An id is 64 hex digits, as a blob's is.
+    """
+    if not is_life(id):
+        return None
+    try:
+        kind, _ = find_life(id, namespace=namespace)
+    except Failure as refused:
+        if refused.exit != NOT_FOUND or "/" in id:
+            raise
+        return None
+    return life_path(kind, id, "download", namespace=namespace)
 
 
 def unwatched(done: int, total: int) -> None:

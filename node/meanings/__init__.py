@@ -12,6 +12,7 @@ from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
+from node.meanings.life import LIFE
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
@@ -21,18 +22,6 @@ LOG: Final = "The node's log tells more; `panspermia doctor` looks for what coul
 MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-manifest": Meaning(
         "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
-    ),
-    "too-many-submissions": Meaning(
-        "Strangers have handed in as much as this node takes from them in an hour.",
-        "Try again later, or send the node's token.",
-    ),
-    "too-large-for-a-stranger": Meaning(
-        "Without a token only small genomes and seeds are taken.",
-        "Send the node's token, or publish it from a node of your own.",
-    ),
-    "invalid-record": Meaning(
-        "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
-        "Each of `errors` names a field, and what is wrong with it.",
     ),
     "invalid-wasm": Meaning(
         "The file is no WebAssembly that this network takes: damaged, too large, of features that"
@@ -322,6 +311,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
+    **{code: Meaning(*said) for code, said in LIFE.items()},
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

@@ -2,12 +2,16 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from crdt import cbor
 from registry.advisory import advisory_of, affects, publish_advisory
 from registry.attestation import attestation_of, say_claim, say_run
+from registry.errors import MalformedRecord
+from registry.listings import project
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
@@ -21,6 +25,7 @@ from registry.wasm.limits import Limits
 from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
 from tests.registry.attested import NAME, QUESTION, VERSION, ran, record
+from tests.registry.life import arena, dynasty, walker
 from tests.registry.people import (
     ALICE_DID,
     BOB,
@@ -132,6 +137,11 @@ def _rating() -> Record:
 
 
 @functools.cache
+def _life() -> tuple[Record, ...]:
+    return walker(), arena(), dynasty()
+
+
+@functools.cache
 def _attested() -> Record:
     bobs = record()
     bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US))
@@ -140,7 +150,7 @@ def _attested() -> Record:
 
 
 def read_records(data: bytes) -> None:
-    """The value of a document that others write: a module, an advisory or a rating."""
+    """The value of a document that others write, as each of the kinds."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
     fields = as_map(value)
     if fields is None or not _has_text_keys(fields):  # as all maps of a document have
@@ -152,6 +162,10 @@ def read_records(data: bytes) -> None:
     elif "advisory" in fields:
         said = advisory_of(_advisory().id, fields)
         affects(said, parse_version("1.0.0-rc.1"))
+    elif "body" in fields:
+        for one in _life():
+            with suppress(MalformedRecord):
+                project(one.id, fields)
     else:
         rating_of(_rating().id, fields)
 
@@ -165,7 +179,16 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    return [cbor.encode(one().value) for one in (_record, _advisory, _rating, _attested)]
+    records = (_record(), _advisory(), _rating(), _attested(), *_life())
+    return [cbor.encode(_encodable(one.value)) for one in records]
+
+
+def _encodable(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the reals, which our CBOR does not have."""
+    return {
+        root: {key: one for key, one in fields.items() if not isinstance(one, float)}
+        for root, fields in value.items()
+    }
 
 
 def read_key_file(data: bytes) -> None:

@@ -15,6 +15,7 @@ from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
+from node.meanings.life import LIFE
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
@@ -78,6 +79,7 @@ def test_no_code_stands_twice() -> None:
         RIGHTS,
         FILES,
         EVALUATIONS,
+        LIFE,
         DIRECT,
         INVITES,
         RELAYS,

@@ -42,7 +42,7 @@ def arena() -> Record:
     return record
 
 
-def line() -> Record:
+def dynasty() -> Record:
     record = Record(document_of("lin", LINEAGE_ID.encode()))
     record.edit(lineage.publish_lineage(WORDS, LINE, now_us=NOON_US))
     return record

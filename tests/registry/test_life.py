@@ -34,7 +34,7 @@ from tests.registry.life import (
     WORDS,
     arena,
     document_of,
-    line,
+    dynasty,
     walker,
 )
 from tests.registry.people import (
@@ -87,7 +87,7 @@ def test_a_seed_has_the_fields_of_the_galactic_federation() -> None:
 
 
 def test_a_lineage_is_what_the_hall_of_fame_lists() -> None:
-    record = line()
+    record = dynasty()
     found = lineage_of(record.id, record.value)
     assert (found.id, found.civilization_level, found.is_extinct) == (LINEAGE_ID, 4, False)
     assert (found.best_genotype, found.parent) == (WALKER.id, "the-first")
@@ -235,7 +235,7 @@ def test_a_wrong_body_is_malformed(key: str, wrong: object) -> None:
     "rows", [[[1, "r", b"x"]], [[-1, "r", b""]], [[1, "a\nb", b""]], [[1, "r", b""]] * 65, ["no"]]
 )
 def test_wrong_legends_are_malformed(rows: list[Any]) -> None:
-    record = line()
+    record = dynasty()
     value = copy.deepcopy(record.value)
     value["body"]["legends"] = cbor.encode(rows)
     with pytest.raises(MalformedRecord):
@@ -245,7 +245,7 @@ def test_wrong_legends_are_malformed(rows: list[Any]) -> None:
 READERS: list[tuple[DocumentId, Callable[[DocumentId, Any], object], Record]] = [
     (document_of("gen", WALKER.identity), genome_of, walker()),
     (document_of("seed", ARENA.identity), seed_of, arena()),
-    (document_of("lin", b"one"), lineage_of, line()),
+    (document_of("lin", b"one"), lineage_of, dynasty()),
 ]
 
 

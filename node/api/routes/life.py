@@ -74,7 +74,7 @@ Query: TypeAlias = GenomesQuery | SeedsQuery | LineagesQuery
 B = TypeVar("B")
 
 
-async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> Response:
+async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> msgspec.Raw:
     """The ten lineages of the highest civilisation level, each once."""
     place = await place_meant(node.store, call.query.namespace)
     page = await node.store.listings(
@@ -82,22 +82,22 @@ async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> Response:
     )
     first = {row.listing.record: row for row in reversed(page.rows)}
     rows = [row for row in page.rows if first[row.listing.record] is row][:HALL_OF_FAME]
-    return _list(call.request, "hall_of_fame", show_page(LINEAGE, rows))
+    return _list("hall_of_fame", show_page(LINEAGE, rows))
 
 
-async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> Response:
+async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> msgspec.Raw:
     """Genomes, a page at a time; those of the highest fitness first."""
-    return await _page(node, GENOME, call.request, call.query)
+    return await _page(node, GENOME, call.query)
 
 
-async def list_seeds(node: Node, call: Call[SeedsQuery, None]) -> Response:
+async def list_seeds(node: Node, call: Call[SeedsQuery, None]) -> msgspec.Raw:
     """Seeds, a page at a time; those of the largest population first."""
-    return await _page(node, SEED, call.request, call.query)
+    return await _page(node, SEED, call.query)
 
 
-async def list_lineages(node: Node, call: Call[LineagesQuery, None]) -> Response:
+async def list_lineages(node: Node, call: Call[LineagesQuery, None]) -> msgspec.Raw:
     """Lineages, a page at a time; those of the highest civilisation level first."""
-    return await _page(node, LINEAGE, call.request, call.query)
+    return await _page(node, LINEAGE, call.query)
 
 
 async def submit_genome(node: Node, call: Call[NoQuery, NewGenome]) -> SubmissionDone:
@@ -239,7 +239,7 @@ async def _submit(
     )
 
 
-async def _page(node: Node, kind: Kind, request: Request, query: Query) -> Response:
+async def _page(node: Node, kind: Kind, query: Query) -> msgspec.Raw:
     author = None if query.author is None else await author_meant(node.store, query.author)
     namespace = await place_meant(node.store, query.namespace)
     where = f"{kind.word} {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
@@ -255,11 +255,11 @@ async def _page(node: Node, kind: Kind, request: Request, query: Query) -> Respo
     )
     rows = await asyncio.to_thread(show_page, kind, page.rows)
     more = msgspec.json.encode(node.cursors.seal(where, page.next))
-    return _list(request, f"{kind.word}s", rows, b',"next":' + more)
+    return _list(f"{kind.word}s", rows, b',"next":' + more)
 
 
-def _list(request: Request, name: str, rows: tuple[bytes, ...], more: bytes = b"") -> Response:
-    return answer_json(request, b'{"%s":[%s]%s}' % (name.encode(), b",".join(rows), more))
+def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:
+    return msgspec.Raw(b'{"%s":[%s]%s}' % (name.encode(), b",".join(rows), more))
 
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
@@ -292,18 +292,27 @@ A_GENOME: Final = f"{START}/genomes/{{genome:record}}"
 A_SEED: Final = f"{START}/seeds/{{seed:record}}"
 A_LINEAGE: Final = f"{START}/lineages/{{lineage:rest}}"
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    reads(f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=InNamespace),
-    reads(f"{START}/genomes", list_genomes, Genomes, query=GenomesQuery, problems=(404, 422)),
+    reads(f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=InNamespace, is_remembered=True),
+    reads(
+        f"{START}/genomes", list_genomes, Genomes, query=GenomesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(
         f"{START}/genomes", submit_genome, SubmissionDone, body=NewGenome,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
     ),
-    reads(f"{START}/seeds", list_seeds, Seeds, query=SeedsQuery, problems=(404, 422)),
+    reads(
+        f"{START}/seeds", list_seeds, Seeds, query=SeedsQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(
         f"{START}/seeds", submit_seed, SubmissionDone, body=NewSeed,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
     ),
-    reads(f"{START}/lineages", list_lineages, Lineages, query=LineagesQuery, problems=(404, 422)),
+    reads(
+        f"{START}/lineages", list_lineages, Lineages, query=LineagesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(f"{START}/lineages", submit_lineage, SubmissionDone, body=NewLineage, problems=(404,)),
     reads(
         f"{A_GENOME}/download", download_genome, "application/octet-stream", query=InNamespace,

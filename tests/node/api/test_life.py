@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -40,9 +41,8 @@ async def post(alice: Alice, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def listed(alice: Alice, query: str = GENOMES) -> list[Any]:
-    answer = (await alice.client.get(query)).json()
-    rows: list[Any] = next(value for value in answer.values() if isinstance(value, list))
-    return rows
+    answer: dict[str, Any] = (await alice.client.get(query)).json()
+    return list(answer[urlsplit(query).path.rpartition("/")[2]])
 
 
 def by(who: Person, kind: str, record: bytes) -> DocumentId:
@@ -149,6 +149,20 @@ async def test_numbers_that_are_none_are_refused(alice: Alice, number: str) -> N
     )
     assert answer.status_code in (400, 422), answer.text
     assert not await listed(alice)
+
+
+async def test_a_page_that_was_sent_is_prepared_until_something_is_written(alice: Alice) -> None:
+    await post(alice, GENOMES, GENOME)
+    first = await alice.client.get(GENOMES)
+    again = await alice.client.get(GENOMES, headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert (await alice.client.get(GENOMES)).content == first.content
+    await from_peer(alice, BOB, b"abcd")
+    assert len(await listed(alice)) == 2
+    await alice.node.store.set_petname("bob", BOB.did, replaces=False)
+    assert len(await listed(alice, f"{GENOMES}?author=bob")) == 1
+    await alice.node.store.set_petname("bob", CAROL.did, replaces=True)
+    assert await listed(alice, f"{GENOMES}?author=bob") == []
 
 
 async def test_bytes_that_are_no_text_are_kept_as_they_are(alice: Alice) -> None:

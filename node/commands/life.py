@@ -1,0 +1,119 @@
+"""Genomes, seeds and lineages for the commands: which is meant, how it is shown; `hall-of-fame`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.petnames import petnames
+from node.exit_codes import NOT_FOUND
+from node.failure import Failure, Json
+from node.text import printable, size_text
+
+WORDS: Final = ("genome", "seed", "lineage")
+SORTS: Final = {"genome": "fitness", "seed": "pop", "lineage": "level"}
+ID_SHOWN: Final = 16
+
+_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{64}", re.ASCII)
+
+
+def is_life(text: str) -> bool:
+    """Whether it is the id of a genome or a seed, and so no module's name."""
+    return _ID.fullmatch(text) is not None
+
+
+def life_path(kind: str, id: str, *more: str, namespace: str | None = None) -> str:
+    path = path_of(f"/api/registry/{kind}s", id, *more)
+    return with_query(path, {"namespace": namespace})
+
+
+def find_life(id: str, kind: str | None = None, namespace: str | None = None) -> tuple[str, Json]:
+    """Its kind, and what the node knows of it: of no kind that is named, a genome or a seed.
+
+    Raises `Failure`.
+    """
+    kinds = [kind] if kind else list(WORDS[:2])
+    for place, one in enumerate(kinds, 1):
+        try:
+            return one, node().get(life_path(one, id, namespace=namespace))
+        except Failure as refused:
+            if refused.exit != NOT_FOUND or place == len(kinds):
+                raise
+    raise AssertionError("one of them raised or answered")
+
+
+def print_life(kind: str, one: Json) -> None:
+    names = petnames()
+    say(f"{printable(one['name'])}", bold=True)
+    if one["description"]:
+        say(printable(one["description"]))
+    for label, value in _facts(kind, one):
+        say(f"{label:<14}{printable(value)}")
+    called = ", ".join(names.of(one["author_did"]))
+    say(
+        f"signed by     {printable(one['author_did'])}{f' ({printable(called)})' if called else ''}"
+    )
+    for other in one.get("also_by", ()):
+        say(f"also by       {printable(names.author(other))}")
+    rating: Json = one["rating"]
+    if rating["count"]:
+        say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
+    say(f"downloads     {one['downloads']:,}")
+
+
+def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
+    """What there is to say, in order."""
+    yield "id", one["id"]
+    if kind != "lineage":
+        yield "format", f"{one['format']}, {size_text(one['size'])}"
+    if one["author"]:
+        yield "author", one["author"] + (" (handed in by a stranger)" if one["anonymous"] else "")
+    if one["license"]:
+        yield "licence", one["license"]
+    if one["tags"]:
+        yield "tags", ", ".join(one["tag_list"])
+    for key, label in (
+        ("fitness_score", "fitness"), ("offspring_count", "offspring"), ("max_pop", "population"),
+        ("avg_tick_time", "tick time"), ("civilization_level", "level"), ("tick", "tick"),
+        ("start_tick", "since tick"), ("lineage_id", "lineage"), ("parent", "descends from"),
+        ("performance_summary", "performance"), ("best_genotype", "best genome"),
+    ):  # fmt: skip
+        if one.get(key):
+            yield label, f"{one[key]:g}" if isinstance(one[key], float) else str(one[key])
+    for parent in one.get("parents", ()):
+        yield "parent", parent
+
+
+def print_list(kind: str, rows: list[Json]) -> None:
+    names = petnames()
+    score = {"genome": "fitness_score", "seed": "max_pop", "lineage": "civilization_level"}[kind]
+    head = ("ID", "NAME", SORTS[kind].upper(), "STARS", "DOWNLOADS", "SIGNED BY")
+    print_table(head, (
+        (one["id"] if kind == "lineage" else one["id"][:ID_SHOWN], one["name"], f"{one[score]:g}",
+         f"{one['rating']['average']:.1f}" if one["rating"]["count"] else "-", one["downloads"],
+         names.author(one["author_did"]))
+        for one in rows
+    ))  # fmt: skip
+
+
+@click.command("hall-of-fame")
+@IN_NAMESPACE
+def hall_of_fame_command(namespace: str | None) -> None:
+    """List the ten lineages of the highest civilisation level."""
+    answer = node().get("/api/registry/hall_of_fame", {"namespace": namespace})
+    if wants_json():
+        return print_json("hall-of-fame", answer)
+    if not answer["hall_of_fame"]:
+        return say("No lineage is known yet. What a peer publishes arrives by itself.")
+    names = petnames()
+    print_table(("LEVEL", "LINEAGE", "NAME", "STATE", "SIGNED BY"), (
+        (one["civilization_level"], one["id"], one["name"],
+         "extinct" if one["is_extinct"] else "alive", names.author(one["author_did"]))
+        for one in answer["hall_of_fame"]
+    ))  # fmt: skip
+    return None

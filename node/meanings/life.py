@@ -1,0 +1,23 @@
+"""What the codes about genomes, seeds and lineages mean: rows of `node.meanings`, (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+LIFE: Final[Mapping[str, tuple[str, str]]] = {
+    "invalid-record": (
+        "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
+        "Each of `errors` names a field, and what is wrong with it.",
+    ),
+    "some-refused": (
+        "Some of the files of a directory could not be published; the others were.",
+        "Each of `refused` names a file and what is wrong with it; mend it and publish again.",
+    ),
+    "too-large-for-a-stranger": (
+        "Without a token only small genomes and seeds are taken.",
+        "Send the node's token, or publish it from a node of your own.",
+    ),
+    "too-many-submissions": (
+        "Strangers have handed in as much as this node takes from them in an hour.",
+        "Try again later, or send the node's token.",
+    ),
+}

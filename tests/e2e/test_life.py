@@ -1,0 +1,142 @@
+"""Genomes, seeds and lineages between two real nodes, and a client of the Galactic Federation."""
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.commands.nodes import wait_for
+from tests.e2e.story import ARRIVE_S, Shell, StartNode
+from tests.registry.life import CONFIG, LINEAGE_ID
+
+pytestmark = pytest.mark.nodes
+
+GLIDER = (
+    b"#N Glider\n#O Richard K. Guy\n#C The smallest spaceship.\n"
+    b"x = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
+)
+LINEAGES = {
+    "lineages": {
+        LINEAGE_ID: {
+            "id": LINEAGE_ID, "name": "The walkers", "civilization_level": 5, "is_extinct": False,
+            "first_appearance_tick": 10,
+        }
+    }
+}  # fmt: skip
+BLOB = bytes(range(256)) * 300
+
+
+def folder_of(path: Path) -> Path:
+    (path / "inner").mkdir(parents=True)
+    (path / "glider.rle").write_bytes(GLIDER)
+    (path / "inner" / "again.rle").write_bytes(GLIDER)
+    (path / "config.toml").write_bytes(CONFIG + b"[metabolism]\n")
+    (path / "broken.rle").write_bytes(b"x = 3, y = 3\nbob$2bo$3q!\n")
+    (path / "notes.txt").write_text("nothing of that kind")
+    (path / "lineages.json").write_text(json.dumps(LINEAGES))
+    return path
+
+
+def call(api: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """As the original client does: plain HTTP, JSON, no token."""
+    connection = http.client.HTTPConnection(api.removeprefix("http://"), timeout=30)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    bob = node("bob", peers=(alice,))
+    folder = folder_of(tmp_path / "patterns")
+
+    dry = shell(alice, "publish", str(folder), "--dry-run")
+    assert dry.code == 1
+    done = shell(alice, "publish", str(folder))
+    assert (done.code, done.answer["code"]) == (1, "some-refused"), done
+    published = [
+        (Path(one["file"]).name, one["kind"], one["state"]) for one in done.answer["published"]
+    ]
+    assert published == [
+        ("config.toml", "seed", "published"), ("glider.rle", "genome", "published"),
+        ("again.rle", "genome", "known"), ("lineages.json", "lineage", "published"),
+    ]  # fmt: skip
+    (refused,) = done.answer["refused"]
+    assert (Path(refused["file"]).name, refused["code"]) == ("broken.rle", "invalid-file")
+    assert "line 2" in refused["place"]
+    assert [Path(one).name for one in done.answer["skipped"]] == ["notes.txt"]
+
+    blob = tmp_path / "creature.bin"
+    blob.write_bytes(BLOB)
+    assert shell(alice, "publish", str(blob)).code == 5
+    creature = shell(
+        alice, "publish", str(blob), "--kind", "genome", "--name", "Creature", "--tag", "odd"
+    ).answer
+    assert (creature["state"], creature["format"]) == ("published", "unknown")
+    line = {"id": LINEAGE_ID, "civilization_level": 5, "name": "The walkers"}
+    api = str(alice.ready["api"])
+    assert call(api, "POST", "/api/registry/lineages", line)[0] == 401
+
+    def arrived() -> bool | None:
+        genomes = bob.client.get("/api/registry/genomes")["genomes"]
+        return True if len(genomes) == 2 else None
+
+    wait_for("bob to know both genomes", ARRIVE_S, arrived)
+    (found,) = shell(bob, "search", "spaceship", "--kind", "genome").answer["results"]
+    glider = found["id"]
+    info = shell(bob, "info", glider).answer
+    assert (info["kind"], info["name"], info["author"]) == ("genome", "Glider", "Richard K. Guy")
+    assert info["genotype"].encode() == GLIDER
+    assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
+    assert shell(bob, "info", glider).answer["rating"]["count"] == 1
+    for id, data in ((glider, GLIDER), (creature["id"], BLOB)):
+        out = tmp_path / "fetched"
+        assert shell(bob, "fetch", id, "-o", str(out)).code == 0
+        assert out.read_bytes() == data
+    seeds = shell(bob, "list", "--kind", "seed").answer["seeds"]
+    assert [one["config"].encode() for one in seeds] == [CONFIG + b"[metabolism]\n"]
+
+    again = shell(bob, "publish", str(folder / "glider.rle")).answer
+    assert (again["state"], again["also_by"]) == ("published", [alice.did])
+    assert shell(alice, "delete", f"genome/{creature['id']}").code == 0
+    assert shell(alice, "info", creature["id"]).code == 5
+    hall = shell(bob, "hall-of-fame").answer["hall_of_fame"]
+    assert [(one["id"], one["civilization_level"]) for one in hall] == [(LINEAGE_ID, 5)]
+    assert shell(bob, "info", LINEAGE_ID, "--kind", "lineage").answer["name"] == "The walkers"
+
+
+def test_a_client_of_the_galactic_federation_works_unchanged(node: StartNode) -> None:
+    api = str(node("alice", "--compat").ready["api"])
+    status, made = call(api, "POST", "/api/registry/genomes", {
+        "genotype": "000102030405", "author": "test_user", "name": "Test High-Fitness Genome",
+        "description": "A test genome for Phase 70", "tags": "test,phase70",
+        "fitness_score": 99.999, "offspring_count": 500, "tick": 12345,
+    })  # fmt: skip
+    assert (status, made["success"]) == (200, True)
+    status, seed = call(api, "POST", "/api/registry/seeds", {
+        "author": "u", "name": "S", "description": "", "tags": "", "config": "{\"a\": 1}",
+        "avg_tick_time": 0.0, "max_pop": 7, "performance_summary": "",
+    })  # fmt: skip
+    assert (status, seed["success"]) == (200, True)
+    _, genomes = call(api, "GET", "/api/registry/genomes?limit=10&sort_by=fitness")
+    (genome,) = genomes["genomes"]
+    # What its records must have, of the types that its client reads.
+    types = {
+        "id": str, "genotype": str, "author": str, "name": str, "description": str, "tags": str,
+        "fitness_score": float, "offspring_count": int, "tick": int, "downloads": int,
+        "created_at": str,
+    }  # fmt: skip
+    assert {key: type(genome[key]) for key in types} == types
+    assert (genome["id"], genome["lineage_id"]) == (made["id"], None)
+    _, seeds = call(api, "GET", "/api/registry/seeds?limit=10&sort_by=pop")
+    assert [(one["config_json"], one["max_pop"]) for one in seeds["seeds"]] == [('{"a": 1}', 7)]
+    assert call(api, "GET", "/api/registry/hall_of_fame") == (200, {"hall_of_fame": []})
+    assert call(api, "POST", "/api/gc", {})[0] == 401

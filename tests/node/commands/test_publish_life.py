@@ -1,0 +1,84 @@
+"""What a folder gives to publish: which files, as what, and what becomes of the others."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from node.commands.publish_life import Report, Wanted, body_of, files_in, items_of, tell
+from node.failure import Failure
+from registry.formats import Format, InvalidFile
+from tests.node.workers.test_tables import registry_db
+from tests.registry.formats import files
+
+GLIDER = b"x = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
+PLAIN = Wanted(None, "commons", dry_run=False, update=False)
+
+
+def test_hidden_files_and_links_are_nobodys_genome(tmp_path: Path) -> None:
+    (tmp_path / "inner" / "deep").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    for name in ("a.rle", "inner/deep/b.rle", ".hidden", ".git/c.rle"):
+        (tmp_path / name).write_bytes(GLIDER)
+    os.symlink("/etc/passwd", tmp_path / "link.rle")
+    os.symlink("/etc", tmp_path / "folder")
+    os.mkfifo(tmp_path / "pipe.rle")
+    assert sorted(file.name for file in files_in(tmp_path)) == ["a.rle", "b.rle"]
+
+
+def test_a_file_is_what_it_holds_or_what_one_says(tmp_path: Path) -> None:
+    lineages, config, other = (tmp_path / name for name in ("lineages.json", "c.toml", "notes"))
+    lineages.write_bytes(files.LINEAGES)
+    config.write_bytes(b"target_fps = 60\n[world]\nwidth = 1\n[social]\n")
+    other.write_bytes(b"anything")
+    assert [item.kind for item in items_of(lineages, None)] == ["lineage", "genome", "lineage"]
+    assert [item.kind for item in items_of(lineages, "genome")] == ["genome"]
+    assert [item.kind for item in items_of(config, None)] == ["seed"]
+    (forced,) = items_of(config, "genome")
+    assert (forced.kind, forced.format) == ("genome", Format.PRIMORDIUM_CONFIG)
+    assert forced.data == config.read_bytes()
+    assert items_of(other, None) == ()
+    assert items_of(other, "lineage") == ()
+    (whole,) = items_of(other, "seed")
+    assert (whole.kind, whole.format, whole.data) == ("seed", Format.UNKNOWN, b"anything")
+    other.write_bytes(b"\x80\x04K*.")
+    with pytest.raises(InvalidFile, match="pickle"):
+        items_of(other, "genome")
+
+
+def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    file.write_bytes(registry_db(tmp_path))
+    found = items_of(file, None)
+    assert {item.kind for item in found} == {"lineage", "genome"}
+    assert next(item for item in found if item.kind == "genome").data == files.GENOTYPE
+
+
+def test_what_the_file_says_is_what_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "lineages.json"
+    file.write_bytes(files.LINEAGES)
+    lineage, genome, _ = items_of(file, None)
+    said = body_of(file, lineage)
+    assert (said["civilization_level"], said["is_extinct"], said["start_tick"]) == (3, False, 7)
+    assert said["best_genotype"] == genome.identity
+    sent = body_of(file, genome)
+    assert (sent["file"], sent["format"], sent["lineage_id"]) == (
+        "lineages.json", "primordium-json", said["id"],
+    )  # fmt: skip
+    assert None not in sent.values()
+
+
+def test_nothing_known_is_told_and_so_is_what_was_refused(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="nothing to publish") as empty:
+        tell(tmp_path, PLAIN, Report(skipped=["a", "b"]))
+    assert empty.value.problem["code"] == "no-manifest"
+    report = Report()
+    report.refuse(tmp_path / "a", "line 2", {"code": "invalid-file", "detail": "a: line 2: no"})
+    with pytest.raises(Failure) as one:
+        tell(tmp_path, PLAIN, report)
+    assert one.value.problem["code"] == "invalid-file"
+    report.published.append({"state": "published"})
+    with pytest.raises(Failure) as some:
+        tell(tmp_path, PLAIN, report)
+    assert (some.value.problem["code"], some.value.exit) == ("some-refused", 1)
+    assert some.value.problem["refused"][0]["place"] == "line 2"
