@@ -9,6 +9,8 @@ JSON_DEPTH_MAX = 32  # what is known nests 6 deep
 JSON_VALUES_MAX = 2_000_000
 NUMBER_CHARACTERS_MAX = 64  # a u128 has 39, an exact decimal of an f32 up to 56
 
+SAFE_INTEGER = 1 << 53  # beyond, JSON of other programs rounds
+
 TEXT_LINES_MAX = 2_000_000
 COORDINATE_MAX = 1 << 30  # of a pattern, as Golly has it without hashlife
 RUNS_MAX = 500_000  # runs of live cells; the largest pattern of Golly's own has 200,000
