@@ -23,10 +23,13 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "advisory": ("advisory", "Warn of versions of a module, and list what others warn of."),
+    "audit": ("advisory", "Check what is installed against the advisories held here."),
     "blob": ("blob", "Add, list and remove files that are named by what is in them."),
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
     "cap": ("cap", "Give, list, explain and take back rights."),
+    "attest": ("attest", "Run an evaluation of a genome again, and sign what it gives."),
     "backup": ("backup", "Write all that is yours here to FILE, its keys sealed by a passphrase."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),

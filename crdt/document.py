@@ -42,6 +42,7 @@ _PUBLISHED: Final = ("body", "head", "tags")
 _RATED: Final = ("rating", "installs")
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
+    ("pub", "adv"): ("head", "tags", "advisory"),
     ("pub", "gen"): _PUBLISHED,
     ("pub", "seed"): _PUBLISHED,
     ("pub", "lin"): _PUBLISHED,

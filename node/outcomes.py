@@ -67,6 +67,9 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.NotClaimed: Outcome(404),
+    registry.InvalidAdvisory: Outcome(422),
+    registry.UnknownAdvisory: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.formats
@@ -90,6 +93,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     node.NotFound: Outcome(404),
     node.Conflict: Outcome(409),
     node.Rejected: Outcome(422),
+    node.TooMany: Outcome(429),
     node.Unverified: Outcome(422),
     node.Unreachable: Outcome(504),
 }

@@ -19,6 +19,8 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidFilter        what a search should keep to is no export, import …
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
+├── InvalidAdvisory      its texts, range or names are not such as can be said
+├── UnknownAdvisory      this author says no such thing (any more)
 ├── InvalidEvaluation    no evaluation, answer or run that could be attested
 ├── NotClaimed           there is no claim to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
@@ -192,6 +194,18 @@ class NotRated(RegistryError):
     """This author has not rated it."""
 
     code = "not-rated"
+
+
+class InvalidAdvisory(RegistryError):
+    """That cannot be said of a module."""
+
+    code = "invalid-advisory"
+
+
+class UnknownAdvisory(RegistryError):
+    """There is no such advisory."""
+
+    code = "unknown-advisory"
 
 
 class InvalidEvaluation(RegistryError):

@@ -29,6 +29,7 @@ from crdt.keys import AuthorKey
 from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
+from storage.advised import Advised
 from storage.answers import Answers
 from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
@@ -142,6 +143,7 @@ class Store(
     Attestations,
     Answers,
     AddressBook,
+    Advised,
     Cards,
     Petnames,
     Namespaces,

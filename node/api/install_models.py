@@ -4,7 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from node.api.advisory_models import FindingItem
 from node.api.models import Name, Place, Request, Requirements
+from registry.changes import Changes
 from registry.lockfile import Lock
 from registry.plan import Placed, Plan
 
@@ -14,11 +16,17 @@ class Wanted(Request, frozen=True):
     lock: Lock | None = None
     namespace: Place | None = None
     """Where to look before commons; without it what is installed stays with where it came from."""
+    optional: Requirements = ()
+    """Optional dependencies to install too, of what is asked for. What was chosen once stays."""
+    without: Requirements = ()
+    """Those to leave out again."""
 
 
 class InstallWanted(Wanted, frozen=True):
     frozen: bool = False
     """Exactly what the lock says, or nothing."""
+    accept_risk: bool = False
+    """Install even what somebody who counts calls malicious."""
 
 
 class PlannedPackage(Struct, frozen=True):
@@ -31,12 +39,19 @@ class PlannedPackage(Struct, frozen=True):
     imports_new: tuple[str, ...]
     """What this version imports and the installed one does not."""
     cached: bool
+    optional: tuple[str, ...] = ()
+    """What it works without, and was not chosen."""
+    changes: Changes | None = None
+    """From the version that is installed to this one; None where none is, or it is the same."""
+    changes_words: tuple[str, ...] = ()
 
 
 class Resolved(Struct, frozen=True):
     plan: Plan
     packages: tuple[PlannedPackage, ...]
     warnings: tuple[str, ...]
+    risks: tuple[FindingItem, ...] = ()
+    """Advisories on the versions that were chosen."""
 
 
 class InstallResult(Struct, frozen=True):

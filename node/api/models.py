@@ -14,6 +14,7 @@ from node.api.transfer import Transfer
 from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
+from registry.changes import Changes
 from registry.listed import Module, ModuleVersion
 from registry.statement import Check
 
@@ -54,6 +55,11 @@ class PageQuery(Struct, frozen=True):
 
 class InNamespace(Struct, frozen=True):
     namespace: Place = "commons"
+
+
+class ChangesQuery(InNamespace, frozen=True):
+    since: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """A version; without it the one before."""
 
 
 class SearchQuery(Struct, frozen=True):
@@ -284,6 +290,12 @@ class Modules(Struct, frozen=True):
     next: str | None
 
 
+class ChangesItem(Changes, frozen=True, kw_only=True):
+    """What changes with a version, and the same in words."""
+
+    words: tuple[str, ...]
+
+
 class OneVersion(ModuleVersion, frozen=True, kw_only=True):
     """A version on its own says whose it is."""
 
@@ -360,6 +372,8 @@ class Ratings(Struct, frozen=True):
     average: float | None
     count: int
     ratings: tuple[RatingItem, ...]
+    followed_average: float | None = None
+    """Of the authors who have a name here."""
 
 
 class RunWanted(Request, frozen=True):

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from cli import SLIPS
-from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings import CHECKS, MEANINGS, MODULES, NODE, RUNS
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
+from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.relays import RELAYS
+from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
 from node.outcomes import OUTCOMES
 
@@ -66,6 +69,19 @@ def test_a_meaning_is_sentences(code: str) -> None:
 
 def test_no_code_stands_twice() -> None:
     listed = [code for _, codes in FAMILIES for code in codes.split()]
-    tables = (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS, FILES, DIRECT, INVITES, RELAYS)
+    tables = (
+        REQUESTS,
+        MODULES,
+        CHECKS,
+        RUNS,
+        NODE,
+        RIGHTS,
+        FILES,
+        EVALUATIONS,
+        DIRECT,
+        INVITES,
+        RELAYS,
+        ADVISORIES,
+    )
     listed += [code for table in tables for code in table]
     assert sorted(listed) == sorted(MEANINGS)
