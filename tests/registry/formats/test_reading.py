@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.content import Content, content_problems
 from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_of, read
 from registry.formats.limits import FILE_BYTES_MAX
 from registry.formats.reading import READERS
@@ -110,3 +111,9 @@ def test_words_are_known_or_refused() -> None:
 def test_a_name_that_hides_something_is_shown_bare() -> None:
     with pytest.raises(InvalidFile, match=r"a\\u202e\\x1bb: "):
         read(Format.RLE, b"", "a\u202e\x1bb")
+
+
+@pytest.mark.parametrize("format", Format)
+def test_every_word_can_stand_in_a_record(format: Format) -> None:
+    content = Content.of(b"bytes", format=format.value, file="a.file")
+    assert not content_problems(content)
