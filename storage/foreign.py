@@ -59,7 +59,7 @@ def read_foreign_tables(
         connection.deserialize(bytes(plain))
         connection.set_authorizer(_allow_of(wanted))
         return _read(connection, wanted, rows_max, bytes_max)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote the file's bytes
         raise Unreadable(f"cannot be read as SQLite: {error}") from error
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""`convert`: what one program wrote, as another reads it. Needs no running node."""
+"""`convert`: what one program wrote, as another reads it. For a file no node has to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from node.text import printable, size_text
 
 
 @click.command("convert")
-@click.argument("file", metavar="[FILE|-]", required=False, type=click.Path(allow_dash=True))
+@click.argument("file", metavar="[FILE|ID|-]", required=False, type=click.Path(allow_dash=True))
 @click.option("--to", "target", metavar="FORMAT", help="What to make of it: see --list.")
 @click.option("--from", "source", metavar="FORMAT", help="What FILE is; else by what is in it.")
 @click.option("--item", type=click.IntRange(min=1), help="Which of the items that FILE holds.")
@@ -37,7 +37,8 @@ def convert_command(
 ) -> None:
     """Convert FILE from one program's format to another's.
 
-    Says what gets lost on the way. Works without a running node; the file itself stays as it is.
+    Says what gets lost on the way; the file itself stays as it is. ID is that of a published
+    genome or seed, which the running node is asked for; for files none has to run.
     """
     if lists:
         return show_list()

@@ -1,4 +1,4 @@
-"""`diff`: what differs between two genomes or two seeds. Needs no running node."""
+"""`diff`: what differs between two genomes or two seeds. For files no node has to run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
 
 
 @click.command("diff")
-@click.argument("a", metavar="A", type=click.Path(allow_dash=True))
-@click.argument("b", metavar="B", type=click.Path(allow_dash=True))
+@click.argument("a", metavar="FILE|ID", type=click.Path(allow_dash=True))
+@click.argument("b", metavar="FILE|ID", type=click.Path(allow_dash=True))
 @click.option("--item-a", type=click.IntRange(min=1), help="Which of the items that A holds.")
 @click.option("--item-b", type=click.IntRange(min=1), help="Which of the items that B holds.")
 @click.option("--all", "is_whole", is_flag=True, help=f"Show more than {SHOWN_MAX} differences.")

@@ -1,4 +1,4 @@
-"""`picture`: what a genome looks like, as SVG or PNG. Needs no running node."""
+"""`picture`: what a genome looks like, as SVG or PNG. For a file no node has to run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("svg", "png")
 
 
 @click.command("picture")
-@click.argument("file", metavar="FILE|-", type=click.Path(allow_dash=True))
+@click.argument("file", metavar="FILE|ID|-", type=click.Path(allow_dash=True))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
 @click.option("--as", "kind", type=click.Choice(KINDS), help="Else by the end of -o, else svg.")
 @click.option("--from", "source", metavar="FORMAT", help="What FILE is; else by what is in it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from registry.formats import Found
 
 STDIN = "-"
+SHOWN_DIGITS = 12
+_RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{64}\Z")
 
 
 def read_named(file: str) -> tuple[str, bytes]:
-    """The name and the bytes of FILE, or of stdin; no more than are read of any.
+    """The name and the bytes of FILE, of stdin, or of a record that the node knows.
+
+    No more than are read of any file.
 
     Raises `Failure`, and `InvalidFile` for what is too large.
     """
@@ -28,6 +33,8 @@ def read_named(file: str) -> tuple[str, bytes]:
 
     if file == STDIN:
         name, data = "stdin", sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+    elif _RECORD.match(file) and not Path(file).exists():
+        name, data = file.rpartition("/")[2][:SHOWN_DIGITS], record_bytes(file)
     else:
         path = Path(file)
         try:
@@ -39,6 +46,22 @@ def read_named(file: str) -> tuple[str, bytes]:
             raise unreadable(path, error) from error
     check_size(data, name)
     return name, data
+
+
+def record_bytes(id: str) -> bytes:
+    """Of a genome or a seed, by `hex` or `did:key:…/hex`. Raises `Failure`."""
+    from node.client import path_of
+    from node.commands.console import node
+    from node.exit_codes import NOT_FOUND
+    from node.failure import Failure
+
+    client = node()
+    try:
+        return client.get_bytes(path_of("/api/registry/genomes", id, "download"))
+    except Failure as refused:
+        if refused.exit != NOT_FOUND:
+            raise
+    return client.get_bytes(path_of("/api/registry/seeds", id, "download"))
 
 
 def read_one(file: str, source: str | None, item: int | None) -> Found:

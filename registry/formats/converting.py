@@ -85,7 +85,7 @@ def item_of(found: tuple[Found, ...], number: int | None) -> Found:
     if number is not None and 0 < number <= len(found):
         return found[number - 1]
     several = "several items" if len(found) > 1 else "one item"
-    raise NoConversion(f"the file holds {several}, 1 to {len(found):,}: say which one is meant")
+    raise NoConversion(f"the file holds {several}, 1 to {len(found):,}: say which one with --item")
 
 
 _BRAIN_ONLY = (

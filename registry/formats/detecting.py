@@ -19,8 +19,9 @@ _SQLITE = b"SQLite format 3\0"
 
 _HEX = re.compile(rb"[0-9a-fA-F]+\s*\Z")
 _HEX_OBJECT = re.compile(rb"7[bB]")  # `{`
-_RLE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*x[ \t]*=[ \t]*[0-9]", re.IGNORECASE)
-_CELLS = re.compile(r"(?:!.*\n)*(?:[.O*]+[ \t]*\n?)+\Z")
+# Possessive all over: whatever a file holds, a look at it is linear.
+_RLE = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?+\n)*+[ \t]*+x[ \t]*+=[ \t]*+[0-9]", re.IGNORECASE)
+_CELLS = re.compile(r"(?:!.*+\n)*+(?:[.O*]*+[ \t]*+\n)*+[.O*]*+[ \t]*+\Z")
 _TOML_WORLD = re.compile(
     r"^\[(?:world|metabolism|evolution|brain|social|terraform|ecosystem)\]|^target_fps\s*=",
     re.MULTILINE,

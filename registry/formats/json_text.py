@@ -21,6 +21,8 @@ from registry.plain import as_list, as_map
 _TOKEN = re.compile(
     r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[A-Za-z_]++|-?(?:Infinity|[0-9][0-9.eE+-]*+)', re.DOTALL
 )
+TOKENS_MAX = 4 * JSON_VALUES_MAX  # a value, its key, and two brackets
+
 _BETWEEN = re.compile(r"[ \t\n\r,]*")
 _UNSPACED = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"]++', re.DOTALL)
 _PIECES = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
@@ -58,7 +60,10 @@ def check(text: str, file: str) -> None:
     depth = opened = 0
     if text.count(",") > JSON_VALUES_MAX:
         raise InvalidFile(file, Place(), f"more than {JSON_VALUES_MAX:,} values")
-    for token in _TOKEN.finditer(text):
+    for number, token in enumerate(_TOKEN.finditer(text)):
+        if number > TOKENS_MAX:
+            where = place_in(text, token.start())
+            raise InvalidFile(file, where, f"more than {JSON_VALUES_MAX:,} values")
         first = text[token.start()]
         if first in "[{":
             depth += 1

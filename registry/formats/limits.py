@@ -3,11 +3,13 @@
 FILE_BYTES_MAX = 64 << 20  # 10,000 Primordium genomes as JSON are 50 MB
 UNPACKED_BYTES_MAX = 64 << 20  # of a .gz, whatever its size
 ITEMS_MAX = 20_000  # of one file: one publication each
-ITEM_BYTES_MAX = 16 << 20
+ITEM_BYTES_MAX = 10 << 20  # as much as a record takes
 
 JSON_DEPTH_MAX = 32  # what is known nests 6 deep
 JSON_VALUES_MAX = 2_000_000
 NUMBER_CHARACTERS_MAX = 64  # a u128 has 39, an exact decimal of an f32 up to 56
+
+SAFE_INTEGER = 1 << 53  # beyond, JSON of other programs rounds
 
 TEXT_LINES_MAX = 2_000_000
 COORDINATE_MAX = 1 << 30  # of a pattern, as Golly has it without hashlife

@@ -18,7 +18,12 @@ from dataclasses import dataclass, field
 
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.found import Found, Scalar
-from registry.formats.limits import MACROCELL_LEVEL_MAX, MACROCELL_NODES_MAX, RUNS_MAX
+from registry.formats.limits import (
+    MACROCELL_LEVEL_MAX,
+    MACROCELL_NODES_MAX,
+    RUNS_MAX,
+    SAFE_INTEGER,
+)
 from registry.formats.patterns import LIFE, Pattern, Runs, family_of, normal_rule
 from registry.formats.rle import RULE_CHARACTERS_MAX, STATES_MAX
 from registry.formats.texts import line_of, name_of, prose_of, tags_of, text_of
@@ -29,7 +34,6 @@ LEAF_LEVEL = 3  # of two states: 8 × 8
 LEAF = 1 << LEAF_LEVEL
 _LEAF = re.compile(r"[.*$]+$")
 _NODE = re.compile(r"([0-9]{1,2}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9})$")
-SAFE_INTEGER = 1 << 53  # beyond, other programs' JSON rounds
 
 Quarters = tuple[int, int, int, int]
 

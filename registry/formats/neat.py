@@ -26,6 +26,7 @@ def read_neat(data: bytes, file: str) -> tuple[Found, ...]:
     type = reader.one_of("network_type", TYPES)
     network = network_of_neat(reader)
     about = reader.inside("metadata") if "metadata" in reader.map else Reader({}, file)
+    fitness = about.map.get("fitness")
     fields: dict[str, Scalar] = {"network_type": type, **network.counts()}
     fields |= {
         key: value
@@ -41,7 +42,7 @@ def read_neat(data: bytes, file: str) -> tuple[Found, ...]:
             data=data,
             name=name_of(file),
             tags=tags_of("neat", type),
-            fitness_score=about.number("fitness") if about.map.get("fitness") is not None else None,
+            fitness_score=None if fitness is None else float(about.number("fitness")),
             description=line_of(str(about.map.get("description", "") or ""), 1_000),
             fields=fields,
         ),

@@ -72,7 +72,7 @@ def _lineage(row: Row, place: Place, file: str) -> list[Found]:
         name=id,
         tags=("primordium",),
         lineage=id,
-        civilization_level=_whole(row, "civilization_level") or 0,
+        civilization_level=_whole(row, "civilization_level", 32) or 0,
         is_extinct=bool(_whole(row, "is_extinct")),
         start_tick=_whole(row, "start_tick"),
         best_genotype=best.identity if best else "",
@@ -111,7 +111,7 @@ def _genome(row: Row, place: Place, file: str) -> list[Found]:
             tags=tags_of("primordium", *_tags(_text(row, "tags"))),
             by=line_of(_text(row, "author"), BY_CHARACTERS_MAX),
             fitness_score=_number(row, "fitness_score"),
-            offspring_count=_whole(row, "offspring_count"),
+            offspring_count=_whole(row, "offspring_count", 32),
             tick=_whole(row, "tick"),
             lineage=line_of(_text(row, "lineage_id")) or genome.lineage,
             fields={**genome.fields, **_counted(row)},
@@ -135,7 +135,7 @@ def _seed(row: Row, place: Place, file: str) -> list[Found]:
             tags=tags_of("primordium", *_tags(_text(row, "tags"))),
             by=line_of(_text(row, "author"), BY_CHARACTERS_MAX),
             avg_tick_time=_number(row, "avg_tick_time"),
-            max_pop=_whole(row, "max_pop"),
+            max_pop=_whole(row, "max_pop", 32),
             performance_summary=prose_of(_text(row, "performance_summary")),
             fields=_counted(row),
         )
@@ -187,7 +187,7 @@ def _tags(text: str) -> list[str]:
 def _counted(row: Row) -> dict[str, Scalar]:
     """What the old registry said of it, which nobody can check."""
     found: dict[str, Scalar] = {}
-    if downloads := _whole(row, "downloads"):
+    if downloads := _whole(row, "downloads", 53):
         found["downloads_elsewhere"] = downloads
     if created := _text(row, "created_at"):
         found["created_elsewhere"] = line_of(created)
@@ -199,9 +199,9 @@ def _text(row: Row, key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _whole(row: Row, key: str) -> int | None:
+def _whole(row: Row, key: str, bits: int = 63) -> int | None:
     value = row.get(key)
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < 1 << bits else None
 
 
 def _number(row: Row, key: str) -> float | None:

@@ -1,6 +1,7 @@
 """`read`: the items of a file, by the reader of its format."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from registry.errors import quoted
@@ -10,7 +11,7 @@ from registry.formats.detecting import is_pickle
 from registry.formats.errors import InvalidFile, Place, UnknownFormat
 from registry.formats.found import Found
 from registry.formats.lenia import read_lenia
-from registry.formats.limits import ITEM_BYTES_MAX, ITEMS_MAX
+from registry.formats.limits import ITEM_BYTES_MAX, ITEMS_MAX, SAFE_INTEGER
 from registry.formats.macrocell import read_macrocell
 from registry.formats.neat import read_neat
 from registry.formats.primordium import read_genotype, read_hexdna2, read_json
@@ -64,7 +65,20 @@ def read(format: Format, data: bytes, name: str = "") -> tuple[Found, ...]:
     for each in found:
         if len(each.data) > ITEM_BYTES_MAX:
             raise InvalidFile(name, each.place, f"one item of more than {ITEM_BYTES_MAX:,} bytes")
-    return found
+    return tuple(map(plain, found))
+
+
+def plain(found: Found) -> Found:
+    """Whole numbers that other programs' JSON would round, or no record holds, as text."""
+    if all(
+        not isinstance(value, int) or abs(value) < SAFE_INTEGER for value in found.fields.values()
+    ):
+        return found
+    fields = {
+        key: str(value) if isinstance(value, int) and abs(value) >= SAFE_INTEGER else value
+        for key, value in found.fields.items()
+    }
+    return replace(found, fields=fields)
 
 
 def read_unknown(data: bytes, file: str) -> tuple[Found, ...]:

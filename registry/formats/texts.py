@@ -16,6 +16,7 @@ from registry.wasm.names import dotted, unsafe
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+GZIP_MEMBERS_MAX = 64  # each costs a copy of what follows
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 _NOT_IN_TAGS = re.compile(r"[\s/,]+")
@@ -39,6 +40,8 @@ def unpacked(data: bytes, file: str, bytes_max: int = UNPACKED_BYTES_MAX) -> byt
     parts: list[bytes] = []
     left, rest = bytes_max, data
     while is_gzip(rest):  # members one after another are one file
+        if len(parts) >= GZIP_MEMBERS_MAX:
+            raise InvalidFile(file, Place(), f"more than {GZIP_MEMBERS_MAX} gzips in one")
         inflater = zlib.decompressobj(GZIP_WINDOW)
         try:
             part = inflater.decompress(rest, left + 1)

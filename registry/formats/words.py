@@ -23,8 +23,8 @@ class Format(StrEnum):
     RLE = "rle"
     MACROCELL = "macrocell"
     CELLS = "cells"
-    LIFE_105 = "life-1.05"
-    LIFE_106 = "life-1.06"
+    LIFE_105 = "life-105"
+    LIFE_106 = "life-106"
     NEAT_NETWORK = "neat-network"
     BIBITES = "bibites"
     PICKLE = "pickle"  # recognised so that it can be refused

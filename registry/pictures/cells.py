@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from registry.formats.errors import InvalidFile
 from registry.formats.patterns import Bounds, Pattern, Run, bounds_of, lines_of, rows_of
-from registry.pictures.colours import GRID, PAPER, hexed
+from registry.pictures.colours import GRID, hexed
 from registry.pictures.errors import NoPicture
 from registry.pictures.png import Colour, write_png
 from registry.pictures.svg import SVG_BYTES_MAX, framed
@@ -12,10 +12,13 @@ from registry.pictures.svg import SVG_BYTES_MAX, framed
 SIDE = 512  # points that the longer side has, where the cells are fewer
 PNG_POINTS_MAX = 4_000_000
 MARGIN = 1  # cells around
+RECTANGLE_BYTES = 50  # of an SVG for each run, at least
 
 
 def cells_svg(patterns: Sequence[Pattern], palette: Sequence[Colour], title: str) -> bytes:
     """A rectangle for each run of cells. Raises `NoPicture` where they are too many."""
+    if sum(len(pattern.runs) for pattern in patterns) * RECTANGLE_BYTES > SVG_BYTES_MAX:
+        raise NoPicture("it has too many cells for an SVG; a PNG may hold them")
     boxes = _boxes(patterns)
     width = sum(box.width + 2 * MARGIN for box in boxes)
     height = max(box.height for box in boxes) + 2 * MARGIN
@@ -26,8 +29,6 @@ def cells_svg(patterns: Sequence[Pattern], palette: Sequence[Colour], title: str
         parts.append(f'{back} fill="{hexed(palette[0])}"/>')
         parts += _runs(pattern.runs, left - box.left, MARGIN - box.top, palette)
         left += box.width + 2 * MARGIN
-        if len(parts) * 40 > SVG_BYTES_MAX:
-            raise NoPicture("it has too many cells for an SVG; a PNG may hold them")
     return framed(parts, (0, 0, width, height), _scaled(width, height), title, crisp=True)
 
 
@@ -48,7 +49,9 @@ def cells_png(patterns: Sequence[Pattern], palette: Sequence[Colour]) -> bytes:
         raise NoPicture(error.reason_text) from error
     scale = max(1, SIDE // max(width, height))
     points = (
-        b"".join(bytes((cell,)) * scale for cell in row) for row in rows for _ in range(scale)
+        bytes(row) if scale == 1 else b"".join(bytes((cell,)) * scale for cell in row)
+        for row in rows
+        for _ in range(scale)
     )
     return write_png(points, width * scale, height * scale, colours)
 
@@ -82,6 +85,3 @@ def _scaled(width: int, height: int) -> tuple[int, int]:
         return max(1, width * 2 * SIDE // longer), max(1, height * 2 * SIDE // longer)
     scale = max(1, SIDE // longer)
     return width * scale, height * scale
-
-
-__all__ = ["PAPER", "cells_png", "cells_svg"]

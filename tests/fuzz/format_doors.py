@@ -17,6 +17,8 @@ from registry.formats import (
     read,
 )
 from registry.formats.primordium_tables import WANTED, read_tables
+from registry.genome import BY_CHARACTERS_MAX, LINEAGE_CHARACTERS_MAX
+from registry.head import Words, check_words, line_problem
 from registry.pictures import NoPicture, picture_of
 from registry.pictures.svg import SVG_BYTES_MAX
 from storage.foreign import read_foreign_tables
@@ -25,10 +27,13 @@ from tests.registry.formats.test_rle import GUN
 
 
 def read_file(data: bytes) -> None:
-    """Whatever it is taken for, its items are parts of it that are found again."""
+    """Whatever it is taken for, what is said of its items can stand in a record."""
     for found in read(detect("file", data), data, "file"):
         assert len(found.identity) == 64
-        assert found.name.isprintable()
+        check_words(Words(found.name, found.description, found.license, tags=found.tags))
+        assert found.name
+        assert not line_problem(found.by, BY_CHARACTERS_MAX)
+        assert not line_problem(found.lineage, LINEAGE_CHARACTERS_MAX)
 
 
 def read_as(format: Format) -> Callable[[bytes], None]:

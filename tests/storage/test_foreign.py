@@ -84,6 +84,14 @@ def test_bytes_that_are_no_database(tmp_path: Path) -> None:
             read(data)
 
 
+def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+    """The library's own message then holds bytes that are no text."""
+    whole = database(tmp_path, ["CREATE TABLE fossils (genotype TEXT, tick)"])
+    for what, bad in ((b"(genotype", b"(gen\xa0typ("), (b"fossils", b"foss\xffls")):
+        with pytest.raises(Unreadable):
+            read(whole.replace(what, bad[: len(what)], 1))
+
+
 def test_damage_anywhere_is_read_or_refused_and_nothing_else(tmp_path: Path) -> None:
     """Also by the door in tests/fuzz, with more kinds of damage."""
     whole = database(tmp_path, [FOSSILS, *[ROW.replace("(1", f"({n}") for n in range(30)]])

@@ -175,7 +175,7 @@ def test_one_of_several_items_has_to_be_named() -> None:
 
 
 def test_where_nothing_leads_the_ways_that_there_are_are_said() -> None:
-    with pytest.raises(NoConversion, match=r"from rle ways lead to macrocell, cells, life-1\.06"):
+    with pytest.raises(NoConversion, match=r"from rle ways lead to macrocell, cells, life-106"):
         convert(b"x=1,y=1\no!", F.RLE, F.BIBITES)
     with pytest.raises(NoConversion, match="no way leads on"):
         convert(files.XOR, F.NEAT_NETWORK, F.RLE)

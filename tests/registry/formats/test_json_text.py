@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.formats.errors import InvalidFile
-from registry.formats.json_text import Reader, check, members, parse, start_of
+from registry.formats.json_text import Reader, check, members, parse, sequence, start_of
 from registry.formats.limits import JSON_DEPTH_MAX, JSON_VALUES_MAX, NUMBER_CHARACTERS_MAX
 
 PLAIN = st.recursive(
@@ -76,6 +76,12 @@ def test_depth_is_refused_before_it_is_parsed(text: str) -> None:
 def test_so_is_their_number() -> None:
     with pytest.raises(InvalidFile, match="values"):
         parse(f"[{'0,' * (JSON_VALUES_MAX + 1)}0]", "many.json")
+
+
+def test_so_is_that_of_values_without_a_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.formats.json_text.TOKENS_MAX", 100)  # the real one takes seconds
+    with pytest.raises(InvalidFile, match="values"):
+        list(sequence('"" ' * 102, "many.json"))
 
 
 def test_quotes_that_never_end_cost_no_square() -> None:

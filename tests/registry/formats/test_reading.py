@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.content import Content, content_problems
 from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_of, read
 from registry.formats.limits import FILE_BYTES_MAX
 from registry.formats.reading import READERS
@@ -87,6 +88,20 @@ def test_every_format_has_a_title_and_most_an_ending() -> None:
     assert READERS.keys() <= {*Format}
 
 
+@pytest.mark.parametrize("tail", ["?", "", "\n?"])
+def test_a_look_at_a_file_is_linear(tail: str) -> None:
+    for line in (". O *", "...", "#", " ", "!", "[world]\n", '"code" ', "[[", "(dp0\n"):
+        detect("a.cells", (line * 30_000 + tail).encode())  # a nested quantifier would take years
+        detect("a.rle", ("!Name\n" + line * 30_000 + tail).encode())
+
+
+def test_numbers_that_no_record_holds_become_text() -> None:
+    digits = "9" * 40
+    config = f"[world]\nwidth = {digits}\nheight = 7\n".encode()
+    (found,) = read(Format.PRIMORDIUM_CONFIG, config, "config.toml")
+    assert (found.fields["width"], found.fields["height"]) == (digits, 7)
+
+
 def test_words_are_known_or_refused() -> None:
     assert format_of("rle") is Format.RLE
     with pytest.raises(UnknownFormat, match="'rlx' is no format; there are: primordium-genotype"):
@@ -96,3 +111,9 @@ def test_words_are_known_or_refused() -> None:
 def test_a_name_that_hides_something_is_shown_bare() -> None:
     with pytest.raises(InvalidFile, match=r"a\\u202e\\x1bb: "):
         read(Format.RLE, b"", "a\u202e\x1bb")
+
+
+@pytest.mark.parametrize("format", Format)
+def test_every_word_can_stand_in_a_record(format: Format) -> None:
+    content = Content.of(b"bytes", format=format.value, file="a.file")
+    assert not content_problems(content)

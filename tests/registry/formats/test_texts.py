@@ -45,6 +45,11 @@ def test_text_may_be_marked_packed_or_old() -> None:
     assert text_of("Größe".encode("latin-1"), "a.rle", is_old=True) == "Größe"
 
 
+def test_a_gz_of_very_many_is_refused() -> None:
+    with pytest.raises(InvalidFile, match="more than 64 gzips in one"):
+        unpacked(gzip.compress(b"") * 65, "many.gz")
+
+
 def test_a_bomb_is_stopped_at_its_bound() -> None:
     bomb = gzip.compress(bytes(3_000_000))
     assert len(unpacked(bomb, "a.gz", 3_000_000)) == 3_000_000
