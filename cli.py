@@ -39,6 +39,10 @@ COMMANDS = {
     "demo": ("demo", "Run two real nodes on this machine and do the main job."),
     "deprecate": ("curate", "Discourage a version of your own module."),
     "device": ("device", "Add, list and remove the devices of your author."),
+    "diff": (
+        "diff",
+        "Compare two genomes or two seeds.",
+    ),
     "doctor": ("doctor", "Look for what could go wrong, with a fix for each finding."),
     "down": ("lifecycle", "Stop the running node."),
     "events": ("events", "Print what happens in the node, one event a line."),
@@ -57,6 +61,10 @@ COMMANDS = {
     ),
     "outdated": ("install", "List installed modules that have newer versions."),
     "peers": ("peers", "Show how it stands with the peers: who, by what, how far behind, and why."),
+    "picture": (
+        "picture",
+        "Draw a genome as SVG or PNG: cells and networks.",
+    ),
     "publish": ("publish", "Publish a module directory, or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),

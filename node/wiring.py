@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from node.api.cursors import Cursors
+from node.api.known_answers import KnownAnswers
 from node.api.tokens import Tokens
 from node.attesting import Attesting
 from node.authority import follow_statements
@@ -95,6 +96,7 @@ class Node:
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
     strangers: Strangers = field(default_factory=Strangers)
     """What was handed in without a token, where that is allowed."""
+    answers: KnownAnswers = field(default_factory=KnownAnswers)
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 

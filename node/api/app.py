@@ -34,6 +34,7 @@ from node.api.routes import (
     deletion,
     devices,
     health,
+    history,
     identity,
     install,
     invites,
@@ -59,6 +60,13 @@ from node.wiring import Node
 log = logging.getLogger(__name__)
 
 ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
+    *records.ENDPOINTS,  # what is asked most comes first: routes are tried in turn
+    *history.ENDPOINTS,
+    *modules.ENDPOINTS,
+    *attestations.ENDPOINTS,
+    *life_ratings.ENDPOINTS,
+    *life.ENDPOINTS,
+    *advisories.ENDPOINTS,
     *health.ENDPOINTS,
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
@@ -72,12 +80,6 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *webrtc.ENDPOINTS,
     *page.ENDPOINTS,
     *blocked.ENDPOINTS,
-    *records.ENDPOINTS,
-    *modules.ENDPOINTS,
-    *attestations.ENDPOINTS,
-    *life_ratings.ENDPOINTS,
-    *life.ENDPOINTS,
-    *advisories.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,

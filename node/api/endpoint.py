@@ -14,10 +14,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from node.api.known_answers import KnownAnswer
 from node.api.models import NoQuery
-from node.api.problems import ProblemError, answer_problem
+from node.api.problems import ENCODER, ProblemError, answer_problem
 from node.api.replays import IDEMPOTENCY_KEY, once
-from node.api.requests import BODY_BYTES_MAX, answer_cached, read_body, read_query
+from node.api.requests import (
+    BODY_BYTES_MAX,
+    answer_bytes,
+    answer_cached,
+    etag,
+    read_body,
+    read_query,
+)
 from node.api.tokens import Access, allows, unauthorized
 from node.config import ApiConfig
 from node.outcomes import problem_of
@@ -76,6 +84,8 @@ class Endpoint(Generic[Q, B]):
     is_replayable: bool = field(default=False)
     opened_by: tuple[Opening, ...] = ()
     """Settings under which it needs no token."""
+    is_remembered: bool = field(default=False)
+    """Whether the answer depends on the query, the store and the index alone."""
 
 
 def reads(
@@ -86,9 +96,13 @@ def reads(
     query: type[Q] = NoQuery,  # type: ignore[assignment]  # the default fits handlers of no query
     access: Access = "read",
     problems: tuple[int, ...] = (),
+    is_remembered: bool = False,
 ) -> Endpoint[Q, None]:
     """A GET. What the handler returns is sent as JSON with an ETag, unless it is a Response."""
-    return Endpoint("GET", path, handler, access, {200: returns}, query, problems=problems)
+    return Endpoint(
+        "GET", path, handler, access, {200: returns}, query, problems=problems,
+        is_remembered=is_remembered,
+    )  # fmt: skip
 
 
 def writes(
@@ -156,6 +170,8 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
     try:
+        if endpoint.is_remembered:
+            return await _remembered(node, endpoint, request)
         query = read_query(request, endpoint.query)
         if endpoint.body is not None:
             return await _write(node, endpoint, request, query)
@@ -177,6 +193,19 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
         return "compat"
     is_open = config.anonymous_submissions and "anonymous" in endpoint.opened_by
     return "anonymous" if is_open else None
+
+
+async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
+    """As it was answered before, while nothing was written and the index shows the same."""
+    asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
+    state, now_s = (node.store.written(), node.index.shown), node.clock_s()
+    if known := node.answers.get(asked, state, now_s=now_s):
+        return answer_bytes(request, known.body, known.etag)
+    query = read_query(request, endpoint.query)
+    body = ENCODER.encode(await endpoint.handler(node, Call(request, query, None)))
+    known = KnownAnswer(body, etag(body), now_s)
+    node.answers.keep(asked, state, known)
+    return answer_bytes(request, body, known.etag)
 
 
 async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query: Q) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -14,8 +15,12 @@ from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
-KINDS = ["module", "genome", "seed", "universe", "advisory"]
+README_LINES = 40  # of a page; --readme shows the rest
+KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
+FACETS = ["kind", "tag", "license", "format"]
+FACET_ROWS = 10  # of each; all fifty are in --json
+HEADINGS = {"license": "licence"}
 
 
 @click.command("search")
@@ -23,34 +28,85 @@ SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@click.option(
+    "--exports",
+    multiple=True,
+    metavar="NAME[TYPE]",
+    help="Only modules that export it: hash, or 'hash(i32, i32) -> i32', or 'memory *'.",
+)
+@click.option(
+    "--imports",
+    multiple=True,
+    metavar="MODULE.NAME",
+    help="Only modules that import it: env.memory, 'env.*'; - for those that import nothing.",
+)
+@click.option("--license", "licenses", multiple=True, help="Only under this licence, as MIT.")
+@click.option("--format", "format_", metavar="WORD", help="Only genomes of this format, as rle.")
 @IN_NAMESPACE
 @click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
+@click.option("--facets", is_flag=True, help="Count kinds, tags, licences and formats.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
-def search_command(
-    query: str,
-    kind: str | None,
-    tags: tuple[str, ...],
-    author: str | None,
-    namespace: str | None,
-    sort: str,
-    limit: int,
-    cursor: str | None,
-) -> None:
-    """Search what this node knows."""
-    wanted: dict[str, str | int | tuple[str, ...] | None]
-    wanted = {"q": query or None, "kind": kind, "tag": tags, "author": author}
-    wanted |= {"namespace": namespace, "sort": sort, "limit": limit, "cursor": cursor}
+def search_command(query: str, **options: Any) -> None:  # noqa: ANN401 - click's, as declared
+    """Search what this node knows.
+
+    Without QUERY: the newest. A word may be only begun, or have a slip.
+    """
+    wanted = wanted_of(query, options)
     page = node().get("/api/search", wanted)
     if wants_json():
         return print_json("search", page)
+    if page["matched"] == "slips":
+        meant = f" {printable(page['meant'])!r}" if page.get("meant") else " words a letter away"
+        say(f"Nothing has {printable(query)!r}. Did you mean{meant}?", dim=True)
+    elif page["matched"] == "some":
+        say("Nothing has all of these words; these have some.", dim=True)
     names, places = petnames(), namespace_names(page["results"])
     for result in page["results"]:
         print_result(result, names, places.get(result["namespace"], ""))
     if not page["results"]:
-        say("Nothing found. What a peer publishes arrives by itself: panspermia peers")
+        say(nothing_found(wanted))
     elif page.get("next"):
         say(f"{page['total']:,} in all. More: --cursor {printable(page['next'])}", dim=True)
+    if options["facets"]:
+        print_facets(page["facets"])
+
+
+def wanted_of(query: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """As the API takes it."""
+    wanted: dict[str, Any] = {"q": query or None, "facets": tuple(FACETS) * options["facets"]}
+    for name, option in (("tag", "tags"), ("license", "licenses"), ("format", "format_")):
+        wanted[name] = options[option]
+    for name in (
+        "kind", "author", "exports", "imports", "namespace", "sort", "limit", "cursor",
+    ):  # fmt: skip
+        wanted[name] = options[name]
+    return wanted
+
+
+def nothing_found(wanted: Mapping[str, Any]) -> str:
+    """Why that may be, and what to do about it."""
+    narrowing = ("kind", "tag", "author", "exports", "imports", "license", "format")
+    given = [name for name in narrowing if wanted[name]]
+    if given:
+        wider = {"q": wanted["q"], "namespace": wanted["namespace"], "limit": 1}
+        total = node().get("/api/search", wider)["total"]
+        if total:
+            kept = ", ".join(f"--{name}" for name in given)
+            return f"Nothing found. Without {kept} there would be {total:,}."
+    return "Nothing found. What a peer publishes arrives by itself: panspermia peers"
+
+
+def print_facets(facets: Json) -> None:
+    """A table for each that has values."""
+    for name, values in facets.items():
+        if not values:
+            continue
+        say("")
+        rows = [(printable(one["value"]), f"{one['count']:,}") for one in values[:FACET_ROWS]]
+        print_table((HEADINGS.get(name, name).upper(), "COUNT"), rows)
+        if len(values) > FACET_ROWS:
+            say(f"and {len(values) - FACET_ROWS} more or further: --json shows them", dim=True)
 
 
 def namespace_names(results: Sequence[Json]) -> dict[str, str]:
@@ -74,15 +130,28 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 
 @click.command("info")
 @click.argument("name")
+@click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
+@click.option("--changes", metavar="VERSION", help="What changed with this version.")
+@click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
 @IN_NAMESPACE
-def info_command(name: str, namespace: str | None) -> None:
+def info_command(
+    name: str, history: bool, changes: str | None, readme: bool, namespace: str | None
+) -> None:
     """Show one module: versions, dependencies, ratings."""
+    if history + (changes is not None) + readme > 1:
+        raise click.UsageError("one of --history, --changes and --readme at a time")
+    if history:
+        return show_history(name, namespace)
+    if changes is not None:
+        return show_changes(name, changes, namespace)
     client = node()
     module = client.get(module_path(name, namespace=namespace))
     full = f"{module['author_did']}/{module['id']}"
     others = client.get(module_path(full, "publishers", namespace=namespace))["publishers"]
     if wants_json():
         return print_json("info", {**module, "publishers": others})
+    if readme:
+        return print_readme(module["readme"], None)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
     names = petnames()
@@ -103,6 +172,55 @@ def info_command(name: str, namespace: str | None) -> None:
         who = f"{names.author(other['receiver'])}, {state_words(other)}"
         say(f"publisher     {printable(who)}")
     print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
+    print_readme(module["readme"], README_LINES)
+
+
+def print_readme(readme: str, lines_max: int | None) -> None:
+    """As it was written, whatever moves a cursor left out."""
+    lines = readme.splitlines()
+    if lines_max is not None and lines:
+        say()
+    for line in lines[:lines_max]:
+        say(printable(line))
+    if lines_max is not None and len(lines) > lines_max:
+        say(f"… {len(lines) - lines_max:,} more lines: info NAME --readme", dim=True)
+
+
+def show_history(name: str, namespace: str | None) -> None:
+    """Every signed entry, oldest first; what does not count with its reason, and any proof."""
+    client = node()
+    found = client.get(module_path(name, "history", namespace=namespace))
+    rights = client.get(module_path(name, "publishers", namespace=namespace))["publishers"]
+    if wants_json():
+        return print_json("info", {**found, "publishers": rights})
+    if not found["whole"]:
+        say("The newest of many entries; what they did is not told.", fg="yellow")
+    for one in found["events"]:
+        color = None if one["counts"] else "yellow"
+        say(f"{one['at'][:19]}Z  {printable(one['words'] or 'nothing that shows')}", fg=color)
+        say(f"    {one['entry'][:16]} by {printable(one['who'])} ({one['device']})", dim=True)
+        say(f"    right {one['capability'][:12]}, of {len(one['chain'])} keys", dim=True)
+        if not one["counts"]:
+            say(f"    does not count: {printable(one['why'])}", fg="yellow")
+    for right in rights:
+        say(f"publisher     {printable(right['words'])}: {printable(state_words(right))}")
+    for fork in found["equivocations"]:
+        ids = " and ".join(entry["entry"][:16] for entry in fork["entries"])
+        say(f"PROOF: {printable(fork['who'])} signed number {fork['seq']} twice: {ids}", fg="red")
+        say(f"    panspermia cap proof {fork['entries'][0]['entry'][:16]} -o FILE")
+
+
+def show_changes(name: str, version: str, namespace: str | None) -> None:
+    """Against the version before it."""
+    path = module_path(name, "versions", version, "changes", namespace=namespace)
+    found = node().get(path)
+    if wants_json():
+        return print_json("info", found)
+    say(f"{printable(name)} {printable(found['before'])} → {printable(found['after'])}", bold=True)
+    for line in found["words"]:
+        say(f"  {printable(line)}")
+    if not found["words"]:
+        say("  nothing that it imports, exports or needs")
 
 
 def version_row(version: Json) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-// The node's status, its peers and its modules. Text of peers goes in as text, never as markup.
+// The node's status, its peers and who may do what. Text of peers goes in as text, never as markup.
 "use strict";
 
 const REFRESH_MS = 5000;
@@ -136,29 +136,6 @@ function drawTransfers() {
   byId("fetching").hidden = transfers.size === 0;
 }
 
-function moduleItem(name, id, version, description) {
-  const item = element("li");
-  item.append(element("strong", name), document.createTextNode(` ${version} `));
-  item.append(element("code", id, "soft"));
-  if (description) item.append(element("div", description));
-  return item;
-}
-
-async function showModules() {
-  const query = byId("q").value.trim();
-  try {
-    const items = query
-      ? (await get(`/api/search?kind=module&limit=50&q=${encodeURIComponent(query)}`)).results
-        .map((hit) => moduleItem(hit.name, hit.id, hit.version, hit.description))
-      : (await get("/api/modules?limit=50")).modules
-        .map((found) => moduleItem(found.name, `${found.author_did}/${found.id}`, found.latest_version, found.description));
-    byId("modules").replaceChildren(...items);
-    byId("empty").hidden = Boolean(query) || items.length > 0;
-  } catch (error) {
-    byId("modules").replaceChildren(element("li", error.message, "bad"));
-  }
-}
-
 // ── who may do what ──
 
 const STATES = { valid: "valid", revoked: "revoked", cut: "revoked in a part", expired: "expired", early: "not in force yet" };
@@ -207,26 +184,17 @@ async function showRights() {
   }
 }
 
-let waiting;
-byId("q").addEventListener("input", () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(showModules, 200);
-});
-byId("search").addEventListener("submit", (event) => {
-  event.preventDefault();
-  showModules();
-});
 showStatus();
 showPeers();
-showModules();
 showRights();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showPeers(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
 
 // What happens is told as it happens; what was missed meanwhile, the lists above say.
-const events = new EventSource("/api/events?types=blob,invite,peer,letter");
+const events = new EventSource("/api/events?types=blob,index,invite,peer,letter");
 events.addEventListener("blob", (event) => hearOfBlob(JSON.parse(event.data)));
+events.addEventListener("index", () => showFoundAgain());
 events.addEventListener("invite", () => showInvites());
 events.addEventListener("peer", () => showPeers());
 events.addEventListener("letter", () => showStatus());
