@@ -150,7 +150,7 @@ def challenge_listing(document: DocumentId, value: Mapping[str, Any]) -> Listing
     )
 
 
-def _shown(found: Challenge) -> dict[str, object]:
+def _shown(found: Challenge) -> Mapping[str, Any]:
     """For JSON: hashes in hex."""
     terms = msgspec.structs.asdict(found.terms) | {"evaluator": found.terms.evaluator.hex()}
     return msgspec.structs.asdict(found) | {"terms": terms}
