@@ -138,7 +138,10 @@ class StreamCarrier:
         """
         if self._pouring is None:
             self._reader.feed_eof()
-            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            try:
+                came = self._unread + await self._reader.read()  # without waiting: it has ended
+            except OSError as error:  # the peer was reset before anybody read
+                raise gone() from error
             self._pouring = Pouring(inflow, self.transport)
             inflow.take(memoryview(came))
         if not await self._pouring.until_ready():
@@ -150,8 +153,10 @@ class StreamCarrier:
             # RuntimeError.
             self._writer.write(data)
             self._written += len(data)
-            if self.transport.get_write_buffer_size() <= self._waiting_bytes_max:
-                return
+            transport = self.transport
+            is_short = transport.get_write_buffer_size() <= self._waiting_bytes_max
+            if is_short and not transport.is_closing():
+                return  # without a timer, as mostly
             with suppress(TimeoutError):
                 async with asyncio.timeout(SOON_S):
                     return await self._writer.drain()

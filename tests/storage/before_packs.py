@@ -1,4 +1,4 @@
-"""What migration 0016 did, taken back: how a file was before it."""
+"""What some migrations did, taken back: how a file was before them."""
 
 BEFORE_PACKS = (
     "CREATE TABLE blob_chunk (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,"
@@ -12,4 +12,13 @@ BEFORE_PACKS = (
     "DROP TABLE blob_page; ALTER TABLE old_page RENAME TO blob_page;"
     "DROP TABLE page_chunk; DROP TABLE page; ALTER TABLE blob DROP COLUMN page_count;"
     "DROP TABLE packed; DROP TABLE pack; DROP TABLE pinned;"
+)
+
+BEFORE_LIFE = (
+    "DROP VIEW derived_size;"
+    "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
+    "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
+    "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
+    "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
+    "ALTER TABLE listing DROP COLUMN content;"
 )

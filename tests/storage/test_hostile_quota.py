@@ -109,7 +109,7 @@ async def test_what_members_of_a_group_wrote_makes_no_room_for_strangers(tmp_pat
 async def test_a_change_waits_again_for_a_statement_that_was_evicted(tmp_path: Path) -> None:
     """It cites a log that judges nothing here: whoever never had that one shows the same."""
     async with opened(tmp_path, Quota(strangers_bytes=1 << 20)) as store:
-        await fill(store, "bob", 90)
+        await fill(store, "bob", 50)  # there is room for more
         (beat,) = said(CAROL, [Heartbeat()])
         await store.receive([beat], source="bob")
         clock = ALICE.document("io.alice.clock")

@@ -22,7 +22,7 @@ from storage.collecting import GRACE_US
 from storage.namers import NAMERS_MAX, Namers
 from storage.quota import Quota
 from storage.store import Store, open_store
-from tests.storage.before_packs import BEFORE_PACKS
+from tests.storage.before_packs import BEFORE_LIFE, BEFORE_PACKS
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, person, project
 from tests.storage.steps import counted
 from tests.storage.test_group import BOBS, CAROLS, author, hand, writes
@@ -316,7 +316,7 @@ async def test_what_was_here_before_this_was_noted(tmp_path: Path) -> None:
         await hear(store, names(CAROL, COMMONS, blob=manifest_of(public).id))
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            BEFORE_PACKS + "DROP TABLE blob_namer; DROP INDEX blob_use_by_blob;"
+            BEFORE_LIFE + BEFORE_PACKS + "DROP TABLE blob_namer; DROP INDEX blob_use_by_blob;"
             "DROP TABLE relay_card; DROP TABLE relay_letter; DROP TABLE relay_post;"
             "DROP TABLE letter; DROP TABLE card; DROP TABLE card_source; DROP TABLE invite;"
             "ALTER TABLE blob_use DROP COLUMN namespace;"
