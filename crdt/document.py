@@ -50,6 +50,7 @@ ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("rate", "gen"): _RATED,
     ("rate", "seed"): _RATED,
     ("rate", "lin"): _RATED,
+    ("pub", "chal"): ("head", "tags", "challenge"),
     ("rate", "fit"): ("evaluation", "claim", "runs"),
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")

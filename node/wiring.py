@@ -34,6 +34,7 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.attest import Attestor
+from node.services.attested import AttestedOrder
 from node.services.fetch import hold_blob
 from node.services.publish_life import Strangers
 from node.services.signers import Signers
@@ -82,6 +83,7 @@ class Node:
     stop: asyncio.Event
     """Set to end the node in order."""
     attesting: Attesting
+    attested: AttestedOrder
     relays: RelayBook
     direct: Pages
     relay: RelayServer | None = None
@@ -193,6 +195,7 @@ async def open_node(
                 attesting=Attesting(
                     Attestor(store, workers, peers, identity, clock_us), config.attest, events
                 ),
+                attested=AttestedOrder(store, identity.did),
                 stop=stop,
                 at_once=at_once,
                 relay=relay,

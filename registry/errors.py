@@ -23,6 +23,7 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownAdvisory      this author says no such thing (any more)
 ├── InvalidEvaluation    no evaluation, answer or run that could be attested
 ├── NotClaimed           there is no claim to take back
+├── InvalidChallenge     terms that no challenge can have
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -212,6 +213,12 @@ class InvalidEvaluation(RegistryError):
     """That is no evaluation, or no answer that one can have."""
 
     code = "invalid-evaluation"
+
+
+class InvalidChallenge(RegistryError):
+    """Those are no terms of a challenge."""
+
+    code = "invalid-challenge"
 
 
 class NotClaimed(RegistryError):

@@ -89,6 +89,34 @@ class Fitness(msgspec.Struct, frozen=True):
         return sum(1 for one in self.judgements if one.contradictions)
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """What lists show of it: the verified result that it ranks by, and who attests that."""
+
+    result: int | None
+    evaluation: str | None
+    module: str
+    attestors: tuple[str, ...]
+    contradictions: int
+    """Of how many evaluations there is more than one answer."""
+    claimed: int
+    """How many evaluations nobody ran."""
+
+
+def summary_of(fitness: Fitness) -> Summary | None:
+    """None where nobody says anything."""
+    if not fitness.judgements:
+        return None
+    best = fitness.best
+    return Summary(
+        result=best.answer.result if best and best.answer else None,
+        evaluation=best.id if best else None,
+        module=best.module if best else "",
+        attestors=fitness.attestors,
+        contradictions=fitness.contradictions,
+        claimed=sum(1 for one in fitness.judgements if one.state == "claimed"),
+    )
+
+
 def verified_fitness(
     genome: bytes,
     attestations: Iterable[Attestation],

@@ -31,6 +31,7 @@ from registry.content import (
 from registry.edits import Edit
 from registry.errors import MalformedRecord, Problem
 from registry.fields import Plain, is_set, line_at, map_at, real_at, typed, whole_at
+from registry.fitness import Summary
 from registry.head import (
     Head,
     Words,
@@ -85,6 +86,8 @@ class Genome(Published, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     """Of its bytes."""
     blob: str
+    attested: Summary | None = None
+    """What is verified of it, for the person of the node that is asked."""
     genotype: str = ""
     """Its bytes, where they are short and text; else see `/download`."""
 

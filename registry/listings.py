@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from crdt.change import DocumentId
-from registry import advisory, attestation, genome, lineage, module, ratings, seed
+from registry import advisory, attestation, challenge, genome, lineage, module, ratings, seed
 from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
@@ -18,6 +18,7 @@ KINDS = {
     seed.KIND: seed.WORD,
     lineage.KIND: lineage.WORD,
     advisory.KIND: advisory.WORD,
+    challenge.KIND: challenge.WORD,
 }
 """The word people use for each kind of document."""
 
@@ -34,6 +35,8 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
             return _module(document, value)
         case advisory.CLASS, advisory.KIND:
             return _advisory(document, value)
+        case challenge.CLASS, challenge.KIND:
+            return challenge.challenge_listing(document, value)
         case genome.CLASS, genome.KIND:
             return genome.genome_listing(document, value)
         case seed.CLASS, seed.KIND:

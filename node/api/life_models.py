@@ -24,7 +24,10 @@ TagsWanted: TypeAlias = Annotated[
 
 
 class GenomesQuery(Struct, frozen=True):
-    sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name"] = "fitness"
+    sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name", "attested"] = (
+        "fitness"
+    )
+    """`attested`: those with a verified result, the highest first."""
     author: Author | None = None
     """Who signed it."""
     tag: TagsWanted = ()

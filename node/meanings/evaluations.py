@@ -9,6 +9,10 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "The detail says which of them is wrong.",
     ),
     "not-claimed": ("This node's author claims nothing of it.", "There is no claim to take back."),
+    "invalid-challenge": (
+        "A challenge names an evaluator, seeds, ticks, and when it begins and ends.",
+        "The detail says which of them is wrong.",
+    ),
     "unknown-genome": (
         "No genome of that identity is known here, or that is none.",
         "Give its 64 hex digits, as lists show them; `panspermia sync` may bring it.",

@@ -198,12 +198,17 @@ async def fitness_of(
 def ranking(rows: Sequence[Attestation], trust: Trust) -> frozenset[str]:
     """Evaluators that a list ranks by: bundled ones, and those of authors one follows.
 
-    Anybody can write one that gives whoever they like the highest number there is.
+    Anybody can write one that gives whoever they like the highest number there is, and say that
+    it is called as that of somebody one follows.
     """
     from node.demo import evaluators
 
     own = {one.blake3.hex() for one in evaluators()}
-    theirs = {one.evaluator for one in rows if one.module.rpartition("/")[0] in trust}
+    theirs = {
+        one.evaluator
+        for one in rows
+        if one.author in trust and one.module.rpartition("/")[0] in trust
+    }
     return frozenset(own | theirs)
 
 

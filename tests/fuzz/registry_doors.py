@@ -10,6 +10,7 @@ from typing import Any
 from crdt import cbor
 from registry.advisory import advisory_of, affects, publish_advisory
 from registry.attestation import attestation_of, say_claim, say_run
+from registry.challenge import challenge_of, publish_challenge
 from registry.errors import MalformedRecord
 from registry.listings import project
 from registry.lockfile import parse_lock, write_lock
@@ -40,6 +41,8 @@ from tests.registry.people import (
     release_of,
 )
 from tests.registry.test_advisory import LOADED, said_by
+from tests.registry.test_challenge import TERMS, WORDS
+from tests.registry.test_challenge import record as challenge_record
 from tests.registry.test_lockfile import TEXT as LOCK
 from tests.registry.test_manifest import LEAST, WHOLE
 from tests.registry.wasm import bombs
@@ -149,6 +152,13 @@ def _attested() -> Record:
     return bobs
 
 
+@functools.cache
+def _challenged() -> Record:
+    alices = challenge_record()
+    alices.edit(publish_challenge(TERMS, WORDS, now_us=NOON_US))
+    return alices
+
+
 def read_records(data: bytes) -> None:
     """The value of a document that others write, as each of the kinds."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
@@ -159,6 +169,8 @@ def read_records(data: bytes) -> None:
         module_of(_record().id, fields)
     elif "runs" in fields:
         attestation_of(_attested().id, fields)
+    elif "challenge" in fields:
+        challenge_of(_challenged().id, fields)
     elif "advisory" in fields:
         said = advisory_of(_advisory().id, fields)
         affects(said, parse_version("1.0.0-rc.1"))
@@ -179,7 +191,7 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    records = (_record(), _advisory(), _rating(), _attested(), *_life())
+    records = (_record(), _advisory(), _rating(), _attested(), _challenged(), *_life())
     return [cbor.encode(_encodable(one.value)) for one in records]
 
 

@@ -33,6 +33,7 @@ from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
 from node.services.attest import Attestor
+from node.services.attested import AttestedOrder
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -231,6 +232,7 @@ async def open_alice(
             attesting=Attesting(
                 Attestor(store, workers, network, identity, clock), config.attest, events
             ),
+            attested=AttestedOrder(store, identity.did),
             stop=asyncio.Event(),
             relays=Unrelayed(),
             direct=Direct(None),

@@ -87,6 +87,8 @@ async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> msgspec.Raw
 
 async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> msgspec.Raw:
     """Genomes, a page at a time; those of the highest fitness first."""
+    if call.query.sort_by == "attested":
+        return await _attested(node, call.query)
     return await _page(node, GENOME, call.query)
 
 
@@ -159,7 +161,9 @@ async def submit_lineage(node: Node, call: Call[NoQuery, NewLineage]) -> Submiss
 
 async def get_genome(node: Node, call: Call[InNamespace, None]) -> Response:
     """One genome. Of a bare id the earliest record; `also_by` names the others."""
-    return await _one(node, await _find(node, GENOME, call), call.request)
+    found = await _find(node, GENOME, call)
+    shown = await node.attested.with_summary(found.row, await show_record(node.store, found))
+    return answer_json(call.request, shown)
 
 
 async def get_seed(node: Node, call: Call[InNamespace, None]) -> Response:
@@ -256,6 +260,24 @@ async def _page(node: Node, kind: Kind, query: Query) -> msgspec.Raw:
     rows = await asyncio.to_thread(show_page, kind, page.rows)
     more = msgspec.json.encode(node.cursors.seal(where, page.next))
     return _list(f"{kind.word}s", rows, b',"next":' + more)
+
+
+async def _attested(node: Node, query: GenomesQuery) -> msgspec.Raw:
+    author = None if query.author is None else await author_meant(node.store, query.author)
+    namespace = await place_meant(node.store, query.namespace)
+    where = f"attested {author} {sorted(query.tag)} {namespace.hex()}"
+    order = node.attested
+    rows, last = await order.page(
+        namespace,
+        author=author,
+        tags=query.tag,
+        limit=query.limit,
+        after=node.cursors.open(where, query.cursor),
+    )
+    shown = await asyncio.to_thread(show_page, GENOME, rows)
+    pieces = [await order.with_summary(row, one) for row, one in zip(rows, shown, strict=True)]
+    more = msgspec.json.encode(node.cursors.seal(where, last))
+    return _list("genomes", tuple(pieces), b',"next":' + more)
 
 
 def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:

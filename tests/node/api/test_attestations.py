@@ -106,6 +106,57 @@ async def test_contradictions_name_everybody(alice: Alice) -> None:
     assert (found["result"], found["attestors"]) == (RESULT, [alice.node.identity.did])
 
 
+BLOCK = b"x = 2, y = 2\n2o$2o!\n"
+BLOCKS = Content.of(BLOCK, format="rle", file="block.rle")
+
+
+async def listed(alice: Alice, query: str = "") -> list[tuple[str, int]]:
+    answer = await alice.client.get(f"/api/registry/genomes?sort_by=attested{query}")
+    assert answer.status_code == 200, answer.text
+    return [(one["id"], one["attested"]["result"]) for one in answer.json()["genomes"]]
+
+
+async def test_genomes_are_listed_by_what_is_verified_of_them(alice: Alice) -> None:
+    await publish(alice.node)
+    await publish(alice.node, BLOCKS, BLOCK)
+    about = Evaluation(BLOCKS.identity, LIFE.blake3, 0, 1_000)
+    received = await alice.node.store.receive(
+        [runs(BOB, 5, about), runs(CAROL, 9 * 10**15)], source="x"
+    )
+    assert not received.refused
+    assert await listed(alice) == [], "of strangers' runs nothing is verified"
+    await alice.node.store.set_petname("bob", BOB.did)
+    assert await listed(alice) == [(BLOCKS.id, 5)]
+    await attest(alice)
+    both = [(CONTENT.id, RESULT), (BLOCKS.id, 5)]
+    assert await listed(alice) == both
+    assert await listed(alice, "&tag=none") == []
+    first = (await alice.client.get("/api/registry/genomes?sort_by=attested&limit=1")).json()
+    rest = await listed(alice, f"&limit=1&cursor={first['next']}")
+    assert [(one["id"], RESULT) for one in first["genomes"]] + rest == both
+    (glider,) = first["genomes"]
+    assert glider["attested"]["attestors"] == [alice.node.identity.did]
+    assert glider["attested"]["contradictions"] == 1
+    one = (await alice.client.get(f"/api/registry/genomes/{BLOCKS.id}")).json()
+    assert one["attested"]["attestors"] == [BOB.did]
+
+
+async def test_a_borrowed_name_makes_no_evaluator_rank(alice: Alice) -> None:
+    """Carol says that what bob ran was an evaluator of bob's; bob never said so."""
+    await publish(alice.node)
+    await alice.node.store.set_petname("bob", BOB.did)
+    evil = Evaluation(CONTENT.identity, bytes([9]) * 32, 0, 1)
+    entries: list[SignedEntry] = []
+    for who, whose in ((BOB, CAROL), (CAROL, BOB)):
+        name = f"{whose.did}/org.example.judge"
+        edit = say_run(evil, name, "1.0.0", ran(9 * 10**15), who.signer.device.public)
+        document = document_of(AuthorKey(who.root.public), evil, COMMONS)
+        entries += who.writes(document, edit)
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    assert await listed(alice) == []
+    assert (await fitness(alice))["result"] is None
+
+
 EVALUATOR = """(module (memory (export "memory") 1 1)
   (func (export "eval_abi") (result i32) (i32.const 1))
   (func (export "alloc") (param i32) (result i32) (i32.const 0))

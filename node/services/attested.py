@@ -1,0 +1,113 @@
+"""Genomes in the order of what is verified of them: for this node's person, by whom it follows.
+
+What ranks is asked of the runs of followed authors alone: nobody else's say decides anything. The
+order of a namespace is kept until something changes, since every page of a list needs it.
+"""
+
+import asyncio
+import bisect
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crdt.keys import COMMONS, NamespaceKey
+from node.services.attest import fitness_of, ranking
+from registry.attestation import Attestation, read_row
+from registry.fitness import Summary, Trust, summary_of, verified_fitness
+from registry.genome import WORD
+from registry.published import shown
+from storage.listing import AttestationRow
+from storage.listings import ListedRow
+from storage.store import Store
+
+KEPT_MAX: Final = 8
+"""Namespaces of which the order is kept."""
+PLACE_PARTS: Final = 3
+
+Place = tuple[int, int, str]
+"""The higher the result, the more who attest it, then by identity: in ascending order."""
+
+
+@dataclass(slots=True)
+class AttestedOrder:
+    """Of one node; `own` is its author."""
+
+    store: Store
+    own: str
+    kept: dict[NamespaceKey, tuple[object, list[Place]]] = field(
+        default_factory=dict[NamespaceKey, tuple[object, list[Place]]]
+    )
+
+    async def places(self, namespace: NamespaceKey = COMMONS) -> list[Place]:
+        """Every genome that has a verified result, the highest first."""
+        followed = await self.store.followed_authors()
+        stamp = (await self.store.newest_change(), followed)
+        if namespace in self.kept and self.kept[namespace][0] == stamp:
+            return self.kept[namespace][1]
+        rows = await self.store.trusted_runs(namespace)
+        places = await asyncio.to_thread(ordered, rows, Trust(self.own, followed))
+        if len(self.kept) >= KEPT_MAX:
+            self.kept.clear()
+        self.kept[namespace] = (stamp, places)
+        return places
+
+    async def page(
+        self,
+        namespace: NamespaceKey,
+        *,
+        author: str | None,
+        tags: Sequence[str],
+        limit: int,
+        after: str | None,
+    ) -> tuple[list[ListedRow], str | None]:
+        """Rows after the place `after`, and the place to go on from; None at the end."""
+        places = await self.places(namespace)
+        start = 0 if after is None else bisect.bisect_right(places, place_of(after))
+        rows: list[ListedRow] = []
+        for number in range(start, len(places)):
+            row = await self._row(places[number][2], author, namespace)
+            if row is not None and set(tags) <= set(row.listing.tags):
+                rows.append(row)
+            if len(rows) == limit:
+                is_last = number + 1 == len(places)
+                return rows, None if is_last else text_of(places[number])
+        return rows, None
+
+    async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
+        """The record of that identity that claims to be the earliest; None where none is here."""
+        authors = await self.store.authors_of(WORD, id, namespace)
+        chosen = author or next(iter(authors), None)
+        return await self.store.listing(WORD, chosen, id, namespace) if chosen else None
+
+    async def with_summary(self, row: ListedRow, json: bytes) -> bytes:
+        """The JSON of a genome with who attests it beside; as it was, where nobody speaks of it."""
+        summary = await self.summary(bytes.fromhex(row.listing.record), row.namespace)
+        return json if summary is None else shown(json, {"attested": summary})
+
+    async def summary(self, genome: bytes, namespace: NamespaceKey) -> Summary | None:
+        return summary_of(await fitness_of(self.store, self.own, genome, namespace))
+
+
+def ordered(rows: Sequence[AttestationRow], trust: Trust) -> list[Place]:
+    said = [read_row(row) for row in rows]
+    evaluators = ranking(said, trust)
+    about: dict[str, list[Attestation]] = defaultdict(list)
+    for one in said:
+        about[one.genome].append(one)
+    places: list[Place] = []
+    for genome, each in about.items():
+        best = verified_fitness(bytes.fromhex(genome), each, trust, evaluators).best
+        if best is not None and best.answer is not None and best.answer.result is not None:
+            places.append((-best.answer.result, -len(best.attestors), genome))
+    return sorted(places)
+
+
+def text_of(place: Place) -> str:
+    return " ".join(map(str, place))
+
+
+def place_of(text: str) -> Place:
+    """Of a cursor that this node sealed."""
+    result, count, genome = text.split(" ", PLACE_PARTS - 1)
+    return int(result), int(count), genome

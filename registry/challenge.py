@@ -1,0 +1,240 @@
+"""Challenges: an evaluator, seeds, ticks and a deadline, and who stands where in it.
+
+```
+class pub, kind chal, record = "chal-" + 16 hex digits of BLAKE3(terms)   head, tags: see `head.py`
+challenge  terms: canonical CBOR {type, evaluator, module, version, seeds, ticks,
+                                  opens_us, deadline_us}
+```
+The rules for people are the head's card. The record names its terms, so they never change: others
+are another challenge. Who enters attests an evaluation of it in time, by the clock of whoever says
+so. Where each genome stands anybody reckons from the attestations held (`standing_of`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import blake3
+import msgspec
+
+from crdt import cbor
+from crdt.change import DocumentId
+from crdt.did import encode_did_key
+from crdt.digest import DIGEST_BYTES
+from crdt.document import Editor
+from crdt.errors import Malformed
+from registry.attestation import Attestation
+from registry.errors import InvalidChallenge, MalformedRecord, RegistryError, quoted
+from registry.evaluation import INTEGER_MAX, INTEGER_MIN, Evaluation
+from registry.fields import TIME_US_MAX
+from registry.fitness import Judgement, Trust, judge
+from registry.head import Words, check_words, head_of, put_head, touch
+from registry.names import parse_module_name
+from registry.plain import as_map
+from registry.versions import parse_version
+from storage.listing import Listing
+
+CLASS, KIND, WORD = "pub", "chal", "challenge"
+TYPE: Final = "panspermia.challenge/1"
+SEEDS_MAX: Final = 64
+TERMS_BYTES_MAX: Final = 2_048
+"""64 seeds of nine bytes and the longest names take 1,200."""
+ID_DIGITS: Final = 16
+
+Edit = Callable[[Editor], None]
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is asked of every genome: one evaluation for each seed. Seeds are sorted, each once."""
+
+    type: str = TYPE
+    evaluator: bytes
+    module: str
+    version: str
+    seeds: tuple[int, ...]
+    ticks: int
+    opens_us: int
+    deadline_us: int
+
+    def evaluations(self, genome: bytes) -> tuple[Evaluation, ...]:
+        return tuple(Evaluation(genome, self.evaluator, seed, self.ticks) for seed in self.seeds)
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge as people see it."""
+
+    id: str
+    author: str
+    """did:key"""
+    name: str
+    description: str
+    rules: str
+    """Markdown."""
+    terms: Terms
+
+
+class Entrant(msgspec.Struct, frozen=True):
+    """Where one genome stands: `total` is None until every seed has a verified result."""
+
+    genome: str
+    total: int | None
+    verified: int
+    """Of how many seeds."""
+    entered_by: tuple[str, ...]
+    """Who said something of it in time, sorted."""
+    contradictions: int
+    """Of how many seeds there is more than one answer."""
+
+
+def id_of(terms: Terms) -> str:
+    """Names the terms. Raises `InvalidChallenge`."""
+    return f"chal-{blake3.blake3(encode_terms(terms)).hexdigest()[:ID_DIGITS]}"
+
+
+def publish_challenge(terms: Terms, words: Words, *, now_us: int) -> Edit:
+    """Say it, or say its words anew. Raises `InvalidChallenge` or `InvalidRecord`."""
+    check_words(words)
+    said = encode_terms(terms)
+
+    def edit(editor: Editor) -> None:
+        is_changed = put_head(editor, words, now_us=now_us)
+        if editor.get(("challenge", "terms")) != said:
+            editor.put(("challenge", "terms"), said)
+            is_changed = True
+        if is_changed:
+            touch(editor, now_us)
+
+    return edit
+
+
+def challenge_of(document: DocumentId, value: Mapping[str, Any]) -> Challenge:
+    """Raises `MalformedRecord`, whatever the value is."""
+    if (document.cls, document.kind) != (CLASS, KIND):
+        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, no challenge")
+    fields = as_map(value.get("challenge"))
+    said = None if fields is None else fields.get("terms")
+    if type(said) is not bytes:
+        raise MalformedRecord("a challenge without terms")
+    try:
+        terms = decode_terms(said)
+        id = id_of(terms)
+    except RegistryError as error:
+        raise MalformedRecord(f"a challenge: {error.detail}") from error
+    if id.encode() != document.record:
+        raise MalformedRecord("a challenge under a record that does not name its terms")
+    head = head_of(value)
+    return Challenge(
+        id=id,
+        author=encode_did_key(document.subspace),
+        name=head.name,
+        description=head.description,
+        rules=head.card,
+        terms=terms,
+    )
+
+
+def challenge_listing(document: DocumentId, value: Mapping[str, Any]) -> Listing:
+    """As lists and search show it. Raises `MalformedRecord`."""
+    found, head = challenge_of(document, value), head_of(value)
+    return Listing(
+        kind=WORD,
+        author=found.author,
+        record=found.id,
+        name=found.name,
+        description=found.description,
+        tags=head.tags,
+        text="\n".join((found.terms.module, found.rules)),
+        created_us=head.created_us,
+        updated_us=head.updated_us,
+        fields=msgspec.json.encode(_shown(found)),
+    )
+
+
+def _shown(found: Challenge) -> Mapping[str, Any]:
+    """For JSON: hashes in hex."""
+    terms = msgspec.structs.asdict(found.terms) | {"evaluator": found.terms.evaluator.hex()}
+    return msgspec.structs.asdict(found) | {"terms": terms}
+
+
+def encode_terms(terms: Terms) -> bytes:
+    """Raises `InvalidChallenge` for those that would not be read back."""
+    said = cbor.encode(msgspec.structs.asdict(terms))
+    decode_terms(said)
+    return said
+
+
+def decode_terms(said: bytes) -> Terms:
+    """Raises `InvalidChallenge` for anything that is not exactly terms."""
+    try:
+        fields = cbor.decode(said, bytes_max=TERMS_BYTES_MAX, depth_max=2)
+        terms = msgspec.convert(fields, Terms, builtin_types=(bytes,))
+    except Malformed as error:
+        raise InvalidChallenge(error.detail) from error
+    except msgspec.ValidationError as error:
+        raise InvalidChallenge(f"no terms of a challenge: {error}") from error
+    _check(terms)
+    return terms
+
+
+def _check(terms: Terms) -> None:
+    seeds = terms.seeds
+    if terms.type != TYPE:
+        raise InvalidChallenge(f"terms of type {quoted(terms.type)}, not {TYPE}")
+    if len(terms.evaluator) != DIGEST_BYTES:
+        raise InvalidChallenge(f"an evaluator is named by {DIGEST_BYTES} bytes")
+    if not 1 <= len(seeds) <= SEEDS_MAX or list(seeds) != sorted(set(seeds)):
+        raise InvalidChallenge(f"1 to {SEEDS_MAX} seeds, sorted, each once")
+    if not INTEGER_MIN <= seeds[0] <= seeds[-1] <= INTEGER_MAX:
+        raise InvalidChallenge("a seed has 64 bits and a sign")
+    if not 0 <= terms.ticks <= INTEGER_MAX:
+        raise InvalidChallenge(f"{terms.ticks} ticks; there are 0 to 2^63 - 1")
+    if not 0 <= terms.opens_us < terms.deadline_us <= TIME_US_MAX:
+        raise InvalidChallenge("it ends after it begins, and before the year 10000")
+    parse_module_name(terms.module)
+    parse_version(terms.version)
+
+
+def standing_of(
+    terms: Terms, attestations: Iterable[Attestation], trust: Trust
+) -> tuple[Entrant, ...]:
+    """Who stands where: the highest total first, then those not yet verified, by identity.
+
+    Pure: the same attestations and trust give the same standing, in whatever order they came.
+    """
+    about: dict[str, dict[int, list[Attestation]]] = defaultdict(lambda: defaultdict(list))
+    for one in attestations:
+        is_asked = one.evaluator == terms.evaluator.hex() and one.ticks == terms.ticks
+        if is_asked and one.seed in terms.seeds:
+            about[one.genome][one.seed].append(one)
+    entrants = (_entrant(terms, genome, said, trust) for genome, said in about.items())
+    found = [one for one in entrants if one.entered_by]
+    return tuple(sorted(found, key=_place))
+
+
+def _entrant(
+    terms: Terms, genome: str, said: Mapping[int, list[Attestation]], trust: Trust
+) -> Entrant:
+    judged = [judge(each, trust) for _, each in sorted(said.items())]
+    results = [result for one in judged if (result := _result(one)) is not None]
+    is_whole = len(results) == len(terms.seeds)
+    in_time = {one.author for each in said.values() for one in each if _is_in_time(terms, one)}
+    return Entrant(
+        genome=genome,
+        total=sum(results) if is_whole else None,
+        verified=len(results),
+        entered_by=tuple(sorted(in_time)),
+        contradictions=sum(1 for one in judged if one.contradictions),
+    )
+
+
+def _result(one: Judgement) -> int | None:
+    return one.answer.result if one.answer else None
+
+
+def _is_in_time(terms: Terms, one: Attestation) -> bool:
+    times = [run.at_us for run in one.runs] + ([one.claim.at_us] if one.claim else [])
+    return any(terms.opens_us <= at_us <= terms.deadline_us for at_us in times)
+
+
+def _place(one: Entrant) -> tuple[bool, int, str]:
+    return (one.total is None, -(one.total or 0), one.genome)
