@@ -132,6 +132,8 @@ class Database:
         self._write_turn = asyncio.Lock()
         self._our_errors = _OurErrors()
         self._on_step = on_step
+        self.written = 0
+        """How many writes there were: what was read holds while this stays the same."""
         self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue(len(readers))
         for reader in readers:
             self._idle.put_nowait(reader)
@@ -167,11 +169,15 @@ class Database:
         """
         async with self._write_turn:
             self._our_errors.refuse_writes()
-            with self._our_errors:
-                return await _whole(self._lazy.run(work))
+            try:
+                with self._our_errors:
+                    return await _whole(self._lazy.run(work))
+            finally:
+                self.written += 1
 
     async def _commit(self, write: Writing) -> None:
         await self._writer.commit()
+        self.written += 1
         write.committed()
 
     @asynccontextmanager

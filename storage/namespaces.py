@@ -17,6 +17,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from storage.database import Database
 from storage.errors import NameTaken, OverQuota
 from storage.part import Part
+from storage.remembered import Remembered
 
 CAPABILITIES_MAX = 4_096  # a handful for each namespace and device; at 8 KiB each at most 32 MiB
 JOINED_MAX = 63  # with commons as many as two peers compare: `p2p.protocol.limits.INTERESTS_MAX`
@@ -73,6 +74,7 @@ class Namespaces(Part):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._wallet_listeners: list[Callable[[], None]] = []
+        self._joined = Remembered[None, tuple[Joined, ...]](database, 1)
 
     def on_wallet_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """`listener` is called after each durable change; it only takes note, and must not raise.
@@ -183,11 +185,14 @@ class Namespaces(Part):
         return Joined(NamespaceKey(row[0]), row[1], row[2])
 
     async def joined(self) -> list[Joined]:
-        """Commons first, then by name."""
+        """Commons first, then by name. Nearly every request asks for it, so it is remembered."""
+        return [*await self._joined.read(None, self._read_joined)]
+
+    async def _read_joined(self) -> tuple[Joined, ...]:
         rows = await self._database.rows(
             "SELECT namespace, name, joined_us FROM joined ORDER BY name"
         )
-        return [_COMMONS, *(Joined(NamespaceKey(key), name, at) for key, name, at in rows)]
+        return (_COMMONS, *(Joined(NamespaceKey(key), name, at) for key, name, at in rows))
 
     async def namespace_size(self, namespace: NamespaceKey) -> NamespaceSize:
         """Counted: it takes longer the more there is."""

@@ -25,9 +25,10 @@ from storage.facts import FactsOf, no_facts
 from storage.listings import Changed, ListedRow, Sort
 from storage.part import in_bounds
 from storage.search_facets import FacetCounts
-from storage.search_query import Found, FoundPage, Matched, SearchSort, Wanted, search
+from storage.search_query import FoundPage, Matched, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
 from storage.search_snippet import Marker, nearest
+from storage.search_wanted import SearchSort, Wanted
 from storage.store import SELF, Store
 
 HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
@@ -39,6 +40,9 @@ FLOOD_DELAY_S = 0.4
 FLOOD = 50
 RETRY_DELAY_S = 5.0  # a disk that is full now has room again once somebody made some
 PAGE_MAX = 1_000
+# Documents that are searched without a thread of its own, which would cost more than the search:
+# of 100,000, 0.1 ms mostly, and 5 ms for sixteen words that are all slips.
+AT_ONCE_MAX = 250_000
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
 # What tantivy raises where files are missing, damaged or cannot be written, and on a dead writer.
@@ -85,6 +89,9 @@ class SearchIndex:
         self._writer: tantivy.IndexWriter
         self._owner = b""
         self._seq = 0
+        self._size = 0  # in documents
+        self.shown = 0
+        """How often searches were shown something new: what was found holds while this does."""
         self._own_told = 0  # what this node wrote itself, in events: a search waits for it
         self._own_shown = 0
 
@@ -123,7 +130,10 @@ class SearchIndex:
         if not await self._store.namespaces_held() <= {*namespaces}:
             wanted = replace(wanted, namespaces=tuple(dict.fromkeys(namespaces)))
         try:
-            page = await asyncio.to_thread(search, self._index, wanted, limit, cursor)
+            if self._size <= AT_ONCE_MAX and not wanted.facets:
+                page = search(self._index, wanted, limit, cursor)
+            else:
+                page = await asyncio.to_thread(search, self._index, wanted, limit, cursor)
         except BROKEN as error:
             raise BrokenIndex(
                 f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
@@ -154,10 +164,13 @@ class SearchIndex:
         rows = await self._store.listed([one.number for one in page.found])
         found = [(one, rows[one.number]) for one in page.found if one.number in rows]
         marker = Marker(page.words, page.matched == "all", page.matched == "slips")
-        snippets = await self._snippets(marker, found)
         hits = [
-            Hit(row, one.score, snippet)
-            for (one, row), snippet in zip(found, snippets, strict=True)
+            Hit(
+                row,
+                one.score,
+                marker.snippet(row.listing.description) or marker.snippet(row.listing.text) or "",
+            )
+            for one, row in found
         ]
         meant = None
         if page.matched == "slips" and hits:
@@ -165,20 +178,6 @@ class SearchIndex:
             texts = (best.name, best.record, *best.tags, best.description)
             meant = nearest(page.words, texts)
         return Hits(tuple(hits), page.total, page.next, page.matched, page.facets, meant)
-
-    async def _snippets(
-        self, marker: Marker, found: Sequence[tuple[Found, ListedRow]]
-    ) -> list[str]:
-        """Of the description, or else of its other words, which few rows are asked for."""
-        if not marker.words:
-            return [""] * len(found)
-        made = [marker.snippet(row.listing.description) for _, row in found]
-        missing = [one.number for (one, _), snippet in zip(found, made, strict=True) if not snippet]
-        texts = await self._store.words_of(missing) if missing else {}
-        return [
-            snippet or marker.snippet(texts.get(one.number, "")) or ""
-            for (one, _), snippet in zip(found, made, strict=True)
-        ]
 
     async def behind(self) -> int:
         """How many changes of the store the index has not seen yet, at most."""
@@ -297,6 +296,8 @@ class SearchIndex:
     def _commit(self, seq: int) -> None:
         self._writer.commit()
         self._index.reload()  # without it searchers keep the old view
+        self._size = self._index.searcher().num_docs
+        self.shown += 1
         _write_position(self._directory / POSITION_FILE, self._owner, seq)
 
     def _open_directory(self) -> bool:
@@ -327,6 +328,7 @@ class SearchIndex:
         self._index = tantivy.Index(schema(), path=str(self._directory))
         # More threads would make the order of documents differ from one time to the next.
         self._writer = self._index.writer(HEAP_BYTES, num_threads=1)
+        self._size = self._index.searcher().num_docs
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

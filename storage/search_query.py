@@ -10,26 +10,23 @@ sum is among the best of each. See docs/decisions/0073.
 Tried in turn until something is found: all words, each perhaps one slip away, all but one, any.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import nlargest
 from typing import Final, Literal, TypeAlias
 
 import tantivy
 
-from crdt.keys import NamespaceKey
-from storage.listings import TIME_MAX
 from storage.search_cursor import Key, decode_cursor, encode_cursor
 from storage.search_facets import FacetCounts, count_facets
 from storage.search_schema import POINTS_SHIFT, exact_name, storable
-from storage.search_words import BEGINNING_CHARS, is_unspaced, stem, wanted_words
+from storage.search_wanted import QUERY_CHARS_MAX, SearchSort, Wanted
+from storage.search_words import BEGINNING_CHARS, is_unspaced, stem
 
-SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "fitness", "name"]
 Matched: TypeAlias = Literal["all", "slips", "some", "none"]
 """All words; all, some of them one slip away; some of them; nothing."""
 
-WORDS_MAX: Final = 16
-QUERY_CHARS_MAX: Final = 512
 FUZZY_LETTERS_MIN: Final = 4  # one edit of a shorter word is another word
 VALUE_MAX: Final = (1 << 63) - 1
 
@@ -49,42 +46,6 @@ _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highe
     "fitness": ("fitness", True),
     "name": ("name_order", False),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A search. `tags` and `terms`: all of them."""
-
-    text: str = ""
-    kind: str | None = None
-    author: str | None = None
-    tags: tuple[str, ...] = ()
-    sort: SearchSort = "relevance"
-    namespaces: tuple[NamespaceKey, ...] | None = None
-    """Any of these; None where the index holds no others, which is quicker."""
-    horizon_us: int = TIME_MAX
-    """What claims to be newer is last by `recent`."""
-    terms: tuple[str, ...] = ()
-    """See `Facts.terms`."""
-    licenses: tuple[str, ...] = ()
-    format: str | None = None
-    size_min: int | None = None
-    size_max: int | None = None
-    facets: tuple[str, ...] = ()
-    """Of `FACETS`."""
-
-    @property
-    def is_of_lists(self) -> bool:
-        """Whether lists can answer it, without the index."""
-        needs_index = (self.terms, self.licenses, self.format, self.facets)
-        sizes = (self.size_min, self.size_max)
-        return not (self.words or any(needs_index) or sizes != (None, None)) and (
-            self.sort != "fitness"
-        )
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(wanted_words(self.text[:QUERY_CHARS_MAX], WORDS_MAX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +76,25 @@ class Tier:
     query: tantivy.Query
 
 
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """What an attempt found: `hits` are the best of its widest tier by `standing`."""
+
+    matched: Matched
+    tiers: list[Tier]
+    total: int
+    hits: "list[Valued]"
+
+    @property
+    def widest(self) -> tantivy.Query:
+        return self.tiers[-1].query
+
+    @property
+    def standing_max(self) -> int:
+        return self.hits[0][0] if self.hits else 0
+
+
+Valued: TypeAlias = tuple[int, tantivy.DocAddress]
 Best: TypeAlias = tuple[Key, tantivy.DocAddress]
 _MUST: Final = tantivy.Occur.Must
 _SHOULD: Final = tantivy.Occur.Should
@@ -126,22 +106,30 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     after = None if cursor is None else decode_cursor(cursor, wanted.sort)
     horizon_us = wanted.horizon_us if after is None else after[-1]
     asked = _Asked(index, wanted)
-    total, matched, tiers = asked.tiers_that_match()
-    if wanted.sort == "relevance" and wanted.words:
-        best = asked.by_worth(tiers, limit + 1, after)
+    is_first = after is None and wanted.is_by_worth
+    matches = asked.matches(limit + 2 if is_first else 1)  # the next page's first, and what may tie
+    if wanted.is_by_worth:
+        found = asked.by_worth(matches, limit + 1, after)
     else:
-        best = asked.by_column(tiers[-1].query, limit + 1, after, horizon_us)
+        found = asked.by_column(matches.widest, limit + 1, after, horizon_us)
+    best = asked.in_order(found, horizon_us)
     shown = best[:limit]
     more = None
     if len(best) > limit:
         more = encode_cursor((*shown[-1][0], horizon_us), wanted.sort)
-    numbers = asked.searcher.fast_field_values("number", [address for _, address in shown])
-    found = tuple(
-        Found(int(number or 0), _score(key, wanted.sort))
-        for number, (key, _) in zip(numbers, shown, strict=True)
+    facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
+    numbers = asked.column("number", [address for _, address in shown])
+    return FoundPage(
+        tuple(
+            Found(number, round(key[0] / (1 << POINTS_SHIFT), 4) if wanted.is_by_worth else 0.0)
+            for number, (key, _) in zip(numbers, shown, strict=True)
+        ),
+        matches.total,
+        more,
+        matches.matched,
+        wanted.words,
+        facets,
     )
-    facets = count_facets(asked.searcher, wanted.facets, tiers[-1].query, asked.filters)
-    return FoundPage(found, total, more, matched, wanted.words, facets)
 
 
 class _Asked:
@@ -152,24 +140,25 @@ class _Asked:
         self.searcher = index.searcher()
         self._wanted = wanted
 
-    def tiers_that_match(self) -> tuple[int, Matched, list[Tier]]:
-        """(how many match in all, how, the tiers of the first attempt that finds anything)"""
-        if not (words := self._wanted.words):
-            is_lost = self._wanted.text.strip() and not self._wanted.words
+    def matches(self, limit: int) -> "_Matches":
+        """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
+        attempts: Iterable[tuple[Matched, list[Tier]]] = self._attempts(self._wanted.words)
+        if not self._wanted.words:
+            is_lost = bool(self._wanted.text.strip())
             every = tantivy.Query.empty_query() if is_lost else tantivy.Query.all_query()
-            total = self._count(every)
-            return total, "all" if total else "none", [Tier(BEGUN, every)]
+            attempts = [("all", [Tier(BEGUN, every)])]
         tiers: list[Tier] = []
-        for matched, tiers in self._attempts(words):
-            if total := self._count(tiers[-1].query):
-                return total, matched, tiers
-        return 0, "none", tiers
+        for matched, tiers in attempts:
+            found = self._search(tiers[-1].query, "standing", True, limit, count=True)
+            if total := int(getattr(found, "count", 0) or 0):
+                return _Matches(matched, tiers, total, found.hits)
+        return _Matches("none", tiers[-1:], 0, [])
 
     def _attempts(self, words: Sequence[str]) -> Iterator[tuple[Matched, list[Tier]]]:
         yield "all", self._whole(words)
         if any(len(word) >= FUZZY_LETTERS_MIN for word in words):
-            in_head = self._every([self._near(word, ("head",)) for word in words])
-            anywhere = self._every([self._near(word, ("head", "any")) for word in words])
+            in_head = self._every([self._near("head", word) for word in words])
+            anywhere = self._every([self._near("any", word) for word in words])
             yield "slips", [Tier(IN_HEAD, in_head), Tier(BEGUN, anywhere)]
         for least in dict.fromkeys((len(words) - 1, 1)):
             if least:
@@ -207,44 +196,49 @@ class _Asked:
             )
         return self._every([*(self._term("any", stem(word)) for word in before), begun])
 
-    def _near(self, word: str, fields: Sequence[str]) -> tantivy.Query:
+    def _near(self, field: str, word: str) -> tantivy.Query:
         """`word`, or one letter more, less, other, or two in the other order."""
-        near = [self._term("any", stem(word))] if "any" in fields else []
         if len(word) < FUZZY_LETTERS_MIN:
-            return self._either([*near, self._term("head", word)])
-        for name in fields:
-            text = stem(word) if name == "any" else word
-            near.append(tantivy.Query.fuzzy_term_query(self.schema, name, text))
-        return self._either(near)
+            return self._term(field, word)
+        return tantivy.Query.fuzzy_term_query(self.schema, field, word)
 
     # ── in which order ──
 
-    def by_worth(self, tiers: Sequence[Tier], limit: int, after: Key | None) -> list[Best]:
+    def by_worth(self, matches: "_Matches", limit: int, after: Key | None) -> list[Valued]:
         """The best by (what its best tier is worth + `standing`, tie)."""
-        found: dict[tuple[int, int], Best] = {}
-        better: list[tantivy.Query] = []
-        for tier in tiers:
+        found: dict[tuple[int, int], Valued] = {}
+        better: tantivy.Query | None = None
+        for tier in matches.tiers:
             worth = tier.points << POINTS_SHIFT
-            below = None if after is None else (after[0] - worth, after[1])
-            # On later pages what a better tier has was shown before.
-            query = tier.query if after is None else self._without(tier.query, better)
-            better = [tier.query]
-            if below is not None and below[0] < 0:
-                continue
-            for (value, tie), address in self._best(query, "standing", True, limit, below):
-                place = (address.segment_ord, address.doc)
-                found.setdefault(place, ((value + worth, tie), address))
-        return sorted(found.values(), key=lambda one: (-one[0][0], one[0][1]))[:limit]
+            if after is None:
+                if self._is_full(found.values(), limit, worth + matches.standing_max):
+                    break
+                query, below = tier.query, None
+            else:  # what a better tier has was shown before
+                below = (after[0] - worth, after[1])
+                query, better = self._without(tier.query, better), tier.query
+                if below[0] < 0:
+                    continue
+            is_widest = after is None and tier is matches.tiers[-1]
+            hits = matches.hits if is_widest else None
+            for value, address in self._best(query, "standing", True, limit, below, hits):
+                found.setdefault((address.segment_ord, address.doc), (value + worth, address))
+        return [*found.values()]
+
+    @staticmethod
+    def _is_full(found: Collection[Valued], limit: int, most: int) -> bool:
+        """Whether `limit` of them are better than anything that is still to come."""
+        return len(found) >= limit and nlargest(limit, (one[0] for one in found))[-1] > most
 
     def by_column(
         self, query: tantivy.Query, limit: int, after: Key | None, horizon_us: int
-    ) -> list[Best]:
+    ) -> list[Valued]:
         """By the column that `sort` names; of `recent`, what is beyond the horizon comes last."""
-        column, is_down = _COLUMNS.get(self._wanted.sort, ("updated", True))
+        column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
         start = None if after is None else (after[0], after[1])
         if column != "updated":
             return self._best(query, column, is_down, limit, start)
-        found: list[Best] = []
+        found: list[Valued] = []
         is_beyond = start is not None and start[0] > horizon_us
         if not is_beyond:
             within = self._every([query, self._range(column, None, horizon_us)])
@@ -255,6 +249,20 @@ class _Asked:
             found += self._best(beyond, column, is_down, limit - len(found), start)
         return found
 
+    def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Best]:
+        """With their ties."""
+        ties = self.column("tie", [address for _, address in found])
+        best = [((value, tie), address) for (value, address), tie in zip(found, ties, strict=True)]
+        column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
+        if not is_down:
+            return sorted(best, key=lambda one: one[0])
+        if column != "updated" or self._wanted.is_by_worth:
+            return sorted(best, key=lambda one: (-one[0][0], one[0][1]))
+        return sorted(best, key=lambda one: (one[0][0] > horizon_us, -one[0][0], one[0][1]))
+
+    def column(self, name: str, addresses: list[tantivy.DocAddress]) -> list[int]:
+        return [int(value or 0) for value in self.searcher.fast_field_values(name, addresses)]
+
     def _best(
         self,
         query: tantivy.Query,
@@ -262,55 +270,48 @@ class _Asked:
         is_down: bool,
         limit: int,
         after: tuple[int, int] | None,
-    ) -> list[Best]:
-        """The first by (`column`, tie) of those after (value, tie).
+        hits: list[Valued] | None = None,
+    ) -> list[Valued]:
+        """The first by (`column`, tie) of those after (value, tie), in any order.
 
         The index breaks ties by when something came; where one falls on the end of the page, those
-        of that value are asked for again, by their own tie.
+        of that value are asked for again, by their own tie. `hits`: what it would find at first.
         """
-        found: list[tuple[int, tantivy.DocAddress]] = []
+        found: list[Valued] = []
         if after is not None:
             value, tie = min(after[0], VALUE_MAX + 1), after[1]
             if value <= VALUE_MAX:
                 found += self._of_value(query, column, value, limit, tie + 1)
             query = self._every([query, self._beyond(column, value, is_down=is_down)])
         room = limit - len(found)
-        if room > 0:
-            hits = self._first(query, column, is_down, room + 1)
-            if len(hits) > room and hits[room - 1][0] == hits[room][0]:
-                value = hits[room][0]
-                hits = [hit for hit in hits if hit[0] != value]
-                hits += self._of_value(query, column, value, room - len(hits), 0)
-            found += hits[:room]
-        ties = self.searcher.fast_field_values("tie", [address for _, address in found])
-        best = [
-            ((value, int(tie or 0)), address)
-            for (value, address), tie in zip(found, ties, strict=True)
-        ]
-        sign = -1 if is_down else 1
-        return sorted(best, key=lambda one: (sign * one[0][0], one[0][1]))
+        if room <= 0:
+            return found
+        if hits is None:  # one more tells whether the last one ties
+            hits = self._search(query, column, is_down, room + 1).hits
+        if len(hits) > room and hits[room - 1][0] == hits[room][0]:
+            value = hits[room][0]
+            hits = [hit for hit in hits if hit[0] != value]
+            hits += self._of_value(query, column, value, room - len(hits), 0)
+        return [*found, *hits[:room]]
 
     def _of_value(
         self, query: tantivy.Query, column: str, value: int, limit: int, tie_min: int
-    ) -> list[tuple[int, tantivy.DocAddress]]:
+    ) -> list[Valued]:
         """Those with just this value, by their ties from `tie_min` on."""
         equal = [query, self._range(column, value, value)]
         if tie_min:
             equal.append(self._range("tie", tie_min, None))
-        hits = self._first(self._every(equal), "tie", False, limit)
+        hits: list[Valued] = self._search(self._every(equal), "tie", False, limit).hits
         return [(value, address) for _, address in hits]
 
-    def _first(
-        self, query: tantivy.Query, column: str, is_down: bool, limit: int
-    ) -> list[tuple[int, tantivy.DocAddress]]:
+    def _search(
+        self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
+    ) -> tantivy.SearchResult:
         order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
+        narrowed = self._every([query, *self._narrowing])
         return self.searcher.search(
-            self._filtered(query), limit, count=False, order_by_field=column, order=order
-        ).hits
-
-    def _count(self, query: tantivy.Query) -> int:
-        found = self.searcher.search(self._filtered(query), 1)
-        return int(getattr(found, "count", 0) or 0)
+            narrowed, limit, count=count, order_by_field=column, order=order
+        )
 
     # ── queries ──
 
@@ -336,8 +337,9 @@ class _Asked:
             made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
         return made
 
-    def _filtered(self, query: tantivy.Query) -> tantivy.Query:
-        return self._every([query, *(one for each in self.filters.values() for one in each)])
+    @cached_property
+    def _narrowing(self) -> list[tantivy.Query]:
+        return [one for each in self.filters.values() for one in each]
 
     def _term(self, field: str, value: str) -> tantivy.Query:
         return tantivy.Query.term_query(self.schema, field, storable(value), "basic")
@@ -368,17 +370,10 @@ class _Asked:
         return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries], least)
 
     @staticmethod
-    def _without(query: tantivy.Query, others: Sequence[tantivy.Query]) -> tantivy.Query:
-        """`others` are within `query`."""
-        if not others:
+    def _without(query: tantivy.Query, other: tantivy.Query | None) -> tantivy.Query:
+        if other is None:
             return query
-        but = [(tantivy.Occur.MustNot, one) for one in others]
-        return tantivy.Query.boolean_query([(_MUST, query), *but])
+        return tantivy.Query.boolean_query([(_MUST, query), (tantivy.Occur.MustNot, other)])
 
 
 _NOTHING: Final = tantivy.Query.empty_query()
-
-
-def _score(key: Key, sort: SearchSort) -> float:
-    """For people and programs to compare: points, with what breaks ties behind the point."""
-    return round(key[0] / (1 << POINTS_SHIFT), 4) if sort == "relevance" else 0.0

@@ -55,14 +55,14 @@ def schema() -> tantivy.Schema:
 def to_document(row: ListedRow, facts: Facts) -> tantivy.Document:
     listing = row.listing
     document = tantivy.Document()
-    name = [*kept_words(listing.name), *kept_words(listing.record)]
-    tags = [word for tag in listing.tags for word in kept_words(tag)]
-    rest = [*kept_words(listing.description), *kept_words(listing.text)]
+    name = dict.fromkeys(kept_words(f"{listing.name} {listing.record}"))
+    head = name | dict.fromkeys(kept_words(" ".join(listing.tags)))
+    every = head | dict.fromkeys(kept_words(f"{listing.description} {listing.text}"))
     for field, words in (
         ("name", name),
-        ("head", [*name, *tags]),
-        ("any", [*dict.fromkeys(map(stem, [*name, *tags, *rest]))]),
-        ("begun", [*dict.fromkeys(beginnings([*name, *tags]))]),
+        ("head", head),
+        ("any", every | dict.fromkeys(map(stem, every))),  # a slip is in a word, not in its stem
+        ("begun", beginnings(head)),
     ):
         document.add_text(field, " ".join(words))
     for field, values in (

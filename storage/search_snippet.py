@@ -40,6 +40,8 @@ class Marker:
         return "".join(pieces)
 
     def _places(self, text: str) -> list[tuple[int, int]]:
+        if text.isascii() and not self.has_slips:
+            return self._ascii_places(text.lower())
         found: list[tuple[int, int]] = []
         for run in SHOWN_RUN.finditer(text):
             word = run[0]
@@ -49,6 +51,29 @@ class Marker:
             elif self._is_meant(folded):
                 found.append(run.span())
         return found
+
+    def _ascii_places(self, text: str) -> list[tuple[int, int]]:
+        """Most texts: only what begins as one of the words is looked at."""
+        found: set[tuple[int, int]] = set()
+        for start in self._starts:
+            at = text.find(start)
+            while at >= 0:
+                stop = at + len(start)
+                if not at or not text[at - 1].isalnum():
+                    while stop < len(text) and text[stop].isalnum():
+                        stop += 1
+                    if self._is_meant(text[at:stop]):
+                        found.add((at, stop))
+                at = text.find(start, stop)
+        return sorted(found)
+
+    @cached_property
+    def _starts(self) -> frozenset[str]:
+        """How every word with one of the stems begins: an ending is never longer than the rest of
+        a word that a person would write, and a last y turns into an i.
+        """
+        begun = {self._begun} if self._begun else set[str]()
+        return frozenset(begun | {one.removesuffix("i") for one in self._stems} - {""})
 
     def _is_meant(self, word: str) -> bool:
         word = word[:WORD_CHARS_MAX]

@@ -7,7 +7,7 @@ part of a sentence is found. Only what this gives ever reaches a query: there ar
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -77,6 +77,8 @@ def wanted_words(text: str, most: int) -> list[str]:
 
 def kept_words(text: str) -> list[str]:
     """What the index keeps; of unspaced runs each character too, for who looks for one."""
+    if text.isascii():
+        return [run[:WORD_CHARS_MAX] for run in runs(text)]
     found: list[str] = []
     for run in runs(text):
         if is_unspaced(run):
@@ -87,13 +89,10 @@ def kept_words(text: str) -> list[str]:
     return found
 
 
-def beginnings(words: Iterable[str]) -> Iterator[str]:
+def beginnings(words: Iterable[str]) -> set[str]:
     """Of each word, as far as it may be typed so far; it may be whole."""
-    for word in words:
-        for length in BEGINNING_CHARS:
-            if length > len(word):
-                break
-            yield word[:length]
+    least, most = BEGINNING_CHARS.start, BEGINNING_CHARS.stop
+    return {word[:length] for word in words for length in range(least, min(most, len(word) + 1))}
 
 
 @lru_cache(maxsize=1 << 15)

@@ -372,6 +372,8 @@ class Ratings(Struct, frozen=True):
     average: float | None
     count: int
     ratings: tuple[RatingItem, ...]
+    followed_average: float | None = None
+    """Of the authors who have a name here."""
 
 
 class RunWanted(Request, frozen=True):

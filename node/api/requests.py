@@ -1,6 +1,8 @@
 """What every handler shares: bodies, queries and entity tags, bounded and checked."""
 
 import hashlib
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -59,7 +61,7 @@ def read_query(request: Request, type: type[Q]) -> Q:
     """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
     if len(request.url.query) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
-    fields = {field.encode_name: field for field in msgspec.structs.fields(type)}
+    fields = _fields(type)
     given = request.query_params
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
@@ -68,7 +70,7 @@ def read_query(request: Request, type: type[Q]) -> Q:
     values: dict[str, Any] = {}
     for name in given.keys():  # noqa: SIM118 - a multi-dict: iterating it repeats names
         found = given.getlist(name)
-        is_list = _is_list(fields[name].type)
+        is_list = fields[name]
         if len(found) > 1 and not is_list:
             raise ProblemError(400, "bad-query", f"`{name}` was given {len(found)} times")
         values[name] = found if is_list else found[0]
@@ -76,6 +78,12 @@ def read_query(request: Request, type: type[Q]) -> Q:
         return msgspec.convert(values, type, strict=False)
     except msgspec.ValidationError as error:
         raise ProblemError(400, "bad-query", str(error)) from error
+
+
+@cache
+def _fields(type: type[Struct]) -> Mapping[str, bool]:
+    """Name of each parameter -> whether it may be repeated."""
+    return {field.encode_name: _is_list(field.type) for field in msgspec.structs.fields(type)}
 
 
 def etag(body: bytes) -> str:
@@ -92,16 +100,28 @@ def is_known(request: Request, tag: str) -> bool:
 
 def answer_cached(request: Request, body: object, status: int = 200) -> Response:
     """`body` as JSON; a read gets an ETag, and 304 where the caller has this very body."""
-    response = answer(body, status)
+    return _cached(request, answer(body, status))
+
+
+def answer_json(request: Request, body: bytes) -> Response:
+    """JSON that is ready, as `answer_cached`."""
+    return _cached(request, Response(body, media_type="application/json"))
+
+
+def _cached(request: Request, response: Response) -> Response:
     if request.method not in ("GET", "HEAD"):
         response.headers["cache-control"] = "no-store"
         return response
-    tag = etag(bytes(response.body))
+    body = bytes(response.body)
+    return answer_bytes(request, body, etag(body)) if response.status_code == 200 else response
+
+
+def answer_bytes(request: Request, body: bytes, tag: str) -> Response:
+    """A read whose JSON and ETag are known; 304 where the caller has this very body."""
     headers = {"etag": tag, "cache-control": "no-cache"}
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    response.headers.update(headers)
-    return response
+    return Response(body, 200, headers, "application/json")
 
 
 def _is_list(kind: Any) -> bool:  # noqa: ANN401 - a type expression

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -15,8 +16,11 @@ from node.text import printable, size_text
 
 COMMONS = "commons"
 README_LINES = 40  # of a page; --readme shows the rest
-KINDS = ["module", "genome", "seed", "universe", "advisory"]
+KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
+FACETS = ["kind", "tag", "license", "format"]
+FACET_ROWS = 10  # of each; all fifty are in --json
+HEADINGS = {"license": "licence"}
 
 
 @click.command("search")
@@ -24,34 +28,85 @@ SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@click.option(
+    "--exports",
+    multiple=True,
+    metavar="NAME[TYPE]",
+    help="Only modules that export it: hash, or 'hash(i32, i32) -> i32', or 'memory *'.",
+)
+@click.option(
+    "--imports",
+    multiple=True,
+    metavar="MODULE.NAME",
+    help="Only modules that import it: env.memory, 'env.*'; - for those that import nothing.",
+)
+@click.option("--license", "licenses", multiple=True, help="Only under this licence, as MIT.")
+@click.option("--format", "format_", metavar="WORD", help="Only genomes of this format, as rle.")
 @IN_NAMESPACE
 @click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
+@click.option("--facets", is_flag=True, help="Count kinds, tags, licences and formats.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
-def search_command(
-    query: str,
-    kind: str | None,
-    tags: tuple[str, ...],
-    author: str | None,
-    namespace: str | None,
-    sort: str,
-    limit: int,
-    cursor: str | None,
-) -> None:
-    """Search what this node knows."""
-    wanted: dict[str, str | int | tuple[str, ...] | None]
-    wanted = {"q": query or None, "kind": kind, "tag": tags, "author": author}
-    wanted |= {"namespace": namespace, "sort": sort, "limit": limit, "cursor": cursor}
+def search_command(query: str, **options: Any) -> None:  # noqa: ANN401 - click's, as declared
+    """Search what this node knows.
+
+    Without QUERY: the newest. A word may be only begun, or have a slip.
+    """
+    wanted = wanted_of(query, options)
     page = node().get("/api/search", wanted)
     if wants_json():
         return print_json("search", page)
+    if page["matched"] == "slips":
+        meant = f" {printable(page['meant'])!r}" if page.get("meant") else " words a letter away"
+        say(f"Nothing has {printable(query)!r}. Did you mean{meant}?", dim=True)
+    elif page["matched"] == "some":
+        say("Nothing has all of these words; these have some.", dim=True)
     names, places = petnames(), namespace_names(page["results"])
     for result in page["results"]:
         print_result(result, names, places.get(result["namespace"], ""))
     if not page["results"]:
-        say("Nothing found. What a peer publishes arrives by itself: panspermia peers")
+        say(nothing_found(wanted))
     elif page.get("next"):
         say(f"{page['total']:,} in all. More: --cursor {printable(page['next'])}", dim=True)
+    if options["facets"]:
+        print_facets(page["facets"])
+
+
+def wanted_of(query: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """As the API takes it."""
+    wanted: dict[str, Any] = {"q": query or None, "facets": tuple(FACETS) * options["facets"]}
+    for name, option in (("tag", "tags"), ("license", "licenses"), ("format", "format_")):
+        wanted[name] = options[option]
+    for name in (
+        "kind", "author", "exports", "imports", "namespace", "sort", "limit", "cursor",
+    ):  # fmt: skip
+        wanted[name] = options[name]
+    return wanted
+
+
+def nothing_found(wanted: Mapping[str, Any]) -> str:
+    """Why that may be, and what to do about it."""
+    narrowing = ("kind", "tag", "author", "exports", "imports", "license", "format")
+    given = [name for name in narrowing if wanted[name]]
+    if given:
+        wider = {"q": wanted["q"], "namespace": wanted["namespace"], "limit": 1}
+        total = node().get("/api/search", wider)["total"]
+        if total:
+            kept = ", ".join(f"--{name}" for name in given)
+            return f"Nothing found. Without {kept} there would be {total:,}."
+    return "Nothing found. What a peer publishes arrives by itself: panspermia peers"
+
+
+def print_facets(facets: Json) -> None:
+    """A table for each that has values."""
+    for name, values in facets.items():
+        if not values:
+            continue
+        say("")
+        rows = [(printable(one["value"]), f"{one['count']:,}") for one in values[:FACET_ROWS]]
+        print_table((HEADINGS.get(name, name).upper(), "COUNT"), rows)
+        if len(values) > FACET_ROWS:
+            say(f"and {len(values) - FACET_ROWS} more or further: --json shows them", dim=True)
 
 
 def namespace_names(results: Sequence[Json]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-// The node's status, its peers and its modules. Text of peers goes in as text, never as markup.
+// The node's status, its peers and who may do what. Text of peers goes in as text, never as markup.
 "use strict";
 
 const REFRESH_MS = 5000;
@@ -136,79 +136,6 @@ function drawTransfers() {
   byId("fetching").hidden = transfers.size === 0;
 }
 
-function moduleItem(name, id, version, description) {
-  const item = element("li");
-  item.append(element("strong", name), document.createTextNode(` ${version} `));
-  item.append(element("code", id, "soft"));
-  if (description) item.append(element("div", description));
-  const more = element("details");
-  more.append(element("summary", "Readme, versions and history"));
-  more.addEventListener("toggle", () => showModule(more, id), { once: true });
-  item.append(more);
-  return item;
-}
-
-function versionItem(version) {
-  const states = [version.yanked && ["yanked", version.yank_reason], version.deprecated && ["deprecated", version.deprecation]];
-  const said = states.filter(Boolean).map((state) => state.filter(Boolean).join(": ")).join(", ");
-  const item = element("li", `${version.version}, ${version.published_at.slice(0, 10)}`);
-  if (said) item.append(element("div", said, "bad"));
-  return item;
-}
-
-function eventItem(event) {
-  const item = element("li", `${event.at.slice(0, 10)} ${event.words || "nothing that shows"}`);
-  const said = event.counts ? `by ${event.who}, entry ${event.entry.slice(0, 16)}` : `does not count: ${event.why}`;
-  item.append(element("div", said, event.counts ? "soft" : "bad"));
-  return item;
-}
-
-function listed(title, items) {
-  const list = element("ul", "", "list");
-  list.append(...items);
-  return items.length ? [element("h4", title), list] : [];
-}
-
-// What an update would bring stands first: it is what people want to know before they type it.
-async function showModule(more, id) {
-  const path = `/api/modules/${encodeURIComponent(id)}`;
-  try {
-    const [module, told, said, installed] = await Promise.all([
-      get(path), get(`${path}/history`), get(`/api/advisories?module=${encodeURIComponent(id)}`), get("/api/installed"),
-    ]);
-    const full = `${module.author_did}/${module.id}`;
-    const here = installed.installed.find((one) => one.id === full && one.version !== module.latest_version);
-    const since = here ? `?since=${encodeURIComponent(here.version)}` : "";
-    const changes = await get(`${path}/versions/${encodeURIComponent(module.latest_version)}/changes${since}`);
-    const warnings = said.advisories.filter((one) => !one.withdrawn);
-    more.append(
-      ...listed("Said against it", warnings.map((one) => element("li", `${one.kind}, ${one.range}: ${one.title} (by ${one.author})`, "bad"))),
-      ...listed(`From ${changes.before} to ${changes.after}`, changes.words.map((line) => element("li", line))),
-      ...listed("Versions", module.versions.toReversed().map(versionItem)),
-      ...listed("Signed history", told.events.toReversed().map(eventItem)),
-      ...listed("Proof that a device signed two things as one", told.equivocations.map((fork) => element("li", `${fork.who}, number ${fork.seq}`, "bad"))),
-    );
-    if (module.readme) more.append(element("h4", "Readme"), element("pre", module.readme));
-  } catch (error) {
-    more.append(element("p", error.message, "bad"));
-  }
-}
-
-async function showModules() {
-  const query = byId("q").value.trim();
-  try {
-    const items = query
-      ? (await get(`/api/search?kind=module&limit=50&q=${encodeURIComponent(query)}`)).results
-        .map((hit) => moduleItem(hit.name, hit.id, hit.version, hit.description))
-      : (await get("/api/modules?limit=50")).modules
-        .map((found) => moduleItem(found.name, `${found.author_did}/${found.id}`, found.latest_version, found.description));
-    byId("modules").replaceChildren(...items);
-    byId("empty").hidden = Boolean(query) || items.length > 0;
-  } catch (error) {
-    byId("modules").replaceChildren(element("li", error.message, "bad"));
-  }
-}
-
 // ── who may do what ──
 
 const STATES = { valid: "valid", revoked: "revoked", cut: "revoked in a part", expired: "expired", early: "not in force yet" };
@@ -257,26 +184,17 @@ async function showRights() {
   }
 }
 
-let waiting;
-byId("q").addEventListener("input", () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(showModules, 200);
-});
-byId("search").addEventListener("submit", (event) => {
-  event.preventDefault();
-  showModules();
-});
 showStatus();
 showPeers();
-showModules();
 showRights();
 setInterval(() => { if (!document.hidden) showStatus(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showPeers(); }, REFRESH_MS);
 setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
 
 // What happens is told as it happens; what was missed meanwhile, the lists above say.
-const events = new EventSource("/api/events?types=blob,invite,peer,letter");
+const events = new EventSource("/api/events?types=blob,index,invite,peer,letter");
 events.addEventListener("blob", (event) => hearOfBlob(JSON.parse(event.data)));
+events.addEventListener("index", () => showFoundAgain());
 events.addEventListener("invite", () => showInvites());
 events.addEventListener("peer", () => showPeers());
 events.addEventListener("letter", () => showStatus());

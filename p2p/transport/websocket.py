@@ -65,6 +65,11 @@ class WebSocketCarrier:
         """Puts back what was read: it is read again first."""
         self._data[:0] = data
 
+    @property
+    def taken_bytes(self) -> int:
+        """As `Carrier.taken_bytes`; with what is around messages."""
+        return self._inner.taken_bytes
+
     async def read_exactly(self, size: int) -> bytes:
         while len(self._data) < size:
             await self._receive()
@@ -108,7 +113,7 @@ class WebSocketCarrier:
             why = self._protocol.parser_exc
             raise RemoteProtocolError("websocket", f"the peer breaks the rules of WebSocket: {why}")
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         if self._protocol.close_expected():
             raise gone()
         for start in range(0, len(data), MESSAGE_BYTES_MAX):

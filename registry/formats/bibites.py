@@ -90,8 +90,8 @@ def _node(row: Reader, number: int) -> Node:
     kind: NodeKind = "input" if type == INPUT_TYPE else "hidden" if is_hidden else "output"
     name = line_of(str(row.map.get("TypeName") or ""))
     base = _number(row.map.get("baseActivation"))
-    about = f"{name or type}" + (f", base {base!r}" if base else "")
-    return Node(id, kind, label, about)
+    activation = name or ("" if type is None else f"{type:g}")
+    return Node(id, kind, label, activation, f"base {base!r}" if base else "")
 
 
 def _rows(reader: Reader, keys: tuple[str, ...], count_max: int) -> Iterator[Reader]:

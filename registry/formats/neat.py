@@ -55,7 +55,7 @@ def network_of_neat(reader: Reader) -> Network:
         if id in nodes:
             raise each.wrong("id", f"there is a node {id} already")
         kind = _KINDS[each.one_of("type", frozenset(_KINDS))]
-        nodes[id] = Node(id, kind, "", _about(each))
+        nodes[id] = Node(id, kind, "", _word(each, "activation"), _about(each))
     connections: list[Connection] = []
     for each in reader.objects("connections", CONNECTIONS_MAX):
         ends = [each.whole(key, is_signed=True) for key in ("from", "to")]
@@ -68,14 +68,15 @@ def network_of_neat(reader: Reader) -> Network:
     return Network(tuple(nodes.values()), tuple(connections))
 
 
+def _word(node: Reader, key: str) -> str:
+    return line_of(node.inside(key).text("name")) if key in node.map else ""
+
+
 def _about(node: Reader) -> str:
-    """Activation, aggregation and the numbers of a node, in one line."""
-    words = [
-        node.inside(key).text("name") for key in ("activation", "aggregation") if key in node.map
-    ]
+    """Aggregation and the numbers of a node, in one line."""
     numbers = [
         f"{key} {node.number(key)!r}"
         for key in ("bias", "response", "time_constant", "a", "b", "c", "d")
         if key in node.map
     ]
-    return line_of(", ".join((*words, *numbers)), 300)
+    return line_of(", ".join((_word(node, "aggregation"), *numbers)), 300)

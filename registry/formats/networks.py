@@ -11,7 +11,8 @@ class Node:
     id: int
     kind: NodeKind
     label: str = ""
-    about: str = ""  # activation, bias, …: what else may differ
+    activation: str = ""  # in the program's own word
+    about: str = ""  # bias and what else may differ
 
 
 @dataclass(frozen=True, slots=True)

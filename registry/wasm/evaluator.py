@@ -18,7 +18,7 @@ from registry.wasm.sections import FunctionType, Outline
 
 ABI: Final = 1
 FUEL: Final = 20_000_000_000
-"""Instructions, about: a few minutes."""
+"""Instructions, about: some ten seconds of plain arithmetic, minutes of what is dear."""
 MEMORY_PAGES_MAX: Final = 1_024
 """64 MiB: everybody can spare that, whatever else runs."""
 GENOME_BYTES_MAX: Final = 8 << 20

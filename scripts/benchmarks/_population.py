@@ -37,6 +37,7 @@ from registry.names import ModuleName
 from registry.publication import publish_version
 from registry.statement import Artifact, Release, sign_release
 from registry.versions import parse_version
+from scripts.benchmarks._descriptions import Text
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
 
@@ -84,28 +85,41 @@ def word(random: Random) -> str:
 
 def make_modules(author: Author, start: int, stop: int) -> list[SignedEntry]:
     """The modules numbered from `start` to before `stop`; the same number is the same module."""
+    return make_described(author, start, [_made_up(number) for number in range(start, stop)])
+
+
+def make_described(author: Author, start: int, texts: Sequence[Text]) -> list[SignedEntry]:
+    """Modules of these names and descriptions, numbered from `start`."""
     signer = author.signer()
     artifact = Artifact.of(WASM)
-    return [_make_module(signer, artifact, number) for number in range(start, stop)]
+    return [_make_module(signer, artifact, *one) for one in enumerate(texts, start)]
 
 
-def _make_module(signer: Signer, artifact: Artifact, number: int) -> SignedEntry:
+def _made_up(number: int) -> Text:
     random = Random(number)
     words = [word(random) for _ in range(DESCRIPTION_WORDS)]
-    id = f"org.example.{words[0]}.{words[1]}{number}"
-    manifest = Manifest(
-        id=id,
+    return Text(
+        id=f"{words[0]}.{words[1]}{number}",
         name=f"{words[0]} {words[1]} {number}",
-        version=parse_version("1.0.0"),
         description=f"A small module that can {' '.join(words)}.",
-        license="MIT",
         tags=tuple(sorted({WORDS[random.randrange(TAGS)] for _ in range(2)})),
+    )
+
+
+def _make_module(signer: Signer, artifact: Artifact, number: int, text: Text) -> SignedEntry:
+    manifest = Manifest(
+        id=f"org.example.{text.id}",
+        name=text.name,
+        version=parse_version("1.0.0"),
+        description=text.description,
+        license="MIT",
+        tags=text.tags,
         wasm="add.wasm",
         readme=None,
         dependencies=(),
         imports=(),
     )
-    name = ModuleName(encode_did_key(signer.author), id)
+    name = ModuleName(encode_did_key(signer.author), manifest.id)
     release = Release(name, "1.0.0", artifact, (), {}, "wasmtime 50.0.1", "default")
     now_us = CREATED_US + number * SECOND_US
     edit = publish_version(
@@ -113,17 +127,26 @@ def _make_module(signer: Signer, artifact: Artifact, number: int) -> SignedEntry
     )
     raw = Document.open(CLASS, KIND, signer.device.public).change(edit)
     assert raw is not None, "a publish edit always changes something"
-    document = DocumentId(COMMONS, signer.author, CLASS, KIND, id.encode())
+    document = DocumentId(COMMONS, signer.author, CLASS, KIND, manifest.id.encode())
     timestamp = tai_from_unix_us(now_us)
     return sign_change(raw, document, signer=signer, prev=None, timestamp=timestamp)
 
 
-async def fill(store: Store, author: Author, start: int, stop: int) -> None:
-    """Puts the modules of these numbers through `store.receive`; two processes make them."""
+async def fill(
+    store: Store, author: Author, start: int, stop: int, texts: Sequence[Text] = ()
+) -> None:
+    """Puts the modules of these numbers through `store.receive`; two processes make them.
+
+    With `texts`, those number by number; else of made up words.
+    """
     spawn = multiprocessing.get_context("spawn")  # a fork would copy the store's threads, stopped
     with ProcessPoolExecutor(PROCESSES, spawn) as makers:
         made = [
-            asyncio.wrap_future(makers.submit(make_modules, author, at, min(at + CHUNK, stop)))
+            asyncio.wrap_future(
+                makers.submit(make_described, author, at, texts[at : min(at + CHUNK, stop)])
+                if texts
+                else makers.submit(make_modules, author, at, min(at + CHUNK, stop))
+            )
             for at in range(start, stop, CHUNK)
         ]
         for part in made:
@@ -136,18 +159,20 @@ async def receive(store: Store, entries: Sequence[SignedEntry]) -> None:
     assert len(received.added) == len(entries), received.refused
 
 
-async def fill_home(home: Home, author: Author, start: int, stop: int) -> None:
+async def fill_home(
+    home: Home, author: Author, start: int, stop: int, texts: Sequence[Text] = ()
+) -> None:
     """Fills the store of a home that no node runs in, and brings its search index up to date."""
     async with open_store(home.database, project=project, clock_us=clock_us) as store:
-        await fill(store, author, start, stop)
+        await fill(store, author, start, stop, texts)
         async with open_search_index(home.index, store, facts_of):
             pass
 
 
-def make_home(path: Path, count: int) -> Home:
-    """A home with an identity and `count` modules by it."""
+def make_home(path: Path, count: int, texts: Sequence[Text] = ()) -> Home:
+    """A home with an identity and `count` modules by it, of the first of `texts` if there are."""
     home = Home(path)
-    asyncio.run(fill_home(home, author_of(home), 0, count))
+    asyncio.run(fill_home(home, author_of(home), 0, count, texts))
     return home
 
 

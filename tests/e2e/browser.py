@@ -81,7 +81,7 @@ class Page:
 
     def press(self, key: str) -> None:
         """`Tab`, `Enter`."""
-        codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
+        codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "/": (191, "/")}
         code, text = codes[key]
         about: dict[str, object] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         if key == "Space":

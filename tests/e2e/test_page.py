@@ -6,7 +6,7 @@ Chromium loads it from a running node, and is looked at and used as by a person.
 import os
 import re
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +112,46 @@ def test_the_page_says_first_how_it_stands_with_the_peers(
     (peer,) = listed(page, "peers")
     assert "<strong>alice</strong> in sync" in peer
     assert "by tcp" in peer
+
+
+def test_a_person_searches_with_the_keyboard(
+    node: StartNode, publish_demo: Callable[[LocalNode], list[str]], tmp_path: Path
+) -> None:
+    alice = node("alice")
+    names = publish_demo(alice)
+    with opened(str(alice.ready["api"]), tmp_path / "alice.browser") as page:
+        text = "document.getElementById('found').textContent"
+        for name in names:
+            page.wait(name, f"{text}.includes({name!r})")
+        assert (
+            page.value("byId('kinds').textContent") == f"everything {len(names)}module {len(names)}"
+        )
+        page.value("document.body.focus()")
+        page.press("/")
+        assert page.value("document.activeElement.id") == "q"
+        page.type("suop")
+        page.wait(
+            "what was meant", "byId('found-said').textContent.includes('Did you mean “soup”')"
+        )
+        assert page.value("document.querySelector('#found mark').textContent").lower() == "soup"
+        assert page.value("byId('found').children.length") == 1
+        page.value("byId('q').value = ''")
+        page.type("nothingatall")
+        page.wait("nothing", "byId('found-said').textContent === 'Nothing found.'")
+        assert page.value("byId('empty').hidden")
+        page.value("byId('q').value = ''")
+        page.press("Enter")
+        page.wait("all of them", f"byId('found').children.length === {len(names)}")
+        tag = page.value("byId('tags').firstChild.textContent.split(' ')[0]")
+        page.value("byId('tags').firstChild.focus()")
+        page.press("Enter")
+        page.wait("the tag", "byId('tags').firstChild.getAttribute('aria-pressed') === 'true'")
+        assert page.value("document.activeElement.textContent") == tag, "the focus stays"
+        unnamed = (
+            "[...document.querySelectorAll('#search input, #search select, .choices button')]"
+            ".filter((one) => !(one.labels?.length || one.textContent || one.ariaLabel)).length"
+        )
+        assert page.value(unnamed) == 0
 
 
 def let_act(page: Page, at: LocalNode) -> None:
@@ -264,11 +304,11 @@ def test_a_module_is_opened_with_its_readme_versions_and_history(
     done(shell(alice, "yank", "io.test.answer@1.0.0", "--reason", "It is ten."))
     done(shell(alice, "advisory", "publish", "io.test.answer@<1.1", "--title", "Ten is wrong."))
     with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
-        page.wait("the module", "!!document.querySelector('#modules details')")
-        page.value("document.querySelector('#modules summary').click()")
-        page.wait("its readme", "!!document.querySelector('#modules pre')")
-        told = str(page.value("document.querySelector('#modules details').textContent"))
-        assert page.value("document.querySelectorAll('#modules script').length") == 0
+        page.wait("the module", "!!document.querySelector('#found details')")
+        page.value("document.querySelector('#found summary').click()")
+        page.wait("its readme", "!!document.querySelector('#found pre')")
+        told = str(page.value("document.querySelector('#found details').textContent"))
+        assert page.value("document.querySelectorAll('#found script').length") == 0
     for said in ("<script>alert(1)</script>", "yanked 1.0.0: It is ten.", "released 1.1.0"):
         assert said in told
     assert "vulnerable, <1.1: Ten is wrong." in told

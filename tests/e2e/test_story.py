@@ -39,6 +39,13 @@ def test_publish_sync_search_install_run(
     found = shell(bob, "search", "soup", "--kind", "module").answer["results"]
     assert [hit["id"] for hit in found] == [census]
 
+    slipped = shell(bob, "search", "suop", "--facets").answer
+    assert ([hit["id"] for hit in slipped["results"]], slipped["meant"]) == ([census], "soup")
+    assert slipped["facets"]["kind"] == [{"value": "module", "count": 1}]
+    exporting = shell(bob, "search", "--exports", "function census", "--limit", "3").answer
+    assert [hit["id"] for hit in exporting["results"]] == [census]
+    assert shell(bob, "search", "--imports", "env.*").answer["results"] == []
+
     planned = shell(bob, "install", "io.panspermia.census", "--dry-run")
     assert planned.answer["schema"] == "panspermia.install/1"
     assert {package["id"] for package in planned.answer["plan"]["add"]} == set(names)

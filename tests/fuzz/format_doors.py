@@ -1,8 +1,25 @@
 """The doors of `registry.formats`: files that somebody found somewhere."""
 
+import contextlib
+import functools
+import sqlite3
 from collections.abc import Callable, Sequence
 
-from registry.formats import Format, detect, read
+from registry.formats import (
+    CONVERSIONS,
+    Format,
+    InvalidFile,
+    NoConversion,
+    NotComparable,
+    compare,
+    convert,
+    detect,
+    read,
+)
+from registry.formats.primordium_tables import WANTED, read_tables
+from registry.pictures import NoPicture, picture_of
+from registry.pictures.svg import SVG_BYTES_MAX
+from storage.foreign import read_foreign_tables
 from tests.registry.formats import files
 from tests.registry.formats.test_rle import GUN
 
@@ -21,6 +38,55 @@ def read_as(format: Format) -> Callable[[bytes], None]:
             assert (again.data, again.format) == (found.data, found.format)
 
     return door
+
+
+def convert_file(data: bytes) -> None:
+    """Every way from what it is taken for; what comes out is read by the reader of its format."""
+    source = detect("file", data)
+    refusals = 0
+    ways = [way for way in CONVERSIONS if way.source is source]
+    for way in ways:
+        try:
+            made = convert(data, source, way.target, name="file")
+        except (InvalidFile, NoConversion):
+            refusals += 1
+            continue
+        assert read(way.target, made, "made")
+    if refusals == len(ways):
+        raise NoConversion("by none of them")
+
+
+def draw_and_compare(data: bytes) -> None:
+    """What is read can be drawn, or not, in bounds; and is the same as itself."""
+    for found in read(detect("file", data), data, "file")[:3]:
+        refused = (NoPicture, NotComparable)
+        with contextlib.suppress(*refused):
+            assert len(picture_of(found.format, found.data, "svg")) <= SVG_BYTES_MAX
+            assert picture_of(found.format, found.data, "png")
+        with contextlib.suppress(*refused):
+            itself = (found.format, found.data)
+            assert not compare(itself, itself).count
+
+
+def read_database(data: bytes) -> None:
+    tables = read_foreign_tables(data, WANTED, rows_max=1_000, bytes_max=1 << 20)
+    read_tables(tables, "registry.db")
+
+
+@functools.cache
+def _database() -> bytes:
+    connection = sqlite3.connect(":memory:")
+    for table, columns in WANTED.items():
+        connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+        values = [files.GENOTYPE.decode() if "geno" in name else f"7{name}" for name in columns]
+        row = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
+        connection.executemany(row, [values] * 3)
+    connection.commit()
+    return connection.serialize()
+
+
+def database_seeds() -> Sequence[bytes]:
+    return [_database(), _database()[:-1_000]]
 
 
 def rle_seeds() -> Sequence[bytes]:

@@ -16,10 +16,10 @@ from registry.errors import (
     MalformedRecord,
     RegistryError,
 )
-from registry.formats.errors import InvalidFile
+from registry.formats.errors import InvalidFile, NoConversion
 from registry.formats.words import Format
 from registry.wasm.errors import Refused
-from storage.errors import BadKeyFile
+from storage.errors import BadKeyFile, Unreadable
 from tests.fuzz import crdt_doors as crdt
 from tests.fuzz import format_doors as formats
 from tests.fuzz import invite_doors as invites
@@ -204,6 +204,30 @@ TARGETS: tuple[Target, ...] = (
         "whereabouts", invites.read_whereabouts, invites.whereabouts_seeds, PEERS_FAULT, mutate_cbor
     ),
     Target("file", formats.read_file, formats.file_seeds, (InvalidFile,), mutate_text, 2_000),
+    Target(
+        "convert",
+        formats.convert_file,
+        formats.file_seeds,
+        (InvalidFile, NoConversion),
+        mutate_text,
+        1_000,
+    ),
+    Target(
+        "picture",
+        formats.draw_and_compare,
+        formats.file_seeds,
+        (InvalidFile,),
+        mutate_text,
+        600,
+        memory_bytes=40 << 20,
+    ),
+    Target(
+        "database",
+        formats.read_database,
+        formats.database_seeds,
+        (InvalidFile, Unreadable),
+        inputs=1_000,
+    ),
     *(
         Target(
             f"file-{format.value}",
@@ -211,7 +235,7 @@ TARGETS: tuple[Target, ...] = (
             make_seeds,
             (InvalidFile,),
             mutate_text,
-            1_000,
+            400,
         )
         for format, make_seeds in (
             (Format.RLE, formats.rle_seeds),

@@ -12,8 +12,8 @@ from storage import search_index
 from storage.errors import BadCursor, BrokenIndex, StorageError
 from storage.listings import AHEAD_US
 from storage.search_index import POSITION_FILE, Hits, SearchIndex, open_search_index
-from storage.search_query import SearchSort
 from storage.search_schema import SCHEMA_VERSION
+from storage.search_wanted import SearchSort
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
 

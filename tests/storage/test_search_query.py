@@ -16,8 +16,9 @@ from storage.listing import Listing
 from storage.listings import ListedRow
 from storage.search_cursor import encode_cursor
 from storage.search_facets import VALUES_ASKED, VALUES_MAX
-from storage.search_query import FoundPage, SearchSort, Wanted, search
+from storage.search_query import FoundPage, search
 from storage.search_schema import in_order, schema, to_document
+from storage.search_wanted import SearchSort, Wanted
 
 SORTS: tuple[SearchSort, ...] = ("relevance", "recent", "rating", "downloads", "fitness", "name")
 QUERIES = ("clock", "Clock gear", "clo", "clcok", "gear absentword", "神经", "", "e")

@@ -29,7 +29,13 @@ from node.api.models import (
 )
 from node.api.requests import PUBLISH_BYTES_MAX, is_known
 from node.api.routes.blobs import FOREVER
-from node.services.curate import Curator, rate_module, set_deprecated, set_yanked, take_back_rating
+from node.services.curate import (
+    Curator,
+    rate_module,
+    set_deprecated,
+    set_yanked,
+    take_back_module_rating,
+)
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
 from node.services.names import author_meant
@@ -178,7 +184,7 @@ async def rate(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
 async def unrate(node: Node, call: Call[InNamespace, None]) -> Response:
     """Take this author's rating back."""
     by = await _curator(node, call)
-    await take_back_rating(by, call.path["id"], now_us=node.clock_us())
+    await take_back_module_rating(by, call.path["id"], now_us=node.clock_us())
     return Response(status_code=204)
 
 
@@ -211,7 +217,10 @@ async def _ratings(node: Node, row: ListedRow) -> Ratings:
 
 
 ENDPOINTS = (
-    reads("/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422)),
+    reads(
+        "/api/modules", list_modules, Modules, query=ModulesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
     writes(
         "/api/modules", publish_module, Published, body=NewModule, status=201,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404,),

@@ -91,4 +91,6 @@ def _shown(hit: Found) -> Hit:
     )
 
 
-ENDPOINTS = (reads("/api/search", search, Hits, query=SearchQuery, problems=(404, 422)),)
+ENDPOINTS = (
+    reads("/api/search", search, Hits, query=SearchQuery, problems=(404, 422), is_remembered=True),
+)

@@ -55,6 +55,11 @@ class DataChannelCarrier:
 
     # --- reading ------------------------------------------------------------------------------
 
+    @property
+    def taken_bytes(self) -> int:
+        """As `Carrier.taken_bytes`: what the peer said that it read."""
+        return self._taken
+
     async def read_exactly(self, size: int) -> bytes:
         """As `Carrier.read_exactly`; `RemoteProtocolError` where the peer broke a rule."""
         data = bytearray()
@@ -98,9 +103,9 @@ class DataChannelCarrier:
 
     # --- writing ------------------------------------------------------------------------------
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         for start in range(0, len(data), MESSAGE_BYTES_MAX):
-            piece = data[start : start + MESSAGE_BYTES_MAX]
+            piece = bytes(data[start : start + MESSAGE_BYTES_MAX])
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._until(partial(self._has_room, len(piece)), writing=True)

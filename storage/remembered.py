@@ -1,0 +1,51 @@
+"""What was read, for as long as nothing is written: one number says whether that is so.
+
+The database of a home has one process, and every write of it goes through one door, which counts.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from storage.database import Database
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """At most `most` values; all are forgotten with the next write, the first ones before."""
+
+    def __init__(self, database: Database, most: int) -> None:
+        self._database = database
+        self._most = most
+        self._written = -1
+        self._values: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """None where it is not known any more, or never was."""
+        self._forget()
+        return self._values.get(key)
+
+    def keep(self, key: K, value: V, *, written: int) -> None:
+        """`written`: how many writes there had been before it was read."""
+        self._forget()
+        if written != self._written:
+            return
+        self._values[key] = value
+        if len(self._values) > self._most:
+            del self._values[next(iter(self._values))]
+
+    async def read(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
+        """What `read` gives, if need be."""
+        known = self.get(key)
+        if known is not None:
+            return known
+        written = self._database.written
+        value = await read()
+        self.keep(key, value, written=written)
+        return value
+
+    def _forget(self) -> None:
+        if self._written != self._database.written:
+            self._values.clear()
+            self._written = self._database.written
