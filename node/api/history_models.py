@@ -39,6 +39,19 @@ class HistoryItem(Struct, frozen=True):
     equivocations: tuple[ForkItem, ...]
 
 
+class DependantItem(Struct, frozen=True):
+    id: str
+    version: str
+    range: str
+    optional: bool
+
+
+class Dependants(Struct, frozen=True):
+    """Modules whose latest version needs this one."""
+
+    dependants: tuple[DependantItem, ...]
+
+
 class InstalledVerification(Struct, frozen=True):
     ok: bool
     modules: tuple[Verification, ...]

@@ -134,6 +134,7 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 @click.option("--kind", type=click.Choice(["module", *WORDS]), help="What it is.")
 @click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
 @click.option("--changes", metavar="VERSION", help="What changed with this version.")
+@click.option("--dependants", is_flag=True, help="Which modules need it.")
 @click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
 @IN_NAMESPACE
 def info_command(
@@ -141,17 +142,21 @@ def info_command(
     kind: str | None,
     history: bool,
     changes: str | None,
+    dependants: bool,
     readme: bool,
     namespace: str | None,
 ) -> None:
     """Show one module, genome, seed or lineage: what it says, and what others say."""
-    if history + (changes is not None) + readme > 1:
-        raise click.UsageError("one of --history, --changes and --readme at a time")
+    of_modules = history + (changes is not None) + dependants + readme
+    if of_modules > 1:
+        raise click.UsageError("one of --history, --changes, --dependants, --readme at a time")
     if kind in WORDS or (kind is None and is_life(name)):
-        if history or changes is not None or readme:
-            raise click.UsageError("--history, --changes and --readme are of modules")
+        if of_modules:
+            raise click.UsageError("--history, --changes, --dependants, --readme are of modules")
         kind, one = find_life(name, kind, namespace)
         return print_json("info", {"kind": kind, **one}) if wants_json() else print_life(kind, one)
+    if dependants:
+        return show_dependants(name, namespace)
     if history:
         return show_history(name, namespace)
     if changes is not None:
@@ -220,6 +225,20 @@ def show_history(name: str, namespace: str | None) -> None:
         ids = " and ".join(entry["entry"][:16] for entry in fork["entries"])
         say(f"PROOF: {printable(fork['who'])} signed number {fork['seq']} twice: {ids}", fg="red")
         say(f"    panspermia cap proof {fork['entries'][0]['entry'][:16]} -o FILE")
+
+
+def show_dependants(name: str, namespace: str | None) -> None:
+    found = node().get(module_path(name, "dependants", namespace=namespace))
+    if wants_json():
+        return print_json("info", found)
+    if not found["dependants"]:
+        return say("No module that is held here needs it.")
+    names = petnames()
+    rows = (
+        (names.module(one["id"]), one["version"], one["range"], "optional" * one["optional"])
+        for one in found["dependants"]
+    )
+    print_table(("MODULE", "VERSION", "NEEDS", ""), rows)
 
 
 def show_changes(name: str, version: str, namespace: str | None) -> None:

@@ -1,6 +1,7 @@
 """Modules as this node knows them: finding one by its name, showing it with its ratings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -90,6 +91,29 @@ def read_module(row: ListedRow) -> Module:
     if row.namespace == COMMONS:
         return module
     return msgspec.structs.replace(module, namespace=place_text(row.namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """A module whose latest version needs another one, in that range."""
+
+    module: str
+    version: str
+    range: str
+    is_optional: bool
+
+
+async def dependants(store: Store, module: str) -> tuple[Dependant, ...]:
+    """Who needs the module (a full name), in every namespace that is joined; at most 1,000 each."""
+    places = [one.namespace for one in await store.joined()]
+    found: list[Dependant] = []
+    for row in await store.naming(module, places):
+        other = read_module(row)
+        for need in other.dependencies:
+            if need.module_id == module:
+                latest, range = other.latest_version, need.version_requirement
+                found.append(Dependant(other.full_name, latest, range, need.optional))
+    return tuple(found)
 
 
 def version_of(module: Module, version: str) -> ModuleVersion:

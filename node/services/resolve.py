@@ -171,7 +171,7 @@ async def _choose(
                 for package, names in offered.items()
             }
             if not any(meant.values()):
-                listed = ", ".join(sorted(set().union(*offered.values()))) or "none"
+                listed = ", ".join(sorted(frozenset[str]().union(*offered.values()))) or "none"
                 detail = f"nothing that was asked for has {text} as an optional dependency;"
                 raise BadRequest(f"{detail} there are: {listed}", code="no-such-option")
             for package, names in meant.items():

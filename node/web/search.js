@@ -28,6 +28,7 @@ function foundItem(hit) {
     hit.fitness === null ? "" : `fitness ${hit.fitness}`, hit.format, hit.license, hit.tags.join(", "),
   ];
   item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));
+  if (hit.kind === "module") item.append(moduleDetails(hit.id));
   return item;
 }
 

@@ -43,3 +43,4 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     history = shell(alice, "info", ID, "--history").answer
     assert [one["words"] for one in history["events"]] == ["released 1.0.0", "released 1.1.0"]
     assert shell(alice, "info", ID, "--changes", "1.1.0").answer["words"] == []
+    assert shell(alice, "info", ID, "--dependants").answer["dependants"] == []

@@ -15,7 +15,7 @@ import pytest
 from node.commands.nodes import COMMAND, LocalNode, clean_environment, wait_for
 from node.failure import Json
 from tests.e2e.browser import BROWSER, Page, opened
-from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode
+from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("browser")]
 
@@ -302,3 +302,26 @@ def fetching(at: LocalNode, blob: str, file: Path) -> Generator[None]:
     with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL) as process:
         yield
         assert process.wait(ARRIVE_S) == 0
+
+
+def test_a_module_is_opened_with_its_readme_versions_and_history(
+    node: StartNode, shell: Shell, tmp_path: Path
+) -> None:
+    alice = node("alice")
+    for version, number in (("1.0.0", 10), ("1.1.0", 11)):
+        folder = make_module(
+            tmp_path / version, "io.test.answer", version, answering(number), 'readme = "R.md"\n'
+        )
+        (folder / "R.md").write_text("# Answer\n<script>alert(1)</script>")
+        done(shell(alice, "publish", str(folder)))
+    done(shell(alice, "yank", "io.test.answer@1.0.0", "--reason", "It is ten."))
+    done(shell(alice, "advisory", "publish", "io.test.answer@<1.1", "--title", "Ten is wrong."))
+    with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
+        page.wait("the module", "!!document.querySelector('#found details')")
+        page.value("document.querySelector('#found summary').click()")
+        page.wait("its readme", "!!document.querySelector('#found pre')")
+        told = str(page.value("document.querySelector('#found details').textContent"))
+        assert page.value("document.querySelectorAll('#found script').length") == 0
+    for said in ("<script>alert(1)</script>", "yanked 1.0.0: It is ten.", "released 1.1.0"):
+        assert said in told
+    assert "vulnerable, <1.1: Ten is wrong." in told

@@ -1,11 +1,18 @@
 """The signed history of a name, and whether what is installed is what its authors signed."""
 
 from node.api.endpoint import Call, reads
-from node.api.history_models import HistoryItem, InstalledVerification, show_history
+from node.api.history_models import (
+    DependantItem,
+    Dependants,
+    HistoryItem,
+    InstalledVerification,
+    show_history,
+)
 from node.api.models import InNamespace, NoQuery, Verification
 from node.api.routes.authority import keeper
 from node.services.called import names_here
 from node.services.history import history
+from node.services.modules import dependants, find_module
 from node.services.places import place_meant
 from node.services.verify import verify_installed
 from node.wiring import Node
@@ -16,6 +23,18 @@ async def get_history(node: Node, call: Call[InNamespace, None]) -> HistoryItem:
     place = await place_meant(node.store, call.query.namespace)
     found = await history(keeper(node), call.path["id"], place)
     return show_history(found, await names_here(node.store, node.identity))
+
+
+async def get_dependants(node: Node, call: Call[InNamespace, None]) -> Dependants:
+    """Which modules need this one in their latest version, by all that is held here."""
+    place = await place_meant(node.store, call.query.namespace)
+    name = (await find_module(node.store, call.path["id"], place)).full_name
+    return Dependants(
+        tuple(
+            DependantItem(one.module, one.version, one.range, one.is_optional)
+            for one in await dependants(node.store, name)
+        )
+    )
 
 
 async def get_installed_verification(
@@ -35,6 +54,10 @@ async def get_installed_verification(
 ENDPOINTS = (
     reads(
         "/api/modules/{id:module}/history", get_history, HistoryItem, query=InNamespace,
+        problems=(404, 409, 422),
+    ),
+    reads(
+        "/api/modules/{id:module}/dependants", get_dependants, Dependants, query=InNamespace,
         problems=(404, 409, 422),
     ),
     reads("/api/installed/verify", get_installed_verification, InstalledVerification),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from crdt.keys import COMMONS
-from tests.node.api.test_install import ADDER, give, install, publish, shared
+from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared
 from tests.node.api.test_rights import ADD, let_in, put, record_of, twin_of
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
@@ -63,6 +63,15 @@ async def test_what_is_installed_is_verified(alice: Alice, bob: Alice) -> None:
         ("record", False),
         ("sha256", True),
     ]
+
+
+async def test_who_depends_on_a_module(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    found = (await alice.client.get(f"/api/modules/{ADDER}/dependants")).json()
+    doubler = {"id": f"{did}/{DOUBLER}", "version": "1.0.0", "range": "^1.0", "optional": False}
+    assert found == {"dependants": [doubler]}
+    none = (await alice.client.get(f"/api/modules/{DOUBLER}/dependants")).json()
+    assert none == {"dependants": []}
 
 
 async def test_two_changes_of_one_number_are_shown_as_proof(alice: Alice) -> None:
