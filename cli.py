@@ -23,6 +23,8 @@ SLIPS = ("usage", "bad-setting")
 
 # name: (module in node.commands, short help); a test compares each help with the command's own.
 COMMANDS = {
+    "advisory": ("advisory", "Warn of versions of a module, and list what others warn of."),
+    "audit": ("advisory", "Check what is installed against the advisories held here."),
     "blob": ("blob", "Add, list and remove files that are named by what is in them."),
     "block": ("block", "Never hear from an author or a device again."),
     "accept": ("invite", "Show in words what a code gives, and take it."),
@@ -31,6 +33,7 @@ COMMANDS = {
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),
+    "convert": ("convert", "Convert FILE from one program's format to another's."),
     "delete": ("delete", "Show a record of yours to nobody any more."),
     "demo": ("demo", "Run two real nodes on this machine and do the main job."),
     "deprecate": ("curate", "Discourage a version of your own module."),

@@ -112,13 +112,15 @@ class BlobRoot:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The root and all of its pages, each checked by `parse_page`: enough to check every chunk.
+    """The root and its pages, each checked by `parse_page`: enough to check every chunk of them.
 
-    Whoever names a chunk that there is not gets an `IndexError`.
+    All pages, or neighbours from `first_page` on. Whoever names a chunk that there is not, or that
+    no page here names, gets an `IndexError`.
     """
 
     parsed: BlobRoot
     pages: tuple[bytes, ...]
+    first_page: int = 0
     _ends: dict[int, "array[int]"] = field(
         default_factory=dict[int, "array[int]"], init=False, compare=False, repr=False
     )
@@ -140,12 +142,23 @@ class Manifest:
     def chunk_count(self) -> int:
         return self.parsed.chunk_count
 
+    @property
+    def chunk_end(self) -> int:
+        """The first chunk after those that the pages here name."""
+        return self.parsed.page_starts[self.first_page + len(self.pages)]
+
+    def page(self, page: int) -> bytes:
+        """The bytes of one page."""
+        if not 0 <= page - self.first_page < len(self.pages):
+            raise IndexError(f"page {page} is not among the {len(self.pages)} here")
+        return self.pages[page - self.first_page]
+
     def chunk_hash(self, chunk: int) -> bytes:
         """The name of a chunk."""
         page = self.parsed.page_of(chunk)
         width = DIGEST_BYTES if self.parsed.chunking is Chunking.FIXED else _NAMED.size
         at = width * (chunk - self.parsed.page_starts[page])
-        return self.pages[page][at : at + DIGEST_BYTES]
+        return self.page(page)[at : at + DIGEST_BYTES]
 
     def chunk_size(self, chunk: int) -> int:
         """How many bytes a chunk has."""
@@ -153,7 +166,7 @@ class Manifest:
         if self.parsed.chunking is Chunking.FIXED:
             return min(CHUNK_BYTES, self.size - chunk * CHUNK_BYTES)
         at = _NAMED.size * (chunk - self.parsed.page_starts[page]) + DIGEST_BYTES
-        return int.from_bytes(self.pages[page][at : at + 4], "big")
+        return int.from_bytes(self.page(page)[at : at + 4], "big")
 
     def chunk_offset(self, chunk: int) -> int:
         """The place of a chunk's first byte in the blob."""
@@ -178,7 +191,7 @@ class Manifest:
     def _ends_in(self, page: int) -> "array[int]":
         """Where the chunks of a page end, counted from the page's first byte; made when asked."""
         if page not in self._ends:
-            sizes = (size for _, size in _NAMED.iter_unpack(self.pages[page]))
+            sizes = (size for _, size in _NAMED.iter_unpack(self.page(page)))
             self._ends[page] = array("Q", accumulate(sizes))
         return self._ends[page]
 
@@ -201,8 +214,9 @@ class ManifestBuilder:
         smallest, largest = _bounds(self._chunking)
         if not 0 < size <= largest or (self._last_size or largest) < smallest:
             raise ValueError(f"a chunk of {self._last_size} bytes before one of {size}")
-        if len(self._pages) >= (PAGES_MAX if is_fixed else CONTENT_PAGES_MAX):
-            raise _too_many_pages(self._chunking)
+        most = PAGES_MAX if is_fixed else CONTENT_PAGES_MAX
+        if len(self._pages) >= most:
+            raise Malformed("blob-too-large", f"a blob of more than {most} pages")
         self._last_size = size
         self._page += hash if is_fixed else _NAMED.pack(hash, size)
         self._page_bytes += size
@@ -338,11 +352,7 @@ def _content_root(root: bytes, id: BlobId, value: _ContentRoot) -> BlobRoot:
         is_last = number == len(pages) - 1
         if not (1 if is_last else CONTENT_PAGE_CHUNKS_MIN) <= chunks <= PAGE_CHUNKS_MAX:
             raise Malformed("blob-root", f"page {number} of {chunks} chunks")
-        least = (
-            (chunks - 1) * CONTENT_CHUNK_BYTES_MIN + 1
-            if is_last
-            else (chunks * CONTENT_CHUNK_BYTES_MIN)
-        )
+        least = (chunks - is_last) * CONTENT_CHUNK_BYTES_MIN + is_last
         if not least <= size_of_page <= chunks * CONTENT_CHUNK_BYTES_MAX:
             raise Malformed("blob-root", f"page {number}: {size_of_page} bytes in {chunks} chunks")
     page_offsets = tuple(accumulate((of_page for _, of_page, _ in pages), initial=0))
@@ -366,10 +376,8 @@ def _encode_root(
 def _sizes_allowed(sizes: Sequence[int], *, is_last: bool) -> bool:
     """Whether chunks of a page can be so long; the last one of a blob may be short."""
     full = sizes[:-1] if is_last else sizes
-    return (
-        all(CONTENT_CHUNK_BYTES_MIN <= size <= CONTENT_CHUNK_BYTES_MAX for size in full)
-        and 0 < sizes[-1] <= CONTENT_CHUNK_BYTES_MAX
-    )
+    is_long = all(size >= CONTENT_CHUNK_BYTES_MIN for size in full) and sizes[-1] > 0
+    return is_long and max(sizes) <= CONTENT_CHUNK_BYTES_MAX
 
 
 def _bounds(chunking: Chunking) -> tuple[int, int]:
@@ -385,11 +393,6 @@ def _check_widths(page_hashes: Sequence[bytes]) -> None:
 
 def _too_large(size: int) -> Malformed:
     return Malformed("blob-too-large", f"a blob of {size} bytes, at most {BLOB_BYTES_MAX}")
-
-
-def _too_many_pages(chunking: Chunking) -> Malformed:
-    most = PAGES_MAX if chunking is Chunking.FIXED else CONTENT_PAGES_MAX
-    return Malformed("blob-too-large", f"a blob of more than {most} pages")
 
 
 def _ceil_divide(size: int, part: int) -> int:

@@ -38,9 +38,19 @@ KeyPath: TypeAlias = tuple[str, ...]
 SKELETON_ACTOR: Final = bytes(16)  # no device key has 16 bytes
 DEPTH_MAX = 32  # maps in maps; deeper ones would exhaust the stack of whoever reads them
 
+_PUBLISHED: Final = ("body", "head", "tags")
+_RATED: Final = ("rating", "installs")
 ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("pub", "mod"): ("head", "tags", "versions"),
-    ("rate", "mod"): ("rating", "installs"),
+    ("pub", "adv"): ("head", "tags", "advisory"),
+    ("pub", "gen"): _PUBLISHED,
+    ("pub", "seed"): _PUBLISHED,
+    ("pub", "lin"): _PUBLISHED,
+    ("rate", "mod"): _RATED,
+    ("rate", "gen"): _RATED,
+    ("rate", "seed"): _RATED,
+    ("rate", "lin"): _RATED,
+    ("rate", "fit"): ("evaluation", "claim", "runs"),
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")
 

@@ -24,7 +24,7 @@ def size_of(manifest: Manifest, chunks: Sequence[int]) -> int:
         if len(some) == root.page_chunk_count(page):
             total += root.page_size(page)
             continue
-        data, start = manifest.pages[page], root.page_starts[page]
+        data, start = manifest.page(page), root.page_starts[page]
         for chunk in some:
             end = NAMED_BYTES * (chunk - start + 1)
             total += int.from_bytes(data[end - 4 : end], "big")
@@ -37,7 +37,7 @@ def first_of_each(manifest: Manifest, chunks: Sequence[int]) -> list[int]:
     seen: set[bytes] = set()
     found: list[int] = []
     for page, some in _by_page(manifest, chunks):
-        data, start = manifest.pages[page], manifest.parsed.page_starts[page]
+        data, start = manifest.page(page), manifest.parsed.page_starts[page]
         for chunk in some:
             at = width * (chunk - start)
             hash = data[at : at + DIGEST_BYTES]

@@ -37,7 +37,7 @@ def seal(secret: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
         raise ValueError(
             f"sealing takes {SALT_BYTES}, {NONCE_BYTES} and ≤ {SECRET_BYTES_MAX} bytes"
         )
-    box = crypto_secretbox(secret, nonce, _key(passphrase, salt))
+    box = crypto_secretbox(secret, nonce, derive_key(passphrase, salt))
     return _MAGIC + salt + nonce + box
 
 
@@ -56,7 +56,7 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
     salt = sealed[len(_MAGIC) : len(_MAGIC) + SALT_BYTES]
     nonce = sealed[len(_MAGIC) + SALT_BYTES : _HEAD_BYTES]
     try:
-        return crypto_secretbox_open(sealed[_HEAD_BYTES:], nonce, _key(passphrase, salt))
+        return crypto_secretbox_open(sealed[_HEAD_BYTES:], nonce, derive_key(passphrase, salt))
     except CryptoError as error:
         detail = "the passphrase is wrong, or the sealed key was altered"
         raise Unauthorised("wrong-passphrase", detail) from error
@@ -67,7 +67,8 @@ def is_sealed(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
-def _key(passphrase: str, salt: bytes) -> bytes:
+def derive_key(passphrase: str, salt: bytes) -> bytes:
+    """The same key for the same passphrase and salt, at the costs above."""
     # one passphrase, however a keyboard composes its letters
     typed = unicodedata.normalize("NFKC", passphrase).encode()
     return crypto_pwhash_alg(

@@ -35,6 +35,8 @@ LINE_BYTES_MAX = 16 << 20
 
 PIECE_BYTES = 1 << 18  # of a long answer, at once
 
+STATUS = "/api/status"
+
 Query = Mapping[str, "str | int | tuple[str, ...] | None"]
 
 
@@ -224,12 +226,27 @@ class Client:
                     connection.request(method, path, content, headers, encode_chunked=is_chunked)
                 with connection.getresponse() as answer:
                     if answer.status >= 400:
-                        answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
+                        self._refused(answer.status, answer.read(ANSWER_BYTES_MAX), path)
                     yield answer
         except HTTPException as error:
             raise broken(f"{type(error).__name__}: {error}") from error
         finally:
             connection.close()
+
+    def _refused(self, status: int, body: bytes, path: str) -> None:
+        """Raises the problem; where the node did not understand, with what to do about that."""
+        from node.mismatch import is_strange, words
+
+        try:
+            answer_of(status, body)
+        except Failure as failed:
+            if path == STATUS or not is_strange(failed.problem):
+                raise
+            theirs = ""
+            with suppress(Failure):
+                theirs = str(self.get(STATUS).get("version", ""))
+            detail = f"{failed.problem['detail']}\n{words(theirs, home_flag(self.home))}"
+            raise Failure({**failed.problem, "detail": detail}, failed.exit) from failed
 
     @contextmanager
     def _unreachable_as_failure(self) -> Generator[None]:
@@ -307,11 +324,15 @@ def platform_home() -> str:
     return user_data_dir("panspermia", appauthor=False)
 
 
-def not_running(home: str) -> Failure:
+def home_flag(home: str) -> str:
+    """What a command needs to mean this home, with a blank after it; often nothing."""
     import shlex
 
-    where = "" if home == platform_home() else f"--home {shlex.quote(home)} "
-    detail = f"Start it with: panspermia {where}up"
+    return "" if home == platform_home() else f"--home {shlex.quote(home)} "
+
+
+def not_running(home: str) -> Failure:
+    detail = f"Start it with: panspermia {home_flag(home)}up"
     return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
 
 

@@ -96,6 +96,10 @@ class ApiConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Names other than loopback's under which the API is asked, e.g. behind a proxy."""
     allowed_origins: tuple[Origin, ...] = ()
     """Web pages from elsewhere that may call this node."""
+    anonymous_submissions: bool = False
+    """Take genomes and seeds without a token, under this node's identity and marked so."""
+    compat: bool = False
+    """Take the writes of the original clients without a token, as this node's author."""
 
     @property
     def is_loopback(self) -> bool:
@@ -156,6 +160,20 @@ class ModulesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Publish how often this author installed a module. It shows what one runs: off by default."""
 
 
+class RegistryConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    count_downloads: bool = False
+    """Publish which genomes and seeds this author fetched. It shows what one uses: off by default.
+    """
+
+
+class InstallConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at modules before they are installed; `node/scanner.py`."""
+
+    scanner: Annotated[str, Meta(max_length=1_024)] = ""
+    """A command that gives a verdict on each version that is new here; empty: none is asked."""
+    scanner_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
 class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of others; docs/protocol/quotas.md says what gives way."""
 
@@ -204,6 +222,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
+    registry: RegistryConfig = RegistryConfig()
+    install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()
     relay: RelayConfig = RelayConfig()
 
@@ -263,7 +283,12 @@ def load_config(
         kind = _types(section)[key]
         is_text = origins[name] == variable
         values.setdefault(section, {})[key] = _convert(name, value, kind, origins[name], is_text)
-    return Loaded(msgspec.convert(values, Config), origins)
+    config = msgspec.convert(values, Config)
+    if config.api.compat and not config.api.is_loopback:
+        # What takes writes without a token must be out of everybody else's reach.
+        detail = f"api.compat (from {origins['api.compat']}) is for loopback only, and api.host is"
+        raise BadSetting(f"{detail} {config.api.host}")
+    return Loaded(config, origins)
 
 
 def without_secrets(name: str, value: object) -> object:

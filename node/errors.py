@@ -10,6 +10,7 @@ NodeError                  .code for programs, .detail for people
 ├── NotFound               nothing of that name is here
 ├── Conflict               it is there already, or others depend on it: .candidates, .faults
 ├── Rejected               well formed, but cannot be taken: .faults say where
+├── TooMany                more of it than is taken in a while
 ├── Unverified             a hash, signature or capability does not hold
 └── Unreachable            no peer answers, or none has it
 """
@@ -98,6 +99,12 @@ class Rejected(NodeError):
     """It was understood, and cannot be taken."""
 
     code = "rejected"
+
+
+class TooMany(NodeError):
+    """That is more than is taken in a while."""
+
+    code = "too-many-submissions"
 
 
 class Unverified(NodeError):

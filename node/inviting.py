@@ -21,6 +21,7 @@ from crdt import cbor
 from crdt.capability import CapabilityCache
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
+from node.errors import Unverified
 from node.events import Events
 from node.invites import DEVICE
 from node.services.namespaces import Keeper
@@ -47,6 +48,8 @@ from p2p.protocol.invites.keys import accepters_proof, inviters_proof, is_same, 
 from p2p.protocol.offences import host_of
 from p2p.transport.network import Arrival
 from p2p.transport.stream import FrameStream
+from registry.errors import InvalidName
+from registry.names import parse_petname
 from storage.errors import StorageError
 from storage.invites import Invite
 
@@ -67,6 +70,11 @@ OVER: Final = {
     "dead": ("invite-dead", "Its secret was guessed wrong too often; ask for another."),
 }
 
+UNREADABLE: Final = (
+    "invite-cancelled",
+    "The node that made this invite cannot read it any more; ask for another.",
+)
+
 
 class InviteNews(Struct, frozen=True):
     """The `invite` event. Nothing of it is secret."""
@@ -76,6 +84,8 @@ class InviteNews(Struct, frozen=True):
     did: str | None = None
     """Who used it, or tried to."""
     device: str | None = None
+    called: str = ""
+    """How they call themselves: their own word."""
     detail: str = ""
 
 
@@ -143,6 +153,7 @@ class Desk:
                 invite.state,
                 encode_did_key(author) if author else None,
                 encode_did_key(device) if device else None,
+                invite.called,
                 detail,
             ),
         )
@@ -152,17 +163,20 @@ class Desk:
         invite = await self._meant(arrival)
         arrival.caller.is_trusted = True
         assert invite.key is not None
-        terms = read_terms(invite.terms, self.keeper.identity.author)
+        try:
+            terms = read_terms(invite.terms, self.keeper.identity.author)
+        except Unverified as error:  # it was stored by another version
+            raise PeerLeft(*UNREADABLE) from error
         proof = inviters_proof(
             invite.key,
             handshake_hash=stream.handshake_hash,
             device=self.keeper.identity.device.public,
         )
         await say(stream, Offer(proof, self.card(), invite.terms))
-        card = await self._confirmed(stream, invite)
-        if card is None:
+        taker = await self._confirmed(stream, invite)
+        if taker is None:
             return
-        given = await self._claim(invite, terms, card)
+        given = await self._claim(invite, terms, *taker)
         await say(stream, given)
         if await self._is_taken(stream):
             ended = await self.keeper.store.finish_invite(invite.id)
@@ -210,23 +224,23 @@ class Desk:
             raise PeerLeft(*OVER["dead"])
         raise PeerLeft("invite-proof", "The secret is not that of this invite.")
 
-    async def _confirmed(self, stream: FrameStream, invite: Invite) -> Card | None:
-        """Who takes it; None where they only looked."""
+    async def _confirmed(self, stream: FrameStream, invite: Invite) -> tuple[Card, str] | None:
+        """Who takes it, and how they call themselves; None where they only looked."""
         frame = decode_invite_frame(await stream.read(CONFIRM_BYTES_MAX))
         match frame:
             case Bye():
                 return None
-            case Confirm(card, digest) if is_same(digest, terms_digest(invite.terms)):
+            case Confirm(card, digest, name) if is_same(digest, terms_digest(invite.terms)):
                 shown = check_card(card, self._cache, now_us=self.wall_us())
                 check_cards_device(shown, stream.device)
-                return shown
+                return shown, _name_of(name)
             case Confirm():
                 raise RemoteProtocolError("invite-terms", "another offer was confirmed")
             case _:
                 name = type(frame).__name__
                 raise RemoteProtocolError("invite-order", f"a {name} came instead of a Confirm")
 
-    async def _claim(self, invite: Invite, terms: Terms, card: Card) -> Given:
+    async def _claim(self, invite: Invite, terms: Terms, card: Card, name: str) -> Given:
         """What is given, once nobody else can be. Raises `PeerLeft` where somebody was first."""
         store, own = self.keeper.store, self.keeper.identity.author
         if card.author == own:
@@ -237,7 +251,7 @@ class Desk:
         key = SigningKey.from_seed(invite.seed)
         made = () if terms.type == DEVICE else given_by(terms, key, card.author)
         claimed = await store.claim_invite(
-            invite.id, card.author, card.device, cbor.encode([*made])
+            invite.id, card.author, card.device, cbor.encode([*made]), name
         )
         if claimed is None or claimed.given is None:
             current = await store.invite_tagged(invite.tag)
@@ -279,6 +293,14 @@ def _redeem_of(first: bytes) -> Redeem:
     if not isinstance(frame, Redeem):
         raise RemoteProtocolError("invite-order", "the conversation does not begin with a Redeem")
     return frame
+
+
+def _name_of(name: str) -> str:
+    """What they propose to be called, as a name has to be; empty where nothing."""
+    try:
+        return parse_petname(name) if name else ""
+    except InvalidName as error:
+        raise RemoteProtocolError("invite-name", f"a name that none can have: {error}") from error
 
 
 def _slow(wait_s: int) -> PeerLeft:

@@ -16,6 +16,7 @@ from node.errors import Fault, NodeError
 from p2p.protocol.errors import NotStored, SyncError
 from registry import errors as registry
 from registry.errors import RegistryError
+from registry.formats.errors import FormatError
 from registry.wasm.errors import BadPattern, Unlinkable, WasmError
 from storage import errors as storage
 from storage.errors import StorageError
@@ -56,6 +57,8 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownModule: Outcome(404),
     registry.UnknownPetname: Outcome(404),
     registry.InvalidManifest: Outcome(422),
+    registry.InvalidRecord: Outcome(422),
+    registry.UnknownRecord: Outcome(404),
     registry.InvalidLock: Outcome(422),
     registry.InvalidStatement: Outcome(422, "verification-failed"),
     registry.MalformedRecord: Outcome(422),
@@ -63,8 +66,12 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.InvalidAdvisory: Outcome(422),
+    registry.UnknownAdvisory: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
+    # registry.formats
+    FormatError: Outcome(422),
     # registry.wasm
     WasmError: Outcome(422),
     BadPattern: Outcome(422),
@@ -83,6 +90,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     node.NotFound: Outcome(404),
     node.Conflict: Outcome(409),
     node.Rejected: Outcome(422),
+    node.TooMany: Outcome(429),
     node.Unverified: Outcome(422),
     node.Unreachable: Outcome(504),
 }
@@ -121,7 +129,7 @@ def _faults(error: Exception) -> tuple[Fault, ...]:
     match error:
         case NodeError():
             return error.faults
-        case registry.InvalidManifest():
+        case registry.InvalidManifest() | registry.InvalidRecord():
             return tuple(Fault(problem.pointer, str(problem)) for problem in error.problems)
         case _:
             return ()

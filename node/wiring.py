@@ -33,6 +33,7 @@ from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
 from node.services.fetch import hold_blob
+from node.services.publish_life import Strangers
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -89,6 +90,8 @@ class Node:
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
     answers: KnownAnswers = field(default_factory=KnownAnswers)
+    strangers: Strangers = field(default_factory=Strangers)
+    """What was handed in without a token, where that is allowed."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 

@@ -9,6 +9,8 @@ RegistryError            .code for programs, .detail for people
 ├── UnknownModule        nobody here has a module of that name
 ├── UnknownPetname       names that mean no author here: .petnames
 ├── InvalidManifest      gen.toml cannot be published: .problems, each with its key and line
+├── InvalidRecord        a genome, a seed or a lineage cannot be published: .problems
+├── UnknownRecord        nobody here has it
 ├── InvalidLock          panspermia.lock cannot be read: .line
 ├── InvalidStatement     a release statement is not what its author may sign
 ├── MalformedRecord      a document from somebody is no module and no rating
@@ -17,8 +19,13 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidFilter        what a search should keep to is no export, import …
 ├── InvalidRating        stars or review out of bounds
 ├── NotRated             there is no rating to take back
+├── InvalidAdvisory      its texts, range or names are not such as can be said
+├── UnknownAdvisory      this author says no such thing (any more)
+├── InvalidEvaluation    no evaluation, answer or run that could be attested
+├── NotClaimed           there is no claim to take back
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
+├── FormatError          see formats/errors.py
 └── WasmError            see wasm/errors.py
 ```
 """
@@ -126,6 +133,22 @@ class InvalidManifest(RegistryError):
         self.problems = problems
 
 
+class InvalidRecord(RegistryError):
+    """It cannot be published as it is."""
+
+    code = "invalid-record"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+class UnknownRecord(RegistryError):
+    """No genome, seed or lineage of that id is known here."""
+
+    code = "unknown-record"
+
+
 class InvalidLock(RegistryError):
     """The lock file cannot be read."""
 
@@ -170,6 +193,30 @@ class NotRated(RegistryError):
     """This author has not rated it."""
 
     code = "not-rated"
+
+
+class InvalidAdvisory(RegistryError):
+    """That cannot be said of a module."""
+
+    code = "invalid-advisory"
+
+
+class UnknownAdvisory(RegistryError):
+    """There is no such advisory."""
+
+    code = "unknown-advisory"
+
+
+class InvalidEvaluation(RegistryError):
+    """That is no evaluation, or no answer that one can have."""
+
+    code = "invalid-evaluation"
+
+
+class NotClaimed(RegistryError):
+    """This author claims nothing of it."""
+
+    code = "not-claimed"
 
 
 class Unsolvable(RegistryError):

@@ -6,13 +6,19 @@ from typing import Any
 import msgspec
 
 from crdt.change import DocumentId
-from registry import module, ratings
+from registry import advisory, attestation, genome, lineage, module, ratings, seed
 from registry.deletion import is_deleted
 from registry.listed import Module
 from storage.listing import Listing, Projection
 
 WORD = "module"
-KINDS = {module.KIND: WORD}
+KINDS = {
+    module.KIND: WORD,
+    genome.KIND: genome.WORD,
+    seed.KIND: seed.WORD,
+    lineage.KIND: lineage.WORD,
+    advisory.KIND: advisory.WORD,
+}
 """The word people use for each kind of document."""
 
 
@@ -26,8 +32,18 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
     match document.cls, document.kind:
         case module.CLASS, module.KIND:
             return _module(document, value)
-        case ratings.CLASS, ratings.KIND:
+        case advisory.CLASS, advisory.KIND:
+            return _advisory(document, value)
+        case genome.CLASS, genome.KIND:
+            return genome.genome_listing(document, value)
+        case seed.CLASS, seed.KIND:
+            return seed.seed_listing(document, value)
+        case lineage.CLASS, lineage.KIND:
+            return lineage.lineage_listing(document, value)
+        case ratings.CLASS, kind if kind in ratings.KINDS:
             return ratings.rating_of(document, value)
+        case attestation.CLASS, attestation.KIND:
+            return attestation.row_of(document, value)
         case _:
             return None
 
@@ -47,6 +63,23 @@ def _module(document: DocumentId, value: Mapping[str, Any]) -> Listing:
         updated_us=updated_us,
         fields=msgspec.json.encode(listed),
         blobs=tuple(dict.fromkeys(version.blob for version in listed.versions)),
+    )
+
+
+def _advisory(document: DocumentId, value: Mapping[str, Any]) -> Listing:
+    said = advisory.advisory_of(document, value)
+    created_us, updated_us = advisory.created_and_updated_us(value)
+    return Listing(
+        kind=advisory.WORD,
+        author=said.author,
+        record=said.id,
+        name=said.title,
+        description=f"{said.kind}: {said.module.rpartition('/')[2]} {said.range}",
+        tags=(said.kind,),
+        text=f"{said.module}\n{said.text}",
+        created_us=created_us,
+        updated_us=updated_us,
+        fields=msgspec.json.encode(said),
     )
 
 

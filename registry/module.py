@@ -15,9 +15,9 @@ cannot be read is left out and named in `problems`; the others stand.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -28,6 +28,8 @@ from crdt.ed25519 import SIGNATURE_BYTES
 from crdt.errors import Malformed
 from crdt.keys import KEY_BYTES
 from registry.errors import InvalidVersion, MalformedRecord, RegistryError, quoted
+from registry.fields import Plain, bytes_at, line_at, map_at, map_of, text_at, time_at, typed
+from registry.head import head_of
 from registry.listed import (
     Capability,
     Module,
@@ -36,22 +38,13 @@ from registry.listed import (
     ReleaseVerdict,
     rfc3339,
 )
-from registry.manifest import (
-    DESCRIPTION_CHARACTERS_MAX,
-    NAME_CHARACTERS_MAX,
-    TAG_CHARACTERS_MAX,
-    TAGS_MAX,
-)
 from registry.names import ModuleName, parse_id
-from registry.plain import as_map
-from registry.spdx import EXPRESSION_CHARACTERS_MAX
 from registry.statement import Release, SignedRelease, decode_statement
 from registry.versions import Version, newest, parse_version, place_of
 from registry.wasm.names import unsafe
 
 CLASS, KIND = "pub", "mod"
 
-README_BYTES_MAX = 20 * 1024  # one change of 64 KiB holds it beside a statement of 24
 CHANGELOG_BYTES_MAX = 4 * 1024
 EXPORTS_BYTES_MAX = 8 * 1024
 EXPORTS_MAX = 256  # the largest module exports 75,000; beyond this nobody reads on
@@ -60,10 +53,6 @@ VERSIONS_MAX = 1_000  # a document takes 2,000 changes
 # Every list and search reads them all: 1,000 plain versions are under 1 MB, full ones would be 40.
 VERSIONS_BYTES_MAX = 4 << 20
 PROBLEMS_MAX = 32
-TIME_US_MAX = 253_402_300_799_999_999  # the year 9999, where RFC 3339 ends
-
-Plain = Mapping[str, Any]
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +82,37 @@ def module_of(document: DocumentId, value: Plain) -> Module:
     Raises `MalformedRecord` where the head cannot be read or no version is left.
     """
     name = module_name_of(document)
-    head, versions = _map(value, "head"), _map(value, "versions")
+    head, versions = head_of(value, "readme"), map_at(value, "versions")
     problems: list[str] = []
     readings = _readings(name, versions, problems)
     if not readings:
         first = f": {problems[0]}" if problems else ""
         raise MalformedRecord(f"{name} has no version that can be read{first}")
-    created_us = _time(head, "created_us")
     latest = _latest(readings)
     return Module(
         id=name.id,
-        name=_line(head, "name", NAME_CHARACTERS_MAX) or name.id.rpartition(".")[2],
-        description=_line(head, "description", DESCRIPTION_CHARACTERS_MAX),
+        name=head.name or name.id.rpartition(".")[2],
+        description=head.description,
         author_did=str(name.author),
-        license=_line(head, "license", EXPRESSION_CHARACTERS_MAX),
-        tags=_tags(_map(value, "tags")),
+        license=head.license,
+        tags=head.tags,
         versions=tuple(each.shown for each in readings),
         latest_version=latest.version,
-        created_at=rfc3339(created_us),
-        updated_at=rfc3339(max(created_us, *(each.published_us for each in readings))),
+        created_at=rfc3339(head.created_us),
+        updated_at=rfc3339(max(head.created_us, *(each.published_us for each in readings))),
         dependencies=latest.dependencies,
-        readme=_text(head, "readme", README_BYTES_MAX),
+        readme=head.card,
         problems=tuple(problems[:PROBLEMS_MAX]),
     )
 
 
 def created_and_updated_us(module: Module, value: Plain) -> tuple[int, int]:
     """When the module first and last changed, of a value that `module_of` could read."""
-    created_us = _time(_map(value, "head"), "created_us")
+    created_us = time_at(map_at(value, "head"), "created_us")
     shown = {each.version for each in module.versions}
-    versions = _map(value, "versions")
+    versions = map_at(value, "versions")
     return created_us, max(
-        created_us, *(_time(versions[version], "published_us") for version in shown)
+        created_us, *(time_at(versions[version], "published_us") for version in shown)
     )
 
 
@@ -133,8 +121,8 @@ def signed_release_of(value: Plain, version: str) -> SignedRelease | None:
 
     Raises `MalformedRecord` where it is there but is no statement at all.
     """
-    fields = _map(value, "versions").get(version)
-    return None if fields is None else _signed(_as_map(fields, f"version {quoted(version)}"))
+    fields = map_at(value, "versions").get(version)
+    return None if fields is None else _signed(map_of(fields, f"version {quoted(version)}"))
 
 
 def _readings(name: ModuleName, versions: Plain, problems: list[str]) -> list[_Reading]:
@@ -142,7 +130,7 @@ def _readings(name: ModuleName, versions: Plain, problems: list[str]) -> list[_R
     by_place: dict[Any, _Reading] = {}
     for text in sorted(versions):
         try:
-            reading = _reading(name, text, _as_map(versions[text], "it"))
+            reading = _reading(name, text, map_of(versions[text], "it"))
         except (MalformedRecord, InvalidVersion) as error:
             problems.append(f"version {quoted(text)}: {error.detail}")
             continue
@@ -172,7 +160,7 @@ def _reading(name: ModuleName, text: str, fields: Plain) -> _Reading:
         raise MalformedRecord(error.detail) from error
     if (release.module, release.version) != (name, text):
         raise MalformedRecord(f"its statement is of {release.module} {release.version}")
-    published_us = _time(fields, "published_us")
+    published_us = time_at(fields, "published_us")
     shown = _shown(signed, release, fields, published_us)
     size_bytes = sum(len(fields.get(key, b"")) for key in ("statement", "exports", "changelog"))
     return _Reading(version, published_us, size_bytes, shown)
@@ -188,7 +176,7 @@ def _shown(
         blake3=release.artifact.blake3.hex(),
         blob=release.artifact.blob.hex(),
         wasm_size=release.artifact.size,
-        changelog=_text(fields, "changelog", CHANGELOG_BYTES_MAX),
+        changelog=text_at(fields, "changelog", CHANGELOG_BYTES_MAX),
         signature=signed.signature.hex(),
         device=encode_did_key(signed.device),
         capabilities=tuple(_exports(fields)),
@@ -198,26 +186,26 @@ def _shown(
             for module, need in release.dependencies.items()
         ),
         deprecated="deprecated" in fields,
-        deprecation=_line(fields, "deprecated", REASON_CHARACTERS_MAX),
+        deprecation=line_at(fields, "deprecated", REASON_CHARACTERS_MAX),
         yanked="yanked" in fields,
-        yank_reason=_line(fields, "yanked", REASON_CHARACTERS_MAX),
+        yank_reason=line_at(fields, "yanked", REASON_CHARACTERS_MAX),
         verdict=ReleaseVerdict(release.checker, release.features),
     )
 
 
 def _signed(fields: Plain) -> SignedRelease:
-    signature = _bytes(fields, "signature", SIGNATURE_BYTES)
+    signature = bytes_at(fields, "signature", SIGNATURE_BYTES)
     return SignedRelease(
-        _as(fields.get("statement"), bytes, "its statement"),
+        typed(fields.get("statement"), bytes, "its statement"),
         signature,
-        _bytes(fields, "device", KEY_BYTES),
+        bytes_at(fields, "device", KEY_BYTES),
     )
 
 
 def _exports(fields: Plain) -> Iterator[Capability]:
     """What the module offers, as its author's node read it; nothing where that cannot be read."""
     try:
-        encoded = _as(fields.get("exports", b""), bytes, "exports")
+        encoded = typed(fields.get("exports", b""), bytes, "exports")
         if encoded:
             rows = cbor.decode(encoded, bytes_max=EXPORTS_BYTES_MAX, depth_max=2)
             for name, kind, signature in msgspec.convert(rows, list[tuple[str, str, str]]):
@@ -233,60 +221,3 @@ def _latest(readings: list[_Reading]) -> ModuleVersion:
     kept = [each for each in readings if not each.shown.yanked] or readings
     best = newest(each.version for each in kept)
     return next(each.shown for each in kept if each.version is best)
-
-
-def _tags(tags: Plain) -> tuple[str, ...]:
-    for tag in tags:
-        if len(tag) > TAG_CHARACTERS_MAX or unsafe(tag):
-            raise MalformedRecord(f"a tag {quoted(tag)}")
-    return tuple(sorted(tags)[:TAGS_MAX])
-
-
-# ── fields of a stranger's map ───────────────────────────────────────────────────────────────────
-
-
-def _as(value: object, kind: type[Kind], what: str) -> Kind:
-    if type(value) is not kind:  # a bool is no int here
-        raise MalformedRecord(f"{what} is {type(value).__name__}, not {kind.__name__}")
-    return value
-
-
-def _map(value: Plain, key: str) -> dict[str, Any]:
-    return _as_map(value.get(key), key)
-
-
-def _as_map(value: object, what: str) -> dict[str, Any]:
-    fields = as_map(value)
-    if fields is None:
-        raise MalformedRecord(f"{what} is {type(value).__name__}, not a map")
-    return fields
-
-
-def _bytes(fields: Plain, key: str, length: int) -> bytes:
-    value = _as(fields.get(key), bytes, key)
-    if len(value) != length:
-        raise MalformedRecord(f"{key} has {len(value)} bytes, not {length}")
-    return value
-
-
-def _time(fields: Plain, key: str) -> int:
-    value = _as(fields.get(key), int, key)
-    if not 0 <= value <= TIME_US_MAX:
-        raise MalformedRecord(f"{key} is {value}")
-    return value
-
-
-def _text(fields: Plain, key: str, bytes_max: int) -> str:
-    value = _as(fields.get(key, ""), str, key)
-    if len(value) > bytes_max or len(value.encode(errors="replace")) > bytes_max:
-        raise MalformedRecord(f"{key} has more than {bytes_max} bytes")
-    return value
-
-
-def _line(fields: Plain, key: str, characters_max: int) -> str:
-    value = _as(fields.get(key, ""), str, key)
-    if len(value) > characters_max:
-        raise MalformedRecord(f"{key} has {len(value)} characters, at most {characters_max}")
-    if reason := unsafe(value.replace("..", "")):  # dots are no path in prose
-        raise MalformedRecord(f"{key} {reason}")
-    return value

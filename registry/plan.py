@@ -33,6 +33,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     remove: tuple[Placed, ...] = ()
 
     @property
+    def placed(self) -> tuple[Placed, ...]:
+        """What was not here at this version before."""
+        moved = (*self.upgrade, *self.downgrade)
+        return (*self.add, *(Placed(one.id, one.target) for one in moved))
+
+    @property
     def changes_nothing(self) -> bool:
         return not (self.add or self.upgrade or self.downgrade or self.remove)
 

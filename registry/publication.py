@@ -4,10 +4,11 @@ A version never changes. The edits look at the document inside the transaction t
 two that race the second is refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from crdt import cbor
 from crdt.document import Editor
+from registry.edits import Edit
 from registry.errors import (
     InvalidManifest,
     Problem,
@@ -16,20 +17,18 @@ from registry.errors import (
     VersionExists,
     quoted,
 )
+from registry.head import CARD_BYTES_MAX, Words, put_head
 from registry.listed import Capability
 from registry.manifest import Manifest
 from registry.module import (
     CHANGELOG_BYTES_MAX,
     EXPORTS_BYTES_MAX,
     EXPORTS_MAX,
-    README_BYTES_MAX,
     REASON_CHARACTERS_MAX,
 )
 from registry.statement import SignedRelease, decode_statement
 from registry.versions import parse_version, place_of
 from registry.wasm.names import unsafe
-
-Edit = Callable[[Editor], None]
 
 
 def publish_version(
@@ -46,7 +45,7 @@ def publish_version(
     `readme=None` keeps the one that is there. Raises `InvalidManifest` for texts too long; the edit
     raises `VersionExists`.
     """
-    _check_length("readme", readme or "", README_BYTES_MAX)
+    _check_length("readme", readme or "", CARD_BYTES_MAX)
     _check_length("changelog", changelog, CHANGELOG_BYTES_MAX)
     version = str(manifest.version)
     assert decode_statement(release.statement).version == version
@@ -54,8 +53,8 @@ def publish_version(
 
     def edit(editor: Editor) -> None:
         _refuse_known(editor, version)
-        _put_head(editor, manifest, readme, now_us)
-        _put_tags(editor, manifest.tags, now_us)
+        words = Words(manifest.name, manifest.description, manifest.license, readme, manifest.tags)
+        put_head(editor, words, now_us=now_us, card="readme")
         place = ("versions", version)
         editor.make_map(place)
         editor.put((*place, "statement"), release.statement)
@@ -105,29 +104,6 @@ def _refuse_known(editor: Editor, version: str) -> None:
             continue
         if is_same:
             raise VersionExists(f"version {known} is published already; a version never changes")
-
-
-def _put_head(editor: Editor, manifest: Manifest, readme: str | None, now_us: int) -> None:
-    head = {
-        "name": manifest.name,
-        "description": manifest.description,
-        "license": manifest.license,
-        "readme": readme,
-        "created_us": now_us if editor.get(("head", "created_us")) is None else None,
-    }
-    for key, value in head.items():
-        if value is not None and editor.get(("head", key)) != value:
-            editor.put(("head", key), value)
-
-
-def _put_tags(editor: Editor, tags: tuple[str, ...], now_us: int) -> None:
-    known = editor.keys(("tags",))
-    for tag in tags:
-        if tag not in known:
-            editor.add_tag(("tags",), tag, now_us)
-    for tag in known:
-        if tag not in tags:
-            editor.delete(("tags", tag))
 
 
 def _mark(version: str, mark: str, reason: str) -> Edit:

@@ -1,42 +1,62 @@
-"""Ratings and install counts: one small document per author and module rated, in the author's own
-subspace, so nobody can write for another.
+"""Ratings and counts of installations or downloads: one small document per author and record rated,
+in the author's own subspace, so nobody can write for another.
 
 ```
-class rate, kind mod, record = the module rated, "did:key:…/io.univrs.user" in ASCII
+class rate, kind as of what is rated, record = "did:key:…/record" of it in UTF-8
 rating    stars 1 to 5, review, updated_us                      no stars: taken back
 installs  {device: int}                                         only where the person opted in
 ```
-Keys are free, so a mean over strangers proves little: `summarise` also gives the mean over the
-authors one follows.
+An author counts for a module's installations up to `INSTALLS_MAX`, for a download of anything else
+once. Keys are free, so a mean over strangers proves little: `summarise` also gives the mean over
+the authors one follows.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.document import Editor, counter_value
+from registry import genome, lineage, module, seed
+from registry.content import parse_identity
 from registry.deletion import undelete
+from registry.edits import Edit
 from registry.errors import InvalidRating, MalformedRecord, NotRated, RegistryError
+from registry.fields import TIME_US_MAX
+from registry.lineage import parse_lineage_id
 from registry.listed import ModuleRating
-from registry.module import TIME_US_MAX
-from registry.names import ModuleName, parse_module_name
+from registry.names import check_did, parse_id
 from registry.plain import as_map
 from storage.listing import RatingRow
 
-CLASS, KIND = "rate", "mod"
+CLASS = "rate"
+KINDS: Final[Mapping[str, str]] = {
+    module.KIND: "module",
+    genome.KIND: genome.WORD,
+    seed.KIND: seed.WORD,
+    lineage.KIND: lineage.WORD,
+}
+"""What can be rated: as a document says it, and the word people use."""
 STARS = range(1, 6)
 REVIEW_CHARACTERS_MAX = 4_000
 # Beyond this an author counts something else than their own installs.
 INSTALLS_MAX = 100_000
+# One slot a signer: who fetches a genome twice has it once.
+DOWNLOADS_MAX = 1
 
-Edit = Callable[[Editor], None]
+_READERS: Final = {
+    module.KIND: parse_id,
+    genome.KIND: parse_identity,
+    seed.KIND: parse_identity,
+    lineage.KIND: parse_lineage_id,
+}
 
 
-def record_of(module: ModuleName) -> bytes:
-    """The record that rates `module`, which must be a full name."""
-    assert module.author is not None
-    return str(module).encode("ascii")
+def record_of(target: object) -> bytes:
+    """The record that rates `target`: a full name, `did/record`."""
+    text = str(target)
+    assert text.startswith("did:"), "whose it is, a rating must say"
+    return text.encode()
 
 
 def rate(stars: int, review: str, *, now_us: int) -> Edit:
@@ -74,28 +94,33 @@ def take_back(*, now_us: int) -> Edit:
 
 
 def count_install(editor: Editor) -> None:
-    """One more installation by this device; only for people who opted in, as it tells what they
-    run.
+    """One more installation or download by this device; only for people who opted in, as it tells
+    what they use.
     """
     editor.increment(("installs",), 1)
 
 
 def rating_of(document: DocumentId, value: Mapping[str, Any]) -> RatingRow:
-    """What one author says of one module. Raises `MalformedRecord`, whatever the value is."""
-    if (document.cls, document.kind) != (CLASS, KIND):
+    """What one author says of one record. Raises `MalformedRecord`, whatever the value is."""
+    if document.cls != CLASS or document.kind not in KINDS:
         raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not a rating")
     rating, installs = as_map(value.get("rating")), as_map(value.get("installs"))
     if rating is None or installs is None:
         raise MalformedRecord("a rating without its maps")
     return RatingRow(
-        target=_target(document.record),
-        kind="module",
+        target=_target(document.kind, document.record),
+        kind=KINDS[document.kind],
         author=encode_did_key(document.subspace),
         stars=_stars(rating.get("stars")),
         review=_review(rating.get("review", "")),
-        installs=min(max(counter_value(installs), 0), INSTALLS_MAX),
+        installs=min(max(counter_value(installs), 0), counted_max(document.kind)),
         updated_us=_time(rating.get("updated_us", 0)),
     )
+
+
+def counted_max(kind: str) -> int:
+    """How often one author may count."""
+    return INSTALLS_MAX if kind == module.KIND else DOWNLOADS_MAX
 
 
 def summarise(ratings: Iterable[RatingRow], followed: Collection[str] = ()) -> ModuleRating:
@@ -109,14 +134,14 @@ def _mean(stars: list[int]) -> float | None:
     return round(sum(stars) / len(stars), 2) if stars else None
 
 
-def _target(record: bytes) -> str:
+def _target(kind: str, record: bytes) -> str:
     try:
-        name = parse_module_name(record.decode("ascii"))
+        author, _, id = record.decode().partition("/")
+        check_did(author)
+        _READERS[kind](id)
     except (UnicodeDecodeError, RegistryError) as error:
-        raise MalformedRecord(f"a rating of what is no module: {error}") from error
-    if name.author is None:
-        raise MalformedRecord("a rating of a module without its author")
-    return str(name)
+        raise MalformedRecord(f"a rating of what is no {KINDS[kind]}: {error}") from error
+    return f"{author}/{id}"
 
 
 def _stars(value: object) -> int | None:

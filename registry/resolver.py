@@ -2,8 +2,9 @@
 
 One version per package (docs/decisions/0011). The answer depends on the index, the requirements and
 the lock alone: a locked version where it fits, else the newest release, else the newest
-pre-release, and packages with the fewest choices are decided first. A yanked version is chosen only
-where the lock or an exact pin of the requirements names it.
+pre-release. What was asked for is decided before what only others need, so none of it could be
+newer while the rest of it stays (docs/decisions/0070); then packages with the fewest choices come
+first. A yanked version is chosen only where the lock or an exact pin of the requirements names it.
 
 The solver sees versions as places (`versions.py`) and ranges as `VersionSet`s; neighbours with the
 same dependencies are rejected together, without which two packages of 500 versions take minutes.
@@ -101,6 +102,7 @@ class _Package:
 
     places: tuple[Place, ...]
     versions: Mapping[Place, Version]
+    needs: Mapping[Place, Mapping[str, str]]
     left_out: Mapping[Version, str]  # and why
     locked: Place | None
     runs: dict[Place, VersionSet] = field(default_factory=dict[Place, VersionSet])
@@ -137,10 +139,11 @@ class _Provider(BaseProvider[str, Place]):
         version_range: Range,
         conflict_counts: Mapping[str, int],
         culprit_counts: Mapping[str, int] | None = None,
-    ) -> tuple[int, str]:
-        """Fewest choices first: conflicts show early. The name makes it deterministic."""
+    ) -> tuple[bool, int, str]:
+        """What was asked for, then fewest choices: conflicts show early. Names settle the rest."""
         del conflict_counts, culprit_counts
-        return _ours(version_range).count_in(self._package(package).places), package
+        choices = _ours(version_range).count_in(self._package(package).places)
+        return package not in self._wanted, choices, package
 
     def get_dependencies(self, package: str, version: Place) -> dict[str, VersionSet]:
         wanted = self._texts(package, version)
@@ -178,28 +181,28 @@ class _Provider(BaseProvider[str, Place]):
         return _ours(version_range).best_of(known.places)
 
     def _texts(self, package: str, place: Place) -> Mapping[str, str]:
-        return self._index.dependencies(package, self._package(package).versions[place])
+        return self._package(package).needs[place]
 
     def _load(self, package: str) -> _Package:
         left_out: dict[Version, str] = {}
         usable: dict[Place, Version] = {}
-        for version in sorted(self._index.versions(package), key=place_of):
-            if reason := self._reason_against(package, version):
+        needs: dict[Place, Mapping[str, str]] = {}
+        by_place = {place_of(version): version for version in self._index.versions(package)}
+        for place in sorted(by_place):
+            version = by_place[place]
+            wanted = self._index.dependencies(package, version)
+            if reason := self._reason_against(package, version, wanted):
                 left_out[version] = reason
             else:
-                usable[place_of(version)] = version
+                usable[place], needs[place] = version, wanted
         locked = self._locked.get(package)
-        place = place_of(locked) if locked is not None else None
-        return _Package(
-            tuple(usable),
-            usable,
-            left_out,
-            place if place is not None and place in usable else None,
-        )
+        kept = place_of(locked) if locked is not None else None
+        return _Package(tuple(usable), usable, needs, left_out, kept if kept in usable else None)
 
-    def _reason_against(self, package: str, version: Version) -> str | None:
+    def _reason_against(
+        self, package: str, version: Version, dependencies: Mapping[str, str]
+    ) -> str | None:
         """Why a version is no choice. The same all through a run, as the solver needs."""
-        dependencies = self._index.dependencies(package, version)
         if package in dependencies:
             return "depends on itself"
         try:

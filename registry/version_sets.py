@@ -83,6 +83,8 @@ class VersionSet:
         if not isinstance(other, VersionSet):
             return NotImplemented
         mine, yours = self.intervals, other.intervals
+        if mine == yours:
+            return self
         common: list[Interval] = []
         left = right = 0
         while left < len(mine) and right < len(yours):
@@ -97,8 +99,15 @@ class VersionSet:
         return VersionSet(tuple(common))
 
     def __invert__(self) -> "VersionSet":
-        edges = [FIRST_RELEASE, *(edge for pair in self.intervals for edge in pair), END]
-        return VersionSet.of(zip(edges[::2], edges[1::2], strict=True))
+        gaps: list[Interval] = []
+        low = FIRST_RELEASE
+        for begin, end in self.intervals:  # sorted and disjoint, so the gaps are
+            if low < begin:
+                gaps.append((low, begin))
+            low = end
+        if low < END:
+            gaps.append((low, END))
+        return VersionSet(tuple(gaps))
 
     def __sub__(self, other: object) -> "VersionSet":
         if not isinstance(other, VersionSet):
@@ -112,11 +121,23 @@ class VersionSet:
         return other.is_subset(self)
 
     def is_disjoint(self, other: "VersionSet") -> bool:
+        if self._is_apart(other):
+            return True
         return (self & other).is_empty
 
     def relation(self, other: "VersionSet") -> Relation:
+        if self._is_apart(other):
+            return _APART if self.intervals else _NOTHING
+        if len(self.intervals) == len(other.intervals) == 1:
+            ((low, high),), ((begin, end),) = self.intervals, other.intervals
+            return _INSIDE if begin <= low and high <= end else _OVERLAPPING
         both = self & other
         return Relation(both == self, both.is_empty)
+
+    def _is_apart(self, other: "VersionSet") -> bool:
+        """Whether one ends before the other begins: most pairs a solver asks about do."""
+        mine, yours = self.intervals, other.intervals
+        return not mine or not yours or mine[-1][1] <= yours[0][0] or yours[-1][1] <= mine[0][0]
 
     def count_in(self, places: Sequence[Place]) -> int:
         """How many of `places` (sorted, ascending) the set holds."""
@@ -141,6 +162,12 @@ class VersionSet:
         """Only the releases, in npm's words: what a person reads."""
         parts = [text for text in map(_spoken, self.intervals) if text]
         return " || ".join(parts) or ("pre-releases only" if self.intervals else "nothing")
+
+
+_NOTHING = Relation(is_subset=True, is_disjoint=True)
+_APART = Relation(is_subset=False, is_disjoint=True)
+_INSIDE = Relation(is_subset=True, is_disjoint=False)
+_OVERLAPPING = Relation(is_subset=False, is_disjoint=False)
 
 
 def _low(interval: Interval) -> Place:

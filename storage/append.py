@@ -14,6 +14,7 @@ from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES, lanes, order_key
 from crdt.path import shown
 from storage.appended import AppendedEvent
+from storage.attestations import write_attestations
 from storage.database import Reading, Writing
 from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
@@ -228,7 +229,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     built = chosen.built
     old = [one.work.number for one in built if one.work.document not in is_new] + chosen.hidden
     touched = await _rated(write, old)
-    for table in ("listing", "rating"):
+    for table in ("listing", "rating", "attestation"):
         await write.run_many(f"DELETE FROM {table} WHERE document = ?", ((n,) for n in old))
     listings = [(one, one.projection) for one in built if isinstance(one.projection, Listing)]
     # What a document named before is kept while it could come back.
@@ -242,6 +243,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
+    await write_attestations(write, built)
     await write.run_many(
         "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
         " FROM document WHERE number = ?1",
@@ -278,8 +280,8 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
 async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listing]]) -> None:
     await write.run_many(
         "INSERT INTO listing (document, namespace, kind, author, record, target, name, name_key,"
-        " description, tags, words, created_us, updated_us, fields)"
-        " SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+        " description, tags, words, created_us, updated_us, fields, content, score, tick)"
+        " SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16"
         " FROM document WHERE number = ?1",
         (
             (
@@ -296,6 +298,9 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
                 row.created_us,
                 row.updated_us,
                 row.fields,
+                row.content,
+                row.score,
+                row.tick,
             )
             for one, row in listings
         ),

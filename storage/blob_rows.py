@@ -28,8 +28,8 @@ IS_MISSING = (
 )
 PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has a thousand pages
     "SELECT b.first + c.place FROM page_chunk c CROSS JOIN blob_page b"
-    " ON b.page = c.page AND b.blob = ? WHERE c.hash IN (*)"
-)
+    " ON b.page = c.page AND b.blob = ? WHERE c.hash IN (*) LIMIT 65536"
+)  # Of a chunk that stands in millions of places the rest are found when they are looked for.
 IS_WHOLE = (
     "SELECT (SELECT count(*) FROM blob_page WHERE blob = ?1) = page_count AND NOT EXISTS"
     " (SELECT 1 FROM blob_page b JOIN page_chunk c ON c.page = b.page"

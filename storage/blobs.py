@@ -15,17 +15,28 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from dataclasses import dataclass
 from functools import partial
 
-from crdt.blob import CHUNK_BYTES, BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder, parse_root
+from crdt.blob import (
+    CHUNK_BYTES,
+    CONTENT_PAGES_MAX,
+    BlobId,
+    BlobRoot,
+    Chunking,
+    Manifest,
+    ManifestBuilder,
+    parse_root,
+)
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage import blob_rows
 from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN, not_held
 from storage.collecting import note_synced
 from storage.database import Database
+from storage.disk_room import refusal
 from storage.errors import Mismatch, NotHeld
-from storage.held import LOOK_AGAIN, MISSING_BYTES, HeldMap, count_held
+from storage.held import LOOK_AGAIN, HeldMap, count_held
 from storage.namers import note_namers
 from storage.part import in_bounds
+from storage.promised import Promised, missing_bytes
 from storage.reading_blobs import BlobReading
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
@@ -52,6 +63,7 @@ class Blobs(BlobReading):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._root: BlobRoot | None = None  # the last one: to read it takes longer the larger it is
+        self._promised = Promised()
 
     async def put_blob(
         self,
@@ -153,6 +165,7 @@ class Blobs(BlobReading):
         )
         held.fill(await self._database.lazily(add))
         held.fill(index for index, _ in chunks)  # also what another blob had brought
+        self._promised.came(blob, sum(len(data) + ROW_BYTES for _, data in chunks))
         if held.left > 0:
             return False
         self._held.forget(blob)
@@ -184,20 +197,22 @@ class Blobs(BlobReading):
         )
         return row[0] if row else None
 
-    async def blob_manifest(self, blob: BlobId) -> Manifest | None:
-        """Root and pages, once all of them are here."""
+    async def blob_manifest(
+        self, blob: BlobId, first_page: int = 0, pages: int = CONTENT_PAGES_MAX
+    ) -> Manifest | None:
+        """Root and at most so many pages from `first_page` on, if these are here."""
         async with self._database.reading() as view:
             row = await view.row("SELECT root, number FROM blob WHERE id = ?", (blob,))
             if row is None:
                 return None
-            pages = await view.rows(
+            found = await view.rows(
                 "SELECT p.data FROM blob_page r JOIN page p ON p.number = r.page"
-                " WHERE r.blob = ? ORDER BY r.place",
-                (row[1],),
+                " WHERE r.blob = ? AND r.place BETWEEN ? AND ? ORDER BY r.place",
+                (row[1], first_page, first_page + pages - 1),
             )
         root = parse_root(row[0], blob)
-        is_whole = len(pages) == root.page_count
-        return Manifest(root, tuple(page[0] for page in pages)) if is_whole else None
+        is_here = len(found) == min(pages, root.page_count - first_page)
+        return Manifest(root, tuple(page for (page,) in found), first_page) if is_here else None
 
     async def missing_pages(self, blob: BlobId) -> list[int]:
         """Pages still to be fetched, in order. Raises `NotHeld` before `begin_blob`."""
@@ -229,17 +244,30 @@ class Blobs(BlobReading):
         return missing
 
     async def check_room(self, blob: BlobId) -> None:
-        """Raises `OverQuota` where the disk has no room for what is missing of a blob."""
+        """Raises `OverQuota` where the disk has no room for what is missing of a blob, beside what
+        is missing of others that are fetched. Where all of its pages are here, others leave it
+        that room until `release_room`."""
         state, held = await self.blob_state(blob), await self._held_map(blob)
         if state is None or not held.left:
             return
-        room = self._database.packs.room
         rows = held.left * ROW_BYTES
-        left = await asyncio.to_thread(room.left_bytes)
-        if rows + held.left * (state.size // state.chunk_count + 1) > left:
+        size = rows + held.left * (state.size // state.chunk_count + 1)
+        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
+        if size > left - sum(self._promised.others_than(blob, state.size).values()):
             # About, and too much where a chunk stands in many places: now each is looked at once.
-            missing = await self._database.row(MISSING_BYTES, (blob,))
-            await asyncio.to_thread(room.check, rows + (missing[0] or 0) if missing else 0)
+            async with self._database.reading() as view:
+                size = rows + await missing_bytes(view, blob)
+                for other in self._promised.others_than(blob, state.size):
+                    self._promised.correct(other, await missing_bytes(view, other))
+            promised = sum(self._promised.others_than(blob, state.size).values())
+            if size > left - promised:
+                raise refusal(size, left, promised)
+        if held.is_named:
+            self._promised.promise(blob, size)
+
+    def release_room(self, blob: BlobId) -> None:
+        """It is fetched no more: what it was promised is for others."""
+        self._promised.release(blob)
 
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
         """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond

@@ -35,8 +35,14 @@ class DiskRoom:
         """Raises `OverQuota` where so many bytes more would take what is to stay free."""
         left = self.left_bytes()
         if size > left:
-            raise OverQuota(
-                f"The disk has no room for {-(-size // MIB):,} MiB more: blobs may take"
-                f" {max(0, left) // MIB:,} MiB, and leave the rest of it free (quota.disk_free)."
-                " What is here stays: make room, or panspermia gc, and try again."
-            )
+            raise refusal(size, left)
+
+
+def refusal(size: int, left: int, promised: int = 0) -> OverQuota:
+    """That `size` bytes more have no room, where blobs may take `left`, part of it `promised`."""
+    fetched = f", {promised // MIB:,} MiB of them for others that are being fetched"
+    return OverQuota(
+        f"The disk has no room for {-(-size // MIB):,} MiB more: blobs may take"
+        f" {max(0, left) // MIB:,} MiB{fetched if promised else ''}, and leave the rest of it free"
+        " (quota.disk_free). What is here stays: make room, or panspermia gc, and try again."
+    )

@@ -110,6 +110,7 @@ async def _newest_other(view: Reading, record: DocumentId, given: Sequence[Built
     listed = (
         "EXISTS (SELECT 1 FROM listing WHERE document = d.number)"
         " OR EXISTS (SELECT 1 FROM rating WHERE document = d.number)"
+        " OR EXISTS (SELECT 1 FROM attestation WHERE document = d.number)"
     )
     numbers = [one.work.number for one in given]
     row = await view.row(

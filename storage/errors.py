@@ -10,6 +10,7 @@ StorageError
 ├── NameTaken     a name that means something else here
 ├── LetGo         a record whose bytes may go: nothing is written there again
 ├── BrokenIndex   the search index cannot be written, nor made anew
+├── Unreadable    a database of another program cannot be read as what it is said to be
 └── BadKeyFile    a key file is damaged, open to others, or sealed by another passphrase
 """
 
@@ -52,6 +53,10 @@ class LetGo(StorageError):
 
 class BrokenIndex(StorageError):
     """The search index cannot be written."""
+
+
+class Unreadable(StorageError):
+    """The file cannot be read."""
 
 
 class BadKeyFile(StorageError):

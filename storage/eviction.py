@@ -133,7 +133,7 @@ async def evict(write: Writing, documents: Sequence[int], *, is_for_room: bool) 
         f"DELETE FROM statement WHERE entry IN (SELECT number FROM entry WHERE document {these})",
         numbers,
     )
-    for table in ("left_out", "listing", "rating", "stale", "entry"):
+    for table in ("left_out", "listing", "rating", "attestation", "stale", "entry"):
         await write.run(f"DELETE FROM {table} WHERE document {these}", numbers)
     await write.run(f"DELETE FROM document WHERE number {these}", numbers)
     for table, column in (("capability_key", "capability"), ("capability", "number")):

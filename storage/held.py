@@ -52,6 +52,11 @@ class HeldMap:
             self.chunks[place] = HELD
 
     @property
+    def is_named(self) -> bool:
+        """Whether all of its pages are here."""
+        return UNNAMED not in self.chunks
+
+    @property
     def first_missing(self) -> int:
         """The first chunk that is not here and is named, as far as is known; or how many are."""
         first = self.chunks.find(MISSING)

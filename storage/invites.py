@@ -48,6 +48,8 @@ class Invite:
     author: AuthorKey | None = None
     device: DeviceKey | None = None
     given: bytes | None = dataclasses.field(default=None, repr=False)
+    called: str = ""
+    """How whoever took it calls themselves; empty where they did not say."""
 
     @property
     def is_live(self) -> bool:
@@ -92,7 +94,7 @@ class Invites(Part):
         return Invite(*row) if row else None
 
     async def claim_invite(
-        self, id: bytes, author: AuthorKey, device: DeviceKey, given: bytes
+        self, id: bytes, author: AuthorKey, device: DeviceKey, given: bytes, called: str = ""
     ) -> Invite | None:
         """It is theirs from now on, if nobody else was first; None where it is not.
 
@@ -107,11 +109,13 @@ class Invites(Part):
             if invite.state == "claimed":
                 return invite if invite.author == author else None
             await write.run(
-                "UPDATE invite SET state = 'claimed', author = ?, device = ?, given = ?"
-                " WHERE id = ?",
-                (author, device, given, id),
+                "UPDATE invite SET state = 'claimed', author = ?, device = ?, given = ?,"
+                " called = ? WHERE id = ?",
+                (author, device, given, called, id),
             )
-            return replace(invite, state="claimed", author=author, device=device, given=given)
+            return replace(
+                invite, state="claimed", author=author, device=device, given=given, called=called
+            )
 
     async def finish_invite(self, id: bytes) -> Invite | None:
         """Who claimed it has what was given. None where nobody had."""
@@ -128,6 +132,13 @@ class Invites(Part):
             if invite is not None and invite.state == "open":
                 await self._end(write, invite, "cancelled")
             return invite
+
+    async def forget_invite(self, id: bytes) -> None:
+        """Nothing of it is left, whatever it was."""
+        async with self._database.transaction() as write:
+            await write.rows("PRAGMA secure_delete = ON")
+            await write.run("DELETE FROM invite WHERE id = ?", (id,))
+            await write.rows("PRAGMA secure_delete = OFF")
 
     async def guessed_wrong(self, id: bytes, wrong_max: int) -> Invite | None:
         """Counts a wrong guess; with the last that is allowed an open invite is dead."""

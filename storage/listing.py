@@ -27,6 +27,11 @@ class Listing:
     """JSON of the public record, handed back as it is."""
     blobs: tuple[str, ...] = ()
     """Hex ids of the blobs this record needs: what `gc` must keep."""
+    content: str = ""
+    """Its bytes where they are short and text, handed out where a list shows them."""
+    score: float = 0.0
+    """What its kind is first ranked by: fitness, population, level. Finite."""
+    tick: int = 0
 
     @property
     def target(self) -> str:
@@ -49,6 +54,23 @@ class RatingRow:
     updated_us: int
 
 
-Projection: TypeAlias = Listing | RatingRow | None
+@dataclass(frozen=True, slots=True)
+class AttestationRow:
+    """What one author says of one evaluation of a genome."""
+
+    evaluation: bytes
+    """Its id, 32 bytes."""
+    genome: bytes
+    """BLAKE3 of its original bytes."""
+    author: str
+    is_run: bool
+    """Whether the author ran it: claims alone never rank."""
+    at_us: int
+    """The latest thing said of it, as its author has it."""
+    said: bytes
+    """JSON of all of it, handed back as it is."""
+
+
+Projection: TypeAlias = Listing | RatingRow | AttestationRow | None
 Projector: TypeAlias = Callable[[DocumentId, Mapping[str, Any]], Projection]
 """Pure: the same document gives the same row on every node. May raise on values it cannot read."""

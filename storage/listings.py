@@ -9,29 +9,26 @@ import base64
 import binascii
 import heapq
 import json
-from collections.abc import Callable, Collection, Sequence
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
-from storage.database import VARIABLES_MAX, Database, Reading, Row
+from storage.database import Reading, Row
 from storage.errors import BadCursor
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
-from storage.remembered import Remembered
 
-Sort: TypeAlias = Literal["recent", "rating", "downloads", "name"]
+Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 TIME_MAX = (1 << 63) - 1
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
-REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
-REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
-WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
@@ -39,16 +36,17 @@ _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest fir
     "rating": ("rating_key", True),
     "downloads": ("installs", True),
     "name": ("name_key", False),
+    "score": ("score", True),
+    "tick": ("tick", True),
 }
 _TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
-COLUMNS = (
+_FIELDS = (
     "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
     " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs,"
-    " (SELECT key FROM namespace WHERE number = l.namespace)"
+    " (SELECT key FROM namespace WHERE number = l.namespace), l.score, l.tick"
 )
-_LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
-    "l.words", f"substr(l.words, 1, {WORDS_SHOWN_CHARS})"
-)  # by one statement: search waits for nothing else
+COLUMNS = _FIELDS + ", ''"
+_WITH_CONTENT = _FIELDS + ", l.content"
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -110,15 +108,6 @@ class Page(Generic[T]):
 class Listings(Part):
     """What documents look like in lists. Kept in step with them by `Documents`."""
 
-    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
-        super().__init__(database, clock_us)
-        self._listed = Remembered[int, ListedRow](database, REMEMBERED_ROWS)
-        self._namespaces_held = Remembered[None, frozenset[NamespaceKey]](database, 1)
-
-    def written(self) -> int:
-        """How many writes there were: what was read holds while this stays the same."""
-        return self._database.written
-
     async def listings(
         self,
         kind: str | None = None,
@@ -129,8 +118,12 @@ class Listings(Part):
         limit: int = 100,
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
+        with_content: bool = False,
     ) -> Page[ListedRow]:
-        """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`."""
+        """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
+
+        `with_content`: with their bytes, where these are text and short; else it is left empty.
+        """
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
@@ -141,7 +134,11 @@ class Listings(Part):
             kinds = [kind] if kind is not None else await _kinds(view)
             pages = [
                 await _page(
-                    view, _Part(namespace, each, author, tags, sort), after, size + 1, horizon_us
+                    view,
+                    _Part(namespace, each, author, tags, sort, with_content),
+                    after,
+                    size + 1,
+                    horizon_us,
                 )
                 for namespace in dict.fromkeys(namespaces)
                 for each in kinds
@@ -155,14 +152,6 @@ class Listings(Part):
         shown = rows[:size]
         more = _encode(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
-
-    async def namespaces_held(self) -> frozenset[NamespaceKey]:
-        """Those of which there is anything here, joined or not: a few rows."""
-        return await self._namespaces_held.read(None, self._read_namespaces)
-
-    async def _read_namespaces(self) -> frozenset[NamespaceKey]:
-        rows = await self._database.rows("SELECT key FROM namespace")
-        return frozenset(NamespaceKey(key) for (key,) in rows)
 
     def horizon_us(self) -> int:
         """What claims to be newer than this is last in `recent`: a wrong clock, or a wish to stay
@@ -190,9 +179,9 @@ class Listings(Part):
     async def listing(
         self, kind: str, author: str, record: str, namespace: NamespaceKey = COMMONS
     ) -> ListedRow | None:
-        """One record, of its newest epoch."""
+        """One record, of its newest epoch, with its content."""
         row = await self._database.row(
-            f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
+            f"SELECT {_WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
             f" WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
             (namespace, kind, record, author),
@@ -211,6 +200,17 @@ class Listings(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def authors_of(
+        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> list[str]:
+        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
+        rows = await self._database.rows(
+            f"SELECT l.author FROM listing l WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
+            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
+            (namespace, kind, record, CANDIDATES_MAX),
+        )
+        return [author for (author,) in rows]
+
     async def ratings(
         self,
         target: str,
@@ -225,22 +225,6 @@ class Listings(Part):
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]
-
-    async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
-        """The records of these documents, those that are still listed; of `text` the beginning."""
-        known = {number: self._listed.get(number) for number in numbers}
-        missing = [number for number, row in known.items() if row is None]
-        for at in range(0, len(missing), VARIABLES_MAX):
-            written = self._database.written
-            part = missing[at : at + VARIABLES_MAX]
-            rows = await self._database.rows(
-                _LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part
-            )
-            for row in map(listed_row, rows):
-                known[row.number] = row
-                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX:
-                    self._listed.keep(row.number, row, written=written)
-        return {number: row for number, row in known.items() if row is not None}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""
@@ -269,6 +253,7 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
     number, kind, author, record, name, description, tags, words, created, updated, fields = row[
         :11
     ]
+    stars_sum, stars_count, installs, namespace, score, tick, content = row[11:18]
     listing = Listing(
         kind,
         author,
@@ -280,8 +265,10 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         created,
         updated,
         fields,
+        content=content,
+        score=score,
+        tick=tick,
     )
-    stars_sum, stars_count, installs, namespace = row[11:15]
     return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
 
 
@@ -294,6 +281,7 @@ class _Part:
     author: str | None
     tags: Sequence[str]
     sort: Sort
+    with_content: bool
 
 
 async def _kinds(view: Reading) -> list[str]:
@@ -343,8 +331,9 @@ async def _rows(
         where += f" AND (l.{column}, l.target) {order} (?, ?)"
         bound += [key, target]
     way = "DESC" if is_down else "ASC"
+    columns = _WITH_CONTENT if part.with_content else COLUMNS
     return await view.rows(
-        f"SELECT {COLUMNS}, l.target, ?, l.{column} FROM listing l WHERE {where}"
+        f"SELECT {columns}, l.target, ?, l.{column} FROM listing l WHERE {where}"
         f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
         (part.namespace, *bound, size),
     )
@@ -381,14 +370,15 @@ def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
             raise ValueError("too long")
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
         told, key, target, namespace, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
-        types = (str if sort == "name" else int, str, str, int if sort == "recent" else type(None))
+        first = {"name": str, "score": float}.get(sort, int)
+        types = (first, str, str, int if sort == "recent" else type(None))
         if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
             raise ValueError("of another list")
-        if isinstance(key, int) and not -TIME_MAX <= key <= TIME_MAX:
+        if first is not str and not abs(key) <= (TIME_MAX if first is int else sys.float_info.max):
             raise ValueError("out of range")
         if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
             raise ValueError("out of range")
-        key if isinstance(key, int) else key.encode()
+        key.encode() if isinstance(key, str) else key
         target.encode()
         last = bytes.fromhex(namespace)
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:

@@ -5,19 +5,21 @@ depends on the order in which changes arrived, on a clock or on earlier results:
 only a shortcut, taken where the changes it was made of still count.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from crdt.authority import OPS_MAX, valid_changes
 from crdt.change import DocumentId
+from crdt.digest import DIGEST_BYTES
 from crdt.document import Document, Plain, skeleton_for
 from crdt.errors import CrdtError
 from crdt.held import Checkpoint, Held, Reason, Revocation, Validity
 from crdt.rollover import carried_heads
 from crdt.statement import is_statement_class
 from crdt.usable import UNTRIED, load_usable
-from storage.listing import Listing, Projection, Projector
+from storage.listing import AttestationRow, Listing, Projection, Projector
 
 READER_ACTOR = bytes(32)  # of documents that are only read: no device has this key
 SAVED_CHANGES_MIN = 8  # below it the changes themselves load as fast as a save
@@ -260,13 +262,19 @@ def _check_storable(row: Projection) -> None:
     assert row is not None, "there is nothing to store"
     size = 0
     if isinstance(row, Listing):
-        numbers = [row.created_us, row.updated_us]
+        numbers = [row.created_us, row.updated_us, row.tick]
         texts = [row.kind, row.author, row.record, row.name, row.description, row.text, *row.tags]
-        size = len(row.fields)
+        size = len(row.fields) + len(row.content.encode())
+        if not math.isfinite(row.score):
+            raise ValueError("a score that no list can sort by")
         if len(row.tags) > TAGS_MAX or len(row.blobs) > BLOBS_MAX:
             raise ValueError(f"over {TAGS_MAX} tags or {BLOBS_MAX} blobs")
         if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
             raise ValueError("a blob id of another length")
+    elif isinstance(row, AttestationRow):
+        numbers, texts, size = [row.at_us], [row.author], len(row.said)
+        if {len(row.evaluation), len(row.genome)} != {DIGEST_BYTES}:
+            raise ValueError("an evaluation or a genome of another length")
     else:
         numbers = [row.installs, row.updated_us]
         texts = [row.target, row.kind, row.author, row.review]

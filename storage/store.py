@@ -29,9 +29,11 @@ from crdt.keys import AuthorKey
 from crdt.path import shown
 from storage.acts import Act, sign_act
 from storage.address_book import AddressBook
+from storage.advised import Advised
 from storage.answers import Answers
 from storage.append import Arrivals, append, rewrite, settle, without_known
 from storage.appended import Listener
+from storage.attestations import Attestations
 from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
@@ -45,6 +47,7 @@ from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
 from storage.forks import Forks
+from storage.found_rows import FoundRows
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.invites import Invites
@@ -69,7 +72,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 3
+DERIVED = 4
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -133,13 +136,16 @@ class Store(
     Forks,
     Items,
     Listings,
+    FoundRows,
     Namers,
     Blobs,
     Pinned,
     Quarantine,
     InstalledModules,
+    Attestations,
     Answers,
     AddressBook,
+    Advised,
     Cards,
     Petnames,
     Namespaces,

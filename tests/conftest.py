@@ -4,15 +4,37 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+
+from crdt import sealing
+from node.heap import kept
 
 ROOT = Path(__file__).parent.parent
 
 # A registry that answers does so at once; CI without one must not wait for it.
 REGISTRY_TIMEOUT_S = 60
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Every module and some thousand tests: a collection of garbage would look at all of them."""
+    with kept():
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_passphrases() -> Generator[None]:
+    """Argon2 is to take half a second and 256 MiB; of one passphrase and salt it makes one key.
+
+    So what a test sealed it opens without deriving the same key again.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "derive_key", lru_cache(maxsize=64)(sealing.derive_key))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -222,7 +222,7 @@ def test_every_link_leads_somewhere() -> None:
         for heading in re.findall(r"^#+ (.*)", text, re.MULTILINE)
     }
     for link in re.findall(r"\]\(([^)]+)\)", OURS):
-        if link.startswith("../decisions/"):
+        if link.startswith("../decisions/") or link == "life.md":
             assert (FOLDER / link).is_file(), link
         elif "#" in link:
             assert link in headings, link
@@ -232,6 +232,8 @@ def test_every_link_leads_somewhere() -> None:
 
 LIMITED = [
     *(f"crdt.{path.stem}" for path in sorted((ROOT / "crdt").glob("*.py")) if path.stem != "blob"),
+    "registry.fields",
+    "registry.head",
     "registry.module",
     "registry.ratings",
     "registry.statement",

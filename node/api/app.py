@@ -3,8 +3,10 @@
 SecurityHeaders ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,13 +18,14 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from node.api import pages
-from node.api.endpoint import MODULE_REF, REST, Endpoint, routes_of
+from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
 from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
+    advisories,
     authority,
     backup,
     blobs,
@@ -34,6 +37,8 @@ from node.api.routes import (
     install,
     invites,
     letters,
+    life,
+    life_ratings,
     live_invites,
     modules,
     names,
@@ -68,6 +73,9 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *webrtc.ENDPOINTS,
     *page.ENDPOINTS,
     *blocked.ENDPOINTS,
+    *life_ratings.ENDPOINTS,
+    *life.ENDPOINTS,
+    *advisories.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
@@ -88,6 +96,12 @@ class ModuleRef(StringConvertor):
     regex = r"(?:did:key:[^/]+/|[^/]+/(?=[^/]*\.))?[^/]+"
 
 
+class RecordRef(StringConvertor):
+    """The id of a genome or a seed, 64 hex digits, whose owner's slash is decoded by now."""
+
+    regex = r"(?:[^/]+/(?=[0-9a-f]{64}(?:/|$)))?[^/]+"
+
+
 class Rest(StringConvertor):
     """Anything at all. Starlette's own `path` drops a line end."""
 
@@ -97,12 +111,13 @@ class Rest(StringConvertor):
 def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
+    register_url_convertor(RECORD_REF, RecordRef())
     register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[
             *routes_of(node, ENDPOINTS),
             WebSocketRoute("/v1/stream", streams.websocket(node)),
-            Route("/openapi.json", _openapi(make_openapi(ENDPOINTS))),
+            Route("/openapi.json", _openapi),
             *pages.page_routes(),
         ],
         exception_handlers={
@@ -128,13 +143,16 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return answer_problem(problem, request.url.path)
 
 
-def _openapi(document: bytes) -> "pages.Handler":
-    tag = etag(document)
+async def _openapi(request: Request) -> Response:
+    document, tag = await asyncio.to_thread(_document)
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    if is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(document, 200, headers, "application/json")
 
-    async def openapi(request: Request) -> Response:
-        headers = {"etag": tag, "cache-control": "no-cache"}
-        if is_known(request, tag):
-            return Response(status_code=304, headers=headers)
-        return Response(document, 200, headers, "application/json")
 
-    return openapi
+@cache
+def _document() -> tuple[bytes, str]:
+    """Made when somebody asks: it takes as long as the rest of the app together."""
+    document = make_openapi(ENDPOINTS)
+    return document, etag(document)

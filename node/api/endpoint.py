@@ -27,6 +27,7 @@ from node.api.requests import (
     read_query,
 )
 from node.api.tokens import Access, allows, unauthorized
+from node.config import ApiConfig
 from node.outcomes import problem_of
 from node.refusals import write_down
 from node.wiring import Node
@@ -38,6 +39,9 @@ B = TypeVar("B")
 Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 Answers: TypeAlias = Mapping[int, type | str]
 """Status -> the struct of the JSON body, or a media type for other bodies."""
+
+Opening: TypeAlias = Literal["compat", "anonymous"]
+"""A setting that lets a write in without a token: `api.compat`, `api.anonymous_submissions`."""
 
 BAD_INPUT: Final = frozenset({400, 413, 415, 422})
 """Problems of what was sent, to be listed; any other says how things stand."""
@@ -58,6 +62,11 @@ class Call(Generic[Q, B]):
         """The variable parts of the path."""
         return self.request.path_params
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether a stranger is let in by `api.anonymous_submissions`."""
+        return getattr(self.request.state, "opening", None) == "anonymous"
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[Q, B]):
@@ -73,7 +82,9 @@ class Endpoint(Generic[Q, B]):
     body_bytes_max: int = BODY_BYTES_MAX
     problems: tuple[int, ...] = ()
     is_replayable: bool = field(default=False)
-    is_remembered: bool = field(default=False)
+    opened_by: tuple[Opening, ...] = ()
+    """Settings under which it needs no token."""
+    is_remembered: bool = False
     """Whether the answer depends on the query, the store and the index alone."""
 
 
@@ -107,11 +118,12 @@ def writes(
     body_bytes_max: int = BODY_BYTES_MAX,
     problems: tuple[int, ...] = (),
     is_replayable: bool = True,
+    opened_by: tuple[Opening, ...] = (),
 ) -> Endpoint[Q, B]:
     """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
         method, path, handler, access, {status: returns}, query, body, body_bytes_max,
-        (409, 413, 415, 422, *problems), is_replayable,
+        (409, 413, 415, 422, *problems), is_replayable, opened_by,
     )  # fmt: skip
 
 
@@ -152,7 +164,8 @@ def _route(node: Node, path: str, methods: Mapping[str, Endpoint[Any, Any]]) -> 
 async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """Check, read, do, answer."""
     given: Access = request.state.access
-    if not allows(given, endpoint.access):
+    request.state.opening = opening_of(node.config.api, endpoint, request)
+    if not allows(given, endpoint.access) and request.state.opening is None:
         if not request.state.has_token:
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
@@ -177,15 +190,32 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     if known := node.answers.get(asked, state, now_s=now_s):
         return answer_bytes(request, known.body, known.etag)
     query = read_query(request, endpoint.query)
-    body = ENCODER.encode(await endpoint.handler(node, Call(request, query, None)))
+    result = await endpoint.handler(node, Call(request, query, None))
+    if isinstance(result, Response) and result.status_code != 200:
+        return result
+    body = bytes(result.body) if isinstance(result, Response) else ENCODER.encode(result)
     known = KnownAnswer(body, etag(body), now_s)
     node.answers.keep(asked, state, known)
     return answer_bytes(request, body, known.etag)
 
 
+def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request) -> Opening | None:
+    """Which setting lets in who sent no token; None where none does, or none is needed."""
+    given: Access = request.state.access
+    if request.state.has_token or allows(given, endpoint.access):
+        return None
+    # Reads are open on loopback alone, and so is this.
+    if config.compat and "compat" in endpoint.opened_by and allows(given, "read"):
+        return "compat"
+    is_open = config.anonymous_submissions and "anonymous" in endpoint.opened_by
+    return "anonymous" if is_open else None
+
+
 async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query: Q) -> Response:
     assert endpoint.body is not None
-    body, raw = await read_body(request, endpoint.body, endpoint.body_bytes_max)
+    is_strange = request.state.opening == "anonymous"
+    body_bytes_max = BODY_BYTES_MAX if is_strange else endpoint.body_bytes_max
+    body, raw = await read_body(request, endpoint.body, body_bytes_max)
 
     async def work() -> Response:
         return _answered(
@@ -193,7 +223,8 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
         )
 
     key = request.headers.get(IDEMPOTENCY_KEY)
-    if not endpoint.is_replayable or key is None:
+    # Strangers could fill what is kept of answers.
+    if not endpoint.is_replayable or key is None or is_strange:
         return await work()
     return await once(node.store, node.underway, f"{request.url.path} {key}", raw, work)
 
@@ -214,6 +245,8 @@ def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) ->
     return answer_cached(request, result, status)
 
 
+RECORD_REF: Final = "record"
+"""The path convertor of `<did>/<id>` or `<petname>/<id>` of a genome or a seed, or of its id."""
 REST: Final = "rest"
 """The path convertor of all that is left: what is wrong with it can be told."""
 MODULE_REF: Final = "module"

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from node.api.advisory_models import FindingItem
 from node.api.models import Name, Place, Request, Requirements
+from registry.changes import Changes
 from registry.lockfile import Lock
 from registry.plan import Placed, Plan
 
@@ -19,6 +21,8 @@ class Wanted(Request, frozen=True):
 class InstallWanted(Wanted, frozen=True):
     frozen: bool = False
     """Exactly what the lock says, or nothing."""
+    accept_risk: bool = False
+    """Install even what somebody who counts calls malicious."""
 
 
 class PlannedPackage(Struct, frozen=True):
@@ -31,12 +35,17 @@ class PlannedPackage(Struct, frozen=True):
     imports_new: tuple[str, ...]
     """What this version imports and the installed one does not."""
     cached: bool
+    changes: Changes | None = None
+    """From the version that is installed to this one; None where none is, or it is the same."""
+    changes_words: tuple[str, ...] = ()
 
 
 class Resolved(Struct, frozen=True):
     plan: Plan
     packages: tuple[PlannedPackage, ...]
     warnings: tuple[str, ...]
+    risks: tuple[FindingItem, ...] = ()
+    """Advisories on the versions that were chosen."""
 
 
 class InstallResult(Struct, frozen=True):

@@ -67,6 +67,8 @@ class GivenCode(Request, frozen=True):
     """Of a short one: do not call who made it as they propose."""
     namespace: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     """What to call its namespace here."""
+    called: Annotated[str, Meta(max_length=64)] | None = None
+    """Of a short one: what to be called there, as a proposal; else what `p2p.name` says."""
     offer: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
     """Of a short one: what a dry run gave. Nothing else is taken then."""
     replace: bool = False
@@ -113,7 +115,7 @@ class InviteItem(Struct, frozen=True):
     """`open`, `claimed` (given, and not known to have arrived), `used`, `expired`, `cancelled`,
     or `dead`: guessed wrong too often."""
     type: str
-    """`pair` or `device`."""
+    """`pair` or `device`; `unreadable` where another version stored it: cancel it, and it goes."""
     words: tuple[str, ...]
     made_at: str
     expires_at: str
@@ -124,6 +126,8 @@ class InviteItem(Struct, frozen=True):
     """Who used it."""
     name: str | None
     """What you call them."""
+    called: str
+    """How they call themselves: a proposal, and never a name here; empty where they did not say."""
     device: str | None
     digits: str | None
     """The same as they see, to be compared by voice."""

@@ -56,6 +56,11 @@ class InNamespace(Struct, frozen=True):
     namespace: Place = "commons"
 
 
+class ChangesQuery(InNamespace, frozen=True):
+    since: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """A version; without it the one before."""
+
+
 class SearchQuery(Struct, frozen=True):
     q: Text = ""
     kind: Annotated[str, Meta(pattern="^[a-z][a-z-]{0,31}$")] | None = None
@@ -360,6 +365,8 @@ class Ratings(Struct, frozen=True):
     average: float | None
     count: int
     ratings: tuple[RatingItem, ...]
+    followed_average: float | None = None
+    """Of the authors who have a name here."""
 
 
 class RunWanted(Request, frozen=True):

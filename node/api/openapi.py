@@ -54,6 +54,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "minLength": 1,
         "maxLength": 200,
     },
+    "advisory": {
+        "type": "string",
+        "description": "The id of an advisory of one's own.",
+        "pattern": "^adv-[0-9a-f]{16}$",
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",
@@ -62,6 +67,22 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
     "device": {"type": "string", "pattern": "^did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}$"},
     "code": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64},
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "genome": {
+        "type": "string",
+        "description": "The id of a genome, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+    },
+    "seed": {
+        "type": "string",
+        "description": "The id of a seed, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+    },
+    "lineage": {
+        "type": "string",
+        "description": "The id of a lineage, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
     "invite": {
         "type": "string",
         "description": "The beginning of an invite's id.",

@@ -100,12 +100,20 @@ def is_known(request: Request, tag: str) -> bool:
 
 def answer_cached(request: Request, body: object, status: int = 200) -> Response:
     """`body` as JSON; a read gets an ETag, and 304 where the caller has this very body."""
-    response = answer(body, status)
+    return _cached(request, answer(body, status))
+
+
+def answer_json(request: Request, body: bytes) -> Response:
+    """JSON that is ready, as `answer_cached`."""
+    return _cached(request, Response(body, media_type="application/json"))
+
+
+def _cached(request: Request, response: Response) -> Response:
     if request.method not in ("GET", "HEAD"):
         response.headers["cache-control"] = "no-store"
         return response
     body = bytes(response.body)
-    return answer_bytes(request, body, etag(body)) if status == 200 else response
+    return answer_bytes(request, body, etag(body))
 
 
 def answer_bytes(request: Request, body: bytes, tag: str) -> Response:

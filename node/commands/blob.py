@@ -10,6 +10,7 @@ from typing import IO
 import click
 
 from node.commands.console import node, print_json, print_table, say, wants_json
+from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.failure import Failure, Json, failed
 from node.text import printable, size_text
@@ -17,6 +18,8 @@ from node.text import printable, size_text
 # Of silence from the node: it answers when all of it is on the disk.
 ADD_TIMEOUT_S = 600.0
 LISTED_MAX = 1_000
+
+AGAIN = "It is added when its id is printed: until then nothing of it is kept, so add it again."
 
 
 @click.group("blob", invoke_without_command=True)
@@ -61,7 +64,7 @@ def add(file: str, chunks: str) -> None:
 
 
 def send(source: IO[bytes], size: int | None, name: str, chunks: str) -> Json:
-    with Progress() as bars:
+    with goes_on(AGAIN), Progress() as bars:
         shows = bars.bytes_of(name or "stdin")
         query = {"name": printable(name)[:255], "chunks": chunks}
         return node().upload("/api/blobs", query, source, size, shows, ADD_TIMEOUT_S)

@@ -38,6 +38,9 @@ LOCK_OPTION = click.option(
     show_default=True,
     help="The lock file.",
 )
+RISK_OPTION = click.option(
+    "--accept-risk", is_flag=True, help="Even what somebody who counts calls malicious."
+)
 YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
@@ -46,6 +49,7 @@ YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--frozen", is_flag=True, help="Exactly what the lock file says, else fail.")
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
 @click.option("--namespace", metavar="NAME|DID", help="Look there before commons.")
+@RISK_OPTION
 @YES_OPTION
 @LOCK_OPTION
 def install_command(
@@ -53,6 +57,7 @@ def install_command(
     frozen: bool,
     dry_run: bool,
     namespace: str | None,
+    accept_risk: bool,
     yes: bool,
     lock_path: Path,
 ) -> None:
@@ -72,15 +77,19 @@ def install_command(
         dry_run=dry_run,
         yes=yes,
         namespace=namespace,
+        accept_risk=accept_risk,
     )
 
 
 @click.command("update")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@RISK_OPTION
 @YES_OPTION
 @LOCK_OPTION
-def update_command(names: tuple[str, ...], dry_run: bool, yes: bool, lock_path: Path) -> None:
+def update_command(
+    names: tuple[str, ...], dry_run: bool, accept_risk: bool, yes: bool, lock_path: Path
+) -> None:
     """Bring installed modules to the newest versions their ranges allow."""
     lock = read_lock(lock_path)
     names = tuple(map(spelled_out, names))
@@ -93,7 +102,9 @@ def update_command(names: tuple[str, ...], dry_run: bool, yes: bool, lock_path: 
     moving = {m: r for m, r in requirements.items() if not names or is_meant(m, names)}
     held = staying(lock, moving) if lock and names else None
     wanted = [f"{module}@{range}" for module, range in moving.items()]
-    carry_out(wanted, held, lock_path, frozen=False, dry_run=dry_run, yes=yes)
+    carry_out(
+        wanted, held, lock_path, frozen=False, dry_run=dry_run, yes=yes, accept_risk=accept_risk
+    )
 
 
 def installed_requirements() -> dict[str, str]:
@@ -129,6 +140,7 @@ def carry_out(
     dry_run: bool,
     yes: bool,
     namespace: str | None = None,
+    accept_risk: bool = False,
 ) -> None:
     """Plan, ask, install, write the lock file."""
     client = node()
@@ -146,8 +158,9 @@ def carry_out(
             f"{', '.join(lowered)}. Nothing was changed; --dry-run shows the plan, --yes does it."
         )
         raise failure("would-downgrade", "Other modules would go back", detail, CONFLICT)
+    wanted = {**body, "frozen": frozen, "accept_risk": accept_risk}
     with Progress() as progress:
-        lines = client.post_lines("/api/install", {**body, "frozen": frozen}, timeout_s=SILENCE_S)
+        lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)
         result = last_of(lines, progress)
     write_lock(lock_path, result["lock"])
     if wants_json():
@@ -156,6 +169,9 @@ def carry_out(
         say(f"installed {printable(called.module(module['id']))} {printable(module['version'])}")
     for module in result["removed"]:
         say(f"removed {printable(called.module(module['id']))}")
+    for warning in result["warnings"]:
+        if warning not in resolved["warnings"]:  # those stand above already
+            say(f"warning: {printable(warning)}", fg="yellow", err=True)
     if not result["installed"] and not result["removed"]:
         say("Everything was in place.")
 
@@ -203,12 +219,27 @@ def print_plan(resolved: Json, called: Petnames) -> None:
             say(f"{sign} {printable(called.module(module['id']))} {move}", fg=color)
     for module in plan["remove"]:
         say(f"- {printable(called.module(module['id']))}")
+    print_changes(packages.values(), called)
     for package in packages.values():
-        if package.get("imports_new"):
+        if package.get("imports_new") and not package.get("changes"):
             imports = ", ".join(map(printable, package["imports_new"]))
             say(f"  {printable(called.module(package['id']))} may call {imports}", dim=True)
     for warning in resolved.get("warnings", ()):
         say(f"warning: {printable(warning)}", fg="yellow", err=True)
+
+
+def print_changes(packages: Iterable[Json], called: Petnames) -> None:
+    """Of what moves: what it asks for and offers now. What breaks callers stands out."""
+    for package in packages:
+        changes = package.get("changes")
+        if not changes:
+            continue
+        name = printable(called.module(package["id"]))
+        color = "yellow" if changes["imports_new"] or changes["exports_gone"] else None
+        for line in package["changes_words"]:
+            say(f"  {name} {printable(line)}", fg=color, dim=color is None)
+        if not changes["has_all_exports"]:
+            say(f"  {name} exports more than is listed; some of it may be gone", dim=True)
 
 
 @click.command("uninstall")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from node.client import path_of
+from node.client import broken, path_of
 from node.commands.console import (
     is_terminal,
     may_ask,
@@ -20,6 +21,7 @@ from node.commands.console import (
     shows_progress,
     wants_json,
 )
+from node.commands.going_on import goes_on
 from node.commands.letter import print_sent, send_letter
 from node.commands.secrets import PASSPHRASE_FILE, opened_where_sealed, with_passphrase
 from node.exit_codes import NETWORK, NOT_RUNNING
@@ -41,6 +43,8 @@ HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (Fals
 # A node that starts again in its process answers within a second or two.
 AGAIN_S = 30.0
 POLL_S = 0.1
+
+AGAIN = "The same code again goes on where this stopped: what was given to you stays yours."
 
 # Every address of a code is called, one after the other.
 ACCEPT_TIMEOUT_S = 180.0
@@ -214,6 +218,8 @@ def print_invites() -> None:
         return say("No short code was made here yet: panspermia invite")
     head = ("ID", "STATE", "ENDS", "WRONG", "USED BY", "CHECK DIGITS", "GIVES")
     print_table(head, map(invite_row, page["invites"]))
+    for line in naming_words(page["invites"]):
+        say(line, err=True, dim=True)
 
 
 def invite_row(one: Json) -> tuple[object, ...]:
@@ -221,6 +227,17 @@ def invite_row(one: Json) -> tuple[object, ...]:
     when = one["ended_at"] or one["expires_at"]
     digits = one["digits"] or ""
     return one["id"][:8], one["state"], when, one["wrong"], who, digits, "; ".join(one["words"])
+
+
+def naming_words(invites: Sequence[Json]) -> list[str]:
+    """How to take over what they call themselves; each author once, the newest word."""
+    unnamed = {one["did"]: one["called"] for one in reversed(invites) if not one["name"]}
+    return [
+        f"They call themselves {printable(called)}; to do so too:"
+        f" panspermia name set {printable(called)} {printable(did)}"
+        for did, called in unnamed.items()
+        if did and called
+    ]
 
 
 def cancel_invite(id: str) -> None:
@@ -244,6 +261,7 @@ def print_code(command: str, made: Json) -> None:
 @click.argument("code", metavar="CODE|LINK|-", nargs=-1, required=True)
 @click.option("--name", help="What to call who made a short code; of a long one, its namespace.")
 @click.option("--no-name", is_flag=True, help="Do not call them as they propose.")
+@click.option("--as", "called", metavar="NAME", help="What to be called there: a proposal.")
 @click.option("--namespace", help="What to call its namespace here.")
 @click.option("--replace", is_flag=True, help="Become somebody's device; keep the old key aside.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
@@ -253,6 +271,7 @@ def accept_command(
     code: tuple[str, ...],
     name: str | None,
     no_name: bool,
+    called: str | None,
     namespace: str | None,
     replace: bool,
     dry_run: bool,
@@ -271,6 +290,8 @@ def accept_command(
     body: dict[str, object] = {"code": text, "replace": replace, "unnamed": no_name}
     if name is not None:
         body["name"] = name
+    if called is not None:
+        body["called"] = called
     if namespace is not None:
         body["namespace"] = namespace
     shown = accepting({**body, "dry_run": True})
@@ -296,15 +317,14 @@ def accept_command(
 
 def accepting(body: Json) -> Json:
     """What the node answers; how far it is, on the terminal. Raises `Failure`."""
-    if not shows_progress():
-        return node().post("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S)
-    answer: Json = {}
-    for line in node().post_lines("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S):
-        if line.get("event") == "progress":
+    with goes_on(AGAIN):
+        if not shows_progress():
+            return node().post("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S)
+        for line in node().post_lines("/api/invites/accept", body, timeout_s=ACCEPT_TIMEOUT_S):
+            if line.get("event") != "progress":
+                return {name: value for name, value in line.items() if name != "event"}
             say(printable(line["text"]), err=True, dim=True)
-        else:
-            answer = {name: value for name, value in line.items() if name != "event"}
-    return answer
+        raise broken("It ended without a result.")
 
 
 def wait_for_author(did: str) -> None:

@@ -36,6 +36,7 @@ POLL_S = 0.05
 @click.option("--no-mdns", is_flag=True, help="Neither announce nor look on the local network.")
 @click.option("--peer", "peers", metavar="HOST:PORT", multiple=True, help="Keep in touch with it.")
 @click.option("--relay", "relays", metavar="URL", multiple=True, help="Be reachable through it.")
+@click.option("--compat", is_flag=True, help="Take writes of the original clients, no token asked.")
 @click.option("--open", "opens", is_flag=True, help="Open the page once the node is ready.")
 def up_command(
     port: int | None,
@@ -43,6 +44,7 @@ def up_command(
     no_mdns: bool,
     peers: tuple[str, ...],
     relays: tuple[str, ...],
+    compat: bool,
     opens: bool,
 ) -> None:
     """Run the node in the foreground."""
@@ -52,6 +54,7 @@ def up_command(
         "p2p.mdns": False if no_mdns else None,
         "p2p.peers": peers or None,
         "p2p.relays": relays or None,
+        "api.compat": True if compat else None,
     }
     run_here(flags, opens=opens)
 
@@ -75,9 +78,12 @@ def run_here(flags: Mapping[str, object], *, opens: bool = False) -> None:
 
 def serve(place: Home, flags: Mapping[str, object], *, opens: bool) -> None:
     """Run until a signal or `panspermia down`. Raises `AlreadyRunning`."""
-    from node.config import load_config
-    from node.daemon import Ready, run
-    from node.errors import AlreadyRunning
+    from node.heap import kept
+
+    with kept():
+        from node.config import load_config
+        from node.daemon import Ready, run
+        from node.errors import AlreadyRunning
 
     text = place.config_text()
     config = load_config(flags, os.environ, text, source=str(place.config_file)).config

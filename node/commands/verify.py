@@ -8,17 +8,20 @@ from pathlib import Path
 
 import click
 
-from node.client import module_path
+from node.client import broken, module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
 from node.commands.files import whole_file
+from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
-from node.exit_codes import NETWORK, UNVERIFIED
+from node.exit_codes import UNVERIFIED
 from node.failure import Failure, Json, failure
 from node.text import printable, size_text
 
 # Of silence: a blob comes from a peer when it is not here yet.
 FETCH_TIMEOUT_S = 300.0
+
+AGAIN = "What came is kept: the same command again goes on where this one stopped."
 
 # From so many digits on somebody meant a blob: no module is called so.
 HEX_MEANT = 16
@@ -100,9 +103,10 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
     else:
         path = wasm_path(named(id), namespace)
     if output is None:
-        node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
+        with goes_on(AGAIN):
+            node().download(path, sys.stdout.buffer, unwatched, FETCH_TIMEOUT_S)
         return
-    with whole_file(output) as file, Progress() as bars:
+    with whole_file(output) as file, goes_on(AGAIN), Progress() as bars:
         size = node().download(path, file, bars.bytes_of(output.name), FETCH_TIMEOUT_S)
     if wants_json():
         return print_json("fetch", {"id": id, "file": str(output), "size": size})
@@ -111,13 +115,14 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
 
 def hold(blob: str) -> Json:
     """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
-    with Progress() as bars:
-        lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
-        for line in lines:
-            if line.get("event") == "result":
-                return line
-            bars.show(line)
-    raise failure("connection-lost", "The node broke off its answer", "See its log.", NETWORK)
+    with goes_on(AGAIN):
+        with Progress() as bars:
+            lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
+            for line in lines:
+                if line.get("event") == "result":
+                    return line
+                bars.show(line)
+        raise broken("It ended without a result.")
 
 
 def unwatched(done: int, total: int) -> None:

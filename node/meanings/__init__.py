@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
@@ -92,6 +93,18 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "invalid-manifest": Meaning(
         "gen.toml cannot be published as it is.", "Each of `errors` names a key, and its line."
     ),
+    "too-many-submissions": Meaning(
+        "Strangers have handed in as much as this node takes from them in an hour.",
+        "Try again later, or send the node's token.",
+    ),
+    "too-large-for-a-stranger": Meaning(
+        "Without a token only small genomes and seeds are taken.",
+        "Send the node's token, or publish it from a node of your own.",
+    ),
+    "invalid-record": Meaning(
+        "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
+        "Each of `errors` names a field, and what is wrong with it.",
+    ),
     "invalid-wasm": Meaning(
         "The file is no WebAssembly that this network takes: damaged, too large, of features that"
         " are not pinned, or importing what its manifest does not declare.",
@@ -121,6 +134,11 @@ MODULES: Final[Mapping[str, Meaning]] = {
         "The record was let go for good: nothing is written there again.", "Take another id."
     ),
     "not-deleted": Meaning("The record is not deleted.", "`panspermia delete NAME` deletes it."),
+    "invalid-evaluation": Meaning(
+        "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
+        "The detail says which of them is wrong.",
+    ),
+    "not-claimed": Meaning("This node's author claims nothing of it.", "There is no claim."),
     "not-rated": Meaning("This node's author has not rated it.", "There is nothing to take back."),
     "ambiguous-module": Meaning(
         "Several authors publish a module of that id.", "Name one of the candidates in full."
@@ -378,6 +396,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **RUNS,
     **NODE,
     **{code: Meaning(*said) for code, said in RIGHTS.items()},
+    **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

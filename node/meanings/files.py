@@ -1,4 +1,4 @@
-"""What the codes about backups mean, and what to do: rows of `node.meanings`, code: (means, do)."""
+"""What the codes about files mean, and what to do: rows of `node.meanings`, code: (means, do)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,6 +7,18 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
     "cannot-write": (
         "The file that was named cannot be written; what was there before is as it was.",
         "Make room there, or name a file in a folder that is yours.",
+    ),
+    "format": ("The file could not be read as what it is said to be.", "The detail says why."),
+    "invalid-file": (
+        "The file is not what its format promises, or beyond the bounds of what is read.",
+        "The detail says where in it, and why; mend it there, or export it anew.",
+    ),
+    "unknown-format": (
+        "There is no format of that name.", "`panspermia convert --list` shows those there are."
+    ),
+    "no-conversion": (
+        "From this format nothing leads to that one.",
+        "`panspermia convert --list` shows what leads where, and what gets lost on the way.",
     ),
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
     "not-a-file": ("It is a folder, or has to lie on a disk to be read twice.", "Name a file."),

@@ -20,6 +20,10 @@ INVITES: Final[Mapping[str, tuple[str, str]]] = {
         "What a relay keeps for this invite was not put there by who made it.",
         "Nothing: it is left aside. The link of the invite says where to call.",
     ),
+    "invite-name": (
+        "Whoever used an invite proposed a name that nobody can have.",
+        "Nothing: they were refused, and the invite is still open.",
+    ),
     "invite-not-found": (
         "Nobody who made that invite was found: not on this network, by no relay, at no place that"
         " a link names.",

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
-from crdt.blob import BlobId
+from crdt.blob import BlobId, parse_root
 from crdt.change import encode_signed
 from crdt.keys import COMMONS, AuthorKey
 from node.drops import (
@@ -45,6 +45,7 @@ from node.services.devices import GIVEN
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from p2p.protocol.hint import CHOSEN
+from storage.errors import NotHeld
 from storage.reading_blobs import RUN
 from storage.store import Store
 
@@ -142,15 +143,19 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:
-    root, manifest = await store.blob_root(blob), await store.blob_manifest(blob)
-    if root is None or manifest is None:  # collected since it was listed
+    encoded = await store.blob_root(blob)
+    if encoded is None or not await store.has_blob(blob):  # collected since it was listed
         return
-    yield BLOB, root
-    for number, page in enumerate(manifest.pages):
+    yield BLOB, encoded
+    root = parse_root(encoded, blob)
+    for number in range(root.page_count):  # one after another: all of a large blob's are many MB
+        page = await store.blob_page(blob, number)
+        if page is None:
+            raise NotHeld(f"Blob {blob.hex()} was dropped while it was being copied: try again.")
         yield PAGE, packed(PageFrame(number, page))
     index = 0
-    while index < manifest.chunk_count:
-        count = min(RUN[manifest.parsed.chunking], manifest.chunk_count - index)
+    while index < root.chunk_count:
+        count = min(RUN[root.chunking], root.chunk_count - index)
         for chunk in await store.read_chunks(blob, index, count):
             yield CHUNK, packed(ChunkFrame(index, chunk))
             index += 1

@@ -1,4 +1,4 @@
-"""What an author later says of a version, and what anyone says of a module."""
+"""What an author later says of a version, and what anyone says of a record."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from node.services.modules import (
     version_of,
 )
 from node.services.signers import Signers
-from registry import ratings
+from registry import module, ratings
+from registry.edits import Edit
 from registry.listed import Module, ModuleVersion
-from registry.names import ModuleName
 from registry.publication import deprecate, undo_deprecate, undo_yank, yank
 from storage.listings import ListedRow
 
@@ -43,7 +43,7 @@ async def set_deprecated(
     return await _edit_own(by, name, version, edit)
 
 
-async def _edit_own(by: Curator, name: str, version: str, edit: ratings.Edit) -> ModuleVersion:
+async def _edit_own(by: Curator, name: str, version: str, edit: Edit) -> ModuleVersion:
     store = by.signers.store
     module = await find_module(store, name, by.namespace)
     version_of(module, version)
@@ -68,20 +68,32 @@ async def _hand(by: Curator, module: Module, document: DocumentId) -> Signer:
 
 async def rate_module(by: Curator, name: str, stars: int, review: str, *, now_us: int) -> ListedRow:
     """This author's own word on a module; the row with it counted."""
-    return await _edit_rating(by, name, ratings.rate(stars, review, now_us=now_us))
-
-
-async def take_back_rating(by: Curator, name: str, *, now_us: int) -> None:
-    """This author says nothing of the module any more. Raises `NotRated`."""
-    await _edit_rating(by, name, ratings.take_back(now_us=now_us))
-
-
-async def _edit_rating(by: Curator, name: str, edit: ratings.Edit) -> ListedRow:
-    """It lies in the namespace of the module: elsewhere it would name what is private."""
     store = by.signers.store
     row = await find_row(store, name, by.namespace)
-    module = ModuleName(row.listing.author, row.listing.record)
-    author, record = by.signers.identity.author, ratings.record_of(module)
-    document = DocumentId(row.namespace, author, ratings.CLASS, ratings.KIND, record)
-    await store.commit(document, edit, await by.signers.for_document(document))
-    return await find_row(store, str(module), by.namespace)
+    await rate_record(by.signers, module.KIND, row, stars, review, now_us=now_us)
+    return await find_row(store, row.listing.target, by.namespace)
+
+
+async def take_back_module_rating(by: Curator, name: str, *, now_us: int) -> None:
+    """This author says nothing of the module any more. Raises `NotRated`."""
+    row = await find_row(by.signers.store, name, by.namespace)
+    await take_back_rating(by.signers, module.KIND, row, now_us=now_us)
+
+
+async def rate_record(
+    signers: Signers, kind: str, row: ListedRow, stars: int, review: str, *, now_us: int
+) -> None:
+    """This author's own word on a record; `kind` as documents have it. Raises `InvalidRating`."""
+    await _edit_rating(signers, kind, row, ratings.rate(stars, review, now_us=now_us))
+
+
+async def take_back_rating(signers: Signers, kind: str, row: ListedRow, *, now_us: int) -> None:
+    """This author says nothing of it any more. Raises `NotRated`."""
+    await _edit_rating(signers, kind, row, ratings.take_back(now_us=now_us))
+
+
+async def _edit_rating(signers: Signers, kind: str, row: ListedRow, edit: Edit) -> None:
+    """It lies in the namespace of what is rated: elsewhere it would name what is private."""
+    author, record = signers.identity.author, ratings.record_of(row.listing.target)
+    document = DocumentId(row.namespace, author, ratings.CLASS, kind, record)
+    await signers.store.commit(document, edit, await signers.for_document(document))

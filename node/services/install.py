@@ -1,7 +1,7 @@
 """Installing: plan, fetch, verify, try to compile, and only then one transaction.
 
-    plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ valid here ─▸ compiles
-         ─▸ apply_install (atomic)
+    plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ scanner ─▸ valid here
+         ─▸ compiles ─▸ apply_install (atomic)
 
 Until that last step nothing that is installed has changed, so a failure needs no undoing.
 """
@@ -20,6 +20,7 @@ from crdt.keys import AuthorKey, NamespaceKey
 from node.errors import Conflict, Fault, NotAllowed, NotFound, Rejected, Unverified
 from node.identity import Identity
 from node.ports import Network
+from node.scanner import Scanner, Subject
 from node.services.fetch import fetch_blob
 from node.services.modules import find_module
 from node.services.resolve import (
@@ -33,9 +34,9 @@ from node.services.resolve import (
 from node.services.signers import Signers
 from node.services.verify import check_release
 from node.workers import Workers
-from registry import ratings
-from registry.errors import RegistryError
-from registry.listed import ModuleVersion
+from registry import module, ratings
+from registry.errors import RegistryError, quoted
+from registry.listed import Module, ModuleVersion
 from registry.lockfile import Lock
 from registry.names import parse_module_name
 from registry.plan import Placed, needed_by
@@ -69,29 +70,31 @@ class Installer:
     identity: Identity
     clock_us: Callable[[], int]
     counts_installs: bool
+    scanner: Scanner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What changed, and the lock that says so."""
+    """What changed, the lock that says so, and what the scanner warns of."""
 
     installed: tuple[Placed, ...]
     removed: tuple[Placed, ...]
     lock: Lock
+    warnings: tuple[str, ...] = ()
 
 
 async def install(node: Installer, goal: Goal, tell: Tell) -> Done:
     """Raises `Unreachable`, `Unverified` or `Rejected`; then nothing has changed."""
-    moved = (*goal.plan.upgrade, *goal.plan.downgrade)
-    placed = (*goal.plan.add, *(Placed(one.id, one.target) for one in moved))
+    placed = goal.plan.placed
+    warnings: list[str] = []
     for one in placed:
-        await _prepare(node, goal, one.id, tell)
+        warnings += await _prepare(node, goal, one.id, tell)
     tell(Progress("apply", "", 0, 1))
     await node.store.apply_install(_changes(goal, node.clock_us()))
     if node.counts_installs:
         for one in goal.plan.add:
             await _count(node, one.id, goal.places[one.id])
-    return Done(placed, goal.plan.remove, lock_for(goal))
+    return Done(placed, goal.plan.remove, lock_for(goal), tuple(warnings))
 
 
 async def uninstall(store: Store, names: tuple[str, ...]) -> tuple[Placed, ...]:
@@ -148,8 +151,11 @@ async def _latest(store: Store, one: Installed) -> str:
         return one.version
 
 
-async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> None:
-    """The version's bytes are here, are the author's, and run on this node."""
+async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> list[str]:
+    """The version's bytes are here, are the author's, pass the scanner, and run on this node.
+
+    Gives what the scanner warns of.
+    """
     version = goal.release(id)
     blob = BlobId(bytes.fromhex(version.blob))
     tell(Progress("fetch", id, 0, 1))
@@ -167,8 +173,36 @@ async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> None:
         faults = tuple(Fault(f"/{check.name}", check.detail) for check in wrong)
         detail = f"{id} {version.version} is not what its author signed: {wrong[0].detail}"
         raise Unverified(detail, faults=faults)
+    warned: list[str] = []
+    if node.scanner is not None:
+        tell(Progress("scan", id, 0, 1))
+        warned = await _scan(node.scanner, module, version, wasm)
     tell(Progress("compile", id, 0, 1))
     await _check_runnable(node.workers, id, version, wasm)
+    return warned
+
+
+async def _scan(scanner: Scanner, module: Module, version: ModuleVersion, wasm: bytes) -> list[str]:
+    """What it warns of. Raises `Rejected` where it denies, or gives no verdict."""
+    what = f"{module.full_name} {version.version}"
+    subject = Subject(
+        module=module.full_name,
+        version=version.version,
+        author=module.author_did,
+        sha256=version.wasm_hash,
+        size=version.wasm_size,
+        imports=version.imports,
+        exports=tuple(one.name for one in version.capabilities),
+        dependencies={one.module_id: one.version_requirement for one in version.dependencies},
+        license=module.license,
+    )
+    said = await scanner.scan(subject, wasm)
+    reasons = "; ".join(map(quoted, said.reasons)) or "it gave no reason"
+    if said.verdict == "deny":
+        faults = tuple(Fault("/scanner", quoted(reason)) for reason in said.reasons)
+        detail = f"the scanner denies {what}: {reasons}. Nothing was installed."
+        raise Rejected(detail, code="scanner-denied", faults=faults)
+    return [f"the scanner warns of {what}: {reasons}"] if said.verdict == "warn" else []
 
 
 async def _check_runnable(workers: Workers, id: str, version: ModuleVersion, wasm: bytes) -> None:
@@ -223,7 +257,7 @@ async def _count(node: Installer, id: str, namespace: NamespaceKey) -> None:
     """Only where the person opted in: it tells what they run. What failed is not counted later."""
     name = parse_module_name(id)
     author = AuthorKey(decode_did_key(node.identity.did))
-    document = DocumentId(namespace, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+    document = DocumentId(namespace, author, ratings.CLASS, module.KIND, ratings.record_of(name))
     try:
         signer = await Signers(node.identity, node.store, node.clock_us).for_document(document)
         await node.store.commit(document, ratings.count_install, signer)

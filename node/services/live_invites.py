@@ -14,13 +14,13 @@ from crdt.area import Area
 from crdt.capability import WRITE, Capability, decode_capability
 from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey, is_communal
-from node.errors import Conflict, NotAllowed, NotFound
+from node.errors import Conflict, NotAllowed, NotFound, Unverified
 from node.identity import open_author
 from node.invites import DEVICE, Code, write_code
 from node.services.invites import Level, Wish, wanted_rights
 from node.services.namespaces import Keeper
 from node.services.rights import check_stand, give, rights_of_device, voice
-from node.terms import PAIR, Terms, write_terms
+from node.terms import PAIR, Terms, read_terms, write_terms
 from p2p.protocol.invites.code import SECRET_BITS, SECRET_BYTES
 from p2p.protocol.invites.keys import stretch, tag_of
 from storage.invites import Invite
@@ -165,7 +165,7 @@ async def _for_device(
 
 
 async def cancel(node: Keeper, digits: str) -> Invite:
-    """The invite whose id begins so; it can be used no more.
+    """The invite whose id begins so; it can be used no more. One that cannot be read is forgotten.
 
     Raises `NotFound` (`unknown-invite`), `Conflict` (`ambiguous-id`, `invite-over`).
     """
@@ -177,12 +177,23 @@ async def cancel(node: Keeper, digits: str) -> Invite:
         ids = tuple(one.id.hex() for one in found)
         detail = f"several invites begin with {digits[:32]}: give more of it"
         raise Conflict(detail, code="ambiguous-id", candidates=ids)
+    if terms_of(node, found[0]) is None:
+        await node.store.forget_invite(found[0].id)
+        return found[0]
     was = await node.store.cancel_invite(found[0].id)
     if was is None or was.state != "open":
         state = "gone" if was is None else "used" if was.state == "claimed" else was.state
         detail = f"the invite {found[0].id.hex()} is {state}: there is nothing to cancel"
         raise Conflict(detail, code="invite-over")
     return was
+
+
+def terms_of(node: Keeper, invite: Invite) -> Terms | None:
+    """What is offered; None where another version stored it, in a form that is not known here."""
+    try:
+        return read_terms(invite.terms, node.identity.author)
+    except Unverified:
+        return None
 
 
 async def invites_of(node: Keeper) -> Sequence[Invite]:

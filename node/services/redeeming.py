@@ -61,6 +61,8 @@ class Choice:
     """What to call the inviter here; None: as they propose."""
     is_unnamed: bool = False
     """Not as they propose."""
+    called: str = ""
+    """What to be called there, as a proposal; empty: nothing is proposed."""
     namespace: str | None = None
     """What to call the namespace here."""
     replaces: bool = False
@@ -109,7 +111,7 @@ async def redeem(node: Keeper, ways: Ways, text: str, choice: Choice, tell: Tell
         seen = Redeemed(
             card,
             terms,
-            (*terms_words(terms, names, node.identity.author), *said),
+            (*terms_words(terms, names, node.identity.author), *said, *_told_words(terms, choice)),
             offered.digest.hex(),
             one.place,
             check_digits(node.identity.device.public, card.device),
@@ -124,7 +126,8 @@ async def redeem(node: Keeper, ways: Ways, text: str, choice: Choice, tell: Tell
         except Exception:
             await leave(one, "declined", "Not now.")
             raise
-        given = await _confirm(ways, key, one)
+        called_there = choice.called if terms.type != DEVICE else ""
+        given = await _confirm(ways, key, one, called_there)
         accepted = await _keep(node, seen, given, choice)
         await leave(one, TAKEN, "It is kept.")
     if name is not None and name != names.get(card.author):
@@ -153,6 +156,13 @@ def called(terms: Terms, names: Names, choice: Choice) -> tuple[str | None, tupl
         f"They call themselves {proposed}, and so will you: --name for another word, --no-name for"
         " none",
     )
+
+
+def _told_words(terms: Terms, choice: Choice) -> tuple[str, ...]:
+    """What the inviter is told of this person's name; a device of theirs has none of its own."""
+    if terms.type == DEVICE or not choice.called:
+        return ()
+    return (f"They are told that you call yourself {choice.called}: --as for another word",)
 
 
 def _read(text: str) -> tuple[bytes, Whereabouts | None]:
@@ -186,10 +196,10 @@ async def _check(node: Keeper, seen: Redeemed, choice: Choice) -> None:
         await asyncio.to_thread(open_author, node.home, choice.passphrase)
 
 
-async def _confirm(ways: Ways, key: bytes, one: Found) -> Given:
+async def _confirm(ways: Ways, key: bytes, one: Found, called: str) -> Given:
     """Raises `PeerLeft` where somebody else was first, or the line broke."""
     accepting = Accepting(key, one.stream.handshake_hash, ways.device, one.stream.device)
-    confirm = accepting.confirm(one.offered, ways.card())
+    confirm = accepting.confirm(one.offered, ways.card(), called)
     try:
         async with asyncio.timeout(ANSWER_S):
             await one.stream.write([encode_invite_frame(confirm)])

@@ -133,6 +133,7 @@ function inviteItem(one) {
   const facts = [
     one.state === "open" && left > 0 ? `${duration(left)} left` : "",
     one.wrong ? `${one.wrong} wrong guesses` : "",
+    one.called && !one.name ? `they call themselves “${one.called}”` : "",
     one.digits ? `check digits, the same there: ${one.digits}` : "",
   ];
   item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));

@@ -3,13 +3,15 @@
 Whatever goes wrong here may end the process: the parent turns that into a verdict.
 """
 
+import os
 import signal
 import sys
 from typing import BinaryIO
 
 from node.workers.messages import (
-    Answer,
+    AnswerMessage,
     Compile,
+    Evaluate,
     Judged,
     Ready,
     Run,
@@ -21,6 +23,7 @@ from node.workers.messages import (
     task_decoder,
 )
 
+EVALUATOR_NICE = 10  # everything else on this machine goes first
 OWN_CLOCK_MARGIN_S = 5.0  # the parent's clock comes first; this one is for when the parent is gone
 
 
@@ -30,8 +33,10 @@ def main() -> None:
     tasks, answers = sys.stdin.buffer, sys.stdout.buffer
     if role == "validator":
         serve_validator(tasks, answers)
-    else:
+    elif role == "runner":
         serve_runner(tasks, answers)
+    else:
+        serve_evaluator(tasks, answers)
 
 
 def serve_validator(tasks: BinaryIO, answers: BinaryIO) -> None:
@@ -55,8 +60,22 @@ def serve_runner(tasks: BinaryIO, answers: BinaryIO) -> None:
                 send(answers, executor.compile(task.wasm))
             case Run():
                 send(answers, executor.run(task))
-            case Validate():
+            case Validate() | Evaluate():
                 raise AssertionError("the runner does not judge")
+
+
+def serve_evaluator(tasks: BinaryIO, answers: BinaryIO) -> None:
+    """What it does may take minutes, and nobody's screen waits for it."""
+    from node.workers.evaluating import evaluate
+    from node.workers.execution import Executor
+
+    if hasattr(os, "nice"):
+        os.nice(EVALUATOR_NICE)
+    engine = Executor.open().engine
+    send(answers, Ready())
+    while (task := receive(tasks)) is not None:
+        assert isinstance(task, Evaluate), task
+        send(answers, evaluate(engine, task))
 
 
 def receive(tasks: BinaryIO) -> Task | None:
@@ -68,7 +87,7 @@ def receive(tasks: BinaryIO) -> Task | None:
     return task
 
 
-def send(answers: BinaryIO, answer: Answer) -> None:
+def send(answers: BinaryIO, answer: AnswerMessage) -> None:
     answers.write(framed(encode(answer)))
     answers.flush()
     bound(0.0)

@@ -2,14 +2,15 @@
 
     size (4 bytes, big-endian) | message
 
-The parent writes one `Task`, the child answers with one `Answer`, in turn. Never pickle: a child
-that a hostile module took over could send only what these types admit.
+The parent writes one `Task`, the child answers with one `AnswerMessage`, in turn. Never pickle: a
+child that a hostile module took over could send only what these types admit.
 """
 
 from typing import BinaryIO, Literal
 
 import msgspec
 
+from registry.evaluation import Answer, Ending
 from registry.wasm.verdict import Policy, Verdict
 
 NumberType = Literal["i32", "i64", "f32", "f64"]
@@ -79,12 +80,45 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", kw_only=True):
     memory_bytes: int = 0
 
 
-Task = Validate | Compile | Run
-Answer = Ready | Judged | Compiled | Outcome
+class Evaluate(msgspec.Struct, frozen=True, tag="evaluate", kw_only=True):
+    """Have the evaluator `wasm` judge a genome; within what, `registry.wasm.evaluator` says."""
+
+    wall_s: float
+    wasm: bytes
+    genome: bytes
+    seed: int
+    ticks: int
+    deadline_s: float
+
+
+class Evaluated(msgspec.Struct, frozen=True, tag="evaluated", kw_only=True):
+    """An answer that everybody gets (`ending`), or why this machine has none (`code`).
+
+    The evaluator's fault: `not-an-evaluator`, `not-compilable`, `not-instantiable`. What was asked:
+    `too-large`. This machine's: `deadline`, `stack-overflow`, `evaluator-died`,
+    `evaluator-timeout`.
+    """
+
+    ending: Ending | None = None
+    result: int | None = None
+    fuel_used: int = 0
+    """0 where the engine no longer knows."""
+    code: str = ""
+    detail: str = ""
+    cpu_ms: float = 0.0
+    """What it took of a processor, compiling included."""
+
+    @property
+    def answer(self) -> Answer | None:
+        return None if self.ending is None else Answer(self.ending, self.result)
+
+
+Task = Validate | Compile | Run | Evaluate
+AnswerMessage = Ready | Judged | Compiled | Outcome | Evaluated
 
 encode = msgspec.msgpack.Encoder().encode
 task_decoder: msgspec.msgpack.Decoder[Task] = msgspec.msgpack.Decoder(Task)
-answer_decoder: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+answer_decoder: msgspec.msgpack.Decoder[AnswerMessage] = msgspec.msgpack.Decoder(AnswerMessage)
 
 
 def framed(message: bytes) -> bytes:

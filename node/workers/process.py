@@ -1,7 +1,7 @@
 """One child process, kept for many tasks, replaced when it dies or hangs.
 
-    absent ──start──▶ idle ──ask──▶ busy ──answer──▶ idle
-                                     └── death, clock, cancellation ──▶ killed, absent
+    absent ──ask──▶ busy ──answer──▶ idle ──ask──▶ busy …
+                     └── death, clock, cancellation ──▶ killed, absent
 
 A child that served before may die of what earlier tasks left behind, so a task that a used child
 dies of is tried once more on a fresh one. A clock is final: a second try would only wait again.
@@ -62,11 +62,6 @@ class Worker:
             if isinstance(answer, Died) and was_used:
                 answer = await self._try(message, wall_s)
             return answer
-
-    async def start(self) -> Died | TimedOut | None:
-        """Have the child ready before the first task; None = it is."""
-        async with self._turn:
-            return await self._start() if self._process is None else None
 
     async def close(self) -> None:
         """Ends the child even in the middle of a task; no other is started."""

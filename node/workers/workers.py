@@ -1,7 +1,8 @@
 """What the node asks of its children: is a module valid, does it compile, what does it do.
 
-One child judges, one compiles and runs, so that a slow run keeps no publisher waiting. A child that
-dies or hangs gives a verdict or an outcome like any other answer, never an exception.
+One child judges, one compiles and runs, one evaluates genomes, so that a slow run keeps no
+publisher waiting. A child that dies or hangs gives a verdict or an outcome like any other answer,
+never an exception.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from node.workers.messages import (
     MESSAGE_BYTES_MAX,
     Compile,
     Compiled,
+    Evaluate,
+    Evaluated,
     Judged,
     Outcome,
     Ready,
@@ -26,6 +29,7 @@ from node.workers.messages import (
 )
 from node.workers.process import Died, TimedOut, Worker
 from registry.errors import quoted
+from registry.wasm.evaluator import EVALUATOR_BYTES_MAX, GENOME_BYTES_MAX
 from registry.wasm.features import PINNED, checker, feature_digest
 from registry.wasm.verdict import Policy, Verdict, refusal
 
@@ -47,6 +51,8 @@ class WorkerConfig:
     compile_s: float = 60.0  # esbuild's 14 MB take 17 s on two shared cores
     start_s: float = 60.0  # Python and wasmtime start in 0.15 s, on a loaded machine in seconds
     validator_bytes: int = 1 << 30  # the dearest known module takes 256 MB to validate
+    evaluate_s: float = 600.0  # all the fuel of an evaluation takes some minutes
+    evaluator_bytes: int = 2 << 30  # its module is smaller, its memory bounded
     runner_bytes: int = 4 << 30  # compiling takes up to 2.4 GB for 4.5 MB of grammar tables
 
 
@@ -61,19 +67,19 @@ class Workers:
             "validator", address_bytes=config.validator_bytes, start_s=config.start_s
         )
         self._runner = Worker("runner", address_bytes=config.runner_bytes, start_s=config.start_s)
+        self._evaluator = Worker(
+            "evaluator", address_bytes=config.evaluator_bytes, start_s=config.start_s
+        )
 
     @property
     def pids(self) -> tuple[int | None, int | None]:
         """The validator's and the runner's process; None where it is not running."""
         return self._validator.pid, self._runner.pid
 
-    async def start(self) -> None:
-        """Start the validator ahead of its first task; the runner starts when first needed."""
-        await self._validator.start()
-
     async def close(self) -> None:
         await self._validator.close()
         await self._runner.close()
+        await self._evaluator.close()
 
     async def validate(self, wasm: bytes, policy: Policy | None = None) -> Verdict:
         """Judge without compiling. Raises nothing but cancellation."""
@@ -151,6 +157,34 @@ class Workers:
             case _:
                 return Outcome(ok=False, code="runner-died", detail="a wrong answer")
 
+    async def evaluate(
+        self, wasm: bytes, genome: bytes, *, seed: int, ticks: int, deadline_s: float | None = None
+    ) -> Evaluated:
+        """Have an evaluator judge a genome, one after the other. Raises nothing but cancellation,
+        which ends the child.
+        """
+        if len(genome) > GENOME_BYTES_MAX:
+            detail = f"the genome has {len(genome):,} bytes, at most {GENOME_BYTES_MAX:,}"
+            return Evaluated(code="too-large", detail=detail)
+        if len(wasm) > EVALUATOR_BYTES_MAX:
+            detail = f"the evaluator has {len(wasm):,} bytes, at most {EVALUATOR_BYTES_MAX:,}"
+            return Evaluated(code="too-large", detail=detail)
+        deadline_s = self.config.evaluate_s if deadline_s is None else deadline_s
+        wall_s = self.config.compile_s + deadline_s
+        task = Evaluate(
+            wall_s=wall_s, wasm=wasm, genome=genome, seed=seed, ticks=ticks, deadline_s=deadline_s
+        )
+        answer = await ask(self._evaluator, task, wall_s)
+        match answer:
+            case Evaluated():
+                return answer
+            case TimedOut(detail):
+                return Evaluated(code="evaluator-timeout", detail=detail)
+            case Died(detail):
+                return Evaluated(code="evaluator-died", detail=detail)
+            case _:
+                return Evaluated(code="evaluator-died", detail="a wrong answer")
+
     async def _refusal(self, wasm: bytes, code: str, detail: str) -> Verdict:
         return await asyncio.to_thread(
             refusal, wasm, code, detail, checker=self.checker, features=self.features
@@ -159,13 +193,9 @@ class Workers:
 
 @asynccontextmanager
 async def open_workers(config: WorkerConfig | None = None) -> AsyncGenerator[Workers]:
-    """Children of this process, ended with the block.
-
-    A validator that cannot start is no error here: the next task tries again and tells.
-    """
+    """Children of this process, ended with the block. Each starts with its first task."""
     workers = Workers(config or WorkerConfig())
     try:
-        await workers.start()
         yield workers
     finally:
         await workers.close()
@@ -173,7 +203,7 @@ async def open_workers(config: WorkerConfig | None = None) -> AsyncGenerator[Wor
 
 async def ask(
     worker: Worker, task: Task, wall_s: float
-) -> Judged | Compiled | Outcome | Died | TimedOut:
+) -> Judged | Compiled | Outcome | Evaluated | Died | TimedOut:
     """Encoding copies megabytes, but no more than a memcpy: it stays in the loop."""
     answer = await worker.ask(encode(task), wall_s=wall_s)
     if not isinstance(answer, bytes):

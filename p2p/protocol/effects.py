@@ -112,9 +112,11 @@ class MayReadBlob:
 
 @dataclass(frozen=True, slots=True)
 class FindManifest:
-    """Answer: the `Manifest`, whole, or None where its root or a page is not held."""
+    """Answer: the `Manifest` of at most so many pages, None where its root or one is not held."""
 
     blob: BlobId
+    first_page: int
+    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class AddPage:
 
 @dataclass(frozen=True, slots=True)
 class MissingPages:
-    """Answer: the pages that are not held, ascending. Or `Unstored`."""
+    """Answer: the pages that are not held, ascending. Or `Unstored`, where it is too large."""
 
     blob: BlobId
 

@@ -63,7 +63,10 @@ def intersect(left: Iterable[Claim], right: Sequence[Claim]) -> tuple[Claim, ...
 
 def reduce(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """The same areas without those that lie inside another, in one fixed order."""
-    all_of_them = sorted(set(claims), key=_sort_key)
+    different = set(claims)
+    if len(different) < 2:  # the usual case, asked dozens of times a session
+        return tuple(different)
+    all_of_them = sorted(different, key=_sort_key)
     return tuple(
         (namespace, area)
         for namespace, area in all_of_them

@@ -50,7 +50,7 @@ SECRET_CONTEXT = "panspermia 2026-11 the secret of a session"
 ID_PREFIX = b"panspermia-session:"
 PROOF_PREFIX = b"panspermia-resume:"
 ID_BYTES = 16
-NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in LINK_FRAMES}
+BY_KIND = {kind.__struct_config__.tag: kind for kind in LINK_FRAMES}
 
 BUSY = "busy"
 UNKNOWN = "unknown-session"
@@ -361,7 +361,7 @@ class Link:
 
 def decode_link_frame(data: bytes) -> LinkFrame | None:
     """As `frames.decode_frame`, of the frames of a link; raises `RemoteProtocolError`."""
-    return cast("LinkFrame | None", decode_one_of(data, LinkFrame, NAMES))
+    return cast("LinkFrame | None", decode_one_of(data, BY_KIND))
 
 
 def _other(role: Role) -> Role:

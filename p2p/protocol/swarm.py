@@ -11,11 +11,12 @@ Every piece is verified before the store is handed it. A wrong one is the peer's
 What a peer does not give goes back, and others are asked.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
-from crdt.blob import BlobId, Manifest, check_chunk, parse_page, parse_root
+from crdt.blob import BlobId, BlobRoot, Manifest, check_chunk, parse_page, parse_root
 from crdt.errors import CrdtError
 from crdt.many_chunks import first_of_each, size_of
 from p2p.protocol import limits
@@ -44,8 +45,9 @@ from p2p.protocol.pieces import CHUNK, PAGE, ROOT, split, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 NOT_STORED = "not-stored"
-MISSING_LISTED = 65_536  # a store names no more missing chunks in one answer
-
+# Of a blob, looked at together: 2.3 MB at most, for 16 GiB, or some 500 MB of small chunks. They
+# name 65,536 chunks at most: as many as a store lists.
+MANIFEST_PAGES = 64
 
 SwarmEffect: TypeAlias = Ask | Blame | Query | Notify
 
@@ -159,49 +161,54 @@ class Swarm:
         """What of it is held; then what is missing is asked for."""
         wanted.stage, wanted.ahead = Stage.LOOKING, []
         wanted.again.clear()
-        blob = wanted.blob
-        manifest: Manifest | Unstored | None = wanted.manifest
-        if manifest is None:  # one of a large blob has tens of MB: it is read once
-            manifest = yield FindManifest(blob)
-        if not self._is_stored(wanted, manifest):
+        if wanted.root is None:
+            root: bytes | Unstored | None = yield FindRoot(wanted.blob)
+            if not self._is_stored(wanted, root):
+                return
+            assert not isinstance(root, Unstored)
+            if root is None:
+                wanted.stage = Stage.ROOT
+                wanted.missing([0])
+                return
+            wanted.root = parse_root(root, wanted.blob)
+        if not self._fits(wanted, wanted.root.size):
             return
-        assert not isinstance(manifest, Unstored)
-        if manifest is not None:
-            if self._fits(wanted, manifest.size):
-                yield from self._look_for_chunks(wanted, manifest)
-            return
-        root: bytes | Unstored | None = yield FindRoot(blob)
-        if not self._is_stored(wanted, root):
-            return
-        assert not isinstance(root, Unstored)
-        if root is None:
-            wanted.stage = Stage.ROOT
-            wanted.missing([0])
-            return
-        wanted.root = parse_root(root, blob)
-        pages: Sequence[int] | Unstored = yield MissingPages(blob)
-        if self._fits(wanted, wanted.root.size) and self._is_stored(wanted, pages):
+        if not wanted.has_pages:
+            pages: Sequence[int] | Unstored = yield MissingPages(wanted.blob)
+            if not self._is_stored(wanted, pages):
+                return
             assert not isinstance(pages, Unstored)
-            assert pages, "a blob with all of its pages has a manifest"
-            wanted.stage = Stage.PAGES
-            wanted.missing(pages)
+            wanted.has_pages = not pages
+            if pages:
+                wanted.stage = Stage.PAGES
+                wanted.missing(pages)
+                return
+        yield from self._look_for_chunks(wanted, wanted.root)
 
-    def _look_for_chunks(self, wanted: Wanted, manifest: Manifest) -> Steps[None]:
+    def _look_for_chunks(self, wanted: Wanted, root: BlobRoot) -> Steps[None]:
         missing: Sequence[int] | Unstored = yield MissingChunks(wanted.blob)
         if not self._is_stored(wanted, missing):
             return
         assert not isinstance(missing, Unstored)
-        wanted.manifest, wanted.root = manifest, None
-        end = missing[-1] + 1 if len(missing) >= MISSING_LISTED else manifest.chunk_count
-        is_rest = end == manifest.chunk_count
-        # What comes after a list that is full is counted when it comes, or is listed.
-        end_bytes = manifest.size if is_rest else manifest.chunk_offset(end)
-        wanted.bytes_held = end_bytes - size_of(manifest, missing)
-        wanted.chunks_held = end - len(missing)
-        self._tell_progress(wanted, manifest, is_last=not missing)
         if not missing:
-            self._end(wanted, BlobFetched(wanted.blob, manifest.size))
+            wanted.bytes_held, wanted.chunks_held = root.size, root.chunk_count
+            self._tell_progress(wanted, root, is_last=True)
+            self._end(wanted, BlobFetched(wanted.blob, root.size))
             return
+        page = root.page_of(missing[0])
+        manifest: Manifest | Unstored | None = yield FindManifest(wanted.blob, page, MANIFEST_PAGES)
+        if manifest is None:
+            manifest = Unstored("A part of it was dropped meanwhile: fetch it again.")
+        if not self._is_stored(wanted, manifest):
+            return
+        assert not isinstance(manifest, Unstored)
+        wanted.manifest = manifest
+        missing = missing[: bisect_left(missing, manifest.chunk_end)]
+        # What comes after these pages is counted when it comes, or is looked for.
+        end_bytes = root.page_offsets[manifest.first_page + len(manifest.pages)]
+        wanted.bytes_held = end_bytes - size_of(manifest, missing)
+        wanted.chunks_held = manifest.chunk_end - len(missing)
+        self._tell_progress(wanted, root)
         first = first_of_each(manifest, missing)  # one chunk may stand in many places
         # Those who fetch at the same time begin in different places, and can help each other.
         start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
@@ -325,8 +332,7 @@ class Swarm:
         run = order.run
         wanted = run.wanted
         if run.piece == ROOT:
-            parse_root(data, wanted.blob)
-            return self._store(peer, order, BeginBlob(wanted.blob, data))
+            return self._begin(peer, order, parse_root(data, wanted.blob))
         if run.piece == PAGE:
             assert wanted.root is not None, "pages are asked for by their root"
             parse_page(data, wanted.root, run.first)
@@ -337,6 +343,13 @@ class Swarm:
             check_chunk(chunk, wanted.manifest, run.first + place)
         wanted.cut(run, len(chunks))
         return self._store(peer, order, AddChunks(wanted.blob, run.first, chunks), data)
+
+    def _begin(self, peer: Peer, order: Order, root: BlobRoot) -> Steps[None]:
+        """What is too large leaves nothing behind, not even its root."""
+        if self._fits(order.run.wanted, root.size):
+            yield from self._store(peer, order, BeginBlob(root.id, root.encoded))
+        else:
+            peer.pace.settle(order.size_bytes)
 
     def _store(
         self,
@@ -351,14 +364,14 @@ class Swarm:
         wanted.open.discard(order.run)
         if not self._is_stored(wanted, stored):
             return
-        if isinstance(question, AddChunks) and wanted.manifest is not None:
+        if isinstance(question, AddChunks) and wanted.root is not None:
             wanted.chunks_held += len(question.chunks)
             wanted.bytes_held += len(data)
-            self._tell_progress(wanted, wanted.manifest)
+            self._tell_progress(wanted, wanted.root)
         if not wanted.open and not wanted.ahead:
             yield from self._look(wanted)
 
-    def _tell_progress(self, wanted: Wanted, manifest: Manifest, *, is_last: bool = False) -> None:
+    def _tell_progress(self, wanted: Wanted, root: BlobRoot, *, is_last: bool = False) -> None:
         now_s = self._outbox.now_s
         since_s = now_s - wanted.told_s
         if wanted.told_s >= 0:
@@ -372,10 +385,10 @@ class Swarm:
         self._outbox.notify(
             BlobProgress(
                 wanted.blob,
-                min(wanted.chunks_held, manifest.chunk_count),
-                manifest.chunk_count,
-                min(wanted.bytes_held, manifest.size),
-                manifest.size,
+                min(wanted.chunks_held, root.chunk_count),
+                root.chunk_count,
+                min(wanted.bytes_held, root.size),
+                root.size,
                 givers,
                 max(0.0, wanted.rate),
                 self._orders.is_limited(now_s=now_s),

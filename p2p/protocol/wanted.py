@@ -1,9 +1,11 @@
 """One blob that is wanted: how far it is, who may give what of it, and what is asked of whom.
 
-    LOOKING ──> ROOT ──> LOOKING ──> PAGES ──> LOOKING ──> CHUNKS ──> LOOKING ──> whole
+    LOOKING ──> ROOT ──> LOOKING ──> PAGES ──> LOOKING <──> CHUNKS
+                                                  └──> whole
 
 LOOKING asks the store what is held: that is never asked of a peer. What is missing is cut into runs
-as peers have room for them, so each goes at its own pace.
+as peers have room for them, so each goes at its own pace. Chunks are asked for under some pages,
+then under the next ones: what is kept here does not grow with the blob.
 """
 
 from bisect import bisect_left, bisect_right
@@ -105,7 +107,8 @@ class Wanted:
     is_authority: bool
     stage: Stage = Stage.LOOKING
     root: BlobRoot | None = None
-    manifest: Manifest | None = None
+    has_pages: bool = False  # all of them are in the store
+    manifest: Manifest | None = None  # of the pages whose chunks are asked for
     ahead: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # first and count
     again: deque[Run] = field(default_factory=deque[Run])
     open: set[Run] = field(default_factory=set[Run])  # asked for, and not in the store yet

@@ -57,8 +57,8 @@ async def answer(
 
 async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
     match question:
-        case ask.FindManifest(blob):
-            return await store.blob_manifest(blob)
+        case ask.FindManifest(blob, first_page, pages):
+            return await store.blob_manifest(blob, first_page, pages)
         case ask.FindRoot(blob):
             return await store.blob_root(blob)
         case ask.FindPage(blob, index):
@@ -104,7 +104,10 @@ class Packing:
 async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:
     match question:
         case ask.MissingPages(blob):
-            return await store.missing_pages(blob)
+            lacking = await store.missing_pages(blob)
+            if lacking:  # of what cannot fit not even the first of them is asked for
+                await store.check_room(blob)
+            return lacking
         case ask.MissingChunks(blob):
             missing = await store.missing_chunks(blob)
             if missing:  # before the first of them is asked for

@@ -10,6 +10,8 @@ from typing import Literal, Protocol, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.limits import ANSWER_S
+from p2p.transport.inflow import Inflow
+from p2p.transport.pouring import Pouring
 
 SEND_BYTES_MAX = 1 << 20  # not yet taken by the kernel; above it a writer waits
 CLOSE_S = 1.0  # for what is still to be sent
@@ -38,8 +40,8 @@ class Carrier(Protocol):
         """What is there, one byte at least and `size_max` at most. Raises `PeerLeft` at the end."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """Sends; returns once all but `SEND_BYTES_MAX` are under way.
+    async def write(self, data: bytes | bytearray) -> None:
+        """Sends; returns once all but `SEND_BYTES_MAX` are under way. `data` changes no more.
 
         Raises `PeerLeft`; `PeerTimeout` where nothing is taken for `ANSWER_S`.
         """
@@ -71,6 +73,7 @@ class StreamCarrier:
         self._reader = reader
         self._writer = writer
         self._unread = b""
+        self._pouring: Pouring | None = None
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
@@ -112,11 +115,26 @@ class StreamCarrier:
         except (asyncio.IncompleteReadError, OSError) as error:
             raise gone() from error
 
-    async def write(self, data: bytes) -> None:
+    async def pour(self, inflow: Inflow) -> None:
+        """All that comes from now on goes to `inflow`; until it is ready. Nothing else may read.
+
+        Raises `PeerLeft` where it ends before.
+        """
+        if self._pouring is None:
+            self._reader.feed_eof()
+            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            self._pouring = Pouring(inflow, self.transport)
+            inflow.take(memoryview(came))
+        if not await self._pouring.until_ready():
+            raise gone()
+
+    async def write(self, data: bytes | bytearray) -> None:
         try:
             # Where the peer was reset, asyncio drops what is written, and uvloop raises
             # RuntimeError.
             self._writer.write(data)
+            if self.transport.get_write_buffer_size() <= SEND_BYTES_MAX:
+                return
             async with asyncio.timeout(ANSWER_S):
                 await self._writer.drain()
         except TimeoutError as error:  # it is an OSError too

@@ -214,6 +214,7 @@ class Fetching:
     def _forget(self, blob: BlobId) -> list[asyncio.Future[None]]:
         """Those who wait for it still."""
         self.progress.pop(blob, None)
+        self._store.release_room(blob)
         self._watchers.pop(blob, None)
         for want in self._bulk.pop(blob, {}).values():
             want.close()
@@ -265,6 +266,11 @@ class Fetching:
         except Exception:  # a bug of ours costs this blob, not the node
             LOG.exception("a blob cannot be fetched")
             reply = ask.Unstored("This node could not go on.")
+        match query.question:
+            case ask.MissingChunks(blob) if blob not in self.progress:  # given up meanwhile
+                self._store.release_room(blob)
+            case _:
+                pass
         self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
 
     async def _ask_store(self, query: Query) -> object:

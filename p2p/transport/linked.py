@@ -211,7 +211,8 @@ class Linked:
             self._count_bytes(line)
             self._hear(number, frame)
             frame = None
-            await asyncio.sleep(0)  # one message may hold thousands of frames: others have a turn
+            if line.stream.is_ready:  # one message may hold thousands: others have a turn
+                await asyncio.sleep(0)
 
     def _hear(self, number: int, frame: bytes) -> None:
         data = self.link.hear(number, frame, now_s=self._clock())

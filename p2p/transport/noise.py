@@ -82,10 +82,15 @@ class NoiseCipher:
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
         """One message; `plaintext` is at most `PLAINTEXT_BYTES_MAX`."""
+        message = bytearray(len(plaintext) + TAG_BYTES)
+        self.encrypt_into(plaintext, memoryview(message))
+        return bytes(message)
+
+    def encrypt_into(self, plaintext: bytes | memoryview, message: memoryview) -> None:
+        """The same, where there is room for it: `TAG_BYTES` more than the plaintext has."""
         assert len(plaintext) <= PLAINTEXT_BYTES_MAX
-        message = self._ours.encrypt(_nonce(self._sent), plaintext, None)
+        self._ours.encrypt_into(_nonce(self._sent), plaintext, None, message)
         self._sent += 1
-        return message
 
     def decrypt(self, message: bytes | memoryview) -> bytes:
         """Raises `RemoteProtocolError` where the message was not made by the peer, or not next."""

@@ -1,19 +1,20 @@
 """One encrypted stream of frames over a carrier: handshake, then frames.
 
-On the wire: Noise messages, each behind its length (u16, big-endian). Inside, once the channel
-stands: frames, each behind its length (u32, big-endian), cut wherever a message is full.
+What is on the wire then, `p2p.transport.inflow` says, which reads it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from crdt.keys import DeviceKey
-from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX
-from p2p.transport.carrier import Carrier
+from p2p.transport.carrier import Carrier, StreamCarrier
+from p2p.transport.inflow import Inflow, check_length
 from p2p.transport.noise import (
     MESSAGE_BYTES_MAX,
     PLAINTEXT_BYTES_MAX,
+    TAG_BYTES,
     NoiseCipher,
     NoiseHandshake,
 )
@@ -37,32 +38,37 @@ class FrameStream:
     def __init__(self, carrier: Carrier, cipher: NoiseCipher, device: DeviceKey) -> None:
         self.carrier = carrier
         self._cipher = cipher
-        self._wire = bytearray()  # less than a message and what is read at once
-        self._plain = bytearray()
+        self._inflow = Inflow(cipher)
         self.device = device
         self.handshake_hash = cipher.handshake_hash
-        self.received_bytes = 0
         self.sent_bytes = 0
+
+    @property
+    def received_bytes(self) -> int:
+        """Those of the wire that were decrypted."""
+        return self._inflow.received_bytes
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next frame is here, or what is wrong with it."""
+        return self._inflow.is_ready
 
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""
-        await self._fill(4)
-        size = int.from_bytes(self._plain[:4], "big")
-        if not 0 < size <= size_bytes_max:  # before anything of that size is waited for
-            raise RemoteProtocolError("frame-length", f"a frame of {size} bytes is announced")
-        await self._fill(4 + size)
-        frame = bytes(memoryview(self._plain)[4 : 4 + size])  # copied once
-        del self._plain[: 4 + size]
+        inflow = self._inflow
+        while (frame := inflow.next(size_bytes_max)) is None:
+            if isinstance(self.carrier, StreamCarrier):
+                await self.carrier.pour(inflow)
+            else:
+                came = await self.carrier.read_some(READ_BYTES)
+                inflow.take(memoryview(inflow.rest + came))
         return frame
 
     async def write(self, frames: list[bytes]) -> None:
         """Sends `frames` in order; returns, and raises, as `Carrier.write`."""
-        plain = memoryview(
-            b"".join(piece for frame in frames for piece in (len(frame).to_bytes(4, "big"), frame))
-        )
-        together = WRITTEN_TOGETHER * PLAINTEXT_BYTES_MAX
-        for start in range(0, len(plain), together):
-            data = b"".join(self._messages(plain[start : start + together]))
+        plains = _cut(frames)
+        while some := list(islice(plains, WRITTEN_TOGETHER)):
+            data = self._seal(some)
             await self.carrier.write(data)
             self.sent_bytes += len(data)
 
@@ -70,31 +76,33 @@ class FrameStream:
         """Ends the carrier; what is not sent yet may be lost."""
         await self.carrier.close()
 
-    def _messages(self, plain: memoryview) -> Iterator[bytes]:
-        """Each behind its length."""
-        for start in range(0, len(plain), PLAINTEXT_BYTES_MAX):
-            message = self._cipher.encrypt(plain[start : start + PLAINTEXT_BYTES_MAX])
-            yield len(message).to_bytes(2, "big")
-            yield message
+    def _seal(self, plains: Sequence[memoryview]) -> bytearray:
+        """A message of each, behind its length."""
+        data = bytearray(sum(map(len, plains)) + len(plains) * (2 + TAG_BYTES))
+        view, at = memoryview(data), 0
+        for plain in plains:
+            size = len(plain) + TAG_BYTES
+            view[at : at + 2] = size.to_bytes(2, "big")
+            self._cipher.encrypt_into(plain, view[at + 2 : at + 2 + size])
+            at += 2 + size
+        return data
 
-    async def _fill(self, size: int) -> None:
-        while len(self._plain) < size:
-            while not self._take_messages(size):
-                self._wire += await self.carrier.read_some(READ_BYTES)
 
-    def _take_messages(self, size: int) -> int:
-        """Decrypts what has come whole, as far as it is needed; how many bytes of the wire."""
-        at = 0
-        with memoryview(self._wire) as wire:
-            while len(self._plain) < size and len(wire) - at >= 2:
-                end = at + 2 + check_length(int.from_bytes(wire[at : at + 2], "big"))
-                if end > len(wire):
-                    break
-                self._plain += self._cipher.decrypt(wire[at + 2 : end])
-                at = end
-        del self._wire[:at]
-        self.received_bytes += at
-        return at
+def _cut(frames: Sequence[bytes]) -> Iterator[memoryview]:
+    """Frames behind their lengths, as pieces that each fill a message, but for the last one."""
+    waiting: list[memoryview] = []
+    room = PLAINTEXT_BYTES_MAX
+    for part in (part for frame in frames for part in (len(frame).to_bytes(4, "big"), frame)):
+        rest = memoryview(part)
+        while len(rest) >= room:
+            waiting.append(rest[:room])
+            yield waiting[0] if len(waiting) == 1 else memoryview(b"".join(waiting))
+            rest, room = rest[room:], PLAINTEXT_BYTES_MAX
+            waiting.clear()
+        waiting.append(rest)
+        room -= len(rest)
+    if room < PLAINTEXT_BYTES_MAX:
+        yield memoryview(b"".join(waiting))
 
 
 async def open_stream(
@@ -123,13 +131,6 @@ async def read_message(carrier: Carrier, size_max: int = MESSAGE_BYTES_MAX) -> b
     """One length-prefixed Noise message; raises `PeerLeft` where the carrier ends."""
     size = int.from_bytes(await carrier.read_exactly(2), "big")
     return await carrier.read_exactly(check_length(size, size_max))
-
-
-def check_length(size: int, size_max: int = MESSAGE_BYTES_MAX) -> int:
-    """`size`, where a message can be so long; else raises `RemoteProtocolError`."""
-    if not 0 < size <= size_max:
-        raise RemoteProtocolError("noise-length", f"a message of {size} bytes is announced")
-    return size
 
 
 async def _send(carrier: Carrier, message: bytes) -> None:

@@ -108,7 +108,7 @@ class WebSocketCarrier:
             why = self._protocol.parser_exc
             raise RemoteProtocolError("websocket", f"the peer breaks the rules of WebSocket: {why}")
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         if self._protocol.close_expected():
             raise gone()
         for start in range(0, len(data), MESSAGE_BYTES_MAX):

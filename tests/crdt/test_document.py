@@ -75,10 +75,12 @@ def test_skeletons_never_change() -> None:
     assert {
         ("pub", "mod"): skeleton_for("pub", "mod").hash.hex(),
         ("rate", "mod"): skeleton_for("rate", "mod").hash.hex(),
+        ("rate", "fit"): skeleton_for("rate", "fit").hash.hex(),
         ("pub", "anything"): skeleton_for("pub", "anything").hash.hex(),
     } == {
         ("pub", "mod"): "c315089fefe123c141fcde4abe4d886cc84c3f0eb3f0691e48df4a7fed6bf87e",
         ("rate", "mod"): "27d81be7d1b55134b214d04cfed0468e32574826b1d99e86d35ebdaf4b8ecc14",
+        ("rate", "fit"): "7a631182e2c9d5617115739ad0c12258c551541e688464ca7df234a036a41f55",
         ("pub", "anything"): "e8ca334b6e64c623a2cecdd9f894186644936c2f6155e0d99d278d410be59bdb",
     }
 

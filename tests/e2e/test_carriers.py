@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from tests.e2e.relays import connected, know_each_other, start_islands, start_relay, wait_for_peer
+
+pytestmark = pytest.mark.nodes
 
 MOVE_S = 120.0  # signals, candidates and a handshake, beside other tests
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from node.client import Client
 from node.commands.nodes import LocalNode, stop_all, wait_for
 from node.commands.peers import reasons
@@ -10,6 +12,8 @@ from node.failure import Json
 from p2p.discovery.dht import open_dht
 from tests.e2e.relays import start_relay
 from tests.e2e.story import Shell, StartNode, answering, make_module, wait_for_modules
+
+pytestmark = pytest.mark.nodes
 
 # A friend is asked again after 30 s, and the table is looked at again after as long.
 FOUND_S = 150.0

@@ -40,7 +40,7 @@ from tests.e2e.flooder import (
 from tests.e2e.mallory import Mallory
 from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module, wait_for_modules
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 ENTRIES = 100_000
 REVOKED = 20_000

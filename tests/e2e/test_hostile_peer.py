@@ -40,7 +40,8 @@ from tests.crdt.bombs import changes
 from tests.e2e.mallory import EVERYTHING, Call, Mallory
 from tests.e2e.story import ARRIVE_S, answering, has_modules, make_module
 
-pytestmark = pytest.mark.alone
+# One after the other: all of them attack one Alice.
+pytestmark = [pytest.mark.nodes, pytest.mark.xdist_group("hostile peer")]
 
 GROWTH_BYTES_MAX = 200 << 20
 ENDS_S = 180.0  # an attack; on a quiet machine the node has ended it long before

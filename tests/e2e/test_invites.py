@@ -223,8 +223,15 @@ def test_who_accepts_is_told_what_the_other_is_called_and_may_choose(
         assert named(at).get(str(taken.answer["name"]), alice.did) == alice.did
         return shown.answer
 
-    assert "They call themselves alice-of-the-guild" in str(accept(bob)["words"])
+    said = str(accept(bob, "--as", "bob-of-the-hill")["words"])
+    assert "They call themselves alice-of-the-guild" in said
+    assert "They are told that you call yourself bob-of-the-hill" in said
     assert named(bob) == {"alice-of-the-guild": alice.did}
+
+    # The same the other way, but that alice decides when she likes.
+    (used,) = listed(shell, alice)
+    assert (used["did"], used["called"], used["name"]) == (bob.did, "bob-of-the-hill", None)
+    assert named(alice) == {}
 
     accept(carol, "--no-name")
     assert named(carol) == {}

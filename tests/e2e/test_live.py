@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from crdt.keys import COMMONS
 from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
@@ -17,6 +19,8 @@ from tests.e2e.story import (
     make_module,
     wait_for_modules,
 )
+
+pytestmark = pytest.mark.nodes
 
 MODULES = 12
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from node.commands.nodes import LocalNode, wait_for
@@ -30,6 +32,8 @@ from tests.e2e.relays import (
     wait_for_peer,
 )
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
+
+pytestmark = pytest.mark.nodes
 
 NOTICED_S = 60.0
 

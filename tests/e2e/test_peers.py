@@ -5,10 +5,14 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from node.commands.nodes import LocalNode, stop_all, wait_for
 from node.failure import Json
 from tests.e2e.relays import start_relay
 from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_module
+
+pytestmark = pytest.mark.nodes
 
 
 def done(ran: Ran) -> Json:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from crdt.area import Area
 from crdt.capability import READ, WRITE, delegate, encode_capability, own
 from crdt.change import DocumentId, SignedEntry, Signer, device_capabilities
@@ -33,6 +35,8 @@ from tests.e2e.story import (
 from tests.e2e.test_namespaces import author_of, grant, guild_key, seen
 from tests.storage.people import Person, named
 from tests.storage.test_group import writes
+
+pytestmark = pytest.mark.nodes
 
 ROOM_BYTES = 2 << 20
 FREE_KEYS = 2_000

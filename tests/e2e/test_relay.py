@@ -32,6 +32,8 @@ from tests.e2e.relays import (
 )
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
+pytestmark = pytest.mark.nodes
+
 SECRET = "a-word-that-nobody-else-says"
 
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from node.commands.nodes import LocalNode
 from p2p.protocol.errors import SyncError
 from p2p.protocol.relay import frames, limits
@@ -14,6 +16,8 @@ from tests.e2e.circuits import card_of
 from tests.e2e.mallory import Mallory
 from tests.e2e.relays import know_each_other, start_islands, start_relay, wait_for_peer
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
+
+pytestmark = pytest.mark.nodes
 
 FLOOD = 4_000  # frames of each flooder; a client's bucket holds 200 tokens
 # Measured: 1 to 3. Each of the four may make it keep a MiB: answers unread, frames that wait.

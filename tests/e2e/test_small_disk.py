@@ -3,12 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from tests.e2e.story import Shell, StartNode
+from tests.e2e.story import Ran, Shell, StartNode
 
 pytestmark = [
     pytest.mark.nodes,
@@ -17,6 +18,7 @@ pytestmark = [
 
 DISK_MIB = 40
 WORLD = blake3(b"a world of alice").digest(length=48 << 20)
+NOISE = blake3(b"two worlds").digest(length=64 << 20)
 
 
 def mount(folder: Path, options: str) -> bool:
@@ -60,3 +62,18 @@ def test_a_disk_that_is_too_small_is_said_and_more_room_is_enough(
     assert mount(home_of_bob, f"remount,size={8 * DISK_MIB}m")
     assert shell(bob, "fetch", id, "-o", str(copy)).code == 0
     assert copy.read_bytes() == WORLD
+
+    # Two that fit each, and not both: whichever comes first is had, and the other is refused.
+    assert mount(home_of_bob, "remount,size=110m")
+    ids: list[str] = []
+    for number in (1, 2):
+        (made := tmp_path / f"{number}.bin").write_bytes(NOISE[number - 1 :: 2])
+        ids.append(shell(alice, "blob", "add", str(made)).answer["id"])
+
+    def fetched(one: str) -> Ran:
+        return shell(bob, "fetch", one, "-o", str(tmp_path / one))
+
+    with ThreadPoolExecutor() as both:
+        ran = list(both.map(fetched, ids))
+    assert sorted(one.code for one in ran) == [0, 1], ran
+    assert {one.answer.get("code") for one in ran if one.code} == {"not-stored"}

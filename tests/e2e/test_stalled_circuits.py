@@ -33,7 +33,7 @@ from tests.e2e.relays import (
 )
 from tests.e2e.story import Shell, answering, make_module, wait_for_modules
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 IMPATIENT = (sys.executable, str(Path(__file__).with_name("impatient.py")))
 ENDS_S = 120.0

@@ -64,7 +64,7 @@ def frame_seeds() -> Sequence[bytes]:
     said: tuple[frames.InviteFrame, ...] = (
         frames.Redeem(bytes(16), bytes(32)),
         frames.Offer(bytes(32), b"card", b"terms"),
-        frames.Confirm(b"card", bytes(32)),
+        frames.Confirm(b"card", bytes(32), "bob"),
         frames.Given((b"right",), None),
         frames.Given((), bytes(32)),
         Bye("taken", "It is kept."),

@@ -400,7 +400,7 @@ class Tape:
             raise gone()
         return await self.read_exactly(min(self.piece_bytes, size_max, len(self._rest)))
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         pass
 
     async def close(self) -> None:
@@ -421,7 +421,7 @@ class WebTape(StreamCarrier):
             raise gone()
         return await super().read_some(size_max)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         assert len(data) <= 1 << 20, "an answer as long as the question"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from crdt import cbor
+from registry.advisory import advisory_of, affects, publish_advisory
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
@@ -20,6 +21,7 @@ from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
 from tests.registry.people import (
     ALICE_DID,
+    BOB,
     BOB_PHONE,
     DAY_US,
     DICE,
@@ -30,6 +32,7 @@ from tests.registry.people import (
     rating_document,
     release_of,
 )
+from tests.registry.test_advisory import LOADED, said_by
 from tests.registry.test_lockfile import TEXT as LOCK
 from tests.registry.test_manifest import LEAST, WHOLE
 from tests.registry.wasm import bombs
@@ -113,6 +116,13 @@ def _record() -> Record:
 
 
 @functools.cache
+def _advisory() -> Record:
+    record = said_by(BOB)
+    record.edit(publish_advisory(LOADED, now_us=NOON_US))
+    return record
+
+
+@functools.cache
 def _rating() -> Record:
     record = Record(rating_document(record_of(DICE)), BOB_PHONE)
     record.edit(rate(4, "Rolls well.", now_us=NOON_US))
@@ -120,13 +130,16 @@ def _rating() -> Record:
 
 
 def read_records(data: bytes) -> None:
-    """The value of a document that others write, as a module and as a rating."""
+    """The value of a document that others write: a module, an advisory or a rating."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
     fields = as_map(value)
     if fields is None or not _has_text_keys(fields):  # as all maps of a document have
         return
     if "versions" in fields:
         module_of(_record().id, fields)
+    elif "advisory" in fields:
+        said = advisory_of(_advisory().id, fields)
+        affects(said, parse_version("1.0.0-rc.1"))
     else:
         rating_of(_rating().id, fields)
 
@@ -140,7 +153,7 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    return [cbor.encode(_record().value), cbor.encode(_rating().value)]
+    return [cbor.encode(one().value) for one in (_record, _advisory, _rating)]
 
 
 def read_key_file(data: bytes) -> None:

@@ -16,9 +16,12 @@ from registry.errors import (
     MalformedRecord,
     RegistryError,
 )
+from registry.formats.errors import InvalidFile, NoConversion
+from registry.formats.words import Format
 from registry.wasm.errors import Refused
-from storage.errors import BadKeyFile
+from storage.errors import BadKeyFile, Unreadable
 from tests.fuzz import crdt_doors as crdt
+from tests.fuzz import format_doors as formats
 from tests.fuzz import invite_doors as invites
 from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
@@ -27,6 +30,7 @@ from tests.fuzz import relay_doors as relay
 from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
+from tests.registry.formats.files import OF_FORMAT
 
 BAD = (Malformed,)
 NOT_OURS = (Malformed, Unauthorised)
@@ -198,6 +202,36 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target(
         "whereabouts", invites.read_whereabouts, invites.whereabouts_seeds, PEERS_FAULT, mutate_cbor
+    ),
+    Target("file", formats.read_file, formats.file_seeds, (InvalidFile,), mutate_text, 2_000),
+    Target(
+        "convert",
+        formats.convert_file,
+        formats.file_seeds,
+        (InvalidFile, NoConversion),
+        mutate_text,
+        1_000,
+    ),
+    Target(
+        "database",
+        formats.read_database,
+        formats.database_seeds,
+        (InvalidFile, Unreadable),
+        inputs=1_000,
+    ),
+    *(
+        Target(
+            f"file-{format.value}",
+            formats.read_as(format),
+            make_seeds,
+            (InvalidFile,),
+            mutate_text,
+            400,
+        )
+        for format, make_seeds in (
+            (Format.RLE, formats.rle_seeds),
+            *((format, formats.seeds_of(format)) for format in OF_FORMAT),
+        )
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
 )

@@ -122,6 +122,7 @@ ELSEWHERE = {
     "decode_one_of": "through decode_frame and the like",
     "parse_allowlist": "read from the node's own configuration",
     "parse_petname": "typed by the node's own user",
+    "parse_verbatim": "through convert",
     "parse_owner": "typed by the node's own user",
     "parse_id": "through parse_manifest and parse_reference",
 }

@@ -15,7 +15,7 @@ from tests.netns.daemons import PORT, Daemon, daemons
 from tests.netns.islands import islands
 from tests.netns.test_nodes import registered
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 MODULES = 120
 ENTRIES = MODULES  # the record of each
 AMID = 40  # entries that came before UDP is blocked

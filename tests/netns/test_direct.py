@@ -21,6 +21,8 @@ from tests.netns.bed import Bed, Host
 from tests.netns.islands import PUBLIC, Islands, islands
 from tests.p2p.transport.webrtc.people import Person, Post, person
 
+pytestmark = pytest.mark.nodes
+
 STUN_PORT = 4_747
 MEET_S = 90.0
 TRIES = 3

@@ -12,7 +12,7 @@ from tests.netns.bed import Bed
 from tests.netns.daemons import PORT, Daemon, daemons
 from tests.netns.islands import islands
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 WORLD = blake3(b"a world of alice").digest(length=(3 << 20) + 5)
 
 

@@ -18,7 +18,7 @@ from tests.netns.test_nodes import registered
 from tests.netns.turn import SECRET, serving_turn, wait_for_allocations
 from tests.p2p.transport.webrtc.people import Post
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.nodes
 
 
 def homes_behind_nats(bed: Bed) -> Islands:

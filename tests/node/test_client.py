@@ -3,35 +3,54 @@
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
+from typing import Protocol
 
 import pytest
 
+from node._version import __version__
 from node.client import Client, find_client, module_path, resolve_home, with_query
 from node.failure import Failure
 
-Serve = Callable[[int, bytes, str], Client]
+
+class Serve(Protocol):
+    """A client of a server that answers so, but for the paths with an answer of their own."""
+
+    def __call__(
+        self,
+        status: int,
+        body: bytes,
+        kind: str = ...,
+        others: Mapping[str, tuple[int, bytes]] = ...,
+    ) -> Client: ...
+
 
 NOT_FOUND = {"type": "/problems/unknown-module", "title": "Not Found", "status": 404}
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """`serve(status, body, type)`: a client of a server that answers everything with that."""
     servers: list[HTTPServer] = []
 
-    def start(status: int, body: bytes, kind: str = "application/json") -> Client:
+    def start(
+        status: int,
+        body: bytes,
+        kind: str = "application/json",
+        others: Mapping[str, tuple[int, bytes]] = MappingProxyType({}),
+    ) -> Client:
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 self.rfile.read(size)
-                self.send_response(status)
+                answer, content = others.get(self.path, (status, body))
+                self.send_response(answer)
                 self.send_header("Content-Type", kind)
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(content)
 
             do_POST = do_PUT = do_DELETE = do_GET
 
@@ -162,3 +181,32 @@ def test_paths_and_queries() -> None:
     assert module_path("../etc") == "/api/modules/..%2Fetc"
     query = {"q": "a b&c", "tag": ("x", "y"), "none": None, "empty": ()}
     assert with_query("/s", query) == "/s?q=a+b%26c&tag=x&tag=y"
+
+
+UNKNOWN_FIELD = {
+    "type": "/problems/invalid-body", "title": "Invalid body", "status": 422,
+    "code": "invalid-body", "detail": "Object contains unknown field `called`",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["0.0.9", None])
+def test_a_node_from_before_an_update_is_told_from_a_mistake(
+    version: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    status = json.dumps({"version": version} if version else {}).encode()
+    client = serve(422, json.dumps(UNKNOWN_FIELD).encode(), "", {"/api/status": (200, status)})
+    with pytest.raises(Failure) as failed:
+        client.post("/api/invites", {"called": "alice"})
+    said = failed.value.problem["detail"]
+    assert "unknown field `called`" in said
+    assert f"panspermia --home {tmp_path} down, then panspermia --home {tmp_path} up" in said
+    if version:
+        assert f"The node is of version 0.0.9, this command of version {__version__}" in said
+    assert failed.value.problem["code"] == "invalid-body"
+
+
+def test_what_was_understood_and_refused_says_nothing_of_versions(serve: Serve) -> None:
+    wrong = {**UNKNOWN_FIELD, "detail": "/expires_s: Expected `int` <= 604800"}
+    with pytest.raises(Failure) as failed:
+        serve(422, json.dumps(wrong).encode(), "").post("/api/invites", {"expires_s": 1 << 40})
+    assert failed.value.problem["detail"] == wrong["detail"]

@@ -9,6 +9,7 @@ import pytest
 
 from cli import SLIPS
 from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
@@ -66,6 +67,18 @@ def test_a_meaning_is_sentences(code: str) -> None:
 
 def test_no_code_stands_twice() -> None:
     listed = [code for _, codes in FAMILIES for code in codes.split()]
-    tables = (REQUESTS, MODULES, CHECKS, RUNS, NODE, RIGHTS, FILES, DIRECT, INVITES, RELAYS)
+    tables = (
+        REQUESTS,
+        MODULES,
+        CHECKS,
+        RUNS,
+        NODE,
+        RIGHTS,
+        FILES,
+        DIRECT,
+        INVITES,
+        RELAYS,
+        ADVISORIES,
+    )
     listed += [code for table in tables for code in table]
     assert sorted(listed) == sorted(MEANINGS)

@@ -10,6 +10,7 @@ import crdt.errors
 import node.errors
 import p2p.protocol.errors
 import registry.errors
+import registry.formats.errors
 import registry.wasm.errors
 import storage.errors
 from node.errors import Fault, NotFound
@@ -17,8 +18,8 @@ from node.outcomes import OUTCOMES, outcome_of, problem_of
 from registry.errors import AmbiguousName, InvalidManifest, Problem
 
 MODULES = [
-    crdt.errors, node.errors, p2p.protocol.errors, registry.errors, registry.wasm.errors,
-    storage.errors,
+    crdt.errors, node.errors, p2p.protocol.errors, registry.errors,
+    registry.formats.errors, registry.wasm.errors, storage.errors,
 ]  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from crdt.document import Document
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey
 from registry import module, ratings
+from registry.edits import Edit
 from registry.listed import Capability, Module
 from registry.manifest import Dependency, Manifest, parse_manifest
 from registry.names import ModuleName
-from registry.publication import Edit, publish_version
+from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, SignedRelease, sign_release
 
 ALICE = SigningKey.from_seed(bytes([1]) * 32)
@@ -70,7 +71,7 @@ def dice_document(name: ModuleName = DICE) -> DocumentId:
 
 
 def rating_document(target: bytes, author: SigningKey = BOB) -> DocumentId:
-    return DocumentId(COMMONS, AuthorKey(author.public), ratings.CLASS, ratings.KIND, target)
+    return DocumentId(COMMONS, AuthorKey(author.public), ratings.CLASS, module.KIND, target)
 
 
 class Record:

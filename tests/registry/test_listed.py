@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from registry.fields import TIME_US_MAX
 from registry.listed import rfc3339
-from registry.module import TIME_US_MAX
 
 
 @pytest.mark.parametrize(

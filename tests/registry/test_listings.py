@@ -43,7 +43,7 @@ def test_a_rating_is_a_row() -> None:
 
 
 def test_other_kinds_are_not_listed_here() -> None:
-    document = DocumentId(COMMONS, AuthorKey(ALICE.public), "pub", "gen", b"a.b")
+    document = DocumentId(COMMONS, AuthorKey(ALICE.public), "pub", "unheard-of", b"a.b")
     assert project(document, {}) is None
 
 

@@ -5,8 +5,9 @@ import pytest
 from crdt.document import Editor
 from registry import publication
 from registry.errors import InvalidManifest, UnknownVersion, VersionExists
+from registry.head import CARD_BYTES_MAX
 from registry.listed import Capability
-from registry.module import CHANGELOG_BYTES_MAX, EXPORTS_BYTES_MAX, EXPORTS_MAX, README_BYTES_MAX
+from registry.module import CHANGELOG_BYTES_MAX, EXPORTS_BYTES_MAX, EXPORTS_MAX
 from registry.publication import encode_exports, publish_version
 from registry.statement import STATEMENT_BYTES_MAX
 from tests.registry.people import (
@@ -82,14 +83,14 @@ def test_texts_too_long_for_one_change_are_refused() -> None:
     manifest = manifest_of()
     release = signed_release(manifest)
     with pytest.raises(InvalidManifest, match="readme: 20481 bytes"):
-        publish_version(manifest, release, now_us=NOON_US, readme="x" * (README_BYTES_MAX + 1))
+        publish_version(manifest, release, now_us=NOON_US, readme="x" * (CARD_BYTES_MAX + 1))
     with pytest.raises(InvalidManifest, match="changelog: 4097 bytes"):
         publish_version(manifest, release, now_us=NOON_US, changelog="é" * 2_048 + "!")
 
 
 def test_the_largest_release_fits_one_change() -> None:
     """64 KiB hold a statement, a readme, a changelog and exports at their bounds."""
-    sizes = STATEMENT_BYTES_MAX + README_BYTES_MAX + CHANGELOG_BYTES_MAX + EXPORTS_BYTES_MAX
+    sizes = STATEMENT_BYTES_MAX + CARD_BYTES_MAX + CHANGELOG_BYTES_MAX + EXPORTS_BYTES_MAX
     assert sizes + 4_096 < 65_536
 
 

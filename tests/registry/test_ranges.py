@@ -72,6 +72,24 @@ def test_npm_and_we_agree_where_ranges_meet(vectors: Path, name: str) -> None:
         assert common.is_empty != meet, (one, other)
 
 
+def test_cargo_and_we_take_the_same_versions(vectors: Path) -> None:
+    """Every row, said in npm's words: a comma is a space, and a bare version is `^` of it."""
+    rows = json.loads((vectors / "cargo-semver" / "version-req.json").read_text())
+    assert rows
+    for row in rows:
+        assert takes(as_npm(row["req"]), row["version"]) == row["matches"], row
+
+
+def as_npm(text: str) -> str:
+    """cargo's requirement in npm's dialect."""
+    parts = [part.strip() for part in text.split(",")]
+    return " ".join(f"^{part}" if is_caret(part) else part for part in parts)
+
+
+def is_caret(part: str) -> bool:
+    return part[:1].isdigit() and not any(wild in part.split("-")[0] for wild in "xX*")
+
+
 @given(npm_range, version)
 def test_the_oracle_and_we_agree(range_text: str, version_text: str) -> None:
     assert takes(range_text, version_text) == oracle.satisfies(
@@ -88,6 +106,12 @@ def test_sets_of_versions_obey_logic(one: str, other: str, version_text: str) ->
     assert (place in left - right) == (place in left and place not in right)
     assert ~~left == left
     assert left.is_subset((left - right) | right)
+    assert left.is_disjoint(right) == (left & right).is_empty
+    relation = left.relation(right)
+    assert (relation.is_subset, relation.is_disjoint) == (
+        left & right == left,
+        (left & right).is_empty,
+    )
 
 
 @pytest.mark.parametrize(

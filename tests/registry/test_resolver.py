@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.errors import InvalidRange, TooHard, Unsolvable
 from registry.ranges import parse_range
 from registry.resolver import Resolution, resolve
 from registry.version_sets import VersionSet
-from registry.versions import Version
+from registry.versions import Version, after, place_of, preference
 from tests.registry.indexes import (
     MemoryIndex,
     as_npm,
@@ -35,7 +35,11 @@ NOT_OURS = {
 
 
 def chosen(resolution: Resolution) -> dict[str, str]:
-    return {package: str(version) for package, version in resolution.versions.items()}
+    return chosen_of(resolution.versions)
+
+
+def chosen_of(versions: Mapping[str, Version]) -> dict[str, str]:
+    return {package: str(version) for package, version in versions.items()}
 
 
 def cases(vectors: Path, name: str) -> list[dict[str, Any]]:
@@ -201,9 +205,42 @@ def test_an_answer_is_valid_and_a_refusal_is_right(
         assert error.detail.endswith(".")  # noqa: PT017 - either end is right, each with its check
 
 
-def solvable(index: MemoryIndex, root: Mapping[str, str]) -> bool:
-    """By trying everything."""
-    return tried(index, {name: [parse_range(text)] for name, text in root.items()}, {}, root)
+@given(st.dictionaries(title, needs, max_size=12), needs)
+@example(
+    {"a 1.0.0": {}, "a 1.1.0": {}, "a 2.0.0": {}, "b 1.0.0": {"c": "*"}}
+    | {"c 1.0.0": {}, "c 2.0.0": {"a": "^1"}},
+    {"a": "*", "b": "*"},
+)
+def test_nothing_asked_for_could_be_newer_while_the_rest_stays(
+    packages: dict[str, dict[str, str]], root: dict[str, str]
+) -> None:
+    """Neither alone nor together with others of them: an exhaustive search finds no such set."""
+    index = index_of(packages)
+    try:
+        found = resolve(index, root).versions
+    except Unsolvable:
+        return
+    for package in root:
+        floors = {name: at_least(index, name, found[name]) for name in root}
+        floors[package] -= VersionSet.singleton(place_of(found[package]))
+        assert not solvable(index, root, floors), (package, chosen_of(found))
+
+
+def at_least(index: MemoryIndex, package: str, version: Version) -> VersionSet:
+    """The versions that are no worse: a release is better than any pre-release."""
+    floor = preference(version)
+    better = [one for one in index.versions(package) if preference(one) >= floor]
+    return VersionSet.of((place, after(place)) for place in map(place_of, better))
+
+
+def solvable(
+    index: MemoryIndex, root: Mapping[str, str], further: Mapping[str, VersionSet] | None = None
+) -> bool:
+    """By trying everything; `further` bounds what may be chosen of a package."""
+    ranges = {name: [parse_range(text)] for name, text in root.items()}
+    for name, accepts in (further or {}).items():
+        ranges[name].append(accepts)
+    return tried(index, ranges, {}, root)
 
 
 def tried(

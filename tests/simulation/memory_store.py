@@ -187,12 +187,14 @@ class MemoryStore:
     ) -> bool:
         return await self.may_read_blob(blob, claims)
 
-    async def blob_manifest(self, blob: BlobId) -> Manifest | None:
+    async def blob_manifest(self, blob: BlobId, first_page: int, pages: int) -> Manifest | None:
         one = self._blobs.get(blob)
-        if one is None or len(one.pages) < len(one.root.page_hashes):
+        if one is None:
             return None
-        pages = tuple(page for _, page in sorted(one.pages.items()))
-        return Manifest(one.root, pages)
+        end = min(first_page + pages, one.root.page_count)
+        if any(page not in one.pages for page in range(first_page, end)):
+            return None
+        return Manifest(one.root, tuple(one.pages[at] for at in range(first_page, end)), first_page)
 
     async def blob_root(self, blob: BlobId) -> bytes | None:
         return self._blobs[blob].root_bytes if blob in self._blobs else None
@@ -215,6 +217,9 @@ class MemoryStore:
         return [index for index in range(one.root.chunk_count) if index not in one.chunks]
 
     async def check_room(self, blob: BlobId) -> None:
+        """It has room for everything."""
+
+    def release_room(self, blob: BlobId) -> None:
         """It has room for everything."""
 
     async def held_runs(self, blob: BlobId, first: int, limit: int) -> list[int]:

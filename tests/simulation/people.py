@@ -1,6 +1,8 @@
 """Alice, Bob and the others: their keys, and entries that look like theirs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from crdt.area import Area
@@ -31,8 +33,12 @@ class Person:
     def device_key(self) -> DeviceKey:
         return DeviceKey(self.device.public)
 
+    @property
+    def _capabilities(self) -> Mapping[str, bytes]:
+        return _given(self)
+
     def signer(self) -> Signer:
-        return Signer(self.device, self.author, device_capabilities(self.root, self.device_key))
+        return Signer(self.device, self.author, self._capabilities)
 
     def config(
         self,
@@ -41,7 +47,7 @@ class Person:
         read_capabilities: tuple[bytes, ...] = (),
         answer_bytes: int = 32 << 10,
     ) -> SessionConfig:
-        capability = device_capabilities(self.root, self.device_key)["pub"]
+        capability = self._capabilities["pub"]
         return SessionConfig(
             self.device,
             self.author,
@@ -51,6 +57,12 @@ class Person:
             agent=self.name,
             answer_bytes=answer_bytes,
         )
+
+
+@cache
+def _given(person: Person) -> Mapping[str, bytes]:
+    """The same bytes however often they are signed."""
+    return device_capabilities(person.root, person.device_key)
 
 
 def person(name: str) -> Person:

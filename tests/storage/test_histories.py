@@ -43,6 +43,8 @@ DERIVED = {
     " FROM listing l JOIN document d ON d.number = l.document",
     "ratings": "SELECT d.id, r.target, r.stars FROM rating r JOIN document d"
     " ON d.number = r.document",
+    "attestations": "SELECT d.id, a.evaluation, a.genome, a.said FROM attestation a"
+    " JOIN document d ON d.number = a.document",
     "stale": "SELECT document FROM stale",
 }
 

@@ -55,7 +55,7 @@ def numbered(number: int) -> Invite:
 
 async def test_an_invite_is_claimed_once_and_by_the_same_again(store: Store) -> None:
     both = await asyncio.gather(
-        store.claim_invite(INVITE.id, BOB, PHONE, b"what was given to bob"),
+        store.claim_invite(INVITE.id, BOB, PHONE, b"what was given to bob", "bob"),
         store.claim_invite(INVITE.id, CAROL, TABLET, b"what was given to carol"),
     )
     assert [one is not None for one in both] == [True, False], "of two at once the first"
@@ -67,9 +67,12 @@ async def test_an_invite_is_claimed_once_and_by_the_same_again(store: Store) -> 
     done = await store.finish_invite(INVITE.id)
     assert done is not None
     assert (done.state, done.key, done.seed, done.given) == ("used", None, None, None)
+    assert done.called == "bob"
     assert await store.claim_invite(INVITE.id, BOB, PHONE, b"") is None
     assert await store.finish_invite(INVITE.id) is None
     assert (await store.invites())[0] == done == await store.invite_tagged(INVITE.tag)
+    await store.forget_invite(INVITE.id)
+    assert not await store.invites()
 
 
 async def test_a_cancelled_one_is_no_more(store: Store) -> None:

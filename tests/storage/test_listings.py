@@ -40,6 +40,10 @@ def order(row: ListedRow, sort: Sort) -> tuple[object, str]:
             return -row.installs, target
         case "name":
             return row.listing.name.casefold(), target
+        case "score":
+            return -row.listing.score, target
+        case "tick":
+            return -row.listing.tick, target
 
 
 @pytest.mark.parametrize("kind", [None, "module"])

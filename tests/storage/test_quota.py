@@ -522,6 +522,9 @@ async def test_a_home_from_before_quotas_is_counted(tmp_path: Path) -> None:
             for name in ("quotas", "budgets", "guests")
             for file in folder.glob(f"*_{name}.sql")
         )
+        # What documents take is measured by other rules since, and they are made again.
+        sql += "DROP VIEW" + (folder / "0022_kinds.sql").read_text().partition("DROP VIEW")[2]
+        sql += "UPDATE store SET derived = 0;"
         database.executescript(
             "DROP VIEW entry_size; DROP VIEW derived_size; DROP INDEX entry_by_capability;"
             + "".join(f"DROP TABLE {table};" for table in tables)

@@ -95,13 +95,16 @@ async def test_an_upload_leaves_what_is_to_stay_free_and_gives_its_room_back(dis
 
 
 async def test_a_blob_that_cannot_fit_is_refused_before_the_first_chunk(disk: Path) -> None:
-    """Whoever names one of 1 GiB has its pages fetched, and nothing more."""
+    """Of one of 1 GiB no page is asked for; of one that may be held in part, no chunk."""
     hashes = [index.to_bytes(32, "big") for index in range(4_096)]
     manifest = build_manifest(hashes, 4_096 * CHUNK_BYTES)
     same = build_manifest([hashes[0]] * 4_096, 4_096 * CHUNK_BYTES)
     async with opened(disk) as store:
         for one in (manifest, same):
             await store.begin_blob(one.id, one.root)
+            refused = await answer(store, ask.MissingPages(one.id), source="")
+            assert isinstance(refused, ask.Unstored)
+            assert ("257 MiB" if one is same else "1,025 MiB") in refused.sentence  # each page once
             for place, page in enumerate(one.pages):
                 await store.add_page(one.id, place, page)
         refused = await answer(store, ask.MissingChunks(manifest.id), source="")
@@ -110,6 +113,46 @@ async def test_a_blob_that_cannot_fit_is_refused_before_the_first_chunk(disk: Pa
         assert "quota.disk_free" in refused.sentence
         # One chunk in 4,096 places takes the room of one.
         assert await answer(store, ask.MissingChunks(same.id), source="") == list(range(4_096))
+
+
+async def test_what_shares_its_chunks_with_what_is_here_is_not_refused_at_its_root(
+    disk: Path,
+) -> None:
+    """24 MiB, all of them here under other pages: only its pages can tell."""
+    whole = NOISE[: 24 << 20]
+    turned = whole[CHUNK_BYTES:] + whole[:CHUNK_BYTES]
+    manifest = manifest_of(turned)
+    async with opened(disk) as store:
+        await store.put_blob(whole)
+        await store.begin_blob(manifest.id, manifest.root)
+        assert await answer(store, ask.MissingPages(manifest.id), source="") == [0]
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        assert await store.has_blob(manifest.id)
+
+
+async def test_of_two_that_fit_each_and_not_both_the_first_has_the_room(disk: Path) -> None:
+    """20 of 32 MiB each. When the first is given up, or is here, the second is asked again."""
+    other = manifest_of(NOISE[20 << 20 :])
+    first = manifest_of(NOISE[: 20 << 20])
+    chunks = list(chunks_of(NOISE[: 20 << 20]))
+    async with opened(disk) as store:
+        for one in (first, other):
+            await store.begin_blob(one.id, one.root)
+            await store.add_page(one.id, 0, one.pages[0])
+        assert await answer(store, ask.MissingChunks(first.id), source="") == list(range(80))
+        await store.add_chunks(first.id, list(enumerate(chunks[:40])))
+        refused = await answer(store, ask.MissingChunks(other.id), source="")
+        assert isinstance(refused, ask.Unstored)
+        assert "10 MiB of them for others that are being fetched" in refused.sentence
+        assert await answer(store, ask.MissingChunks(MANIFEST.id), source="") != []
+        store.release_room(first.id)
+        assert await answer(store, ask.MissingChunks(first.id), source="") == list(range(40, 80))
+        assert await store.add_chunks(first.id, list(enumerate(chunks[40:], 40)))
+        store.release_room(first.id)
+        small = manifest_of(NOISE[: 1 << 19])  # lives off what blobs leave free
+        await store.begin_blob(small.id, small.root)
+        await store.add_page(small.id, 0, small.pages[0])
+        assert await answer(store, ask.MissingChunks(small.id), source="") == []
 
 
 async def test_a_collection_on_a_full_disk_loses_nothing(

@@ -22,14 +22,19 @@ from node.api.install_models import (
 )
 from node.api.models import NoQuery, RunResult, RunWanted
 from node.api.problems import ENCODER
+from node.api.routes.advisories import finding_items
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.api.values import given, shown
+from node.config import InstallConfig
+from node.scanner import Scanner
+from node.services.advise import refuse_malicious, risk_warnings, risks_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
 from node.services.resolve import Goal, make_goal
 from node.services.run import run
 from node.wiring import Node
-from registry.listed import rfc3339
+from registry.changes import changes
+from registry.listed import ModuleVersion, rfc3339
 from registry.plan import new_imports
 
 
@@ -38,7 +43,9 @@ async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
     body, place = call.body, await _place(node, call.body)
     goal = await make_goal(node.store, body.requirements, body.lock, namespace=place)
     packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
-    return Resolved(goal.plan, tuple(packages), await asyncio.to_thread(goal.warnings))
+    risks = await risks_of(node.store, node.identity.did, goal)
+    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks))
+    return Resolved(goal.plan, tuple(packages), warnings, finding_items(risks))
 
 
 async def install_modules(
@@ -116,13 +123,9 @@ async def _place(node: Node, wanted: Wanted) -> NamespaceKey | None:
 
 
 async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
-    release = goal.release(id)
-    before = goal.installed.get(id)
-    known = None
-    if before is not None:
-        versions = {str(one): one for one in goal.index.versions(id)}
-        old = versions.get(before.version)
-        known = goal.index.release(id, old).imports if old else ()
+    release, before = goal.release(id), _before(goal, id)
+    known = before.imports if before else () if id in goal.installed else None
+    moved = changes(before, release) if before and before.version != release.version else None
     needs = goal.resolution.dependencies[id]
     bare = {need.rpartition("/")[2] for need in needs}
     return PlannedPackage(
@@ -134,7 +137,18 @@ async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
         dependencies=dict(needs),
         imports_new=new_imports(known, release.imports, {*needs, *bare}),
         cached=await node.store.has_blob(BlobId(bytes.fromhex(release.blob))),
+        changes=moved,
+        changes_words=moved.lines() if moved else (),
     )
+
+
+def _before(goal: Goal, id: str) -> ModuleVersion | None:
+    """The version that is installed, where its author still lists it."""
+    here = goal.installed.get(id)
+    known = {str(one): one for one in goal.index.versions(id)}
+    if here is None or here.version not in known:
+        return None
+    return goal.index.release(id, known[here.version])
 
 
 async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResult:
@@ -143,6 +157,9 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
         goal = await make_goal(
             node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place
         )
+        risks = await risks_of(node.store, node.identity.did, goal)
+        if not wanted.accept_risk:
+            refuse_malicious(risks, goal)
         installer = Installer(
             node.store,
             node.workers,
@@ -150,14 +167,19 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             node.identity,
             node.clock_us,
             node.config.modules.count_installs,
+            _scanner(node.config.install),
         )
         done = await install(installer, goal, tell)
     for one in done.installed:
         node.events.publish("installed", one)
     for one in done.removed:
         node.events.publish("uninstalled", one)
-    warnings = await asyncio.to_thread(goal.warnings)
+    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks), *done.warnings)
     return InstallResult(done.installed, done.removed, done.lock, warnings)
+
+
+def _scanner(config: InstallConfig) -> Scanner | None:
+    return Scanner(config.scanner, config.scanner_timeout_s) if config.scanner else None
 
 
 def _story(node: Node, wanted: InstallWanted) -> Work:

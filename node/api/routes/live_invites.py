@@ -28,12 +28,12 @@ from node.pairing import likely
 from node.qr import qr_rows
 from node.services.called import names_here
 from node.services.granting import check_ahead
-from node.services.live_invites import LiveWish, cancel, invites_of, make_live_invite
+from node.services.live_invites import LiveWish, cancel, invites_of, make_live_invite, terms_of
 from node.services.names import all_petnames
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
 from node.services.redeeming import Choice, Redeemed, reach, redeem
-from node.terms import offer_words, read_terms
+from node.terms import offer_words
 from node.wiring import Node
 from node.words import Names, parse_area, parse_moment
 from p2p.protocol.check_digits import check_digits
@@ -48,6 +48,7 @@ from storage.invites import Invite
 
 ENCODER = msgspec.json.Encoder()
 ACCEPT = "accept"
+UNREADABLE = ("It was stored by another version and cannot be read here: cancel it, and it goes",)
 
 
 async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> CodeMade:
@@ -116,19 +117,20 @@ async def cancel_invite(node: Node, call: Call[NoQuery, None]) -> Response:
 
 
 def shown_invite(node: Node, one: Invite, names: Names) -> InviteItem:
-    terms = read_terms(one.terms, node.identity.author)
+    terms = terms_of(keeper(node), one)
     device = node.identity.device.public
     return InviteItem(
         id=one.id.hex(),
         state=one.state,
-        type=terms.type,
-        words=tuple(offer_words(terms, names)),
+        type=terms.type if terms else "unreadable",
+        words=tuple(offer_words(terms, names)) if terms else UNREADABLE,
         made_at=rfc3339(one.made_us),
         expires_at=rfc3339(one.expires_us),
         ended_at=rfc3339(one.ended_us) if one.ended_us else None,
         wrong=one.wrong,
         did=encode_did_key(one.author) if one.author else None,
         name=names.get(one.author) if one.author else None,
+        called=one.called,
         device=encode_did_key(one.device) if one.device else None,
         digits=check_digits(device, one.device) if one.device else None,
     )
@@ -136,8 +138,10 @@ def shown_invite(node: Node, one: Invite, names: Names) -> InviteItem:
 
 async def accept_live(node: Node, body: GivenCode, tell: Tell) -> AcceptedCode:
     """Finds who made it, and takes what they give, or only says what that is."""
+    called = node.config.p2p.name if body.called is None else body.called
     choice = Choice(
         is_dry_run=body.dry_run,
+        called=parse_petname(called) if called else "",
         offer=body.offer,
         name=body.name,
         is_unnamed=body.unnamed,

@@ -10,6 +10,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
+    ChangesQuery,
     Curated,
     Curation,
     InNamespace,
@@ -27,7 +28,13 @@ from node.api.models import (
 )
 from node.api.requests import PUBLISH_BYTES_MAX, is_known
 from node.api.routes.blobs import FOREVER
-from node.services.curate import Curator, rate_module, set_deprecated, set_yanked, take_back_rating
+from node.services.curate import (
+    Curator,
+    rate_module,
+    set_deprecated,
+    set_yanked,
+    take_back_module_rating,
+)
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
 from node.services.names import author_meant
@@ -35,10 +42,12 @@ from node.services.places import place_meant, place_text
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
 from node.wiring import Node
+from registry.changes import Changes, changes
 from registry.listed import Module, ModuleVersion, rfc3339
 from storage.listings import ListedRow
 
 B = TypeVar("B")
+Q = TypeVar("Q", bound=InNamespace)
 PATH = "/api/modules/{id:module}"
 VERSION = PATH + "/versions/{version}"
 
@@ -106,6 +115,20 @@ async def get_version(node: Node, call: Call[InNamespace, None]) -> OneVersion:
     return OneVersion(module=module.full_name, **msgspec.structs.asdict(version))
 
 
+async def get_changes(node: Node, call: Call[ChangesQuery, None]) -> Changes:
+    """What changes with a version: imports, exports, dependencies; since the one before it."""
+    module, version = await _version(node, call)
+    return changes(_since(module, version, call.query.since), version)
+
+
+def _since(module: Module, version: ModuleVersion, since: str | None) -> ModuleVersion:
+    """The one named, else the version before; itself where there is none."""
+    if since is not None:
+        return version_of(module, since)
+    at = module.versions.index(version)
+    return module.versions[max(at - 1, 0)]
+
+
 async def get_wasm(node: Node, call: Call[InNamespace, None]) -> Response:
     """The bytes of a version; fetched from peers where they are not here."""
     _, version = await _version(node, call)
@@ -159,11 +182,11 @@ async def rate(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
 async def unrate(node: Node, call: Call[InNamespace, None]) -> Response:
     """Take this author's rating back."""
     by = await _curator(node, call)
-    await take_back_rating(by, call.path["id"], now_us=node.clock_us())
+    await take_back_module_rating(by, call.path["id"], now_us=node.clock_us())
     return Response(status_code=204)
 
 
-async def _place(node: Node, call: Call[InNamespace, B]) -> NamespaceKey:
+async def _place(node: Node, call: Call[Q, B]) -> NamespaceKey:
     return await place_meant(node.store, call.query.namespace)
 
 
@@ -171,7 +194,7 @@ async def _curator(node: Node, call: Call[InNamespace, B]) -> Curator:
     return Curator(node.signers, await _place(node, call))
 
 
-async def _version(node: Node, call: Call[InNamespace, None]) -> tuple[Module, ModuleVersion]:
+async def _version(node: Node, call: Call[Q, None]) -> tuple[Module, ModuleVersion]:
     module = await find_module(node.store, call.path["id"], await _place(node, call))
     return module, version_of(module, call.path["version"])
 
@@ -206,6 +229,7 @@ ENDPOINTS = (
         f"{VERSION}/wasm", get_wasm, "application/wasm", query=InNamespace,
         problems=(409, 422, 504),
     ),
+    reads(f"{VERSION}/changes", get_changes, Changes, query=ChangesQuery, problems=(409, 422)),
     reads(f"{VERSION}/verify", verify, Verification, query=InNamespace, problems=(409, 422)),
     writes(f"{VERSION}/yank", yank_version, Curated, body=Curation, query=InNamespace),
     writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation, query=InNamespace),

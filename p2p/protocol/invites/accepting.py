@@ -67,9 +67,9 @@ class Accepting:
         return Offered(card, frame.terms)
 
     @staticmethod
-    def confirm(offered: Offered, card: bytes) -> Confirm:
-        """That it is taken, by whom `card` tells of."""
-        return Confirm(card, offered.digest)
+    def confirm(offered: Offered, card: bytes, name: str = "") -> Confirm:
+        """That it is taken, by whom `card` tells of, who would like to be called `name`."""
+        return Confirm(card, offered.digest, name)
 
     @staticmethod
     def hear_given(data: bytes) -> Given:

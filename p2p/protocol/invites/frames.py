@@ -28,6 +28,8 @@ OFFER_BYTES_MAX = 512 << 10
 TERMS_BYTES_MAX = 384 << 10
 """Those of a device name all that its author holds."""
 CARD_BYTES_MAX = 12 << 10
+CALLED_CHARACTERS_MAX = 64
+"""As a name that a person gives."""
 GIVEN_MAX = 64
 """Capabilities: as many as one invite gives areas, twice."""
 
@@ -53,10 +55,11 @@ class Offer(Struct, frozen=True, array_like=True, tag=61):
 
 
 class Confirm(Struct, frozen=True, array_like=True, tag=62):
-    """Who takes it, and the digest of the terms that were shown."""
+    """Who takes it, the digest of the terms that were shown, and what to be called, if anything."""
 
     card: Annotated[bytes, Meta(max_length=CARD_BYTES_MAX)]
     terms: Key
+    name: Annotated[str, Meta(max_length=CALLED_CHARACTERS_MAX)] = ""
 
 
 class Given(Struct, frozen=True, array_like=True, tag=63):

@@ -156,8 +156,7 @@ RELAY_FRAMES: tuple[type[RelayFrame], ...] = (
 ToRelay: TypeAlias = (
     Register | Lookup | Call | Signal | Post | Fetch | Letter | Collect | Taken | Ping | Pong | Bye
 )
-NAMES = {frame.__struct_config__.tag: frame.__name__ for frame in RELAY_FRAMES}
-"""By kind."""
+BY_KIND = {kind.__struct_config__.tag: kind for kind in RELAY_FRAMES}
 
 
 def encode_relay_frame(frame: RelayFrame) -> bytes:
@@ -174,8 +173,7 @@ def decode_relay_frame(data: bytes) -> RelayFrame | None:
     """
     frame = decode_one_of(
         data,
-        RelayFrame,
-        NAMES,
+        BY_KIND,
         bytes_max=limits.RELAY_FRAME_BYTES_MAX,
         items_max=limits.RELAY_ITEMS_MAX,
         depth_max=limits.RELAY_DEPTH_MAX,

@@ -98,9 +98,9 @@ class DataChannelCarrier:
 
     # --- writing ------------------------------------------------------------------------------
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         for start in range(0, len(data), MESSAGE_BYTES_MAX):
-            piece = data[start : start + MESSAGE_BYTES_MAX]
+            piece = bytes(data[start : start + MESSAGE_BYTES_MAX])
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._until(partial(self._has_room, len(piece)), writing=True)

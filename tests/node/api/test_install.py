@@ -21,7 +21,7 @@ from node.config import Config, ModulesConfig
 from node.events import Event
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
-from registry import ratings
+from registry import module, ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
 from registry.names import ModuleName, parse_module_name
@@ -189,6 +189,36 @@ async def test_what_was_not_mentioned_stays(alice: Alice, bob: Alice) -> None:
     assert (await versions(alice))[ADDER] == "1.1.0"
 
 
+CLOCKED = (
+    '(module (import "env" "now" (func (result i64)))'
+    ' (func (export "add") (param i64 i64) (result i64) local.get 0 local.get 1 i64.add))'
+)
+
+
+async def test_what_an_update_asks_for_and_takes_away_is_shown_first(
+    alice: Alice, bob: Alice
+) -> None:
+    did = await shared(alice, bob)
+    await install(alice, f"{ADDER}@1.0.0")
+    body = new_module(ADDER, "1.2.0", CLOCKED)
+    body["manifest"] += '\n[capabilities]\nimports = ["env.now"]'
+    assert (await bob.client.post("/api/modules", json=body)).status_code == 201
+    await give(bob, alice)
+    answer = await alice.client.post("/api/resolve", json={"requirements": [ADDER]})
+    (package,) = answer.json()["packages"]
+    assert package["changes"]["imports_new"] == ["env.now"]
+    assert package["changes_words"] == [
+        "newly imports env.now",
+        "changes add from (i32, i32) -> i32 to (i64, i64) -> i64",
+    ]
+    path = f"/api/modules/{did}%2F{ADDER}/versions/1.2.0/changes"
+    since = await alice.client.get(path, params={"since": "1.1.0"})
+    assert since.json() == package["changes"] | {"before": "1.1.0"}, since.text
+    assert (await alice.client.get(path)).json() == since.json()
+    missing = await alice.client.get(path, params={"since": "9.0.0"})
+    assert missing.json()["code"] == "unknown-version"
+
+
 async def test_conflicts_are_explained(alice: Alice, bob: Alice) -> None:
     await shared(alice, bob)
     body = {"requirements": [DOUBLER, f"{ADDER}@^2.0"]}
@@ -287,7 +317,7 @@ async def test_what_is_installed_is_said_even_where_it_cannot_be_counted(
         me = alice.node.identity
         name = ModuleName(did, ADDER)
         author = AuthorKey(decode_did_key(me.did))
-        document = DocumentId(COMMONS, author, ratings.CLASS, ratings.KIND, ratings.record_of(name))
+        document = DocumentId(COMMONS, author, ratings.CLASS, module.KIND, ratings.record_of(name))
         me_as_person = Person(SigningKey.from_seed(bytes(32)), me.signer)
         lost = me_as_person.writes(document, *(ratings.rate(5, "", now_us=at) for at in (1, 2)))
         others = (

@@ -1,10 +1,13 @@
 """Short codes over HTTP: made once shown, listed without their secret, cancelled."""
 
+from dataclasses import replace
+
 from node.identity import seal_author
 from p2p.protocol.invites.code import read_code
 from p2p.protocol.invites.link import read_link
 from tests.node.api.test_namespaces import PASSPHRASE, created, post, problem
 from tests.node.parts import Alice
+from tests.storage.test_invites import INVITE
 
 
 async def test_a_short_code_is_shown_once(alice: Alice) -> None:
@@ -45,6 +48,26 @@ async def test_one_is_cancelled_by_the_beginning_of_its_id(alice: Alice) -> None
     assert problem(again) == (409, "invite-over")
     unheard = await alice.client.delete("/api/invites/0123456789abcdef")
     assert problem(unheard) == (404, "unknown-invite")
+
+
+async def test_one_that_another_version_stored_is_shown_as_such_and_can_be_removed(
+    alice: Alice,
+) -> None:
+    made = await post(alice, "/api/invites", {})
+    await alice.node.store.add_invite(replace(INVITE, terms=b"\x81\x00"))
+    both = (await alice.client.get("/api/invites")).json()["invites"]
+    assert {one["id"]: one["type"] for one in both} == {
+        made["id"]: "pair",
+        INVITE.id.hex(): "unreadable",
+    }
+    (words,) = (one["words"] for one in both if one["type"] == "unreadable")
+    assert "cancel it" in words[0]
+    path = f"/api/invites/{INVITE.id.hex()}"
+    assert (await alice.client.delete(path)).status_code == 204
+    again = await alice.client.delete(path)
+    assert problem(again) == (404, "unknown-invite"), "nothing of it was left"
+    (left,) = (await alice.client.get("/api/invites")).json()["invites"]
+    assert left["id"] == made["id"]
 
 
 async def test_only_what_one_has_is_given(alice: Alice) -> None:

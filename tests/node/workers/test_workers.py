@@ -280,6 +280,7 @@ async def test_a_validator_that_cannot_live_is_a_verdict() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 async def test_a_killed_validator_is_replaced(workers: Workers) -> None:
+    assert (await workers.validate(ALICE)).ok
     first = workers.pids[0]
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -297,6 +298,7 @@ async def test_a_cancelled_run_leaves_no_answer_behind(workers: Workers) -> None
 
 async def test_children_end_with_the_block() -> None:
     async with open_workers() as workers:
+        assert (await workers.validate(ALICE)).ok
         assert (await run(workers, "add", 1, 1)).ok
         pids = workers.pids
     for pid in pids:

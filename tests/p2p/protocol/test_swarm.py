@@ -20,6 +20,7 @@ from crdt.blob import (
 )
 from crdt.digest import payload_digest
 from p2p.protocol import limits
+from p2p.protocol import swarm as swarm_module
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
     AddChunks,
@@ -60,6 +61,20 @@ def apart(pairs: Ranges) -> Ranges:
 
 
 HELD = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=6).map(apart)
+
+
+class ListedStore(MemoryStore):
+    """How many pages each manifest had that was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.manifests: list[int] = []
+
+    async def blob_manifest(self, blob: BlobId, first_page: int, pages: int) -> Manifest | None:
+        manifest = await super().blob_manifest(blob, first_page, pages)
+        if manifest is not None:
+            self.manifests.append(len(manifest.pages))
+        return manifest
 
 
 def full() -> MemoryStore:
@@ -170,7 +185,38 @@ def test_a_blob_that_is_too_large_is_given_up_at_its_root() -> None:
     assert isinstance(end, BlobFailed)
     assert end.code == "too-large"
     assert places(giver.all_asked) == [(ROOT, 0)]
+    assert at_once(crowd.store.blob_root(BLOB)) is None, "nothing of it is kept"
     assert not crowd.blamed
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_what_is_looked_at_of_a_blob_does_not_grow_with_it(
+    pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm_module, "MANIFEST_PAGES", pages)
+    chunks = [Random(index).randbytes(4096) for index in range(2_500)]
+    manifest = build_content_manifest([ChunkName(payload_digest(one), 4096) for one in chunks])
+    assert manifest.parsed.page_count > 2 * pages
+    crowd, store = Crowd(), ListedStore()
+    crowd.store = store
+    giver = crowd.giver()
+    begin(giver.store, manifest)
+    at_once(giver.store.add_chunks(manifest.id, list(enumerate(chunks))))
+    at_once(store.begin_blob(manifest.id, manifest.root))
+    for late in (400, 1_900):  # what is held already, in one page and in another
+        at_once(store.add_chunks(manifest.id, [(late, chunks[late])]))
+    crowd.want(manifest.id)
+    crowd.settle()
+    assert crowd.end(manifest.id) == BlobFetched(manifest.id, 2_500 * 4096)
+    assert store.blob(manifest.id) == b"".join(chunks)
+    asked = [index for piece, index in places(giver.all_asked) if piece == CHUNK]
+    assert asked == [index for index in range(2_500) if index not in (400, 1_900)]
+    assert store.manifests == [pages] * (manifest.parsed.page_count // pages) + (
+        [1] if manifest.parsed.page_count % pages else []
+    )
+    held = [event.size_bytes for event in crowd.events if isinstance(event, BlobProgress)]
+    assert held == sorted(held)
+    assert held[-1] == 2_500 * 4096
 
 
 def test_a_record_that_lies_about_the_size_spoils_no_other_wish() -> None:
@@ -828,9 +874,9 @@ def test_where_nobody_holds_all_it_ends_with_a_reason(seed: int) -> None:
 def test_a_store_that_cannot_be_read_ends_the_fetch_and_nothing_else(before: int) -> None:
     swarm = Swarm(random=Random(1), now_s=0.0)
     (query,) = swarm.want(BLOB, size_bytes_max=SIZE, now_s=0.0)
-    for _ in range(before):  # there is no manifest; is there a root?
+    for _ in range(before):  # there is a root; is there a page?
         assert isinstance(query, Query)
-        (query,) = swarm.answered(query.id, None, now_s=0.0)
+        (query,) = swarm.answered(query.id, MANIFEST.root, now_s=0.0)
     assert isinstance(query, Query)
     failed = BlobFailed(BLOB, "not-stored", "The disk cannot be read.")
     told = swarm.answered(query.id, Unstored(failed.sentence), now_s=0.0)

@@ -1,0 +1,152 @@
+"""Genomes, seeds and lineages across the API. The Galactic Federation's requests fit unchanged."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from node.api.models import Author, Cursor, Limit, Place, Request
+from node.services.publish_life import State
+from registry.genome import COUNT_MAX, TICK_MAX, Genome
+from registry.lineage import Lineage
+from registry.seed import Seed
+
+Line: TypeAlias = Annotated[str, Meta(max_length=1_000)]
+"""The registry says more exactly how long each may be, and names all that are not."""
+Card: TypeAlias = Annotated[str, Meta(max_length=64 << 10)]
+Tags: TypeAlias = Line | Annotated[tuple[Line, ...], Meta(max_length=64)]
+"""One text with commas, as the Galactic Federation sends it, or a list."""
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
+Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
+Identity: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+TagsWanted: TypeAlias = Annotated[
+    tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)
+]
+
+
+class GenomesQuery(Struct, frozen=True):
+    sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name"] = "fitness"
+    author: Author | None = None
+    """Who signed it."""
+    tag: TagsWanted = ()
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    namespace: Place = "commons"
+
+
+class SeedsQuery(Struct, frozen=True):
+    sort_by: Literal["pop", "downloads", "recent", "rating", "name"] = "pop"
+    author: Author | None = None
+    """Who signed it."""
+    tag: TagsWanted = ()
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    namespace: Place = "commons"
+
+
+class LineagesQuery(Struct, frozen=True):
+    sort_by: Literal["level", "tick", "recent", "rating", "name"] = "level"
+    author: Author | None = None
+    """Who signed it."""
+    tag: TagsWanted = ()
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    namespace: Place = "commons"
+
+
+class Submitting(Request, frozen=True, kw_only=True):
+    """What every submission may say beside its own."""
+
+    author: Line = ""
+    """Who made it, in free text."""
+    name: Line = ""
+    description: Line = ""
+    tags: Tags = ""
+    license: Line = ""
+    card: Card | None = None
+    """Markdown; null keeps the one that is there."""
+    namespace: Place = "commons"
+    dry_run: bool = False
+    """Check everything, publish nothing."""
+    only_new: bool = False
+    """Where this node's author has it already, change nothing of it."""
+
+
+class SubmittingBytes(Submitting, frozen=True, kw_only=True):
+    content: bytes | None = None
+    """Base64 of the original bytes, for what is no text."""
+    format: Annotated[str, Meta(max_length=32)] = ""
+    """A word for the format; without one it is told from the bytes."""
+    file: Line = ""
+    """What the file was called."""
+
+
+class NewGenome(SubmittingBytes, frozen=True, kw_only=True):
+    genotype: str | None = None
+    """The original bytes, where they are text."""
+    lineage_id: Line | None = None
+    fitness_score: float = 0.0
+    offspring_count: Count = 0
+    tick: Tick = 0
+    parents: Annotated[tuple[Identity, ...], Meta(max_length=64)] = ()
+
+
+class NewSeed(SubmittingBytes, frozen=True, kw_only=True):
+    config: str | None = None
+    """The original bytes, where they are text."""
+    config_json: str | None = None
+    """The same: the Galactic Federation's own client calls it so."""
+    avg_tick_time: float = 0.0
+    max_pop: Count = 0
+    performance_summary: Annotated[str, Meta(max_length=64 << 10)] = ""
+
+
+class NewLegend(Request, frozen=True):
+    tick: Tick
+    reason: Line = ""
+    genome: Identity | None = None
+
+
+class NewLineage(Submitting, frozen=True, kw_only=True):
+    id: Line
+    civilization_level: Count = 0
+    is_extinct: bool = False
+    start_tick: Tick = 0
+    best_genotype: Identity | None = None
+    parent: Line | None = None
+    legends: Annotated[tuple[NewLegend, ...], Meta(max_length=256)] = ()
+
+
+class SubmissionDone(Struct, frozen=True):
+    """`id` alone finds it; `record` says whose."""
+
+    success: bool
+    id: str
+    kind: str
+    record: str
+    state: State
+    format: str | None
+    entry: str | None
+    """Hex id of the signed entry; None where nothing was written."""
+    dry_run: bool
+    also_by: tuple[str, ...]
+    """Others who published the same bytes, the earliest one first."""
+
+
+class Genomes(Struct, frozen=True):
+    genomes: tuple[Genome, ...]
+    next: str | None
+
+
+class Seeds(Struct, frozen=True):
+    seeds: tuple[Seed, ...]
+    next: str | None
+
+
+class Lineages(Struct, frozen=True):
+    lineages: tuple[Lineage, ...]
+    next: str | None
+
+
+class HallOfFame(Struct, frozen=True):
+    hall_of_fame: tuple[Lineage, ...]
+    """The ten of the highest civilisation level."""

@@ -1,0 +1,330 @@
+"""Genomes, seeds and lineages: the Galactic Federation's addresses, and ours beside them.
+
+Its clients work against these unchanged: fields keep their names, lists are plain, and where
+`api.compat` is set they need no token. A list's JSON is put together from that of its rows.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from node.api.endpoint import Call, Endpoint, Opening, reads, writes
+from node.api.life_models import (
+    Genomes,
+    GenomesQuery,
+    HallOfFame,
+    Lineages,
+    LineagesQuery,
+    NewGenome,
+    NewLineage,
+    NewSeed,
+    Seeds,
+    SeedsQuery,
+    SubmissionDone,
+    Submitting,
+    SubmittingBytes,
+)
+from node.api.models import InNamespace, NoQuery
+from node.api.requests import PUBLISH_BYTES_MAX, answer_json, is_known
+from node.api.routes.blobs import FOREVER
+from node.errors import Fault, Rejected
+from node.services.life import (
+    GENOME,
+    LINEAGE,
+    SEED,
+    Found,
+    Kind,
+    content_of,
+    count_download,
+    file_of,
+    find_record,
+    show_page,
+    show_record,
+)
+from node.services.names import author_meant
+from node.services.places import place_meant
+from node.services.publish_life import Registrar, Submission, submit
+from node.wiring import Node
+from registry import genome, lineage, seed
+from registry.content import Content
+from registry.formats import detect
+from registry.genome import Genome
+from registry.head import Words
+from registry.lineage import Legend, Lineage, parse_lineage_id
+from registry.published import tags_split
+from registry.seed import Seed
+from storage.listings import Sort
+
+HALL_OF_FAME: Final = 10
+HALL_ROWS_MAX: Final = 100
+"""Looked at for ten of different ids: several authors may tell of one lineage."""
+HASHED_AT_ONCE_BYTES: Final = 64 << 10
+OPENED: Final[tuple[Opening, ...]] = ("compat", "anonymous")
+SORTS: Final[Mapping[str, Sort]] = {
+    "fitness": "score", "pop": "score", "level": "score", "tick": "tick", "downloads": "downloads",
+    "recent": "recent", "rating": "rating", "name": "name",
+}  # fmt: skip
+
+Query: TypeAlias = GenomesQuery | SeedsQuery | LineagesQuery
+B = TypeVar("B")
+
+
+async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> Response:
+    """The ten lineages of the highest civilisation level, each once."""
+    place = await place_meant(node.store, call.query.namespace)
+    page = await node.store.listings(
+        LINEAGE.word, sort="score", limit=HALL_ROWS_MAX, namespaces=[place]
+    )
+    first = {row.listing.record: row for row in reversed(page.rows)}
+    rows = [row for row in page.rows if first[row.listing.record] is row][:HALL_OF_FAME]
+    return _list(call.request, "hall_of_fame", show_page(LINEAGE, rows))
+
+
+async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> Response:
+    """Genomes, a page at a time; those of the highest fitness first."""
+    return await _page(node, GENOME, call.request, call.query)
+
+
+async def list_seeds(node: Node, call: Call[SeedsQuery, None]) -> Response:
+    """Seeds, a page at a time; those of the largest population first."""
+    return await _page(node, SEED, call.request, call.query)
+
+
+async def list_lineages(node: Node, call: Call[LineagesQuery, None]) -> Response:
+    """Lineages, a page at a time; those of the highest civilisation level first."""
+    return await _page(node, LINEAGE, call.request, call.query)
+
+
+async def submit_genome(node: Node, call: Call[NoQuery, NewGenome]) -> SubmissionDone:
+    """Publish a genome, by its original bytes: `genotype`, or `content` for what is no text.
+
+    The same bytes again are the same record: what it says of them is brought up to date.
+    """
+    body = call.body
+    content = await _content(node, call, body, {"genotype": body.genotype})
+    facts = genome.Facts(
+        by=body.author,
+        fitness_score=body.fitness_score,
+        offspring_count=body.offspring_count,
+        tick=body.tick,
+        lineage=body.lineage_id or "",
+        parents=tuple(bytes.fromhex(parent) for parent in body.parents),
+    )
+    edit = genome.publish_genome(
+        content.kept, _words(body), facts, now_us=node.clock_us(), anonymous=call.is_anonymous
+    )
+    given = Submission(GENOME, content.kept.id, edit, content.data, _is_only_new(call))
+    return await _submit(node, body, given, content.kept.format)
+
+
+async def submit_seed(node: Node, call: Call[NoQuery, NewSeed]) -> SubmissionDone:
+    """Publish a seed, by its original bytes: `config`, or `content` for what is no text."""
+    body = call.body
+    texts = {"config": body.config, "config_json": body.config_json}
+    content = await _content(node, call, body, texts)
+    facts = seed.Facts(
+        by=body.author,
+        avg_tick_time=body.avg_tick_time,
+        max_pop=body.max_pop,
+        performance_summary=body.performance_summary,
+    )
+    edit = seed.publish_seed(
+        content.kept, _words(body), facts, now_us=node.clock_us(), anonymous=call.is_anonymous
+    )
+    given = Submission(SEED, content.kept.id, edit, content.data, _is_only_new(call))
+    return await _submit(node, body, given, content.kept.format)
+
+
+async def submit_lineage(node: Node, call: Call[NoQuery, NewLineage]) -> SubmissionDone:
+    """Publish a lineage, or say how far it has come."""
+    body = call.body
+    facts = lineage.Facts(
+        by=body.author,
+        civilization_level=body.civilization_level,
+        is_extinct=body.is_extinct,
+        start_tick=body.start_tick,
+        best_genotype=bytes.fromhex(body.best_genotype) if body.best_genotype else None,
+        parent=body.parent or "",
+        legends=tuple(Legend(one.tick, one.reason, one.genome) for one in body.legends),
+    )
+    id = parse_lineage_id(body.id)
+    edit = lineage.publish_lineage(_words(body), facts, now_us=node.clock_us())
+    return await _submit(node, body, Submission(LINEAGE, id, edit, only_new=body.only_new), None)
+
+
+async def get_genome(node: Node, call: Call[InNamespace, None]) -> Response:
+    """One genome. Of a bare id the earliest record; `also_by` names the others."""
+    return await _one(node, await _find(node, GENOME, call), call.request)
+
+
+async def get_seed(node: Node, call: Call[InNamespace, None]) -> Response:
+    """One seed. Of a bare id the earliest record; `also_by` names the others."""
+    return await _one(node, await _find(node, SEED, call), call.request)
+
+
+async def get_lineage(node: Node, call: Call[InNamespace, None]) -> Response:
+    """One lineage. Of a bare id the earliest record; `also_by` names the others."""
+    return await _one(node, await _find(node, LINEAGE, call), call.request)
+
+
+async def download_genome(node: Node, call: Call[InNamespace, None]) -> Response:
+    """The original bytes of a genome; fetched from peers where they are not here."""
+    return await _download(node, await _find(node, GENOME, call), call.request)
+
+
+async def download_seed(node: Node, call: Call[InNamespace, None]) -> Response:
+    """The original bytes of a seed; fetched from peers where they are not here."""
+    return await _download(node, await _find(node, SEED, call), call.request)
+
+
+class _Bytes(msgspec.Struct, frozen=True):
+    data: bytes
+    kept: Content
+
+
+async def _content(
+    node: Node, call: Call[NoQuery, B], body: SubmittingBytes, texts: Mapping[str, str | None]
+) -> _Bytes:
+    """What is published, as bytes, and what is kept of them."""
+    given = {name: text for name, text in texts.items() if text}
+    if len(set(given.values())) + bool(body.content) != 1:
+        names = " or ".join((*texts, "content"))
+        detail = f"one of {names} holds the bytes to publish; {'two do' if given else 'none does'}"
+        raise Rejected(
+            detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
+        )
+    data = body.content or next(iter(given.values())).encode()
+    if call.is_anonymous:
+        node.strangers.take(len(data), now_s=node.clock_s())
+    if len(data) > HASHED_AT_ONCE_BYTES:
+        return await asyncio.to_thread(_read, data, body.format, body.file)
+    return _read(data, body.format, body.file)
+
+
+def _read(data: bytes, format: str, file: str) -> _Bytes:
+    return _Bytes(data, Content.of(data, format=format or detect(file, data), file=file))
+
+
+def _words(body: Submitting) -> Words:
+    tags = tags_split(body.tags) if isinstance(body.tags, str) else tuple(dict.fromkeys(body.tags))
+    return Words(body.name, body.description, body.license, body.card, tags)
+
+
+def _is_only_new(call: Call[NoQuery, NewGenome] | Call[NoQuery, NewSeed]) -> bool:
+    """A stranger changes nothing of what stands there."""
+    return call.body.only_new or call.is_anonymous
+
+
+async def _submit(
+    node: Node, body: Submitting, given: Submission, format: str | None
+) -> SubmissionDone:
+    place = await place_meant(node.store, body.namespace)
+    by = Registrar(node.store, node.identity, node.clock_us, place)
+    done = await submit(by, given, dry_run=body.dry_run)
+    return SubmissionDone(
+        success=True,
+        id=done.id,
+        kind=done.kind.word,
+        record=f"{done.author}/{done.id}",
+        state=done.state,
+        format=format,
+        entry=done.entry.hex() if done.entry else None,
+        dry_run=body.dry_run,
+        also_by=done.also_by,
+    )
+
+
+async def _page(node: Node, kind: Kind, request: Request, query: Query) -> Response:
+    author = None if query.author is None else await author_meant(node.store, query.author)
+    namespace = await place_meant(node.store, query.namespace)
+    where = f"{kind.word} {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
+    page = await node.store.listings(
+        kind.word,
+        author=author,
+        tag=query.tag,
+        sort=SORTS[query.sort_by],
+        limit=query.limit,
+        cursor=node.cursors.open(where, query.cursor),
+        namespaces=[namespace],
+        with_content=True,
+    )
+    rows = await asyncio.to_thread(show_page, kind, page.rows)
+    more = msgspec.json.encode(node.cursors.seal(where, page.next))
+    return _list(request, f"{kind.word}s", rows, b',"next":' + more)
+
+
+def _list(request: Request, name: str, rows: tuple[bytes, ...], more: bytes = b"") -> Response:
+    return answer_json(request, b'{"%s":[%s]%s}' % (name.encode(), b",".join(rows), more))
+
+
+async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
+    place = await place_meant(node.store, call.query.namespace)
+    return await find_record(node.store, kind, call.path[kind.word], place)
+
+
+async def _one(node: Node, found: Found, request: Request) -> Response:
+    return answer_json(request, await show_record(node.store, found))
+
+
+async def _download(node: Node, found: Found, request: Request) -> Response:
+    tag = f'"{found.row.listing.record}"'
+    name, media = file_of(found.row)
+    headers = {
+        "etag": tag,
+        "cache-control": FOREVER,
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+    }
+    if is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    data = await content_of(node.store, node.network, found.row)
+    if node.config.registry.count_downloads:
+        await count_download(node.signers, found)
+    return Response(data, 200, headers, media)
+
+
+START: Final = "/api/registry"
+A_GENOME: Final = f"{START}/genomes/{{genome:record}}"
+A_SEED: Final = f"{START}/seeds/{{seed:record}}"
+A_LINEAGE: Final = f"{START}/lineages/{{lineage:rest}}"
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
+    reads(
+        f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=InNamespace, is_remembered=True
+    ),
+    reads(
+        f"{START}/genomes", list_genomes, Genomes, query=GenomesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
+    writes(
+        f"{START}/genomes", submit_genome, SubmissionDone, body=NewGenome,
+        body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
+    ),
+    reads(
+        f"{START}/seeds", list_seeds, Seeds, query=SeedsQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
+    writes(
+        f"{START}/seeds", submit_seed, SubmissionDone, body=NewSeed,
+        body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
+    ),
+    reads(
+        f"{START}/lineages", list_lineages, Lineages, query=LineagesQuery, problems=(404, 422),
+        is_remembered=True,
+    ),
+    writes(f"{START}/lineages", submit_lineage, SubmissionDone, body=NewLineage, problems=(404,)),
+    reads(
+        f"{A_GENOME}/download", download_genome, "application/octet-stream", query=InNamespace,
+        problems=(422, 504),
+    ),
+    reads(
+        f"{A_SEED}/download", download_seed, "application/octet-stream", query=InNamespace,
+        problems=(422, 504),
+    ),
+    reads(A_GENOME, get_genome, Genome, query=InNamespace, problems=(422,)),
+    reads(A_SEED, get_seed, Seed, query=InNamespace, problems=(422,)),
+    reads(A_LINEAGE, get_lineage, Lineage, query=InNamespace, problems=(422,)),
+)  # fmt: skip

@@ -1,0 +1,49 @@
+"""Files that are named on the line, and how what is wrong with them is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from node.commands.blob import unreadable
+from node.failure import failed
+from node.text import printable
+
+STDIN = "-"
+
+
+def read_named(file: str) -> tuple[str, bytes]:
+    """The name and the bytes of FILE, or of stdin; no more than are read of any.
+
+    Raises `Failure`, and `InvalidFile` for what is too large.
+    """
+    from registry.formats.limits import FILE_BYTES_MAX
+    from registry.formats.texts import check_size
+
+    if file == STDIN:
+        name, data = "stdin", sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+    else:
+        path = Path(file)
+        try:
+            if path.is_dir():
+                raise failed("not-a-file", "This is no file", printable(file))
+            with path.open("rb") as source:
+                name, data = path.name, source.read(FILE_BYTES_MAX + 1)
+        except OSError as error:
+            raise unreadable(path, error) from error
+    check_size(data, name)
+    return name, data
+
+
+@contextmanager
+def shown_errors() -> Generator[None]:
+    """What the registry refuses, as a problem with its code."""
+    from registry.errors import RegistryError
+
+    try:
+        yield
+    except RegistryError as error:
+        title = (type(error).__doc__ or "").split("\n")[0].rstrip(".")
+        raise failed(error.code, title, error.detail) from error

@@ -1,0 +1,28 @@
+"""What the codes about advisories and scanners mean, and what to do: code: (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ADVISORIES: Final[Mapping[str, tuple[str, str]]] = {
+    "invalid-advisory": (
+        "That cannot be said of a module.",
+        "The detail names the text, the range or the name.",
+    ),
+    "unknown-advisory": (
+        "This node's author says no such thing of any module, or not any more.",
+        "`panspermia advisory list --author` with your own did:key shows what you say.",
+    ),
+    "malicious": (
+        "Somebody who counts (the author, you, or whom you follow) calls that version malicious;"
+        " nothing was installed.",
+        "Take another version, or say --accept-risk if you know better.",
+    ),
+    "scanner-denied": (
+        "The scanner that you set (`install.scanner`) denies it; nothing was installed.",
+        "`errors` are its reasons.",
+    ),
+    "scanner-failed": (
+        "The scanner that you set (`install.scanner`) gave no verdict; nothing was installed.",
+        "Mend it, or take the setting away: the detail says what it did.",
+    ),
+}

@@ -1,0 +1,91 @@
+"""A SQLite file of a stranger, read in a child process: `python -m`, file on stdin, rows on stdout.
+
+The child may use so much memory, time and output and not more; what it says is admitted only in the
+shape of `Told`. The parent never opens the file with SQLite itself.
+"""
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from node.workers.child import bound, confine
+from node.workers.process import ROOT
+from registry.formats.errors import InvalidFile, Place
+from registry.formats.found import Found
+from registry.formats.limits import FILE_BYTES_MAX, ITEMS_MAX
+from registry.formats.primordium_tables import WANTED, Value, read_tables
+from registry.formats.texts import check_size
+
+WALL_S = 30.0
+ADDRESS_BYTES = 1 << 30
+ROWS_BYTES_MAX = 64 << 20
+TOLD_BYTES_MAX = 2 * ROWS_BYTES_MAX  # keys and numbers beside the texts
+
+BOOT = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]); "
+    "runpy.run_module('node.workers.tables', run_name='__main__')"
+)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Rows, or why there are none."""
+
+    tables: dict[str, list[dict[str, Value]]] = {}
+    reason: str = ""
+
+
+def read_registry(data: bytes, name: str, *, wall_s: float = WALL_S) -> tuple[Found, ...]:
+    """The items of a registry.db. Blocks up to `wall_s`. Raises `InvalidFile`."""
+    check_size(data, name)
+    told = ask_child(data, wall_s)
+    if told.reason:
+        raise InvalidFile(name, Place(), told.reason)
+    return read_tables(told.tables, name)
+
+
+def ask_child(data: bytes, wall_s: float) -> Told:
+    command = [sys.executable, "-P", "-c", BOOT, str(ROOT)]
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        with subprocess.Popen(
+            command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as child:
+            clock = threading.Timer(wall_s, child.kill)
+            clock.start()
+            try:
+                assert child.stdout is not None
+                answer = child.stdout.read(TOLD_BYTES_MAX + 1)
+            finally:
+                clock.cancel()
+                child.kill()
+    try:
+        return msgspec.msgpack.decode(answer, type=Told)
+    except msgspec.DecodeError:
+        return Told(reason=f"cannot be read within {wall_s:g} s and {ADDRESS_BYTES >> 20} MiB")
+
+
+def serve(source: BinaryIO, target: BinaryIO, wanted: Mapping[str, Sequence[str]]) -> None:
+    """The child's whole work."""
+    from storage.errors import Unreadable
+    from storage.foreign import read_foreign_tables
+
+    data = source.read(FILE_BYTES_MAX + 1)
+    try:
+        tables = read_foreign_tables(data, wanted, rows_max=ITEMS_MAX, bytes_max=ROWS_BYTES_MAX)
+        told = Told(tables)
+    except Unreadable as error:
+        told = Told(reason=str(error))
+    target.write(msgspec.msgpack.encode(told))
+    target.flush()
+
+
+if __name__ == "__main__":
+    confine(ADDRESS_BYTES)
+    bound(WALL_S)
+    serve(sys.stdin.buffer, sys.stdout.buffer, WANTED)

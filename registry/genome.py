@@ -1,0 +1,209 @@
+"""A genome's record: what its author says of the bytes that it is named by.
+
+```
+class pub, kind gen, record = BLAKE3 of the file's original bytes     head and tags: see `head.py`
+body  format, file, size, blob, text?                                 see `content.py`
+      by, fitness_score, offspring_count, tick, lineage,              as the Galactic Federation
+      parents                                                         hashes, 32 bytes each
+      anonymous                                                       a node signed for a stranger
+```
+Fitness is what its author claims. Documents come from strangers: `genome_of` raises
+`MalformedRecord` and nothing else.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from crdt.change import DocumentId
+from crdt.did import encode_did_key
+from crdt.digest import DIGEST_BYTES
+from crdt.document import Editor, Scalar
+from registry.content import (
+    Content,
+    content_of,
+    content_problems,
+    content_values,
+    identity_of,
+)
+from registry.edits import Edit
+from registry.errors import MalformedRecord, Problem
+from registry.fields import Plain, is_set, line_at, map_at, real_at, typed, whole_at
+from registry.head import (
+    Head,
+    Words,
+    check_words,
+    head_of,
+    line_problem,
+    put_all,
+    put_head,
+    refuse,
+    touch,
+)
+from registry.listed import rfc3339
+from registry.published import ANONYMOUS, Published, tags_joined, words_of
+from storage.listing import Listing
+
+CLASS, KIND, WORD = "pub", "gen", "genome"
+
+BY_CHARACTERS_MAX: Final = 128
+LINEAGE_CHARACTERS_MAX: Final = 128
+"""The Galactic Federation's are UUIDs."""
+PARENTS_MAX: Final = 16
+COUNT_MAX: Final = (1 << 32) - 1
+"""What the Galactic Federation's clients read."""
+TICK_MAX: Final = (1 << 63) - 1
+"""What a list can sort by."""
+UNNAMED: Final = "Unnamed Genome"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an author claims of a genome. `parents`: identities."""
+
+    by: str = ""
+    fitness_score: float = 0.0
+    offspring_count: int = 0
+    tick: int = 0
+    lineage: str = ""
+    parents: tuple[bytes, ...] = ()
+
+
+class Genome(Published, frozen=True, kw_only=True, omit_defaults=True):
+    """A genome as people see it: the Galactic Federation's fields, and ours beside them."""
+
+    lineage_id: str | None
+    fitness_score: float
+    """As its author claims."""
+    offspring_count: int
+    tick: int
+    parents: tuple[str, ...]
+    format: str
+    file: str
+    size: int
+    """Of its bytes."""
+    blob: str
+    genotype: str = ""
+    """Its bytes, where they are short and text; else see `/download`."""
+
+
+def publish_genome(
+    content: Content, words: Words, facts: Facts, *, now_us: int, anonymous: bool = False
+) -> Edit:
+    """Say this of the genome, or say it anew; nothing changes where it is said already.
+
+    `now_us`: µs since 1970. Raises `InvalidRecord` that names every field which is wrong.
+    """
+    refuse([*content_problems(content), *facts_problems(facts)])
+    check_words(words)
+    values: dict[str, Scalar] = {
+        **content_values(content),
+        "by": facts.by,
+        "fitness_score": float(facts.fitness_score),
+        "offspring_count": facts.offspring_count,
+        "tick": facts.tick,
+        "lineage": facts.lineage,
+        "parents": b"".join(facts.parents),
+        "anonymous": anonymous,
+    }
+
+    def edit(editor: Editor) -> None:
+        is_new = put_head(editor, words, now_us=now_us)
+        if put_all(editor, "body", values) or is_new:
+            touch(editor, now_us)
+
+    return edit
+
+
+def facts_problems(facts: Facts) -> list[Problem]:
+    problems: list[Problem] = []
+    for key, text, characters_max in (
+        ("author", facts.by, BY_CHARACTERS_MAX),
+        ("lineage_id", facts.lineage, LINEAGE_CHARACTERS_MAX),
+    ):
+        if problem := line_problem(text, characters_max):
+            problems.append(Problem(f"/{key}", problem))
+    if not math.isfinite(facts.fitness_score):
+        problems.append(Problem("/fitness_score", f"is {facts.fitness_score}, no number in JSON"))
+    for key, count, most in (
+        ("offspring_count", facts.offspring_count, COUNT_MAX),
+        ("tick", facts.tick, TICK_MAX),
+    ):
+        if not 0 <= count <= most:
+            problems.append(Problem(f"/{key}", f"is {count}, not 0 to {most}"))
+    if len(facts.parents) > PARENTS_MAX:
+        problems.append(Problem("/parents", f"{len(facts.parents)}, at most {PARENTS_MAX}"))
+    if any(len(parent) != DIGEST_BYTES for parent in facts.parents):
+        problems.append(Problem("/parents", "an id that is no 64 hex digits"))
+    return problems
+
+
+def genome_of(document: DocumentId, value: Plain) -> Genome:
+    """The genome as people see it. Downloads, rating and genotype are the caller's to add.
+
+    Raises `MalformedRecord`.
+    """
+    return _read(document, value)[0]
+
+
+def genome_listing(document: DocumentId, value: Plain) -> Listing:
+    """Its row in lists and search. Raises `MalformedRecord`."""
+    genome, head, content = _read(document, value)
+    more = (genome.author, genome.lineage_id or "", genome.format, genome.file)
+    return Listing(
+        kind=WORD,
+        author=genome.author_did,
+        record=genome.id,
+        name=genome.name,
+        description=genome.description,
+        tags=genome.tag_list,
+        text=words_of(head, *more),
+        created_us=head.created_us,
+        updated_us=head.updated_us,
+        fields=msgspec.json.encode(genome),
+        blobs=(genome.blob,),
+        content=content.text,
+        score=genome.fitness_score,
+        tick=genome.tick,
+    )
+
+
+def _read(document: DocumentId, value: Plain) -> tuple[Genome, Head, Content]:
+    if (document.cls, document.kind) != (CLASS, KIND):
+        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a genome")
+    head, body = head_of(value), map_at(value, "body")
+    content = content_of(identity_of(document), body)
+    genome = Genome(
+        id=content.id,
+        author=line_at(body, "by", BY_CHARACTERS_MAX) or ANONYMOUS,
+        author_did=encode_did_key(document.subspace),
+        name=head.name or UNNAMED,
+        description=head.description,
+        tags=tags_joined(head.tags),
+        tag_list=head.tags,
+        license=head.license,
+        card=head.card,
+        created_at=rfc3339(head.created_us),
+        updated_at=rfc3339(head.updated_us),
+        anonymous=is_set(body, "anonymous"),
+        lineage_id=line_at(body, "lineage", LINEAGE_CHARACTERS_MAX) or None,
+        fitness_score=real_at(body, "fitness_score"),
+        offspring_count=whole_at(body, "offspring_count", COUNT_MAX),
+        tick=whole_at(body, "tick", TICK_MAX),
+        parents=_parents(body),
+        format=content.format,
+        file=content.file,
+        size=content.size,
+        blob=content.blob.hex(),
+    )
+    return genome, head, content
+
+
+def _parents(body: Plain) -> tuple[str, ...]:
+    joined = typed(body.get("parents", b""), bytes, "parents")
+    if len(joined) % DIGEST_BYTES or len(joined) > PARENTS_MAX * DIGEST_BYTES:
+        raise MalformedRecord(f"parents of {len(joined)} bytes")
+    starts = range(0, len(joined), DIGEST_BYTES)
+    return tuple(joined[at : at + DIGEST_BYTES].hex() for at in starts)

@@ -1,0 +1,176 @@
+"""A seed's record: a configuration that a world grows from, and how it did.
+
+```
+class pub, kind seed, record = BLAKE3 of the config's original bytes  head and tags: see `head.py`
+body  format, file, size, blob, text?                                 see `content.py`
+      by, avg_tick_time, max_pop, performance_summary                 as the Galactic Federation
+      anonymous                                                       a node signed for a stranger
+```
+Documents come from strangers: `seed_of` raises `MalformedRecord` and nothing else.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from crdt.change import DocumentId
+from crdt.did import encode_did_key
+from crdt.document import Editor, Scalar
+from registry.content import (
+    Content,
+    content_of,
+    content_problems,
+    content_values,
+    identity_of,
+)
+from registry.edits import Edit
+from registry.errors import MalformedRecord, Problem
+from registry.fields import Plain, is_set, line_at, map_at, real_at, text_at, whole_at
+from registry.genome import BY_CHARACTERS_MAX, COUNT_MAX
+from registry.head import (
+    Head,
+    Words,
+    check_words,
+    head_of,
+    line_problem,
+    put_all,
+    put_head,
+    refuse,
+    touch,
+)
+from registry.listed import rfc3339
+from registry.published import ANONYMOUS, Published, tags_joined, words_of
+from storage.listing import Listing
+
+CLASS, KIND, WORD = "pub", "seed", "seed"
+
+SUMMARY_BYTES_MAX: Final = 4 * 1024
+UNNAMED: Final = "Unnamed Seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an author claims of a seed. `avg_tick_time` in the unit of the program it is for."""
+
+    by: str = ""
+    avg_tick_time: float = 0.0
+    max_pop: int = 0
+    performance_summary: str = ""
+
+
+class Seed(Published, frozen=True, kw_only=True, omit_defaults=True):
+    """A seed as people see it: the Galactic Federation's fields, and ours beside them."""
+
+    avg_tick_time: float
+    max_pop: int
+    performance_summary: str
+    format: str
+    file: str
+    size: int
+    """Of its bytes."""
+    blob: str
+    config: str = ""
+    """Its bytes, where they are short and text; else see `/download`."""
+    config_json: str = ""
+    """The same under the name that the Galactic Federation's table gives it."""
+
+
+def publish_seed(
+    content: Content, words: Words, facts: Facts, *, now_us: int, anonymous: bool = False
+) -> Edit:
+    """Say this of the seed, or say it anew; nothing changes where it is said already.
+
+    `now_us`: µs since 1970. Raises `InvalidRecord` that names every field which is wrong.
+    """
+    refuse([*content_problems(content), *facts_problems(facts)])
+    check_words(words)
+    values: dict[str, Scalar] = {
+        **content_values(content),
+        "by": facts.by,
+        "avg_tick_time": float(facts.avg_tick_time),
+        "max_pop": facts.max_pop,
+        "performance_summary": facts.performance_summary,
+        "anonymous": anonymous,
+    }
+
+    def edit(editor: Editor) -> None:
+        is_new = put_head(editor, words, now_us=now_us)
+        if put_all(editor, "body", values) or is_new:
+            touch(editor, now_us)
+
+    return edit
+
+
+def facts_problems(facts: Facts) -> list[Problem]:
+    problems: list[Problem] = []
+    if problem := line_problem(facts.by, BY_CHARACTERS_MAX):
+        problems.append(Problem("/author", problem))
+    if not math.isfinite(facts.avg_tick_time):
+        problems.append(Problem("/avg_tick_time", f"is {facts.avg_tick_time}, no number in JSON"))
+    if not 0 <= facts.max_pop <= COUNT_MAX:
+        problems.append(Problem("/max_pop", f"is {facts.max_pop}, not 0 to {COUNT_MAX}"))
+    size = len(facts.performance_summary.encode(errors="replace"))
+    if size > SUMMARY_BYTES_MAX:
+        detail = f"{size} bytes, at most {SUMMARY_BYTES_MAX}"
+        problems.append(Problem("/performance_summary", detail))
+    return problems
+
+
+def seed_of(document: DocumentId, value: Plain) -> Seed:
+    """The seed as people see it. Downloads, rating and config are the caller's to add.
+
+    Raises `MalformedRecord`.
+    """
+    return _read(document, value)[0]
+
+
+def seed_listing(document: DocumentId, value: Plain) -> Listing:
+    """Its row in lists and search. Raises `MalformedRecord`."""
+    seed, head, content = _read(document, value)
+    more = (seed.author, seed.format, seed.file, seed.performance_summary)
+    return Listing(
+        kind=WORD,
+        author=seed.author_did,
+        record=seed.id,
+        name=seed.name,
+        description=seed.description,
+        tags=seed.tag_list,
+        text=words_of(head, *more),
+        created_us=head.created_us,
+        updated_us=head.updated_us,
+        fields=msgspec.json.encode(seed),
+        blobs=(seed.blob,),
+        content=content.text,
+        score=float(seed.max_pop),
+    )
+
+
+def _read(document: DocumentId, value: Plain) -> tuple[Seed, Head, Content]:
+    if (document.cls, document.kind) != (CLASS, KIND):
+        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a seed")
+    head, body = head_of(value), map_at(value, "body")
+    content = content_of(identity_of(document), body)
+    seed = Seed(
+        id=content.id,
+        author=line_at(body, "by", BY_CHARACTERS_MAX) or ANONYMOUS,
+        author_did=encode_did_key(document.subspace),
+        name=head.name or UNNAMED,
+        description=head.description,
+        tags=tags_joined(head.tags),
+        tag_list=head.tags,
+        license=head.license,
+        card=head.card,
+        created_at=rfc3339(head.created_us),
+        updated_at=rfc3339(head.updated_us),
+        anonymous=is_set(body, "anonymous"),
+        avg_tick_time=real_at(body, "avg_tick_time"),
+        max_pop=whole_at(body, "max_pop", COUNT_MAX),
+        performance_summary=text_at(body, "performance_summary", SUMMARY_BYTES_MAX),
+        format=content.format,
+        file=content.file,
+        size=content.size,
+        blob=content.blob.hex(),
+    )
+    return seed, head, content

@@ -1,0 +1,48 @@
+"""What is said against modules: advisories, looked up by the modules they are about."""
+
+from collections.abc import Collection, Sequence
+
+from crdt.keys import AuthorKey, NamespaceKey
+from storage.listings import COLUMNS, ListedRow, listed_row
+from storage.part import Part
+from storage.usage import followed
+
+# Keys are free: whoever says a thousand things of one module drowns out other strangers, nobody
+# that counts, since those come first.
+ADVISORIES_MAX = 1_000
+
+_ABOUT = "json_extract(CAST(l.fields AS TEXT), '$.module')"  # as the index has it
+
+
+class Advised(Part):
+    """Advisories that are held, whoever says them."""
+
+    async def advisories(
+        self, modules: Sequence[str], namespaces: Collection[NamespaceKey]
+    ) -> list[ListedRow]:
+        """What is said of these (full names), in these namespaces.
+
+        At most `ADVISORIES_MAX` of each module: those of its author, of this node and of whom it
+        follows before all others, and then the newest.
+        """
+        async with self._database.reading() as view:
+            rows = [
+                row
+                for module in modules
+                for namespace in namespaces
+                for row in await view.rows(
+                    f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
+                    f" WHERE l.kind = 'advisory' AND {_ABOUT} = ?1"
+                    " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
+                    " ORDER BY d.author IN (SELECT author FROM followed)"
+                    " OR l.author = substr(?1, 1, instr(?1, '/') - 1) DESC,"
+                    " l.updated_us DESC, l.target LIMIT ?3",
+                    (module, namespace, ADVISORIES_MAX),
+                )
+            ]
+        return [listed_row(row) for row in rows]
+
+    async def following(self) -> frozenset[AuthorKey]:
+        """Whom this node follows, itself among them: `storage.usage.followed`."""
+        async with self._database.reading() as view:
+            return frozenset(map(AuthorKey, await followed(view)))

@@ -1,0 +1,145 @@
+"""Tables of a SQLite file that a stranger made: the ones that are wanted, as plain rows.
+
+A SQLite file is a program as much as a document: views, triggers, generated columns and virtual
+tables run when somebody only reads. So nothing of the file's schema is run: the bytes are opened in
+memory (no file is touched, no journal beside it counts), an authorizer allows to read the wanted
+columns and nothing else, each table must be a plain one, and length, number and steps are bounded.
+Still call it in a child process with limits: the library itself may have faults.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.errors import Unreadable
+
+Value = str | int | float | None
+
+MAGIC = b"SQLite format 3\0"
+WAL_FLAGS = slice(18, 20)  # of the header: 2 means that a journal beside the file belongs to it
+PLAIN_FLAGS = b"\1\1"
+
+VALUE_BYTES_MAX = 16 << 20
+STEPS_MAX = 50_000_000  # instructions of SQLite's machine; 20,000 rows take under a million
+STEPS_AT_ONCE = 10_000
+
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: VALUE_BYTES_MAX,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 100,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 20,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 8,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+_HARDENED = (
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA query_only = ON",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def read_foreign_tables(
+    data: bytes, wanted: Mapping[str, Sequence[str]], *, rows_max: int, bytes_max: int
+) -> dict[str, list[dict[str, Value]]]:
+    """The rows of those of the `wanted` tables that are there, with those columns that they have.
+
+    `wanted`: names of our own, never of the file. Raises `Unreadable`.
+    """
+    if not data.startswith(MAGIC):
+        raise Unreadable("is no SQLite file")
+    plain = bytearray(data)
+    plain[WAL_FLAGS] = PLAIN_FLAGS
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        _harden(connection)
+        connection.deserialize(bytes(plain))
+        connection.set_authorizer(_allow_of(wanted))
+        return _read(connection, wanted, rows_max, bytes_max)
+    except sqlite3.Error as error:
+        raise Unreadable(f"cannot be read as SQLite: {error}") from error
+    finally:
+        connection.close()
+
+
+def _harden(connection: sqlite3.Connection) -> None:
+    for limit, most in _LIMITS.items():
+        connection.setlimit(limit, most)
+    for pragma in _HARDENED:
+        connection.execute(pragma)
+    left = STEPS_MAX // STEPS_AT_ONCE
+
+    def has_had_enough() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    connection.set_progress_handler(has_had_enough, STEPS_AT_ONCE)
+    connection.text_factory = _text
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _allow_of(wanted: Mapping[str, Sequence[str]]) -> Any:  # noqa: ANN401 - sqlite3's own
+    schema = {"sqlite_master", "sqlite_schema"}
+
+    def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        match action:
+            case sqlite3.SQLITE_SELECT:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_READ if first in wanted or first in schema:
+                return sqlite3.SQLITE_OK
+            case sqlite3.SQLITE_PRAGMA if first == "table_xinfo" and second in wanted:
+                return sqlite3.SQLITE_OK
+            case _:
+                return sqlite3.SQLITE_DENY
+
+    return allow
+
+
+def _read(
+    connection: sqlite3.Connection,
+    wanted: Mapping[str, Sequence[str]],
+    rows_max: int,
+    bytes_max: int,
+) -> dict[str, list[dict[str, Value]]]:
+    found: dict[str, list[dict[str, Value]]] = {}
+    for table, columns in wanted.items():
+        there = _columns(connection, table)
+        if there is None:
+            continue
+        shared = [column for column in columns if column in there]
+        if not shared:
+            continue
+        names = ", ".join(f'"{column}"' for column in shared)
+        rows: list[dict[str, Value]] = []
+        for row in connection.execute(f'SELECT {names} FROM main."{table}"'):
+            bytes_max -= sum(len(value) for value in row if isinstance(value, str | bytes))
+            rows_max -= 1
+            if rows_max < 0 or bytes_max < 0:
+                raise Unreadable("holds more rows than are read; make a smaller file of it")
+            plain = (_text(each) if isinstance(each, bytes) else each for each in row)
+            rows.append(dict(zip(shared, plain, strict=True)))
+        found[table] = rows
+    return found
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str] | None:
+    """None without such a table. Raises `Unreadable` for what is no plain one."""
+    told = connection.execute(
+        "SELECT type, sql FROM main.sqlite_master WHERE name = ?", (table,)
+    ).fetchall()
+    if not told:
+        return None
+    is_table = len(told) == 1 and told[0][0] == "table"
+    if not is_table or not str(told[0][1]).upper().startswith("CREATE TABLE"):
+        raise Unreadable(f"{table} is no plain table")
+    rows = connection.execute(f'PRAGMA main.table_xinfo("{table}")').fetchall()
+    if any(hidden for *_, hidden in rows):
+        raise Unreadable(f"{table} has columns that are computed")
+    return {str(name) for _, name, *_ in rows}

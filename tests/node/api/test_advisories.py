@@ -1,0 +1,198 @@
+"""Bob warns of a module; alice hears of it when she installs, and when she audits."""
+
+import stat
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from node.config import Config, InstallConfig
+from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared, versions
+from tests.node.parts import Alice, open_alice
+
+
+@pytest_asyncio.fixture
+async def bob(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path / "bob") as bob:
+        yield bob
+
+
+@pytest_asyncio.fixture
+async def carol(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path / "carol") as carol:
+        yield carol
+
+
+async def warn(node: Alice, module: str, **said: str) -> dict[str, Any]:
+    body = {"module": module, "kind": "vulnerable", "title": "It adds wrongly", "range": "<1.1.0"}
+    answer = await node.client.post("/api/advisories", json=body | said)
+    assert answer.status_code == 201, answer.text
+    said_now: dict[str, Any] = answer.json()
+    return said_now
+
+
+async def audited(node: Alice) -> dict[str, Any]:
+    answer = await node.client.get("/api/audit")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def follow(node: Alice, who: Alice, name: str) -> None:
+    answer = await node.client.put(f"/api/names/{name}", json={"author": who.node.identity.did})
+    assert answer.status_code < 300, answer.text
+
+
+async def test_an_author_warns_of_their_own_and_takes_it_back(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    await install(alice, f"{ADDER}@1.0.0")
+    assert await audited(alice) == {"ok": True, "checked": 1, "findings": []}
+    said = await warn(bob, ADDER, fixed="1.1.0", text="All of it.")
+    assert said["module"] == f"{did}/{ADDER}"
+    await give(bob, alice)
+    found = await audited(alice)
+    (one,) = found["findings"]
+    assert (found["ok"], one["by"], one["counts"], one["alarming"]) == (False, "author", True, True)
+    assert "fixed in 1.1.0" in one["words"]
+    plan = (await alice.client.post("/api/resolve", json={"requirements": [ADDER]})).json()
+    assert plan["risks"] == []  # the fixed one
+    old = {"requirements": [f"{ADDER}@1.0.0"]}
+    assert "It adds wrongly" in (await alice.client.post("/api/resolve", json=old)).text
+    path = f"/api/advisories/{said['id']}/withdraw"
+    taken = await bob.client.post(path, json={"reason": "It was the test."})
+    assert taken.json()["withdrawn"], taken.text
+    await give(bob, alice)
+    assert (await audited(alice))["ok"]
+    again = await bob.client.post(path, json={})
+    assert (again.status_code, again.json()["code"]) == (404, "unknown-advisory")
+
+
+async def test_whose_word_counts(alice: Alice, bob: Alice, carol: Alice) -> None:
+    did = await shared(alice, bob)
+    await install(alice, f"{ADDER}@1.0.0")
+    await warn(carol, f"{did}/{ADDER}", kind="malicious")  # she does not even hold it
+    await give(carol, alice)
+    found = await audited(alice)
+    assert (found["ok"], found["findings"][0]["by"]) == (True, "other")
+    await follow(alice, carol, "carol")
+    found = await audited(alice)
+    assert (found["ok"], found["findings"][0]["by"]) == (False, "followed")
+    await warn(alice, ADDER, kind="superseded", replacement=DOUBLER)
+    assert [one["by"] for one in (await audited(alice))["findings"]] == ["followed", "self"]
+
+
+async def test_what_is_malicious_is_installed_only_by_who_accepts_the_risk(
+    alice: Alice, bob: Alice
+) -> None:
+    await shared(alice, bob)
+    await warn(bob, ADDER, kind="malicious", range="*")
+    await give(bob, alice)
+    body = {"requirements": [DOUBLER]}
+    plan = await alice.client.post("/api/resolve", json=body)
+    assert [one["alarming"] for one in plan.json()["risks"]] == [True]
+    refused = await alice.client.post("/api/install", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "malicious")
+    assert await versions(alice) == {}
+    done = await install(alice, DOUBLER, accept_risk=True)
+    assert any("malicious" in warning for warning in done["warnings"])
+    # What is here already is warned of, and stands in nobody's way.
+    await publish(bob, "org.example.other", "1.0.0")
+    await give(bob, alice)
+    assert (await install(alice, "org.example.other"))["installed"]
+
+
+async def test_they_are_listed_and_found(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    await warn(bob, ADDER)
+    await warn(bob, DOUBLER, kind="superseded", range="*")
+    await give(bob, alice)
+    listed = (await alice.client.get("/api/advisories")).json()["advisories"]
+    assert {one["module"] for one in listed} == {f"{did}/{ADDER}", f"{did}/{DOUBLER}"}
+    for query in ({"module": ADDER}, {"kind": "vulnerable"}, {"module": f"{did}/{ADDER}"}):
+        answer = await alice.client.get("/api/advisories", params=query)
+        assert [one["kind"] for one in answer.json()["advisories"]] == ["vulnerable"], answer.text
+    nobody = await alice.client.get("/api/advisories", params={"author": alice.node.identity.did})
+    assert nobody.json()["advisories"] == []
+    await alice.search_sees_it()
+    hits = await alice.client.get("/api/search", params={"q": "wrongly", "kind": "advisory"})
+    assert len(hits.json()["results"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [({"range": "latest"}, "invalid-range"), ({"title": " "}, "invalid-advisory"),
+     ({"fixed": "soon"}, "invalid-version"), ({"module": "org.example.none"}, "unknown-module"),
+     ({"kind": "boring"}, "invalid-body"), ({"replacement": "no"}, "invalid-name")],
+)  # fmt: skip
+async def test_what_cannot_be_said(alice: Alice, said: dict[str, str], code: str) -> None:
+    await publish(alice, ADDER, "1.0.0")
+    body = {"module": ADDER, "kind": "malicious", "title": "Bad"} | said
+    answer = await alice.client.post("/api/advisories", json=body)
+    assert answer.json()["code"] == code, answer.text
+    assert (await alice.client.get("/api/advisories")).json()["advisories"] == []
+
+
+async def test_an_unknown_advisory_is_not_withdrawn(alice: Alice) -> None:
+    for id in ("adv-0123456789abcdef", "nothing"):
+        answer = await alice.client.post(f"/api/advisories/{id}/withdraw", json={})
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-advisory")
+
+
+def script(folder: Path, text: str) -> str:
+    file = folder / "scan it.py"
+    file.write_text(f"#!/usr/bin/env python3\nimport json, sys\n{text}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return f"'{file}' --strictly"
+
+
+READ = 'told = json.load(sys.stdin); data = open(sys.argv[2], "rb").read()'
+SAYS = {
+    "allow": f'{READ}; print(json.dumps({{"verdict": "allow"}}))',
+    "warn": f'{READ}; print(json.dumps({{"verdict": "warn", "reasons": [told["module"]]}}))',
+    "deny": f'{READ}; assert len(data) == told["size"] and sys.argv[1] == "--strictly";'
+    ' print(json.dumps({"verdict": "deny", "reasons": ["it\\x1b calls home"]}))',
+}
+FAILS = {
+    "ended with 3": "sys.exit(3)",
+    "no verdict": 'print("fine")',
+    "more than": 'sys.stdout.write("x" * 1_000_000)',
+    "within 1 s": "import time; time.sleep(60)",
+    "reasons": 'print(json.dumps({"verdict": "deny", "reasons": ["x"] * 1000}))',
+}
+
+
+@pytest.mark.parametrize("says", SAYS)
+async def test_a_scanner_allows_warns_and_denies(says: str, bob: Alice, tmp_path: Path) -> None:
+    config = Config(install=InstallConfig(scanner=script(tmp_path, SAYS[says])))
+    async with open_alice(tmp_path / "alice", config=config) as alice:
+        did = await shared(alice, bob)
+        answer = await alice.client.post("/api/install", json={"requirements": [ADDER]})
+        if says == "deny":
+            assert (answer.status_code, answer.json()["code"]) == (422, "scanner-denied")
+            assert "it\\\\x1b calls home" in answer.text
+            assert await versions(alice) == {}
+            return
+        assert answer.status_code == 200, answer.text
+        warned = [f"{did}/{ADDER}" in warning for warning in answer.json()["warnings"]]
+        assert warned == ([True] if says == "warn" else [])
+        # What is here was looked at; nothing is asked of it again.
+        assert (await install(alice, ADDER))["installed"] == []
+
+
+@pytest.mark.parametrize("fails", [*FAILS, "cannot be started", "No closing quotation"])
+async def test_a_scanner_that_fails_installs_nothing(
+    fails: str, bob: Alice, tmp_path: Path
+) -> None:
+    missing = {"cannot be started": str(tmp_path / "none"), "No closing quotation": "'x"}
+    command = missing.get(fails) or script(tmp_path, FAILS[fails])
+    config = Config(install=InstallConfig(scanner=command, scanner_timeout_s=1))
+    if fails != "within 1 s":
+        config = Config(install=InstallConfig(scanner=command))
+    async with open_alice(tmp_path / "alice", config=config) as alice:
+        await shared(alice, bob)
+        answer = await alice.client.post("/api/install", json={"requirements": [ADDER]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "scanner-failed")
+        assert fails in answer.json()["detail"], answer.text
+        assert await versions(alice) == {}

@@ -1,0 +1,81 @@
+"""`panspermia convert`, from the shell, with no node anywhere."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.registry.formats import files
+
+SCRIPT = Path(__file__).parents[3] / "cli.py"
+
+
+def run(*args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *args], input=stdin, capture_output=True, check=False
+    )
+
+
+def test_a_pattern_from_stdin_to_stdout() -> None:
+    done = run("convert", "-", "--to", "cells", stdin=b"x=3,y=3\nbo$2bo$3o!")
+    assert (done.returncode, done.stdout) == (0, b".O.\n..O\nOOO\n")
+    assert b"lost on the way: the rule" in done.stderr
+
+
+def test_files_are_written_once_and_replaced_only_by_force(tmp_path: Path) -> None:
+    source, target = tmp_path / "dna.txt", tmp_path / "dna.json"
+    source.write_bytes(files.GENOTYPE)
+    args = ("--json", "convert", str(source), "--to", "primordium-json", "-o", str(target))
+    done = run(*args)
+    assert json.loads(done.stdout) == {
+        "schema": "panspermia.convert/1", "from": "primordium-genotype", "to": "primordium-json",
+        "size": target.stat().st_size, "loses": "", "file": str(target),
+    }  # fmt: skip
+    again = run(*args)
+    assert (again.returncode, json.loads(again.stdout)["code"]) == (1, "file-exists")
+    assert run(*args, "--force").returncode == 0
+    assert source.read_bytes() == files.GENOTYPE
+
+
+def test_items_options_and_sources_are_named(tmp_path: Path) -> None:
+    animals = tmp_path / "animals.json"
+    animals.write_bytes(files.ANIMALS)
+    done = run("convert", str(animals), "--to", "rle", "--item", "2")
+    assert done.stdout.startswith(b"#N Orbium unicaudatus ignis\n")
+    sent = run(
+        "convert", "-", "--from", "primordium-genotype", "--to", "primordium-migration",
+        "--set", "energy=5.5", "--set", "generation=7", stdin=files.GENOTYPE,
+    )  # fmt: skip
+    assert json.loads(sent.stdout)["payload"]["generation"] == 7
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "code", "words"),
+    [
+        (("convert",), b"", 2, b"--list"),
+        (("convert", "-", "--to", "rlx"), b"", 1, b"'rlx' is no format; there are: "),
+        (("convert", "-", "--to", "cells"), b"x=1,y=1\n9?", 1, b"stdin: line 2, column 1"),
+        (("convert", "-", "--to", "cells"), b"\x80\x04K\x01.", 1, b"export_network_json"),
+        (("convert", "/nonexistent", "--to", "rle"), b"", 1, b"No such file"),
+        (("convert", "/", "--to", "rle"), b"", 1, b"no file"),
+        (("convert", "-", "--to", "bibites"), b"x=1,y=1\no!", 1, b"nothing leads from rle"),
+        (("--json", "convert", "-", "--to", "cells"), b"", 2, b"give -o FILE"),
+    ],
+)
+def test_what_goes_wrong_is_said(
+    args: tuple[str, ...], stdin: bytes, code: int, words: bytes
+) -> None:
+    done = run(*args, stdin=stdin)
+    assert done.returncode == code
+    assert words in done.stdout + done.stderr
+
+
+def test_the_list_of_formats_and_ways() -> None:
+    done = run("--json", "convert", "--list")
+    told = json.loads(done.stdout)
+    assert {"format": "rle", "title": "Golly and LifeWiki RLE patterns"} in told["formats"]
+    assert {"from": "rle", "to": "macrocell", "loses": "name, author and layout",
+            "options": []} in told["conversions"]  # fmt: skip
+    assert b"primordium-genotype" in run("convert", "--list").stdout

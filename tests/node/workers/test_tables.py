@@ -1,0 +1,56 @@
+"""A registry.db goes through a child process and comes back as genomes, or as a reason."""
+
+import io
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from node.found_files import items_of
+from node.workers.tables import Told, read_registry, serve
+from registry.formats import Format, InvalidFile
+from registry.formats.primordium_tables import WANTED
+from tests.registry.formats import files
+
+
+def registry_db(folder: Path) -> bytes:
+    path = folder / "registry.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(
+        "CREATE TABLE lineages (id TEXT PRIMARY KEY, start_tick INTEGER NOT NULL,"
+        " civilization_level INTEGER NOT NULL DEFAULT 0, is_extinct BOOLEAN NOT NULL DEFAULT 0,"
+        " best_genotype TEXT)"
+    )
+    row = (files.LINEAGE, 4, 3, False, files.GENOTYPE.decode())
+    connection.execute("INSERT INTO lineages VALUES (?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    return path.read_bytes()
+
+
+def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
+    format, (lineage, genome) = items_of("registry.db", registry_db(tmp_path))
+    assert format is Format.PRIMORDIUM_REGISTRY
+    assert (lineage.civilization_level, lineage.lineage) == (3, files.LINEAGE)
+    assert (genome.data, genome.format) == (files.GENOTYPE, Format.PRIMORDIUM_GENOTYPE)
+    assert items_of("a.rle", b"x=1,y=1\no!")[1][0].fields["population"] == 1
+
+
+def test_what_it_cannot_read_is_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match=r"registry\.db: cannot be read as SQLite"):
+        read_registry(b"SQLite format 3\0" + bytes(2_000), "registry.db")
+
+
+def test_a_child_that_says_nothing_in_time_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match="cannot be read within"):
+        read_registry(registry_db(tmp_path), "registry.db", wall_s=0.0)
+
+
+def test_what_the_child_says_is_of_one_shape(tmp_path: Path) -> None:
+    said = io.BytesIO()
+    serve(io.BytesIO(registry_db(tmp_path)), said, WANTED)
+    told = msgspec.msgpack.decode(said.getvalue(), type=Told)
+    assert [*told.tables] == ["lineages"]
+    assert told.reason == ""

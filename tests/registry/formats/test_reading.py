@@ -1,0 +1,98 @@
+"""What a file is, and the promises of `read` that hold for every format."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_of, read
+from registry.formats.limits import FILE_BYTES_MAX
+from registry.formats.reading import READERS
+from registry.formats.words import ENDINGS, TITLES
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "format"),
+    [
+        ("a", b"", Format.UNKNOWN),
+        ("a.txt", b"hello", Format.UNKNOWN),
+        ("a.rle", b"no header", Format.RLE),
+        ("a", b"#C words\n\n x = 3, y = 4\no!", Format.RLE),
+        ("a.txt", b"#CXRLE Pos=0,1\r\nx=3,y=4\r\no!", Format.RLE),
+        ("a", b"[M2] (golly 3.3)\n#R B3/S23\n", Format.MACROCELL),
+        ("a", b"#Life 1.05\n#P\n", Format.LIFE_105),
+        ("a", b"#Life 1.06\r\n0 1\n", Format.LIFE_106),
+        ("a.cells", b"!Name: a\n.O.\n", Format.CELLS),
+        ("a", b"!Name: a\n!\nOOO\n", Format.CELLS),
+        ("dna.txt", b'{"brain":{}}'.hex().encode() + b"\n", Format.PRIMORDIUM_GENOTYPE),
+        ("dna.txt", b"20|" + b"{}".hex().encode(), Format.PRIMORDIUM_HEXDNA2),
+        ("a", b'{"brain": {}, "lineage_id": ""}', Format.PRIMORDIUM_JSON),
+        ("a", b"target_fps = 60\n[world]\nwidth = 1\n", Format.PRIMORDIUM_CONFIG),
+        ("a", b'{"world":{},"metabolism":{},"social":{}}', Format.PRIMORDIUM_CONFIG_JSON),
+        ("a", b'{"id":"","birth_tick":1,"genotype":{}}', Format.PRIMORDIUM_LEGENDS),
+        ("a", b'{"fossils":[]}', Format.PRIMORDIUM_LEGENDS),
+        ("a", b'{\n "lineages": {}}', Format.PRIMORDIUM_LINEAGES),
+        ("a", b"SQLite format 3\0 and so on", Format.PRIMORDIUM_REGISTRY),
+        ("a", b'{"type":"MigrateEntity","payload":{}}', Format.PRIMORDIUM_MIGRATION),
+        ("a", b'[{"code":"O2u","name":"Orbium","cells":"A!"}]', Format.LENIA),
+        ("a", b'\n"words"\n{"code":"x","params":{}},\n', Format.LENIA),
+        ("a", b'{"format_version":"1.0","network_type":"x","topology":{}}', Format.NEAT_NETWORK),
+        ("a", b'{"name":"a","nodes":[],"synapses":[]}', Format.BIBITES),
+        ("cut.bb8template", b'{"name":', Format.BIBITES),
+        ("package.json", b'{"name": "no life"}', Format.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_what_a_file_is(name: str, data: bytes, format: Format) -> None:
+    assert detect(name, data) is format
+
+
+class Trap:
+    """What a hostile pickle does when it is opened."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path("/nonexistent/opened").touch, ())
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("name", ["neat-checkpoint-4", "genome.rle"])
+def test_a_pickle_is_never_opened_and_never_published(protocol: int, name: str) -> None:
+    data = pickle.dumps(Trap(), protocol=protocol)
+    assert detect(name, data) is Format.PICKLE
+    for format in (Format.PICKLE, Format.UNKNOWN, Format.RLE):
+        with pytest.raises(InvalidFile, match="export_network_json"):
+            read(format, data, name)
+
+
+def test_a_pickle_by_its_name_alone() -> None:
+    assert detect("winner.pkl", b"whatever") is Format.PICKLE
+
+
+def test_what_nothing_is_known_of_is_kept_as_it_is() -> None:
+    (found,) = read(Format.UNKNOWN, b"\xff\0bytes", "ancestor.org")
+    assert (found.data, found.name, found.kind) == (b"\xff\0bytes", "ancestor", "genome")
+    assert len(found.identity) == 64
+
+
+@pytest.mark.parametrize("format", Format)
+def test_every_format_refuses_what_is_too_large_and_what_is_nothing(format: Format) -> None:
+    with pytest.raises(InvalidFile, match="at most 67,108,864 are read"):
+        read(format, bytes(FILE_BYTES_MAX + 1), "large")
+    with pytest.raises(InvalidFile, match=r"nothing\.x: "):
+        read(format, b"", "nothing.x")
+
+
+def test_every_format_has_a_title_and_most_an_ending() -> None:
+    assert TITLES.keys() == {*Format}
+    assert ENDINGS.keys() == {*Format} - {Format.PICKLE, Format.UNKNOWN}
+    assert READERS.keys() <= {*Format}
+
+
+def test_words_are_known_or_refused() -> None:
+    assert format_of("rle") is Format.RLE
+    with pytest.raises(UnknownFormat, match="'rlx' is no format; there are: primordium-genotype"):
+        format_of("rlx")
+
+
+def test_a_name_that_hides_something_is_shown_bare() -> None:
+    with pytest.raises(InvalidFile, match=r"a\\u202e\\x1bb: "):
+        read(Format.RLE, b"", "a\u202e\x1bb")

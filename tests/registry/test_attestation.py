@@ -1,0 +1,157 @@
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from crdt import cbor
+from registry.attestation import (
+    RUN_BYTES_MAX,
+    RUNS_MAX,
+    Claim,
+    attestation_of,
+    read_row,
+    row_of,
+    say_claim,
+    say_run,
+    take_claim_back,
+)
+from registry.deletion import delete
+from registry.errors import InvalidEvaluation, MalformedRecord, NotClaimed, RegistryError
+from registry.evaluation import Answer
+from registry.listings import project
+from storage.listing import AttestationRow
+from tests.registry.attested import (
+    GLIDER,
+    GUN,
+    NAME,
+    QUESTION,
+    VERSION,
+    ran,
+    read,
+    record,
+)
+from tests.registry.people import ALICE_LAPTOP, BOB_DID, BOB_PHONE, DICE, NOON_US, dice_document
+from tests.registry.test_module import plain
+
+CLAIM = say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US)
+RUN = say_run(QUESTION, NAME, VERSION, ran(42), BOB_PHONE.public)
+
+
+def test_bob_claims_then_runs() -> None:
+    bobs = record()
+    bobs.edit(CLAIM)
+    one = read(bobs)
+    assert (one.author, one.claim, one.runs) == (BOB_DID, Claim(42, NOON_US), ())
+    assert one.evaluation == QUESTION
+    assert (one.module, one.version) == (NAME, VERSION)
+    bobs.edit(RUN)
+    assert read(bobs).runs == (ran(42),)
+    assert read(bobs).claim == Claim(42, NOON_US)
+
+
+def test_saying_the_same_again_changes_nothing() -> None:
+    bobs = record()
+    assert bobs.edit(RUN) is not None
+    assert bobs.edit(RUN) is None
+    assert bobs.edit(say_run(QUESTION, str(DICE), "2.0.0", ran(42), BOB_PHONE.public)) is None
+
+
+def test_each_device_says_what_it_found() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(41), ALICE_LAPTOP.public))
+    assert read(bobs).answers == (Answer("result", 41), Answer("result", 42))
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran("trapped"), ALICE_LAPTOP.public))
+    assert set(read(bobs).answers) == {Answer("result", 42), Answer("trapped")}
+
+
+def test_a_claim_is_taken_back() -> None:
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(take_claim_back)
+    assert row_of(bobs.id, bobs.value) is None, "nothing is said any more"
+    with pytest.raises(NotClaimed):
+        bobs.edit(take_claim_back)
+
+
+NEITHER = Answer("trapped", 42)
+
+
+def test_what_nobody_can_have_found_is_not_said() -> None:
+    with pytest.raises(InvalidEvaluation):
+        say_claim(QUESTION, NAME, VERSION, 1 << 63, now_us=NOON_US)
+    with pytest.raises(InvalidEvaluation):
+        say_run(QUESTION, NAME, VERSION, ran(42, engine="x" * 65), BOB_PHONE.public)
+    with pytest.raises(InvalidEvaluation):
+        say_run(QUESTION, NAME, VERSION, replace(ran(42), answer=NEITHER), BOB_PHONE.public)
+    with pytest.raises(RegistryError):
+        say_claim(QUESTION, "no name", VERSION, 1, now_us=NOON_US)
+
+
+def test_storage_keeps_it_whole() -> None:
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(RUN)
+    row = project(bobs.id, bobs.value)
+    assert isinstance(row, AttestationRow)
+    assert (row.evaluation, row.genome, row.author) == (QUESTION.id, GLIDER, BOB_DID)
+    assert read_row(row) == read(bobs)
+    bobs.edit(delete(now_us=NOON_US))
+    assert project(bobs.id, bobs.value) is None
+
+
+def value_of(**changed: object) -> dict[str, Any]:
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(RUN)
+    return {**bobs.value, **changed}
+
+
+DEVICE = BOB_PHONE.public.hex()
+GOOD = value_of()
+SAID = {"ending": "result", "result": 1, "engine": "e", "features": "f", "fuel": 1, "at_us": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"evaluation": {}},
+        {"evaluation": {**GOOD["evaluation"], "said": b""}},
+        {"evaluation": {**GOOD["evaluation"], "module": "nothing"}},
+        {"evaluation": {**GOOD["evaluation"], "version": 1}},
+        {"claim": None},
+        {"claim": {"said": "text"}},
+        {"claim": {"said": cbor.encode({"result": 1, "at_us": -1})}},
+        {"claim": {"said": cbor.encode({"result": True, "at_us": 1})}},
+        {"runs": []},
+        {"runs": {DEVICE: b""}},
+        {"runs": {DEVICE[:-1]: GOOD["runs"][DEVICE]}},
+        {"runs": {DEVICE.upper(): GOOD["runs"][DEVICE]}},
+        {"runs": {DEVICE: cbor.encode(SAID | {"result": None})}},
+        {"runs": {DEVICE: cbor.encode(SAID | {"ending": "trapped"})}},
+        {"runs": {DEVICE: cbor.encode(SAID | {"engine": "\x1b[2J"})}},
+        {"runs": {DEVICE: cbor.encode(SAID | {"fuel": -1})}},
+        {"runs": {DEVICE: bytes(RUN_BYTES_MAX + 1)}},
+        {"runs": {f"{n:064x}": GOOD["runs"][DEVICE] for n in range(RUNS_MAX + 1)}},
+    ],
+)
+def test_what_strangers_write_is_refused_as_such(wrong: dict[str, object]) -> None:
+    with pytest.raises(MalformedRecord):
+        attestation_of(record().id, value_of(**wrong))
+
+
+def test_an_attestation_lies_under_what_it_attests() -> None:
+    other = type(QUESTION)(GUN, QUESTION.evaluator, 0, 100)
+    with pytest.raises(MalformedRecord):
+        attestation_of(record(other).id, GOOD)
+    with pytest.raises(MalformedRecord):
+        attestation_of(dice_document(), GOOD)
+
+
+@given(st.dictionaries(st.sampled_from(["evaluation", "claim", "runs"]), plain))
+def test_no_value_raises_anything_else(value: dict[str, Any]) -> None:
+    with suppress(MalformedRecord):
+        row_of(record().id, {**GOOD, **value})

@@ -1,0 +1,95 @@
+"""Databases of strangers: read for their rows, and for nothing else that is in them."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from storage.errors import Unreadable
+from storage.foreign import read_foreign_tables
+
+WANTED = {"fossils": ("id", "genotype", "tick"), "lineages": ("id", "level")}
+
+
+def database(folder: Path, statements: Sequence[str], journal: str = "delete") -> bytes:
+    path = folder / "made.db"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    return path.read_bytes()
+
+
+def read(data: bytes, rows_max: int = 100, bytes_max: int = 10_000) -> dict[str, object]:
+    found = read_foreign_tables(data, WANTED, rows_max=rows_max, bytes_max=bytes_max)
+    return {**found}
+
+
+FOSSILS = "CREATE TABLE fossils (id INTEGER PRIMARY KEY, genotype TEXT, tick INTEGER, more BLOB)"
+ROW = "INSERT INTO fossils VALUES (1, 'abc', 7, x'ff')"
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_wanted_columns_of_wanted_tables(tmp_path: Path, journal: str) -> None:
+    other = "CREATE TABLE secrets (id TEXT)"
+    data = database(tmp_path, [FOSSILS, ROW, other, "CREATE INDEX i ON fossils(tick)"], journal)
+    assert read(data) == {"fossils": [{"id": 1, "genotype": "abc", "tick": 7}]}
+
+
+def test_columns_may_be_missing_and_texts_may_be_bytes(tmp_path: Path) -> None:
+    made = ["CREATE TABLE fossils (genotype, odd)", "INSERT INTO fossils VALUES (x'6162ff', 1)"]
+    assert read(database(tmp_path, made)) == {"fossils": [{"genotype": "ab\ufffd"}]}
+    assert read(database(tmp_path / ".", ["CREATE TABLE lineages (other)"])) == {
+        "fossils": [{"genotype": "ab\ufffd"}]
+    }
+
+
+HOSTILE = {
+    "a view": [
+        "CREATE TABLE a (id)",
+        "CREATE VIEW fossils AS SELECT id, load_extension('/tmp/x') AS genotype, 1 AS tick FROM a",
+    ],
+    "a view of endless rows": [
+        "CREATE VIEW fossils AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
+        " SELECT id FROM n",
+    ],
+    "a virtual table": ["CREATE VIRTUAL TABLE fossils USING fts5(id, genotype, tick)"],
+    "columns that are computed": [
+        "CREATE TABLE fossils (id, genotype AS (zeroblob(1000000000)), tick)",
+        "INSERT INTO fossils VALUES (1, 2)",
+    ],
+    "too many rows": [FOSSILS, *(f"INSERT INTO fossils (id) VALUES ({n})" for n in range(101))],
+    "too much text": [FOSSILS, "INSERT INTO fossils VALUES (1, hex(zeroblob(6000)), 1, 2)"],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_runs_when_it_is_read_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Unreadable):
+        read(database(tmp_path, HOSTILE[name]))
+
+
+def test_a_trigger_is_no_reason_to_refuse_and_never_runs(tmp_path: Path) -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON fossils BEGIN DELETE FROM fossils; END"
+    assert read(database(tmp_path, [FOSSILS, ROW, trigger]))["fossils"]
+
+
+def test_bytes_that_are_no_database(tmp_path: Path) -> None:
+    whole = database(tmp_path, [FOSSILS, ROW])
+    for data in (b"", b"SQLite format 3\0", whole[:600], whole[:200] + bytes(len(whole) - 200)):
+        with pytest.raises(Unreadable):
+            read(data)
+
+
+def test_damage_anywhere_is_read_or_refused_and_nothing_else(tmp_path: Path) -> None:
+    """Also by the door in tests/fuzz, with more kinds of damage."""
+    whole = database(tmp_path, [FOSSILS, *[ROW.replace("(1", f"({n}") for n in range(30)]])
+    for at in range(16, len(whole), 37):
+        damaged = whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
+        try:
+            read(damaged)
+        except Unreadable:
+            continue
