@@ -174,6 +174,16 @@ class InstallConfig(Struct, frozen=True, forbid_unknown_fields=True):
     scanner_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
 
 
+class AttestConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Running by itself what followed authors say of genomes; docs/protocol/attestations.md."""
+
+    enabled: bool = False
+    cpu_percent: Annotated[int, Meta(ge=1, le=100)] = 10
+    """Of one processor, on average."""
+    evaluators: tuple[Annotated[str, Meta(max_length=256)], ...] = ()
+    """Modules that are run; empty: those that come with the node, and followed authors'."""
+
+
 class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of others; docs/protocol/quotas.md says what gives way."""
 
@@ -222,6 +232,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     p2p: P2pConfig = P2pConfig()
     log: LogConfig = LogConfig()
     modules: ModulesConfig = ModulesConfig()
+    attest: AttestConfig = AttestConfig()
     registry: RegistryConfig = RegistryConfig()
     install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()

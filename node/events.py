@@ -5,7 +5,7 @@ collections anew. Numbers start anew with the process; a reader that comes back 
 with a higher number finds a `gap` too.
 
 Types: ready, record, installed, uninstalled, peer, sync, refused, blob, index, relay, letter,
-invite, gap.
+invite, attested, gap.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ PING_S: Final = 15.0
 
 TYPES: Final = (
     "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "blob", "index",
-    "gap", "relay", "letter", "invite",
+    "gap", "relay", "letter", "invite", "attested",
 )  # fmt: skip
 _ENCODER = msgspec.json.Encoder()
 

@@ -17,6 +17,7 @@ from p2p.protocol.errors import NotStored, SyncError
 from registry import errors as registry
 from registry.errors import RegistryError
 from registry.formats.errors import FormatError
+from registry.pictures.errors import NoPicture
 from registry.wasm.errors import BadPattern, Unlinkable, WasmError
 from storage import errors as storage
 from storage.errors import StorageError
@@ -66,12 +67,14 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.UnknownVersion: Outcome(404),
     registry.InvalidRating: Outcome(422),
     registry.NotRated: Outcome(404),
+    registry.NotClaimed: Outcome(404),
     registry.InvalidAdvisory: Outcome(422),
     registry.UnknownAdvisory: Outcome(404),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.formats
     FormatError: Outcome(422),
+    NoPicture: Outcome(422),
     # registry.wasm
     WasmError: Outcome(422),
     BadPattern: Outcome(422),

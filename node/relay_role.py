@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from crdt.capability import CapabilityCache
@@ -19,6 +20,7 @@ from node.quotas import size_of
 from node.services.places import place_meant
 from p2p.protocol.card import check_card
 from p2p.protocol.errors import LocalProtocolError
+from p2p.protocol.relay import limits
 from p2p.protocol.relay.frames import REGISTER_KIND
 from p2p.protocol.relay.server import Relay
 from p2p.transport.address import Address
@@ -66,6 +68,9 @@ async def open_relay(
     if not config.enabled:
         yield None
         return
+    room = room_of(config)
+    if words := narrow_words(config):
+        LOG.warning("%s", words)
     clock, cards = asyncio.get_running_loop().time, CapabilityCache()
     relay = Relay(
         token=config.token.encode(),
@@ -73,7 +78,8 @@ async def open_relay(
         entropy=os.urandom,
         is_caching=bool(config.namespaces),
         registrations_max=config.registrations,
-        circuits_max=config.circuits,
+        circuits_max=room.circuits,
+        of_device_max=room.of_device,
         now_s=clock(),
     )
     server = RelayServer(
@@ -103,6 +109,54 @@ async def answering_stun(listening: Address) -> AsyncGenerator[None]:
         except OSError as error:
             LOG.warning("no STUN at UDP %s: %s", listening, error)
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many circuits may be open at once, and how many of one device."""
+
+    circuits: int
+    of_device: int
+
+
+def room_of(config: RelayConfig) -> Room:
+    """No more than its rates keep alive: a session that hears nothing for 15 s is given up.
+
+    Raises `BadSetting` where a rate is too small for one.
+    """
+    shares = [
+        _shares_of(name, text)
+        for name, text in (
+            ("rate", config.rate),
+            ("device_rate", config.device_rate),
+            ("circuit_rate", config.circuit_rate),
+        )
+    ]
+    return Room(min(config.circuits, shares[0]), min(limits.CIRCUITS_OF_DEVICE_MAX, shares[1]))
+
+
+def narrow_words(config: RelayConfig) -> str:
+    """That its rate is too small for as many circuits as it may have; empty where it is not."""
+    room = room_of(config).circuits
+    if not config.enabled or room >= config.circuits:
+        return ""
+    return (
+        f"relay.rate = {config.rate} is enough for {room:,} circuits at once, and relay.circuits"
+        f" allows {config.circuits:,}: more are refused; raise relay.rate, or lower relay.circuits"
+    )
+
+
+def _shares_of(name: str, text: str) -> int:
+    """How many circuits a rate keeps alive."""
+    rate = rate_of(text)
+    if not rate:
+        return limits.CIRCUITS_MAX
+    if rate < limits.CIRCUIT_BYTES_PER_S:
+        least = limits.CIRCUIT_BYTES_PER_S >> 10
+        raise BadSetting(
+            f"relay.{name}: {text} keeps no session alive; at least {least}KiB, or none"
+        )
+    return int(rate // limits.CIRCUIT_BYTES_PER_S)
 
 
 def rate_of(text: str) -> float:

@@ -14,6 +14,7 @@ from typing import Final
 from node.api.cursors import Cursors
 from node.api.known_answers import KnownAnswers
 from node.api.tokens import Tokens
+from node.attesting import Attesting
 from node.authority import follow_statements
 from node.config import Config
 from node.direct import open_direct
@@ -32,6 +33,7 @@ from node.quotas import quota_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
+from node.services.attest import Attestor
 from node.services.fetch import hold_blob
 from node.services.publish_life import Strangers
 from node.services.signers import Signers
@@ -79,6 +81,7 @@ class Node:
     pairing: Pairing
     stop: asyncio.Event
     """Set to end the node in order."""
+    attesting: Attesting
     relays: RelayBook
     direct: Pages
     relay: RelayServer | None = None
@@ -89,9 +92,9 @@ class Node:
     """Set beside `stop` where the process goes on with what the home says by then."""
     underway: set[str] = field(default_factory=set[str])
     """Writes with an Idempotency-Key that have no answer yet; bounded by the connections."""
-    answers: KnownAnswers = field(default_factory=KnownAnswers)
     strangers: Strangers = field(default_factory=Strangers)
     """What was handed in without a token, where that is allowed."""
+    answers: KnownAnswers = field(default_factory=KnownAnswers)
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 
@@ -187,6 +190,9 @@ async def open_node(
                 waiting=WaitingBook(store),
                 page_codes=PageCodes(time.time),
                 pairing=open_pairing(peers, relays, home, identity, entropy, events, tasks),
+                attesting=Attesting(
+                    Attestor(store, workers, peers, identity, clock_us), config.attest, events
+                ),
                 stop=stop,
                 at_once=at_once,
                 relay=relay,
@@ -228,6 +234,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
         name="search index",
     )
     tasks.create_task(tell_news(store, events), name="news")
+    tasks.create_task(node.attesting.run(), name="attesting")
     fetch = partial(hold_blob, store, node.network, is_authority=True)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.

@@ -15,7 +15,7 @@ module's own author says it, oneself, or an author one follows. Others are shown
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 import blake3
@@ -26,6 +26,7 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.document import Editor, Scalar
 from registry.deletion import undelete
+from registry.edits import Edit
 from registry.errors import InvalidAdvisory, MalformedRecord, RegistryError, UnknownAdvisory
 from registry.fields import TIME_US_MAX
 from registry.listed import rfc3339
@@ -53,7 +54,7 @@ REASON_CHARACTERS_MAX = 500
 
 _ID = re.compile(r"adv-[0-9a-f]{16}", re.ASCII)
 
-Edit = Callable[[Editor], None]
+
 Plain = Mapping[str, Any]
 
 

@@ -26,6 +26,7 @@ RegistryError            .code for programs, .detail for people
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
+├── NoPicture            see pictures/errors.py
 └── WasmError            see wasm/errors.py
 ```
 """

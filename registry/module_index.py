@@ -4,7 +4,7 @@ Its maker loads what is asked for, adds it, and looks at `unloaded` until that i
 everything any version could need is there, or known to be missing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.errors import InvalidVersion
@@ -24,7 +24,13 @@ class _Held:
 class ModuleIndex:
     """Fits `resolver.Index`. Packages are full names, `did/id`."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(
+        self,
+        modules: Iterable[Module] = (),
+        options: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        """`options`: of each module the optional dependencies that were chosen, by full names."""
+        self._options = options or {}
         self._held: dict[str, dict[Version, _Held]] = {}
         self._wanted: dict[str, None] = {}
         for module in modules:
@@ -33,12 +39,13 @@ class ModuleIndex:
     def add(self, module: Module) -> None:
         """Take a module in, in place of an earlier state of it."""
         versions: dict[Version, _Held] = {}
+        chosen = self._options.get(module.full_name, ())
         for each in module.versions:
             try:
                 version = parse_version(each.version)
             except InvalidVersion:
                 continue  # not from `module_of`, which leaves such versions out
-            versions[version] = _Held(each, needs_of(each))
+            versions[version] = _Held(each, needs_of(each, chosen))
             self._wanted |= dict.fromkeys(versions[version].needs)
         self._held[module.full_name] = versions
 
@@ -66,10 +73,20 @@ class ModuleIndex:
         return self._held[package][version].version.yanked
 
 
-def needs_of(version: ModuleVersion) -> Mapping[str, str]:
-    """Package → range, of what it cannot do without."""
+def needs_of(version: ModuleVersion, chosen: Collection[str] = ()) -> Mapping[str, str]:
+    """Package → range, of what it cannot do without, and of what was chosen of the rest."""
     return {
         each.module_id: each.version_requirement
         for each in version.dependencies
-        if not each.optional
+        if not each.optional or each.module_id in chosen
     }
+
+
+def optional_in(module: Module) -> frozenset[str]:
+    """Full names of all that some version of it works without."""
+    return frozenset(
+        each.module_id
+        for version in module.versions
+        for each in version.dependencies
+        if each.optional
+    )

@@ -19,6 +19,7 @@ OF_GENOME_MAX: Final = 1_000
 TRUSTED_MAX: Final = 200_000
 """Runs of followed authors that a list is ranked by: some 100 MB as Python objects."""
 CANDIDATES_MAX: Final = 1_000
+NOT_ATTESTED_MAX: Final = 10_000
 
 _COLUMNS: Final = "a.evaluation, a.genome, a.author, a.is_run, a.at_us, a.said"
 _OF: Final = "FROM attestation a JOIN document d ON d.number = a.document"
@@ -64,12 +65,26 @@ class Attestations(Part):
                 f"SELECT {_COLUMNS} {_OF} WHERE {_IN} AND {_IS_FOLLOWED} AND NOT EXISTS ("
                 "SELECT 1 FROM attestation o WHERE o.evaluation = a.evaluation"
                 " AND o.author = ? AND o.is_run AND o.namespace = a.namespace)"
+                " AND NOT EXISTS (SELECT 1 FROM not_attested n WHERE n.evaluation = a.evaluation)"
                 " ORDER BY a.at_us DESC, a.evaluation LIMIT ?",
                 (namespace, own, in_bounds(limit, CANDIDATES_MAX)),
             )
             found += [(row[4], namespace, _row(*row)) for row in rows]
         found.sort(key=lambda one: (-one[0], one[2].evaluation, one[1]))
         return [(namespace, row) for _, namespace, row in found[:limit]]
+
+    async def note_not_attested(self, evaluation: bytes, code: str) -> None:
+        """It gave no answer on this machine: `to_attest` names it no more, the last of them."""
+        async with self._database.transaction() as write:
+            await write.run(
+                "INSERT OR REPLACE INTO not_attested VALUES (?, ?, ?)",
+                (evaluation, code, self._clock_us()),
+            )
+            await write.run(
+                "DELETE FROM not_attested WHERE evaluation IN (SELECT evaluation FROM not_attested"
+                " ORDER BY at_us DESC, evaluation LIMIT -1 OFFSET ?)",
+                (NOT_ATTESTED_MAX,),
+            )
 
 
 async def write_attestations(write: Writing, built: Iterable[Built]) -> None:

@@ -5,31 +5,29 @@ skip while records come and go. Target (`did/record`) and namespace break ties: 
 the same order. One author may keep one record in several namespaces, so whoever asks names them.
 """
 
-import base64
-import binascii
 import heapq
-import json
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
-from storage.database import Reading, Row
-from storage.errors import BadCursor
+from storage.database import VARIABLES_MAX, Database, Reading, Row
+from storage.list_cursors import TIME_MAX, decode_cursor, encode_cursor
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
+from storage.remembered import Remembered
 
 Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
 CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
-TIME_MAX = (1 << 63) - 1
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
-CURSOR_CHARS_MAX = 8_192  # the longest sort key and target, every character of four bytes
+REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
+REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
+WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 
 _SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
     "recent": ("updated_us", True),
@@ -47,6 +45,9 @@ _FIELDS = (
 )
 COLUMNS = _FIELDS + ", ''"
 _WITH_CONTENT = _FIELDS + ", l.content"
+_LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
+    "l.words", f"substr(l.words, 1, {WORDS_SHOWN_CHARS})"
+)  # by one statement: search waits for nothing else
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -108,6 +109,15 @@ class Page(Generic[T]):
 class Listings(Part):
     """What documents look like in lists. Kept in step with them by `Documents`."""
 
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._listed = Remembered[int, ListedRow](database, REMEMBERED_ROWS)
+        self._namespaces_held = Remembered[None, frozenset[NamespaceKey]](database, 1)
+
+    def written(self) -> int:
+        """How many writes there were: what was read holds while this stays the same."""
+        return self._database.written
+
     async def listings(
         self,
         kind: str | None = None,
@@ -129,7 +139,7 @@ class Listings(Part):
         horizon_us = self.horizon_us() if sort == "recent" else None
         after = None
         if cursor is not None:
-            *after, horizon_us = _decode(cursor, sort)
+            *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:
             kinds = [kind] if kind is not None else await _kinds(view)
             pages = [
@@ -150,8 +160,16 @@ class Listings(Part):
 
         rows = [*heapq.merge(*pages, key=place, reverse=_SORTS[sort][1])]
         shown = rows[:size]
-        more = _encode(shown[-1], sort, horizon_us) if len(rows) > size else None
+        more = encode_cursor(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
+
+    async def namespaces_held(self) -> frozenset[NamespaceKey]:
+        """Those of which there is anything here, joined or not: a few rows."""
+        return await self._namespaces_held.read(None, self._read_namespaces)
+
+    async def _read_namespaces(self) -> frozenset[NamespaceKey]:
+        rows = await self._database.rows("SELECT key FROM namespace")
+        return frozenset(NamespaceKey(key) for (key,) in rows)
 
     def horizon_us(self) -> int:
         """What claims to be newer than this is last in `recent`: a wrong clock, or a wish to stay
@@ -225,6 +243,22 @@ class Listings(Part):
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]
+
+    async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
+        """The records of these documents, those that are still listed; of `text` the beginning."""
+        known = {number: self._listed.get(number) for number in numbers}
+        missing = [number for number, row in known.items() if row is None]
+        for at in range(0, len(missing), VARIABLES_MAX):
+            written = self._database.written
+            part = missing[at : at + VARIABLES_MAX]
+            rows = await self._database.rows(
+                _LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part
+            )
+            for row in map(listed_row, rows):
+                known[row.number] = row
+                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX:
+                    self._listed.keep(row.number, row, written=written)
+        return {number: row for number, row in known.items() if row is not None}
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""
@@ -355,32 +389,3 @@ def _filter(
         where.append("l.document IN (SELECT document FROM listing_tag WHERE tag = ?)")
         values.append(tag)
     return " AND ".join(where), values
-
-
-def _encode(row: Row, sort: Sort, horizon_us: int | None) -> str:
-    told = [sort, row[-1], row[-3], row[-2].hex(), horizon_us]
-    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str, sort: Sort) -> tuple[Any, str, bytes, int | None]:
-    """(sort key, target, namespace, horizon of the first page): what was ahead then stays last."""
-    try:
-        if len(cursor) > CURSOR_CHARS_MAX:
-            raise ValueError("too long")
-        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        told, key, target, namespace, horizon_us = json.loads(base64.urlsafe_b64decode(padded))
-        first = {"name": str, "score": float}.get(sort, int)
-        types = (first, str, str, int if sort == "recent" else type(None))
-        if told != sort or (type(key), type(target), type(namespace), type(horizon_us)) != types:
-            raise ValueError("of another list")
-        if first is not str and not abs(key) <= (TIME_MAX if first is int else sys.float_info.max):
-            raise ValueError("out of range")
-        if horizon_us is not None and not 0 <= horizon_us < TIME_MAX:
-            raise ValueError("out of range")
-        key.encode() if isinstance(key, str) else key
-        target.encode()
-        last = bytes.fromhex(namespace)
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor(f"This is no cursor of a list sorted by {sort}: {error}") from error
-    return key, target, last, horizon_us

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 from crdt.keys import NamespaceKey
-from storage.listings import TIME_MAX
+from storage.list_cursors import TIME_MAX
 from storage.search_words import wanted_words
 
 SearchSort: TypeAlias = Literal["relevance", "recent", "rating", "downloads", "fitness", "name"]

@@ -47,7 +47,6 @@ from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
 from storage.forks import Forks
-from storage.found_rows import FoundRows
 from storage.gate import Gate, Giver
 from storage.installed import InstalledModules
 from storage.invites import Invites
@@ -136,7 +135,6 @@ class Store(
     Forks,
     Items,
     Listings,
-    FoundRows,
     Namers,
     Blobs,
     Pinned,

@@ -26,6 +26,7 @@ from node.api.problems import ProblemError, answer_problem
 from node.api.requests import etag, is_known
 from node.api.routes import (
     advisories,
+    attestations,
     authority,
     backup,
     blobs,
@@ -33,6 +34,7 @@ from node.api.routes import (
     deletion,
     devices,
     health,
+    history,
     identity,
     install,
     invites,
@@ -59,7 +61,12 @@ log = logging.getLogger(__name__)
 
 ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *records.ENDPOINTS,  # what is asked most comes first: routes are tried in turn
+    *history.ENDPOINTS,
     *modules.ENDPOINTS,
+    *attestations.ENDPOINTS,
+    *life_ratings.ENDPOINTS,
+    *life.ENDPOINTS,
+    *advisories.ENDPOINTS,
     *health.ENDPOINTS,
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
@@ -73,9 +80,6 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *webrtc.ENDPOINTS,
     *page.ENDPOINTS,
     *blocked.ENDPOINTS,
-    *life_ratings.ENDPOINTS,
-    *life.ENDPOINTS,
-    *advisories.ENDPOINTS,
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,

@@ -84,7 +84,7 @@ class Endpoint(Generic[Q, B]):
     is_replayable: bool = field(default=False)
     opened_by: tuple[Opening, ...] = ()
     """Settings under which it needs no token."""
-    is_remembered: bool = False
+    is_remembered: bool = field(default=False)
     """Whether the answer depends on the query, the store and the index alone."""
 
 
@@ -183,6 +183,18 @@ async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) 
         raise
 
 
+def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request) -> Opening | None:
+    """Which setting lets in who sent no token; None where none does, or none is needed."""
+    given: Access = request.state.access
+    if request.state.has_token or allows(given, endpoint.access):
+        return None
+    # Reads are open on loopback alone, and so is this.
+    if config.compat and "compat" in endpoint.opened_by and allows(given, "read"):
+        return "compat"
+    is_open = config.anonymous_submissions and "anonymous" in endpoint.opened_by
+    return "anonymous" if is_open else None
+
+
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
@@ -197,18 +209,6 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     known = KnownAnswer(body, etag(body), now_s)
     node.answers.keep(asked, state, known)
     return answer_bytes(request, body, known.etag)
-
-
-def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request) -> Opening | None:
-    """Which setting lets in who sent no token; None where none does, or none is needed."""
-    given: Access = request.state.access
-    if request.state.has_token or allows(given, endpoint.access):
-        return None
-    # Reads are open on loopback alone, and so is this.
-    if config.compat and "compat" in endpoint.opened_by and allows(given, "read"):
-        return "compat"
-    is_open = config.anonymous_submissions and "anonymous" in endpoint.opened_by
-    return "anonymous" if is_open else None
 
 
 async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query: Q) -> Response:

@@ -16,6 +16,10 @@ class Wanted(Request, frozen=True):
     lock: Lock | None = None
     namespace: Place | None = None
     """Where to look before commons; without it what is installed stays with where it came from."""
+    optional: Requirements = ()
+    """Optional dependencies to install too, of what is asked for. What was chosen once stays."""
+    without: Requirements = ()
+    """Those to leave out again."""
 
 
 class InstallWanted(Wanted, frozen=True):
@@ -35,6 +39,8 @@ class PlannedPackage(Struct, frozen=True):
     imports_new: tuple[str, ...]
     """What this version imports and the installed one does not."""
     cached: bool
+    optional: tuple[str, ...] = ()
+    """What it works without, and was not chosen."""
     changes: Changes | None = None
     """From the version that is installed to this one; None where none is, or it is the same."""
     changes_words: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from node.api.transfer import Transfer
 from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
+from registry.changes import Changes
 from registry.listed import Module, ModuleVersion
 from registry.statement import Check
 
@@ -287,6 +288,12 @@ class Hits(Struct, frozen=True):
 class Modules(Struct, frozen=True):
     modules: tuple[Module, ...]
     next: str | None
+
+
+class ChangesItem(Changes, frozen=True, kw_only=True):
+    """What changes with a version, and the same in words."""
+
+    words: tuple[str, ...]
 
 
 class OneVersion(ModuleVersion, frozen=True, kw_only=True):

@@ -113,7 +113,7 @@ def _cached(request: Request, response: Response) -> Response:
         response.headers["cache-control"] = "no-store"
         return response
     body = bytes(response.body)
-    return answer_bytes(request, body, etag(body))
+    return answer_bytes(request, body, etag(body)) if response.status_code == 200 else response
 
 
 def answer_bytes(request: Request, body: bytes, tag: str) -> Response:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from node.api.peer_states import SyncState, Waits
 from node.api.relay_models import FoundRelay, RelayShown
 from node.api.transfer import Transfer
+from node.attesting import AttestingState
 
 
 class PeerCounts(Struct, frozen=True):
@@ -71,4 +72,6 @@ class Status(Struct, frozen=True):
     relays: tuple[RelayShown, ...]
     found_relays: tuple[FoundRelay, ...]
     transfers: tuple[Transfer, ...]
+    attest: AttestingState
+    """What this node attests by itself."""
     warnings: tuple[str, ...]

@@ -15,6 +15,7 @@ from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
+README_LINES = 40  # of a page; --readme shows the rest
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
 FACETS = ["kind", "tag", "license", "format"]
@@ -129,15 +130,28 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 
 @click.command("info")
 @click.argument("name")
+@click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
+@click.option("--changes", metavar="VERSION", help="What changed with this version.")
+@click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
 @IN_NAMESPACE
-def info_command(name: str, namespace: str | None) -> None:
+def info_command(
+    name: str, history: bool, changes: str | None, readme: bool, namespace: str | None
+) -> None:
     """Show one module: versions, dependencies, ratings."""
+    if history + (changes is not None) + readme > 1:
+        raise click.UsageError("one of --history, --changes and --readme at a time")
+    if history:
+        return show_history(name, namespace)
+    if changes is not None:
+        return show_changes(name, changes, namespace)
     client = node()
     module = client.get(module_path(name, namespace=namespace))
     full = f"{module['author_did']}/{module['id']}"
     others = client.get(module_path(full, "publishers", namespace=namespace))["publishers"]
     if wants_json():
         return print_json("info", {**module, "publishers": others})
+    if readme:
+        return print_readme(module["readme"], None)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
     names = petnames()
@@ -158,6 +172,55 @@ def info_command(name: str, namespace: str | None) -> None:
         who = f"{names.author(other['receiver'])}, {state_words(other)}"
         say(f"publisher     {printable(who)}")
     print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
+    print_readme(module["readme"], README_LINES)
+
+
+def print_readme(readme: str, lines_max: int | None) -> None:
+    """As it was written, whatever moves a cursor left out."""
+    lines = readme.splitlines()
+    if lines_max is not None and lines:
+        say()
+    for line in lines[:lines_max]:
+        say(printable(line))
+    if lines_max is not None and len(lines) > lines_max:
+        say(f"… {len(lines) - lines_max:,} more lines: info NAME --readme", dim=True)
+
+
+def show_history(name: str, namespace: str | None) -> None:
+    """Every signed entry, oldest first; what does not count with its reason, and any proof."""
+    client = node()
+    found = client.get(module_path(name, "history", namespace=namespace))
+    rights = client.get(module_path(name, "publishers", namespace=namespace))["publishers"]
+    if wants_json():
+        return print_json("info", {**found, "publishers": rights})
+    if not found["whole"]:
+        say("The newest of many entries; what they did is not told.", fg="yellow")
+    for one in found["events"]:
+        color = None if one["counts"] else "yellow"
+        say(f"{one['at'][:19]}Z  {printable(one['words'] or 'nothing that shows')}", fg=color)
+        say(f"    {one['entry'][:16]} by {printable(one['who'])} ({one['device']})", dim=True)
+        say(f"    right {one['capability'][:12]}, of {len(one['chain'])} keys", dim=True)
+        if not one["counts"]:
+            say(f"    does not count: {printable(one['why'])}", fg="yellow")
+    for right in rights:
+        say(f"publisher     {printable(right['words'])}: {printable(state_words(right))}")
+    for fork in found["equivocations"]:
+        ids = " and ".join(entry["entry"][:16] for entry in fork["entries"])
+        say(f"PROOF: {printable(fork['who'])} signed number {fork['seq']} twice: {ids}", fg="red")
+        say(f"    panspermia cap proof {fork['entries'][0]['entry'][:16]} -o FILE")
+
+
+def show_changes(name: str, version: str, namespace: str | None) -> None:
+    """Against the version before it."""
+    path = module_path(name, "versions", version, "changes", namespace=namespace)
+    found = node().get(path)
+    if wants_json():
+        return print_json("info", found)
+    say(f"{printable(name)} {printable(found['before'])} → {printable(found['after'])}", bold=True)
+    for line in found["words"]:
+        say(f"  {printable(line)}")
+    if not found["words"]:
+        say("  nothing that it imports, exports or needs")
 
 
 def version_row(version: Json) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.lock import means, read_lock, requirements_of, write_lock
+from node.commands.lock import means, print_sbom, read_lock, requirements_of, write_lock
 from node.commands.petnames import Petnames, petnames, spelled_out
 from node.commands.progress import Progress
 from node.exit_codes import CONFLICT, NOT_FOUND
@@ -49,6 +49,8 @@ YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--frozen", is_flag=True, help="Exactly what the lock file says, else fail.")
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
 @click.option("--namespace", metavar="NAME|DID", help="Look there before commons.")
+@click.option("--with", "with_", metavar="NAME", multiple=True, help="An optional dependency too.")
+@click.option("--without", metavar="NAME", multiple=True, help="Without it again.")
 @RISK_OPTION
 @YES_OPTION
 @LOCK_OPTION
@@ -57,6 +59,8 @@ def install_command(
     frozen: bool,
     dry_run: bool,
     namespace: str | None,
+    with_: tuple[str, ...],
+    without: tuple[str, ...],
     accept_risk: bool,
     yes: bool,
     lock_path: Path,
@@ -78,6 +82,7 @@ def install_command(
         yes=yes,
         namespace=namespace,
         accept_risk=accept_risk,
+        options={"optional": list(with_), "without": list(without)},
     )
 
 
@@ -141,10 +146,11 @@ def carry_out(
     yes: bool,
     namespace: str | None = None,
     accept_risk: bool = False,
+    options: Json | None = None,
 ) -> None:
-    """Plan, ask, install, write the lock file."""
+    """Plan, ask, install, write the lock file. `options`: what is optional and chosen."""
     client = node()
-    body = {"requirements": requirements, "lock": lock, "namespace": namespace}
+    body = {"requirements": requirements, "lock": lock, "namespace": namespace, **(options or {})}
     resolved = client.post("/api/resolve", body)
     called = Petnames({}) if wants_json() else petnames()
     if dry_run:
@@ -213,6 +219,9 @@ def print_plan(resolved: Json, called: Petnames) -> None:
         cached = ", here already" if package.get("cached") else ""
         size = f"  {size_text(package['size'])}{cached}" if package else ""
         say(f"+ {printable(called.module(module['id']))} {printable(module['version'])}{size}")
+        if package.get("optional"):
+            names = ", ".join(printable(called.module(one)) for one in package["optional"])
+            say(f"  works better with {names}: --with NAME", dim=True)
     for sign, part, color in (("↑", "upgrade", None), ("↓", "downgrade", "yellow")):
         for module in plan[part]:
             move = f"{printable(module['from'])} → {printable(module['to'])}"
@@ -260,8 +269,12 @@ def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
 
 
 @click.command("list")
-def list_command() -> None:
+@click.option("--sbom", is_flag=True, help="Of the lock file: a CycloneDX bill of materials.")
+@LOCK_OPTION
+def list_command(sbom: bool, lock_path: Path) -> None:
     """List the installed modules."""
+    if sbom:
+        return print_sbom(lock_path)
     answer = node().get("/api/installed")
     if wants_json():
         return print_json("list", answer)

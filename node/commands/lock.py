@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from node.commands.files import write_atomically
-from node.exit_codes import NOT_ALLOWED
+from node.exit_codes import NOT_ALLOWED, NOT_FOUND
 from node.failure import Failure, Json, failed, failure
 
 
@@ -30,6 +32,22 @@ def read_lock(path: Path) -> Json | None:
         raise unreadable(str(path), f"no UTF-8 at byte {error.start}") from error
     lock: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parsed))
     return lock
+
+
+def print_sbom(path: Path) -> None:
+    """CycloneDX as it is, with no schema of ours around it. Needs no node. Raises `Failure`."""
+    import json
+
+    import msgspec
+
+    from registry.lockfile import Lock, check_lock
+    from registry.sbom import sbom_of
+
+    lock = read_lock(path)
+    if lock is None:
+        detail = f"{path} is not there; `panspermia install` writes it."
+        raise failure("no-lock", "There is no lock file", detail, NOT_FOUND)
+    click.echo(json.dumps(sbom_of(check_lock(msgspec.convert(lock, Lock))), indent=2))
 
 
 def unreadable(where: str, why: str) -> Failure:

@@ -6,10 +6,14 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node.commands.blob import unreadable
 from node.failure import failed
 from node.text import printable
+
+if TYPE_CHECKING:
+    from registry.formats import Found
 
 STDIN = "-"
 
@@ -35,6 +39,16 @@ def read_named(file: str) -> tuple[str, bytes]:
             raise unreadable(path, error) from error
     check_size(data, name)
     return name, data
+
+
+def read_one(file: str, source: str | None, item: int | None) -> Found:
+    """The one item of a file that is meant. Raises `Failure`, and the registry's own errors."""
+    from node.found_files import items_of
+    from registry.formats import format_of, item_of
+
+    name, data = read_named(file)
+    _, found = items_of(name, data, format_of(source) if source else None)
+    return item_of(found, item)
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def print_status(status: Json) -> None:
         say(f"index    {behind:,} changes behind")
     if status.get("refused"):
         say(f"refused  {status['refused']:,}; see: panspermia refused", fg="yellow")
+    if (attest := status.get("attest", {})).get("enabled"):
+        say(f"attests  {attest_text(attest)}", fg="yellow" if attest["failed"] else None)
     for warning in status.get("warnings", ()):
         say(f"warning: {printable(warning)}", fg="yellow")
     if is_verbose():
@@ -71,6 +73,13 @@ def transfer_text(one: Json) -> str:
     if rate := one["bytes_per_s"]:
         said += f", {duration_text((one['total'] - one['size']) / rate)} to go"
     return said + (", as fast as p2p.download allows" if one.get("limited") else "")
+
+
+def attest_text(one: Json) -> str:
+    """What the node runs by itself of what followed authors say."""
+    now = f"{one['running'][:16]} now, " if one["running"] else ""
+    said = f"{now}{one['done']:,} signed"
+    return f"{said}, {one['failed']:,} without an answer here" if one["failed"] else said
 
 
 def relay_text(one: Json) -> str:

@@ -30,21 +30,53 @@ INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-mi
 
 
 @click.command("verify")
-@click.argument("wanted", metavar="NAME[@VERSION]|PATH")
+@click.argument("wanted", metavar="[NAME[@VERSION]|PATH]", required=False)
+@click.option("--installed", is_flag=True, help="All that is installed; so without an argument.")
 @IN_NAMESPACE
-def verify_command(wanted: str, namespace: str | None) -> None:
+def verify_command(wanted: str | None, installed: bool, namespace: str | None) -> None:
     """Check hashes and signatures of a published module or a directory."""
+    if wanted is None:
+        return verify_all()
+    if installed:
+        raise click.UsageError("name a module, or say --installed")
     report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted, namespace)
     if not report["ok"]:
-        wrong = [check for check in report["checks"] if not check["ok"]]
-        detail = "\n".join(f"{check['name']}: {check['detail']}" for check in wrong)
-        title = f"{report['module']} does not verify"
-        raise failure("verification-failed", title, detail, UNVERIFIED, **report)
+        raise failure(
+            "verification-failed",
+            f"{report['module']} does not verify",
+            "\n".join(wrong_lines(report)),
+            UNVERIFIED,
+            **report,
+        )
     if wants_json():
         return print_json("verify", report)
     for check in report["checks"]:
         say(f"ok  {printable(check['name'])}", fg="green", nl=False)
         say(f"  {printable(check['detail'])}".rstrip())
+
+
+def verify_all() -> None:
+    """Everything that is installed. Raises `Failure` where something is not what was signed."""
+    report = node().get("/api/installed/verify")
+    if not report["ok"]:
+        lines = [
+            f"{one['module']} {one['version']}: {line}"
+            for one in report["modules"]
+            for line in wrong_lines(one)
+        ]
+        title = "Something that is installed does not verify"
+        raise failure("verification-failed", title, "\n".join(lines), UNVERIFIED, **report)
+    if wants_json():
+        return print_json("verify", report)
+    for one in report["modules"]:
+        say("ok", fg="green", nl=False)
+        say(f"  {printable(one['module'])} {printable(one['version'])}")
+    if not report["modules"]:
+        say("Nothing is installed.")
+
+
+def wrong_lines(report: Json) -> list[str]:
+    return [f"{one['name']}: {one['detail']}" for one in report["checks"] if not one["ok"]]
 
 
 def is_path(wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the codes about advisories and scanners mean, and what to do: code: (means, do)."""
+"""What the codes about advisories, scanners and options mean, and what to do: code: (means, do)."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +16,10 @@ ADVISORIES: Final[Mapping[str, tuple[str, str]]] = {
         "Somebody who counts (the author, you, or whom you follow) calls that version malicious;"
         " nothing was installed.",
         "Take another version, or say --accept-risk if you know better.",
+    ),
+    "no-such-option": (
+        "Nothing that was asked for has such an optional dependency.",
+        "The detail lists them.",
     ),
     "scanner-denied": (
         "The scanner that you set (`install.scanner`) denies it; nothing was installed.",

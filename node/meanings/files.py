@@ -20,6 +20,14 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
         "From this format nothing leads to that one.",
         "`panspermia convert --list` shows what leads where, and what gets lost on the way.",
     ),
+    "not-comparable": (
+        "The two files are of different kinds, or of one that nothing compares.",
+        "Compare two of one kind; `panspermia convert` may bring them there.",
+    ),
+    "no-picture": (
+        "Nothing draws this format, or there is too little or too much in it to be drawn.",
+        "The detail says which; a PNG holds more cells than an SVG.",
+    ),
     "not-a-drop": ("The file is no backup of Panspermia.", "Name another file."),
     "not-a-file": ("It is a folder, or has to lie on a disk to be read twice.", "Name a file."),
     "cannot-read": ("The file cannot be read.", "The detail says why."),

@@ -18,13 +18,13 @@ from registry import advisory
 from registry.advisory import (
     Advisory,
     Claim,
-    Edit,
     Finding,
     findings,
     is_id,
     publish_advisory,
     withdraw,
 )
+from registry.edits import Edit
 from registry.errors import UnknownAdvisory, quoted
 from registry.names import ModuleName, parse_reference
 from registry.versions import Version

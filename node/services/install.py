@@ -25,6 +25,7 @@ from node.services.fetch import fetch_blob
 from node.services.modules import find_module
 from node.services.resolve import (
     Goal,
+    chosen_before,
     find_installed,
     load_index,
     lock_for,
@@ -130,7 +131,8 @@ async def outdated(store: Store) -> tuple[Newer, ...]:
     """What a plain update would move, and what only a new range would."""
     installed = {one.module: one for one in await store.installed_list()}
     roots = {id: one.range for id, one in installed.items() if one.is_requested}
-    index = await load_index(store, roots, sources_of(installed))
+    options = chosen_before(installed.values(), Lock())
+    index = await load_index(store, roots, sources_of(installed), options)
     try:
         wanted = {id: str(v) for id, v in (await solve(index, roots)).versions.items()}
     except RegistryError:
@@ -178,7 +180,7 @@ async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> list[str
         tell(Progress("scan", id, 0, 1))
         warned = await _scan(node.scanner, module, version, wasm)
     tell(Progress("compile", id, 0, 1))
-    await _check_runnable(node.workers, id, version, wasm)
+    await _check_runnable(node.workers, goal, id, wasm)
     return warned
 
 
@@ -205,9 +207,9 @@ async def _scan(scanner: Scanner, module: Module, version: ModuleVersion, wasm: 
     return [f"the scanner warns of {what}: {reasons}"] if said.verdict == "warn" else []
 
 
-async def _check_runnable(workers: Workers, id: str, version: ModuleVersion, wasm: bytes) -> None:
+async def _check_runnable(workers: Workers, goal: Goal, id: str, wasm: bytes) -> None:
     """Valid under this node's own checker, imports only what a node offers, and compiles."""
-    needs = [one.module_id for one in version.dependencies if not one.optional]
+    version, needs = goal.release(id), goal.resolution.dependencies[id]
     names = tuple(sorted({*needs, *(need.rpartition("/")[2] for need in needs)}))
     verdict = await workers.validate(wasm, Policy(dependencies=names))
     if not verdict.ok:

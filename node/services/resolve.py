@@ -20,12 +20,13 @@ from node.services.verify import admitted
 from registry.circles import told_circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
-from registry.module_index import ModuleIndex
+from registry.module_index import ModuleIndex, optional_in
 from registry.names import ModuleName, parse_module_name, parse_requirement
 from registry.plan import Plan, plan
 from registry.resolver import Resolution, resolve
 from registry.versions import Version, parse_version
 from storage.installed import Installed
+from storage.listings import ListedRow
 from storage.store import Store
 
 # Real inputs take well under a second; past this no person waits, and the thread is given back.
@@ -87,6 +88,17 @@ class Goal:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Optional dependencies of what is asked for, by the names people write."""
+
+    with_: Sequence[str] = ()
+    without: Sequence[str] = ()
+
+
+NO_CHOICE: Final = Choice()
+
+
 async def make_goal(
     store: Store,
     requirements: Sequence[str],
@@ -94,6 +106,7 @@ async def make_goal(
     *,
     frozen: bool = False,
     namespace: NamespaceKey | None = None,
+    choice: Choice = NO_CHOICE,
 ) -> Goal:
     """What is installed is looked for where it came from, unless a `namespace` is named; all else
     in that namespace, and then in commons.
@@ -110,7 +123,9 @@ async def make_goal(
     }
     everything = stays | asked
     sources = Sources(namespace or COMMONS, {} if namespace else sources_of(installed).kept)
-    index = await load_index(store, everything, sources)
+    options = chosen_before(installed.values(), held)
+    await _choose(store, choice, asked, sources, options)
+    index = await load_index(store, everything, sources, options)
     resolution = await solve(index, everything, locked={**preferred, **held.versions()})
     versions = {id: parse_version(one.version) for id, one in installed.items()}
     goal = Goal(
@@ -121,6 +136,51 @@ async def make_goal(
     elif frozen:
         raise Conflict("there is no lock to install from", code="no-lock")
     return goal
+
+
+def chosen_before(installed: Iterable[Installed], lock: Lock) -> dict[str, set[str]]:
+    """Module → what it was installed with, or locked: what is optional of that stays chosen."""
+    options: dict[str, set[str]] = {}
+    for one in installed:
+        options.setdefault(one.module, set()).update(one.dependencies)
+    for package in lock.packages:
+        options[package.id] = set(package.dependencies)
+    return options
+
+
+async def _choose(
+    store: Store,
+    choice: Choice,
+    asked: Iterable[str],
+    sources: "Sources",
+    options: dict[str, set[str]],
+) -> None:
+    """Adds to `options` and takes away. Raises `BadRequest` for what none of `asked` offers."""
+    if not (choice.with_ or choice.without):
+        return
+    offered: dict[str, frozenset[str]] = {}
+    for package in asked:
+        row = await _row(store, package, sources)
+        if row is not None:
+            offered[package] = optional_in(read_module(row))
+    for texts, is_wanted in ((choice.with_, True), (choice.without, False)):
+        for text in texts:
+            name = await written_name(store, parse_requirement(text).reference)
+            meant = {
+                package: {one for one in names if _is_meant(name, one)}
+                for package, names in offered.items()
+            }
+            if not any(meant.values()):
+                listed = ", ".join(sorted(set().union(*offered.values()))) or "none"
+                detail = f"nothing that was asked for has {text} as an optional dependency;"
+                raise BadRequest(f"{detail} there are: {listed}", code="no-such-option")
+            for package, names in meant.items():
+                chosen = options.setdefault(package, set())
+                options[package] = chosen | names if is_wanted else chosen - names
+
+
+def _is_meant(name: ModuleName, full: str) -> bool:
+    return full == str(name) if name.author else full.rpartition("/")[2] == name.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +206,34 @@ def sources_of(installed: Mapping[str, Installed]) -> Sources:
 
 
 async def load_index(
-    store: Store, packages: Iterable[str], sources: Sources | None = None
+    store: Store,
+    packages: Iterable[str],
+    sources: Sources | None = None,
+    options: Mapping[str, Collection[str]] | None = None,
 ) -> ModuleIndex:
-    """The modules named, and all that any version of theirs could need."""
-    index, sources = ModuleIndex(), sources or Sources()
+    """The modules named, and all that any version of theirs could need, with `options` chosen."""
+    index, sources = ModuleIndex(options=options), sources or Sources()
     pending: Sequence[str] = tuple(packages)
     while pending:
         for package in pending:
-            name = parse_module_name(package)
-            for namespace in sources.of(package):
-                row = await store.listing(LISTED, str(name.author), name.id, namespace)
-                if row is not None:
-                    sources.found[package] = namespace
-                    index.add(await admitted(store, read_module(row)))
-                    break
-            else:
+            row = await _row(store, package, sources)
+            if row is None:
                 index.add_missing(package)
+            else:
+                sources.found[package] = row.namespace
+                index.add(await admitted(store, read_module(row)))
         pending = index.unloaded()
     return index
+
+
+async def _row(store: Store, package: str, sources: Sources) -> ListedRow | None:
+    """In the first namespace that has it."""
+    name = parse_module_name(package)
+    for namespace in sources.of(package):
+        row = await store.listing(LISTED, str(name.author), name.id, namespace)
+        if row is not None:
+            return row
+    return None
 
 
 async def solve(

@@ -11,12 +11,14 @@ from crdt.change import DocumentId
 from node.errors import NodeError
 from node.ports import Network
 from node.services.fetch import fetch_blob
-from node.services.modules import document_shown
-from registry.errors import MalformedRecord, UnknownVersion
+from node.services.modules import document_shown, find_module, version_of
+from registry.errors import MalformedRecord, RegistryError, UnknownVersion
 from registry.listed import Module, ModuleVersion
 from registry.module import signed_release_of
 from registry.names import ModuleName
-from registry.statement import Check, verify_release
+from registry.statement import Artifact, Check, verify_release
+from storage.errors import StorageError
+from storage.installed import Installed
 from storage.store import Store
 
 
@@ -31,6 +33,29 @@ async def verify_version(
         checks = await check_release(store, module, version, None)
         return (*checks, Check("file", False, error.detail))
     return await check_release(store, module, version, wasm)
+
+
+async def verify_installed(store: Store, network: Network, one: Installed) -> tuple[Check, ...]:
+    """Of an installed version: what its author signed, and that it is what was installed."""
+    try:
+        module = await find_module(store, one.module, one.namespace)
+        version = version_of(module, one.version)
+    except RegistryError as error:
+        return (Check("record", False, error.detail), await _check_bytes(store, one))
+    checks = await verify_version(store, network, module, version)
+    is_same = (version.wasm_hash, version.blob) == (one.sha256, one.blob.hex())
+    said = "what was installed" if is_same else f"sha256 {one.sha256} was installed"
+    return (*checks, Check("installed", is_same, said))
+
+
+async def _check_bytes(store: Store, one: Installed) -> Check:
+    """What nobody publishes any more is still held to the hash it came with."""
+    try:
+        wasm = await store.read_blob(one.blob)
+    except StorageError as error:
+        return Check("file", False, str(error))
+    found = (await asyncio.to_thread(Artifact.of, wasm)).sha256.hex()
+    return Check("sha256", found == one.sha256, found)
 
 
 async def check_release(

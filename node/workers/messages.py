@@ -103,7 +103,7 @@ class Evaluated(msgspec.Struct, frozen=True, tag="evaluated", kw_only=True):
     result: int | None = None
     fuel_used: int = 0
     """0 where the engine no longer knows."""
-    code: str = ""
+    code: str | None = None
     detail: str = ""
     cpu_ms: float = 0.0
     """What it took of a processor, compiling included."""

@@ -52,6 +52,7 @@ class WorkerConfig:
     start_s: float = 60.0  # Python and wasmtime start in 0.15 s, on a loaded machine in seconds
     validator_bytes: int = 1 << 30  # the dearest known module takes 256 MB to validate
     evaluate_s: float = 600.0  # all the fuel of an evaluation takes some minutes
+    background_s: float = 120.0  # of what nobody waits for
     evaluator_bytes: int = 2 << 30  # its module is smaller, its memory bounded
     runner_bytes: int = 4 << 30  # compiling takes up to 2.4 GB for 4.5 MB of grammar tables
 
@@ -67,8 +68,10 @@ class Workers:
             "validator", address_bytes=config.validator_bytes, start_s=config.start_s
         )
         self._runner = Worker("runner", address_bytes=config.runner_bytes, start_s=config.start_s)
-        self._evaluator = Worker(
-            "evaluator", address_bytes=config.evaluator_bytes, start_s=config.start_s
+        # What a person waits for, and what the node does by itself, keep out of each other's way.
+        self._evaluator, self._background = (
+            Worker("evaluator", address_bytes=config.evaluator_bytes, start_s=config.start_s)
+            for _ in range(2)
         )
 
     @property
@@ -80,6 +83,7 @@ class Workers:
         await self._validator.close()
         await self._runner.close()
         await self._evaluator.close()
+        await self._background.close()
 
     async def validate(self, wasm: bytes, policy: Policy | None = None) -> Verdict:
         """Judge without compiling. Raises nothing but cancellation."""
@@ -158,23 +162,33 @@ class Workers:
                 return Outcome(ok=False, code="runner-died", detail="a wrong answer")
 
     async def evaluate(
-        self, wasm: bytes, genome: bytes, *, seed: int, ticks: int, deadline_s: float | None = None
+        self,
+        wasm: bytes,
+        genome: bytes,
+        *,
+        seed: int,
+        ticks: int,
+        deadline_s: float | None = None,
+        is_background: bool = False,
     ) -> Evaluated:
         """Have an evaluator judge a genome, one after the other. Raises nothing but cancellation,
         which ends the child.
         """
+        config = self.config
+        worker = self._background if is_background else self._evaluator
         if len(genome) > GENOME_BYTES_MAX:
             detail = f"the genome has {len(genome):,} bytes, at most {GENOME_BYTES_MAX:,}"
             return Evaluated(code="too-large", detail=detail)
         if len(wasm) > EVALUATOR_BYTES_MAX:
             detail = f"the evaluator has {len(wasm):,} bytes, at most {EVALUATOR_BYTES_MAX:,}"
             return Evaluated(code="too-large", detail=detail)
-        deadline_s = self.config.evaluate_s if deadline_s is None else deadline_s
+        if deadline_s is None:
+            deadline_s = config.background_s if is_background else config.evaluate_s
         wall_s = self.config.compile_s + deadline_s
         task = Evaluate(
             wall_s=wall_s, wasm=wasm, genome=genome, seed=seed, ticks=ticks, deadline_s=deadline_s
         )
-        answer = await ask(self._evaluator, task, wall_s)
+        answer = await ask(worker, task, wall_s)
         match answer:
             case Evaluated():
                 return answer

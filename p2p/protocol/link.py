@@ -200,6 +200,10 @@ class Link:
         if channel in (self.current, self.moving):
             self._heard_s = now_s
 
+    def took_some(self, *, now_s: float) -> None:
+        """The peer, or whoever is on the way, took enough of what was written to count."""
+        self._settled_s = max(self._settled_s, now_s)
+
     # --- moves -------------------------------------------------------------------------------
 
     def resume_on(self, channel: int, handshake_hash: bytes, *, now_s: float) -> bytes:

@@ -11,24 +11,35 @@ from collections.abc import Iterable
 from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Ping, Pong
 from p2p.protocol.limits import ANSWER_S, DEAD_AFTER_S, PING_AFTER_S
+from p2p.protocol.trickle import Trickle
 
 QUIET_S = 1.0  # in which nothing was heard, where a ping is due
 
 
 class Liveness:
-    """Fed with every frame heard; any frame is a sign of life, not only a pong."""
+    """Fed with every frame heard, and parts of frames; any of it is a sign of life."""
 
     def __init__(self, *, now_s: float) -> None:
         self.rtt_s: float | None = None  # from the last ping that was answered to its pong
-        self._heard_s = now_s
+        self._heard_s = now_s  # anything
+        self._whole_s = now_s  # a frame
         self._useful_s = now_s  # when it last sent more than a ping
+        self._part_bytes = 0  # heard in all, frames or not
+        self._trickle = Trickle(now_s)
         self._pinged_s = now_s
         self._number = 0
         self._is_awaited = False
         self._is_due = False  # how far the peer is by this channel is not known
 
     def hear(self, *, now_s: float) -> None:
+        self._heard_s = self._whole_s = now_s
+
+    def hear_part(self, size: int, *, now_s: float) -> None:
+        """So many bytes came. On a thin line a long answer takes minutes, and is on its way."""
         self._heard_s = now_s
+        self._part_bytes += size
+        if not self._trickle.look(self._part_bytes, now_s=now_s):
+            self.hear_useful(now_s=now_s)
 
     def move(self, *, now_s: float) -> None:
         """There is a channel, after none or another one; all times begin anew."""
@@ -71,6 +82,7 @@ class Liveness:
             raise PeerTimeout("silent", f"nothing was heard from the peer for {silent_s:.0f} s")
         if self._is_due and silent_s >= QUIET_S:
             return self.ping(now_s=now_s)
-        if silent_s < PING_AFTER_S or now_s - self._pinged_s < PING_AFTER_S:
+        # Also in the middle of a long frame: whoever sends that hears nothing from us meanwhile.
+        if now_s - self._whole_s < PING_AFTER_S or now_s - self._pinged_s < PING_AFTER_S:
             return None
         return self.ping(now_s=now_s)

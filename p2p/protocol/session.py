@@ -125,9 +125,9 @@ class Session:
         """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
         return self._step(now_s, lambda: self._outbox.answered(id, answer))
 
-    def hear_part(self, *, now_s: float) -> None:
+    def hear_part(self, size: int = 1, *, now_s: float) -> None:
         """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
-        self._liveness.hear(now_s=now_s)
+        self._liveness.hear_part(size, now_s=now_s)
 
     def pause(self) -> None:
         """There is no channel: nobody can be silent, or owe an answer."""

@@ -10,10 +10,13 @@ from typing import Literal, Protocol, cast
 
 from p2p.protocol.errors import PeerLeft, PeerTimeout
 from p2p.protocol.limits import ANSWER_S
+from p2p.protocol.trickle import Trickle
 from p2p.transport.inflow import Inflow
 from p2p.transport.pouring import Pouring
+from p2p.transport.unsent import unsent_bytes
 
 SEND_BYTES_MAX = 1 << 20  # not yet taken by the kernel; above it a writer waits
+SOON_S = 1.0  # a line that needs longer than that is looked at more closely
 CLOSE_S = 1.0  # for what is still to be sent
 
 CarrierName = Literal["tcp", "relay", "websocket", "webrtc"]
@@ -32,6 +35,11 @@ class Carrier(Protocol):
         """Whether megabytes go over it; else a large transfer asks for another one first."""
         ...
 
+    @property
+    def taken_bytes(self) -> int:
+        """Of what was written, how much the other end has, as far as is known here."""
+        ...
+
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` bytes. Raises `PeerLeft` where it ends before."""
         ...
@@ -43,7 +51,7 @@ class Carrier(Protocol):
     async def write(self, data: bytes | bytearray) -> None:
         """Sends; returns once all but `SEND_BYTES_MAX` are under way. `data` changes no more.
 
-        Raises `PeerLeft`; `PeerTimeout` where nothing is taken for `ANSWER_S`.
+        Raises `PeerLeft`; `PeerTimeout` where less than `SLOWEST_BYTES` is taken in `ANSWER_S`.
         """
         ...
 
@@ -74,10 +82,17 @@ class StreamCarrier:
         self._writer = writer
         self._unread = b""
         self._pouring: Pouring | None = None
+        self._written = 0
+        self._waiting_bytes_max = SEND_BYTES_MAX
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
         except RuntimeError as error:  # uvloop, where the peer is gone already
             raise gone() from error
+
+    @property
+    def taken_bytes(self) -> int:
+        """As `Carrier.taken_bytes`."""
+        return self._written - unsent_bytes(self._writer.transport)
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -86,6 +101,7 @@ class StreamCarrier:
 
     def buffer_at_most(self, size: int) -> None:
         """From now on a writer waits above so many bytes, instead of `SEND_BYTES_MAX`."""
+        self._waiting_bytes_max = size
         with suppress(RuntimeError):  # uvloop, where the peer is gone already
             self._writer.transport.set_write_buffer_limits(high=size)
 
@@ -122,7 +138,10 @@ class StreamCarrier:
         """
         if self._pouring is None:
             self._reader.feed_eof()
-            came = self._unread + await self._reader.read()  # without waiting: it has ended
+            try:
+                came = self._unread + await self._reader.read()  # without waiting: it has ended
+            except OSError as error:  # the peer was reset before anybody read
+                raise gone() from error
             self._pouring = Pouring(inflow, self.transport)
             inflow.take(memoryview(came))
         if not await self._pouring.until_ready():
@@ -133,14 +152,29 @@ class StreamCarrier:
             # Where the peer was reset, asyncio drops what is written, and uvloop raises
             # RuntimeError.
             self._writer.write(data)
-            if self.transport.get_write_buffer_size() <= SEND_BYTES_MAX:
-                return
-            async with asyncio.timeout(ANSWER_S):
-                await self._writer.drain()
+            self._written += len(data)
+            transport = self.transport
+            is_short = transport.get_write_buffer_size() <= self._waiting_bytes_max
+            if is_short and not transport.is_closing():
+                return  # without a timer, as mostly
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SOON_S):
+                    return await self._writer.drain()
+            await self._drain_slowly()
         except TimeoutError as error:  # it is an OSError too
             raise PeerTimeout("unread", "the peer does not read what it is sent") from error
         except (OSError, RuntimeError) as error:
             raise gone() from error
+
+    async def _drain_slowly(self) -> None:
+        """Raises `TimeoutError` where it stands still."""
+        now_s = asyncio.get_running_loop().time
+        trickle = Trickle(now_s())
+        while trickle.look(self.taken_bytes, now_s=now_s()) < ANSWER_S - SOON_S:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SOON_S):
+                    return await self._writer.drain()
+        raise TimeoutError
 
     def write_soon(self, data: bytes) -> None:
         """Sends without waiting: for a last word before `close`."""

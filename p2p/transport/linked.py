@@ -21,6 +21,7 @@ from p2p.protocol.link import Link
 from p2p.protocol.link_frames import Resume
 from p2p.protocol.session import Session
 from p2p.protocol.states import State
+from p2p.protocol.trickle import Trickle
 from p2p.transport.stream import FrameStream
 
 LAST_WORDS_S = 1.0  # for the frame that says why we close
@@ -41,6 +42,7 @@ class Line:
     address: str
     first: bytes | None = None  # a frame that was read already
     received_bytes: int = 0  # those that the session's report has
+    heard_bytes: int = 0  # and those that were a sign of life
     reader: "asyncio.Task[None] | None" = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,6 +79,7 @@ class Linked:
         self._urgent: list[bytes] = []  # frames of the link itself, for the present channel
         self._writing_bytes = 0  # of a write that has not ended
         self._is_writing = False
+        self._taking = Trickle(clock())  # what the carrier was given
         self._wake = asyncio.Event()
         self._news = asyncio.Event()  # set once, when the link has changed; then there is a new one
         self._spawn: Spawn | None = None
@@ -109,10 +112,16 @@ class Linked:
         """About a second has passed."""
         now_s = self._clock()
         for number, line in self._lines.items():
-            if line.stream.received_bytes != line.received_bytes:
+            if more := line.stream.heard_bytes - line.heard_bytes:
+                line.heard_bytes += more
                 self._count_bytes(line)
                 self.link.hear_part(number, now_s=now_s)
-                self._session.hear_part(now_s=now_s)
+                self._session.hear_part(more, now_s=now_s)
+        if self._is_writing:  # else nothing waits that a carrier has not taken
+            if not self._taking.look(self.line.stream.carrier.taken_bytes, now_s=now_s):
+                self.link.took_some(now_s=now_s)
+        else:
+            self._taking.begin(now_s=now_s)
         if (ack := self.link.tick(now_s=now_s)) is not None:
             self._urgent.append(ack)
         self._follow()

@@ -53,6 +53,11 @@ class FrameStream:
         """Whether the next frame is here, or what is wrong with it."""
         return self._inflow.is_ready
 
+    @property
+    def heard_bytes(self) -> int:
+        """All that came, also of a message that is not whole yet."""
+        return self._inflow.received_bytes + len(self._inflow.rest)
+
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""
         inflow = self._inflow

@@ -65,6 +65,11 @@ class WebSocketCarrier:
         """Puts back what was read: it is read again first."""
         self._data[:0] = data
 
+    @property
+    def taken_bytes(self) -> int:
+        """As `Carrier.taken_bytes`; with what is around messages."""
+        return self._inner.taken_bytes
+
     async def read_exactly(self, size: int) -> bytes:
         while len(self._data) < size:
             await self._receive()

@@ -4,6 +4,7 @@
 makes of one what another program reads.
 """
 
+from registry.formats.comparing import Change, Comparison, compare
 from registry.formats.converting import (
     CONVERSIONS,
     Conversion,
@@ -12,7 +13,14 @@ from registry.formats.converting import (
     item_of,
 )
 from registry.formats.detecting import detect
-from registry.formats.errors import FormatError, InvalidFile, NoConversion, Place, UnknownFormat
+from registry.formats.errors import (
+    FormatError,
+    InvalidFile,
+    NoConversion,
+    NotComparable,
+    Place,
+    UnknownFormat,
+)
 from registry.formats.found import Found, identity_of
 from registry.formats.reading import format_of, read
 from registry.formats.words import ENDINGS, TITLES, Format, Kind
@@ -21,6 +29,8 @@ __all__ = [
     "CONVERSIONS",
     "ENDINGS",
     "TITLES",
+    "Change",
+    "Comparison",
     "Conversion",
     "Format",
     "FormatError",
@@ -28,8 +38,10 @@ __all__ = [
     "InvalidFile",
     "Kind",
     "NoConversion",
+    "NotComparable",
     "Place",
     "UnknownFormat",
+    "compare",
     "convert",
     "detect",
     "find_conversion",

@@ -3,6 +3,7 @@
 ```
 FormatError (a RegistryError)
 ├── InvalidFile      not what its format promises, or beyond a limit: .file, .place, .reason
+├── NotComparable    two files of different kinds, or of one that nothing compares
 ├── UnknownFormat    no word of ours
 └── NoConversion     from this format nothing leads to that one, or it lacks something to say
 ```
@@ -58,6 +59,12 @@ class UnknownFormat(FormatError):
     """That is no word for a format."""
 
     code = "unknown-format"
+
+
+class NotComparable(FormatError):
+    """These two cannot be compared."""
+
+    code = "not-comparable"
 
 
 class NoConversion(FormatError):

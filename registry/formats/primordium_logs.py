@@ -69,8 +69,8 @@ def read_legends(data: bytes, file: str) -> tuple[Found, ...]:
                 place=lines.place(part.start),
                 name=name or f"{'Fossil' if is_fossil else 'Legend'} of {line_of(lineage, 8)}",
                 tags=(*inside.tags, "fossil" if is_fossil else "legend"),
-                tick=reader.whole(tick),
-                offspring_count=reader.whole(offspring),
+                tick=reader.whole(tick, bits=63),
+                offspring_count=reader.whole(offspring, bits=32),
                 lineage=line_of(lineage),
                 fields={**inside.fields, **_numbers(reader, numbers)},
             )
@@ -125,7 +125,7 @@ def _lineage(text: str, part: Part, file: str, pointer: str, lines: Lines) -> It
         lineage=id,
         civilization_level=reader.whole("civilization_level", bits=32),
         is_extinct=reader.flag("is_extinct"),
-        start_tick=reader.whole("first_appearance_tick"),
+        start_tick=reader.whole("first_appearance_tick", bits=63),
         best_genotype=best[0].identity if best else "",
         fields=_numbers(reader, _LINEAGE_NUMBERS),
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from registry.formats.detecting import detect
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.found import Found, Scalar
-from registry.formats.limits import ITEM_BYTES_MAX, ITEMS_MAX
+from registry.formats.limits import BY_CHARACTERS_MAX, ITEM_BYTES_MAX, ITEMS_MAX
 from registry.formats.primordium import read_genotype, read_hexdna2
 from registry.formats.texts import line_of, name_of, prose_of, tags_of
 from registry.formats.words import Format
@@ -109,7 +109,7 @@ def _genome(row: Row, place: Place, file: str) -> list[Found]:
             name=line_of(_text(row, "name")) or f"{name_of(file)} {_text(row, 'id')}".strip(),
             description=prose_of(_text(row, "description")),
             tags=tags_of("primordium", *_tags(_text(row, "tags"))),
-            by=line_of(_text(row, "author"), 200),
+            by=line_of(_text(row, "author"), BY_CHARACTERS_MAX),
             fitness_score=_number(row, "fitness_score"),
             offspring_count=_whole(row, "offspring_count"),
             tick=_whole(row, "tick"),
@@ -133,7 +133,7 @@ def _seed(row: Row, place: Place, file: str) -> list[Found]:
             name=line_of(_text(row, "name")) or name_of(file),
             description=prose_of(_text(row, "description")),
             tags=tags_of("primordium", *_tags(_text(row, "tags"))),
-            by=line_of(_text(row, "author"), 200),
+            by=line_of(_text(row, "author"), BY_CHARACTERS_MAX),
             avg_tick_time=_number(row, "avg_tick_time"),
             max_pop=_whole(row, "max_pop"),
             performance_summary=prose_of(_text(row, "performance_summary")),

@@ -20,7 +20,7 @@ from dataclasses import replace
 from registry.errors import quoted
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.found import Found, Scalar
-from registry.formats.limits import COORDINATE_MAX
+from registry.formats.limits import BY_CHARACTERS_MAX, COORDINATE_MAX
 from registry.formats.patterns import (
     LIFE,
     Pattern,
@@ -69,7 +69,7 @@ def found_of(data: bytes, pattern: Pattern, format: Format, file: str) -> Found:
         name=line_of(pattern.name) or name_of(file),
         description=prose_of("\n".join(pattern.comments)),
         tags=tags_of("pattern", family_of(pattern.rule)),
-        by=line_of(pattern.by, 200),
+        by=line_of(pattern.by, BY_CHARACTERS_MAX),
         fields={"rule": rule, **shape, **pattern.fields},
     )
 

@@ -1,5 +1,6 @@
 """The doors of `registry.formats`: files that somebody found somewhere."""
 
+import contextlib
 import functools
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -9,11 +10,15 @@ from registry.formats import (
     Format,
     InvalidFile,
     NoConversion,
+    NotComparable,
+    compare,
     convert,
     detect,
     read,
 )
 from registry.formats.primordium_tables import WANTED, read_tables
+from registry.pictures import NoPicture, picture_of
+from registry.pictures.svg import SVG_BYTES_MAX
 from storage.foreign import read_foreign_tables
 from tests.registry.formats import files
 from tests.registry.formats.test_rle import GUN
@@ -49,6 +54,18 @@ def convert_file(data: bytes) -> None:
         assert read(way.target, made, "made")
     if refusals == len(ways):
         raise NoConversion("by none of them")
+
+
+def draw_and_compare(data: bytes) -> None:
+    """What is read can be drawn, or not, in bounds; and is the same as itself."""
+    for found in read(detect("file", data), data, "file")[:3]:
+        refused = (NoPicture, NotComparable)
+        with contextlib.suppress(*refused):
+            assert len(picture_of(found.format, found.data, "svg")) <= SVG_BYTES_MAX
+            assert picture_of(found.format, found.data, "png")
+        with contextlib.suppress(*refused):
+            itself = (found.format, found.data)
+            assert not compare(itself, itself).count
 
 
 def read_database(data: bytes) -> None:

@@ -384,6 +384,7 @@ class Tape:
 
     name: CarrierName = "tcp"
     is_bulk = True
+    taken_bytes = 0
     piece_bytes = 1_000  # at once: messages end in the middle of what is read
 
     def __init__(self, data: bytes) -> None:

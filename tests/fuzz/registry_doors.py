@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crdt import cbor
 from registry.advisory import advisory_of, affects, publish_advisory
+from registry.attestation import attestation_of, say_claim, say_run
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
 from registry.module import module_of
@@ -19,6 +20,7 @@ from registry.versions import parse_version
 from registry.wasm.limits import Limits
 from registry.wasm.sections import read_outline
 from storage.keyfiles import read_key
+from tests.registry.attested import NAME, QUESTION, VERSION, ran, record
 from tests.registry.people import (
     ALICE_DID,
     BOB,
@@ -129,6 +131,14 @@ def _rating() -> Record:
     return record
 
 
+@functools.cache
+def _attested() -> Record:
+    bobs = record()
+    bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US))
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(42), BOB_PHONE.public))
+    return bobs
+
+
 def read_records(data: bytes) -> None:
     """The value of a document that others write: a module, an advisory or a rating."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
@@ -137,6 +147,8 @@ def read_records(data: bytes) -> None:
         return
     if "versions" in fields:
         module_of(_record().id, fields)
+    elif "runs" in fields:
+        attestation_of(_attested().id, fields)
     elif "advisory" in fields:
         said = advisory_of(_advisory().id, fields)
         affects(said, parse_version("1.0.0-rc.1"))
@@ -153,7 +165,7 @@ def _has_text_keys(value: object) -> bool:
 
 
 def record_seeds() -> Sequence[bytes]:
-    return [cbor.encode(one().value) for one in (_record, _advisory, _rating)]
+    return [cbor.encode(one().value) for one in (_record, _advisory, _rating, _attested)]
 
 
 def read_key_file(data: bytes) -> None:

@@ -213,6 +213,15 @@ TARGETS: tuple[Target, ...] = (
         1_000,
     ),
     Target(
+        "picture",
+        formats.draw_and_compare,
+        formats.file_seeds,
+        (InvalidFile,),
+        mutate_text,
+        600,
+        memory_bytes=40 << 20,
+    ),
+    Target(
         "database",
         formats.read_database,
         formats.database_seeds,

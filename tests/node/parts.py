@@ -19,6 +19,7 @@ from node.api.models import Discovered, Peer, SyncReport
 from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer
+from node.attesting import Attesting
 from node.config import Config
 from node.direct import Direct
 from node.events import Events
@@ -31,6 +32,7 @@ from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
 from node.quotas import quota_of
+from node.services.attest import Attestor
 from node.services.namespaces import Keeper
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -226,6 +228,9 @@ async def open_alice(
             waiting=WaitingBook(store),
             page_codes=PageCodes(lambda: clock() / 1_000_000),
             pairing=alone(Keeper(home, identity, store, os.urandom), events, clock),
+            attesting=Attesting(
+                Attestor(store, workers, network, identity, clock), config.attest, events
+            ),
             stop=asyncio.Event(),
             relays=Unrelayed(),
             direct=Direct(None),

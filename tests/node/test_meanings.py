@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from cli import SLIPS
-from node.meanings import CHECKS, MEANINGS, MODULES, NODE, REQUESTS, RUNS
+from node.meanings import CHECKS, MEANINGS, MODULES, NODE, RUNS
 from node.meanings.advisories import ADVISORIES
 from node.meanings.direct import DIRECT
+from node.meanings.evaluations import EVALUATIONS
 from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.relays import RELAYS
+from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
 from node.outcomes import OUTCOMES
 
@@ -75,6 +77,7 @@ def test_no_code_stands_twice() -> None:
         NODE,
         RIGHTS,
         FILES,
+        EVALUATIONS,
         DIRECT,
         INVITES,
         RELAYS,

@@ -20,7 +20,7 @@ from node.api.status_models import (
     Status,
 )
 from node.quotas import room_state
-from node.relay_role import metrics_of
+from node.relay_role import metrics_of, narrow_words
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
@@ -86,6 +86,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         relays=tuple(node.relays.shown()),
         found_relays=await named_relays(node.store, node.relays),
         transfers=transfers,
+        attest=node.attesting.state,
         warnings=(
             *_alarms(standing, ages),
             *_warnings(node, counts, waiting, len(peers)),
@@ -117,6 +118,8 @@ def _warnings(node: Node, counts: Counts, waiting: Waiting, connected: int) -> l
     for one in waiting.of_all:
         what = "change is held and waits" if one.count == 1 else "changes are held and wait"
         warnings.append(f"{one.count:,} {what}: {one.why}; see `panspermia peers`")
+    if narrow := narrow_words(node.config.relay):
+        warnings.append(narrow)
     return warnings
 
 

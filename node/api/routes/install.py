@@ -30,7 +30,7 @@ from node.scanner import Scanner
 from node.services.advise import refuse_malicious, risk_warnings, risks_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
-from node.services.resolve import Goal, make_goal
+from node.services.resolve import Choice, Goal, make_goal
 from node.services.run import run
 from node.wiring import Node
 from registry.changes import changes
@@ -41,7 +41,9 @@ from registry.plan import new_imports
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
     """The plan of an installation: what would be added, moved and removed, and why it cannot be."""
     body, place = call.body, await _place(node, call.body)
-    goal = await make_goal(node.store, body.requirements, body.lock, namespace=place)
+    goal = await make_goal(
+        node.store, body.requirements, body.lock, namespace=place, choice=_choice(body)
+    )
     packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
     risks = await risks_of(node.store, node.identity.did, goal)
     warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks))
@@ -137,9 +139,18 @@ async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
         dependencies=dict(needs),
         imports_new=new_imports(known, release.imports, {*needs, *bare}),
         cached=await node.store.has_blob(BlobId(bytes.fromhex(release.blob))),
+        optional=tuple(
+            one.module_id
+            for one in release.dependencies
+            if one.optional and one.module_id not in needs
+        ),
         changes=moved,
         changes_words=moved.lines() if moved else (),
     )
+
+
+def _choice(wanted: Wanted) -> Choice:
+    return Choice(wanted.optional, wanted.without)
 
 
 def _before(goal: Goal, id: str) -> ModuleVersion | None:
@@ -155,8 +166,9 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
     async with node.installing:
         place = await _place(node, wanted)
         goal = await make_goal(
-            node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place
-        )
+            node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place,
+            choice=_choice(wanted),
+        )  # fmt: skip
         risks = await risks_of(node.store, node.identity.did, goal)
         if not wanted.accept_risk:
             refuse_malicious(risks, goal)

@@ -10,6 +10,7 @@ from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
+    ChangesItem,
     ChangesQuery,
     Curated,
     Curation,
@@ -42,7 +43,7 @@ from node.services.places import place_meant, place_text
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
 from node.wiring import Node
-from registry.changes import Changes, changes
+from registry.changes import changes
 from registry.listed import Module, ModuleVersion, rfc3339
 from storage.listings import ListedRow
 
@@ -115,10 +116,11 @@ async def get_version(node: Node, call: Call[InNamespace, None]) -> OneVersion:
     return OneVersion(module=module.full_name, **msgspec.structs.asdict(version))
 
 
-async def get_changes(node: Node, call: Call[ChangesQuery, None]) -> Changes:
+async def get_changes(node: Node, call: Call[ChangesQuery, None]) -> ChangesItem:
     """What changes with a version: imports, exports, dependencies; since the one before it."""
     module, version = await _version(node, call)
-    return changes(_since(module, version, call.query.since), version)
+    found = changes(_since(module, version, call.query.since), version)
+    return ChangesItem(**msgspec.structs.asdict(found), words=found.lines())
 
 
 def _since(module: Module, version: ModuleVersion, since: str | None) -> ModuleVersion:
@@ -229,7 +231,7 @@ ENDPOINTS = (
         f"{VERSION}/wasm", get_wasm, "application/wasm", query=InNamespace,
         problems=(409, 422, 504),
     ),
-    reads(f"{VERSION}/changes", get_changes, Changes, query=ChangesQuery, problems=(409, 422)),
+    reads(f"{VERSION}/changes", get_changes, ChangesItem, query=ChangesQuery, problems=(409, 422)),
     reads(f"{VERSION}/verify", verify, Verification, query=InNamespace, problems=(409, 422)),
     writes(f"{VERSION}/yank", yank_version, Curated, body=Curation, query=InNamespace),
     writes(f"{VERSION}/deprecate", deprecate_version, Curated, body=Curation, query=InNamespace),

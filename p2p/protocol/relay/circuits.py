@@ -44,9 +44,16 @@ class NoCircuit:
 class Circuits:
     """All of one relay's. `entropy` gives so many random bytes."""
 
-    def __init__(self, entropy: Callable[[int], bytes], *, circuits_max: int) -> None:
+    def __init__(
+        self,
+        entropy: Callable[[int], bytes],
+        *,
+        circuits_max: int,
+        of_device_max: int = limits.CIRCUITS_OF_DEVICE_MAX,
+    ) -> None:
         self._entropy = entropy
         self._circuits_max = circuits_max
+        self._of_device_max = of_device_max
         self._by_key: dict[bytes, tuple[CircuitState, int]] = {}
         self._circuits: set[CircuitState] = set()
         self._of_device: Counter[bytes] = Counter()
@@ -73,7 +80,7 @@ class Circuits:
         if len(self._circuits) >= self._circuits_max:
             return NoCircuit("relay-full", "the relay has no room for another circuit")
         for device in (caller, callee):
-            if self._of_device[device] >= limits.CIRCUITS_OF_DEVICE_MAX:
+            if self._of_device[device] >= self._of_device_max:
                 return NoCircuit("too-many-circuits", "one of the two has too many circuits")
         if (
             self._of_host[host] >= limits.CIRCUITS_OF_HOST_MAX

@@ -33,9 +33,10 @@ CIRCUITS_OF_DEVICE_MAX = 64
 CIRCUITS_OF_HOST_MAX = 256  # called for from one host: a quarter, as of registrations
 CIRCUITS_OF_HOST_TO_DEVICE_MAX = 32  # half of what a device has room for
 CIRCUITS_OF_PAIR_MAX = 2  # one in use, and the one that takes its place
+CIRCUIT_BYTES_PER_S = 2 << 10  # of a rate, for each that shares it: pings, and what is small
 JOIN_S = 10.0  # from the call until both ends have joined
 KEY_BYTES = 32
-STALLED_S = 60.0  # an end that takes nothing for so long is given up
+STALLED_S = 60.0  # an end that takes less than `trickle.SLOWEST_BYTES` in that is given up
 IDLE_S = 120.0  # sessions inside of it ping each other every few seconds
 CIRCUIT_BUFFER_BYTES_MAX = 512 << 10  # of each direction, beside what the kernel holds
 

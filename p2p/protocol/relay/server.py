@@ -79,9 +79,10 @@ class Relay:
         is_caching: bool = False,
         registrations_max: int = limits.REGISTRATIONS_MAX,
         circuits_max: int = limits.CIRCUITS_MAX,
+        of_device_max: int = limits.CIRCUITS_OF_DEVICE_MAX,
         now_s: float,
     ) -> None:
-        self.circuits = Circuits(entropy, circuits_max=circuits_max)
+        self.circuits = Circuits(entropy, circuits_max=circuits_max, of_device_max=of_device_max)
         self.counts = RelayCounts()
         self.is_draining = False
         self._check = check

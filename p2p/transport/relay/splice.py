@@ -17,7 +17,9 @@ from typing import Any, Protocol
 from p2p.protocol.errors import PeerLeft, SyncError
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.pacing import Pacer, piece, spend
+from p2p.protocol.trickle import Trickle
 from p2p.transport.carrier import Carrier
+from p2p.transport.unsent import unsent_bytes
 
 JOINED = b"\x01"
 READ_BYTES_MAX = 256 << 10
@@ -28,6 +30,11 @@ class End(Protocol):
     """One end, as the splice sees it; `gone` once nothing is left of it."""
 
     gone: asyncio.Event
+
+    @property
+    def taken_bytes(self) -> int:
+        """Of what was sent to it, how much it has by now, as far as is known here."""
+        ...
 
     def send(self, data: bytes) -> None:
         """Writes, without waiting; the splice hears when it is too much."""
@@ -75,12 +82,16 @@ class Splice:
         self._ends: list[End | None] = [None, None]
         self._is_resting = [False, False]
         self._is_finished = [False, False]
-        self._full_since_s = [clock(), clock()]
+        self._taking = [Trickle(clock()), Trickle(clock())]  # by the side that is full
         self._moved_s = clock()
 
     @property
     def is_open(self) -> bool:
         return None not in self._ends and not self.ended.is_set()
+
+    def taken_bytes(self, side: int) -> int:
+        """Of what was sent to that side, how much it has."""
+        return self._end(side).taken_bytes
 
     def join(self, side: int, end: End) -> None:
         """`end` is there; once both are, each hears a byte and the bytes flow."""
@@ -115,7 +126,7 @@ class Splice:
     def filled(self, side: int, *, is_full: bool) -> None:
         """So much waits to be written to that side that the other is not read, or no more."""
         if is_full and not self.is_full[side]:
-            self._full_since_s[side] = self._clock()
+            self._taking[side].begin(now_s=self._clock())
         self.is_full[side] = is_full
         self._turn(1 - side)
 
@@ -149,10 +160,12 @@ class Splice:
                 one.cut()
 
     def check(self, *, now_s: float) -> None:
-        """Cuts it where an end takes nothing for too long, or nothing moves at all."""
+        """Cuts it where an end takes next to nothing for too long, or nothing moves at all."""
         for side in (0, 1):
-            if self.is_full[side] and now_s - self._full_since_s[side] >= limits.STALLED_S:
-                return self.cut()
+            if self.is_full[side]:
+                if self._taking[side].look(self.taken_bytes(side), now_s=now_s) >= limits.STALLED_S:
+                    return self.cut()
+                self._moved_s = now_s  # the other one is not read
         if any(self._is_resting):  # it would move, if the rates let it
             self._moved_s = now_s
         if now_s - self._moved_s >= limits.IDLE_S:
@@ -190,6 +203,7 @@ class SocketEnd(asyncio.BufferedProtocol):
         self._transport = transport
         self._lost_by = lost_by
         self._is_read = False
+        self._sent_bytes = 0
         self.gone = asyncio.Event()
         transport.set_write_buffer_limits(high=limits.CIRCUIT_BUFFER_BYTES_MAX)
         if not transport.is_closing():
@@ -218,7 +232,12 @@ class SocketEnd(asyncio.BufferedProtocol):
         self._lost_by.connection_lost(exc)
         self._splice.lost(self._side)
 
+    @property
+    def taken_bytes(self) -> int:
+        return self._sent_bytes - unsent_bytes(self._transport)
+
     def send(self, data: bytes) -> None:
+        self._sent_bytes += len(data)
         self._transport.write(data)
 
     def read(self, *, is_wanted: bool) -> None:
@@ -262,6 +281,10 @@ class CarrierEnd:
             tasks.create_task(self._guarded(self._read()), name="read a circuit's end"),
             tasks.create_task(self._guarded(self._write()), name="write a circuit's end"),
         ]
+
+    @property
+    def taken_bytes(self) -> int:
+        return self._carrier.taken_bytes
 
     def send(self, data: bytes) -> None:
         self._unsent.append(data)

@@ -55,6 +55,11 @@ class DataChannelCarrier:
 
     # --- reading ------------------------------------------------------------------------------
 
+    @property
+    def taken_bytes(self) -> int:
+        """As `Carrier.taken_bytes`: what the peer said that it read."""
+        return self._taken
+
     async def read_exactly(self, size: int) -> bytes:
         """As `Carrier.read_exactly`; `RemoteProtocolError` where the peer broke a rule."""
         data = bytearray()

@@ -213,7 +213,8 @@ async def test_what_an_update_asks_for_and_takes_away_is_shown_first(
     ]
     path = f"/api/modules/{did}%2F{ADDER}/versions/1.2.0/changes"
     since = await alice.client.get(path, params={"since": "1.1.0"})
-    assert since.json() == package["changes"] | {"before": "1.1.0"}, since.text
+    words = {"words": package["changes_words"]}
+    assert since.json() == package["changes"] | words | {"before": "1.1.0"}, since.text
     assert (await alice.client.get(path)).json() == since.json()
     missing = await alice.client.get(path, params={"since": "9.0.0"})
     assert missing.json()["code"] == "unknown-version"
@@ -503,3 +504,30 @@ async def test_blobs_by_their_hash(alice: Alice, bob: Alice) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert (await alice.client.get("/api/blobs/xyz")).status_code == 400
     assert (await alice.client.get(f"/api/blobs/{'00' * 32}")).status_code == 504
+
+
+async def test_what_is_optional_is_chosen_and_stays_chosen(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    body = new_module("org.example.game", "1.0.0")
+    body["manifest"] += f'\n"{ADDER}" = {{ version = "1.0.0", optional = true }}'
+    assert (await bob.client.post("/api/modules", json=body)).status_code == 201
+    await give(bob, alice)
+    game, adder = f"{did}/org.example.game", f"{did}/{ADDER}"
+    plain = await alice.client.post("/api/resolve", json={"requirements": ["org.example.game"]})
+    assert [one["optional"] for one in plain.json()["packages"]] == [[adder]]
+    wrong = {"requirements": ["org.example.game"], "optional": [DOUBLER]}
+    refused = await alice.client.post("/api/resolve", json=wrong)
+    assert (refused.status_code, refused.json()["code"]) == (400, "no-such-option")
+    assert adder in refused.json()["detail"]
+    done = await install(alice, "org.example.game", optional=[ADDER])
+    assert await versions(alice) == {ADDER: "1.0.0", "org.example.game": "1.0.0"}
+    packages = {one["id"]: one["dependencies"] for one in done["lock"]["packages"]}
+    assert packages == {game: {adder: "1.0.0"}, adder: {}}
+    # By the lock alone on another home, and by what is installed here.
+    assert (await install(alice, lock=done["lock"], frozen=True))["installed"] == []
+    await alice.client.post("/api/uninstall", json={"ids": [game]})
+    assert (await install(alice, lock=done["lock"], frozen=True))["lock"] == done["lock"]
+    assert (await install(alice, DOUBLER))["removed"] == []
+    assert ADDER in await versions(alice)
+    left = await install(alice, "org.example.game", without=[ADDER])
+    assert left["lock"]["packages"][0]["dependencies"] == {}

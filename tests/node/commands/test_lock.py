@@ -1,13 +1,15 @@
 """The lock between disk and API, and the part of it that an update leaves alone."""
 
+import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from node.commands.files import write_atomically
-from node.commands.install import staying
+from node.commands.install import list_command, staying
 from node.commands.lock import means, read_lock, write_lock
 from node.failure import Failure, Json
 
@@ -74,3 +76,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system
         write_atomically(folder, b"new")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_bill_of_materials_needs_no_node(tmp_path: Path) -> None:
+    path = tmp_path / "panspermia.lock"
+    asked = ["--sbom", "--lock", str(path)]
+    with pytest.raises(Failure, match="no lock file"):
+        CliRunner().invoke(list_command, asked, standalone_mode=False, catch_exceptions=False)
+    write_lock(path, LOCK)
+    ran = CliRunner().invoke(list_command, asked, standalone_mode=False, catch_exceptions=False)
+    found = {one["name"] for one in json.loads(ran.stdout)["components"]}
+    assert found == {"io.test.a", "io.test.b", "io.test.c", "io.test.d"}

@@ -43,7 +43,7 @@ async def ask(
 async def test_a_result_is_the_same_each_time(workers: Workers) -> None:
     first, again = await ask(workers, PLAIN), await ask(workers, PLAIN)
     assert first.answer == Answer("result", 703)
-    assert (first.answer, first.fuel_used, first.code) == (again.answer, again.fuel_used, "")
+    assert (first.answer, first.fuel_used, first.code) == (again.answer, again.fuel_used, None)
     assert 0 < first.fuel_used < 100
     assert (await ask(workers, PLAIN, seed=-5)).result == 695
     assert (await ask(workers, PLAIN, ticks=INTEGER_MAX, seed=0)).result is not None
@@ -61,12 +61,12 @@ async def test_nothing_is_left_of_the_evaluation_before(workers: Workers) -> Non
 
 async def test_a_genome_that_it_cannot_judge(workers: Workers) -> None:
     found = await ask(workers, module(f"(i64.const {UNJUDGED})"))
-    assert (found.answer, found.code) == (Answer("unjudged"), "")
+    assert (found.answer, found.code) == (Answer("unjudged"), None)
 
 
 async def test_a_trap_is_an_answer(workers: Workers) -> None:
     found = await ask(workers, module("(unreachable)"))
-    assert (found.answer, found.code) == (Answer("trapped"), "")
+    assert (found.answer, found.code) == (Answer("trapped"), None)
     far = module("(i64.load (i32.add (local.get $at) (i32.const 131072)))")
     assert (await ask(workers, far)).answer == Answer("trapped")
 
@@ -156,4 +156,4 @@ async def test_fuel_that_runs_out_is_an_answer() -> None:
     loop = module("(loop (br 0)) (unreachable)")
     task = Evaluate(wall_s=60, wasm=loop, genome=b"", seed=0, ticks=0, deadline_s=60)
     found = evaluate(Executor.open().engine, task, 1_000)
-    assert (found.answer, found.code, found.fuel_used) == (Answer("out-of-fuel"), "", 1_000)
+    assert (found.answer, found.code, found.fuel_used) == (Answer("out-of-fuel"), None, 1_000)

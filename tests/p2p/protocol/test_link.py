@@ -327,6 +327,20 @@ def test_half_as_much_is_acknowledged_with_what_is_sent_anyhow() -> None:
     assert link.take() == [b"last"]
 
 
+def test_whoever_takes_some_of_a_long_frame_is_not_left_for_acknowledging_nothing_yet() -> None:
+    world = World()
+    link = world.alice.link
+    link.put(bytes(2 * limits.KEPT_BYTES_FIRST))
+    link.take()
+    for _ in range(5 * int(limits.ANSWER_S)):
+        world.now_s += 1.0
+        link.hear_part(0, now_s=world.now_s)  # pings
+        if world.now_s % (limits.ANSWER_S - 1) < 1:
+            link.took_some(now_s=world.now_s)
+        link.tick(now_s=world.now_s)
+        assert link.ended is None
+
+
 def test_silence_ends_the_channel_and_only_later_the_session() -> None:
     world = World()
     world.tick(limits.DEAD_AFTER_S)

@@ -6,6 +6,7 @@ from p2p.protocol.errors import PeerTimeout
 from p2p.protocol.frames import Ping, Pong
 from p2p.protocol.limits import DEAD_AFTER_S, PING_AFTER_S
 from p2p.protocol.liveness import Liveness
+from p2p.protocol.trickle import SLOWEST_BYTES
 
 
 def test_a_ping_after_silence_one_each_time_then_the_end() -> None:
@@ -23,6 +24,27 @@ def test_whatever_is_heard_is_a_sign_of_life() -> None:
         liveness.hear(now_s=float(at_s))
         assert liveness.tick(now_s=at_s + 3.0) is None
     assert liveness.tick(now_s=96.0 + PING_AFTER_S) == Ping(1)
+
+
+def test_in_the_middle_of_a_long_frame_pings_go_on_and_nobody_is_given_up() -> None:
+    """On a line of 1 KB/s an answer of 768 KiB takes 13 minutes."""
+    liveness = Liveness(now_s=0.0)
+    pings = 0
+    for at_s in range(1, 780):
+        liveness.hear_part(1_000, now_s=float(at_s))
+        pings += liveness.tick(now_s=float(at_s)) is not None
+        liveness.check_answers([0.0], is_busy=False, now_s=float(at_s))
+    assert pings == 779 // 5, "else the peer would hear nothing"
+
+
+def test_who_sends_next_to_nothing_owes_its_answer() -> None:
+    liveness = Liveness(now_s=0.0)
+    for at_s in range(1, 60):
+        liveness.hear_part(SLOWEST_BYTES // 70, now_s=float(at_s))
+        liveness.check_answers([0.0], is_busy=False, now_s=float(at_s))
+    with pytest.raises(PeerTimeout) as owed:
+        liveness.check_answers([0.0], is_busy=False, now_s=60.0)
+    assert owed.value.code == "no-answer"
 
 
 def test_the_answer_to_a_ping_tells_how_far_the_peer_is() -> None:

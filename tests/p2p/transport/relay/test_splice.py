@@ -12,6 +12,7 @@ import pytest
 
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.pacing import Pacer
+from p2p.protocol.trickle import SLOWEST_BYTES
 from p2p.transport.relay.splice import JOINED, READ_BYTES_MAX, SocketEnd, Splice
 
 WAIT_S = 30.0
@@ -171,6 +172,26 @@ async def test_a_circuit_on_which_nothing_moves_is_cut(quiet_s: float) -> None:
         assert pair.splice.is_open
         pair.splice.check(now_s=quiet_s)
         assert await pair.bob[0].read() == b""
+
+
+async def test_an_end_that_takes_little_is_not_cut_while_it_goes_on() -> None:
+    """A phone on a thin line: 64 KiB in each minute."""
+    clock = Clock()
+    async with spliced(clock=clock) as pair:
+        pair.alice[1].write(os.urandom(32 * MEBIBYTE))
+        await pair.bob_is_full()
+        for _ in range(4):
+            pair.splice.check(now_s=clock.now_s)
+            before = pair.splice.taken_bytes(1)
+            while pair.splice.taken_bytes(1) - before < SLOWEST_BYTES:
+                await pair.bob[0].read(SLOWEST_BYTES)
+            clock.now_s += limits.STALLED_S - 1.0
+            pair.splice.check(now_s=clock.now_s)
+            assert pair.splice.is_open
+        await pair.bob_is_full()
+        pair.splice.check(now_s=clock.now_s)
+        pair.splice.check(now_s=clock.now_s + limits.STALLED_S)
+        assert not pair.splice.is_open, "and now it takes nothing"
 
 
 async def test_an_end_that_takes_nothing_for_too_long_is_cut() -> None:

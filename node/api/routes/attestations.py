@@ -1,0 +1,65 @@
+"""Attestations of a genome: what is said of it, and saying something oneself."""
+
+from node.api.attestation_models import (
+    AttestedShown,
+    FitnessShown,
+    NewAttestation,
+    show_fitness,
+    show_judgement,
+)
+from node.api.endpoint import Call, reads, writes
+from node.api.models import InNamespace
+from node.services.attest import Attestor, attest, find_genome, fitness_of
+from node.services.places import place_meant
+from node.wiring import Node
+
+PATH = "/api/registry/genomes/{genome:record}/attestations"
+
+
+async def list_attestations(node: Node, call: Call[InNamespace, None]) -> FitnessShown:
+    """What attestations say of a genome, whose count, and who says something else."""
+    namespace = await place_meant(node.store, call.query.namespace)
+    genome = await find_genome(node.store, call.path["genome"], namespace)
+    found = await fitness_of(node.store, node.identity.did, genome.identity, namespace)
+    return show_fitness(found)
+
+
+async def attest_genome(node: Node, call: Call[InNamespace, NewAttestation]) -> AttestedShown:
+    """Run an evaluation in the sandbox and sign what it gives, or claim a result."""
+    body = call.body
+    by = Attestor(
+        node.store,
+        node.workers,
+        node.network,
+        node.identity,
+        node.clock_us,
+        await place_meant(node.store, call.query.namespace),
+    )
+    done = await attest(
+        by,
+        call.path["genome"],
+        evaluator=body.evaluator,
+        seed=body.seed,
+        ticks=body.ticks,
+        claim=body.claim,
+        dry_run=body.dry_run,
+    )
+    return AttestedShown(
+        ending=done.answer.ending,
+        result=done.answer.result,
+        claimed=body.claim is not None,
+        dry_run=body.dry_run,
+        entry=done.entry.hex() if done.entry else None,
+        fuel_used=done.fuel_used,
+        cpu_ms=done.cpu_ms,
+        judgement=show_judgement(done.judgement),
+    )
+
+
+ENDPOINTS = (
+    reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 422)),
+    writes(
+        PATH, attest_genome, AttestedShown, body=NewAttestation, query=InNamespace, status=201,
+        problems=(404, 409, 422),
+    ),
+)  # fmt: skip

@@ -1,0 +1,107 @@
+"""`attest`: run an evaluation of a genome and sign what it gives; contradictions come first."""
+
+from __future__ import annotations
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
+from node.failure import Json
+from node.text import printable
+
+# All the fuel of an evaluation takes minutes, and others may be before it.
+ATTEST_TIMEOUT_S = 1_800.0
+
+
+@click.command("attest")
+@click.argument("genome")
+@click.option("--with", "evaluator", metavar="NAME[@VERSION]", help="The evaluator's module.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What it begins from.")
+@click.option(
+    "--ticks", type=click.IntRange(0), default=1_000, show_default=True, help="How long it runs."
+)
+@click.option("--claim", type=int, metavar="RESULT", help="Only say what it gives; do not run it.")
+@click.option("--dry-run", is_flag=True, help="Run it, and sign nothing.")
+@click.option("--show", is_flag=True, help="Only show what is said of it.")
+@IN_NAMESPACE
+@click.pass_context
+def attest_command(
+    ctx: click.Context,
+    genome: str,
+    evaluator: str | None,
+    seed: int,
+    ticks: int,
+    claim: int | None,
+    dry_run: bool,
+    show: bool,
+    namespace: str | None,
+) -> None:
+    """Run an evaluation of a genome again, and sign what it gives."""
+    path = with_query(
+        path_of("/api/registry/genomes", genome, "attestations"), {"namespace": namespace}
+    )
+    if show:
+        return show_all(node().get(path))
+    body = {"with": evaluator, "seed": seed, "ticks": ticks, "claim": claim, "dry_run": dry_run}
+    answer = node().post(path, body, timeout_s=ATTEST_TIMEOUT_S)
+    if wants_json():
+        print_json("attest", answer)
+    else:
+        say_attested(answer)
+    if answer["judgement"]["contradictions"] and not answer["claimed"]:
+        ctx.exit(7)  # somebody's word of it is wrong: verification failed
+
+
+def say_attested(answer: Json) -> None:
+    one = answer["judgement"]
+    for line in contradiction_lines(one):
+        say(line, fg="red")
+    what = f"{answer_text(answer)} by {evaluator_text(one)}"
+    if answer["claimed"]:
+        did = "would be claimed" if answer["dry_run"] else "claimed"
+        return say(f"{did}: {what}; nobody needs to believe it: panspermia attest runs it")
+    did = "not signed (dry run)" if answer["dry_run"] else "signed"
+    say(f"{what}: {did}", fg=None if one["contradictions"] else "green")
+    if len(one["attestors"]) > 1:
+        say(f"the same found: {', '.join(map(printable, one['attestors']))}")
+    say(f"{answer['fuel_used']:,} instructions, {answer['cpu_ms']:.0f} ms", dim=True, err=True)
+
+
+def show_all(fitness: Json) -> None:
+    if wants_json():
+        return print_json("attest", fitness)
+    if not fitness["evaluations"]:
+        return say("nobody says anything of it; to run it: panspermia attest GENOME")
+    for one in fitness["evaluations"]:
+        for line in contradiction_lines(one):
+            say(line, fg="red")
+        found = f": {answer_text(one)}" if one["ending"] else ""
+        by = f", attested by {', '.join(map(printable, one['attestors']))}"
+        said = f"{one['state']}{found} by {evaluator_text(one)}{by if one['attestors'] else ''}"
+        say(said, fg="green" if one["state"] == "verified" else None)
+        for word in one["words"]:
+            if word["claimed"]:
+                say(f"  {printable(word['author'])} claims {answer_text(word)}", dim=True)
+
+
+def contradiction_lines(one: Json) -> list[str]:
+    """First a headline, then everybody who says something else."""
+    if not one["contradictions"]:
+        return []
+    lines = [f"CONTRADICTION: one evaluation has one answer, and not all say {answer_text(one)}"]
+    if not one["ending"]:
+        lines = ["CONTRADICTION: one evaluation has one answer, and several are given"]
+    for word in one["contradictions"]:
+        how = "only claims" if word["claimed"] else f"ran it ({printable(word['engine'])}) and says"
+        lines.append(f"  {printable(word['author'])} {how} {answer_text(word)}")
+    return lines
+
+
+def answer_text(one: Json) -> str:
+    """The result, or how it ended without one."""
+    return f"{one['result']:,}" if one["ending"] == "result" else str(one["ending"])
+
+
+def evaluator_text(one: Json) -> str:
+    name = f"{printable(one['module'])} {printable(one['version'])}"
+    return f"{name}, seed {one['seed']}, {one['ticks']:,} ticks"

@@ -1,0 +1,55 @@
+"""`picture`: what a genome looks like, as SVG or PNG. Needs no running node."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from node.commands.console import is_terminal, print_json, say, wants_json
+from node.commands.files import write_whole
+from node.commands.reading import read_one, shown_errors
+from node.failure import failed
+from node.text import printable, size_text
+
+KINDS = ("svg", "png")
+
+
+@click.command("picture")
+@click.argument("file", metavar="FILE|-", type=click.Path(allow_dash=True))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+@click.option("--as", "kind", type=click.Choice(KINDS), help="Else by the end of -o, else svg.")
+@click.option("--from", "source", metavar="FORMAT", help="What FILE is; else by what is in it.")
+@click.option("--item", type=click.IntRange(min=1), help="Which of the items that FILE holds.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+def picture_command(
+    file: str,
+    output: Path | None,
+    kind: Literal["svg", "png"] | None,
+    source: str | None,
+    item: int | None,
+    force: bool,
+) -> None:
+    """Draw a genome as SVG or PNG: cells and networks."""
+    if kind is None:
+        kind = "png" if output is not None and output.suffix.lower() == ".png" else "svg"
+    if output is None and (wants_json() or is_terminal(sys.stdout)):
+        raise click.UsageError("a picture does not belong on a terminal; give -o FILE")
+    if output is not None and output.exists() and not force:
+        raise failed("file-exists", "The file is there already", f"{output}; or give --force")
+    with shown_errors():
+        from registry.pictures import picture_of
+
+        found = read_one(file, source, item)
+        data = picture_of(found.format, found.data, kind, title=found.name, file=file)
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    write_whole(output, data)
+    if wants_json():
+        told = {"name": found.name, "format": found.format.value, "file": str(output)}
+        return print_json("picture", {**told, "as": kind, "size": len(data)})
+    say(f"drew {printable(found.name)} to {printable(str(output))}, {size_text(len(data))}")

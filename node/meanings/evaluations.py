@@ -1,0 +1,40 @@
+"""What the codes about evaluations mean, and what to do: rows of `node.meanings`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "invalid-evaluation": (
+        "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
+        "The detail says which of them is wrong.",
+    ),
+    "not-claimed": ("This node's author claims nothing of it.", "There is no claim to take back."),
+    "unknown-genome": (
+        "No genome of that identity is known here, or that is none.",
+        "Give its 64 hex digits, as lists show them; `panspermia sync` may bring it.",
+    ),
+    "no-evaluator": (
+        "No evaluator that comes with the node judges genomes of this format.",
+        "Name one with --with: `panspermia search --tag evaluator` finds those that are published.",
+    ),
+    "evaluator-differs": (
+        "The module that an attestation names has other bytes than it says.",
+        "Nothing: whoever attested it has to name the right one.",
+    ),
+    "not-an-evaluator": (
+        "The module has not the exports of an evaluator, or others beside its memory.",
+        "Name another one. docs/protocol/attestations.md says what an evaluator is.",
+    ),
+    "stack-overflow": (
+        "The evaluator calls itself deeper than the stack of this machine; nothing was signed.",
+        "Its author can mend it; others' machines may have another stack.",
+    ),
+    "evaluator-died": (
+        "The process that ran the evaluator ended; nothing was signed.",
+        "The detail says how. If it was memory, free some and attest again.",
+    ),
+    "evaluator-timeout": (
+        "The evaluator was still running when its time was over; nothing was signed.",
+        "Ask for fewer ticks, or attest again when the machine has less to do.",
+    ),
+}

@@ -1,0 +1,258 @@
+"""Attesting: re-execute an evaluation of a genome, and sign what it gives; or claim it.
+
+    genome ─▸ its bytes ─▸ evaluator ─▸ child process ─▸ answer ─▸ one signed change
+
+What only this machine cannot do is refused, and not signed: it says nothing of the genome.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from blake3 import blake3
+
+from crdt.blob import BlobId
+from crdt.keys import COMMONS, NamespaceKey
+from node.errors import NotFound, Rejected, Unverified
+from node.identity import Identity
+from node.ports import Network
+from node.services.evaluators import Evaluator, evaluator_said, find_evaluator, for_format
+from node.services.fetch import fetch_blob
+from node.services.names import author_meant
+from node.services.signers import Signers
+from node.workers import Evaluated, Workers
+from registry.attestation import (
+    Attestation,
+    Run,
+    document_of,
+    read_row,
+    say_claim,
+    say_run,
+    take_claim_back,
+)
+from registry.errors import quoted
+from registry.evaluation import Answer, Evaluation
+from registry.fitness import Fitness, Judgement, Trust, judge, verified_fitness
+from registry.genome import WORD
+from registry.wasm.evaluator import GENOME_BYTES_MAX
+from storage.store import Store
+
+TICKS_DEFAULT: Final = 1_000
+HEX_CHARACTERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Attestor:
+    """What attesting needs of the node."""
+
+    store: Store
+    workers: Workers
+    network: Network
+    identity: Identity
+    clock_us: Callable[[], int]
+    namespace: NamespaceKey = COMMONS
+    waits: bool = False
+    """In the background: nobody waits for it."""
+
+    @property
+    def signers(self) -> Signers:
+        return Signers(self.identity, self.store, self.clock_us)
+
+
+@dataclass(frozen=True, slots=True)
+class GenomeHere:
+    """A genome that is listed here: what names it, and where its bytes are."""
+
+    identity: bytes
+    format: str
+    size: int
+    blob: BlobId
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What came of it: `answer` as it was found or claimed, and all that is said now."""
+
+    judgement: Judgement
+    answer: Answer
+    fuel_used: int
+    cpu_ms: float
+    entry: bytes | None
+    """None: nothing new was said, or it was a dry run."""
+
+
+class _Kept(msgspec.Struct):
+    """What of a listed genome is needed here."""
+
+    id: str
+    format: str
+    size: int
+    blob: str
+
+
+_KEPT = msgspec.json.Decoder(_Kept)
+
+
+async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> GenomeHere:
+    """By its 64 hex digits, or `WHOSE/` and those. Raises `NotFound`, `UnknownPetname`."""
+    owner, slash, name = text.rpartition("/")
+    if len(name) != HEX_CHARACTERS or not set(name) <= set("0123456789abcdef"):
+        detail = f"{quoted(name)} names no genome: it has {HEX_CHARACTERS} digits, 0-9 and a-f"
+        raise NotFound(detail, code="unknown-genome")
+    if slash:
+        author = await author_meant(store, owner)
+        row = await store.listing(WORD, author, name, namespace)
+        rows = [row] if row is not None else []
+    else:
+        rows = await store.candidates(WORD, name, namespace)
+    for one in rows:
+        kept = _KEPT.decode(one.listing.fields)
+        blob = BlobId(bytes.fromhex(kept.blob))
+        return GenomeHere(bytes.fromhex(kept.id), kept.format, kept.size, blob)
+    detail = f"no genome {name[:16]}… is known here; `panspermia sync` may bring it"
+    raise NotFound(detail, code="unknown-genome")
+
+
+async def genome_bytes(node: Attestor, genome: GenomeHere) -> bytes:
+    """Of a genome as it was published. Raises `Rejected`, `Unverified`, `Unreachable`."""
+    if genome.size > GENOME_BYTES_MAX:
+        detail = f"the genome has {genome.size:,} bytes; {GENOME_BYTES_MAX:,} can be judged"
+        raise Rejected(detail, code="too-large")
+    data = await fetch_blob(node.store, node.network, genome.blob, size_bytes_max=genome.size)
+    if blake3(data).digest() != genome.identity:
+        raise Unverified(f"the blob of {genome.identity.hex()} holds other bytes")
+    return data
+
+
+async def attest(
+    node: Attestor,
+    name: str,
+    *,
+    evaluator: str | None = None,
+    seed: int = 0,
+    ticks: int = TICKS_DEFAULT,
+    claim: int | None = None,
+    dry_run: bool = False,
+) -> Attested:
+    """Run it and sign, or with `claim` only say what it gives.
+
+    Raises `NotFound`, `Unreachable`, `Unverified`, or `Rejected` where this machine has no answer.
+    """
+    genome = await find_genome(node.store, name, node.namespace)
+    found = await find_evaluator(
+        node.store, node.network, evaluator or for_format(genome.format), node.namespace
+    )
+    evaluation = Evaluation(genome.identity, found.blake3, seed, ticks)
+    if claim is not None:
+        return await _claim(node, evaluation, found, claim, dry_run=dry_run)
+    data = await genome_bytes(node, genome)
+    return await run_and_sign(node, evaluation, found, data, dry_run=dry_run)
+
+
+async def attest_again(node: Attestor, said: Attestation) -> Attested:
+    """Run what somebody says, and sign what it gives here. Raises as `attest`."""
+    genome = await find_genome(node.store, said.genome, node.namespace)
+    digest = bytes.fromhex(said.evaluator)
+    found = await evaluator_said(
+        node.store, node.network, said.module, said.version, digest, node.namespace
+    )
+    return await run_and_sign(node, said.evaluation, found, await genome_bytes(node, genome))
+
+
+async def run_and_sign(
+    node: Attestor, evaluation: Evaluation, by: Evaluator, genome: bytes, *, dry_run: bool = False
+) -> Attested:
+    """Raises `Rejected` where this machine has no answer; then nothing is said."""
+    assert blake3(by.wasm).digest() == evaluation.evaluator, "an evaluator of other bytes"
+    found = await node.workers.evaluate(
+        by.wasm,
+        genome,
+        seed=evaluation.seed,
+        ticks=evaluation.ticks,
+        is_background=node.waits,
+    )
+    answer = found.answer
+    if answer is None:
+        raise Rejected(f"{by.module} {by.version}: {found.detail}", code=found.code)
+    run = Run(answer, node.workers.checker, node.workers.features, found.fuel_used, node.clock_us())
+    edit = say_run(evaluation, by.module, by.version, run, node.identity.device.public)
+    entry = None if dry_run else await _said(node, evaluation, edit)
+    return await _attested(node, evaluation, by, answer, found, entry, run)
+
+
+async def take_back(node: Attestor, evaluation: Evaluation) -> None:
+    """The claim of this author is gone. Raises `NotClaimed`."""
+    await _said(node, evaluation, take_claim_back)
+
+
+async def fitness_of(
+    store: Store, own: str, genome: bytes, namespace: NamespaceKey = COMMONS
+) -> Fitness:
+    """What is said of a genome, as this node's author trusts it."""
+    rows = [read_row(row) for row in await store.attestations(genome, namespace)]
+    trust = Trust(own, await store.followed_authors())
+    return verified_fitness(genome, rows, trust, ranking(rows, trust))
+
+
+def ranking(rows: Sequence[Attestation], trust: Trust) -> frozenset[str]:
+    """Evaluators that a list ranks by: bundled ones, and those of authors one follows.
+
+    Anybody can write one that gives whoever they like the highest number there is.
+    """
+    from node.demo import evaluators
+
+    own = {one.blake3.hex() for one in evaluators()}
+    theirs = {one.evaluator for one in rows if one.module.rpartition("/")[0] in trust}
+    return frozenset(own | theirs)
+
+
+async def _claim(
+    node: Attestor, evaluation: Evaluation, by: Evaluator, result: int, *, dry_run: bool
+) -> Attested:
+    edit = say_claim(evaluation, by.module, by.version, result, now_us=node.clock_us())
+    entry = None if dry_run else await _said(node, evaluation, edit)
+    answer = Answer("result", result)
+    return await _attested(node, evaluation, by, answer, Evaluated(), entry, None)
+
+
+async def _said(node: Attestor, evaluation: Evaluation, edit: Callable[..., None]) -> bytes | None:
+    document = document_of(node.identity.author, evaluation, node.namespace)
+    signer = await node.signers.for_document(document)
+    committed = await node.store.commit(document, edit, signer)
+    return committed.id if committed else None
+
+
+async def _attested(
+    node: Attestor,
+    evaluation: Evaluation,
+    by: Evaluator,
+    answer: Answer,
+    found: Evaluated,
+    entry: bytes | None,
+    run: Run | None,
+) -> Attested:
+    rows = [
+        one
+        for row in await node.store.attestations(evaluation.genome, node.namespace)
+        if (one := read_row(row)).id == evaluation.id.hex()
+    ]
+    if not rows:  # a dry run of what nobody spoke of
+        rows = [_unsaid(node, evaluation, by, run)]
+    judgement = judge(rows, Trust(node.identity.did, await node.store.followed_authors()))
+    return Attested(judgement, answer, found.fuel_used, found.cpu_ms, entry)
+
+
+def _unsaid(node: Attestor, evaluation: Evaluation, by: Evaluator, run: Run | None) -> Attestation:
+    return Attestation(
+        id=evaluation.id.hex(),
+        genome=evaluation.genome.hex(),
+        evaluator=evaluation.evaluator.hex(),
+        seed=evaluation.seed,
+        ticks=evaluation.ticks,
+        module=by.module,
+        version=by.version,
+        author=node.identity.did,
+        claim=None,
+        runs=(run,) if run else (),
+    )

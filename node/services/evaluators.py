@@ -1,0 +1,98 @@
+"""Evaluators: which module judges genomes, and its bytes, whoever published it.
+
+a name that this node comes with     the bundled bytes, the same on every node
+NAME[@VERSION], WHOSE/NAME…          a published module; without a version its latest
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from blake3 import blake3
+
+from crdt.blob import BlobId
+from crdt.keys import COMMONS, NamespaceKey
+from node.demo import evaluators
+from node.errors import NotFound, Rejected, Unverified
+from node.ports import Network
+from node.services.fetch import fetch_blob
+from node.services.modules import find_module, version_of
+from registry.listed import ModuleVersion
+from registry.wasm.evaluator import EVALUATOR_BYTES_MAX
+from storage.store import Store
+
+FOR_FORMAT: Final = {
+    "rle": "io.panspermia.life-score",
+    "neat-network": "io.panspermia.forager",
+    "primordium-genotype": "io.panspermia.forager",
+}
+"""What judges a genome of a format, where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """What it is called, and what it is."""
+
+    module: str
+    """A full name; a bare id, where it comes with every node."""
+    version: str
+    blake3: bytes
+    wasm: bytes
+
+
+def for_format(format: str) -> str:
+    """The evaluator of a format. Raises `NotFound` where there is none."""
+    if format not in FOR_FORMAT:
+        known = ", ".join(FOR_FORMAT)
+        detail = f"no evaluator of {format} comes with the node (of {known}); name one: --with"
+        raise NotFound(detail, code="no-evaluator")
+    return FOR_FORMAT[format]
+
+
+def bundled(name: str = "", digest: bytes = b"") -> Evaluator | None:
+    """The one of that name or hash that every node has."""
+    for one in evaluators():
+        if one.blake3 == digest or name in (one.id, f"{one.id}@{one.version}"):
+            return Evaluator(one.id, one.version, one.blake3, one.wasm)
+    return None
+
+
+async def find_evaluator(
+    store: Store, network: Network, name: str, namespace: NamespaceKey = COMMONS
+) -> Evaluator:
+    """By its name. Raises as `find_module` and `fetch_blob` do."""
+    if (own := bundled(name)) is not None:
+        return own
+    text, _, wanted = name.partition("@")
+    module = await find_module(store, text, namespace)
+    version = version_of(module, wanted or module.latest_version)
+    wasm = await _bytes_of(store, network, module.full_name, version)
+    return Evaluator(module.full_name, version.version, bytes.fromhex(version.blake3), wasm)
+
+
+async def evaluator_said(
+    store: Store,
+    network: Network,
+    module: str,
+    version: str,
+    digest: bytes,
+    namespace: NamespaceKey = COMMONS,
+) -> Evaluator:
+    """The one that an attestation names. Raises `Unverified` where the name has other bytes."""
+    if (own := bundled(digest=digest)) is not None:
+        return own
+    found = version_of(await find_module(store, module, namespace), version)
+    if bytes.fromhex(found.blake3) != digest:
+        detail = f"{module} {version} is not {digest.hex()}, but {found.blake3}"
+        raise Unverified(detail, code="evaluator-differs")
+    return Evaluator(module, version, digest, await _bytes_of(store, network, module, found))
+
+
+async def _bytes_of(store: Store, network: Network, name: str, version: ModuleVersion) -> bytes:
+    if version.wasm_size > EVALUATOR_BYTES_MAX:
+        detail = f"{name} has {version.wasm_size:,} bytes, at most {EVALUATOR_BYTES_MAX:,}"
+        raise Rejected(detail, code="too-large")
+    blob = BlobId(bytes.fromhex(version.blob))
+    wasm = await fetch_blob(store, network, blob, size_bytes_max=version.wasm_size)
+    if blake3(wasm).hexdigest() != version.blake3:
+        raise Unverified(f"{name} {version.version} is not what its author signed")
+    return wasm

@@ -1,0 +1,157 @@
+"""Alice runs what others claim; what they say of a genome is shown with everybody's name."""
+
+import base64
+from typing import Any
+
+import pytest
+import wasmtime
+
+from crdt.change import DocumentId, SignedEntry
+from crdt.keys import COMMONS, AuthorKey
+from node.demo import evaluators
+from node.services.signers import Signers
+from node.wiring import Node
+from registry import genome
+from registry.attestation import document_of, say_claim, say_run
+from registry.content import Content
+from registry.evaluation import Evaluation
+from registry.head import Words
+from tests.node.modules import new_module
+from tests.node.parts import Alice
+from tests.registry.attested import ran
+from tests.storage.people import BOB, CAROL, Person
+
+GLIDER = b"x = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
+CONTENT = Content.of(GLIDER, format="rle", file="glider.rle")
+PATH = f"/api/registry/genomes/{CONTENT.id}/attestations"
+LIFE = evaluators()[0]
+RESULT = 4 * 10**7 + 10**5 + 5
+QUESTION = Evaluation(CONTENT.identity, LIFE.blake3, 0, 1_000)
+
+
+async def publish(node: Node, content: Content = CONTENT, data: bytes = GLIDER) -> None:
+    """As A's node would: the bytes are a blob, the record names them."""
+    author = node.identity.author
+    document = DocumentId(COMMONS, author, genome.CLASS, genome.KIND, content.identity)
+    words = Words("Glider", "Moves.", "CC0-1.0", tags=("spaceship",))
+    edit = genome.publish_genome(content, words, genome.Facts(), now_us=node.clock_us())
+    await node.store.put_blob(data)
+    signers = Signers(node.identity, node.store, node.clock_us)
+    await node.store.commit(document, edit, await signers.for_document(document))
+
+
+def runs(who: Person, result: int, about: Evaluation = QUESTION) -> SignedEntry:
+    edit = say_run(about, LIFE.id, LIFE.version, ran(result), who.signer.device.public)
+    return who.writes(document_of(AuthorKey(who.root.public), about, COMMONS), edit)[0]
+
+
+def claims(who: Person, result: int, about: Evaluation = QUESTION) -> SignedEntry:
+    edit = say_claim(about, LIFE.id, LIFE.version, result, now_us=1)
+    return who.writes(document_of(AuthorKey(who.root.public), about, COMMONS), edit)[0]
+
+
+async def attest(alice: Alice, **body: object) -> dict[str, Any]:
+    answer = await alice.client.post(PATH, json=body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def fitness(alice: Alice) -> dict[str, Any]:
+    found: dict[str, Any] = (await alice.client.get(PATH)).json()
+    return found
+
+
+async def test_alice_runs_and_signs_once(alice: Alice) -> None:
+    await publish(alice.node)
+    tried = await attest(alice, dry_run=True)
+    assert (tried["result"], tried["entry"]) == (RESULT, None)
+    assert (await fitness(alice))["evaluations"] == []
+    done = await attest(alice)
+    assert (done["result"], done["ending"], done["judgement"]["state"]) == (
+        RESULT, "result", "verified",
+    )  # fmt: skip
+    assert done["entry"]
+    assert done["judgement"]["attestors"] == [alice.node.identity.did]
+    found = await fitness(alice)
+    assert (found["result"], found["contradictions"]) == (RESULT, 0)
+    assert found["best"] == done["judgement"]["evaluation"] == QUESTION.id.hex()
+
+
+async def test_a_claim_never_ranks_until_somebody_trusted_ran_it(alice: Alice) -> None:
+    await publish(alice.node)
+    claimed = await attest(alice, claim=9 * 10**15)
+    assert claimed["judgement"]["state"] == "claimed"
+    assert (await fitness(alice))["result"] is None
+    done = await attest(alice)
+    (wrong,) = done["judgement"]["contradictions"]
+    assert (wrong["author"], wrong["claimed"], wrong["result"]) == (
+        alice.node.identity.did, True, 9 * 10**15,
+    )  # fmt: skip
+    assert (await fitness(alice))["result"] == RESULT
+
+
+async def test_contradictions_name_everybody(alice: Alice) -> None:
+    await publish(alice.node)
+    received = await alice.node.store.receive([runs(BOB, 1), claims(CAROL, 2)], source="x")
+    assert not received.refused
+    found = await fitness(alice)
+    assert (found["result"], found["contradictions"]) == (None, 1)
+    await alice.node.store.set_petname("bob", BOB.did)
+    found = await fitness(alice)
+    assert (found["result"], found["attestors"]) == (1, [BOB.did])
+    done = await attest(alice)
+    assert {one["author"] for one in done["judgement"]["contradictions"]} == {BOB.did, CAROL.did}
+    found = await fitness(alice)
+    assert (found["result"], found["attestors"]) == (RESULT, [alice.node.identity.did])
+
+
+EVALUATOR = """(module (memory (export "memory") 1 1)
+  (func (export "eval_abi") (result i32) (i32.const 1))
+  (func (export "alloc") (param i32) (result i32) (i32.const 0))
+  (func (export "evaluate") (param i32 i32 i64 i64) (result i64) {}))"""
+
+
+def evaluator(body: str) -> dict[str, Any]:
+    wasm = bytes(wasmtime.wat2wasm(EVALUATOR.format(body)))
+    return {**new_module("org.example.judge"), "wasm": base64.b64encode(wasm).decode()}
+
+
+async def test_an_evaluator_that_somebody_published(alice: Alice) -> None:
+    await publish(alice.node)
+    published = await alice.client.post("/api/modules", json=evaluator("(i64.const 7)"))
+    assert published.status_code == 201, published.text
+    done = await attest(alice, **{"with": "org.example.judge"})
+    assert done["result"] == 7
+    assert done["judgement"]["module"] == f"{alice.node.identity.did}/org.example.judge"
+
+
+@pytest.mark.parametrize(
+    ("with_", "status", "code"),
+    [
+        ("org.example.nothing", 404, "unknown-module"),
+        ("org.example.judge", 422, "not-an-evaluator"),
+        ("org.example.judge@9.9.9", 404, "unknown-version"),
+    ],
+)
+async def test_what_cannot_be_attested_is_said_and_signs_nothing(
+    alice: Alice, with_: str, status: int, code: str
+) -> None:
+    await publish(alice.node)
+    await alice.client.post("/api/modules", json=new_module("org.example.judge"))
+    answer = await alice.client.post(PATH, json={"with": with_})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (await fitness(alice))["evaluations"] == []
+
+
+async def test_genomes_that_are_not_here(alice: Alice) -> None:
+    for name in ("ab" * 32, f"{BOB.did}%2F{'ab' * 32}", "glider"):
+        answer = await alice.client.get(f"/api/registry/genomes/{name}/attestations")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-genome")
+    data = b"nobody knows what this is"
+    await publish(alice.node, Content.of(data), data)
+    other = f"/api/registry/genomes/{Content.of(data).id}/attestations"
+    answer = await alice.client.post(other, json={})
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-evaluator")
+    wrong = await alice.client.post(other, json={"claim": 1 << 63})
+    assert wrong.status_code == 422
