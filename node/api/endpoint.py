@@ -202,7 +202,10 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     if known := node.answers.get(asked, state, now_s=now_s):
         return answer_bytes(request, known.body, known.etag)
     query = read_query(request, endpoint.query)
-    body = ENCODER.encode(await endpoint.handler(node, Call(request, query, None)))
+    result = await endpoint.handler(node, Call(request, query, None))
+    if isinstance(result, Response) and result.status_code != 200:
+        return result
+    body = bytes(result.body) if isinstance(result, Response) else ENCODER.encode(result)
     known = KnownAnswer(body, etag(body), now_s)
     node.answers.keep(asked, state, known)
     return answer_bytes(request, body, known.etag)

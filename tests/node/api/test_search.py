@@ -81,3 +81,28 @@ async def test_a_cursor_is_of_one_search(alice: Alice) -> None:
     assert first["results"] != rest["results"]
     other = await alice.client.get(f"/api/search?license=mit&cursor={first['next']}")
     assert (other.status_code, other.json()["code"]) == (404, "cursor-unknown")
+
+
+async def test_genomes_are_found_beside_modules_by_what_they_are(alice: Alice) -> None:
+    await publish_two(alice)
+    for name, fitness in (("weak", 1.5), ("strong", 99.0)):
+        body = {
+            "genotype": f"7b{ord(name[0]):x}7d", "author": "somebody", "name": f"{name} worm",
+            "description": "crawls about in numbers", "tags": "worm,life",
+            "fitness_score": fitness, "offspring_count": 1, "tick": 1,
+        }  # fmt: skip
+        answer = await alice.client.post("/api/registry/genomes", json=body)
+        assert answer.status_code == 200, answer.text
+    page = (await alice.client.get("/api/search?q=numbers&facets=kind&facets=format")).json()
+    kinds = {one["value"]: one["count"] for one in page["facets"]["kind"]}
+    assert kinds == {"genome": 2, "module": 2}
+    (format,) = page["facets"]["format"]
+    assert format["count"] == 2
+    fittest = (await alice.client.get("/api/search?kind=genome&sort=fitness")).json()["results"]
+    assert [(hit["name"], hit["fitness"]) for hit in fittest] == [
+        ("strong worm", 99.0),
+        ("weak worm", 1.5),
+    ]
+    assert {hit["format"] for hit in fittest} == {format["value"]}
+    only = await alice.client.get(f"/api/search?format={format['value']}&tag=life&q=worm")
+    assert len(only.json()["results"]) == 2
