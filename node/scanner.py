@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -34,6 +34,7 @@ from registry.errors import quoted
 OUTPUT_BYTES_MAX: Final = 64 * 1024  # a verdict and its reasons; a log belongs elsewhere
 ERRORS_BYTES_MAX: Final = 4 * 1024  # of its stderr, for the one sentence that is shown
 REASONS_MAX: Final = 20
+END_S: Final = 1.0  # for what was killed to be gone; the kernel takes a moment
 ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -148,8 +149,25 @@ async def _drain(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: Process) -> None:
+    """It is gone, and so are its pipes, also those that something else still holds open.
+
+    asyncio tells of the end of a process when its pipes have come to theirs.
+    """
     _kill(process)
-    await process.wait()
+    assert process.stdout
+    assert process.stderr
+    try:
+        async with asyncio.timeout(END_S):
+            await asyncio.gather(_skip(process.stdout), _skip(process.stderr))
+            await process.wait()
+    except TimeoutError:
+        # Nothing public of a process lets go of its pipes.
+        cast(asyncio.SubprocessTransport, vars(process)["_transport"]).close()
+
+
+async def _skip(stream: asyncio.StreamReader) -> None:
+    while await stream.read(OUTPUT_BYTES_MAX):
+        pass
 
 
 def _kill(process: Process) -> None:
