@@ -10,8 +10,11 @@ from typing import Any
 from crdt import cbor
 from registry.advisory import advisory_of, affects, publish_advisory
 from registry.attestation import attestation_of, say_claim, say_run
-from registry.challenge import challenge_of, publish_challenge
+from registry.challenge import challenge_of, decode_terms, encode_terms, publish_challenge
+from registry.content import parse_identity
 from registry.errors import MalformedRecord
+from registry.evaluation import decode_evaluation, encode_evaluation
+from registry.lineage import parse_lineage_id
 from registry.listings import project
 from registry.lockfile import parse_lock, write_lock
 from registry.manifest import parse_manifest
@@ -94,6 +97,8 @@ def read_names(data: bytes) -> None:
         parse_requirement,
         parse_version,
         parse_range,
+        parse_identity,
+        parse_lineage_id,
     )
     for parse, line in zip(parsers, lines, strict=False):
         parse(line)
@@ -102,7 +107,24 @@ def read_names(data: bytes) -> None:
 def name_seeds() -> Sequence[bytes]:
     lines = [f"{ALICE_DID}/org.example.dice", str(DICE), "alice/a.b@^1.2", "1.2.3-rc.1+b"]
     ranges = (">=1.2 <2 || ~3.1 || 4.x", "1.0.0 - 2.0.0", "^0.0.1-a", "*")
-    return ["\n".join([*lines, range]).encode() for range in ranges]
+    ids = ["0f" * 32, "5b7c7c1e-7d0c-4a43-9f0c-5f0b8c1a2d3e"]
+    return ["\n".join([*lines, range, *ids]).encode() for range in ranges]
+
+
+def read_evaluation(data: bytes) -> None:
+    assert encode_evaluation(decode_evaluation(data)) == data
+
+
+def evaluation_seeds() -> Sequence[bytes]:
+    return [encode_evaluation(QUESTION)]
+
+
+def read_terms(data: bytes) -> None:
+    assert encode_terms(decode_terms(data)) == data
+
+
+def terms_seeds() -> Sequence[bytes]:
+    return [encode_terms(TERMS)]
 
 
 def read_wasm(data: bytes) -> None:

@@ -10,6 +10,8 @@ from node.errors import NodeError
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
 from p2p.protocol.states import State
 from registry.errors import (
+    InvalidChallenge,
+    InvalidEvaluation,
     InvalidLock,
     InvalidManifest,
     InvalidStatement,
@@ -160,6 +162,8 @@ TARGETS: tuple[Target, ...] = (
         (InvalidStatement,),
         mutate_cbor,
     ),
+    Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
+    Target("terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
     Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),
     Target("wasm", registry.read_wasm, registry.wasm_seeds, (Refused,)),
     Target(
