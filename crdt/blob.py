@@ -114,8 +114,7 @@ class BlobRoot:
 class Manifest:
     """The root and its pages, each checked by `parse_page`: enough to check every chunk of them.
 
-    All pages, or neighbours from `first_page` on. Whoever names a chunk that there is not, or that
-    no page here names, gets an `IndexError`.
+    All pages, or neighbours from `first_page` on. A chunk that none of them names: `IndexError`.
     """
 
     parsed: BlobRoot

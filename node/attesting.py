@@ -22,6 +22,7 @@ from node.config import AttestConfig
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.events import Events
 from node.services.attest import Attested, Attestor, attest_again, ranking
+from p2p.protocol.errors import SyncError
 from registry.attestation import Attestation, read_row
 from registry.errors import RegistryError
 from registry.fitness import Trust
@@ -92,7 +93,7 @@ class Attesting:
         try:
             while True:
                 changed.clear()
-                used_s = await self.once()
+                used_s = await self._once_or_not()
                 if used_s is not None:
                     await rest(rest_s(used_s, self.config.cpu_percent))
                     continue
@@ -104,6 +105,15 @@ class Attesting:
         finally:
             unsubscribe()
 
+    async def _once_or_not(self) -> float | None:
+        """As `once`; what nobody thought of costs a rest, not the node."""
+        try:
+            return await self.once()
+        except Exception as error:
+            log.exception("attesting failed")
+            self.last_error = str(error)
+            return None
+
     async def once(self) -> float | None:
         """Run what comes first: the seconds of a processor that it took; None: there is nothing."""
         unreachable: set[bytes] = set()
@@ -114,6 +124,10 @@ class Attesting:
                 done = await attest_again(replace(self.by, namespace=namespace, waits=True), said)
             except Unreachable as error:
                 self.last_error = error.detail
+                unreachable.add(bytes.fromhex(said.id))
+                continue
+            except SyncError as error:  # its bytes cannot be had, or not kept, for now
+                self.last_error = str(error)
                 unreachable.add(bytes.fromhex(said.id))
                 continue
             except (NodeError, RegistryError, CrdtError, StorageError) as error:

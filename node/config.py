@@ -295,10 +295,10 @@ def load_config(
         is_text = origins[name] == variable
         values.setdefault(section, {})[key] = _convert(name, value, kind, origins[name], is_text)
     config = msgspec.convert(values, Config)
-    if config.api.compat and not config.api.is_loopback:
+    if config.api.compat and not (config.api.is_loopback and not config.api.allowed_hosts):
         # What takes writes without a token must be out of everybody else's reach.
-        detail = f"api.compat (from {origins['api.compat']}) is for loopback only, and api.host is"
-        raise BadSetting(f"{detail} {config.api.host}")
+        reached = f"api.host is {config.api.host}, api.allowed_hosts {config.api.allowed_hosts}"
+        raise BadSetting(f"api.compat is for loopback only ({origins['api.compat']}): {reached}")
     return Loaded(config, origins)
 
 

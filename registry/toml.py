@@ -12,6 +12,7 @@ from registry.plain import as_list, as_map
 # has an id of 16 parts and a range of 256 characters; which dots are in keys, only the parser
 # knows, so all dots count.
 LINE_DOTS_MAX = 192
+BITS_MAX = 1_024  # TOML itself has room for 64
 DEPTH_MAX = 8  # a manifest nests three deep
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
@@ -41,6 +42,8 @@ def load(text: str) -> dict[str, Any]:
         raise NotToml("nested too deep") from error
     except ValueError as error:  # beyond the digits Python's int() takes
         raise NotToml("a number is too long") from error
+    if _holds_long_number(document):  # in hex Python counts no digits
+        raise NotToml("a number is too long")
     if _depth_exceeds(document, DEPTH_MAX):
         raise NotToml(f"nested more than {DEPTH_MAX} deep")
     return document
@@ -100,6 +103,17 @@ def _dotted_line(text: str) -> int | None:
     return next((number for number, line in lines if line.count(".") > LINE_DOTS_MAX), None)
 
 
+def _holds_long_number(document: object) -> bool:
+    """Whether it has a number that nobody means, and that Python would not write as text."""
+    level = [document]
+    while level:
+        inside = [value for each in level for value in _values(each)]
+        if any(isinstance(value, int) and value.bit_length() > BITS_MAX for value in inside):
+            return True
+        level = [value for value in inside if isinstance(value, dict | list)]
+    return False
+
+
 def _depth_exceeds(value: object, depth_max: int) -> bool:
     """Iterative: the parser itself may have gone hundreds deep."""
     level = [value]
@@ -112,6 +126,9 @@ def _depth_exceeds(value: object, depth_max: int) -> bool:
 
 def _children(container: object) -> list[object]:
     """Those in it that hold something themselves."""
+    return [child for child in _values(container) if isinstance(child, dict | list)]
+
+
+def _values(container: object) -> Iterable[object]:
     found = as_map(container)
-    inside = found.values() if found is not None else as_list(container) or ()
-    return [child for child in inside if isinstance(child, dict | list)]
+    return found.values() if found is not None else as_list(container) or ()

@@ -12,7 +12,7 @@ from registry.formats.converting import (
     find_conversion,
     item_of,
 )
-from registry.formats.detecting import detect
+from registry.formats.detecting import detect, is_pickle
 from registry.formats.errors import (
     FormatError,
     InvalidFile,
@@ -47,6 +47,7 @@ __all__ = [
     "find_conversion",
     "format_of",
     "identity_of",
+    "is_pickle",
     "item_of",
     "read",
 ]

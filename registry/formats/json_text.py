@@ -27,6 +27,7 @@ _BETWEEN = re.compile(r"[ \t\n\r,]*")
 _UNSPACED = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"]++', re.DOTALL)
 _PIECES = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s"\[\]{},:]++', re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r]*")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _WORDS = frozenset({"true", "false", "null"})
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})  # the parser would take them
 
@@ -45,7 +46,12 @@ def parse(text: str, file: str) -> object:
     """The value of `text`. Raises `InvalidFile` with line and column."""
     check(text, file)
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        value = json.loads(text, object_pairs_hook=_once)
+        if _HALF.search(text):  # that a text of ours cannot have, and no encoding takes
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise InvalidFile(file, Place(), "holds half of a surrogate pair") from error
     except json.JSONDecodeError as error:
         raise InvalidFile(file, Place(error.lineno, error.colno), error.msg) from error
     except _Twice as error:

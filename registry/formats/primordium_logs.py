@@ -75,13 +75,17 @@ def read_legends(data: bytes, file: str) -> tuple[Found, ...]:
                 fields={**inside.fields, **_numbers(reader, numbers)},
             )
         )
-        ids.append((reader.map.get("id"), reader.map.get("parent_id")))
+        ids.append((_id(reader.map.get("id")), _id(reader.map.get("parent_id"))))
         _bound(found, file)
     identities = {own: each.identity for (own, _), each in zip(ids, found, strict=True) if own}
     return tuple(
         replace(each, parents=(identities[parent],)) if parent in identities else each
         for (_, parent), each in zip(ids, found, strict=True)
     )
+
+
+def _id(value: object) -> str | int | None:
+    return value if isinstance(value, (str, int)) else None
 
 
 def read_lineages(data: bytes, file: str) -> tuple[Found, ...]:

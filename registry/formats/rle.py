@@ -39,8 +39,9 @@ STATES_MAX = 255
 _DIGITS_MAX = 10  # beyond, no world of ours has room
 
 _HEADER = re.compile(
-    r"[ \t]*x[ \t]*=[ \t]*([0-9]{1,10})[ \t]*,?[ \t]*y[ \t]*=[ \t]*([0-9]{1,10})"
-    r"(?:[ \t]*,?[ \t]*rule[ \t]*=[ \t]*([^\n]*))?[^\n]*$",
+    # Possessive all over: it is linear in a line of anything.
+    r"[ \t]*+x[ \t]*+=[ \t]*+([0-9]{1,10})[ \t]*+,?+[ \t]*+y[ \t]*+=[ \t]*+([0-9]{1,10})"
+    r"(?:[ \t]*+,?+[ \t]*+rule[ \t]*+=[ \t]*+([^\n]*))?+[^\n]*+$",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(

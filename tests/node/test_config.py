@@ -49,6 +49,7 @@ def test_a_variable_may_hold_a_list_or_a_truth() -> None:
     [
         ({"api.port": 70_000}, {}, "", "api.port (from flag)"),
         ({"api.compat": True}, {}, '[api]\nhost = "0.0.0.0"', "for loopback only"),
+        ({"api.compat": True}, {}, '[api]\nallowed_hosts = ["a.org"]', "for loopback only"),
         ({}, {"PANSPERMIA_API_PORT": "many"}, "", "PANSPERMIA_API_PORT"),
         ({}, {"PANSPERMIA_P2P_LISTEN": "nowhere"}, "", "p2p.listen"),
         ({}, {}, "[api]\nprot = 1", "did you mean api.port?"),

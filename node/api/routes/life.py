@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crdt.keys import COMMONS
 from node.api.endpoint import Call, Endpoint, Opening, reads, writes
 from node.api.life_models import (
     Genomes,
@@ -32,7 +33,7 @@ from node.api.life_models import (
 from node.api.models import InNamespace, NoQuery
 from node.api.requests import PUBLISH_BYTES_MAX, answer_json, is_known
 from node.api.routes.blobs import FOREVER
-from node.errors import Fault, Rejected
+from node.errors import Fault, NotAllowed, Rejected
 from node.services.life import (
     GENOME,
     LINEAGE,
@@ -52,13 +53,15 @@ from node.services.publish_life import Registrar, Submission, submit
 from node.wiring import Node
 from registry import genome, lineage, seed
 from registry.content import Content
-from registry.formats import detect
+from registry.formats import InvalidFile, Place, detect, is_pickle
+from registry.formats.reading import PICKLED
 from registry.genome import Genome
 from registry.head import Words
 from registry.lineage import Legend, Lineage, parse_lineage_id
 from registry.published import tags_split
 from registry.seed import Seed
 from storage.listings import Sort
+from storage.namespaces import COMMONS_NAME
 
 HALL_OF_FAME: Final = 10
 HALL_ROWS_MAX: Final = 100
@@ -203,7 +206,11 @@ async def _content(
             detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
         )
     data = body.content or next(iter(given.values())).encode()
+    if is_pickle(body.file, data):
+        raise InvalidFile(body.file, Place(), PICKLED)
     if call.is_anonymous:
+        if body.namespace != COMMONS_NAME:  # before it is looked up: which there are is private
+            raise NotAllowed("without a token things are published in commons alone")
         node.strangers.take(len(data), now_s=node.clock_s())
     if len(data) > HASHED_AT_ONCE_BYTES:
         return await asyncio.to_thread(_read, data, body.format, body.file)
@@ -296,15 +303,17 @@ async def _one(node: Node, found: Found, request: Request) -> Response:
 async def _download(node: Node, found: Found, request: Request) -> Response:
     tag = f'"{found.row.listing.record}"'
     name, media = file_of(found.row)
+    is_public = found.row.namespace == COMMONS and not request.state.has_token
     headers = {
         "etag": tag,
-        "cache-control": FOREVER,
+        "cache-control": FOREVER if is_public else "private, no-cache",
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
     }
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
     data = await content_of(node.store, node.network, found.row)
-    if node.config.registry.count_downloads:
+    # A page of somebody else's can have a browser read this, but not with a token.
+    if node.config.registry.count_downloads and request.state.has_token:
         await count_download(node.signers, found)
     return Response(data, 200, headers, media)
 

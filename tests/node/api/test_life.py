@@ -375,6 +375,11 @@ async def test_strangers_hand_in_what_is_marked_so_and_change_nothing(
         assert names == {"mine": False, "Test Genome": True}
         lineages = await alice.client.post("/api/registry/lineages", json={"id": "x"})
         assert lineages.status_code == 401
+        for name in ("lab", "no such"):  # which there are is nobody's business
+            elsewhere = await alice.client.post(GENOMES, json=GENOME | {"namespace": name})
+            assert (elsewhere.status_code, "commons alone" in elsewhere.text) == (403, True)
+        pickled = await alice.client.post(GENOMES, json={"genotype": "cos\nsystem\n(S'x'\ntR."})
+        assert (pickled.status_code, "pickle" in pickled.text) == (422, True)
         many = await alice.client.post(GENOMES, json=GENOME | {"genotype": "bb"})
         assert (many.status_code, many.json()["code"]) == (429, "too-many-submissions")
         large = "a" * (publish_life.ANONYMOUS_BYTES_MAX + 2)

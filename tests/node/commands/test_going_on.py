@@ -18,12 +18,17 @@ LINE = b'{"event":"progress","text":"Looking.","stage":"blob","id":"x","done":1,
 CUT = HEAD + f"{len(LINE):x}\r\n".encode() + LINE + b"\r\n"
 SILENT_END = CUT + b"0\r\n\r\n"
 BROKEN = HEAD + b"9\r\n{"
+NOT_FOUND = b'{"type":"x","title":"x","status":404,"code":"unknown-genome","detail":"None such."}'
+NO_GENOME = (
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(NOT_FOUND), NOT_FOUND)
+)
 BLOB, CODE = "ab" * 32, "7K3M-Q2XD-9FHT-B4WZ"
 
 
 @contextmanager
 def breaking(home: Path, answer: bytes) -> Generator[None]:
-    """A server that closes every connection after these bytes."""
+    """A server that has no genomes, and closes every connection after these bytes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         announced = {"api": f"http://127.0.0.1:{server.getsockname()[1]}", "p2p": "", "pid": 1}
         (home / "node.json").write_text(json.dumps(announced))
@@ -39,7 +44,8 @@ def breaking(home: Path, answer: bytes) -> Generator[None]:
                     heard = b""
                     while b"\r\n\r\n" not in heard and (more := connection.recv(1 << 16)):
                         heard += more
-                    connection.sendall(answer)
+                    is_other = heard.startswith(b"GET /api/registry/")  # 64 digits may name that
+                    connection.sendall(NO_GENOME if is_other else answer)
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(1 << 16):
                         pass

@@ -10,6 +10,7 @@ from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_
 from registry.formats.limits import FILE_BYTES_MAX
 from registry.formats.reading import READERS
 from registry.formats.words import ENDINGS, TITLES
+from tests.registry.formats.files import LEGENDS
 
 
 @pytest.mark.parametrize(
@@ -117,3 +118,30 @@ def test_a_name_that_hides_something_is_shown_bare() -> None:
 def test_every_word_can_stand_in_a_record(format: Format) -> None:
     content = Content.of(b"bytes", format=format.value, file="a.file")
     assert not content_problems(content)
+
+
+@pytest.mark.parametrize(
+    ("format", "data", "reason"),
+    [
+        (Format.PRIMORDIUM_MIGRATION, rb'{"type":"MigrateEntity","a":"\ud800"}', "surrogate"),
+        (Format.PRIMORDIUM_CONFIG, b"[world]\nwidth = 0x" + b"f" * 5_000, "too long"),
+    ],
+)
+def test_what_no_text_and_no_number_can_be_is_refused(
+    format: Format, data: bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidFile, match=reason):
+        read(format, data, "a")
+
+
+def test_ids_of_a_legend_may_be_anything() -> None:
+    hurt = LEGENDS.replace(b'"id":"id-1"', b'"id":{}').replace(
+        b'"parent_id":"id-1"', b'"parent_id":[]'
+    )
+    found = read(Format.PRIMORDIUM_LEGENDS, hurt, "a")
+    assert [each.parents for each in found] == [(), ()]
+
+
+def test_a_long_line_is_read_in_linear_time() -> None:
+    with pytest.raises(InvalidFile):
+        read(Format.RLE, b"x = 1" + b" " * 200_000 + b"?", "a.rle")
