@@ -105,12 +105,11 @@ def _dotted_line(text: str) -> int | None:
 
 def _holds_long_number(document: object) -> bool:
     """Whether it has a number that nobody means, and that Python would not write as text."""
-    level = [document]
+    level: list[object] = [document]
     while level:
-        inside = [value for each in level for value in _values(each)]
-        if any(isinstance(value, int) and value.bit_length() > BITS_MAX for value in inside):
+        if any(isinstance(value, int) and value.bit_length() > BITS_MAX for value in level):
             return True
-        level = [value for value in inside if isinstance(value, dict | list)]
+        level = [value for each in level for value in _values(each)]
     return False
 
 

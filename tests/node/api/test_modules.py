@@ -195,7 +195,12 @@ async def test_a_rating_is_taken_back(alice: Alice) -> None:
     await alice.client.post(url, json={"stars": 2, "review": "meh"})
     gone = await alice.client.delete(url)
     assert (gone.status_code, gone.content) == (204, b"")
-    nothing = {"average": None, "count": 0, "followed_average": None, "ratings": []}
+    nothing: dict[str, object] = {
+        "average": None,
+        "count": 0,
+        "followed_average": None,
+        "ratings": [],
+    }
     assert (await alice.client.get(url)).json() == nothing
     module = (await alice.client.get("/api/modules/org.example.add")).json()
     assert module["rating"] == {"average": None, "count": 0}
