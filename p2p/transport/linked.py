@@ -80,6 +80,7 @@ class Linked:
         self._writing_bytes = 0  # of a write that has not ended
         self._is_writing = False
         self._taking = Trickle(clock())  # what the carrier was given
+        self._taking_by: Line | None = None  # each counts for itself
         self._wake = asyncio.Event()
         self._news = asyncio.Event()  # set once, when the link has changed; then there is a new one
         self._spawn: Spawn | None = None
@@ -117,11 +118,13 @@ class Linked:
                 self._count_bytes(line)
                 self.link.hear_part(number, now_s=now_s)
                 self._session.hear_part(more, now_s=now_s)
-        if self._is_writing:  # else nothing waits that a carrier has not taken
+        if self.link.kept_bytes and self._taking_by is self.line:
+            # Also where nobody waits: a megabyte lies in the carrier before a writer does.
             if not self._taking.look(self.line.stream.carrier.taken_bytes, now_s=now_s):
                 self.link.took_some(now_s=now_s)
         else:
             self._taking.begin(now_s=now_s)
+            self._taking_by = self.line
         if (ack := self.link.tick(now_s=now_s)) is not None:
             self._urgent.append(ack)
         self._follow()
