@@ -20,7 +20,7 @@ SLIPS = [
     (("statsu",), "panspermia", "statsu"),
     (("id", "export"), "panspermia id export FILE", "FILE"),
     (("connect", "no\x1b[31mwhere"), "panspermia connect", "no\\"),
-    (("fetch",), "panspermia fetch BLOB|NAME[@VERSION]", "BLOB"),
+    (("fetch",), "panspermia fetch BLOB|GENOME|SEED|NAME[@VERSION]", "BLOB"),
     (("connect", "x" * 100_000), "panspermia connect", "characters"),
 ]
 
