@@ -163,7 +163,7 @@ TARGETS: tuple[Target, ...] = (
         mutate_cbor,
     ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
-    Target("terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
+    Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
     Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),
     Target("wasm", registry.read_wasm, registry.wasm_seeds, (Refused,)),
     Target(

@@ -89,7 +89,7 @@ def test_a_merge_conflict_is_recognised_with_its_line() -> None:
         ("version = 1\n", "version = 2\nnew = 1\n", "format 2"),
         ("version = 1\n", "", "does not say its version"),
         ("version = 1\n", "version = true\n", "no lock format"),
-        ("version = 1\n", f"version = 0x{'f' * 5_000}\n", "no lock format"),
+        ("version = 1\n", f"version = 0x{'f' * 5_000}\n", "too long"),
         ("version = 1\n", "version = 1\npackages = 1\n", "did you mean package?"),
         ("version = 1\n", "version = \n", "line 2"),
         ("version = 1\n", "version = 1\nextra = 1\n", "extra"),
