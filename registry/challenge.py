@@ -190,8 +190,11 @@ def _check(terms: Terms) -> None:
         raise InvalidChallenge(f"{terms.ticks} ticks; there are 0 to 2^63 - 1")
     if not 0 <= terms.opens_us < terms.deadline_us <= TIME_US_MAX:
         raise InvalidChallenge("it ends after it begins, and before the year 10000")
-    parse_module_name(terms.module)
-    parse_version(terms.version)
+    try:
+        parse_module_name(terms.module)
+        parse_version(terms.version)
+    except RegistryError as error:
+        raise InvalidChallenge(error.detail) from error
 
 
 def standing_of(
