@@ -364,7 +364,7 @@ class Swarm:
         wanted = order.run.wanted
         stored = yield question
         peer.pace.settle(order.size_bytes)
-        wanted.open.discard(order.run)
+        wanted.open.pop(order.run, None)
         if not self._is_stored(wanted, stored):
             return
         if isinstance(question, AddChunks) and wanted.root is not None:

@@ -111,7 +111,8 @@ class Wanted:
     manifest: Manifest | None = None  # of the pages whose chunks are asked for
     ahead: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # first and count
     again: deque[Run] = field(default_factory=deque[Run])
-    open: set[Run] = field(default_factory=set[Run])  # asked for, and not in the store yet
+    # Asked for, and not in the store yet; in that order: a set would go by addresses in memory.
+    open: dict[Run, None] = field(default_factory=dict[Run, None])
     standings: dict[PeerNumber, Standing] = field(default_factory=dict[PeerNumber, Standing])
     turn: int = 0  # of all that are wanted, who was served last
     came_s: float = 0.0  # when a piece of it came last
@@ -167,14 +168,14 @@ class Wanted:
                 standing.rest(now_s=now_s)
             return None
         run.asked[peer] = now_s
-        self.open.add(run)
+        self.open[run] = None
         return run
 
     def give_up(self, peer: PeerNumber, run: Run) -> None:
         """`peer` will not give this run: somebody else may."""
         run.asked.pop(peer, None)
         if run in self.open and not run.is_taken and not run.asked:
-            self.open.discard(run)
+            self.open.pop(run, None)
             self.ahead.insert(0, (run.first, run.count))
 
     def cut(self, run: Run, count: int) -> None:

@@ -3,6 +3,7 @@
 `PANSPERMIA_CARRIER_SEEDS=1000` runs more seeds, `PANSPERMIA_CARRIER_FIRST=7` others.
 """
 
+import gc
 import os
 from dataclasses import dataclass, field
 from itertools import count
@@ -160,6 +161,18 @@ async def test_among_three_nodes_all_hold_all(seed: int) -> None:
     for node in life.nodes[1:]:
         assert _store(node).blob(life.blob) == life.content
     await life.network.close()
+
+
+async def test_when_garbage_is_collected_changes_nothing() -> None:
+    """Nothing goes by where in memory an object lies, as a set of objects does."""
+    before, digests = gc.get_threshold(), set[bytes]()
+    try:
+        for often in (5, 20, 300, 100_000):
+            gc.set_threshold(often, 5, 5)
+            digests.add((await live(FIRST, nodes=3)).network.trace.digest())
+    finally:
+        gc.set_threshold(*before)
+    assert len(digests) == 1
 
 
 async def test_the_same_seed_is_the_same_life() -> None:
