@@ -8,8 +8,7 @@ Still call it in a child process with limits: the library itself may have faults
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from storage.errors import Unreadable
 
@@ -85,7 +84,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _allow_of(wanted: Mapping[str, Sequence[str]]) -> Any:  # noqa: ANN401 - sqlite3's own
+def _allow_of(wanted: Mapping[str, Sequence[str]]) -> Callable[..., int]:
     schema = {"sqlite_master", "sqlite_schema"}
 
     def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:

@@ -48,7 +48,7 @@ HEADINGS = {"license": "licence"}
 @click.option("--facets", is_flag=True, help="Count kinds, tags, licences and formats.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
-def search_command(query: str, **options: Any) -> None:  # noqa: ANN401 - click's, as declared
+def search_command(query: str, **options: object) -> None:
     """Search what this node knows.
 
     Without QUERY: the newest. A word may be only begun, or have a slip.
@@ -73,9 +73,9 @@ def search_command(query: str, **options: Any) -> None:  # noqa: ANN401 - click'
         print_facets(page["facets"])
 
 
-def wanted_of(query: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def wanted_of(query: str, options: Mapping[str, object]) -> dict[str, Any]:
     """As the API takes it."""
-    wanted: dict[str, Any] = {"q": query or None, "facets": tuple(FACETS) * options["facets"]}
+    wanted: dict[str, Any] = {"q": query or None, "facets": FACETS if options["facets"] else ()}
     for name, option in (("tag", "tags"), ("license", "licenses"), ("format", "format_")):
         wanted[name] = options[option]
     for name in (

@@ -103,7 +103,9 @@ def sequence(text: str, file: str) -> Iterator[Part]:
             where = _second(text, error.key)
             raise InvalidFile(file, where, f"the key {quoted(error.key)} occurs twice") from error
         yield Part("", at, end, value)
-        at = _BETWEEN.match(text, end).end()  # type: ignore[union-attr] # it matches nothing, too
+        between = _BETWEEN.match(text, end)
+        assert between is not None, "it matches nothing, too"
+        at = between.end()
 
 
 def members(text: str, at: int = 0) -> Iterator[Part]:
