@@ -119,10 +119,15 @@ def namespace_names(results: Sequence[Json]) -> dict[str, str]:
 
 
 def print_result(result: Json, names: Petnames, place: str) -> None:
-    version = printable(str(result.get("version") or ""))
-    say(f"{printable(result['id'].rpartition('/')[2])} {version}".rstrip(), bold=True, nl=False)
+    id, version = (printable(str(result.get(key) or "")) for key in ("id", "version"))
+    id = id.rpartition("/")[2]
+    is_hash = is_life(id)  # that nobody reads
+    title = printable(result["name"]) if is_hash else f"{id} {version}".rstrip()
+    say(title, bold=True, nl=False)
     where = f" in {printable(place)}" if place else ""
     say(f"  {result['kind']} by {printable(names.author(result['author']))}{where}")
+    if is_hash:
+        say(f"    {id}")
     if result.get("description"):
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
