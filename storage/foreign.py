@@ -56,7 +56,7 @@ def read_foreign_tables(
     try:
         _harden(connection)
         connection.deserialize(bytes(plain))
-        connection.set_authorizer(_allow_of(wanted))
+        connection.set_authorizer(allow_of(wanted))
         return _read(connection, wanted, rows_max, bytes_max)
     except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote the file's bytes
         raise Unreadable(f"cannot be read as SQLite: {error}") from error
@@ -84,7 +84,8 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _allow_of(wanted: Mapping[str, Sequence[str]]) -> Callable[..., int]:
+def allow_of(wanted: Mapping[str, Sequence[str]]) -> Callable[..., int]:
+    """For `set_authorizer`: these tables are read, and nothing else is done or called."""
     schema = {"sqlite_master", "sqlite_schema"}
 
     def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:

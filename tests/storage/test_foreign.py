@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Unreadable
-from storage.foreign import read_foreign_tables
+from storage.foreign import allow_of, read_foreign_tables
 
 WANTED = {"fossils": ("id", "genotype", "tick"), "lineages": ("id", "level")}
 
@@ -101,3 +101,25 @@ def test_damage_anywhere_is_read_or_refused_and_nothing_else(tmp_path: Path) -> 
             read(damaged)
         except Unreadable:
             continue
+
+
+@pytest.mark.parametrize(
+    ("action", "first", "second", "is_allowed"),
+    [
+        (sqlite3.SQLITE_SELECT, None, None, True),
+        (sqlite3.SQLITE_READ, "wanted", "name", True),
+        (sqlite3.SQLITE_READ, "sqlite_master", "sql", True),
+        (sqlite3.SQLITE_PRAGMA, "table_xinfo", "wanted", True),
+        (sqlite3.SQLITE_READ, "other", "name", False),
+        (sqlite3.SQLITE_PRAGMA, "table_xinfo", "other", False),
+        (sqlite3.SQLITE_PRAGMA, "trusted_schema", "on", False),
+        (sqlite3.SQLITE_FUNCTION, None, "load_extension", False),
+        (sqlite3.SQLITE_ATTACH, "/etc/passwd", None, False),
+        (sqlite3.SQLITE_INSERT, "wanted", None, False),
+    ],
+)
+def test_nothing_is_done_but_reading_what_is_wanted(
+    action: int, first: str | None, second: str | None, *, is_allowed: bool
+) -> None:
+    said = allow_of({"wanted": ("name",)})(action, first, second, None, None)
+    assert said == (sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY)
