@@ -42,7 +42,7 @@ class Attestations(Part):
             f" ORDER BY {_IS_FOLLOWED} DESC, a.author, a.evaluation, a.document LIMIT ?",
             (namespace, genome, in_bounds(limit, OF_GENOME_MAX)),
         )
-        return [_row(*row) for row in rows]
+        return [attestation_row(*row) for row in rows]
 
     async def trusted_runs(
         self, namespace: NamespaceKey = COMMONS, limit: int = TRUSTED_MAX
@@ -53,7 +53,7 @@ class Attestations(Part):
             " ORDER BY a.at_us DESC, a.document DESC LIMIT ?",
             (namespace, in_bounds(limit, TRUSTED_MAX)),
         )
-        return [_row(*row) for row in rows]
+        return [attestation_row(*row) for row in rows]
 
     async def to_attest(
         self, own: str, namespaces: Collection[NamespaceKey], limit: int = CANDIDATES_MAX
@@ -69,7 +69,7 @@ class Attestations(Part):
                 " ORDER BY a.at_us DESC, a.evaluation LIMIT ?",
                 (namespace, own, in_bounds(limit, CANDIDATES_MAX)),
             )
-            found += [(row[4], namespace, _row(*row)) for row in rows]
+            found += [(row[4], namespace, attestation_row(*row)) for row in rows]
         found.sort(key=lambda one: (-one[0], one[2].evaluation, one[1]))
         return [(namespace, row) for _, namespace, row in found[:limit]]
 
@@ -108,7 +108,8 @@ async def write_attestations(write: Writing, built: Iterable[Built]) -> None:
     )
 
 
-def _row(
+def attestation_row(
     evaluation: bytes, genome: bytes, author: str, is_run: int, at_us: int, said: bytes
 ) -> AttestationRow:
+    """From these columns of `attestation`."""
     return AttestationRow(evaluation, genome, author, bool(is_run), at_us, said)
