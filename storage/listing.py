@@ -75,6 +75,8 @@ class AttestationRow:
     """The latest thing said of it, as its author has it."""
     said: bytes
     """JSON of all of it, handed back as it is."""
+    entered: tuple[str, ...] = ()
+    """Ids of the challenges that its author enters the genome in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tic
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
-CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
 REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
 REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
@@ -200,34 +199,11 @@ class Listings(Part):
         """One record, of its newest epoch, with its content."""
         row = await self._database.row(
             f"SELECT {_WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
-            f" WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
+            f" WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
             (namespace, kind, record, author),
         )
         return listed_row(row) if row else None
-
-    async def candidates(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[ListedRow]:
-        """The records of this bare id, one for each author, by author."""
-        rows = await self._database.rows(
-            # With max(), SQLite takes the other columns from the row that has it.
-            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE {_IN_NAMESPACE}"
-            " AND l.kind = ? AND l.record = ? GROUP BY l.author ORDER BY l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [listed_row(row) for row in rows]
-
-    async def authors_of(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[str]:
-        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
-        rows = await self._database.rows(
-            f"SELECT l.author FROM listing l WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
-            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [author for (author,) in rows]
 
     async def ratings(
         self,
@@ -373,13 +349,13 @@ async def _rows(
     )
 
 
-_IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
+IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
 
 
 def _filter(
     namespace: NamespaceKey, kind: str | None, author: str | None, tags: Sequence[str]
 ) -> tuple[str, list[object]]:
-    where = [_IN_NAMESPACE]
+    where = [IN_NAMESPACE]
     values: list[object] = [namespace]
     for column, wanted in (("l.kind", kind), ("l.author", author)):
         if wanted is not None:

@@ -57,6 +57,7 @@ from storage.listing import Listing, Projector
 from storage.listings import Listings
 from storage.mending import Mended
 from storage.namers import Namers, note_namers
+from storage.namesakes import Namesakes
 from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
@@ -136,6 +137,7 @@ class Store(
     Forks,
     Items,
     Listings,
+    Namesakes,
     Namers,
     Blobs,
     Pinned,

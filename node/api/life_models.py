@@ -139,7 +139,7 @@ class SubmissionDone(Struct, frozen=True):
     """Hex id of the signed entry; None where nothing was written."""
     dry_run: bool
     also_by: tuple[str, ...]
-    """Others who published the same bytes, the earliest one first."""
+    """Others who published the same bytes, whom one follows first."""
 
 
 class Genomes(Struct, frozen=True):

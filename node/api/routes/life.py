@@ -163,19 +163,19 @@ async def submit_lineage(node: Node, call: Call[NoQuery, NewLineage]) -> Submiss
 
 
 async def get_genome(node: Node, call: Call[InNamespace, None]) -> Response:
-    """One genome. Of a bare id the earliest record; `also_by` names the others."""
+    """One genome. Of a bare id one's own record first; `also_by` names the others."""
     found = await _find(node, GENOME, call)
     shown = await node.attested.with_summary(found.row, await show_record(node.store, found))
     return answer_json(call.request, shown)
 
 
 async def get_seed(node: Node, call: Call[InNamespace, None]) -> Response:
-    """One seed. Of a bare id the earliest record; `also_by` names the others."""
+    """One seed. Of a bare id one's own record first; `also_by` names the others."""
     return await _one(node, await _find(node, SEED, call), call.request)
 
 
 async def get_lineage(node: Node, call: Call[InNamespace, None]) -> Response:
-    """One lineage. Of a bare id the earliest record; `also_by` names the others."""
+    """One lineage. Of a bare id one's own record first; `also_by` names the others."""
     return await _one(node, await _find(node, LINEAGE, call), call.request)
 
 
@@ -293,7 +293,7 @@ def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
     place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, kind, call.path[kind.word], place)
+    return await find_record(node.store, node.identity.did, kind, call.path[kind.word], place)
 
 
 async def _one(node: Node, found: Found, request: Request) -> Response:
@@ -311,7 +311,7 @@ async def _download(node: Node, found: Found, request: Request) -> Response:
     }
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    data = await content_of(node.store, node.network, found.row)
+    data = await content_of(node.store, node.network, found)
     # A page of somebody else's can have a browser read this, but not with a token.
     if node.config.registry.count_downloads and request.state.has_token:
         await count_download(node.signers, found)
