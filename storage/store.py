@@ -42,6 +42,7 @@ from storage.challenges import Challenges
 from storage.collecting import HELD_BYTES
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
+from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
@@ -148,6 +149,7 @@ class Store(
     Answers,
     AddressBook,
     Advised,
+    Dated,
     Cards,
     Petnames,
     Namespaces,
