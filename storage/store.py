@@ -40,7 +40,7 @@ from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
 from storage.collecting import HELD_BYTES
 from storage.copies import Copies
-from storage.database import Database, nothing, open_database
+from storage.database import Database, Writing, nothing, open_database
 from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
@@ -53,7 +53,7 @@ from storage.invites import Invites
 from storage.items import Items
 from storage.letters import Letters
 from storage.listing import Listing, Projector
-from storage.listings import Listings
+from storage.listings import ListedRow, Listings
 from storage.mending import Mended
 from storage.namers import Namers, note_namers
 from storage.namespaces import Namespaces
@@ -64,6 +64,7 @@ from storage.quarantine import Quarantine, Refusal, add_refusals
 from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
+from storage.shown_row import shown_row
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import KEPT_OUT_COUNT, Room, Usages
 from storage.workers import WORKERS, open_workers
@@ -222,24 +223,39 @@ class Store(
         """
         act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
         async with self._database.transaction() as write:
-            entries = await sign_act(write, act, self._materialiser)
-            if not entries:
+            return await self._carry_out(write, act)
+
+    async def rehearse(
+        self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
+    ) -> ListedRow | None:
+        """The row that the record would get by `commit`, all of whose checks are made; None where
+        it would have none, or `edit` changes nothing. Nothing is kept or told. Raises as `commit`.
+        """
+        act = Act(document, edit, signer, (), self._clock_us())
+        async with self._database.transaction(is_kept=False) as write:
+            if await self._carry_out(write, act) is None:
                 return None
-            checked = await self._materialiser.workers.run(
-                _check_own, entries, self._materialiser.capabilities
-            )
-            arrivals = Arrivals(checked, SELF, act.now_us)
-            write.after_commit(partial(self._tell, arrivals))
-            became = await append(write, arrivals, self._materialiser)
-            (built,) = [one for one in became if one.work.document == checked[0].document]
-            for one in checked:
-                if code := built.left_out.get(one.id):
-                    raise StorageError(
-                        f"This record takes no such change: it would not count [{code}]. Nothing"
-                        " was written."
-                    )
-            if isinstance(built.projection, Listing):
-                await note_namers(write, map(bytes.fromhex, built.projection.blobs))
+            return await shown_row(write, document)
+
+    async def _carry_out(self, write: Writing, act: Act) -> Committed | None:
+        entries = await sign_act(write, act, self._materialiser)
+        if not entries:
+            return None
+        checked = await self._materialiser.workers.run(
+            _check_own, entries, self._materialiser.capabilities
+        )
+        arrivals = Arrivals(checked, SELF, act.now_us)
+        write.after_commit(partial(self._tell, arrivals))
+        became = await append(write, arrivals, self._materialiser)
+        (built,) = [one for one in became if one.work.document == checked[0].document]
+        for one in checked:
+            if code := built.left_out.get(one.id):
+                raise StorageError(
+                    f"This record takes no such change: it would not count [{code}]. Nothing"
+                    " was written."
+                )
+        if isinstance(built.projection, Listing):
+            await note_namers(write, map(bytes.fromhex, built.projection.blobs))
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
