@@ -38,9 +38,11 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
+from storage.challenges import Challenges
 from storage.collecting import HELD_BYTES
 from storage.copies import Copies
 from storage.database import Database, nothing, open_database
+from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
@@ -72,7 +74,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 4
+DERIVED = 5
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -143,9 +145,11 @@ class Store(
     Quarantine,
     InstalledModules,
     Attestations,
+    Challenges,
     Answers,
     AddressBook,
     Advised,
+    Dated,
     Cards,
     Petnames,
     Namespaces,

@@ -4,11 +4,12 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from node.api.models import Author, Cursor, Limit, Place, Request
+from node.api.models import Author, Cursor, InNamespace, Limit, Place, Request
 from node.services.publish_life import State
 from registry.genome import COUNT_MAX, TICK_MAX, Genome
 from registry.lineage import Lineage
 from registry.seed import Seed
+from registry.trends import POINTS, POINTS_MAX, Step
 
 Line: TypeAlias = Annotated[str, Meta(max_length=1_000)]
 """The registry says more exactly how long each may be, and names all that are not."""
@@ -54,6 +55,12 @@ class LineagesQuery(Struct, frozen=True):
     limit: Limit = 100
     cursor: Cursor | None = None
     namespace: Place = "commons"
+
+
+class TrendsQuery(InNamespace, frozen=True):
+    step: Step = "week"
+    points: Annotated[int, Meta(ge=1, le=POINTS_MAX)] = POINTS
+    """How many steps, up to the one that is running."""
 
 
 class Submitting(Request, frozen=True, kw_only=True):

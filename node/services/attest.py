@@ -71,6 +71,10 @@ class Attested:
     """None: nothing new was said, or it was a dry run."""
 
 
+class NoAnswer(Rejected):
+    """It was run, and this machine has no answer."""
+
+
 async def find_genome(
     store: Store, own: str, text: str, namespace: NamespaceKey = COMMONS
 ) -> Found:
@@ -131,6 +135,7 @@ async def attest(
 
 async def attest_again(node: Attestor, said: Attestation) -> Attested:
     """Run what somebody says, and sign what it gives here. Raises as `attest`."""
+    await _may_say(node, said.evaluation)  # before anything is fetched
     genome = await find_genome(node.store, node.identity.did, said.genome, node.namespace)
     digest = bytes.fromhex(said.evaluator)
     found = await evaluator_said(
@@ -142,8 +147,10 @@ async def attest_again(node: Attestor, said: Attestation) -> Attested:
 async def run_and_sign(
     node: Attestor, evaluation: Evaluation, by: Evaluator, genome: bytes, *, dry_run: bool = False
 ) -> Attested:
-    """Raises `Rejected` where this machine has no answer; then nothing is said."""
+    """Raises `NoAnswer` where this machine has none; then nothing is said."""
     assert blake3(by.wasm).digest() == evaluation.evaluator, "an evaluator of other bytes"
+    if not dry_run:
+        await _may_say(node, evaluation)  # else minutes of work would be for nothing
     found = await node.workers.evaluate(
         by.wasm,
         genome,
@@ -153,7 +160,7 @@ async def run_and_sign(
     )
     answer = found.answer
     if answer is None:
-        raise Rejected(f"{by.module} {by.version}: {found.detail}", code=found.code)
+        raise NoAnswer(f"{by.module} {by.version}: {found.detail}", code=found.code)
     run = Run(answer, node.workers.checker, node.workers.features, found.fuel_used, node.clock_us())
     edit = say_run(evaluation, by.module, by.version, run, node.identity.device.public)
     entry = None if dry_run else await _said(node, evaluation, edit)
@@ -200,6 +207,12 @@ async def _claim(
     return await _attested(node, evaluation, by, answer, Evaluated(), entry, None)
 
 
+async def _may_say(node: Attestor, evaluation: Evaluation) -> None:
+    """Raises `NotAllowed` where this device may not sign there."""
+    document = document_of(node.identity.author, evaluation, node.namespace)
+    await node.signers.for_document(document)
+
+
 async def _said(node: Attestor, evaluation: Evaluation, edit: Callable[..., None]) -> bytes | None:
     document = document_of(node.identity.author, evaluation, node.namespace)
     signer = await node.signers.for_document(document)
@@ -216,11 +229,10 @@ async def _attested(
     entry: bytes | None,
     run: Run | None,
 ) -> Attested:
-    rows = [
-        one
-        for row in await node.store.attestations(evaluation.genome, node.namespace)
-        if (one := read_row(row)).id == evaluation.id.hex()
-    ]
+    held = await node.store.attestations(
+        evaluation.genome, node.namespace, evaluation=evaluation.id
+    )
+    rows = [read_row(row) for row in held]
     if not rows:  # a dry run of what nobody spoke of
         rows = [_unsaid(node, evaluation, by, run)]
     judgement = judge(rows, Trust(node.identity.did, await node.store.followed_authors()))
