@@ -13,6 +13,7 @@ from typing import Final
 
 from crdt.keys import COMMONS, NamespaceKey
 from node.services.attest import fitness_of, ranking
+from node.services.life import GENOME, same_records
 from registry.attestation import Attestation, read_row
 from registry.fitness import Summary, Trust, summary_of, verified_fitness
 from registry.genome import WORD
@@ -75,10 +76,11 @@ class AttestedOrder:
         return rows, None
 
     async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
-        """The record of that identity that claims to be the earliest; None where none is here."""
-        authors = await self.store.authors_of(WORD, id, namespace)
-        chosen = author or next(iter(authors), None)
-        return await self.store.listing(WORD, chosen, id, namespace) if chosen else None
+        """The record of that identity that is meant; None where none is here."""
+        if author is None:
+            same = await same_records(self.store, self.own, GENOME, id, namespace)
+            author = next((one.row.listing.author for one in same), None)
+        return await self.store.listing(WORD, author, id, namespace) if author else None
 
     async def with_summary(self, row: ListedRow, json: bytes) -> bytes:
         """The JSON of a genome with who attests it beside; as it was, where nobody speaks of it."""
