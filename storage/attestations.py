@@ -84,7 +84,7 @@ class Attestations(Part):
             f" ORDER BY {_ORDER}, a.document LIMIT ?",
             (namespace, which, in_bounds(limit, OF_GENOME_MAX)),
         )
-        return [_row(*row) for row in rows]
+        return [attestation_row(*row) for row in rows]
 
     async def trusted_runs(
         self, namespace: NamespaceKey = COMMONS, limit: int = TRUSTED_MAX
@@ -97,7 +97,7 @@ class Attestations(Part):
             f" ORDER BY {_IS_OWN} DESC, a.at_us DESC, a.document DESC LIMIT ?",
             (namespace, in_bounds(limit, TRUSTED_MAX)),
         )
-        return [_row(*row) for row in rows]
+        return [attestation_row(*row) for row in rows]
 
     async def to_attest(
         self,
@@ -129,7 +129,7 @@ class Attestations(Part):
                 in_bounds(limit, CANDIDATES_MAX),
             ),
         )
-        return [Candidate(one[0], _row(*one[2:]), (one[6], one[1])) for one in rows]
+        return [Candidate(one[0], attestation_row(*one[2:]), (one[6], one[1])) for one in rows]
 
     async def note_not_attested(
         self,
@@ -179,7 +179,8 @@ async def write_attestations(write: Writing, built: Iterable[Built]) -> None:
     )
 
 
-def _row(
+def attestation_row(
     evaluation: bytes, genome: bytes, author: str, is_run: int, at_us: int, said: bytes
 ) -> AttestationRow:
+    """From these columns of `attestation`."""
     return AttestationRow(evaluation, genome, author, bool(is_run), at_us, said)

@@ -55,7 +55,7 @@ _KINDS = """
         WHERE each.kind IS NOT NULL)
     SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
 # Where an author said more than one thing (two epochs, say) the latest counts.
-_LATEST_RATINGS = """
+LATEST_RATINGS = """
     SELECT * FROM (
         SELECT r.*, row_number() OVER (
             PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
@@ -128,15 +128,20 @@ class Listings(Part):
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
         with_content: bool = False,
+        score_below: float | None = None,
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
 
         `with_content`: with their bytes, where these are text and short; else it is left empty.
+        `score_below`: of the list by score, the part that comes after this one.
         """
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
-        after = None
+        after: Sequence[Any] | None = None
+        if score_below is not None:
+            assert sort == "score", "another list has no such part"
+            after = (score_below, "", b"")
         if cursor is not None:
             *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:
@@ -215,7 +220,7 @@ class Listings(Part):
         """What each author says of `target` (`did/record`), the latest first."""
         rows = await self._database.rows(
             "SELECT target, kind, author, stars, review, installs, updated_us"
-            f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
+            f" FROM ({LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]

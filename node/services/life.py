@@ -172,7 +172,7 @@ async def count_download(signers: Signers, found: Found) -> None:
         state = await store.read(document)
         if state is None or not ratings.rating_of(document, state.value).installs:
             signer = await signers.for_document(document)
-            await store.commit(document, ratings.count_install, signer)
+            await store.commit(document, ratings.count_install(now_us=signers.clock_us()), signer)
     except (
         CrdtError,
         NodeError,
