@@ -6,7 +6,6 @@ file that cannot be read is told and passed over; what is published already is n
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -141,7 +140,9 @@ def items_of(file: Path, kind: str | None) -> tuple[Found, ...]:
 
 
 def publish_item(file: Path, item: Found, wanted: Wanted) -> Json:
-    body = {**body_of(file, item), **wanted.overrides, "dry_run": wanted.dry_run}
+    from node.found_files import body_of
+
+    body = {**body_of(file.name, item), **wanted.overrides, "dry_run": wanted.dry_run}
     if wanted.namespace != "commons":
         body["namespace"] = wanted.namespace
     # A lineage goes on; of bytes that are there already, what was said stands.
@@ -151,32 +152,6 @@ def publish_item(file: Path, item: Found, wanted: Wanted) -> Json:
     if not wants_json():
         print_published(file, name, answer)
     return {"file": str(file), "name": name, **answer}
-
-
-def body_of(file: Path, item: Found) -> dict[str, object]:
-    """The submission; what the file does not say is left out."""
-    said: dict[str, object] = {
-        "name": item.name, "description": item.description, "tags": list(item.tags),
-        "license": item.license, "author": item.by,
-    }  # fmt: skip
-    if item.kind == "lineage":
-        line: dict[str, object] = {
-            "id": item.lineage, "civilization_level": item.civilization_level,
-            "is_extinct": item.is_extinct, "start_tick": item.start_tick,
-            "best_genotype": item.best_genotype or None, "parent": item.parent_lineage or None,
-        }  # fmt: skip
-        return said | {key: value for key, value in line.items() if value is not None}
-    said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
-    said["file"] = file.name if len(file.name) <= 128 else ""
-    more: dict[str, object]
-    if item.kind == "seed":
-        more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}
-        more["performance_summary"] = item.performance_summary or None
-    else:
-        more = {"fitness_score": item.fitness_score, "offspring_count": item.offspring_count}
-        more |= {"tick": item.tick, "lineage_id": item.lineage or None}
-        more["parents"] = list(item.parents) or None
-    return said | {key: value for key, value in more.items() if value is not None}
 
 
 NOTHING: Final[Json] = {}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from node.commands.publish_life import Report, Wanted, body_of, files_in, items_of, tell
+from node.commands.publish_life import Report, Wanted, files_in, items_of, tell
 from node.failure import Failure
+from node.found_files import body_of
 from registry.formats import Format, InvalidFile
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
@@ -58,10 +59,10 @@ def test_what_the_file_says_is_what_is_sent(tmp_path: Path) -> None:
     file = tmp_path / "lineages.json"
     file.write_bytes(files.LINEAGES)
     lineage, genome, _ = items_of(file, None)
-    said = body_of(file, lineage)
+    said = body_of(file.name, lineage)
     assert (said["civilization_level"], said["is_extinct"], said["start_tick"]) == (3, False, 7)
     assert said["best_genotype"] == genome.identity
-    sent = body_of(file, genome)
+    sent = body_of(file.name, genome)
     assert (sent["file"], sent["format"], sent["lineage_id"]) == (
         "lineages.json", "primordium-json", said["id"],
     )  # fmt: skip
