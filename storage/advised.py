@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from crdt.keys import AuthorKey, NamespaceKey
-from storage.listings import COLUMNS, ListedRow, listed_row
+from storage.list_pages import COLUMNS
+from storage.listings import ListedRow, listed_row
 from storage.part import Part
 from storage.usage import followed
 
