@@ -4,6 +4,7 @@
 class rate, kind fit, record = the id of the evaluation, 32 bytes
 evaluation   said: the evaluation (evaluation.py); module, version: what its evaluator is called
 claim        said: canonical CBOR {result, at_us}: what it gives, run or not; none: taken back
+             <challenge>: canonical CBOR {at_us}: its author enters the genome there, since then
 runs         {device in hex: canonical CBOR {ending, result?, engine, features, fuel, at_us}}
 ```
 Each of them is one value, so that two devices never make one answer of two halves. A device that
@@ -11,7 +12,9 @@ runs it again writes over its own answer only. Keys are free: what counts of all
 says.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import blake3
@@ -24,7 +27,14 @@ from crdt.document import Editor
 from crdt.errors import Malformed
 from crdt.keys import KEY_BYTES, AuthorKey, NamespaceKey
 from registry.deletion import undelete
-from registry.errors import InvalidEvaluation, MalformedRecord, NotClaimed, RegistryError, quoted
+from registry.errors import (
+    InvalidChallenge,
+    InvalidEvaluation,
+    MalformedRecord,
+    NotClaimed,
+    RegistryError,
+    quoted,
+)
 from registry.evaluation import (
     Answer,
     Evaluation,
@@ -45,8 +55,13 @@ RUN_BYTES_MAX: Final = 512
 """Of one run; the longest takes 360."""
 RUNS_MAX: Final = 64
 """Devices of one author; people have a few."""
+ENTERED_MAX: Final = 64
+"""Challenges that ask one question; people have new seeds for each."""
 ENGINE_CHARACTERS_MAX: Final = 64
 FUEL_MAX: Final = (1 << 63) - 1
+
+SAID: Final = "said"
+_CHALLENGE: Final = re.compile(r"chal-[0-9a-f]{16}", re.ASCII)
 
 Edit = Callable[[Editor], None]
 T = TypeVar("T")
@@ -77,6 +92,14 @@ class Claim(msgspec.Struct, frozen=True, order=True):
         return Answer("result", self.result)
 
 
+class Entered(msgspec.Struct, frozen=True, order=True):
+    """The author enters the genome in this challenge, with what is said here of it."""
+
+    challenge: str
+    at_us: int
+    """By the clock of whoever says so."""
+
+
 class Attestation(msgspec.Struct, frozen=True):
     """What one author says of one evaluation. Hashes are in hex, for JSON."""
 
@@ -91,6 +114,8 @@ class Attestation(msgspec.Struct, frozen=True):
     claim: Claim | None
     runs: tuple[Run, ...]
     """Sorted; one for each device that ran it."""
+    entered: tuple[Entered, ...] = ()
+    """Sorted; each challenge once."""
 
     @property
     def evaluation(self) -> Evaluation:
@@ -129,6 +154,37 @@ def say_run(evaluation: Evaluation, module: str, version: str, run: Run, device:
     return _with_evaluation(evaluation, module, version, ("runs", device.hex()), said)
 
 
+def say_entered(challenge: str, between_us: tuple[int, int], *, now_us: int) -> Edit:
+    """Enter the genome in `challenge`, which is open between these; after `say_run` or `say_claim`.
+
+    What was said in time stays: who runs it again enters no later. Raises `InvalidChallenge`.
+    """
+    place, (opens_us, deadline_us) = ("claim", challenge), between_us
+
+    def edit(editor: Editor) -> None:
+        before = editor.get(place)
+        if before is not None:
+            with suppress(RegistryError):
+                if opens_us <= _read_entered(challenge, before).at_us <= deadline_us:
+                    return
+        elif len(set(editor.keys(("claim",))) - {SAID}) >= ENTERED_MAX:
+            raise InvalidChallenge(f"it is an entry of {ENTERED_MAX} challenges already, the most")
+        editor.put(place, cbor.encode({"at_us": now_us}))
+
+    return edit
+
+
+def take_entry_back(challenge: str) -> Edit:
+    """It is no entry any more; claims and runs stay. Raises `NotClaimed`."""
+
+    def edit(editor: Editor) -> None:
+        if editor.get(("claim", challenge)) is None:
+            raise NotClaimed(f"there is no entry of yours in {challenge} to take back")
+        editor.delete(("claim", challenge))
+
+    return edit
+
+
 def attestation_of(document: DocumentId, value: Mapping[str, Any]) -> Attestation:
     """What a document says. Raises `MalformedRecord`, whatever the value is."""
     if (document.cls, document.kind) != (CLASS, KIND):
@@ -140,7 +196,8 @@ def attestation_of(document: DocumentId, value: Mapping[str, Any]) -> Attestatio
     try:
         evaluation = decode_evaluation(said)
         module, version = _named(about)
-        claimed = _read_claim(claim["said"]) if claim.get("said") is not None else None
+        claimed = _read_claim(claim[SAID]) if claim.get(SAID) is not None else None
+        entered = tuple(sorted(_read_entries(claim)))
         found = tuple(sorted(_read_runs(runs)))
     except RegistryError as error:
         raise MalformedRecord(f"an attestation: {error.detail}") from error
@@ -155,6 +212,7 @@ def attestation_of(document: DocumentId, value: Mapping[str, Any]) -> Attestatio
         author=encode_did_key(document.subspace),
         claim=claimed,
         runs=found,
+        entered=entered,
     )
 
 
@@ -170,6 +228,7 @@ def row_of(document: DocumentId, value: Mapping[str, Any]) -> AttestationRow | N
         is_run=bool(one.runs),
         at_us=max([run.at_us for run in one.runs] + ([one.claim.at_us] if one.claim else [])),
         said=_ENCODER.encode(one),
+        entered=tuple(each.challenge for each in one.entered),
     )
 
 
@@ -233,6 +292,10 @@ class _ClaimWire(msgspec.Struct, forbid_unknown_fields=True):
     at_us: int
 
 
+class _EnteredWire(msgspec.Struct, forbid_unknown_fields=True):
+    at_us: int
+
+
 def _read_run(said: bytes) -> Run:
     wire = _decoded(said, _RunWire, "a run")
     for text in (wire.engine, wire.features):
@@ -249,6 +312,21 @@ def _read_claim(said: object) -> Claim:
     wire = _decoded(_bytes(said, "a claim"), _ClaimWire, "a claim")
     answer_of("result", wire.result)
     return Claim(wire.result, _time(wire.at_us))
+
+
+def _read_entries(claim: Mapping[str, Any]) -> Iterator[Entered]:
+    entered = claim.keys() - {SAID}
+    if len(entered) > ENTERED_MAX:
+        raise MalformedRecord(f"an entry of {len(entered)} challenges, at most {ENTERED_MAX}")
+    for challenge in entered:
+        if not _CHALLENGE.fullmatch(challenge):
+            raise MalformedRecord(f"an entry of {quoted(challenge)}, which is no challenge")
+        yield _read_entered(challenge, claim[challenge])
+
+
+def _read_entered(challenge: str, said: object) -> Entered:
+    wire = _decoded(_bytes(said, "an entry"), _EnteredWire, "an entry")
+    return Entered(challenge, _time(wire.at_us))
 
 
 def _read_runs(runs: Mapping[str, Any]) -> Iterator[Run]:

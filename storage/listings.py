@@ -32,7 +32,6 @@ from storage.remembered import Remembered
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
-CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
 REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
 REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
@@ -50,7 +49,7 @@ _KINDS = """
         WHERE each.kind IS NOT NULL)
     SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
 # Where an author said more than one thing (two epochs, say) the latest counts.
-_LATEST_RATINGS = """
+LATEST_RATINGS = """
     SELECT * FROM (
         SELECT r.*, row_number() OVER (
             PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
@@ -123,15 +122,20 @@ class Listings(Part):
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
         with_content: bool = False,
+        score_below: float | None = None,
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
 
         `with_content`: with their bytes, where these are text and short; else it is left empty.
+        `score_below`: of the list by score, the part that comes after this one.
         """
         size, order = in_bounds(limit, PAGE_MAX), Order(sort, with_content)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
-        after = None
+        after: Sequence[Any] | None = None
+        if score_below is not None:
+            assert sort == "score", "another list has no such part"
+            after = (score_below, "", b"")
         if cursor is not None:
             *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:
@@ -198,54 +202,29 @@ class Listings(Part):
         )
         return listed_row(row) if row else None
 
-    async def candidates(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[ListedRow]:
-        """The records of this bare id, one for each author, by author."""
-        rows = await self._database.rows(
-            # With max(), SQLite takes the other columns from the row that has it.
-            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE {IN_NAMESPACE}"
-            " AND l.kind = ? AND l.record = ? GROUP BY l.author ORDER BY l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [listed_row(row) for row in rows]
-
-    async def authors_of(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[str]:
-        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
-        rows = await self._database.rows(
-            f"SELECT l.author FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
-            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [author for (author,) in rows]
-
-    async def earliest(
+    async def listed_of(
         self,
         kind: str,
         records: Sequence[str],
         *,
         author: str | None = None,
+        tags: Sequence[str] = (),
         namespace: NamespaceKey = COMMONS,
-    ) -> dict[str, ListedRow]:
-        """Of each record the row of whoever claims to have had it first, or of `author`; with
-        contents.
-        """
-        of_author, whose = ("AND x.author = ?", [author]) if author else ("", [])
+    ) -> frozenset[str]:
+        """Those of `records` that somebody lists, or `author` does, with every tag."""
+        where = " AND l.document IN (SELECT document FROM listing_tag WHERE tag = ?)" * len(tags)
+        of_author, whose = (" AND l.author = ?", [author]) if author else ("", [])
         async with self._database.reading() as view:
             rows = await view.rows_in(
-                f"SELECT {WITH_CONTENT} FROM listing l WHERE l.document IN ("
-                "SELECT document FROM (SELECT x.document, row_number() OVER"
-                " (PARTITION BY x.record ORDER BY x.created_us, x.author, x.document) AS place"
-                f" FROM listing x WHERE {IN_NAMESPACE.replace('l.', 'x.')} AND x.kind = ?"
-                f" {of_author} AND x.record IN (*)) WHERE place = 1)",
+                f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+                f"{of_author}{where} AND l.record IN (*)",
                 records,
                 namespace,
                 kind,
                 *whose,
+                *tags,
             )
-        return {row.listing.record: row for row in map(listed_row, rows)}
+        return frozenset(record for (record,) in rows)
 
     async def ratings(
         self,
@@ -257,7 +236,7 @@ class Listings(Part):
         """What each author says of `target` (`did/record`), the latest first."""
         rows = await self._database.rows(
             "SELECT target, kind, author, stars, review, installs, updated_us"
-            f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
+            f" FROM ({LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]

@@ -7,7 +7,6 @@ this person calls them, and the wallet.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -38,9 +37,11 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
-from storage.collecting import HELD_BYTES
+from storage.challenges import Challenges
 from storage.copies import Copies
+from storage.counted import Counted, Counts
 from storage.database import Database, Writing, nothing, open_database
+from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
 from storage.dropping import Dropping
@@ -56,23 +57,24 @@ from storage.listing import Listing, Projector
 from storage.listings import ListedRow, Listings
 from storage.mending import Mended
 from storage.namers import Namers, note_namers
+from storage.namesakes import Namesakes
 from storage.namespaces import Namespaces
 from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.pinned import Pinned
 from storage.quarantine import Quarantine, Refusal, add_refusals
-from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
+from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
 from storage.usage import is_own, measure_areas, set_own
-from storage.usages import KEPT_OUT_COUNT, Room, Usages
+from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
 
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 4
+DERIVED = 5
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -92,43 +94,6 @@ class Received:
     refused: tuple[Refusal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """For the status page."""
-
-    records: dict[str, int]
-    """How many of each kind are listed; "rating" among them."""
-    entries: int
-    documents: int
-    blobs: int
-    blob_bytes: int
-    """Of the chunks held, each once."""
-    refused: int
-    left_out: int
-    changed: int
-    """The newest number of the outbox: what the index should have reached."""
-    room: Room
-    standing: int
-    """Another one whenever statements, the wallet, the joined namespaces or petnames changed."""
-
-
-_COUNTED = (  # as `Counts` has them
-    "SELECT json_group_object(kind, n) FROM"
-    " (SELECT kind, count(*) AS n FROM listing GROUP BY kind)",
-    "SELECT count(*) FROM rating",
-    "SELECT count(*) FROM item",
-    "SELECT count(*) FROM document",
-    "SELECT count(*) FROM blob WHERE is_complete",
-    HELD_BYTES,
-    "SELECT sum(times) FROM quarantine",
-    "SELECT count(*) FROM left_out",
-    "SELECT max(seq) FROM outbox",
-    BUDGET_BYTES,
-    KEPT_OUT_COUNT,
-    "SELECT standing FROM store",
-)
-
-
 class Store(
     Authorities,
     Dropping,
@@ -136,15 +101,18 @@ class Store(
     Forks,
     Items,
     Listings,
+    Namesakes,
     Namers,
     Blobs,
     Pinned,
     Quarantine,
     InstalledModules,
     Attestations,
+    Challenges,
     Answers,
     AddressBook,
     Advised,
+    Dated,
     Cards,
     Petnames,
     Namespaces,
@@ -153,6 +121,7 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Counted,
     Relayed,
     Letters,
     Invites,
@@ -305,29 +274,6 @@ class Store(
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """`listener` hears of entries appended from now on; see `Appended`."""
         return self.appended.subscribe(listener)
-
-    async def counts(self) -> Counts:
-        """How much of everything there is, in one view and one statement: it is asked often."""
-        counted = ", ".join(f"({one})" for one in _COUNTED)
-        row = await self._database.row(f"SELECT {counted}", (STRANGERS,))
-        assert row is not None, "a row of numbers"
-        kinds, ratings, *numbers, strangers_bytes, kept_out, standing = row
-        records: dict[str, int] = json.loads(kinds)
-        if ratings:
-            records["rating"] = ratings
-        entries, documents, blobs, size, refused, left_out, changed = (n or 0 for n in numbers)
-        return Counts(
-            records,
-            entries,
-            documents,
-            blobs,
-            size,
-            refused,
-            left_out,
-            changed,
-            Room(strangers_bytes or 0, kept_out),
-            standing,
-        )
 
     async def _check(
         self, entries: Sequence[SignedEntry], source: str

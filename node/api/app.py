@@ -51,6 +51,7 @@ from node.api.routes import (
     quota,
     records,
     streams,
+    trends,
     upkeep,
     webrtc,
 )
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *records.ENDPOINTS,  # what is asked most comes first: routes are tried in turn
     *history.ENDPOINTS,
+    *trends.ENDPOINTS,
     *modules.ENDPOINTS,
     *attestations.ENDPOINTS,
     *life_ratings.ENDPOINTS,

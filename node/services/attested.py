@@ -13,6 +13,7 @@ from typing import Final
 
 from crdt.keys import COMMONS, NamespaceKey
 from node.services.attest import fitness_of, ranking
+from node.services.life import GENOME, same_records
 from registry.attestation import Attestation, read_row
 from registry.fitness import Summary, Trust, summary_of, verified_fitness
 from registry.genome import WORD
@@ -25,9 +26,9 @@ KEPT_MAX: Final = 8
 """Namespaces of which the order is kept."""
 PLACE_PARTS: Final = 3
 AT_ONCE: Final = 100
-"""Places whose rows are asked for together: of 2 KB each."""
+"""Places that are asked for together whether anybody lists them."""
 SCANNED_MAX: Final = 10_000
-"""For one page: of an author or a tag with few verified results, a fifth of a second."""
+"""For one page, of an author or a tag with few verified results."""
 
 Place = tuple[int, int, str]
 """The higher the result, the more who attest it, then by identity: in ascending order."""
@@ -76,14 +77,23 @@ class AttestedOrder:
         for begin in range(start, end, AT_ONCE):
             some = places[begin : min(begin + AT_ONCE, end)]
             ids = [id for _, _, id in some]
-            found = await self.store.earliest(WORD, ids, author=author, namespace=namespace)
+            held = await self.store.listed_of(
+                WORD, ids, author=author, tags=tags, namespace=namespace
+            )
             for number, id in enumerate(ids, begin + 1):
-                row = found.get(id)
+                row = await self._row(id, author, namespace) if id in held else None
                 if row is not None and set(tags) <= set(row.listing.tags):
                     rows.append(row)
                 if len(rows) == limit:
                     return rows, text_of(places[number - 1]) if number < len(places) else None
         return rows, text_of(places[end - 1]) if start < end < len(places) else None
+
+    async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
+        """The record of that identity that is meant; None where none is here."""
+        if author is None:
+            same = await same_records(self.store, self.own, GENOME, id, namespace)
+            author = next((one.row.listing.author for one in same), None)
+        return await self.store.listing(WORD, author, id, namespace) if author else None
 
     async def with_summary(self, row: ListedRow, json: bytes) -> bytes:
         """The JSON of a genome with who attests it beside; as it was, where nobody speaks of it."""

@@ -265,6 +265,7 @@ async def _count(node: Installer, id: str, namespace: NamespaceKey) -> None:
     document = DocumentId(namespace, author, ratings.CLASS, module.KIND, ratings.record_of(name))
     try:
         signer = await Signers(node.identity, node.store, node.clock_us).for_document(document)
-        await node.store.commit(document, ratings.count_install, signer)
+        count = ratings.count_install(now_us=node.clock_us())
+        await node.store.commit(document, count, signer)
     except (CrdtError, NotAllowed, StorageError) as error:  # it is installed all the same
         log.warning("the installation of %s is not counted: %s", id, error)

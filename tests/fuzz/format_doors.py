@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import pickle
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -105,4 +106,9 @@ def seeds_of(format: Format) -> Callable[[], Sequence[bytes]]:
 
 def file_seeds() -> Sequence[bytes]:
     samples = [data for each in files.OF_FORMAT.values() for data in each if len(data) < 8_000]
-    return [*samples, *rle_seeds(), b"\x80\x04pickle", b"SQLite format 3\0", b"[M2]\n$*$\n"]
+    others = [b"SQLite format 3\0", b"[M2]\n$*$\n"]
+    return [*samples, *rle_seeds(), *others, *map(pickle_seed, range(6))]
+
+
+def pickle_seed(protocol: int) -> bytes:
+    return pickle.dumps({"a": [1, 2.5, "b", (b"c", None, 1 << 70)]}, protocol)

@@ -8,18 +8,28 @@ from msgspec.structs import replace
 
 from crdt import cbor
 from registry.attestation import (
+    ENTERED_MAX,
     RUN_BYTES_MAX,
     RUNS_MAX,
     Claim,
+    Entered,
     attestation_of,
     read_row,
     row_of,
     say_claim,
+    say_entered,
     say_run,
     take_claim_back,
+    take_entry_back,
 )
 from registry.deletion import delete
-from registry.errors import InvalidEvaluation, MalformedRecord, NotClaimed, RegistryError
+from registry.errors import (
+    InvalidChallenge,
+    InvalidEvaluation,
+    MalformedRecord,
+    NotClaimed,
+    RegistryError,
+)
 from registry.evaluation import Answer
 from registry.listings import project
 from storage.listing import AttestationRow
@@ -77,6 +87,54 @@ def test_a_claim_is_taken_back() -> None:
         bobs.edit(take_claim_back)
 
 
+HERE = "chal-0123456789abcdef"
+OPEN_US = (NOON_US, NOON_US + 10)
+
+
+def test_an_entry_is_said_once_and_taken_back() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US + 1))
+    assert bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US + 9)) is None, "no later"
+    assert read(bobs).entered == (Entered(HERE, NOON_US + 1),)
+    row = project(bobs.id, bobs.value)
+    assert isinstance(row, AttestationRow)
+    assert row.entered == (HERE,)
+    assert read_row(row) == read(bobs)
+    bobs.edit(take_entry_back(HERE))
+    assert read(bobs).entered == ()
+    assert read(bobs).runs == (ran(42),), "what was run stays"
+    with pytest.raises(NotClaimed):
+        bobs.edit(take_entry_back(HERE))
+
+
+def test_an_entry_that_a_wrong_clock_dated_is_said_again() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    for at_us in (1, NOON_US):
+        bobs.edit(say_entered(HERE, OPEN_US, now_us=at_us))
+        assert read(bobs).entered == (Entered(HERE, at_us),)
+
+
+def test_an_entry_of_what_nobody_claims_is_nothing() -> None:
+    """It is a word beside an answer: with the claim the entry goes."""
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    bobs.edit(take_claim_back)
+    assert row_of(bobs.id, bobs.value) is None
+
+
+def test_nobody_enters_more_challenges_than_others_read() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    for number in range(ENTERED_MAX):
+        bobs.edit(say_entered(f"chal-{number:016x}", OPEN_US, now_us=NOON_US))
+    with pytest.raises(InvalidChallenge, match="the most"):
+        bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    assert len(read(bobs).entered) == ENTERED_MAX
+
+
 NEITHER = Answer("trapped", 42)
 
 
@@ -126,6 +184,12 @@ SAID = {"ending": "result", "result": 1, "engine": "e", "features": "f", "fuel":
         {"claim": {"said": "text"}},
         {"claim": {"said": cbor.encode({"result": 1, "at_us": -1})}},
         {"claim": {"said": cbor.encode({"result": True, "at_us": 1})}},
+        {"claim": {"said": GOOD["claim"]["said"], "more": b""}},
+        {"claim": {HERE: b""}},
+        {"claim": {HERE: "text"}},
+        {"claim": {HERE: cbor.encode({"at_us": -1})}},
+        {"claim": {HERE: cbor.encode({"at_us": 1, "more": 1})}},
+        {"claim": {f"chal-{n:016x}": cbor.encode({"at_us": 1}) for n in range(ENTERED_MAX + 1)}},
         {"runs": []},
         {"runs": {DEVICE: b""}},
         {"runs": {DEVICE[:-1]: GOOD["runs"][DEVICE]}},

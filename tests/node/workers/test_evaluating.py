@@ -7,6 +7,8 @@ from node.workers import Evaluated, Workers
 from node.workers.evaluating import evaluate
 from node.workers.execution import Executor
 from node.workers.messages import Evaluate
+from node.workers.process import Died, TimedOut
+from node.workers.workers import ASKED_S, evaluated
 from registry.evaluation import INTEGER_MAX, UNJUDGED, Answer
 from registry.wasm.evaluator import EVALUATOR_BYTES_MAX, GENOME_BYTES_MAX
 
@@ -93,6 +95,28 @@ async def test_an_endless_loop_is_ended_by_the_clock(workers: Workers) -> None:
     )
     assert (found.answer, found.code) == (None, "deadline")
     assert (await ask(workers, PLAIN)).answer == Answer("result", 703), "and the child goes on"
+
+
+async def test_what_it_took_is_counted_however_it_ended(workers: Workers) -> None:
+    took: list[float] = []
+    for wasm in (
+        PLAIN,
+        module("(unreachable)"),
+        module("(loop (br 0)) (unreachable)"),
+        b"(module)",
+    ):
+        before_s = workers.background_cpu_s
+        found = await workers.evaluate(
+            wasm, b"", seed=0, ticks=0, deadline_s=0.2, is_background=True
+        )
+        took.append(workers.background_cpu_s - before_s)
+        assert took[-1] == pytest.approx(found.cpu_ms / 1_000 + ASKED_S)
+    assert min(took) > 0
+    before_s = workers.background_cpu_s
+    await workers.evaluate(PLAIN, b"", seed=0, ticks=0)
+    assert workers.background_cpu_s == before_s, "somebody waited for that one"
+    for gone in (Died("killed"), TimedOut("over 7 s")):
+        assert evaluated(gone, 7.0).cpu_ms == 7_000
 
 
 NO_MEMORY = "(memory 1 1)"
