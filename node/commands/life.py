@@ -19,11 +19,11 @@ WORDS: Final = ("genome", "seed", "lineage")
 SORTS: Final = {"genome": "fitness", "seed": "pop", "lineage": "level"}
 ID_SHOWN: Final = 16
 
-_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{64}", re.ASCII)
+_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{8,64}", re.ASCII)
 
 
 def is_life(text: str) -> bool:
-    """Whether it is the id of a genome or a seed, and so no module's name."""
+    """Whether it is the id of a genome or a seed, or begins one, and so no module's name."""
     return _ID.fullmatch(text) is not None
 
 

@@ -363,13 +363,13 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     writes(f"{START}/lineages", submit_lineage, SubmissionDone, body=NewLineage, problems=(404,)),
     reads(
         f"{A_GENOME}/download", download_genome, "application/octet-stream", query=InNamespace,
-        problems=(422, 504),
+        problems=(409, 422, 504),
     ),
     reads(
         f"{A_SEED}/download", download_seed, "application/octet-stream", query=InNamespace,
-        problems=(422, 504),
+        problems=(409, 422, 504),
     ),
-    reads(A_GENOME, get_genome, Genome, query=InNamespace, problems=(422,)),
-    reads(A_SEED, get_seed, Seed, query=InNamespace, problems=(422,)),
+    reads(A_GENOME, get_genome, Genome, query=InNamespace, problems=(409, 422)),
+    reads(A_SEED, get_seed, Seed, query=InNamespace, problems=(409, 422)),
     reads(A_LINEAGE, get_lineage, Lineage, query=InNamespace, problems=(422,)),
 )  # fmt: skip

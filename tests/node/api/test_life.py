@@ -295,6 +295,23 @@ async def test_a_genome_is_rated_and_whom_one_follows_is_averaged_apart(alice: A
     assert (await alice.client.post(f"{SEEDS}/{id}/ratings", json={"stars": 1})).status_code == 404
 
 
+async def test_a_lineage_is_rated_and_the_rating_taken_back(alice: Alice) -> None:
+    lines, did = "/api/registry/lineages", alice.node.identity.did
+    for id in ("line-1", "ratings"):
+        await post(alice, lines, {"id": id})
+    for name in ("line-1", f"{did}%2Fline-1", "ratings", f"{did}%2Fratings"):
+        rated = await alice.client.post(f"{lines}/{name}/ratings", json={"stars": 4})
+        assert (rated.status_code, rated.json()["average"]) == (201, 4.0), name
+        one = (await alice.client.get(f"{lines}/{name}")).json()
+        assert (one["id"], one["rating"]["count"]) == (name.rpartition("%2F")[2], 1)
+        assert (await alice.client.delete(f"{lines}/{name}/ratings")).status_code == 204
+    assert (await alice.client.get(f"{lines}/line-1/ratings")).json()["count"] == 0
+    none = await alice.client.delete(f"{lines}/line-1/ratings")
+    assert (none.status_code, none.json()["code"]) == (404, "not-rated")
+    none = await alice.client.post(f"{lines}/line-2/ratings", json={"stars": 4})
+    assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
+
+
 async def test_what_is_deleted_is_on_no_list_and_its_bytes_are_not_said_anew(alice: Alice) -> None:
     done = await post(alice, GENOMES, GENOME)
     gone = await alice.client.post("/api/records/deletion", json={"record": f"genome/{done['id']}"})
