@@ -58,15 +58,26 @@ def _walk(source: BytesIO, *, at_cut: bool, has_protocol: bool) -> bool:
 
 
 def _argument(opcode: pickletools.OpcodeInfo, source: BytesIO) -> object:
-    """Raises `ValueError`."""
+    """Lines as they stand: the readers of those would undo escapes. Raises `ValueError`."""
     if opcode.arg is None:
         return None
-    if opcode.arg is not pickletools.stringnl:
-        return opcode.arg.reader(source)
-    line = source.readline()  # its reader warns of escapes that Python's own never writes
-    if len(line) < 3 or line[:1] not in (b"'", b'"') or line[-2:] != line[:1] + b"\n":
-        raise ValueError("no string in quotes")
-    return line
+    if opcode.arg is pickletools.stringnl_noescape_pair:
+        return f"{_line(source)} {_line(source)}"
+    if opcode.arg is pickletools.stringnl_noescape:
+        return _line(source)
+    if opcode.arg is pickletools.stringnl:
+        quoted = _line(source)
+        if len(quoted) < 2 or quoted[0] not in "'\"" or quoted[-1] != quoted[0]:
+            raise ValueError("no string in quotes")
+        return quoted
+    return opcode.arg.reader(source)
+
+
+def _line(source: BytesIO) -> str:
+    line = source.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("the line has no end")
+    return line[:-1].decode("latin-1")
 
 
 def _act(opcode: pickletools.OpcodeInfo, stack: list[bool]) -> bool:

@@ -101,6 +101,7 @@ def test_a_pickle_that_breaks_off_after_its_call_is_one() -> None:
         b"N.",
         b"(lp0\nfrom here on words\n",
         b"Very long ago\nVery far away\n",
+        b"PK\x03\x04\\'\nof a zip\n",
         b"\x80\x02 other bytes",
         b"\x80\x04",
         b"\x80\x09N.",
