@@ -85,6 +85,30 @@ class Namesakes(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def best_listings(
+        self,
+        kind: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        limit: int,
+        of: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> list[ListedRow]:
+        """Those of the highest score, ties by target: of these authors, or of all but those.
+
+        Without their bytes.
+        """
+        where, names = "NOT IN", without
+        if of is not None:
+            where, names = "IN", of
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.author {where} (SELECT value FROM json_each(?))"
+            " ORDER BY l.score DESC, l.target DESC LIMIT ?",
+            (namespace, kind, json.dumps(sorted(names)), limit),
+        )
+        return [listed_row(row) for row in rows]
+
     async def beginning(
         self,
         kind: str,
