@@ -8,6 +8,10 @@ LIFE: Final[Mapping[str, tuple[str, str]]] = {
         "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
         "Each of `errors` names a field, and what is wrong with it.",
     ),
+    "ambiguous-digits": (
+        "Several genomes or seeds have an id that begins with these digits.",
+        "`candidates` names them: give more digits, or all 64.",
+    ),
     "some-refused": (
         "Some of the files of a directory could not be published; the others were.",
         "Each of `refused` names a file and what is wrong with it; mend it and publish again.",
