@@ -6,12 +6,13 @@ challenge  terms: canonical CBOR {type, evaluator, module, version, seeds, ticks
                                   opens_us, deadline_us}
 ```
 The rules for people are the head's card. The record names its terms, so they never change: others
-are another challenge. Who enters attests an evaluation of it in time, by the clock of whoever says
-so. Where each genome stands anybody reckons from the attestations held (`standing_of`).
+are another challenge. Who enters says so beside a claim or a run of one of its evaluations
+(`attestation.py`), in time by their own clock. Where each genome stands anybody reckons from the
+attestations held (`standing_of`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import blake3
@@ -23,7 +24,7 @@ from crdt.did import encode_did_key
 from crdt.digest import DIGEST_BYTES
 from crdt.document import Editor
 from crdt.errors import Malformed
-from registry.attestation import Attestation
+from registry.attestation import Attestation, say_entered
 from registry.errors import InvalidChallenge, MalformedRecord, RegistryError, quoted
 from registry.evaluation import INTEGER_MAX, INTEGER_MIN, Evaluation
 from registry.fields import TIME_US_MAX
@@ -56,6 +57,11 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     opens_us: int
     deadline_us: int
 
+    @property
+    def between_us(self) -> tuple[int, int]:
+        """When one may enter, both ends included."""
+        return self.opens_us, self.deadline_us
+
     def evaluations(self, genome: bytes) -> tuple[Evaluation, ...]:
         return tuple(Evaluation(genome, self.evaluator, seed, self.ticks) for seed in self.seeds)
 
@@ -73,17 +79,27 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms
 
 
-class Entrant(msgspec.Struct, frozen=True):
-    """Where one genome stands: `total` is None until every seed has a verified result."""
+class Entrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one genome stands."""
 
     genome: str
+    place: int | None
+    """From 1; equal totals share one. None until every seed has a verified result."""
     total: int | None
     verified: int
-    """Of how many seeds."""
+    """Of how many seeds the result is verified."""
     entered_by: tuple[str, ...]
-    """Who said something of it in time, sorted."""
-    contradictions: int
-    """Of how many seeds there is more than one answer."""
+    """Who entered it in time, sorted."""
+    witnesses: tuple[str, ...]
+    """Trusted authors by whose clocks it was there before the deadline, sorted; without one the
+    entry is as old as its author says."""
+    judgements: tuple[Judgement, ...]
+    """Of each seed that anybody speaks of, by seed."""
+
+    @property
+    def contradictions(self) -> int:
+        """Of how many seeds there is more than one answer."""
+        return sum(1 for one in self.judgements if one.contradictions)
 
 
 def id_of(terms: Terms) -> str:
@@ -147,6 +163,8 @@ def challenge_listing(document: DocumentId, value: Mapping[str, Any]) -> Listing
         created_us=head.created_us,
         updated_us=head.updated_us,
         fields=msgspec.json.encode(_shown(found)),
+        # The highest score is first: so the one that ends first is.
+        score=-float(found.terms.deadline_us),
     )
 
 
@@ -197,6 +215,11 @@ def _check(terms: Terms) -> None:
         raise InvalidChallenge(error.detail) from error
 
 
+def enter(terms: Terms, *, now_us: int) -> Edit:
+    """After a claim or a run of one of its evaluations. Raises `InvalidChallenge`."""
+    return say_entered(id_of(terms), terms.between_us, now_us=now_us)
+
+
 def standing_of(
     terms: Terms, attestations: Iterable[Attestation], trust: Trust
 ) -> tuple[Entrant, ...]:
@@ -205,39 +228,54 @@ def standing_of(
     Pure: the same attestations and trust give the same standing, in whatever order they came.
     """
     about: dict[str, dict[int, list[Attestation]]] = defaultdict(lambda: defaultdict(list))
+    evaluator, seeds, id = terms.evaluator.hex(), frozenset(terms.seeds), id_of(terms)
     for one in attestations:
-        is_asked = one.evaluator == terms.evaluator.hex() and one.ticks == terms.ticks
-        if is_asked and one.seed in terms.seeds:
+        if one.evaluator == evaluator and one.ticks == terms.ticks and one.seed in seeds:
             about[one.genome][one.seed].append(one)
-    entrants = (_entrant(terms, genome, said, trust) for genome, said in about.items())
-    found = [one for one in entrants if one.entered_by]
-    return tuple(sorted(found, key=_place))
+    entrants = (_entrant(terms, id, genome, said, trust) for genome, said in about.items())
+    return _placed([one for one in entrants if one.entered_by])
 
 
 def _entrant(
-    terms: Terms, genome: str, said: Mapping[int, list[Attestation]], trust: Trust
+    terms: Terms, id: str, genome: str, said: Mapping[int, list[Attestation]], trust: Trust
 ) -> Entrant:
-    judged = [judge(each, trust) for _, each in sorted(said.items())]
-    results = [result for one in judged if (result := _result(one)) is not None]
-    is_whole = len(results) == len(terms.seeds)
-    in_time = {one.author for each in said.values() for one in each if _is_in_time(terms, one)}
+    judged = tuple(judge(each, trust) for _, each in sorted(said.items()))
+    results = [one.answer.result for one in judged if one.answer and one.answer.result is not None]
+    words = [one for each in said.values() for one in each]
     return Entrant(
         genome=genome,
-        total=sum(results) if is_whole else None,
+        place=None,
+        total=sum(results) if len(results) == len(terms.seeds) else None,
         verified=len(results),
-        entered_by=tuple(sorted(in_time)),
-        contradictions=sum(1 for one in judged if one.contradictions),
+        entered_by=tuple(sorted({one.author for one in words if _is_entry(terms, id, one)})),
+        witnesses=tuple(
+            sorted({one.author for one in words if one.author in trust and _saw_it(terms, id, one)})
+        ),
+        judgements=judged,
     )
 
 
-def _result(one: Judgement) -> int | None:
-    return one.answer.result if one.answer else None
+def _is_entry(terms: Terms, id: str, one: Attestation) -> bool:
+    return any(
+        each.challenge == id and terms.opens_us <= each.at_us <= terms.deadline_us
+        for each in one.entered
+    )
 
 
-def _is_in_time(terms: Terms, one: Attestation) -> bool:
-    times = [run.at_us for run in one.runs] + ([one.claim.at_us] if one.claim else [])
-    return any(terms.opens_us <= at_us <= terms.deadline_us for at_us in times)
+def _saw_it(terms: Terms, id: str, one: Attestation) -> bool:
+    """Whether, by its author's clock, the genome was there before the deadline."""
+    return _is_entry(terms, id, one) or any(run.at_us <= terms.deadline_us for run in one.runs)
 
 
-def _place(one: Entrant) -> tuple[bool, int, str]:
+def _placed(entrants: Sequence[Entrant]) -> tuple[Entrant, ...]:
+    found: list[Entrant] = []
+    for number, one in enumerate(sorted(entrants, key=_order), 1):
+        place = None if one.total is None else number
+        if found and one.total is not None and found[-1].total == one.total:
+            place = found[-1].place
+        found.append(msgspec.structs.replace(one, place=place))
+    return tuple(found)
+
+
+def _order(one: Entrant) -> tuple[bool, int, str]:
     return (one.total is None, -(one.total or 0), one.genome)

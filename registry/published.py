@@ -46,7 +46,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By how many signers."""
     rating: ModuleRating | None = None
     also_by: tuple[str, ...] = ()
-    """Authors who published the same, the earliest one first."""
+    """Other authors who published the same, those first whom one follows."""
 
     @property
     def full_name(self) -> str:

@@ -23,7 +23,6 @@ Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tic
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
-CANDIDATES_MAX = 100  # authors who use one bare id: more than a person would read through
 AHEAD_US = 24 * 3_600 * 1_000_000  # clocks go wrong by a zone or a day, by accident
 REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
 REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
@@ -56,7 +55,7 @@ _KINDS = """
         WHERE each.kind IS NOT NULL)
     SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
 # Where an author said more than one thing (two epochs, say) the latest counts.
-_LATEST_RATINGS = """
+LATEST_RATINGS = """
     SELECT * FROM (
         SELECT r.*, row_number() OVER (
             PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
@@ -129,15 +128,20 @@ class Listings(Part):
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
         with_content: bool = False,
+        score_below: float | None = None,
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
 
         `with_content`: with their bytes, where these are text and short; else it is left empty.
+        `score_below`: of the list by score, the part that comes after this one.
         """
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
-        after = None
+        after: Sequence[Any] | None = None
+        if score_below is not None:
+            assert sort == "score", "another list has no such part"
+            after = (score_below, "", b"")
         if cursor is not None:
             *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:
@@ -200,34 +204,11 @@ class Listings(Part):
         """One record, of its newest epoch, with its content."""
         row = await self._database.row(
             f"SELECT {_WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
-            f" WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
+            f" WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
             (namespace, kind, record, author),
         )
         return listed_row(row) if row else None
-
-    async def candidates(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[ListedRow]:
-        """The records of this bare id, one for each author, by author."""
-        rows = await self._database.rows(
-            # With max(), SQLite takes the other columns from the row that has it.
-            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE {_IN_NAMESPACE}"
-            " AND l.kind = ? AND l.record = ? GROUP BY l.author ORDER BY l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [listed_row(row) for row in rows]
-
-    async def authors_of(
-        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
-    ) -> list[str]:
-        """Who publishes a record of this id, as they claim to have been first, ties by did:key."""
-        rows = await self._database.rows(
-            f"SELECT l.author FROM listing l WHERE {_IN_NAMESPACE} AND l.kind = ? AND l.record = ?"
-            " GROUP BY l.author ORDER BY min(l.created_us), l.author LIMIT ?",
-            (namespace, kind, record, CANDIDATES_MAX),
-        )
-        return [author for (author,) in rows]
 
     async def ratings(
         self,
@@ -239,7 +220,7 @@ class Listings(Part):
         """What each author says of `target` (`did/record`), the latest first."""
         rows = await self._database.rows(
             "SELECT target, kind, author, stars, review, installs, updated_us"
-            f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
+            f" FROM ({LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]
@@ -373,13 +354,13 @@ async def _rows(
     )
 
 
-_IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
+IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
 
 
 def _filter(
     namespace: NamespaceKey, kind: str | None, author: str | None, tags: Sequence[str]
 ) -> tuple[str, list[object]]:
-    where = [_IN_NAMESPACE]
+    where = [IN_NAMESPACE]
     values: list[object] = [namespace]
     for column, wanted in (("l.kind", kind), ("l.author", author)):
         if wanted is not None:

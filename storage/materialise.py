@@ -272,7 +272,7 @@ def _check_storable(row: Projection) -> None:
         if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
             raise ValueError("a blob id of another length")
     elif isinstance(row, AttestationRow):
-        numbers, texts, size = [row.at_us], [row.author], len(row.said)
+        numbers, texts, size = [row.at_us], [row.author, *row.entered], len(row.said)
         if {len(row.evaluation), len(row.genome)} != {DIGEST_BYTES}:
             raise ValueError("an evaluation or a genome of another length")
     else:

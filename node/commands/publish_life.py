@@ -107,7 +107,7 @@ def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
     # A lineage goes on; of bytes that are there already, what was said stands.
     body["only_new"] = item.kind != "lineage" and not wanted.update and not wanted.overrides
     answer = node().post(f"/api/registry/{item.kind}s", body, timeout_s=TIMEOUT_S)
-    name = str(body["name"]) or file.name
+    name = str(body.get("name") or file.name)
     if not wants_json():
         print_published(file, name, answer, one.others)
     duplicates = [{"place": str(other.place), "name": other.name} for other in one.others]
@@ -115,11 +115,12 @@ def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
 
 
 def body_of(file: Path, item: Found) -> dict[str, object]:
-    """The submission; what the file does not say is left out."""
-    said: dict[str, object] = {
+    """The submission; what the file does not say is left out, and stays as it was said before."""
+    words: dict[str, object] = {
         "name": item.name, "description": item.description, "tags": list(item.tags),
         "license": item.license, "author": item.by,
     }  # fmt: skip
+    said = {key: value for key, value in words.items() if value}
     if item.kind == "lineage":
         line: dict[str, object] = {
             "id": item.lineage, "civilization_level": item.civilization_level,
@@ -128,7 +129,8 @@ def body_of(file: Path, item: Found) -> dict[str, object]:
         }  # fmt: skip
         return said | {key: value for key, value in line.items() if value is not None}
     said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
-    said["file"] = file.name if len(file.name) <= 128 else ""
+    if len(file.name) <= 128:
+        said["file"] = file.name
     more: dict[str, object]
     if item.kind == "seed":
         more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}

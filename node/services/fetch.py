@@ -26,6 +26,7 @@ async def fetch_blob(
     progress: Progress = ignore,
     *,
     size_bytes_max: int = IN_MEMORY_BYTES_MAX,
+    timeout_s: float = FETCH_S,
 ) -> bytes:
     """The bytes of a blob, from here or from a peer.
 
@@ -33,7 +34,7 @@ async def fetch_blob(
     `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
-    await hold_blob(store, network, blob, size_bytes_max, progress)
+    await hold_blob(store, network, blob, size_bytes_max, progress, timeout_s=timeout_s)
     state = await store.blob_state(blob)
     if state is not None and state.size > size_bytes_max:
         detail = f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"

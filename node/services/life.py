@@ -1,28 +1,23 @@
 """Genomes, seeds and lineages as this node knows them: finding one, showing it, its bytes.
 
-An id alone means the record that claims to be the earliest, ties by did:key; `did/id` or
-`petname/id` means one author's. Records of the same id are of the same bytes.
+An id alone means one's own record, else one of somebody followed, else a stranger's that does not
+lie about its bytes, as far as they are here; `did/id` or `petname/id` means one author's. Records
+of the same id are of the same bytes, whoever gives them.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-from blake3 import blake3
-from msgspec import Struct
-
-from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import NodeError, Unverified
+from node.errors import NodeError
 from node.ports import Network
-from node.services.fetch import fetch_blob
 from node.services.names import all_petnames, author_meant
 from node.services.places import place_text
+from node.services.same_bytes import kept_of, right_bytes, truthful_first
 from node.services.signers import Signers
 from registry import genome, lineage, ratings, seed
 from registry.content import media_type, parse_identity
@@ -32,6 +27,7 @@ from registry.listed import ModuleRating
 from registry.published import shown
 from storage.errors import StorageError
 from storage.listings import ListedRow
+from storage.namesakes import Namesake
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -69,25 +65,19 @@ LINEAGE: Final = Kind(lineage.KIND, lineage.WORD, parse_lineage_id, ())
 KINDS: Final = {kind.word: kind for kind in (GENOME, SEED, LINEAGE)}
 
 
-class _Kept(Struct, frozen=True):
-    """What of a row says where its bytes are."""
-
-    blob: str
-    size: int
-    format: str
-    file: str
-
-
-_DECODER: Final = msgspec.json.Decoder(_Kept)
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record, and who else published the same, the earliest one first."""
+    """A record, and all that are of its id, in the order in which they are asked."""
 
     kind: Kind
     row: ListedRow
-    also_by: tuple[str, ...]
+    same: tuple[Namesake, ...]
+
+    @property
+    def also_by(self) -> tuple[str, ...]:
+        """Who else published the same."""
+        authors = (one.row.listing.author for one in self.same)
+        return tuple(author for author in authors if author != self.row.listing.author)
 
 
 async def find_record(
@@ -100,12 +90,22 @@ async def find_record(
     owner, slash, id = text.rpartition("/")
     kind.parse_id(id)
     author = await author_meant(store, owner) if slash else None
-    authors = await store.authors_of(kind.word, id, namespace)
-    chosen = author or next(iter(authors), None)
+    same = await same_records(store, kind, id, namespace)
+    chosen = author or next((one.row.listing.author for one in same), None)
     row = await store.listing(kind.word, chosen, id, namespace) if chosen else None
     if row is None:
         raise UnknownRecord(f"no {kind.word} {text} is known here; `panspermia sync` may bring it")
-    return Found(kind, row, tuple(one for one in authors if one != row.listing.author))
+    return Found(kind, row, tuple(same))
+
+
+async def same_records(
+    store: Store, kind: Kind, id: str, namespace: NamespaceKey = COMMONS
+) -> list[Namesake]:
+    """All of one id, the one that is meant first."""
+    own, followed = await store.own_authors(), await store.followed_authors()
+    same = await store.namesakes(kind.word, id, namespace, own=own, followed=followed)
+    is_strangers = bool(same) and same[0].row.listing.author not in followed
+    return await truthful_first(store, same) if kind.shows and is_strangers else same
 
 
 async def show_record(store: Store, found: Found) -> bytes:
@@ -145,27 +145,19 @@ def _shown(
     return shown(row.listing.fields, beside)
 
 
-async def content_of(store: Store, network: Network, row: ListedRow) -> bytes:
+async def content_of(store: Store, network: Network, found: Found) -> bytes:
     """The original bytes of a genome or a seed, from here or from a peer.
 
-    Raises as `fetch_blob`, and `Unverified` where they are not what the record is named by.
+    Raises as `right_bytes`.
     """
-    listing = row.listing
-    if listing.content:  # its projection compared it with the record
-        return listing.content.encode()
-    kept = _DECODER.decode(listing.fields)
-    blob = BlobId(bytes.fromhex(kept.blob))
-    data = await fetch_blob(store, network, blob, size_bytes_max=kept.size)
-    found = await asyncio.to_thread(lambda: blake3(data).hexdigest())
-    if found != listing.record:
-        detail = f"the bytes that {listing.author} gives for {listing.record} are other ones"
-        raise Unverified(detail, code="verification-failed")
-    return data
+    if found.row.listing.content:  # its projection compared it with the record
+        return found.row.listing.content.encode()
+    return await right_bytes(store, network, found.same)
 
 
 def file_of(row: ListedRow) -> tuple[str, str]:
     """(what its bytes are called, what they are handed out as)"""
-    kept = _DECODER.decode(row.listing.fields)
+    kept = kept_of(row)
     media = media_type(kept.format, is_text=bool(row.listing.content))
     return kept.file or row.listing.record[:NAME_DIGITS], media
 
@@ -180,7 +172,7 @@ async def count_download(signers: Signers, found: Found) -> None:
         state = await store.read(document)
         if state is None or not ratings.rating_of(document, state.value).installs:
             signer = await signers.for_document(document)
-            await store.commit(document, ratings.count_install, signer)
+            await store.commit(document, ratings.count_install(now_us=signers.clock_us()), signer)
     except (
         CrdtError,
         NodeError,

@@ -14,7 +14,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Rejected, TooMany
 from node.identity import Identity
 from node.services.deleting import refuse_deleted
-from node.services.life import Kind
+from node.services.life import Kind, same_records
 from node.services.signers import Signers
 from registry.edits import Edit
 from storage.store import Store
@@ -73,9 +73,10 @@ async def submit(by: Registrar, given: Submission, *, dry_run: bool = False) -> 
     document = kind.document(by.identity.author, given.id, by.namespace)
     signer = await by.signers.for_document(document)
     await refuse_deleted(store, document)
-    authors = await store.authors_of(kind.word, given.id, by.namespace)
-    others = tuple(author for author in authors if author != did)
-    is_known = did in authors
+    same = await same_records(store, kind, given.id, by.namespace)
+    others = tuple(author for one in same if (author := one.row.listing.author) != did)
+    # One's own is never left out, however many others publish the same.
+    is_known = len(others) < len(same)
 
     def became(state: State, entry: bytes | None = None) -> Submitted:
         return Submitted(kind, given.id, did, state, entry, others)

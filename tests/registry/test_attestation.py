@@ -8,19 +8,28 @@ from msgspec.structs import replace
 
 from crdt import cbor
 from registry.attestation import (
-    RUN_BYTES_MAX,
+    ENTERED_MAX,
     RUNS_MAX,
-    Claim,
     attestation_of,
     read_row,
     row_of,
     say_claim,
+    say_entered,
     say_run,
+    take_all_back,
     take_claim_back,
+    take_entry_back,
 )
 from registry.deletion import delete
-from registry.errors import InvalidEvaluation, MalformedRecord, NotClaimed, RegistryError
+from registry.errors import (
+    InvalidChallenge,
+    InvalidEvaluation,
+    MalformedRecord,
+    NotClaimed,
+    RegistryError,
+)
 from registry.evaluation import Answer
+from registry.findings import RUN_BYTES_MAX, Claim, Entered
 from registry.listings import project
 from storage.listing import AttestationRow
 from tests.registry.attested import (
@@ -52,6 +61,36 @@ def test_bob_claims_then_runs() -> None:
     assert read(bobs).claim == Claim(42, NOON_US)
 
 
+def test_the_same_again_keeps_the_time_of_the_first() -> None:
+    """A challenge asks when it was said first; a later run of the same is no later entry."""
+    bobs = record()
+    for at_us, engine in ((1, "wasmtime 50"), (2, "wasmtime 51")):
+        run = ran(42, at_us=at_us, engine=engine)
+        bobs.edit(say_run(QUESTION, NAME, VERSION, run, BOB_PHONE.public))
+        bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=at_us))
+    one = read(bobs)
+    assert one.runs == (ran(42, at_us=1, engine="wasmtime 51"),)
+    assert one.claim == Claim(42, 1)
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(43, at_us=3), BOB_PHONE.public))
+    bobs.edit(say_claim(QUESTION, NAME, VERSION, 43, now_us=3))
+    assert (read(bobs).runs, read(bobs).claim) == ((ran(43, at_us=3),), Claim(43, 3))
+
+
+def test_all_of_it_can_be_taken_back_and_said_anew() -> None:
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(RUN)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    bobs.edit(take_all_back)
+    one = read(bobs)
+    assert (one.claim, one.runs, one.entered) == (None, (), ())
+    assert project(bobs.id, bobs.value) is None
+    with pytest.raises(NotClaimed):
+        bobs.edit(take_all_back)
+    bobs.edit(RUN)
+    assert (read(bobs).claim, read(bobs).runs) == (None, (ran(42),))
+
+
 def test_saying_the_same_again_changes_nothing() -> None:
     bobs = record()
     assert bobs.edit(RUN) is not None
@@ -75,6 +114,54 @@ def test_a_claim_is_taken_back() -> None:
     assert row_of(bobs.id, bobs.value) is None, "nothing is said any more"
     with pytest.raises(NotClaimed):
         bobs.edit(take_claim_back)
+
+
+HERE = "chal-0123456789abcdef"
+OPEN_US = (NOON_US, NOON_US + 10)
+
+
+def test_an_entry_is_said_once_and_taken_back() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US + 1))
+    assert bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US + 9)) is None, "no later"
+    assert read(bobs).entered == (Entered(HERE, NOON_US + 1),)
+    row = project(bobs.id, bobs.value)
+    assert isinstance(row, AttestationRow)
+    assert row.entered == (HERE,)
+    assert read_row(row) == read(bobs)
+    bobs.edit(take_entry_back(HERE))
+    assert read(bobs).entered == ()
+    assert read(bobs).runs == (ran(42),), "what was run stays"
+    with pytest.raises(NotClaimed):
+        bobs.edit(take_entry_back(HERE))
+
+
+def test_an_entry_that_a_wrong_clock_dated_is_said_again() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    for at_us in (1, NOON_US):
+        bobs.edit(say_entered(HERE, OPEN_US, now_us=at_us))
+        assert read(bobs).entered == (Entered(HERE, at_us),)
+
+
+def test_an_entry_of_what_nobody_claims_is_nothing() -> None:
+    """It is a word beside an answer: with the claim the entry goes."""
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    bobs.edit(take_claim_back)
+    assert row_of(bobs.id, bobs.value) is None
+
+
+def test_nobody_enters_more_challenges_than_others_read() -> None:
+    bobs = record()
+    bobs.edit(RUN)
+    for number in range(ENTERED_MAX):
+        bobs.edit(say_entered(f"chal-{number:016x}", OPEN_US, now_us=NOON_US))
+    with pytest.raises(InvalidChallenge, match="the most"):
+        bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    assert len(read(bobs).entered) == ENTERED_MAX
 
 
 NEITHER = Answer("trapped", 42)
@@ -126,6 +213,12 @@ SAID = {"ending": "result", "result": 1, "engine": "e", "features": "f", "fuel":
         {"claim": {"said": "text"}},
         {"claim": {"said": cbor.encode({"result": 1, "at_us": -1})}},
         {"claim": {"said": cbor.encode({"result": True, "at_us": 1})}},
+        {"claim": {"said": GOOD["claim"]["said"], "more": b""}},
+        {"claim": {HERE: b""}},
+        {"claim": {HERE: "text"}},
+        {"claim": {HERE: cbor.encode({"at_us": -1})}},
+        {"claim": {HERE: cbor.encode({"at_us": 1, "more": 1})}},
+        {"claim": {f"chal-{n:016x}": cbor.encode({"at_us": 1}) for n in range(ENTERED_MAX + 1)}},
         {"runs": []},
         {"runs": {DEVICE: b""}},
         {"runs": {DEVICE[:-1]: GOOD["runs"][DEVICE]}},

@@ -26,6 +26,7 @@ from registry.challenge import (
 )
 from registry.errors import InvalidChallenge, MalformedRecord, RegistryError
 from registry.evaluation import Evaluation
+from registry.findings import Entered
 from registry.fitness import Trust
 from registry.head import Words
 from registry.listings import project
@@ -126,31 +127,83 @@ def about(genome: bytes, seed: int) -> Evaluation:
     return Evaluation(genome, JUDGE, seed, 100)
 
 
+IN = (Entered(id_of(TERMS), NOON_US),)
+LATE = (Entered(id_of(TERMS), TERMS.deadline_us + 1),)
+EARLY = (Entered(id_of(TERMS), TERMS.opens_us - 1),)
+ELSEWHERE = (Entered("chal-0123456789abcdef", NOON_US),)
+
+
 def test_who_is_verified_on_every_seed_stands_first() -> None:
     rows = [
-        said(BOB_DID, ran(5), about=about(GLIDER, 1)),
+        said(BOB_DID, ran(5), about=about(GLIDER, 1), entered=IN),
         said(BOB_DID, ran(6), about=about(GLIDER, 2)),
-        said(BOB_DID, ran(99), about=about(GUN, 1)),
-        said(MALLORY_DID, ran(99), about=about(GUN, 2)),
+        said(BOB_DID, ran(99), about=about(GUN, 1), entered=IN),
+        said(MALLORY_DID, ran(99), about=about(GUN, 2), entered=IN),
     ]
     first, second = standing_of(TERMS, rows, TRUST)
-    assert (first.genome, first.total, first.verified) == (GLIDER.hex(), 11, 2)
-    assert (second.genome, second.total, second.verified) == (GUN.hex(), None, 1)
-    assert second.entered_by == tuple(sorted((BOB_DID, MALLORY_DID)))
+    assert (first.genome, first.place, first.total, first.verified) == (GLIDER.hex(), 1, 11, 2)
+    assert (second.genome, second.place, second.total) == (GUN.hex(), None, None)
+    assert (second.verified, second.entered_by) == (1, tuple(sorted((BOB_DID, MALLORY_DID))))
+    assert [one.attestors for one in second.judgements] == [(BOB_DID,), ()]
 
 
-def test_what_came_late_or_was_not_asked_is_no_entry() -> None:
-    late = ran(5, at_us=TERMS.deadline_us + 1)
+def test_only_who_says_so_in_time_enters() -> None:
     rows = [
-        said(BOB_DID, late, about=about(GLIDER, 1)),
-        said(BOB_DID, ran(5), about=about(GUN, 3)),
-        said(BOB_DID, ran(5), about=Evaluation(GUN, JUDGE, 1, 101)),
-        said(BOB_DID, ran(5), about=Evaluation(GUN, GUN, 1, 100)),
+        said(BOB_DID, ran(5), about=about(GLIDER, 1), entered=LATE),
+        said(CAROL_DID, ran(5), about=about(GLIDER, 2), entered=EARLY + ELSEWHERE),
+        said(BOB_DID, ran(5), about=about(GUN, 3), entered=IN),
+        said(BOB_DID, ran(5), about=Evaluation(GUN, JUDGE, 1, 101), entered=IN),
+        said(BOB_DID, ran(5), about=Evaluation(GUN, GUN, 1, 100), entered=IN),
+        said(BOB_DID, ran(5), about=about(GUN, 1)),
     ]
     assert standing_of(TERMS, rows, TRUST) == ()
-    claimed = [*rows, said(CAROL_DID, claim=7, about=about(GLIDER, 1))]
+    claimed = [*rows, said(CAROL_DID, claim=7, about=about(GLIDER, 1), entered=IN)]
     (only,) = standing_of(TERMS, claimed, TRUST)
-    assert (only.entered_by, only.verified, only.contradictions) == ((CAROL_DID,), 1, 1)
+    assert (only.entered_by, only.verified, only.contradictions) == ((CAROL_DID,), 2, 1)
+    assert only.total == 10, "what is run after the deadline verifies what was entered before it"
+
+
+def test_a_forged_clock_has_no_witness() -> None:
+    """Mallory enters after the deadline and says that it was before; bob runs it later."""
+    late = TERMS.deadline_us + DAY_US
+    rows = [
+        said(MALLORY_DID, ran(9), about=about(GUN, 1), entered=IN),
+        said(BOB_DID, ran(9, at_us=late), about=about(GUN, 1)),
+    ]
+    (only,) = standing_of(TERMS, rows, TRUST)
+    assert (only.entered_by, only.witnesses) == ((MALLORY_DID,), ())
+    rows.append(said(CAROL_DID, ran(9), about=about(GUN, 2)))
+    (only,) = standing_of(TERMS, rows, TRUST)
+    assert only.witnesses == (CAROL_DID,), "carol ran it before the deadline"
+
+
+def test_equal_totals_share_a_place() -> None:
+    genomes = [bytes([n]) * 32 for n in (9, 7, 8)]
+    rows = [
+        said(BOB_DID, ran(result), about=about(genome, seed), entered=IN)
+        for genome, result in zip(genomes, (5, 5, 4), strict=True)
+        for seed in TERMS.seeds
+    ]
+    found = [(one.genome, one.place, one.total) for one in standing_of(TERMS, rows, TRUST)]
+    nine, seven, eight = (genome.hex() for genome in genomes)
+    assert found == [(seven, 1, 10), (nine, 1, 10), (eight, 3, 8)]
+
+
+def test_totals_are_whole_however_large() -> None:
+    most = (1 << 63) - 1
+    rows = [said(BOB_DID, ran(most), about=about(GUN, seed), entered=IN) for seed in TERMS.seeds]
+    (only,) = standing_of(TERMS, rows, TRUST)
+    assert only.total == 2 * most
+
+
+def test_what_ends_without_a_result_has_no_total() -> None:
+    rows = [
+        said(BOB_DID, ran(5), about=about(GUN, 1), entered=IN),
+        said(BOB_DID, ran("trapped"), about=about(GUN, 2), entered=IN),
+    ]
+    (only,) = standing_of(TERMS, rows, TRUST)
+    assert (only.total, only.verified) == (None, 1)
+    assert [str(one.answer) for one in only.judgements] == ["5", "trapped"]
 
 
 @st.composite
@@ -161,7 +214,12 @@ def attestation_lists(draw: st.DrawFn) -> list[Attestation]:
         st.integers(1, 3),
     )
     return [
-        said(author, ran(draw(st.integers(0, 2))), about=about(genome, seed))
+        said(
+            author,
+            ran(draw(st.integers(0, 2)), at_us=draw(st.sampled_from([NOON_US, NOON_US * 2]))),
+            about=about(genome, seed),
+            entered=draw(st.sampled_from([(), IN, LATE, EARLY])),
+        )
         for author, genome, seed in draw(st.lists(places, unique=True, max_size=12))
     ]
 

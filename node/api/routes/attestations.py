@@ -9,7 +9,7 @@ from node.api.attestation_models import (
 )
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace
-from node.services.attest import Attestor, attest, find_genome, fitness_of
+from node.services.attest import Attestor, attest, find_genome, fitness_of, identity_of
 from node.services.places import place_meant
 from node.wiring import Node
 
@@ -20,7 +20,7 @@ async def list_attestations(node: Node, call: Call[InNamespace, None]) -> Fitnes
     """What attestations say of a genome, whose count, and who says something else."""
     namespace = await place_meant(node.store, call.query.namespace)
     genome = await find_genome(node.store, call.path["genome"], namespace)
-    found = await fitness_of(node.store, node.identity.did, genome.identity, namespace)
+    found = await fitness_of(node.store, node.identity.did, identity_of(genome), namespace)
     return show_fitness(found)
 
 

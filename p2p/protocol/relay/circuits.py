@@ -42,7 +42,10 @@ class NoCircuit:
 
 
 class Circuits:
-    """All of one relay's. `entropy` gives so many random bytes."""
+    """All of one relay's. `entropy` gives so many random bytes.
+
+    A host and a device have each a share of `circuits_max`, however few that are.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,23 @@ class Circuits:
     ) -> None:
         self._entropy = entropy
         self._circuits_max = circuits_max
-        self._of_device_max = of_device_max
+        of_pair = limits.CIRCUITS_OF_PAIR_MAX
+        self._of_host_max = limits.share_of(
+            circuits_max,
+            part=limits.CIRCUITS_OF_HOST_PART,
+            most=limits.CIRCUITS_OF_HOST_MAX,
+            least=of_pair,
+        )
+        part = limits.CIRCUITS_OF_DEVICE_PART
+        self._of_device_max = limits.share_of(
+            circuits_max, part=part, most=of_device_max, least=of_pair
+        )
+        self._of_host_to_max = limits.share_of(
+            self._of_device_max,
+            part=part,
+            most=limits.CIRCUITS_OF_HOST_TO_DEVICE_MAX,
+            least=of_pair,
+        )
         self._by_key: dict[bytes, tuple[CircuitState, int]] = {}
         self._circuits: set[CircuitState] = set()
         self._of_device: Counter[bytes] = Counter()
@@ -83,8 +102,8 @@ class Circuits:
             if self._of_device[device] >= self._of_device_max:
                 return NoCircuit("too-many-circuits", "one of the two has too many circuits")
         if (
-            self._of_host[host] >= limits.CIRCUITS_OF_HOST_MAX
-            or self._of_host_to[host, callee] >= limits.CIRCUITS_OF_HOST_TO_DEVICE_MAX
+            self._of_host[host] >= self._of_host_max
+            or self._of_host_to[host, callee] >= self._of_host_to_max
         ):
             return NoCircuit("too-many-circuits", "the address of the caller has too many circuits")
         pair = sum({one.caller, one.callee} == {caller, callee} for one in self._circuits)

@@ -22,6 +22,8 @@ TAKEN_IDS_MAX = 64
 # Who is there. An idle peer costs about 60 KB, so all of them 600 MB.
 REGISTRATIONS_MAX = 10_000
 REGISTRATIONS_OF_HOST_MAX = 2_500  # a quarter: one host cannot shut out all the others
+REGISTRATIONS_OF_HOST_PART = 4  # where there is room for fewer
+REGISTRATIONS_OF_HOST_LEAST = 16  # a household, behind one address
 REGISTERED_S = 3_600.0  # until a registration lapses; a client renews it at half of that
 PING_S = 20.0  # a client that has heard nothing for so long asks whether the relay is there
 SILENT_S = 75.0  # a client that said nothing for so long is gone
@@ -33,6 +35,9 @@ CIRCUITS_OF_DEVICE_MAX = 64
 CIRCUITS_OF_HOST_MAX = 256  # called for from one host: a quarter, as of registrations
 CIRCUITS_OF_HOST_TO_DEVICE_MAX = 32  # half of what a device has room for
 CIRCUITS_OF_PAIR_MAX = 2  # one in use, and the one that takes its place
+# Of a relay that has room for fewer, parts of that; two at least, as of a pair.
+CIRCUITS_OF_HOST_PART = 4
+CIRCUITS_OF_DEVICE_PART = 2
 CIRCUIT_BYTES_PER_S = 2 << 10  # of a rate, for each that shares it: pings, and what is small
 JOIN_S = 10.0  # from the call until both ends have joined
 KEY_BYTES = 32
@@ -96,3 +101,8 @@ KNOWN_S = 30 * 86_400.0  # a device that did not register for so long is forgott
 
 # Draining.
 GRACE_S = 20.0  # for circuits that are open when the relay is told to stop
+
+
+def share_of(room: int, *, part: int, most: int, least: int) -> int:
+    """One of `part` equal parts of `room`, within bounds; where there are two places never both."""
+    return min(max(room // part, least), most, max(1, room - 1))

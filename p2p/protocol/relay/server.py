@@ -89,6 +89,12 @@ class Relay:
         self._tokens = TokenGate(token)
         self._is_caching = is_caching
         self._registrations_max = registrations_max
+        self._of_host_max = limits.share_of(
+            registrations_max,
+            part=limits.REGISTRATIONS_OF_HOST_PART,
+            most=limits.REGISTRATIONS_OF_HOST_MAX,
+            least=limits.REGISTRATIONS_OF_HOST_LEAST,
+        )
         self._registered: dict[bytes, Conversation] = {}
         self._of_host: Counter[str] = Counter()
         self._all = Pacer.full(limits.FRAMES_OF_ALL_PER_S, limits.FRAMES_OF_ALL_BURST, now_s=now_s)
@@ -264,7 +270,7 @@ class Relay:
         of_host = self._of_host[one.host]
         if replaced is not None and replaced.host == one.host:
             of_host -= 1
-        if is_full or of_host >= limits.REGISTRATIONS_OF_HOST_MAX:
+        if is_full or of_host >= self._of_host_max:
             self.counts.refused += 1
             raise PeerLeft("relay-full", _sentence("relay-full"), wait_s=60)
 

@@ -1,0 +1,175 @@
+"""The bytes of a genome or a seed, whoever publishes them: those that are what it is named by.
+
+    in a record ─▸ blobs that are held ─▸ blobs that peers give, of own and followed authors first
+
+Anybody can sign a record that names any bytes for any id. So no record is asked alone: the first
+bytes with the right hash are the right ones, and one that lies about them costs a try at most.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from blake3 import blake3
+from msgspec import Struct
+
+from crdt.blob import BlobId, manifest_of
+from node.errors import NodeError, Rejected, Unreachable, Unverified
+from node.ports import Network
+from node.services.fetch import FETCH_S, fetch_blob
+from registry.content import CONTENT_BYTES_MAX
+from registry.formats import detect
+from storage.errors import StorageError
+from storage.listings import ListedRow
+from storage.namesakes import Namesake
+from storage.store import Store
+
+TRY_S: Final = 30.0
+"""For one author's blob while others wait; what takes longer goes on where it stopped."""
+HASHED_MAX: Final = 16
+"""Held blobs that are looked into to tell who lies: 160 MiB at most."""
+
+
+class Kept(Struct, frozen=True):
+    """What a row says of its bytes."""
+
+    blob: str
+    size: int
+    format: str
+    file: str
+
+
+_DECODER: Final = msgspec.json.Decoder(Kept)
+
+
+def kept_of(row: ListedRow) -> Kept:
+    return _DECODER.decode(row.listing.fields)
+
+
+async def right_bytes(
+    store: Store,
+    network: Network,
+    same: Sequence[Namesake],
+    *,
+    size_bytes_max: int = CONTENT_BYTES_MAX,
+) -> bytes:
+    """The bytes that these records of one id are named by, at least one record.
+
+    Raises `Unreachable` where no peer gives them, `Unverified` where all that is given are others,
+    `Rejected` where they are too many, `NotStored` where there is no room for them.
+    """
+    data = await _bytes_here(store, same)
+    if data is None:
+        data = await _fetched(store, network, same, size_bytes_max)
+    if len(data) > size_bytes_max:
+        raise _too_large(len(data), size_bytes_max)
+    return data
+
+
+async def truthful_first(store: Store, same: Sequence[Namesake]) -> list[Namesake]:
+    """As they were, but those that do not fit the bytes which are here come last."""
+    said = [kept_of(one.row) for one in same]
+    if len({(one.blob, one.size, one.format) for one in said}) < 2:
+        return [*same]
+    data = await _bytes_here(store, same, HASHED_MAX)
+    if data is None:
+        return [*same]
+    return await asyncio.to_thread(_ordered, same, said, data)
+
+
+def _ordered(same: Sequence[Namesake], said: Sequence[Kept], data: bytes) -> list[Namesake]:
+    blob = manifest_of(data).id.hex()
+    formats = {file: str(detect(file, data)) for file in [one.file for one in said][:HASHED_MAX]}
+    lies = [
+        (one.size != len(data) or one.blob != blob, one.format != formats.get(one.file))
+        for one in said
+    ]
+    places = sorted(range(len(same)), key=lambda place: lies[place])
+    return [same[place] for place in places]
+
+
+async def _bytes_here(
+    store: Store, same: Sequence[Namesake], blobs_max: int | None = None
+) -> bytes | None:
+    """None where nothing that is held has the right hash."""
+    for one in same:
+        listing = one.row.listing
+        if one.is_whole:  # its projection compared the text with the record
+            row = await store.listing(
+                listing.kind, listing.author, listing.record, one.row.namespace
+            )
+            if row is not None and row.listing.content:
+                return row.listing.content.encode()
+    for blob in [*_offers(same)][:blobs_max]:
+        data = await _held(store, blob)
+        if data is not None and await _is_right(data, same):
+            return data
+    return None
+
+
+async def _held(store: Store, blob: BlobId) -> bytes | None:
+    state = await store.blob_state(blob)
+    if state is None or not state.is_complete or state.size > CONTENT_BYTES_MAX:
+        return None
+    try:
+        return await store.read_blob(blob)
+    except StorageError:  # it was evicted just now
+        return None
+
+
+async def _fetched(
+    store: Store, network: Network, same: Sequence[Namesake], size_bytes_max: int
+) -> bytes:
+    offers = _offers(same)
+    fitting = {blob: size for blob, size in offers.items() if size <= size_bytes_max}
+    if not fitting:
+        raise _too_large(min(offers.values()), size_bytes_max)
+    failed: list[NodeError] = []
+    try:
+        async with asyncio.timeout(FETCH_S):
+            for place, (blob, size) in enumerate(fitting.items(), 1):
+                limit_s = TRY_S if place < len(fitting) else FETCH_S
+                try:
+                    data = await fetch_blob(
+                        store, network, blob, size_bytes_max=size, timeout_s=limit_s
+                    )
+                except (Unreachable, Unverified) as error:
+                    failed.append(error)
+                    continue
+                if await _is_right(data, same):
+                    return data
+                failed.append(Unverified(_other_bytes(same)))
+    except TimeoutError as error:
+        detail = f"{same[0].row.listing.record} did not arrive within {FETCH_S:.0f} s"
+        raise Unreachable(detail, code="blob-unreachable") from error
+    # Whom nobody could ask may be the one who has them.
+    raise next((one for one in failed if isinstance(one, Unreachable)), failed[0])
+
+
+def _offers(same: Sequence[Namesake]) -> dict[BlobId, int]:
+    """Each blob that is said to be the bytes, in order, and the largest size that is said of it.
+
+    A size is only said: whoever names the right blob with too small a one keeps nobody from it.
+    """
+    offers: dict[BlobId, int] = {}
+    for one in same:
+        kept = kept_of(one.row)
+        blob = BlobId(bytes.fromhex(kept.blob))
+        offers[blob] = max(offers.get(blob, 0), kept.size)
+    return offers
+
+
+async def _is_right(data: bytes, same: Sequence[Namesake]) -> bool:
+    found = await asyncio.to_thread(lambda: blake3(data).hexdigest())
+    return found == same[0].row.listing.record
+
+
+def _other_bytes(same: Sequence[Namesake]) -> str:
+    first = same[0].row.listing
+    whoever = first.author if len(same) == 1 else f"{first.author} and {len(same) - 1} more"
+    return f"the bytes that {whoever} name for {first.record} are other ones"
+
+
+def _too_large(size: int, most: int) -> Rejected:
+    return Rejected(f"it has {size:,} bytes; {most:,} can be taken", code="too-large")

@@ -1,0 +1,103 @@
+"""Records of one id: who publishes it, and whose is meant where nobody is named.
+
+What strangers claim decides nothing here, neither the time they write down nor anything else that
+they may choose. What a record proves of itself does: whether its bytes stand in it.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.did import encode_did_key
+from crdt.keys import COMMONS, NamespaceKey
+from storage.listings import COLUMNS, IN_NAMESPACE, ListedRow, listed_row
+from storage.part import Part, in_bounds
+
+NAMESAKES_MAX: Final = 100
+"""Authors of one bare id: more than a person would read through."""
+
+_IS_WHOLE: Final = 18  # the column after those of a row
+_ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
+# Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
+# they may be asked what they mean by it. Of strangers it is the order of their keys.
+_NAMESAKES: Final = f"""
+    SELECT * FROM (
+        SELECT {COLUMNS}, l.content <> '' AS is_whole, l.author AS by, l.created_us AS at,
+            row_number() OVER (PARTITION BY l.author ORDER BY d.epoch DESC, d.id) AS place
+        FROM listing l JOIN document d ON d.number = l.document
+        WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
+    WHERE place = 1
+    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by
+    LIMIT ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Namesake:
+    """One author's record of an id."""
+
+    row: ListedRow
+    """Without its bytes."""
+    is_whole: bool
+    """Whether its bytes stand in the document, and so are what the record is named by."""
+
+
+class Namesakes(Part):
+    """Who else. Kept in step with documents as lists are."""
+
+    async def own_authors(self) -> frozenset[str]:
+        """did:keys of this node's person."""
+        rows = await self._database.rows("SELECT author FROM followed WHERE is_own")
+        return frozenset(encode_did_key(author) for (author,) in rows)
+
+    async def namesakes(
+        self,
+        kind: str,
+        record: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        own: Collection[str] = (),
+        followed: Collection[str] = (),
+    ) -> list[Namesake]:
+        """The records of this bare id, one for each author: `own`, then those followed, then all.
+
+        Of strangers those come first whose bytes stand in the record; then by did:key.
+        """
+        mine, names = json.dumps(sorted(own)), json.dumps(sorted({*own, *followed}))
+        rows = await self._database.rows(
+            _NAMESAKES, (namespace, kind, record, mine, names, names, NAMESAKES_MAX)
+        )
+        return [Namesake(listed_row(row), bool(row[_IS_WHOLE])) for row in rows]
+
+    async def candidates(
+        self, kind: str, record: str, namespace: NamespaceKey = COMMONS
+    ) -> list[ListedRow]:
+        """The records of this bare id, one for each author, by author."""
+        rows = await self._database.rows(
+            # With max(), SQLite takes the other columns from the row that has it.
+            f"SELECT {COLUMNS}, max(l.updated_us) FROM listing l WHERE {IN_NAMESPACE}"
+            " AND l.kind = ? AND l.record = ? GROUP BY l.author ORDER BY l.author LIMIT ?",
+            (namespace, kind, record, NAMESAKES_MAX),
+        )
+        return [listed_row(row) for row in rows]
+
+    async def beginning(
+        self,
+        kind: str,
+        digits: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        authors: Collection[str] | None = None,
+        limit: int = NAMESAKES_MAX,
+    ) -> list[str]:
+        """Ids that begin with these hex digits, in order, of these authors or of anybody."""
+        where, values = "", [namespace, kind, digits, f"{digits}g"]  # no digit comes after f
+        if authors is not None:
+            where = " AND l.author IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps(sorted(authors)))
+        rows = await self._database.rows(
+            f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.record >= ? AND l.record < ?{where} ORDER BY l.record LIMIT ?",
+            (*values, in_bounds(limit, NAMESAKES_MAX)),
+        )
+        return [record for (record,) in rows]
