@@ -223,6 +223,60 @@ async def test_a_lucky_seed_ranks_behind_the_standard_question(alice: Alice) -> 
     assert await listed(alice, f"&limit=1&cursor={first['next']}") == [(CONTENT.id, 9 * 10**15)]
 
 
+async def test_what_was_said_is_taken_back_and_gone_everywhere(alice: Alice) -> None:
+    await publish(alice.node)
+    await attest(alice, claim=5)
+    await attest(alice)
+    assert await listed(alice) == [(CONTENT.id, RESULT)]
+    answer = await alice.client.delete(f"{PATH}?claim_only=true")
+    assert answer.status_code == 204, answer.text
+    (one,) = (await fitness(alice))["evaluations"]
+    assert [word["claimed"] for word in one["words"]] == [False]
+    gone = await alice.client.delete(f"{PATH}?claim_only=true")
+    assert (gone.status_code, gone.json()["code"]) == (404, "not-claimed")
+    assert (await alice.client.delete(f"{PATH}?with=io.panspermia.life-score")).status_code == 204
+    assert (await fitness(alice))["evaluations"] == []
+    assert await listed(alice) == []
+    shown = (await alice.client.get(f"/api/registry/genomes/{CONTENT.id}")).json()
+    assert "attested" not in shown
+    again = await attest(alice)
+    assert (again["judgement"]["state"], len(again["judgement"]["words"])) == ("verified", 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("?seed=7", 404, "not-claimed"),
+        ("?ticks=7", 404, "not-claimed"),
+        ("?with=io.panspermia.forager", 404, "not-claimed"),
+        ("?with=io.panspermia.life-score@9.9.9", 404, "not-claimed"),
+        ("", 409, "ambiguous-evaluator"),
+        ("?seed=many", 400, "bad-query"),
+    ],
+)
+async def test_what_cannot_be_taken_back_stays(
+    alice: Alice, query: str, status: int, code: str
+) -> None:
+    await publish(alice.node)
+    await alice.client.post("/api/modules", json=evaluator("(i64.const 7)"))
+    await attest(alice)
+    other = await attest(alice, **{"with": "org.example.judge"})
+    answer = await alice.client.delete(f"{PATH}{query}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert len((await fitness(alice))["evaluations"]) == 2
+    for with_ in (other["judgement"]["evaluator"], f"{LIFE.id}@{LIFE.version}"):
+        assert (await alice.client.delete(f"{PATH}?with={with_}")).status_code == 204
+    assert (await fitness(alice))["evaluations"] == []
+
+
+async def test_what_others_say_cannot_be_taken_back(alice: Alice) -> None:
+    """Nor need the genome be here for what one said oneself."""
+    assert not (await alice.node.store.receive([runs(BOB, 1)], source="x")).refused
+    answer = await alice.client.delete(PATH)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-claimed")
+    assert (await alice.client.delete(PATH.replace(CONTENT.id, "glider"))).status_code == 422
+
+
 EVALUATOR = """(module (memory (export "memory") 1 1)
   (func (export "eval_abi") (result i32) (i32.const 1))
   (func (export "alloc") (param i32) (result i32) (i32.const 0))

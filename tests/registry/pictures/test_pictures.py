@@ -21,8 +21,8 @@ from registry.pictures.graph import (
     graph_png,
     graph_svg,
 )
-from registry.pictures.points import draw_line
 from registry.pictures.png import SIGNATURE, write_png
+from registry.pictures.points import draw_line
 from tests.registry.formats import files
 
 SVG = "{http://www.w3.org/2000/svg}"
