@@ -82,12 +82,10 @@ class NoAnswer(Rejected):
     """It was run, and this machine has no answer."""
 
 
-async def find_genome(
-    store: Store, own: str, text: str, namespace: NamespaceKey = COMMONS
-) -> Found:
+async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> Found:
     """By its 64 hex digits, or `WHOSE/` and those. Raises `NotFound`, `UnknownPetname`."""
     try:
-        return await find_record(store, own, GENOME, text, namespace)
+        return await find_record(store, GENOME, text, namespace)
     except InvalidName as error:
         detail = f"{quoted(text)} names no genome: it has {HEX_CHARACTERS} digits, 0-9 and a-f"
         raise NotFound(detail, code="unknown-genome") from error
@@ -128,7 +126,7 @@ async def attest(
 
     Raises `NotFound`, `Unreachable`, `Unverified`, or `Rejected` where this machine has no answer.
     """
-    genome = await find_genome(node.store, node.identity.did, name, node.namespace)
+    genome = await find_genome(node.store, name, node.namespace)
     format = "" if evaluator else await _format(node, genome, is_run=claim is None)
     found = await find_evaluator(
         node.store, node.network, evaluator or for_format(format), node.namespace
@@ -143,7 +141,7 @@ async def attest(
 async def attest_again(node: Attestor, said: Attestation) -> Attested:
     """Run what somebody says, and sign what it gives here. Raises as `attest`."""
     await _may_say(node, said.evaluation)  # before anything is fetched
-    genome = await find_genome(node.store, node.identity.did, said.genome, node.namespace)
+    genome = await find_genome(node.store, said.genome, node.namespace)
     digest = bytes.fromhex(said.evaluator)
     found = await evaluator_said(
         node.store, node.network, said.module, said.version, digest, node.namespace

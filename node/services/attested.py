@@ -81,7 +81,7 @@ class AttestedOrder:
     async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
         """The record of that identity that is meant; None where none is here."""
         if author is None:
-            same = await same_records(self.store, self.own, GENOME, id, namespace)
+            same = await same_records(self.store, GENOME, id, namespace)
             author = next((one.row.listing.author for one in same), None)
         return await self.store.listing(WORD, author, id, namespace) if author else None
 
