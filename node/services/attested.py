@@ -70,7 +70,7 @@ class AttestedOrder:
         start = 0 if after is None else bisect.bisect_right(places, place_of(after))
         rows: list[ListedRow] = []
         for number in range(start, len(places)):
-            row = await self._row(places[number][-1], author, namespace)
+            row = await self.row(places[number][-1], author, namespace)
             if row is not None and set(tags) <= set(row.listing.tags):
                 rows.append(row)
             if len(rows) == limit:
@@ -78,7 +78,7 @@ class AttestedOrder:
                 return rows, None if is_last else text_of(places[number])
         return rows, None
 
-    async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
+    async def row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
         """The record of that identity that is meant; None where none is here."""
         if author is None:
             same = await same_records(self.store, GENOME, id, namespace)

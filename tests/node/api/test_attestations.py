@@ -277,6 +277,62 @@ async def test_what_others_say_cannot_be_taken_back(alice: Alice) -> None:
     assert (await alice.client.delete(PATH.replace(CONTENT.id, "glider"))).status_code == 422
 
 
+async def searched(alice: Alice, query: str = "") -> list[str]:
+    answer = await alice.client.get(f"/api/search?sort=attested{query}")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert page["total"] >= len(page["results"])
+    return [one["id"].rpartition("/")[2] for one in page["results"]]
+
+
+async def test_a_search_in_the_order_of_what_is_verified(alice: Alice) -> None:
+    await publish(alice.node)
+    await publish(alice.node, BLOCKS, BLOCK)
+    other = Content.of(b"x = 1, y = 1\no!\n", format="rle", file="dot.rle")
+    await publish(alice.node, other, b"x = 1, y = 1\no!\n")
+    about = Evaluation(BLOCKS.identity, LIFE.blake3, 0, 1_000)
+    entries = [runs(BOB, 5, about), runs(BOB, 7), claims(CAROL, 6)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    assert await searched(alice) == [], "of strangers' runs nothing is verified"
+    await alice.node.store.set_petname("bob", BOB.did)
+    both = [CONTENT.id, BLOCKS.id]
+    for query in ("", "&q=glider", "&q=glidr", "&kind=genome", "&tag=spaceship", "&format=rle"):
+        assert await searched(alice, query) == both, query
+    for query in ("&q=nothing", "&kind=seed", "&tag=none", "&format=neat-network"):
+        assert await searched(alice, query) == [], query
+    first = (await alice.client.get("/api/search?sort=attested&limit=1&facets=kind")).json()
+    assert (first["total"], first["facets"]["kind"]) == (2, [{"value": "genome", "count": 2}])
+    (hit,) = first["results"]
+    assert (hit["attested"]["result"], hit["attested"]["attestors"]) == (7, [BOB.did])
+    assert hit["attested"]["contradicted_by"] == [CAROL.did]
+    last = (
+        await alice.client.get(
+            f"/api/search?sort=attested&limit=1&facets=kind&cursor={first['next']}"
+        )
+    ).json()
+    assert ([one["attested"]["result"] for one in last["results"]], last["next"]) == ([5], None)
+    plain = (await alice.client.get("/api/search?q=glider")).json()
+    assert len(plain["results"]) == 3
+    assert {one["attested"] for one in plain["results"]} == {None}
+
+
+async def test_a_genome_that_many_published_is_found_once(alice: Alice) -> None:
+    await publish(alice.node)
+    words = Words("Bobs", "His.", "CC0-1.0", tags=("his",))
+    edit = genome.publish_genome(CONTENT, words, genome.Facts(), now_us=1)
+    document = DocumentId(
+        COMMONS, AuthorKey(BOB.root.public), genome.CLASS, genome.KIND, CONTENT.identity
+    )
+    entries = [*BOB.writes(document, edit), runs(BOB, 5)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    await alice.node.store.set_petname("bob", BOB.did)
+    await alice.search_sees_it()
+    page = (await alice.client.get("/api/search?sort=attested")).json()
+    assert [one["author"] for one in page["results"]] == [alice.node.identity.did]
+    page = (await alice.client.get("/api/search?sort=attested&tag=his")).json()
+    assert [one["author"] for one in page["results"]] == [BOB.did]
+
+
 EVALUATOR = """(module (memory (export "memory") 1 1)
   (func (export "eval_abi") (result i32) (i32.const 1))
   (func (export "alloc") (param i32) (result i32) (i32.const 0))
