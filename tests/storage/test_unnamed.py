@@ -198,7 +198,7 @@ async def test_what_comes_while_a_pack_is_written_anew_survives_a_kill(
 ) -> None:
     """It lies behind copies that have no rows there yet, and are of other lengths."""
     loop = asyncio.get_running_loop()
-    real = collecting._copy  # pyright: ignore[reportPrivateUsage]
+    real = collecting._copy  # pyright: ignore[reportPrivateUsage]  # the moment is in the middle
     left: list[Path] = []
     come: list[asyncio.Task[None]] = []
     kept = blake3(b"kept").digest(length=2 << 20)
@@ -210,6 +210,7 @@ async def test_what_comes_while_a_pack_is_written_anew_survives_a_kill(
             left.append(killed(home))
 
         def copy(*args: object, **named: object) -> object:
+            # Whatever it is called with.
             done = real(*args, **named)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             loop.call_soon_threadsafe(lambda: come.append(asyncio.create_task(bring())))
             return done

@@ -307,7 +307,7 @@ def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
     place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, node.identity.did, kind, call.path[kind.word], place)
+    return await find_record(node.store, kind, call.path[kind.word], place)
 
 
 async def _one(node: Node, found: Found, request: Request) -> Response:
