@@ -1,5 +1,7 @@
 """Attests by itself what followed authors say of genomes, where the person wants that.
 
+After that come entries of the open challenges that they call for, whoever entered.
+
     what was said ─▸ newest first ─▸ an evaluator one trusts? ─▸ run, niced ─▸ signed ─▸ a pause
                                                               └── no answer here: noted, not again
 
@@ -22,6 +24,7 @@ from node.config import AttestConfig
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.events import Events
 from node.services.attest import Attested, Attestor, attest_again, ranking
+from node.services.entering import next_entry
 from p2p.protocol.errors import SyncError
 from registry.attestation import Attestation, read_row
 from registry.errors import RegistryError
@@ -146,7 +149,11 @@ class Attesting:
             said = read_row(row)
             if row.evaluation not in without and self._may_run(said, trust):
                 return namespace, said
-        return None
+        return await next_entry(self.by, namespaces, trust, self._may_judge, without, AHEAD_MAX)
+
+    def _may_judge(self, module: str, is_trusted: bool) -> bool:
+        """Of a challenge: as `_may_run`."""
+        return module in self.config.evaluators if self.config.evaluators else is_trusted
 
     def _may_run(self, said: Attestation, trust: Trust) -> bool:
         """Whose evaluators are run: those the settings name, else bundled and followed ones."""

@@ -6,7 +6,7 @@ what strangers say beyond a bound is left out, what followed authors say decides
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
@@ -38,6 +38,20 @@ _IN: Final = "namespace = (SELECT number FROM namespace WHERE key = ?)"
 _TRUSTED: Final = "WITH trusted (author) AS MATERIALIZED (SELECT value FROM json_each(?))"
 _IS_FOLLOWED: Final = "EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author)"
 _LISTED: Final = f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
+
+
+_FIELD: Final = "json_extract(CAST(a.said AS TEXT), "
+
+
+class Asked(Protocol):
+    """What a challenge asks of every genome: `registry.challenge.Terms` fits."""
+
+    @property
+    def evaluator(self) -> bytes: ...
+    @property
+    def seeds(self) -> tuple[int, ...]: ...
+    @property
+    def ticks(self) -> int: ...
 
 
 class Challenges(Part):
@@ -104,7 +118,7 @@ class Challenges(Part):
         namespace: NamespaceKey = COMMONS,
     ) -> list[AttestationRow]:
         """What is said of these by this evaluator, from whatever seed: by followed authors all."""
-        named = f'"evaluator":"{evaluator.hex()}"'.encode()  # in JSON of our own
+        named = _named(evaluator)
         async with self._database.reading() as view:
             trusted = await _trusted(view)
             rows = await view.rows_in(
@@ -132,23 +146,39 @@ class Challenges(Part):
         return [attestation_row(*row) for row in rows]
 
     async def entries_to_attest(
-        self, own: str, challenge: str, limit: int, namespace: NamespaceKey = COMMONS
+        self,
+        own: str,
+        challenge: str,
+        asked: Asked,
+        limit: int,
+        namespace: NamespaceKey = COMMONS,
     ) -> list[AttestationRow]:
         """Entries, whoever says them, that `own` did not run and whose genomes are listed here.
 
-        The one that was said first is first.
+        Only evaluations that are `asked` for. The one that was said first is first.
         """
         rows = await self._database.rows(
             f"SELECT {_A} FROM (SELECT document FROM challenge_entry WHERE {_IN}"
             " AND challenge = ? ORDER BY author LIMIT ?) e"
-            " JOIN attestation a ON a.document = e.document WHERE NOT EXISTS ("
+            " JOIN attestation a ON a.document = e.document WHERE instr(a.said, ?)"
+            f" AND {_FIELD}'$.ticks') = ? AND {_FIELD}'$.seed') IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS ("
             "SELECT 1 FROM attestation o WHERE o.evaluation = a.evaluation AND o.author = ?"
             " AND o.is_run AND o.namespace = a.namespace) AND NOT EXISTS ("
             "SELECT 1 FROM not_attested n WHERE n.evaluation = a.evaluation) AND EXISTS ("
             "SELECT 1 FROM listing l WHERE l.namespace = a.namespace AND l.kind = 'genome'"
             " AND l.record = lower(hex(a.genome)))"
             " ORDER BY a.at_us, a.evaluation, a.author LIMIT ?",
-            (namespace, challenge, STRANGERS_ENTRIES_MAX, own, in_bounds(limit, ENTRANTS_MAX)),
+            (
+                namespace,
+                challenge,
+                STRANGERS_ENTRIES_MAX,
+                _named(asked.evaluator),
+                asked.ticks,
+                json.dumps(asked.seeds),
+                own,
+                in_bounds(limit, ENTRANTS_MAX),
+            ),
         )
         return [attestation_row(*row) for row in rows]
 
@@ -165,6 +195,11 @@ async def write_entries(write: Writing, built: Iterable[Built]) -> None:
             for challenge in row.entered
         ),
     )
+
+
+def _named(evaluator: bytes) -> bytes:
+    """How what is said of it has it: JSON of our own."""
+    return f'"evaluator":"{evaluator.hex()}"'.encode()
 
 
 async def _trusted(view: Reading) -> str:

@@ -136,4 +136,4 @@ async def test_nothing_is_left_to_run_of_genomes_that_are_not_here(
     store: Store, limit: int
 ) -> None:
     await receive(store, runs(CAROL, 5, GLIDER))
-    assert await store.entries_to_attest(ALICE.did, HERE, limit) == []
+    assert await store.entries_to_attest(ALICE.did, HERE, OPEN, limit) == []
