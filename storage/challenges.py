@@ -28,8 +28,8 @@ STRANGERS_WORDS_MAX: Final = 20_000
 """By all others: they decide nothing, and are shown."""
 OF_ENTRANT_MAX: Final = 256
 """Of those, of one genome."""
-CALLED_MAX: Final = 100
-"""Challenges whose ids begin alike, or by several authors."""
+BEGINNING_MAX: Final = 100
+"""Records whose ids begin alike, or by several authors."""
 OPEN_MAX: Final = 100
 """Open challenges of followed authors, whose entries a node runs by itself."""
 
@@ -55,14 +55,14 @@ class Asked(Protocol):
 
 
 class Challenges(Part):
-    async def challenges_called(
-        self, beginning: str, namespace: NamespaceKey = COMMONS
+    async def records_beginning(
+        self, kind: str, beginning: str, namespace: NamespaceKey = COMMONS
     ) -> list[ListedRow]:
         """Those whose id begins so; of followed authors first, then as they claim to be first."""
         rows = await self._database.rows(
-            f"{_LISTED} WHERE l.{_IN} AND l.kind = 'challenge' AND l.record >= ? AND l.record < ?"
+            f"{_LISTED} WHERE l.{_IN} AND l.kind = ? AND l.record >= ? AND l.record < ?"
             f" ORDER BY {_IS_FOLLOWED} DESC, l.created_us, l.author LIMIT ?",
-            (namespace, beginning, beginning + "\U0010ffff", CALLED_MAX),
+            (namespace, kind, beginning, beginning + "\U0010ffff", BEGINNING_MAX),
         )
         return [listed_row(row) for row in rows]
 

@@ -21,6 +21,10 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "Several challenges have ids that begin so.",
         "Give more of it: one of the candidates.",
     ),
+    "ambiguous-genome": (
+        "Several genomes have ids that begin so.",
+        "Give more of it: one of the candidates.",
+    ),
     "challenge-not-open": (
         "Nobody can enter before the challenge opens.",
         "Try it with --dry-run, which signs nothing, and enter when it is open.",

@@ -13,13 +13,12 @@ from typing import Final
 
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
-from crdt.entry import unix_us_from_tai
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
-from node.words import parse_moment
 from node.workers import Workers
+from registry import genome
 from registry.attestation import read_row
 from registry.challenge import (
     CLASS,
@@ -43,6 +42,7 @@ from storage.listings import ListedRow
 from storage.store import Store
 
 CANDIDATES_TOLD_MAX: Final = 10
+_DIGITS: Final = re.compile(r"[0-9a-f]{4,63}", re.ASCII)
 _BEGINNING: Final = re.compile(r"(?:chal-)?([0-9a-f]{1,16})", re.ASCII)
 
 
@@ -79,7 +79,7 @@ async def find_challenge(
     if (begun := _BEGINNING.fullmatch(text)) is None:
         detail = f"{quoted(text)} is no challenge; they are called chal-0123456789abcdef"
         raise NotFound(detail, code="unknown-challenge")
-    rows = await store.challenges_called(f"chal-{begun[1]}", namespace)
+    rows = await store.records_beginning(WORD, f"chal-{begun[1]}", namespace)
     if author is not None:
         rows = [row for row in rows if row.listing.author == author]
     ids = tuple(dict.fromkeys(row.listing.record for row in rows))
@@ -94,9 +94,23 @@ async def find_challenge(
     return called_of(rows[0], tuple(row.listing.author for row in rows[1:]))
 
 
-def moment_us(text: str) -> int:
-    """µs since 1970 of `2027-01-01` or `2027-01-01T12:00Z`. Raises `BadRequest`."""
-    return unix_us_from_tai(parse_moment(text))
+async def genome_meant(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> str:
+    """The whole id of the one genome here whose id begins so; any other name as it is.
+
+    Raises `NotFound` (`unknown-genome`), or `Conflict` (`ambiguous-genome`).
+    """
+    if not _DIGITS.fullmatch(text):
+        return text
+    rows = await store.records_beginning(genome.WORD, text, namespace)
+    ids = tuple(dict.fromkeys(row.listing.record for row in rows))
+    if not ids:
+        detail = f"no genome {text}… is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-genome")
+    if len(ids) > 1:
+        told = ids[:CANDIDATES_TOLD_MAX]
+        detail = f"{len(ids)} genomes begin with {text}: {', '.join(told)}"
+        raise Conflict(detail, code="ambiguous-genome", candidates=told)
+    return ids[0]
 
 
 async def check_evaluator(workers: Workers, found: Evaluator) -> None:
@@ -116,12 +130,10 @@ async def say_challenge(
 ) -> tuple[Called | None, bytes | None]:
     """This author calls for it, or says its words anew: how it is listed, and the entry.
 
-    Both None for a dry run; no entry where nothing is new. Raises `InvalidChallenge`,
-    `InvalidRecord`, or `Rejected` where it would be over already.
+    Both None for a dry run; no entry where nothing is new. Raises `InvalidChallenge` or
+    `InvalidRecord`.
     """
     edit = publish_challenge(terms, words, now_us=now_us)
-    if terms.deadline_us <= now_us:
-        raise Rejected("the deadline has passed: nobody could enter", code="challenge-over")
     if dry_run:
         return None, None
     identity, store, id = by.signers.identity, by.signers.store, id_of(terms)
@@ -170,5 +182,5 @@ async def genome_names(
     return {
         one.genome: rows[0].listing.name
         for one in entrants
-        if (rows := await store.candidates("genome", one.genome, namespace))
+        if (rows := await store.candidates(genome.WORD, one.genome, namespace))
     }

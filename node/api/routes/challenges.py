@@ -25,14 +25,15 @@ from node.api.challenge_models import (
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace, NoQuery
 from node.api.problems import ENCODER, ProblemError
+from node.errors import Rejected
 from node.services.attest import Attestor
 from node.services.challenges import (
     called_of,
     check_evaluator,
     drop,
     find_challenge,
+    genome_meant,
     genome_names,
-    moment_us,
     say_challenge,
     standing,
 )
@@ -42,6 +43,7 @@ from node.services.evaluators import find_evaluator
 from node.services.names import author_meant
 from node.services.places import place_meant
 from node.wiring import Node
+from node.words import parse_unix_us
 from registry.challenge import WORD, Entrant, Terms, id_of, order_of
 from registry.content import parse_identity
 from registry.head import Words
@@ -82,14 +84,17 @@ async def call_for_challenge(node: Node, call: Call[NoQuery, NewChallenge]) -> C
     body, now_us = call.body, node.clock_us()
     place = await place_meant(node.store, body.namespace)
     found = await find_evaluator(node.store, node.network, body.evaluator, place)
+    deadline_us = parse_unix_us(body.deadline)
+    if deadline_us <= now_us:
+        raise Rejected(f"{body.deadline} has passed: nobody could enter", code="challenge-over")
     terms = Terms(
         evaluator=found.blake3,
         module=found.module,
         version=found.version,
         seeds=tuple(sorted(set(body.seeds))),
         ticks=body.ticks,
-        opens_us=now_us if body.opens is None else moment_us(body.opens),
-        deadline_us=moment_us(body.deadline),
+        opens_us=now_us if body.opens is None else parse_unix_us(body.opens),
+        deadline_us=deadline_us,
     )
     id = id_of(terms)
     await check_evaluator(node.workers, found)
@@ -152,14 +157,16 @@ async def enter_genome(node: Node, call: Call[InNamespace, NewEntry]) -> EntryDo
     body = call.body
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
     by = _attestor(node, namespace)
-    entry = await enter_challenge(by, terms, body.genome, seeds=body.seeds, dry_run=body.dry_run)
+    genome = await genome_meant(node.store, body.genome, namespace)
+    entry = await enter_challenge(by, terms, genome, seeds=body.seeds, dry_run=body.dry_run)
     return show_entry(id_of(terms), terms, entry, dry_run=body.dry_run)
 
 
 async def leave_with_genome(node: Node, call: Call[InNamespace, None]) -> None:
     """Take an entry of this author back; what was run stays attested."""
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
-    genome = bytes.fromhex(parse_identity(call.path["genome"]))
+    text = await genome_meant(node.store, call.path["genome"], namespace)
+    genome = bytes.fromhex(parse_identity(text))
     await leave_challenge(_attestor(node, namespace), terms, genome)
 
 

@@ -139,7 +139,7 @@ async def test_alice_enters_and_everybody_sees_who_verified_what(there: There) -
     tried = await post(alice, f"/{ID}/entries", genome=CONTENT.id, dry_run=True)
     assert (tried["total"] is not None, tried["seeds"][0]["entry"]) == (True, None)
     assert (await get(alice, f"/{ID}/standing"))["entrants"] == []
-    first = await post(alice, f"/{ID}/entries", genome=CONTENT.id, seeds=[1])
+    first = await post(alice, f"/{ID}/entries", genome=CONTENT.id[:8], seeds=[1])
     assert (first["total"], len(first["seeds"])) == (None, 1)
     done = await post(alice, f"/{ID}/entries", genome=CONTENT.id)
     assert [one["ran"] for one in done["seeds"]] == [False, True]
@@ -217,8 +217,9 @@ async def test_what_others_say_and_who_is_contradicted(there: There) -> None:
     ("wrong", "status", "code"),
     [
         ({"deadline": "soon"}, 400, "bad-date"),
-        ({"deadline": "2026-01-01T12:00Z"}, 422, "invalid-challenge"),
-        ({"deadline": "0001-01-01"}, 422, "invalid-challenge"),
+        ({"deadline": "2026-01-01T12:00Z"}, 422, "challenge-over"),
+        ({"deadline": "0001-01-01"}, 422, "challenge-over"),
+        ({"opens": "0001-01-01"}, 422, "invalid-challenge"),
         ({"opens": "2026-02-01"}, 422, "invalid-challenge"),
         ({"seeds": []}, 422, "invalid-body"),
         ({"seeds": list(range(65))}, 422, "invalid-body"),
@@ -308,5 +309,6 @@ async def test_what_gives_no_result_enters_nothing(there: There) -> None:
     assert (await get(alice, f"/{id_of(other)}/standing", 404))["code"] == "unknown-challenge"
     wrong = await post(alice, f"/{done['id']}/entries", 422, genome=CONTENT.id, seeds=[7])
     assert wrong["code"] == "invalid-body"
-    none = await post(alice, f"/{done['id']}/entries", 404, genome="ab" * 32)
-    assert none["code"] == "unknown-genome"
+    for none in ("ab" * 32, "abcd", "glider"):
+        said = await post(alice, f"/{done['id']}/entries", 404, genome=none)
+        assert said["code"] == "unknown-genome"
