@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from registry.formats import Format, Found, detect, read
+from dataclasses import dataclass
+
+from registry.formats import Format, Found, InvalidFile, detect, read
 
 
-def items_of(
-    name: str, data: bytes, format: Format | None = None
-) -> tuple[Format, tuple[Found, ...]]:
-    """What the file is and what it holds; `format` where a person says what it is.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file is and what it holds; of a database also the rows that cannot be taken."""
+
+    format: Format
+    found: tuple[Found, ...]
+    refused: tuple[InvalidFile, ...] = ()
+
+
+def contents_of(name: str, data: bytes, format: Format | None = None) -> Contents:
+    """`format` where a person says what it is.
 
     May block for a while: a SQLite file is read in a child process. Raises `InvalidFile`.
     """
@@ -16,5 +25,6 @@ def items_of(
     if known is Format.PRIMORDIUM_REGISTRY:
         from node.workers.tables import read_registry  # no other format needs a process
 
-        return known, read_registry(data, name)
-    return known, read(known, data, name)
+        rows = read_registry(data, name)
+        return Contents(known, rows.found, rows.refused)
+    return Contents(known, read(known, data, name))

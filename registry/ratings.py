@@ -4,6 +4,7 @@ in the author's own subspace, so nobody can write for another.
 ```
 class rate, kind as of what is rated, record = "did:key:…/record" of it in UTF-8
 rating    stars 1 to 5, review, updated_us                      no stars: taken back
+          counted_us                                            when installs was counted first
 installs  {device: int}                                         only where the person opted in
 ```
 An author counts for a module's installations up to `INSTALLS_MAX`, for a download of anything else
@@ -93,11 +94,17 @@ def take_back(*, now_us: int) -> Edit:
     return edit
 
 
-def count_install(editor: Editor) -> None:
+def count_install(*, now_us: int) -> Edit:
     """One more installation or download by this device; only for people who opted in, as it tells
-    what they use.
+    what they use. When the first one was is kept.
     """
-    editor.increment(("installs",), 1)
+
+    def edit(editor: Editor) -> None:
+        editor.increment(("installs",), 1)
+        if editor.get(("rating", "counted_us")) is None:
+            editor.put(("rating", "counted_us"), now_us)
+
+    return edit
 
 
 def rating_of(document: DocumentId, value: Mapping[str, Any]) -> RatingRow:
@@ -115,6 +122,7 @@ def rating_of(document: DocumentId, value: Mapping[str, Any]) -> RatingRow:
         review=_review(rating.get("review", "")),
         installs=min(max(counter_value(installs), 0), counted_max(document.kind)),
         updated_us=_time(rating.get("updated_us", 0)),
+        counted_us=None if rating.get("counted_us") is None else _time(rating["counted_us"]),
     )
 
 

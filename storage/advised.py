@@ -62,6 +62,21 @@ class Advised(Part):
             ]
         return [listed_row(row) for row in rows]
 
+    async def children(
+        self, genome: str, namespace: NamespaceKey, limit: int = ADVISORIES_MAX
+    ) -> list[ListedRow]:
+        """Genomes that name this one (its identity) in what they say of themselves, by their own.
+
+        It looks at every genome that is listed, as `naming` at every module.
+        """
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE l.kind = 'genome' AND l.record <> ?1"
+            " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
+            " AND instr(l.fields, CAST(?3 AS BLOB)) ORDER BY l.record, l.target LIMIT ?4",
+            (genome, namespace, f'"{genome}"', limit),
+        )
+        return [listed_row(row) for row in rows]
+
     async def following(self) -> frozenset[AuthorKey]:
         """Whom this node follows, itself among them: `storage.usage.followed`."""
         async with self._database.reading() as view:

@@ -247,7 +247,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     await write_attestations(write, built)
     await write_entries(write, built)
     await write.run_many(
-        "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+        "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
         " FROM document WHERE number = ?1",
         (
             (
@@ -260,6 +260,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
                 row.review,
                 row.installs,
                 row.updated_us,
+                row.counted_us,
             )
             for one, row in ratings
         ),

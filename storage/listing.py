@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from crdt.change import DocumentId
+
+DAY_US: Final = 24 * 3_600 * 1_000_000
+
+What: TypeAlias = Literal["downloads", "ratings", "dependants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class RatingRow:
     review: str
     installs: int
     updated_us: int
+    counted_us: int | None = None
+    """When it counted first, as its author has it; None where nobody noted that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,36 @@ class AttestationRow:
     """JSON of all of it, handed back as it is."""
     entered: tuple[str, ...] = ()
     """Ids of the challenges that its author enters the genome in."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """How many authors said something for the first time, or last, on one day."""
+
+    what: What
+    day: int | None
+    """Since 1970, in UTC; None where nobody noted it."""
+    count: int
+    stars_sum: int = 0
+    """Of ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days that are looked at, and what is later than any honest clock."""
+
+    first: int
+    last: int
+    horizon_us: int
+
+    def day_of(self, at_us: int) -> int:
+        """Before the first day: the one before it. Beyond the horizon: the one after the last.
+
+        A clock that is ahead by a zone is in the last one.
+        """
+        if at_us > self.horizon_us:
+            return self.last + 1
+        return max(self.first - 1, min(self.last, at_us // DAY_US))
 
 
 Projection: TypeAlias = Listing | RatingRow | AttestationRow | None

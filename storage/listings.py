@@ -55,7 +55,7 @@ _KINDS = """
         WHERE each.kind IS NOT NULL)
     SELECT kind FROM each WHERE kind IS NOT NULL"""  # one index step for each kind, not each row
 # Where an author said more than one thing (two epochs, say) the latest counts.
-_LATEST_RATINGS = """
+LATEST_RATINGS = """
     SELECT * FROM (
         SELECT r.*, row_number() OVER (
             PARTITION BY kind, target, author ORDER BY updated_us DESC, document_id DESC) AS place
@@ -220,7 +220,7 @@ class Listings(Part):
         """What each author says of `target` (`did/record`), the latest first."""
         rows = await self._database.rows(
             "SELECT target, kind, author, stars, review, installs, updated_us"
-            f" FROM ({_LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
+            f" FROM ({LATEST_RATINGS}) ORDER BY updated_us DESC, author LIMIT ?",
             (target, kind, namespace, in_bounds(limit, PAGE_MAX)),
         )
         return [RatingRow(*row) for row in rows]

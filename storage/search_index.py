@@ -27,7 +27,7 @@ from storage.part import in_bounds
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, Matched, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
-from storage.search_snippet import Marker, nearest
+from storage.search_snippet import Marker, nearest, snippets
 from storage.search_wanted import SearchSort, Wanted
 from storage.store import SELF, Store
 
@@ -164,13 +164,11 @@ class SearchIndex:
         rows = await self._store.listed([one.number for one in page.found])
         found = [(one, rows[one.number]) for one in page.found if one.number in rows]
         marker = Marker(page.words, page.matched == "all", page.matched == "slips")
+        said = await snippets(
+            marker, [(row.listing.description, row.listing.text) for _, row in found]
+        )
         hits = [
-            Hit(
-                row,
-                one.score,
-                marker.snippet(row.listing.description) or marker.snippet(row.listing.text) or "",
-            )
-            for one, row in found
+            Hit(row, one.score, snippet) for (one, row), snippet in zip(found, said, strict=True)
         ]
         meant = None
         if page.matched == "slips" and hits:

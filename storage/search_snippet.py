@@ -1,16 +1,24 @@
 """What a text says around the words that were looked for: escaped, the words within <b>."""
 
+import asyncio
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from storage.search_words import SHOWN_RUN, WORD_CHARS_MAX, fold, is_unspaced, stem
 
 SNIPPET_CHARS: Final = 160
 TEXT_CHARS_MAX: Final = 4_096  # of a text that is looked at
 BEFORE_CHARS: Final = 40  # of what stands before the first word found
+# Of the descriptions of all records on one page, and of their texts: sixteen words that are all
+# slips cost a second at worst in these, 0.1 s mostly, and of a thousand records nobody reads more
+# than how they begin.
+PAGE_CHARS_MAX: Final = 1 << 18
+# Marked on the event loop itself: 7 ms at worst, mostly far less than a thread would cost.
+AT_ONCE_CHARS_MAX: Final = 1 << 17
+SLOW: Final = 8  # times as long takes a text that is not ASCII, or where slips are looked for
 
 
 @dataclass(frozen=True)
@@ -21,9 +29,9 @@ class Marker:
     is_begun: bool = True
     has_slips: bool = False
 
-    def snippet(self, text: str) -> str | None:
-        """A part of `text` as HTML; None where none of the words is in it."""
-        text = text[:TEXT_CHARS_MAX]
+    def snippet(self, text: str, chars_max: int = TEXT_CHARS_MAX) -> str | None:
+        """A part of the beginning of `text` as HTML; None where none of the words is in it."""
+        text = text[:chars_max]
         places = self._places(text)
         if not places:
             return None
@@ -77,9 +85,31 @@ class Marker:
 
     def _is_meant(self, word: str) -> bool:
         word = word[:WORD_CHARS_MAX]
+        if (known := self._known.get(word)) is None:
+            known = self._known[word] = self._is_one(word)
+        return known
+
+    def _is_one(self, word: str) -> bool:
         if stem(word) in self._stems or (self._begun and word.startswith(self._begun)):
             return True
-        return self.has_slips and any(is_near(word, one) for one in self.words)
+        size = len(word)
+        return self.has_slips and any(
+            is_near(word, one)
+            for length in (size - 1, size, size + 1)
+            for one in self._by_length.get(length, ())
+        )
+
+    @cached_property
+    def _known(self) -> dict[str, bool]:
+        """Of the words of one page: texts say the same ones again and again."""
+        return {}
+
+    @cached_property
+    def _by_length(self) -> dict[int, list[str]]:
+        lengths: dict[int, list[str]] = {}
+        for word in self.words:
+            lengths.setdefault(len(word), []).append(word)
+        return lengths
 
     @cached_property
     def _stems(self) -> frozenset[str]:
@@ -93,6 +123,33 @@ class Marker:
     @cached_property
     def _unspaced(self) -> tuple[str, ...]:
         return tuple(word for word in self.words if is_unspaced(word))
+
+
+Texts: TypeAlias = tuple[str, str]
+"""Of a record: its description, and what else it says."""
+
+
+async def snippets(marker: Marker, page: Sequence[Texts]) -> list[str]:
+    """Of each record what it says around the words, empty where it has none of them.
+
+    What takes long is done beside the event loop. Of a long page only beginnings are looked at.
+    """
+    chars_max = min(TEXT_CHARS_MAX, PAGE_CHARS_MAX // max(1, len(page)))
+    chars = sum(
+        min(len(text), chars_max) * (1 if text.isascii() and not marker.has_slips else SLOW)
+        for texts in page
+        for text in texts
+    )
+    if chars <= AT_ONCE_CHARS_MAX:
+        return _marked(marker, page, chars_max)
+    return await asyncio.to_thread(_marked, marker, page, chars_max)
+
+
+def _marked(marker: Marker, page: Sequence[Texts], chars_max: int) -> list[str]:
+    return [
+        marker.snippet(description, chars_max) or marker.snippet(text, chars_max) or ""
+        for description, text in page
+    ]
 
 
 def nearest(words: Sequence[str], texts: Iterable[str]) -> str | None:

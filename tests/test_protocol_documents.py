@@ -436,7 +436,7 @@ def test_a_modules_document_holds_what_the_table_lists() -> None:
 
 
 def test_a_ratings_document_holds_what_the_table_lists() -> None:
-    found = written("rate", rate(5, "good", now_us=1), count_install)
+    found = written("rate", rate(5, "good", now_us=1), count_install(now_us=1))
     listed = {place for row in rows(ENVELOPE, "in a rating") for place in words(row["in a rating"])}
     assert found == listed
 

@@ -162,6 +162,8 @@ class SeedDone(Struct, frozen=True):
     """Just now; else this author ran it before."""
     entry: str | None
     contradicted_by: tuple[str, ...]
+    disputed: bool
+    """Whether one who says something else counts, and ran it."""
     cpu_ms: float
 
 
@@ -244,6 +246,7 @@ def show_entry(id: str, terms: Terms, entry: Entry, *, dry_run: bool) -> EntryDo
                 ran=one.ran,
                 entry=one.entry.hex() if one.entry else None,
                 contradicted_by=one.contradicted_by,
+                disputed=one.is_disputed,
                 cpu_ms=one.cpu_ms,
             )
             for one in entry.seeds

@@ -229,8 +229,8 @@ def enter(
         print_event("result", {"schema": "panspermia.challenge/1", **result})
     else:
         say_entered(result, one)
-    if any(each["contradicted_by"] for each in seeds):
-        ctx.exit(7)  # somebody's word of it is wrong: verification failed
+    if any(each["disputed"] for each in seeds):
+        ctx.exit(7)  # runs that count differ: verification failed
     return None
 
 
@@ -319,7 +319,7 @@ def say_entered(result: Json, one: Json) -> None:
         say(f"seed {seed['seed']}: {seed['result']:,}{again}")
         if seed["contradicted_by"]:
             others = ", ".join(map(printable, seed["contradicted_by"]))
-            say(f"  CONTRADICTION: not so say {others}", fg="red")
+            say(f"  CONTRADICTION: not so say {others}", fg="red" if seed["disputed"] else None)
     did = "would be entered (dry run)" if result["dry_run"] else "entered"
     say(f"{did} with {result['total']:,}", fg="green")
     say(f"See: panspermia challenge standing {one['id'][:ID_SHOWN]}", dim=True)

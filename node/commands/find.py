@@ -9,9 +9,10 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, print_life
+from node.commands.life import WORDS, find_life, is_life, life_path, print_life
 from node.commands.petnames import Petnames, petnames
 from node.commands.rights_in_words import state_words
+from node.commands.trends import show_trends
 from node.failure import Json
 from node.text import printable, size_text
 
@@ -141,6 +142,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 @click.option("--changes", metavar="VERSION", help="What changed with this version.")
 @click.option("--dependants", is_flag=True, help="Which modules need it.")
 @click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
+@click.option("--trends", is_flag=True, help="How it does over time: signers, each once.")
+@click.option("--step", type=click.Choice(["day", "week"]), help="Of --trends; else week.")
 @IN_NAMESPACE
 def info_command(
     name: str,
@@ -149,17 +152,30 @@ def info_command(
     changes: str | None,
     dependants: bool,
     readme: bool,
+    trends: bool,
+    step: str | None,
     namespace: str | None,
 ) -> None:
     """Show one module, genome, seed or lineage: what it says, and what others say."""
     of_modules = history + (changes is not None) + dependants + readme
-    if of_modules > 1:
-        raise click.UsageError("one of --history, --changes, --dependants, --readme at a time")
+    if of_modules + trends > 1:
+        one_of = "--history, --changes, --dependants, --readme, --trends"
+        raise click.UsageError(f"one of {one_of} at a time")
+    if step and not trends:
+        raise click.UsageError("--step is of --trends")
+    of_trends = {"step": step, "namespace": namespace}
     if kind in WORDS or (kind is None and is_life(name)):
         if of_modules:
             raise click.UsageError("--history, --changes, --dependants, --readme are of modules")
+        if trends and kind == "lineage":
+            raise click.UsageError("--trends is of modules, genomes and seeds")
         kind, one = find_life(name, kind, namespace)
+        if trends:
+            full = f"{one['author_did']}/{one['id']}"
+            return show_trends(life_path(kind, full, "trends"), of_trends)
         return print_json("info", {"kind": kind, **one}) if wants_json() else print_life(kind, one)
+    if trends:
+        return show_trends(module_path(name, "trends"), of_trends)
     if dependants:
         return show_dependants(name, namespace)
     if history:

@@ -4,13 +4,15 @@
                          else ─▸ child process ─▸ a result?  ┴▸ one signed change a seed
 
 Each seed is signed as soon as it is run: who is interrupted goes on where it ended. What this
-machine ran by itself for open challenges comes from here as well (`next_entry`).
+machine runs by itself for open challenges comes from here as well (`entries_left`).
 """
 
-from collections.abc import Callable, Collection, Sequence
+import dataclasses
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from crdt.keys import NamespaceKey
@@ -23,7 +25,7 @@ from node.services.attest import (
     run_and_sign,
 )
 from node.services.challenges import called_of
-from node.services.evaluators import Evaluator, bundled, evaluator_said
+from node.services.evaluators import Evaluator, evaluator_said
 from registry.attestation import (
     Attestation,
     attestation_of,
@@ -36,8 +38,9 @@ from registry.deletion import is_deleted
 from registry.edits import Edit
 from registry.errors import NotClaimed
 from registry.evaluation import Answer, Evaluation
-from registry.fitness import Trust
 from registry.listed import rfc3339
+from storage.attestations import Candidate
+from storage.listing import AttestationRow
 
 SEEDS_TOLD_MAX: Final = 10
 
@@ -54,6 +57,8 @@ class SeedEntered:
     """None: nothing new was said, or it was a dry run."""
     contradicted_by: tuple[str, ...]
     """Who says something else of it, as far as it was looked at just now."""
+    is_disputed: bool
+    """Whether one of them counts, and ran it."""
     cpu_ms: float
 
 
@@ -79,7 +84,7 @@ async def enter_challenge(
     wanted = _seeds(terms, seeds)
     if not dry_run:
         _check_open(terms, node.clock_us())
-    genome = await find_genome(node.store, node.identity.did, name, node.namespace)
+    genome = await find_genome(node.store, name, node.namespace)
     identity = identity_of(genome)
     by: Evaluator | None = None
     data = b""
@@ -89,7 +94,7 @@ async def enter_challenge(
         entering = enter(terms, now_us=node.clock_us())
         if known := await _own_answer(node, about):
             signed = None if dry_run else await _sign(node, about, entering)
-            found.append(SeedEntered(seed, known, False, signed, (), 0.0))
+            found.append(SeedEntered(seed, known, False, signed, (), False, 0.0))
             continue
         if by is None:
             by = await evaluator_said(
@@ -99,7 +104,17 @@ async def enter_challenge(
             data = await genome_bytes(node, genome)
         done = await run_and_sign(node, about, by, data, dry_run=dry_run, entering=entering)
         others = tuple(sorted({word.author for word in done.judgement.contradictions}))
-        found.append(SeedEntered(seed, done.answer, True, done.entry, others, done.cpu_ms))
+        found.append(
+            SeedEntered(
+                seed,
+                done.answer,
+                True,
+                done.entry,
+                others,
+                bool(done.judgement.disputes),
+                done.cpu_ms,
+            )
+        )
     return Entry(identity, tuple(found))
 
 
@@ -119,37 +134,27 @@ async def leave_challenge(node: Attestor, terms: Terms, genome: bytes) -> int:
     return count
 
 
-async def next_entry(
-    node: Attestor,
-    namespaces: Collection[NamespaceKey],
-    trust: Trust,
-    may_run: Callable[[str, bool], bool],
-    without: Collection[bytes],
-    limit: int,
-) -> tuple[NamespaceKey, Attestation] | None:
-    """An entry of an open challenge of a followed author that this author did not run yet.
+async def entries_left(
+    node: Attestor, namespaces: Collection[NamespaceKey], engine: str, size: int
+) -> AsyncGenerator[list[Candidate]]:
+    """Entries of open challenges of authors who count that this one did not run: pages of them.
 
-    `may_run` is asked with the evaluator's module, and whether it is bundled or of somebody
-    trusted; `without`: evaluations that cannot be run now.
+    Under the name that the challenge has for its evaluator: the entrant's may lead nowhere.
     """
     for row in await node.store.open_challenges(node.clock_us(), namespaces):
         challenge = called_of(row).challenge
-        terms = challenge.terms
-        is_known = bundled(digest=terms.evaluator) is not None
-        is_trusted = is_known or terms.module.rpartition("/")[0] in trust
-        if not may_run(terms.module, is_trusted):
-            continue
-        for left in await node.store.entries_to_attest(
-            node.identity.did, challenge.id, terms, limit, row.namespace
-        ):
-            if left.evaluation not in without:
-                return row.namespace, _called(read_row(left), terms)
-    return None
+        after: tuple[int, int] | None = None
+        while page := await node.store.entries_to_attest(
+            node.identity.did, challenge.id, challenge.terms, size, row.namespace,
+            engine=engine, after=after,
+        ):  # fmt: skip
+            yield [dataclasses.replace(one, row=_named(one.row, challenge.terms)) for one in page]
+            after = page[-1].place
 
 
-def _called(said: Attestation, terms: Terms) -> Attestation:
-    """By the name that the challenge has for the evaluator: the entrant's may lead nowhere."""
-    return replace(said, module=terms.module, version=terms.version)
+def _named(row: AttestationRow, terms: Terms) -> AttestationRow:
+    said = replace(read_row(row), module=terms.module, version=terms.version)
+    return dataclasses.replace(row, said=msgspec.json.encode(said))
 
 
 def _seeds(terms: Terms, seeds: Sequence[int] | None) -> tuple[int, ...]:

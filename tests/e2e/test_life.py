@@ -133,6 +133,8 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert info["genotype"].encode() == GLIDER
     assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
     assert shell(bob, "info", glider).answer["rating"]["count"] == 1
+    trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
+    assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (creature["id"], BLOB)):
         out = tmp_path / "fetched"
         assert shell(bob, "fetch", id, "-o", str(out)).code == 0

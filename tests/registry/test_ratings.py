@@ -46,8 +46,8 @@ def test_a_rating_is_changed_and_taken_back(bobs: Record) -> None:
 
 
 def test_installs_are_counted_per_device(bobs: Record) -> None:
-    bobs.edit(count_install)
-    bobs.edit(count_install)
+    bobs.edit(count_install(now_us=NOON_US))
+    bobs.edit(count_install(now_us=NOON_US))
     assert bobs.value["installs"] == {BOB_PHONE.public.hex(): 2}
     assert (row(bobs).installs, row(bobs).stars) == (2, None)
 

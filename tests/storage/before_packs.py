@@ -21,5 +21,5 @@ BEFORE_LIFE = (
     "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
     "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
     "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
-    "ALTER TABLE listing DROP COLUMN content;"
+    "ALTER TABLE listing DROP COLUMN content; ALTER TABLE rating DROP COLUMN counted_us;"
 )

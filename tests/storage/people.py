@@ -108,6 +108,7 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
             rating.get("review", ""),
             value["installs"].get("count", 0),
             rating.get("at", 1),
+            rating.get("counted_us"),
         )
     if document.cls != "pub":
         return None

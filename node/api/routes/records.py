@@ -1,5 +1,7 @@
 """Search over everything this node knows."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -24,6 +26,8 @@ class _Fields(msgspec.Struct, frozen=True):
 
 
 _FIELDS: Final = msgspec.json.Decoder(_Fields)
+AT_ONCE_MAX: Final = 100
+"""Records that are shown without a thread."""
 _NO_FIELDS: Final = _Fields()
 
 
@@ -56,13 +60,20 @@ async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
         name: tuple(FacetValue(*one) for one in values) for name, values in page.facets.items()
     }
     return Hits(
-        tuple(map(_shown, page.hits)),
+        await _all_shown(page.hits),
         page.total,
         node.cursors.seal(where, page.next),
         Facets(**counted),
         page.matched,
         page.meant,
     )
+
+
+async def _all_shown(hits: Sequence[Found]) -> tuple[Hit, ...]:
+    """Records of modules with many versions are long, and each is looked through."""
+    if len(hits) <= AT_ONCE_MAX:
+        return tuple(map(_shown, hits))
+    return await asyncio.to_thread(lambda: tuple(map(_shown, hits)))
 
 
 def _shown(hit: Found) -> Hit:

@@ -1,0 +1,73 @@
+"""What is shown of what was found: marked as it was found, and never on the event loop for long."""
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from storage.search_snippet import (
+    AT_ONCE_CHARS_MAX,
+    PAGE_CHARS_MAX,
+    SLOW,
+    TEXT_CHARS_MAX,
+    Marker,
+    snippets,
+)
+
+
+@dataclass(frozen=True)
+class Watched(Marker):
+    """Notes which threads mark."""
+
+    threads: set[int] = field(default_factory=set[int])
+
+    def snippet(self, text: str, chars_max: int = TEXT_CHARS_MAX) -> str | None:
+        self.threads.add(threading.get_ident())
+        return super().snippet(text, chars_max)
+
+
+@pytest.mark.parametrize(
+    ("text", "has_slips", "records"),
+    [("soup " * 700, False, 100), ("süß " * 700, False, 10), ("soup " * 700, True, 10)],
+)
+async def test_a_long_page_is_marked_beside_the_event_loop(
+    text: str, has_slips: bool, records: int
+) -> None:
+    marker = Watched(("soup", "suss"), has_slips=has_slips)
+    found = await snippets(marker, [("", text)] * records)
+    assert len(found) == records
+    assert all("<b>" in one for one in found)
+    assert threading.get_ident() not in marker.threads
+
+
+async def test_a_usual_page_waits_for_no_thread() -> None:
+    marker = Watched(("soup",))
+    page = [("A soup of cells.", "readme " * 50)] * 20
+    assert await snippets(marker, page) == ["A <b>soup</b> of cells."] * 20
+    assert marker.threads == {threading.get_ident()}
+
+
+async def test_of_a_thousand_records_their_beginnings_are_looked_at() -> None:
+    each = PAGE_CHARS_MAX // 1_000
+    page = [("." * (each - 5) + " soup", ""), ("." * each + " soup", "")] * 500
+    found = await snippets(Marker(("soup",)), page)
+    assert all("<b>soup</b>" in one for one in found[::2])
+    assert set(found[1::2]) == {""}
+    (whole,) = await snippets(Marker(("soup",)), [("." * each + " soup", "")])
+    assert "<b>soup</b>" in whole
+
+
+def test_what_is_marked_at_once_is_a_part_of_a_page() -> None:
+    assert AT_ONCE_CHARS_MAX * SLOW > PAGE_CHARS_MAX > AT_ONCE_CHARS_MAX
+    assert TEXT_CHARS_MAX * 20 <= PAGE_CHARS_MAX
+
+
+@pytest.mark.parametrize(
+    ("word", "is_meant"),
+    [("network", True), ("netwrok", True), ("netwok", True), ("networkk", True), ("etwork", True),
+     ("nettwwork", False), ("work", False), ("networking", True), ("ökö", True), ("ökö1", True)],
+)  # fmt: skip
+def test_a_slip_is_a_letter_away_whatever_its_length(word: str, is_meant: bool) -> None:
+    marker = Marker(("network", "oko"), is_begun=False, has_slips=True)
+    for _ in range(2):  # known the second time
+        assert (marker.snippet(f"a {word} b") is not None) == is_meant
