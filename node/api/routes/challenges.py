@@ -166,7 +166,7 @@ async def leave_with_genome(node: Node, call: Call[InNamespace, None]) -> None:
     """Take an entry of this author back; what was run stays attested."""
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
     text = await genome_meant(node.store, call.path["genome"], namespace)
-    genome = bytes.fromhex(parse_identity(text))
+    genome = bytes.fromhex(parse_identity(text.rpartition("/")[2]))
     await leave_challenge(_attestor(node, namespace), terms, genome)
 
 
@@ -225,6 +225,7 @@ ENDPOINTS = (
         problems=(404, 504),
     ),
     deletes(
-        f"{ONE}/entries/{{genome}}", leave_with_genome, query=InNamespace, problems=(409, 422)
+        f"{ONE}/entries/{{genome:record}}", leave_with_genome, query=InNamespace,
+        problems=(409, 422),
     ),
 )  # fmt: skip
