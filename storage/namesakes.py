@@ -11,7 +11,8 @@ from typing import Final
 
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
-from storage.listings import COLUMNS, IN_NAMESPACE, ListedRow, listed_row
+from storage.list_pages import COLUMNS, IN_NAMESPACE
+from storage.listings import ListedRow, listed_row
 from storage.part import Part, in_bounds
 
 NAMESAKES_MAX: Final = 100

@@ -62,7 +62,7 @@ from registry.head import Words
 from registry.lineage import Legend, Lineage, parse_lineage_id
 from registry.published import tags_split
 from registry.seed import Seed
-from storage.listings import Sort
+from storage.list_pages import Sort
 from storage.namespaces import COMMONS_NAME
 
 HALL_OF_FAME: Final = 10
