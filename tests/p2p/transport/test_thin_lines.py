@@ -127,7 +127,7 @@ class End:
             upload=Bandwidth(Rates(), now_s=clock()),
             wall_us=lambda: 1_790_000_000_000_000,
             notify=lambda _, event: self.told.append(event),
-            spend=lambda *_: None,
+            spend=lambda _, size: None,
         )
 
     @property
