@@ -39,14 +39,15 @@ def check(held: bool, what: str, found: object) -> None:
 
 
 def publish_creatures(alice: Client) -> list[Creature]:
-    from node.commands.publish_life import body_of, read_items
+    from node.commands.publish_life import read_items
     from node.demo import creature_files
+    from node.found_files import body_of
     from registry.formats import identity_of
 
     published: list[Creature] = []
     for file in creature_files():
         (item,) = read_items(file, None).found
-        answer = alice.post(f"/api/registry/{item.kind}s", body_of(file, item))
+        answer = alice.post(f"/api/registry/{item.kind}s", body_of(file.name, item))
         expected = identity_of(file.read_bytes())
         check(answer["id"] == expected, f"{file.name} is named by other bytes", answer["id"])
         published.append(Creature(item.kind, expected, item.name, item.data))

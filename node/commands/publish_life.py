@@ -6,7 +6,6 @@ file that cannot be read is told and passed over; what is published already is n
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -97,8 +96,10 @@ def read_items(file: Path, kind: str | None) -> Contents:
 
 
 def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
+    from node.found_files import body_of
+
     item = one.found
-    body = {**body_of(file, item), "dry_run": wanted.dry_run}
+    body = {**body_of(file.name, item), "dry_run": wanted.dry_run}
     if card := one.card(file.name):
         body["card"] = card
     body |= wanted.overrides
@@ -112,34 +113,6 @@ def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
         print_published(file, name, answer, one.others)
     duplicates = [{"place": str(other.place), "name": other.name} for other in one.others]
     return {"file": str(file), "name": name, **answer, "duplicates": duplicates}
-
-
-def body_of(file: Path, item: Found) -> dict[str, object]:
-    """The submission; what the file does not say is left out, and stays as it was said before."""
-    words: dict[str, object] = {
-        "name": item.name, "description": item.description, "tags": list(item.tags),
-        "license": item.license, "author": item.by,
-    }  # fmt: skip
-    said = {key: value for key, value in words.items() if value}
-    if item.kind == "lineage":
-        line: dict[str, object] = {
-            "id": item.lineage, "civilization_level": item.civilization_level,
-            "is_extinct": item.is_extinct, "start_tick": item.start_tick,
-            "best_genotype": item.best_genotype or None, "parent": item.parent_lineage or None,
-        }  # fmt: skip
-        return said | {key: value for key, value in line.items() if value is not None}
-    said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
-    if len(file.name) <= 128:
-        said["file"] = file.name
-    more: dict[str, object]
-    if item.kind == "seed":
-        more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}
-        more["performance_summary"] = item.performance_summary or None
-    else:
-        more = {"fitness_score": item.fitness_score, "offspring_count": item.offspring_count}
-        more |= {"tick": item.tick, "lineage_id": item.lineage or None}
-        more["parents"] = list(item.parents) or None
-    return said | {key: value for key, value in more.items() if value is not None}
 
 
 IS_THERE: Final = "is there "

@@ -12,6 +12,10 @@ LIFE: Final[Mapping[str, tuple[str, str]]] = {
         "A command was interrupted by Ctrl-C in the middle.",
         "The same command goes on where it stopped; the detail says how far it came.",
     ),
+    "ambiguous-digits": (
+        "Several genomes or seeds have an id that begins with these digits.",
+        "`candidates` names them: give more digits, or all 64.",
+    ),
     "some-refused": (
         "Some of the files or modules of a directory could not be published; the others were.",
         "Each of `refused` names a file and what is wrong with it; mend it and publish again.",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from node.commands.publish_life import body_of, read_items
+from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
 from node.commands.publish_tree import tree_of
 from node.failure import Failure
+from node.found_files import body_of
 from registry.formats import Format, InvalidFile, merged
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
@@ -72,7 +73,7 @@ def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) 
     connection.close()
     contents = read_items(file, None)
     (_, genome) = merged(contents.found)
-    sent = body_of(file, genome.found)
+    sent = body_of(file.name, genome.found)
     assert (sent["name"], sent["author"], sent["fitness_score"]) == ("Swift", "ann", 1.5)
     assert [str(other.place) for other in genome.others] == ["lineages, row 1"]
     (refused,) = contents.refused
@@ -85,10 +86,10 @@ def test_what_the_file_says_is_what_is_sent(tmp_path: Path) -> None:
     file = tmp_path / "lineages.json"
     file.write_bytes(files.LINEAGES)
     lineage, genome, _ = read_items(file, None).found
-    said = body_of(file, lineage)
+    said = body_of(file.name, lineage)
     assert (said["civilization_level"], said["is_extinct"], said["start_tick"]) == (3, False, 7)
     assert said["best_genotype"] == genome.identity
-    sent = body_of(file, genome)
+    sent = body_of(file.name, genome)
     assert (sent["file"], sent["format"], sent["lineage_id"]) == (
         "lineages.json", "primordium-json", said["id"],
     )  # fmt: skip
