@@ -1,42 +1,53 @@
 """Attests by itself what followed authors say of genomes, where the person wants that.
 
     what was said ─▸ newest first ─▸ an evaluator one trusts? ─▸ run, niced ─▸ signed ─▸ a pause
-                                                              └── no answer here: noted, not again
+                                                              ├── not for now: after a while again
+                                                              └── no answer here: noted
 
-What is left to do is asked of the store each time, so there is no queue to fill or to lose; after
-each run it rests as long as `attest.cpu_percent` of a processor asks for. Cancelled, it ends its
-child at once.
+What is left to do is asked of the store each time, so there is no queue to fill or to lose. After
+each run, however it ended, it rests as long as `attest.cpu_percent` of a processor asks for, and
+looks again at most every `LOOK_S`. Cancelled, it ends its child at once.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Final
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey
 from node.config import AttestConfig
-from node.errors import NodeError, Rejected, Unreachable, Unverified
+from node.errors import NodeError
 from node.events import Events
-from node.services.attest import Attested, Attestor, attest_again, ranking
+from node.retries import Retries
+from node.services.attest import Attested, Attestor, NoAnswer, attest_again, is_of
+from node.services.evaluators import names_of
 from p2p.protocol.errors import SyncError
 from registry.attestation import Attestation, read_row
 from registry.errors import RegistryError
 from registry.fitness import Trust
+from storage.attestations import Candidate
 from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
-AHEAD_MAX: Final = 200
-"""Looked at for one that may be run; what comes after them waits until those are done."""
-REST_S_MAX: Final = 3_600.0
-RETRY_S: Final = 600.0
-"""After what no peer had; news wake it up earlier."""
+PAGE_MAX: Final = 200
+"""Looked at together for one that may be run; then those after them."""
+LOOK_S: Final = 5.0
+"""Between two looks that found nothing: whatever comes meanwhile is looked at together."""
+PASSING_S: Final = 86_400
+"""Before what this machine had no time or memory for is tried again."""
+PASSING: Final = frozenset({"deadline", "evaluator-timeout", "evaluator-died"})
 
 Rest = Callable[[float], Awaitable[None]]
+Key: TypeAlias = tuple[NamespaceKey, bytes]
+"""Where an evaluation is asked, and which."""
+FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError, SyncError)
 
 
 class AttestedNews(Struct, frozen=True):
@@ -50,7 +61,9 @@ class AttestedNews(Struct, frozen=True):
     ending: str
     result: int | None
     contradictions: int
-    """How many say something else."""
+    """How many say something else, whoever they are."""
+    disputes: int
+    """Of these, those who ran it and whom one follows, or oneself."""
 
 
 class AttestingState(Struct, frozen=True):
@@ -73,16 +86,24 @@ class Attesting:
     by: Attestor
     config: AttestConfig
     events: Events
+    clock_s: Callable[[], float] = time.monotonic
     running: str | None = None
     done: int = 0
     failed: int = 0
     last_error: str = ""
+    retries: Retries[Key] = field(default_factory=Retries[Key])
 
     @property
     def state(self) -> AttestingState:
         return AttestingState(
             self.config.enabled, self.running, self.done, self.failed, self.last_error
         )
+
+    @property
+    def engine(self) -> str:
+        """What tries: what is noted of it holds for no other."""
+        workers = self.by.workers
+        return f"{workers.checker} {workers.features} {workers.config.background_s:g} s"
 
     async def run(self, rest: Rest = asyncio.sleep) -> None:
         """Until cancelled."""
@@ -93,101 +114,122 @@ class Attesting:
         try:
             while True:
                 changed.clear()
-                used_s = await self._once_or_not()
-                if used_s is not None:
+                before_s = self.by.workers.background_cpu_s
+                has_run = await self._once_or_not()
+                used_s = self.by.workers.background_cpu_s - before_s
+                if used_s:
                     await rest(rest_s(used_s, self.config.cpu_percent))
-                    continue
-                try:
-                    async with asyncio.timeout(RETRY_S):
-                        await changed.wait()
-                except TimeoutError:
-                    continue
+                if not has_run:
+                    await rest(LOOK_S)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self.retries.next_s(now_s=self.clock_s())):
+                            await changed.wait()
         finally:
             unsubscribe()
 
-    async def _once_or_not(self) -> float | None:
+    async def _once_or_not(self) -> bool:
         """As `once`; what nobody thought of costs a rest, not the node."""
         try:
             return await self.once()
         except Exception as error:
             log.exception("attesting failed")
             self.last_error = str(error)
-            return None
+            return False
 
-    async def once(self) -> float | None:
-        """Run what comes first: the seconds of a processor that it took; None: there is nothing."""
-        unreachable: set[bytes] = set()
-        while (found := await self._next(unreachable)) is not None:
-            namespace, said = found
-            self.running = said.id
-            try:
-                done = await attest_again(replace(self.by, namespace=namespace, waits=True), said)
-            except Unreachable as error:
-                self.last_error = error.detail
-                unreachable.add(bytes.fromhex(said.id))
-                continue
-            except SyncError as error:  # its bytes cannot be had, or not kept, for now
-                self.last_error = str(error)
-                unreachable.add(bytes.fromhex(said.id))
-                continue
-            except (NodeError, RegistryError, CrdtError, StorageError) as error:
-                return await self._note(said, error)
-            finally:
-                self.running = None
-            self._tell(said, done)
-            return done.cpu_ms / 1_000
-        return None
+    async def once(self) -> bool:
+        """Run what comes first of what can be run now; False: there is nothing."""
+        async with aclosing(self._left()) as left:
+            async for one in left:
+                if await self._has_run(one):
+                    return True
+        return False
 
-    async def _next(self, without: set[bytes]) -> tuple[NamespaceKey, Attestation] | None:
+    async def _has_run(self, one: Candidate) -> bool:
+        said, key = read_row(one.row), (one.namespace, one.row.evaluation)
+        self.running = said.id
+        try:
+            by = replace(self.by, namespace=one.namespace, waits=True)
+            done = await attest_again(by, said)
+        except NoAnswer as error:
+            await self._note(key, said, error)
+            return True
+        except FAILURES as error:  # its bytes are not here, or not yet; or it may not be signed
+            self.last_error = f"{said.id[:16]}…: {getattr(error, 'detail', error)}"
+            self.retries.put_off(key, now_s=self.clock_s())
+            return False
+        finally:
+            self.running = None
+        self.retries.done(key)
+        self._tell(said, done)
+        return True
+
+    async def _left(self) -> AsyncGenerator[Candidate]:
+        """What may be run now, the newest first, down to the oldest."""
         store, own = self.by.store, self.by.identity.did
         namespaces = [COMMONS, *(one.namespace for one in await store.joined())]
         trust = Trust(own, await store.followed_authors())
-        for namespace, row in await store.to_attest(own, namespaces, AHEAD_MAX):
-            said = read_row(row)
-            if row.evaluation not in without and self._may_run(said, trust):
-                return namespace, said
-        return None
+        after: tuple[int, int] | None = None
+        while page := await store.to_attest(
+            own, namespaces, PAGE_MAX, engine=self.engine, after=after
+        ):
+            runnable = await self._runnable(page, trust)
+            for one in page:
+                key = (one.namespace, one.row.evaluation)
+                is_due = self.retries.is_due(key, now_s=self.clock_s())
+                if is_due and (one.namespace, read_row(one.row).evaluator) in runnable:
+                    yield one
+            after = page[-1].place
 
-    def _may_run(self, said: Attestation, trust: Trust) -> bool:
-        """Whose evaluators are run: those the settings name, else bundled and followed ones."""
-        if self.config.evaluators:
-            return said.module in self.config.evaluators
-        return said.evaluator in ranking([said], trust)
+    async def _runnable(self, page: list[Candidate], trust: Trust) -> set[tuple[NamespaceKey, str]]:
+        """Whose evaluators are run: those the settings name, else bundled and followed ones.
 
-    async def _note(self, said: Attestation, error: Exception) -> float:
-        """No answer here: it is not tried again, and took at most what its limits allow."""
-        detail = getattr(error, "detail", str(error))
+        By the bytes that go by such a name here, not by what somebody says.
+        """
+        chosen = self.config.evaluators
+        believes = chosen.__contains__ if chosen else is_of(trust)
+        runnable: set[tuple[NamespaceKey, str]] = set()
+        for place in {one.namespace for one in page}:
+            said = [read_row(one.row) for one in page if one.namespace == place]
+            names = await names_of(self.by.store, said, believes, place)
+            runnable |= {
+                (place, evaluator)
+                for evaluator, name in names.items()
+                if not chosen or name.module in chosen
+            }
+        return runnable
+
+    async def _note(self, key: Key, said: Attestation, error: NoAnswer) -> None:
+        """It ran, and has no answer here: what is not only a matter of the moment is final."""
         self.failed += 1
-        self.last_error = f"{said.module} {said.version}: {detail}"
+        self.last_error = f"{said.module} {said.version}: {error.detail}"
         log.warning("attesting %s: %s", said.id, self.last_error)
-        code = error.reason if isinstance(error, (Rejected, Unverified)) else "failed"
-        await self.by.store.note_not_attested(bytes.fromhex(said.id), code)
-        return self.by.workers.config.background_s if code in COSTLY else 0.0
+        until_us = self.by.clock_us() + PASSING_S * 1_000_000 if error.reason in PASSING else None
+        await self.by.store.note_not_attested(
+            *key, error.reason, engine=self.engine, until_us=until_us
+        )
 
     def _tell(self, said: Attestation, done: Attested) -> None:
         self.done += 1
-        words = done.judgement.contradictions
-        if words:
-            names = ", ".join(sorted({word.author for word in words}))
+        one = done.judgement
+        if one.disputes:
+            names = ", ".join(sorted({word.author for word in one.disputes}))
             log.warning("%s gives %s; not so say %s", said.id, done.answer, names)
         self.events.publish(
             "attested",
             AttestedNews(
                 genome=said.genome,
                 evaluation=said.id,
-                module=said.module,
+                module=one.name.module if one.name else "",
                 seed=said.seed,
                 ticks=said.ticks,
                 ending=done.answer.ending,
                 result=done.answer.result,
-                contradictions=len(words),
+                contradictions=len(one.contradictions),
+                disputes=len(one.disputes),
             ),
         )
 
 
-COSTLY: Final = frozenset({"deadline", "evaluator-timeout", "evaluator-died"})
-
-
 def rest_s(used_s: float, cpu_percent: int) -> float:
     """How long to rest after so many seconds of a processor, to take a share of it."""
-    return min(used_s * (100 / cpu_percent - 1), REST_S_MAX)
+    return used_s * (100 / cpu_percent - 1)

@@ -18,10 +18,10 @@ from blake3 import blake3
 from crdt.blob import manifest_of
 from crdt.change import DocumentId
 from crdt.digest import DIGEST_BYTES
-from crdt.document import Scalar
+from crdt.document import Editor, Scalar
 from registry.errors import InvalidName, MalformedRecord, Problem, quoted
 from registry.fields import Plain, bytes_at, line_at, text_at, whole_at
-from registry.head import line_problem
+from registry.head import line_problem, put_all
 
 CONTENT_BYTES_MAX: Final = 10 << 20
 """As a module; a usual genome has 10 kB."""
@@ -55,13 +55,16 @@ class Content:
     size: int
     blob: bytes
     text: str
+    is_guess: bool = False
+    """Nobody said the format: it was told from the bytes."""
 
     @classmethod
-    def of(cls, data: bytes, *, format: str = UNKNOWN, file: str = "") -> "Content":
+    def of(
+        cls, data: bytes, *, format: str = UNKNOWN, file: str = "", is_guess: bool = False
+    ) -> "Content":
         """Hashes the bytes: 10 MiB take some 40 ms."""
-        return cls(
-            blake3(data).digest(), format, file, len(data), manifest_of(data).id, _text_of(data)
-        )
+        identity, blob = blake3(data).digest(), manifest_of(data).id
+        return cls(identity, format, file, len(data), blob, _text_of(data), is_guess)
 
     @property
     def id(self) -> str:
@@ -91,15 +94,20 @@ def content_of(identity: bytes, body: Plain) -> Content:
     return Content(identity, format, file, size, bytes_at(body, "blob", DIGEST_BYTES), text)
 
 
-def content_values(content: Content) -> dict[str, Scalar]:
-    """What an edit puts into the body."""
-    return {
-        "format": content.format,
+def put_content(editor: Editor, content: Content) -> bool:
+    """Let the body say this of the bytes. Whether anything changed.
+
+    A file's name that is not given stays, and so does a format that somebody said.
+    """
+    is_said = editor.get(("body", "format")) not in (None, UNKNOWN)
+    values: dict[str, Scalar] = {
+        "format": None if content.is_guess and is_said else content.format,
         "file": content.file or None,
         "size": content.size,
         "blob": content.blob,
         "text": content.text or None,
     }
+    return put_all(editor, "body", values)
 
 
 def content_problems(content: Content) -> list[Problem]:

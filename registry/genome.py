@@ -25,8 +25,8 @@ from registry.content import (
     Content,
     content_of,
     content_problems,
-    content_values,
     identity_of,
+    put_content,
 )
 from registry.edits import Edit
 from registry.errors import MalformedRecord, Problem
@@ -62,14 +62,14 @@ UNNAMED: Final = "Unnamed Genome"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an author claims of a genome. `parents`: identities."""
+    """What an author claims of a genome; None leaves what is there. `parents`: identities."""
 
-    by: str = ""
-    fitness_score: float = 0.0
-    offspring_count: int = 0
-    tick: int = 0
-    lineage: str = ""
-    parents: tuple[bytes, ...] = ()
+    by: str | None = ""
+    fitness_score: float | None = 0.0
+    offspring_count: int | None = 0
+    tick: int | None = 0
+    lineage: str | None = ""
+    parents: tuple[bytes, ...] | None = ()
 
 
 class Genome(Published, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,19 +102,19 @@ def publish_genome(
     refuse([*content_problems(content), *facts_problems(facts)])
     check_words(words)
     values: dict[str, Scalar] = {
-        **content_values(content),
         "by": facts.by,
-        "fitness_score": float(facts.fitness_score),
+        "fitness_score": None if facts.fitness_score is None else float(facts.fitness_score),
         "offspring_count": facts.offspring_count,
         "tick": facts.tick,
         "lineage": facts.lineage,
-        "parents": b"".join(facts.parents),
+        "parents": None if facts.parents is None else b"".join(facts.parents),
         "anonymous": anonymous,
     }
 
     def edit(editor: Editor) -> None:
-        is_new = put_head(editor, words, now_us=now_us)
-        if put_all(editor, "body", values) or is_new:
+        is_changed = put_head(editor, words, now_us=now_us)
+        is_changed = put_content(editor, content) or is_changed
+        if put_all(editor, "body", values) or is_changed:
             touch(editor, now_us)
 
     return edit
@@ -126,19 +126,20 @@ def facts_problems(facts: Facts) -> list[Problem]:
         ("author", facts.by, BY_CHARACTERS_MAX),
         ("lineage_id", facts.lineage, LINEAGE_CHARACTERS_MAX),
     ):
-        if problem := line_problem(text, characters_max):
+        if text and (problem := line_problem(text, characters_max)):
             problems.append(Problem(f"/{key}", problem))
-    if not math.isfinite(facts.fitness_score):
+    if not math.isfinite(facts.fitness_score or 0.0):
         problems.append(Problem("/fitness_score", f"is {facts.fitness_score}, no number in JSON"))
     for key, count, most in (
         ("offspring_count", facts.offspring_count, COUNT_MAX),
         ("tick", facts.tick, TICK_MAX),
     ):
-        if not 0 <= count <= most:
+        if not 0 <= (count or 0) <= most:
             problems.append(Problem(f"/{key}", f"is {count}, not 0 to {most}"))
-    if len(facts.parents) > PARENTS_MAX:
-        problems.append(Problem("/parents", f"{len(facts.parents)}, at most {PARENTS_MAX}"))
-    if any(len(parent) != DIGEST_BYTES for parent in facts.parents):
+    parents = facts.parents or ()
+    if len(parents) > PARENTS_MAX:
+        problems.append(Problem("/parents", f"{len(parents)}, at most {PARENTS_MAX}"))
+    if any(len(parent) != DIGEST_BYTES for parent in parents):
         problems.append(Problem("/parents", "an id that is no 64 hex digits"))
     return problems
 

@@ -52,13 +52,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What an author writes about a thing. `card` None keeps the one that is there."""
+    """What an author writes about a thing. None keeps what is there; "" and () empty it."""
 
-    name: str
-    description: str = ""
-    license: str = ""
+    name: str | None
+    description: str | None = ""
+    license: str | None = ""
     card: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = ()
 
 
 def head_of(value: Plain, card: CardKey = "card") -> Head:
@@ -87,16 +87,17 @@ def tags_of(tags: Plain) -> tuple[str, ...]:
 def check_words(words: Words) -> None:
     """Raises `InvalidRecord` that names every field which readers would refuse."""
     problems = [
-        *_line_problems("name", words.name, NAME_CHARACTERS_MAX),
-        *_line_problems("description", words.description, DESCRIPTION_CHARACTERS_MAX),
+        *_line_problems("name", words.name or "", NAME_CHARACTERS_MAX),
+        *_line_problems("description", words.description or "", DESCRIPTION_CHARACTERS_MAX),
     ]
     if words.license and (problem := license_problem(words.license)):
         problems.append(Problem("/license", problem))
     if (size := len((words.card or "").encode(errors="replace"))) > CARD_BYTES_MAX:
         problems.append(Problem("/card", f"{size} bytes, at most {CARD_BYTES_MAX}"))
-    if len(words.tags) > TAGS_MAX:
-        problems.append(Problem("/tags", f"{len(words.tags)} tags, at most {TAGS_MAX}"))
-    for place, tag in enumerate(words.tags[:TAGS_MAX]):
+    tags = words.tags or ()
+    if len(tags) > TAGS_MAX:
+        problems.append(Problem("/tags", f"{len(tags)} tags, at most {TAGS_MAX}"))
+    for place, tag in enumerate(tags[:TAGS_MAX]):
         if not tag:
             problems.append(Problem(f"/tags/{place}", "is empty"))
         problems += _line_problems(f"tags/{place}", tag, TAG_CHARACTERS_MAX)
@@ -129,6 +130,8 @@ def put_head(editor: Editor, words: Words, *, now_us: int, card: CardKey = "card
         "created_us": now_us if editor.get(("head", "created_us")) is None else None,
     }
     is_changed = put_all(editor, "head", head)
+    if words.tags is None:
+        return is_changed
     return put_tags(editor, words.tags, now_us) or is_changed
 
 

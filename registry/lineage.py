@@ -61,15 +61,18 @@ class Legend(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an author says of a lineage. `best_genotype`: the identity of a genome."""
+    """What an author says of a lineage; None leaves what is there.
 
-    by: str = ""
-    civilization_level: int = 0
-    is_extinct: bool = False
-    start_tick: int = 0
-    best_genotype: bytes | None = None
-    parent: str = ""
-    legends: tuple[Legend, ...] = ()
+    `best_genotype`: the identity of a genome, b"" for none.
+    """
+
+    by: str | None = ""
+    civilization_level: int | None = 0
+    is_extinct: bool | None = False
+    start_tick: int | None = 0
+    best_genotype: bytes | None = b""
+    parent: str | None = ""
+    legends: tuple[Legend, ...] | None = ()
 
 
 class Lineage(Published, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,9 +107,9 @@ def publish_lineage(words: Words, facts: Facts, *, now_us: int, anonymous: bool 
         "civilization_level": facts.civilization_level,
         "is_extinct": facts.is_extinct,
         "start_tick": facts.start_tick,
-        "best_genotype": facts.best_genotype or b"",
+        "best_genotype": facts.best_genotype,
         "parent": facts.parent,
-        "legends": encode_legends(facts.legends),
+        "legends": None if facts.legends is None else encode_legends(facts.legends),
         "anonymous": anonymous,
     }
 
@@ -130,18 +133,18 @@ def facts_problems(facts: Facts) -> list[Problem]:
         ("civilization_level", facts.civilization_level, COUNT_MAX),
         ("start_tick", facts.start_tick, TICK_MAX),
     ):
-        if not 0 <= count <= most:
+        if not 0 <= (count or 0) <= most:
             problems.append(Problem(f"/{key}", f"is {count}, not 0 to {most}"))
-    if problem := line_problem(facts.by, BY_CHARACTERS_MAX):
+    if problem := line_problem(facts.by or "", BY_CHARACTERS_MAX):
         problems.append(Problem("/author", problem))
-    if facts.best_genotype is not None and len(facts.best_genotype) != DIGEST_BYTES:
+    if facts.best_genotype and len(facts.best_genotype) != DIGEST_BYTES:
         problems.append(Problem("/best_genotype", "is no id of a genome: 64 hex digits"))
     if facts.parent:
         try:
             parse_lineage_id(facts.parent)
         except InvalidName as error:
             problems.append(Problem("/parent", error.detail))
-    return problems + _legend_problems(facts.legends)
+    return problems + _legend_problems(facts.legends or ())
 
 
 def _legend_problems(legends: tuple[Legend, ...]) -> list[Problem]:

@@ -22,8 +22,8 @@ from registry.content import (
     Content,
     content_of,
     content_problems,
-    content_values,
     identity_of,
+    put_content,
 )
 from registry.edits import Edit
 from registry.errors import MalformedRecord, Problem
@@ -52,12 +52,15 @@ UNNAMED: Final = "Unnamed Seed"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an author claims of a seed. `avg_tick_time` in the unit of the program it is for."""
+    """What an author claims of a seed; None leaves what is there.
 
-    by: str = ""
-    avg_tick_time: float = 0.0
-    max_pop: int = 0
-    performance_summary: str = ""
+    `avg_tick_time` is in the unit of the program it is for.
+    """
+
+    by: str | None = ""
+    avg_tick_time: float | None = 0.0
+    max_pop: int | None = 0
+    performance_summary: str | None = ""
 
 
 class Seed(Published, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,17 +90,17 @@ def publish_seed(
     refuse([*content_problems(content), *facts_problems(facts)])
     check_words(words)
     values: dict[str, Scalar] = {
-        **content_values(content),
         "by": facts.by,
-        "avg_tick_time": float(facts.avg_tick_time),
+        "avg_tick_time": None if facts.avg_tick_time is None else float(facts.avg_tick_time),
         "max_pop": facts.max_pop,
         "performance_summary": facts.performance_summary,
         "anonymous": anonymous,
     }
 
     def edit(editor: Editor) -> None:
-        is_new = put_head(editor, words, now_us=now_us)
-        if put_all(editor, "body", values) or is_new:
+        is_changed = put_head(editor, words, now_us=now_us)
+        is_changed = put_content(editor, content) or is_changed
+        if put_all(editor, "body", values) or is_changed:
             touch(editor, now_us)
 
     return edit
@@ -105,13 +108,13 @@ def publish_seed(
 
 def facts_problems(facts: Facts) -> list[Problem]:
     problems: list[Problem] = []
-    if problem := line_problem(facts.by, BY_CHARACTERS_MAX):
+    if problem := line_problem(facts.by or "", BY_CHARACTERS_MAX):
         problems.append(Problem("/author", problem))
-    if not math.isfinite(facts.avg_tick_time):
+    if not math.isfinite(facts.avg_tick_time or 0.0):
         problems.append(Problem("/avg_tick_time", f"is {facts.avg_tick_time}, no number in JSON"))
-    if not 0 <= facts.max_pop <= COUNT_MAX:
+    if not 0 <= (facts.max_pop or 0) <= COUNT_MAX:
         problems.append(Problem("/max_pop", f"is {facts.max_pop}, not 0 to {COUNT_MAX}"))
-    size = len(facts.performance_summary.encode(errors="replace"))
+    size = len((facts.performance_summary or "").encode(errors="replace"))
     if size > SUMMARY_BYTES_MAX:
         detail = f"{size} bytes, at most {SUMMARY_BYTES_MAX}"
         problems.append(Problem("/performance_summary", detail))

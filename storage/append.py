@@ -15,6 +15,7 @@ from crdt.order import ITEM_ID_BYTES, lanes, order_key
 from crdt.path import shown
 from storage.appended import AppendedEvent
 from storage.attestations import write_attestations
+from storage.challenges import write_entries
 from storage.database import Reading, Writing
 from storage.documents import Materialiser
 from storage.epochs import Chosen, choose_epochs, late_refusals
@@ -244,6 +245,7 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
     await write_attestations(write, built)
+    await write_entries(write, built)
     await write.run_many(
         "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
         " FROM document WHERE number = ?1",

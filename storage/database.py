@@ -139,8 +139,10 @@ class Database:
             self._idle.put_nowait(reader)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Writing]:
+    async def transaction(self, *, is_kept: bool = True) -> AsyncGenerator[Writing]:
         """All of the block or nothing, durable when it ends. Writers wait for each other here.
+
+        Without `is_kept` it ends with nothing: the block sees what it would come to.
 
         Raises `Corrupt` once any read or write has met with damage: nobody could promise that what
         is written after that is found again. A database opened anew is looked at anew.
@@ -152,6 +154,9 @@ class Database:
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
                 write = Writing(self._writer, self._our_errors, self.packs, self._on_step)
                 yield write
+                if not is_kept:
+                    await _whole(self._writer.rollback())
+                    return
                 self._on_step("COMMIT")
                 self._our_errors.refuse_writes()  # a reader may have met with it meanwhile
                 with self._our_errors:

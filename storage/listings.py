@@ -128,15 +128,20 @@ class Listings(Part):
         cursor: str | None = None,
         namespaces: Collection[NamespaceKey] = (COMMONS,),
         with_content: bool = False,
+        score_below: float | None = None,
     ) -> Page[ListedRow]:
         """Records of a kind (or all), of an author, that have every tag. Raises `BadCursor`.
 
         `with_content`: with their bytes, where these are text and short; else it is left empty.
+        `score_below`: of the list by score, the part that comes after this one.
         """
         size = in_bounds(limit, PAGE_MAX)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
-        after = None
+        after: Sequence[Any] | None = None
+        if score_below is not None:
+            assert sort == "score", "another list has no such part"
+            after = (score_below, "", b"")
         if cursor is not None:
             *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:

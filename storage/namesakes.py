@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from storage.listings import COLUMNS, IN_NAMESPACE, ListedRow, listed_row
 from storage.part import Part, in_bounds
@@ -17,6 +18,7 @@ NAMESAKES_MAX: Final = 100
 """Authors of one bare id: more than a person would read through."""
 
 _IS_WHOLE: Final = 18  # the column after those of a row
+_ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
 # Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
 # they may be asked what they mean by it. Of strangers it is the order of their keys.
 _NAMESAKES: Final = f"""
@@ -26,8 +28,7 @@ _NAMESAKES: Final = f"""
         FROM listing l JOIN document d ON d.number = l.document
         WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
     WHERE place = 1
-    ORDER BY by = ? DESC, (by IN (SELECT value FROM json_each(?))) DESC,
-        CASE WHEN by IN (SELECT value FROM json_each(?)) THEN at END, is_whole DESC, by
+    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by
     LIMIT ?"""
 
 
@@ -44,22 +45,27 @@ class Namesake:
 class Namesakes(Part):
     """Who else. Kept in step with documents as lists are."""
 
+    async def own_authors(self) -> frozenset[str]:
+        """did:keys of this node's person."""
+        rows = await self._database.rows("SELECT author FROM followed WHERE is_own")
+        return frozenset(encode_did_key(author) for (author,) in rows)
+
     async def namesakes(
         self,
         kind: str,
         record: str,
         namespace: NamespaceKey = COMMONS,
         *,
-        own: str = "",
+        own: Collection[str] = (),
         followed: Collection[str] = (),
     ) -> list[Namesake]:
         """The records of this bare id, one for each author: `own`, then those followed, then all.
 
         Of strangers those come first whose bytes stand in the record; then by did:key.
         """
-        names = json.dumps(sorted(followed))
+        mine, names = json.dumps(sorted(own)), json.dumps(sorted({*own, *followed}))
         rows = await self._database.rows(
-            _NAMESAKES, (namespace, kind, record, own, names, names, NAMESAKES_MAX)
+            _NAMESAKES, (namespace, kind, record, mine, names, names, NAMESAKES_MAX)
         )
         return [Namesake(listed_row(row), bool(row[_IS_WHOLE])) for row in rows]
 

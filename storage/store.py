@@ -7,7 +7,6 @@ this person calls them, and the wallet.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -38,9 +37,10 @@ from storage.authorities import SELF, Authorities, Committed
 from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
-from storage.collecting import HELD_BYTES
+from storage.challenges import Challenges
 from storage.copies import Copies
-from storage.database import Database, nothing, open_database
+from storage.counted import Counted, Counts
+from storage.database import Database, Writing, nothing, open_database
 from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
@@ -54,7 +54,7 @@ from storage.invites import Invites
 from storage.items import Items
 from storage.letters import Letters
 from storage.listing import Listing, Projector
-from storage.listings import Listings
+from storage.listings import ListedRow, Listings
 from storage.mending import Mended
 from storage.namers import Namers, note_namers
 from storage.namesakes import Namesakes
@@ -63,11 +63,12 @@ from storage.offences import OffenderList
 from storage.petnames import Petnames
 from storage.pinned import Pinned
 from storage.quarantine import Quarantine, Refusal, add_refusals
-from storage.quota import BUDGET_BYTES, STRANGERS, Quota, knows_areas, remember_areas
+from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
+from storage.shown_row import shown_row
 from storage.usage import is_own, measure_areas, set_own
-from storage.usages import KEPT_OUT_COUNT, Room, Usages
+from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
 
 __all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
@@ -93,43 +94,6 @@ class Received:
     refused: tuple[Refusal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """For the status page."""
-
-    records: dict[str, int]
-    """How many of each kind are listed; "rating" among them."""
-    entries: int
-    documents: int
-    blobs: int
-    blob_bytes: int
-    """Of the chunks held, each once."""
-    refused: int
-    left_out: int
-    changed: int
-    """The newest number of the outbox: what the index should have reached."""
-    room: Room
-    standing: int
-    """Another one whenever statements, the wallet, the joined namespaces or petnames changed."""
-
-
-_COUNTED = (  # as `Counts` has them
-    "SELECT json_group_object(kind, n) FROM"
-    " (SELECT kind, count(*) AS n FROM listing GROUP BY kind)",
-    "SELECT count(*) FROM rating",
-    "SELECT count(*) FROM item",
-    "SELECT count(*) FROM document",
-    "SELECT count(*) FROM blob WHERE is_complete",
-    HELD_BYTES,
-    "SELECT sum(times) FROM quarantine",
-    "SELECT count(*) FROM left_out",
-    "SELECT max(seq) FROM outbox",
-    BUDGET_BYTES,
-    KEPT_OUT_COUNT,
-    "SELECT standing FROM store",
-)
-
-
 class Store(
     Authorities,
     Dropping,
@@ -144,6 +108,7 @@ class Store(
     Quarantine,
     InstalledModules,
     Attestations,
+    Challenges,
     Answers,
     AddressBook,
     Advised,
@@ -156,6 +121,7 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Counted,
     Relayed,
     Letters,
     Invites,
@@ -226,24 +192,39 @@ class Store(
         """
         act = Act(document, edit, signer, tuple(auth_heads), self._clock_us())
         async with self._database.transaction() as write:
-            entries = await sign_act(write, act, self._materialiser)
-            if not entries:
+            return await self._carry_out(write, act)
+
+    async def rehearse(
+        self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
+    ) -> ListedRow | None:
+        """The row that the record would get by `commit`, all of whose checks are made; None where
+        it would have none, or `edit` changes nothing. Nothing is kept or told. Raises as `commit`.
+        """
+        act = Act(document, edit, signer, (), self._clock_us())
+        async with self._database.transaction(is_kept=False) as write:
+            if await self._carry_out(write, act) is None:
                 return None
-            checked = await self._materialiser.workers.run(
-                _check_own, entries, self._materialiser.capabilities
-            )
-            arrivals = Arrivals(checked, SELF, act.now_us)
-            write.after_commit(partial(self._tell, arrivals))
-            became = await append(write, arrivals, self._materialiser)
-            (built,) = [one for one in became if one.work.document == checked[0].document]
-            for one in checked:
-                if code := built.left_out.get(one.id):
-                    raise StorageError(
-                        f"This record takes no such change: it would not count [{code}]. Nothing"
-                        " was written."
-                    )
-            if isinstance(built.projection, Listing):
-                await note_namers(write, map(bytes.fromhex, built.projection.blobs))
+            return await shown_row(write, document)
+
+    async def _carry_out(self, write: Writing, act: Act) -> Committed | None:
+        entries = await sign_act(write, act, self._materialiser)
+        if not entries:
+            return None
+        checked = await self._materialiser.workers.run(
+            _check_own, entries, self._materialiser.capabilities
+        )
+        arrivals = Arrivals(checked, SELF, act.now_us)
+        write.after_commit(partial(self._tell, arrivals))
+        became = await append(write, arrivals, self._materialiser)
+        (built,) = [one for one in became if one.work.document == checked[0].document]
+        for one in checked:
+            if code := built.left_out.get(one.id):
+                raise StorageError(
+                    f"This record takes no such change: it would not count [{code}]. Nothing"
+                    " was written."
+                )
+        if isinstance(built.projection, Listing):
+            await note_namers(write, map(bytes.fromhex, built.projection.blobs))
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
@@ -293,29 +274,6 @@ class Store(
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """`listener` hears of entries appended from now on; see `Appended`."""
         return self.appended.subscribe(listener)
-
-    async def counts(self) -> Counts:
-        """How much of everything there is, in one view and one statement: it is asked often."""
-        counted = ", ".join(f"({one})" for one in _COUNTED)
-        row = await self._database.row(f"SELECT {counted}", (STRANGERS,))
-        assert row is not None, "a row of numbers"
-        kinds, ratings, *numbers, strangers_bytes, kept_out, standing = row
-        records: dict[str, int] = json.loads(kinds)
-        if ratings:
-            records["rating"] = ratings
-        entries, documents, blobs, size, refused, left_out, changed = (n or 0 for n in numbers)
-        return Counts(
-            records,
-            entries,
-            documents,
-            blobs,
-            size,
-            refused,
-            left_out,
-            changed,
-            Room(strangers_bytes or 0, kept_out),
-            standing,
-        )
 
     async def _check(
         self, entries: Sequence[SignedEntry], source: str

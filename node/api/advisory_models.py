@@ -34,10 +34,18 @@ class NewAdvisory(Request, frozen=True):
     fixed: Annotated[str, Meta(max_length=256)] = ""
     replacement: Annotated[str, Meta(max_length=256)] = ""
     namespace: Place = "commons"
+    dry_run: bool = False
 
 
 class Withdrawal(Request, frozen=True):
     reason: Annotated[str, Meta(max_length=1_000)] = ""
+    dry_run: bool = False
+
+
+class SaidAdvisory(Advisory, frozen=True, kw_only=True):
+    """As it is now, or would be."""
+
+    dry_run: bool
 
 
 class FindingItem(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The whole ASGI application: security headers, then the guard, then routes.
 
-SecurityHeaders ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
+SecurityHeaders ▸ CrossOrigin ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from node.api import pages
+from node.api.cross_origin import CrossOrigin
 from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
@@ -138,7 +139,8 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     )
     assert isinstance(inner.router, Router)
     inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
-    return SecurityHeaders(Guard(inner, node.tokens, allowed, node.clock_s))
+    guard = Guard(inner, node.tokens, allowed, node.clock_s)
+    return SecurityHeaders(CrossOrigin(guard, allowed.pages))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from node.api.problems import ENCODER, ProblemError, answer_problem
 from node.api.replays import IDEMPOTENCY_KEY, once
 from node.api.requests import (
     BODY_BYTES_MAX,
+    Clean,
     answer_bytes,
     answer_cached,
     etag,
@@ -86,6 +87,8 @@ class Endpoint(Generic[Q, B]):
     """Settings under which it needs no token."""
     is_remembered: bool = field(default=False)
     """Whether the answer depends on the query, the store and the index alone."""
+    clean: Clean | None = None
+    """How the body of who needs no token is made to fit: their clients know no limits of ours."""
 
 
 def reads(
@@ -119,11 +122,12 @@ def writes(
     problems: tuple[int, ...] = (),
     is_replayable: bool = True,
     opened_by: tuple[Opening, ...] = (),
+    clean: Clean | None = None,
 ) -> Endpoint[Q, B]:
     """A POST or PUT of JSON, done once for an Idempotency-Key."""
     return Endpoint(
         method, path, handler, access, {status: returns}, query, body, body_bytes_max,
-        (409, 413, 415, 422, *problems), is_replayable, opened_by,
+        (409, 413, 415, 422, *problems), is_replayable, opened_by, clean=clean,
     )  # fmt: skip
 
 
@@ -215,7 +219,8 @@ async def _write(node: Node, endpoint: Endpoint[Q, Any], request: Request, query
     assert endpoint.body is not None
     is_strange = request.state.opening == "anonymous"
     body_bytes_max = BODY_BYTES_MAX if is_strange else endpoint.body_bytes_max
-    body, raw = await read_body(request, endpoint.body, body_bytes_max)
+    clean = endpoint.clean if request.state.opening is not None else None
+    body, raw = await read_body(request, endpoint.body, body_bytes_max, clean)
 
     async def work() -> Response:
         return _answered(

@@ -78,10 +78,12 @@ class InstalledList(Struct, frozen=True):
 
 class UninstallWanted(Request, frozen=True):
     ids: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1000)]
+    dry_run: bool = False
 
 
 class Uninstalled(Struct, frozen=True):
     removed: tuple[Placed, ...]
+    dry_run: bool
 
 
 class OutdatedItem(Struct, frozen=True):

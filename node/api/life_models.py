@@ -64,16 +64,19 @@ class TrendsQuery(InNamespace, frozen=True):
 
 
 class Submitting(Request, frozen=True, kw_only=True):
-    """What every submission may say beside its own."""
+    """What every submission may say beside its own.
 
-    author: Line = ""
+    Whatever is left out, or null, stays as it is in a record that is there; "", 0 or [] says so.
+    """
+
+    author: Line | None = None
     """Who made it, in free text."""
-    name: Line = ""
-    description: Line = ""
-    tags: Tags = ""
-    license: Line = ""
+    name: Line | None = None
+    description: Line | None = None
+    tags: Tags | None = None
+    license: Line | None = None
     card: Card | None = None
-    """Markdown; null keeps the one that is there."""
+    """Markdown."""
     namespace: Place = "commons"
     dry_run: bool = False
     """Check everything, publish nothing."""
@@ -84,9 +87,9 @@ class Submitting(Request, frozen=True, kw_only=True):
 class SubmittingBytes(Submitting, frozen=True, kw_only=True):
     content: bytes | None = None
     """Base64 of the original bytes, for what is no text."""
-    format: Annotated[str, Meta(max_length=32)] = ""
-    """A word for the format; without one it is told from the bytes."""
-    file: Line = ""
+    format: Annotated[str, Meta(max_length=32)] | None = None
+    """A word for the format, which the bytes must be; without one it is told from them."""
+    file: Line | None = None
     """What the file was called."""
 
 
@@ -94,10 +97,10 @@ class NewGenome(SubmittingBytes, frozen=True, kw_only=True):
     genotype: str | None = None
     """The original bytes, where they are text."""
     lineage_id: Line | None = None
-    fitness_score: float = 0.0
-    offspring_count: Count = 0
-    tick: Tick = 0
-    parents: Annotated[tuple[Identity, ...], Meta(max_length=64)] = ()
+    fitness_score: float | None = None
+    offspring_count: Count | None = None
+    tick: Tick | None = None
+    parents: Annotated[tuple[Identity, ...], Meta(max_length=64)] | None = None
 
 
 class NewSeed(SubmittingBytes, frozen=True, kw_only=True):
@@ -105,9 +108,9 @@ class NewSeed(SubmittingBytes, frozen=True, kw_only=True):
     """The original bytes, where they are text."""
     config_json: str | None = None
     """The same: the Galactic Federation's own client calls it so."""
-    avg_tick_time: float = 0.0
-    max_pop: Count = 0
-    performance_summary: Annotated[str, Meta(max_length=64 << 10)] = ""
+    avg_tick_time: float | None = None
+    max_pop: Count | None = None
+    performance_summary: Annotated[str, Meta(max_length=64 << 10)] | None = None
 
 
 class NewLegend(Request, frozen=True):
@@ -118,12 +121,12 @@ class NewLegend(Request, frozen=True):
 
 class NewLineage(Submitting, frozen=True, kw_only=True):
     id: Line
-    civilization_level: Count = 0
-    is_extinct: bool = False
-    start_tick: Tick = 0
-    best_genotype: Identity | None = None
+    civilization_level: Count | None = None
+    is_extinct: bool | None = None
+    start_tick: Tick | None = None
+    best_genotype: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] | None = None
     parent: Line | None = None
-    legends: Annotated[tuple[NewLegend, ...], Meta(max_length=256)] = ()
+    legends: Annotated[tuple[NewLegend, ...], Meta(max_length=256)] | None = None
 
 
 class SubmissionDone(Struct, frozen=True):

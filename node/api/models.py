@@ -346,6 +346,7 @@ class Verification(Struct, frozen=True):
 class Curation(Request, frozen=True):
     reason: Annotated[str, Meta(max_length=1_000)] = ""
     undo: bool = False
+    dry_run: bool = False
 
 
 class Curated(Struct, frozen=True):
@@ -354,6 +355,7 @@ class Curated(Struct, frozen=True):
     yanked: bool
     deprecated: bool
     reason: str
+    dry_run: bool
 
 
 class NewRating(Request, frozen=True):

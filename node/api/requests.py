@@ -1,9 +1,9 @@
 """What every handler shares: bodies, queries and entity tags, bounded and checked."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from node.api.problems import ProblemError, answer
 from node.errors import Fault
 
+Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Struct)
 
@@ -37,8 +38,10 @@ async def read_bytes(request: Request, bytes_max: int) -> bytes:
     return b"".join(pieces)
 
 
-async def read_body(request: Request, type: type[T], bytes_max: int) -> tuple[T, bytes]:
-    """The JSON body as `type`, and its bytes."""
+async def read_body(
+    request: Request, type: type[T], bytes_max: int, clean: Clean | None = None
+) -> tuple[T, bytes]:
+    """The JSON body as `type`, and its bytes. `clean` makes an object fit before it is read."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise ProblemError(415, "media-type", "send `Content-Type: application/json`")
@@ -46,7 +49,12 @@ async def read_body(request: Request, type: type[T], bytes_max: int) -> tuple[T,
         raise ProblemError(415, "content-encoding", "send the body as it is, without an encoding")
     body = await read_bytes(request, bytes_max)
     try:
-        return msgspec.json.decode(body, type=type), body
+        if clean is None:
+            return msgspec.json.decode(body, type=type), body
+        given = msgspec.json.decode(body)
+        return msgspec.convert(
+            clean(cast("Mapping[str, Any]", given)) if isinstance(given, dict) else given, type
+        ), body
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
         pointer = where.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
@@ -55,6 +63,13 @@ async def read_body(request: Request, type: type[T], bytes_max: int) -> tuple[T,
         raise ProblemError(422, "invalid-body", said, errors=(fault,)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
+
+
+def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
+    given: object = msgspec.json.decode(body)
+    if isinstance(given, dict):
+        given = clean(cast("Mapping[str, Any]", given))
+    return msgspec.convert(given, type)
 
 
 def read_query(request: Request, type: type[Q]) -> Q:

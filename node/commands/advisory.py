@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from node.client import path_of, with_query
-from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
+from node.commands.console import DRY_RUN, IN_NAMESPACE, node, print_json, say, wants_json
 from node.commands.petnames import Petnames, petnames
 from node.failure import Json, failed
 from node.text import printable
@@ -35,6 +35,7 @@ def advisory_command() -> None:
 )
 @click.option("--fixed", default="", metavar="VERSION", help="The first version that is better.")
 @click.option("--replacement", default="", metavar="NAME", help="A module to use instead.")
+@DRY_RUN
 @IN_NAMESPACE
 def publish(
     wanted: str,
@@ -44,6 +45,7 @@ def publish(
     text_file: Path | None,
     fixed: str,
     replacement: str,
+    dry_run: bool,
     namespace: str | None,
 ) -> None:
     """Warn of NAME's versions within RANGE, or of all of them. Said again, it is changed."""
@@ -52,10 +54,11 @@ def publish(
         text = text_of(text_file)
     body = {"module": name, "range": range or "*", "kind": kind, "title": title, "text": text}
     body |= {"fixed": fixed, "replacement": replacement, "namespace": namespace or "commons"}
-    said = node().post("/api/advisories", body)
+    said = node().post("/api/advisories", {**body, "dry_run": dry_run})
     if wants_json():
         return print_json("advisory", said)
-    say(f"{said['id']} says: {printable(said['module'])} {printable(said['range'])} is {kind}")
+    what = f"{printable(said['module'])} {printable(said['range'])} is {kind}"
+    say(f"{said['id']} {'would say' if dry_run else 'says'}: {what}")
 
 
 def text_of(file: Path) -> str:
@@ -100,14 +103,15 @@ def list_(
 @advisory_command.command("withdraw")
 @click.argument("id", metavar="ADVISORY")
 @click.option("--reason", default="", help="Why it holds no more.")
+@DRY_RUN
 @IN_NAMESPACE
-def withdraw(id: str, reason: str, namespace: str | None) -> None:
+def withdraw(id: str, reason: str, dry_run: bool, namespace: str | None) -> None:
     """Take an advisory of yours back; that it was said stays in its history."""
-    path = path_of("/api/advisories", id, "withdraw")
-    said = node().post(with_query(path, {"namespace": namespace}), {"reason": reason})
+    path = with_query(path_of("/api/advisories", id, "withdraw"), {"namespace": namespace})
+    said = node().post(path, {"reason": reason, "dry_run": dry_run})
     if wants_json():
         return print_json("advisory", said)
-    say(f"{said['id']} holds no more")
+    say(f"{said['id']} {'would hold' if dry_run else 'holds'} no more")
 
 
 @click.command("audit")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from node.commands.console import (
+    DRY_RUN,
     is_terminal,
     may_ask,
     node,
@@ -47,7 +48,6 @@ RECORD = click.option(
     metavar="RECORD",
     help="Only this: [WHOSE/]ID of a module, or [WHOSE/]class/kind/record.",
 )
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 

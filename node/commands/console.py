@@ -22,6 +22,7 @@ IN_NAMESPACE = click.option(
     "--namespace", metavar="NAME|DID", help="Only in this namespace: see `namespace list`."
 )
 """Of a command that looks into one namespace: commons, where none is named."""
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 
 
 def shared(name: str) -> Any:  # noqa: ANN401 - a flag's value, typed by the functions below

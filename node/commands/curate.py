@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from node.client import module_path
-from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
+from node.commands.console import DRY_RUN, IN_NAMESPACE, node, print_json, say, wants_json
 from node.commands.life import find_life, is_life, life_path
+from node.failure import Json
 from node.text import printable
 
 
@@ -22,31 +23,39 @@ def name_at_version(wanted: str) -> tuple[str, str]:
 @click.argument("wanted", metavar="NAME@VERSION")
 @click.option("--reason", default="", help="Why; shown to everybody who asks for it.")
 @click.option("--undo", is_flag=True, help="Take the yank back.")
+@DRY_RUN
 @IN_NAMESPACE
-def yank_command(wanted: str, reason: str, undo: bool, namespace: str | None) -> None:
+def yank_command(
+    wanted: str, reason: str, undo: bool, dry_run: bool, namespace: str | None
+) -> None:
     """Withdraw a version of your own module from new installations."""
-    mark("yank", "yanked", wanted, reason, undo=undo, namespace=namespace)
+    body = {"reason": reason, "undo": undo, "dry_run": dry_run}
+    mark("yank", "yanked", wanted, body, namespace)
 
 
 @click.command("deprecate")
 @click.argument("wanted", metavar="NAME@VERSION")
 @click.option("--reason", default="", help="Why, and what to use in its place.")
 @click.option("--undo", is_flag=True, help="Take the deprecation back.")
+@DRY_RUN
 @IN_NAMESPACE
-def deprecate_command(wanted: str, reason: str, undo: bool, namespace: str | None) -> None:
-    """Discourage a version of your own module."""
-    mark("deprecate", "deprecated", wanted, reason, undo=undo, namespace=namespace)
-
-
-def mark(
-    action: str, done: str, wanted: str, reason: str, *, undo: bool, namespace: str | None
+def deprecate_command(
+    wanted: str, reason: str, undo: bool, dry_run: bool, namespace: str | None
 ) -> None:
+    """Discourage a version of your own module."""
+    body = {"reason": reason, "undo": undo, "dry_run": dry_run}
+    mark("deprecate", "deprecated", wanted, body, namespace)
+
+
+def mark(action: str, done: str, wanted: str, body: Json, namespace: str | None) -> None:
     name, version = name_at_version(wanted)
     path = module_path(name, "versions", version, action, namespace=namespace)
-    answer = node().post(path, {"reason": reason, "undo": undo})
+    answer = node().post(path, body)
     if wants_json():
         return print_json(action, answer)
-    say(f"{printable(name)} {printable(version)} is {'no longer ' if undo else ''}{done}")
+    be = "would be" if answer["dry_run"] else "is"
+    no_longer = " no longer" if body["undo"] else ""
+    say(f"{printable(name)} {printable(version)} {be}{no_longer} {done}")
 
 
 @click.command("rate")

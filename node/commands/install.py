@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from node.commands.console import (
+    DRY_RUN,
     IN_NAMESPACE,
     may_ask,
     node,
@@ -43,6 +44,10 @@ LOCK_OPTION = click.option(
 RISK_OPTION = click.option(
     "--accept-risk", is_flag=True, help="Even what somebody who counts calls malicious."
 )
+WITH_OPTION = click.option(
+    "--with", "with_", metavar="NAME", multiple=True, help="An optional dependency too."
+)
+WITHOUT_OPTION = click.option("--without", metavar="NAME", multiple=True, help="Without it again.")
 YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
@@ -51,8 +56,8 @@ YES_OPTION = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--frozen", is_flag=True, help="Exactly what the lock file says, else fail.")
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
 @click.option("--namespace", metavar="NAME|DID", help="Look there before commons.")
-@click.option("--with", "with_", metavar="NAME", multiple=True, help="An optional dependency too.")
-@click.option("--without", metavar="NAME", multiple=True, help="Without it again.")
+@WITH_OPTION
+@WITHOUT_OPTION
 @RISK_OPTION
 @YES_OPTION
 @LOCK_OPTION
@@ -91,11 +96,19 @@ def install_command(
 @click.command("update")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@WITH_OPTION
+@WITHOUT_OPTION
 @RISK_OPTION
 @YES_OPTION
 @LOCK_OPTION
 def update_command(
-    names: tuple[str, ...], dry_run: bool, accept_risk: bool, yes: bool, lock_path: Path
+    names: tuple[str, ...],
+    dry_run: bool,
+    with_: tuple[str, ...],
+    without: tuple[str, ...],
+    accept_risk: bool,
+    yes: bool,
+    lock_path: Path,
 ) -> None:
     """Bring installed modules to the newest versions their ranges allow."""
     lock = read_lock(lock_path)
@@ -110,7 +123,14 @@ def update_command(
     held = staying(lock, moving) if lock and names else None
     wanted = [f"{module}@{range}" for module, range in moving.items()]
     carry_out(
-        wanted, held, lock_path, frozen=False, dry_run=dry_run, yes=yes, accept_risk=accept_risk
+        wanted,
+        held,
+        lock_path,
+        frozen=False,
+        dry_run=dry_run,
+        yes=yes,
+        accept_risk=accept_risk,
+        options={"optional": list(with_), "without": list(without)},
     )
 
 
@@ -255,19 +275,21 @@ def print_changes(packages: Iterable[Json], called: Petnames) -> None:
 
 @click.command("uninstall")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@DRY_RUN
 @LOCK_OPTION
-def uninstall_command(names: tuple[str, ...], lock_path: Path) -> None:
+def uninstall_command(names: tuple[str, ...], dry_run: bool, lock_path: Path) -> None:
     """Remove installed modules."""
     lock = read_lock(lock_path)
-    answer = node().post("/api/uninstall", {"ids": list(names)})
+    answer = node().post("/api/uninstall", {"ids": list(names), "dry_run": dry_run})
     gone = [module["id"] for module in answer["removed"]]
-    if lock and set(requirements_of(lock)) & set(gone):
+    if lock and not dry_run and set(requirements_of(lock)) & set(gone):
         write_lock(lock_path, staying(lock, gone))
     if wants_json():
         return print_json("uninstall", answer)
     called = petnames()
+    done = "would remove" if dry_run else "removed"
     for module in gone:
-        say(f"removed {printable(called.module(module))}")
+        say(f"{done} {printable(called.module(module))}")
 
 
 @click.command("list")

@@ -7,7 +7,7 @@ file that cannot be read is told and passed over; what is published already is n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,12 +21,16 @@ from node.failure import Failure, Json, failure
 from node.text import printable
 
 if TYPE_CHECKING:
-    from registry.formats import Found
+    from node.found_files import Contents
+    from registry.errors import RegistryError
+    from registry.formats import Found, Merged
 
 # The node's own limit says the same of an item; a file may hold many.
 FILE_BYTES_MAX: Final = 64 << 20
 CARD_BYTES_MAX: Final = 64 << 10
 TIMEOUT_S: Final = 120.0
+TOLD_MAX: Final = 100
+"""Of what was refused, on a screen."""
 ENDS_ALL: Final = (NOT_RUNNING, NOT_ALLOWED, NETWORK)
 """What would be the same for every other file."""
 
@@ -52,6 +56,10 @@ class Report:
 
     def refuse(self, file: Path, place: str, said: Json) -> None:
         self.refused.append({"file": str(file), "place": place, **said})
+
+    def refuse_invalid(self, file: Path, error: RegistryError) -> None:
+        place = str(getattr(error, "place", ""))
+        self.refuse(file, place, {"code": error.code, "detail": error.detail})
 
 
 def publish_files(path: Path, wanted: Wanted) -> None:
@@ -85,22 +93,26 @@ def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
     would be the same for every other file.
     """
     from registry.errors import RegistryError
+    from registry.formats import merged
 
     try:
-        found = items_of(file, wanted.kind)
+        contents = read_items(file, wanted.kind)
     except RegistryError as error:
-        place = str(getattr(error, "place", ""))
-        report.refuse(file, place, {"code": error.code, "detail": error.detail})
+        report.refuse_invalid(file, error)
         return
     except OSError as error:
         detail = f"{file}: {error.strerror}"
         report.refuse(file, "", {"code": "file-missing", "detail": detail})
         return
-    if not found:
+    found = merged(contents.found)
+    for row in contents.refused:
+        report.refuse_invalid(file, row)
+    if not found and not contents.refused:
         report.skipped.append(str(file))
-    for number, item in enumerate(found, 1):
+    for number, one in enumerate(found, 1):
+        item = one.found
         try:
-            report.published.append(publish_item(file, item, wanted))
+            report.published.append(publish_item(file, one, wanted))
         except Failure as refused:
             if refused.exit in ENDS_ALL:
                 raise
@@ -113,13 +125,13 @@ def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
         yield number / len(found)
 
 
-def items_of(file: Path, kind: str | None) -> tuple[Found, ...]:
+def read_items(file: Path, kind: str | None) -> Contents:
     """What the file holds, of the kind that is wanted; nothing where nobody can tell what it is.
 
     A file without an item of that kind, but of a kind that is bytes, is one item itself. Raises
     `InvalidFile`.
     """
-    from node.found_files import items_of as found_in
+    from node.found_files import Contents, contents_of
     from registry.formats import Format, Found, InvalidFile, Place, detect
 
     with file.open("rb") as opened:
@@ -128,30 +140,35 @@ def items_of(file: Path, kind: str | None) -> tuple[Found, ...]:
         raise InvalidFile(file.name, Place(), f"is larger than {FILE_BYTES_MAX >> 20} MiB")
     format = detect(file.name, data)
     if format is Format.UNKNOWN and kind is None:
-        return ()
-    _, found = found_in(file.name, data, format)
+        return Contents(format, ())
+    contents = contents_of(file.name, data, format)
     if kind is None:
-        return found
-    fitting = tuple(item for item in found if item.kind == kind)
-    if fitting or kind == "lineage":
-        return fitting
+        return contents
+    fitting = tuple(item for item in contents.found if item.kind == kind)
+    if fitting or kind == "lineage" or contents.refused:
+        return Contents(format, fitting, contents.refused)
     whole = Found(kind="seed" if kind == "seed" else "genome", format=format, data=data, name="")
-    return (whole,)
+    return Contents(format, (whole,))
 
 
-def publish_item(file: Path, item: Found, wanted: Wanted) -> Json:
+def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
     from node.found_files import body_of
 
-    body = {**body_of(file.name, item), **wanted.overrides, "dry_run": wanted.dry_run}
+    item = one.found
+    body = {**body_of(file.name, item), "dry_run": wanted.dry_run}
+    if card := one.card(file.name):
+        body["card"] = card
+    body |= wanted.overrides
     if wanted.namespace != "commons":
         body["namespace"] = wanted.namespace
     # A lineage goes on; of bytes that are there already, what was said stands.
     body["only_new"] = item.kind != "lineage" and not wanted.update and not wanted.overrides
     answer = node().post(f"/api/registry/{item.kind}s", body, timeout_s=TIMEOUT_S)
-    name = str(body["name"]) or file.name
+    name = str(body.get("name") or file.name)
     if not wants_json():
-        print_published(file, name, answer)
-    return {"file": str(file), "name": name, **answer}
+        print_published(file, name, answer, one.others)
+    duplicates = [{"place": str(other.place), "name": other.name} for other in one.others]
+    return {"file": str(file), "name": name, **answer, "duplicates": duplicates}
 
 
 NOTHING: Final[Json] = {}
@@ -161,12 +178,15 @@ STATES: Final = {
 }  # fmt: skip
 
 
-def print_published(file: Path, name: str, answer: Json) -> None:
+def print_published(file: Path, name: str, answer: Json, others: Sequence[Found]) -> None:
     did = "would be " * answer["dry_run"] + STATES[answer["state"]]
-    others = len(answer["also_by"])
-    also = f"  also published by {others} other{'s' * (others > 1)}" if others else ""
+    count = len(answer["also_by"])
+    also = f"  also published by {count} other{'s' * (count > 1)}" if count else ""
     say(f"{did} ", fg="green", nl=False)
     say(f"{answer['kind']} {answer['id'][:16]}  {printable(name)}  ({printable(file.name)}){also}")
+    for other in others:
+        where = str(other.place) or file.name
+        say(f"  the same bytes as {where}: {printable(other.name)}; told on its card", dim=True)
 
 
 def tell(path: Path, wanted: Wanted, report: Report) -> None:
@@ -185,7 +205,10 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
             raise failure(
                 only["code"], "A file cannot be published", only["detail"], FAILED, **body
             )
-        detail = "\n".join(one["detail"] for one in report.refused)
+        lines = [one["detail"] for one in report.refused[:TOLD_MAX]]
+        if (more := len(report.refused) - TOLD_MAX) > 0:
+            lines.append(f"… and {more:,} more; --json has them all")
+        detail = "\n".join(lines)
         title = (
             f"{len(report.refused)} files were refused, {len(report.published)} things published"
         )

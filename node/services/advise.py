@@ -46,25 +46,34 @@ async def module_meant(store: Store, text: str, namespace: NamespaceKey) -> Modu
     return await full_name(store, parse_reference(text), namespace)
 
 
-async def say(by: Curator, claim: Claim, *, now_us: int) -> Advisory:
+async def say(by: Curator, claim: Claim, *, now_us: int, is_dry_run: bool = False) -> Advisory:
     """This author's word; where they said the like before, in its place."""
     checked = claim.checked()
     record = advisory.record_of(checked)
-    return await _edited(by, record, publish_advisory(checked, now_us=now_us))
+    edit = publish_advisory(checked, now_us=now_us)
+    return await _edited(by, record, edit, is_dry_run=is_dry_run)
 
 
-async def take_back(by: Curator, id: str, reason: str, *, now_us: int) -> Advisory:
+async def take_back(
+    by: Curator, id: str, reason: str, *, now_us: int, is_dry_run: bool = False
+) -> Advisory:
     """It holds no more. Raises `UnknownAdvisory`."""
     if not is_id(id):
         raise UnknownAdvisory(f"{quoted(id)} is no advisory; they are called adv-0123456789abcdef")
-    return await _edited(by, id.encode(errors="replace"), withdraw(reason, now_us=now_us))
+    edit = withdraw(reason, now_us=now_us)
+    return await _edited(by, id.encode(errors="replace"), edit, is_dry_run=is_dry_run)
 
 
-async def _edited(by: Curator, record: bytes, edit: Edit) -> Advisory:
+async def _edited(by: Curator, record: bytes, edit: Edit, *, is_dry_run: bool) -> Advisory:
     identity, store = by.signers.identity, by.signers.store
     document = DocumentId(by.namespace, identity.author, advisory.CLASS, advisory.KIND, record)
-    await store.commit(document, edit, await by.signers.for_document(document))
-    row = await store.listing(advisory.WORD, identity.did, record.decode(), by.namespace)
+    hand = await by.signers.for_document(document)
+    row: ListedRow | None = None
+    if is_dry_run:
+        row = await store.rehearse(document, edit, hand)
+    else:
+        await store.commit(document, edit, hand)
+    row = row or await store.listing(advisory.WORD, identity.did, record.decode(), by.namespace)
     if row is None:
         raise NotFound(f"{record.decode()} is deleted", code="unknown-advisory")
     return read_advisory(row)

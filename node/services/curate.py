@@ -1,6 +1,7 @@
 """What an author later says of a version, and what anyone says of a record."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from crdt.change import DocumentId, Signer
 from crdt.keys import COMMONS, NamespaceKey
@@ -9,6 +10,7 @@ from node.services.modules import (
     document_shown,
     find_module,
     find_row,
+    read_module,
     version_of,
 )
 from node.services.signers import Signers
@@ -17,6 +19,9 @@ from registry.edits import Edit
 from registry.listed import Module, ModuleVersion
 from registry.publication import deprecate, undo_deprecate, undo_yank, yank
 from storage.listings import ListedRow
+
+OneVersion: TypeAlias = tuple[str, ModuleVersion]
+"""Of a module, by its full name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +32,44 @@ class Curator:
     namespace: NamespaceKey = COMMONS
 
 
-async def set_yanked(
-    by: Curator, name: str, version: str, reason: str, *, undo: bool
-) -> ModuleVersion:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an author says of a version, or takes back."""
+
+    reason: str = ""
+    is_undone: bool = False
+    is_dry_run: bool = False
+    """Everything is checked, and nothing kept."""
+
+
+async def set_yanked(by: Curator, name: str, version: str, mark: Mark) -> OneVersion:
     """New resolutions leave the version out, or take it again."""
-    edit = undo_yank(version) if undo else yank(version, reason)
-    return await _edit_own(by, name, version, edit)
+    edit = undo_yank(version) if mark.is_undone else yank(version, mark.reason)
+    return await _edit_own(by, name, version, edit, is_dry_run=mark.is_dry_run)
 
 
-async def set_deprecated(
-    by: Curator, name: str, version: str, reason: str, *, undo: bool
-) -> ModuleVersion:
+async def set_deprecated(by: Curator, name: str, version: str, mark: Mark) -> OneVersion:
     """People are warned when they install it, or no longer."""
-    edit = undo_deprecate(version) if undo else deprecate(version, reason)
-    return await _edit_own(by, name, version, edit)
+    edit = undo_deprecate(version) if mark.is_undone else deprecate(version, mark.reason)
+    return await _edit_own(by, name, version, edit, is_dry_run=mark.is_dry_run)
 
 
-async def _edit_own(by: Curator, name: str, version: str, edit: Edit) -> ModuleVersion:
+async def _edit_own(
+    by: Curator, name: str, version: str, edit: Edit, *, is_dry_run: bool
+) -> OneVersion:
+    """The module's full name, and its version as it is then."""
     store = by.signers.store
     module = await find_module(store, name, by.namespace)
     version_of(module, version)
     document = document_shown(module)
-    await store.commit(document, edit, await _hand(by, module, document))
-    return version_of(await find_module(store, module.full_name, by.namespace), version)
+    hand = await _hand(by, module, document)
+    if is_dry_run:
+        row = await store.rehearse(document, edit, hand)
+        became = read_module(row) if row else module
+    else:
+        await store.commit(document, edit, hand)
+        became = await find_module(store, module.full_name, by.namespace)
+    return module.full_name, version_of(became, version)
 
 
 async def _hand(by: Curator, module: Module, document: DocumentId) -> Signer:

@@ -98,7 +98,9 @@ async def install(node: Installer, goal: Goal, tell: Tell) -> Done:
     return Done(placed, goal.plan.remove, lock_for(goal), tuple(warnings))
 
 
-async def uninstall(store: Store, names: tuple[str, ...]) -> tuple[Placed, ...]:
+async def uninstall(
+    store: Store, names: tuple[str, ...], *, is_dry_run: bool = False
+) -> tuple[Placed, ...]:
     """Removes them and what only they needed. Raises `Conflict` where others still need one."""
     found = await find_installed(store, names)
     if missing := [name for name in names if name not in found]:
@@ -113,7 +115,8 @@ async def uninstall(store: Store, names: tuple[str, ...]) -> tuple[Placed, ...]:
         detail = "; ".join(fault.detail for fault in faults)
         raise Conflict(detail, code="still-needed", faults=faults, candidates=candidates)
     gone |= _orphans({id: one for id, one in installed.items() if id not in gone})
-    await store.apply_install(InstallChanges(remove=sorted(gone)))
+    if not is_dry_run:
+        await store.apply_install(InstallChanges(remove=sorted(gone)))
     return tuple(Placed(id, installed[id].version) for id in sorted(gone))
 
 

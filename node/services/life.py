@@ -81,7 +81,7 @@ class Found:
 
 
 async def find_record(
-    store: Store, own: str, kind: Kind, text: str, namespace: NamespaceKey = COMMONS
+    store: Store, kind: Kind, text: str, namespace: NamespaceKey = COMMONS
 ) -> Found:
     """Raises `InvalidName`, `UnknownPetname` or `UnknownRecord`.
 
@@ -90,7 +90,7 @@ async def find_record(
     owner, slash, id = text.rpartition("/")
     kind.parse_id(id)
     author = await author_meant(store, owner) if slash else None
-    same = await same_records(store, own, kind, id, namespace)
+    same = await same_records(store, kind, id, namespace)
     chosen = author or next((one.row.listing.author for one in same), None)
     row = await store.listing(kind.word, chosen, id, namespace) if chosen else None
     if row is None:
@@ -99,10 +99,10 @@ async def find_record(
 
 
 async def same_records(
-    store: Store, own: str, kind: Kind, id: str, namespace: NamespaceKey = COMMONS
+    store: Store, kind: Kind, id: str, namespace: NamespaceKey = COMMONS
 ) -> list[Namesake]:
-    """All of one id, the one that is meant first; `own` is the did:key of the node's author."""
-    followed = await store.followed_authors() | {own}
+    """All of one id, the one that is meant first."""
+    own, followed = await store.own_authors(), await store.followed_authors()
     same = await store.namesakes(kind.word, id, namespace, own=own, followed=followed)
     is_strangers = bool(same) and same[0].row.listing.author not in followed
     return await truthful_first(store, same) if kind.shows and is_strangers else same

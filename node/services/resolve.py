@@ -90,7 +90,8 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Optional dependencies of what is asked for, by the names people write."""
+    """Optional dependencies of what is named, else of all that the lock asks for; each by the name
+    that people write."""
 
     with_: Sequence[str] = ()
     without: Sequence[str] = ()
@@ -116,7 +117,8 @@ async def make_goal(
     installed = {one.module: one for one in await store.installed_list()}
     held = lock or Lock()
     known = {*installed, *held.requirements, *(one.id for one in held.packages)}
-    asked = {**held.requirements, **await _named(store, requirements, known, namespace or COMMONS)}
+    named = await _named(store, requirements, known, namespace or COMMONS)
+    asked = {**held.requirements, **named}
     stays = {id: one.range for id, one in installed.items() if one.is_requested and id not in asked}
     preferred = {
         id: parse_version(installed[id].version) for id in _needed(stays, _needs(installed))
@@ -124,7 +126,7 @@ async def make_goal(
     everything = stays | asked
     sources = Sources(namespace or COMMONS, {} if namespace else sources_of(installed).kept)
     options = chosen_before(installed.values(), held)
-    await _choose(store, choice, asked, sources, options)
+    await _choose(store, choice, named or asked, sources, options)
     index = await load_index(store, everything, sources, options)
     resolution = await solve(index, everything, locked={**preferred, **held.versions()})
     versions = {id: parse_version(one.version) for id, one in installed.items()}

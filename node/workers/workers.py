@@ -6,6 +6,7 @@ never an exception.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ FUEL_MAX = (1 << 63) - 1
 MEMORY_BYTES_DEFAULT = 256 << 20
 MEMORY_BYTES_MAX = 2 << 30  # half of what the runner may address: a memory that grows is copied
 DEADLINE_S_MAX = 3_600.0  # longer work is a simulation, which has turns
+ASKED_S = 0.001  # of a processor, to ask and to answer, whatever was asked
 MESSAGE_OVERHEAD_BYTES = 1 << 20  # everything in a task but its modules
 
 
@@ -73,6 +75,8 @@ class Workers:
             Worker("evaluator", address_bytes=config.evaluator_bytes, start_s=config.start_s)
             for _ in range(2)
         )
+        self.background_cpu_s = 0.0
+        """What the evaluations that nobody waits for took of a processor, however they ended."""
 
     @property
     def pids(self) -> tuple[int | None, int | None]:
@@ -188,16 +192,11 @@ class Workers:
         task = Evaluate(
             wall_s=wall_s, wasm=wasm, genome=genome, seed=seed, ticks=ticks, deadline_s=deadline_s
         )
-        answer = await ask(worker, task, wall_s)
-        match answer:
-            case Evaluated():
-                return answer
-            case TimedOut(detail):
-                return Evaluated(code="evaluator-timeout", detail=detail)
-            case Died(detail):
-                return Evaluated(code="evaluator-died", detail=detail)
-            case _:
-                return Evaluated(code="evaluator-died", detail="a wrong answer")
+        start_s = time.perf_counter()
+        found = evaluated(await ask(worker, task, wall_s), time.perf_counter() - start_s)
+        if is_background:
+            self.background_cpu_s += found.cpu_ms / 1_000 + ASKED_S
+        return found
 
     async def _refusal(self, wasm: bytes, code: str, detail: str) -> Verdict:
         return await asyncio.to_thread(
@@ -229,6 +228,20 @@ async def ask(
     return (
         Died(f"the {worker.role} answered out of turn") if isinstance(decoded, Ready) else decoded
     )
+
+
+def evaluated(answer: object, wall_s: float) -> Evaluated:
+    """A child that ended cannot say what it took: as much as the clock said, at the most."""
+    match answer:
+        case Evaluated():
+            return answer
+        case TimedOut(detail):
+            code = "evaluator-timeout"
+        case Died(detail):
+            code = "evaluator-died"
+        case _:
+            code, detail = "evaluator-died", "a wrong answer"
+    return Evaluated(code=code, detail=detail, cpu_ms=wall_s * 1_000)
 
 
 def unfit(

@@ -28,6 +28,7 @@ from blake3 import blake3
 
 from p2p.protocol import frames, limits
 from p2p.protocol.config import Channel, Role
+from p2p.protocol.costly import Costly
 from p2p.protocol.errors import (
     LocalProtocolError,
     PeerLeft,
@@ -114,6 +115,7 @@ class Link:
         self._received = 0
         self._received_bytes = 0  # since the last Ack
         self._told = 0  # of `_received`
+        self._costly = Costly(now_s=now_s)
 
     @property
     def is_adrift(self) -> bool:
@@ -189,6 +191,8 @@ class Link:
             return data
         match decode_link_frame(data):
             case Ack(received=count):
+                if count == self._acknowledged:  # an honest one never says it twice
+                    self._costly.take(now_s=now_s)
                 self._settle(count, self._acknowledged + len(self._sent))
             case other:
                 name = type(other).__name__

@@ -5,17 +5,21 @@
 
 On the wire: Noise messages, each behind its length (u16, big-endian). Inside: frames, each behind
 its length (u32, big-endian), cut wherever a message is full. It runs ahead of the reader, but not
-far: what comes after that stays as it came, and whoever brings it is not read on (`is_full`).
+far: what comes after that stays as it came, and whoever brings it is not read on (`is_full`). How
+far goes by the longest frame that the reader takes, so a stranger and a relay's client, who may
+send short ones alone, hold less here than a peer does.
 """
 
 from collections import deque
 
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.transport.noise import MESSAGE_BYTES_MAX, NoiseCipher
+from p2p.transport.noise import MESSAGE_BYTES_MAX, TAG_BYTES, NoiseCipher
 
 LENGTH_BYTES = 4  # of a frame
 AHEAD_FRAMES = 32  # cut at once: a message may hold thousands
-AHEAD_BYTES = 512 << 10  # of frames that nobody has read yet
+AHEAD_PART = 2  # of frames that nobody has read yet: so many bytes are one of the longest frame's
+READ_PART = 4  # the same of what is read of the wire at once
+READ_BYTES_MIN = 16 << 10  # whatever may come, a read should be worth its while
 PIECE_BYTES_MIN = 16 << 10  # shorter ones are joined: a frame may come in messages of one byte
 
 
@@ -44,17 +48,23 @@ class Inflow:
         """Nothing more is taken before `next` was asked."""
         return (
             len(self._frames) >= AHEAD_FRAMES
-            or self._frames_bytes >= AHEAD_BYTES
+            or self._frames_bytes * AHEAD_PART >= max(1, self._longest)
             or self._fault is not None
             or self._is_too_long
         )
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of the wire should be read at once."""
+        return max(READ_BYTES_MIN, self._longest // READ_PART)
 
     def take(self, wire: memoryview) -> None:
         """The bytes of `rest`, and those that came after them; nothing of `wire` is kept."""
         at, is_wanted = 0, not self.is_full
         try:
             while is_wanted and len(wire) - at >= 2:
-                end = at + 2 + check_length(wire[at] << 8 | wire[at + 1])
+                size = wire[at] << 8 | wire[at + 1]
+                end = at + 2 + check_length(size, size_min=TAG_BYTES + 1)  # else it says nothing
                 if end > len(wire):
                     break
                 plain = self._cipher.decrypt(wire[at + 2 : end])
@@ -143,9 +153,9 @@ class Inflow:
         return b"".join(taken)
 
 
-def check_length(size: int, size_max: int = MESSAGE_BYTES_MAX) -> int:
+def check_length(size: int, size_max: int = MESSAGE_BYTES_MAX, *, size_min: int = 1) -> int:
     """`size`, where a message can be so long; else raises `RemoteProtocolError`."""
-    if not 0 < size <= size_max:
+    if not size_min <= size <= size_max:
         raise RemoteProtocolError("noise-length", f"a message of {size} bytes is announced")
     return size
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from p2p.transport.inflow import Inflow
 from p2p.transport.noise import MESSAGE_BYTES_MAX
 
-READ_BYTES = 256 << 10  # at once
+READ_BYTES_MAX = 256 << 10  # at once
 
 _BUFFERS: "WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview]" = WeakKeyDictionary()
 
@@ -28,7 +28,7 @@ class Pouring(asyncio.BufferedProtocol):
         self._streams = transport.get_protocol()
         self._buffer = _BUFFERS.setdefault(loop, memoryview(b""))
         if not self._buffer:
-            room = READ_BYTES + 2 + MESSAGE_BYTES_MAX
+            room = READ_BYTES_MAX + 2 + MESSAGE_BYTES_MAX
             self._buffer = _BUFFERS[loop] = memoryview(bytearray(room))
         self._rest_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -56,7 +56,7 @@ class Pouring(asyncio.BufferedProtocol):
         rest = self._inflow.rest
         self._rest_bytes = len(rest)
         self._buffer[: len(rest)] = rest
-        return self._buffer[len(rest) :]
+        return self._buffer[len(rest) : len(rest) + min(READ_BYTES_MAX, self._inflow.read_bytes)]
 
     def buffer_updated(self, nbytes: int) -> None:
         """For the loop: so much was read."""

@@ -20,7 +20,6 @@ from p2p.transport.noise import (
 )
 
 HANDSHAKE_BYTES_MAX = 4_096  # a payload has a key and a signature; anything longer is no handshake
-READ_BYTES = 256 << 10  # at once, of what has come
 WRITTEN_TOGETHER = 8  # messages: half a MiB
 
 
@@ -65,7 +64,7 @@ class FrameStream:
             if isinstance(self.carrier, StreamCarrier):
                 await self.carrier.pour(inflow)
             else:
-                came = await self.carrier.read_some(READ_BYTES)
+                came = await self.carrier.read_some(inflow.read_bytes)
                 inflow.take(memoryview(inflow.rest + came))
         return frame
 

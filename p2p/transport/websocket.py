@@ -7,6 +7,7 @@ Where one message ends and the next begins means nothing. No extension is spoken
 ever decompressed. The protocol is the package `websockets`, without its IO (RFC 6455).
 """
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
@@ -92,6 +93,7 @@ class WebSocketCarrier:
             self._take_events()
         finally:
             await self._flush()
+        await asyncio.sleep(0)  # also where more is here already, others have a turn
 
     def _take_events(self) -> None:
         """Raises `PeerLeft` where the peer closed, `RemoteProtocolError` where it broke a rule."""

@@ -3,17 +3,17 @@
 A look at the beginning, never a full reading: what is then wrong in the file, its reader says.
 """
 
+import codecs
 import re
 from collections.abc import Callable
 from typing import Final
 
+from registry.formats.pickles import reads_as_pickle
 from registry.formats.texts import BOM, head_of
 from registry.formats.words import Format
 
 HEAD_BYTES = 1 << 20
 
-_PICKLE_BINARY = re.compile(rb"\x80[\x02-\x05]")
-_PICKLE_TEXT = re.compile(rb"\(?[ci][A-Za-z_][\w.]*\r?\n[A-Za-z_]\w*\r?\n|\((?:dp|lp|tp)\d*\r?\n")
 _PICKLE_NAMES = (".pkl", ".pickle", ".p")
 _SQLITE = b"SQLite format 3\0"
 
@@ -58,7 +58,7 @@ def detect(name: str, data: bytes) -> Format:
     """Never an error: what nothing is known of is `Format.UNKNOWN`."""
     head = head_of(data, HEAD_BYTES)
     name = name.lower().removesuffix(".gz")
-    if is_pickle(name, head):
+    if is_pickle(name, data):
         return Format.PICKLE
     if head.startswith(_SQLITE):
         return Format.PRIMORDIUM_REGISTRY
@@ -75,11 +75,24 @@ def detect(name: str, data: bytes) -> Format:
 
 
 def is_pickle(name: str, data: bytes) -> bool:
-    """By its first bytes, as far as they tell; `data` may also be packed."""
-    head = head_of(data, 4_096)
-    return bool(
-        _PICKLE_BINARY.match(head) or _PICKLE_TEXT.match(head) or name.endswith(_PICKLE_NAMES)
-    )
+    """By its instructions, which are only read; `data` may also be packed.
+
+    The name counts where the bytes are no text: a pickle may be packed in a way that nothing here
+    unpacks.
+    """
+    head = head_of(data, HEAD_BYTES)
+    if reads_as_pickle(head, is_cut=len(head) == HEAD_BYTES):
+        return True
+    return name.endswith(_PICKLE_NAMES) and not _is_text(head)
+
+
+def _is_text(head: bytes) -> bool:
+    """As far as it goes: the last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in head
 
 
 def _by_first_line(text: str, _: str) -> Format | None:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from registry.formats.networks import Connection, Network, Node
 from registry.pictures.errors import NoPicture
 from registry.pictures.png import Colour, write_png
+from registry.pictures.points import Place, draw_disc, draw_line
 from registry.pictures.svg import escaped, framed
 
 NODES_MAX = 600
 CONNECTIONS_MAX = 6_000
+PNG_SIDE_MAX = 2_000  # of the longer side: 4 MB of points, and a line costs a step for each
 
 COLUMN, ROW, MARGIN, RADIUS = 150, 30, 70, 8
 LABEL_CHARACTERS_MAX = 18
@@ -28,8 +30,6 @@ COLOURS: Mapping[str, Colour] = {
     "off": (212, 212, 216),
 }
 _ORDER = tuple(COLOURS)
-
-Place = tuple[int, int]
 
 
 def graph_svg(network: Network, title: str) -> bytes:
@@ -52,20 +52,45 @@ def graph_svg(network: Network, title: str) -> bytes:
 
 
 def graph_png(network: Network) -> bytes:
-    """The same without words."""
-    places, width, height = _layout(network)
-    rows = [bytearray(width) for _ in range(height)]
+    """The same without words; made smaller where it would be larger than `PNG_SIDE_MAX`."""
+    drawn, width, height = _layout(network)
+    scale = _Scale(max(width, height))
+    places = {id: (scale.place(x), scale.place(y)) for id, (x, y) in drawn.items()}
+    rows = [bytearray(scale.side(width)) for _ in range(scale.side(height))]
     for each, weight in _weighed(network, places):
         colour = _ORDER.index(_colour(each))
         if each.source == each.target:
             x, y = places[each.source]
-            _disc(rows, (x, y - 12), 9, colour)
-            _disc(rows, (x, y - 12), 8, _ORDER.index("paper"))
+            loop = (x, y - scale.length(12))
+            draw_disc(rows, loop, scale.length(9), colour)
+            draw_disc(rows, loop, scale.length(9) - 1, _ORDER.index("paper"))
             continue
-        _line(rows, places[each.source], places[each.target], colour, WIDTHS[weight])
+        width = scale.length(WIDTHS[weight])
+        draw_line(rows, places[each.source], places[each.target], colour, width)
     for node in _unique(network):
-        _disc(rows, places[node.id], RADIUS, _ORDER.index(node.kind))
-    return write_png(map(bytes, rows), width, height, [COLOURS[word] for word in _ORDER])
+        draw_disc(rows, places[node.id], scale.length(RADIUS), _ORDER.index(node.kind))
+    colours = [COLOURS[word] for word in _ORDER]
+    return write_png(map(bytes, rows), len(rows[0]), len(rows), colours)
+
+
+class _Scale:
+    """From points of a drawing to those of a picture; the margin stays as it is."""
+
+    def __init__(self, longer: int) -> None:
+        self._of = longer - 2 * MARGIN
+        self._points = min(self._of, PNG_SIDE_MAX - 2 * MARGIN)
+
+    def place(self, at: int) -> int:
+        return MARGIN + self._scaled(at - MARGIN)
+
+    def side(self, points: int) -> int:
+        return 2 * MARGIN + self._scaled(points - 2 * MARGIN)
+
+    def length(self, points: int) -> int:
+        return max(1, self._scaled(points))
+
+    def _scaled(self, points: int) -> int:
+        return points * self._points // self._of if self._of else points
 
 
 def _layout(network: Network) -> tuple[dict[int, Place], int, int]:
@@ -153,33 +178,3 @@ def _label(node: Node, x: int, y: int) -> str:
 
 def _hex(word: str) -> str:
     return "#{:02x}{:02x}{:02x}".format(*COLOURS[word])
-
-
-def _line(rows: list[bytearray], start: Place, end: Place, colour: int, width: int) -> None:
-    """Bresenham's, in whole numbers, as many points wide."""
-    (x, y), (x_end, y_end) = start, end
-    wide, high = abs(x_end - x), -abs(y_end - y)
-    step_x, step_y = (1 if x < x_end else -1), (1 if y < y_end else -1)
-    error = wide + high
-    while True:
-        for offset in range(width):
-            if wide > -high:
-                rows[y + offset - width // 2][x] = colour
-            else:
-                rows[y][x + offset - width // 2] = colour
-        if (x, y) == (x_end, y_end):
-            return
-        doubled = 2 * error
-        if doubled >= high:
-            error += high
-            x += step_x
-        if doubled <= wide:
-            error += wide
-            y += step_y
-
-
-def _disc(rows: list[bytearray], place: Place, radius: int, colour: int) -> None:
-    x, y = place
-    for dy in range(-radius, radius + 1):
-        half = next(dx for dx in range(radius, -1, -1) if dx * dx + dy * dy <= radius * radius)
-        rows[y + dy][x - half : x + half + 1] = bytes((colour,)) * (2 * half + 1)

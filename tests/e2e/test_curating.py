@@ -28,7 +28,9 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     listed = shell(alice, "advisory", "list", ID).answer["advisories"]
     assert [one["id"] for one in listed] == [said.answer["id"]]
 
-    assert shell(alice, "uninstall", ID).code == 0
+    tried = shell(alice, "uninstall", ID, "--dry-run").answer
+    assert (tried["schema"], tried["dry_run"]) == ("panspermia.uninstall/1", True)
+    assert shell(alice, "uninstall", ID).answer["removed"] == tried["removed"]
     refused = shell(alice, "install", f"{ID}@1.0.0", "--yes")
     assert (refused.code, refused.answer["code"]) == (1, "malicious")
     assert shell(alice, "install", f"{ID}@1.0.0", "--yes", "--accept-risk").code == 0
@@ -37,6 +39,12 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     moved = shell(alice, "install", f"{ID}@^1.1", "--yes")
     assert moved.answer["installed"][0]["version"] == "1.1.0"
     assert shell(alice, "audit").answer["ok"]
+
+    for mark in ("yank", "deprecate"):
+        assert shell(alice, mark, f"{ID}@1.1.0", "--dry-run").answer["dry_run"]
+    assert shell(alice, "advisory", "withdraw", said.answer["id"], "--dry-run").answer["dry_run"]
+    option = shell(alice, "update", "--with", "io.test.none", "--dry-run")
+    assert (option.code, option.answer["code"]) == (1, "no-such-option")
 
     gone = shell(alice, "advisory", "withdraw", said.answer["id"], "--reason", "It was eleven.")
     assert gone.answer["withdrawn"]

@@ -3,7 +3,9 @@
 import base64
 import io
 from collections.abc import Sequence
+from typing import cast
 
+import msgspec
 from blake3 import blake3
 from msgspec import Struct
 
@@ -12,6 +14,8 @@ from crdt.change import device_capabilities
 from crdt.ed25519 import SigningKey
 from crdt.errors import Malformed
 from crdt.keys import AuthorKey, DeviceKey
+from node.api.cleaned import cleaned_genome, cleaned_seed
+from node.api.life_models import NewGenome, NewSeed
 from node.drops import (
     CHUNK,
     END,
@@ -30,6 +34,8 @@ from node.invites import CODE_BYTES_MAX, PREFIX, Code, code_words, read_code, wr
 from node.services.restore import read_contents
 from node.terms import read_terms, terms_words, write_terms
 from node.text import printable
+from registry.genome import BY_CHARACTERS_MAX, LINEAGE_CHARACTERS_MAX
+from registry.head import Words, check_words, line_problem
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.node.test_invites import DEVICE, GRANT
 from tests.node.test_terms import TERMS
@@ -126,3 +132,43 @@ def read_terms_of_invite(data: bytes) -> None:
 
 def terms_seeds() -> Sequence[bytes]:
     return [write_terms(one) for one in TERMS]
+
+
+# ── submissions of other programs ────────────────────────────────────────────────────────────────
+
+
+def read_submission(data: bytes) -> None:
+    """Whatever a client of others sends fits a record, once it is cleaned."""
+    given: object = msgspec.json.decode(data)
+    if not isinstance(given, dict):
+        return
+    named = cast("dict[str, object]", given)
+    fields = {name: value for name, value in named.items() if name not in AS_THEY_ARE}
+    try:
+        genome = msgspec.convert(cleaned_genome(fields), NewGenome)
+        seed = msgspec.convert(cleaned_seed(fields), NewSeed)
+    except msgspec.ValidationError as error:
+        raise AssertionError("what was cleaned is no submission") from error
+    for one in (genome, seed):
+        assert not isinstance(one.tags, str)
+        check_words(Words(one.name, one.description, one.license, one.card, one.tags))
+        assert not line_problem(one.author or "", BY_CHARACTERS_MAX)
+    assert not line_problem(genome.lineage_id or "", LINEAGE_CHARACTERS_MAX)
+
+
+AS_THEY_ARE = ("namespace", "content", "format")
+"""Of these a slip is told: nothing can be made of it."""
+
+
+def submission_seeds() -> Sequence[bytes]:
+    said = {
+        "genotype": "7b7d", "author": "a\tb", "name": "n" * 65, "description": "Walks.\n",
+        "tags": "one,two,,three", "fitness_score": 99.5, "offspring_count": 7.0, "tick": 12,
+        "lineage_id": "3f0c", "license": "MIT", "card": "# Card", "parents": ["0a" * 32],
+        "file": "a/b.txt", "dry_run": True,
+    }  # fmt: skip
+    config = {"config": {"world": {"width": 1}}, "max_pop": 1e30, "avg_tick_time": -0.5}
+    return [
+        msgspec.json.encode(one)
+        for one in (said, said | config, config | {"performance_summary": "é" * 3_000}, [said])
+    ]

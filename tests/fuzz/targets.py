@@ -5,6 +5,8 @@ A new one is one line: its name, its door, seeds that our own writers made, and 
 coverage; docs/FUZZING.md says how to run one alone.
 """
 
+import msgspec
+
 from crdt.errors import Malformed, Unauthorised
 from node.errors import NodeError
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError
@@ -247,6 +249,14 @@ TARGETS: tuple[Target, ...] = (
         )
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
+    Target(
+        "submission",
+        node.read_submission,
+        node.submission_seeds,
+        (msgspec.MsgspecError, UnicodeDecodeError, RecursionError),
+        mutate_text,
+        2_000,
+    ),
 )
 
 BY_NAME = {target.name: target for target in TARGETS}

@@ -7,14 +7,17 @@ from contextlib import aclosing
 import pytest
 
 from crdt.change import SignedEntry
-from crdt.keys import COMMONS, AuthorKey
-from node.attesting import REST_S_MAX, Attesting, rest_s
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from node.attesting import LOOK_S, PAGE_MAX, Attesting, rest_s
 from node.config import AttestConfig
-from node.services.attest import Attestor
+from node.errors import NotAllowed
+from node.services.attest import Attestor, run_and_sign
+from node.services.evaluators import bundled
 from registry.attestation import document_of, say_claim
 from registry.evaluation import Evaluation
 from tests.node.api.test_attestations import (
     CONTENT,
+    GLIDER,
     QUESTION,
     RESULT,
     claims,
@@ -27,6 +30,8 @@ from tests.storage.people import BOB, CAROL
 
 LATER = dataclasses.replace(QUESTION, ticks=2_000)
 ENOUGH_S = 60
+DEEP = "(call 2 (local.get 0) (local.get 1) (local.get 2) (local.get 3)) (drop) (i64.const 1)"
+"""An evaluator that calls itself for ever: no answer, but some work."""
 
 
 def attesting(alice: Alice, config: AttestConfig | None = None) -> Attesting:
@@ -44,10 +49,10 @@ async def test_what_followed_authors_claim_is_run_once_and_told(alice: Alice) ->
     await publish(alice.node)
     await hear(alice, claims(BOB, 9), claims(CAROL, 8, LATER))
     one = attesting(alice)
-    assert await one.once() is None, "nobody is followed"
+    assert not await one.once(), "nobody is followed"
     await alice.node.store.set_petname("bob", BOB.did)
-    assert await one.once() is not None
-    assert await one.once() is None, "carol is a stranger"
+    assert await one.once()
+    assert not await one.once(), "carol is a stranger"
     assert (one.state.done, one.state.failed, one.state.running) == (1, 0, None)
     found = await fitness(alice)
     assert (found["result"], found["contradictions"]) == (RESULT, 1)
@@ -65,33 +70,112 @@ async def test_whose_evaluators_it_runs(alice: Alice) -> None:
     document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
     await hear(alice, BOB.writes(document, edit)[0], claims(BOB, RESULT))
     chosen = attesting(alice, AttestConfig(enabled=True, evaluators=("org.example.other",)))
-    assert await chosen.once() is None
+    assert not await chosen.once()
     one = attesting(alice)
-    assert await one.once() is not None
-    assert await one.once() is None, "and carol's is left alone"
+    assert await one.once()
+    assert not await one.once(), "and carol's is left alone"
     assert (one.state.done, one.state.failed) == (1, 0)
 
 
-async def test_what_has_no_answer_here_is_not_tried_again(alice: Alice) -> None:
-    await publish(alice.node)
-    await alice.node.store.set_petname("bob", BOB.did)
-    deep = "(call 2 (local.get 0) (local.get 1) (local.get 2) (local.get 3)) (drop) (i64.const 1)"
-    answer = await alice.client.post("/api/modules", json=evaluator(deep))
+async def published(alice: Alice, body: str) -> tuple[str, bytes]:
+    """An evaluator of alice's: its full name, and the hash of its bytes."""
+    answer = await alice.client.post("/api/modules", json=evaluator(body))
     assert answer.status_code == 201, answer.text
     name = answer.json()["module"]
-    version = (await alice.client.get(f"/api/modules/{name.replace('/', '%2F')}")).json()[
-        "versions"
-    ]
-    theirs = Evaluation(CONTENT.identity, bytes.fromhex(version[0]["blake3"]), 0, 1)
+    shown = (await alice.client.get(f"/api/modules/{name.replace('/', '%2F')}")).json()
+    return name, bytes.fromhex(shown["versions"][0]["blake3"])
+
+
+async def test_what_has_no_answer_here_is_not_tried_again_but_is_paid_for(alice: Alice) -> None:
+    await publish(alice.node)
+    await alice.node.store.set_petname("bob", BOB.did)
+    name, digest = await published(alice, DEEP)
+    theirs = Evaluation(CONTENT.identity, digest, 0, 1)
     edit = say_claim(theirs, name, "1.0.0", 1, now_us=5)
     document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
     await hear(alice, BOB.writes(document, edit)[0])
     one = attesting(alice)
-    assert await one.once() is not None
+    before_s = alice.node.workers.background_cpu_s
+    assert await one.once()
     assert (one.state.done, one.state.failed) == (0, 1)
     assert "stack" in one.state.last_error
+    assert alice.node.workers.background_cpu_s > before_s, "compiling and failing take time too"
     again = attesting(alice)
-    assert await again.once() is None, "nor after a restart"
+    assert not await again.once(), "nor after a restart"
+    again.by.workers.features = "others"
+    assert await again.once(), "another engine may have one"
+
+
+async def test_a_failed_run_rests_as_long_as_one_that_gave_a_result(alice: Alice) -> None:
+    await publish(alice.node)
+    await alice.node.store.set_petname("bob", BOB.did)
+    name, digest = await published(alice, f"(drop (call 1 (i32.const 1))) {DEEP}")
+    theirs = Evaluation(CONTENT.identity, digest, 0, 1)
+    edit = say_claim(theirs, name, "1.0.0", 1, now_us=5)
+    document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
+    await hear(alice, BOB.writes(document, edit)[0])
+    rests: asyncio.Queue[float] = asyncio.Queue()
+
+    async def rest(seconds: float) -> None:
+        rests.put_nowait(seconds)
+
+    one = attesting(alice, AttestConfig(enabled=True, cpu_percent=1))
+    task = asyncio.create_task(one.run(rest))
+    async with asyncio.timeout(ENOUGH_S):
+        first = await rests.get()
+        assert first == pytest.approx(99 * alice.node.workers.background_cpu_s)
+        assert first > 0
+        assert await rests.get() == LOOK_S, "then nothing is left, and news are gathered"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert one.state.failed == 1
+
+
+async def test_what_comes_before_its_genome_is_run_when_that_is_here(alice: Alice) -> None:
+    await alice.node.store.set_petname("bob", BOB.did)
+    await hear(alice, claims(BOB, RESULT))
+    now_s = 0.0
+    one = attesting(alice)
+    one.clock_s = lambda: now_s
+    assert not await one.once()
+    assert "no genome" in one.state.last_error
+    await publish(alice.node)
+    assert not await one.once(), "it was put off"
+    now_s = one.retries.next_s(now_s=now_s)
+    assert await one.once()
+    assert (await fitness(alice))["result"] == RESULT
+
+
+async def test_what_cannot_be_run_hides_nothing_older(alice: Alice) -> None:
+    """Bob says more of an evaluator that nobody trusts than is looked at together."""
+    await publish(alice.node)
+    await alice.node.store.set_petname("bob", BOB.did)
+    await hear(alice, claims(BOB, RESULT))  # at 1, the oldest
+    unknown = [
+        Evaluation(CONTENT.identity, bytes([7]) * 32, seed, 1) for seed in range(PAGE_MAX + 1)
+    ]
+    name = f"{CAROL.did}/org.example.judge"
+    for about in unknown:
+        edit = say_claim(about, name, "1.0.0", 1, now_us=9)
+        document = document_of(AuthorKey(BOB.root.public), about, COMMONS)
+        await hear(alice, BOB.writes(document, edit)[0])
+    assert await attesting(alice).once()
+    assert (await fitness(alice))["result"] == RESULT
+
+
+async def test_where_it_may_not_sign_nothing_is_run(alice: Alice) -> None:
+    """Said before the run, not after minutes of it; a dry run signs nothing."""
+    one = attesting(alice)
+    by = dataclasses.replace(one.by, namespace=NamespaceKey(BOB.root.public), waits=True)
+    life = bundled("io.panspermia.life-score")
+    assert life is not None
+    with pytest.raises(NotAllowed):
+        await run_and_sign(by, QUESTION, life, GLIDER)
+    assert alice.node.workers.background_cpu_s == 0
+    done = await run_and_sign(by, QUESTION, life, GLIDER, dry_run=True)
+    assert done.answer.result == RESULT
+    assert alice.node.workers.background_cpu_s > 0
 
 
 async def test_it_rests_and_stops(alice: Alice) -> None:
@@ -121,7 +205,7 @@ async def test_it_does_nothing_unless_it_is_wanted(alice: Alice) -> None:
 
 
 @pytest.mark.parametrize(
-    ("used_s", "percent", "rest"), [(1, 50, 1), (1, 10, 9), (2, 100, 0), (600, 1, REST_S_MAX)]
+    ("used_s", "percent", "rest"), [(1, 50, 1), (1, 10, 9), (2, 100, 0), (600, 1, 59_400)]
 )
 def test_a_share_of_the_processor(used_s: float, percent: int, rest: float) -> None:
     assert rest_s(used_s, percent) == pytest.approx(rest)

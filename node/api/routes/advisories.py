@@ -10,6 +10,7 @@ from node.api.advisory_models import (
     Audit,
     FindingItem,
     NewAdvisory,
+    SaidAdvisory,
     Withdrawal,
 )
 from node.api.endpoint import Call, reads, writes
@@ -61,8 +62,11 @@ async def _on_module(
     )[: query.limit]
 
 
-async def publish(node: Node, call: Call[NoQuery, NewAdvisory]) -> Advisory:
-    """Warn of versions of a module, as this node's author. Said again, it is changed."""
+async def publish(node: Node, call: Call[NoQuery, NewAdvisory]) -> SaidAdvisory:
+    """Warn of versions of a module, as this node's author. Said again, it is changed.
+
+    `dry_run` does every check and says what would be.
+    """
     body = call.body
     place = await place_meant(node.store, body.namespace)
     replacement = body.replacement
@@ -77,14 +81,21 @@ async def publish(node: Node, call: Call[NoQuery, NewAdvisory]) -> Advisory:
         fixed=body.fixed,
         replacement=replacement,
     )
-    return await say(Curator(node.signers, place), claim, now_us=node.clock_us())
+    by = Curator(node.signers, place)
+    said = await say(by, claim, now_us=node.clock_us(), is_dry_run=body.dry_run)
+    return _said(said, is_dry_run=body.dry_run)
 
 
-async def withdraw(node: Node, call: Call[InNamespace, Withdrawal]) -> Advisory:
+async def withdraw(node: Node, call: Call[InNamespace, Withdrawal]) -> SaidAdvisory:
     """An advisory of this node's author holds no more; that it was said stays visible."""
-    by = Curator(node.signers, await place_meant(node.store, call.query.namespace))
-    id, reason = call.path["advisory"], call.body.reason
-    return await take_back(by, id, reason, now_us=node.clock_us())
+    by, body = Curator(node.signers, await place_meant(node.store, call.query.namespace)), call.body
+    id, now_us = call.path["advisory"], node.clock_us()
+    said = await take_back(by, id, body.reason, now_us=now_us, is_dry_run=body.dry_run)
+    return _said(said, is_dry_run=body.dry_run)
+
+
+def _said(said: Advisory, *, is_dry_run: bool) -> SaidAdvisory:
+    return SaidAdvisory(**msgspec.structs.asdict(said), dry_run=is_dry_run)
 
 
 async def audit(node: Node, call: Call[NoQuery, None]) -> Audit:
@@ -113,9 +124,9 @@ ENDPOINTS = (
         "/api/advisories", list_advisories, Advisories, query=AdvisoriesQuery,
         problems=(404, 409, 422),
     ),
-    writes("/api/advisories", publish, Advisory, body=NewAdvisory, status=201, problems=(404,)),
+    writes("/api/advisories", publish, SaidAdvisory, body=NewAdvisory, status=201, problems=(404,)),
     writes(
-        "/api/advisories/{advisory}/withdraw", withdraw, Advisory, body=Withdrawal,
+        "/api/advisories/{advisory}/withdraw", withdraw, SaidAdvisory, body=Withdrawal,
         query=InNamespace, problems=(404,),
     ),
     reads("/api/audit", audit, Audit),

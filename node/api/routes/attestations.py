@@ -19,7 +19,7 @@ PATH = "/api/registry/genomes/{genome:record}/attestations"
 async def list_attestations(node: Node, call: Call[InNamespace, None]) -> FitnessShown:
     """What attestations say of a genome, whose count, and who says something else."""
     namespace = await place_meant(node.store, call.query.namespace)
-    genome = await find_genome(node.store, node.identity.did, call.path["genome"], namespace)
+    genome = await find_genome(node.store, call.path["genome"], namespace)
     found = await fitness_of(node.store, node.identity.did, identity_of(genome), namespace)
     return show_fitness(found)
 

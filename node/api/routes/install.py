@@ -83,12 +83,16 @@ async def list_installed(node: Node, call: Call[NoQuery, None]) -> InstalledList
 
 
 async def uninstall_modules(node: Node, call: Call[NoQuery, UninstallWanted]) -> Uninstalled:
-    """Remove modules and what only they needed; refused where others need one of them."""
+    """Remove modules and what only they needed; refused where others need one of them.
+
+    `dry_run` only says which.
+    """
+    is_dry_run = call.body.dry_run
     async with node.installing:
-        removed = await uninstall(node.store, call.body.ids)
-    for one in removed:
+        removed = await uninstall(node.store, call.body.ids, is_dry_run=is_dry_run)
+    for one in removed if not is_dry_run else ():
         node.events.publish("uninstalled", one)
-    return Uninstalled(removed)
+    return Uninstalled(removed, is_dry_run)
 
 
 async def list_outdated(node: Node, call: Call[NoQuery, None]) -> Outdated:

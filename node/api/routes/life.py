@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crdt.keys import COMMONS
+from node.api.cleaned import cleaned_genome, cleaned_seed
 from node.api.endpoint import Call, Endpoint, Opening, reads, writes
 from node.api.life_models import (
     Genomes,
@@ -22,6 +23,7 @@ from node.api.life_models import (
     Lineages,
     LineagesQuery,
     NewGenome,
+    NewLegend,
     NewLineage,
     NewSeed,
     Seeds,
@@ -53,7 +55,7 @@ from node.services.publish_life import Registrar, Submission, submit
 from node.wiring import Node
 from registry import genome, lineage, seed
 from registry.content import Content
-from registry.formats import InvalidFile, Place, detect, is_pickle
+from registry.formats import Format, InvalidFile, Place, detect, is_pickle, read
 from registry.formats.reading import PICKLED
 from registry.genome import Genome
 from registry.head import Words
@@ -117,8 +119,8 @@ async def submit_genome(node: Node, call: Call[NoQuery, NewGenome]) -> Submissio
         fitness_score=body.fitness_score,
         offspring_count=body.offspring_count,
         tick=body.tick,
-        lineage=body.lineage_id or "",
-        parents=tuple(bytes.fromhex(parent) for parent in body.parents),
+        lineage=body.lineage_id,
+        parents=None if body.parents is None else tuple(map(bytes.fromhex, body.parents)),
     )
     edit = genome.publish_genome(
         content.kept, _words(body), facts, now_us=node.clock_us(), anonymous=call.is_anonymous
@@ -153,9 +155,9 @@ async def submit_lineage(node: Node, call: Call[NoQuery, NewLineage]) -> Submiss
         civilization_level=body.civilization_level,
         is_extinct=body.is_extinct,
         start_tick=body.start_tick,
-        best_genotype=bytes.fromhex(body.best_genotype) if body.best_genotype else None,
-        parent=body.parent or "",
-        legends=tuple(Legend(one.tick, one.reason, one.genome) for one in body.legends),
+        best_genotype=None if body.best_genotype is None else bytes.fromhex(body.best_genotype),
+        parent=body.parent,
+        legends=None if body.legends is None else tuple(map(_legend, body.legends)),
     )
     id = parse_lineage_id(body.id)
     edit = lineage.publish_lineage(_words(body), facts, now_us=node.clock_us())
@@ -205,25 +207,37 @@ async def _content(
         raise Rejected(
             detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
         )
-    data = body.content or next(iter(given.values())).encode()
-    if is_pickle(body.file, data):
-        raise InvalidFile(body.file, Place(), PICKLED)
+    data, file = body.content or next(iter(given.values())).encode(), body.file or ""
+    if is_pickle(file, data):
+        raise InvalidFile(file, Place(), PICKLED)
     if call.is_anonymous:
         if body.namespace != COMMONS_NAME:  # before it is looked up: which there are is private
             raise NotAllowed("without a token things are published in commons alone")
         node.strangers.take(len(data), now_s=node.clock_s())
-    if len(data) > HASHED_AT_ONCE_BYTES:
-        return await asyncio.to_thread(_read, data, body.format, body.file)
-    return _read(data, body.format, body.file)
+    if body.format or len(data) > HASHED_AT_ONCE_BYTES:
+        return await asyncio.to_thread(_read, data, body.format, file)
+    return _read(data, None, file)
 
 
-def _read(data: bytes, format: str, file: str) -> _Bytes:
-    return _Bytes(data, Content.of(data, format=format or detect(file, data), file=file))
+def _read(data: bytes, word: str | None, file: str) -> _Bytes:
+    """A format that is said and known here is one that the bytes are in. Raises `InvalidFile`."""
+    if not word:
+        guess = Content.of(data, format=detect(file, data), file=file, is_guess=True)
+        return _Bytes(data, guess)
+    if word in set(Format):
+        read(Format(word), data, file)
+    return _Bytes(data, Content.of(data, format=word, file=file))
 
 
 def _words(body: Submitting) -> Words:
-    tags = tags_split(body.tags) if isinstance(body.tags, str) else tuple(dict.fromkeys(body.tags))
+    tags = body.tags
+    if tags is not None:
+        tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
     return Words(body.name, body.description, body.license, body.card, tags)
+
+
+def _legend(one: NewLegend) -> Legend:
+    return Legend(one.tick, one.reason, one.genome)
 
 
 def _is_only_new(call: Call[NoQuery, NewGenome] | Call[NoQuery, NewSeed]) -> bool:
@@ -293,7 +307,7 @@ def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
     place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, node.identity.did, kind, call.path[kind.word], place)
+    return await find_record(node.store, kind, call.path[kind.word], place)
 
 
 async def _one(node: Node, found: Found, request: Request) -> Response:
@@ -331,6 +345,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     writes(
         f"{START}/genomes", submit_genome, SubmissionDone, body=NewGenome,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
+        clean=cleaned_genome,
     ),
     reads(
         f"{START}/seeds", list_seeds, Seeds, query=SeedsQuery, problems=(404, 422),
@@ -339,6 +354,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     writes(
         f"{START}/seeds", submit_seed, SubmissionDone, body=NewSeed,
         body_bytes_max=PUBLISH_BYTES_MAX, problems=(404, 429), opened_by=OPENED,
+        clean=cleaned_seed,
     ),
     reads(
         f"{START}/lineages", list_lineages, Lineages, query=LineagesQuery, problems=(404, 422),

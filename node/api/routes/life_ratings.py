@@ -49,7 +49,7 @@ async def unrate_seed(node: Node, call: Call[InNamespace, None]) -> Response:
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
     place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, node.identity.did, kind, call.path[kind.word], place)
+    return await find_record(node.store, kind, call.path[kind.word], place)
 
 
 async def _rate(node: Node, kind: Kind, call: Call[InNamespace, NewRating]) -> Ratings:

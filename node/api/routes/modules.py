@@ -31,6 +31,7 @@ from node.api.requests import PUBLISH_BYTES_MAX, is_known
 from node.api.routes.blobs import FOREVER
 from node.services.curate import (
     Curator,
+    Mark,
     rate_module,
     set_deprecated,
     set_yanked,
@@ -152,19 +153,23 @@ async def verify(node: Node, call: Call[InNamespace, None]) -> Verification:
 
 
 async def yank_version(node: Node, call: Call[InNamespace, Curation]) -> Curated:
-    """Withdraw a version of one's own from new installations, or take that back."""
+    """Withdraw a version of one's own from new installations, or take that back.
+
+    `dry_run` does every check and says what would be.
+    """
     name, version = call.path["id"], call.path["version"]
     by = await _curator(node, call)
-    changed = await set_yanked(by, name, version, call.body.reason, undo=call.body.undo)
-    return await _curated(by, name, changed)
+    return _curated(await set_yanked(by, name, version, _mark(call.body)), call.body)
 
 
 async def deprecate_version(node: Node, call: Call[InNamespace, Curation]) -> Curated:
-    """Warn people of a version of one's own, or take that back."""
+    """Warn people of a version of one's own, or take that back.
+
+    `dry_run` does every check and says what would be.
+    """
     name, version = call.path["id"], call.path["version"]
     by = await _curator(node, call)
-    changed = await set_deprecated(by, name, version, call.body.reason, undo=call.body.undo)
-    return await _curated(by, name, changed)
+    return _curated(await set_deprecated(by, name, version, _mark(call.body)), call.body)
 
 
 async def list_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
@@ -201,10 +206,14 @@ async def _version(node: Node, call: Call[Q, None]) -> tuple[Module, ModuleVersi
     return module, version_of(module, call.path["version"])
 
 
-async def _curated(by: Curator, name: str, version: ModuleVersion) -> Curated:
-    module = await find_module(by.signers.store, name, by.namespace)
-    reason = version.yank_reason or version.deprecation
-    return Curated(module.full_name, version.version, version.yanked, version.deprecated, reason)
+def _mark(said: Curation) -> Mark:
+    return Mark(said.reason, said.undo, said.dry_run)
+
+
+def _curated(became: tuple[str, ModuleVersion], said: Curation) -> Curated:
+    module, one = became
+    reason = one.yank_reason or one.deprecation
+    return Curated(module, one.version, one.yanked, one.deprecated, reason, said.dry_run)
 
 
 async def _ratings(node: Node, row: ListedRow) -> Ratings:

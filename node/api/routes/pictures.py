@@ -28,7 +28,7 @@ async def get_picture(node: Node, call: Call[InNamespace, None]) -> Response:
     """
     place = await place_meant(node.store, call.query.namespace)
     found = await find_record(
-        node.store, node.identity.did, GENOME, call.path[GENOME.word], place
+        node.store, GENOME, call.path[GENOME.word], place
     )  # fmt: skip
     listing = found.row.listing
     tag = f'"{listing.record}-{__version__}"'

@@ -134,6 +134,25 @@ async def test_what_cannot_be_said(alice: Alice, said: dict[str, str], code: str
     assert (await alice.client.get("/api/advisories")).json()["advisories"] == []
 
 
+async def test_what_is_only_said_for_a_try(alice: Alice) -> None:
+    await publish(alice, ADDER, "1.0.0")
+    entries = (await alice.node.store.counts()).entries
+    tried = await alice.client.post(
+        "/api/advisories",
+        json={"module": ADDER, "kind": "vulnerable", "title": "Bad", "dry_run": True},
+    )
+    assert (tried.status_code, tried.json()["title"], tried.json()["dry_run"]) == (201, "Bad", True)
+    assert (await alice.client.get("/api/advisories")).json()["advisories"] == []
+    assert (await alice.node.store.counts()).entries == entries
+    path = f"/api/advisories/{tried.json()['id']}/withdraw"
+    assert (await alice.client.post(path, json={"dry_run": True})).status_code == 404
+    assert (await warn(alice, ADDER, title="Bad", range="*"))["id"] == tried.json()["id"]
+    taken = await alice.client.post(path, json={"reason": "It was not.", "dry_run": True})
+    assert (taken.json()["withdrawn"], taken.json()["dry_run"]) == (True, True)
+    (still,) = (await alice.client.get("/api/advisories")).json()["advisories"]
+    assert not still["withdrawn"]
+
+
 async def test_an_unknown_advisory_is_not_withdrawn(alice: Alice) -> None:
     for id in ("adv-0123456789abcdef", "nothing"):
         answer = await alice.client.post(f"/api/advisories/{id}/withdraw", json={})

@@ -531,3 +531,54 @@ async def test_what_is_optional_is_chosen_and_stays_chosen(alice: Alice, bob: Al
     assert ADDER in await versions(alice)
     left = await install(alice, "org.example.game", without=[ADDER])
     assert left["lock"]["packages"][0]["dependencies"] == {}
+
+
+async def test_what_is_chosen_is_of_what_was_named(alice: Alice, bob: Alice) -> None:
+    """As `update NAME --with`: the lock keeps another module that offers the same."""
+    did = await shared(alice, bob)
+    for id in ("org.example.game", "org.example.other"):
+        body = new_module(id, "1.0.0")
+        body["manifest"] += f'\n"{ADDER}" = {{ version = "1.0.0", optional = true }}'
+        assert (await bob.client.post("/api/modules", json=body)).status_code == 201
+    await give(bob, alice)
+    game, adder = f"{did}/org.example.game", f"{did}/{ADDER}"
+    lock = (await install(alice, "org.example.game", "org.example.other"))["lock"]
+    done = await install(alice, f"{game}@*", lock=lock, optional=[ADDER])
+    needs = {one["id"]: one["dependencies"] for one in done["lock"]["packages"]}
+    assert needs == {game: {adder: "1.0.0"}, f"{did}/org.example.other": {}, adder: {}}
+
+
+async def test_an_uninstalling_that_is_only_said(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    await install(alice, DOUBLER)
+    told = alice.node.events.last
+    body = {"ids": [DOUBLER], "dry_run": True}
+    answer = await alice.client.post("/api/uninstall", json=body)
+    assert answer.json()["dry_run"]
+    assert [one["id"].rpartition("/")[2] for one in answer.json()["removed"]] == [ADDER, DOUBLER]
+    assert await versions(alice) == {ADDER: "1.1.0", DOUBLER: "1.0.0"}
+    assert alice.node.events.last == told
+    needed = await alice.client.post("/api/uninstall", json={"ids": [ADDER], "dry_run": True})
+    assert (needed.status_code, needed.json()["code"]) == (409, "still-needed")
+
+
+async def test_a_mark_that_is_only_said(alice: Alice, bob: Alice) -> None:
+    did = await shared(alice, bob)
+    path = f"/api/modules/{did}%2F{ADDER}/versions/1.0.0"
+    entries = (await bob.node.store.counts()).entries
+    for action, done in (("yank", "yanked"), ("deprecate", "deprecated")):
+        body = {"reason": "It was the test.", "dry_run": True}
+        said = (await bob.client.post(f"{path}/{action}", json=body)).json()
+        assert (said[done], said["reason"], said["dry_run"]) == (True, "It was the test.", True)
+        shown = (await bob.client.get(path)).json()
+        assert (shown["yanked"], shown["deprecated"]) == (False, False)
+        long = await bob.client.post(f"{path}/{action}", json={**body, "reason": "x" * 600})
+        assert (long.status_code, long.json()["code"]) == (422, "invalid-manifest")
+        hers = await alice.client.post(f"{path}/{action}", json=body)
+        assert (hers.status_code, hers.json()["code"]) == (403, "not-your-module")
+    assert (await bob.node.store.counts()).entries == entries
+    yanked = await bob.client.post(f"{path}/yank", json={"reason": "Now it is."})
+    assert (yanked.json()["yanked"], yanked.json()["dry_run"]) == (True, False)
+    undone = await bob.client.post(f"{path}/yank", json={"undo": True, "dry_run": True})
+    assert undone.json()["yanked"] is False
+    assert (await bob.client.get(path)).json()["yanked"]

@@ -1,14 +1,15 @@
 """What a folder gives to publish: which files, as what, and what becomes of the others."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from node.commands.publish_life import Report, Wanted, files_in, items_of, tell
+from node.commands.publish_life import Report, Wanted, files_in, read_items, tell
 from node.failure import Failure
 from node.found_files import body_of
-from registry.formats import Format, InvalidFile
+from registry.formats import Format, InvalidFile, merged
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
 
@@ -32,33 +33,57 @@ def test_a_file_is_what_it_holds_or_what_one_says(tmp_path: Path) -> None:
     lineages.write_bytes(files.LINEAGES)
     config.write_bytes(b"target_fps = 60\n[world]\nwidth = 1\n[social]\n")
     other.write_bytes(b"anything")
-    assert [item.kind for item in items_of(lineages, None)] == ["lineage", "genome", "lineage"]
-    assert [item.kind for item in items_of(lineages, "genome")] == ["genome"]
-    assert [item.kind for item in items_of(config, None)] == ["seed"]
-    (forced,) = items_of(config, "genome")
+    assert [item.kind for item in read_items(lineages, None).found] == [
+        "lineage",
+        "genome",
+        "lineage",
+    ]
+    assert [item.kind for item in read_items(lineages, "genome").found] == ["genome"]
+    assert [item.kind for item in read_items(config, None).found] == ["seed"]
+    (forced,) = read_items(config, "genome").found
     assert (forced.kind, forced.format) == ("genome", Format.PRIMORDIUM_CONFIG)
     assert forced.data == config.read_bytes()
-    assert items_of(other, None) == ()
-    assert items_of(other, "lineage") == ()
-    (whole,) = items_of(other, "seed")
+    assert read_items(other, None).found == ()
+    assert read_items(other, "lineage").found == ()
+    (whole,) = read_items(other, "seed").found
     assert (whole.kind, whole.format, whole.data) == ("seed", Format.UNKNOWN, b"anything")
     other.write_bytes(b"\x80\x04K*.")
     with pytest.raises(InvalidFile, match="pickle"):
-        items_of(other, "genome")
+        read_items(other, "genome")
 
 
 def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "registry.db"
     file.write_bytes(registry_db(tmp_path))
-    found = items_of(file, None)
+    found = read_items(file, None).found
     assert {item.kind for item in found} == {"lineage", "genome"}
     assert next(item for item in found if item.kind == "genome").data == files.GENOTYPE
+
+
+def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) -> None:
+    registry_db(tmp_path)
+    file = tmp_path / "registry.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE genome_submissions (genotype, author, name, fitness_score)")
+    rows = [(files.GENOTYPE.decode(), "ann", "Swift", 1.5), (b"\xff", "bob", "Broken", 2.0)]
+    connection.executemany("INSERT INTO genome_submissions VALUES (?, ?, ?, ?)", rows)
+    connection.commit()
+    connection.close()
+    contents = read_items(file, None)
+    (_, genome) = merged(contents.found)
+    sent = body_of(file.name, genome.found)
+    assert (sent["name"], sent["author"], sent["fitness_score"]) == ("Swift", "ann", 1.5)
+    assert [str(other.place) for other in genome.others] == ["lineages, row 1"]
+    (refused,) = contents.refused
+    assert refused.detail == (
+        "registry.db: genome_submissions, row 2: genotype is not UTF-8 from byte 0 on"
+    )
 
 
 def test_what_the_file_says_is_what_is_sent(tmp_path: Path) -> None:
     file = tmp_path / "lineages.json"
     file.write_bytes(files.LINEAGES)
-    lineage, genome, _ = items_of(file, None)
+    lineage, genome, _ = read_items(file, None).found
     said = body_of(file.name, lineage)
     assert (said["civilization_level"], said["is_extinct"], said["start_tick"]) == (3, False, 7)
     assert said["best_genotype"] == genome.identity

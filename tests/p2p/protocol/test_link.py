@@ -423,6 +423,25 @@ def test_acknowledgements_neither_run_ahead_nor_go_back() -> None:
             link.hear(0, encode_frame(Ack(count)), now_s=0.0)
 
 
+def test_acknowledgements_that_say_nothing_new_are_a_flood() -> None:
+    link, again = alices(), encode_frame(Ack(2))
+    for _ in range(1 + int(limits.CONTROL_FRAMES_BURST)):
+        assert link.hear(0, again, now_s=0.0) is None
+    with pytest.raises(RemoteProtocolError) as failed:
+        link.hear(0, again, now_s=0.0)
+    assert failed.value.code == "flood"
+    assert link.hear(0, again, now_s=1.0) is None, "a few are borne"
+
+
+def test_as_many_acknowledgements_as_there_are_frames_are_none() -> None:
+    link = Link(0, Role.INITIATOR, is_smaller=True, now_s=0.0)
+    for count in range(1, 4 * int(limits.CONTROL_FRAMES_BURST)):
+        link.put(b"frame")
+        link.take()
+        assert link.hear(0, encode_frame(Ack(count)), now_s=0.0) is None
+    assert link.kept_bytes == 0
+
+
 def test_an_answer_that_does_not_know_the_secret_is_a_lie() -> None:
     link = alices()
     link.resume_on(7, bytes(32), now_s=0.0)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX
-from p2p.transport.inflow import AHEAD_BYTES, AHEAD_FRAMES, PIECE_BYTES_MIN, Inflow
+from p2p.protocol.relay.limits import RELAY_FRAME_BYTES_MAX
+from p2p.transport.inflow import AHEAD_FRAMES, AHEAD_PART, PIECE_BYTES_MIN, Inflow
+from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.noise import PLAINTEXT_BYTES_MAX, NoiseCipher
 from p2p.transport.stream import FrameStream
 from tests.fuzz.p2p_doors import Tape
@@ -70,21 +72,39 @@ def test_frames_come_out_as_they_went_in(sizes: list[int], data: st.DataObject) 
 def test_it_runs_ahead_of_its_reader_but_not_far() -> None:
     many = [bytes([7])] * (5 * AHEAD_FRAMES)
     wire, inflow = wire_of(many)
-    assert inflow.next(1) is None  # it is read
+    assert inflow.next(FRAME_BYTES_MAX) is None  # it is read
     bring(inflow, wire)
     assert inflow.is_full
-    read = [inflow.next(1) for _ in many]
+    read = [inflow.next(FRAME_BYTES_MAX) for _ in many]
     assert read == many
     assert not inflow.is_full
-    assert inflow.next(1) is None
+    assert inflow.next(FRAME_BYTES_MAX) is None
 
-    large = [bytes(AHEAD_BYTES // 2)] * 6
+    large = [bytes(FRAME_BYTES_MAX // AHEAD_PART // 2)] * 6
     wire, inflow = wire_of(large)
     assert inflow.next(FRAME_BYTES_MAX) is None
     bring(inflow, wire)
     assert inflow.is_full
     assert len(inflow.rest) > len(wire) // 2, "what nobody reads stays as it came"
     assert [inflow.next(FRAME_BYTES_MAX) for _ in large] == large
+
+
+@pytest.mark.parametrize(
+    ("longest", "kept"), [(STRANGER_FRAME_BYTES_MAX, 100 << 10), (RELAY_FRAME_BYTES_MAX, 150 << 10)]
+)
+def test_who_may_send_short_frames_alone_holds_less(longest: int, kept: int) -> None:
+    """A relay has 10,000 clients, and a node 128 strangers: what waits of each adds up."""
+    many = [bytes(8 << 10)] * 100
+    wire, inflow = wire_of(many)
+    assert inflow.next(longest) is None
+    brought = 0
+    while not inflow.is_full:
+        piece = wire[brought : brought + inflow.read_bytes]
+        bring(inflow, piece)
+        brought += len(piece)
+    assert brought < kept
+    bring(inflow, wire[brought:])
+    assert [inflow.next(longest) for _ in many] == many
 
 
 def test_nothing_is_taken_before_it_is_known_how_much_may_come() -> None:
@@ -112,7 +132,13 @@ def test_a_frame_in_messages_of_one_byte_takes_no_more_memory_than_another() -> 
 
 @pytest.mark.parametrize(
     ("lie", "code"),
-    [("nothing", "frame-length"), ("altered", "noise-message"), ("empty", "noise-length")],
+    [
+        ("nothing", "frame-length"),
+        ("altered", "noise-message"),
+        ("no length", "noise-length"),
+        ("no tag", "noise-length"),
+        ("empty", "noise-length"),
+    ],
 )
 def test_what_came_before_a_lie_is_read_first(lie: str, code: str) -> None:
     alice, bob = meet()
@@ -122,7 +148,9 @@ def test_what_came_before_a_lie_is_read_first(lie: str, code: str) -> None:
     bad = {
         "nothing": message(alice, bytes(4)),
         "altered": message(alice, b"\0\0\0\2ho")[:-1] + b"\0",
-        "empty": bytes(2),
+        "no length": bytes(2),
+        "no tag": b"\0\x0f" + bytes(15),
+        "empty": message(alice, b""),
     }[lie]
     bring(inflow, good + bad + good)
     assert inflow.next(FRAME_BYTES_MAX) == b"hi"

@@ -1,6 +1,7 @@
 """Peers over WebSocket: on the peers' own port, and behind a proxy that speaks TLS."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
@@ -15,11 +16,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
+from p2p.transport.carrier import StreamCarrier
 from p2p.transport.network import PeerWent, sync_with
 from p2p.transport.websocket import (
     CONTROL_FRAMES_MAX,
     HEAD_BYTES_MAX,
     MESSAGE_BYTES_MAX,
+    READ_BYTES,
+    accept_websocket,
     websocket_opener,
 )
 from tests.p2p.transport.test_network import WAIT_S, Node, open_node, until
@@ -205,6 +209,30 @@ async def test_bytes_come_as_they_are_cut_by_whoever_carries_them(tmp_path: Path
         answer = await socket.recv()
         assert isinstance(answer, bytes)
         assert len(answer) > 96  # the second message: e, s, payload
+
+
+async def test_others_have_a_turn_amid_what_is_here_already() -> None:
+    """Else whoever fills its buffers by the smallest messages stops the node for a second."""
+    here, there = socket.socketpair()
+    _, writer = await asyncio.open_connection(sock=there)
+    inner = StreamCarrier(*await asyncio.open_connection(sock=here))
+    with closing(writer):
+        inner.unread(UPGRADE)
+        carrier = await accept_websocket(inner)
+        inner.unread(b"\x82\x81\0\0\0\0x" * 40_000)
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        assert await carrier.read_exactly(40_000) == b"x" * 40_000
+        counting.cancel()
+        assert turns >= 7 * 40_000 // READ_BYTES
+        await inner.close()
 
 
 async def test_a_server_that_is_no_node(tmp_path: Path) -> None:

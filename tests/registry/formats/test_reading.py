@@ -1,5 +1,7 @@
 """What a file is, and the promises of `read` that hold for every format."""
 
+import gzip
+import lzma
 import pickle
 from pathlib import Path
 
@@ -65,8 +67,62 @@ def test_a_pickle_is_never_opened_and_never_published(protocol: int, name: str) 
             read(format, data, name)
 
 
-def test_a_pickle_by_its_name_alone() -> None:
-    assert detect("winner.pkl", b"whatever") is Format.PICKLE
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"fitness": 1.5, "nodes": [1, 2, (3, 4)]},
+        [b"\0\xff" * 700_000],  # longer than what is looked at
+        [[number, str(number)] for number in range(20_000)],
+        Path,
+        complex(1, 2),
+    ],
+    ids=["plain", "long", "many", "a name", "a call"],
+)
+def test_what_a_pickle_holds_does_not_hide_it(protocol: int, held: object) -> None:
+    for data in (whole := pickle.dumps(held, protocol), gzip.compress(whole, mtime=0)):
+        assert detect("a.txt", data) is Format.PICKLE
+
+
+def test_a_pickle_that_breaks_off_after_its_call_is_one() -> None:
+    """Opened, it has called by then."""
+    for data in (b"cos\nsystem\n(S'ls'\ntR\xff\xff", b"(S'ls'\nios\nsystem\nrest of it"):
+        assert detect("a.rle", data) is Format.PICKLE
+    assert detect("a.rle", b"N0" * 50_000 + b"cos\nsystem\n(tR.") is Format.PICKLE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"cells\nglider\n",
+        b"intro\nthe second line\nmore\n",
+        b"c\nx\n.",
+        b"(indeed it is\nyes\n",
+        b"N.",
+        b"(lp0\nfrom here on words\n",
+        b"Very long ago\nVery far away\n",
+        b"PK\x03\x04\\'\nof a zip\n",
+        b"\x80\x02 other bytes",
+        b"\x80\x04",
+        b"\x80\x09N.",
+        b"0" * 50_000,
+        b"\x80\x05\x95\xff\xff",
+    ],
+)
+def test_what_only_begins_as_a_pickle_is_none(data: bytes) -> None:
+    assert detect("notes.txt", data) is Format.UNKNOWN
+    (found,) = read(Format.UNKNOWN, data, "notes.txt")
+    assert found.data == data
+
+
+def test_the_name_of_a_pickle_counts_for_what_is_no_text() -> None:
+    packed = lzma.compress(pickle.dumps(Trap(), protocol=2))
+    assert detect("winner.pkl", packed) is Format.PICKLE
+    assert detect("winner.bin", packed) is Format.UNKNOWN
+    glider = b"x = 3, y = 3\nbob$2bo$3o!\n"
+    assert detect("glider.p", glider) is Format.RLE
+    assert detect("glider.pkl", gzip.compress(glider, mtime=0)) is Format.RLE
+    assert detect("words.pkl", "schön ".encode() * 200_000) is Format.UNKNOWN
 
 
 def test_what_nothing_is_known_of_is_kept_as_it_is() -> None:

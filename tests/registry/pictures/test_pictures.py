@@ -13,8 +13,16 @@ from registry.formats import Format, read
 from registry.formats.networks import Connection, Network, Node
 from registry.pictures import DRAWN, NoPicture, picture_of
 from registry.pictures.colours import palette_of_lenia, palette_of_states
-from registry.pictures.graph import COLOURS, NODES_MAX, graph_png, graph_svg
+from registry.pictures.graph import (
+    COLOURS,
+    CONNECTIONS_MAX,
+    NODES_MAX,
+    PNG_SIDE_MAX,
+    graph_png,
+    graph_svg,
+)
 from registry.pictures.png import SIGNATURE, write_png
+from registry.pictures.points import draw_line
 from tests.registry.formats import files
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -119,6 +127,66 @@ def test_networks_of_any_kind_have_a_place_for_all(kind: Literal["svg", "png"]) 
     many = Network(tuple(Node(n, "hidden") for n in range(NODES_MAX + 1)), ())
     with pytest.raises(NoPicture, match="can be told apart"):
         graph_png(many)
+
+
+def test_the_longest_and_the_tallest_network_have_a_png_of_bounded_size() -> None:
+    """Unbounded, the first would have 90,000 × 9,000 points."""
+    half = NODES_MAX // 2
+    chain = tuple(Node(n, "hidden") for n in range(1, half))
+    deep = Network(
+        (Node(0, "input"), *chain, *(Node(half + n, "output") for n in range(half))),
+        (*(Connection(n, n + 1, 1.0) for n in range(half - 1)), Connection(half, 0, -1.0)),
+    )
+    dense = Network(
+        (
+            *(Node(n, "input") for n in range(half)),
+            *(Node(half + n, "output") for n in range(half)),
+        ),
+        tuple(
+            Connection(n % half, half + (n * 7 + n // half) % half, 1.0)
+            for n in range(CONNECTIONS_MAX)
+        ),
+    )
+    wide, flat, palette, rows = decoded(graph_png(deep))
+    assert wide == PNG_SIDE_MAX
+    assert flat <= PNG_SIDE_MAX
+    assert {word for row in rows for word in row} >= {
+        list(COLOURS).index(word) for word in ("paper", "input", "hidden", "output", "plus")
+    }
+    _, tall, _, _ = decoded(graph_png(dense))
+    assert tall == PNG_SIDE_MAX
+    assert len(palette) == len(COLOURS)
+
+
+@given(
+    st.tuples(st.integers(5, 40), st.integers(5, 40)),
+    st.tuples(st.integers(5, 40), st.integers(5, 40)),
+    st.integers(1, 4),
+)
+def test_a_line_leads_from_one_end_to_the_other(
+    start: tuple[int, int], end: tuple[int, int], width: int
+) -> None:
+    """Each of its points touches the next, and none is further from the line than its width."""
+    rows = [bytearray(50) for _ in range(50)]
+    draw_line(rows, start, end, 1, width)
+    points = {(x, y) for y, row in enumerate(rows) for x, point in enumerate(row) if point}
+    assert {start, end} <= points
+    (x1, y1), (x2, y2) = start, end
+    longer = max(abs(x2 - x1), abs(y2 - y1))
+    assert (longer + 1) <= len(points) <= (longer + 1) * width
+    for x, y in points:
+        area = abs((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1))
+        assert area <= width * max(longer, 1)
+        assert longer == 0 or any(
+            (x + dx, y + dy) in points
+            for dx in (-1, 0, 1)
+            for dy in (-1, 0, 1)
+            if (dx, dy) != (0, 0)
+        )
+    again = [bytearray(50) for _ in range(50)]
+    draw_line(again, end, start, 1, width)
+    if width == 1 and (x1 == x2 or y1 == y2):
+        assert again == rows
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.randoms(use_true_random=False))

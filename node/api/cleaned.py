@@ -1,0 +1,185 @@
+"""What clients of the Galactic Federation send, made to fit.
+
+Its registry takes any JSON object: a field of another type is as if it had not been sent, texts
+have any length and hold anything, and what it does not know it does not read. So where such clients
+need no token, a submission is cleaned before it is read: nothing that says something is thrown away
+but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from registry.content import FILE_CHARACTERS_MAX, is_identity
+from registry.genome import (
+    BY_CHARACTERS_MAX,
+    COUNT_MAX,
+    LINEAGE_CHARACTERS_MAX,
+    PARENTS_MAX,
+    TICK_MAX,
+)
+from registry.head import CARD_BYTES_MAX
+from registry.manifest import (
+    DESCRIPTION_CHARACTERS_MAX,
+    NAME_CHARACTERS_MAX,
+    TAG_CHARACTERS_MAX,
+    TAGS_MAX,
+)
+from registry.published import TAGS_JOINED_BY, tags_split
+from registry.seed import SUMMARY_BYTES_MAX
+from registry.spdx import license_problem
+from registry.wasm.names import unsafe
+
+EMPTY_CONFIG: Final = "{}"
+"""What the original takes for the configuration of a seed that sends none."""
+LOOKED_AT: Final = 8
+"""So many times what is kept of a text, at most: one of megabytes holds up nobody."""
+FOLDERS: Final = str.maketrans("/\\", "__")
+
+Cleaner = Callable[[object], object]
+
+
+def cleaned_genome(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a `NewGenome` has, as far as they say something."""
+    return _cleaned(given, OF_GENOMES)
+
+
+def cleaned_seed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a `NewSeed` has, as far as they say something."""
+    fields = _cleaned(given, OF_SEEDS)
+    if not any(fields.get(name) for name in ("config", "config_json", "content")):
+        fields["config"] = EMPTY_CONFIG
+    return fields
+
+
+def _cleaned(given: Mapping[str, Any], cleaners: Mapping[str, Cleaner]) -> dict[str, Any]:
+    fields = {name: clean(given[name]) for name, clean in cleaners.items() if name in given}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def line(characters_max: int) -> Cleaner:
+    """One line that shows what it is, cut where it is too long."""
+
+    def clean(value: object) -> str | None:
+        return one_line(value, characters_max) if isinstance(value, str) else None
+
+    return clean
+
+
+def one_line(text: str, characters_max: int) -> str:
+    """Line ends and tabs are spaces; what shows nothing, or turns a line around, is left out."""
+    spaced = " ".join(text.lstrip()[: LOOKED_AT * characters_max].split())
+    if unsafe(spaced.replace("..", "")):
+        spaced = "".join(each for each in spaced if not unsafe(each))
+    return spaced[:characters_max].strip()
+
+
+def paragraphs(bytes_max: int) -> Cleaner:
+    def clean(value: object) -> str | None:
+        if not isinstance(value, str):
+            return None
+        return value[:bytes_max].encode(errors="replace")[:bytes_max].decode(errors="ignore")
+
+    return clean
+
+
+def whole(most: int) -> Cleaner:
+    """0 to `most`, whatever was counted; a number with a point in it is rounded down."""
+
+    def clean(value: object) -> int | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return min(max(int(value), 0), most)
+
+    return clean
+
+
+def real(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def tags(value: object) -> tuple[str, ...] | None:
+    """Of a text with commas, or of a list."""
+    if isinstance(value, list):
+        some = cast("list[object]", value)[: LOOKED_AT * TAGS_MAX]
+        value = TAGS_JOINED_BY.join(each for each in some if isinstance(each, str))
+    if not isinstance(value, str):
+        return None
+    split = tags_split(value[: LOOKED_AT * TAGS_MAX * TAG_CHARACTERS_MAX])
+    lines = (one_line(tag, TAG_CHARACTERS_MAX) for tag in split)
+    return tuple(dict.fromkeys(tag for tag in lines if tag and not unsafe(tag)))[:TAGS_MAX]
+
+
+def licence(value: object) -> str | None:
+    return value if isinstance(value, str) and not license_problem(value) else None
+
+
+def identities(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    some = cast("list[object]", value)[: LOOKED_AT * PARENTS_MAX]
+    return tuple(each for each in some if isinstance(each, str) and is_identity(each))[:PARENTS_MAX]
+
+
+def file_name(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return one_line(value, FILE_CHARACTERS_MAX).translate(FOLDERS)
+
+
+def text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def settings(value: object) -> str | None:
+    """A configuration that was sent as an object rather than as its text."""
+    if isinstance(value, dict) and value:
+        return msgspec.json.encode(value).decode()
+    return text(value)
+
+
+def flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+OF_ALL: Final[Mapping[str, Cleaner]] = {
+    "author": line(BY_CHARACTERS_MAX),
+    "name": line(NAME_CHARACTERS_MAX),
+    "description": line(DESCRIPTION_CHARACTERS_MAX),
+    "tags": tags,
+    "license": licence,
+    "card": paragraphs(CARD_BYTES_MAX),
+    "content": text,
+    "format": text,
+    "file": file_name,
+    "namespace": text,
+    "dry_run": flag,
+    "only_new": flag,
+}
+OF_GENOMES: Final[Mapping[str, Cleaner]] = {
+    **OF_ALL,
+    "genotype": text,
+    "lineage_id": line(LINEAGE_CHARACTERS_MAX),
+    "fitness_score": real,
+    "offspring_count": whole(COUNT_MAX),
+    "tick": whole(TICK_MAX),
+    "parents": identities,
+}
+OF_SEEDS: Final[Mapping[str, Cleaner]] = {
+    **OF_ALL,
+    "config": settings,
+    "config_json": settings,
+    "avg_tick_time": real,
+    "max_pop": whole(COUNT_MAX),
+    "performance_summary": paragraphs(SUMMARY_BYTES_MAX),
+}

@@ -1,0 +1,39 @@
+"""What could not be done for now: tried again after a while, twice as long each time."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+FIRST_S: Final = 10.0
+LONGEST_S: Final = 600.0
+HELD_MAX: Final = 10_000
+"""The first put off is forgotten, and so tried again at once."""
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Retries(Generic[K]):
+    """By the caller's clock, in seconds."""
+
+    _due: dict[K, tuple[float, float]] = field(default_factory=dict[K, tuple[float, float]])
+    """When each is due, and how long it was put off for."""
+
+    def put_off(self, key: K, *, now_s: float) -> None:
+        _, before_s = self._due.pop(key, (0.0, 0.0))
+        wait_s = min(2 * before_s or FIRST_S, LONGEST_S)
+        self._due[key] = (now_s + wait_s, wait_s)
+        if len(self._due) > HELD_MAX:
+            del self._due[next(iter(self._due))]
+
+    def is_due(self, key: K, *, now_s: float) -> bool:
+        """Whether it may be tried: so what was never put off."""
+        return key not in self._due or self._due[key][0] <= now_s
+
+    def done(self, key: K) -> None:
+        self._due.pop(key, None)
+
+    def next_s(self, *, now_s: float) -> float:
+        """Until one of them is due, or there may be news of some."""
+        waits = [due - now_s for due, _ in self._due.values()]
+        return max(0.0, min([*waits, LONGEST_S]))

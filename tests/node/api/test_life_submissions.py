@@ -1,0 +1,116 @@
+"""What a submission leaves out, says of its format, and what clients of the original may send."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.config import ApiConfig, Config
+from tests.node.api.test_life import GENOME, GENOMES, SEED, SEEDS, listed, post
+from tests.node.parts import Alice, open_alice
+
+FULL: dict[str, Any] = GENOME | {
+    "lineage_id": "line-1", "license": "MIT", "card": "# Card", "parents": ["0a" * 32],
+    "format": "my-own", "file": "walker.txt",
+}  # fmt: skip
+GLIDER = "#N Glider\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
+
+
+async def test_what_is_not_said_again_stays_and_what_is_emptied_goes(alice: Alice) -> None:
+    await post(alice, GENOMES, FULL)
+    (first,) = await listed(alice)
+    again = await post(alice, GENOMES, {"genotype": FULL["genotype"]})
+    assert again["state"] == "unchanged"
+    await post(alice, GENOMES, {"genotype": FULL["genotype"], "fitness_score": 7, "name": None})
+    (row,) = await listed(alice)
+    assert row == first | {"fitness_score": 7.0, "updated_at": row["updated_at"]}
+    assert (row["license"], row["format"], row["file"]) == ("MIT", "my-own", "walker.txt")
+    emptied = {
+        "license": "", "card": "", "parents": [], "lineage_id": "", "tags": [],
+        "offspring_count": 0,
+    }  # fmt: skip
+    await post(alice, GENOMES, {"genotype": FULL["genotype"], **emptied})
+    (row,) = await listed(alice)
+    assert {key: row[key] for key in emptied} == emptied | {"lineage_id": None, "tags": ""}
+
+
+async def test_of_seeds_and_lineages_stays_what_is_not_said_too(alice: Alice) -> None:
+    await post(alice, SEEDS, SEED)
+    (first,) = await listed(alice, SEEDS)
+    assert (await post(alice, SEEDS, {"config": "{}"}))["state"] == "unchanged"
+    await post(alice, SEEDS, {"config": "{}", "max_pop": 901})
+    (row,) = await listed(alice, SEEDS)
+    assert row == first | {"max_pop": 901, "updated_at": row["updated_at"]}
+    lines = "/api/registry/lineages"
+    line = {
+        "id": "x", "name": "The X", "civilization_level": 3, "best_genotype": "0a" * 32,
+        "parent": "w", "legends": [{"tick": 4, "reason": "survived"}], "is_extinct": True,
+    }  # fmt: skip
+    await post(alice, lines, line)
+    await post(alice, lines, {"id": "x", "civilization_level": 4})
+    (row,) = await listed(alice, lines)
+    assert {key: row[key] for key in line} == line | {
+        "civilization_level": 4, "legends": [{"tick": 4, "reason": "survived", "genome": None}],
+    }  # fmt: skip
+    await post(alice, lines, {"id": "x", "best_genotype": "", "legends": [], "parent": ""})
+    (row,) = await listed(alice, lines)
+    assert (row["best_genotype"], row["legends"], row["parent"]) == (None, [], None)
+
+
+async def test_bytes_are_in_the_format_that_is_said(alice: Alice) -> None:
+    done = await post(alice, GENOMES, {"genotype": GLIDER, "format": "rle"})
+    assert done["format"] == "rle"
+    for body, place in (
+        ({"genotype": "x = 3, y = 3\nbob$2b@!\n", "format": "rle"}, "line 2"),
+        ({"genotype": GENOME["genotype"], "format": "primordium-genotype"}, ""),
+        ({"genotype": "{}", "format": "neat-network"}, ""),
+        ({"genotype": GLIDER, "format": "bibites", "file": "g.rle"}, "g.rle"),
+    ):
+        wrong = await alice.client.post(GENOMES, json=body)
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid-file"), wrong.text
+        assert place in wrong.json()["detail"]
+    wrong = await alice.client.post(SEEDS, json={"config": "[world", "format": "primordium-config"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid-file"), wrong.text
+    assert len(await listed(alice)) == 1
+    assert await listed(alice, SEEDS) == []
+
+
+MESSY: dict[str, Any] = {
+    "genotype": "abc", "author": " a\tb\n" + "c" * 200, "name": "n" * 65, "description": None,
+    "tags": "one\ttwo, ,three\n," + "t" * 40 + ",a/../b", "fitness_score": 3, "tick": 12.0,
+    "offspring_count": 7.9, "lineage_id": ["no", "text"], "generation": 9, "nested": {"a": [1]},
+}  # fmt: skip
+CLEAN: dict[str, Any] = {
+    "genotype": "abc", "author": ("a b " + "c" * 200)[:128], "name": "n" * 64, "description": "",
+    "tag_list": ["one two", "three", "t" * 32], "fitness_score": 3.0, "tick": 12,
+    "offspring_count": 7, "lineage_id": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api", [ApiConfig(compat=True), ApiConfig(anonymous_submissions=True)])
+async def test_what_the_original_takes_is_taken_and_made_to_fit(
+    tmp_path: Path, api: ApiConfig
+) -> None:
+    async with open_alice(tmp_path / "a", config=Config(api=api)) as alice:
+        strict = await alice.client.post(GENOMES, json=MESSY)
+        assert strict.status_code == 422, "with a token a slip shows"
+        del alice.client.headers["authorization"]
+        await post(alice, GENOMES, MESSY)
+        (row,) = await listed(alice)
+        assert {key: row[key] for key in CLEAN} == CLEAN
+        huge = {"config": {"world": {"width": 1}}, "max_pop": 1e30, "name": "\u202egnp.exe"}
+        await post(alice, SEEDS, huge | {"performance_summary": "é" * 4_000, "tags": 7})
+        (row,) = await listed(alice, SEEDS)
+        assert row["config"] == '{"world":{"width":1}}'
+        assert (row["max_pop"], row["name"]) == ((1 << 32) - 1, "gnp.exe")
+        assert row["performance_summary"] == "é" * 2_048
+        await post(alice, SEEDS, {"author": "nobody", "config": None})
+        assert {one["config"] for one in await listed(alice, SEEDS)} == {row["config"], "{}"}
+        for body in ({"genotype": ""}, {"genotype": 7}, {}):
+            none = await alice.client.post(GENOMES, json=body)
+            assert (none.status_code, none.json()["code"]) == (422, "invalid-body"), none.text
+        for raw in (b"[1]", b"7", b'"text"', b"null", b"{", b"[" * 100_000):
+            wrong = await alice.client.post(
+                GENOMES, content=raw, headers={"content-type": "application/json"}
+            )
+            assert wrong.status_code in (400, 422), raw[:9]

@@ -1,0 +1,30 @@
+from node.retries import FIRST_S, HELD_MAX, LONGEST_S, Retries
+
+
+def test_it_waits_twice_as_long_each_time_up_to_the_longest() -> None:
+    retries: Retries[str] = Retries()
+    assert retries.is_due("a", now_s=0)
+    assert retries.next_s(now_s=0) == LONGEST_S
+    now_s, waits = 5.0, list[float]()
+    for _ in range(9):
+        retries.put_off("a", now_s=now_s)
+        assert not retries.is_due("a", now_s=now_s)
+        assert retries.is_due("b", now_s=now_s)
+        waits.append(retries.next_s(now_s=now_s))
+        now_s += waits[-1]
+        assert retries.is_due("a", now_s=now_s)
+        assert retries.next_s(now_s=now_s) == 0
+    assert waits[:3] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
+    assert waits[-1] == LONGEST_S
+    retries.done("a")
+    retries.put_off("a", now_s=now_s)
+    assert retries.next_s(now_s=now_s) == FIRST_S
+
+
+def test_it_holds_so_many() -> None:
+    retries: Retries[int] = Retries()
+    for key in range(HELD_MAX + 1):
+        retries.put_off(key, now_s=0)
+    assert retries.is_due(0, now_s=0)
+    assert not retries.is_due(1, now_s=0)
+    assert not retries.is_due(HELD_MAX, now_s=0)

@@ -1,0 +1,139 @@
+"""Rows of challenges and their entries: whom this node follows comes first, and all is bounded."""
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from crdt.change import DocumentId, SignedEntry
+from crdt.document import Editor
+from crdt.keys import COMMONS
+from registry.attestation import document_of, read_row, say_claim, say_run, take_claim_back
+from registry.challenge import CLASS, KIND, WORD, Terms, enter, id_of, publish_challenge
+from registry.evaluation import Evaluation
+from registry.head import Words
+from registry.listings import project
+from storage.challenges import OF_ENTRANT_MAX
+from storage.store import Store, open_store
+from tests.registry.attested import GLIDER, GUN, JUDGE, NAME, VERSION, ran
+from tests.registry.test_challenge import TERMS
+from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, person
+
+OPEN = replace(TERMS, opens_us=NOW_US, deadline_us=NOW_US + 1_000)
+HERE = id_of(OPEN)
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncGenerator[Store]:
+    async with open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as opened:
+        await opened.set_petname("bob", BOB.did)
+        yield opened
+
+
+def runs(
+    who: Person, result: int, genome: bytes, seed: int = 1, *, terms: Terms | None = OPEN
+) -> SignedEntry:
+    """`terms`: of the challenge that it is an entry of."""
+    about = Evaluation(genome, JUDGE, seed, OPEN.ticks)
+    run = say_run(about, NAME, VERSION, ran(result, at_us=NOW_US), who.signer.device.public)
+
+    def edit(editor: Editor) -> None:
+        run(editor)
+        if terms is not None:
+            enter(terms, now_us=NOW_US)(editor)
+
+    return who.writes(document_of(who.signer.author, about, COMMONS), edit)[0]
+
+
+def calls(who: Person, terms: Terms, name: str = "Longest life") -> SignedEntry:
+    document = DocumentId(COMMONS, who.signer.author, CLASS, KIND, id_of(terms).encode())
+    return who.writes(document, publish_challenge(terms, Words(name), now_us=NOW_US))[0]
+
+
+async def receive(store: Store, *entries: SignedEntry) -> None:
+    received = await store.receive(entries, source="somebody")
+    assert not received.refused
+
+
+def genomes(count: int) -> list[bytes]:
+    return [bytes([n]) * 32 for n in range(100, 100 + count)]
+
+
+async def test_strangers_crowd_nobody_out(store: Store) -> None:
+    """However many keys somebody makes, what followed authors entered, and ran, is there."""
+    many = genomes(12)
+    flood = [runs(person(20 + n), 9, one) for n, one in enumerate(many)]
+    known, theirs = many[-1], GUN
+    await receive(store, *flood, runs(BOB, 5, theirs), runs(BOB, 9, known, terms=None))
+    assert await store.entrants(HERE, limit=1) == [theirs]
+    assert await store.entrants(HERE, limit=3) == [theirs, known, many[0]]
+    assert set(await store.entrants(HERE)) == {theirs, *many}
+    assert await store.entrants("chal-0123456789abcdef") == []
+
+
+async def test_all_that_followed_authors_say_of_an_entrant_is_read(store: Store) -> None:
+    said = [runs(BOB, seed, GLIDER, seed, terms=None) for seed in OPEN.seeds]
+    await receive(store, *said, *(runs(person(20 + n), 9, GLIDER) for n in range(5)))
+    await receive(store, runs(CAROL, 9, GLIDER, terms=None))
+    found = [read_row(row) for row in await store.words_of_entrants(HERE, JUDGE, [GLIDER, GUN])]
+    assert {(one.author, one.seed) for one in found[:2]} == {(BOB.did, 1), (BOB.did, 2)}
+    assert len(found) == 8 <= OF_ENTRANT_MAX
+    assert not found[-1].entered, "entries come before what is only said"
+    assert await store.words_of_entrants(HERE, GUN, [GLIDER]) == [], "of another evaluator"
+
+
+async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
+    about = Evaluation(GLIDER, JUDGE, 1, OPEN.ticks)
+    document = document_of(ALICE.signer.author, about, COMMONS)
+    claim = say_claim(about, NAME, VERSION, 7, now_us=NOW_US)
+
+    def edit(editor: Editor) -> None:
+        claim(editor)
+        enter(OPEN, now_us=NOW_US)(editor)
+
+    await store.commit(document, edit, ALICE.signer)
+    assert await store.entrants(HERE) == [GLIDER]
+    await store.rematerialise()
+    assert await store.entrants(HERE) == [GLIDER]
+    await store.commit(document, take_claim_back, ALICE.signer)
+    assert await store.entrants(HERE) == []
+
+
+async def test_challenges_are_found_by_the_beginning_of_their_id(store: Store) -> None:
+    other = replace(OPEN, ticks=7)
+    await receive(store, calls(CAROL, OPEN), calls(BOB, OPEN), calls(CAROL, other))
+    found = await store.challenges_called(HERE)
+    assert [row.listing.author for row in found] == [BOB.did, CAROL.did]
+    every = {row.listing.record for row in await store.challenges_called("chal-")}
+    assert every == {HERE, id_of(other)}
+    assert await store.challenges_called("chal-zz") == []
+
+
+async def records(store: Store, **options: object) -> Sequence[str]:
+    page = await store.listings(WORD, sort="score", **options)  # type: ignore[arg-type]  # as given
+    return [row.listing.record for row in page.rows]
+
+
+async def test_what_ends_first_is_first_and_what_is_over_can_be_left_out(store: Store) -> None:
+    ends = [replace(OPEN, opens_us=1, deadline_us=NOW_US + n) for n in (5, -5, 1, -9)]
+    await receive(store, *(calls(CAROL, one) for one in ends), calls(BOB, ends[0]))
+    soonest = sorted(ends, key=lambda one: one.deadline_us)
+    assert await records(store) == [*map(id_of, soonest), id_of(ends[0])]
+    left = await records(store, score_below=-float(NOW_US))
+    assert left == [id_of(ends[2]), id_of(ends[0]), id_of(ends[0])]
+    first = await store.listings(WORD, sort="score", limit=1, score_below=-float(NOW_US))
+    rest = await store.listings(WORD, sort="score", cursor=first.next)
+    assert [row.listing.record for row in (*first.rows, *rest.rows)] == left
+    mine = await store.open_challenges(NOW_US, [COMMONS])
+    assert [(row.listing.author, row.listing.record) for row in mine] == [(BOB.did, left[-1])]
+    assert await store.open_challenges(NOW_US + 5, [COMMONS]) == []
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+async def test_nothing_is_left_to_run_of_genomes_that_are_not_here(
+    store: Store, limit: int
+) -> None:
+    await receive(store, runs(CAROL, 5, GLIDER))
+    assert await store.entries_to_attest(ALICE.did, HERE, limit) == []
