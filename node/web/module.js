@@ -33,8 +33,9 @@ function listed(title, items) {
 async function showModule(more, id) {
   const path = `/api/modules/${encodeURIComponent(id)}`;
   try {
-    const [module, told, said, installed] = await Promise.all([
+    const [module, told, said, installed, trend, rated] = await Promise.all([
       get(path), get(`${path}/history`), get(`/api/advisories?module=${encodeURIComponent(id)}`), get("/api/installed"),
+      get(`${path}/trends`), get(`${path}/ratings`),
     ]);
     const full = `${module.author_did}/${module.id}`;
     const here = installed.installed.find((one) => one.id === full && one.version !== module.latest_version);
@@ -48,6 +49,7 @@ async function showModule(more, id) {
       ...listed("Signed history", told.events.toReversed().map(eventItem)),
       ...listed("Proof that a device signed two things as one", told.equivocations.map((fork) => element("li", `${fork.who}, number ${fork.seq}`, "bad"))),
     );
+    more.append(...trendParts(trend), ...ratingParts(rated, path, id));
     if (module.readme) more.append(element("h4", "Readme"), element("pre", module.readme));
   } catch (error) {
     more.append(element("p", error.message, "bad"));

@@ -18,7 +18,9 @@ function marked(text) {
 
 function foundItem(hit) {
   const item = element("li");
-  item.append(element("strong", hit.name), document.createTextNode(` ${hit.version} `));
+  const name = element("strong");
+  name.append(hit.kind in RECORDS ? recordLink(hit.kind, hit.id, hit.name, hit.namespace) : hit.name);
+  item.append(name, document.createTextNode(` ${hit.version} `));
   item.append(element("span", hit.kind, "kind"), document.createTextNode(" "));
   item.append(element("code", hit.id, "soft"));
   if (hit.snippet) item.append(marked(hit.snippet));
