@@ -27,9 +27,7 @@ async def get_picture(node: Node, call: Call[InNamespace, None]) -> Response:
     here. 422 where nothing draws it: `panspermia picture` draws larger ones.
     """
     place = await place_meant(node.store, call.query.namespace)
-    found = await find_record(
-        node.store, GENOME, call.path[GENOME.word], place
-    )  # fmt: skip
+    found = await find_record(node.store, GENOME, call.path[GENOME.word], place)
     listing = found.row.listing
     tag = f'"{listing.record}-{__version__}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
