@@ -16,7 +16,7 @@ const ORDERS = {
 };
 const KIND_OF = { genomes: "genome", seeds: "seed", lineages: "lineage", hall_of_fame: "lineage" };
 const PAGE_LIMIT = 20;
-const shownLife = { number: 0, next: null };
+const shownLife = { number: 0, next: null, text: "" };
 
 function attestedText(attested) {
   if (!attested) return "";
@@ -66,6 +66,9 @@ async function showLife(isMore = false) {
   try {
     const [page] = await Promise.all([getExact(`/api/registry/${list}?${wanted}`), learnNames()]);
     if (number !== shownLife.number) return; // something else was chosen
+    const text = `${list} ${wanted} ${JSON.stringify([page[list], [...PERSONS]])}`;
+    if (text === shownLife.text) return; // nothing is new, and somebody may be reading
+    shownLife.text = text;
     const items = page[list].map((one) => lifeItem(KIND_OF[list], one));
     if (isMore) byId("life").append(...items);
     else byId("life").replaceChildren(...items);
@@ -75,6 +78,7 @@ async function showLife(isMore = false) {
     say("life-said", byId("life").children.length ? "" : nothingText(list));
   } catch (error) {
     if (number !== shownLife.number) return;
+    shownLife.text = "";
     byId("life").replaceChildren();
     byId("life-more").hidden = true;
     say("life-said", error.message, true);

@@ -56,7 +56,7 @@ function factsOf(kind, one) {
     ["format", one.format ? `${one.format}, ${size(one.size)}${one.file ? `, ${one.file}` : ""}` : ""],
     ["licence", one.license], ["tags", one.tag_list.join(", ")],
     ["fitness, as claimed", one.fitness_score || ""], ["offspring", one.offspring_count || ""],
-    ["largest population", one.max_pop], ["time of a tick", one.avg_tick_time || ""], ["how it did", one.performance_summary],
+    ["largest population", one.max_pop || ""], ["time of a tick", one.avg_tick_time || ""], ["how it did", one.performance_summary],
     ["level", one.civilization_level], ["state", kind === "lineage" ? (one.is_extinct ? "extinct" : "alive") : ""],
     ["tick", one.tick || ""], ["since tick", one.start_tick || ""],
     ["lineage", one.lineage_id ? [link("lineage", one.lineage_id)] : ""],
@@ -142,7 +142,7 @@ function trendParts(found) {
     const words = [`${sum} in ${values.length} ${found.step}s`, ...rest.filter(([count]) => count).map(([count, when]) => `${count} ${when}`)].join(", ");
     return sum || rest.some(([count]) => count) ? [element("p", `${title} ${words}`, "soft"), spark(title, values, words)] : [];
   });
-  return parts.length ? [element("h4", "Over time, each signer once"), ...parts] : [];
+  return parts.length ? [element("h3", "Over time, each signer once"), ...parts] : [];
 }
 
 function ratingItem(one) {
@@ -173,9 +173,7 @@ function ratingParts(rated, path, name) {
   const review = field(form, "Why, if you like: everybody can read it", element("textarea"));
   review.maxLength = 4000;
   const row = element("p");
-  const rate = element("button", "Rate it");
-  rate.setAttribute("aria-label", `Rate ${name}`);
-  row.append(rate);
+  row.append(element("button", `Rate ${name}`));
   form.append(row);
   const [start, query] = path.split("?");
   form.addEventListener("submit", async (event) => {
@@ -188,7 +186,7 @@ function ratingParts(rated, path, name) {
     }
   });
   draw(rated);
-  place.append(...(rated.count ? [element("h4", `Rated ${starsOf(rated)}`)] : [element("h4", "Nobody rated it yet")]), list, form, said);
+  place.append(...(rated.count ? [element("h3", `Rated ${starsOf(rated)}`)] : [element("h3", "Nobody rated it yet")]), list, form, said);
   fitLock(place);
   return [place];
 }
@@ -205,7 +203,7 @@ async function drawRecord(kind, full, namespace) {
   const isBytes = kind !== "lineage";
   const none = Promise.resolve(null);
   const [one, rated, trend, fitness] = await Promise.all([
-    get(of("")), isBytes ? get(of("/ratings")) : none, isBytes ? get(of("/trends")) : none,
+    getExact(of("")), isBytes ? get(of("/ratings")) : none, isBytes ? get(of("/trends")) : none,
     kind === "genome" ? getExact(of("/attestations")) : none, learnNames(),
   ]);
   const parts = [element("p", `${kind} by ${personName(one.author_did)}`, "soft")];
@@ -213,7 +211,7 @@ async function drawRecord(kind, full, namespace) {
   if (isBytes) {
     const row = element("p");
     const name = one.file || `${one.id.slice(0, 16)}`;
-    row.append(button(`Download, ${size(one.size)}`, `Download ${name}`, () => download(of("/download"), name)));
+    row.append(button(`Download ${name}, ${size(one.size)}`, "", () => download(of("/download"), name)));
     const said = element("p", "", "bad");
     said.id = "one-said";
     said.setAttribute("role", "status");
@@ -230,8 +228,8 @@ async function drawRecord(kind, full, namespace) {
   }
   if (trend) parts.push(...trendParts(trend));
   if (rated) parts.push(...ratingParts(rated, of(""), one.name || one.id));
-  if (one.card) parts.push(element("h4", "Card"), element("pre", one.card));
-  if (one.config) parts.push(element("h4", "Configuration"), element("pre", one.config));
+  if (one.card) parts.push(element("h3", "Card"), element("pre", one.card));
+  if (one.config) parts.push(element("h3", "Configuration"), element("pre", one.config));
   return { one, parts };
 }
 
@@ -240,11 +238,11 @@ async function showRecord() {
   const number = opened.number += 1;
   byId("one").hidden = !found;
   if (!found) return;
-  const [kind, full, namespace] = [found[1], decodeURIComponent(found[2]), decodeURIComponent(found[3] || "commons")];
   byId("one-head").textContent = "…";
   byId("one-body").replaceChildren();
   byId("one").setAttribute("aria-busy", "true");
   try {
+    const [kind, full, namespace] = [found[1], decodeURIComponent(found[2]), decodeURIComponent(found[3] || "commons")];
     const { one, parts } = await drawRecord(kind, full, namespace);
     if (number !== opened.number) return; // somebody went on
     byId("one-head").textContent = one.name || one.id;

@@ -19,7 +19,7 @@ function marked(text) {
 function foundItem(hit) {
   const item = element("li");
   const name = element("strong");
-  name.append(hit.kind in RECORDS ? recordLink(hit.kind, hit.id, hit.name, hit.namespace) : hit.name);
+  name.append(Object.hasOwn(RECORDS, hit.kind) ? recordLink(hit.kind, hit.id, hit.name, hit.namespace) : hit.name);
   item.append(name, document.createTextNode(` ${hit.version} `));
   item.append(element("span", hit.kind, "kind"), document.createTextNode(" "));
   item.append(element("code", hit.id, "soft"));
