@@ -12,8 +12,9 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from storage.attestations import attestation_row
 from storage.database import Reading, Writing
+from storage.list_pages import COLUMNS
 from storage.listing import AttestationRow
-from storage.listings import COLUMNS, ListedRow, listed_row
+from storage.listings import ListedRow, listed_row
 from storage.materialise import Built
 from storage.part import Part, in_bounds
 from storage.usage import followed

@@ -22,7 +22,8 @@ from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
 from storage.errors import BrokenIndex, StorageError
 from storage.facts import FactsOf, no_facts
-from storage.listings import Changed, ListedRow, Sort
+from storage.list_pages import Sort
+from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, Matched, search

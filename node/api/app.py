@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from node.api import pages
 from node.api.cross_origin import CrossOrigin
-from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
+from node.api.endpoint import LINEAGE_REF, MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -108,9 +108,18 @@ class ModuleRef(StringConvertor):
 
 
 class RecordRef(StringConvertor):
-    """The id of a genome or a seed, 64 hex digits, whose owner's slash is decoded by now."""
+    """The id of a genome or a seed, 8 to 64 hex digits, whose owner's slash is decoded by now."""
 
-    regex = r"(?:[^/]+/(?=[0-9a-f]{64}(?:/|$)))?[^/]+"
+    regex = r"(?:[^/]+/(?=[0-9a-f]{8,64}(?:/|$)))?[^/]+"
+
+
+class LineageRef(StringConvertor):
+    """The id of a lineage, whose owner's slash is decoded by now.
+
+    A did:key alone is no lineage here: `did/ratings` is somebody's lineage of that name.
+    """
+
+    regex = r"(?:[^/]+/)?(?!did:key:)[^/]+"
 
 
 class Rest(StringConvertor):
@@ -123,6 +132,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
     register_url_convertor(RECORD_REF, RecordRef())
+    register_url_convertor(LINEAGE_REF, LineageRef())
     register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[

@@ -81,7 +81,10 @@ class NoAnswer(Rejected):
 
 
 async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> Found:
-    """By its 64 hex digits, or `WHOSE/` and those. Raises `NotFound`, `UnknownPetname`."""
+    """By its 64 hex digits or the first of them, or `WHOSE/` and those.
+
+    Raises `NotFound`, `UnknownPetname`, or `Conflict` (`ambiguous-digits`).
+    """
     try:
         return await find_record(store, GENOME, text, namespace)
     except InvalidName as error:

@@ -7,7 +7,7 @@ Until that last step nothing that is installed has changed, so a failure needs n
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -43,7 +43,7 @@ from registry.names import parse_module_name
 from registry.plan import Placed, needed_by
 from registry.wasm.verdict import Policy
 from storage.errors import StorageError
-from storage.installed import InstallChanges, Installed
+from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -84,14 +84,19 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-async def install(node: Installer, goal: Goal, tell: Tell) -> Done:
-    """Raises `Unreachable`, `Unverified` or `Rejected`; then nothing has changed."""
+async def install(
+    node: Installer, goal: Goal, tell: Tell, accepted: Sequence[AcceptedRisk] = ()
+) -> Done:
+    """Raises `Unreachable`, `Unverified` or `Rejected`; then nothing has changed.
+
+    What was `accepted` is remembered with it.
+    """
     placed = goal.plan.placed
     warnings: list[str] = []
     for one in placed:
         warnings += await _prepare(node, goal, one.id, tell)
     tell(Progress("apply", "", 0, 1))
-    await node.store.apply_install(_changes(goal, node.clock_us()))
+    await node.store.apply_install(_changes(goal, node.clock_us(), accepted))
     if node.counts_installs:
         for one in goal.plan.add:
             await _count(node, one.id, goal.places[one.id])
@@ -224,7 +229,7 @@ async def _check_runnable(workers: Workers, goal: Goal, id: str, wasm: bytes) ->
         raise Rejected(detail, code="not-runnable", faults=(Fault("/wasm", compiled.code),))
 
 
-def _changes(goal: Goal, now_us: int) -> InstallChanges:
+def _changes(goal: Goal, now_us: int, accepted: Sequence[AcceptedRisk]) -> InstallChanges:
     put: list[Installed] = []
     for id in sorted(goal.resolution.versions):
         release, before = goal.release(id), goal.installed.get(id)
@@ -243,7 +248,7 @@ def _changes(goal: Goal, now_us: int) -> InstallChanges:
                 namespace=goal.places[id],
             )
         )
-    return InstallChanges(put, [one.id for one in goal.plan.remove])
+    return InstallChanges(put, [one.id for one in goal.plan.remove], accepted)
 
 
 def _orphans(installed: dict[str, Installed]) -> set[str]:

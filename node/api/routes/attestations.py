@@ -57,7 +57,7 @@ async def attest_genome(node: Node, call: Call[InNamespace, NewAttestation]) -> 
 
 
 ENDPOINTS = (
-    reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 422)),
+    reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 409, 422)),
     writes(
         PATH, attest_genome, AttestedShown, body=NewAttestation, query=InNamespace, status=201,
         problems=(404, 409, 422),

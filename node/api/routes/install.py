@@ -27,7 +27,7 @@ from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.api.values import given, shown
 from node.config import InstallConfig
 from node.scanner import Scanner
-from node.services.advise import refuse_malicious, risk_warnings, risks_of
+from node.services.advise import accept, refuse_malicious, risk_warnings, risks_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
 from node.services.resolve import Choice, Goal, make_goal
@@ -173,9 +173,8 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place,
             choice=_choice(wanted),
         )  # fmt: skip
-        risks = await risks_of(node.store, node.identity.did, goal)
-        if not wanted.accept_risk:
-            refuse_malicious(risks, goal)
+        accepting = accept(await risks_of(node.store, node.identity.did, goal), wanted.accept_risk)
+        refuse_malicious(accepting.found, goal)
         installer = Installer(
             node.store,
             node.workers,
@@ -185,12 +184,17 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             node.config.modules.count_installs,
             _scanner(node.config.install),
         )
-        done = await install(installer, goal, tell)
+        done = await install(installer, goal, tell, accepting.risks)
     for one in done.installed:
         node.events.publish("installed", one)
     for one in done.removed:
         node.events.publish("uninstalled", one)
-    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks), *done.warnings)
+    warnings = (
+        *await asyncio.to_thread(goal.warnings),
+        *risk_warnings(accepting.found),
+        *accepting.warnings,
+        *done.warnings,
+    )
     return InstallResult(done.installed, done.removed, done.lock, warnings)
 
 

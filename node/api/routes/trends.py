@@ -45,7 +45,7 @@ ENDPOINTS = (
     ),
     reads(
         f"{START}/genomes/{{genome:record}}/trends", get_genome_trends, Trends,
-        query=TrendsQuery, problems=(404, 422),
+        query=TrendsQuery, problems=(404, 409, 422),
     ),
     reads(
         f"{START}/seeds/{{seed:record}}/trends", get_seed_trends, Trends, query=TrendsQuery,

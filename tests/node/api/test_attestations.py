@@ -117,7 +117,9 @@ async def listed(alice: Alice, query: str = "") -> list[tuple[str, int]]:
     return [(one["id"], one["attested"]["result"]) for one in answer.json()["genomes"]]
 
 
-async def test_genomes_are_listed_by_what_is_verified_of_them(alice: Alice) -> None:
+async def test_genomes_are_listed_by_what_is_verified_of_them(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await publish(alice.node)
     await publish(alice.node, BLOCKS, BLOCK)
     about = Evaluation(BLOCKS.identity, LIFE.blake3, 0, 1_000)
@@ -140,6 +142,13 @@ async def test_genomes_are_listed_by_what_is_verified_of_them(alice: Alice) -> N
     assert glider["attested"]["contradictions"] == 1
     one = (await alice.client.get(f"/api/registry/genomes/{BLOCKS.id}")).json()
     assert one["attested"]["attestors"] == [BOB.did]
+    # Where one would have to look at more than a page is worth, it is short and says how to go on.
+    monkeypatch.setattr("node.services.attested.SCANNED_MAX", 1)
+    path = "/api/registry/genomes?sort_by=attested&tag=nothing"
+    short = (await alice.client.get(path)).json()
+    assert short["genomes"] == []
+    end = (await alice.client.get(f"{path}&cursor={short['next']}")).json()
+    assert (end["genomes"], end["next"]) == ([], None)
 
 
 async def test_a_borrowed_name_makes_no_evaluator_rank(alice: Alice) -> None:
