@@ -31,7 +31,7 @@ _IN: Final = "a.namespace = (SELECT number FROM namespace WHERE key = ?)"
 _ORDER: Final = f"{_IS_OWN} DESC, {_IS_NAMED} DESC, a.is_run DESC, a.author, a.evaluation"
 # `own` neither ran it nor took it back, nor is it noted to have no answer here. 2: own, 3: engine,
 # 4: now.
-_IS_LEFT: Final = """NOT EXISTS (
+IS_LEFT: Final = """NOT EXISTS (
     SELECT 1 FROM attestation o WHERE o.evaluation = a.evaluation AND o.author = ?2
     AND o.is_run AND o.namespace = a.namespace)
   AND (EXISTS (
@@ -118,7 +118,7 @@ class Attestations(Part):
             f"SELECT n.key, a.document, {_COLUMNS} {_OF} JOIN namespace n ON n.number = a.namespace"
             " WHERE hex(n.key) IN (SELECT value FROM json_each(?1))"
             " AND (?5 IS NULL OR (a.at_us, a.document) < (?5, ?6))"
-            f" AND {_COUNTS} AND {_IS_LEFT} ORDER BY a.at_us DESC, a.document DESC LIMIT ?7",
+            f" AND {_COUNTS} AND {IS_LEFT} ORDER BY a.at_us DESC, a.document DESC LIMIT ?7",
             (
                 json.dumps([one.hex().upper() for one in namespaces]),
                 own,

@@ -122,7 +122,7 @@ def namespace_names(results: Sequence[Json]) -> dict[str, str]:
 def print_result(result: Json, names: Petnames, place: str) -> None:
     id, version = (printable(str(result.get(key) or "")) for key in ("id", "version"))
     id = id.rpartition("/")[2]
-    is_hash = is_life(id)  # that nobody reads
+    is_hash = is_life(id) or result["kind"] == "challenge"  # that nobody reads
     title = printable(result["name"]) if is_hash else f"{id} {version}".rstrip()
     say(title, bold=True, nl=False)
     where = f" in {printable(place)}" if place else ""

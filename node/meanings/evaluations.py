@@ -13,6 +13,30 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "A challenge names an evaluator, seeds, ticks, and when it begins and ends.",
         "The detail says which of them is wrong.",
     ),
+    "unknown-challenge": (
+        "No challenge of that id is known here, or that is none.",
+        "`panspermia challenge list` shows those that are; `panspermia sync` may bring it.",
+    ),
+    "ambiguous-challenge": (
+        "Several challenges have ids that begin so.",
+        "Give more of it: one of the candidates.",
+    ),
+    "ambiguous-genome": (
+        "Several genomes have ids that begin so.",
+        "Give more of it: one of the candidates.",
+    ),
+    "challenge-not-open": (
+        "Nobody can enter before the challenge opens.",
+        "Try it with --dry-run, which signs nothing, and enter when it is open.",
+    ),
+    "challenge-over": (
+        "The deadline has passed.",
+        "Attesting what was entered in time still counts: panspermia attest",
+    ),
+    "no-entry": (
+        "The evaluator gave no result for the genome, so it has no place in the challenge.",
+        "The detail says how it ended. Enter a genome that the evaluator judges.",
+    ),
     "unknown-genome": (
         "No genome of that identity is known here, or that is none.",
         "Give its 64 hex digits, as lists show them; `panspermia sync` may bring it.",

@@ -12,6 +12,7 @@ from typing import Final
 
 from blake3 import blake3
 
+from crdt.document import Editor
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NotFound, Rejected
 from node.identity import Identity
@@ -35,6 +36,7 @@ from registry.attestation import (
     say_run,
     take_claim_back,
 )
+from registry.edits import Edit
 from registry.errors import InvalidName, UnknownRecord, quoted
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
 from registry.findings import Run
@@ -151,9 +153,19 @@ async def attest_again(node: Attestor, said: Attestation) -> Attested:
 
 
 async def run_and_sign(
-    node: Attestor, evaluation: Evaluation, by: Evaluator, genome: bytes, *, dry_run: bool = False
+    node: Attestor,
+    evaluation: Evaluation,
+    by: Evaluator,
+    genome: bytes,
+    *,
+    dry_run: bool = False,
+    entering: Edit | None = None,
 ) -> Attested:
-    """Raises `NoAnswer` where this machine has none; then nothing is said."""
+    """`entering` is signed with it, where it gave a result.
+
+    Raises `NoAnswer` where this machine has none, `Rejected` where what is entered has no result;
+    then nothing is said.
+    """
     assert blake3(by.wasm).digest() == evaluation.evaluator, "an evaluator of other bytes"
     if not dry_run:
         await _may_say(node, evaluation)  # else minutes of work would be for nothing
@@ -169,8 +181,23 @@ async def run_and_sign(
         raise NoAnswer(f"{by.module} {by.version}: {found.detail}", code=found.code)
     run = Run(answer, node.workers.checker, node.workers.features, found.fuel_used, node.clock_us())
     edit = say_run(evaluation, by.module, by.version, run, node.identity.device.public)
+    if entering is not None:
+        if answer.result is None:
+            detail = f"seed {evaluation.seed} ends with {answer}: what has no result enters nothing"
+            raise Rejected(detail, code="no-entry")
+        edit = both(edit, entering)
     entry = None if dry_run else await _said(node, evaluation, edit)
     return await _attested(node, evaluation, by, answer, found, entry, run)
+
+
+def both(first: Edit, second: Edit) -> Edit:
+    """One change of two."""
+
+    def edit(editor: Editor) -> None:
+        first(editor)
+        second(editor)
+
+    return edit
 
 
 async def take_back(node: Attestor, evaluation: Evaluation) -> None:

@@ -104,11 +104,11 @@ async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
 async def test_challenges_are_found_by_the_beginning_of_their_id(store: Store) -> None:
     other = replace(OPEN, ticks=7)
     await receive(store, calls(CAROL, OPEN), calls(BOB, OPEN), calls(CAROL, other))
-    found = await store.challenges_called(HERE)
+    found = await store.records_beginning(WORD, HERE)
     assert [row.listing.author for row in found] == [BOB.did, CAROL.did]
-    every = {row.listing.record for row in await store.challenges_called("chal-")}
+    every = {row.listing.record for row in await store.records_beginning(WORD, "chal-")}
     assert every == {HERE, id_of(other)}
-    assert await store.challenges_called("chal-zz") == []
+    assert await store.records_beginning(WORD, "chal-zz") == []
 
 
 async def records(store: Store, **options: object) -> Sequence[str]:
@@ -136,4 +136,4 @@ async def test_nothing_is_left_to_run_of_genomes_that_are_not_here(
     store: Store, limit: int
 ) -> None:
     await receive(store, runs(CAROL, 5, GLIDER))
-    assert await store.entries_to_attest(ALICE.did, HERE, limit) == []
+    assert await store.entries_to_attest(ALICE.did, HERE, OPEN, limit) == []
