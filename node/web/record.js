@@ -1,4 +1,4 @@
-// One genome, seed or lineage, at an address of its own (#genome/…). Text of peers goes in as text.
+// One genome, seed, lineage or challenge, at an address of its own (#genome/…). Text of peers goes in as text.
 "use strict";
 
 const RECORDS = { genome: "genomes", seed: "seeds", lineage: "lineages" };
@@ -234,7 +234,7 @@ async function drawRecord(kind, full, namespace) {
 }
 
 async function showRecord() {
-  const found = /^#(genome|seed|lineage)\/([^?]+)(?:\?in=(.+))?$/.exec(location.hash);
+  const found = /^#(genome|seed|lineage|challenge)\/([^?]+)(?:\?in=(.+))?$/.exec(location.hash);
   const number = opened.number += 1;
   byId("one").hidden = !found;
   if (!found) return;
@@ -243,7 +243,7 @@ async function showRecord() {
   byId("one").setAttribute("aria-busy", "true");
   try {
     const [kind, full, namespace] = [found[1], decodeURIComponent(found[2]), decodeURIComponent(found[3] || "commons")];
-    const { one, parts } = await drawRecord(kind, full, namespace);
+    const { one, parts } = await (kind === "challenge" ? drawChallenge(full, namespace) : drawRecord(kind, full, namespace));
     if (number !== opened.number) return; // somebody went on
     byId("one-head").textContent = one.name || one.id;
     byId("one-body").replaceChildren(...parts);

@@ -19,7 +19,8 @@ function marked(text) {
 function foundItem(hit) {
   const item = element("li");
   const name = element("strong");
-  name.append(Object.hasOwn(RECORDS, hit.kind) ? recordLink(hit.kind, hit.id, hit.name, hit.namespace) : hit.name);
+  const record = hit.kind === "challenge" ? hit.id.split("/").pop() : Object.hasOwn(RECORDS, hit.kind) ? hit.id : "";
+  name.append(record ? recordLink(hit.kind, record, hit.name || record, hit.namespace) : hit.name);
   item.append(name, document.createTextNode(` ${hit.version} `));
   item.append(element("span", hit.kind, "kind"), document.createTextNode(" "));
   item.append(element("code", hit.id, "soft"));

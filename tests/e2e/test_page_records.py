@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.commands.nodes import wait_for
+from node.commands.nodes import LocalNode, wait_for
 from tests.e2e.browser import Page, opened
 from tests.e2e.story import ARRIVE_S, StartNode
 from tests.e2e.test_life import LINEAGES
@@ -58,6 +58,25 @@ def choose(page: Page, id: str, value: str) -> None:
 def short(did: str) -> str:
     key = did.removeprefix("did:key:")
     return f"{key[:6]}…{key[-6:]}"
+
+
+def enter(page: Page, at: LocalNode, genome: str, result: int) -> None:
+    """A challenge is found on the page, and entered there; who stands where is seen at once."""
+    wanted = {
+        "name": "Small ships", "with": "io.panspermia.life-score", "ticks": 20, "deadline": "2999-01-01",
+        "rules": HOSTILE,
+    }  # fmt: skip
+    at.client.post("/api/challenges", wanted)
+    page.wait("the challenge", "byId('challenges').innerText.includes('Small ships open, until')")
+    page.value("document.querySelector('#challenges a').focus()")
+    page.press("Enter")
+    page.wait("it to be open", "byId('one').innerText.includes('Nobody has entered it yet')")
+    page.value("document.querySelector('#one input').focus()")
+    page.type(genome)
+    page.press("Enter")
+    page.wait("it to be entered", "byId('one').innerText.includes('Entered, and signed.')")
+    assert f"1. {HOSTILE} {result}\n" in page.text("#one")
+    is_well_made(page)
 
 
 def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_path: Path) -> None:
@@ -116,6 +135,7 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
         told = page.text("#one")
         assert f"{result} verified, by " in told
         assert f"life-score 1.0.0, seed 0, 20 ticks\nattested by {short(alice.did)}" in told
+        enter(page, alice, str(one["id"]), result)
         choose(page, "life-kind", "hall_of_fame")
         page.wait("the Hall of Fame", "byId('life').innerText.includes('level 5, alive')")
         is_well_made(page)
