@@ -8,7 +8,14 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
         "The detail says which of them is wrong.",
     ),
-    "not-claimed": ("This node's author claims nothing of it.", "There is no claim to take back."),
+    "not-claimed": (
+        "This node's author says nothing of that evaluation, or claims nothing.",
+        "There is nothing to take back. `panspermia attest GENOME --show` shows who says what.",
+    ),
+    "ambiguous-evaluator": (
+        "This node's author said something of it by several evaluators.",
+        "Say by which one to take it back: --with NAME, or its hash.",
+    ),
     "invalid-challenge": (
         "A challenge names an evaluator, seeds, ticks, and when it begins and ends.",
         "The detail says which of them is wrong.",

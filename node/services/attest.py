@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from crdt.document import Editor
 from crdt.keys import COMMONS, NamespaceKey
-from node.errors import NotFound, Rejected
+from node.errors import Conflict, NotFound, Rejected
 from node.identity import Identity
 from node.ports import Network
 from node.services.evaluators import (
@@ -22,6 +22,7 @@ from node.services.evaluators import (
     evaluator_said,
     find_evaluator,
     for_format,
+    is_called,
     names_of,
 )
 from node.services.life import GENOME, Found, find_record
@@ -34,10 +35,11 @@ from registry.attestation import (
     read_row,
     say_claim,
     say_run,
+    take_all_back,
     take_claim_back,
 )
 from registry.edits import Edit
-from registry.errors import InvalidName, UnknownRecord, quoted
+from registry.errors import InvalidName, NotClaimed, UnknownRecord, quoted
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
 from registry.findings import Run
 from registry.fitness import Fitness, Judgement, Trust, judge, verified_fitness
@@ -200,9 +202,37 @@ def both(first: Edit, second: Edit) -> Edit:
     return edit
 
 
-async def take_back(node: Attestor, evaluation: Evaluation) -> None:
-    """The claim of this author is gone. Raises `NotClaimed`."""
-    await _said(node, evaluation, take_claim_back)
+async def take_back(
+    node: Attestor,
+    genome: bytes,
+    *,
+    evaluator: str | None = None,
+    seed: int = STANDARD_SEED,
+    ticks: int = STANDARD_TICKS,
+    claim_only: bool = False,
+) -> Evaluation:
+    """What this author said of an evaluation is gone, or its claim; gives which one it was.
+
+    `evaluator` is a name as the attestation has it, or its hash in hex; without one, whichever it
+    is. Neither the genome nor the evaluator need be here. Raises `NotClaimed`, or `Conflict` where
+    several are meant.
+    """
+    rows = [read_row(row) for row in await node.store.attestations(genome, node.namespace)]
+    asked = [
+        one
+        for one in rows
+        if (one.author, one.seed, one.ticks) == (node.identity.did, seed, ticks)
+        and (evaluator is None or is_called(one, evaluator))
+    ]
+    if not asked:
+        raise NotClaimed(f"you say nothing of it with the seed {seed} and {ticks:,} ticks")
+    if len(asked) > 1:
+        detail = f"you say something by {len(asked)} evaluators; name one: --with"
+        names = tuple(f"{one.module}@{one.version} {one.evaluator}" for one in asked)
+        raise Conflict(detail, code="ambiguous-evaluator", candidates=names)
+    evaluation = asked[0].evaluation
+    await _said(node, evaluation, take_claim_back if claim_only else take_all_back)
+    return evaluation
 
 
 async def fitness_of(

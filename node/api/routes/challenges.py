@@ -47,7 +47,7 @@ from node.words import parse_unix_us
 from registry.challenge import WORD, Entrant, Terms, id_of, order_of
 from registry.content import parse_identity
 from registry.head import Words
-from storage.listings import Sort
+from storage.list_pages import Sort
 
 SORTS: dict[str, Sort] = {
     "deadline": "score", "recent": "recent", "rating": "rating", "name": "name",
