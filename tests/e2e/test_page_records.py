@@ -63,8 +63,8 @@ def short(did: str) -> str:
 def enter(page: Page, at: LocalNode, genome: str, result: int) -> None:
     """A challenge is found on the page, and entered there; who stands where is seen at once."""
     wanted = {
-        "name": "Small ships", "with": "io.panspermia.life-score", "ticks": 20, "deadline": "2999-01-01",
-        "rules": HOSTILE,
+        "name": "Small ships", "with": "io.panspermia.life-score", "ticks": 20, "rules": HOSTILE,
+        "deadline": "2999-01-01",
     }  # fmt: skip
     at.client.post("/api/challenges", wanted)
     page.wait("the challenge", "byId('challenges').innerText.includes('Small ships open, until')")
