@@ -73,7 +73,7 @@ COMMANDS = {
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),
     "relay": ("relay", "Run a node in the relay role, in the foreground."),
-    "rate": ("curate", "Rate a module, a genome or a seed from 1 to 5 stars."),
+    "rate": ("curate", "Rate a module, a genome, a seed or a lineage from 1 to 5 stars."),
     "refused": ("peers", "List what was refused, and why."),
     "reindex": ("upkeep", "Rebuild the search index from the store."),
     "restore": ("backup", "Make a new home from a backup."),

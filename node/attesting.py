@@ -25,7 +25,8 @@ from node.config import AttestConfig
 from node.errors import NodeError
 from node.events import Events
 from node.retries import Retries
-from node.services.attest import Attested, Attestor, NoAnswer, attest_again, ranking
+from node.services.attest import Attested, Attestor, NoAnswer, attest_again, is_of
+from node.services.evaluators import names_of
 from p2p.protocol.errors import SyncError
 from registry.attestation import Attestation, read_row
 from registry.errors import RegistryError
@@ -60,7 +61,9 @@ class AttestedNews(Struct, frozen=True):
     ending: str
     result: int | None
     contradictions: int
-    """How many say something else."""
+    """How many say something else, whoever they are."""
+    disputes: int
+    """Of these, those who ran it and whom one follows, or oneself."""
 
 
 class AttestingState(Struct, frozen=True):
@@ -169,18 +172,31 @@ class Attesting:
         while page := await store.to_attest(
             own, namespaces, PAGE_MAX, engine=self.engine, after=after
         ):
+            runnable = await self._runnable(page, trust)
             for one in page:
                 key = (one.namespace, one.row.evaluation)
                 is_due = self.retries.is_due(key, now_s=self.clock_s())
-                if is_due and self._may_run(read_row(one.row), trust):
+                if is_due and (one.namespace, read_row(one.row).evaluator) in runnable:
                     yield one
             after = page[-1].place
 
-    def _may_run(self, said: Attestation, trust: Trust) -> bool:
-        """Whose evaluators are run: those the settings name, else bundled and followed ones."""
-        if self.config.evaluators:
-            return said.module in self.config.evaluators
-        return said.evaluator in ranking([said], trust)
+    async def _runnable(self, page: list[Candidate], trust: Trust) -> set[tuple[NamespaceKey, str]]:
+        """Whose evaluators are run: those the settings name, else bundled and followed ones.
+
+        By the bytes that go by such a name here, not by what somebody says.
+        """
+        chosen = self.config.evaluators
+        believes = chosen.__contains__ if chosen else is_of(trust)
+        runnable: set[tuple[NamespaceKey, str]] = set()
+        for place in {one.namespace for one in page}:
+            said = [read_row(one.row) for one in page if one.namespace == place]
+            names = await names_of(self.by.store, said, believes, place)
+            runnable |= {
+                (place, evaluator)
+                for evaluator, name in names.items()
+                if not chosen or name.module in chosen
+            }
+        return runnable
 
     async def _note(self, key: Key, said: Attestation, error: NoAnswer) -> None:
         """It ran, and has no answer here: what is not only a matter of the moment is final."""
@@ -194,21 +210,22 @@ class Attesting:
 
     def _tell(self, said: Attestation, done: Attested) -> None:
         self.done += 1
-        words = done.judgement.contradictions
-        if words:
-            names = ", ".join(sorted({word.author for word in words}))
+        one = done.judgement
+        if one.disputes:
+            names = ", ".join(sorted({word.author for word in one.disputes}))
             log.warning("%s gives %s; not so say %s", said.id, done.answer, names)
         self.events.publish(
             "attested",
             AttestedNews(
                 genome=said.genome,
                 evaluation=said.id,
-                module=said.module,
+                module=one.name.module if one.name else "",
                 seed=said.seed,
                 ticks=said.ticks,
                 ending=done.answer.ending,
                 result=done.answer.result,
-                contradictions=len(words),
+                contradictions=len(one.contradictions),
+                disputes=len(one.disputes),
             ),
         )
 

@@ -8,28 +8,25 @@ claim        said: canonical CBOR {result, at_us}: what it gives, run or not; no
 runs         {device in hex: canonical CBOR {ending, result?, engine, features, fuel, at_us}}
 ```
 Each of them is one value, so that two devices never make one answer of two halves. A device that
-runs it again writes over its own answer only. Keys are free: what counts of all this `fitness.py`
-says.
+runs it again writes over its own answer only, and keeps the time where that is the same. Keys are
+free: what counts of all this `fitness.py` says.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import blake3
 import msgspec
 
-from crdt import cbor
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.document import Editor
-from crdt.errors import Malformed
 from crdt.keys import KEY_BYTES, AuthorKey, NamespaceKey
 from registry.deletion import undelete
 from registry.errors import (
     InvalidChallenge,
-    InvalidEvaluation,
     MalformedRecord,
     NotClaimed,
     RegistryError,
@@ -38,66 +35,37 @@ from registry.errors import (
 from registry.evaluation import (
     Answer,
     Evaluation,
-    answer_of,
     decode_evaluation,
     encode_evaluation,
 )
-from registry.fields import TIME_US_MAX
+from registry.findings import (
+    Claim,
+    Entered,
+    Run,
+    as_bytes,
+    encode_claim,
+    encode_entered,
+    encode_run,
+    read_claim,
+    read_entered,
+    read_run,
+)
 from registry.names import parse_module_name
 from registry.plain import as_map
 from registry.versions import parse_version
-from registry.wasm.names import unsafe
 from storage.listing import AttestationRow
 
 CLASS: Final = "rate"
 KIND: Final = "fit"
-RUN_BYTES_MAX: Final = 512
-"""Of one run; the longest takes 360."""
 RUNS_MAX: Final = 64
 """Devices of one author; people have a few."""
 ENTERED_MAX: Final = 64
 """Challenges that ask one question; people have new seeds for each."""
-ENGINE_CHARACTERS_MAX: Final = 64
-FUEL_MAX: Final = (1 << 63) - 1
 
 SAID: Final = "said"
 _CHALLENGE: Final = re.compile(r"chal-[0-9a-f]{16}", re.ASCII)
 
 Edit = Callable[[Editor], None]
-T = TypeVar("T")
-
-
-class Run(msgspec.Struct, frozen=True, order=True):
-    """What one device found when it ran the evaluation."""
-
-    answer: Answer
-    engine: str
-    """Which one ran it, and in which version."""
-    features: str
-    """The digest of WebAssembly's features that were on."""
-    fuel: int
-    """What it took, as that engine counts; 0 where it does not know."""
-    at_us: int
-    """By the clock of that device."""
-
-
-class Claim(msgspec.Struct, frozen=True, order=True):
-    """What somebody says that it gives."""
-
-    result: int
-    at_us: int
-
-    @property
-    def answer(self) -> Answer:
-        return Answer("result", self.result)
-
-
-class Entered(msgspec.Struct, frozen=True, order=True):
-    """The author enters the genome in this challenge, with what is said here of it."""
-
-    challenge: str
-    at_us: int
-    """By the clock of whoever says so."""
 
 
 class Attestation(msgspec.Struct, frozen=True):
@@ -137,21 +105,48 @@ def say_claim(
     evaluation: Evaluation, module: str, version: str, result: int, *, now_us: int
 ) -> Edit:
     """`result` is what it gives, whoever runs it. Raises `InvalidEvaluation`."""
-    said = cbor.encode({"result": answer_of("result", result).result, "at_us": now_us})
-    return _with_evaluation(evaluation, module, version, ("claim", "said"), said)
+    said = encode_claim(Claim(result, now_us))
+
+    def since(before: bytes) -> bytes:
+        then = read_claim(before)
+        return said if then.result != result else encode_claim(then)
+
+    return _with_evaluation(evaluation, module, version, ("claim", SAID), said, since)
 
 
 def take_claim_back(editor: Editor) -> None:
     """The claim is gone; runs stay. Raises `NotClaimed`."""
-    if editor.get(("claim", "said")) is None:
+    if editor.get(("claim", SAID)) is None:
         raise NotClaimed("there is no claim of yours to take back")
-    editor.delete(("claim", "said"))
+    editor.delete(("claim", SAID))
+
+
+def take_all_back(editor: Editor) -> None:
+    """The claim is gone, and what any device of this author found, and its entries in challenges.
+
+    Raises `NotClaimed`.
+    """
+    places = [(part, key) for part in ("claim", "runs") for key in editor.keys((part,))]
+    if not places:
+        raise NotClaimed("there is nothing of yours to take back: you neither claim it nor ran it")
+    for place in places:
+        editor.delete(place)
 
 
 def say_run(evaluation: Evaluation, module: str, version: str, run: Run, device: bytes) -> Edit:
-    """`device` ran it and found this. Raises `InvalidEvaluation`."""
-    said = _encode_run(run)
-    return _with_evaluation(evaluation, module, version, ("runs", device.hex()), said)
+    """`device` ran it and found this. Raises `InvalidEvaluation`.
+
+    Whoever finds the same again keeps the time of the first, and says which engine did last.
+    """
+    said = encode_run(run)
+
+    def since(before: object) -> bytes:
+        then = read_run(as_bytes(before, "a run"))
+        if then.answer != run.answer:
+            return said
+        return encode_run(msgspec.structs.replace(run, at_us=then.at_us))
+
+    return _with_evaluation(evaluation, module, version, ("runs", device.hex()), said, since)
 
 
 def say_entered(challenge: str, between_us: tuple[int, int], *, now_us: int) -> Edit:
@@ -165,11 +160,11 @@ def say_entered(challenge: str, between_us: tuple[int, int], *, now_us: int) -> 
         before = editor.get(place)
         if before is not None:
             with suppress(RegistryError):
-                if opens_us <= _read_entered(challenge, before).at_us <= deadline_us:
+                if opens_us <= read_entered(challenge, before).at_us <= deadline_us:
                     return
         elif len(set(editor.keys(("claim",))) - {SAID}) >= ENTERED_MAX:
             raise InvalidChallenge(f"it is an entry of {ENTERED_MAX} challenges already, the most")
-        editor.put(place, cbor.encode({"at_us": now_us}))
+        editor.put(place, encode_entered(now_us))
 
     return edit
 
@@ -190,13 +185,13 @@ def attestation_of(document: DocumentId, value: Mapping[str, Any]) -> Attestatio
     if (document.cls, document.kind) != (CLASS, KIND):
         raise MalformedRecord(f"a document of {document.cls}/{document.kind}, no attestation")
     about, claim, runs = (_map(value, key) for key in ("evaluation", "claim", "runs"))
-    said = _bytes(about.get("said"), "the evaluation")
+    said = as_bytes(about.get("said"), "the evaluation")
     if blake3.blake3(said).digest() != document.record:
         raise MalformedRecord("an attestation under a record that is not its evaluation's id")
     try:
         evaluation = decode_evaluation(said)
         module, version = _named(about)
-        claimed = _read_claim(claim[SAID]) if claim.get(SAID) is not None else None
+        claimed = read_claim(claim[SAID]) if claim.get(SAID) is not None else None
         entered = tuple(sorted(_read_entries(claim)))
         found = tuple(sorted(_read_runs(runs)))
     except RegistryError as error:
@@ -242,8 +237,14 @@ _DECODER = msgspec.json.Decoder(Attestation)
 
 
 def _with_evaluation(
-    evaluation: Evaluation, module: str, version: str, place: tuple[str, str], said: bytes
+    evaluation: Evaluation,
+    module: str,
+    version: str,
+    place: tuple[str, str],
+    said: bytes,
+    since: Callable[[bytes], bytes],
 ) -> Edit:
+    """`since`: what is said where that stood there before; it may raise `RegistryError`."""
     about: dict[str, str | bytes] = {
         "said": encode_evaluation(evaluation),
         "module": module,
@@ -257,61 +258,14 @@ def _with_evaluation(
             # Who runs it again by another name of the same bytes says the same.
             if editor.get(("evaluation", key)) is None:
                 editor.put(("evaluation", key), text)
-        if editor.get(place) != said:
-            editor.put(place, said)
+        before, now = editor.get(place), said
+        if type(before) is bytes:
+            with suppress(RegistryError):
+                now = since(before)
+        if before != now:
+            editor.put(place, now)
 
     return edit
-
-
-def _encode_run(run: Run) -> bytes:
-    fields: dict[str, object] = {
-        "ending": run.answer.ending,
-        "engine": run.engine,
-        "features": run.features,
-        "fuel": run.fuel,
-        "at_us": run.at_us,
-    }
-    if run.answer.result is not None:
-        fields["result"] = run.answer.result
-    said = cbor.encode(fields)
-    _read_run(said)
-    return said
-
-
-class _RunWire(msgspec.Struct, forbid_unknown_fields=True):
-    ending: str
-    engine: str
-    features: str
-    fuel: int
-    at_us: int
-    result: int | None = None
-
-
-class _ClaimWire(msgspec.Struct, forbid_unknown_fields=True):
-    result: int
-    at_us: int
-
-
-class _EnteredWire(msgspec.Struct, forbid_unknown_fields=True):
-    at_us: int
-
-
-def _read_run(said: bytes) -> Run:
-    wire = _decoded(said, _RunWire, "a run")
-    for text in (wire.engine, wire.features):
-        reason = unsafe(text) if len(text) <= ENGINE_CHARACTERS_MAX else "is too long"
-        if reason:
-            raise InvalidEvaluation(f"an engine or features {quoted(text)}: {reason}")
-    if not 0 <= wire.fuel <= FUEL_MAX:
-        raise InvalidEvaluation(f"a run that took {wire.fuel} fuel")
-    answer = answer_of(wire.ending, wire.result)
-    return Run(answer, wire.engine, wire.features, wire.fuel, _time(wire.at_us))
-
-
-def _read_claim(said: object) -> Claim:
-    wire = _decoded(_bytes(said, "a claim"), _ClaimWire, "a claim")
-    answer_of("result", wire.result)
-    return Claim(wire.result, _time(wire.at_us))
 
 
 def _read_entries(claim: Mapping[str, Any]) -> Iterator[Entered]:
@@ -321,12 +275,7 @@ def _read_entries(claim: Mapping[str, Any]) -> Iterator[Entered]:
     for challenge in entered:
         if not _CHALLENGE.fullmatch(challenge):
             raise MalformedRecord(f"an entry of {quoted(challenge)}, which is no challenge")
-        yield _read_entered(challenge, claim[challenge])
-
-
-def _read_entered(challenge: str, said: object) -> Entered:
-    wire = _decoded(_bytes(said, "an entry"), _EnteredWire, "an entry")
-    return Entered(challenge, _time(wire.at_us))
+        yield read_entered(challenge, claim[challenge])
 
 
 def _read_runs(runs: Mapping[str, Any]) -> Iterator[Run]:
@@ -335,17 +284,7 @@ def _read_runs(runs: Mapping[str, Any]) -> Iterator[Run]:
     for device, said in runs.items():
         if len(device) != 2 * KEY_BYTES or not set(device) <= set("0123456789abcdef"):
             raise MalformedRecord(f"a run by {quoted(device)}, which is no device")
-        yield _read_run(_bytes(said, "a run"))
-
-
-def _decoded(said: bytes, kind: type[T], what: str) -> T:
-    try:
-        fields = cbor.decode(said, bytes_max=RUN_BYTES_MAX, depth_max=1)
-        return msgspec.convert(fields, kind, builtin_types=(bytes,))
-    except Malformed as error:
-        raise InvalidEvaluation(f"{what}: {error.detail}") from error
-    except msgspec.ValidationError as error:
-        raise InvalidEvaluation(f"{what}: {error}") from error
+        yield read_run(said)
 
 
 def _named(about: Mapping[str, Any]) -> tuple[str, str]:
@@ -356,20 +295,8 @@ def _named(about: Mapping[str, Any]) -> tuple[str, str]:
     return str(parse_module_name(module)), str(parse_version(version))
 
 
-def _time(at_us: int) -> int:
-    if not 0 <= at_us <= TIME_US_MAX:
-        raise InvalidEvaluation("said at no time")
-    return at_us
-
-
 def _map(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     fields = as_map(value.get(key))
     if fields is None:
         raise MalformedRecord(f"{key} is {type(value.get(key)).__name__}, not a map")
     return fields
-
-
-def _bytes(value: object, what: str) -> bytes:
-    if type(value) is not bytes:
-        raise MalformedRecord(f"{what} is {type(value).__name__}, not bytes")
-    return value

@@ -36,11 +36,22 @@ machine has not got, a stack) is no answer, and nobody signs it."""
 ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
 
 
+STANDARD_SEED, STANDARD_TICKS = 0, 1_000
+"""What is asked where nobody says: the one question by which genomes are compared."""
+
+
 class Answer(msgspec.Struct, frozen=True, order=True):
     """How it ended, and with what: `result` is None unless it ended with one."""
 
     ending: Ending
     result: int | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is the same everywhere: how much fuel something takes each engine counts in
+        its own way.
+        """
+        return self.ending != "out-of-fuel"
 
     def __str__(self) -> str:
         return str(self.result) if self.ending == "result" else self.ending

@@ -260,18 +260,30 @@ class Blobs(BlobReading):
             return
         rows = held.left * ROW_BYTES
         size = rows + held.left * (state.size // state.chunk_count + 1)
-        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
-        if size > left - sum(self._promised.others_than(blob, state.size).values()):
+        left, promised = await self._room_for(blob, state.size)
+        if size > left - promised:
             # About, and too much where a chunk stands in many places: now each is looked at once.
             async with self._database.reading() as view:
                 size = rows + await missing_bytes(view, blob)
                 for other in self._promised.others_than(blob, state.size):
                     self._promised.correct(other, await missing_bytes(view, other))
-            promised = sum(self._promised.others_than(blob, state.size).values())
+            left, promised = await self._room_for(blob, state.size)
             if size > left - promised:
                 raise refusal(size, left, promised)
         if held.is_named:
             self._promised.promise(blob, size)
+
+    async def _room_for(self, blob: BlobId, size: int) -> tuple[int, int]:
+        """What blobs may take of the disk now, and how much of it others were promised.
+
+        Until the caller waits for anything, it is so: who looks later sees what it promises.
+        """
+        before = self._promised.others_than(blob, size)
+        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
+        # What came meanwhile may have come after the look: it is still to take its room then.
+        after = self._promised.others_than(blob, size)
+        others = before.keys() | after.keys()
+        return left, sum(max(before.get(one, 0), after.get(one, 0)) for one in others)
 
     def release_room(self, blob: BlobId) -> None:
         """It is fetched no more: what it was promised is for others."""

@@ -4,11 +4,13 @@ A SQLite file is a program as much as a document: views, triggers, generated col
 tables run when somebody only reads. So nothing of the file's schema is run: the bytes are opened in
 memory (no file is touched, no journal beside it counts), an authorizer allows to read the wanted
 columns and nothing else, each table must be a plain one, and length, number and steps are bounded.
-Still call it in a child process with limits: the library itself may have faults.
+Texts are UTF-8 to the byte, or their row is not read. Still call it in a child process with limits:
+the library itself may have faults.
 """
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from storage.errors import Unreadable
 
@@ -17,6 +19,9 @@ Value = str | int | float | None
 MAGIC = b"SQLite format 3\0"
 WAL_FLAGS = slice(18, 20)  # of the header: 2 means that a journal beside the file belongs to it
 PLAIN_FLAGS = b"\1\1"
+
+ENCODING = slice(56, 60)  # of the header, big-endian: 1 is UTF-8, 2 and 3 are UTF-16
+UTF_16 = (2, 3)
 
 VALUE_BYTES_MAX = 16 << 20
 STEPS_MAX = 50_000_000  # instructions of SQLite's machine; 20,000 rows take under a million
@@ -41,15 +46,36 @@ _HARDENED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that is no text where it should be one; counted from 1, as it stands in its table."""
+
+    table: str
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTables:
+    """Rows by their table and number, from 1; those in `unread` are not among them."""
+
+    rows: dict[str, dict[int, dict[str, Value]]] = field(
+        default_factory=dict[str, dict[int, dict[str, Value]]]
+    )
+    unread: list[Unread] = field(default_factory=list[Unread])
+
+
 def read_foreign_tables(
     data: bytes, wanted: Mapping[str, Sequence[str]], *, rows_max: int, bytes_max: int
-) -> dict[str, list[dict[str, Value]]]:
+) -> ForeignTables:
     """The rows of those of the `wanted` tables that are there, with those columns that they have.
 
     `wanted`: names of our own, never of the file. Raises `Unreadable`.
     """
     if not data.startswith(MAGIC):
         raise Unreadable("is no SQLite file")
+    if int.from_bytes(data[ENCODING]) in UTF_16:  # what is broken in it, SQLite would mend silently
+        raise Unreadable("keeps its texts as UTF-16; make one of it that keeps them as UTF-8")
     plain = bytearray(data)
     plain[WAL_FLAGS] = PLAIN_FLAGS
     connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -77,11 +103,7 @@ def _harden(connection: sqlite3.Connection) -> None:
         return left < 0
 
     connection.set_progress_handler(has_had_enough, STEPS_AT_ONCE)
-    connection.text_factory = _text
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    connection.text_factory = bytes
 
 
 def allow_of(wanted: Mapping[str, Sequence[str]]) -> Callable[..., int]:
@@ -107,8 +129,8 @@ def _read(
     wanted: Mapping[str, Sequence[str]],
     rows_max: int,
     bytes_max: int,
-) -> dict[str, list[dict[str, Value]]]:
-    found: dict[str, list[dict[str, Value]]] = {}
+) -> ForeignTables:
+    found = ForeignTables()
     for table, columns in wanted.items():
         there = _columns(connection, table)
         if there is None:
@@ -117,16 +139,32 @@ def _read(
         if not shared:
             continue
         names = ", ".join(f'"{column}"' for column in shared)
-        rows: list[dict[str, Value]] = []
-        for row in connection.execute(f'SELECT {names} FROM main."{table}"'):
-            bytes_max -= sum(len(value) for value in row if isinstance(value, str | bytes))
+        rows: dict[int, dict[str, Value]] = {}
+        for number, row in enumerate(connection.execute(f'SELECT {names} FROM main."{table}"'), 1):
+            bytes_max -= sum(len(value) for value in row if isinstance(value, bytes))
             rows_max -= 1
             if rows_max < 0 or bytes_max < 0:
                 raise Unreadable("holds more rows than are read; make a smaller file of it")
-            plain = (_text(each) if isinstance(each, bytes) else each for each in row)
-            rows.append(dict(zip(shared, plain, strict=True)))
-        found[table] = rows
+            values, reason = _values(shared, row)
+            if reason:
+                found.unread.append(Unread(table, number, reason))
+            else:
+                rows[number] = values
+        found.rows[table] = rows
     return found
+
+
+def _values(
+    columns: Sequence[str], row: Sequence[bytes | int | float | None]
+) -> tuple[dict[str, Value], str]:
+    """The values of a row, and why they are none, or ""."""
+    values: dict[str, Value] = {}
+    for column, value in zip(columns, row, strict=True):
+        try:
+            values[column] = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError as error:
+            return values, f"{column} is not UTF-8 from byte {error.start} on"
+    return values, ""
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str] | None:
@@ -136,10 +174,10 @@ def _columns(connection: sqlite3.Connection, table: str) -> set[str] | None:
     ).fetchall()
     if not told:
         return None
-    is_table = len(told) == 1 and told[0][0] == "table"
-    if not is_table or not str(told[0][1]).upper().startswith("CREATE TABLE"):
+    is_table = len(told) == 1 and told[0][0] == b"table"
+    if not is_table or not bytes(told[0][1] or b"").upper().startswith(b"CREATE TABLE"):
         raise Unreadable(f"{table} is no plain table")
     rows = connection.execute(f'PRAGMA main.table_xinfo("{table}")').fetchall()
     if any(hidden for *_, hidden in rows):
         raise Unreadable(f"{table} has columns that are computed")
-    return {str(name) for _, name, *_ in rows}
+    return {bytes(name).decode("utf-8", "replace") for _, name, *_ in rows}

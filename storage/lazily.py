@@ -74,9 +74,13 @@ class Lazy:
     def _serve(self) -> None:
         """One job after the other. An executor's futures cost as much as what is done here."""
         while (job := self._jobs.get()) is not None:
-            result, fault = None, None
+            result: object = None
+            fault: BaseException | None = None
             try:
                 result = job.work()
+            except StopIteration as error:  # no future takes it: whoever waits would wait for ever
+                fault = RuntimeError("what was to be done raised StopIteration")
+                fault.__cause__ = error
             except BaseException as error:  # whoever waits for it has it
                 fault = error
             with suppress(RuntimeError):  # the loop is closed, and nobody waits

@@ -9,15 +9,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from crdt.keys import COMMONS, NamespaceKey
+from crdt.did import encode_did_key
+from crdt.digest import DIGEST_BYTES
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from storage.list_pages import COLUMNS, IN_NAMESPACE
 from storage.listings import ListedRow, listed_row
-from storage.part import Part, in_bounds
+from storage.part import Part
 
 NAMESAKES_MAX: Final = 100
 """Authors of one bare id: more than a person would read through."""
+BEGINNING_MAX: Final = 10
+"""Ids that begin alike: enough to say that a few digits more are needed."""
+HEX_DIGITS: Final = 2 * DIGEST_BYTES
 
 _IS_WHOLE: Final = 18  # the column after those of a row
+_ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
 # Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
 # they may be asked what they mean by it. Of strangers it is the order of their keys.
 _NAMESAKES: Final = f"""
@@ -27,8 +33,7 @@ _NAMESAKES: Final = f"""
         FROM listing l JOIN document d ON d.number = l.document
         WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
     WHERE place = 1
-    ORDER BY by = ? DESC, (by IN (SELECT value FROM json_each(?))) DESC,
-        CASE WHEN by IN (SELECT value FROM json_each(?)) THEN at END, is_whole DESC, by
+    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by
     LIMIT ?"""
 
 
@@ -45,22 +50,27 @@ class Namesake:
 class Namesakes(Part):
     """Who else. Kept in step with documents as lists are."""
 
+    async def own_authors(self) -> frozenset[str]:
+        """did:keys of this node's person."""
+        rows = await self._database.rows("SELECT author FROM followed WHERE is_own")
+        return frozenset(encode_did_key(author) for (author,) in rows)
+
     async def namesakes(
         self,
         kind: str,
         record: str,
         namespace: NamespaceKey = COMMONS,
         *,
-        own: str = "",
+        own: Collection[str] = (),
         followed: Collection[str] = (),
     ) -> list[Namesake]:
         """The records of this bare id, one for each author: `own`, then those followed, then all.
 
         Of strangers those come first whose bytes stand in the record; then by did:key.
         """
-        names = json.dumps(sorted(followed))
+        mine, names = json.dumps(sorted(own)), json.dumps(sorted({*own, *followed}))
         rows = await self._database.rows(
-            _NAMESAKES, (namespace, kind, record, own, names, names, NAMESAKES_MAX)
+            _NAMESAKES, (namespace, kind, record, mine, names, names, NAMESAKES_MAX)
         )
         return [Namesake(listed_row(row), bool(row[_IS_WHOLE])) for row in rows]
 
@@ -76,6 +86,30 @@ class Namesakes(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def best_listings(
+        self,
+        kind: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        limit: int,
+        of: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> list[ListedRow]:
+        """Those of the highest score, ties by target: of these authors, or of all but those.
+
+        Without their bytes.
+        """
+        where, names = "NOT IN", without
+        if of is not None:
+            where, names = "IN", of
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.author {where} (SELECT value FROM json_each(?))"
+            " ORDER BY l.score DESC, l.target DESC LIMIT ?",
+            (namespace, kind, json.dumps(sorted(names)), limit),
+        )
+        return [listed_row(row) for row in rows]
+
     async def beginning(
         self,
         kind: str,
@@ -83,7 +117,6 @@ class Namesakes(Part):
         namespace: NamespaceKey = COMMONS,
         *,
         authors: Collection[str] | None = None,
-        limit: int = NAMESAKES_MAX,
     ) -> list[str]:
         """Ids that begin with these hex digits, in order, of these authors or of anybody."""
         where, values = "", [namespace, kind, digits, f"{digits}g"]  # no digit comes after f
@@ -93,6 +126,19 @@ class Namesakes(Part):
         rows = await self._database.rows(
             f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
             f" AND l.record >= ? AND l.record < ?{where} ORDER BY l.record LIMIT ?",
-            (*values, in_bounds(limit, NAMESAKES_MAX)),
+            (*values, BEGINNING_MAX),
         )
         return [record for (record,) in rows]
+
+    async def held_beginning(
+        self, kind: str, digits: str, author: AuthorKey, namespace: NamespaceKey = COMMONS
+    ) -> list[str]:
+        """As `beginning`, of one author, and also what is deleted; `kind` as documents have it."""
+        bounds = (bytes.fromhex(digits.ljust(HEX_DIGITS, fill)) for fill in "0f")
+        rows = await self._database.rows(
+            "SELECT DISTINCT record FROM document WHERE kind = ? AND record BETWEEN ? AND ?"
+            " AND author = ? AND namespace = (SELECT number FROM namespace WHERE key = ?)"
+            " ORDER BY record LIMIT ?",
+            (kind, *bounds, author, namespace, BEGINNING_MAX),
+        )
+        return [record.hex() for (record,) in rows]

@@ -56,7 +56,7 @@ class Packs:
         self._written: dict[int, int] = {}  # bytes of each pack that is not all on the disk
         self._synced: dict[int, int] = {}
         self._news: dict[int, int] = {}  # of what was synced, not told yet
-        self._is_new = False  # a file whose name a loss of power may take
+        self._named = 0  # files up to this number have names that a loss of power leaves alone
         self._syncing: Future[object] | None = None
         self._failed: StorageError | None = None
         self._cached = bytearray()  # what was read so last: as long as the longest run
@@ -70,7 +70,7 @@ class Packs:
         self._next = max([newest, *ends], default=0) + 1
         self._written = {pack: end for pack, end in ends.items() if end > synced.get(pack, 0)}
         self._synced = {pack: synced.get(pack, 0) for pack in self._written}
-        self._is_new = bool(self._written)
+        self._named = 0 if self._written else self._next - 1
         last = max(ends, default=0)
         if last and ends[last] < PACK_BYTES:
             try:
@@ -167,23 +167,24 @@ class Packs:
         with self._lock:
             if self._failed is not None:
                 raise self._failed
-            todo = dict(self._written)
-            is_new, self._is_new = self._is_new, False
+            todo, newest = dict(self._written), self._next - 1
         try:
             for pack in sorted(todo):
                 with suppress(FileNotFoundError):  # collected meanwhile
                     _sync(self.path(pack), is_kept=not is_bulk)
-            if is_new:
+            if newest > self._named:  # also where another thread is about it: both wait
                 _sync(self.folder)
                 _sync(self.folder.parent)
         except OSError as error:
             ours = _ours(error)
             with self._lock:
-                self._is_new = self._is_new or is_new
                 if error.errno in LOST:  # what a system says once about that it may not say again
                     ours = self._failed = type(ours)(f"{ours} {START_AGAIN}")
             raise ours from error
         with self._lock:
+            if self._failed is not None:  # of what both wrote: the system told the other one alone
+                raise self._failed
+            self._named = max(self._named, newest)
             for pack, end in todo.items():
                 self._synced[pack] = max(end, self._synced.get(pack, 0))
                 if self._written.get(pack) == end:
@@ -225,12 +226,10 @@ class Packs:
         self.close_pack()
         self.folder.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        number = self._next
-        self._next += 1
+        with self._lock:
+            number, self._next = self._next, self._next + 1
         self._file = os.open(self.path(number), flags, 0o600)
         self._pack = number
-        with self._lock:
-            self._is_new = True
         return self._file
 
     def _note_written(self) -> None:

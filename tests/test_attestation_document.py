@@ -3,7 +3,7 @@
 import importlib
 import re
 
-from registry import attestation, challenge, evaluation
+from registry import attestation, challenge, evaluation, findings
 from registry.evaluation import ENDINGS, encode_evaluation
 from registry.wasm.evaluator import EXPORTS
 from storage import attestations
@@ -11,7 +11,7 @@ from tests.documents import FOLDER, blocks, number, rows, words
 from tests.registry.attested import QUESTION
 
 TEXT = (FOLDER / "attestations.md").read_text()
-BOUNDED = (evaluation, attestation, challenge, attestations)
+BOUNDED = (evaluation, findings, attestation, challenge, attestations)
 OWN = {"storage.attestations.CANDIDATES_MAX"}  # nobody else can tell
 
 

@@ -1,6 +1,6 @@
 """The whole ASGI application: security headers, then the guard, then routes.
 
-SecurityHeaders ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
+SecurityHeaders ▸ CrossOrigin ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from node.api import pages
-from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
+from node.api.cross_origin import CrossOrigin
+from node.api.endpoint import LINEAGE_REF, MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -33,6 +34,7 @@ from node.api.routes import (
     blocked,
     deletion,
     devices,
+    files,
     health,
     history,
     identity,
@@ -47,6 +49,7 @@ from node.api.routes import (
     namespaces,
     page,
     peers,
+    pictures,
     problems,
     quota,
     records,
@@ -67,6 +70,8 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *modules.ENDPOINTS,
     *attestations.ENDPOINTS,
     *life_ratings.ENDPOINTS,
+    *pictures.ENDPOINTS,
+    *files.ENDPOINTS,
     *life.ENDPOINTS,
     *advisories.ENDPOINTS,
     *health.ENDPOINTS,
@@ -103,9 +108,18 @@ class ModuleRef(StringConvertor):
 
 
 class RecordRef(StringConvertor):
-    """The id of a genome or a seed, 64 hex digits, whose owner's slash is decoded by now."""
+    """The id of a genome or a seed, 8 to 64 hex digits, whose owner's slash is decoded by now."""
 
-    regex = r"(?:[^/]+/(?=[0-9a-f]{64}(?:/|$)))?[^/]+"
+    regex = r"(?:[^/]+/(?=[0-9a-f]{8,64}(?:/|$)))?[^/]+"
+
+
+class LineageRef(StringConvertor):
+    """The id of a lineage, whose owner's slash is decoded by now.
+
+    A did:key alone is no lineage here: `did/ratings` is somebody's lineage of that name.
+    """
+
+    regex = r"(?:[^/]+/)?(?!did:key:)[^/]+"
 
 
 class Rest(StringConvertor):
@@ -118,6 +132,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
     register_url_convertor(RECORD_REF, RecordRef())
+    register_url_convertor(LINEAGE_REF, LineageRef())
     register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[
@@ -134,7 +149,8 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     )
     assert isinstance(inner.router, Router)
     inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
-    return SecurityHeaders(Guard(inner, node.tokens, allowed, node.clock_s))
+    guard = Guard(inner, node.tokens, allowed, node.clock_s)
+    return SecurityHeaders(CrossOrigin(guard, allowed.pages))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

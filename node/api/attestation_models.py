@@ -5,9 +5,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from node.api.models import Request
+from registry.evaluation import STANDARD_SEED, STANDARD_TICKS
 from registry.fitness import Fitness, Judgement, Word
 
 I64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Ticks = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class NewAttestation(Request, frozen=True, rename={"evaluator": "with"}):
@@ -15,8 +17,8 @@ class NewAttestation(Request, frozen=True, rename={"evaluator": "with"}):
 
     evaluator: Annotated[str, Meta(max_length=256)] | None = None
     """NAME[@VERSION]; null: the bundled one of the genome's format."""
-    seed: I64 = 0
-    ticks: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 1_000
+    seed: I64 = STANDARD_SEED
+    ticks: Ticks = STANDARD_TICKS
     claim: I64 | None = None
     dry_run: bool = False
 
@@ -30,6 +32,8 @@ class WordShown(Struct, frozen=True):
     claimed: bool
     """Only said, not run."""
     engine: str
+    trusted: bool
+    """By oneself, or by somebody who has a name here."""
 
 
 class JudgementShown(Struct, frozen=True):
@@ -37,16 +41,25 @@ class JudgementShown(Struct, frozen=True):
 
     evaluation: str
     evaluator: str
-    module: str
-    version: str
+    module: str | None
+    """What these bytes are called, where they come with the node or somebody who counts published
+    them; so `version`."""
+    version: str | None
+    said_to_be: str
+    """What somebody says that it is called."""
     seed: int
     ticks: int
+    standard: bool
+    """Whether it asks what all genomes are asked, so that its result ranks before others."""
     state: str
     """`verified`, `disputed`, `unverified`, `claimed`."""
     ending: str | None
     result: int | None
     attestors: tuple[str, ...]
     contradictions: tuple[WordShown, ...]
+    """Whoever says something else."""
+    disputed: bool
+    """Whether one who does is oneself or followed, and ran it."""
     words: tuple[WordShown, ...]
 
 
@@ -55,11 +68,14 @@ class FitnessShown(Struct, frozen=True):
 
     genome: str
     result: int | None
-    """What it ranks by: the highest that is verified."""
+    """What it ranks by: what is verified of the standard question, else of another one."""
     best: str | None
     """The evaluation that gave it."""
     attestors: tuple[str, ...]
     contradictions: int
+    """Of how many evaluations there is more than one answer, by whomever."""
+    disputed: int
+    """Of how many of them by runs of one's own or of followed authors."""
     evaluations: tuple[JudgementShown, ...]
 
 
@@ -78,7 +94,12 @@ class AttestedShown(Struct, frozen=True):
 
 def show_word(word: Word) -> WordShown:
     return WordShown(
-        word.author, word.answer.ending, word.answer.result, word.is_claim, word.engine
+        word.author,
+        word.answer.ending,
+        word.answer.result,
+        word.is_claim,
+        word.engine,
+        word.is_trusted,
     )
 
 
@@ -86,15 +107,18 @@ def show_judgement(one: Judgement) -> JudgementShown:
     return JudgementShown(
         evaluation=one.id,
         evaluator=one.evaluator,
-        module=one.module,
-        version=one.version,
+        module=one.name.module if one.name else None,
+        version=one.name.version if one.name else None,
+        said_to_be=str(one.said_to_be),
         seed=one.seed,
         ticks=one.ticks,
+        standard=one.is_standard,
         state=one.state,
         ending=one.answer.ending if one.answer else None,
         result=one.answer.result if one.answer else None,
         attestors=one.attestors,
         contradictions=tuple(map(show_word, one.contradictions)),
+        disputed=bool(one.disputes),
         words=tuple(map(show_word, one.words)),
     )
 
@@ -107,5 +131,6 @@ def show_fitness(one: Fitness) -> FitnessShown:
         best=best.id if best else None,
         attestors=one.attestors,
         contradictions=one.contradictions,
+        disputed=one.disputed,
         evaluations=tuple(map(show_judgement, one.judgements)),
     )

@@ -252,6 +252,8 @@ def _answered(request: Request, endpoint: Endpoint[Any, Any], result: object) ->
 
 RECORD_REF: Final = "record"
 """The path convertor of `<did>/<id>` or `<petname>/<id>` of a genome or a seed, or of its id."""
+LINEAGE_REF: Final = "lineage"
+"""The same of a lineage, where more of the path comes after it."""
 REST: Final = "rest"
 """The path convertor of all that is left: what is wrong with it can be told."""
 MODULE_REF: Final = "module"

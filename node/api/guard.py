@@ -27,6 +27,8 @@ class Allowed:
     hosts: frozenset[str]
     origins: frozenset[str]
     reads_are_open: bool
+    pages: frozenset[str] = frozenset()
+    """Origins of other pages, which a browser is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,15 @@ def allowed_names(
     if host not in ("0.0.0.0", "::"):
         hosts.add(host.lower())
     origins = {f"http://{in_url(name)}:{port}" for name in hosts}
-    return Allowed(frozenset(hosts), frozenset(origins | set(more_origins)), is_loopback)
+    pages = frozenset(map(as_browsers_say, more_origins))
+    return Allowed(frozenset(hosts), frozenset(origins) | pages, is_loopback, pages)
+
+
+def as_browsers_say(origin: str) -> str:
+    """In lower case, and without the port that its scheme has anyway."""
+    origin = origin.lower()
+    scheme, _, _ = origin.partition(":")
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def in_url(host: str) -> str:

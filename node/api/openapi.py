@@ -69,13 +69,13 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "genome": {
         "type": "string",
-        "description": "The id of a genome, `<did>%2F<id>`, or `<petname>%2F<id>`.",
-        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+        "description": "Its id, or 8 digits or more of it; `<did>%2F<id>` or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{8,64}$",
     },
     "seed": {
         "type": "string",
-        "description": "The id of a seed, `<did>%2F<id>`, or `<petname>%2F<id>`.",
-        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+        "description": "Its id, or 8 digits or more of it; `<did>%2F<id>` or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{8,64}$",
     },
     "lineage": {
         "type": "string",

@@ -6,11 +6,14 @@ import click
 
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
+from node.commands.life import ID_SHOWN
+from node.exit_codes import UNVERIFIED
 from node.failure import Json
 from node.text import printable
 
 # All the fuel of an evaluation takes minutes, and others may be before it.
 ATTEST_TIMEOUT_S = 1_800.0
+OTHERS_SHOWN = 10
 
 
 @click.command("attest")
@@ -48,8 +51,8 @@ def attest_command(
         print_json("attest", answer)
     else:
         say_attested(answer)
-    if answer["judgement"]["contradictions"] and not answer["claimed"]:
-        ctx.exit(7)  # somebody's word of it is wrong: verification failed
+    if answer["judgement"]["disputed"] and not answer["claimed"]:
+        ctx.exit(UNVERIFIED)  # of runs that count one is wrong; strangers are no alarm
 
 
 def say_attested(answer: Json) -> None:
@@ -61,7 +64,9 @@ def say_attested(answer: Json) -> None:
         did = "would be claimed" if answer["dry_run"] else "claimed"
         return say(f"{did}: {what}; nobody needs to believe it: panspermia attest runs it")
     did = "not signed (dry run)" if answer["dry_run"] else "signed"
-    say(f"{what}: {did}", fg=None if one["contradictions"] else "green")
+    say(f"{what}: {did}", fg=None if one["disputed"] else "green")
+    for line in other_lines(one):
+        say(line, dim=True)
     if len(one["attestors"]) > 1:
         say(f"the same found: {', '.join(map(printable, one['attestors']))}")
     say(f"{answer['fuel_used']:,} instructions, {answer['cpu_ms']:.0f} ms", dim=True, err=True)
@@ -80,21 +85,37 @@ def show_all(fitness: Json) -> None:
         said = f"{one['state']}{found} by {evaluator_text(one)}{by if one['attestors'] else ''}"
         say(said, fg="green" if one["state"] == "verified" else None)
         for word in one["words"]:
-            if word["claimed"]:
+            if word["claimed"] and word not in one["contradictions"]:
                 say(f"  {printable(word['author'])} claims {answer_text(word)}", dim=True)
+        for line in other_lines(one):
+            say(line, dim=True)
 
 
 def contradiction_lines(one: Json) -> list[str]:
-    """First a headline, then everybody who says something else."""
-    if not one["contradictions"]:
+    """First a headline, then everybody who counts and says something else."""
+    if not one["disputed"]:
         return []
     lines = [f"CONTRADICTION: one evaluation has one answer, and not all say {answer_text(one)}"]
     if not one["ending"]:
         lines = ["CONTRADICTION: one evaluation has one answer, and several are given"]
-    for word in one["contradictions"]:
-        how = "only claims" if word["claimed"] else f"ran it ({printable(word['engine'])}) and says"
-        lines.append(f"  {printable(word['author'])} {how} {answer_text(word)}")
-    return lines
+    return lines + [word_line(word) for word in one["contradictions"] if word["trusted"]]
+
+
+def other_lines(one: Json) -> list[str]:
+    """Whoever else says something else: keys are free, so it is no alarm."""
+    others = one["contradictions"]
+    if one["disputed"]:
+        others = [word for word in others if not word["trusted"]]
+    lines = [word_line(word) for word in others[:OTHERS_SHOWN]]
+    if len(others) > OTHERS_SHOWN:
+        lines.append(f"  and {len(others) - OTHERS_SHOWN:,} more, which --json shows")
+    return ["something else, which decides nothing:", *lines] if lines else []
+
+
+def word_line(word: Json) -> str:
+    how = "only claims" if word["claimed"] else f"ran it ({printable(word['engine'])}) and says"
+    whose = "" if word["trusted"] else ", a stranger,"
+    return f"  {printable(word['author'])}{whose} {how} {answer_text(word)}"
 
 
 def answer_text(one: Json) -> str:
@@ -103,5 +124,8 @@ def answer_text(one: Json) -> str:
 
 
 def evaluator_text(one: Json) -> str:
-    name = f"{printable(one['module'])} {printable(one['version'])}"
+    """By its name where these bytes have one; what strangers call it is theirs to say."""
+    name = f"{one['evaluator'][:ID_SHOWN]}… (says it is {printable(one['said_to_be'])})"
+    if one["module"]:
+        name = f"{printable(one['module'])} {printable(one['version'])}"
     return f"{name}, seed {one['seed']}, {one['ticks']:,} ticks"

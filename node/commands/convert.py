@@ -9,7 +9,7 @@ import click
 
 from node.commands.console import is_terminal, print_json, print_table, say, wants_json
 from node.commands.files import write_whole
-from node.commands.reading import read_named, shown_errors
+from node.commands.reading import read_contents, read_named, shown_errors
 from node.failure import failed
 from node.text import printable, size_text
 
@@ -72,14 +72,14 @@ def converted(
     file: str, source: str | None, target: str, item: int | None, options: dict[str, str]
 ) -> tuple[bytes, dict[str, object]]:
     """The bytes, and what is told of them. Raises the registry's own errors."""
-    from node.found_files import items_of
     from registry.formats import Format, convert, find_conversion, format_of, item_of
 
     name, data = read_named(file)
     wanted = format_of(target)
-    format, found = items_of(name, data, format_of(source) if source else None)
+    contents = read_contents(name, data, source)
+    format = contents.format
     if item is not None or format is Format.PRIMORDIUM_REGISTRY:
-        one = item_of(found, item)
+        one = item_of(contents.found, item)
         data, format = one.data, one.format
     made = convert(data, format, wanted, options, name=name)
     loses = "" if format is wanted else find_conversion(format, wanted).loses

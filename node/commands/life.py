@@ -19,11 +19,11 @@ WORDS: Final = ("genome", "seed", "lineage")
 SORTS: Final = {"genome": "fitness", "seed": "pop", "lineage": "level"}
 ID_SHOWN: Final = 16
 
-_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{64}", re.ASCII)
+_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{8,64}", re.ASCII)
 
 
 def is_life(text: str) -> bool:
-    """Whether it is the id of a genome or a seed, and so no module's name."""
+    """Whether it is the id of a genome or a seed, or begins one, and so no module's name."""
     return _ID.fullmatch(text) is not None
 
 
@@ -102,10 +102,12 @@ def print_list(kind: str, rows: list[Json]) -> None:
 
 
 @click.command("hall-of-fame")
+@click.option("--followed", is_flag=True, help="Only your own, and of people whom you follow.")
 @IN_NAMESPACE
-def hall_of_fame_command(namespace: str | None) -> None:
+def hall_of_fame_command(followed: bool, namespace: str | None) -> None:
     """List the ten lineages of the highest civilisation level."""
-    answer = node().get("/api/registry/hall_of_fame", {"namespace": namespace})
+    trust = "followed" if followed else None
+    answer = node().get("/api/registry/hall_of_fame", {"namespace": namespace, "trust": trust})
     if wants_json():
         return print_json("hall-of-fame", answer)
     if not answer["hall_of_fame"]:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.commands.blob import unreadable
+from node.commands.console import say
 from node.failure import failed
 from node.text import printable
 
 if TYPE_CHECKING:
+    from node.found_files import Contents
     from registry.formats import Found
 
 STDIN = "-"
 SHOWN_DIGITS = 12
-_RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{64}\Z")
+REFUSED_SHOWN_MAX = 20
+_RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{8,64}\Z")
 
 
 def read_named(file: str) -> tuple[str, bytes]:
@@ -64,14 +67,30 @@ def record_bytes(id: str) -> bytes:
     return client.get_bytes(path_of("/api/registry/seeds", id, "download"))
 
 
+def read_contents(name: str, data: bytes, source: str | None) -> Contents:
+    """What a file holds, `source` being its format in a person's words.
+
+    Rows of a database that cannot be taken are told on stderr. Raises the registry's own errors.
+    """
+    from node.found_files import contents_of
+    from registry.formats import format_of
+
+    contents = contents_of(name, data, format_of(source) if source else None)
+    if not contents.found:
+        raise contents.refused[0]
+    for refused in contents.refused[:REFUSED_SHOWN_MAX]:
+        say(f"left out: {refused.detail}", fg="yellow", err=True)
+    if (more := len(contents.refused) - REFUSED_SHOWN_MAX) > 0:
+        say(f"left out: {more:,} rows more", fg="yellow", err=True)
+    return contents
+
+
 def read_one(file: str, source: str | None, item: int | None) -> Found:
     """The one item of a file that is meant. Raises `Failure`, and the registry's own errors."""
-    from node.found_files import items_of
-    from registry.formats import format_of, item_of
+    from registry.formats import item_of
 
     name, data = read_named(file)
-    _, found = items_of(name, data, format_of(source) if source else None)
-    return item_of(found, item)
+    return item_of(read_contents(name, data, source).found, item)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ What only this machine cannot do is refused, and not signed: it says nothing of 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,14 +16,19 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NotFound, Rejected
 from node.identity import Identity
 from node.ports import Network
-from node.services.evaluators import Evaluator, evaluator_said, find_evaluator, for_format
+from node.services.evaluators import (
+    Evaluator,
+    evaluator_said,
+    find_evaluator,
+    for_format,
+    names_of,
+)
 from node.services.life import GENOME, Found, find_record
 from node.services.same_bytes import kept_of, right_bytes
 from node.services.signers import Signers
 from node.workers import Evaluated, Workers
 from registry.attestation import (
     Attestation,
-    Run,
     document_of,
     read_row,
     say_claim,
@@ -31,13 +36,13 @@ from registry.attestation import (
     take_claim_back,
 )
 from registry.errors import InvalidName, UnknownRecord, quoted
-from registry.evaluation import Answer, Evaluation
+from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
+from registry.findings import Run
 from registry.fitness import Fitness, Judgement, Trust, judge, verified_fitness
 from registry.formats import Format, detect
 from registry.wasm.evaluator import GENOME_BYTES_MAX
 from storage.store import Store
 
-TICKS_DEFAULT: Final = 1_000
 HEX_CHARACTERS: Final = 64
 
 
@@ -75,12 +80,13 @@ class NoAnswer(Rejected):
     """It was run, and this machine has no answer."""
 
 
-async def find_genome(
-    store: Store, own: str, text: str, namespace: NamespaceKey = COMMONS
-) -> Found:
-    """By its 64 hex digits, or `WHOSE/` and those. Raises `NotFound`, `UnknownPetname`."""
+async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> Found:
+    """By its 64 hex digits or the first of them, or `WHOSE/` and those.
+
+    Raises `NotFound`, `UnknownPetname`, or `Conflict` (`ambiguous-digits`).
+    """
     try:
-        return await find_record(store, own, GENOME, text, namespace)
+        return await find_record(store, GENOME, text, namespace)
     except InvalidName as error:
         detail = f"{quoted(text)} names no genome: it has {HEX_CHARACTERS} digits, 0-9 and a-f"
         raise NotFound(detail, code="unknown-genome") from error
@@ -112,8 +118,8 @@ async def attest(
     name: str,
     *,
     evaluator: str | None = None,
-    seed: int = 0,
-    ticks: int = TICKS_DEFAULT,
+    seed: int = STANDARD_SEED,
+    ticks: int = STANDARD_TICKS,
     claim: int | None = None,
     dry_run: bool = False,
 ) -> Attested:
@@ -121,7 +127,7 @@ async def attest(
 
     Raises `NotFound`, `Unreachable`, `Unverified`, or `Rejected` where this machine has no answer.
     """
-    genome = await find_genome(node.store, node.identity.did, name, node.namespace)
+    genome = await find_genome(node.store, name, node.namespace)
     format = "" if evaluator else await _format(node, genome, is_run=claim is None)
     found = await find_evaluator(
         node.store, node.network, evaluator or for_format(format), node.namespace
@@ -136,7 +142,7 @@ async def attest(
 async def attest_again(node: Attestor, said: Attestation) -> Attested:
     """Run what somebody says, and sign what it gives here. Raises as `attest`."""
     await _may_say(node, said.evaluation)  # before anything is fetched
-    genome = await find_genome(node.store, node.identity.did, said.genome, node.namespace)
+    genome = await find_genome(node.store, said.genome, node.namespace)
     digest = bytes.fromhex(said.evaluator)
     found = await evaluator_said(
         node.store, node.network, said.module, said.version, digest, node.namespace
@@ -178,24 +184,16 @@ async def fitness_of(
     """What is said of a genome, as this node's author trusts it."""
     rows = [read_row(row) for row in await store.attestations(genome, namespace)]
     trust = Trust(own, await store.followed_authors())
-    return verified_fitness(genome, rows, trust, ranking(rows, trust))
+    names = await names_of(store, rows, is_of(trust), namespace)
+    return verified_fitness(genome, rows, trust, names)
 
 
-def ranking(rows: Sequence[Attestation], trust: Trust) -> frozenset[str]:
-    """Evaluators that a list ranks by: bundled ones, and those of authors one follows.
+def is_of(trust: Trust) -> Callable[[str], bool]:
+    """Whether a module, by its full name, is of somebody whose runs count: lists rank by those.
 
-    Anybody can write one that gives whoever they like the highest number there is, and say that
-    it is called as that of somebody one follows.
+    Anybody can write one that gives whoever they like the highest number there is.
     """
-    from node.demo import evaluators
-
-    own = {one.blake3.hex() for one in evaluators()}
-    theirs = {
-        one.evaluator
-        for one in rows
-        if one.author in trust and one.module.rpartition("/")[0] in trust
-    }
-    return frozenset(own | theirs)
+    return lambda module: module.partition("/")[0] in trust
 
 
 async def _claim(
@@ -233,9 +231,11 @@ async def _attested(
         evaluation.genome, node.namespace, evaluation=evaluation.id
     )
     rows = [read_row(row) for row in held]
-    if not rows:  # a dry run of what nobody spoke of
-        rows = [_unsaid(node, evaluation, by, run)]
-    judgement = judge(rows, Trust(node.identity.did, await node.store.followed_authors()))
+    if entry is None:  # a dry run counts for whoever asked, whatever is signed already
+        rows.append(_unsaid(node, evaluation, by, run))
+    trust = Trust(node.identity.did, await node.store.followed_authors())
+    names = await names_of(node.store, rows, is_of(trust), node.namespace)
+    judgement = judge(rows, trust, names)
     return Attested(judgement, answer, found.fuel_used, found.cpu_ms, entry)
 
 

@@ -7,15 +7,16 @@ order of a namespace is kept until something changes, since every page of a list
 import asyncio
 import bisect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from crdt.keys import COMMONS, NamespaceKey
-from node.services.attest import fitness_of, ranking
+from node.services.attest import fitness_of, is_of
+from node.services.evaluators import names_of
 from node.services.life import GENOME, same_records
 from registry.attestation import Attestation, read_row
-from registry.fitness import Summary, Trust, summary_of, verified_fitness
+from registry.fitness import Name, Summary, Trust, summary_of, verified_fitness
 from registry.genome import WORD
 from registry.published import shown
 from storage.listing import AttestationRow
@@ -24,14 +25,14 @@ from storage.store import Store
 
 KEPT_MAX: Final = 8
 """Namespaces of which the order is kept."""
-PLACE_PARTS: Final = 3
+PLACE_PARTS: Final = 4
 AT_ONCE: Final = 100
 """Places that are asked for together whether anybody lists them."""
 SCANNED_MAX: Final = 10_000
 """For one page, of an author or a tag with few verified results."""
 
-Place = tuple[int, int, str]
-"""The higher the result, the more who attest it, then by identity: in ascending order."""
+Place = tuple[int, int, int, str]
+"""`Fitness.place`, then by identity: in ascending order."""
 
 
 @dataclass(slots=True)
@@ -50,8 +51,10 @@ class AttestedOrder:
         stamp = (await self.store.newest_change(), followed)
         if namespace in self.kept and self.kept[namespace][0] == stamp:
             return self.kept[namespace][1]
-        rows = await self.store.trusted_runs(namespace)
-        places = await asyncio.to_thread(ordered, rows, Trust(self.own, followed))
+        trust = Trust(self.own, followed)
+        said = await asyncio.to_thread(_read, await self.store.trusted_runs(namespace))
+        names = await names_of(self.store, said, is_of(trust), namespace)
+        places = await asyncio.to_thread(ordered, said, trust, names)
         if len(self.kept) >= KEPT_MAX:
             self.kept.clear()
         self.kept[namespace] = (stamp, places)
@@ -76,7 +79,7 @@ class AttestedOrder:
         rows: list[ListedRow] = []
         for begin in range(start, end, AT_ONCE):
             some = places[begin : min(begin + AT_ONCE, end)]
-            ids = [id for _, _, id in some]
+            ids = [place[-1] for place in some]
             held = await self.store.listed_of(
                 WORD, ids, author=author, tags=tags, namespace=namespace
             )
@@ -91,7 +94,7 @@ class AttestedOrder:
     async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
         """The record of that identity that is meant; None where none is here."""
         if author is None:
-            same = await same_records(self.store, self.own, GENOME, id, namespace)
+            same = await same_records(self.store, GENOME, id, namespace)
             author = next((one.row.listing.author for one in same), None)
         return await self.store.listing(WORD, author, id, namespace) if author else None
 
@@ -104,17 +107,15 @@ class AttestedOrder:
         return summary_of(await fitness_of(self.store, self.own, genome, namespace))
 
 
-def ordered(rows: Sequence[AttestationRow], trust: Trust) -> list[Place]:
-    said = [read_row(row) for row in rows]
-    evaluators = ranking(said, trust)
+def ordered(said: Sequence[Attestation], trust: Trust, names: Mapping[str, Name]) -> list[Place]:
     about: dict[str, list[Attestation]] = defaultdict(list)
     for one in said:
         about[one.genome].append(one)
     places: list[Place] = []
     for genome, each in about.items():
-        best = verified_fitness(bytes.fromhex(genome), each, trust, evaluators).best
-        if best is not None and best.answer is not None and best.answer.result is not None:
-            places.append((-best.answer.result, -len(best.attestors), genome))
+        place = verified_fitness(bytes.fromhex(genome), each, trust, names).place
+        if place is not None:
+            places.append((*place, genome))
     return sorted(places)
 
 
@@ -124,5 +125,10 @@ def text_of(place: Place) -> str:
 
 def place_of(text: str) -> Place:
     """Of a cursor that this node sealed."""
-    result, count, genome = text.split(" ", PLACE_PARTS - 1)
-    return int(result), int(count), genome
+    *place, genome = text.split(" ", PLACE_PARTS - 1)
+    first, second, third = map(int, place)
+    return first, second, third, genome
+
+
+def _read(rows: Sequence[AttestationRow]) -> list[Attestation]:
+    return [read_row(row) for row in rows]

@@ -1,9 +1,14 @@
 """Evaluators: which module judges genomes, and its bytes, whoever published it.
 
+```
 a name that this node comes with     the bundled bytes, the same on every node
 NAME[@VERSION], WHOSE/NAME…          a published module; without a version its latest
+```
+What an attestation says that its evaluator is called is a word of whoever signed it. `names_of`
+says what is known of the very bytes.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +20,9 @@ from node.demo import evaluators
 from node.errors import NotFound, Rejected, Unverified
 from node.ports import Network
 from node.services.fetch import fetch_blob
-from node.services.modules import find_module, version_of
+from node.services.modules import LISTED, find_module, read_module, version_of
+from registry.attestation import Attestation
+from registry.fitness import Name
 from registry.listed import ModuleVersion
 from registry.wasm.evaluator import EVALUATOR_BYTES_MAX
 from storage.store import Store
@@ -26,6 +33,9 @@ FOR_FORMAT: Final = {
     "primordium-genotype": "io.panspermia.forager",
 }
 """What judges a genome of a format, where nobody says."""
+
+MODULES_LOOKED_UP_MAX: Final = 256
+"""For one list. People follow few who publish evaluators; each costs a look into the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,30 @@ async def evaluator_said(
         detail = f"{module} {version} is not {digest.hex()}, but {found.blake3}"
         raise Unverified(detail, code="evaluator-differs")
     return Evaluator(module, version, digest, await _bytes_of(store, network, module, found))
+
+
+async def names_of(
+    store: Store,
+    said: Iterable[Attestation],
+    believes: Callable[[str], bool],
+    namespace: NamespaceKey = COMMONS,
+) -> dict[str, Name]:
+    """Names of evaluators that `said` speaks of, by their hash in hex: of the bundled ones, and of
+    those whose bytes a module holds that is known here and that `believes` takes, by its full name.
+    """
+    names = {one.blake3.hex(): Name(one.id, one.version) for one in evaluators()}
+    modules: dict[str, set[str]] = {}
+    for each in said:
+        if each.evaluator not in names and "/" in each.module and believes(each.module):
+            modules.setdefault(each.module, set()).add(each.evaluator)
+    found = dict(names)
+    for module in sorted(modules)[:MODULES_LOOKED_UP_MAX]:
+        author, _, id = module.partition("/")
+        row = await store.listing(LISTED, author, id, namespace)
+        for version in read_module(row).versions if row else ():
+            if version.blake3 in modules[module]:
+                found.setdefault(version.blake3, Name(module, version.version))
+    return found
 
 
 async def _bytes_of(store: Store, network: Network, name: str, version: ModuleVersion) -> bytes:

@@ -73,7 +73,7 @@ async def submit(by: Registrar, given: Submission, *, dry_run: bool = False) -> 
     document = kind.document(by.identity.author, given.id, by.namespace)
     signer = await by.signers.for_document(document)
     await refuse_deleted(store, document)
-    same = await same_records(store, did, kind, given.id, by.namespace)
+    same = await same_records(store, kind, given.id, by.namespace)
     others = tuple(author for one in same if (author := one.row.listing.author) != did)
     # One's own is never left out, however many others publish the same.
     is_known = len(others) < len(same)

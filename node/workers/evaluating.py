@@ -10,11 +10,18 @@ import time
 
 import wasmtime
 
-from node.workers.execution import TABLE_ELEMENTS_MAX, Exports, last_line
+from node.workers.execution import Exports, last_line
 from node.workers.messages import Evaluate, Evaluated
 from registry.evaluation import UNJUDGED, Ending
 from registry.wasm.errors import Refused
-from registry.wasm.evaluator import ABI, FUEL, MEMORY_PAGES_MAX, evaluator_problem
+from registry.wasm.evaluator import (
+    ABI,
+    FUEL,
+    MEMORY_PAGES_MAX,
+    TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
+    evaluator_problem,
+)
 from registry.wasm.limits import PAGE_BYTES, Limits
 from registry.wasm.sections import read_outline
 
@@ -69,7 +76,7 @@ def _run(engine: wasmtime.Engine, module: wasmtime.Module, task: Evaluate, fuel:
         memory_size=MEMORY_PAGES_MAX * PAGE_BYTES,
         table_elements=TABLE_ELEMENTS_MAX,
         instances=1,
-        tables=1,
+        tables=TABLES_MAX,
         memories=1,
     )
     store.set_fuel(fuel)

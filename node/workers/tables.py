@@ -16,9 +16,8 @@ import msgspec
 from node.workers.child import bound, confine
 from node.workers.process import ROOT
 from registry.formats.errors import InvalidFile, Place
-from registry.formats.found import Found
 from registry.formats.limits import FILE_BYTES_MAX, ITEMS_MAX
-from registry.formats.primordium_tables import WANTED, Value, read_tables
+from registry.formats.primordium_tables import WANTED, Rows, Value, read_tables
 from registry.formats.texts import check_size
 
 WALL_S = 30.0
@@ -32,20 +31,31 @@ BOOT = (
 )
 
 
-class Told(msgspec.Struct, frozen=True):
-    """Rows, or why there are none."""
+class Unread(msgspec.Struct, frozen=True):
+    table: str
+    row: int
+    reason: str
 
-    tables: dict[str, list[dict[str, Value]]] = {}
+
+class Told(msgspec.Struct, frozen=True):
+    """Rows by table and number, and those that are no text; or why there are none."""
+
+    tables: dict[str, dict[int, dict[str, Value]]] = {}
+    unread: list[Unread] = []
     reason: str = ""
 
 
-def read_registry(data: bytes, name: str, *, wall_s: float = WALL_S) -> tuple[Found, ...]:
-    """The items of a registry.db. Blocks up to `wall_s`. Raises `InvalidFile`."""
+def read_registry(data: bytes, name: str, *, wall_s: float = WALL_S) -> Rows:
+    """The items of a registry.db, and the rows that are none.
+
+    Blocks up to `wall_s`. Raises `InvalidFile`.
+    """
     check_size(data, name)
     told = ask_child(data, wall_s)
     if told.reason:
         raise InvalidFile(name, Place(), told.reason)
-    return read_tables(told.tables, name)
+    unread = [(Place(table=one.table, row=one.row), one.reason) for one in told.unread]
+    return read_tables(told.tables, name, unread)
 
 
 def ask_child(data: bytes, wall_s: float) -> Told:
@@ -78,7 +88,8 @@ def serve(source: BinaryIO, target: BinaryIO, wanted: Mapping[str, Sequence[str]
     data = source.read(FILE_BYTES_MAX + 1)
     try:
         tables = read_foreign_tables(data, wanted, rows_max=ITEMS_MAX, bytes_max=ROWS_BYTES_MAX)
-        told = Told(tables)
+        unread = [Unread(one.table, one.row, one.reason) for one in tables.unread]
+        told = Told(tables.rows, unread)
     except Unreadable as error:
         told = Told(reason=str(error))
     target.write(msgspec.msgpack.encode(told))

@@ -345,7 +345,7 @@ class Swarm:
         )
         wanted.cut(run, len(chunks))
         question = AddChunks(wanted.blob, run.first, chunks, hashes)
-        return self._store(peer, order, question, data)
+        return self._store(peer, order, question, len(data))
 
     def _begin(self, peer: Peer, order: Order, root: BlobRoot) -> Steps[None]:
         """What is too large leaves nothing behind, not even its root."""
@@ -359,7 +359,7 @@ class Swarm:
         peer: Peer,
         order: Order,
         question: BeginBlob | AddPage | AddChunks,
-        data: bytes = b"",
+        size: int = 0,
     ) -> Steps[None]:
         wanted = order.run.wanted
         stored = yield question
@@ -369,7 +369,7 @@ class Swarm:
             return
         if isinstance(question, AddChunks) and wanted.root is not None:
             wanted.chunks_held += len(question.chunks)
-            wanted.bytes_held += len(data)
+            wanted.bytes_held += size
             self._tell_progress(wanted, wanted.root)
         if not wanted.open and not wanted.ahead:
             yield from self._look(wanted)

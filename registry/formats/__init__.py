@@ -22,6 +22,7 @@ from registry.formats.errors import (
     UnknownFormat,
 )
 from registry.formats.found import Found, identity_of
+from registry.formats.merging import Merged, merged
 from registry.formats.reading import format_of, read
 from registry.formats.words import ENDINGS, TITLES, Format, Kind
 
@@ -37,6 +38,7 @@ __all__ = [
     "Found",
     "InvalidFile",
     "Kind",
+    "Merged",
     "NoConversion",
     "NotComparable",
     "Place",
@@ -49,5 +51,6 @@ __all__ = [
     "identity_of",
     "is_pickle",
     "item_of",
+    "merged",
     "read",
 ]

@@ -18,14 +18,18 @@ FILE_CHARACTERS_MAX = 255
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a file: whichever of the three its format has."""
+    """Where in a file: whichever of these its format has."""
 
     line: int | None = None
     column: int | None = None
     pointer: str | None = None  # RFC 6901, in JSON
     byte: int | None = None  # counted from 0
+    table: str | None = None  # of a database, with the number of its row from 1
+    row: int | None = None
 
     def __str__(self) -> str:
+        if self.table:
+            return f"{self.table}, row {self.row}"
         if self.pointer:
             return self.pointer
         if self.line is not None:

@@ -6,8 +6,8 @@ plain rows. Tables and columns are those of `WANTED`; whatever else is in the fi
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from registry.formats.detecting import detect
 from registry.formats.errors import InvalidFile, Place
@@ -20,7 +20,7 @@ from registry.plain import as_list
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
-Tables = Mapping[str, Sequence[Row]]
+Tables = Mapping[str, Mapping[int, Row]]  # by the number of the row, from 1
 
 WANTED: Mapping[str, tuple[str, ...]] = {
     "lineages": ("id", "start_tick", "civilization_level", "is_extinct", "best_genotype"),
@@ -36,27 +36,34 @@ WANTED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def read_tables(tables: Tables, file: str) -> tuple[Found, ...]:
-    """Lineages with their best genomes, fossils, genomes and seeds; at least one item.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a database holds; a row that is broken takes none of the others with it."""
 
-    A genotype that the program itself would not take is kept as text, as its registry kept it.
-    Raises `InvalidFile`.
+    found: tuple[Found, ...]
+    refused: tuple[InvalidFile, ...]
+
+
+def read_tables(tables: Tables, file: str, unread: Iterable[tuple[Place, str]] = ()) -> Rows:
+    """Lineages with their best genomes, fossils, genomes and seeds; at least one row of them.
+
+    `unread`: rows that are known to be broken, and why. A genotype that the program itself would
+    not take is kept as text, as its registry kept it. Raises `InvalidFile` for the whole.
     """
     found: list[Found] = []
-    for number, row in enumerate(tables.get("lineages", ()), 1):
-        found += _lineage(row, Place(pointer=f"/lineages/{number}"), file)
-    for number, row in enumerate(tables.get("fossils", ()), 1):
-        found += _fossil(row, Place(pointer=f"/fossils/{number}"), file)
-    for number, row in enumerate(tables.get("genome_submissions", ()), 1):
-        found += _genome(row, Place(pointer=f"/genome_submissions/{number}"), file)
-    for number, row in enumerate(tables.get("seed_submissions", ()), 1):
-        found += _seed(row, Place(pointer=f"/seed_submissions/{number}"), file)
-    if not found:
+    refused = [InvalidFile(file, place, reason) for place, reason in unread]
+    for table, read_row in _READERS.items():
+        for number, row in tables.get(table, {}).items():
+            try:
+                found += read_row(row, Place(table=table, row=number), file)
+            except InvalidFile as error:
+                refused.append(error)
+    if not found and not refused:
         known = ", ".join(WANTED)
         raise InvalidFile(file, Place(), f"has nothing in any of the tables {known}")
     if len(found) > ITEMS_MAX:
         raise InvalidFile(file, Place(), f"{len(found):,} items, at most {ITEMS_MAX:,}")
-    return tuple(found)
+    return Rows(tuple(found), tuple(refused))
 
 
 def _lineage(row: Row, place: Place, file: str) -> list[Found]:
@@ -85,7 +92,7 @@ def _lineage(row: Row, place: Place, file: str) -> list[Found]:
 def _fossil(row: Row, place: Place, file: str) -> list[Found]:
     genome = _genotype(_text(row, "genotype"), place, file)
     if genome is None:
-        return []
+        raise InvalidFile(file, place, "a fossil without a genotype")
     lineage = line_of(_text(row, "lineage_id"))
     return [
         replace(
@@ -102,7 +109,7 @@ def _fossil(row: Row, place: Place, file: str) -> list[Found]:
 def _genome(row: Row, place: Place, file: str) -> list[Found]:
     genome = _genotype(_text(row, "genotype"), place, file)
     if genome is None:
-        return []
+        raise InvalidFile(file, place, "a genome without a genotype")
     return [
         replace(
             genome,
@@ -120,9 +127,9 @@ def _genome(row: Row, place: Place, file: str) -> list[Found]:
 
 
 def _seed(row: Row, place: Place, file: str) -> list[Found]:
-    config = _text(row, "config_json").encode(errors="replace")
+    config = _text(row, "config_json").encode()
     if not config:
-        return []
+        raise InvalidFile(file, place, "a seed without settings in config_json")
     _bound(config, place, file)
     return [
         Found(
@@ -144,7 +151,7 @@ def _seed(row: Row, place: Place, file: str) -> list[Found]:
 
 def _genotype(text: str, place: Place, file: str) -> Found | None:
     """The genome whose bytes are `text`; None where there is none."""
-    data = text.encode(errors="replace")
+    data = text.encode()
     if not data:
         return None
     _bound(data, place, file)
@@ -168,6 +175,14 @@ def _genotype(text: str, place: Place, file: str) -> Found | None:
         name=name_of(file),
         tags=("primordium",),
     )
+
+
+_READERS: Mapping[str, Callable[[Row, Place, str], list[Found]]] = {
+    "lineages": _lineage,
+    "fossils": _fossil,
+    "genome_submissions": _genome,
+    "seed_submissions": _seed,
+}
 
 
 def _bound(data: bytes, place: Place, file: str) -> None:

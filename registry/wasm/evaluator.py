@@ -21,6 +21,9 @@ FUEL: Final = 20_000_000_000
 """Instructions, about: some ten seconds of plain arithmetic, minutes of what is dear."""
 MEMORY_PAGES_MAX: Final = 1_024
 """64 MiB: everybody can spare that, whatever else runs."""
+TABLES_MAX: Final = 1
+TABLE_ELEMENTS_MAX: Final = 100_000
+"""`table.grow` beyond gives -1 everywhere: what is within, 1.6 MB, every machine has."""
 GENOME_BYTES_MAX: Final = 8 << 20
 EVALUATOR_BYTES_MAX: Final = 4 << 20
 """Compiling takes up to 200 times what validating does; see docs/BENCHMARKS.md."""

@@ -96,10 +96,14 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert (info["kind"], info["name"], info["author"]) == ("genome", "Glider", "Richard K. Guy")
     assert info["genotype"].encode() == GLIDER
     assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
-    assert shell(bob, "info", glider).answer["rating"]["count"] == 1
+    short = glider.rpartition("/")[2][:16]  # as lists show it
+    assert shell(bob, "info", short).answer["rating"]["count"] == 1
+    assert shell(bob, "rate", short, "--clear").code == 0
+    assert shell(bob, "info", glider).answer["rating"]["count"] == 0
+    assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
-    for id, data in ((glider, GLIDER), (creature["id"], BLOB)):
+    for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):
         out = tmp_path / "fetched"
         assert shell(bob, "fetch", id, "-o", str(out)).code == 0
         assert out.read_bytes() == data
@@ -108,11 +112,14 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
 
     again = shell(bob, "publish", str(folder / "glider.rle")).answer
     assert (again["state"], again["also_by"]) == ("published", [alice.did])
-    assert shell(alice, "delete", f"genome/{creature['id']}").code == 0
+    assert shell(alice, "delete", f"genome/{creature['id'][:16]}").code == 0
+    assert shell(alice, "fetch", creature["id"][:16], "-o", str(tmp_path / "none")).code == 2
     assert shell(alice, "info", creature["id"]).code == 5
     hall = shell(bob, "hall-of-fame").answer["hall_of_fame"]
     assert [(one["id"], one["civilization_level"]) for one in hall] == [(LINEAGE_ID, 5)]
-    assert shell(bob, "info", LINEAGE_ID, "--kind", "lineage").answer["name"] == "The walkers"
+    assert shell(bob, "rate", LINEAGE_ID, "4", "--kind", "lineage").answer["average"] == 4.0
+    dynasty = shell(bob, "info", LINEAGE_ID, "--kind", "lineage").answer
+    assert (dynasty["name"], dynasty["rating"]["average"]) == ("The walkers", 4.0)
 
 
 def test_a_client_of_the_galactic_federation_works_unchanged(node: StartNode) -> None:

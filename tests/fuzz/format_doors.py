@@ -12,14 +12,16 @@ from registry.formats import (
     InvalidFile,
     NoConversion,
     NotComparable,
+    Place,
     compare,
     convert,
     detect,
+    merged,
     read,
 )
 from registry.formats.primordium_tables import WANTED, read_tables
 from registry.genome import BY_CHARACTERS_MAX, LINEAGE_CHARACTERS_MAX
-from registry.head import Words, check_words, line_problem
+from registry.head import CARD_BYTES_MAX, Words, check_words, line_problem
 from registry.pictures import NoPicture, picture_of
 from registry.pictures.svg import SVG_BYTES_MAX
 from storage.foreign import read_foreign_tables
@@ -76,7 +78,9 @@ def draw_and_compare(data: bytes) -> None:
 
 def read_database(data: bytes) -> None:
     tables = read_foreign_tables(data, WANTED, rows_max=1_000, bytes_max=1 << 20)
-    read_tables(tables, "registry.db")
+    unread = [(Place(table=one.table, row=one.row), one.reason) for one in tables.unread]
+    for each in merged(read_tables(tables.rows, "registry.db", unread).found):
+        assert len(each.card("registry.db").encode()) <= CARD_BYTES_MAX
 
 
 @functools.cache

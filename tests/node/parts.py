@@ -237,7 +237,13 @@ async def open_alice(
             relays=Unrelayed(),
             direct=Direct(None),
         )
-        app = make_app(node, allowed_names("127.0.0.1", PORT, is_loopback=config.api.is_loopback))
+        allowed = allowed_names(
+            "127.0.0.1",
+            PORT,
+            more_origins=config.api.allowed_origins,
+            is_loopback=config.api.is_loopback,
+        )
+        app = make_app(node, allowed)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         client = httpx2.AsyncClient(transport=transport, base_url=URL)
         alice = Alice(node, app, network, client)

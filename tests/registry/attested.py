@@ -3,8 +3,9 @@
 from crdt.did import encode_did_key
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey
-from registry.attestation import Attestation, Claim, Entered, Run, attestation_of, document_of
+from registry.attestation import Attestation, attestation_of, document_of
 from registry.evaluation import Answer, Ending, Evaluation
+from registry.findings import Claim, Entered, Run
 from tests.registry.people import ALICE, ALICE_LAPTOP, BOB, BOB_PHONE, NOON_US, Record
 
 CAROL = SigningKey.from_seed(bytes([5]) * 32)

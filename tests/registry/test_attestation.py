@@ -9,16 +9,14 @@ from msgspec.structs import replace
 from crdt import cbor
 from registry.attestation import (
     ENTERED_MAX,
-    RUN_BYTES_MAX,
     RUNS_MAX,
-    Claim,
-    Entered,
     attestation_of,
     read_row,
     row_of,
     say_claim,
     say_entered,
     say_run,
+    take_all_back,
     take_claim_back,
     take_entry_back,
 )
@@ -31,6 +29,7 @@ from registry.errors import (
     RegistryError,
 )
 from registry.evaluation import Answer
+from registry.findings import RUN_BYTES_MAX, Claim, Entered
 from registry.listings import project
 from storage.listing import AttestationRow
 from tests.registry.attested import (
@@ -60,6 +59,36 @@ def test_bob_claims_then_runs() -> None:
     bobs.edit(RUN)
     assert read(bobs).runs == (ran(42),)
     assert read(bobs).claim == Claim(42, NOON_US)
+
+
+def test_the_same_again_keeps_the_time_of_the_first() -> None:
+    """A challenge asks when it was said first; a later run of the same is no later entry."""
+    bobs = record()
+    for at_us, engine in ((1, "wasmtime 50"), (2, "wasmtime 51")):
+        run = ran(42, at_us=at_us, engine=engine)
+        bobs.edit(say_run(QUESTION, NAME, VERSION, run, BOB_PHONE.public))
+        bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=at_us))
+    one = read(bobs)
+    assert one.runs == (ran(42, at_us=1, engine="wasmtime 51"),)
+    assert one.claim == Claim(42, 1)
+    bobs.edit(say_run(QUESTION, NAME, VERSION, ran(43, at_us=3), BOB_PHONE.public))
+    bobs.edit(say_claim(QUESTION, NAME, VERSION, 43, now_us=3))
+    assert (read(bobs).runs, read(bobs).claim) == ((ran(43, at_us=3),), Claim(43, 3))
+
+
+def test_all_of_it_can_be_taken_back_and_said_anew() -> None:
+    bobs = record()
+    bobs.edit(CLAIM)
+    bobs.edit(RUN)
+    bobs.edit(say_entered(HERE, OPEN_US, now_us=NOON_US))
+    bobs.edit(take_all_back)
+    one = read(bobs)
+    assert (one.claim, one.runs, one.entered) == (None, (), ())
+    assert project(bobs.id, bobs.value) is None
+    with pytest.raises(NotClaimed):
+        bobs.edit(take_all_back)
+    bobs.edit(RUN)
+    assert (read(bobs).claim, read(bobs).runs) == (None, (ran(42),))
 
 
 def test_saying_the_same_again_changes_nothing() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from crdt import cbor
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, AuthorKey
-from registry.attestation import Attestation, Entered
+from registry.attestation import Attestation
 from registry.challenge import (
     CLASS,
     KIND,
@@ -26,6 +26,7 @@ from registry.challenge import (
 )
 from registry.errors import InvalidChallenge, MalformedRecord, RegistryError
 from registry.evaluation import Evaluation
+from registry.findings import Entered
 from registry.fitness import Trust
 from registry.head import Words
 from registry.listings import project

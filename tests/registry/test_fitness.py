@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.attestation import Attestation
-from registry.evaluation import Answer, Ending, Evaluation
-from registry.fitness import Fitness, Judgement, Trust, Word, verified_fitness
+from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Ending, Evaluation
+from registry.fitness import Fitness, Judgement, Name, Trust, Word, verified_fitness
 from tests.registry.attested import CAROL_DID, GLIDER, GUN, JUDGE, MALLORY_DID, QUESTION, ran, said
 from tests.registry.people import ALICE_DID, BOB_DID
 
@@ -92,28 +92,79 @@ def test_a_trap_is_an_answer_that_contradicts_a_result_and_never_ranks() -> None
     assert people(one.contradictions) == {BOB_DID}
 
 
-def test_it_ranks_by_its_best_evaluation_of_an_evaluator_that_ranks() -> None:
-    longer = dataclasses.replace(QUESTION, ticks=200)
-    other = dataclasses.replace(QUESTION, evaluator=OTHER)
+STANDARD = dataclasses.replace(QUESTION, seed=STANDARD_SEED, ticks=STANDARD_TICKS)
+LIFE = Name("io.panspermia.life-score", "1.0.0")
+
+
+def test_it_ranks_by_an_evaluator_that_ranks() -> None:
+    other = dataclasses.replace(STANDARD, evaluator=OTHER)
     rows = [
-        said(BOB_DID, ran(7)),
-        said(BOB_DID, ran(9), about=longer),
+        said(BOB_DID, ran(7), about=STANDARD),
         said(BOB_DID, ran(10**9), about=other),
-        said(BOB_DID, ran(99), about=dataclasses.replace(QUESTION, genome=GUN)),
+        said(BOB_DID, ran(99), about=dataclasses.replace(STANDARD, genome=GUN)),
     ]
-    best = verified_fitness(GLIDER, rows, TRUST, {JUDGE.hex()}).best
+    best = verified_fitness(GLIDER, rows, TRUST, {JUDGE.hex(): LIFE}).best
     assert best is not None
-    assert (best.id, best.answer) == (longer.id.hex(), Answer("result", 9))
+    assert (best.id, best.answer, best.name) == (STANDARD.id.hex(), Answer("result", 7), LIFE)
     anyones = verified_fitness(GLIDER, rows, TRUST).best
     assert anyones is not None
     assert anyones.evaluator == OTHER.hex()
+
+
+def test_results_of_other_seeds_and_ticks_rank_behind_that_of_the_standard_question() -> None:
+    """Else whoever tries enough seeds, or waits long enough, is first."""
+    lucky = dataclasses.replace(STANDARD, seed=4_711)
+    longer = dataclasses.replace(STANDARD, ticks=10**6)
+    rows = [said(BOB_DID, ran(9), about=lucky), said(BOB_DID, ran(10**9), about=longer)]
+    odd = fitness(*rows, said(CAROL_DID, ran(9), about=lucky))
+    assert odd.best is not None
+    assert (odd.best.is_standard, odd.best.seed) == (False, 4_711), "more found that one"
+    even = fitness(*rows, said(BOB_DID, ran(-5), about=STANDARD))
+    assert even.best is not None
+    assert (even.best.is_standard, even.best.answer) == (True, Answer("result", -5))
+    assert even.place is not None
+    assert odd.place is not None
+    assert even.place < odd.place
+    better = fitness(said(BOB_DID, ran(1), about=STANDARD))
+    assert better.place is not None
+    assert better.place < even.place
+    assert fitness(said(MALLORY_DID, ran(1), about=STANDARD)).place is None
+
+
+def test_running_out_of_fuel_decides_nothing_and_contradicts_nobody() -> None:
+    """Engines count it differently: one more version, and an honest author would be a liar."""
+    one = only(said(ALICE_DID, ran("out-of-fuel")), said(BOB_DID, ran(7)))
+    assert (one.state, one.answer, one.contradictions) == ("verified", Answer("result", 7), ())
+    alone = only(said(ALICE_DID, ran("out-of-fuel")), said(MALLORY_DID, claim=7))
+    assert (alone.state, alone.answer, alone.contradictions) == ("unverified", None, ())
+    assert {word.answer.ending for word in alone.words} == {"out-of-fuel", "result"}
+
+
+def test_only_runs_that_count_dispute_a_result() -> None:
+    strangers = only(said(ALICE_DID, ran(7)), said(MALLORY_DID, ran(9)), said(BOB_DID, claim=8))
+    assert people(strangers.contradictions) == {MALLORY_DID, BOB_DID}
+    assert strangers.disputes == ()
+    followed = fitness(said(ALICE_DID, ran(7)), said(MALLORY_DID, ran(9)), said(BOB_DID, ran(8)))
+    (one,) = followed.judgements
+    assert people(one.disputes) == {BOB_DID}
+    assert (followed.disputed, followed.contradictions) == (1, 1)
+    open_ = only(said(BOB_DID, ran(7)), said(CAROL_DID, ran(8)), said(MALLORY_DID, ran(9)))
+    assert people(open_.disputes) == {BOB_DID, CAROL_DID}
+
+
+def test_an_evaluator_has_the_name_of_its_bytes_not_of_what_somebody_says() -> None:
+    one = only(said(BOB_DID, ran(7), module="io.panspermia.life-score"))
+    assert (one.name, str(one.said_to_be)) == (None, "io.panspermia.life-score 1.0.0")
+    rows = [said(MALLORY_DID, ran(7), module="org.example.best")]
+    (known,) = verified_fitness(GLIDER, rows, TRUST, {JUDGE.hex(): LIFE}).judgements
+    assert (known.name, known.said_to_be.module) == (LIFE, "org.example.best")
 
 
 AUTHORS = st.sampled_from([ALICE_DID, BOB_DID, CAROL_DID, MALLORY_DID])
 QUESTIONS = st.builds(
     Evaluation, st.just(GLIDER), st.sampled_from([JUDGE, OTHER]), st.integers(0, 1), st.just(5)
 )
-NONE: tuple[Ending, ...] = ("trapped", "unjudged")
+NONE: tuple[Ending, ...] = ("trapped", "unjudged", "out-of-fuel")
 RUNS = st.builds(ran, st.one_of(st.integers(-2, 2), st.sampled_from(NONE)))
 
 
@@ -158,9 +209,15 @@ def test_everybody_who_says_something_else_is_named(rows: list[Attestation]) -> 
     for one in fitness(*rows).judgements:
         assert len({word.answer for word in one.words}) > 1 or not one.contradictions
         if one.answer is not None:
-            differs = {word.author for word in one.words if word.answer != one.answer}
+            differs = {
+                word.author
+                for word in one.words
+                if word.answer != one.answer and word.answer.decides
+            }
             assert people(one.contradictions) == differs
             assert one.attestors
+            assert one.answer.decides
+        assert people(one.disputes) <= {ALICE_DID, BOB_DID, CAROL_DID}
 
 
 @pytest.mark.parametrize("trust", [TRUST, Trust(MALLORY_DID)])

@@ -41,6 +41,14 @@ async def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
         assert await database.rows("SELECT * FROM namespace") == []
 
 
+async def test_whoever_waits_for_a_lazy_write_hears_of_whatever_it_raised(tmp_path: Path) -> None:
+    """Also of what no future takes."""
+    async with open_database(tmp_path / "p.db") as database, asyncio.timeout(60):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await database.lazily(lambda connection: next(iter([connection][1:])))
+        assert await database.lazily(lambda connection: connection.in_transaction)
+
+
 async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database, database.transaction() as write:
         assert await write.row("PRAGMA synchronous") == (2,), "FULL"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Unreadable
-from storage.foreign import allow_of, read_foreign_tables
+from storage.foreign import Unread, Value, allow_of, read_foreign_tables
 
 WANTED = {"fossils": ("id", "genotype", "tick"), "lineages": ("id", "level")}
 
@@ -23,9 +23,10 @@ def database(folder: Path, statements: Sequence[str], journal: str = "delete") -
     return path.read_bytes()
 
 
-def read(data: bytes, rows_max: int = 100, bytes_max: int = 10_000) -> dict[str, object]:
-    found = read_foreign_tables(data, WANTED, rows_max=rows_max, bytes_max=bytes_max)
-    return {**found}
+def read(
+    data: bytes, rows_max: int = 100, bytes_max: int = 10_000
+) -> dict[str, dict[int, dict[str, Value]]]:
+    return read_foreign_tables(data, WANTED, rows_max=rows_max, bytes_max=bytes_max).rows
 
 
 FOSSILS = "CREATE TABLE fossils (id INTEGER PRIMARY KEY, genotype TEXT, tick INTEGER, more BLOB)"
@@ -36,15 +37,42 @@ ROW = "INSERT INTO fossils VALUES (1, 'abc', 7, x'ff')"
 def test_wanted_columns_of_wanted_tables(tmp_path: Path, journal: str) -> None:
     other = "CREATE TABLE secrets (id TEXT)"
     data = database(tmp_path, [FOSSILS, ROW, other, "CREATE INDEX i ON fossils(tick)"], journal)
-    assert read(data) == {"fossils": [{"id": 1, "genotype": "abc", "tick": 7}]}
+    assert read(data) == {"fossils": {1: {"id": 1, "genotype": "abc", "tick": 7}}}
 
 
 def test_columns_may_be_missing_and_texts_may_be_bytes(tmp_path: Path) -> None:
-    made = ["CREATE TABLE fossils (genotype, odd)", "INSERT INTO fossils VALUES (x'6162ff', 1)"]
-    assert read(database(tmp_path, made)) == {"fossils": [{"genotype": "ab\ufffd"}]}
+    made = ["CREATE TABLE fossils (genotype, odd)", "INSERT INTO fossils VALUES (x'6162', 1)"]
+    assert read(database(tmp_path, made)) == {"fossils": {1: {"genotype": "ab"}}}
     assert read(database(tmp_path / ".", ["CREATE TABLE lineages (other)"])) == {
-        "fossils": [{"genotype": "ab\ufffd"}]
+        "fossils": {1: {"genotype": "ab"}}
     }
+
+
+def test_a_row_that_is_no_utf8_is_told_and_the_others_are_read(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        "INSERT INTO fossils VALUES (7, 'first', 1, 0)",
+        "INSERT INTO fossils VALUES (8, CAST(x'6162ff' AS TEXT), 1, 0)",
+        "INSERT INTO fossils VALUES (9, x'c3', 1, 0)",
+        "INSERT INTO fossils VALUES (10, 'größer', 1, 0)",
+    ]
+    data = database(tmp_path, [FOSSILS, *rows])
+    found = read_foreign_tables(data, WANTED, rows_max=100, bytes_max=10_000)
+    assert {number: row["genotype"] for number, row in found.rows["fossils"].items()} == {
+        1: "first",
+        4: "größer",
+    }
+    assert found.unread == [
+        Unread("fossils", 2, "genotype is not UTF-8 from byte 2 on"),
+        Unread("fossils", 3, "genotype is not UTF-8 from byte 0 on"),
+    ]
+
+
+def test_texts_of_another_encoding_are_refused_not_mended(tmp_path: Path) -> None:
+    data = database(tmp_path, ["PRAGMA encoding = 'UTF-16le'", FOSSILS, ROW])
+    with pytest.raises(Unreadable, match="keeps its texts as UTF-16"):
+        read(data)
 
 
 HOSTILE = {

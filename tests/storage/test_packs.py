@@ -1,6 +1,7 @@
 """Large blobs lie in packs: what a cut, a full disk or a lost bit does to them, and gc."""
 
 import asyncio
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Iterator
@@ -479,6 +480,56 @@ async def test_a_sync_that_cannot_be_done_now_is_done_later(tmp_path: Path) -> N
         packs.sync()
     away.rename(tmp_path / "store")
     assert packs.sync() == {1: 7}
+    packs.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux for a name")
+def test_no_sync_is_over_before_the_names_of_files_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where another one has just begun with them."""
+    packs = Packs(tmp_path / "blobs")
+    packs.append([b"a chunk"])
+    real, synced, meanwhile = os.fsync, list[str](), list[str]()
+
+    def fsync(file: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{file}"))
+        if len(synced) == 1:
+            assert packs.sync() == {1: 7}
+            meanwhile.extend(synced[1:])
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert packs.sync() == {1: 7}
+    assert meanwhile == [str(tmp_path / "blobs"), str(tmp_path)]
+    synced.clear()
+    packs.append([b"another one"])
+    packs.sync()
+    assert not synced, "a file that has its name already"
+    packs.close()
+
+
+def test_what_one_sync_lost_another_one_does_not_call_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system tells of it once."""
+    packs = Packs(tmp_path / "blobs")
+    packs.append([b"a chunk"])
+    refused: list[str] = []
+
+    def fails(file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def fdatasync(file: int) -> None:
+        monkeypatch.setattr(os, "fdatasync", fails)
+        with pytest.raises(StorageError) as lost:
+            packs.sync()
+        refused.append(str(lost.value))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    with pytest.raises(StorageError, match="start the node again"):
+        packs.sync()
+    assert refused
     packs.close()
 
 

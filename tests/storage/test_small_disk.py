@@ -155,6 +155,31 @@ async def test_of_two_that_fit_each_and_not_both_the_first_has_the_room(disk: Pa
         assert await answer(store, ask.MissingChunks(small.id), source="") == []
 
 
+async def test_room_is_compared_with_the_disk_as_it_is_then(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's file comes while the chunks are counted that stand in many places."""
+    hashes = [index.to_bytes(32, "big") for index in range(64)] * 4
+    manifest = build_manifest(hashes, 256 * CHUNK_BYTES)  # 64 MiB, of which 16 take room
+    real, looked = os.statvfs, list[int]()
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        found = real(path)
+        if not looked:
+            looked.append(found.f_bavail)
+            (disk / "other").write_bytes(bytes(20 << 20))
+        return found
+
+    async with opened(disk) as store:
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        await store.check_room(manifest.id)
+        store.release_room(manifest.id)
+        monkeypatch.setattr(os, "statvfs", statvfs)
+        with pytest.raises(OverQuota, match="17 MiB more"):
+            await store.check_room(manifest.id)
+
+
 async def test_a_collection_on_a_full_disk_loses_nothing(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

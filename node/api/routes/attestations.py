@@ -19,7 +19,7 @@ PATH = "/api/registry/genomes/{genome:record}/attestations"
 async def list_attestations(node: Node, call: Call[InNamespace, None]) -> FitnessShown:
     """What attestations say of a genome, whose count, and who says something else."""
     namespace = await place_meant(node.store, call.query.namespace)
-    genome = await find_genome(node.store, node.identity.did, call.path["genome"], namespace)
+    genome = await find_genome(node.store, call.path["genome"], namespace)
     found = await fitness_of(node.store, node.identity.did, identity_of(genome), namespace)
     return show_fitness(found)
 
@@ -57,7 +57,7 @@ async def attest_genome(node: Node, call: Call[InNamespace, NewAttestation]) -> 
 
 
 ENDPOINTS = (
-    reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 422)),
+    reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 409, 422)),
     writes(
         PATH, attest_genome, AttestedShown, body=NewAttestation, query=InNamespace, status=201,
         problems=(404, 409, 422),

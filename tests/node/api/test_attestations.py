@@ -1,6 +1,7 @@
 """Alice runs what others claim; what they say of a genome is shown with everybody's name."""
 
 import base64
+import dataclasses
 from typing import Any
 
 import pytest
@@ -151,19 +152,84 @@ async def test_genomes_are_listed_by_what_is_verified_of_them(
 
 
 async def test_a_borrowed_name_makes_no_evaluator_rank(alice: Alice) -> None:
-    """Carol says that what bob ran was an evaluator of bob's; bob never said so."""
+    """Carol and bob say that some bytes are a module of the other's, and carol life-score's; bob,
+    who is followed, says that they are his own, and never published them.
+    """
     await publish(alice.node)
     await alice.node.store.set_petname("bob", BOB.did)
-    evil = Evaluation(CONTENT.identity, bytes([9]) * 32, 0, 1)
+    evil = dataclasses.replace(QUESTION, evaluator=bytes([9]) * 32)
+    worse = dataclasses.replace(QUESTION, evaluator=bytes([8]) * 32)
     entries: list[SignedEntry] = []
-    for who, whose in ((BOB, CAROL), (CAROL, BOB)):
-        name = f"{whose.did}/org.example.judge"
-        edit = say_run(evil, name, "1.0.0", ran(9 * 10**15), who.signer.device.public)
-        document = document_of(AuthorKey(who.root.public), evil, COMMONS)
+    for who, about, name in (
+        (BOB, evil, f"{CAROL.did}/org.example.judge"),
+        (CAROL, evil, f"{BOB.did}/org.example.judge"),
+        (BOB, worse, f"{BOB.did}/org.example.judge"),
+        (CAROL, worse, LIFE.id),
+    ):
+        edit = say_run(about, name, "1.0.0", ran(9 * 10**15), who.signer.device.public)
+        document = document_of(AuthorKey(who.root.public), about, COMMONS)
         entries += who.writes(document, edit)
     assert not (await alice.node.store.receive(entries, source="x")).refused
     assert await listed(alice) == []
-    assert (await fitness(alice))["result"] is None
+    found = await fitness(alice)
+    assert found["result"] is None
+    assert {one["module"] for one in found["evaluations"]} == {None}
+    assert {one["evaluator"] for one in found["evaluations"]} == {
+        evil.evaluator.hex(),
+        worse.evaluator.hex(),
+    }
+
+
+async def test_what_somebody_followed_published_ranks_by_its_bytes(alice: Alice) -> None:
+    """Whatever those who ran it call it."""
+    await publish(alice.node)
+    module = await alice.client.post("/api/modules", json=evaluator("(i64.const 7)"))
+    name = module.json()["module"]
+    done = await attest(alice, **{"with": name})
+    about = dataclasses.replace(QUESTION, evaluator=bytes.fromhex(done["judgement"]["evaluator"]))
+    edit = say_run(about, "org.example.other", "9.9.9", ran(7), BOB.signer.device.public)
+    document = document_of(AuthorKey(BOB.root.public), about, COMMONS)
+    assert not (await alice.node.store.receive(BOB.writes(document, edit), source="x")).refused
+    (one,) = (await fitness(alice))["evaluations"]
+    assert (one["module"], one["version"], one["standard"]) == (name, "1.0.0", True)
+    assert await listed(alice) == [(CONTENT.id, 7)]
+
+
+async def test_strangers_are_shown_and_are_no_alarm(alice: Alice) -> None:
+    await publish(alice.node)
+    entries = [runs(CAROL, 1), claims(BOB, 2)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    done = await attest(alice)
+    one = done["judgement"]
+    assert (len(one["contradictions"]), one["disputed"]) == (2, False)
+    assert {word["trusted"] for word in one["contradictions"]} == {False}
+    await alice.node.store.set_petname("carol", CAROL.did)
+    tried = (await attest(alice, dry_run=True))["judgement"]
+    assert (tried["disputed"], tried["result"]) == (True, RESULT)
+    shown = (await alice.client.get(f"/api/registry/genomes/{CONTENT.id}")).json()["attested"]
+    assert (shown["contradictions"], shown["disputed"]) == (1, 1)
+
+
+async def test_a_dry_run_is_compared_with_what_others_ran(alice: Alice) -> None:
+    await publish(alice.node)
+    assert not (await alice.node.store.receive([runs(BOB, 1)], source="x")).refused
+    await alice.node.store.set_petname("bob", BOB.did)
+    tried = await attest(alice, dry_run=True)
+    assert (tried["result"], tried["judgement"]["disputed"]) == (RESULT, True)
+    assert (await fitness(alice))["result"] == 1, "and nothing was signed"
+
+
+async def test_a_lucky_seed_ranks_behind_the_standard_question(alice: Alice) -> None:
+    await publish(alice.node)
+    await publish(alice.node, BLOCKS, BLOCK)
+    await alice.node.store.set_petname("bob", BOB.did)
+    lucky = dataclasses.replace(QUESTION, seed=4_711)
+    low = Evaluation(BLOCKS.identity, LIFE.blake3, 0, 1_000)
+    entries = [runs(BOB, 9 * 10**15, lucky), runs(BOB, 5, low)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    assert await listed(alice) == [(BLOCKS.id, 5), (CONTENT.id, 9 * 10**15)]
+    first = (await alice.client.get("/api/registry/genomes?sort_by=attested&limit=1")).json()
+    assert await listed(alice, f"&limit=1&cursor={first['next']}") == [(CONTENT.id, 9 * 10**15)]
 
 
 EVALUATOR = """(module (memory (export "memory") 1 1)

@@ -10,7 +10,11 @@ from node.workers.messages import Evaluate
 from node.workers.process import Died, TimedOut
 from node.workers.workers import ASKED_S, evaluated
 from registry.evaluation import INTEGER_MAX, UNJUDGED, Answer
-from registry.wasm.evaluator import EVALUATOR_BYTES_MAX, GENOME_BYTES_MAX
+from registry.wasm.evaluator import (
+    EVALUATOR_BYTES_MAX,
+    GENOME_BYTES_MAX,
+    TABLE_ELEMENTS_MAX,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -158,6 +162,18 @@ async def test_what_is_no_evaluator_is_said(workers: Workers, wasm: bytes, said:
 async def test_memory_does_not_grow(workers: Workers) -> None:
     grows = module("(i64.extend_i32_s (memory.grow (i32.const 1)))")
     assert (await ask(workers, grows)).result == -1
+
+
+async def test_a_table_grows_as_far_everywhere(workers: Workers) -> None:
+    """Not until memory ends, which would be at another place on each machine."""
+    grown = "(i64.extend_i32_s (table.grow $t (ref.null func) (i32.const {})))"
+    for by, gives in ((TABLE_ELEMENTS_MAX, 0), (TABLE_ELEMENTS_MAX + 1, -1), (1 << 30, -1)):
+        found = await ask(workers, module(grown.format(by), more="(table $t 0 funcref)"))
+        assert found.result == gives
+    two = module("(i64.const 1)", more="(table 1 funcref) (table 1 funcref)")
+    large = module("(i64.const 1)", more=f"(table {TABLE_ELEMENTS_MAX + 1} funcref)")
+    for wasm in (two, large):
+        assert (await ask(workers, wasm)).code == "not-instantiable"
 
 
 async def test_a_start_function_runs_within_the_same_bounds(workers: Workers) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.found_files import items_of
+from node.found_files import contents_of
 from node.workers.tables import Told, read_registry, serve
 from registry.formats import Format, InvalidFile
 from registry.formats.primordium_tables import WANTED
@@ -31,11 +31,12 @@ def registry_db(folder: Path) -> bytes:
 
 
 def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
-    format, (lineage, genome) = items_of("registry.db", registry_db(tmp_path))
-    assert format is Format.PRIMORDIUM_REGISTRY
+    contents = contents_of("registry.db", registry_db(tmp_path))
+    lineage, genome = contents.found
+    assert contents.format is Format.PRIMORDIUM_REGISTRY
     assert (lineage.civilization_level, lineage.lineage) == (3, files.LINEAGE)
     assert (genome.data, genome.format) == (files.GENOTYPE, Format.PRIMORDIUM_GENOTYPE)
-    assert items_of("a.rle", b"x=1,y=1\no!")[1][0].fields["population"] == 1
+    assert contents_of("a.rle", b"x=1,y=1\no!").found[0].fields["population"] == 1
 
 
 def test_what_it_cannot_read_is_a_reason(tmp_path: Path) -> None:
@@ -46,6 +47,20 @@ def test_what_it_cannot_read_is_a_reason(tmp_path: Path) -> None:
 def test_a_child_that_says_nothing_in_time_is_ended(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match="cannot be read within"):
         read_registry(registry_db(tmp_path), "registry.db", wall_s=0.0)
+
+
+def test_a_row_that_is_no_text_is_told_and_the_others_come(tmp_path: Path) -> None:
+    registry_db(tmp_path)
+    connection = sqlite3.connect(tmp_path / "registry.db")
+    connection.execute("INSERT INTO lineages VALUES (CAST(x'ff' AS TEXT), 1, 0, 0, NULL)")
+    connection.execute("INSERT INTO lineages VALUES ('third', 1, 0, 0, NULL)")
+    connection.commit()
+    connection.close()
+    rows = read_registry((tmp_path / "registry.db").read_bytes(), "registry.db")
+    assert [item.name for item in rows.found if item.kind == "lineage"][-1] == "third"
+    assert [error.detail for error in rows.refused] == [
+        "registry.db: lineages, row 2: id is not UTF-8 from byte 0 on"
+    ]
 
 
 def test_what_the_child_says_is_of_one_shape(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Blobs from several peers: whole or with a reason, nothing twice, nothing unverified."""
 
+import sys
 from collections.abc import Sequence
 from random import Random
 from typing import TypeAlias, overload
@@ -217,6 +218,29 @@ def test_what_is_looked_at_of_a_blob_does_not_grow_with_it(
     held = [event.size_bytes for event in crowd.events if isinstance(event, BlobProgress)]
     assert held == sorted(held)
     assert held[-1] == 2_500 * 4096
+
+
+def test_a_run_that_waits_for_the_store_is_kept_once() -> None:
+    """As chunks: not as the piece in which they came, too."""
+    chunks = [Random(index).randbytes(4096) for index in range(40)]
+    manifest = build_content_manifest([ChunkName(payload_digest(one), 4096) for one in chunks])
+    crowd = Crowd()
+    giver = crowd.giver()
+    begin(giver.store, manifest)
+    at_once(giver.store.add_chunks(manifest.id, list(enumerate(chunks))))
+    crowd.want(manifest.id)
+    until_chunks(crowd, giver)
+    crowd.is_storing = False
+    part = giver.answer(giver.asked[0])
+    assert isinstance(part, Part)
+    data = part.data
+    crowd.say(giver, part)
+    del part
+    question = crowd.questions[0].question
+    assert isinstance(question, AddChunks)
+    assert len(question.chunks) > 1
+    assert b"".join(question.chunks) == data
+    assert sys.getrefcount(data) == 2, "nobody but this test has it"
 
 
 def test_a_record_that_lies_about_the_size_spoils_no_other_wish() -> None:

@@ -6,7 +6,15 @@ import struct
 
 import pytest
 
-from registry.formats import Format, InvalidFile, NoConversion, detect, identity_of, read
+from registry.formats import (
+    Format,
+    InvalidFile,
+    NoConversion,
+    Place,
+    detect,
+    identity_of,
+    read,
+)
 from registry.formats.primordium_migration import checksum, write_migration
 from registry.formats.primordium_tables import Row, read_tables
 from tests.registry.formats import files
@@ -150,16 +158,25 @@ def test_rows_of_its_registry() -> None:
         "tags": '["fast","green"]', "fitness_score": 1.5, "offspring_count": 2, "tick": 9,
         "downloads": 3, "lineage_id": "", "created_at": "2026-02-28",
     }  # fmt: skip
-    tables: dict[str, list[Row]] = {
-        "lineages": [{"id": "lin", "start_tick": 4, "civilization_level": 2, "is_extinct": 1,
-                      "best_genotype": dna}],
-        "fossils": [{"lineage_id": "lin", "tick": 5, "genotype": dna, "legend_reason": "Gone"},
-                    {"lineage_id": "lin", "tick": 6, "genotype": ""}],
-        "genome_submissions": [submitted, {"genotype": "not hex", "tags": "a, b"}],
-        "seed_submissions": [{"name": "World", "config_json": '{"world":{}}', "max_pop": 10,
-                              "avg_tick_time": 0.5, "performance_summary": "quick"}],
+    tables: dict[str, dict[int, Row]] = {
+        "lineages": {1: {"id": "lin", "start_tick": 4, "civilization_level": 2, "is_extinct": 1,
+                         "best_genotype": dna}, 2: {"start_tick": 1}},
+        "fossils": {1: {"lineage_id": "lin", "tick": 5, "genotype": dna, "legend_reason": "Gone"},
+                    3: {"lineage_id": "lin", "tick": 6, "genotype": ""}},
+        "genome_submissions": {1: submitted, 2: {"genotype": "not hex", "tags": "a, b"}},
+        "seed_submissions": {1: {"name": "World", "config_json": '{"world":{}}', "max_pop": 10,
+                                 "avg_tick_time": 0.5, "performance_summary": "quick"},
+                             2: {"name": "Void"}},
     }  # fmt: skip
-    lineage, best, fossil, genome, odd, seed = read_tables(tables, "registry.db")
+    unread = [(Place(table="fossils", row=2), "genotype is not UTF-8 from byte 3 on")]
+    rows = read_tables(tables, "registry.db", unread)
+    lineage, best, fossil, genome, odd, seed = rows.found
+    assert [str(refused) for refused in rows.refused] == [
+        "registry.db: fossils, row 2: genotype is not UTF-8 from byte 3 on",
+        "registry.db: lineages, row 2: a lineage without an id",
+        "registry.db: fossils, row 3: a fossil without a genotype",
+        "registry.db: seed_submissions, row 2: a seed without settings in config_json",
+    ]
     assert (lineage.civilization_level, lineage.is_extinct, lineage.start_tick) == (2, True, 4)
     assert lineage.best_genotype == best.identity == fossil.identity
     assert (fossil.description, fossil.tick) == ("Gone", 5)
@@ -174,7 +191,7 @@ def test_rows_of_its_registry() -> None:
     )
     assert (seed.kind, seed.max_pop, seed.avg_tick_time) == ("seed", 10, 0.5)
     with pytest.raises(InvalidFile, match="has nothing in any of the tables"):
-        read_tables({"world_snapshots": [{"tick": 1}]}, "world.db")
+        read_tables({"world_snapshots": {1: {"tick": 1}}}, "world.db")
 
 
 def test_the_samples_are_what_they_are_taken_for() -> None:

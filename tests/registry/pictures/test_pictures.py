@@ -166,7 +166,7 @@ def test_the_longest_and_the_tallest_network_have_a_png_of_bounded_size() -> Non
 def test_a_line_leads_from_one_end_to_the_other(
     start: tuple[int, int], end: tuple[int, int], width: int
 ) -> None:
-    """Each of its points touches the next, and none is further from the ends' line than its width."""
+    """Each of its points touches the next, and none is further from the line than its width."""
     rows = [bytearray(50) for _ in range(50)]
     draw_line(rows, start, end, 1, width)
     points = {(x, y) for y, row in enumerate(rows) for x, point in enumerate(row) if point}
