@@ -95,6 +95,8 @@ class InstalledFrame(Struct, frozen=True, forbid_unknown_fields=True):
     dependencies: dict[str, str]
     installed_us: int
     namespace: _Key
+    accepted: tuple[tuple[str, str], ...] = ()
+    """Advisories that this person accepts for this version: author, and id."""
 
 
 class BlockedFrame(Struct, frozen=True, forbid_unknown_fields=True):

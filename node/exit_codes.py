@@ -12,6 +12,7 @@ NOT_FOUND: Final = 5
 CONFLICT: Final = 6
 UNVERIFIED: Final = 7
 NETWORK: Final = 8
+INTERRUPTED: Final = 130
 
 BY_STATUS: Final[Mapping[int, int]] = {
     401: NOT_ALLOWED,

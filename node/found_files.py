@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
+from registry.content import FILE_CHARACTERS_MAX
 from registry.formats import Format, Found, InvalidFile, detect, read
 
 
@@ -28,3 +30,34 @@ def contents_of(name: str, data: bytes, format: Format | None = None) -> Content
         rows = read_registry(data, name)
         return Contents(known, rows.found, rows.refused)
     return Contents(known, read(known, data, name))
+
+
+def body_of(file: str, item: Found) -> dict[str, object]:
+    """The submission, as the API takes it.
+
+    What the file does not say is left out, and stays as it was said before.
+    """
+    words: dict[str, object] = {
+        "name": item.name, "description": item.description, "tags": list(item.tags),
+        "license": item.license, "author": item.by,
+    }  # fmt: skip
+    said = {key: value for key, value in words.items() if value}
+    if item.kind == "lineage":
+        line: dict[str, object] = {
+            "id": item.lineage, "civilization_level": item.civilization_level,
+            "is_extinct": item.is_extinct, "start_tick": item.start_tick,
+            "best_genotype": item.best_genotype or None, "parent": item.parent_lineage or None,
+        }  # fmt: skip
+        return said | {key: value for key, value in line.items() if value is not None}
+    said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
+    if len(file) <= FILE_CHARACTERS_MAX:
+        said["file"] = file
+    more: dict[str, object]
+    if item.kind == "seed":
+        more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}
+        more["performance_summary"] = item.performance_summary or None
+    else:
+        more = {"fitness_score": item.fitness_score, "offspring_count": item.offspring_count}
+        more |= {"tick": item.tick, "lineage_id": item.lineage or None}
+        more["parents"] = list(item.parents) or None
+    return said | {key: value for key, value in more.items() if value is not None}

@@ -53,6 +53,7 @@ from storage.store import Store, open_store
 CURSOR_KEY_BYTES: Final = 32
 # Between two steps of some ms each: half a million chunks take a quarter of a minute.
 GIVE_BACK_PAUSE_S: Final = 0.05
+DRAWN_AT_ONCE_MAX: Final = 2  # pictures: a page of a hundred takes no more threads
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,10 @@ class Node:
     strangers: Strangers = field(default_factory=Strangers)
     """What was handed in without a token, where that is allowed."""
     answers: KnownAnswers = field(default_factory=KnownAnswers)
+    drawing: asyncio.Semaphore = field(
+        default_factory=partial(asyncio.Semaphore, DRAWN_AT_ONCE_MAX)
+    )
+    """Whoever asks for a picture waits while others are drawn."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
 

@@ -85,6 +85,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     by: By
     advisory: Advisory
+    accepted: bool = False
+    """By this person, for this very version."""
 
     @property
     def counts(self) -> bool:
@@ -93,19 +95,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_alarming(self) -> bool:
         """Whether an audit fails for it."""
-        return self.counts and self.advisory.kind in ALARMING
+        return self.counts and not self.accepted and self.advisory.kind in ALARMING
 
     @property
     def is_forbidding(self) -> bool:
         """Whether it is installed only by who accepts the risk."""
-        return self.counts and self.advisory.kind == "malicious"
+        return self.counts and not self.accepted and self.advisory.kind == "malicious"
 
     def __str__(self) -> str:
         said, what = self.advisory, f"{self.module} {self.version}"
         who = _WHO[self.by].format(author=said.author)
         better = f"; fixed in {said.fixed}" if said.fixed else ""
         instead = f"; use {said.replacement}" if said.replacement else ""
-        return f"{what} is {said.kind}, says {who}: {said.title}{better}{instead} ({said.id})"
+        accepted = ", which you accept" if self.accepted else ""
+        told = f"{what} is {said.kind}, says {who}: {said.title}{better}{instead}"
+        return f"{told} ({said.id}{accepted})"
 
 
 _WHO: Mapping[By, str] = {

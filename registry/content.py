@@ -33,6 +33,7 @@ UNKNOWN: Final = "unknown"
 
 _FORMAT: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BEGINNING: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 _MEDIA: Final[Mapping[str, str]] = {
     "bibites": "application/json",
     "lenia": "application/json",
@@ -142,6 +143,14 @@ def parse_identity(text: str) -> str:
     """`text` itself, if it is the id of a genome or a seed. Raises `InvalidName`."""
     if not is_identity(text):
         raise InvalidName(f"{quoted(text)} is no id: 64 digits of 0-9 and a-f")
+    return text
+
+
+def parse_beginning(text: str) -> str:
+    """`text` itself, if it is an id or its first 8 digits or more. Raises `InvalidName`."""
+    if not _BEGINNING.fullmatch(text):
+        detail = "64 digits of 0-9 and a-f, or the first 8 or more of them"
+        raise InvalidName(f"{quoted(text)} is no id: {detail}")
     return text
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from registry.errors import InvalidVersion
 from registry.listed import Module, ModuleVersion
+from registry.resolver import Offer
 from registry.versions import Version, parse_version
 
 # All that a resolution may draw in. 10,000 modules of 10 versions take about 100 MB.
@@ -69,8 +70,10 @@ class ModuleIndex:
     def dependencies(self, package: str, version: Version) -> Mapping[str, str]:
         return self._held[package][version].needs
 
-    def is_yanked(self, package: str, version: Version) -> bool:
-        return self._held[package][version].version.yanked
+    def offers(self, package: str) -> Iterable[Offer]:
+        """For `resolve`."""
+        held = self._held.get(package, {})
+        return [Offer(each, one.needs, one.version.yanked) for each, one in held.items()]
 
 
 def needs_of(version: ModuleVersion, chosen: Collection[str] = ()) -> Mapping[str, str]:

@@ -11,7 +11,8 @@ same dependencies are rejected together, without which two packages of 500 versi
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,18 +33,22 @@ STEPS_MAX = 100_000
 Range = RangeProtocol[Place]
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A version that is held."""
+
+    version: Version
+    dependencies: Mapping[str, str]
+    """Package → range as written."""
+    is_yanked: bool = False
+
+
 class Index(Protocol):
     """What is known of packages. Answers must not change while a resolution runs."""
 
-    def versions(self, package: str) -> Sequence[Version]:
+    def offers(self, package: str) -> Iterable[Offer]:
         """All versions held, in any order; none for an unknown package."""
         ...
-
-    def dependencies(self, package: str, version: Version) -> Mapping[str, str]:
-        """Package → range as written."""
-        ...
-
-    def is_yanked(self, package: str, version: Version) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ class _Provider(BaseProvider[str, Place]):
         """One clause for all neighbours with the same dependencies, not one for each version."""
         known = self._package(package)
         if version not in known.runs:
-            known.runs.update(self._runs(package, known))
+            known.runs.update(_run_of(version, known))
         return known.runs[version]
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────
@@ -187,53 +192,50 @@ class _Provider(BaseProvider[str, Place]):
         left_out: dict[Version, str] = {}
         usable: dict[Place, Version] = {}
         needs: dict[Place, Mapping[str, str]] = {}
-        by_place = {place_of(version): version for version in self._index.versions(package)}
+        by_place = {place_of(one.version): one for one in self._index.offers(package)}
         for place in sorted(by_place):
-            version = by_place[place]
-            wanted = self._index.dependencies(package, version)
-            if reason := self._reason_against(package, version, wanted):
-                left_out[version] = reason
+            one = by_place[place]
+            if reason := self._reason_against(package, place, one):
+                left_out[one.version] = reason
             else:
-                usable[place], needs[place] = version, wanted
+                usable[place], needs[place] = one.version, one.dependencies
         locked = self._locked.get(package)
         kept = place_of(locked) if locked is not None else None
         return _Package(tuple(usable), usable, needs, left_out, kept if kept in usable else None)
 
-    def _reason_against(
-        self, package: str, version: Version, dependencies: Mapping[str, str]
-    ) -> str | None:
+    def _reason_against(self, package: str, place: Place, one: Offer) -> str | None:
         """Why a version is no choice. The same all through a run, as the solver needs."""
-        if package in dependencies:
+        if package in one.dependencies:
             return "depends on itself"
         try:
-            for text in dependencies.values():
+            for text in one.dependencies.values():
                 self._parse(text)
         except InvalidRange as error:
             return f"has a dependency nobody can read: {error.detail}"
-        if self._index.is_yanked(package, version) and not self._is_named(package, version):
+        if one.is_yanked and not self._is_named(package, place):
             return "was yanked"
         return None
 
-    def _is_named(self, package: str, version: Version) -> bool:
+    def _is_named(self, package: str, place: Place) -> bool:
         """Whether the lock, or an exact pin of the requirements, asks for this very version."""
-        place, locked = place_of(version), self._locked.get(package)
+        locked = self._locked.get(package)
         if locked is not None and place_of(locked) == place:
             return True
         return self._wanted.get(package) == VersionSet.singleton(place)
 
-    def _runs(self, package: str, known: _Package) -> dict[Place, VersionSet]:
-        """For each place the interval of neighbours that depend on the very same."""
-        runs: dict[Place, VersionSet] = {}
-        places, start = known.places, 0
-        wanted = [self._texts(package, place) for place in places]
-        for end in range(1, len(places) + 1):
-            if end < len(places) and wanted[end] == wanted[start]:
-                continue
-            edge = places[end] if end < len(places) else after(places[end - 1])
-            run = VersionSet.of([(places[start], edge)])
-            runs.update(dict.fromkeys(places[start:end], run))
-            start = end
-        return runs
+
+def _run_of(place: Place, known: _Package) -> dict[Place, VersionSet]:
+    """The interval of neighbours that depend on the very same, under each of them."""
+    places, needs = known.places, known.needs
+    wanted = needs[place]
+    first = last = bisect_left(places, place)
+    while first > 0 and needs[places[first - 1]] == wanted:
+        first -= 1
+    while last + 1 < len(places) and needs[places[last + 1]] == wanted:
+        last += 1
+    edge = places[last + 1] if last + 1 < len(places) else after(places[last])
+    run = VersionSet(((places[first], edge),))
+    return dict.fromkeys(places[first : last + 1], run)
 
 
 def _ours(version_range: Range) -> VersionSet:

@@ -20,6 +20,7 @@ from registry.versions import (
 )
 
 Interval = tuple[Place, Place]
+BEYOND: Place = (3,)  # after every place, so (x, BEYOND) comes after all that begins at x
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class VersionSet:
         return place_of(version) in self
 
     def __contains__(self, place: Place) -> bool:
-        index = bisect_right(self.intervals, place, key=_low) - 1
+        index = bisect_right(self.intervals, (place, BEYOND)) - 1
         return index >= 0 and place < self.intervals[index][1]
 
     def __or__(self, other: object) -> "VersionSet":
@@ -126,11 +127,21 @@ class VersionSet:
         return (self & other).is_empty
 
     def relation(self, other: "VersionSet") -> Relation:
-        if self._is_apart(other):
-            return _APART if self.intervals else _NOTHING
-        if len(self.intervals) == len(other.intervals) == 1:
-            ((low, high),), ((begin, end),) = self.intervals, other.intervals
-            return _INSIDE if begin <= low and high <= end else _OVERLAPPING
+        mine, yours = self.intervals, other.intervals
+        if not mine or not yours:
+            return _APART if mine else _NOTHING
+        low, high, begin, end = mine[0][0], mine[-1][1], yours[0][0], yours[-1][1]
+        if high <= begin or end <= low:
+            return _APART
+        if len(yours) == 1:
+            if begin <= low and high <= end:
+                return _INSIDE
+            return _OVERLAPPING if _meets(mine, begin, end) else _APART
+        if len(mine) == 1:
+            if not _meets(yours, low, high):
+                return _APART
+            at = bisect_right(yours, (low, BEYOND)) - 1
+            return _INSIDE if at >= 0 and high <= yours[at][1] else _OVERLAPPING
         both = self & other
         return Relation(both == self, both.is_empty)
 
@@ -170,8 +181,12 @@ _INSIDE = Relation(is_subset=True, is_disjoint=False)
 _OVERLAPPING = Relation(is_subset=False, is_disjoint=False)
 
 
-def _low(interval: Interval) -> Place:
-    return interval[0]
+def _meets(intervals: Sequence[Interval], low: Place, high: Place) -> bool:
+    """Whether any of them has something in [low, high)."""
+    at = bisect_right(intervals, (low, BEYOND))  # those before it begin at `low` or below
+    return (at > 0 and low < intervals[at - 1][1]) or (
+        at < len(intervals) and intervals[at][0] < high
+    )
 
 
 def _spoken(interval: Interval) -> str:

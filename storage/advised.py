@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from crdt.keys import AuthorKey, NamespaceKey
-from storage.listings import COLUMNS, ListedRow, listed_row
+from storage.list_pages import COLUMNS
+from storage.listings import ListedRow, listed_row
 from storage.part import Part
 from storage.usage import followed
 
@@ -11,7 +12,7 @@ from storage.usage import followed
 # that counts, since those come first.
 ADVISORIES_MAX = 1_000
 
-_ABOUT = "json_extract(CAST(l.fields AS TEXT), '$.module')"  # as the index has it
+ABOUT = "json_extract(CAST(l.fields AS TEXT), '$.module')"  # as the index has it
 
 
 class Advised(Part):
@@ -32,7 +33,7 @@ class Advised(Part):
                 for namespace in namespaces
                 for row in await view.rows(
                     f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
-                    f" WHERE l.kind = 'advisory' AND {_ABOUT} = ?1"
+                    f" WHERE l.kind = 'advisory' AND {ABOUT} = ?1"
                     " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
                     " ORDER BY d.author IN (SELECT author FROM followed)"
                     " OR l.author = substr(?1, 1, instr(?1, '/') - 1) DESC,"

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey
+from storage.advised import ABOUT
 from storage.items import signed_entry
 from storage.part import Part, in_bounds
 
 PAGE_MAX = 200  # entries in memory at once: 16 MiB where all are as large as they may be
 
 # Statements are few, and what judges the author's entries may be anybody's. The records of what is
-# installed come along, so that it can be verified.
-_OWN = """(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck') OR d.number IN (
+# installed come along, so that it can be verified, and what people whom one follows warn of there.
+_OWN = f"""(? IS NULL OR d.author = ? OR d.class IN ('_auth', '_ck') OR d.number IN (
     SELECT document FROM listing WHERE kind = 'module'
-        AND target IN (SELECT module FROM installed)))"""
+        AND target IN (SELECT module FROM installed))
+    OR d.author IN (SELECT author FROM followed) AND d.number IN (
+    SELECT l.document FROM listing l WHERE l.kind = 'advisory'
+        AND {ABOUT} IN (SELECT module FROM installed)))"""
 _NAMED = f"""
     SELECT blob FROM (
         SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document WHERE {_OWN}

@@ -34,11 +34,24 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedRisk:
+    """One author's advisory that this person accepts for one version of a module."""
+
+    module: str
+    """`did/id`"""
+    version: str
+    author: str
+    """did:key of whose word it is."""
+    advisory: str
+
+
+@dataclass(frozen=True, slots=True)
 class InstallChanges:
-    """`put` adds or replaces, `remove` names modules."""
+    """`put` adds or replaces, `remove` names modules, `accept` is remembered."""
 
     put: Sequence[Installed] = ()
     remove: Sequence[str] = ()
+    accept: Sequence[AcceptedRisk] = ()
 
 
 class InstalledModules(Part):
@@ -64,6 +77,13 @@ class InstalledModules(Part):
             for module, version, sha256, blob, size, asked, range, needs, at_us, namespace in rows
         ]
 
+    async def accepted_risks(self) -> frozenset[AcceptedRisk]:
+        """All that this person accepts, whether or not it is installed."""
+        rows = await self._database.rows(
+            "SELECT module, version, author, advisory FROM accepted_risk"
+        )
+        return frozenset(AcceptedRisk(*row) for row in rows)
+
     async def apply_install(self, changes: InstallChanges) -> None:
         """The whole plan in one transaction: after a crash it is done or never began."""
         async with self._database.transaction() as write:
@@ -86,6 +106,13 @@ class InstalledModules(Part):
                         None if one.namespace == COMMONS else one.namespace,
                     )
                     for one in changes.put
+                ),
+            )
+            await write.run_many(
+                "INSERT OR IGNORE INTO accepted_risk VALUES (?, ?, ?, ?, ?)",
+                (
+                    (one.module, one.version, one.author, one.advisory, self._clock_us())
+                    for one in changes.accept
                 ),
             )
             await refollow(write)  # the authors of what is installed are followed

@@ -8,18 +8,27 @@ the same order. One author may keep one record in several namespaces, so whoever
 import heapq
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
 from storage.database import VARIABLES_MAX, Database, Reading, Row
-from storage.list_cursors import TIME_MAX, decode_cursor, encode_cursor
+from storage.list_cursors import decode_cursor, encode_cursor
+from storage.list_pages import (
+    COLUMNS,
+    IN_NAMESPACE,
+    SORTS,
+    WITH_CONTENT,
+    Order,
+    Sort,
+    filter_of,
+    page_rows,
+)
 from storage.listing import Listing, RatingRow
 from storage.part import Part, in_bounds
 from storage.remembered import Remembered
 
-Sort: TypeAlias = Literal["recent", "rating", "downloads", "name", "score", "tick"]
 T = TypeVar("T")
 
 PAGE_MAX = 1_000
@@ -28,22 +37,7 @@ REMEMBERED_ROWS = 4_096  # that were found last, of 2 KB mostly
 REMEMBERED_BYTES_MAX = 8_192  # of the fields of one; with its text, at most 100 MB if all were so
 WORDS_SHOWN_CHARS = 4_096  # of the texts that a search marks its words in
 
-_SORTS: Final[dict[Sort, tuple[str, bool]]] = {  # column, newest or highest first
-    "recent": ("updated_us", True),
-    "rating": ("rating_key", True),
-    "downloads": ("installs", True),
-    "name": ("name_key", False),
-    "score": ("score", True),
-    "tick": ("tick", True),
-}
 _TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
-_FIELDS = (
-    "l.document, l.kind, l.author, l.record, l.name, l.description, l.tags, l.words, l.created_us,"
-    " l.updated_us, l.fields, l.stars_sum, l.stars_count, l.installs,"
-    " (SELECT key FROM namespace WHERE number = l.namespace), l.score, l.tick"
-)
-COLUMNS = _FIELDS + ", ''"
-_WITH_CONTENT = _FIELDS + ", l.content"
 _LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
     "l.words", f"substr(l.words, 1, {WORDS_SHOWN_CHARS})"
 )  # by one statement: search waits for nothing else
@@ -135,7 +129,7 @@ class Listings(Part):
         `with_content`: with their bytes, where these are text and short; else it is left empty.
         `score_below`: of the list by score, the part that comes after this one.
         """
-        size = in_bounds(limit, PAGE_MAX)
+        size, order = in_bounds(limit, PAGE_MAX), Order(sort, with_content)
         tags = [tag] if isinstance(tag, str) else [*(tag or ())]
         horizon_us = self.horizon_us() if sort == "recent" else None
         after: Sequence[Any] | None = None
@@ -146,23 +140,20 @@ class Listings(Part):
             *after, horizon_us = decode_cursor(cursor, sort)
         async with self._database.reading() as view:
             kinds = [kind] if kind is not None else await _kinds(view)
-            pages = [
-                await _page(
-                    view,
-                    _Part(namespace, each, author, tags, sort, with_content),
-                    after,
-                    size + 1,
-                    horizon_us,
-                )
+            filters = [
+                await filter_of(view, namespace, each, author, tags)
                 for namespace in dict.fromkeys(namespaces)
                 for each in kinds
+            ]
+            pages = [
+                await page_rows(view, one, order, after, size + 1, horizon_us) for one in filters
             ]
 
         def place(row: Row) -> tuple[bool, Any, str, bytes]:
             # The last column is the sort key, the ones before it namespace and target.
             return horizon_us is None or row[-1] <= horizon_us, row[-1], row[-3], row[-2]
 
-        rows = [*heapq.merge(*pages, key=place, reverse=_SORTS[sort][1])]
+        rows = [*heapq.merge(*pages, key=place, reverse=SORTS[sort][1])]
         shown = rows[:size]
         more = encode_cursor(shown[-1], sort, horizon_us) if len(rows) > size else None
         return Page(tuple(listed_row(row) for row in shown), more)
@@ -194,8 +185,9 @@ class Listings(Part):
         total = 0
         async with self._database.reading() as view:
             for namespace in dict.fromkeys(namespaces):
-                where, values = _filter(namespace, kind, author, tags)
-                total += await view.number(f"SELECT count(*) FROM listing l WHERE {where}", values)
+                one = await filter_of(view, namespace, kind, author, tags)
+                sql = f"SELECT count(*) FROM listing l WHERE {one.where}"
+                total += await view.number(sql, one.values)
         return total
 
     async def listing(
@@ -203,12 +195,50 @@ class Listings(Part):
     ) -> ListedRow | None:
         """One record, of its newest epoch, with its content."""
         row = await self._database.row(
-            f"SELECT {_WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
+            f"SELECT {WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
             f" WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
             " ORDER BY d.epoch DESC, d.id LIMIT 1",
             (namespace, kind, record, author),
         )
         return listed_row(row) if row else None
+
+    async def listed_of(
+        self,
+        kind: str,
+        records: Sequence[str],
+        *,
+        author: str | None = None,
+        tags: Sequence[str] = (),
+        namespace: NamespaceKey = COMMONS,
+    ) -> frozenset[str]:
+        """Those of `records` that somebody lists, or `author` does, with every tag."""
+        where = " AND l.document IN (SELECT document FROM listing_tag WHERE tag = ?)" * len(tags)
+        of_author, whose = (" AND l.author = ?", [author]) if author else ("", [])
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+                f"{of_author}{where} AND l.record IN (*)",
+                records,
+                namespace,
+                kind,
+                *whose,
+                *tags,
+            )
+        return frozenset(record for (record,) in rows)
+
+    async def numbers_of(
+        self, kind: str, records: Sequence[str], namespace: NamespaceKey = COMMONS
+    ) -> list[tuple[str, str, int]]:
+        """(record, author, document) of all that are listed under these, by document."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                f"SELECT l.record, l.author, l.document FROM listing l WHERE {IN_NAMESPACE}"
+                " AND l.kind = ? AND l.record IN (*)",
+                [*records],
+                namespace,
+                kind,
+            )
+        return sorted(((row[0], row[1], row[2]) for row in rows), key=lambda one: one[2])
 
     async def ratings(
         self,
@@ -263,6 +293,10 @@ class Listings(Part):
         return row[0], row[1]
 
 
+async def _kinds(view: Reading) -> list[str]:
+    return [row[0] for row in await view.rows(_KINDS)]
+
+
 def listed_row(row: Sequence[Any]) -> ListedRow:
     """From `COLUMNS`; further columns are ignored."""
     number, kind, author, record, name, description, tags, words, created, updated, fields = row[
@@ -285,88 +319,3 @@ def listed_row(row: Sequence[Any]) -> ListedRow:
         tick=tick,
     )
     return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Rows that one index has in order."""
-
-    namespace: NamespaceKey
-    kind: str
-    author: str | None
-    tags: Sequence[str]
-    sort: Sort
-    with_content: bool
-
-
-async def _kinds(view: Reading) -> list[str]:
-    return [row[0] for row in await view.rows(_KINDS)]
-
-
-async def _page(
-    view: Reading,
-    part: _Part,
-    after: Sequence[Any] | None,
-    size: int,
-    horizon_us: int | None,
-) -> list[Row]:
-    """In order; of `recent` what is beyond the horizon comes after all else, a range of its own."""
-    if horizon_us is None:
-        return await _rows(view, part, after, size)
-    rows: list[Row] = []
-    begin_us = TIME_MAX if after is None else after[0]  # SQLite steps to the end of the range first
-    is_beyond = after is not None and begin_us > horizon_us
-    if not is_beyond:
-        until = (0, min(horizon_us, begin_us))
-        rows = await _rows(view, part, after, size, until)
-    if len(rows) < size:
-        begun = after if is_beyond else None
-        beyond = (horizon_us + 1, begin_us if is_beyond else TIME_MAX)
-        rows += await _rows(view, part, begun, size - len(rows), beyond)
-    return rows
-
-
-async def _rows(
-    view: Reading,
-    part: _Part,
-    after: Sequence[Any] | None,
-    size: int,
-    updated_us: tuple[int, int] | None = None,
-) -> list[Row]:
-    column, is_down = _SORTS[part.sort]
-    where, bound = _filter(part.namespace, part.kind, part.author, part.tags)
-    if updated_us is not None:
-        where += " AND l.updated_us BETWEEN ? AND ?"
-        bound += updated_us
-    if after is not None:
-        key, target, last = after
-        # What comes after a row with the same key and target: those of later namespaces.
-        is_later = part.namespace < last if is_down else part.namespace > last
-        order = ("<" if is_down else ">") + ("=" if is_later else "")
-        where += f" AND (l.{column}, l.target) {order} (?, ?)"
-        bound += [key, target]
-    way = "DESC" if is_down else "ASC"
-    columns = _WITH_CONTENT if part.with_content else COLUMNS
-    return await view.rows(
-        f"SELECT {columns}, l.target, ?, l.{column} FROM listing l WHERE {where}"
-        f" ORDER BY l.{column} {way}, l.target {way} LIMIT ?",
-        (part.namespace, *bound, size),
-    )
-
-
-IN_NAMESPACE = "l.namespace = (SELECT number FROM namespace WHERE key = ?)"
-
-
-def _filter(
-    namespace: NamespaceKey, kind: str | None, author: str | None, tags: Sequence[str]
-) -> tuple[str, list[object]]:
-    where = [IN_NAMESPACE]
-    values: list[object] = [namespace]
-    for column, wanted in (("l.kind", kind), ("l.author", author)):
-        if wanted is not None:
-            where.append(f"{column} = ?")
-            values.append(wanted)
-    for tag in tags:
-        where.append("l.document IN (SELECT document FROM listing_tag WHERE tag = ?)")
-        values.append(tag)
-    return " AND ".join(where), values

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from crdt.did import encode_did_key
-from crdt.keys import COMMONS, NamespaceKey
-from storage.listings import COLUMNS, IN_NAMESPACE, ListedRow, listed_row
-from storage.part import Part, in_bounds
+from crdt.digest import DIGEST_BYTES
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from storage.list_pages import COLUMNS, IN_NAMESPACE
+from storage.listings import ListedRow, listed_row
+from storage.part import Part
 
 NAMESAKES_MAX: Final = 100
 """Authors of one bare id: more than a person would read through."""
+BEGINNING_MAX: Final = 10
+"""Ids that begin alike: enough to say that a few digits more are needed."""
+HEX_DIGITS: Final = 2 * DIGEST_BYTES
 
 _IS_WHOLE: Final = 18  # the column after those of a row
 _ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
@@ -81,6 +86,30 @@ class Namesakes(Part):
         )
         return [listed_row(row) for row in rows]
 
+    async def best_listings(
+        self,
+        kind: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        limit: int,
+        of: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> list[ListedRow]:
+        """Those of the highest score, ties by target: of these authors, or of all but those.
+
+        Without their bytes.
+        """
+        where, names = "NOT IN", without
+        if of is not None:
+            where, names = "IN", of
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.author {where} (SELECT value FROM json_each(?))"
+            " ORDER BY l.score DESC, l.target DESC LIMIT ?",
+            (namespace, kind, json.dumps(sorted(names)), limit),
+        )
+        return [listed_row(row) for row in rows]
+
     async def beginning(
         self,
         kind: str,
@@ -88,7 +117,6 @@ class Namesakes(Part):
         namespace: NamespaceKey = COMMONS,
         *,
         authors: Collection[str] | None = None,
-        limit: int = NAMESAKES_MAX,
     ) -> list[str]:
         """Ids that begin with these hex digits, in order, of these authors or of anybody."""
         where, values = "", [namespace, kind, digits, f"{digits}g"]  # no digit comes after f
@@ -98,6 +126,19 @@ class Namesakes(Part):
         rows = await self._database.rows(
             f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
             f" AND l.record >= ? AND l.record < ?{where} ORDER BY l.record LIMIT ?",
-            (*values, in_bounds(limit, NAMESAKES_MAX)),
+            (*values, BEGINNING_MAX),
         )
         return [record for (record,) in rows]
+
+    async def held_beginning(
+        self, kind: str, digits: str, author: AuthorKey, namespace: NamespaceKey = COMMONS
+    ) -> list[str]:
+        """As `beginning`, of one author, and also what is deleted; `kind` as documents have it."""
+        bounds = (bytes.fromhex(digits.ljust(HEX_DIGITS, fill)) for fill in "0f")
+        rows = await self._database.rows(
+            "SELECT DISTINCT record FROM document WHERE kind = ? AND record BETWEEN ? AND ?"
+            " AND author = ? AND namespace = (SELECT number FROM namespace WHERE key = ?)"
+            " ORDER BY record LIMIT ?",
+            (kind, *bounds, author, namespace, BEGINNING_MAX),
+        )
+        return [record.hex() for (record,) in rows]

@@ -3,7 +3,8 @@
 from crdt.change import DocumentId
 from storage.database import Reading
 from storage.documents import newest_epoch
-from storage.listings import COLUMNS, ListedRow, listed_row
+from storage.list_pages import COLUMNS
+from storage.listings import ListedRow, listed_row
 
 
 async def shown_row(view: Reading, document: DocumentId) -> ListedRow | None:

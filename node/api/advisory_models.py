@@ -57,12 +57,14 @@ class FindingItem(Struct, frozen=True):
     counts: bool
     alarming: bool
     advisory: Advisory
+    accepted: bool
+    """By this person, for this very version: it alarms no more."""
     words: str
 
 
 class Audit(Struct, frozen=True):
     ok: bool
-    """Whether nothing that counts calls anything here vulnerable or malicious."""
+    """Whether nothing that counts, and was not accepted, calls anything vulnerable or malicious."""
     checked: int
     """Modules that are installed."""
     findings: tuple[FindingItem, ...]

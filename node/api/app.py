@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from node.api import pages
 from node.api.cross_origin import CrossOrigin
-from node.api.endpoint import MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
+from node.api.endpoint import LINEAGE_REF, MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -32,8 +32,10 @@ from node.api.routes import (
     backup,
     blobs,
     blocked,
+    challenges,
     deletion,
     devices,
+    files,
     health,
     history,
     identity,
@@ -48,6 +50,7 @@ from node.api.routes import (
     namespaces,
     page,
     peers,
+    pictures,
     problems,
     quota,
     records,
@@ -68,8 +71,11 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *modules.ENDPOINTS,
     *attestations.ENDPOINTS,
     *life_ratings.ENDPOINTS,
+    *pictures.ENDPOINTS,
+    *files.ENDPOINTS,
     *life.ENDPOINTS,
     *advisories.ENDPOINTS,
+    *challenges.ENDPOINTS,
     *health.ENDPOINTS,
     *identity.ENDPOINTS,
     *names.ENDPOINTS,
@@ -104,9 +110,18 @@ class ModuleRef(StringConvertor):
 
 
 class RecordRef(StringConvertor):
-    """The id of a genome or a seed, 64 hex digits, whose owner's slash is decoded by now."""
+    """The id of a genome or a seed, 8 to 64 hex digits, whose owner's slash is decoded by now."""
 
-    regex = r"(?:[^/]+/(?=[0-9a-f]{64}(?:/|$)))?[^/]+"
+    regex = r"(?:[^/]+/(?=[0-9a-f]{8,64}(?:/|$)))?[^/]+"
+
+
+class LineageRef(StringConvertor):
+    """The id of a lineage, whose owner's slash is decoded by now.
+
+    A did:key alone is no lineage here: `did/ratings` is somebody's lineage of that name.
+    """
+
+    regex = r"(?:[^/]+/)?(?!did:key:)[^/]+"
 
 
 class Rest(StringConvertor):
@@ -119,6 +134,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     """The guarded app over the parts of a node."""
     register_url_convertor(MODULE_REF, ModuleRef())
     register_url_convertor(RECORD_REF, RecordRef())
+    register_url_convertor(LINEAGE_REF, LineageRef())
     register_url_convertor(REST, Rest())
     inner = Starlette(
         routes=[

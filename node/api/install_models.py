@@ -10,6 +10,9 @@ from registry.changes import Changes
 from registry.lockfile import Lock
 from registry.plan import Placed, Plan
 
+AdvisoryText = Annotated[str, Meta(pattern="^(adv-)?[0-9a-f]{4,16}$")]
+"""The id of an advisory, or its beginning."""
+
 
 class Wanted(Request, frozen=True):
     requirements: Requirements = ()
@@ -25,8 +28,9 @@ class Wanted(Request, frozen=True):
 class InstallWanted(Wanted, frozen=True):
     frozen: bool = False
     """Exactly what the lock says, or nothing."""
-    accept_risk: bool = False
-    """Install even what somebody who counts calls malicious."""
+    accept_risk: Annotated[tuple[AdvisoryText, ...], Meta(max_length=100)] = ()
+    """Advisories that are accepted, by their ids or beginnings: what they call malicious is
+    installed, and they are remembered for the versions that are installed now."""
 
 
 class PlannedPackage(Struct, frozen=True):

@@ -63,6 +63,12 @@ class TrendsQuery(InNamespace, frozen=True):
     """How many steps, up to the one that is running."""
 
 
+class HallQuery(Struct, frozen=True):
+    namespace: Place = "commons"
+    trust: Literal["all", "followed"] = "all"
+    """`followed`: only lineages of one's own, and of whom one follows."""
+
+
 class Submitting(Request, frozen=True, kw_only=True):
     """What every submission may say beside its own.
 

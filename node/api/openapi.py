@@ -59,6 +59,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "The id of an advisory of one's own.",
         "pattern": "^adv-[0-9a-f]{16}$",
     },
+    "challenge": {
+        "type": "string",
+        "description": "The id of a challenge, or the beginning of it.",
+        "pattern": "^(chal-)?[0-9a-f]{1,16}$",
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",
@@ -69,13 +74,13 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
     "blob": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "genome": {
         "type": "string",
-        "description": "The id of a genome, `<did>%2F<id>`, or `<petname>%2F<id>`.",
-        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+        "description": "Its id, or 8 digits or more of it; `<did>%2F<id>` or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{8,64}$",
     },
     "seed": {
         "type": "string",
-        "description": "The id of a seed, `<did>%2F<id>`, or `<petname>%2F<id>`.",
-        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{64}$",
+        "description": "Its id, or 8 digits or more of it; `<did>%2F<id>` or `<petname>%2F<id>`.",
+        "pattern": "^((did:key:z[1-9A-HJ-NP-Za-km-z]{40,50}|[a-z0-9]{1,64})/)?[0-9a-f]{8,64}$",
     },
     "lineage": {
         "type": "string",

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,12 +112,21 @@ def restore_command(file: Path, dry_run: bool, passphrase_file: Path | None) -> 
         )
     former = did_of(restored.contents)
     if wants_json():
-        more = {"device": restored.device, "refused": restored.refused}
+        withheld = [asdict(one) for one in restored.not_installed]
+        more = {
+            "device": restored.device,
+            "refused": restored.refused,
+            "not_installed": withheld,
+        }
         return print_json("restore", {**contents_json(restored.contents), **more})
     say(f"restored {restored.author}", fg="green")
     say(f"This home is a new device of theirs: {restored.device}")
     if restored.refused:
         say(f"{restored.refused:,} entries were not taken; see: panspermia refused", fg="yellow")
+    for one in restored.not_installed:
+        say(f"not installed: {printable(one.why)}", fg="yellow")
+    if restored.not_installed:
+        say("Who knows better installs it: panspermia install NAME --accept-risk ADVISORY")
     say(f"If the old one is lost: panspermia up, then panspermia device remove {former}")
 
 

@@ -6,7 +6,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import DRY_RUN, IN_NAMESPACE, node, print_json, say, wants_json
-from node.commands.life import find_life, is_life, life_path
+from node.commands.life import WORDS, find_life, is_life, life_path
 from node.failure import Json
 from node.text import printable
 
@@ -63,16 +63,25 @@ def mark(action: str, done: str, wanted: str, body: Json, namespace: str | None)
 @click.argument("stars", type=click.IntRange(1, 5), required=False)
 @click.option("--review", default="", help="A few words beside the stars.")
 @click.option("--clear", is_flag=True, help="Take your rating back.")
+@click.option("--kind", type=click.Choice(["module", *WORDS]), help="What it is.")
 @IN_NAMESPACE
 def rate_command(
-    name: str, stars: int | None, review: str, clear: bool, namespace: str | None
+    name: str,
+    stars: int | None,
+    review: str,
+    clear: bool,
+    kind: str | None,
+    namespace: str | None,
 ) -> None:
-    """Rate a module, a genome or a seed from 1 to 5 stars."""
+    """Rate a module, a genome, a seed or a lineage from 1 to 5 stars.
+
+    A lineage is taken for one where --kind lineage says so.
+    """
     if clear and (stars is not None or review):
         raise click.UsageError("give stars, or --clear to take them back")
     path = module_path(name, "ratings", namespace=namespace)
-    if is_life(name):
-        kind, _ = find_life(name, namespace=namespace)
+    if kind in WORDS or (kind is None and is_life(name)):
+        kind, _ = find_life(name, kind, namespace)
         path = life_path(kind, name, "ratings", namespace=namespace)
     if clear:
         node().delete(path)

@@ -1,7 +1,8 @@
 """`demo`: two real nodes on this machine do the main job, each step verified and timed.
 
 alice and bob start → bob finds alice by mDNS → alice publishes the modules of `node/demo` →
-they reach bob, who searches, plans, installs, verifies and runs one → both stop
+they reach bob, who searches, plans, installs, verifies and runs one → alice publishes a genome and
+a seed and signs what the genome does → bob fetches both and runs the same (`demo_life`) → both stop
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ import click
 
 from node.client import module_path
 from node.commands.console import print_event, say, shows_progress, wants_json
+from node.commands.demo_life import (
+    TICKS,
+    Creature,
+    attest,
+    check,
+    confirm,
+    fetch,
+    hear,
+    publish_creatures,
+)
 from node.commands.install import SILENCE_S
 from node.commands.lock import read_lock, write_lock
 from node.commands.nodes import (
@@ -32,7 +43,7 @@ from node.commands.nodes import (
 )
 from node.commands.publish import PUBLISH_TIMEOUT_S, ModuleFiles, read_module
 from node.exit_codes import FAILED
-from node.failure import Failure, Json, failed
+from node.failure import Failure, Json
 from node.text import full_name, printable, short_did, short_name, size_text
 
 # mDNS answers within a second; a loaded machine, or a network that drops packets, asks again.
@@ -54,6 +65,7 @@ class Demo:
     nodes: list[LocalNode] = field(default_factory=list[LocalNode])
     modules: dict[str, ModuleFiles] = field(default_factory=dict[str, ModuleFiles])
     plan: Json = field(default_factory=dict[str, object])
+    creatures: list[Creature] = field(default_factory=list[Creature])
 
     @property
     def alice(self) -> LocalNode:
@@ -62,6 +74,10 @@ class Demo:
     @property
     def bob(self) -> LocalNode:
         return self.nodes[1]
+
+    @property
+    def genome(self) -> Creature:
+        return self.creatures[0]
 
     @property
     def names(self) -> set[str]:
@@ -123,12 +139,6 @@ def spinner(name: str) -> Generator[None]:
 
     with Console(stderr=True).status(name):
         yield
-
-
-def check(held: bool, what: str, found: object) -> None:
-    """A step that does not hold ends the demo."""
-    if not held:
-        raise failed("demo-failed", what, f"Found: {found}")
 
 
 def start(demo: Demo) -> str:
@@ -246,6 +256,27 @@ def run(demo: Demo) -> str:
     return f"{call} = {EXPECTED}, as expected; {answer['fuel_used'] or 0:,} instructions"
 
 
+def bring_to_life(demo: Demo) -> str:
+    demo.creatures = publish_creatures(demo.alice.client)
+    return ", ".join(f"{one.kind} {one.id[:12]}… {one.name}" for one in demo.creatures)
+
+
+def sign(demo: Demo) -> str:
+    answer = attest(demo.alice.client, demo.genome)
+    return f"{demo.genome.name} scores {answer['result']:,} in at most {TICKS:,} generations"
+
+
+def take(demo: Demo) -> str:
+    size = fetch(demo.bob.client, demo.creatures)
+    hear(demo.bob.client, demo.genome, demo.alice.did)
+    return f"{len(demo.creatures)} things, {size_text(size)}, byte for byte; and alice's word on it"
+
+
+def run_again(demo: Demo) -> str:
+    answer = confirm(demo.bob.client, demo.genome, demo.alice.did)
+    return f"{answer['result']:,} on his own node too: verified, {answer['cpu_ms']:.0f} ms"
+
+
 def stop(demo: Demo) -> str:
     codes = [node.stop() for node in demo.nodes]
     check(codes == [0, 0], "A node did not end well", codes)
@@ -262,6 +293,10 @@ STEPS: tuple[tuple[str, Callable[[Demo], str]], ...] = (
     ("bob installs it with its dependencies", install),
     ("bob verifies what he holds", verify),
     ("bob runs an export of the installed module", run),
+    ("alice publishes a genome and a seed", bring_to_life),
+    ("alice has the genome evaluated and signs the result", sign),
+    ("bob finds and fetches both, and hears of the result", take),
+    ("bob runs the same evaluation and finds the same", run_again),
 )
 
 

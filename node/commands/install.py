@@ -6,7 +6,8 @@ The plan is shown before anything happens. The node installs all of it or nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -33,6 +34,8 @@ from node.text import printable, short_name, size_text
 # Silence from the node, not the whole: each fetched piece is a line of progress.
 SILENCE_S = 300.0
 
+ADVISORY_ID = re.compile("(adv-)?[0-9a-f]{4,16}", re.ASCII)
+
 LOCK_OPTION = click.option(
     "--lock",
     "lock_path",
@@ -41,8 +44,25 @@ LOCK_OPTION = click.option(
     show_default=True,
     help="The lock file.",
 )
+
+
+def ids_of_advisories(
+    ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Raises `BadParameter`."""
+    for value in values:
+        if not ADVISORY_ID.fullmatch(value):
+            detail = "is no advisory; name it as in adv-0123456789abcdef, or by 4 digits or more"
+            raise click.BadParameter(f"{printable(value)} {detail}")
+    return values
+
+
 RISK_OPTION = click.option(
-    "--accept-risk", is_flag=True, help="Even what somebody who counts calls malicious."
+    "--accept-risk",
+    metavar="ADVISORY",
+    multiple=True,
+    callback=ids_of_advisories,
+    help="Even what this one warns of: its id.",
 )
 WITH_OPTION = click.option(
     "--with", "with_", metavar="NAME", multiple=True, help="An optional dependency too."
@@ -68,7 +88,7 @@ def install_command(
     namespace: str | None,
     with_: tuple[str, ...],
     without: tuple[str, ...],
-    accept_risk: bool,
+    accept_risk: tuple[str, ...],
     yes: bool,
     lock_path: Path,
 ) -> None:
@@ -106,7 +126,7 @@ def update_command(
     dry_run: bool,
     with_: tuple[str, ...],
     without: tuple[str, ...],
-    accept_risk: bool,
+    accept_risk: tuple[str, ...],
     yes: bool,
     lock_path: Path,
 ) -> None:
@@ -167,7 +187,7 @@ def carry_out(
     dry_run: bool,
     yes: bool,
     namespace: str | None = None,
-    accept_risk: bool = False,
+    accept_risk: Sequence[str] = (),
     options: Json | None = None,
 ) -> None:
     """Plan, ask, install, write the lock file. `options`: what is optional and chosen."""
@@ -186,7 +206,7 @@ def carry_out(
             f"{', '.join(lowered)}. Nothing was changed; --dry-run shows the plan, --yes does it."
         )
         raise failure("would-downgrade", "Other modules would go back", detail, CONFLICT)
-    wanted = {**body, "frozen": frozen, "accept_risk": accept_risk}
+    wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk)}
     with Progress() as progress:
         lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)
         result = last_of(lines, progress)

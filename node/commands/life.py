@@ -10,7 +10,7 @@ import click
 
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.petnames import petnames
+from node.commands.petnames import Petnames, petnames
 from node.exit_codes import NOT_FOUND
 from node.failure import Failure, Json
 from node.text import printable, size_text
@@ -19,11 +19,11 @@ WORDS: Final = ("genome", "seed", "lineage")
 SORTS: Final = {"genome": "fitness", "seed": "pop", "lineage": "level"}
 ID_SHOWN: Final = 16
 
-_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{64}", re.ASCII)
+_ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{8,64}", re.ASCII)
 
 
 def is_life(text: str) -> bool:
-    """Whether it is the id of a genome or a seed, and so no module's name."""
+    """Whether it is the id of a genome or a seed, or begins one, and so no module's name."""
     return _ID.fullmatch(text) is not None
 
 
@@ -64,6 +64,31 @@ def print_life(kind: str, one: Json) -> None:
     if rating["count"]:
         say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
     say(f"downloads     {one['downloads']:,}")
+    for number, line in enumerate(verified_lines(one.get("attested"), names)):
+        say(f"{'' if number else 'verified':<14}{line}")
+
+
+def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
+    """What is verified of a genome and by whom, and who says something else."""
+    if one is None:
+        return
+    if one["result"] is None:
+        yield "nothing: no run by you or by somebody you named counts yet"
+    else:
+        question = f"seed {one['seed']}, {one['ticks']:,} ticks"
+        if not one["standard"]:
+            question += ", which not all genomes were asked"
+        by = ", ".join(map(names.author, one["attestors"]))
+        found = f"{one['result']:,} by {printable(one['module'])} ({question})"
+        yield f"{found}, found by {printable(by)}"
+    for author in one["contradicted_by"]:
+        yield f"{printable(names.author(author))} says something else"
+    if one["disputed"]:
+        yield f"DISPUTED by runs that count, evaluations: {one['disputed']:,}; attest --show"
+    elif one["contradictions"]:
+        yield f"claims or strangers differ, evaluations: {one['contradictions']:,}; attest --show"
+    if one["claimed"]:
+        yield f"only claimed, evaluations: {one['claimed']:,}"
 
 
 def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
@@ -102,10 +127,12 @@ def print_list(kind: str, rows: list[Json]) -> None:
 
 
 @click.command("hall-of-fame")
+@click.option("--followed", is_flag=True, help="Only your own, and of people whom you follow.")
 @IN_NAMESPACE
-def hall_of_fame_command(namespace: str | None) -> None:
+def hall_of_fame_command(followed: bool, namespace: str | None) -> None:
     """List the ten lineages of the highest civilisation level."""
-    answer = node().get("/api/registry/hall_of_fame", {"namespace": namespace})
+    trust = "followed" if followed else None
+    answer = node().get("/api/registry/hall_of_fame", {"namespace": namespace, "trust": trust})
     if wants_json():
         return print_json("hall-of-fame", answer)
     if not answer["hall_of_fame"]:

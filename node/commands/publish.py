@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from node.commands.console import node, print_json, say, wants_json
+from node.commands.going_on import goes_on
 from node.exit_codes import FAILED, NOT_FOUND
 from node.failure import Failure, Json, failure
 from node.text import printable, short_name, size_text
@@ -30,6 +31,8 @@ TEXT_BYTES_MAX = 1 << 20
 # Of a note about what was not sent; the node takes no more.
 WHERE_CHARACTERS_MAX = 1_000
 DETAIL_CHARACTERS_MAX = 2_000
+
+AGAIN = "It may have been published: the same command again publishes it, or says that it is there."
 
 # Validation runs in a child process with a limit of its own, well below this.
 PUBLISH_TIMEOUT_S = 120.0
@@ -44,6 +47,7 @@ class ModuleFiles:
     wasm: bytes
     readme: str | None
     id: str = ""
+    version: str = ""
     needs: frozenset[str] = frozenset()
     """Ids of the modules it depends on, their authors aside."""
 
@@ -104,46 +108,45 @@ def publish_command(
     dry_run: bool,
 ) -> None:
     """Publish a module, genomes or seeds: a file or a directory of them."""
-    if kind == "module" or (kind is None and has_module(path)):
-        return publish_modules(path, namespace, record, changelog, dry_run=dry_run)
-    from node.commands.publish_life import Wanted, card_text, publish_files
+    if record is not None or (kind in (None, "module") and is_module(path)):
+        return publish_module_of(path, namespace, record, changelog, dry_run=dry_run)
+    from node.commands.publish_life import card_text
+    from node.commands.publish_report import Wanted
+    from node.commands.publish_tree import publish_tree
 
-    if record is not None or changelog:
+    if changelog and (path.is_file() or kind not in (None, "module")):
         raise click.UsageError("--record and --changelog are of modules")
     said = {"name": name, "description": description, "tags": list(tags) or None}
     said |= {"license": licence, "card": card_text(card)}
     overrides = {key: value for key, value in said.items() if value is not None}
     if name is not None and path.is_dir():
         raise click.UsageError("--name is of one file, and this is a directory")
-    return publish_files(path, Wanted(kind, namespace, dry_run, update, overrides))
+    wanted = Wanted(kind, namespace, dry_run, update, overrides, changelog)
+    return publish_tree(path, wanted)
 
 
-def has_module(path: Path) -> bool:
-    if path.is_file():
-        return path.name == "gen.toml"
-    return (path / "gen.toml").is_file() or any(path.glob("*/gen.toml"))
+def is_module(path: Path) -> bool:
+    """One module by itself: its folder, or its gen.toml."""
+    return path.name == "gen.toml" if path.is_file() else (path / "gen.toml").is_file()
 
 
-def publish_modules(
+def publish_module_of(
     path: Path, namespace: str, record: str | None, changelog: str, *, dry_run: bool
 ) -> None:
-    modules = in_order(read_modules(path))
-    if record is not None and len(modules) != 1:
+    """The one module at `path`."""
+    modules = read_modules(path)
+    if len(modules) != 1:
         raise click.UsageError("--record is of one module; name its own folder")
-    client = node()
-    published: list[Json] = []
-    for module in modules:
-        body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace, record=record)
+    (module,) = modules
+    body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace, record=record)
+    with goes_on(AGAIN):
         try:
-            answer = client.post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+            answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:
-            raise with_earlier(in_folder(refused, module.folder), published) from refused
-        published.append(answer)
-        if not wants_json():
-            print_published(answer)
+            raise in_folder(refused, module.folder) from refused
     if wants_json():
-        one = {"kind": "module", **published[0]} if len(published) == 1 else {}
-        print_json("publish", {**one, "published": published})
+        return print_json("publish", {"kind": "module", **answer, "published": [answer]})
+    return print_published(answer)
 
 
 def print_published(answer: Json) -> None:
@@ -161,13 +164,6 @@ def in_folder(refused: Failure, folder: Path) -> Failure:
     """The node's problem, with the folder it is about."""
     detail = f"{folder}: {refused.problem.get('detail', '')}"
     return Failure({**refused.problem, "detail": detail}, refused.exit)
-
-
-def with_earlier(refused: Failure, published: list[Json]) -> Failure:
-    """The problem, with what had been published by then."""
-    before = f" {len(published)} module(s) before it were published." if published else ""
-    detail = refused.problem["detail"] + before
-    return Failure({**refused.problem, "detail": detail, "published": published}, refused.exit)
 
 
 def module_folders(path: Path) -> Iterator[Path]:
@@ -191,12 +187,17 @@ def read_modules(path: Path) -> list[ModuleFiles]:
     try:
         return [read_module(folder) for folder in module_folders(path)]
     except Failure as refused:
-        problem = refused.problem
-        note = {"where": str(path.absolute())[-WHERE_CHARACTERS_MAX:], "code": problem["code"]}
-        with suppress(Failure):
-            detail = str(problem["detail"])[:DETAIL_CHARACTERS_MAX]
-            node().post("/api/refused", {**note, "detail": detail})
+        note_unread(path, refused)
         raise
+
+
+def note_unread(path: Path, refused: Failure) -> None:
+    """On the node's list of what was refused, where a node runs."""
+    problem = refused.problem
+    note = {"where": str(path.absolute())[-WHERE_CHARACTERS_MAX:], "code": problem["code"]}
+    with suppress(Failure):
+        detail = str(problem["detail"])[:DETAIL_CHARACTERS_MAX]
+        node().post("/api/refused", {**note, "detail": detail})
 
 
 def in_order(modules: Sequence[ModuleFiles]) -> list[ModuleFiles]:
@@ -226,7 +227,8 @@ def read_module(folder: Path) -> ModuleFiles:
     text = text_of(folder, readme, TEXT_BYTES_MAX) if readme else None
     content = bytes_of(folder, wasm, WASM_BYTES_MAX)
     needs = frozenset(one.rpartition("/")[2] for one in tables.get("dependencies", ()))
-    return ModuleFiles(folder, manifest, content, text, str(module.get("id", "")), needs)
+    named = (str(module.get("id", "")), str(module.get("version", "")))
+    return ModuleFiles(folder, manifest, content, text, *named, needs)
 
 
 def tables_of(folder: Path, manifest: str) -> dict[str, dict[str, Any]]:

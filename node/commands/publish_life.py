@@ -6,85 +6,28 @@ file that cannot be read is told and passed over; what is published already is n
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from node.commands.console import node, print_json, say, wants_json
-from node.commands.progress import Progress
-from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_FOUND, NOT_RUNNING
-from node.failure import Failure, Json, failure
+from node.commands.console import node, say, wants_json
+from node.commands.publish_report import Report, Wanted
+from node.exit_codes import NETWORK, NOT_ALLOWED, NOT_RUNNING
+from node.failure import Failure, Json
 from node.text import printable
 
 if TYPE_CHECKING:
     from node.found_files import Contents
-    from registry.errors import RegistryError
     from registry.formats import Found, Merged
 
 # The node's own limit says the same of an item; a file may hold many.
 FILE_BYTES_MAX: Final = 64 << 20
 CARD_BYTES_MAX: Final = 64 << 10
 TIMEOUT_S: Final = 120.0
-TOLD_MAX: Final = 100
-"""Of what was refused, on a screen."""
 ENDS_ALL: Final = (NOT_RUNNING, NOT_ALLOWED, NETWORK)
 """What would be the same for every other file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the line said. `overrides` are fields of each submission."""
-
-    kind: str | None
-    namespace: str
-    dry_run: bool
-    update: bool
-    overrides: Json = field(default_factory=dict[str, object])
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of each file."""
-
-    published: list[Json] = field(default_factory=list[Json])
-    refused: list[Json] = field(default_factory=list[Json])
-    skipped: list[str] = field(default_factory=list[str])
-
-    def refuse(self, file: Path, place: str, said: Json) -> None:
-        self.refused.append({"file": str(file), "place": place, **said})
-
-    def refuse_invalid(self, file: Path, error: RegistryError) -> None:
-        place = str(getattr(error, "place", ""))
-        self.refuse(file, place, {"code": error.code, "detail": error.detail})
-
-
-def publish_files(path: Path, wanted: Wanted) -> None:
-    """Each file at `path`, and in the folders in it. Raises `Failure` where any was refused."""
-    files = sorted(files_in(path)) if path.is_dir() else [path]
-    sizes = [file.stat().st_size for file in files]
-    report = Report()
-    with Progress() as bars:
-        for place, file in enumerate(files):
-            before, size = sum(sizes[:place]), sizes[place]
-            for part in publish_file(file, wanted, report):
-                done = before + round(size * part)
-                bars.show({"id": path.name, "done": done, "total": sum(sizes)})
-    tell(path, wanted, report)
-
-
-def files_in(folder: Path) -> Iterator[Path]:
-    """Regular files at any depth; what is hidden, and links, are nobody's genome."""
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            file = Path(where) / name
-            if not name.startswith(".") and not file.is_symlink() and file.is_file():
-                yield file
 
 
 def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
@@ -153,8 +96,10 @@ def read_items(file: Path, kind: str | None) -> Contents:
 
 
 def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
+    from node.found_files import body_of
+
     item = one.found
-    body = {**body_of(file, item), "dry_run": wanted.dry_run}
+    body = {**body_of(file.name, item), "dry_run": wanted.dry_run}
     if card := one.card(file.name):
         body["card"] = card
     body |= wanted.overrides
@@ -170,35 +115,6 @@ def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
     return {"file": str(file), "name": name, **answer, "duplicates": duplicates}
 
 
-def body_of(file: Path, item: Found) -> dict[str, object]:
-    """The submission; what the file does not say is left out, and stays as it was said before."""
-    words: dict[str, object] = {
-        "name": item.name, "description": item.description, "tags": list(item.tags),
-        "license": item.license, "author": item.by,
-    }  # fmt: skip
-    said = {key: value for key, value in words.items() if value}
-    if item.kind == "lineage":
-        line: dict[str, object] = {
-            "id": item.lineage, "civilization_level": item.civilization_level,
-            "is_extinct": item.is_extinct, "start_tick": item.start_tick,
-            "best_genotype": item.best_genotype or None, "parent": item.parent_lineage or None,
-        }  # fmt: skip
-        return said | {key: value for key, value in line.items() if value is not None}
-    said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
-    if len(file.name) <= 128:
-        said["file"] = file.name
-    more: dict[str, object]
-    if item.kind == "seed":
-        more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}
-        more["performance_summary"] = item.performance_summary or None
-    else:
-        more = {"fitness_score": item.fitness_score, "offspring_count": item.offspring_count}
-        more |= {"tick": item.tick, "lineage_id": item.lineage or None}
-        more["parents"] = list(item.parents) or None
-    return said | {key: value for key, value in more.items() if value is not None}
-
-
-NOTHING: Final[Json] = {}
 IS_THERE: Final = "is there "
 STATES: Final = {
     "published": "published", "updated": "updated  ", "unchanged": IS_THERE, "known": IS_THERE,
@@ -214,43 +130,6 @@ def print_published(file: Path, name: str, answer: Json, others: Sequence[Found]
     for other in others:
         where = str(other.place) or file.name
         say(f"  the same bytes as {where}: {printable(other.name)}; told on its card", dim=True)
-
-
-def tell(path: Path, wanted: Wanted, report: Report) -> None:
-    """The end of it. Raises `Failure` where something was refused, or nothing was there."""
-    if not report.published and not report.refused:
-        names = "the file" if path.is_file() else f"any of {len(report.skipped)} files"
-        detail = (
-            f"{path}: nobody can tell what {names} is. Name the kind, as in --kind genome; a module"
-            " has a gen.toml."
-        )
-        raise failure("no-manifest", "There is nothing to publish", detail, NOT_FOUND)
-    body = {"published": report.published, "refused": report.refused, "skipped": report.skipped}
-    if report.refused:
-        if len(report.refused) == 1 and not report.published:
-            only = report.refused[0]
-            raise failure(
-                only["code"], "A file cannot be published", only["detail"], FAILED, **body
-            )
-        lines = [one["detail"] for one in report.refused[:TOLD_MAX]]
-        if (more := len(report.refused) - TOLD_MAX) > 0:
-            lines.append(f"… and {more:,} more; --json has them all")
-        detail = "\n".join(lines)
-        title = (
-            f"{len(report.refused)} files were refused, {len(report.published)} things published"
-        )
-        raise failure("some-refused", title, detail, FAILED, **body)
-    if wants_json():
-        first = report.published[0] if len(report.published) == 1 else NOTHING
-        return print_json("publish", {"kind": wanted.kind, **first, **body})
-    if len(report.published) > 1:
-        new = sum(one["state"] in ("published", "updated") for one in report.published)
-        skipped = f", {len(report.skipped):,} files of no known format left out"
-        say(
-            f"{new:,} {'would be ' * wanted.dry_run}published,"
-            f" {len(report.published) - new:,} there already{skipped * bool(report.skipped)}"
-        )
-    return None
 
 
 def card_text(file: Path | None) -> str | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 SHOWN_DIGITS = 12
 REFUSED_SHOWN_MAX = 20
-_RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{64}\Z")
+_RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{8,64}\Z")
 
 
 def read_named(file: str) -> tuple[str, bytes]:

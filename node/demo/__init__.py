@@ -4,7 +4,8 @@
 folder as anyone would publish it: `gen.toml`, the text (`.wat`), the module made from it, a readme.
 
 Beside them two evaluators (`registry.wasm.evaluator`), whose text is AssemblyScript (`.ts`): every
-node has the same bytes of them, so that everybody's attestations are of the same evaluations.
+node has the same bytes of them, so that everybody's attestations are of the same evaluations. And
+two creatures for the demo: a pattern in RLE, and the settings of a world of Primordium's.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MODULES = (
     "io.panspermia.digest",
     "io.panspermia.census",
 )
+CREATURES = ("diehard.rle", "quiet-pond.toml")
 EVALUATORS = ("io.panspermia.life-score", "io.panspermia.forager")
 
 
@@ -38,6 +40,11 @@ class Bundled:
 def folders() -> tuple[Path, ...]:
     """The modules' folders, dependencies first."""
     return tuple(Path(__file__).parent / name for name in MODULES)
+
+
+def creature_files() -> tuple[Path, ...]:
+    """A genome and a seed, as anyone would publish them."""
+    return tuple(Path(__file__).parent / "creatures" / name for name in CREATURES)
 
 
 def evaluator_folders() -> tuple[Path, ...]:

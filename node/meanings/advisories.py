@@ -15,7 +15,12 @@ ADVISORIES: Final[Mapping[str, tuple[str, str]]] = {
     "malicious": (
         "Somebody who counts (the author, you, or whom you follow) calls that version malicious;"
         " nothing was installed.",
-        "Take another version, or say --accept-risk if you know better.",
+        "Take another version, or, if you know better, say --accept-risk with the advisory's id,"
+        " which is remembered for that version.",
+    ),
+    "ambiguous-advisory": (
+        "Several advisories begin so.",
+        "`candidates` are their ids: give more digits.",
     ),
     "no-such-option": (
         "Nothing that was asked for has such an optional dependency.",

@@ -1,6 +1,7 @@
 """Advisories: saying something against versions of a module, and what is said of what one has."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
-from node.errors import Fault, NotFound, Rejected
+from node.errors import Conflict, Fault, NotFound, Rejected
 from node.services.curate import Curator
 from node.services.modules import full_name
 from node.services.names import written_name
@@ -27,7 +28,8 @@ from registry.advisory import (
 from registry.edits import Edit
 from registry.errors import UnknownAdvisory, quoted
 from registry.names import ModuleName, parse_reference
-from registry.versions import Version
+from registry.versions import Version, parse_version
+from storage.installed import AcceptedRisk, InstallChanges
 from storage.listings import ListedRow
 from storage.store import Store
 
@@ -96,7 +98,9 @@ async def advisories_on(store: Store, modules: Collection[str]) -> list[Advisory
 async def said_of(store: Store, own: str, versions: Mapping[str, Version]) -> tuple[Finding, ...]:
     """What is said of these versions (full name → version); what counts most first."""
     said = await advisories_on(store, versions.keys())
-    return findings(versions, said, own=own, followed=await followed_dids(store))
+    found = findings(versions, said, own=own, followed=await followed_dids(store))
+    accepted = await store.accepted_risks()
+    return tuple(_accepted(one) if risk_of(one) in accepted else one for one in found)
 
 
 async def followed_dids(store: Store) -> frozenset[str]:
@@ -108,16 +112,84 @@ async def risks_of(store: Store, own: str, goal: Goal) -> tuple[Finding, ...]:
     return await said_of(store, own, goal.resolution.versions)
 
 
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """What a person accepts of what was found."""
+
+    found: tuple[Finding, ...]
+    """All of it, with what is accepted marked so."""
+    risks: tuple[AcceptedRisk, ...]
+    """To be remembered."""
+    warnings: tuple[str, ...]
+
+
+def accept(found: Iterable[Finding], named: Sequence[str]) -> Accepting:
+    """What `named` means of what counts: ids of advisories, or beginnings that only one has.
+
+    Two authors who say the same of a range use one id: who names it has read what both say.
+    Raises `Conflict` (`ambiguous-advisory`). What nobody says is a warning: it may be withdrawn.
+    """
+    known, risks, warnings = list(found), list[AcceptedRisk](), list[str]()
+    ids = sorted({one.advisory.id for one in known if one.counts})
+    for text in named:
+        meant = tuple(id for id in ids if id.startswith(f"adv-{text.removeprefix('adv-')}"))
+        if len(meant) > 1:
+            detail = f"{quoted(text)} may be {' or '.join(meant)}; more of its digits tell which"
+            raise Conflict(detail, code="ambiguous-advisory", candidates=meant)
+        if not meant:
+            warnings.append(f"{text} was not needed: nobody who counts says that of these versions")
+        for at, one in enumerate(known):
+            if one.counts and one.advisory.id in meant:
+                known[at] = _accepted(one)
+                risks.append(risk_of(one))
+    return Accepting(tuple(known), tuple(risks), tuple(warnings))
+
+
+def risk_of(one: Finding) -> AcceptedRisk:
+    return AcceptedRisk(one.module, one.version, one.advisory.author, one.advisory.id)
+
+
+def _accepted(one: Finding) -> Finding:
+    return msgspec.structs.replace(one, accepted=True)
+
+
 def refuse_malicious(found: Iterable[Finding], goal: Goal) -> None:
     """Raises `Rejected` where what is new here is called malicious by somebody who counts."""
     placed = {one.id for one in goal.plan.placed}
     if bad := [one for one in forbidding(found) if one.module in placed]:
         faults = tuple(Fault("/requirements", str(one)) for one in bad)
-        detail = (
-            "; ".join(map(str, bad))
-            + ". Nothing was installed. Who knows better says so: --accept-risk"
-        )
+        ids = dict.fromkeys(one.advisory.id for one in bad)
+        accepting = " ".join(f"--accept-risk {id}" for id in ids)
+        told = "; ".join(map(str, bad))
+        detail = f"{told}. Nothing was installed. Who knows better says so: {accepting}"
         raise Rejected(detail, code="malicious", faults=faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A version that is not installed after all."""
+
+    module: str
+    version: str
+    why: str
+
+
+async def withhold_malicious(store: Store, own: str) -> tuple[Withheld, ...]:
+    """Uninstalls what would not be installed anew: what is malicious, and whatever needs that."""
+    installed = {one.module: one for one in await store.installed_list()}
+    versions = {id: parse_version(one.version) for id, one in installed.items()}
+    found = forbidding(await said_of(store, own, versions))
+    gone = {one.module: Withheld(one.module, one.version, str(one)) for one in found}
+    pending = list(gone)
+    while pending:
+        bad = pending.pop()
+        for id, one in installed.items():
+            if bad in one.dependencies and id not in gone:
+                gone[id] = Withheld(id, one.version, f"{id} {one.version} needs {bad}")
+                pending.append(id)
+    if gone:
+        await store.apply_install(InstallChanges(remove=sorted(gone)))
+    return tuple(gone[id] for id in sorted(gone))
 
 
 def risk_warnings(found: Iterable[Finding]) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ from storage.store import Store
 KEPT_MAX: Final = 8
 """Namespaces of which the order is kept."""
 PLACE_PARTS: Final = 4
+AT_ONCE: Final = 100
+"""Places that are asked for together whether anybody lists them."""
+SCANNED_MAX: Final = 10_000
+"""For one page, of an author or a tag with few verified results."""
 
 Place = tuple[int, int, int, str]
 """`Fitness.place`, then by identity: in ascending order."""
@@ -65,20 +69,29 @@ class AttestedOrder:
         limit: int,
         after: str | None,
     ) -> tuple[list[ListedRow], str | None]:
-        """Rows after the place `after`, and the place to go on from; None at the end."""
+        """Rows after the place `after`, and the place to go on from; None at the end.
+
+        No more than `SCANNED_MAX` places are looked at, so a page may be short and not the last.
+        """
         places = await self.places(namespace)
         start = 0 if after is None else bisect.bisect_right(places, place_of(after))
+        end = min(len(places), start + SCANNED_MAX)
         rows: list[ListedRow] = []
-        for number in range(start, len(places)):
-            row = await self._row(places[number][-1], author, namespace)
-            if row is not None and set(tags) <= set(row.listing.tags):
-                rows.append(row)
-            if len(rows) == limit:
-                is_last = number + 1 == len(places)
-                return rows, None if is_last else text_of(places[number])
-        return rows, None
+        for begin in range(start, end, AT_ONCE):
+            some = places[begin : min(begin + AT_ONCE, end)]
+            ids = [place[-1] for place in some]
+            held = await self.store.listed_of(
+                WORD, ids, author=author, tags=tags, namespace=namespace
+            )
+            for number, id in enumerate(ids, begin + 1):
+                row = await self.row(id, author, namespace) if id in held else None
+                if row is not None and set(tags) <= set(row.listing.tags):
+                    rows.append(row)
+                if len(rows) == limit:
+                    return rows, text_of(places[number - 1]) if number < len(places) else None
+        return rows, text_of(places[end - 1]) if start < end < len(places) else None
 
-    async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
+    async def row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
         """The record of that identity that is meant; None where none is here."""
         if author is None:
             same = await same_records(self.store, GENOME, id, namespace)

@@ -138,8 +138,14 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
     for peer in await store.known_peers():
         if peer.source in CHOSEN:
             yield PEER, packed(PeerFrame(peer.address))
+    risks = await store.accepted_risks()
     for one in await store.installed_list():
-        yield INSTALLED, packed(InstalledFrame(**asdict(one)))
+        accepted = sorted(
+            (risk.author, risk.advisory)
+            for risk in risks
+            if (risk.module, risk.version) == (one.module, one.version)
+        )
+        yield INSTALLED, packed(InstalledFrame(**asdict(one), accepted=tuple(accepted)))
 
 
 async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:

@@ -2,7 +2,7 @@
 
 An id alone means one's own record, else one of somebody followed, else a stranger's that does not
 lie about its bytes, as far as they are here; `did/id` or `petname/id` means one author's. Records
-of the same id are of the same bytes, whoever gives them.
+of the same id are of the same bytes, whoever gives them. Of a hash its first digits are enough.
 """
 
 import logging
@@ -13,14 +13,14 @@ from typing import Final
 from crdt.change import DocumentId
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import NodeError
+from node.errors import Conflict, NodeError
 from node.ports import Network
 from node.services.names import all_petnames, author_meant
 from node.services.places import place_text
 from node.services.same_bytes import kept_of, right_bytes, truthful_first
 from node.services.signers import Signers
 from registry import genome, lineage, ratings, seed
-from registry.content import media_type, parse_identity
+from registry.content import is_identity, media_type, parse_beginning, parse_identity
 from registry.errors import RegistryError, UnknownRecord
 from registry.lineage import parse_lineage_id
 from registry.listed import ModuleRating
@@ -45,6 +45,8 @@ class Kind:
     name: str
     word: str
     parse_id: Callable[[str], str]
+    parse_begun: Callable[[str], str]
+    """The same of what may be the beginning of one."""
     shows: tuple[str, ...]
     """Under which names its bytes are shown, where they are short and text."""
 
@@ -59,9 +61,9 @@ class Kind:
         return DocumentId(namespace, author, genome.CLASS, self.name, self.record_of(id))
 
 
-GENOME: Final = Kind(genome.KIND, genome.WORD, parse_identity, ("genotype",))
-SEED: Final = Kind(seed.KIND, seed.WORD, parse_identity, ("config", "config_json"))
-LINEAGE: Final = Kind(lineage.KIND, lineage.WORD, parse_lineage_id, ())
+GENOME: Final = Kind(genome.KIND, genome.WORD, parse_identity, parse_beginning, ("genotype",))
+SEED: Final = Kind(seed.KIND, seed.WORD, parse_identity, parse_beginning, ("config", "config_json"))
+LINEAGE: Final = Kind(lineage.KIND, lineage.WORD, parse_lineage_id, parse_lineage_id, ())
 KINDS: Final = {kind.word: kind for kind in (GENOME, SEED, LINEAGE)}
 
 
@@ -83,19 +85,44 @@ class Found:
 async def find_record(
     store: Store, kind: Kind, text: str, namespace: NamespaceKey = COMMONS
 ) -> Found:
-    """Raises `InvalidName`, `UnknownPetname` or `UnknownRecord`.
+    """Raises `InvalidName`, `UnknownPetname`, `UnknownRecord`, or `Conflict` (`ambiguous-digits`).
 
     Only `namespace` is looked into: what a group keeps is never taken for what is public.
     """
     owner, slash, id = text.rpartition("/")
-    kind.parse_id(id)
+    kind.parse_begun(id)
     author = await author_meant(store, owner) if slash else None
+    id = await _whole_id(store, kind, id, author, namespace)
     same = await same_records(store, kind, id, namespace)
     chosen = author or next((one.row.listing.author for one in same), None)
     row = await store.listing(kind.word, chosen, id, namespace) if chosen else None
     if row is None:
         raise UnknownRecord(f"no {kind.word} {text} is known here; `panspermia sync` may bring it")
     return Found(kind, row, tuple(same))
+
+
+async def _whole_id(
+    store: Store, kind: Kind, text: str, author: str | None, namespace: NamespaceKey
+) -> str:
+    """The one id that begins so: of those one follows, else of anybody's. `text` where none does.
+
+    Whoever makes an id that begins like a friend's makes nobody ask for theirs.
+    """
+    if not kind.shows or is_identity(text):
+        return text
+    authors = await store.followed_authors() if author is None else {author}
+    found = await store.beginning(kind.word, text, namespace, authors=authors)
+    if not found and author is None:
+        found = await store.beginning(kind.word, text, namespace)
+    return one_of(kind, text, found) or text
+
+
+def one_of(kind: Kind, text: str, ids: Sequence[str]) -> str | None:
+    """None where there is none. Raises `Conflict` that names them where there are several."""
+    if len(ids) > 1:
+        detail = f"{len(ids)} {kind.word}s or more begin with {text}; give more of its digits"
+        raise Conflict(detail, code="ambiguous-digits", candidates=tuple(ids))
+    return next(iter(ids), None)
 
 
 async def same_records(

@@ -1,7 +1,7 @@
 """Records of any kind, as people write them and read them.
 
     NAME | WHOSE/NAME                    a module
-    [WHOSE/]genome|seed|lineage/ID       one of these
+    [WHOSE/]genome|seed|lineage/ID       one of these; of a hash the first 8 digits or more
     [WHOSE/]CLASS/KIND/RECORD            a record of any kind: rate/mod/did:key:…/io.x
 
 WHOSE is a did:key or a name; without it, it is one's own.
@@ -14,11 +14,13 @@ from crdt.change import DocumentId
 from crdt.did import decode_did_key, encode_did_key
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.path import PUBLIC, RATING
-from node.services.life import KINDS
+from node.services.life import KINDS, Kind, one_of
 from node.services.modules import document_of
 from node.services.names import author_meant, written_name
 from node.services.namespaces import Keeper
 from registry import module
+from registry.content import is_identity
+from registry.errors import UnknownRecord
 from registry.names import ModuleName, parse_reference
 
 _PLACE: Final = re.compile(
@@ -35,13 +37,15 @@ def is_place(text: str) -> bool:
 async def record_meant(node: Keeper, text: str, namespace: NamespaceKey) -> DocumentId:
     """Where it lies; a bare name is one's own.
 
-    Raises `InvalidName`, `UnknownPetname`, or `Malformed` for no such path.
+    Raises `InvalidName`, `UnknownPetname`, `Conflict` (`ambiguous-digits`), `Malformed` for no
+    such path.
     """
     place = _PLACE.fullmatch(text)
     if place is None and (life := _LIFE.fullmatch(text)):
         kind = KINDS[life["word"]]
         owner = await _owner(node, life["whose"])
-        return kind.document(owner, kind.parse_id(life["id"]), namespace)
+        id = await _whole_id(node, kind, life["id"], owner, namespace)
+        return kind.document(owner, kind.parse_id(id), namespace)
     if place is None:
         name = await written_name(node.store, parse_reference(text))
         return document_of(ModuleName(name.author or node.identity.did, name.id), namespace)
@@ -61,6 +65,20 @@ def record_text(document: DocumentId) -> str:
     if (document.cls, document.kind) == (module.CLASS, module.KIND):
         return f"{owner}/{record}"
     return f"{owner}/{document.cls}/{document.kind}/{record}"
+
+
+async def _whole_id(
+    node: Keeper, kind: Kind, text: str, owner: AuthorKey, namespace: NamespaceKey
+) -> str:
+    """Also of what is deleted, which no list has any more."""
+    kind.parse_begun(text)
+    if not kind.shows or is_identity(text):
+        return text
+    ids = await node.store.held_beginning(kind.name, text, owner, namespace)
+    found = one_of(kind, text, ids)
+    if found is None:
+        raise UnknownRecord(f"no {kind.word} of {encode_did_key(owner)} begins with {text}")
+    return found
 
 
 async def _owner(node: Keeper, whose: str | None) -> AuthorKey:

@@ -49,12 +49,15 @@ from node.identity import (
     write_secrets,
 )
 from node.quotas import quota_of
+from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
+from registry.errors import RegistryError
 from registry.listings import project
+from registry.versions import parse_version
 from storage.address_book import KnownPeer
 from storage.errors import NotHeld
-from storage.installed import InstallChanges, Installed
+from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
 
@@ -91,6 +94,8 @@ class Restored:
     """The new one; both did:key."""
     refused: int
     """Entries that were not taken."""
+    not_installed: tuple[Withheld, ...]
+    """What was installed, and somebody who counts calls malicious, or what needs such a module."""
 
 
 def read_contents(file: IO[bytes], size_bytes: int, progress: Progress) -> Contents:
@@ -155,6 +160,7 @@ async def restore(
                 progress(size_bytes + frame.end_bytes, total)
                 await taker.take(store, frame)
             await store.forget_namers()
+            withheld = await withhold_malicious(store, encode_did_key(contents.head.author))
             author = SigningKey.from_seed(secrets[contents.head.author])
             device = SigningKey.from_seed(entropy(SEED_BYTES))
             own = await _delegate(store, author, DeviceKey(device.public))
@@ -162,7 +168,19 @@ async def restore(
         write_device(home, AuthorKey(author.public), device, own)
         load_or_create(home, entropy)  # a token's key of its own
     did = encode_did_key(author.public)
-    return Restored(contents, did, encode_did_key(device.public), taker.refused)
+    return Restored(contents, did, encode_did_key(device.public), taker.refused, withheld)
+
+
+def _installed(frame: InstalledFrame) -> InstallChanges:
+    """Raises `Unverified`."""
+    fields = msgspec.structs.asdict(frame)
+    accepted = fields.pop("accepted")
+    try:
+        parse_version(frame.version)
+    except RegistryError as error:
+        raise Unverified(f"{frame.module}: {error.detail}", code="drop-damaged") from error
+    risks = [AcceptedRisk(frame.module, frame.version, *one) for one in accepted]
+    return InstallChanges([Installed(**fields)], accept=risks)
 
 
 def _check_new(home: Home) -> None:
@@ -256,8 +274,7 @@ class _Taker:
                 known = KnownPeer(address, None, None, "static", self._clock_us())
                 await store.remember_peer(known)
             case drops.INSTALLED:
-                put = Installed(**msgspec.structs.asdict(unpacked(frame, InstalledFrame)))
-                await store.apply_install(InstallChanges([put]))
+                await store.apply_install(_installed(unpacked(frame, InstalledFrame)))
             case drops.KEPT:
                 kept = unpacked(frame, KeptFrame)
                 with suppress(NotHeld):  # it was removed while the backup was made

@@ -31,9 +31,11 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     tried = shell(alice, "uninstall", ID, "--dry-run").answer
     assert (tried["schema"], tried["dry_run"]) == ("panspermia.uninstall/1", True)
     assert shell(alice, "uninstall", ID).answer["removed"] == tried["removed"]
+    accepting = ("--accept-risk", said.answer["id"])
+    assert shell(alice, "install", ID, "--accept-risk", "everything").code == 2
     refused = shell(alice, "install", f"{ID}@1.0.0", "--yes")
     assert (refused.code, refused.answer["code"]) == (1, "malicious")
-    assert shell(alice, "install", f"{ID}@1.0.0", "--yes", "--accept-risk").code == 0
+    assert shell(alice, "install", f"{ID}@1.0.0", "--yes", *accepting).code == 0
     planned = shell(alice, "update", "--dry-run")
     assert planned.answer["plan"]["upgrade"] == []  # 1.0.0 is what was asked for
     moved = shell(alice, "install", f"{ID}@^1.1", "--yes")

@@ -6,7 +6,11 @@ import subprocess
 import pytest
 
 from node.commands.demo import ARGUMENTS, EXPECTED
+from node.commands.demo_life import SCORE, TICKS
 from node.commands.nodes import COMMAND, clean_environment
+from node.demo import creature_files
+from registry.formats import Format, detect
+from tests.node.demo.life import score
 
 SIZE = 64
 MASK = (1 << 64) - 1
@@ -25,7 +29,7 @@ def test_the_demo_holds() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     *steps, result = map(json.loads, done.stdout.splitlines())
     assert all(step["ok"] for step in steps)
-    assert (len(steps), result["schema"], result["ok"]) == (10, "panspermia.demo/1", True)
+    assert (len(steps), result["schema"], result["ok"]) == (14, "panspermia.demo/1", True)
 
 
 def test_the_expected_number_is_that_of_life() -> None:
@@ -34,6 +38,12 @@ def test_the_expected_number_is_that_of_life() -> None:
     for _ in range(generations):
         cells = step(cells)
     assert fnv1a(cells) == EXPECTED
+
+
+def test_the_expected_score_is_that_of_life() -> None:
+    genome, seed = creature_files()
+    assert score(genome.read_text(), 0, TICKS) == SCORE
+    assert detect(seed.name, seed.read_bytes()) is Format.PRIMORDIUM_CONFIG
 
 
 def soup(state: int) -> bytes:

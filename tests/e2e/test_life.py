@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from node.commands.nodes import wait_for
+from node.commands.nodes import LocalNode, wait_for
+from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell, StartNode
 from tests.registry.life import CONFIG, LINEAGE_ID
 
@@ -37,6 +38,41 @@ def folder_of(path: Path) -> Path:
     (path / "notes.txt").write_text("nothing of that kind")
     (path / "lineages.json").write_text(json.dumps(LINEAGES))
     return path
+
+
+def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, glider: str) -> None:
+    """Bob calls for a challenge, alice enters the glider, and bob, who follows her, sees it."""
+    shell(bob, "name", "set", "alice", alice.did)
+    terms = ("--with", "io.panspermia.life-score", "--deadline", "+1h", "--seeds", "1..3")
+    called = shell(bob, "challenge", "create", "Longest life", *terms, "--ticks", "50").answer
+    id = called["id"]
+    assert called["schema"] == "panspermia.challenge/1"
+
+    def known() -> bool | None:
+        found = alice.client.get("/api/challenges")["challenges"]
+        return True if [one["id"] for one in found] == [id] else None
+
+    wait_for("alice to know the challenge", ARRIVE_S, known)
+    entered = shell(alice, "challenge", "enter", id[:10], glider.rpartition("/")[2][:12])
+    assert entered.code == 0, entered.err
+    assert [one["event"] for one in entered.lines] == ["progress"] * 3 + ["result"]
+
+    def verified() -> Json | None:
+        found = bob.client.get(f"/api/challenges/{id}/standing")["entrants"]
+        return found[0] if found and found[0]["place"] else None
+
+    one = wait_for("bob to see alice's entry", ARRIVE_S, verified)
+    assert (one["name"], one["total"]) == ("Glider", entered.answer["total"])
+    assert (one["entered_by"], one["witnesses"]) == ([alice.did], [alice.did])
+    shown = shell(bob, "challenge", "show", id).answer
+    assert shown["standing"]["entrants"] == [one]
+    (found,) = shell(bob, "search", "longest", "--kind", "challenge").answer["results"]
+    assert found["name"] == "Longest life"
+    assert shell(alice, "challenge", "delete", id).code == 4
+    assert shell(alice, "challenge", "enter", id, glider, "--undo").code == 0
+    assert shell(bob, "challenge", "list", "--open").answer["challenges"][0]["id"] == id
+    assert shell(bob, "challenge", "delete", id).code == 0
+    assert shell(bob, "challenge", "show", id).code == 5
 
 
 def call(api: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -96,23 +132,31 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert (info["kind"], info["name"], info["author"]) == ("genome", "Glider", "Richard K. Guy")
     assert info["genotype"].encode() == GLIDER
     assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
-    assert shell(bob, "info", glider).answer["rating"]["count"] == 1
+    short = glider.rpartition("/")[2][:16]  # as lists show it
+    assert shell(bob, "info", short).answer["rating"]["count"] == 1
+    assert shell(bob, "rate", short, "--clear").code == 0
+    assert shell(bob, "info", glider).answer["rating"]["count"] == 0
+    assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
-    for id, data in ((glider, GLIDER), (creature["id"], BLOB)):
+    for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):
         out = tmp_path / "fetched"
         assert shell(bob, "fetch", id, "-o", str(out)).code == 0
         assert out.read_bytes() == data
     seeds = shell(bob, "list", "--kind", "seed").answer["seeds"]
     assert [one["config"].encode() for one in seeds] == [CONFIG + b"[metabolism]\n"]
 
+    they_challenge_each_other(alice, bob, shell, glider)
     again = shell(bob, "publish", str(folder / "glider.rle")).answer
     assert (again["state"], again["also_by"]) == ("published", [alice.did])
-    assert shell(alice, "delete", f"genome/{creature['id']}").code == 0
+    assert shell(alice, "delete", f"genome/{creature['id'][:16]}").code == 0
+    assert shell(alice, "fetch", creature["id"][:16], "-o", str(tmp_path / "none")).code == 2
     assert shell(alice, "info", creature["id"]).code == 5
     hall = shell(bob, "hall-of-fame").answer["hall_of_fame"]
     assert [(one["id"], one["civilization_level"]) for one in hall] == [(LINEAGE_ID, 5)]
-    assert shell(bob, "info", LINEAGE_ID, "--kind", "lineage").answer["name"] == "The walkers"
+    assert shell(bob, "rate", LINEAGE_ID, "4", "--kind", "lineage").answer["average"] == 4.0
+    dynasty = shell(bob, "info", LINEAGE_ID, "--kind", "lineage").answer
+    assert (dynasty["name"], dynasty["rating"]["average"]) == ("The walkers", 4.0)
 
 
 def test_a_client_of_the_galactic_federation_works_unchanged(node: StartNode) -> None:

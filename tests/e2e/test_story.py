@@ -10,6 +10,7 @@ from node.commands.nodes import LocalNode, wait_for
 from node.failure import Json
 from tests.e2e.story import (
     ARRIVE_S,
+    Ran,
     Shell,
     StartNode,
     answering,
@@ -131,19 +132,53 @@ def test_yank_and_rate(node: StartNode, shell: Shell, tmp_path: Path) -> None:
     assert shell(bob, "rate", name, "--clear").code == 5
 
 
-def test_a_directory_is_published_in_the_order_of_its_needs(
+def test_a_directory_is_published_whole_in_the_order_of_its_needs(
     node: StartNode, shell: Shell, tmp_path: Path
 ) -> None:
+    """Modules and files of other programs in one tree; what is wrong with one is told."""
     alice = node("alice")
     both = tmp_path / "both"
-    make_module(
-        both / "a", "io.test.a", "1.0.0", answering(1), '[dependencies]\n"io.test.b" = "*"\n'
-    )
-    make_module(both / "b", "io.test.b", "1.0.0", answering(2))
-    ran = shell(alice, "publish", str(both))
-    assert ran.code == 0, ran
-    modules = [one["module"].rpartition("/")[2] for one in ran.answer["published"]]
-    assert modules == ["io.test.b", "io.test.a"]
+    needs = '[dependencies]\n"io.test.b" = "*"\n'
+    make_module(both / "mods" / "a", "io.test.a", "1.0.0", answering(1), needs)
+    make_module(both / "mods" / "b", "io.test.b", "1.0.0", answering(2))
+    make_module(both / "broken", "io.test.broken", "1.0.0", b"\0asm no module")
+    (both / "unread").mkdir()
+    (both / "unread" / "gen.toml").write_text("[module]\n")
+    (both / "mods" / "a" / "test.rle").write_text("x = 1, y = 1\no!\n")
+    (both / "glider.rle").write_text("x = 3, y = 3\nbob$2bo$3o!\n")
+    (both / "config.toml").write_text("target_fps = 60\n[world]\nwidth = 9\n[metabolism]\n")
+    (both / "bad.rle").write_text("x = 3, y = 3\nbob$2bo$3q!\n")
+
+    def did(*flags: str) -> tuple[list[tuple[str, str, str]], list[str], Ran]:
+        ran = shell(alice, "publish", str(both), *flags)
+        published = [
+            (one["kind"], Path(one["file"]).name, one["state"]) for one in ran.answer["published"]
+        ]
+        return published, [Path(one["file"]).name for one in ran.answer["refused"]], ran
+
+    wanted = [("module", "b"), ("module", "a"), ("seed", "config.toml"), ("genome", "glider.rle")]
+    published, refused, dry = did("--dry-run")
+    assert {one[:2] for one in published} == set(wanted), dry
+    assert refused == ["unread", "broken", "bad.rle"]
+    (waits,) = [one for one in dry.answer["published"] if "waits_for" in one]
+    assert (waits["name"], waits["waits_for"]) == ("io.test.a", ["io.test.b"])
+
+    published, refused, ran = did()
+    assert (ran.code, ran.answer["code"]) == (1, "some-refused")
+    assert published[-2:] == [(*one, "published") for one in wanted[2:]]
+    modules = [one for one in published if one[0] == "module"]
+    assert modules == [(*one, "published") for one in wanted[:2]]
+    assert refused == ["unread", "broken", "bad.rle"]
+    assert [one["code"] for one in ran.answer["refused"]] == [
+        "invalid-manifest", "invalid-wasm", "invalid-file",
+    ]  # fmt: skip
+
+    published, _, _ = did()
+    assert [one[2] for one in published] == ["known"] * 4
+    (both / "mods" / "b" / "m.wasm").write_bytes(answering(9))
+    published, refused, ran = did()
+    assert len(published) == 3
+    assert ran.answer["refused"][-2]["code"] == "version-exists"
 
 
 def test_nothing_goes_back_unasked(node: StartNode, shell: Shell, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.ranges import parse_range
+from registry.resolver import Offer
 from registry.version_sets import VersionSet
 from registry.versions import Version
 
@@ -18,6 +19,13 @@ class MemoryIndex:
         for entry in entries:
             version = padded(entry["version"])
             self._packages.setdefault(entry["name"], {})[version] = entry
+
+    def offers(self, package: str) -> Sequence[Offer]:
+        held = self._packages.get(package, {})
+        return [
+            Offer(version, entry.get("deps", {}), bool(entry.get("yanked")))
+            for version, entry in held.items()
+        ]
 
     def versions(self, package: str) -> Sequence[Version]:
         return list(self._packages.get(package, {}))

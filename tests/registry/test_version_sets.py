@@ -35,6 +35,17 @@ def test_a_singleton_holds_one(text: str) -> None:
     assert not (~only).is_singleton
 
 
+edges = st.integers(0, 12).map(lambda patch: (0, 0, 0, patch))
+sets = st.lists(st.tuples(edges, edges), max_size=4).map(VersionSet.of)
+
+
+@given(sets, sets)
+def test_a_relation_is_what_is_common(one: VersionSet, other: VersionSet) -> None:
+    relation, both = one.relation(other), one & other
+    assert relation.is_subset == (both == one)
+    assert relation.is_disjoint == both.is_empty
+
+
 def test_relations() -> None:
     one, two, none = parse_range("^1"), parse_range(">=1"), VersionSet.empty()
     assert one.relation(two).is_subset

@@ -17,7 +17,7 @@ BEFORE_PACKS = (
 BEFORE_LIFE = (
     "DROP VIEW derived_size;"
     "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
-    "DROP TABLE challenge_entry;"
+    "DROP TABLE challenge_entry; DROP TABLE accepted_risk;"
     "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
     "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
     "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"

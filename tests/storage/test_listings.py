@@ -2,13 +2,15 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from storage.errors import BadCursor
-from storage.listings import AHEAD_US, ListedRow, Listings, Sort
+from storage.list_pages import Sort
+from storage.listings import AHEAD_US, ListedRow, Listings
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, named, project, rated, tagged
 from tests.storage.steps import counted
@@ -63,12 +65,19 @@ async def test_pages_are_the_whole_list_in_order(
 
 
 async def page_by_page(
-    store: Store, sort: Sort, kind: str | None, limit: int
+    store: Store,
+    sort: Sort,
+    kind: str | None,
+    limit: int,
+    author: str | None = None,
+    tag: Sequence[str] | None = None,
 ) -> tuple[ListedRow, ...]:
     rows: list[ListedRow] = []
     cursor = None
     while True:
-        page = await store.listings(kind, sort=sort, limit=limit, cursor=cursor)
+        page = await store.listings(
+            kind, sort=sort, limit=limit, cursor=cursor, author=author, tag=tag
+        )
         rows += page.rows
         if (cursor := page.next) is None:
             return tuple(rows)
@@ -128,12 +137,27 @@ async def test_a_late_page_takes_no_longer_than_the_first(tmp_path: Path, ahead:
         assert late < 2 * early
 
 
-async def steps_of(store: Store, path: Path, place: int) -> int:
+async def test_who_has_few_records_is_listed_without_a_walk_past_all_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        told = [BOB.publishes(f"io.m{n}", named("x")) for n in range(1_000)]
+        told += [ALICE.publishes(f"io.m{n}", tagged("rare")) for n in range(10)]
+        for some in range(0, len(told), 250):
+            await store.receive(told[some : some + 250], source="peer")
+        first = await steps_of(store, path)
+        assert await steps_of(store, path, author=ALICE.did) < 2 * first
+        assert await steps_of(store, path, tag="rare") < 2 * first
+
+
+async def steps_of(
+    store: Store, path: Path, place: int = 0, author: str | None = None, tag: str | None = None
+) -> int:
     """What SQLite does for the ten rows after so many."""
     cursor = (await store.listings(limit=place)).next if place else None
     async with counted(path) as (database, steps):
         lists = Listings(database, lambda: NOW_US)
-        assert len((await lists.listings("module", limit=10, cursor=cursor)).rows) == 10
+        page = await lists.listings("module", limit=10, cursor=cursor, author=author, tag=tag)
+        assert len(page.rows) == 10
     return len(steps)
 
 
@@ -144,6 +168,23 @@ async def test_lists_narrow_by_author_and_tags(store: Store) -> None:
     assert [row.listing.name for row in (await store.listings(tag=["a", "b"])).rows] == ["tagged"]
     assert (await store.listings(tag=["a", "c"])).rows == ()
     assert (await store.listings("genome")).rows == ()
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_few_are_listed_as_they_are_among_many(
+    store: Store, sort: Sort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever index: an author or a tag with few records, and one with many."""
+    await publish(store)
+    everything = await page_by_page(store, sort, None, 1_000)
+    for few_max in (0, 5, 1_000):
+        monkeypatch.setattr("storage.list_pages.FEW_MAX", few_max)
+        for did in (ALICE.did, CAROL.did):
+            own = tuple(one for one in everything if one.listing.author == did)
+            assert await page_by_page(store, sort, None, 3, author=did) == own
+            assert await store.count_listings(author=did) == len(own)
+        both = await page_by_page(store, sort, "module", 3, author=CAROL.did, tag=["b", "a"])
+        assert [one.listing.record for one in both] == ["io.tagged"]
 
 
 async def test_a_bare_id_has_its_candidates(store: Store) -> None:

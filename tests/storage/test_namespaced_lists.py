@@ -9,7 +9,8 @@ import pytest
 from crdt.change import Signer, device_capabilities
 from crdt.document import Editor
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
-from storage.listings import ListedRow, Sort
+from storage.list_pages import Sort
+from storage.listings import ListedRow
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store
 from tests.storage.people import ALICE, BOB, Person, named, rated, tagged

@@ -1,6 +1,8 @@
 """Resolving, installing, removing and running modules."""
 
 import asyncio
+from functools import partial
+from typing import Final
 
 from starlette.responses import Response
 
@@ -27,7 +29,7 @@ from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.api.values import given, shown
 from node.config import InstallConfig
 from node.scanner import Scanner
-from node.services.advise import refuse_malicious, risk_warnings, risks_of
+from node.services.advise import accept, refuse_malicious, risk_warnings, risks_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
 from node.services.resolve import Choice, Goal, make_goal
@@ -36,6 +38,8 @@ from node.wiring import Node
 from registry.changes import changes
 from registry.listed import ModuleVersion, rfc3339
 from registry.plan import new_imports
+
+TOLD_EVERY: Final = 100
 
 
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
@@ -171,11 +175,10 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
         place = await _place(node, wanted)
         goal = await make_goal(
             node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place,
-            choice=_choice(wanted),
+            choice=_choice(wanted), tell=partial(_tell_loaded, tell),
         )  # fmt: skip
-        risks = await risks_of(node.store, node.identity.did, goal)
-        if not wanted.accept_risk:
-            refuse_malicious(risks, goal)
+        accepting = accept(await risks_of(node.store, node.identity.did, goal), wanted.accept_risk)
+        refuse_malicious(accepting.found, goal)
         installer = Installer(
             node.store,
             node.workers,
@@ -185,13 +188,24 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             node.config.modules.count_installs,
             _scanner(node.config.install),
         )
-        done = await install(installer, goal, tell)
+        done = await install(installer, goal, tell, accepting.risks)
     for one in done.installed:
         node.events.publish("installed", one)
     for one in done.removed:
         node.events.publish("uninstalled", one)
-    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks), *done.warnings)
+    warnings = (
+        *await asyncio.to_thread(goal.warnings),
+        *risk_warnings(accepting.found),
+        *accepting.warnings,
+        *done.warnings,
+    )
     return InstallResult(done.installed, done.removed, done.lock, warnings)
+
+
+def _tell_loaded(tell: Tell, done: int, total: int) -> None:
+    """Every hundredth module, and the last: most installations read only a few."""
+    if done % TOLD_EVERY == 0 or (done == total and done > TOLD_EVERY):
+        tell(Progress("resolve", "", done, total))
 
 
 def _scanner(config: InstallConfig) -> Scanner | None:

@@ -20,6 +20,7 @@ from node.api.life_models import (
     Genomes,
     GenomesQuery,
     HallOfFame,
+    HallQuery,
     Lineages,
     LineagesQuery,
     NewGenome,
@@ -36,6 +37,7 @@ from node.api.models import InNamespace, NoQuery
 from node.api.requests import PUBLISH_BYTES_MAX, answer_json, is_known
 from node.api.routes.blobs import FOREVER
 from node.errors import Fault, NotAllowed, Rejected
+from node.services.hall import famous_lineages
 from node.services.life import (
     GENOME,
     LINEAGE,
@@ -62,12 +64,9 @@ from registry.head import Words
 from registry.lineage import Legend, Lineage, parse_lineage_id
 from registry.published import tags_split
 from registry.seed import Seed
-from storage.listings import Sort
+from storage.list_pages import Sort
 from storage.namespaces import COMMONS_NAME
 
-HALL_OF_FAME: Final = 10
-HALL_ROWS_MAX: Final = 100
-"""Looked at for ten of different ids: several authors may tell of one lineage."""
 HASHED_AT_ONCE_BYTES: Final = 64 << 10
 OPENED: Final[tuple[Opening, ...]] = ("compat", "anonymous")
 SORTS: Final[Mapping[str, Sort]] = {
@@ -79,14 +78,14 @@ Query: TypeAlias = GenomesQuery | SeedsQuery | LineagesQuery
 B = TypeVar("B")
 
 
-async def hall_of_fame(node: Node, call: Call[InNamespace, None]) -> msgspec.Raw:
-    """The ten lineages of the highest civilisation level, each once."""
+async def hall_of_fame(node: Node, call: Call[HallQuery, None]) -> msgspec.Raw:
+    """The ten lineages of the highest civilisation level, each once.
+
+    Of a stranger two at most, and none that one's own authors, or those one follows, tell of.
+    """
     place = await place_meant(node.store, call.query.namespace)
-    page = await node.store.listings(
-        LINEAGE.word, sort="score", limit=HALL_ROWS_MAX, namespaces=[place]
-    )
-    first = {row.listing.record: row for row in reversed(page.rows)}
-    rows = [row for row in page.rows if first[row.listing.record] is row][:HALL_OF_FAME]
+    only_followed = call.query.trust == "followed"
+    rows = await famous_lineages(node.store, place, only_followed=only_followed)
     return _list("hall_of_fame", show_page(LINEAGE, rows))
 
 
@@ -337,7 +336,7 @@ A_GENOME: Final = f"{START}/genomes/{{genome:record}}"
 A_SEED: Final = f"{START}/seeds/{{seed:record}}"
 A_LINEAGE: Final = f"{START}/lineages/{{lineage:rest}}"
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    reads(f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=InNamespace, is_remembered=True),
+    reads(f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=HallQuery, is_remembered=True),
     reads(
         f"{START}/genomes", list_genomes, Genomes, query=GenomesQuery, problems=(404, 422),
         is_remembered=True,
@@ -363,13 +362,13 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     writes(f"{START}/lineages", submit_lineage, SubmissionDone, body=NewLineage, problems=(404,)),
     reads(
         f"{A_GENOME}/download", download_genome, "application/octet-stream", query=InNamespace,
-        problems=(422, 504),
+        problems=(409, 422, 504),
     ),
     reads(
         f"{A_SEED}/download", download_seed, "application/octet-stream", query=InNamespace,
-        problems=(422, 504),
+        problems=(409, 422, 504),
     ),
-    reads(A_GENOME, get_genome, Genome, query=InNamespace, problems=(422,)),
-    reads(A_SEED, get_seed, Seed, query=InNamespace, problems=(422,)),
+    reads(A_GENOME, get_genome, Genome, query=InNamespace, problems=(409, 422)),
+    reads(A_SEED, get_seed, Seed, query=InNamespace, problems=(409, 422)),
     reads(A_LINEAGE, get_lineage, Lineage, query=InNamespace, problems=(422,)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What people say of genomes and seeds."""
+"""What people say of genomes, seeds and lineages."""
 
 from typing import Final, TypeVar
 
@@ -7,7 +7,7 @@ from starlette.responses import Response
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace, NewRating, RatingItem, Ratings
 from node.services.curate import rate_record, take_back_rating
-from node.services.life import GENOME, SEED, Found, Kind, find_record
+from node.services.life import GENOME, LINEAGE, SEED, Found, Kind, find_record
 from node.services.names import all_petnames
 from node.services.places import place_meant
 from node.wiring import Node
@@ -27,6 +27,11 @@ async def list_seed_ratings(node: Node, call: Call[InNamespace, None]) -> Rating
     return await _ratings(node, await _find(node, SEED, call))
 
 
+async def list_lineage_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
+    """What authors say of a lineage, the latest first; those one follows are averaged apart."""
+    return await _ratings(node, await _find(node, LINEAGE, call))
+
+
 async def rate_genome(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
     """Rate a genome as this node's author; a second rating replaces the first."""
     return await _rate(node, GENOME, call)
@@ -37,6 +42,11 @@ async def rate_seed(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
     return await _rate(node, SEED, call)
 
 
+async def rate_lineage(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
+    """Rate a lineage as this node's author; a second rating replaces the first."""
+    return await _rate(node, LINEAGE, call)
+
+
 async def unrate_genome(node: Node, call: Call[InNamespace, None]) -> Response:
     """Take this author's rating of a genome back."""
     return await _unrate(node, GENOME, call)
@@ -45,6 +55,11 @@ async def unrate_genome(node: Node, call: Call[InNamespace, None]) -> Response:
 async def unrate_seed(node: Node, call: Call[InNamespace, None]) -> Response:
     """Take this author's rating of a seed back."""
     return await _unrate(node, SEED, call)
+
+
+async def unrate_lineage(node: Node, call: Call[InNamespace, None]) -> Response:
+    """Take this author's rating of a lineage back."""
+    return await _unrate(node, LINEAGE, call)
 
 
 async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
@@ -80,11 +95,15 @@ async def _ratings(node: Node, found: Found) -> Ratings:
 
 OF_GENOMES: Final = "/api/registry/genomes/{genome:record}/ratings"
 OF_SEEDS: Final = "/api/registry/seeds/{seed:record}/ratings"
+OF_LINEAGES: Final = "/api/registry/lineages/{lineage:lineage}/ratings"
 ENDPOINTS = (
-    reads(OF_GENOMES, list_genome_ratings, Ratings, query=InNamespace, problems=(422,)),
+    reads(OF_GENOMES, list_genome_ratings, Ratings, query=InNamespace, problems=(409, 422)),
     writes(OF_GENOMES, rate_genome, Ratings, body=NewRating, query=InNamespace, status=201),
-    deletes(OF_GENOMES, unrate_genome, query=InNamespace),
-    reads(OF_SEEDS, list_seed_ratings, Ratings, query=InNamespace, problems=(422,)),
+    deletes(OF_GENOMES, unrate_genome, query=InNamespace, problems=(409,)),
+    reads(OF_SEEDS, list_seed_ratings, Ratings, query=InNamespace, problems=(409, 422)),
     writes(OF_SEEDS, rate_seed, Ratings, body=NewRating, query=InNamespace, status=201),
-    deletes(OF_SEEDS, unrate_seed, query=InNamespace),
+    deletes(OF_SEEDS, unrate_seed, query=InNamespace, problems=(409,)),
+    reads(OF_LINEAGES, list_lineage_ratings, Ratings, query=InNamespace, problems=(422,)),
+    writes(OF_LINEAGES, rate_lineage, Ratings, body=NewRating, query=InNamespace, status=201),
+    deletes(OF_LINEAGES, unrate_lineage, query=InNamespace),
 )

@@ -33,7 +33,7 @@ async def get_seed_trends(node: Node, call: Call[TrendsQuery, None]) -> Trends:
 async def _life(node: Node, kind: Kind, call: Call[TrendsQuery, None]) -> Trends:
     query = call.query
     place = await place_meant(node.store, query.namespace)
-    found = await find_record(node.store, node.identity.did, kind, call.path[kind.word], place)
+    found = await find_record(node.store, kind, call.path[kind.word], place)
     return await life_trends(node.store, found, query.step, query.points, now_us=node.clock_us())
 
 
@@ -45,7 +45,7 @@ ENDPOINTS = (
     ),
     reads(
         f"{START}/genomes/{{genome:record}}/trends", get_genome_trends, Trends,
-        query=TrendsQuery, problems=(404, 422),
+        query=TrendsQuery, problems=(404, 409, 422),
     ),
     reads(
         f"{START}/seeds/{{seed:record}}/trends", get_seed_trends, Trends, query=TrendsQuery,

@@ -5,10 +5,14 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from node.config import Config, InstallConfig
+from node.errors import Conflict
+from node.services.advise import accept
+from registry.advisory import Advisory, By, Finding
 from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared, versions
 from tests.node.parts import Alice, open_alice
 
@@ -95,12 +99,61 @@ async def test_what_is_malicious_is_installed_only_by_who_accepts_the_risk(
     refused = await alice.client.post("/api/install", json=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "malicious")
     assert await versions(alice) == {}
-    done = await install(alice, DOUBLER, accept_risk=True)
-    assert any("malicious" in warning for warning in done["warnings"])
+    (risk,) = plan.json()["risks"]
+    said = risk["advisory"]["id"]
+    assert said in refused.json()["detail"]
+    for wrong in (True, ["adv-"], ["adv-0"], ["nonsense"], [said + "0"]):
+        answer = await alice.client.post("/api/install", json={**body, "accept_risk": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body"), wrong
+    other = "adv-0000" if not said.startswith("adv-0000") else "adv-1111"
+    answer = await alice.client.post("/api/install", json={**body, "accept_risk": [other]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "malicious")
+    assert await versions(alice) == {}
+    done = await install(alice, DOUBLER, accept_risk=[said[:12], other])
+    assert any("which you accept" in warning for warning in done["warnings"])
+    assert any(f"{other} was not needed" in warning for warning in done["warnings"])
     # What is here already is warned of, and stands in nobody's way.
     await publish(bob, "org.example.other", "1.0.0")
     await give(bob, alice)
     assert (await install(alice, "org.example.other"))["installed"]
+
+
+async def test_an_accepted_risk_is_remembered_for_that_version_and_that_word(
+    alice: Alice, bob: Alice, carol: Alice
+) -> None:
+    did = await shared(alice, bob)
+    said = (await warn(bob, ADDER, kind="malicious", range="*"))["id"]
+    await give(bob, alice)
+    await install(alice, f"{ADDER}@1.0.0", accept_risk=[said])
+    found = await audited(alice)
+    assert (found["ok"], found["findings"][0]["accepted"]) == (True, True)
+    await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    assert (await install(alice, f"{ADDER}@1.0.0"))["installed"]
+    newer = await alice.client.post("/api/install", json={"requirements": [f"{ADDER}@1.1.0"]})
+    assert newer.json()["code"] == "malicious"
+    # Somebody else's word is another one, be it the same.
+    assert (await warn(carol, f"{did}/{ADDER}", kind="malicious", range="*"))["id"] == said
+    await follow(alice, carol, "carol")
+    await give(carol, alice)
+    assert not (await audited(alice))["ok"]
+    await install(alice, f"{ADDER}@1.0.0", accept_risk=[said.removeprefix("adv-")])
+    assert (await audited(alice))["ok"]
+
+
+def test_a_beginning_that_two_advisories_have_accepts_neither() -> None:
+    one = Advisory(
+        id="adv-0123456789abcdef", author="did:key:z6MkAuthor", module="did:key:z6MkAuthor/io.x",
+        range="*", kind="malicious", title="It lies", text="", created_at="", updated_at="",
+    )  # fmt: skip
+    other = msgspec.structs.replace(one, id="adv-0123ffffffffffff", kind="vulnerable")
+    said: list[tuple[By, Advisory]] = [("author", one), ("self", other)]
+    found = [Finding(module=one.module, version="1.0.0", by=by, advisory=each) for by, each in said]
+    with pytest.raises(Conflict, match="adv-0123456789abcdef or adv-0123ffffffffffff"):
+        accept(found, ["0123"])
+    # A stranger's cannot get in the way.
+    accepting = accept([found[0], msgspec.structs.replace(found[1], by="other")], ["0123"])
+    assert [one.advisory for one in accepting.risks] == ["adv-0123456789abcdef"]
+    assert [one.accepted for one in accepting.found] == [True, False]
 
 
 async def test_they_are_listed_and_found(alice: Alice, bob: Alice) -> None:

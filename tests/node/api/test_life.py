@@ -21,6 +21,7 @@ from tests.node.parts import Alice, open_alice
 from tests.storage.people import BOB, CAROL, Person
 
 GENOMES, SEEDS = "/api/registry/genomes", "/api/registry/seeds"
+HALL = "/api/registry/hall_of_fame"
 # As the Federation's own client sends it, tags one text and all.
 GENOME: dict[str, Any] = {
     "genotype": "7b226272616963223a7b7d7d", "author": "test_user", "name": "Test Genome",
@@ -258,25 +259,55 @@ async def test_bytes_come_from_a_peer_and_are_those_of_the_record(
 
 
 async def test_the_hall_of_fame_is_of_the_highest_levels_each_lineage_once(alice: Alice) -> None:
-    assert (await alice.client.get("/api/registry/hall_of_fame")).json() == {"hall_of_fame": []}
+    assert (await alice.client.get(HALL)).json() == {"hall_of_fame": []}
     for level in range(12):
         facts = {"civilization_level": level // 2, "is_extinct": level == 4}
         await post(alice, "/api/registry/lineages", {"id": f"line-{level:02}", **facts})
-    document = by(BOB, "lin", b"line-03")
-    edit = lineage.publish_lineage(Words(""), lineage.Facts(civilization_level=9), now_us=5)
-    await alice.node.store.receive(BOB.writes(document, edit), source="peer")
-    hall = (await alice.client.get("/api/registry/hall_of_fame")).json()["hall_of_fame"]
+    hall = (await alice.client.get(HALL)).json()["hall_of_fame"]
     assert [(row["id"], row["civilization_level"]) for row in hall] == [
-        ("line-03", 9), ("line-11", 5), ("line-10", 5), ("line-09", 4), ("line-08", 4),
-        ("line-07", 3), ("line-06", 3), ("line-05", 2), ("line-04", 2), ("line-02", 1),
+        ("line-11", 5), ("line-10", 5), ("line-09", 4), ("line-08", 4), ("line-07", 3),
+        ("line-06", 3), ("line-05", 2), ("line-04", 2), ("line-03", 1), ("line-02", 1),
     ]  # fmt: skip
     assert [row["is_extinct"] for row in hall].count(True) == 1
+    await tells(alice, BOB, "line-03", 9)
     one = await alice.client.get("/api/registry/lineages/line-03")
-    assert one.json()["also_by"] != []
+    assert (one.json()["also_by"], one.json()["civilization_level"]) == ([BOB.did], 1)
     by_name = await listed(alice, "/api/registry/lineages?sort_by=name&limit=1")
     assert [row["id"] for row in by_name] == ["line-00"]
     wrong = await alice.client.post("/api/registry/lineages", json={"id": "a/b"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid-name")
+
+
+async def fame(alice: Alice, query: str = "") -> list[tuple[str, int]]:
+    """(id, level) of each, in order."""
+    hall = (await alice.client.get(f"{HALL}{query}")).json()["hall_of_fame"]
+    return [(row["id"], row["civilization_level"]) for row in hall]
+
+
+async def tells(alice: Alice, who: Person, id: str, level: int) -> None:
+    edit = lineage.publish_lineage(
+        Words(""), lineage.Facts(civilization_level=level), now_us=5
+    )  # fmt: skip
+    entries = who.writes(by(who, "lin", id.encode()), edit)
+    await alice.node.store.receive(entries, source="peer")
+
+
+async def test_strangers_do_not_fill_the_hall_of_fame(alice: Alice) -> None:
+    for number in range(120):  # more than is read at once
+        await tells(alice, BOB, f"bob-{number:03}", 1_000 + number)
+    for number in range(3):
+        await tells(alice, CAROL, f"carol-{number}", 100 + number)
+    await tells(alice, BOB, "mine", 9_999)
+    await post(alice, "/api/registry/lineages", {"id": "mine", "civilization_level": 7})
+    strangers = [("bob-119", 1_119), ("bob-118", 1_118), ("carol-2", 102), ("carol-1", 101)]
+    assert await fame(alice) == [*strangers, ("mine", 7)]
+    assert await fame(alice, "?trust=followed") == [("mine", 7)]
+    await alice.node.store.set_petname("carol", CAROL.did, replaces=False)
+    await tells(alice, BOB, "carol-0", 9_999)
+    assert await fame(alice) == [*strangers, ("carol-0", 100), ("mine", 7)]
+    assert await fame(alice, "?trust=followed") == [*strangers[2:], ("carol-0", 100), ("mine", 7)]
+    wrong = await alice.client.get(f"{HALL}?trust=nobody")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad-query")
 
 
 async def test_a_genome_is_rated_and_whom_one_follows_is_averaged_apart(alice: Alice) -> None:
@@ -293,6 +324,23 @@ async def test_a_genome_is_rated_and_whom_one_follows_is_averaged_apart(alice: A
     assert (await alice.client.get(address)).json()["count"] == 0
     assert (await alice.client.delete(address)).json()["code"] == "not-rated"
     assert (await alice.client.post(f"{SEEDS}/{id}/ratings", json={"stars": 1})).status_code == 404
+
+
+async def test_a_lineage_is_rated_and_the_rating_taken_back(alice: Alice) -> None:
+    lines, did = "/api/registry/lineages", alice.node.identity.did
+    for id in ("line-1", "ratings"):
+        await post(alice, lines, {"id": id})
+    for name in ("line-1", f"{did}%2Fline-1", "ratings", f"{did}%2Fratings"):
+        rated = await alice.client.post(f"{lines}/{name}/ratings", json={"stars": 4})
+        assert (rated.status_code, rated.json()["average"]) == (201, 4.0), name
+        one = (await alice.client.get(f"{lines}/{name}")).json()
+        assert (one["id"], one["rating"]["count"]) == (name.rpartition("%2F")[2], 1)
+        assert (await alice.client.delete(f"{lines}/{name}/ratings")).status_code == 204
+    assert (await alice.client.get(f"{lines}/line-1/ratings")).json()["count"] == 0
+    none = await alice.client.delete(f"{lines}/line-1/ratings")
+    assert (none.status_code, none.json()["code"]) == (404, "not-rated")
+    none = await alice.client.post(f"{lines}/line-2/ratings", json={"stars": 4})
+    assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
 
 
 async def test_what_is_deleted_is_on_no_list_and_its_bytes_are_not_said_anew(alice: Alice) -> None:

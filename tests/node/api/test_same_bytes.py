@@ -110,3 +110,58 @@ async def test_ones_own_record_is_meant_then_that_of_whom_one_follows(
     mine = await post(alice, GENOMES, {"genotype": "abcd", "name": "mine"})
     assert mine["also_by"] == [HONEST.did, LIAR.did]
     assert (await shown(alice, content.id))["name"] == "mine"
+
+
+def alike(byte: int, digits: str = ID[:8]) -> Content:
+    """What somebody says of an id that begins alike; there are no such bytes."""
+    identity = bytes.fromhex(digits) + bytes([byte]) * (32 - len(digits) // 2)
+    return replace(Content.of(DATA), identity=identity)
+
+
+async def test_the_first_digits_of_an_id_are_enough_where_one_begins_so(alice: Alice) -> None:
+    mine = await post(alice, GENOMES, {"genotype": "abcd"})
+    for digits in (mine["id"][:8], mine["id"][:16], mine["id"]):
+        assert (await shown(alice, digits))["id"] == mine["id"]
+        whose = f"{alice.node.identity.did}%2F{digits}"
+        assert (await shown(alice, whose))["id"] == mine["id"]
+        answer = await alice.client.get(f"{GENOMES}/{whose}/download")
+        assert (answer.status_code, answer.text) == (200, "abcd")
+    address = f"{GENOMES}/{mine['id'][:12]}"
+    rated = await alice.client.post(f"{address}/ratings", json={"stars": 5})
+    assert rated.json()["average"] == 5.0
+    assert (await alice.client.get(f"{address}/attestations")).json()["genome"] == mine["id"]
+    for begun, code in (
+        (mine["id"][:7], "invalid-name"), (mine["id"][:8].upper(), "invalid-name"),
+        (f"{mine['id']}0", "invalid-name"), ("00000000", "unknown-record"),
+        (f"{BOB.did}%2F{mine['id'][:8]}", "unknown-record"),
+    ):  # fmt: skip
+        wrong = await alice.client.get(f"{GENOMES}/{begun}")
+        assert wrong.json()["code"] == code, begun
+
+
+async def test_of_ids_that_begin_alike_those_are_named_that_may_be_meant(alice: Alice) -> None:
+    for byte in (1, 2):
+        await says(alice, LIAR, alike(byte))
+    wrong = await alice.client.get(f"{GENOMES}/{ID[:8]}")
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "ambiguous-digits")
+    assert wrong.json()["candidates"] == [alike(1).id, alike(2).id]
+    assert (await shown(alice, f"{ID[:8]}0101"))["id"] == alike(1).id
+    await says(alice, HONEST, Content.of(DATA))
+    await alice.node.store.set_petname("honest", HONEST.did, replaces=False)
+    assert (await shown(alice, ID[:8]))["id"] == ID, "a stranger's take nobody's place"
+    assert (await shown(alice, f"honest%2F{ID[:8]}"))["id"] == ID
+
+
+async def test_a_record_of_ones_own_is_deleted_and_brought_back_by_its_first_digits(
+    alice: Alice,
+) -> None:
+    mine = await post(alice, GENOMES, {"genotype": "abcd"})
+    body = {"record": f"genome/{mine['id'][:10]}"}
+    assert (await alice.client.post("/api/records/deletion", json=body)).status_code == 200
+    assert (await alice.client.get(f"{GENOMES}/{mine['id']}")).status_code == 404
+    back = await alice.client.post("/api/records/deletion", json=body | {"undo": True})
+    assert back.status_code == 200, back.text
+    assert (await shown(alice))["code"] == "unknown-record"
+    assert (await shown(alice, mine["id"]))["id"] == mine["id"]
+    none = await alice.client.post("/api/records/deletion", json={"record": "genome/00000000"})
+    assert (none.status_code, none.json()["code"]) == (404, "unknown-record")

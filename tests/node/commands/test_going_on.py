@@ -63,6 +63,7 @@ def breaking(home: Path, answer: bytes) -> Generator[None]:
         (("fetch", BLOB, "-o", "FILE"), CUT, "the same command again goes on where this one"),
         (("fetch", BLOB, "-o", "FILE"), SILENT_END, "the same command again goes on where this"),
         (("accept", CODE, "--yes"), BROKEN, "same code again goes on where this stopped"),
+        (("publish", "FOLDER"), BROKEN, "The same command goes on where this one stopped"),
         (("blob", "add", "SOURCE"), BROKEN, "until then nothing of it is kept, so add it again"),
     ],
 )
@@ -75,7 +76,10 @@ def test_it_says_what_doing_it_again_does(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "source").write_bytes(b"hello")
-    places = {"FILE": str(tmp_path / "file"), "SOURCE": str(tmp_path / "source")}
+    (tmp_path / "patterns").mkdir()
+    (tmp_path / "patterns" / "a.rle").write_bytes(b"x = 1, y = 1\no!\n")
+    places = {"FILE": "file", "SOURCE": "source", "FOLDER": "patterns"}
+    places = {word: str(tmp_path / name) for word, name in places.items()}
     with breaking(tmp_path, answer):
         words = ["--json", "--home", str(tmp_path), *(places.get(one, one) for one in command)]
         monkeypatch.setattr("sys.argv", ["panspermia", *words])

@@ -100,7 +100,7 @@ def test_a_directory_of_modules(folder: Path) -> None:
 
 
 def files(folder: Path, id: str, *needs: str) -> ModuleFiles:
-    return ModuleFiles(folder, "", b"", None, id, frozenset(needs))
+    return ModuleFiles(folder, "", b"", None, id, "1.0.0", frozenset(needs))
 
 
 def test_what_others_need_goes_first(folder: Path) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from node.commands.publish_life import Report, Wanted, body_of, files_in, read_items, tell
+from node.commands.publish_life import read_items
+from node.commands.publish_report import Report, Wanted, broken_off, tell
+from node.commands.publish_tree import tree_of
 from node.failure import Failure
+from node.found_files import body_of
 from registry.formats import Format, InvalidFile, merged
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
@@ -24,7 +27,7 @@ def test_hidden_files_and_links_are_nobodys_genome(tmp_path: Path) -> None:
     os.symlink("/etc/passwd", tmp_path / "link.rle")
     os.symlink("/etc", tmp_path / "folder")
     os.mkfifo(tmp_path / "pipe.rle")
-    assert sorted(file.name for file in files_in(tmp_path)) == ["a.rle", "b.rle"]
+    assert sorted(file.name for file in tree_of(tmp_path).files) == ["a.rle", "b.rle"]
 
 
 def test_a_file_is_what_it_holds_or_what_one_says(tmp_path: Path) -> None:
@@ -70,7 +73,7 @@ def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) 
     connection.close()
     contents = read_items(file, None)
     (_, genome) = merged(contents.found)
-    sent = body_of(file, genome.found)
+    sent = body_of(file.name, genome.found)
     assert (sent["name"], sent["author"], sent["fitness_score"]) == ("Swift", "ann", 1.5)
     assert [str(other.place) for other in genome.others] == ["lineages, row 1"]
     (refused,) = contents.refused
@@ -83,10 +86,10 @@ def test_what_the_file_says_is_what_is_sent(tmp_path: Path) -> None:
     file = tmp_path / "lineages.json"
     file.write_bytes(files.LINEAGES)
     lineage, genome, _ = read_items(file, None).found
-    said = body_of(file, lineage)
+    said = body_of(file.name, lineage)
     assert (said["civilization_level"], said["is_extinct"], said["start_tick"]) == (3, False, 7)
     assert said["best_genotype"] == genome.identity
-    sent = body_of(file, genome)
+    sent = body_of(file.name, genome)
     assert (sent["file"], sent["format"], sent["lineage_id"]) == (
         "lineages.json", "primordium-json", said["id"],
     )  # fmt: skip
@@ -107,3 +110,32 @@ def test_nothing_known_is_told_and_so_is_what_was_refused(tmp_path: Path) -> Non
         tell(tmp_path, PLAIN, report)
     assert (some.value.problem["code"], some.value.exit) == ("some-refused", 1)
     assert some.value.problem["refused"][0]["place"] == "line 2"
+
+
+def test_a_folder_with_a_manifest_is_a_module_and_all_in_it_its_own(tmp_path: Path) -> None:
+    for name in ("mods/a/gen.toml", "mods/a/tests/x.rle", "mods/b/deep/gen.toml", "one.rle"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(GLIDER)
+    both = tree_of(tmp_path)
+    assert both.modules == [tmp_path / "mods/a", tmp_path / "mods/b/deep"]
+    assert both.files == [tmp_path / "one.rle"]
+    assert tree_of(tmp_path, "module").files == []
+    genomes = tree_of(tmp_path, "genome")
+    assert (genomes.modules, genomes.files) == ([], [tmp_path / "one.rle"])
+    inside = tree_of(tmp_path / "mods/a", "genome").files
+    assert [file.name for file in inside] == ["x.rle"]
+
+
+def test_what_broke_off_says_how_far_it_came_and_that_it_goes_on() -> None:
+    report = Report(published=[{"state": "published"}, {"state": "known"}], total=9, done=2)
+    lost = Failure({"code": "connection-lost", "detail": "It is gone."}, 8)
+    told = broken_off(lost, report).problem
+    assert told["detail"].splitlines()[:2] == [
+        "It is gone.", "1 published, 1 there already, 0 refused; 7 of 9 files are left.",
+    ]  # fmt: skip
+    assert "same command goes on" in told["detail"]
+    assert len(told["published"]) == 2
+    forbidden = broken_off(Failure({"code": "forbidden", "detail": "No."}, 4), report)
+    assert "goes on" not in forbidden.problem["detail"]
+    never = Failure({"code": "not-running", "detail": "Start it."}, 3)
+    assert broken_off(never, Report(total=9)) is never

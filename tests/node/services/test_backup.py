@@ -32,13 +32,14 @@ from node.identity import (
 from node.services.backup import Backup, backup_pieces, prepare_backup
 from node.services.devices import log_of
 from node.services.namespaces import Keeper
-from node.services.restore import restore
+from node.services.restore import Restored, restore
 from registry.listings import project
 from registry.publication import publish_version
 from registry.statement import sign_release
 from storage.store import open_store
+from tests.node.api.test_advisories import warn
 from tests.node.api.test_devices import carry, make_device
-from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared
+from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared, versions
 from tests.node.api.test_namespaces import created, post
 from tests.node.conftest import alice as alice
 from tests.node.modules import new_module
@@ -70,7 +71,11 @@ def nobody(done: int, total: int) -> None:
 
 
 async def restored(path: Path, data: bytes, passphrase: str = PASSPHRASE) -> str:
-    became = await restore(
+    return (await restoring(path, data, passphrase)).device
+
+
+async def restoring(path: Path, data: bytes, passphrase: str = PASSPHRASE) -> Restored:
+    return await restore(
         Home(path),
         io.BytesIO(data),
         len(data),
@@ -79,7 +84,6 @@ async def restored(path: Path, data: bytes, passphrase: str = PASSPHRASE) -> str
         clock_us=lambda: 1,
         progress=nobody,
     )
-    return became.device
 
 
 def authors(data: bytes) -> set[bytes]:
@@ -277,6 +281,32 @@ async def test_what_is_installed_and_who_is_blocked_come_back(alice: Alice, tmp_
         assert checked.json()["ok"], checked.text
         (blocked,) = await again.node.store.blocked()
         assert (blocked.key, blocked.reason) == (decode_did_key(did), "too loud")
+
+
+async def test_what_is_called_malicious_is_not_restored_unless_it_was_accepted(
+    alice: Alice, tmp_path: Path
+) -> None:
+    async with open_alice(tmp_path / "bob") as bob:
+        did = await shared(alice, bob)
+        await publish(bob, "org.example.other", "1.0.0")
+        await give(bob, alice)
+        await install(alice, f"{did}/{DOUBLER}", "org.example.other")
+        said = await warn(bob, ADDER, kind="malicious", range="*")
+        await give(bob, alice)
+        unread = await backed_up(alice)
+        await install(alice, ADDER, accept_risk=[said["id"]])
+        read = await backed_up(alice)
+    became = await restoring(tmp_path / "unread", unread)
+    adder, doubler = became.not_installed
+    assert (adder.module, adder.version) == (f"{did}/{ADDER}", "1.1.0")
+    assert f"is malicious, says its author: {said['title']}" in adder.why
+    assert doubler.why == f"{did}/{DOUBLER} 1.0.0 needs {did}/{ADDER}"
+    async with open_alice(tmp_path / "unread") as again:
+        assert await versions(again) == {"org.example.other": "1.0.0"}
+    assert (await restoring(tmp_path / "read", read)).not_installed == ()
+    async with open_alice(tmp_path / "read") as again:
+        assert set(await versions(again)) == {ADDER, DOUBLER, "org.example.other"}
+        assert (await again.client.get("/api/audit")).json()["ok"]
 
 
 async def test_what_was_restored_may_still_turn_out_to_be_private(

@@ -1,0 +1,141 @@
+"""What became of each file and module that was to be published, and how it is told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from node.commands.console import print_json, say, wants_json
+from node.exit_codes import FAILED, INTERRUPTED, NETWORK, NOT_FOUND, NOT_RUNNING
+from node.failure import Failure, Json, failure
+from node.text import printable
+
+if TYPE_CHECKING:
+    from registry.errors import RegistryError
+
+TOLD_MAX: Final = 100
+"""Of what was refused, on a screen."""
+SKIPPED_SHOWN_MAX: Final = 10
+NOTHING: Final[Json] = {}
+NEW: Final = ("published", "updated")
+AGAIN: Final = (
+    "The same command goes on where this one stopped: what is there already is not published again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the line said. `overrides` are fields of each genome, seed or lineage."""
+
+    kind: str | None
+    namespace: str
+    dry_run: bool
+    update: bool = False
+    overrides: Json = field(default_factory=dict[str, object])
+    changelog: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of each file. `total` counts the modules and files that there are to do."""
+
+    published: list[Json] = field(default_factory=list[Json])
+    refused: list[Json] = field(default_factory=list[Json])
+    skipped: list[str] = field(default_factory=list[str])
+    total: int = 0
+    done: int = 0
+    only_exit: int = FAILED
+    """How the command ends where one thing alone was there, and was refused."""
+
+    def refuse(self, file: Path, place: str, said: Json) -> None:
+        self.refused.append({"file": str(file), "place": place, **said})
+
+    def refuse_invalid(self, file: Path, error: RegistryError) -> None:
+        place = str(getattr(error, "place", ""))
+        self.refuse(file, place, {"code": error.code, "detail": error.detail})
+
+    @property
+    def new(self) -> int:
+        return sum(one["state"] in NEW for one in self.published)
+
+    @property
+    def body(self) -> Json:
+        return {"published": self.published, "refused": self.refused, "skipped": self.skipped}
+
+
+@contextmanager
+def told_how_far(report: Report) -> Generator[None]:
+    """What ends all of it, the node or a Ctrl-C, is a `Failure` that says how far it came."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        title = "Publishing was interrupted"
+        raise broken_off(failure("interrupted", title, "", INTERRUPTED), report) from None
+    except Failure as failed:
+        raise broken_off(failed, report) from failed
+
+
+def broken_off(failed: Failure, report: Report) -> Failure:
+    code = failed.problem.get("code")
+    began = bool(report.published or report.refused or code != "not-running")
+    if not began:
+        return failed
+    there = len(report.published) - report.new
+    counts = f"{report.new:,} published, {there:,} there already, {len(report.refused):,} refused"
+    lines = [str(failed.problem.get("detail", ""))]
+    lines.append(f"{counts}; {report.total - report.done:,} of {report.total:,} files are left.")
+    if failed.exit in (NOT_RUNNING, NETWORK, INTERRUPTED):
+        lines.append(AGAIN)
+    detail = "\n".join(filter(None, lines))
+    return Failure({**failed.problem, "detail": detail, **report.body}, failed.exit)
+
+
+def tell(path: Path, wanted: Wanted, report: Report) -> None:
+    """The end of it. Raises `Failure` where something was refused, or nothing was there."""
+    if not report.published and not report.refused:
+        names = "the file" if path.is_file() else f"any of {len(report.skipped)} files"
+        detail = (
+            f"{path}: nobody can tell what {names} is. Name the kind, as in --kind genome; a module"
+            " has a gen.toml."
+        )
+        raise failure("no-manifest", "There is nothing to publish", detail, NOT_FOUND)
+    if report.refused:
+        if not wants_json():
+            say_skipped(report)
+        raise _refused(report)
+    if wants_json():
+        first = report.published[0] if len(report.published) == 1 else NOTHING
+        return print_json("publish", {"kind": wanted.kind, **first, **report.body})
+    if len(report.published) > 1:
+        say(
+            f"{report.new:,} {'would be ' * wanted.dry_run}published,"
+            f" {len(report.published) - report.new:,} there already"
+        )
+    say_skipped(report)
+    return None
+
+
+def say_skipped(report: Report) -> None:
+    """What was looked at and is of no known format, by name."""
+    if not report.skipped:
+        return
+    names = ", ".join(report.skipped[:SKIPPED_SHOWN_MAX])
+    more = len(report.skipped) - SKIPPED_SHOWN_MAX
+    names += f" and {more:,} more" if more > 0 else ""
+    say(printable(f"left out, as of no known format: {names}"), dim=True, err=True)
+
+
+def _refused(report: Report) -> Failure:
+    if len(report.refused) == 1 and not report.published:
+        only = report.refused[0]
+        title = "This cannot be published"
+        return failure(only["code"], title, only["detail"], report.only_exit, **report.body)
+    lines = [one["detail"] for one in report.refused[:TOLD_MAX]]
+    if (more := len(report.refused) - TOLD_MAX) > 0:
+        lines.append(f"… and {more:,} more; --json has them all")
+    there = len(report.published) - report.new
+    title = f"{len(report.refused):,} refused, {report.new:,} published, {there:,} there already"
+    return failure("some-refused", title, "\n".join(lines), FAILED, **report.body)

@@ -1,0 +1,191 @@
+"""`publish` of a directory: modules, genomes, seeds and lineages, wherever in it they lie.
+
+```
+folder/
+  a-module/gen.toml …     a folder with a gen.toml is a module, and all that lies in it is its own
+  patterns/*.rle …        every other file is what its reader finds in it
+```
+Each is published by itself, modules first, and those that others need before them. What is
+wrong with one is told at the end; the others are published all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from node.client import module_path
+from node.commands.console import node, say, wants_json
+from node.commands.progress import Progress
+from node.commands.publish import (
+    PUBLISH_TIMEOUT_S,
+    ModuleFiles,
+    in_order,
+    note_unread,
+    print_published,
+    read_module,
+)
+from node.commands.publish_life import ENDS_ALL, publish_file
+from node.commands.publish_report import Report, Wanted, tell, told_how_far
+from node.exit_codes import CONFLICT, NOT_FOUND
+from node.failure import Failure, Json, failure
+from node.text import printable, short_name
+
+MANIFEST: Final = "gen.toml"
+UNMET: Final = frozenset({"unsolvable", "unknown-module"})
+"""What a dry run hears of a module whose needs are not there yet."""
+
+
+@dataclass(slots=True)
+class Tree:
+    """Folders of modules, and other files, each in the order of their names."""
+
+    modules: list[Path] = field(default_factory=list[Path])
+    files: list[Path] = field(default_factory=list[Path])
+
+
+def tree_of(path: Path, kind: str | None = None) -> Tree:
+    """Regular files at any depth; what is hidden, and links, are nobody's genome.
+
+    `kind`: only what may be of that kind is looked for.
+    """
+    found = Tree()
+    for where, folders, names in os.walk(path):
+        folder = Path(where)
+        if MANIFEST in names and (kind in (None, "module") or folder != path):
+            found.modules.append(folder)
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = folder / name
+            if MANIFEST in names and (name == MANIFEST or name.endswith(".wasm")):
+                continue  # asked for the genomes in a module's folder
+            if not name.startswith(".") and not file.is_symlink() and file.is_file():
+                found.files.append(file)
+    if kind == "module":
+        found.files.clear()
+    elif kind is not None:
+        found.modules.clear()
+    found.modules.sort()
+    found.files.sort()
+    return found
+
+
+def publish_tree(path: Path, wanted: Wanted) -> None:
+    """Everything at `path`. Raises `Failure` where any of it was refused."""
+    tree = tree_of(path, wanted.kind) if path.is_dir() else Tree(files=[path])
+    if wanted.kind == "module" and not tree.modules:
+        detail = f"{path} holds no gen.toml, and no folder in it does."
+        raise failure("no-manifest", "There is no module", detail, NOT_FOUND)
+    report = Report(total=len(tree.modules) + len(tree.files))
+    modules = in_order(read_those(tree.modules, report))
+    sizes = [len(module.wasm) for module in modules] + [size_of(file) for file in tree.files]
+    total, before = sum(sizes), 0
+    with told_how_far(report), Progress() as bars:
+
+        def show(done: int) -> None:
+            bars.show({"id": path.name, "done": done, "total": total})
+
+        for module, size in zip(modules, sizes, strict=False):
+            publish_module(module, modules, wanted, report)
+            report.done += 1
+            before += size
+            show(before)
+        for file, size in zip(tree.files, sizes[len(modules) :], strict=True):
+            for part in publish_file(file, wanted, report):
+                show(before + round(size * part))
+            report.done += 1
+            before += size
+    tell(path, wanted, report)
+
+
+def size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone since; whoever opens it says so
+        return 0
+
+
+def read_those(folders: Sequence[Path], report: Report) -> list[ModuleFiles]:
+    """The modules that can be read; the others are in the report, and on the node's list."""
+    modules: list[ModuleFiles] = []
+    for folder in folders:
+        try:
+            modules.append(read_module(folder))
+        except Failure as refused:
+            note_unread(folder, refused)
+            refuse_module(folder, refused, report)
+    return modules
+
+
+def refuse_module(folder: Path, refused: Failure, report: Report) -> None:
+    problem = refused.problem
+    detail = str(problem.get("detail", ""))
+    shown = detail if detail.startswith(str(folder)) else f"{folder}: {detail}"
+    said = {"code": problem["code"], "detail": shown, "errors": problem.get("errors", [])}
+    report.refuse(folder, "", {"kind": "module", **said})
+    report.only_exit = refused.exit
+    report.done += 1
+
+
+def publish_module(
+    module: ModuleFiles, all: Sequence[ModuleFiles], wanted: Wanted, report: Report
+) -> None:
+    """In the report. Raises `Failure` for what would be the same for everything else."""
+    body = module.body(
+        changelog=wanted.changelog, dry_run=wanted.dry_run, namespace=wanted.namespace
+    )
+    about: Json = {"kind": "module", "file": str(module.folder), "name": module.id}
+    try:
+        answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
+    except Failure as refused:
+        if refused.exit in ENDS_ALL:
+            raise
+        if (there := alike(module, refused, wanted)) is not None:
+            report.published.append({**about, **there, "state": "known"})
+            say_shortly(f"is there  module {short_name(module.id)} {module.version}")
+        elif wanted.dry_run and (first := waits_for(module, all, refused)):
+            report.published.append(
+                {**about, "state": "published", "dry_run": True, "waits_for": first}
+            )
+            names = ", ".join(map(short_name, first))
+            say_shortly(f"would publish {short_name(module.id)} {module.version} after {names}")
+        else:
+            refuse_module(module.folder, refused, report)
+            report.done -= 1  # counted by whoever goes through them
+        return
+    report.published.append({**about, **answer, "state": "published"})
+    if not wants_json():
+        print_published(answer)
+
+
+def say_shortly(line: str) -> None:
+    if not wants_json():
+        say(printable(line), fg="green")
+
+
+def alike(module: ModuleFiles, refused: Failure, wanted: Wanted) -> Json | None:
+    """The version that is published already, where its code is this one's; else None."""
+    if refused.problem.get("code") != "version-exists" or refused.exit != CONFLICT:
+        return None
+    client = node()
+    name = f"{client.get('/api/status')['did']}/{module.id}"
+    namespace = None if wanted.namespace == "commons" else wanted.namespace
+    path = module_path(name, "versions", module.version, namespace=namespace)
+    there = client.get(path)
+    sha256 = hashlib.sha256(module.wasm).hexdigest()
+    if there.get("wasm_hash") != sha256:
+        return None
+    return {"module": name, "version": module.version, "sha256": sha256, "dry_run": wanted.dry_run}
+
+
+def waits_for(module: ModuleFiles, all: Sequence[ModuleFiles], refused: Failure) -> list[str]:
+    """Those of the same directory that it needs and that a dry run leaves unpublished."""
+    if refused.problem.get("code") not in UNMET:
+        return []
+    return sorted(module.needs & {other.id for other in all if other is not module})
