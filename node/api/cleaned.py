@@ -145,7 +145,7 @@ def settings(value: object) -> str | None:
     """A configuration that was sent as an object rather than as its text."""
     if isinstance(value, dict) and value:
         return msgspec.json.encode(value).decode()
-    return text(value)
+    return value if isinstance(value, str) else None
 
 
 def flag(value: object) -> bool | None:

@@ -1,5 +1,6 @@
 """What every handler shares: bodies, queries and entity tags, bounded and checked."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -51,10 +52,7 @@ async def read_body(
     try:
         if clean is None:
             return msgspec.json.decode(body, type=type), body
-        given = msgspec.json.decode(body)
-        return msgspec.convert(
-            clean(cast("Mapping[str, Any]", given)) if isinstance(given, dict) else given, type
-        ), body
+        return await asyncio.to_thread(_cleaned, body, type, clean), body
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
         pointer = where.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")

@@ -122,9 +122,9 @@ async def _fetched(
     store: Store, network: Network, same: Sequence[Namesake], size_bytes_max: int
 ) -> bytes:
     offers = _offers(same)
-    fitting = {blob: size for blob, size in offers.items() if size <= size_bytes_max}
+    fitting = {blob: max(said) for blob, said in offers.items() if min(said) <= size_bytes_max}
     if not fitting:
-        raise _too_large(min(offers.values()), size_bytes_max)
+        raise _too_large(min(map(min, offers.values())), size_bytes_max)
     failed: list[NodeError] = []
     try:
         async with asyncio.timeout(FETCH_S):
@@ -132,7 +132,11 @@ async def _fetched(
                 limit_s = TRY_S if place < len(fitting) else FETCH_S
                 try:
                     data = await fetch_blob(
-                        store, network, blob, size_bytes_max=size, timeout_s=limit_s
+                        store,
+                        network,
+                        blob,
+                        size_bytes_max=min(size, size_bytes_max),
+                        timeout_s=limit_s,
                     )
                 except (Unreachable, Unverified) as error:
                     failed.append(error)
@@ -147,16 +151,15 @@ async def _fetched(
     raise next((one for one in failed if isinstance(one, Unreachable)), failed[0])
 
 
-def _offers(same: Sequence[Namesake]) -> dict[BlobId, int]:
-    """Each blob that is said to be the bytes, in order, and the largest size that is said of it.
+def _offers(same: Sequence[Namesake]) -> dict[BlobId, list[int]]:
+    """Each blob that is said to be the bytes, in order, and the sizes that are said of it.
 
-    A size is only said: whoever names the right blob with too small a one keeps nobody from it.
+    They are only said: whoever names the right blob with a wrong one keeps nobody from it.
     """
-    offers: dict[BlobId, int] = {}
+    offers: dict[BlobId, list[int]] = {}
     for one in same:
         kept = kept_of(one.row)
-        blob = BlobId(bytes.fromhex(kept.blob))
-        offers[blob] = max(offers.get(blob, 0), kept.size)
+        offers.setdefault(BlobId(bytes.fromhex(kept.blob)), []).append(kept.size)
     return offers
 
 

@@ -25,7 +25,7 @@ async def test_what_is_not_said_again_stays_and_what_is_emptied_goes(alice: Alic
     (row,) = await listed(alice)
     assert row == first | {"fitness_score": 7.0, "updated_at": row["updated_at"]}
     assert (row["license"], row["format"], row["file"]) == ("MIT", "my-own", "walker.txt")
-    emptied = {
+    emptied: dict[str, Any] = {
         "license": "", "card": "", "parents": [], "lineage_id": "", "tags": [],
         "offspring_count": 0,
     }  # fmt: skip

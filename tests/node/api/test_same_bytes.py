@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from crdt.blob import manifest_of
+from node.errors import Rejected
+from node.services.same_bytes import right_bytes
 from registry import genome
-from registry.content import Content
+from registry.content import CONTENT_BYTES_MAX, Content
 from registry.head import Words
 from tests.node.api.test_life import GENOMES, by, post
 from tests.node.parts import Alice, open_alice
@@ -72,6 +75,21 @@ async def test_a_blob_of_the_right_id_with_a_small_size_is_fetched_all_the_same(
     await bob.node.store.put_blob(DATA)
     assert (await alice.client.get(f"{GENOMES}/{ID}/download")).content == DATA
     assert (await shown(alice))["size"] == len(DATA)
+
+
+async def test_a_blob_of_the_right_id_with_a_large_size_is_not_too_large_for_it(
+    alice: Alice, bob: Alice
+) -> None:
+    """Evaluators take small genomes alone."""
+    store, most = alice.node.store, len(DATA)
+    await says(alice, LIAR, replace(Content.of(DATA), size=CONTENT_BYTES_MAX))
+    await bob.node.store.put_blob(DATA)
+    same = await store.namesakes("genome", ID)
+    with pytest.raises(Rejected):
+        await right_bytes(store, alice.network, same, size_bytes_max=most)
+    await says(alice, HONEST, Content.of(DATA))
+    same = await store.namesakes("genome", ID)
+    assert await right_bytes(store, alice.network, same, size_bytes_max=most) == DATA
 
 
 async def test_bytes_that_stand_in_anybodys_record_need_no_peer(alice: Alice) -> None:
