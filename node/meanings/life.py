@@ -8,13 +8,13 @@ LIFE: Final[Mapping[str, tuple[str, str]]] = {
         "A genome, a seed or a lineage cannot be published as it is. Nothing of it was.",
         "Each of `errors` names a field, and what is wrong with it.",
     ),
-    "interrupted": (
-        "A command was interrupted by Ctrl-C in the middle.",
-        "The same command goes on where it stopped; the detail says how far it came.",
-    ),
     "ambiguous-digits": (
         "Several genomes or seeds have an id that begins with these digits.",
         "`candidates` names them: give more digits, or all 64.",
+    ),
+    "interrupted": (
+        "A command was interrupted by Ctrl-C in the middle.",
+        "The same command goes on where it stopped; the detail says how far it came.",
     ),
     "some-refused": (
         "Some of the files or modules of a directory could not be published; the others were.",
