@@ -79,9 +79,8 @@ def told_how_far(report: Report) -> Generator[None]:
 
 
 def broken_off(failed: Failure, report: Report) -> Failure:
-    code = failed.problem.get("code")
-    began = bool(report.published or report.refused or code != "not-running")
-    if not began:
+    is_begun = bool(report.published or report.refused)
+    if failed.problem.get("code") == "node-not-running" and not is_begun:
         return failed
     there = len(report.published) - report.new
     counts = f"{report.new:,} published, {there:,} there already, {len(report.refused):,} refused"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from node.client import not_running
 from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
 from node.commands.publish_tree import tree_of
@@ -137,5 +138,5 @@ def test_what_broke_off_says_how_far_it_came_and_that_it_goes_on() -> None:
     assert len(told["published"]) == 2
     forbidden = broken_off(Failure({"code": "forbidden", "detail": "No."}, 4), report)
     assert "goes on" not in forbidden.problem["detail"]
-    never = Failure({"code": "not-running", "detail": "Start it."}, 3)
+    never = not_running("home")
     assert broken_off(never, Report(total=9)) is never
