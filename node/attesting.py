@@ -146,7 +146,8 @@ class Attesting:
         """Run what comes first of what can be run now; False: there is nothing."""
         async with aclosing(self._left()) as left:
             async for one in left:
-                if await self._has_run(one):
+                # Of another author's word for it, what was put off just now is put off too.
+                if self._is_due(one) and await self._has_run(one):
                     return True
         return False
 
@@ -192,9 +193,11 @@ class Attesting:
         return [
             one
             for one in page
-            if self.retries.is_due((one.namespace, one.row.evaluation), now_s=self.clock_s())
-            and (one.namespace, read_row(one.row).evaluator) in runnable
+            if self._is_due(one) and (one.namespace, read_row(one.row).evaluator) in runnable
         ]
+
+    def _is_due(self, one: Candidate) -> bool:
+        return self.retries.is_due((one.namespace, one.row.evaluation), now_s=self.clock_s())
 
     async def _runnable(self, page: list[Candidate], trust: Trust) -> set[tuple[NamespaceKey, str]]:
         """Whose evaluators are run: those the settings name, else bundled and followed ones.

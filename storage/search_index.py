@@ -9,9 +9,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -26,6 +26,7 @@ from storage.list_pages import Sort
 from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
 from storage.search_among import Among, search_among
+from storage.search_damage import BROKEN, damage_told
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, Matched, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
@@ -47,8 +48,6 @@ PAGE_MAX = 1_000
 AT_ONCE_MAX = 250_000
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
-# What tantivy raises where files are missing, damaged or cannot be written, and on a dead writer.
-BROKEN = (OSError, RuntimeError, ValueError)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,7 +133,7 @@ class SearchIndex:
         if wanted.is_of_lists:
             return await self._list(wanted, limit, cursor, namespaces)
         wanted = await self._narrowed(wanted, namespaces)
-        with _damage_told():
+        with damage_told():
             if self._size <= AT_ONCE_MAX and not wanted.facets:
                 page = search(self._index, wanted, limit, cursor)
             else:
@@ -146,7 +145,7 @@ class SearchIndex:
     ) -> Among:
         """Which of these documents it finds. Raises `BrokenIndex` as `search` does."""
         wanted = await self._narrowed(wanted, namespaces)
-        with _damage_told():
+        with damage_told():
             return await asyncio.to_thread(search_among, self._index, wanted, numbers)
 
     async def _narrowed(self, wanted: Wanted, namespaces: Collection[NamespaceKey]) -> Wanted:
@@ -370,16 +369,6 @@ async def open_search_index(
         finally:
             unsubscribe()
             await asyncio.shield(index.close())
-
-
-@contextmanager
-def _damage_told() -> Generator[None]:
-    try:
-        yield
-    except BROKEN as error:
-        raise BrokenIndex(
-            f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
-        ) from error
 
 
 def _write_position(file: Path, owner: bytes, seq: int) -> None:
