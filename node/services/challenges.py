@@ -103,14 +103,14 @@ async def genome_meant(store: Store, text: str, namespace: NamespaceKey = COMMON
         return text
     rows = await store.records_beginning(genome.WORD, text, namespace)
     ids = tuple(dict.fromkeys(row.listing.record for row in rows))
-    if not ids:
-        detail = f"no genome {text}… is known here; `panspermia sync` may bring it"
-        raise NotFound(detail, code="unknown-genome")
     if len(ids) > 1:
         told = ids[:CANDIDATES_TOLD_MAX]
         detail = f"{len(ids)} genomes begin with {text}: {', '.join(told)}"
         raise Conflict(detail, code="ambiguous-genome", candidates=told)
-    return ids[0]
+    for only in ids:
+        return only
+    detail = f"no genome {text}… is known here; `panspermia sync` may bring it"
+    raise NotFound(detail, code="unknown-genome")
 
 
 async def check_evaluator(workers: Workers, found: Evaluator) -> None:

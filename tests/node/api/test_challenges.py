@@ -44,6 +44,10 @@ WANTED: dict[str, Any] = {
 }  # fmt: skip
 
 
+def wanted(changed: dict[str, Any]) -> dict[str, Any]:
+    return {**WANTED, **changed}
+
+
 @dataclass
 class Clock:
     now_us: int = NOON_US
@@ -126,7 +130,7 @@ async def test_a_challenge_is_called_for_found_and_deleted(there: There) -> None
 async def test_rules_that_change_after_it_opened_are_told(there: There) -> None:
     await post(there.alice, "", **WANTED)
     there.clock.now_us += 60_000_000
-    changed = await post(there.alice, "", **{**WANTED, "rules": "Only mine win."})
+    changed = await post(there.alice, "", **wanted({"rules": "Only mine win."}))
     assert changed["challenge"]["reworded"]
     assert changed["challenge"]["rules"] == "Only mine win."
 
@@ -189,7 +193,7 @@ async def test_nobody_enters_too_early_or_too_late(there: There) -> None:
     assert (await post(alice, f"/{ID}/entries", genome=CONTENT.id, dry_run=True))["total"]
     assert (await get(alice, f"/{ID}/standing"))["entrants"] == []
     assert (await get(alice, "?open=true"))["challenges"] == []
-    over = await post(alice, "", 422, **{**WANTED, "opens": "2025-01-01"})
+    over = await post(alice, "", 422, **wanted({"opens": "2025-01-01"}))
     assert over["code"] == "challenge-over"
 
 
@@ -236,21 +240,21 @@ async def test_what_others_say_and_who_is_contradicted(there: There) -> None:
 async def test_what_is_no_challenge_is_said_and_signs_nothing(
     there: There, wrong: dict[str, Any], status: int, code: str
 ) -> None:
-    said = await post(there.alice, "", status, **{**WANTED, **wrong})
+    said = await post(there.alice, "", status, **wanted(wrong))
     assert said["code"] == code
     assert (await get(there.alice))["challenges"] == []
 
 
 async def test_a_module_that_judges_nothing_is_no_evaluator(there: There) -> None:
     await there.alice.client.post("/api/modules", json=new_module("org.example.judge"))
-    said = await post(there.alice, "", 422, **{**WANTED, "with": "org.example.judge"})
+    said = await post(there.alice, "", 422, **wanted({"with": "org.example.judge"}))
     assert said["code"] == "not-an-evaluator"
 
 
 async def test_ids_are_shortened_while_they_are_clear(there: There) -> None:
     alice = there.alice
     for ticks in range(20):  # among so many two begin alike
-        await post(alice, "", **{**WANTED, "ticks": ticks})
+        await post(alice, "", **wanted({"ticks": ticks}))
     ids = [one["id"] for one in (await get(alice))["challenges"]]
     begun = next(one[:6] for one in ids if sum(each[:6] == one[:6] for each in ids) > 1)
     said = await get(alice, f"/{begun}", 409)
@@ -264,7 +268,7 @@ async def test_lists_go_on_from_page_to_page_and_know_what_is_open(there: There)
     alice = there.alice
     days = ("2026-01-05", "2026-01-03", "2026-01-04")
     for day in days:
-        await post(alice, "", **{**WANTED, "deadline": day})
+        await post(alice, "", **wanted({"deadline": day}))
     there.clock.now_us = NOON_US + 2 * DAY_US  # the third, noon
 
     async def ends(query: str) -> list[str]:
@@ -301,7 +305,7 @@ async def test_what_gives_no_result_enters_nothing(there: There) -> None:
     alice = there.alice
     await publish(alice.node)
     await alice.client.post("/api/modules", json=evaluator("(unreachable)"))
-    done = await post(alice, "", **{**WANTED, "with": "org.example.judge"})
+    done = await post(alice, "", **wanted({"with": "org.example.judge"}))
     said = await post(alice, f"/{done['id']}/entries", 422, genome=CONTENT.id)
     assert said["code"] == "no-entry"
     assert (await get(alice, f"/{done['id']}/standing"))["entrants"] == []
