@@ -43,6 +43,8 @@ PAGE_MAX: Final = 200
 """Looked at together for one that may be run; then those after them."""
 LOOK_S: Final = 5.0
 """Between two looks that found nothing: whatever comes meanwhile is looked at together."""
+LOOK_ANYWAY_S: Final = 60.0
+"""Without news: giving somebody a name is none of the store's."""
 PASSING_S: Final = 86_400
 """Before what this machine had no time or memory for is tried again."""
 PASSING: Final = frozenset({"deadline", "evaluator-timeout", "evaluator-died"})
@@ -124,8 +126,9 @@ class Attesting:
                     await rest(rest_s(used_s, self.config.cpu_percent))
                 if not has_run:
                     await rest(LOOK_S)
+                    wait_s = min(self.retries.next_s(now_s=self.clock_s()), LOOK_ANYWAY_S)
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(self.retries.next_s(now_s=self.clock_s())):
+                        async with asyncio.timeout(wait_s):
                             await changed.wait()
         finally:
             unsubscribe()

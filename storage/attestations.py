@@ -28,7 +28,6 @@ _IS_OWN: Final = "EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author AND
 _IS_NAMED: Final = "a.author IN (SELECT author FROM petname)"
 _COUNTS: Final = f"({_IS_OWN} OR {_IS_NAMED})"
 _IN: Final = "a.namespace = (SELECT number FROM namespace WHERE key = ?)"
-_ORDER: Final = f"{_IS_OWN} DESC, {_IS_NAMED} DESC, a.is_run DESC, a.author, a.evaluation"
 # `own` neither ran it nor took it back, nor is it noted to have no answer here. 2: own, 3: engine,
 # 4: now.
 IS_LEFT: Final = """NOT EXISTS (
@@ -76,14 +75,22 @@ class Attestations(Part):
         evaluation: bytes | None = None,
     ) -> list[AttestationRow]:
         """What is said of a genome, or of one `evaluation` of it: one's own first, then what named
-        authors say, then the rest; of each who ran it before who only claims.
+        authors say, of both who ran it before who only claims; then the rest.
         """
         of, which = ("genome", genome) if evaluation is None else ("evaluation", evaluation)
+        most = in_bounds(limit, OF_GENOME_MAX)
+        counted = json.dumps(sorted(await self.followed_authors()))
+        one = f"SELECT {_COLUMNS} {_OF} WHERE {_IN} AND a.{of} = ? AND a.author"
         rows = await self._database.rows(
-            f"SELECT {_COLUMNS} {_OF} WHERE {_IN} AND a.{of} = ?"
-            f" ORDER BY {_ORDER}, a.document LIMIT ?",
-            (namespace, which, in_bounds(limit, OF_GENOME_MAX)),
+            f"{one} IN (SELECT value FROM json_each(?)) ORDER BY {_IS_OWN} DESC, a.is_run DESC,"
+            " a.author, a.evaluation, a.document LIMIT ?",
+            (namespace, which, counted, most),
         )
+        if len(rows) < most:  # by the index: however many there are, so many are read
+            rows += await self._database.rows(
+                f"{one} NOT IN (SELECT value FROM json_each(?)) ORDER BY a.author LIMIT ?",
+                (namespace, which, counted, most - len(rows)),
+            )
         return [attestation_row(*row) for row in rows]
 
     async def trusted_runs(

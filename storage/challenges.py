@@ -21,7 +21,7 @@ from storage.part import Part, in_bounds
 ENTRANTS_MAX: Final = 1_000
 """Genomes in a standing: those that followed authors entered, then those that they ran."""
 STRANGERS_ENTRIES_MAX: Final = 20_000
-"""Looked at for those: some 50 ms."""
+"""Looked at for those: a quarter of a second, in the reader's thread."""
 TRUSTED_WORDS_MAX: Final = 100_000
 """Attestations by followed authors in a standing: all of 64 seeds of every entrant, and more."""
 STRANGERS_WORDS_MAX: Final = 20_000

@@ -114,9 +114,10 @@ class Lazy:
 
     def _append(self, chunks: Sequence[tuple[bytes, bytes]]) -> None:
         self._on_step("APPEND LAZILY")
+        before = self.packs.mark().pack
         self._unnamed.append(chunks)
-        is_behind_copies = self.packs.copied_to == self.packs.mark().pack  # no start would find it
-        if self._unnamed.is_full or is_behind_copies:
+        is_behind_copies = self.packs.copied_to in (before, self.packs.mark().pack)
+        if self._unnamed.is_full or is_behind_copies:  # behind them no start would find it
             self._run(_nothing)
 
     @contextmanager

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -373,7 +373,7 @@ async def open_search_index(
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_told() -> Generator[None]:
     try:
         yield
     except BROKEN as error:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from crdt import sealing
 from node.heap import kept
@@ -17,6 +18,11 @@ ROOT = Path(__file__).parent.parent
 
 # A registry that answers does so at once; CI without one must not wait for it.
 REGISTRY_TIMEOUT_S = 60
+
+
+# A busy machine may take a second for what takes a millisecond; what hangs is ended otherwise.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(wrapper=True)

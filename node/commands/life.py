@@ -64,8 +64,8 @@ def print_life(kind: str, one: Json) -> None:
     if rating["count"]:
         say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
     say(f"downloads     {one['downloads']:,}")
-    for line in verified_lines(one.get("attested"), names):
-        say(f"{'verified':<14}{line}")
+    for number, line in enumerate(verified_lines(one.get("attested"), names)):
+        say(f"{'' if number else 'verified':<14}{line}")
 
 
 def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
@@ -84,11 +84,11 @@ def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
     for author in one["contradicted_by"]:
         yield f"{printable(names.author(author))} says something else"
     if one["disputed"]:
-        yield f"DISPUTED: of {one['disputed']:,} evaluations runs that count differ: attest --show"
+        yield f"DISPUTED by runs that count, evaluations: {one['disputed']:,}; attest --show"
     elif one["contradictions"]:
-        yield f"strangers or claims differ in {one['contradictions']:,} evaluations: attest --show"
+        yield f"claims or strangers differ, evaluations: {one['contradictions']:,}; attest --show"
     if one["claimed"]:
-        yield f"{one['claimed']:,} evaluations are only claimed"
+        yield f"only claimed, evaluations: {one['claimed']:,}"
 
 
 def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:

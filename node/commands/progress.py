@@ -49,8 +49,8 @@ class Progress:
         return lambda done, total: self.show({"id": name, "done": min(done, total), "total": total})
 
     def show(self, line: Json) -> None:
-        if self._bars is None or line.get("total") is None:
-            return
+        if self._bars is None or line.get("total") is None or line.get("stage") == "resolve":
+            return  # no bytes are counted there
         name = str(line.get("id", ""))
         if name not in self._tasks:
             from rich.markup import escape

@@ -6,9 +6,11 @@
 Until that last step nothing that is installed has changed, so a failure needs no undoing.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
@@ -22,15 +24,14 @@ from node.identity import Identity
 from node.ports import Network
 from node.scanner import Scanner, Subject
 from node.services.fetch import fetch_blob
+from node.services.load_index import load_index, sources_of
 from node.services.modules import find_module
 from node.services.resolve import (
     Goal,
     chosen_before,
     find_installed,
-    load_index,
     lock_for,
     solve,
-    sources_of,
 )
 from node.services.signers import Signers
 from node.services.verify import check_release
@@ -48,9 +49,15 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
+# Of modules that are fetched and checked: a round trip to a peer and the work of the child process
+# go on beside each other, and no more than so many modules are in memory.
+AT_ONCE: Final = 4
+
 
 class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
-    """One line of an installation's story. `done` of `total` are bytes, or 0 of 1 for a step."""
+    """One line of an installation's story. `done` of `total` are bytes, or 0 of 1 for a step; while
+    it resolves, modules that were read.
+    """
 
     stage: str
     id: str
@@ -92,9 +99,7 @@ async def install(
     What was `accepted` is remembered with it.
     """
     placed = goal.plan.placed
-    warnings: list[str] = []
-    for one in placed:
-        warnings += await _prepare(node, goal, one.id, tell)
+    warnings = await _prepare_all(node, goal, [one.id for one in placed], tell)
     tell(Progress("apply", "", 0, 1))
     await node.store.apply_install(_changes(goal, node.clock_us(), accepted))
     if node.counts_installs:
@@ -161,7 +166,30 @@ async def _latest(store: Store, one: Installed) -> str:
         return one.version
 
 
-async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> list[str]:
+async def _prepare_all(node: Installer, goal: Goal, ids: Sequence[str], tell: Tell) -> list[str]:
+    """A few at a time, so that one is fetched while another is checked; what the scanner warns of.
+
+    The first that fails ends it for all.
+    """
+    pending, warnings = iter(ids), dict[str, list[str]]()
+    scanning = asyncio.Lock()  # scanners are people's own scripts: one runs at a time
+
+    async def one_by_one() -> None:
+        for id in pending:
+            warnings[id] = await _prepare(node, goal, id, tell, scanning)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(min(AT_ONCE, len(ids))):
+                tasks.create_task(one_by_one(), name=f"prepare modules, {number}")
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return [warning for id in ids for warning in warnings[id]]
+
+
+async def _prepare(
+    node: Installer, goal: Goal, id: str, tell: Tell, scanning: asyncio.Lock
+) -> list[str]:
     """The version's bytes are here, are the author's, pass the scanner, and run on this node.
 
     Gives what the scanner warns of.
@@ -186,7 +214,8 @@ async def _prepare(node: Installer, goal: Goal, id: str, tell: Tell) -> list[str
     warned: list[str] = []
     if node.scanner is not None:
         tell(Progress("scan", id, 0, 1))
-        warned = await _scan(node.scanner, module, version, wasm)
+        async with scanning:
+            warned = await _scan(node.scanner, module, version, wasm)
     tell(Progress("compile", id, 0, 1))
     await _check_runnable(node.workers, goal, id, wasm)
     return warned

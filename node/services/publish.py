@@ -14,8 +14,9 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import BadRequest, Fault, Rejected
 from node.identity import Identity
 from node.services.deleting import refuse_deleted
+from node.services.load_index import Sources, load_index
 from node.services.modules import LISTED, document_of, full_name, read_module
-from node.services.resolve import Sources, load_index, solve
+from node.services.resolve import solve
 from node.services.signers import Signers
 from node.workers import Workers
 from registry.errors import VersionExists, quoted

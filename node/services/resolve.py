@@ -7,16 +7,16 @@ mentioned moves to the newest version that fits, unless the lock names one.
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import BadRequest, Conflict, Fault, Unverified
-from node.services.modules import LISTED, full_name, read_module
+from node.services.load_index import Loaded, Sources, load_index, nobody, row_of, sources_of
+from node.services.modules import full_name, read_module
 from node.services.names import written_name
-from node.services.verify import admitted
 from registry.circles import told_circles
 from registry.listed import ModuleVersion
 from registry.lockfile import Lock, LockedPackage, check_lock, lock_of
@@ -26,7 +26,6 @@ from registry.plan import Plan, plan
 from registry.resolver import Resolution, resolve
 from registry.versions import Version, parse_version
 from storage.installed import Installed
-from storage.listings import ListedRow
 from storage.store import Store
 
 # Real inputs take well under a second; past this no person waits, and the thread is given back.
@@ -108,6 +107,7 @@ async def make_goal(
     frozen: bool = False,
     namespace: NamespaceKey | None = None,
     choice: Choice = NO_CHOICE,
+    tell: Loaded = nobody,
 ) -> Goal:
     """What is installed is looked for where it came from, unless a `namespace` is named; all else
     in that namespace, and then in commons.
@@ -127,7 +127,7 @@ async def make_goal(
     sources = Sources(namespace or COMMONS, {} if namespace else sources_of(installed).kept)
     options = chosen_before(installed.values(), held)
     await _choose(store, choice, named or asked, sources, options)
-    index = await load_index(store, everything, sources, options)
+    index = await load_index(store, everything, sources, options, tell=tell)
     resolution = await solve(index, everything, locked={**preferred, **held.versions()})
     versions = {id: parse_version(one.version) for id, one in installed.items()}
     goal = Goal(
@@ -154,7 +154,7 @@ async def _choose(
     store: Store,
     choice: Choice,
     asked: Iterable[str],
-    sources: "Sources",
+    sources: Sources,
     options: dict[str, set[str]],
 ) -> None:
     """Adds to `options` and takes away. Raises `BadRequest` for what none of `asked` offers."""
@@ -162,7 +162,7 @@ async def _choose(
         return
     offered: dict[str, frozenset[str]] = {}
     for package in asked:
-        row = await _row(store, package, sources)
+        row = await row_of(store, package, sources)
         if row is not None:
             offered[package] = optional_in(read_module(row))
     for texts, is_wanted in ((choice.with_, True), (choice.without, False)):
@@ -183,59 +183,6 @@ async def _choose(
 
 def _is_meant(name: ModuleName, full: str) -> bool:
     return full == str(name) if name.author else full.rpartition("/")[2] == name.id
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """In which namespaces modules are looked for."""
-
-    first: NamespaceKey = COMMONS
-    """Before commons."""
-    kept: Mapping[str, NamespaceKey] = field(default_factory=dict[str, NamespaceKey])
-    """Full name → the one namespace for it."""
-    found: dict[str, NamespaceKey] = field(default_factory=dict[str, NamespaceKey])
-    """Filled in: where each was."""
-
-    def of(self, package: str) -> Sequence[NamespaceKey]:
-        if package in self.kept:
-            return [self.kept[package]]
-        return list(dict.fromkeys((self.first, COMMONS)))
-
-
-def sources_of(installed: Mapping[str, Installed]) -> Sources:
-    """What came from a namespace stays with it."""
-    return Sources(kept={id: one.namespace for id, one in installed.items()})
-
-
-async def load_index(
-    store: Store,
-    packages: Iterable[str],
-    sources: Sources | None = None,
-    options: Mapping[str, Collection[str]] | None = None,
-) -> ModuleIndex:
-    """The modules named, and all that any version of theirs could need, with `options` chosen."""
-    index, sources = ModuleIndex(options=options), sources or Sources()
-    pending: Sequence[str] = tuple(packages)
-    while pending:
-        for package in pending:
-            row = await _row(store, package, sources)
-            if row is None:
-                index.add_missing(package)
-            else:
-                sources.found[package] = row.namespace
-                index.add(await admitted(store, read_module(row)))
-        pending = index.unloaded()
-    return index
-
-
-async def _row(store: Store, package: str, sources: Sources) -> ListedRow | None:
-    """In the first namespace that has it."""
-    name = parse_module_name(package)
-    for namespace in sources.of(package):
-        row = await store.listing(LISTED, str(name.author), name.id, namespace)
-        if row is not None:
-            return row
-    return None
 
 
 async def solve(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from registry.errors import InvalidRange, InvalidVersion, RegistryError
 from registry.ranges import parse_range
-from registry.versions import parse_version, place_of
+from registry.versions import FIRST_PRERELEASE, parse_version, place_of
 from tests.registry.npm_rows import is_strict, strict_rows
 
 oracle: Any = nodesemver
@@ -70,6 +70,47 @@ def test_npm_and_we_agree_where_ranges_meet(vectors: Path, name: str) -> None:
     for one, other, meet in rows:
         common = parse_range(one) & parse_range(other)
         assert common.is_empty != meet, (one, other)
+
+
+def test_what_npm_calls_beyond_a_range_is_beyond_it(vectors: Path) -> None:
+    """Of releases; npm has an order of its own for pre-releases, which are merely not taken."""
+    for name, is_above in (("version-gt-range", True), ("version-lt-range", False)):
+        for text, candidate, *_ in strict_rows(vectors, name):
+            assert not takes(text, candidate), (name, text, candidate)
+            if "-" not in candidate:
+                assert beyond(text, candidate, is_above=is_above), (name, text, candidate)
+    for name, is_above in (("version-not-gt-range", True), ("version-not-lt-range", False)):
+        for text, candidate, *_ in strict_rows(vectors, name):
+            if "-" not in candidate and not takes(text, candidate):
+                assert not beyond(text, candidate, is_above=is_above), (name, text, candidate)
+
+
+def beyond(range_text: str, version_text: str, *, is_above: bool) -> bool:
+    """Whether it is above (below) every release of the range."""
+    place = place_of(parse_version(version_text))
+    releases = [one for one in parse_range(range_text).intervals if one[0] < FIRST_PRERELEASE]
+    if is_above:
+        return all(high <= place for _, high in releases)
+    return all(place < low for low, _ in releases)
+
+
+def test_cargo_and_we_read_the_same_requirements(vectors: Path) -> None:
+    folder = vectors / "cargo-semver"
+    for row in json.loads((folder / "version-req-valid.json").read_text()):
+        parse_range(as_npm(row["req"]))
+    for row in json.loads((folder / "version-req-canonical.json").read_text()):
+        text = row.get("req") or row["comparator"]
+        assert parse_range(as_npm(text)) == parse_range(as_npm(row["canonical"])), row
+    for row in json.loads((folder / "version-req-same.json").read_text()):
+        assert parse_range(as_npm(row["req"])) == parse_range(as_npm(row["same_as"])), row
+    # npm takes `*` beside others and a blank for "and"; a last comma is lost by our rewriting.
+    dialect = ("> 0.1.0,", "> 0.3.0, ,", "> 0.0.9 <= 2.5.3", "*, 0.20.0-any")
+    rows = json.loads((folder / "version-req-errors.json").read_text())
+    refused = [row["text"] for row in rows if row["text"] not in dialect]
+    assert len(refused) + len(dialect) == len(rows)
+    for text in refused:
+        with pytest.raises(InvalidRange):
+            parse_range(as_npm(text))
 
 
 def test_cargo_and_we_take_the_same_versions(vectors: Path) -> None:

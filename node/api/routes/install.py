@@ -1,6 +1,8 @@
 """Resolving, installing, removing and running modules."""
 
 import asyncio
+from functools import partial
+from typing import Final
 
 from starlette.responses import Response
 
@@ -36,6 +38,8 @@ from node.wiring import Node
 from registry.changes import changes
 from registry.listed import ModuleVersion, rfc3339
 from registry.plan import new_imports
+
+TOLD_EVERY: Final = 100
 
 
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
@@ -171,7 +175,7 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
         place = await _place(node, wanted)
         goal = await make_goal(
             node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place,
-            choice=_choice(wanted),
+            choice=_choice(wanted), tell=partial(_tell_loaded, tell),
         )  # fmt: skip
         accepting = accept(await risks_of(node.store, node.identity.did, goal), wanted.accept_risk)
         refuse_malicious(accepting.found, goal)
@@ -196,6 +200,12 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
         *done.warnings,
     )
     return InstallResult(done.installed, done.removed, done.lock, warnings)
+
+
+def _tell_loaded(tell: Tell, done: int, total: int) -> None:
+    """Every hundredth module, and the last: most installations read only a few."""
+    if done % TOLD_EVERY == 0 or (done == total and done > TOLD_EVERY):
+        tell(Progress("resolve", "", done, total))
 
 
 def _scanner(config: InstallConfig) -> Scanner | None:

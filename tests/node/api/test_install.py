@@ -582,3 +582,26 @@ async def test_a_mark_that_is_only_said(alice: Alice, bob: Alice) -> None:
     undone = await bob.client.post(f"{path}/yank", json={"undo": True, "dry_run": True})
     assert undone.json()["yanked"] is False
     assert (await bob.client.get(path)).json()["yanked"]
+
+
+async def test_what_could_be_needed_is_read_within_a_time_and_told(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shared(alice, bob)
+    monkeypatch.setattr("node.services.load_index.LOAD_S", -1.0)
+    late = await alice.client.post("/api/install", json={"requirements": [DOUBLER]})
+    assert (late.status_code, late.json()["code"]) == (409, "too-hard")
+    assert "1 or more were left" in late.json()["detail"]
+    assert await versions(alice) == {}
+    monkeypatch.undo()
+    monkeypatch.setattr("node.api.routes.install.TOLD_EVERY", 1)
+    monkeypatch.setattr("node.services.load_index.INLINE_BYTES_MAX", 0)
+    answer = await alice.client.post(
+        "/api/install",
+        json={"requirements": [DOUBLER]},
+        headers={"accept": "application/x-ndjson"},
+    )
+    lines = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+    read = [(one["done"], one["total"]) for one in lines if one.get("stage") == "resolve"]
+    assert read == [(1, 1), (2, 2)]
+    assert lines[-1]["event"] == "result"
