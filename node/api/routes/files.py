@@ -1,11 +1,12 @@
 """Files of other programs, published whole: every genome, seed and lineage that is in one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from node.api.endpoint import Call, writes
@@ -19,8 +20,10 @@ from node.errors import Fault
 from node.found_files import Contents, body_of, contents_of
 from node.outcomes import problem_of
 from node.wiring import Node
-from registry.formats import Format, InvalidFile, Merged, merged
+from registry.formats import Format, InvalidFile, Kind, Merged, merged
 from registry.formats import Place as Where
+
+S = TypeVar("S", bound=Submitting)
 
 ITEMS_MAX: Final = 1_000
 """Of one file: some 20 s. What holds more is published from a terminal, with a bar."""
@@ -64,14 +67,6 @@ class FilePublished(Struct, frozen=True):
     format: str
     published: tuple[FilePart, ...]
     refused: tuple[RefusedPart, ...]
-
-
-Submit = Callable[[Node, Call[NoQuery, Any]], Awaitable[SubmissionDone]]
-SUBMITS: Final[Mapping[str, tuple[type[Submitting], Submit]]] = {
-    "genome": (NewGenome, submit_genome),
-    "seed": (NewSeed, submit_seed),
-    "lineage": (NewLineage, submit_lineage),
-}
 
 
 async def publish_file(node: Node, call: Call[NoQuery, NewFile]) -> FilePublished | Response:
@@ -121,7 +116,6 @@ def _read(file: str, data: bytes) -> tuple[Contents, tuple[Merged, ...]]:
 async def _one(node: Node, call: Call[NoQuery, NewFile], one: Merged) -> FilePart | RefusedPart:
     """Of bytes that are there already, what was said stands; a lineage goes on."""
     body, item = call.body, one.found
-    type, submit = SUBMITS[item.kind]
     said = body_of(body.file, item) | {
         "namespace": body.namespace, "dry_run": body.dry_run, "only_new": item.kind != "lineage",
     }  # fmt: skip
@@ -129,7 +123,7 @@ async def _one(node: Node, call: Call[NoQuery, NewFile], one: Merged) -> FilePar
         said["card"] = card
     name = item.name or body.file
     try:
-        done = await submit(node, Call(call.request, NoQuery(), _converted(said, type)))
+        done = await _submit(node, call.request, item.kind, said)
     except Exception as error:
         problem = problem_of(error)
         if problem is None or problem.problem.status >= 500:  # the same would happen to the others
@@ -139,7 +133,19 @@ async def _one(node: Node, call: Call[NoQuery, NewFile], one: Merged) -> FilePar
     return FilePart(str(item.place), done.kind, name, done.id, done.state, done.format)
 
 
-def _converted(said: Mapping[str, object], type: type[Submitting]) -> Submitting:
+async def _submit(
+    node: Node, request: HttpRequest, kind: Kind, said: Mapping[str, object]
+) -> SubmissionDone:
+    match kind:
+        case "genome":
+            return await submit_genome(node, Call(request, NoQuery(), _read_as(NewGenome, said)))
+        case "seed":
+            return await submit_seed(node, Call(request, NoQuery(), _read_as(NewSeed, said)))
+        case "lineage":
+            return await submit_lineage(node, Call(request, NoQuery(), _read_as(NewLineage, said)))
+
+
+def _read_as(type: type[S], said: Mapping[str, object]) -> S:
     """Raises `ProblemError` as a body of that kind would."""
     try:
         return msgspec.convert(said, type)
