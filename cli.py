@@ -31,6 +31,7 @@ COMMANDS = {
     "cap": ("cap", "Give, list, explain and take back rights."),
     "attest": ("attest", "Run an evaluation of a genome again, and sign what it gives."),
     "backup": ("backup", "Write all that is yours here to FILE, its keys sealed by a passphrase."),
+    "challenge": ("challenge", "Call for challenges, enter genomes, and see who stands where."),
     "completion": ("completion", "Install or print the shell completion."),
     "config": ("config", "Show or change the settings, and where each comes from."),
     "connect": ("peers", "Connect to a peer at HOST:PORT."),

@@ -1,5 +1,7 @@
 """Attests by itself what followed authors say of genomes, where the person wants that.
 
+After that come entries of the open challenges that they call for, whoever entered.
+
     what was said ─▸ newest first ─▸ an evaluator one trusts? ─▸ run, niced ─▸ signed ─▸ a pause
                                                               ├── not for now: after a while again
                                                               └── no answer here: noted
@@ -26,6 +28,7 @@ from node.errors import NodeError
 from node.events import Events
 from node.retries import Retries
 from node.services.attest import Attested, Attestor, NoAnswer, attest_again, is_of
+from node.services.entering import entries_left
 from node.services.evaluators import names_of
 from p2p.protocol.errors import SyncError
 from registry.attestation import Attestation, read_row
@@ -40,6 +43,8 @@ PAGE_MAX: Final = 200
 """Looked at together for one that may be run; then those after them."""
 LOOK_S: Final = 5.0
 """Between two looks that found nothing: whatever comes meanwhile is looked at together."""
+LOOK_ANYWAY_S: Final = 60.0
+"""Without news: giving somebody a name is none of the store's."""
 PASSING_S: Final = 86_400
 """Before what this machine had no time or memory for is tried again."""
 PASSING: Final = frozenset({"deadline", "evaluator-timeout", "evaluator-died"})
@@ -121,8 +126,9 @@ class Attesting:
                     await rest(rest_s(used_s, self.config.cpu_percent))
                 if not has_run:
                     await rest(LOOK_S)
+                    wait_s = min(self.retries.next_s(now_s=self.clock_s()), LOOK_ANYWAY_S)
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(self.retries.next_s(now_s=self.clock_s())):
+                        async with asyncio.timeout(wait_s):
                             await changed.wait()
         finally:
             unsubscribe()
@@ -164,7 +170,7 @@ class Attesting:
         return True
 
     async def _left(self) -> AsyncGenerator[Candidate]:
-        """What may be run now, the newest first, down to the oldest."""
+        """What may be run now, the newest first, down to the oldest; then entries of challenges."""
         store, own = self.by.store, self.by.identity.did
         namespaces = [COMMONS, *(one.namespace for one in await store.joined())]
         trust = Trust(own, await store.followed_authors())
@@ -172,13 +178,23 @@ class Attesting:
         while page := await store.to_attest(
             own, namespaces, PAGE_MAX, engine=self.engine, after=after
         ):
-            runnable = await self._runnable(page, trust)
-            for one in page:
-                key = (one.namespace, one.row.evaluation)
-                is_due = self.retries.is_due(key, now_s=self.clock_s())
-                if is_due and (one.namespace, read_row(one.row).evaluator) in runnable:
-                    yield one
+            for one in await self._due(page, trust):
+                yield one
             after = page[-1].place
+        async with aclosing(entries_left(self.by, namespaces, self.engine, PAGE_MAX)) as pages:
+            async for page in pages:
+                for one in await self._due(page, trust):
+                    yield one
+
+    async def _due(self, page: list[Candidate], trust: Trust) -> list[Candidate]:
+        """Those of a page that may be run, and are not put off."""
+        runnable = await self._runnable(page, trust)
+        return [
+            one
+            for one in page
+            if self.retries.is_due((one.namespace, one.row.evaluation), now_s=self.clock_s())
+            and (one.namespace, read_row(one.row).evaluator) in runnable
+        ]
 
     async def _runnable(self, page: list[Candidate], trust: Trust) -> set[tuple[NamespaceKey, str]]:
         """Whose evaluators are run: those the settings name, else bundled and followed ones.

@@ -107,13 +107,18 @@ def parse_moment(text: str) -> int:
 
     Raises `BadRequest` (`bad-date`).
     """
+    return tai_from_unix_us(parse_unix_us(text))
+
+
+def parse_unix_us(text: str) -> int:
+    """The same in µs since 1970, of whole seconds. Raises `BadRequest` (`bad-date`)."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         detail = f"{text[:40]!r} is no date: write it as 2027-01-01 or 2027-01-01T12:00Z"
         raise BadRequest(detail, code="bad-date") from error
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return tai_from_unix_us(int(aware.timestamp()) * 1_000_000)
+    return int(aware.timestamp()) * 1_000_000
 
 
 def moment_text(timestamp: int) -> str:

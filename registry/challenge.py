@@ -25,6 +25,7 @@ from crdt.digest import DIGEST_BYTES
 from crdt.document import Editor
 from crdt.errors import Malformed
 from registry.attestation import Attestation, say_entered
+from registry.deletion import undelete
 from registry.errors import InvalidChallenge, MalformedRecord, RegistryError, quoted
 from registry.evaluation import INTEGER_MAX, INTEGER_MIN, Evaluation
 from registry.fields import TIME_US_MAX
@@ -113,6 +114,7 @@ def publish_challenge(terms: Terms, words: Words, *, now_us: int) -> Edit:
     said = encode_terms(terms)
 
     def edit(editor: Editor) -> None:
+        undelete()(editor)
         is_changed = put_head(editor, words, now_us=now_us)
         if editor.get(("challenge", "terms")) != said:
             editor.put(("challenge", "terms"), said)
@@ -166,6 +168,36 @@ def challenge_listing(document: DocumentId, value: Mapping[str, Any]) -> Listing
         # The highest score is first: so the one that ends first is.
         score=-float(found.terms.deadline_us),
     )
+
+
+def listed_challenge(fields: bytes) -> Challenge:
+    """What `challenge_listing` kept of it: our own JSON."""
+    listed = _LISTED.decode(fields)
+    terms = msgspec.convert(
+        listed.terms | {"evaluator": bytes.fromhex(listed.terms["evaluator"])},
+        Terms,
+        builtin_types=(bytes,),
+    )
+    return Challenge(
+        id=listed.id,
+        author=listed.author,
+        name=listed.name,
+        description=listed.description,
+        rules=listed.rules,
+        terms=terms,
+    )
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    id: str
+    author: str
+    name: str
+    description: str
+    rules: str
+    terms: dict[str, Any]
+
+
+_LISTED: Final = msgspec.json.Decoder(_Listed)
 
 
 def _shown(found: Challenge) -> Mapping[str, Any]:
@@ -269,7 +301,7 @@ def _saw_it(terms: Terms, id: str, one: Attestation) -> bool:
 
 def _placed(entrants: Sequence[Entrant]) -> tuple[Entrant, ...]:
     found: list[Entrant] = []
-    for number, one in enumerate(sorted(entrants, key=_order), 1):
+    for number, one in enumerate(sorted(entrants, key=order_of), 1):
         place = None if one.total is None else number
         if found and one.total is not None and found[-1].total == one.total:
             place = found[-1].place
@@ -277,5 +309,6 @@ def _placed(entrants: Sequence[Entrant]) -> tuple[Entrant, ...]:
     return tuple(found)
 
 
-def _order(one: Entrant) -> tuple[bool, int, str]:
+def order_of(one: Entrant) -> tuple[bool, int, str]:
+    """What a standing is sorted by, ascending."""
     return (one.total is None, -(one.total or 0), one.genome)

@@ -23,6 +23,7 @@ from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer
 
 State: TypeAlias = Literal["verified", "disputed", "unverified", "claimed"]
 """Of one evaluation: decided; runs that count differ; none that counts gave an answer; none ran."""
+AUTHORS_MAX: Final = 10
 _STATES: Final[tuple[State, ...]] = get_args(State)
 
 
@@ -150,6 +151,8 @@ class Summary(msgspec.Struct, frozen=True):
     """Of how many of them by runs of one's own or of followed authors."""
     claimed: int
     """How many evaluations nobody ran."""
+    contradicted_by: tuple[str, ...] = ()
+    """Whoever says something else of what it ranks by; who counts first, `AUTHORS_MAX` of them."""
 
 
 def summary_of(fitness: Fitness) -> Summary | None:
@@ -168,7 +171,13 @@ def summary_of(fitness: Fitness) -> Summary | None:
         contradictions=fitness.contradictions,
         disputed=fitness.disputed,
         claimed=sum(1 for one in fitness.judgements if one.state == "claimed"),
+        contradicted_by=_authors(best.contradictions) if best else (),
     )
+
+
+def _authors(words: Iterable[Word]) -> tuple[str, ...]:
+    ordered = sorted(words, key=lambda word: (not word.is_trusted, word.is_claim, word.author))
+    return tuple(dict.fromkeys(word.author for word in ordered))[:AUTHORS_MAX]
 
 
 def verified_fitness(

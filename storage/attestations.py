@@ -28,10 +28,9 @@ _IS_OWN: Final = "EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author AND
 _IS_NAMED: Final = "a.author IN (SELECT author FROM petname)"
 _COUNTS: Final = f"({_IS_OWN} OR {_IS_NAMED})"
 _IN: Final = "a.namespace = (SELECT number FROM namespace WHERE key = ?)"
-_ORDER: Final = f"{_IS_OWN} DESC, {_IS_NAMED} DESC, a.is_run DESC, a.author, a.evaluation"
 # `own` neither ran it nor took it back, nor is it noted to have no answer here. 2: own, 3: engine,
 # 4: now.
-_IS_LEFT: Final = """NOT EXISTS (
+IS_LEFT: Final = """NOT EXISTS (
     SELECT 1 FROM attestation o WHERE o.evaluation = a.evaluation AND o.author = ?2
     AND o.is_run AND o.namespace = a.namespace)
   AND (EXISTS (
@@ -76,14 +75,22 @@ class Attestations(Part):
         evaluation: bytes | None = None,
     ) -> list[AttestationRow]:
         """What is said of a genome, or of one `evaluation` of it: one's own first, then what named
-        authors say, then the rest; of each who ran it before who only claims.
+        authors say, of both who ran it before who only claims; then the rest.
         """
         of, which = ("genome", genome) if evaluation is None else ("evaluation", evaluation)
+        most = in_bounds(limit, OF_GENOME_MAX)
+        counted = json.dumps(sorted(await self.followed_authors()))
+        one = f"SELECT {_COLUMNS} {_OF} WHERE {_IN} AND a.{of} = ? AND a.author"
         rows = await self._database.rows(
-            f"SELECT {_COLUMNS} {_OF} WHERE {_IN} AND a.{of} = ?"
-            f" ORDER BY {_ORDER}, a.document LIMIT ?",
-            (namespace, which, in_bounds(limit, OF_GENOME_MAX)),
+            f"{one} IN (SELECT value FROM json_each(?)) ORDER BY {_IS_OWN} DESC, a.is_run DESC,"
+            " a.author, a.evaluation, a.document LIMIT ?",
+            (namespace, which, counted, most),
         )
+        if len(rows) < most:  # by the index: however many there are, so many are read
+            rows += await self._database.rows(
+                f"{one} NOT IN (SELECT value FROM json_each(?)) ORDER BY a.author LIMIT ?",
+                (namespace, which, counted, most - len(rows)),
+            )
         return [attestation_row(*row) for row in rows]
 
     async def trusted_runs(
@@ -118,7 +125,7 @@ class Attestations(Part):
             f"SELECT n.key, a.document, {_COLUMNS} {_OF} JOIN namespace n ON n.number = a.namespace"
             " WHERE hex(n.key) IN (SELECT value FROM json_each(?1))"
             " AND (?5 IS NULL OR (a.at_us, a.document) < (?5, ?6))"
-            f" AND {_COUNTS} AND {_IS_LEFT} ORDER BY a.at_us DESC, a.document DESC LIMIT ?7",
+            f" AND {_COUNTS} AND {IS_LEFT} ORDER BY a.at_us DESC, a.document DESC LIMIT ?7",
             (
                 json.dumps([one.hex().upper() for one in namespaces]),
                 own,

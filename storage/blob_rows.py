@@ -124,14 +124,22 @@ def keep_chunks(
     Raises `OverQuota` where the disk is full; nothing is stored then.
     """
     new = dict(chunks)
-    for part in _parts(list(new)):
+    for hash in held_of(database, list(new)):
+        del new[hash]
+    return _keep(database, packs, new, is_packed=is_packed)
+
+
+def held_of(database: sqlite3.Connection, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of which a chunk is here."""
+    return {
+        hash
+        for part in _parts(hashes)
         for (hash,) in database.execute(
             f"SELECT hash FROM packed WHERE hash IN ({_marks(part)})"
             f" UNION SELECT hash FROM chunk WHERE hash IN ({_marks(part)})",
             (*part, *part),
-        ):
-            del new[hash]
-    return _keep(database, packs, new, is_packed=is_packed)
+        )
+    }
 
 
 def _keep(

@@ -11,15 +11,13 @@ is collected by `gc` (`storage.collecting`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from crdt.blob import (
     CHUNK_BYTES,
-    CONTENT_PAGES_MAX,
     BlobId,
-    BlobRoot,
     Chunking,
     Manifest,
     ManifestBuilder,
@@ -28,19 +26,20 @@ from crdt.blob import (
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage import blob_rows
-from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN, not_held
+from storage.blob_pages import BlobPages
+from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN
 from storage.collecting import note_synced
 from storage.database import Database
 from storage.disk_room import refusal
 from storage.errors import Mismatch, NotHeld
-from storage.held import LOOK_AGAIN, HeldMap, count_held
+from storage.gathering import gathered
+from storage.held import LOOK_AGAIN, MISSING, HeldMap, count_held
 from storage.namers import note_namers
 from storage.part import in_bounds
 from storage.promised import Promised, missing_bytes
-from storage.reading_blobs import BlobReading
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
-GATHERED_BYTES = 4 << 20  # of a blob of our own, stored at once
+PACKED_CHUNKS_MIN = PACKED_BYTES_MIN // CHUNK_BYTES + 1  # of whole ones: surely so many bytes
 TOUCHED_US = 60_000_000  # a minute: what is being fetched is not collected
 RUNS_MAX = 1_024  # told in one answer
 ROW_BYTES = 256  # that the database takes for a chunk
@@ -57,12 +56,11 @@ class BlobState:
     is_complete: bool
 
 
-class Blobs(BlobReading):
+class Blobs(BlobPages):
     """Whole and partial blobs."""
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
-        self._root: BlobRoot | None = None  # the last one: to read it takes longer the larger it is
         self._promised = Promised()
 
     async def put_blob(
@@ -98,7 +96,7 @@ class Blobs(BlobReading):
         """Its chunks, its pages and its root."""
         cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
         is_packed: bool | None = None
-        async for pieces in _gathered(data):
+        async for pieces in gathered(data):
             if is_packed is None:
                 is_packed = sum(map(len, pieces)) >= PACKED_BYTES_MIN
             await self._keep(cutter, builder, pieces, is_packed=is_packed)
@@ -130,13 +128,9 @@ class Blobs(BlobReading):
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
-        if self._root is None or self._root.id != blob:  # of many pages come one after another
-            encoded = await self.blob_root(blob)
-            if encoded is None:
-                raise not_held(blob)
-            self._root = parse_root(encoded, blob)
+        root = await self._parsed_root(blob)
         packs = self._database.packs
-        add = partial(blob_rows.add_pages, packs=packs, root=self._root, pages=[(page, data)])
+        add = partial(blob_rows.add_pages, packs=packs, root=root, pages=[(page, data)])
         await self._database.lazily(add)
         self._held.forget(blob)  # what is missing is counted anew
         await self._finish(blob, is_fetched=True)
@@ -163,15 +157,20 @@ class Blobs(BlobReading):
             if len(data) > CHUNK_BYTES:
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
         held = self._held.get(blob) or await self._held_map(blob)
-        add = partial(
-            blob_rows.add_chunks,
-            packs=self._database.packs,
-            blob=blob,
-            chunks=chunks,
-            hashes=hashes,
-            touched_us=self._to_touch(held),
-        )
-        held.fill(await self._database.lazily(add))
+        touched_us = self._to_touch(held)
+        if touched_us is None and hashes and await self._is_plain(blob, held, chunks, hashes):
+            datas = (data for _, data in chunks)
+            await self._database.append(list(zip(hashes, datas, strict=True)))
+        else:
+            add = partial(
+                blob_rows.add_chunks,
+                packs=self._database.packs,
+                blob=blob,
+                chunks=chunks,
+                hashes=hashes,
+                touched_us=touched_us,
+            )
+            held.fill(await self._database.lazily(add))
         held.fill(index for index, _ in chunks)  # also what another blob had brought
         self._promised.came(blob, sum(len(data) + ROW_BYTES for _, data in chunks))
         if held.left > 0:
@@ -191,54 +190,13 @@ class Blobs(BlobReading):
         )
         return BlobState(blob, row[0], row[1], bool(row[2])) if row else None
 
-    async def blob_root(self, blob: BlobId) -> bytes | None:
-        """The root's bytes, for a peer."""
-        row = await self._database.row("SELECT root FROM blob WHERE id = ?", (blob,))
-        return row[0] if row else None
-
-    async def blob_page(self, blob: BlobId, page: int) -> bytes | None:
-        """One page's bytes, for a peer."""
-        row = await self._database.row(
-            "SELECT p.data FROM blob b JOIN blob_page r ON r.blob = b.number AND r.place = ?"
-            " JOIN page p ON p.number = r.page WHERE b.id = ?",
-            (page, blob),
-        )
-        return row[0] if row else None
-
-    async def blob_manifest(
-        self, blob: BlobId, first_page: int = 0, pages: int = CONTENT_PAGES_MAX
-    ) -> Manifest | None:
-        """Root and at most so many pages from `first_page` on, if these are here."""
-        async with self._database.reading() as view:
-            row = await view.row("SELECT root, number FROM blob WHERE id = ?", (blob,))
-            if row is None:
-                return None
-            found = await view.rows(
-                "SELECT p.data FROM blob_page r JOIN page p ON p.number = r.page"
-                " WHERE r.blob = ? AND r.place BETWEEN ? AND ? ORDER BY r.place",
-                (row[1], first_page, first_page + pages - 1),
-            )
-        root = parse_root(row[0], blob)
-        is_here = len(found) == min(pages, root.page_count - first_page)
-        return Manifest(root, tuple(page for (page,) in found), first_page) if is_here else None
-
-    async def missing_pages(self, blob: BlobId) -> list[int]:
-        """Pages still to be fetched, in order. Raises `NotHeld` before `begin_blob`."""
-        async with self._database.reading() as view:
-            row = await view.row("SELECT number, page_count FROM blob WHERE id = ?", (blob,))
-            if row is None:
-                raise not_held(blob)
-            number, count = row
-            rows = await view.rows("SELECT place FROM blob_page WHERE blob = ?", (number,))
-        held = {place for (place,) in rows}
-        return [page for page in range(count) if page not in held]
-
     async def missing_chunks(self, blob: BlobId, limit: int = CHUNKS_MAX) -> list[int]:
         """Chunks still to be fetched, of the pages that are here, in order.
 
         None are, and no page is missing: then the blob is whole. Raises `NotHeld`.
         """
         limit = in_bounds(limit, CHUNKS_MAX)
+        await self._database.settle()
         if await self.has_blob(blob):  # asked of every blob that is given
             return []
         held = await self._held_map(blob)
@@ -292,6 +250,7 @@ class Blobs(BlobReading):
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
         """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond
         `first` and those after it, then those before. Raises `NotHeld`."""
+        await self._database.settle()  # what is told of is asked for next
         return (await self._held_map(blob)).runs(first, in_bounds(limit, RUNS_MAX))
 
     async def _keep(
@@ -316,8 +275,27 @@ class Blobs(BlobReading):
         return await self._held.find(blob, self._count_held)
 
     async def _count_held(self, blob: BlobId) -> HeldMap:
+        await self._database.settle()
         async with self._database.reading() as view:
             return await count_held(view, blob)
+
+    async def _is_plain(
+        self,
+        blob: BlobId,
+        held: HeldMap,
+        chunks: Sequence[tuple[int, bytes]],
+        hashes: Sequence[bytes],
+    ) -> bool:
+        """Whether all of these are whole chunks that a page names so, of a large blob, and new."""
+        if len(chunks) != len(hashes):
+            return False
+        for (index, data), hash in zip(chunks, hashes, strict=True):
+            if not 0 <= index < len(held.chunks) or held.chunks[index] != MISSING:
+                return False
+            name = held.name_of(index) or await self._look_up(blob, held, index)
+            if name != (hash, CHUNK_BYTES) or len(data) != CHUNK_BYTES:
+                return False
+        return len(held.chunks) >= PACKED_CHUNKS_MIN
 
     def _to_touch(self, held: HeldMap) -> int | None:
         """The time to note, now and then."""
@@ -334,6 +312,7 @@ class Blobs(BlobReading):
         """
         packs = self._database.packs
         forgotten = self._forgotten
+        await self._database.settle()
         async with self._database.reading() as view:
             number = await view.number("SELECT number FROM blob WHERE id = ?", (blob,))
             if not await view.number(IS_WHOLE, (number,)):
@@ -363,38 +342,3 @@ def _cut(
     for hash, chunk in hashed:
         builder.add(hash, len(chunk))
     return hashed
-
-
-async def _gathered(
-    data: bytes | Iterable[bytes] | AsyncIterable[bytes],
-) -> AsyncGenerator[list[bytes]]:
-    """Lists of pieces that have some MiB together."""
-    if isinstance(data, bytes):
-        for at in range(0, len(data), GATHERED_BYTES):
-            yield [data[at : at + GATHERED_BYTES]]
-    elif isinstance(data, AsyncIterable):
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in data:
-            pieces.append(bytes(piece))
-            size += len(piece)
-            if size >= GATHERED_BYTES:
-                yield pieces
-                pieces, size = [], 0
-        if pieces:
-            yield pieces
-    else:
-        source = iter(data)
-        while pieces := await asyncio.to_thread(_next_pieces, source):
-            yield pieces
-
-
-def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
-    pieces: list[bytes] = []
-    size = 0
-    for piece in source:
-        pieces.append(bytes(piece))
-        size += len(piece)
-        if size >= GATHERED_BYTES:
-            break
-    return pieces

@@ -215,6 +215,7 @@ def _copy(
         else:
             forget_chunk(database, hash, place)
     places = packs.append([data for _, _, data in good]) if good else []
+    packs.copied_to = packs.mark().pack
     return [(hash, old, new) for (hash, old, _), new in zip(good, places, strict=True)]
 
 

@@ -149,6 +149,7 @@ class Database:
         """
         async with self._write_turn:
             self._our_errors.refuse_writes()
+            await self._settle()
             try:
                 with self._our_errors:
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
@@ -179,6 +180,34 @@ class Database:
                     return await _whole(self._lazy.run(work))
             finally:
                 self.written += 1
+
+    async def append(self, chunks: Sequence[tuple[bytes, bytes]]) -> None:
+        """Whole chunks of a large blob by their hashes, which were checked against its pages.
+
+        They survive the end of the process, and can be read after the next write, or `settle`.
+        """
+        async with self._write_turn:
+            self._our_errors.refuse_writes()
+            try:
+                with self._our_errors:
+                    await _whole(self._lazy.append(chunks))
+            finally:
+                self.written += 1
+
+    async def settle(self) -> bool:
+        """What was appended until now can be read; gives whether there was anything."""
+        if self._lazy.is_settled:
+            return False
+        async with self._write_turn:
+            await self._settle()
+        return True
+
+    async def _settle(self) -> None:
+        """In the turn of the caller."""
+        if not self._lazy.is_settled:
+            with self._our_errors:
+                await _whole(self._lazy.run(lambda _: None))
+            self.written += 1
 
     async def _commit(self, write: Writing) -> None:
         await self._writer.commit()

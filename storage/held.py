@@ -12,15 +12,16 @@ what it lists. Where chunks are lost it knows too much, so all of it is forgotte
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
-from crdt.blob import PAGE_CHUNKS_MAX, BlobId
+from crdt.blob import PAGE_CHUNKS_MAX, BlobId, ChunkName
 from storage.blob_rows import IS_MISSING, not_held
 from storage.database import Reading
 
 MAPS_BYTES_MAX = 32 << 20  # of all maps; the largest blob of all has one of 8 MiB
 PAGES = 4  # looked at in one step, of at most 4,096 rows: the loop makes a list of them
+PAGES_NAMED = 4  # whose names are kept, some 100 KB each: chunks come in order, from a few peers
 MISSING, HELD, UNNAMED = b"\x00\x01\x02"
 _ALL_HELD = bytes.maketrans(bytes([MISSING]), bytes([HELD]))
 LOOK_AGAIN = (  # chunks of a blob from one on that are not here, and are named
@@ -44,12 +45,27 @@ class HeldMap:
     """Chunks that are not here."""
     touched_us: int
     """When it was noted last that it is being fetched."""
+    names: dict[int, Sequence[ChunkName]] = field(default_factory=dict[int, Sequence[ChunkName]])
+    """What the pages say that were looked at last, by their first chunks."""
 
     def fill(self, places: Iterable[int]) -> None:
         """These are here now."""
         for place in places:
             self.left -= self.chunks[place] != HELD
             self.chunks[place] = HELD
+
+    def name_of(self, index: int) -> ChunkName | None:
+        """What a page says of a chunk, if it is one of those that were looked at last."""
+        for first, names in self.names.items():
+            if first <= index < first + len(names):
+                return names[index - first]
+        return None
+
+    def keep_names(self, first: int, names: Sequence[ChunkName]) -> None:
+        """What a page says."""
+        if len(self.names) >= PAGES_NAMED:
+            del self.names[next(iter(self.names))]
+        self.names[first] = names
 
     @property
     def is_named(self) -> bool:

@@ -1,13 +1,13 @@
 """A connection beside the writer's, for what comes in thousands of batches: chunks of blobs.
 
 It writes to the log and does not wait for the disk, does a whole batch in one hop to its thread,
-and takes back with a batch what that appended to packs. Its turn with the writer is kept by
-`Database.lazily`.
+and takes back with a batch what that appended to packs. Chunks of large blobs are only appended,
+and get their rows together (`storage.unnamed`). Its turn with the writer is kept by `Database`.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from storage.errors import StorageError
 from storage.mending import Mended, mend
 from storage.packs import Packs
+from storage.unnamed import Unnamed
 
 CACHE_KIB = 4_096
 CHECKPOINT_PAGES = 4_000  # 16 MiB: a large batch is copied back once, not four times
@@ -46,6 +48,7 @@ class Lazy:
         self.mended = Mended()
         self._connection = connection
         self._on_step = on_step
+        self._unnamed = Unnamed(packs)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="lazily", daemon=True)
         self._thread.start()
@@ -55,10 +58,16 @@ class Lazy:
 
         It goes on where nobody waits for it any more.
         """
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(partial(self._run, work), loop, done))
-        return done
+        return self._do(partial(self._run, work))
+
+    def append(self, chunks: Sequence[tuple[bytes, bytes]]) -> asyncio.Future[None]:
+        """As `Unnamed.append`: they survive the process then, and are read once they have rows."""
+        return self._do(partial(self._append, chunks))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was appended has its rows. In the turn of whoever writes."""
+        return not self._unnamed
 
     def mend(self) -> None:
         """See `storage.mending`; before anything else."""
@@ -68,8 +77,17 @@ class Lazy:
     def close(self) -> None:
         self._jobs.put(None)
         self._thread.join()
+        with suppress(sqlite3.Error, StorageError):  # the next start finds them
+            if not self.is_settled:
+                self._run(_nothing)
         with closing(self._connection):
             self.packs.close()
+
+    def _do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, loop, done))
+        return done
 
     def _serve(self) -> None:
         """One job after the other. An executor's futures cost as much as what is done here."""
@@ -94,13 +112,23 @@ class Lazy:
         self._on_step("COMMITTED LAZILY")
         return done
 
+    def _append(self, chunks: Sequence[tuple[bytes, bytes]]) -> None:
+        self._on_step("APPEND LAZILY")
+        before = self.packs.mark().pack
+        self._unnamed.append(chunks)
+        is_behind_copies = self.packs.copied_to in (before, self.packs.mark().pack)
+        if self._unnamed.is_full or is_behind_copies:  # behind them no start would find it
+            self._run(_nothing)
+
     @contextmanager
     def _transaction(self) -> Generator[None]:
         mark = self.packs.mark()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._unnamed.name(self._connection)
             yield
             self._connection.execute("COMMIT")
+            self._unnamed.named()
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.rollback()
@@ -126,6 +154,10 @@ def open_lazy(path: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
         lazy.close()
         raise
     return lazy
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """The work of a transaction that only writes rows of what was appended."""
 
 
 def _settle(done: asyncio.Future[object], result: object, fault: BaseException | None) -> None:

@@ -226,6 +226,20 @@ class Listings(Part):
             )
         return frozenset(record for (record,) in rows)
 
+    async def numbers_of(
+        self, kind: str, records: Sequence[str], namespace: NamespaceKey = COMMONS
+    ) -> list[tuple[str, str, int]]:
+        """(record, author, document) of all that are listed under these, by document."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in(
+                f"SELECT l.record, l.author, l.document FROM listing l WHERE {IN_NAMESPACE}"
+                " AND l.kind = ? AND l.record IN (*)",
+                [*records],
+                namespace,
+                kind,
+            )
+        return sorted(((row[0], row[1], row[2]) for row in rows), key=lambda one: one[2])
+
     async def ratings(
         self,
         target: str,

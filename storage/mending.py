@@ -1,7 +1,8 @@
 """What a start makes good of what the last end of the process, or a loss of power, left behind.
 
-What no row names is deleted: files, and the ends of files. What a row names that was not yet sure
-to be on the disk is read and checked; where it has another hash, it is not held.
+What no row names is deleted: files, and the ends of files, but for chunks that a blob had just been
+brought and that got no row any more. What a row names that was not yet sure to be on the disk is
+read and checked; where it has another hash, it is not held.
 """
 
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from crdt.blob import CHUNK_BYTES
 from crdt.digest import payload_digest
 from storage.packs import Packs, Place
+from storage.unnamed import name_found
 
 ENDS = (  # of each pack: what lies last there ends last, so no other row is read
     "SELECT p.number, k.at + k.size FROM pack p CROSS JOIN packed k ON k.pack = p.number"
@@ -44,12 +46,14 @@ def mend(database: sqlite3.Connection, packs: Packs) -> Mended:
     synced: dict[int, int] = dict(database.execute("SELECT number, synced FROM pack"))
     sizes = _sizes(packs)
     files = unnamed = lost = 0
+    for pack, until in synced.items():
+        lost += _forget_lost(database, packs, pack, until=min(until, sizes.get(pack, 0)))
+    name_found(database, packs, sizes, dict(database.execute(ENDS)))
+    synced = dict(database.execute("SELECT number, synced FROM pack"))
     for pack in sizes.keys() - synced.keys():
         files, unnamed = files + 1, unnamed + sizes[pack]
         with suppress(OSError):
             packs.path(pack).unlink()
-    for pack, until in synced.items():
-        lost += _forget_lost(database, packs, pack, until=min(until, sizes.get(pack, 0)))
     ends: dict[int, int] = dict(database.execute(ENDS))
     for pack in synced.keys() & sizes.keys():
         unnamed += max(0, sizes[pack] - ends.get(pack, 0))

@@ -166,6 +166,9 @@ class BlobReading(Collecting):
         last = first + count - 1
         rows = await self._database.rows(_ROWS, (blob, first, last, last))
         located = [_located(row) for row in rows]
+        if any(one.is_missing for one in located) and await self._database.settle():
+            rows = await self._database.rows(_ROWS, (blob, first, last, last))
+            located = [_located(row) for row in rows]
         for index in range(first, first + count):
             place = index - first
             one = located[place] if place < len(located) else None

@@ -9,9 +9,9 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -25,6 +25,7 @@ from storage.facts import FactsOf, no_facts
 from storage.list_pages import Sort
 from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
+from storage.search_among import Among, search_among
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, Matched, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
@@ -123,23 +124,38 @@ class SearchIndex:
             text, kind, author, tuple(tags), sort, None, self._store.horizon_us(), tuple(terms),
             tuple(licenses), format, *size, tuple(facets),
         )  # fmt: skip
+        return await self.search_wanted(wanted, limit, cursor, namespaces)
+
+    async def search_wanted(
+        self, wanted: Wanted, limit: int, cursor: str | None, namespaces: Collection[NamespaceKey]
+    ) -> Hits:
+        """As `search`."""
         limit = in_bounds(limit, PAGE_MAX)
         if wanted.is_of_lists:
             return await self._list(wanted, limit, cursor, namespaces)
-        if self._own_shown < self._own_told:
-            await self.show_all()
-        if not await self._store.namespaces_held() <= {*namespaces}:
-            wanted = replace(wanted, namespaces=tuple(dict.fromkeys(namespaces)))
-        try:
+        wanted = await self._narrowed(wanted, namespaces)
+        with _damage_told():
             if self._size <= AT_ONCE_MAX and not wanted.facets:
                 page = search(self._index, wanted, limit, cursor)
             else:
                 page = await asyncio.to_thread(search, self._index, wanted, limit, cursor)
-        except BROKEN as error:
-            raise BrokenIndex(
-                f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
-            ) from error
-        return await self._shown(page)
+        return await self.show(page)
+
+    async def search_among(
+        self, wanted: Wanted, numbers: Sequence[int], namespaces: Collection[NamespaceKey]
+    ) -> Among:
+        """Which of these documents it finds. Raises `BrokenIndex` as `search` does."""
+        wanted = await self._narrowed(wanted, namespaces)
+        with _damage_told():
+            return await asyncio.to_thread(search_among, self._index, wanted, numbers)
+
+    async def _narrowed(self, wanted: Wanted, namespaces: Collection[NamespaceKey]) -> Wanted:
+        """As it is asked of the index, which shows by now what this node wrote itself."""
+        if self._own_shown < self._own_told:
+            await self.show_all()
+        if await self._store.namespaces_held() <= {*namespaces}:
+            return wanted
+        return replace(wanted, namespaces=tuple(dict.fromkeys(namespaces)))
 
     async def _list(
         self, wanted: Wanted, limit: int, cursor: str | None, places: Collection[NamespaceKey]
@@ -160,7 +176,7 @@ class SearchIndex:
         )
         return Hits(tuple(Hit(row, 0.0, "") for row in page.rows), total, page.next)
 
-    async def _shown(self, page: FoundPage) -> Hits:
+    async def show(self, page: FoundPage) -> Hits:
         """With what the store has of them; what was dropped since is not there: SQLite leads."""
         rows = await self._store.listed([one.number for one in page.found])
         found = [(one, rows[one.number]) for one in page.found if one.number in rows]
@@ -354,6 +370,16 @@ async def open_search_index(
         finally:
             unsubscribe()
             await asyncio.shield(index.close())
+
+
+@contextmanager
+def _damage_told() -> Generator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        raise BrokenIndex(
+            f"The search index is damaged: {error}. `panspermia reindex` makes it anew."
+        ) from error
 
 
 def _write_position(file: Path, owner: bytes, seq: int) -> None:

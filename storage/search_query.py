@@ -105,7 +105,7 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     """One page. Raises `BadCursor`; no text raises anything."""
     after = None if cursor is None else decode_cursor(cursor, wanted.sort)
     horizon_us = wanted.horizon_us if after is None else after[-1]
-    asked = _Asked(index, wanted)
+    asked = Asked(index, wanted)
     is_first = after is None and wanted.is_by_worth
     matches = asked.matches(limit + 2 if is_first else 1)  # the next page's first, and what may tie
     if wanted.is_by_worth:
@@ -132,7 +132,7 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     )
 
 
-class _Asked:
+class Asked:
     """One search over one state of the index."""
 
     def __init__(self, index: tantivy.Index, wanted: Wanted) -> None:
@@ -293,6 +293,10 @@ class _Asked:
             hits = [hit for hit in hits if hit[0] != value]
             hits += self._of_value(query, column, value, room - len(hits), 0)
         return [*found, *hits[:room]]
+
+    def numbers(self, query: tantivy.Query, limit: int) -> list[int]:
+        """Of at most so many documents of `query`, in no order."""
+        return [value for value, _ in self._search(query, "number", True, limit).hits]
 
     def _of_value(
         self, query: tantivy.Query, column: str, value: int, limit: int, tie_min: int

@@ -6,12 +6,12 @@ import re
 from registry import attestation, challenge, evaluation, findings
 from registry.evaluation import ENDINGS, encode_evaluation
 from registry.wasm.evaluator import EXPORTS
-from storage import attestations
+from storage import attestations, challenges
 from tests.documents import FOLDER, blocks, number, rows, words
 from tests.registry.attested import QUESTION
 
 TEXT = (FOLDER / "attestations.md").read_text()
-BOUNDED = (evaluation, findings, attestation, challenge, attestations)
+BOUNDED = (evaluation, findings, attestation, challenge, attestations, challenges)
 OWN = {"storage.attestations.CANDIDATES_MAX"}  # nobody else can tell
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from node.api.models import Request
+from node.api.models import InNamespace, Request
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS
 from registry.fitness import Fitness, Judgement, Word
 
@@ -21,6 +21,17 @@ class NewAttestation(Request, frozen=True, rename={"evaluator": "with"}):
     ticks: Ticks = STANDARD_TICKS
     claim: I64 | None = None
     dry_run: bool = False
+
+
+class TakingBack(InNamespace, frozen=True, rename={"evaluator": "with"}):
+    """Which of one's own evaluations."""
+
+    evaluator: Annotated[str, Meta(max_length=256)] | None = None
+    """NAME[@VERSION], or the hash of its module; may be left out where there is but one."""
+    seed: I64 = STANDARD_SEED
+    ticks: Ticks = STANDARD_TICKS
+    claim_only: bool = False
+    """Only what was claimed; what was run stays."""
 
 
 class WordShown(Struct, frozen=True):

@@ -24,6 +24,7 @@ from node.api.requests import (
     answer_bytes,
     answer_cached,
     etag,
+    is_known,
     read_body,
     read_query,
 )
@@ -203,8 +204,9 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     """As it was answered before, while nothing was written and the index shows the same."""
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
     state, now_s = (node.store.written(), node.index.shown), node.clock_s()
-    if known := node.answers.get(asked, state, now_s=now_s):
-        return answer_bytes(request, known.body, known.etag)
+    known = node.answers.get(asked, state, now_s=now_s)
+    if known and (known.body is not None or is_known(request, known.etag)):
+        return answer_bytes(request, known.body or b"", known.etag)
     query = read_query(request, endpoint.query)
     result = await endpoint.handler(node, Call(request, query, None))
     if isinstance(result, Response) and result.status_code != 200:

@@ -12,14 +12,16 @@ from typing import Final, TypeAlias
 State: TypeAlias = tuple[int, int]
 """How often the store was written, and the index shown anew."""
 
-BYTES_MAX: Final = 4 << 20
-ANSWER_BYTES_MAX: Final = 512 << 10  # one long list takes no more than an eighth
+BYTES_MAX: Final = 8 << 20
+ANSWER_BYTES_MAX: Final = 2 << 20  # a list of 100 usual genomes has 1 MiB
+ENTRY_BYTES: Final = 512  # of one beside its body: many short ones are no way around the bound
 AGE_S_MAX: Final = 10.0  # of `recent`, what is dated ahead comes in its turn
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    body: bytes
+    body: bytes | None
+    """None of what is too long to keep: who has it already needs no more than its ETag."""
     etag: str
     at_s: float
 
@@ -48,14 +50,18 @@ class KnownAnswers:
         if state != self._state:
             self._answers.clear()
             self._state, self._bytes = state, 0
-        if len(answer.body) > ANSWER_BYTES_MAX:
-            return
+        if answer.body is not None and len(answer.body) > ANSWER_BYTES_MAX:
+            answer = KnownAnswer(None, answer.etag, answer.at_s)
         self._drop(asked)
         self._answers[asked] = answer
-        self._bytes += len(asked) + len(answer.body)
+        self._bytes += _room(asked, answer)
         while self._bytes > BYTES_MAX:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, asked: bytes) -> None:
         if old := self._answers.pop(asked, None):
-            self._bytes -= len(asked) + len(old.body)
+            self._bytes -= _room(asked, old)
+
+
+def _room(asked: bytes, answer: KnownAnswer) -> int:
+    return ENTRY_BYTES + len(asked) + len(answer.body or b"")

@@ -15,6 +15,7 @@ from node.api.values import Argument, Value
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
 from registry.changes import Changes
+from registry.fitness import Summary
 from registry.listed import Module, ModuleVersion
 from registry.statement import Check
 
@@ -68,7 +69,8 @@ class SearchQuery(Struct, frozen=True):
     tag: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
     """All of them, as for every parameter that may be repeated."""
     author: Author | None = None
-    sort: Literal["relevance", "downloads", "rating", "recent", "fitness"] = "relevance"
+    sort: Literal["relevance", "downloads", "rating", "recent", "fitness", "attested"] = "relevance"
+    """`attested`: genomes with a verified result alone, in the order of what one follows."""
     limit: Limit = 100
     cursor: Cursor | None = None
     namespace: Place | None = None
@@ -257,6 +259,8 @@ class Hit(Struct, frozen=True):
     format: str = ""
     fitness: float | None = None
     updated_at: str = ""
+    attested: Summary | None = None
+    """Where that is the order asked for."""
 
 
 class FacetValue(Struct, frozen=True):

@@ -59,6 +59,11 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "The id of an advisory of one's own.",
         "pattern": "^adv-[0-9a-f]{16}$",
     },
+    "challenge": {
+        "type": "string",
+        "description": "The id of a challenge, or the beginning of it.",
+        "pattern": "^(chal-)?[0-9a-f]{1,16}$",
+    },
     "version": {
         "type": "string",
         "description": "A semantic version.",

@@ -26,6 +26,8 @@ OTHERS_SHOWN = 10
 @click.option("--claim", type=int, metavar="RESULT", help="Only say what it gives; do not run it.")
 @click.option("--dry-run", is_flag=True, help="Run it, and sign nothing.")
 @click.option("--show", is_flag=True, help="Only show what is said of it.")
+@click.option("--clear", is_flag=True, help="Take back what you said of it: claim and runs.")
+@click.option("--clear-claim", is_flag=True, help="Take only your claim back.")
 @IN_NAMESPACE
 @click.pass_context
 def attest_command(
@@ -37,12 +39,22 @@ def attest_command(
     claim: int | None,
     dry_run: bool,
     show: bool,
+    clear: bool,
+    clear_claim: bool,
     namespace: str | None,
 ) -> None:
     """Run an evaluation of a genome again, and sign what it gives."""
-    path = with_query(
-        path_of("/api/registry/genomes", genome, "attestations"), {"namespace": namespace}
-    )
+    path = path_of("/api/registry/genomes", genome, "attestations")
+    if sum((show, claim is not None, clear, clear_claim)) > 1:
+        raise click.UsageError("one of --claim, --show, --clear, --clear-claim at a time")
+    if clear or clear_claim:
+        if dry_run:
+            raise click.UsageError("--dry-run is of a run")
+        which = {"with": evaluator, "seed": seed, "ticks": ticks, "namespace": namespace}
+        return take_back(
+            genome, with_query(path, {**which, "claim_only": "true" if clear_claim else None})
+        )
+    path = with_query(path, {"namespace": namespace})
     if show:
         return show_all(node().get(path))
     body = {"with": evaluator, "seed": seed, "ticks": ticks, "claim": claim, "dry_run": dry_run}
@@ -53,6 +65,13 @@ def attest_command(
         say_attested(answer)
     if answer["judgement"]["disputed"] and not answer["claimed"]:
         ctx.exit(UNVERIFIED)  # of runs that count one is wrong; strangers are no alarm
+
+
+def take_back(genome: str, path: str) -> None:
+    node().delete(path)
+    if wants_json():
+        return print_json("attest", {"genome": genome, "cleared": True})
+    say(f"took back what you said of {printable(genome)}")
 
 
 def say_attested(answer: Json) -> None:

@@ -9,7 +9,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, life_path, print_life
+from node.commands.life import WORDS, find_life, is_life, life_path, print_life, verified_lines
 from node.commands.petnames import Petnames, petnames
 from node.commands.rights_in_words import state_words
 from node.commands.trends import show_trends
@@ -19,7 +19,7 @@ from node.text import printable, size_text
 COMMONS = "commons"
 README_LINES = 40  # of a page; --readme shows the rest
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
-SORTS = ["relevance", "downloads", "rating", "recent", "fitness"]
+SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
 FACET_ROWS = 10  # of each; all fifty are in --json
 HEADINGS = {"license": "licence"}
@@ -122,7 +122,7 @@ def namespace_names(results: Sequence[Json]) -> dict[str, str]:
 def print_result(result: Json, names: Petnames, place: str) -> None:
     id, version = (printable(str(result.get(key) or "")) for key in ("id", "version"))
     id = id.rpartition("/")[2]
-    is_hash = is_life(id)  # that nobody reads
+    is_hash = is_life(id) or result["kind"] == "challenge"  # that nobody reads
     title = printable(result["name"]) if is_hash else f"{id} {version}".rstrip()
     say(title, bold=True, nl=False)
     where = f" in {printable(place)}" if place else ""
@@ -133,6 +133,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
+    for line in verified_lines(result.get("attested"), names):
+        say(f"    {line}", dim=True)
 
 
 @click.command("info")

@@ -10,7 +10,7 @@ import click
 
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.petnames import petnames
+from node.commands.petnames import Petnames, petnames
 from node.exit_codes import NOT_FOUND
 from node.failure import Failure, Json
 from node.text import printable, size_text
@@ -64,6 +64,31 @@ def print_life(kind: str, one: Json) -> None:
     if rating["count"]:
         say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
     say(f"downloads     {one['downloads']:,}")
+    for number, line in enumerate(verified_lines(one.get("attested"), names)):
+        say(f"{'' if number else 'verified':<14}{line}")
+
+
+def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
+    """What is verified of a genome and by whom, and who says something else."""
+    if one is None:
+        return
+    if one["result"] is None:
+        yield "nothing: no run by you or by somebody you named counts yet"
+    else:
+        question = f"seed {one['seed']}, {one['ticks']:,} ticks"
+        if not one["standard"]:
+            question += ", which not all genomes were asked"
+        by = ", ".join(map(names.author, one["attestors"]))
+        found = f"{one['result']:,} by {printable(one['module'])} ({question})"
+        yield f"{found}, found by {printable(by)}"
+    for author in one["contradicted_by"]:
+        yield f"{printable(names.author(author))} says something else"
+    if one["disputed"]:
+        yield f"DISPUTED by runs that count, evaluations: {one['disputed']:,}; attest --show"
+    elif one["contradictions"]:
+        yield f"claims or strangers differ, evaluations: {one['contradictions']:,}; attest --show"
+    if one["claimed"]:
+        yield f"only claimed, evaluations: {one['claimed']:,}"
 
 
 def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:

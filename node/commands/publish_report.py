@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 from node.commands.console import print_json, say, wants_json
 from node.exit_codes import FAILED, INTERRUPTED, NETWORK, NOT_FOUND, NOT_RUNNING
 from node.failure import Failure, Json, failure
+from node.text import printable
 
 if TYPE_CHECKING:
     from registry.errors import RegistryError
 
 TOLD_MAX: Final = 100
 """Of what was refused, on a screen."""
+SKIPPED_SHOWN_MAX: Final = 10
 NOTHING: Final[Json] = {}
 NEW: Final = ("published", "updated")
 AGAIN: Final = (
@@ -101,18 +103,29 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
         )
         raise failure("no-manifest", "There is nothing to publish", detail, NOT_FOUND)
     if report.refused:
+        if not wants_json():
+            say_skipped(report)
         raise _refused(report)
     if wants_json():
         first = report.published[0] if len(report.published) == 1 else NOTHING
         return print_json("publish", {"kind": wanted.kind, **first, **report.body})
     if len(report.published) > 1:
-        skipped = f", {len(report.skipped):,} files of no known format left out"
         say(
             f"{report.new:,} {'would be ' * wanted.dry_run}published,"
             f" {len(report.published) - report.new:,} there already"
-            f"{skipped * bool(report.skipped)}"
         )
+    say_skipped(report)
     return None
+
+
+def say_skipped(report: Report) -> None:
+    """What was looked at and is of no known format, by name."""
+    if not report.skipped:
+        return
+    names = ", ".join(report.skipped[:SKIPPED_SHOWN_MAX])
+    more = len(report.skipped) - SKIPPED_SHOWN_MAX
+    names += f" and {more:,} more" if more > 0 else ""
+    say(printable(f"left out, as of no known format: {names}"), dim=True, err=True)
 
 
 def _refused(report: Report) -> Failure:
@@ -124,8 +137,5 @@ def _refused(report: Report) -> Failure:
     if (more := len(report.refused) - TOLD_MAX) > 0:
         lines.append(f"… and {more:,} more; --json has them all")
     there = len(report.published) - report.new
-    title = (
-        f"{len(report.refused):,} refused, {report.new:,} published, {there:,} there already;"
-        f" {len(report.skipped):,} files of no known format left out"
-    )
+    title = f"{len(report.refused):,} refused, {report.new:,} published, {there:,} there already"
     return failure("some-refused", title, "\n".join(lines), FAILED, **report.body)

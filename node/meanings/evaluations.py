@@ -8,10 +8,41 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "An evaluation names a genome, an evaluator, a seed and ticks; it has one answer.",
         "The detail says which of them is wrong.",
     ),
-    "not-claimed": ("This node's author claims nothing of it.", "There is no claim to take back."),
+    "not-claimed": (
+        "This node's author says nothing of that evaluation, or claims nothing.",
+        "There is nothing to take back. `panspermia attest GENOME --show` shows who says what.",
+    ),
+    "ambiguous-evaluator": (
+        "This node's author said something of it by several evaluators.",
+        "Say by which one to take it back: --with NAME, or its hash.",
+    ),
     "invalid-challenge": (
         "A challenge names an evaluator, seeds, ticks, and when it begins and ends.",
         "The detail says which of them is wrong.",
+    ),
+    "unknown-challenge": (
+        "No challenge of that id is known here, or that is none.",
+        "`panspermia challenge list` shows those that are; `panspermia sync` may bring it.",
+    ),
+    "ambiguous-challenge": (
+        "Several challenges have ids that begin so.",
+        "Give more of it: one of the candidates.",
+    ),
+    "ambiguous-genome": (
+        "Several genomes have ids that begin so.",
+        "Give more of it: one of the candidates.",
+    ),
+    "challenge-not-open": (
+        "Nobody can enter before the challenge opens.",
+        "Try it with --dry-run, which signs nothing, and enter when it is open.",
+    ),
+    "challenge-over": (
+        "The deadline has passed.",
+        "Attesting what was entered in time still counts: panspermia attest",
+    ),
+    "no-entry": (
+        "The evaluator gave no result for the genome, so it has no place in the challenge.",
+        "The detail says how it ended. Enter a genome that the evaluator judges.",
     ),
     "unknown-genome": (
         "No genome of that identity is known here, or that is none.",

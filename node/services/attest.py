@@ -12,8 +12,9 @@ from typing import Final
 
 from blake3 import blake3
 
+from crdt.document import Editor
 from crdt.keys import COMMONS, NamespaceKey
-from node.errors import NotFound, Rejected
+from node.errors import Conflict, NotFound, Rejected
 from node.identity import Identity
 from node.ports import Network
 from node.services.evaluators import (
@@ -21,6 +22,7 @@ from node.services.evaluators import (
     evaluator_said,
     find_evaluator,
     for_format,
+    is_called,
     names_of,
 )
 from node.services.life import GENOME, Found, find_record
@@ -33,9 +35,11 @@ from registry.attestation import (
     read_row,
     say_claim,
     say_run,
+    take_all_back,
     take_claim_back,
 )
-from registry.errors import InvalidName, UnknownRecord, quoted
+from registry.edits import Edit
+from registry.errors import InvalidName, NotClaimed, UnknownRecord, quoted
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
 from registry.findings import Run
 from registry.fitness import Fitness, Judgement, Trust, judge, verified_fitness
@@ -151,9 +155,19 @@ async def attest_again(node: Attestor, said: Attestation) -> Attested:
 
 
 async def run_and_sign(
-    node: Attestor, evaluation: Evaluation, by: Evaluator, genome: bytes, *, dry_run: bool = False
+    node: Attestor,
+    evaluation: Evaluation,
+    by: Evaluator,
+    genome: bytes,
+    *,
+    dry_run: bool = False,
+    entering: Edit | None = None,
 ) -> Attested:
-    """Raises `NoAnswer` where this machine has none; then nothing is said."""
+    """`entering` is signed with it, where it gave a result.
+
+    Raises `NoAnswer` where this machine has none, `Rejected` where what is entered has no result;
+    then nothing is said.
+    """
     assert blake3(by.wasm).digest() == evaluation.evaluator, "an evaluator of other bytes"
     if not dry_run:
         await _may_say(node, evaluation)  # else minutes of work would be for nothing
@@ -169,13 +183,56 @@ async def run_and_sign(
         raise NoAnswer(f"{by.module} {by.version}: {found.detail}", code=found.code)
     run = Run(answer, node.workers.checker, node.workers.features, found.fuel_used, node.clock_us())
     edit = say_run(evaluation, by.module, by.version, run, node.identity.device.public)
+    if entering is not None:
+        if answer.result is None:
+            detail = f"seed {evaluation.seed} ends with {answer}: what has no result enters nothing"
+            raise Rejected(detail, code="no-entry")
+        edit = both(edit, entering)
     entry = None if dry_run else await _said(node, evaluation, edit)
     return await _attested(node, evaluation, by, answer, found, entry, run)
 
 
-async def take_back(node: Attestor, evaluation: Evaluation) -> None:
-    """The claim of this author is gone. Raises `NotClaimed`."""
-    await _said(node, evaluation, take_claim_back)
+def both(first: Edit, second: Edit) -> Edit:
+    """One change of two."""
+
+    def edit(editor: Editor) -> None:
+        first(editor)
+        second(editor)
+
+    return edit
+
+
+async def take_back(
+    node: Attestor,
+    genome: bytes,
+    *,
+    evaluator: str | None = None,
+    seed: int = STANDARD_SEED,
+    ticks: int = STANDARD_TICKS,
+    claim_only: bool = False,
+) -> Evaluation:
+    """What this author said of an evaluation is gone, or its claim; gives which one it was.
+
+    `evaluator` is a name as the attestation has it, or its hash in hex; without one, whichever it
+    is. Neither the genome nor the evaluator need be here. Raises `NotClaimed`, or `Conflict` where
+    several are meant.
+    """
+    rows = [read_row(row) for row in await node.store.attestations(genome, node.namespace)]
+    asked = [
+        one
+        for one in rows
+        if (one.author, one.seed, one.ticks) == (node.identity.did, seed, ticks)
+        and (evaluator is None or is_called(one, evaluator))
+    ]
+    if not asked:
+        raise NotClaimed(f"you say nothing of it with the seed {seed} and {ticks:,} ticks")
+    if len(asked) > 1:
+        detail = f"you say something by {len(asked)} evaluators; name one: --with"
+        names = tuple(f"{one.module}@{one.version} {one.evaluator}" for one in asked)
+        raise Conflict(detail, code="ambiguous-evaluator", candidates=names)
+    evaluation = asked[0].evaluation
+    await _said(node, evaluation, take_claim_back if claim_only else take_all_back)
+    return evaluation
 
 
 async def fitness_of(

@@ -84,14 +84,14 @@ class AttestedOrder:
                 WORD, ids, author=author, tags=tags, namespace=namespace
             )
             for number, id in enumerate(ids, begin + 1):
-                row = await self._row(id, author, namespace) if id in held else None
+                row = await self.row(id, author, namespace) if id in held else None
                 if row is not None and set(tags) <= set(row.listing.tags):
                     rows.append(row)
                 if len(rows) == limit:
                     return rows, text_of(places[number - 1]) if number < len(places) else None
         return rows, text_of(places[end - 1]) if start < end < len(places) else None
 
-    async def _row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
+    async def row(self, id: str, author: str | None, namespace: NamespaceKey) -> ListedRow | None:
         """The record of that identity that is meant; None where none is here."""
         if author is None:
             same = await same_records(self.store, GENOME, id, namespace)

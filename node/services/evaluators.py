@@ -97,6 +97,16 @@ async def evaluator_said(
     return Evaluator(module, version, digest, await _bytes_of(store, network, module, found))
 
 
+def is_called(said: Attestation, text: str) -> bool:
+    """Whether somebody means its evaluator by `text`: a name, one with a version, or the hash."""
+    name, _, version = text.partition("@")
+    called = {(said.evaluator, ""), (said.module, said.version)}
+    called.add((said.module.rpartition("/")[2], said.version))
+    if (own := bundled(digest=bytes.fromhex(said.evaluator))) is not None:
+        called.add((own.module, own.version))
+    return any(name == each and version in ("", known) for each, known in called)
+
+
 async def names_of(
     store: Store,
     said: Iterable[Attestation],

@@ -194,7 +194,7 @@ setInterval(() => { if (!document.hidden) showRights(); }, RIGHTS_REFRESH_MS);
 // What happens is told as it happens; what was missed meanwhile, the lists above say.
 const events = new EventSource("/api/events?types=blob,index,invite,peer,letter");
 events.addEventListener("blob", (event) => hearOfBlob(JSON.parse(event.data)));
-events.addEventListener("index", () => showFoundAgain());
+events.addEventListener("index", () => { showFoundAgain(); showLifeAgain(); showChallengesAgain(); });
 events.addEventListener("invite", () => showInvites());
 events.addEventListener("peer", () => showPeers());
 events.addEventListener("letter", () => showStatus());

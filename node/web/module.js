@@ -26,15 +26,16 @@ function eventItem(event) {
 function listed(title, items) {
   const list = element("ul", "", "list");
   list.append(...items);
-  return items.length ? [element("h4", title), list] : [];
+  return items.length ? [element("h3", title), list] : [];
 }
 
 // What an update would bring stands first: it is what people want to know before they type it.
 async function showModule(more, id) {
   const path = `/api/modules/${encodeURIComponent(id)}`;
   try {
-    const [module, told, said, installed] = await Promise.all([
+    const [module, told, said, installed, trend, rated] = await Promise.all([
       get(path), get(`${path}/history`), get(`/api/advisories?module=${encodeURIComponent(id)}`), get("/api/installed"),
+      get(`${path}/trends`), get(`${path}/ratings`),
     ]);
     const full = `${module.author_did}/${module.id}`;
     const here = installed.installed.find((one) => one.id === full && one.version !== module.latest_version);
@@ -48,7 +49,8 @@ async function showModule(more, id) {
       ...listed("Signed history", told.events.toReversed().map(eventItem)),
       ...listed("Proof that a device signed two things as one", told.equivocations.map((fork) => element("li", `${fork.who}, number ${fork.seq}`, "bad"))),
     );
-    if (module.readme) more.append(element("h4", "Readme"), element("pre", module.readme));
+    more.append(...trendParts(trend), ...ratingParts(rated, path, module.name || module.id));
+    if (module.readme) more.append(element("h3", "Readme"), element("pre", module.readme));
   } catch (error) {
     more.append(element("p", error.message, "bad"));
   }

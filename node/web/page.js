@@ -35,6 +35,12 @@ function duration(seconds) {
 const ago = (seconds) => (seconds === null ? "never" : `${duration(seconds)} ago`);
 const shortKey = (did) => did.replace(/^did:key:(.{6}).*(.{6})$/, "$1…$2");
 
+// What acts is there once somebody let this page act; what says how, until then.
+function fitLock(within) {
+  for (const one of within.querySelectorAll("[data-acts]")) one.hidden = !token();
+  for (const one of within.querySelectorAll("[data-locked]")) one.hidden = Boolean(token());
+}
+
 function show(list, items, none) {
   byId(list).replaceChildren(...(items.length || !none ? items : [element("li", none, "soft")]));
 }
@@ -71,6 +77,9 @@ async function ask(method, path, body, accept = "application/json") {
 }
 
 const get = async (path) => (await ask("GET", path)).json();
+// Whole numbers beyond 2^53 stay what they are, as text, where the browser tells how they stood there.
+const exact = (key, value, at) => (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER && at?.source ? at.source : value);
+const getExact = async (path) => JSON.parse(await (await ask("GET", path)).text(), exact);
 const post = async (path, body) => (await ask("POST", path, body)).json();
 
 // The lines of a long task: `told` hears how far it is. Gives its result.

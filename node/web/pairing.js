@@ -16,6 +16,7 @@ function say(id, text, isBad) {
 function showLock() {
   byId("unlock").hidden = Boolean(token());
   byId("pairing").hidden = !token();
+  fitLock(document);
   if (token()) {
     showNamespaces();
     showInvites();

@@ -18,7 +18,10 @@ function marked(text) {
 
 function foundItem(hit) {
   const item = element("li");
-  item.append(element("strong", hit.name), document.createTextNode(` ${hit.version} `));
+  const name = element("strong");
+  const record = hit.kind === "challenge" ? hit.id.split("/").pop() : Object.hasOwn(RECORDS, hit.kind) ? hit.id : "";
+  name.append(record ? recordLink(hit.kind, record, hit.name || record, hit.namespace) : hit.name);
+  item.append(name, document.createTextNode(` ${hit.version} `));
   item.append(element("span", hit.kind, "kind"), document.createTextNode(" "));
   item.append(element("code", hit.id, "soft"));
   if (hit.snippet) item.append(marked(hit.snippet));

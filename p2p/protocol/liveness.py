@@ -48,7 +48,7 @@ class Liveness:
         self.rtt_s, self._is_awaited, self._is_due = None, False, True
 
     def hear_useful(self, *, now_s: float) -> None:
-        """More than a ping."""
+        """More than a ping, or it took enough of what it is sent, about which its answer may be."""
         self._useful_s = now_s
 
     def check_answers(self, owed_s: Iterable[float | None], *, is_busy: bool, now_s: float) -> None:

@@ -68,7 +68,7 @@ class Session:
         self._wall_us = wall_us
         self._opened_s = now_s
         self._outbox = Outbox(now_s=now_s)
-        self._liveness = Liveness(now_s=now_s)
+        self.liveness = Liveness(now_s=now_s)
         self._costly = Costly(now_s=now_s)
         self._pull = Pull(
             self._outbox, self.report, underway=config.underway, wake=wake, strikes=strikes
@@ -94,7 +94,7 @@ class Session:
     def rtt_s(self) -> float | None:
         """How long the peer took to answer the last ping; None where it has not answered one on
         the present channel."""
-        return self._liveness.rtt_s
+        return self.liveness.rtt_s
 
     @property
     def shared(self) -> frozenset[NamespaceKey]:
@@ -126,10 +126,6 @@ class Session:
         """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
         return self._step(now_s, lambda: self._outbox.answered(id, answer))
 
-    def hear_part(self, size: int = 1, *, now_s: float) -> None:
-        """Part of a frame arrived: on a slow line a whole one takes longer than silence may."""
-        self._liveness.hear_part(size, now_s=now_s)
-
     def pause(self) -> None:
         """There is no channel: nobody can be silent, or owe an answer."""
         self._is_paused = True
@@ -138,7 +134,7 @@ class Session:
         """There is a channel again; all times begin anew."""
         self._is_paused = False
         self._opened_s = now_s
-        self._liveness.move(now_s=now_s)
+        self.liveness.move(now_s=now_s)
 
     def blame(self, fault: RemoteProtocolError, *, now_s: float) -> list[Effect]:
         """The peer broke a rule of what carries the session, or lied about a blob."""
@@ -241,7 +237,7 @@ class Session:
     # --- frames ------------------------------------------------------------------------------
 
     def _hear(self, data: bytes) -> None:
-        self._liveness.hear(now_s=self._outbox.now_s)
+        self.liveness.hear(now_s=self._outbox.now_s)
         frame = decode_frame(data)
         if frame is None:  # of a later version that can do without our answer
             self._take_control_token()
@@ -252,7 +248,7 @@ class Session:
             raise RemoteProtocolError("out-of-order", f"a {name} came while {self.state.value}")
         self.state = target
         if not isinstance(frame, frames.Ping | frames.Pong):
-            self._liveness.hear_useful(now_s=self._outbox.now_s)
+            self.liveness.hear_useful(now_s=self._outbox.now_s)
         self._dispatch(frame)
 
     def _dispatch(self, frame: Frame) -> None:
@@ -279,7 +275,7 @@ class Session:
                 self._outbox.send(frames.Pong(number))
             case frames.Pong():
                 self._take_control_token()
-                self._liveness.pong(frame, now_s=self._outbox.now_s)
+                self.liveness.pong(frame, now_s=self._outbox.now_s)
             case frames.Reconcile():
                 self._costly.take_reconciliation(now_s=self._outbox.now_s)
                 self._comparisons.joined(self.report)
@@ -348,8 +344,8 @@ class Session:
             self._outbox.notify(PeerAgreed())
 
     def _interests(self, frame: frames.Interests) -> None:
-        if self._liveness.rtt_s is None:  # before there is a queue that the pong would wait in
-            self._outbox.send(self._liveness.ping(now_s=self._outbox.now_s))
+        if self.liveness.rtt_s is None:  # before there is a queue that the pong would wait in
+            self._outbox.send(self.liveness.ping(now_s=self._outbox.now_s))
         self._agreement.hear_interests(frame)
         self._agreed()
         self._comparisons.agreed(is_empty=not self._areas.common)
@@ -389,10 +385,10 @@ class Session:
         now_s = self._outbox.now_s
         if self.state is not State.OPEN and now_s - self._opened_s >= limits.GREETING_S:
             raise PeerTimeout("greeting", "the peer did not introduce itself in time")
-        if (ping := self._liveness.tick(now_s=now_s)) is not None:
+        if (ping := self.liveness.tick(now_s=now_s)) is not None:
             self._outbox.send(ping)
         owed_s = [one.oldest_s for one in (self._pull, self._areas, self._offers, self._gets)]
-        self._liveness.check_answers(owed_s, is_busy=self._pull.is_working, now_s=now_s)
+        self.liveness.check_answers(owed_s, is_busy=self._pull.is_working, now_s=now_s)
         self._pull.look()
         if self._comparisons.is_time(now_s=now_s):
             self._reconcile()

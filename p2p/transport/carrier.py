@@ -40,6 +40,11 @@ class Carrier(Protocol):
         """Of what was written, how much the other end has, as far as is known here."""
         ...
 
+    @property
+    def unread_bytes(self) -> int:
+        """What came and was not read yet, also of a message that is not whole: signs of life."""
+        ...
+
     async def read_exactly(self, size: int) -> bytes:
         """The next `size` bytes. Raises `PeerLeft` where it ends before."""
         ...
@@ -82,7 +87,7 @@ class StreamCarrier:
         self._writer = writer
         self._unread = b""
         self._pouring: Pouring | None = None
-        self._written = 0
+        self.written_bytes = 0
         self._waiting_bytes_max = SEND_BYTES_MAX
         try:
             writer.transport.set_write_buffer_limits(high=SEND_BYTES_MAX)
@@ -92,7 +97,12 @@ class StreamCarrier:
     @property
     def taken_bytes(self) -> int:
         """As `Carrier.taken_bytes`."""
-        return self._written - unsent_bytes(self._writer.transport)
+        return self.written_bytes - unsent_bytes(self._writer.transport)
+
+    @property
+    def unread_bytes(self) -> int:
+        """As `Carrier.unread_bytes`: what was put back; an `Inflow` tells of what it is given."""
+        return len(self._unread)
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -142,6 +152,7 @@ class StreamCarrier:
                 came = self._unread + await self._reader.read()  # without waiting: it has ended
             except OSError as error:  # the peer was reset before anybody read
                 raise gone() from error
+            self._unread = b""
             self._pouring = Pouring(inflow, self.transport)
             inflow.take(memoryview(came))
         if not await self._pouring.until_ready():
@@ -152,7 +163,7 @@ class StreamCarrier:
             # Where the peer was reset, asyncio drops what is written, and uvloop raises
             # RuntimeError.
             self._writer.write(data)
-            self._written += len(data)
+            self.written_bytes += len(data)
             transport = self.transport
             is_short = transport.get_write_buffer_size() <= self._waiting_bytes_max
             if is_short and not transport.is_closing():

@@ -113,21 +113,26 @@ class Linked:
         """About a second has passed."""
         now_s = self._clock()
         for number, line in self._lines.items():
-            if more := line.stream.heard_bytes - line.heard_bytes:
+            if (more := line.stream.heard_bytes - line.heard_bytes) > 0:
                 line.heard_bytes += more
                 self._count_bytes(line)
                 self.link.hear_part(number, now_s=now_s)
-                self._session.hear_part(more, now_s=now_s)
+                self._session.liveness.hear_part(more, now_s=now_s)
+        self._look_what_is_taken(now_s)
+        if (ack := self.link.tick(now_s=now_s)) is not None:
+            self._urgent.append(ack)
+        self._follow()
+
+    def _look_what_is_taken(self, now_s: float) -> None:
         if self.link.kept_bytes and self._taking_by is self.line:
             # Also where nobody waits: a megabyte lies in the carrier before a writer does.
             if not self._taking.look(self.line.stream.carrier.taken_bytes, now_s=now_s):
                 self.link.took_some(now_s=now_s)
+                # What it owes may be behind that, or about it.
+                self._session.liveness.hear_useful(now_s=now_s)
         else:
             self._taking.begin(now_s=now_s)
             self._taking_by = self.line
-        if (ack := self.link.tick(now_s=now_s)) is not None:
-            self._urgent.append(ack)
-        self._follow()
 
     # --- moves -------------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ class FrameStream:
     @property
     def heard_bytes(self) -> int:
         """All that came, also of a message that is not whole yet."""
-        return self._inflow.received_bytes + len(self._inflow.rest)
+        inflow = self._inflow
+        return inflow.received_bytes + len(inflow.rest) + self.carrier.unread_bytes
 
     async def read(self, size_bytes_max: int = FRAME_BYTES_MAX) -> bytes:
         """The next frame. Raises `PeerLeft` at the end, `RemoteProtocolError` on a lie."""

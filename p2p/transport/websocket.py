@@ -20,6 +20,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
+from p2p.protocol.message_length import MessageLength
 from p2p.transport.carrier import CarrierName, StreamCarrier, gone
 from p2p.transport.channels import MayLead, Opener, open_tcp
 from p2p.transport.forwarded import HEADER
@@ -57,6 +58,7 @@ class WebSocketCarrier:
         self._inner = inner
         self._protocol = protocol
         self._data = bytearray()
+        self._length = MessageLength(MESSAGE_BYTES_MAX)
 
     def buffer_at_most(self, size: int) -> None:
         """As `StreamCarrier.buffer_at_most`."""
@@ -70,6 +72,12 @@ class WebSocketCarrier:
     def taken_bytes(self) -> int:
         """As `Carrier.taken_bytes`; with what is around messages."""
         return self._inner.taken_bytes
+
+    @property
+    def unread_bytes(self) -> int:
+        """As `Carrier.unread_bytes`. Pings, which a proxy may send by itself, are next to nothing:
+        of them it counts what is not whole."""
+        return len(self._data) + len(self._protocol.reader.buffer)
 
     async def read_exactly(self, size: int) -> bytes:
         while len(self._data) < size:
@@ -118,8 +126,10 @@ class WebSocketCarrier:
     async def write(self, data: bytes | bytearray) -> None:
         if self._protocol.close_expected():
             raise gone()
-        for start in range(0, len(data), MESSAGE_BYTES_MAX):
-            self._protocol.send_binary(data[start : start + MESSAGE_BYTES_MAX])
+        now_s = asyncio.get_running_loop().time()
+        length = self._length.look(self._inner.written_bytes, self._inner.taken_bytes, now_s=now_s)
+        for start in range(0, len(data), length):
+            self._protocol.send_binary(data[start : start + length])
         await self._flush()
 
     async def close(self) -> None:

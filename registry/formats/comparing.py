@@ -18,7 +18,7 @@ from registry.formats.json_text import Reader, parse, sequence
 from registry.formats.lenia import channels_of
 from registry.formats.neat import network_of_neat
 from registry.formats.networks import Network
-from registry.formats.patterns import Pattern, bounds_of, normal_rule, rows_of
+from registry.formats.patterns import Bounds, Pattern, bounds_of, normal_rule, rows_of
 from registry.formats.patterns_out import READERS
 from registry.formats.primordium import (
     brain_network,
@@ -175,7 +175,10 @@ def _of_patterns(first: Pattern, second: Pattern, channel: str) -> Iterator[Chan
     try:
         rows = [rows_of(pattern, "") for pattern in (first, second)]
     except InvalidFile:  # too many cells to lay beside each other: their runs say whether
-        if first.runs != second.runs and sizes[0] == sizes[1]:
+        laid = [
+            _at_top_left(pattern, box) for pattern, box in zip((first, second), boxes, strict=True)
+        ]
+        if laid[0] != laid[1] and sizes[0] == sizes[1]:
             yield Change("changed", "cells", channel, "these", "others")
         return
     gone, come, turned = _cells(*rows)
@@ -185,6 +188,10 @@ def _of_patterns(first: Pattern, second: Pattern, channel: str) -> Iterator[Chan
             yield Change("removed" if how == "removed" else "added", "cells", channel, *value)
     if turned:
         yield Change("changed", "cells", channel, turned, "other states")
+
+
+def _at_top_left(pattern: Pattern, box: Bounds) -> list[tuple[int, int, int, int]]:
+    return [(run.y - box.top, run.x - box.left, run.length, run.state) for run in pattern.runs]
 
 
 def _cells(first: list[bytes], second: list[bytes]) -> tuple[int, int, int]:

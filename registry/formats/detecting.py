@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from registry.formats.pickles import reads_as_pickle
-from registry.formats.texts import BOM, head_of
+from registry.formats.texts import BOM, OTHER_BOMS, head_of
 from registry.formats.words import Format
 
 HEAD_BYTES = 1 << 20
@@ -67,7 +67,7 @@ def detect(name: str, data: bytes) -> Format:
         return Format.PRIMORDIUM_HEXDNA2
     if _HEX_OBJECT.match(bare) and _HEX.match(bare):
         return Format.PRIMORDIUM_GENOTYPE
-    text = bare.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = _decoded(head, bare).replace("\r\n", "\n").replace("\r", "\n")
     found = next((format for look in _LOOKS if (format := look(text, name))), None)
     if found:
         return found
@@ -84,6 +84,13 @@ def is_pickle(name: str, data: bytes) -> bool:
     if reads_as_pickle(head, is_cut=len(head) == HEAD_BYTES):
         return True
     return name.endswith(_PICKLE_NAMES) and not _is_text(head)
+
+
+def _decoded(head: bytes, bare: bytes) -> str:
+    """As UTF-16 where it says so: its reader then says that it should be UTF-8."""
+    if any(head.startswith(bom) for bom in OTHER_BOMS):
+        return head.decode("utf-16", "replace").strip()
+    return bare.decode("utf-8", "replace")
 
 
 def _is_text(head: bytes) -> bool:

@@ -179,11 +179,11 @@ def read_runs(
             if state is None:
                 raise _unknown(text, token, what, file)
             if state:
-                runs.add(y, x, count, state, token.start())
+                runs.add(y, x, count, state, _start(token))
             x += count
             if x > COORDINATE_MAX or y > COORDINATE_MAX:
                 reason = f"reaches further than {COORDINATE_MAX:,} cells from the start"
-                raise InvalidFile(file, place_in(text, token.start()), reason)
+                raise InvalidFile(file, place_in(text, _start(token)), reason)
     return len(text)
 
 
@@ -253,9 +253,15 @@ def _count(text: str, token: re.Match[str], digits: str, file: str) -> int:
     count = int(digits or 1) if len(digits) <= _DIGITS_MAX else COORDINATE_MAX + 1
     if not 0 < count <= COORDINATE_MAX:
         reason = f"a run of {quoted(digits)} cells or lines; 1 to {COORDINATE_MAX:,} are possible"
-        raise InvalidFile(file, place_in(text, token.start()), reason)
+        raise InvalidFile(file, place_in(text, _start(token)), reason)
     return count
 
 
 def _unknown(text: str, token: re.Match[str], what: str, file: str) -> InvalidFile:
-    return InvalidFile(file, place_in(text, token.start()), f"{quoted(what)} is no state of a cell")
+    at = token.start(3) if token[3] else token.start(4)
+    return InvalidFile(file, place_in(text, at), f"{quoted(what)} is no state of a cell")
+
+
+def _start(token: re.Match[str]) -> int:
+    """Of a count and what it counts; blanks and line ends before a letter are in the token too."""
+    return token.start(2) if token[2] else token.start(3)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from node.commands.nodes import wait_for
+from node.commands.nodes import LocalNode, wait_for
+from node.failure import Json
 from tests.e2e.story import ARRIVE_S, Shell, StartNode
 from tests.registry.life import CONFIG, LINEAGE_ID
 
@@ -37,6 +38,41 @@ def folder_of(path: Path) -> Path:
     (path / "notes.txt").write_text("nothing of that kind")
     (path / "lineages.json").write_text(json.dumps(LINEAGES))
     return path
+
+
+def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, glider: str) -> None:
+    """Bob calls for a challenge, alice enters the glider, and bob, who follows her, sees it."""
+    shell(bob, "name", "set", "alice", alice.did)
+    terms = ("--with", "io.panspermia.life-score", "--deadline", "+1h", "--seeds", "1..3")
+    called = shell(bob, "challenge", "create", "Longest life", *terms, "--ticks", "50").answer
+    id = called["id"]
+    assert called["schema"] == "panspermia.challenge/1"
+
+    def known() -> bool | None:
+        found = alice.client.get("/api/challenges")["challenges"]
+        return True if [one["id"] for one in found] == [id] else None
+
+    wait_for("alice to know the challenge", ARRIVE_S, known)
+    entered = shell(alice, "challenge", "enter", id[:10], glider.rpartition("/")[2][:12])
+    assert entered.code == 0, entered.err
+    assert [one["event"] for one in entered.lines] == ["progress"] * 3 + ["result"]
+
+    def verified() -> Json | None:
+        found = bob.client.get(f"/api/challenges/{id}/standing")["entrants"]
+        return found[0] if found and found[0]["place"] else None
+
+    one = wait_for("bob to see alice's entry", ARRIVE_S, verified)
+    assert (one["name"], one["total"]) == ("Glider", entered.answer["total"])
+    assert (one["entered_by"], one["witnesses"]) == ([alice.did], [alice.did])
+    shown = shell(bob, "challenge", "show", id).answer
+    assert shown["standing"]["entrants"] == [one]
+    (found,) = shell(bob, "search", "longest", "--kind", "challenge").answer["results"]
+    assert found["name"] == "Longest life"
+    assert shell(alice, "challenge", "delete", id).code == 4
+    assert shell(alice, "challenge", "enter", id, glider, "--undo").code == 0
+    assert shell(bob, "challenge", "list", "--open").answer["challenges"][0]["id"] == id
+    assert shell(bob, "challenge", "delete", id).code == 0
+    assert shell(bob, "challenge", "show", id).code == 5
 
 
 def call(api: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -110,6 +146,7 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     seeds = shell(bob, "list", "--kind", "seed").answer["seeds"]
     assert [one["config"].encode() for one in seeds] == [CONFIG + b"[metabolism]\n"]
 
+    they_challenge_each_other(alice, bob, shell, glider)
     again = shell(bob, "publish", str(folder / "glider.rle")).answer
     assert (again["state"], again["also_by"]) == ("published", [alice.did])
     assert shell(alice, "delete", f"genome/{creature['id'][:16]}").code == 0

@@ -322,6 +322,7 @@ def test_a_module_is_opened_with_its_readme_versions_and_history(
         page.wait("its readme", "!!document.querySelector('#found pre')")
         told = str(page.value("document.querySelector('#found details').textContent"))
         assert page.value("document.querySelectorAll('#found script').length") == 0
+        assert "Nobody rated it yet" in told
     for said in ("<script>alert(1)</script>", "yanked 1.0.0: It is ten.", "released 1.1.0"):
         assert said in told
     assert "vulnerable, <1.1: Ten is wrong." in told

@@ -2,8 +2,9 @@
 
 import functools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 
 from nacl.bindings import crypto_secretbox
 from zeroconf import ServiceInfo
@@ -384,7 +385,7 @@ class Tape:
 
     name: CarrierName = "tcp"
     is_bulk = True
-    taken_bytes = 0
+    taken_bytes = unread_bytes = 0
     piece_bytes = 1_000  # at once: messages end in the middle of what is read
 
     def __init__(self, data: bytes) -> None:
@@ -432,10 +433,20 @@ UPGRADE = (
 )
 
 
+def in_turns(work: Coroutine[Any, Any, bytes]) -> bytes:
+    """What `work` returns, which waits for nothing but lets others have their turn."""
+    while True:
+        try:
+            assert work.send(None) is None, "it waits"
+        except StopIteration as done:
+            result: bytes = done.value
+            return result
+
+
 def serve_websocket(data: bytes) -> None:
     carrier = at_once(accept_websocket(WebTape(data)))
     with suppress(PeerLeft):  # at the end of the tape
-        while at_once(carrier.read_exactly(1)):
+        while in_turns(carrier.read_exactly(1)):
             pass
 
 

@@ -10,7 +10,13 @@ from typing import Any
 from crdt import cbor
 from registry.advisory import advisory_of, affects, publish_advisory
 from registry.attestation import attestation_of, say_claim, say_run
-from registry.challenge import challenge_of, decode_terms, encode_terms, publish_challenge
+from registry.challenge import (
+    challenge_of,
+    decode_terms,
+    encode_terms,
+    enter,
+    publish_challenge,
+)
 from registry.content import parse_identity
 from registry.errors import MalformedRecord
 from registry.evaluation import decode_evaluation, encode_evaluation
@@ -171,6 +177,7 @@ def _attested() -> Record:
     bobs = record()
     bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=NOON_US))
     bobs.edit(say_run(QUESTION, NAME, VERSION, ran(42), BOB_PHONE.public))
+    bobs.edit(enter(TERMS, now_us=NOON_US))
     return bobs
 
 

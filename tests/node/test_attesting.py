@@ -3,10 +3,11 @@
 import asyncio
 import dataclasses
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
-from crdt.change import SignedEntry
+from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.attesting import LOOK_S, PAGE_MAX, Attesting, rest_s
 from node.config import AttestConfig
@@ -14,7 +15,9 @@ from node.errors import NotAllowed
 from node.services.attest import Attestor, run_and_sign
 from node.services.evaluators import bundled
 from registry.attestation import document_of, say_claim
+from registry.challenge import CLASS, KIND, publish_challenge
 from registry.evaluation import Evaluation
+from registry.head import Words
 from tests.node.api.test_attestations import (
     CONTENT,
     GLIDER,
@@ -25,7 +28,9 @@ from tests.node.api.test_attestations import (
     fitness,
     publish,
 )
-from tests.node.parts import Alice
+from tests.node.api.test_challenges import BLINKER, BLINKERS, ID, TERMS, Clock, says
+from tests.node.parts import Alice, open_alice
+from tests.registry.people import NOON_US
 from tests.storage.people import BOB, CAROL
 
 LATER = dataclasses.replace(QUESTION, ticks=2_000)
@@ -209,3 +214,38 @@ async def test_it_does_nothing_unless_it_is_wanted(alice: Alice) -> None:
 )
 def test_a_share_of_the_processor(used_s: float, percent: int, rest: float) -> None:
     assert rest_s(used_s, percent) == pytest.approx(rest)
+
+
+async def test_entries_of_a_followed_authors_challenge_are_run_whoever_entered(
+    tmp_path: Path,
+) -> None:
+    """Bob calls for it, carol enters: alice follows bob, and has not heard of carol."""
+    clock = Clock()
+    async with open_alice(tmp_path / "alice", clock=clock) as alice:
+        await publish(alice.node)
+        await publish(alice.node, BLINKERS, BLINKER)
+        document = DocumentId(COMMONS, AuthorKey(BOB.root.public), CLASS, KIND, ID.encode())
+        edit = publish_challenge(TERMS, Words("Bob's"), now_us=NOON_US)
+        await hear(
+            alice,
+            BOB.writes(document, edit)[0],
+            says(CAROL, 9, CONTENT.identity, 2),
+            says(CAROL, 9, CONTENT.identity, 3),
+            says(CAROL, 9, BLINKERS.identity, 1, enters=False),
+            says(CAROL, 9, b"\x01" * 32, 1),
+        )
+        one = attesting(alice)
+        assert not await one.once(), "nobody is followed"
+        await alice.node.store.set_petname("bob", BOB.did)
+        elsewhere = attesting(alice, AttestConfig(enabled=True, evaluators=("org.example.other",)))
+        assert not await elsewhere.once()
+        clock.now_us = TERMS.deadline_us + 1
+        assert not await one.once(), "it is over"
+        clock.now_us = NOON_US
+        assert await one.once()
+        assert not await one.once(), "no other is an entry of what is asked, and here"
+        found = await alice.client.get(f"/api/challenges/{ID}/standing")
+    entrant, unknown = sorted(found.json()["entrants"], key=lambda one: -one["verified"])
+    assert (unknown["genome"], unknown["witnesses"]) == ("01" * 32, [])
+    assert (entrant["entered_by"], entrant["contradictions"]) == ([CAROL.did], 1)
+    assert entrant["witnesses"] == [alice.node.identity.did]

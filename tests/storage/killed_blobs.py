@@ -12,6 +12,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from crdt.blob import Chunking, chunks_of, manifest_of
+from crdt.digest import payload_digest
 from storage import packs
 from storage.collecting import GRACE_US
 from storage.store import open_store
@@ -42,7 +43,8 @@ async def main(home: Path, stop_at: int) -> None:
         await store.add_page(manifest.id, 0, manifest.pages[0])
         is_whole = False
         for index, chunk in enumerate(chunks):
-            is_whole = await store.add_chunk(manifest.id, index, chunk)
+            hashes = [payload_digest(chunk)]
+            is_whole = await store.add_chunks(manifest.id, [(index, chunk)], hashes=hashes)
             print("held", index + 1, flush=True)
         assert is_whole
         print("whole", manifest.id.hex(), flush=True)

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from crdt.blob import BlobId, Chunking, Manifest, chunks_of, manifest_of
 from crdt.chunking import content_manifest_of
+from crdt.digest import payload_digest
 from storage import collecting, packs
 from storage.store import Store, open_store
 from tests.storage.people import NOW_US, project
@@ -58,7 +59,9 @@ async def fetch(store: Store, round: int) -> None:
         while missing := await store.missing_chunks(manifest.id):
             for at in range(0, len(missing), BATCH):
                 batch = missing[at : at + BATCH]
-                await store.add_chunks(manifest.id, [(index, chunks[index]) for index in batch])
+                hashes = [payload_digest(chunks[index]) for index in batch]
+                some = [(index, chunks[index]) for index in batch]
+                await store.add_chunks(manifest.id, some, hashes=hashes)
                 print("held", manifest.id.hex(), flush=True)
         print("whole", manifest.id.hex(), flush=True)
 

@@ -7,7 +7,16 @@ import pytest
 from crdt.blob import manifest_of
 from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, NamespaceKey
-from registry.attestation import CLASS, KIND, document_of, read_row, say_claim, say_run
+from registry.attestation import (
+    CLASS,
+    KIND,
+    Edit,
+    document_of,
+    read_row,
+    say_claim,
+    say_run,
+    take_all_back,
+)
 from registry.deletion import delete
 from registry.evaluation import Evaluation
 from registry.listings import project
@@ -138,13 +147,14 @@ async def test_a_note_is_of_one_place_one_engine_and_perhaps_for_a_while(path: P
         assert await left() == 1
 
 
-async def test_what_was_taken_back_is_not_attested_by_itself(path: Path) -> None:
+@pytest.mark.parametrize("gone", [delete(now_us=NOW_US), take_all_back])
+async def test_what_was_taken_back_is_not_attested_by_itself(path: Path, gone: Edit) -> None:
     async with open_store(path, project=project, clock_us=lambda: NOW_US, quota=OWN) as store:
         await store.set_petname("bob", BOB.did)
         await receive(store, claims(BOB, 7))
         device = ALICE.signer.device.public
         said = say_run(QUESTION, NAME, VERSION, ran(7), device)
-        for edit in (said, delete(now_us=NOW_US)):
+        for edit in (said, gone):
             await store.commit(document(ALICE), edit, ALICE.signer)
         assert await store.to_attest(ALICE.did, [COMMONS]) == []
 

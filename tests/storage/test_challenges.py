@@ -1,17 +1,29 @@
 """Rows of challenges and their entries: whom this node follows comes first, and all is bounded."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
+from crdt import cbor
 from crdt.change import DocumentId, SignedEntry
-from crdt.document import Editor
+from crdt.document import Editor, Scalar
 from crdt.keys import COMMONS
 from registry.attestation import document_of, read_row, say_claim, say_run, take_claim_back
-from registry.challenge import CLASS, KIND, WORD, Terms, enter, id_of, publish_challenge
+from registry.challenge import (
+    CLASS,
+    KIND,
+    TERMS_BYTES_MAX,
+    WORD,
+    Terms,
+    encode_terms,
+    enter,
+    id_of,
+    publish_challenge,
+)
 from registry.evaluation import Evaluation
 from registry.head import Words
 from registry.listings import project
@@ -104,11 +116,46 @@ async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
 async def test_challenges_are_found_by_the_beginning_of_their_id(store: Store) -> None:
     other = replace(OPEN, ticks=7)
     await receive(store, calls(CAROL, OPEN), calls(BOB, OPEN), calls(CAROL, other))
-    found = await store.challenges_called(HERE)
+    found = await store.records_beginning(WORD, HERE)
     assert [row.listing.author for row in found] == [BOB.did, CAROL.did]
-    every = {row.listing.record for row in await store.challenges_called("chal-")}
+    every = {row.listing.record for row in await store.records_beginning(WORD, "chal-")}
     assert every == {HERE, id_of(other)}
-    assert await store.challenges_called("chal-zz") == []
+    assert await store.records_beginning(WORD, "chal-zz") == []
+
+
+def poison(key: str, value: Scalar) -> Callable[[Editor], None]:
+    publish = publish_challenge(OPEN, Words("Longest life"), now_us=NOW_US)
+
+    def edit(editor: Editor) -> None:
+        publish(editor)
+        editor.put(("challenge", key), value)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("record", "changed"),
+    [
+        (id_of(replace(OPEN, ticks=7)), None),
+        ("chal-", None),
+        (HERE, b""),
+        (HERE, bytes(TERMS_BYTES_MAX + 1)),
+        (HERE, cbor.encode({**msgspec.structs.asdict(OPEN), "seeds": [1 << 63]})),
+        (HERE, cbor.encode({**msgspec.structs.asdict(OPEN), "seeds": list(range(65))})),
+        (HERE, cbor.encode({**msgspec.structs.asdict(OPEN), "deadline_us": OPEN.opens_us})),
+        (HERE, cbor.encode({**msgspec.structs.asdict(OPEN), "deadline_us": 1 << 62})),
+    ],
+    ids=["another's", "no id", "nothing", "long", "huge seed", "seeds", "ends first", "endless"],
+)
+async def test_what_is_no_challenge_is_held_and_never_listed(
+    store: Store, record: str, changed: bytes | None
+) -> None:
+    document = DocumentId(COMMONS, CAROL.signer.author, CLASS, KIND, record.encode())
+    said = encode_terms(OPEN) if changed is None else changed
+    await receive(store, CAROL.writes(document, poison("terms", said))[0])
+    assert (await store.listings(WORD)).rows == ()
+    assert await store.records_beginning(WORD, "chal-") == []
+    assert [one.refusal.code for one in await store.refused()] == ["unprojectable"]
 
 
 async def records(store: Store, **options: object) -> Sequence[str]:
@@ -136,4 +183,4 @@ async def test_nothing_is_left_to_run_of_genomes_that_are_not_here(
     store: Store, limit: int
 ) -> None:
     await receive(store, runs(CAROL, 5, GLIDER))
-    assert await store.entries_to_attest(ALICE.did, HERE, limit) == []
+    assert await store.entries_to_attest(ALICE.did, HERE, OPEN, limit) == []

@@ -1,17 +1,21 @@
 """Attestations of a genome: what is said of it, and saying something oneself."""
 
+from starlette.responses import Response
+
 from node.api.attestation_models import (
     AttestedShown,
     FitnessShown,
     NewAttestation,
+    TakingBack,
     show_fitness,
     show_judgement,
 )
-from node.api.endpoint import Call, reads, writes
+from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace
-from node.services.attest import Attestor, attest, find_genome, fitness_of, identity_of
+from node.services.attest import Attestor, attest, find_genome, fitness_of, identity_of, take_back
 from node.services.places import place_meant
 from node.wiring import Node
+from registry.content import parse_identity
 
 PATH = "/api/registry/genomes/{genome:record}/attestations"
 
@@ -26,15 +30,7 @@ async def list_attestations(node: Node, call: Call[InNamespace, None]) -> Fitnes
 
 async def attest_genome(node: Node, call: Call[InNamespace, NewAttestation]) -> AttestedShown:
     """Run an evaluation in the sandbox and sign what it gives, or claim a result."""
-    body = call.body
-    by = Attestor(
-        node.store,
-        node.workers,
-        node.network,
-        node.identity,
-        node.clock_us,
-        await place_meant(node.store, call.query.namespace),
-    )
+    body, by = call.body, await _attestor(node, call.query)
     done = await attest(
         by,
         call.path["genome"],
@@ -56,10 +52,34 @@ async def attest_genome(node: Node, call: Call[InNamespace, NewAttestation]) -> 
     )
 
 
+async def take_attestation_back(node: Node, call: Call[TakingBack, None]) -> Response:
+    """Take back what this author says of an evaluation: its claim, and what its devices found.
+
+    It is gone for everybody whom the change reaches. A node that attests by itself leaves it alone.
+    """
+    query, by = call.query, await _attestor(node, call.query)
+    genome = bytes.fromhex(parse_identity(call.path["genome"].rpartition("/")[2]))
+    await take_back(
+        by,
+        genome,
+        evaluator=query.evaluator,
+        seed=query.seed,
+        ticks=query.ticks,
+        claim_only=query.claim_only,
+    )
+    return Response(status_code=204)
+
+
+async def _attestor(node: Node, query: InNamespace) -> Attestor:
+    place = await place_meant(node.store, query.namespace)
+    return Attestor(node.store, node.workers, node.network, node.identity, node.clock_us, place)
+
+
 ENDPOINTS = (
     reads(PATH, list_attestations, FitnessShown, query=InNamespace, problems=(404, 409, 422)),
     writes(
         PATH, attest_genome, AttestedShown, body=NewAttestation, query=InNamespace, status=201,
         problems=(404, 409, 422),
     ),
+    deletes(PATH, take_attestation_back, query=TakingBack, problems=(409, 422)),
 )  # fmt: skip

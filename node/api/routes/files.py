@@ -16,7 +16,7 @@ from node.api.requests import PUBLISH_BYTES_MAX
 from node.api.routes.life import submit_genome, submit_lineage, submit_seed
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import Fault
-from node.found_files import body_of, contents_of
+from node.found_files import Contents, body_of, contents_of
 from node.outcomes import problem_of
 from node.wiring import Node
 from registry.formats import Format, InvalidFile, Merged, merged
@@ -88,28 +88,34 @@ async def publish_file(node: Node, call: Call[NoQuery, NewFile]) -> FilePublishe
 
 async def _publish(node: Node, call: Call[NoQuery, NewFile], tell: TellLine) -> FilePublished:
     body = call.body
-    contents = await asyncio.to_thread(contents_of, body.file, body.content)
-    format, found = contents.format, merged(contents.found)
-    if format is Format.UNKNOWN:
-        raise InvalidFile(
-            body.file, Where(), "is of no format that is known here; whatever it is, a terminal"
-            " publishes it: panspermia publish FILE --kind genome"
-        )  # fmt: skip
-    if len(found) > ITEMS_MAX:
-        raise InvalidFile(
-            body.file, Where(), f"holds {len(found):,} things, at most {ITEMS_MAX:,} at once;"
-            " a terminal publishes it: panspermia publish FILE"
-        )  # fmt: skip
+    contents, items = await asyncio.to_thread(_read, body.file, body.content)
     published: list[FilePart] = []
     refused = [RefusedPart(str(row.place), "", row.code, row.detail) for row in contents.refused]
-    for number, item in enumerate(found, 1):
+    for number, item in enumerate(items, 1):
         part = await _one(node, call, item)
         if isinstance(part, FilePart):
             published.append(part)
         else:
             refused.append(part)
-        tell(ENCODER.encode({"event": "progress", "text": f"{number:,} of {len(found):,}"}) + b"\n")
-    return FilePublished(body.file, str(format), tuple(published), tuple(refused))
+        tell(ENCODER.encode({"event": "progress", "text": f"{number:,} of {len(items):,}"}) + b"\n")
+    return FilePublished(body.file, str(contents.format), tuple(published), tuple(refused))
+
+
+def _read(file: str, data: bytes) -> tuple[Contents, tuple[Merged, ...]]:
+    """What is in it, the same bytes once. Raises `InvalidFile`."""
+    contents = contents_of(file, data)
+    if contents.format is Format.UNKNOWN:
+        raise InvalidFile(
+            file, Where(), "is of no format that is known here; whatever it is, a terminal"
+            " publishes it: panspermia publish FILE --kind genome"
+        )  # fmt: skip
+    items = merged(contents.found)
+    if len(items) > ITEMS_MAX:
+        raise InvalidFile(
+            file, Where(), f"holds {len(items):,} things, at most {ITEMS_MAX:,} at once;"
+            " a terminal publishes it: panspermia publish FILE"
+        )  # fmt: skip
+    return contents, items
 
 
 async def _one(node: Node, call: Call[NoQuery, NewFile], one: Merged) -> FilePart | RefusedPart:
@@ -123,8 +129,7 @@ async def _one(node: Node, call: Call[NoQuery, NewFile], one: Merged) -> FilePar
         said["card"] = card
     name = item.name or body.file
     try:
-        new = _converted(said, type)
-        done = await submit(node, Call(call.request, NoQuery(), new))
+        done = await submit(node, Call(call.request, NoQuery(), _converted(said, type)))
     except Exception as error:
         problem = problem_of(error)
         if problem is None or problem.problem.status >= 500:  # the same would happen to the others

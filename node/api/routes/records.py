@@ -10,10 +10,13 @@ from node.api.endpoint import Call, reads
 from node.api.models import SIZE_MAX, Facets, FacetValue, Hit, Hits, SearchQuery
 from node.services.names import author_meant
 from node.services.places import place_text, places_meant
+from node.services.search_attested import search_attested
 from node.wiring import Node
 from registry.facts import export_term, import_term
 from registry.listed import rfc3339
 from storage.search_index import Hit as Found
+from storage.search_index import Hits as FoundPage
+from storage.search_wanted import Wanted
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -38,35 +41,44 @@ async def search(node: Node, call: Call[SearchQuery, None]) -> Hits:
     Without follows and petnames the order is the same on every node that holds the same records.
     """
     query = call.query
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    exports = map(export_term, (*query.exports, *query.capability))
     where = f"search {msgspec.json.encode(msgspec.structs.replace(query, cursor=None, limit=1))!r}"
-    page = await node.index.search(
+    author = None if query.author is None else await author_meant(node.store, query.author)
+    cursor = node.cursors.open(where, query.cursor)
+    places = await places_meant(node.store, query.namespace)
+    exports = map(export_term, (*query.exports, *query.capability))
+    wanted = Wanted(
         query.q,
-        kind=query.kind,
-        tags=query.tag,
-        author=author,
-        sort=query.sort,
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=await places_meant(node.store, query.namespace),
+        query.kind,
+        author,
+        query.tag,
+        "relevance" if query.sort == "attested" else query.sort,
+        horizon_us=node.store.horizon_us(),
         terms=(*exports, *map(import_term, query.imports)),
-        licenses=[text.strip().lower() for text in query.license],
+        licenses=tuple(text.strip().lower() for text in query.license),
         format=query.format,
-        size=(query.size_min or None, query.size_max if query.size_max < SIZE_MAX else None),
+        size_min=query.size_min or None,
+        size_max=query.size_max if query.size_max < SIZE_MAX else None,
         facets=query.facets,
     )
+    if query.sort == "attested":
+        found = await search_attested(
+            node.index, node.attested, wanted, places, limit=query.limit, after=cursor
+        )
+        shown = await _all_shown(found.hits.hits)
+        hits = tuple(
+            msgspec.structs.replace(one, attested=summary)
+            for one, summary in zip(shown, found.summaries, strict=True)
+        )
+        return _page(found.hits, hits, node.cursors.seal(where, found.next))
+    page = await node.index.search_wanted(wanted, query.limit, cursor, places)
+    return _page(page, await _all_shown(page.hits), node.cursors.seal(where, page.next))
+
+
+def _page(page: FoundPage, hits: tuple[Hit, ...], more: str | None) -> Hits:
     counted = {
         name: tuple(FacetValue(*one) for one in values) for name, values in page.facets.items()
     }
-    return Hits(
-        await _all_shown(page.hits),
-        page.total,
-        node.cursors.seal(where, page.next),
-        Facets(**counted),
-        page.matched,
-        page.meant,
-    )
+    return Hits(hits, page.total, more, Facets(**counted), page.matched, page.meant)
 
 
 async def _all_shown(hits: Sequence[Found]) -> tuple[Hit, ...]:

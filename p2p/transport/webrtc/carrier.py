@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from p2p.protocol.errors import PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.limits import ANSWER_S
+from p2p.protocol.message_length import MessageLength
 from p2p.protocol.webrtc.sdp import MESSAGE_BYTES_MAX
 from p2p.transport.carrier import CLOSE_S, CarrierName, gone
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # importing it costs 0.3 s
 
 WINDOW_BYTES = 1 << 20  # sent and not yet read: 0.2 s of what a data channel carries
 TELL_BYTES = WINDOW_BYTES // 4  # read since the peer was last told
+# On a thin line so much takes minutes, in which its end would seem to read nothing.
+TELL_S = 1.0
+TELL_BYTES_LEAST = 4 << 10
 BUFFERED_BYTES_MAX = 128 << 10  # of our own, not yet handed to SCTP; above it a writer waits
 TOLD_CHARACTERS_MAX = 32
 
@@ -38,7 +42,9 @@ class DataChannelCarrier:
         self._leg = leg
         self._inbox = bytearray()
         self._read = self._told = 0  # bytes since the beginning: read here, and said so
+        self._told_s = 0.0  # when
         self._sent = self._taken = 0  # sent from here, and read there
+        self._length = MessageLength(MESSAGE_BYTES_MAX)
         self._news = asyncio.Event()  # something to read, room to write, or the end
         self._fault: SyncError | None = None
         channel = leg.channel
@@ -50,7 +56,7 @@ class DataChannelCarrier:
 
     @property
     def unread_bytes(self) -> int:
-        """What has come and was not read yet."""
+        """As `Carrier.unread_bytes`; messages come whole."""
         return len(self._inbox)
 
     # --- reading ------------------------------------------------------------------------------
@@ -91,21 +97,26 @@ class DataChannelCarrier:
     def _hear_read(self, text: str) -> None:
         word, _, number = text[:TOLD_CHARACTERS_MAX].partition(" ")
         is_number = number.isascii() and number.isdigit() and len(text) <= TOLD_CHARACTERS_MAX
-        if word != "read" or not is_number or not self._taken <= int(number) <= self._sent:
+        if word != "read" or not is_number or not self._taken < int(number) <= self._sent:
             self._break("a text that is not how much was read")
             return
         self._taken = int(number)
 
     def _tell(self) -> None:
-        if self._read - self._told >= TELL_BYTES and self._leg.channel.readyState == "open":
-            self._told = self._read
+        more, now_s = self._read - self._told, asyncio.get_running_loop().time()
+        is_late = more >= TELL_BYTES_LEAST and now_s - self._told_s >= TELL_S
+        if (more >= TELL_BYTES or is_late) and self._leg.channel.readyState == "open":
+            self._told, self._told_s = self._read, now_s
             self._leg.channel.send(f"read {self._read}")
 
     # --- writing ------------------------------------------------------------------------------
 
     async def write(self, data: bytes | bytearray) -> None:
-        for start in range(0, len(data), MESSAGE_BYTES_MAX):
-            piece = bytes(data[start : start + MESSAGE_BYTES_MAX])
+        start = 0
+        while start < len(data):
+            length = self._look_how_long()
+            piece = bytes(data[start : start + length])
+            start += len(piece)
             try:
                 async with asyncio.timeout(ANSWER_S):
                     await self._until(partial(self._has_room, len(piece)), writing=True)
@@ -113,6 +124,12 @@ class DataChannelCarrier:
                 raise PeerTimeout("unread", "the peer does not read what it is sent") from error
             self._sent += len(piece)
             self._leg.channel.send(piece)
+
+    def _look_how_long(self) -> int:
+        """The next message may be, as far as what SCTP took of the last ones tells."""
+        now_s = asyncio.get_running_loop().time()
+        passed = self._sent - self._leg.channel.bufferedAmount
+        return self._length.look(self._sent, passed, now_s=now_s)
 
     def _has_room(self, size: int) -> bool:
         is_within = self._sent + size - self._taken <= WINDOW_BYTES

@@ -19,7 +19,7 @@ PARTS = {
     "who": DID, "entry": "ab" * 8, "offender": "192.0.2.7", "namespace": DID,
     "code": "not-found", "letter": "1", "invite": "ab" * 8, "genome": "00" * 32,
     "seed": "00" * 32, "lineage": "one",
-    "advisory": "adv-0123456789abcdef",
+    "advisory": "adv-0123456789abcdef", "challenge": "chal-0123456789abcdef",
 }  # fmt: skip
 
 

@@ -232,6 +232,116 @@ async def test_a_lucky_seed_ranks_behind_the_standard_question(alice: Alice) -> 
     assert await listed(alice, f"&limit=1&cursor={first['next']}") == [(CONTENT.id, 9 * 10**15)]
 
 
+async def test_what_was_said_is_taken_back_and_gone_everywhere(alice: Alice) -> None:
+    await publish(alice.node)
+    await attest(alice, claim=5)
+    await attest(alice)
+    assert await listed(alice) == [(CONTENT.id, RESULT)]
+    answer = await alice.client.delete(f"{PATH}?claim_only=true")
+    assert answer.status_code == 204, answer.text
+    (one,) = (await fitness(alice))["evaluations"]
+    assert [word["claimed"] for word in one["words"]] == [False]
+    gone = await alice.client.delete(f"{PATH}?claim_only=true")
+    assert (gone.status_code, gone.json()["code"]) == (404, "not-claimed")
+    assert (await alice.client.delete(f"{PATH}?with=io.panspermia.life-score")).status_code == 204
+    assert (await fitness(alice))["evaluations"] == []
+    assert await listed(alice) == []
+    shown = (await alice.client.get(f"/api/registry/genomes/{CONTENT.id}")).json()
+    assert "attested" not in shown
+    again = await attest(alice)
+    assert (again["judgement"]["state"], len(again["judgement"]["words"])) == ("verified", 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("?seed=7", 404, "not-claimed"),
+        ("?ticks=7", 404, "not-claimed"),
+        ("?with=io.panspermia.forager", 404, "not-claimed"),
+        ("?with=io.panspermia.life-score@9.9.9", 404, "not-claimed"),
+        ("", 409, "ambiguous-evaluator"),
+        ("?seed=many", 400, "bad-query"),
+    ],
+)
+async def test_what_cannot_be_taken_back_stays(
+    alice: Alice, query: str, status: int, code: str
+) -> None:
+    await publish(alice.node)
+    await alice.client.post("/api/modules", json=evaluator("(i64.const 7)"))
+    await attest(alice)
+    other = await attest(alice, **{"with": "org.example.judge"})
+    answer = await alice.client.delete(f"{PATH}{query}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert len((await fitness(alice))["evaluations"]) == 2
+    for with_ in (other["judgement"]["evaluator"], f"{LIFE.id}@{LIFE.version}"):
+        assert (await alice.client.delete(f"{PATH}?with={with_}")).status_code == 204
+    assert (await fitness(alice))["evaluations"] == []
+
+
+async def test_what_others_say_cannot_be_taken_back(alice: Alice) -> None:
+    """Nor need the genome be here for what one said oneself."""
+    assert not (await alice.node.store.receive([runs(BOB, 1)], source="x")).refused
+    answer = await alice.client.delete(PATH)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-claimed")
+    assert (await alice.client.delete(PATH.replace(CONTENT.id, "glider"))).status_code == 422
+
+
+async def searched(alice: Alice, query: str = "") -> list[str]:
+    answer = await alice.client.get(f"/api/search?sort=attested{query}")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert page["total"] >= len(page["results"])
+    return [one["id"].rpartition("/")[2] for one in page["results"]]
+
+
+async def test_a_search_in_the_order_of_what_is_verified(alice: Alice) -> None:
+    await publish(alice.node)
+    await publish(alice.node, BLOCKS, BLOCK)
+    other = Content.of(b"x = 1, y = 1\no!\n", format="rle", file="dot.rle")
+    await publish(alice.node, other, b"x = 1, y = 1\no!\n")
+    about = Evaluation(BLOCKS.identity, LIFE.blake3, 0, 1_000)
+    entries = [runs(BOB, 5, about), runs(BOB, 7), claims(CAROL, 6)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    assert await searched(alice) == [], "of strangers' runs nothing is verified"
+    await alice.node.store.set_petname("bob", BOB.did)
+    both = [CONTENT.id, BLOCKS.id]
+    for query in ("", "&q=glider", "&q=glidr", "&kind=genome", "&tag=spaceship", "&format=rle"):
+        assert await searched(alice, query) == both, query
+    for query in ("&q=nothing", "&kind=seed", "&tag=none", "&format=neat-network"):
+        assert await searched(alice, query) == [], query
+    first = (await alice.client.get("/api/search?sort=attested&limit=1&facets=kind")).json()
+    assert (first["total"], first["facets"]["kind"]) == (2, [{"value": "genome", "count": 2}])
+    (hit,) = first["results"]
+    assert (hit["attested"]["result"], hit["attested"]["attestors"]) == (7, [BOB.did])
+    assert hit["attested"]["contradicted_by"] == [CAROL.did]
+    last = (
+        await alice.client.get(
+            f"/api/search?sort=attested&limit=1&facets=kind&cursor={first['next']}"
+        )
+    ).json()
+    assert ([one["attested"]["result"] for one in last["results"]], last["next"]) == ([5], None)
+    plain = (await alice.client.get("/api/search?q=glider")).json()
+    assert len(plain["results"]) == 3
+    assert {one["attested"] for one in plain["results"]} == {None}
+
+
+async def test_a_genome_that_many_published_is_found_once(alice: Alice) -> None:
+    await publish(alice.node)
+    words = Words("Bobs", "His.", "CC0-1.0", tags=("his",))
+    edit = genome.publish_genome(CONTENT, words, genome.Facts(), now_us=1)
+    document = DocumentId(
+        COMMONS, AuthorKey(BOB.root.public), genome.CLASS, genome.KIND, CONTENT.identity
+    )
+    entries = [*BOB.writes(document, edit), runs(BOB, 5)]
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    await alice.node.store.set_petname("bob", BOB.did)
+    await alice.search_sees_it()
+    page = (await alice.client.get("/api/search?sort=attested")).json()
+    assert [one["author"] for one in page["results"]] == [alice.node.identity.did]
+    page = (await alice.client.get("/api/search?sort=attested&tag=his")).json()
+    assert [one["author"] for one in page["results"]] == [BOB.did]
+
+
 EVALUATOR = """(module (memory (export "memory") 1 1)
   (func (export "eval_abi") (result i32) (i32.const 1))
   (func (export "alloc") (param i32) (result i32) (i32.const 0))

@@ -7,6 +7,7 @@ from node.api.known_answers import (
     KnownAnswer,
     KnownAnswers,
 )
+from registry.content import TEXT_BYTES_MAX
 from tests.node.modules import NOTHING, new_module
 from tests.node.parts import Alice
 
@@ -50,5 +51,22 @@ def test_they_take_no_more_than_their_room() -> None:
     known = [one for one in asked if answers.get(one, state, now_s=0.0)]
     assert known == asked[-len(known) :]
     assert (len(known) + 1) * size >= BYTES_MAX >= len(known) * size
-    answers.keep(b"long", state, KnownAnswer(bytes(ANSWER_BYTES_MAX + 1), "", 0.0))
-    assert answers.get(b"long", state, now_s=0.0) is None
+    answers.keep(b"long", state, KnownAnswer(bytes(ANSWER_BYTES_MAX + 1), '"long"', 0.0))
+    long = answers.get(b"long", state, now_s=0.0)
+    assert long == KnownAnswer(None, '"long"', 0.0), "whoever has it is told so"
+    assert answers.get(asked[-1], state, now_s=0.0), "and it takes no room"
+
+
+async def test_who_has_a_long_list_is_told_so_until_it_changes(alice: Alice) -> None:
+    for number in range(80):
+        genotype = f"{number:03}" + "a" * (TEXT_BYTES_MAX - 3)
+        await alice.client.post("/api/registry/genomes", json={"genotype": genotype})
+    path = "/api/registry/genomes"
+    first = await alice.client.get(path)
+    assert len(first.content) > ANSWER_BYTES_MAX
+    known = {"if-none-match": first.headers["etag"]}
+    for _ in range(2):
+        assert (await alice.client.get(path, headers=known)).status_code == 304
+        assert (await alice.client.get(path)).content == first.content
+    await alice.client.post(path, json={"genotype": "ab"})
+    assert (await alice.client.get(path, headers=known)).status_code == 200

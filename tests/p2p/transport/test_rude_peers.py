@@ -202,13 +202,13 @@ def test_a_long_frame_on_a_slow_line_is_a_sign_of_life() -> None:
     """768 KiB at 17 KB/s take three times as long as silence may."""
     alice = session()
     alice.open()
-    alice.hear_part(now_s=limits.GREETING_S - 1)
+    alice.liveness.hear_part(1, now_s=limits.GREETING_S - 1)
     assert not closed_by(alice, limits.GREETING_S - 0.5)
     silent, heard = session(), session()
     for one in (silent, heard):
         one.state = type(one.state).OPEN
     assert closed_by(silent, limits.DEAD_AFTER_S)
-    heard.hear_part(now_s=limits.DEAD_AFTER_S - 1)
+    heard.liveness.hear_part(1, now_s=limits.DEAD_AFTER_S - 1)
     assert not closed_by(heard, limits.DEAD_AFTER_S)
 
 

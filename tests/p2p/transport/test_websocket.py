@@ -211,12 +211,39 @@ async def test_bytes_come_as_they_are_cut_by_whoever_carries_them(tmp_path: Path
         assert len(answer) > 96  # the second message: e, s, payload
 
 
+@asynccontextmanager
+async def a_pair() -> AsyncGenerator[tuple[StreamCarrier, StreamCarrier]]:
+    """Both ends of a socket."""
+    here, there = socket.socketpair()
+    ends = [StreamCarrier(*await asyncio.open_connection(sock=one)) for one in (here, there)]
+    try:
+        yield ends[0], ends[1]
+    finally:
+        for end in ends:
+            await end.close()
+
+
+async def test_half_a_message_is_a_sign_of_life_and_pings_are_none() -> None:
+    """On a thin line a message of 128 KiB takes minutes; and a proxy pings for the dead too."""
+    half = b"\x82\xff" + MESSAGE_BYTES_MAX.to_bytes(8, "big") + bytes(4 + MESSAGE_BYTES_MAX // 2)
+    async with a_pair() as (inner, theirs):
+        inner.unread(UPGRADE)
+        carrier = await accept_websocket(inner)
+        inner.unread(b"\x89\x80\0\0\0\0" * 9 + half)
+        reading = asyncio.create_task(carrier.read_some(1))
+        async with asyncio.timeout(WAIT_S):
+            while carrier.unread_bytes < MESSAGE_BYTES_MAX // 2:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0)
+        assert carrier.unread_bytes == MESSAGE_BYTES_MAX // 2
+        assert not reading.done()
+        await theirs.write(bytes(MESSAGE_BYTES_MAX // 2))
+        assert await reading == b"\0"
+        assert carrier.unread_bytes == MESSAGE_BYTES_MAX - 1
+
+
 async def test_others_have_a_turn_amid_what_is_here_already() -> None:
     """Else whoever fills its buffers by the smallest messages stops the node for a second."""
-    here, there = socket.socketpair()
-    _, writer = await asyncio.open_connection(sock=there)
-    inner = StreamCarrier(*await asyncio.open_connection(sock=here))
-    with closing(writer):
+    async with a_pair() as (inner, _):
         inner.unread(UPGRADE)
         carrier = await accept_websocket(inner)
         inner.unread(b"\x82\x81\0\0\0\0x" * 40_000)
@@ -232,7 +259,6 @@ async def test_others_have_a_turn_amid_what_is_here_already() -> None:
         assert await carrier.read_exactly(40_000) == b"x" * 40_000
         counting.cancel()
         assert turns >= 7 * 40_000 // READ_BYTES
-        await inner.close()
 
 
 async def test_a_server_that_is_no_node(tmp_path: Path) -> None:

@@ -69,6 +69,18 @@ def test_patterns_by_their_cells() -> None:
     assert compare(wide, (F.RLE, b"x=1,y=1\n8999999obo$2o!")).count
 
 
+def test_patterns_too_large_to_lay_out_are_the_same_wherever_they_stand() -> None:
+    """A macrocell has its middle where the other formats have their top left corner."""
+    large = b"x = 5002, y = 5001\no5000bo5000$o!\n"
+    macrocell = convert(large, F.RLE, F.MACROCELL)
+    assert compare((F.RLE, large), (F.MACROCELL, macrocell)).changes == ()
+    moved = b"x = 9, y = 9\n7$7bo5000bo5000$7bo!\n"
+    assert compare((F.RLE, large), (F.RLE, moved)).changes == ()
+    other = b"x = 5002, y = 5001\no5000bo5000$bo!\n"
+    (change,) = compare((F.RLE, large), (F.RLE, other)).changes
+    assert (change.what, change.how) == ("cells", "changed")
+
+
 def test_animals_by_parameters_and_cells() -> None:
     first, second = read(F.LENIA, files.ANIMALS, "a")
     found = compare((F.LENIA, first.data), (F.LENIA, second.data))

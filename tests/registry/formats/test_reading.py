@@ -12,7 +12,9 @@ from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_
 from registry.formats.limits import FILE_BYTES_MAX
 from registry.formats.reading import READERS
 from registry.formats.words import ENDINGS, TITLES
-from tests.registry.formats.files import LEGENDS
+from tests.registry.formats.files import LEGENDS, OF_FORMAT
+
+HEX = {Format.PRIMORDIUM_GENOTYPE, Format.PRIMORDIUM_HEXDNA2}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,16 @@ def test_what_nothing_is_known_of_is_kept_as_it_is() -> None:
     (found,) = read(Format.UNKNOWN, b"\xff\0bytes", "ancestor.org")
     assert (found.data, found.name, found.kind) == (b"\xff\0bytes", "ancestor", "genome")
     assert len(found.identity) == 64
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("format", sorted({*OF_FORMAT} - HEX))
+def test_a_file_in_utf_16_is_told_and_refused_as_such(format: Format, encoding: str) -> None:
+    text = next(data for data in OF_FORMAT[format] if not data.startswith(b"\x1f\x8b")).decode()
+    data = (text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding)
+    assert detect("a-file", data) is format
+    with pytest.raises(InvalidFile, match="a-file: byte 0: is UTF-16; save it as UTF-8"):
+        read(format, data, "a-file")
 
 
 @pytest.mark.parametrize("format", Format)

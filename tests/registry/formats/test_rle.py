@@ -99,6 +99,8 @@ def test_rules_and_their_families(rule: str, normal: str, family: str) -> None:
         ("x = 1, y = 1\n1000000000$1000000000$o!", "reaches further"),
         ("x = 1, y = 1\n0o!", "a run of '0'"),
         ("x = 1, y = 1\nb?o!", "line 2, column 2: '\\?' is no state"),
+        ("x = 1, y = 1\nq!", "line 2, column 1: 'q' is no state"),
+        ("x = 1, y = 1\no\n  3\n q!", "line 4, column 2: 'q' is no state"),
         ("x = 1, y = 1\nyP!", "'yP' is no state"),
         ("x = 1, y = 1\np!", "'p' is no state"),
         ("x = 1, y = 1\n3", "'3' is no state"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crdt.area import Area
+from crdt.capability import CapabilityCache
 from crdt.change import DocumentId, SignedEntry
 from crdt.document import skeleton_for
 from crdt.entry import Entry, decode_entry
@@ -45,7 +46,6 @@ EVERY = 100_000
 SLACK_BYTES = 32 << 10  # of the budget: what documents take beside entries, when judged again
 # Of a node's memory: compiled statements, offenders; whatever its quotas are.
 NODE_BYTES_MAX = 256 << 10
-CAPABILITY_BYTES_MAX = 2 << 10  # of each that there is, until the cache has as many as it may
 SESSION_BYTES_MAX = (
     256 << 10
 )  # four answers asked for, of `answer_bytes` each, and what it remembers
@@ -497,12 +497,11 @@ class Oracle:
     def judge_memory(self, actor: "Actor", guard: object, *, but: tuple[type, ...]) -> None:
         """Neither what a node was sent nor who sent it makes it or one of its sessions grow.
 
-        `but`: of the simulator, to which the callbacks of a node lead.
+        `but`: of the simulator, to which the callbacks of a node lead. The cache of capabilities
+        has a bound of its own, and those of letters and cards are in it too.
         """
-        rights = len({one.chain for one in self._seen.values()})
-        most = NODE_BYTES_MAX + CAPABILITY_BYTES_MAX * rights
-        size = size_of([actor.store, guard], but=but)
-        assert size <= most, f"{actor.name} takes {size:,} bytes of memory"
+        size = size_of([actor.store, guard], but=(*but, CapabilityCache))
+        assert size <= NODE_BYTES_MAX, f"{actor.name} takes {size:,} bytes of memory"
         for end in actor.node.ends:
             size = size_of([end.session], but=(*but, SessionConfig))
             assert size <= SESSION_BYTES_MAX, f"a session of {size:,} bytes"

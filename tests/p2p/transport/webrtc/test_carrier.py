@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from aioice import Candidate as IceCandidate
@@ -10,7 +11,7 @@ from aioice import Candidate as IceCandidate
 from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.protocol.webrtc.sdp import CANDIDATES_MAX, MESSAGE_BYTES_MAX
 from p2p.transport.webrtc import carrier as carriers
-from p2p.transport.webrtc.carrier import WINDOW_BYTES, DataChannelCarrier
+from p2p.transport.webrtc.carrier import TELL_BYTES_LEAST, WINDOW_BYTES, DataChannelCarrier
 from p2p.transport.webrtc.servers import IceServers
 from p2p.transport.webrtc.stack import NAMED_PAIRS_MAX, Leg, _Ice  # pyright: ignore[reportPrivateUsage]  # what is bounded
 from tests.p2p.transport.webrtc.people import (
@@ -66,13 +67,36 @@ async def test_a_writer_waits_for_a_reader_that_does_not_read(both: Both) -> Non
     data = bytes(range(256)) * (size // 256)
     writing = asyncio.create_task(both.hers.write(data))
     async with asyncio.timeout(WAIT_S):
-        # The last of the window has come, so all that may come has: the writer waits.
+        # No message has room any more, so all that may come has: the writer waits.
         first = await both.his.read_exactly(1)
-        await until(lambda: both.his.unread_bytes == WINDOW_BYTES - 1)
+        await until(lambda: both.his.unread_bytes >= WINDOW_BYTES - MESSAGE_BYTES_MAX)
         assert not writing.done()
         rest = await both.his.read_exactly(size - 1)
         await writing
     assert first + rest == data
+
+
+def takes_more_than(carrier: DataChannelCarrier, size: int) -> bool:
+    return carrier.taken_bytes > size
+
+
+async def test_a_reader_that_reads_little_says_so_once_a_second(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever writes to it would see for minutes that nothing is taken."""
+    monkeypatch.setattr(carriers, "TELL_S", 0.0)
+    async with asyncio.timeout(WAIT_S):
+        await both.hers.write(bytes(100 << 10))
+        for _ in range(5):
+            before = both.hers.taken_bytes
+            await both.his.read_exactly(TELL_BYTES_LEAST)
+            await until(partial(takes_more_than, both.hers, before))
+        monkeypatch.setattr(carriers, "TELL_S", 1_000.0)
+        told = both.hers.taken_bytes
+        await both.his.read_exactly(50 << 10)
+        await both.his.write(b"that was all")
+        assert await both.hers.read_exactly(12) == b"that was all"
+        assert both.hers.taken_bytes == told, "not for every message"
 
 
 async def test_what_was_sent_before_the_end_is_read_after_it(both: Both) -> None:
@@ -122,11 +146,22 @@ async def test_the_end_of_the_node_ends_its_channels() -> None:
         "hello",
         "read",
         "read -1",
+        "read 0",
         "read 1",
         "read ٣",
         "read " + "9" * 40,
     ],
-    ids=["long", "empty", "text", "no number", "negative", "never sent", "digits", "huge"],
+    ids=[
+        "long",
+        "empty",
+        "text",
+        "no-number",
+        "negative",
+        "nothing",
+        "unsent",
+        "digits",
+        "huge",
+    ],
 )
 async def test_a_message_that_is_none_of_ours_ends_the_channel(
     both: Both, message: bytes | str

@@ -1,0 +1,186 @@
+"""Challenges: calling for one, finding it, and where everybody stands in it.
+
+    ID     chal- and 16 hex digits, or the beginning of that where no other begins so
+
+Several authors may call for the same terms: that is one challenge, under several names and rules.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.services.curate import Curator
+from node.services.evaluators import Evaluator, bundled
+from node.workers import Workers
+from registry import genome
+from registry.attestation import read_row
+from registry.challenge import (
+    CLASS,
+    KIND,
+    WORD,
+    Challenge,
+    Entrant,
+    Terms,
+    id_of,
+    listed_challenge,
+    publish_challenge,
+    standing_of,
+)
+from registry.deletion import delete
+from registry.errors import quoted
+from registry.fitness import Trust
+from registry.head import Words
+from storage.challenges import ENTRANTS_MAX
+from storage.listing import AttestationRow
+from storage.listings import ListedRow
+from storage.store import Store
+
+CANDIDATES_TOLD_MAX: Final = 10
+_DIGITS: Final = re.compile(r"[0-9a-f]{4,63}", re.ASCII)
+_BEGINNING: Final = re.compile(r"(?:chal-)?([0-9a-f]{1,16})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A challenge as it is known here, and who else calls for it."""
+
+    row: ListedRow
+    challenge: Challenge
+    also_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All who entered, as this node's person trusts what is said of them."""
+
+    entrants: tuple[Entrant, ...]
+    is_whole: bool
+    """Whether all were looked at, and not the first `ENTRANTS_MAX`."""
+
+
+def called_of(row: ListedRow, also_by: tuple[str, ...] = ()) -> Called:
+    return Called(row, listed_challenge(row.listing.fields), also_by)
+
+
+async def find_challenge(
+    store: Store, text: str, namespace: NamespaceKey = COMMONS, author: str | None = None
+) -> Called:
+    """By its id or the beginning of it; of several authors one whom this node follows.
+
+    Raises `NotFound` (`unknown-challenge`), or `Conflict` (`ambiguous-challenge`) where several
+    begin so.
+    """
+    if (begun := _BEGINNING.fullmatch(text)) is None:
+        detail = f"{quoted(text)} is no challenge; they are called chal-0123456789abcdef"
+        raise NotFound(detail, code="unknown-challenge")
+    rows = await store.records_beginning(WORD, f"chal-{begun[1]}", namespace)
+    if author is not None:
+        rows = [row for row in rows if row.listing.author == author]
+    ids = tuple(dict.fromkeys(row.listing.record for row in rows))
+    if len(ids) > 1:
+        told = ids[:CANDIDATES_TOLD_MAX]
+        detail = f"{len(ids)} challenges begin with {text}: {', '.join(told)}"
+        raise Conflict(detail, code="ambiguous-challenge", candidates=told)
+    if not ids:
+        whose = "" if author is None else f" of {author}"
+        detail = f"no challenge {text}{whose} is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-challenge")
+    return called_of(rows[0], tuple(row.listing.author for row in rows[1:]))
+
+
+async def genome_meant(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> str:
+    """The whole id of the one genome here whose id begins so; any other name as it is.
+
+    Raises `NotFound` (`unknown-genome`), or `Conflict` (`ambiguous-genome`).
+    """
+    if not _DIGITS.fullmatch(text):
+        return text
+    rows = await store.records_beginning(genome.WORD, text, namespace)
+    ids = tuple(dict.fromkeys(row.listing.record for row in rows))
+    if not ids:
+        detail = f"no genome {text}… is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-genome")
+    if len(ids) > 1:
+        told = ids[:CANDIDATES_TOLD_MAX]
+        detail = f"{len(ids)} genomes begin with {text}: {', '.join(told)}"
+        raise Conflict(detail, code="ambiguous-genome", candidates=told)
+    return ids[0]
+
+
+async def check_evaluator(workers: Workers, found: Evaluator) -> None:
+    """That it is one: it judges no bytes at all, from seed 0, over no ticks.
+
+    Raises `Rejected`.
+    """
+    if bundled(digest=found.blake3) is not None:
+        return
+    tried = await workers.evaluate(found.wasm, b"", seed=0, ticks=0)
+    if tried.answer is None:
+        raise Rejected(f"{found.module} {found.version}: {tried.detail}", code=tried.code)
+
+
+async def say_challenge(
+    by: Curator, terms: Terms, words: Words, *, now_us: int, dry_run: bool
+) -> tuple[Called | None, bytes | None]:
+    """This author calls for it, or says its words anew: how it is listed, and the entry.
+
+    Both None for a dry run; no entry where nothing is new. Raises `InvalidChallenge` or
+    `InvalidRecord`.
+    """
+    edit = publish_challenge(terms, words, now_us=now_us)
+    if dry_run:
+        return None, None
+    identity, store, id = by.signers.identity, by.signers.store, id_of(terms)
+    document = _document(identity.did, id, by.namespace)
+    committed = await store.commit(document, edit, await by.signers.for_document(document))
+    row = await store.listing(WORD, identity.did, id, by.namespace)
+    assert row is not None, "it was listed with its last change"
+    return called_of(row), committed.id if committed else None
+
+
+async def drop(by: Curator, called: Called, *, now_us: int) -> None:
+    """It is shown to nobody any more. Raises `NotAllowed` for somebody else's."""
+    author, id = called.challenge.author, called.challenge.id
+    if author != by.signers.identity.did:
+        detail = f"{id} is a challenge of {author}; only they delete it"
+        raise NotAllowed(detail, code="not-allowed")
+    document = _document(author, id, by.namespace)
+    signer = await by.signers.for_document(document)
+    await by.signers.store.commit(document, delete(now_us=now_us), signer)
+
+
+async def standing(
+    store: Store, own: str, terms: Terms, namespace: NamespaceKey = COMMONS
+) -> Standing:
+    """Who stands where, as `own` and whom this node follows found."""
+    id = id_of(terms)
+    genomes = await store.entrants(id, namespace)
+    rows = await store.words_of_entrants(id, terms.evaluator, genomes, namespace)
+    trust = Trust(own, await store.followed_authors())
+    found = await asyncio.to_thread(_standing, terms, rows, trust)
+    return Standing(found, len(genomes) < ENTRANTS_MAX)
+
+
+def _standing(terms: Terms, rows: Sequence[AttestationRow], trust: Trust) -> tuple[Entrant, ...]:
+    return standing_of(terms, map(read_row, rows), trust)
+
+
+def _document(author: str, id: str, namespace: NamespaceKey) -> DocumentId:
+    return DocumentId(namespace, AuthorKey(decode_did_key(author)), CLASS, KIND, id.encode())
+
+
+async def genome_names(
+    store: Store, entrants: Sequence[Entrant], namespace: NamespaceKey
+) -> dict[str, str]:
+    """What the records of these genomes call them; none of those that are not here."""
+    return {
+        one.genome: rows[0].listing.name
+        for one in entrants
+        if (rows := await store.candidates(genome.WORD, one.genome, namespace))
+    }

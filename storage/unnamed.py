@@ -1,0 +1,84 @@
+"""Chunks that lie in a pack and have no rows yet: many get theirs in one transaction.
+
+    appended ─▸ survives the process ─▸ rows, with the next write of whatever kind ─▸ can be read
+
+Only whole chunks of a fixed size go this way, one behind another at the end of a pack. So a start
+after a kill finds them: what follows the last row there is cut into chunks, and each whose hash a
+page names gets its row then (`name_found`).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from crdt.blob import CHUNK_BYTES
+from crdt.digest import payload_digest
+from storage.blob_rows import held_of, record
+from storage.packs import Packs, Place
+
+UNNAMED_BYTES_MAX = 8 << 20  # so much a start hashes and looks for; and for so long nobody reads it
+NAMED = f"SELECT 1 FROM page_chunk WHERE hash = ? AND size = {CHUNK_BYTES} LIMIT 1"
+
+
+class Unnamed:
+    """Where they lie, by their hashes. For the lazy thread, in its turn with the writer."""
+
+    def __init__(self, packs: Packs) -> None:
+        self._packs = packs
+        self._places: dict[bytes, Place] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are to have their rows now."""
+        return len(self._places) * CHUNK_BYTES >= UNNAMED_BYTES_MAX
+
+    def append(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+        """Chunks by their hashes, which were checked, each of `CHUNK_BYTES`; all of them or none.
+
+        Raises `OverQuota` where the disk is full, `StorageError`.
+        """
+        new = {hash: data for hash, data in chunks if hash not in self._places}
+        if not new:
+            return
+        assert all(len(data) == CHUNK_BYTES for data in new.values()), "a start could not find them"
+        self._packs.room.check(len(new) * CHUNK_BYTES)
+        places = self._packs.append(list(new.values()))
+        self._places.update(zip(new, places, strict=True))
+
+    def name(self, database: sqlite3.Connection) -> None:
+        """Writes their rows, in the transaction of the caller, who then says `named`."""
+        if self._places:
+            _record_new(database, self._packs, self._places)
+
+    def named(self) -> None:
+        """Their rows are there."""
+        self._places.clear()
+
+
+def name_found(
+    database: sqlite3.Connection, packs: Packs, sizes: Mapping[int, int], ends: Mapping[int, int]
+) -> None:
+    """What a killed process had appended and not named yet. `ends`: of what rows name."""
+    for pack, size in sizes.items():
+        places: dict[bytes, Place] = {}
+        for place in _behind(pack, ends.get(pack, 0), size):
+            hash = payload_digest(packs.read(place))
+            if database.execute(NAMED, (hash,)).fetchone() is None:
+                break  # and whatever follows was never acknowledged
+            places.setdefault(hash, place)
+        _record_new(database, packs, places)
+
+
+def _behind(pack: int, end: int, size: int) -> Sequence[Place]:
+    starts = range(end, size - CHUNK_BYTES + 1, CHUNK_BYTES)
+    return [Place(pack, at, CHUNK_BYTES) for at in starts]
+
+
+def _record_new(database: sqlite3.Connection, packs: Packs, places: Mapping[bytes, Place]) -> None:
+    """But for those that another blob brought meanwhile: they lie there twice until `gc`."""
+    held = held_of(database, list(places))
+    new = [(hash, place) for hash, place in places.items() if hash not in held]
+    if new:
+        record(database, packs, new)

@@ -1,0 +1,142 @@
+"""Genomes, seeds and lineages on the node's page: files dropped, looked at, rated, downloaded.
+
+Chromium loads it from a running node, and is used as by a person, with the keyboard alone but for
+the drop.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from node.commands.nodes import LocalNode, wait_for
+from tests.e2e.browser import Page, opened
+from tests.e2e.story import ARRIVE_S, StartNode
+from tests.e2e.test_life import LINEAGES
+from tests.e2e.test_page import browser, let_act
+
+__all__ = ["browser"]
+
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("browser")]
+
+HOSTILE = "<img src=x onerror=document.body.remove()>"
+GLIDER = f"#N {HOSTILE}\n#O Richard K. Guy\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
+BROKEN = "x = 3, y = 3\nbob$2bo$3q!\n"
+FILES = {"glider.rle": GLIDER, "broken.rle": BROKEN, "lineages.json": json.dumps(LINEAGES)}
+NARROW = 320
+
+
+def drop(page: Page, files: dict[str, str]) -> None:
+    """As whoever drags them there from a folder."""
+    page.value(
+        f"""(() => {{
+            const dropped = new DataTransfer();
+            for (const [name, text] of Object.entries({json.dumps(files)}))
+                dropped.items.add(new File([text], name));
+            byId('drop').dispatchEvent(new DragEvent(
+                'drop', {{ dataTransfer: dropped, bubbles: true, cancelable: true }}));
+        }})()"""
+    )
+
+
+def is_well_made(page: Page) -> None:
+    """Named for who cannot see it, legible, and as wide as the window."""
+    assert page.nameless() == []
+    assert page.illegible() == []
+    assert page.value("document.documentElement.scrollWidth <= innerWidth"), page.value(
+        "[...document.querySelectorAll('body *')].filter((one) => one.scrollWidth > innerWidth)"
+        ".map((one) => one.outerHTML.slice(0, 200))"
+    )
+
+
+def choose(page: Page, id: str, value: str) -> None:
+    page.value(
+        f"byId('{id}').value = '{value}', byId('{id}').dispatchEvent(new Event('change')), 0"
+    )
+
+
+def short(did: str) -> str:
+    key = did.removeprefix("did:key:")
+    return f"{key[:6]}…{key[-6:]}"
+
+
+def enter(page: Page, at: LocalNode, genome: str, result: int) -> None:
+    """A challenge is found on the page, and entered there; who stands where is seen at once."""
+    wanted = {
+        "name": "Small ships", "with": "io.panspermia.life-score", "ticks": 20, "rules": HOSTILE,
+        "deadline": "2999-01-01",
+    }  # fmt: skip
+    at.client.post("/api/challenges", wanted)
+    page.wait("the challenge", "byId('challenges').innerText.includes('Small ships open, until')")
+    page.value("document.querySelector('#challenges a').focus()")
+    page.press("Enter")
+    page.wait("it to be open", "byId('one').innerText.includes('Nobody has entered it yet')")
+    page.value("document.querySelector('#one input').focus()")
+    page.type(genome)
+    page.press("Enter")
+    page.wait("it to be entered", "byId('one').innerText.includes('Entered, and signed.')")
+    assert f"1. {HOSTILE} {result}\n" in page.text("#one")
+    is_well_made(page)
+
+
+def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_path: Path) -> None:
+    alice = node("alice")
+    with opened(str(alice.ready["api"]), tmp_path / "profile") as page:
+        page.do(
+            "Emulation.setDeviceMetricsOverride", width=NARROW, height=800, deviceScaleFactor=1,
+            mobile=False,
+        )  # fmt: skip
+        page.do("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+        page.wait("the empty list", "byId('life-said').textContent.startsWith('None is known')")
+        assert page.value("byId('drop').hidden"), "nobody let it act yet"
+        let_act(page, alice)
+        drop(page, FILES)
+        page.wait("all of them", "byId('files-said').textContent === '2 of 3 files went well.'")
+        report = page.text("#handed-in")
+        assert f"genome published: {HOSTILE}" in report
+        assert "lineage published: The walkers" in report
+        assert "broken.rle\nline 2, column 9" in report
+        is_well_made(page)
+
+        # It stands in the list with its picture, and opens by the keyboard.
+        src = page.wait("its picture", "document.querySelector('#life img')?.src")
+        assert src.startswith("data:image/svg+xml")
+        assert page.text("#life strong") == HOSTILE
+        page.value("document.querySelector('#life a').focus()")
+        page.press("Enter")
+        page.wait("it to be open", "document.activeElement.id === 'one-head'")
+        assert page.text("#one-head") == HOSTILE
+        assert "made by\nRichard K. Guy" in page.text("#one").replace("\n\n", "\n")
+        page.wait("its large picture", "document.querySelector('#one img')?.naturalWidth > 2")
+        is_well_made(page)
+
+        # Rated and downloaded from there.
+        page.value("document.querySelector('#one form button').focus()")
+        page.press("Enter")
+        page.wait("the rating", "document.querySelector('#one').innerText.includes('5 of 5 by')")
+        assert page.text("#one").count("Said, and signed.") == 1
+        page.value("document.querySelector('#one-body button').focus()")
+        page.press("Enter")
+        got = tmp_path / "glider.rle"
+        wait_for("its bytes", ARRIVE_S, lambda: (got.exists() and got.stat().st_size) or None)
+        assert got.read_bytes() == GLIDER.encode()
+
+        # Run again: it ranks by that, with who says so; its page says how it does over time.
+        (one,) = alice.client.get("/api/registry/genomes")["genomes"]
+        path = f"/api/registry/genomes/{one['id']}/attestations"
+        result = alice.client.post(path, {"ticks": 20})["result"]
+        choose(page, "life-sort", "attested")
+        page.wait("the ranking", f"byId('life').innerText.includes('{result} attested by')")
+        page.tab_to("one-close")
+        page.press("Enter")
+        page.wait("it to be closed", "byId('one').hidden && location.hash === ''")
+        page.value(f"location.hash = '#genome/{one['id']}'")
+        page.wait("it again", "byId('one').innerText.includes('rated by 1 in 26 weeks')")
+        told = page.text("#one")
+        assert f"{result} verified, by " in told
+        assert f"life-score 1.0.0, seed 0, 20 ticks\nattested by {short(alice.did)}" in told
+        enter(page, alice, str(one["id"]), result)
+        choose(page, "life-kind", "hall_of_fame")
+        page.wait("the Hall of Fame", "byId('life').innerText.includes('level 5, alive')")
+        is_well_made(page)
+        assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0
