@@ -47,8 +47,7 @@ PAGE_MAX = 1_000
 AT_ONCE_MAX = 250_000
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
-# What tantivy raises where files are missing, damaged or cannot be written, and on a dead writer.
-BROKEN = (OSError, RuntimeError, ValueError)
+BROKEN = (OSError, RuntimeError, ValueError)  # tantivy's, for damaged files and a dead writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
