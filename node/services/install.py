@@ -23,6 +23,7 @@ from node.errors import Conflict, Fault, NotAllowed, NotFound, Rejected, Unverif
 from node.identity import Identity
 from node.ports import Network
 from node.scanner import Scanner, Subject
+from node.services.a_few import a_few_at_a_time
 from node.services.fetch import fetch_blob
 from node.services.load_index import load_index, sources_of
 from node.services.modules import find_module
@@ -171,19 +172,13 @@ async def _prepare_all(node: Installer, goal: Goal, ids: Sequence[str], tell: Te
 
     The first that fails ends it for all.
     """
-    pending, warnings = iter(ids), dict[str, list[str]]()
+    warnings: dict[str, list[str]] = {}
     scanning = asyncio.Lock()  # scanners are people's own scripts: one runs at a time
 
-    async def one_by_one() -> None:
-        for id in pending:
-            warnings[id] = await _prepare(node, goal, id, tell, scanning)
+    async def prepare(id: str) -> None:
+        warnings[id] = await _prepare(node, goal, id, tell, scanning)
 
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(min(AT_ONCE, len(ids))):
-                tasks.create_task(one_by_one(), name=f"prepare modules, {number}")
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from group
+    await a_few_at_a_time(ids, prepare, at_once=AT_ONCE, name="prepare modules")
     return [warning for id in ids for warning in warnings[id]]
 
 

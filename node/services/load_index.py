@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from crdt.keys import COMMONS, NamespaceKey
+from node.services.a_few import a_few_at_a_time
 from node.services.modules import LISTED, read_module
 from node.services.verify import admitted
 from registry.errors import TooHard
@@ -21,8 +22,9 @@ from storage.installed import Installed
 from storage.listings import ListedRow
 from storage.store import Store
 
-# A thousand modules take a second or two; past this no person waits.
-LOAD_S: Final = 20.0
+# A thousand modules take 3 s of CPU; past this no person waits.
+LOAD_S: Final = 120.0
+AT_ONCE: Final = 8  # each waits for the threads of the store most of the time
 # Of a module's JSON: what is larger is read on a thread, 100 versions or more.
 INLINE_BYTES_MAX: Final = 64 * 1024
 
@@ -70,23 +72,29 @@ async def load_index(
     """
     index, sources = ModuleIndex(options=options), sources or Sources()
     deadline_s = time.monotonic() + LOAD_S
-    done, pending = 0, tuple(packages)
+    done = total = 0
+
+    async def load(package: str) -> None:
+        nonlocal done
+        if time.monotonic() > deadline_s:
+            detail = (
+                f"after {LOAD_S:.0f} s, {done:,} of the modules that could be needed were read,"
+                f" and {total - done:,} or more were left"
+            )
+            raise TooHard(detail)
+        row = await row_of(store, package, sources)
+        if row is None:
+            index.add_missing(package)
+        else:
+            sources.found[package] = row.namespace
+            await _add(store, index, row)
+        done += 1
+        tell(done, total)
+
+    pending = tuple(dict.fromkeys(packages))
     while pending:
-        for at, package in enumerate(pending):
-            if time.monotonic() > deadline_s:
-                detail = (
-                    f"after {LOAD_S:.0f} s, {done:,} of the modules that could be needed were read,"
-                    f" and {len(pending) - at:,} or more were left"
-                )
-                raise TooHard(detail)
-            row = await row_of(store, package, sources)
-            if row is None:
-                index.add_missing(package)
-            else:
-                sources.found[package] = row.namespace
-                await _add(store, index, row)
-            done += 1
-            tell(done, done + len(pending) - at - 1)
+        total += len(pending)
+        await a_few_at_a_time(pending, load, at_once=AT_ONCE, name="read modules")
         pending = index.unloaded()
     return index
 

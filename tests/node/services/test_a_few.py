@@ -1,0 +1,47 @@
+"""The same work on many things, a few at a time."""
+
+import asyncio
+
+import pytest
+
+from node.errors import NotFound
+from node.services.a_few import a_few_at_a_time
+
+
+async def test_as_many_as_may_be_are_worked_on_and_all_are() -> None:
+    begun: list[int] = []
+    working, most = 0, 0
+    gate = asyncio.Event()
+
+    async def work(thing: int) -> None:
+        nonlocal working, most
+        begun.append(thing)
+        working += 1
+        most = max(most, working)
+        if len(begun) == 3:
+            gate.set()
+        await gate.wait()
+        working -= 1
+
+    await a_few_at_a_time(range(10), work, at_once=3, name="test")
+    assert begun == list(range(10))
+    assert (working, most) == (0, 3)
+
+
+async def test_the_first_failure_ends_the_others_and_is_raised_as_it_is() -> None:
+    ended: list[int] = []
+    waiting = asyncio.Event()
+
+    async def work(thing: int) -> None:
+        if thing == 0:
+            await waiting.wait()
+            raise NotFound("nothing there")
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(thing)
+
+    with pytest.raises(NotFound, match="nothing there"):
+        await a_few_at_a_time(range(5), work, at_once=2, name="test")
+    assert ended == [1]
