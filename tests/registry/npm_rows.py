@@ -5,7 +5,7 @@ Two files test functions we do not have: `increments` and `truncations` make ver
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from registry.comparators import RANGE_CHARACTERS_MAX
 
@@ -19,7 +19,8 @@ def strict_rows(vectors: Path, name: str) -> list[list[Any]]:
 
 
 def is_strict(row: list[Any]) -> bool:
-    options = row[-1]
+    options: object = row[-1]
     if isinstance(options, dict) and options != UNDEFINED:
-        return not any(value and value != UNDEFINED for value in options.values())
+        values = cast("dict[str, object]", options).values()
+        return not any(value and value != UNDEFINED for value in values)
     return isinstance(row[0], str) and options is not True
