@@ -11,6 +11,7 @@ does the bound `>=0.0.0`, which shows only with pre-releases.
 """
 
 import re
+from functools import lru_cache
 
 from registry.comparators import PARTIAL, Comparator, Partial, check_length, desugar, taken
 from registry.errors import InvalidRange, quoted
@@ -20,6 +21,9 @@ _TERM = re.compile(rf"(?P<op>[<>]=?|~>?|\^|=)?\s*v?{PARTIAL}(?=\s|$)\s*", re.ASC
 _HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)", re.ASCII)
 
 
+# One range is asked for again and again, by the resolver and of every advisory. A set of a text of
+# 256 characters takes some 15 KB at the most, so all of them 4 MB.
+@lru_cache(maxsize=256)
 def parse_range(text: str) -> VersionSet:
     """The versions a range takes. Raises `InvalidRange`."""
     check_length(text)

@@ -57,6 +57,7 @@ class FindingItem(Struct, frozen=True):
     counts: bool
     alarming: bool
     advisory: Advisory
+    """Of a text by somebody who does not count only its beginning; `/api/advisories` has it all."""
     accepted: bool
     """By this person, for this very version: it alarms no more."""
     words: str

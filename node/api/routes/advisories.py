@@ -1,6 +1,7 @@
 """Advisories: what is said against versions of modules, and of what is installed here."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,8 @@ from node.services.places import place_meant, places_meant
 from node.wiring import Node
 from registry.advisory import WORD, Advisory, Claim, Finding
 from registry.versions import parse_version
+
+STRANGERS_TEXT_CHARACTERS_MAX: Final = 300  # a paragraph; `/api/advisories?module=` has it all
 
 
 async def list_advisories(node: Node, call: Call[AdvisoriesQuery, None]) -> Advisories:
@@ -106,15 +109,24 @@ async def audit(node: Node, call: Call[NoQuery, None]) -> Audit:
 
 
 def finding_items(found: Iterable[Finding]) -> tuple[FindingItem, ...]:
+    """Of a stranger's text only its beginning: many of them may speak, 16 KiB each."""
     return tuple(
         FindingItem(
-            **msgspec.structs.asdict(one),
+            **msgspec.structs.asdict(one if one.counts else _cut(one)),
             counts=one.counts,
             alarming=one.is_alarming,
             words=str(one),
         )
         for one in found
     )
+
+
+def _cut(one: Finding) -> Finding:
+    said = one.advisory
+    if len(said.text) <= STRANGERS_TEXT_CHARACTERS_MAX:
+        return one
+    text = said.text[:STRANGERS_TEXT_CHARACTERS_MAX] + "…"
+    return msgspec.structs.replace(one, advisory=msgspec.structs.replace(said, text=text))
 
 
 ENDPOINTS = (

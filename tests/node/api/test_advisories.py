@@ -9,8 +9,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from crdt.blob import BlobId
 from node.config import Config, InstallConfig
 from node.errors import Conflict
+from node.ports import Progress
 from node.services.advise import accept
 from registry.advisory import Advisory, By, Finding
 from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared, versions
@@ -76,13 +78,18 @@ async def test_an_author_warns_of_their_own_and_takes_it_back(alice: Alice, bob:
 async def test_whose_word_counts(alice: Alice, bob: Alice, carol: Alice) -> None:
     did = await shared(alice, bob)
     await install(alice, f"{ADDER}@1.0.0")
-    await warn(carol, f"{did}/{ADDER}", kind="malicious")  # she does not even hold it
+    text = "It lies. " * 1_000
+    await warn(carol, f"{did}/{ADDER}", kind="malicious", text=text)  # she does not even hold it
     await give(carol, alice)
     found = await audited(alice)
     assert (found["ok"], found["findings"][0]["by"]) == (True, "other")
+    assert found["findings"][0]["advisory"]["text"] == text[:300] + "…"
+    listed = await alice.client.get("/api/advisories", params={"module": ADDER})
+    assert listed.json()["advisories"][0]["text"] == text
     await follow(alice, carol, "carol")
     found = await audited(alice)
     assert (found["ok"], found["findings"][0]["by"]) == (False, "followed")
+    assert found["findings"][0]["advisory"]["text"] == text
     await warn(alice, ADDER, kind="superseded", replacement=DOUBLER)
     assert [one["by"] for one in (await audited(alice))["findings"]] == ["followed", "self"]
 
@@ -116,6 +123,35 @@ async def test_what_is_malicious_is_installed_only_by_who_accepts_the_risk(
     await publish(bob, "org.example.other", "1.0.0")
     await give(bob, alice)
     assert (await install(alice, "org.example.other"))["installed"]
+
+
+async def test_a_warning_that_comes_while_modules_are_fetched_is_heard(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shared(alice, bob)
+    mild = (await warn(bob, ADDER, kind="malicious", range="<2"))["id"]
+    await give(bob, alice)
+    fetch_blob = alice.network.fetch_blob
+    unsaid, severe = ["*"], list[str]()
+
+    async def fetch_while_bob_warns(
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        if unsaid:  # once: several modules are fetched at a time
+            said = await warn(bob, ADDER, kind="malicious", range=unsaid.pop())
+            severe.append(said["id"])
+            await give(bob, alice)
+        await fetch_blob(blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority)
+
+    monkeypatch.setattr(alice.network, "fetch_blob", fetch_while_bob_warns)
+    body = {"requirements": [DOUBLER], "accept_risk": [mild]}
+    refused = await alice.client.post("/api/install", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "malicious")
+    assert severe[0] in refused.json()["detail"]
+    assert mild not in refused.json()["detail"]
+    assert await versions(alice) == {}
+    assert await alice.node.store.accepted_risks() == frozenset()
+    assert (await install(alice, DOUBLER, accept_risk=[mild, severe[0]]))["installed"]
 
 
 async def test_an_accepted_risk_is_remembered_for_that_version_and_that_word(
