@@ -428,7 +428,7 @@ async def test_original_clients_write_as_the_nodes_author(tmp_path: Path) -> Non
 async def test_strangers_hand_in_what_is_marked_so_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish_life, "ANONYMOUS_SUBMISSIONS_MAX", 3)
+    monkeypatch.setattr(publish_life, "ANONYMOUS_SUBMISSIONS_MAX", 4)
     config = Config(api=ApiConfig(anonymous_submissions=True))
     async with open_alice(tmp_path / "a", config=config) as alice:
         mine = await post(alice, GENOMES, {"genotype": "aa", "name": "mine"})
@@ -446,6 +446,7 @@ async def test_strangers_hand_in_what_is_marked_so_and_change_nothing(
         for name in ("lab", "no such"):  # which there are is nobody's business
             elsewhere = await alice.client.post(GENOMES, json=GENOME | {"namespace": name})
             assert (elsewhere.status_code, "commons alone" in elsewhere.text) == (403, True)
+        # What is refused counts too: it was read.
         pickled = await alice.client.post(GENOMES, json={"genotype": "cos\nsystem\n(S'x'\ntR."})
         assert (pickled.status_code, "pickle" in pickled.text) == (422, True)
         many = await alice.client.post(GENOMES, json=GENOME | {"genotype": "bb"})
