@@ -23,6 +23,7 @@ BEGINNING_MAX: Final = 10
 HEX_DIGITS: Final = 2 * DIGEST_BYTES
 
 _IS_WHOLE: Final = 18  # the column after those of a row
+_NAMES: Final = "(SELECT value FROM json_each(?))"
 _ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
 # Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
 # they may be asked what they mean by it. Of strangers it is the order of their keys.
@@ -92,21 +93,44 @@ class Namesakes(Part):
         namespace: NamespaceKey = COMMONS,
         *,
         limit: int,
-        of: Collection[str] | None = None,
-        without: Collection[str] = (),
+        of: Collection[str],
     ) -> list[ListedRow]:
-        """Those of the highest score, ties by target: of these authors, or of all but those.
-
-        Without their bytes.
-        """
-        where, names = "NOT IN", without
-        if of is not None:
-            where, names = "IN", of
+        """Those of the highest score, ties by target, of these authors. Without their bytes."""
         rows = await self._database.rows(
             f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
-            f" AND l.author {where} (SELECT value FROM json_each(?))"
+            f" AND l.author IN {_NAMES} ORDER BY l.score DESC, l.target DESC LIMIT ?",
+            (namespace, kind, json.dumps(sorted(of)), limit),
+        )
+        return [listed_row(row) for row in rows]
+
+    async def best_of_others(
+        self,
+        kind: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        limit: int,
+        than: Collection[str],
+        full: Collection[str] = (),
+        taken: Collection[str] = (),
+    ) -> list[ListedRow]:
+        """As `best_listings`, of whoever else, but of no id that one of these authors has.
+
+        Nor of authors that are `full`, nor of ids that are `taken`.
+        """
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.author NOT IN {_NAMES} AND l.record NOT IN {_NAMES} AND NOT EXISTS ("
+            " SELECT 1 FROM listing o WHERE o.namespace = l.namespace AND o.kind = l.kind"
+            f" AND o.record = l.record AND o.author IN {_NAMES})"
             " ORDER BY l.score DESC, l.target DESC LIMIT ?",
-            (namespace, kind, json.dumps(sorted(names)), limit),
+            (
+                namespace,
+                kind,
+                json.dumps(sorted({*than, *full})),
+                json.dumps(sorted(taken)),
+                json.dumps(sorted(than)),
+                limit,
+            ),
         )
         return [listed_row(row) for row in rows]
 
