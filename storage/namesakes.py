@@ -27,15 +27,21 @@ _NAMES: Final = "(SELECT value FROM json_each(?))"
 _ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
 # Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
 # they may be asked what they mean by it. Of strangers it is the order of their keys.
+# Too many are cut so that each blob keeps one who names it: else a hundred keys that name one that
+# nobody has would leave out the only one who names the right one.
 _NAMESAKES: Final = f"""
     SELECT * FROM (
-        SELECT {COLUMNS}, l.content <> '' AS is_whole, l.author AS by, l.created_us AS at,
-            row_number() OVER (PARTITION BY l.author ORDER BY d.epoch DESC, d.id) AS place
-        FROM listing l JOIN document d ON d.number = l.document
-        WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
-    WHERE place = 1
-    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by
-    LIMIT ?"""
+        SELECT *, row_number() OVER (PARTITION BY blob ORDER BY is_whole DESC, by) AS of_blob
+        FROM (
+            SELECT {COLUMNS}, l.content <> '' AS is_whole, l.author AS by, l.created_us AS at,
+                json_extract(CAST(l.fields AS TEXT), '$.blob') AS blob,
+                row_number() OVER (PARTITION BY l.author ORDER BY d.epoch DESC, d.id) AS place
+            FROM listing l JOIN document d ON d.number = l.document
+            WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
+        WHERE place = 1
+        ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, of_blob, is_whole DESC, by
+        LIMIT ?)
+    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,13 @@ class Namesakes(Part):
     ) -> list[Namesake]:
         """The records of this bare id, one for each author: `own`, then those followed, then all.
 
-        Of strangers those come first whose bytes stand in the record; then by did:key.
+        Of strangers those come first whose bytes stand in the record; then by did:key. Where they
+        are too many, no blob is left out for others that name the same as somebody before them.
         """
         mine, names = json.dumps(sorted(own)), json.dumps(sorted({*own, *followed}))
         rows = await self._database.rows(
-            _NAMESAKES, (namespace, kind, record, mine, names, names, NAMESAKES_MAX)
+            _NAMESAKES,
+            (namespace, kind, record, mine, names, NAMESAKES_MAX, mine, names, names),
         )
         return [Namesake(listed_row(row), bool(row[_IS_WHOLE])) for row in rows]
 
