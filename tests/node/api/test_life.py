@@ -14,11 +14,12 @@ from crdt.change import DocumentId
 from crdt.keys import COMMONS, AuthorKey
 from node.config import ApiConfig, Config, RegistryConfig
 from node.services import publish_life
+from node.services.hall import ROWS
 from registry import genome, lineage
 from registry.content import TEXT_BYTES_MAX, Content
 from registry.head import Words
 from tests.node.parts import Alice, open_alice
-from tests.storage.people import BOB, CAROL, Person
+from tests.storage.people import BOB, CAROL, Person, person
 
 GENOMES, SEEDS = "/api/registry/genomes", "/api/registry/seeds"
 HALL = "/api/registry/hall_of_fame"
@@ -329,6 +330,16 @@ async def test_strangers_do_not_fill_the_hall_of_fame(alice: Alice) -> None:
     assert await fame(alice, "?trust=followed") == [*strangers[2:], ("carol-0", 100), ("mine", 7)]
     wrong = await alice.client.get(f"{HALL}?trust=nobody")
     assert (wrong.status_code, wrong.json()["code"]) == (400, "bad-query")
+
+
+async def test_whoever_repeats_what_is_told_by_a_followed_author_hides_nobody(alice: Alice) -> None:
+    """Carol is followed, and tells of many lineages; bob says the same of each, but higher."""
+    await alice.node.store.set_petname("carol", CAROL.did, replaces=False)
+    for number in range(ROWS):
+        await tells(alice, CAROL, f"line-{number:03}", 0)
+        await tells(alice, BOB, f"line-{number:03}", 9_999)
+    await tells(alice, person(4), "honest", 50)
+    assert (await fame(alice))[0] == ("honest", 50)
 
 
 async def test_a_genome_is_rated_and_whom_one_follows_is_averaged_apart(alice: Alice) -> None:
