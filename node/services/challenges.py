@@ -17,6 +17,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
+from node.services.life import GENOME, same_records
 from node.workers import Workers
 from registry import genome
 from registry.attestation import read_row
@@ -180,9 +181,9 @@ def _document(author: str, id: str, namespace: NamespaceKey) -> DocumentId:
 async def genome_names(
     store: Store, entrants: Sequence[Entrant], namespace: NamespaceKey
 ) -> dict[str, str]:
-    """What the records of these genomes call them; none of those that are not here."""
+    """What the record of each that is meant calls it; none of those that are not here."""
     return {
-        one.genome: rows[0].listing.name
+        one.genome: same[0].row.listing.name
         for one in entrants
-        if (rows := await store.candidates(genome.WORD, one.genome, namespace))
+        if (same := await same_records(store, GENOME, one.genome, namespace))
     }
