@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from storage.attestations import IS_LEFT, Candidate, attestation_row
-from storage.database import VARIABLES_MAX, Reading, Writing
+from storage.database import Reading, Writing
 from storage.list_pages import COLUMNS
 from storage.listing import AttestationRow
 from storage.listings import ListedRow, listed_row
@@ -181,7 +181,7 @@ class Challenges(Part):
         At most `ENTRANTS_MAX` genomes. Of others one entry in time of each author is first: none
         who was entered is left without.
         """
-        assert len(genomes) <= ENTRANTS_MAX <= VARIABLES_MAX, "one statement has all the bounds"
+        assert len(genomes) <= ENTRANTS_MAX, "one statement, so that its bounds are of them all"
         of = _of(asked)
         async with self._database.reading() as view:
             trusted = await _trusted(view)
