@@ -130,15 +130,17 @@ async def say_challenge(
 ) -> tuple[Called | None, bytes | None]:
     """This author calls for it, or says its words anew: how it is listed, and the entry.
 
-    Both None for a dry run; no entry where nothing is new. Raises `InvalidChallenge` or
-    `InvalidRecord`.
+    Both None for a dry run, which makes every check; no entry where nothing is new. Raises
+    `InvalidChallenge` or `InvalidRecord`, `NotAllowed`, and as `Store.commit`.
     """
     edit = publish_challenge(terms, words, now_us=now_us)
-    if dry_run:
-        return None, None
     identity, store, id = by.signers.identity, by.signers.store, id_of(terms)
     document = _document(identity.did, id, by.namespace)
-    committed = await store.commit(document, edit, await by.signers.for_document(document))
+    signer = await by.signers.for_document(document)
+    if dry_run:
+        await store.rehearse(document, edit, signer)
+        return None, None
+    committed = await store.commit(document, edit, signer)
     row = await store.listing(WORD, identity.did, id, by.namespace)
     assert row is not None, "it was listed with its last change"
     return called_of(row), committed.id if committed else None

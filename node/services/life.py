@@ -69,7 +69,7 @@ KINDS: Final = {kind.word: kind for kind in (GENOME, SEED, LINEAGE)}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record, and all that are of its id, in the order in which they are asked."""
+    """A record, and all that are of its id, itself first, in the order in which they are asked."""
 
     kind: Kind
     row: ListedRow
@@ -98,7 +98,16 @@ async def find_record(
     row = await store.listing(kind.word, chosen, id, namespace) if chosen else None
     if row is None:
         raise UnknownRecord(f"no {kind.word} {text} is known here; `panspermia sync` may bring it")
-    return Found(kind, row, tuple(same))
+    return Found(kind, row, (_meant(row), *(one for one in same if not _is_of(one, row))))
+
+
+def _meant(row: ListedRow) -> Namesake:
+    """Whoever is named is asked first, however many others there are."""
+    return Namesake(row, is_whole=bool(row.listing.content))
+
+
+def _is_of(one: Namesake, row: ListedRow) -> bool:
+    return one.row.listing.author == row.listing.author
 
 
 async def _whole_id(
