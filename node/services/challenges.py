@@ -37,7 +37,6 @@ from registry.deletion import delete
 from registry.errors import quoted
 from registry.fitness import Trust
 from registry.head import Words
-from storage.challenges import ENTRANTS_MAX
 from storage.listing import AttestationRow
 from storage.listings import ListedRow
 from storage.store import Store
@@ -62,7 +61,7 @@ class Standing:
 
     entrants: tuple[Entrant, ...]
     is_whole: bool
-    """Whether all were looked at, and not the first `ENTRANTS_MAX`."""
+    """Whether all entries and words were looked at: no bound of `storage.challenges` was hit."""
 
 
 def called_of(row: ListedRow, also_by: tuple[str, ...] = ()) -> Called:
@@ -163,11 +162,11 @@ async def standing(
 ) -> Standing:
     """Who stands where, as `own` and whom this node follows found."""
     id = id_of(terms)
-    genomes = await store.entrants(id, namespace)
-    rows = await store.words_of_entrants(id, terms.evaluator, genomes, namespace)
+    entered = await store.entrants(id, terms, namespace)
+    said = await store.words_of_entrants(id, terms, entered.genomes, namespace)
     trust = Trust(own, await store.followed_authors())
-    found = await asyncio.to_thread(_standing, terms, rows, trust)
-    return Standing(found, len(genomes) < ENTRANTS_MAX)
+    found = await asyncio.to_thread(_standing, terms, said.rows, trust)
+    return Standing(found, entered.is_whole and said.is_whole)
 
 
 def _standing(terms: Terms, rows: Sequence[AttestationRow], trust: Trust) -> tuple[Entrant, ...]:
