@@ -119,6 +119,7 @@ class Attesting:
         try:
             while True:
                 changed.clear()
+                looked_s = self.clock_s()
                 before_s = self.by.workers.background_cpu_s
                 has_run = await self._once_or_not()
                 used_s = self.by.workers.background_cpu_s - before_s
@@ -126,7 +127,9 @@ class Attesting:
                     await rest(rest_s(used_s, self.config.cpu_percent))
                 if not has_run:
                     await rest(LOOK_S)
-                    wait_s = min(self.retries.next_s(now_s=self.clock_s()), LOOK_ANYWAY_S)
+                    # What came due since this look began was perhaps passed over by it.
+                    due_s = looked_s + self.retries.next_s(now_s=looked_s)
+                    wait_s = min(due_s - self.clock_s(), LOOK_ANYWAY_S)
                     with suppress(TimeoutError):
                         async with asyncio.timeout(wait_s):
                             await changed.wait()
@@ -159,6 +162,7 @@ class Attesting:
             done = await attest_again(by, said)
         except NoAnswer as error:
             await self._note(key, said, error)
+            self.retries.done(key)
             return True
         except FAILURES as error:  # its bytes are not here, or not yet; or it may not be signed
             self.last_error = f"{said.id[:16]}…: {getattr(error, 'detail', error)}"

@@ -34,6 +34,9 @@ class Retries(Generic[K]):
         self._due.pop(key, None)
 
     def next_s(self, *, now_s: float) -> float:
-        """Until one of them is due, or there may be news of some."""
-        waits = [due - now_s for due, _ in self._due.values()]
-        return max(0.0, min([*waits, LONGEST_S]))
+        """Until the next of them is due, or there may be news of some.
+
+        What is due already tells nothing: it was tried, or nobody asks for it any more.
+        """
+        waits = [due - now_s for due, _ in self._due.values() if due > now_s]
+        return min([*waits, LONGEST_S])

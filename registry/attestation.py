@@ -8,8 +8,8 @@ claim        said: canonical CBOR {result, at_us}: what it gives, run or not; no
 runs         {device in hex: canonical CBOR {ending, result?, engine, features, fuel, at_us}}
 ```
 Each of them is one value, so that two devices never make one answer of two halves. A device that
-runs it again writes over its own answer only, and keeps the time where that is the same. Keys are
-free: what counts of all this `fitness.py` says.
+runs it again writes over its own answer only, and keeps the earlier time where that is the same.
+Keys are free: what counts of all this `fitness.py` says.
 """
 
 import re
@@ -109,7 +109,9 @@ def say_claim(
 
     def since(before: bytes) -> bytes:
         then = read_claim(before)
-        return said if then.result != result else encode_claim(then)
+        if then.result != result:
+            return said
+        return encode_claim(Claim(result, min(then.at_us, now_us)))
 
     return _with_evaluation(evaluation, module, version, ("claim", SAID), said, since)
 
@@ -136,7 +138,8 @@ def take_all_back(editor: Editor) -> None:
 def say_run(evaluation: Evaluation, module: str, version: str, run: Run, device: bytes) -> Edit:
     """`device` ran it and found this. Raises `InvalidEvaluation`.
 
-    Whoever finds the same again keeps the time of the first, and says which engine did last.
+    Whoever finds the same again keeps the earlier time, and says which engine did last. So what a
+    clock dated that was ahead is mended by running it again.
     """
     said = encode_run(run)
 
@@ -144,7 +147,7 @@ def say_run(evaluation: Evaluation, module: str, version: str, run: Run, device:
         then = read_run(as_bytes(before, "a run"))
         if then.answer != run.answer:
             return said
-        return encode_run(msgspec.structs.replace(run, at_us=then.at_us))
+        return encode_run(msgspec.structs.replace(run, at_us=min(then.at_us, run.at_us)))
 
     return _with_evaluation(evaluation, module, version, ("runs", device.hex()), said, since)
 

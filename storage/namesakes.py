@@ -23,18 +23,25 @@ BEGINNING_MAX: Final = 10
 HEX_DIGITS: Final = 2 * DIGEST_BYTES
 
 _IS_WHOLE: Final = 18  # the column after those of a row
+_NAMES: Final = "(SELECT value FROM json_each(?))"
 _ONE_OF: Final = "(by IN (SELECT value FROM json_each(?)))"
 # Those of the newest epoch, one for each author. Of people one follows the earliest comes first:
 # they may be asked what they mean by it. Of strangers it is the order of their keys.
+# Too many are cut so that each blob keeps one who names it: else a hundred keys that name one that
+# nobody has would leave out the only one who names the right one.
 _NAMESAKES: Final = f"""
     SELECT * FROM (
-        SELECT {COLUMNS}, l.content <> '' AS is_whole, l.author AS by, l.created_us AS at,
-            row_number() OVER (PARTITION BY l.author ORDER BY d.epoch DESC, d.id) AS place
-        FROM listing l JOIN document d ON d.number = l.document
-        WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
-    WHERE place = 1
-    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by
-    LIMIT ?"""
+        SELECT *, row_number() OVER (PARTITION BY blob ORDER BY is_whole DESC, by) AS of_blob
+        FROM (
+            SELECT {COLUMNS}, l.content <> '' AS is_whole, l.author AS by, l.created_us AS at,
+                json_extract(CAST(l.fields AS TEXT), '$.blob') AS blob,
+                row_number() OVER (PARTITION BY l.author ORDER BY d.epoch DESC, d.id) AS place
+            FROM listing l JOIN document d ON d.number = l.document
+            WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ?)
+        WHERE place = 1
+        ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, of_blob, is_whole DESC, by
+        LIMIT ?)
+    ORDER BY {_ONE_OF} DESC, {_ONE_OF} DESC, CASE WHEN {_ONE_OF} THEN at END, is_whole DESC, by"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,13 @@ class Namesakes(Part):
     ) -> list[Namesake]:
         """The records of this bare id, one for each author: `own`, then those followed, then all.
 
-        Of strangers those come first whose bytes stand in the record; then by did:key.
+        Of strangers those come first whose bytes stand in the record; then by did:key. Where they
+        are too many, no blob is left out for others that name the same as somebody before them.
         """
         mine, names = json.dumps(sorted(own)), json.dumps(sorted({*own, *followed}))
         rows = await self._database.rows(
-            _NAMESAKES, (namespace, kind, record, mine, names, names, NAMESAKES_MAX)
+            _NAMESAKES,
+            (namespace, kind, record, mine, names, NAMESAKES_MAX, mine, names, names),
         )
         return [Namesake(listed_row(row), bool(row[_IS_WHOLE])) for row in rows]
 
@@ -92,21 +101,44 @@ class Namesakes(Part):
         namespace: NamespaceKey = COMMONS,
         *,
         limit: int,
-        of: Collection[str] | None = None,
-        without: Collection[str] = (),
+        of: Collection[str],
     ) -> list[ListedRow]:
-        """Those of the highest score, ties by target: of these authors, or of all but those.
-
-        Without their bytes.
-        """
-        where, names = "NOT IN", without
-        if of is not None:
-            where, names = "IN", of
+        """Those of the highest score, ties by target, of these authors. Without their bytes."""
         rows = await self._database.rows(
             f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
-            f" AND l.author {where} (SELECT value FROM json_each(?))"
+            f" AND l.author IN {_NAMES} ORDER BY l.score DESC, l.target DESC LIMIT ?",
+            (namespace, kind, json.dumps(sorted(of)), limit),
+        )
+        return [listed_row(row) for row in rows]
+
+    async def best_of_others(
+        self,
+        kind: str,
+        namespace: NamespaceKey = COMMONS,
+        *,
+        limit: int,
+        than: Collection[str],
+        full: Collection[str] = (),
+        taken: Collection[str] = (),
+    ) -> list[ListedRow]:
+        """As `best_listings`, of whoever else, but of no id that one of these authors has.
+
+        Nor of authors that are `full`, nor of ids that are `taken`.
+        """
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.author NOT IN {_NAMES} AND l.record NOT IN {_NAMES} AND NOT EXISTS ("
+            " SELECT 1 FROM listing o WHERE o.namespace = l.namespace AND o.kind = l.kind"
+            f" AND o.record = l.record AND o.author IN {_NAMES})"
             " ORDER BY l.score DESC, l.target DESC LIMIT ?",
-            (namespace, kind, json.dumps(sorted(names)), limit),
+            (
+                namespace,
+                kind,
+                json.dumps(sorted({*than, *full})),
+                json.dumps(sorted(taken)),
+                json.dumps(sorted(than)),
+                limit,
+            ),
         )
         return [listed_row(row) for row in rows]
 

@@ -6,7 +6,7 @@ What only this machine cannot do is refused, and not signed: it says nothing of 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +42,7 @@ from registry.edits import Edit
 from registry.errors import InvalidName, NotClaimed, UnknownRecord, quoted
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
 from registry.findings import Run
-from registry.fitness import Fitness, Judgement, Trust, judge, verified_fitness
+from registry.fitness import Fitness, Judgement, Name, Trust, judge, verified_fitness
 from registry.formats import Format, detect
 from registry.wasm.evaluator import GENOME_BYTES_MAX
 from storage.store import Store
@@ -241,7 +241,7 @@ async def fitness_of(
     """What is said of a genome, as this node's author trusts it."""
     rows = [read_row(row) for row in await store.attestations(genome, namespace)]
     trust = Trust(own, await store.followed_authors())
-    names = await names_of(store, rows, is_of(trust), namespace)
+    names = await _names(store, rows, trust, namespace)
     return verified_fitness(genome, rows, trust, names)
 
 
@@ -251,6 +251,16 @@ def is_of(trust: Trust) -> Callable[[str], bool]:
     Anybody can write one that gives whoever they like the highest number there is.
     """
     return lambda module: module.partition("/")[0] in trust
+
+
+async def _names(
+    store: Store, rows: Sequence[Attestation], trust: Trust, namespace: NamespaceKey
+) -> dict[str, Name]:
+    """As `names_of`; what strangers say pushes out no name that a run which counts goes by."""
+    counting = [one for one in rows if one.author in trust]
+    others = [one for one in rows if one.author not in trust]
+    names = await names_of(store, others, is_of(trust), namespace)
+    return names | await names_of(store, counting, is_of(trust), namespace)
 
 
 async def _claim(
@@ -291,7 +301,7 @@ async def _attested(
     if entry is None:  # a dry run counts for whoever asked, whatever is signed already
         rows.append(_unsaid(node, evaluation, by, run))
     trust = Trust(node.identity.did, await node.store.followed_authors())
-    names = await names_of(node.store, rows, is_of(trust), node.namespace)
+    names = await _names(node.store, rows, trust, node.namespace)
     judgement = judge(rows, trust, names)
     return Attested(judgement, answer, found.fuel_used, found.cpu_ms, entry)
 

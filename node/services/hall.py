@@ -10,16 +10,14 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from crdt.keys import NamespaceKey
-from node.services.life import LINEAGE, same_records
+from node.services.life import LINEAGE
 from storage.listings import ListedRow
 from storage.store import Store
 
 HALL_OF_FAME: Final = 10
 OF_A_STRANGER: Final = 2
 ROWS: Final = 100
-"""Read at once: several authors may tell of one lineage."""
-ROUNDS_MAX: Final = 10
-"""Of strangers; after each, those who have their places are passed over."""
+"""Read at once; of strangers those who have their places are passed over after that."""
 
 
 async def famous_lineages(
@@ -32,42 +30,30 @@ async def famous_lineages(
     for row in sorted(rows, key=lambda row: row.listing.author not in own):
         told.setdefault(row.listing.record, row)
     if not only_followed:
-        for row in await _of_strangers(store, namespace, followed, told):
+        for row in await _of_strangers(store, namespace, followed):
             told[row.listing.record] = row
     return _highest(told.values())
 
 
 async def _of_strangers(
-    store: Store, namespace: NamespaceKey, followed: frozenset[str], told: Collection[str]
+    store: Store, namespace: NamespaceKey, followed: frozenset[str]
 ) -> Sequence[ListedRow]:
+    """Of ids that nobody followed tells of, however low they say that those are."""
     taken: dict[str, ListedRow] = {}
     places: Counter[str] = Counter()
-    for _ in range(ROUNDS_MAX):
+    while len(taken) < HALL_OF_FAME:
         full = {author for author, count in places.items() if count >= OF_A_STRANGER}
-        rows = await store.best_listings(
-            LINEAGE.word, namespace, limit=ROWS, without=followed | full
+        rows = await store.best_of_others(
+            LINEAGE.word, namespace, limit=ROWS, than=followed, full=full, taken=taken
         )
-        before = len(taken)
-        for row in rows:
+        for row in rows:  # the first has its place: this ends
             id, author = row.listing.record, row.listing.author
-            is_free = id not in taken and places[author] < OF_A_STRANGER
-            if not is_free or id in told or await _is_told(store, id, namespace, followed):
-                continue
-            taken[id] = row
-            places[author] += 1
-            if len(taken) == HALL_OF_FAME:
-                return [*taken.values()]
-        if len(rows) < ROWS or len(taken) == before:
+            if id not in taken and places[author] < OF_A_STRANGER:
+                taken[id] = row
+                places[author] += 1
+        if len(rows) < ROWS:
             break
-    return [*taken.values()]
-
-
-async def _is_told(
-    store: Store, id: str, namespace: NamespaceKey, followed: frozenset[str]
-) -> bool:
-    """Whether somebody followed tells of it, however low they say that it is."""
-    same = await same_records(store, LINEAGE, id, namespace)
-    return bool(same) and same[0].row.listing.author in followed
+    return [*taken.values()][:HALL_OF_FAME]
 
 
 def _highest(rows: Collection[ListedRow]) -> list[ListedRow]:

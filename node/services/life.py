@@ -20,7 +20,13 @@ from node.services.places import place_text
 from node.services.same_bytes import kept_of, right_bytes, truthful_first
 from node.services.signers import Signers
 from registry import genome, lineage, ratings, seed
-from registry.content import is_identity, media_type, parse_beginning, parse_identity
+from registry.content import (
+    CONTENT_BYTES_MAX,
+    is_identity,
+    media_type,
+    parse_beginning,
+    parse_identity,
+)
 from registry.errors import RegistryError, UnknownRecord
 from registry.lineage import parse_lineage_id
 from registry.listed import ModuleRating
@@ -69,7 +75,7 @@ KINDS: Final = {kind.word: kind for kind in (GENOME, SEED, LINEAGE)}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record, and all that are of its id, in the order in which they are asked."""
+    """A record, and all that are of its id, itself first, in the order in which they are asked."""
 
     kind: Kind
     row: ListedRow
@@ -98,7 +104,16 @@ async def find_record(
     row = await store.listing(kind.word, chosen, id, namespace) if chosen else None
     if row is None:
         raise UnknownRecord(f"no {kind.word} {text} is known here; `panspermia sync` may bring it")
-    return Found(kind, row, tuple(same))
+    return Found(kind, row, (_meant(row), *(one for one in same if not _is_of(one, row))))
+
+
+def _meant(row: ListedRow) -> Namesake:
+    """Whoever is named is asked first, however many others there are."""
+    return Namesake(row, is_whole=bool(row.listing.content))
+
+
+def _is_of(one: Namesake, row: ListedRow) -> bool:
+    return one.row.listing.author == row.listing.author
 
 
 async def _whole_id(
@@ -172,14 +187,16 @@ def _shown(
     return shown(row.listing.fields, beside)
 
 
-async def content_of(store: Store, network: Network, found: Found) -> bytes:
+async def content_of(
+    store: Store, network: Network, found: Found, *, size_bytes_max: int = CONTENT_BYTES_MAX
+) -> bytes:
     """The original bytes of a genome or a seed, from here or from a peer.
 
-    Raises as `right_bytes`.
+    Raises as `right_bytes`; what its record holds itself is given whole.
     """
     if found.row.listing.content:  # its projection compared it with the record
         return found.row.listing.content.encode()
-    return await right_bytes(store, network, found.same)
+    return await right_bytes(store, network, found.same, size_bytes_max=size_bytes_max)
 
 
 def file_of(row: ListedRow) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.attesting import LOOK_S, PAGE_MAX, Attesting, rest_s
 from node.config import AttestConfig
 from node.errors import NotAllowed
+from node.retries import FIRST_S, LONGEST_S
 from node.services.attest import Attestor, run_and_sign
 from node.services.evaluators import bundled
 from registry.attestation import document_of, say_claim
@@ -109,6 +110,25 @@ async def test_what_has_no_answer_here_is_not_tried_again_but_is_paid_for(alice:
     assert not await again.once(), "nor after a restart"
     again.by.workers.features = "others"
     assert await again.once(), "another engine may have one"
+
+
+async def test_what_was_put_off_and_has_no_answer_then_is_put_off_no_more(alice: Alice) -> None:
+    await alice.node.store.set_petname("bob", BOB.did)
+    name, digest = await published(alice, DEEP)
+    theirs = Evaluation(CONTENT.identity, digest, 0, 1)
+    edit = say_claim(theirs, name, "1.0.0", 1, now_us=5)
+    document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
+    await hear(alice, BOB.writes(document, edit)[0])
+    now_s = 0.0
+    one = attesting(alice)
+    one.clock_s = lambda: now_s
+    assert not await one.once(), "its genome is not here"
+    assert one.retries.next_s(now_s=now_s) == FIRST_S
+    await publish(alice.node)
+    now_s = FIRST_S
+    assert await one.once()
+    assert one.state.failed == 1
+    assert one.retries.next_s(now_s=0.0) == LONGEST_S
 
 
 async def test_a_failed_run_rests_as_long_as_one_that_gave_a_result(alice: Alice) -> None:

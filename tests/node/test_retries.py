@@ -13,12 +13,21 @@ def test_it_waits_twice_as_long_each_time_up_to_the_longest() -> None:
         waits.append(retries.next_s(now_s=now_s))
         now_s += waits[-1]
         assert retries.is_due("a", now_s=now_s)
-        assert retries.next_s(now_s=now_s) == 0
+        assert retries.next_s(now_s=now_s) == LONGEST_S
     assert waits[:3] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
     assert waits[-1] == LONGEST_S
     retries.done("a")
     retries.put_off("a", now_s=now_s)
     assert retries.next_s(now_s=now_s) == FIRST_S
+
+
+def test_what_is_due_and_never_asked_for_again_wakes_nobody() -> None:
+    retries: Retries[str] = Retries()
+    retries.put_off("gone", now_s=0)
+    retries.put_off("later", now_s=2 * FIRST_S)
+    assert retries.next_s(now_s=FIRST_S) == 2 * FIRST_S
+    retries.done("later")
+    assert [retries.next_s(now_s=now_s) for now_s in (FIRST_S, 86_400)] == [LONGEST_S] * 2
 
 
 def test_it_holds_so_many() -> None:

@@ -76,6 +76,15 @@ def test_the_same_again_keeps_the_time_of_the_first() -> None:
     assert (read(bobs).runs, read(bobs).claim) == ((ran(43, at_us=3),), Claim(43, 3))
 
 
+def test_what_a_clock_dated_that_was_ahead_is_mended_by_saying_it_again() -> None:
+    bobs = record()
+    for at_us in (100 * NOON_US, NOON_US, NOON_US + 1):
+        run = ran(42, at_us=at_us)
+        bobs.edit(say_run(QUESTION, NAME, VERSION, run, BOB_PHONE.public))
+        bobs.edit(say_claim(QUESTION, NAME, VERSION, 42, now_us=at_us))
+    assert (read(bobs).runs, read(bobs).claim) == ((ran(42),), Claim(42, NOON_US))
+
+
 def test_all_of_it_can_be_taken_back_and_said_anew() -> None:
     bobs = record()
     bobs.edit(CLAIM)

@@ -10,6 +10,7 @@ import wasmtime
 from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, AuthorKey
 from node.demo import evaluators
+from node.services.evaluators import MODULES_LOOKED_UP_MAX
 from node.services.signers import Signers
 from node.wiring import Node
 from registry import genome
@@ -192,6 +193,25 @@ async def test_what_somebody_followed_published_ranks_by_its_bytes(alice: Alice)
     assert not (await alice.node.store.receive(BOB.writes(document, edit), source="x")).refused
     (one,) = (await fitness(alice))["evaluations"]
     assert (one["module"], one["version"], one["standard"]) == (name, "1.0.0", True)
+    assert await listed(alice) == [(CONTENT.id, 7)]
+
+
+async def test_modules_that_a_stranger_makes_up_hide_no_verified_result(alice: Alice) -> None:
+    """As many as are looked up, of somebody followed by their names, and before the right one."""
+    await publish(alice.node)
+    await alice.client.post("/api/modules", json=evaluator("(i64.const 7)"))
+    await attest(alice, **{"with": "org.example.judge"})
+    bobs = AuthorKey(BOB.root.public)
+    entries: list[SignedEntry] = []
+    for number in range(MODULES_LOOKED_UP_MAX):
+        about = Evaluation(CONTENT.identity, number.to_bytes(32, "big"), 0, 1)
+        module = f"{alice.node.identity.did}/org.a.n{number:03}"
+        edit = say_claim(about, module, "1.0.0", 9, now_us=1)
+        entries.append(BOB.writes(document_of(bobs, about, COMMONS), edit)[0])
+    assert not (await alice.node.store.receive(entries, source="x")).refused
+    found = await fitness(alice)
+    assert len(found["evaluations"]) == MODULES_LOOKED_UP_MAX + 1
+    assert found["result"] == 7
     assert await listed(alice) == [(CONTENT.id, 7)]
 
 

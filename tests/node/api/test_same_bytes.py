@@ -1,6 +1,6 @@
 """One id, several authors: the bytes are those that hash right, whoever claims what."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from node.services.same_bytes import right_bytes
 from registry import genome
 from registry.content import CONTENT_BYTES_MAX, Content
 from registry.head import Words
+from storage.namesakes import NAMESAKES_MAX
 from tests.node.api.test_life import GENOMES, by, post
 from tests.node.parts import Alice, open_alice
-from tests.storage.people import BOB, CAROL, Person
+from tests.storage.people import BOB, CAROL, Person, person
 
 DATA = bytes(range(256)) * 200
 """No text: only a blob holds it."""
@@ -113,6 +114,43 @@ async def test_where_everybody_lies_nothing_is_handed_out(alice: Alice, bob: Ali
     await says(alice, HONEST, Content.of(DATA))
     answer = await alice.client.get(f"{GENOMES}/{ID}/download")
     assert (answer.status_code, answer.json()["code"]) == (504, "blob-unreachable")
+
+
+async def crowd(alice: Alice, lies: Callable[[int], Content]) -> Person:
+    """As many strangers as are read say `lies`, and one whose key comes after theirs the truth."""
+    people = [
+        person(number, device=number + 1) for number in range(4, 4 + 2 * NAMESAKES_MAX + 2, 2)
+    ]
+    *liars, honest = sorted(people, key=lambda who: who.did)
+    for number, liar in enumerate(liars):
+        await says(alice, liar, lies(number))
+    await says(alice, honest, Content.of(DATA))
+    return honest
+
+
+async def test_however_many_name_a_blob_that_nobody_has_they_cost_one_try(
+    alice: Alice, bob: Alice
+) -> None:
+    honest = await crowd(alice, lambda _: LIE)
+    await bob.node.store.put_blob(DATA)
+    same = await alice.node.store.namesakes("genome", ID)
+    assert len(same) == NAMESAKES_MAX
+    assert same[-1].row.listing.author == honest.did, "and still by did:key"
+    answer = await alice.client.get(f"{GENOMES}/{ID}/download")
+    assert (answer.status_code, answer.content) == (200, DATA)
+
+
+async def test_however_many_blobs_are_named_whoever_is_named_is_asked_first(
+    alice: Alice, bob: Alice
+) -> None:
+    honest = await crowd(alice, lambda n: replace(LIE, blob=manifest_of(b"%d" % n).id))
+    await bob.node.store.put_blob(DATA)
+    named = f"{honest.did}%2F{ID}"
+    others = (await shown(alice, named))["also_by"]
+    assert len(others) == NAMESAKES_MAX
+    assert honest.did not in others
+    answer = await alice.client.get(f"{GENOMES}/{named}/download")
+    assert (answer.status_code, answer.content) == (200, DATA)
 
 
 async def test_ones_own_record_is_meant_then_that_of_whom_one_follows(
