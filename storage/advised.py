@@ -8,38 +8,68 @@ from storage.listings import ListedRow, listed_row
 from storage.part import Part
 from storage.usage import followed
 
-# Keys are free: whoever says a thousand things of one module drowns out other strangers, nobody
-# that counts, since those come first.
 ADVISORIES_MAX = 1_000
 
+# An author says an advisory of each range, and when they said it. So those who count have room of
+# their own each, else one pushes out what another says; nobody has so much to say of one module.
+COUNTING_MAX = 100
+
+# Keys are free: strangers share what a person may still read.
+STRANGERS_MAX = 50
+
 ABOUT = "json_extract(CAST(l.fields AS TEXT), '$.module')"  # as the index has it
+
+_COUNTS = (
+    "(d.author IN (SELECT author FROM followed) OR l.author = substr(?1, 1, instr(?1, '/') - 1))"
+)
+_SAID = (
+    f"FROM listing l JOIN document d ON d.number = l.document"
+    f" WHERE l.kind = 'advisory' AND {ABOUT} = ?1"
+    " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
+    " AND l.author = coalesce(?3, l.author)"
+)
+_CHOSEN = f"SELECT {COLUMNS} FROM chosen c JOIN listing l USING (document)"
+_NEWEST = "ORDER BY l.updated_us DESC, l.target"
+_COUNTING = (
+    "WITH ranked AS (SELECT l.document, row_number() OVER (PARTITION BY l.author ORDER BY"
+    " json_extract(CAST(l.fields AS TEXT), '$.withdrawn'),"
+    " json_extract(CAST(l.fields AS TEXT), '$.kind') = 'malicious' DESC,"
+    f" l.updated_us DESC, l.target) AS place {_SAID} AND {_COUNTS}),"
+    f" chosen AS (SELECT document FROM ranked WHERE place <= {COUNTING_MAX})"
+    f" {_CHOSEN} {_NEWEST}"
+)
+_STRANGERS = (
+    "WITH ranked AS (SELECT l.document, l.updated_us, row_number() OVER"
+    f" (PARTITION BY l.author {_NEWEST}) AS place {_SAID} AND NOT {_COUNTS}),"
+    " chosen AS (SELECT document FROM ranked"
+    f" ORDER BY place, updated_us DESC, document LIMIT {STRANGERS_MAX})"
+    f" {_CHOSEN} {_NEWEST}"
+)
 
 
 class Advised(Part):
     """Advisories and dependants that are held, whoever says them."""
 
     async def advisories(
-        self, modules: Sequence[str], namespaces: Collection[NamespaceKey]
+        self,
+        modules: Sequence[str],
+        namespaces: Collection[NamespaceKey],
+        *,
+        author: str | None = None,
     ) -> list[ListedRow]:
-        """What is said of these (full names), in these namespaces.
+        """What is said of these (full names), in these namespaces; by this author (a did:key).
 
-        At most `ADVISORIES_MAX` of each module: those of its author, of this node and of whom it
-        follows before all others, and then the newest.
+        Of each module first what its author, this node and whom it follows say, the newest first:
+        at most `COUNTING_MAX` of each of them, the worst before the newest. Then `STRANGERS_MAX`
+        of all others, as many of each as there is room for.
         """
         async with self._database.reading() as view:
             rows = [
                 row
                 for module in modules
                 for namespace in namespaces
-                for row in await view.rows(
-                    f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
-                    f" WHERE l.kind = 'advisory' AND {ABOUT} = ?1"
-                    " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
-                    " ORDER BY d.author IN (SELECT author FROM followed)"
-                    " OR l.author = substr(?1, 1, instr(?1, '/') - 1) DESC,"
-                    " l.updated_us DESC, l.target LIMIT ?3",
-                    (module, namespace, ADVISORIES_MAX),
-                )
+                for asked in (_COUNTING, _STRANGERS)
+                for row in await view.rows(asked, (module, namespace, author))
             ]
         return [listed_row(row) for row in rows]
 

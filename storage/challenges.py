@@ -6,6 +6,7 @@ what strangers say beyond a bound is left out, what followed authors say decides
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from crdt.did import encode_did_key
@@ -19,9 +20,9 @@ from storage.materialise import Built
 from storage.part import Part, in_bounds
 
 ENTRANTS_MAX: Final = 1_000
-"""Genomes in a standing: those that followed authors entered, then those that they ran."""
+"""Genomes in a standing: those that followed authors entered, those that they ran, the rest."""
 STRANGERS_ENTRIES_MAX: Final = 20_000
-"""Looked at for those: a quarter of a second, in the reader's thread."""
+"""Looked at for the rest: of each author one, then of each another."""
 TRUSTED_WORDS_MAX: Final = 100_000
 """Attestations by followed authors in a standing: all of 64 seeds of every entrant, and more."""
 STRANGERS_WORDS_MAX: Final = 20_000
@@ -41,9 +42,25 @@ _COUNTS: Final = (
     " OR EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author AND f.is_own))"
 )
 _LISTED: Final = f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
-
-
 _FIELD: Final = "json_extract(CAST(a.said AS TEXT), "
+# 1: trusted authors, 2: namespace, 3: challenge, 4: evaluator, 5: seeds with ticks, 6, 7: when.
+_IN2: Final = "namespace = (SELECT number FROM namespace WHERE key = ?2)"
+_IS_ASKED: Final = (
+    f"instr(a.said, ?4) AND {_FIELD}'$.seed', '$.ticks') IN (SELECT value FROM json_each(?5))"
+)
+_IS_IN_TIME: Final = (
+    "EXISTS (SELECT 1 FROM json_each(CAST(a.said AS TEXT), '$.entered') j"
+    " WHERE j.value ->> '$.challenge' = ?3 AND j.value ->> '$.at_us' BETWEEN ?6 AND ?7)"
+)
+_IS_ENTERED: Final = (
+    f"EXISTS (SELECT 1 FROM attestation a WHERE a.{_IN2} AND a.genome = r.genome AND EXISTS"
+    " (SELECT 1 FROM challenge_entry e WHERE e.document = a.document AND e.challenge = ?3)"
+    f" AND {_IS_ASKED} AND {_IS_IN_TIME})"
+)
+_IN_TURN: Final = (
+    "SELECT document, author, row_number() OVER (PARTITION BY author) AS nth FROM challenge_entry"
+)
+"""One entry of each author is first, then another of each: none fills the rest of a list."""
 
 
 class Asked(Protocol):
@@ -55,6 +72,28 @@ class Asked(Protocol):
     def seeds(self) -> tuple[int, ...]: ...
     @property
     def ticks(self) -> int: ...
+    @property
+    def opens_us(self) -> int: ...
+    @property
+    def deadline_us(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Genomes of a standing."""
+
+    genomes: list[bytes]
+    is_whole: bool
+    """Whether no bound left any out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of them."""
+
+    rows: list[AttestationRow]
+    is_whole: bool
+    """Whether no bound left any out, but for `OF_ENTRANT_MAX`."""
 
 
 class Challenges(Part):
@@ -85,68 +124,91 @@ class Challenges(Part):
         return found
 
     async def entrants(
-        self, challenge: str, namespace: NamespaceKey = COMMONS, limit: int = ENTRANTS_MAX
-    ) -> list[bytes]:
-        """Genomes that were entered, at whatever time.
+        self,
+        challenge: str,
+        asked: Asked,
+        namespace: NamespaceKey = COMMONS,
+        limit: int = ENTRANTS_MAX,
+    ) -> Entered:
+        """Genomes that were entered in time.
 
-        First what followed authors entered, then what they ran at all, then the rest.
+        First what followed authors entered, then what they ran from most of the seeds, whoever
+        entered it, then the rest: of each author one entry, then of each another.
         """
         limit = in_bounds(limit, ENTRANTS_MAX)
+        of = (namespace, challenge, *_of(asked))
         async with self._database.reading() as view:
             trusted = await _trusted(view)
-            rows = await view.rows(
+            own = await view.rows(
                 f"{_TRUSTED} SELECT DISTINCT a.genome FROM challenge_entry e"
-                " JOIN attestation a ON a.document = e.document"
-                f" WHERE e.{_IN} AND e.challenge = ? AND e.author IN trusted"
-                " ORDER BY a.genome LIMIT ?",
-                (trusted, namespace, challenge, limit),
+                f" JOIN attestation a ON a.document = e.document WHERE e.{_IN2}"
+                f" AND e.challenge = ?3 AND e.author IN trusted AND {_IS_ASKED} AND {_IS_IN_TIME}"
+                " ORDER BY a.genome LIMIT ?8",
+                (trusted, *of, limit + 1),
             )
-            first = [genome for (genome,) in rows]
-            rows = await view.rows(
-                f"{_TRUSTED} SELECT a.genome, max(EXISTS (SELECT 1 FROM attestation r"
-                " WHERE r.namespace = a.namespace AND r.genome = a.genome AND r.is_run"
-                " AND r.author IN trusted)) AS is_known FROM (SELECT document"
-                f" FROM challenge_entry WHERE {_IN} AND challenge = ? AND author NOT IN trusted"
-                " ORDER BY author LIMIT ?) e JOIN attestation a ON a.document = e.document"
-                " GROUP BY a.genome ORDER BY is_known DESC, a.genome LIMIT ?",
-                (trusted, namespace, challenge, STRANGERS_ENTRIES_MAX, limit),
+            ran = await view.rows(
+                f"{_TRUSTED} SELECT genome FROM (SELECT a.genome, count(DISTINCT a.evaluation)"
+                f" AS seeds FROM attestation a WHERE a.author IN trusted AND a.{_IN2} AND a.is_run"
+                f" AND {_IS_ASKED} GROUP BY a.genome) r WHERE {_IS_ENTERED}"
+                " ORDER BY seeds DESC, genome LIMIT ?8",
+                (trusted, *of, limit + 1),
             )
-        return [*dict.fromkeys([*first, *(genome for genome, _ in rows)])][:limit]
+            rest = await view.rows(
+                f"{_TRUSTED} SELECT DISTINCT a.genome FROM (SELECT document FROM ({_IN_TURN}"
+                f" WHERE {_IN2} AND challenge = ?3 AND author NOT IN trusted)"
+                " ORDER BY nth, author LIMIT ?9) e JOIN attestation a ON a.document = e.document"
+                f" WHERE {_IS_ASKED} AND {_IS_IN_TIME} ORDER BY a.genome LIMIT ?8",
+                (trusted, *of, limit + 1, STRANGERS_ENTRIES_MAX),
+            )
+            strangers = await view.number(
+                f"{_TRUSTED} SELECT count(*) FROM (SELECT 1 FROM challenge_entry WHERE {_IN2}"
+                " AND challenge = ?3 AND author NOT IN trusted LIMIT ?4)",
+                (trusted, namespace, challenge, STRANGERS_ENTRIES_MAX + 1),
+            )
+        found = [*dict.fromkeys(genome for (genome,) in (*own, *ran, *rest))]
+        is_whole = len(found) <= limit and strangers <= STRANGERS_ENTRIES_MAX
+        return Entered(found[:limit], is_whole)
 
     async def words_of_entrants(
         self,
         challenge: str,
-        evaluator: bytes,
+        asked: Asked,
         genomes: Sequence[bytes],
         namespace: NamespaceKey = COMMONS,
-    ) -> list[AttestationRow]:
-        """What is said of these by this evaluator, from whatever seed: by followed authors all."""
-        named = _named(evaluator)
+    ) -> Said:
+        """What is said of these that is `asked`: by followed authors all, by others some.
+
+        At most `ENTRANTS_MAX` genomes. Of others one entry in time of each author is first: none
+        who was entered is left without.
+        """
+        assert len(genomes) <= ENTRANTS_MAX, "one statement, so that its bounds are of them all"
+        of = _of(asked)
         async with self._database.reading() as view:
             trusted = await _trusted(view)
-            rows = await view.rows_in(
-                f"{_TRUSTED} SELECT {_A} FROM attestation a WHERE a.{_IN} AND a.author IN trusted"
-                " AND instr(a.said, ?) AND a.genome IN (*)"
-                f" ORDER BY a.genome, a.author, a.evaluation LIMIT {TRUSTED_WORDS_MAX}",
+            theirs = await view.rows_in(
+                f"{_TRUSTED} SELECT {_A} FROM attestation a WHERE a.{_IN2} AND a.author IN trusted"
+                f" AND {_IS_ASKED} AND a.genome IN (*)"
+                f" ORDER BY a.genome, a.author, a.evaluation LIMIT {TRUSTED_WORDS_MAX + 1}",
                 genomes,
-                trusted,
-                namespace,
-                named,
+                *(trusted, namespace, challenge, *of[:2]),
             )
-            rows += await view.rows_in(
-                f"{_TRUSTED} SELECT {_A} FROM (SELECT *, row_number() OVER (PARTITION BY genome"
-                " ORDER BY EXISTS (SELECT 1 FROM challenge_entry e WHERE e.document ="
-                " o.document AND e.challenge = ?) DESC, author, evaluation) AS place"
-                f" FROM attestation o WHERE o.{_IN} AND o.author NOT IN trusted"
-                f" AND instr(o.said, ?) AND o.genome IN (*)) a WHERE place <= {OF_ENTRANT_MAX}"
-                f" ORDER BY place, a.genome LIMIT {STRANGERS_WORDS_MAX}",
+            others = await view.rows_in(
+                f"{_TRUSTED} SELECT {_A} FROM (SELECT document, row_number() OVER"
+                " (PARTITION BY genome ORDER BY is_entry DESC, nth, author, evaluation) AS place"
+                " FROM (SELECT *, row_number() OVER"
+                " (PARTITION BY genome, author ORDER BY is_entry DESC, evaluation) AS nth"
+                " FROM (SELECT a.document, a.genome, a.author, a.evaluation,"
+                f" {_IS_IN_TIME} AS is_entry FROM attestation a WHERE a.{_IN2}"
+                f" AND a.author NOT IN trusted AND {_IS_ASKED} AND a.genome IN (*)))) o"
+                " JOIN attestation a ON a.document = o.document"
+                f" WHERE place <= {OF_ENTRANT_MAX}"
+                f" ORDER BY place, a.genome LIMIT {STRANGERS_WORDS_MAX + 1}",
                 genomes,
-                trusted,
-                challenge,
-                namespace,
-                named,
+                *(trusted, namespace, challenge, *of),
             )
-        return [attestation_row(*row) for row in rows]
+        is_whole = len(theirs) <= TRUSTED_WORDS_MAX and len(others) <= STRANGERS_WORDS_MAX
+        rows = [*theirs[:TRUSTED_WORDS_MAX], *others[:STRANGERS_WORDS_MAX]]
+        return Said([attestation_row(*row) for row in rows], is_whole)
 
     async def entries_to_attest(
         self,
@@ -166,9 +228,9 @@ class Challenges(Part):
         """
         at_us, document = after or (None, 0)
         rows = await self._database.rows(
-            f"SELECT a.document, {_A} FROM (SELECT document FROM challenge_entry WHERE"
-            " namespace = (SELECT number FROM namespace WHERE key = ?1) AND challenge = ?8"
-            " ORDER BY author LIMIT ?9) e JOIN attestation a ON a.document = e.document"
+            f"SELECT a.document, {_A} FROM (SELECT document FROM ({_IN_TURN} WHERE"
+            " namespace = (SELECT number FROM namespace WHERE key = ?1) AND challenge = ?8)"
+            " ORDER BY nth, author LIMIT ?9) e JOIN attestation a ON a.document = e.document"
             " JOIN document d ON d.number = a.document WHERE instr(a.said, ?10)"
             f" AND {_FIELD}'$.ticks') = ?11"
             f" AND {_FIELD}'$.seed') IN (SELECT value FROM json_each(?12))"
@@ -206,6 +268,12 @@ async def write_entries(write: Writing, built: Iterable[Built]) -> None:
             for challenge in row.entered
         ),
     )
+
+
+def _of(asked: Asked) -> tuple[bytes, str, int, int]:
+    """What `_IS_ASKED` and `_IS_IN_TIME` have from the fourth on."""
+    pairs = json.dumps([f"[{seed},{asked.ticks}]" for seed in asked.seeds])
+    return _named(asked.evaluator), pairs, asked.opens_us, asked.deadline_us
 
 
 def _named(evaluator: bytes) -> bytes:

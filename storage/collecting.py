@@ -17,7 +17,8 @@ from crdt.digest import payload_digest
 from storage.database import Database, Writing
 from storage.errors import StorageError
 from storage.held import HeldMaps
-from storage.mending import ENDS, forget_chunk
+from storage.mending import forget_chunk
+from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.part import Part
 
@@ -61,6 +62,7 @@ class Collecting(Part):
         self._putting = 0  # blobs whose chunks come, and no page names them yet
         self._held = HeldMaps()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
+        self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """Drops blobs that nobody pinned and no record, statement or installed module names, and
@@ -79,8 +81,9 @@ class Collecting(Part):
             )
         self._held.forget_all()
         await self._drop_lone()
-        for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
-            await self._rewrite(pack)
+        async with self._rewriting:
+            for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
+                await self._rewrite(pack)
         async with self._database.reading() as view:
             after = await view.number(HELD_BYTES)
         return Collected(blobs, max(0, before - after))
@@ -142,12 +145,15 @@ class Collecting(Part):
         )
         todo = [(hash, Place(pack, at, size)) for hash, at, size in rows]
         copied: list[_Copied] = []
-        while todo:
-            part, todo = _up_to(todo, COPIED_BYTES)
-            copied += await self._database.lazily(partial(_copy, packs=packs, wanted=part))
-        synced = await asyncio.to_thread(packs.sync)
-        async with self._database.transaction() as write:
-            is_gone = await _move(write, pack, copied, synced)
+        try:
+            while todo:
+                part, todo = _up_to(todo, COPIED_BYTES)
+                copied += await self._database.lazily(partial(_copy, packs=packs, wanted=part))
+            synced = await asyncio.to_thread(packs.sync)
+            async with self._database.transaction() as write:
+                is_gone = await _move(write, pack, copied, synced)
+        finally:
+            packs.copied_to.clear()
         if is_gone:
             await asyncio.to_thread(packs.unlink, [pack])
 
@@ -183,8 +189,13 @@ def _drop_chunks(
 
 
 def _cut_pack(database: sqlite3.Connection, *, packs: Packs) -> None:
-    """The end of the newest pack, where an upload was that came to nothing."""
+    """The end of the newest pack, where an upload was that came to nothing.
+
+    Not where copies lie, which have no rows yet either: these would name what is gone.
+    """
     mark = packs.mark()
+    if mark.pack in packs.copied_to:
+        return
     row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
     if row is not None and row[1] < mark.at:
         packs.rewind(Place(mark.pack, row[1], 0))
@@ -215,7 +226,7 @@ def _copy(
         else:
             forget_chunk(database, hash, place)
     places = packs.append([data for _, _, data in good]) if good else []
-    packs.copied_to = packs.mark().pack
+    packs.copied_to.add(packs.mark().pack)
     return [(hash, old, new) for (hash, old, _), new in zip(good, places, strict=True)]
 
 

@@ -77,11 +77,10 @@ class Lazy:
     def close(self) -> None:
         self._jobs.put(None)
         self._thread.join()
-        with suppress(sqlite3.Error, StorageError):  # the next start finds them
+        lost = suppress(sqlite3.Error, StorageError)  # the next start finds them
+        with closing(self._connection), closing(self.packs), lost:
             if not self.is_settled:
                 self._run(_nothing)
-        with closing(self._connection):
-            self.packs.close()
 
     def _do(self, work: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
@@ -114,11 +113,12 @@ class Lazy:
 
     def _append(self, chunks: Sequence[tuple[bytes, bytes]]) -> None:
         self._on_step("APPEND LAZILY")
-        before = self.packs.mark().pack
-        self._unnamed.append(chunks)
-        is_behind_copies = self.packs.copied_to in (before, self.packs.mark().pack)
-        if self._unnamed.is_full or is_behind_copies:  # behind them no start would find it
+        if self._unnamed.is_full:  # first: where that cannot be, nothing more is appended
             self._run(_nothing)
+        if self._unnamed.is_found(self._connection):
+            self._unnamed.append(self._connection, chunks)
+        else:
+            self._run(partial(self._unnamed.append_named, chunks=chunks))
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 
 from crdt.blob import CHUNK_BYTES
 from crdt.digest import payload_digest
+from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.unnamed import name_found
-
-ENDS = (  # of each pack: what lies last there ends last, so no other row is read
-    "SELECT p.number, k.at + k.size FROM pack p CROSS JOIN packed k ON k.pack = p.number"
-    " AND k.at = (SELECT max(at) FROM packed WHERE pack = p.number)"
-)
 
 UNSURE = (  # what ends after a place; no chunk that begins a chunk's length before it does
     "SELECT hash, at, size FROM packed"

@@ -48,8 +48,8 @@ class Packs:
     def __init__(self, folder: Path, free_bytes: int = FREE_BYTES) -> None:
         self.folder = folder
         self.room = DiskRoom(folder.parent, free_bytes)
-        self.copied_to = -1
-        """The pack that was copied to last: rows may not name all of it before its end."""
+        self.copied_to: set[int] = set()
+        """Packs with copies that have no rows yet: their ends are not to be cut."""
         self._file: int | None = None
         self._pack = 0
         self._at = 0

@@ -18,6 +18,8 @@ BEFORE_CHARS: Final = 40  # of what stands before the first word found
 PAGE_CHARS_MAX: Final = 1 << 18
 # Marked on the event loop itself: 7 ms at worst, mostly far less than a thread would cost.
 AT_ONCE_CHARS_MAX: Final = 1 << 17
+# Stems that the beginning of one of their words does not have.
+_IRREGULAR: Final = {"die": "dying", "lie": "lying", "tie": "tying", "sky": "skies"}
 SLOW: Final = 8  # times as long takes a text that is not ASCII, or where slips are looked for
 
 
@@ -78,10 +80,12 @@ class Marker:
     @cached_property
     def _starts(self) -> frozenset[str]:
         """How every word with one of the stems begins: an ending is never longer than the rest of
-        a word that a person would write, and a last y turns into an i.
+        a word that a person would write, a last y turns into an i, and an e may be put back.
         """
         begun = {self._begun} if self._begun else set[str]()
-        return frozenset(begun | {one.removesuffix("i") for one in self._stems} - {""})
+        stems = {one.removesuffix("i").removesuffix("e") for one in self._stems}
+        irregular = {_IRREGULAR[one] for one in self._stems & _IRREGULAR.keys()}
+        return frozenset((begun | stems | irregular | {*self.words}) - {""})
 
     def _is_meant(self, word: str) -> bool:
         word = word[:WORD_CHARS_MAX]

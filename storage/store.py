@@ -71,7 +71,7 @@ from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
 
-__all__ = ["SELF", "Committed", "Counts", "Received", "Store", "open_store"]
+__all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
 DERIVED = 5
@@ -82,6 +82,14 @@ CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
 
 def _nobody(done: int, total: int) -> None:
     """Hears of progress that nobody waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a `commit` would write."""
+
+    row: ListedRow | None
+    """By which lists would show the record then; None where they would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +204,16 @@ class Store(
 
     async def rehearse(
         self, document: DocumentId, edit: Callable[[Editor], None], signer: Signer
-    ) -> ListedRow | None:
-        """The row that the record would get by `commit`, all of whose checks are made; None where
-        it would have none, or `edit` changes nothing. Nothing is kept or told. Raises as `commit`.
+    ) -> Rehearsed | None:
+        """What `commit` would do, all of whose checks are made; None where `edit` changes nothing.
+
+        Nothing is kept or told. Raises as `commit`.
         """
         act = Act(document, edit, signer, (), self._clock_us())
         async with self._database.transaction(is_kept=False) as write:
             if await self._carry_out(write, act) is None:
                 return None
-            return await shown_row(write, document)
+            return Rehearsed(await shown_row(write, document))
 
     async def _carry_out(self, write: Writing, act: Act) -> Committed | None:
         entries = await sign_act(write, act, self._materialiser)

@@ -2,9 +2,10 @@
 
     appended ─▸ survives the process ─▸ rows, with the next write of whatever kind ─▸ can be read
 
-Only whole chunks of a fixed size go this way, one behind another at the end of a pack. So a start
-after a kill finds them: what follows the last row there is cut into chunks, and each whose hash a
-page names gets its row then (`name_found`).
+Only whole chunks of a fixed size go this way, one behind another right behind the last row of a
+pack. So a start after a kill finds them: what follows that row is cut into chunks, and each whose
+hash a page names gets its row then (`name_found`). Behind anything else, such as copies of `gc` or
+what lost its rows, chunks get theirs at once.
 """
 
 import sqlite3
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from crdt.blob import CHUNK_BYTES
 from crdt.digest import payload_digest
 from storage.blob_rows import held_of, record
+from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 
 UNNAMED_BYTES_MAX = 8 << 20  # so much a start hashes and looks for; and for so long nobody reads it
@@ -34,18 +36,41 @@ class Unnamed:
         """Whether they are to have their rows now."""
         return len(self._places) * CHUNK_BYTES >= UNNAMED_BYTES_MAX
 
-    def append(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+    def is_found(self, database: sqlite3.Connection) -> bool:
+        """Whether a start would find what is appended next, without its rows."""
+        mark = self._packs.mark()
+        if self._places:  # these would be
+            last = next(reversed(self._places.values()))
+            return mark == Place(last.pack, last.at + last.size, 0)
+        row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
+        return mark.at == (row[1] if row else 0)
+
+    def append(self, database: sqlite3.Connection, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """Chunks by their hashes, which were checked, each of `CHUNK_BYTES`; all of them or none.
 
-        Raises `OverQuota` where the disk is full, `StorageError`.
+        But for those that are here. Raises `OverQuota` where the disk is full, `StorageError`.
         """
         new = {hash: data for hash, data in chunks if hash not in self._places}
+        for hash in held_of(database, list(new)):
+            del new[hash]
         if not new:
             return
         assert all(len(data) == CHUNK_BYTES for data in new.values()), "a start could not find them"
         self._packs.room.check(len(new) * CHUNK_BYTES)
         places = self._packs.append(list(new.values()))
         self._places.update(zip(new, places, strict=True))
+
+    def append_named(
+        self, database: sqlite3.Connection, chunks: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """As `append`, with their rows, in the transaction of the caller; after `name`."""
+        earlier = dict(self._places)
+        try:
+            self.append(database, chunks)
+            late = {hash: at for hash, at in self._places.items() if hash not in earlier}
+            _record_new(database, self._packs, late)
+        finally:
+            self._places = earlier
 
     def name(self, database: sqlite3.Connection) -> None:
         """Writes their rows, in the transaction of the caller, who then says `named`."""

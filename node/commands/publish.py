@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -36,6 +36,21 @@ AGAIN = "It may have been published: the same command again publishes it, or say
 
 # Validation runs in a child process with a limit of its own, well below this.
 PUBLISH_TIMEOUT_S = 120.0
+
+
+class Needing(Protocol):
+    """What the order of modules is told from."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Ids of other modules, their authors aside."""
+        ...
+
+
+M = TypeVar("M", bound=Needing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +215,7 @@ def note_unread(path: Path, refused: Failure) -> None:
         node().post("/api/refused", {**note, "detail": detail})
 
 
-def in_order(modules: Sequence[ModuleFiles]) -> list[ModuleFiles]:
+def in_order(modules: Sequence[M]) -> list[M]:
     """A module after those it depends on, else as they came; where they go in circles, too."""
     places = range(len(modules))
     needed = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from node.commands.console import node, say, wants_json
-from node.commands.publish_report import Report, Wanted
+from node.commands.publish_report import NEW, Report, Wanted
 from node.exit_codes import NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json
 from node.text import printable
@@ -122,7 +122,8 @@ STATES: Final = {
 
 
 def print_published(file: Path, name: str, answer: Json, others: Sequence[Found]) -> None:
-    did = "would be " * answer["dry_run"] + STATES[answer["state"]]
+    state = answer["state"]
+    did = "would be " * (answer["dry_run"] and state in NEW) + STATES[state]
     count = len(answer["also_by"])
     also = f"  also published by {count} other{'s' * (count > 1)}" if count else ""
     say(f"{did} ", fg="green", nl=False)

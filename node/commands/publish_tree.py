@@ -6,19 +6,18 @@ folder/
   patterns/*.rle …        every other file is what its reader finds in it
 ```
 Each is published by itself, modules first, and those that others need before them. What is
-wrong with one is told at the end; the others are published all the same.
+wrong with one is told at the end; the others are published all the same. Modules are read twice, to
+find the order and to be sent: nobody has the memory for all of them at once.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from node.client import module_path
 from node.commands.console import node, say, wants_json
 from node.commands.progress import Progress
 from node.commands.publish import (
@@ -31,6 +30,8 @@ from node.commands.publish import (
 )
 from node.commands.publish_life import ENDS_ALL, publish_file
 from node.commands.publish_report import Report, Wanted, tell, told_how_far
+from node.commands.same_version import compared
+from node.commands.seen_module import SeenModule, read_again, seen
 from node.exit_codes import CONFLICT, NOT_FOUND
 from node.failure import Failure, Json, failure
 from node.text import printable, short_name
@@ -84,7 +85,7 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
         raise failure("no-manifest", "There is no module", detail, NOT_FOUND)
     report = Report(total=len(tree.modules) + len(tree.files))
     modules = in_order(read_those(tree.modules, report))
-    sizes = [len(module.wasm) for module in modules] + [size_of(file) for file in tree.files]
+    sizes = [module.size_bytes for module in modules] + [size_of(file) for file in tree.files]
     total, before = sum(sizes), 0
     with told_how_far(report), Progress() as bars:
 
@@ -111,15 +112,16 @@ def size_of(file: Path) -> int:
         return 0
 
 
-def read_those(folders: Sequence[Path], report: Report) -> list[ModuleFiles]:
+def read_those(folders: Sequence[Path], report: Report) -> list[SeenModule]:
     """The modules that can be read; the others are in the report, and on the node's list."""
-    modules: list[ModuleFiles] = []
+    modules: list[SeenModule] = []
     for folder in folders:
         try:
-            modules.append(read_module(folder))
+            modules.append(seen(read_module(folder)))
         except Failure as refused:
             note_unread(folder, refused)
             refuse_module(folder, refused, report)
+            report.done += 1
     return modules
 
 
@@ -130,13 +132,18 @@ def refuse_module(folder: Path, refused: Failure, report: Report) -> None:
     said = {"code": problem["code"], "detail": shown, "errors": problem.get("errors", [])}
     report.refuse(folder, "", {"kind": "module", **said})
     report.only_exit = refused.exit
-    report.done += 1
 
 
 def publish_module(
-    module: ModuleFiles, all: Sequence[ModuleFiles], wanted: Wanted, report: Report
+    known: SeenModule, all: Sequence[SeenModule], wanted: Wanted, report: Report
 ) -> None:
     """In the report. Raises `Failure` for what would be the same for everything else."""
+    try:
+        module = read_again(known)
+    except Failure as refused:
+        note_unread(known.folder, refused)
+        refuse_module(known.folder, refused, report)
+        return
     body = module.body(
         changelog=wanted.changelog, dry_run=wanted.dry_run, namespace=wanted.namespace
     )
@@ -146,10 +153,9 @@ def publish_module(
     except Failure as refused:
         if refused.exit in ENDS_ALL:
             raise
-        if (there := alike(module, refused, wanted)) is not None:
-            report.published.append({**about, **there, "state": "known"})
-            say_shortly(f"is there  module {short_name(module.id)} {module.version}")
-        elif wanted.dry_run and (first := waits_for(module, all, refused)):
+        if (refused.problem.get("code"), refused.exit) == ("version-exists", CONFLICT):
+            report_known(module, refused, wanted, report)
+        elif wanted.dry_run and (first := waits_for(known, all, refused)):
             report.published.append(
                 {**about, "state": "published", "dry_run": True, "waits_for": first}
             )
@@ -157,7 +163,6 @@ def publish_module(
             say_shortly(f"would publish {short_name(module.id)} {module.version} after {names}")
         else:
             refuse_module(module.folder, refused, report)
-            report.done -= 1  # counted by whoever goes through them
         return
     report.published.append({**about, **answer, "state": "published"})
     if not wants_json():
@@ -169,22 +174,27 @@ def say_shortly(line: str) -> None:
         say(printable(line), fg="green")
 
 
-def alike(module: ModuleFiles, refused: Failure, wanted: Wanted) -> Json | None:
-    """The version that is published already, where its code is this one's; else None."""
-    if refused.problem.get("code") != "version-exists" or refused.exit != CONFLICT:
-        return None
-    client = node()
-    name = f"{client.get('/api/status')['did']}/{module.id}"
-    namespace = None if wanted.namespace == "commons" else wanted.namespace
-    path = module_path(name, "versions", module.version, namespace=namespace)
-    there = client.get(path)
-    sha256 = hashlib.sha256(module.wasm).hexdigest()
-    if there.get("wasm_hash") != sha256:
-        return None
-    return {"module": name, "version": module.version, "sha256": sha256, "dry_run": wanted.dry_run}
+def report_known(module: ModuleFiles, refused: Failure, wanted: Wanted, report: Report) -> None:
+    """There already, where what is published is what lies here; else it is refused."""
+    there = compared(module, wanted.namespace)
+    if isinstance(there, Failure):
+        if there.exit in ENDS_ALL:
+            raise there
+        refuse_module(module.folder, refused, report)
+    elif there.differs:
+        said = refused.problem.get("detail", "")
+        detail = f"{said}; what lies here differs in {', '.join(there.differs)}"
+        problem = {**refused.problem, "detail": detail}
+        refuse_module(module.folder, Failure(problem, refused.exit), report)
+    else:
+        about = {"kind": "module", "file": str(module.folder), "name": module.id}
+        is_there = {"module": there.name, "version": module.version, "sha256": there.sha256}
+        state = {"dry_run": wanted.dry_run, "state": "known"}
+        report.published.append({**about, **is_there, **state})
+        say_shortly(f"is there  module {short_name(module.id)} {module.version}")
 
 
-def waits_for(module: ModuleFiles, all: Sequence[ModuleFiles], refused: Failure) -> list[str]:
+def waits_for(module: SeenModule, all: Sequence[SeenModule], refused: Failure) -> list[str]:
     """Those of the same directory that it needs and that a dry run leaves unpublished."""
     if refused.problem.get("code") not in UNMET:
         return []

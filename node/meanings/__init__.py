@@ -110,6 +110,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "unsafe-file": Meaning(
         "A file is too large, no text, or outside of the module's folder.", "The detail names it."
     ),
+    "files-changed": Meaning(
+        "A module's files were changed while the directory was published; that module was not.",
+        "Publish it again.",
+    ),
     "no-manifest": Meaning("There is no gen.toml.", "Name the folder that holds one."),
     "bad-area": Meaning(
         "That is no area.", "Write WHOSE/class/kind/record@FROM..UNTIL; the detail says more."

@@ -72,7 +72,8 @@ async def _edited(by: Curator, record: bytes, edit: Edit, *, is_dry_run: bool) -
     hand = await by.signers.for_document(document)
     row: ListedRow | None = None
     if is_dry_run:
-        row = await store.rehearse(document, edit, hand)
+        would = await store.rehearse(document, edit, hand)
+        row = would.row if would else None
     else:
         await store.commit(document, edit, hand)
     row = row or await store.listing(advisory.WORD, identity.did, record.decode(), by.namespace)

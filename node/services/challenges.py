@@ -17,6 +17,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
+from node.services.life import GENOME, same_records
 from node.workers import Workers
 from registry import genome
 from registry.attestation import read_row
@@ -36,7 +37,6 @@ from registry.deletion import delete
 from registry.errors import quoted
 from registry.fitness import Trust
 from registry.head import Words
-from storage.challenges import ENTRANTS_MAX
 from storage.listing import AttestationRow
 from storage.listings import ListedRow
 from storage.store import Store
@@ -61,7 +61,7 @@ class Standing:
 
     entrants: tuple[Entrant, ...]
     is_whole: bool
-    """Whether all were looked at, and not the first `ENTRANTS_MAX`."""
+    """Whether all entries and words were looked at: no bound of `storage.challenges` was hit."""
 
 
 def called_of(row: ListedRow, also_by: tuple[str, ...] = ()) -> Called:
@@ -130,15 +130,17 @@ async def say_challenge(
 ) -> tuple[Called | None, bytes | None]:
     """This author calls for it, or says its words anew: how it is listed, and the entry.
 
-    Both None for a dry run; no entry where nothing is new. Raises `InvalidChallenge` or
-    `InvalidRecord`.
+    Both None for a dry run, which makes every check; no entry where nothing is new. Raises
+    `InvalidChallenge` or `InvalidRecord`, `NotAllowed`, and as `Store.commit`.
     """
     edit = publish_challenge(terms, words, now_us=now_us)
-    if dry_run:
-        return None, None
     identity, store, id = by.signers.identity, by.signers.store, id_of(terms)
     document = _document(identity.did, id, by.namespace)
-    committed = await store.commit(document, edit, await by.signers.for_document(document))
+    signer = await by.signers.for_document(document)
+    if dry_run:
+        await store.rehearse(document, edit, signer)
+        return None, None
+    committed = await store.commit(document, edit, signer)
     row = await store.listing(WORD, identity.did, id, by.namespace)
     assert row is not None, "it was listed with its last change"
     return called_of(row), committed.id if committed else None
@@ -160,11 +162,11 @@ async def standing(
 ) -> Standing:
     """Who stands where, as `own` and whom this node follows found."""
     id = id_of(terms)
-    genomes = await store.entrants(id, namespace)
-    rows = await store.words_of_entrants(id, terms.evaluator, genomes, namespace)
+    entered = await store.entrants(id, terms, namespace)
+    said = await store.words_of_entrants(id, terms, entered.genomes, namespace)
     trust = Trust(own, await store.followed_authors())
-    found = await asyncio.to_thread(_standing, terms, rows, trust)
-    return Standing(found, len(genomes) < ENTRANTS_MAX)
+    found = await asyncio.to_thread(_standing, terms, said.rows, trust)
+    return Standing(found, entered.is_whole and said.is_whole)
 
 
 def _standing(terms: Terms, rows: Sequence[AttestationRow], trust: Trust) -> tuple[Entrant, ...]:
@@ -178,9 +180,9 @@ def _document(author: str, id: str, namespace: NamespaceKey) -> DocumentId:
 async def genome_names(
     store: Store, entrants: Sequence[Entrant], namespace: NamespaceKey
 ) -> dict[str, str]:
-    """What the records of these genomes call them; none of those that are not here."""
+    """What the record of each that is meant calls it; none of those that are not here."""
     return {
-        one.genome: rows[0].listing.name
+        one.genome: same[0].row.listing.name
         for one in entrants
-        if (rows := await store.candidates(genome.WORD, one.genome, namespace))
+        if (same := await same_records(store, GENOME, one.genome, namespace))
     }

@@ -64,8 +64,8 @@ async def _edit_own(
     document = document_shown(module)
     hand = await _hand(by, module, document)
     if is_dry_run:
-        row = await store.rehearse(document, edit, hand)
-        became = read_module(row) if row else module
+        would = await store.rehearse(document, edit, hand)
+        became = read_module(would.row) if would and would.row else module
     else:
         await store.commit(document, edit, hand)
         became = await find_module(store, module.full_name, by.namespace)

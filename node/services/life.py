@@ -20,7 +20,13 @@ from node.services.places import place_text
 from node.services.same_bytes import kept_of, right_bytes, truthful_first
 from node.services.signers import Signers
 from registry import genome, lineage, ratings, seed
-from registry.content import is_identity, media_type, parse_beginning, parse_identity
+from registry.content import (
+    CONTENT_BYTES_MAX,
+    is_identity,
+    media_type,
+    parse_beginning,
+    parse_identity,
+)
 from registry.errors import RegistryError, UnknownRecord
 from registry.lineage import parse_lineage_id
 from registry.listed import ModuleRating
@@ -181,14 +187,16 @@ def _shown(
     return shown(row.listing.fields, beside)
 
 
-async def content_of(store: Store, network: Network, found: Found) -> bytes:
+async def content_of(
+    store: Store, network: Network, found: Found, *, size_bytes_max: int = CONTENT_BYTES_MAX
+) -> bytes:
     """The original bytes of a genome or a seed, from here or from a peer.
 
-    Raises as `right_bytes`.
+    Raises as `right_bytes`; what its record holds itself is given whole.
     """
     if found.row.listing.content:  # its projection compared it with the record
         return found.row.listing.content.encode()
-    return await right_bytes(store, network, found.same)
+    return await right_bytes(store, network, found.same, size_bytes_max=size_bytes_max)
 
 
 def file_of(row: ListedRow) -> tuple[str, str]:

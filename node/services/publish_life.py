@@ -68,7 +68,10 @@ class Registrar:
 
 
 async def submit(by: Registrar, given: Submission, *, dry_run: bool = False) -> Submitted:
-    """Raises `NotAllowed`, or `Conflict` (`deleted`) where this author deleted it."""
+    """A dry run makes every check of `Store.commit`, and says what that would do.
+
+    Raises `NotAllowed`, `Conflict` (`deleted`) where this author deleted it, and as `Store.commit`.
+    """
     store, kind, did = by.store, given.kind, by.identity.did
     document = kind.document(by.identity.author, given.id, by.namespace)
     signer = await by.signers.for_document(document)
@@ -83,14 +86,16 @@ async def submit(by: Registrar, given: Submission, *, dry_run: bool = False) -> 
 
     if is_known and given.only_new:
         return became("known")
+    changed: State = "updated" if is_known else "published"
     if dry_run:
-        return became("updated" if is_known else "published")
+        would = await store.rehearse(document, given.edit, signer)
+        return became("unchanged" if would is None else changed)
     if given.data:
         await store.put_blob(given.data)
     committed = await store.commit(document, given.edit, signer)
     if committed is None:
         return became("unchanged")
-    return became("updated" if is_known else "published", committed.id)
+    return became(changed, committed.id)
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ function reportOf(item, done) {
     item.append(element("div", [one.place, one.name, one.detail].filter(Boolean).join(": "), "bad"));
   }
   if (done.refused.length > REFUSALS_SHOWN) item.append(element("div", `and ${done.refused.length - REFUSALS_SHOWN} more were refused`, "bad"));
+  if (done.broken_off) item.append(element("div", `The node broke off here: ${done.broken_off.detail || done.broken_off.title} What came after was not published; drop the file again to go on.`, "bad"));
   if (!count && !done.refused.length) item.append(element("div", "There is nothing to publish in it.", "soft"));
 }
 
@@ -47,7 +48,7 @@ async function handIn(file) {
     const done = await story("/api/registry/files", { file: file.name.slice(-255), content }, (text) => { state.textContent = text; });
     state.remove();
     reportOf(item, done);
-    return done.refused.length === 0;
+    return done.refused.length === 0 && !done.broken_off;
   } catch (error) {
     const start = `${file.name}: `; // the file is named above
     state.textContent = error.message.toLowerCase().startsWith(start.toLowerCase()) ? error.message.slice(start.length) : error.message;

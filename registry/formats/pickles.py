@@ -6,10 +6,12 @@ would be imported and called, are one. A word at the start of a text soon breaks
 """
 
 import pickletools
+import re
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Final
 
-STEPS_MAX: Final = 10_000  # instructions looked at; nothing else keeps to the rules for so long
+STEPS_MAX: Final = 10_000  # instructions looked at, each in constant time
 STEPS_MIN: Final = 3  # a text may be "N." by chance; what pickles hold takes a memo or a container
 _OPCODES: Final = {each.code.encode("latin-1"): each for each in pickletools.opcodes}
 _PROTOCOL: Final = b"\x80"
@@ -19,6 +21,36 @@ _IMPORTS: Final = frozenset(
 )
 _CALLS: Final = frozenset({"REDUCE", "BUILD", "OBJ", "NEWOBJ", "NEWOBJ_EX"})
 _STORES: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})  # leave the stack as it is
+# What would still be imported: two lines of one word each, or STACK_GLOBAL. Linear in any bytes.
+_NAMES: Final = re.compile(rb"\S\n\S++\n|\x93")
+
+
+@dataclass(slots=True)
+class _Stack:
+    """How much is on it, and where the marks are: the things themselves say nothing."""
+
+    depth: int = 0
+    marks: list[int] = field(default_factory=list[int])
+
+    def act(self, opcode: pickletools.OpcodeInfo) -> bool:
+        """Take and put what it does; False where what it takes is not there. At most one mark."""
+        if opcode.name in _STORES:
+            return self.depth > 0
+        taken = len(opcode.stack_before)
+        if pickletools.markobject in opcode.stack_before:
+            if not self.marks:
+                return False
+            self.depth = self.marks.pop()
+            taken = opcode.stack_before.index(pickletools.markobject)
+        if self.depth < taken:
+            return False
+        self.depth -= taken
+        while self.marks and self.marks[-1] >= self.depth:  # a mark can be taken as any other thing
+            self.marks.pop()
+        if pickletools.markobject in opcode.stack_after:
+            self.marks.append(self.depth)
+        self.depth += len(opcode.stack_after)
+        return True
 
 
 def reads_as_pickle(head: bytes, *, is_cut: bool) -> bool:
@@ -32,8 +64,8 @@ def reads_as_pickle(head: bytes, *, is_cut: bool) -> bool:
 
 
 def _walk(source: BytesIO, *, at_cut: bool, has_protocol: bool) -> bool:
-    stack: list[bool] = []  # of each thing whether it is a mark
-    imports = False
+    stack = _Stack()
+    imports = holds = False
     for step in range(STEPS_MAX):
         code = source.read(1)
         if not code:
@@ -45,16 +77,19 @@ def _walk(source: BytesIO, *, at_cut: bool, has_protocol: bool) -> bool:
             argument = _argument(opcode, source)
         except ValueError:  # also that the bytes end in the middle of it
             return at_cut and (has_protocol or step >= STEPS_MIN)
-        if not _act(opcode, stack):
+        if not stack.act(opcode):
             return False
+        holds = holds or opcode.name in _STORES or pickletools.markobject in opcode.stack_before
         if opcode.name in ("GLOBAL", "INST") and not _can_be_imported(str(argument)):
             return False
         imports = imports or opcode.name in _IMPORTS
         if opcode.name == "INST" or (imports and opcode.name in _CALLS):
             return True
         if opcode.name == "STOP":
-            return not stack and step + 1 >= STEPS_MIN
-    return True
+            return not stack.depth and step + 1 >= STEPS_MIN
+    # A text can repeat one letter that is an instruction: it then holds nothing and names nothing.
+    rest = source.getbuffer()[source.tell() :]
+    return has_protocol or imports or holds or _NAMES.search(rest) is not None
 
 
 def _argument(opcode: pickletools.OpcodeInfo, source: BytesIO) -> object:
@@ -78,28 +113,6 @@ def _line(source: BytesIO) -> str:
     if not line.endswith(b"\n"):
         raise ValueError("the line has no end")
     return line[:-1].decode("latin-1")
-
-
-def _act(opcode: pickletools.OpcodeInfo, stack: list[bool]) -> bool:
-    """What it takes from the stack and puts there; False where that is not on it."""
-    if opcode.name in _STORES:
-        return bool(stack)
-    if pickletools.markobject in opcode.stack_before:
-        if True not in stack:
-            return False
-        while not stack.pop():
-            pass
-        below = opcode.stack_before.index(pickletools.markobject)
-        if len(stack) < below:
-            return False
-        del stack[len(stack) - below :]
-    else:
-        taken = len(opcode.stack_before)
-        if len(stack) < taken:
-            return False
-        del stack[len(stack) - taken :]
-    stack += [each is pickletools.markobject for each in opcode.stack_after]
-    return True
 
 
 def _can_be_imported(what: str) -> bool:

@@ -17,7 +17,7 @@ from registry.challenge import (
     enter,
     publish_challenge,
 )
-from registry.content import parse_identity
+from registry.content import parse_beginning, parse_identity
 from registry.errors import MalformedRecord
 from registry.evaluation import decode_evaluation, encode_evaluation
 from registry.lineage import parse_lineage_id
@@ -104,6 +104,7 @@ def read_names(data: bytes) -> None:
         parse_version,
         parse_range,
         parse_identity,
+        parse_beginning,
         parse_lineage_id,
     )
     for parse, line in zip(parsers, lines, strict=False):

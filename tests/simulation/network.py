@@ -10,7 +10,7 @@ from the seed, so the same seed gives the same frames at the same moments; `trac
 
 import heapq
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -189,7 +189,8 @@ class Network:
         for end in list(node.ends):
             self.cut(end)
         node.is_up, node.life = False, node.life + 1
-        await node.context.__aexit__(None, None, None)
+        with suppress(PowerCut):  # at the very end
+            await node.context.__aexit__(None, None, None)
         node.context = node.open_store()
         node.store = await node.context.__aenter__()
         self._listen(node)

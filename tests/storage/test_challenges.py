@@ -27,7 +27,7 @@ from registry.challenge import (
 from registry.evaluation import Evaluation
 from registry.head import Words
 from registry.listings import project
-from storage.challenges import OF_ENTRANT_MAX
+from storage.challenges import OF_ENTRANT_MAX, Entered, Said
 from storage.store import Store, open_store
 from tests.registry.attested import GLIDER, GUN, JUDGE, NAME, VERSION, ran
 from tests.registry.test_challenge import TERMS
@@ -79,21 +79,24 @@ async def test_strangers_crowd_nobody_out(store: Store) -> None:
     flood = [runs(person(20 + n), 9, one) for n, one in enumerate(many)]
     known, theirs = many[-1], GUN
     await receive(store, *flood, runs(BOB, 5, theirs), runs(BOB, 9, known, terms=None))
-    assert await store.entrants(HERE, limit=1) == [theirs]
-    assert await store.entrants(HERE, limit=3) == [theirs, known, many[0]]
-    assert set(await store.entrants(HERE)) == {theirs, *many}
-    assert await store.entrants("chal-0123456789abcdef") == []
+    assert await store.entrants(HERE, OPEN, limit=1) == Entered([theirs], False)
+    assert await store.entrants(HERE, OPEN, limit=3) == Entered([theirs, known, many[0]], False)
+    assert await store.entrants(HERE, OPEN, limit=13) == Entered([theirs, known, *many[:-1]], True)
+    assert await store.entrants("chal-0123456789abcdef", OPEN) == Entered([], True)
 
 
 async def test_all_that_followed_authors_say_of_an_entrant_is_read(store: Store) -> None:
     said = [runs(BOB, seed, GLIDER, seed, terms=None) for seed in OPEN.seeds]
     await receive(store, *said, *(runs(person(20 + n), 9, GLIDER) for n in range(5)))
     await receive(store, runs(CAROL, 9, GLIDER, terms=None))
-    found = [read_row(row) for row in await store.words_of_entrants(HERE, JUDGE, [GLIDER, GUN])]
+    words = await store.words_of_entrants(HERE, OPEN, [GLIDER, GUN])
+    found = [read_row(row) for row in words.rows]
     assert {(one.author, one.seed) for one in found[:2]} == {(BOB.did, 1), (BOB.did, 2)}
     assert len(found) == 8 <= OF_ENTRANT_MAX
     assert not found[-1].entered, "entries come before what is only said"
-    assert await store.words_of_entrants(HERE, GUN, [GLIDER]) == [], "of another evaluator"
+    assert words.is_whole
+    other = replace(OPEN, evaluator=GUN)
+    assert await store.words_of_entrants(HERE, other, [GLIDER]) == Said([], True)
 
 
 async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
@@ -106,11 +109,11 @@ async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
         enter(OPEN, now_us=NOW_US)(editor)
 
     await store.commit(document, edit, ALICE.signer)
-    assert await store.entrants(HERE) == [GLIDER]
+    assert (await store.entrants(HERE, OPEN)).genomes == [GLIDER]
     await store.rematerialise()
-    assert await store.entrants(HERE) == [GLIDER]
+    assert (await store.entrants(HERE, OPEN)).genomes == [GLIDER]
     await store.commit(document, take_claim_back, ALICE.signer)
-    assert await store.entrants(HERE) == []
+    assert (await store.entrants(HERE, OPEN)).genomes == []
 
 
 async def test_challenges_are_found_by_the_beginning_of_their_id(store: Store) -> None:

@@ -18,7 +18,8 @@ from storage import blob_rows, collecting
 from storage import packs as packs_module
 from storage.collecting import GRACE_US, LONE, LONE_PAGES
 from storage.errors import Mismatch, NotHeld, OverQuota, StorageError
-from storage.mending import ENDS, UNSURE
+from storage.mending import UNSURE
+from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.reading_blobs import READ_CHUNKS_MAX
 from storage.store import Store, open_store

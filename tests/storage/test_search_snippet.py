@@ -63,6 +63,23 @@ def test_what_is_marked_at_once_is_a_part_of_a_page() -> None:
 
 
 @pytest.mark.parametrize(
+    "forms",
+    ["moving move moved moves", "hoping hope hopes", "rating rated rates", "use using used uses",
+     "agreeing agreed agree", "studies study studying", "happy happiness", "running run runs",
+     "dying die died dies", "lying lie lies", "tying tie tied", "skies sky", "early", "being be",
+     "generously generous", "evolving evolve evolved", "cities city", "e", "eie"],
+)  # fmt: skip
+def test_every_form_of_a_word_is_marked_whatever_else_the_text_says(forms: str) -> None:
+    """ASCII texts are looked through by how words begin, others word by word."""
+    for word in forms.split():
+        marker = Marker((word, "gun"))
+        for other in forms.split():
+            text = f"A {other} thing"
+            assert marker.snippet(text) == f"A <b>{other}</b> thing", (word, other)
+            assert marker.snippet(f"{text}: ö") == f"A <b>{other}</b> thing: ö", (word, other)
+
+
+@pytest.mark.parametrize(
     ("word", "is_meant"),
     [("network", True), ("netwrok", True), ("netwok", True), ("networkk", True), ("etwork", True),
      ("nettwwork", False), ("work", False), ("networking", True), ("ökö", True), ("ökö1", True)],

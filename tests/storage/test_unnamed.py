@@ -230,3 +230,43 @@ async def test_what_comes_while_a_pack_is_written_anew_survives_a_kill(
         missing = await store.missing_chunks(MANIFEST.id)
         assert missing == list(range(3, len(CHUNKS)))
         assert await store.read_chunk(MANIFEST.id, 2) == CHUNKS[2]
+
+
+async def test_what_is_appended_behind_a_chunk_that_was_lost_survives_a_kill(
+    tmp_path: Path,
+) -> None:
+    """Its row went, and its bytes are none that a start knows: it would look no further."""
+    home, left = tmp_path / "home", tmp_path / "left"
+    home.mkdir()
+    async with opened(home) as store:
+        await begin(store)
+        await add(store, 0)
+        await store._database.settle()
+        pack = home / "blobs" / "00000001.pack"
+        data = bytearray(pack.read_bytes())
+        data[7] ^= 1
+        pack.write_bytes(data)
+        with pytest.raises(NotHeld):
+            await store.read_chunk(MANIFEST.id, 0)
+        for index in range(1, WHOLE_CHUNKS):
+            await add(store, index)
+        shutil.copytree(home, left)
+    async with opened(left) as store:
+        assert await store.missing_chunks(MANIFEST.id) == [0, WHOLE_CHUNKS]
+
+
+async def test_a_chunk_of_two_blobs_is_appended_once(tmp_path: Path) -> None:
+    bodies = [LARGE[: WHOLE_CHUNKS * CHUNK_BYTES] + bytes([number]) for number in range(3)]
+    async with opened(tmp_path) as store:
+        for body in bodies:
+            manifest = manifest_of(body)
+            await store.begin_blob(manifest.id, manifest.root)
+            for page in await store.missing_pages(manifest.id):
+                await store.add_page(manifest.id, page, manifest.pages[page])
+        for body in bodies:
+            blob = manifest_of(body).id
+            for index, chunk in enumerate(chunks_of(body)):
+                await store.add_chunks(blob, [(index, chunk)], hashes=[payload_digest(chunk)])
+            assert await store.has_blob(blob)
+        packed = sum(file.stat().st_size for file in (tmp_path / "blobs").iterdir())
+    assert packed <= WHOLE_CHUNKS * CHUNK_BYTES + len(bodies)

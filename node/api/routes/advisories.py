@@ -55,11 +55,9 @@ async def _on_module(
     assert query.module is not None
     places = await places_meant(node.store, query.namespace)
     name = await module_meant(node.store, query.module, places[0])
-    found = await node.store.advisories([str(name)], places)
+    found = await node.store.advisories([str(name)], places, author=author)
     said = (read_advisory(row) for row in found)
-    return tuple(
-        one for one in said if author in (None, one.author) and query.kind in (None, one.kind)
-    )[: query.limit]
+    return tuple(one for one in said if query.kind in (None, one.kind))[: query.limit]
 
 
 async def publish(node: Node, call: Call[NoQuery, NewAdvisory]) -> SaidAdvisory:

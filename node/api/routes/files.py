@@ -1,6 +1,7 @@
 """Files of other programs, published whole: every genome, seed and lineage that is in one."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from node.api.endpoint import Call, writes
 from node.api.life_models import NewGenome, NewLineage, NewSeed, SubmissionDone, Submitting
 from node.api.models import NoQuery, Place, Request
-from node.api.problems import ENCODER, ProblemError
+from node.api.problems import ENCODER, Problem, ProblemError
 from node.api.requests import PUBLISH_BYTES_MAX
 from node.api.routes.life import submit_genome, submit_lineage, submit_seed
 from node.api.story import NDJSON, Story, TellLine, Work, told
@@ -23,6 +24,7 @@ from node.wiring import Node
 from registry.formats import Format, InvalidFile, Kind, Merged, merged
 from registry.formats import Place as Where
 
+log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Submitting)
 
 ITEMS_MAX: Final = 1_000
@@ -67,12 +69,16 @@ class FilePublished(Struct, frozen=True):
     format: str
     published: tuple[FilePart, ...]
     refused: tuple[RefusedPart, ...]
+    broken_off: Problem | None = None
+    """Why the items after these were left alone: they would have met the same."""
 
 
 async def publish_file(node: Node, call: Call[NoQuery, NewFile]) -> FilePublished | Response:
     """Publish every genome, seed and lineage in a file; what is there already is no error.
 
-    An item that is refused is named with its place, and the others are published. With
+    An item that is refused is named with its place, and the others are published. Where the node
+    itself fails amid them, as a full disk does, it stops: `broken_off` says why, beside what became
+    of the items before. Where it fails at the first, that is the answer. With
     `Accept: application/x-ndjson` the answer is a line for each item, the last one
     `{"event": "result", …}` or `{"event": "error", "problem": …}`.
     """
@@ -86,14 +92,31 @@ async def _publish(node: Node, call: Call[NoQuery, NewFile], tell: TellLine) -> 
     contents, items = await asyncio.to_thread(_read, body.file, body.content)
     published: list[FilePart] = []
     refused = [RefusedPart(str(row.place), "", row.code, row.detail) for row in contents.refused]
+    broken_off = None
     for number, item in enumerate(items, 1):
-        part = await _one(node, call, item)
+        try:
+            part = await _one(node, call, item)
+        except Exception as error:
+            if not published and not refused:
+                raise
+            broken_off = _reason(error)
+            break
         if isinstance(part, FilePart):
             published.append(part)
         else:
             refused.append(part)
         tell(ENCODER.encode({"event": "progress", "text": f"{number:,} of {len(items):,}"}) + b"\n")
-    return FilePublished(body.file, str(contents.format), tuple(published), tuple(refused))
+    return FilePublished(
+        body.file, str(contents.format), tuple(published), tuple(refused), broken_off
+    )
+
+
+def _reason(error: Exception) -> Problem:
+    problem = problem_of(error)
+    if problem is None:
+        log.error("a bug broke off the publication of a file", exc_info=error)
+        problem = ProblemError(500, "internal-error", "a bug; the node's log tells more")
+    return problem.problem
 
 
 def _read(file: str, data: bytes) -> tuple[Contents, tuple[Merged, ...]]:

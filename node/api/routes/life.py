@@ -67,7 +67,6 @@ from registry.seed import Seed
 from storage.list_pages import Sort
 from storage.namespaces import COMMONS_NAME
 
-HASHED_AT_ONCE_BYTES: Final = 64 << 10
 OPENED: Final[tuple[Opening, ...]] = ("compat", "anonymous")
 SORTS: Final[Mapping[str, Sort]] = {
     "fitness": "score", "pop": "score", "level": "score", "tick": "tick", "downloads": "downloads",
@@ -207,19 +206,17 @@ async def _content(
             detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
         )
     data, file = body.content or next(iter(given.values())).encode(), body.file or ""
-    if is_pickle(file, data):
-        raise InvalidFile(file, Place(), PICKLED)
     if call.is_anonymous:
         if body.namespace != COMMONS_NAME:  # before it is looked up: which there are is private
             raise NotAllowed("without a token things are published in commons alone")
         node.strangers.take(len(data), now_s=node.clock_s())
-    if body.format or len(data) > HASHED_AT_ONCE_BYTES:
-        return await asyncio.to_thread(_read, data, body.format, file)
-    return _read(data, None, file)
+    return await asyncio.to_thread(_read, data, body.format, file)
 
 
 def _read(data: bytes, word: str | None, file: str) -> _Bytes:
     """A format that is said and known here is one that the bytes are in. Raises `InvalidFile`."""
+    if is_pickle(file, data):
+        raise InvalidFile(file, Place(), PICKLED)
     if not word:
         guess = Content.of(data, format=detect(file, data), file=file, is_guess=True)
         return _Bytes(data, guess)

@@ -3,12 +3,14 @@
 import asyncio
 from typing import Final
 
+from blake3 import blake3
 from starlette.responses import Response
 
 from node._version import __version__
 from node.api.endpoint import Call, reads
 from node.api.models import InNamespace
 from node.api.requests import is_known
+from node.errors import Rejected
 from node.services.life import GENOME, content_of, find_record
 from node.services.places import place_meant
 from node.wiring import Node
@@ -29,16 +31,24 @@ async def get_picture(node: Node, call: Call[InNamespace, None]) -> Response:
     place = await place_meant(node.store, call.query.namespace)
     found = await find_record(node.store, GENOME, call.path[GENOME.word], place)
     listing = found.row.listing
-    tag = f'"{listing.record}-{__version__}"'
+    named = blake3(listing.name.encode()).hexdigest(length=8)  # its title, and may change
+    tag = f'"{listing.record}-{named}-{__version__}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
-    data = await content_of(node.store, node.network, found)
+    try:
+        data = await content_of(node.store, node.network, found, size_bytes_max=DRAWN_BYTES_MAX)
+    except Rejected as error:
+        raise NoPicture(_too_large(error.detail)) from error
     if len(data) > DRAWN_BYTES_MAX:
-        raise NoPicture(f"{len(data):,} bytes; at most {DRAWN_BYTES_MAX:,} are drawn here")
+        raise NoPicture(_too_large(f"{len(data):,} bytes"))
     async with node.drawing:
         drawn = await asyncio.to_thread(_draw, data, listing.name)
     return Response(drawn, 200, headers, SVG)
+
+
+def _too_large(what: str) -> str:
+    return f"{what}; at most {DRAWN_BYTES_MAX:,} bytes are drawn here"
 
 
 def _draw(data: bytes, title: str) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
+from crdt.capability import READ
 from crdt.change import DocumentId, SignedEntry
 from crdt.document import Editor
 from crdt.keys import COMMONS, AuthorKey
@@ -19,6 +20,8 @@ from registry.evaluation import Evaluation
 from registry.head import Words
 from registry.listed import rfc3339
 from tests.node.api.test_attestations import CONTENT, LIFE, evaluator, publish
+from tests.node.api.test_namespaces import GUILD, to_root
+from tests.node.api.test_namespaces import post as grant
 from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
 from tests.registry.attested import ran
@@ -125,6 +128,23 @@ async def test_a_challenge_is_called_for_found_and_deleted(there: There) -> None
     assert (await get(alice, f"/{ID}", 404))["code"] == "unknown-challenge"
     again = await post(alice, "", **WANTED)
     assert again["challenge"]["name"] == "Longest life"
+
+
+async def test_a_dry_run_is_refused_where_the_act_would_be(there: There) -> None:
+    alice = there.alice
+    await grant(alice, "/api/capabilities", {"capability": to_root(alice, READ)})
+    await grant(alice, "/api/namespaces", {"name": "guild", "did": GUILD})
+    for dry_run in (True, False):
+        refused = await post(alice, "", 403, **WANTED, namespace="guild", dry_run=dry_run)
+        assert refused["code"] == "no-capability"
+    await post(alice, "", **WANTED)
+    gone = {"record": f"{alice.node.identity.did}/{CLASS}/{KIND}/{ID}"}
+    await grant(alice, "/api/records/deletion", gone, 200)
+    await post(alice, "", **WANTED, dry_run=True)
+    assert (await get(alice))["challenges"] == [], "nothing of a dry run is kept"
+    await grant(alice, "/api/records/deletion", {**gone, "for_good": True}, 200)
+    for dry_run in (True, False):
+        assert (await post(alice, "", 409, **WANTED, dry_run=dry_run))["code"] == "let-go"
 
 
 async def test_rules_that_change_after_it_opened_are_told(there: There) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from blake3 import blake3
 
 from node.api.routes.pictures import DRAWN_BYTES_MAX
 from tests.node.api.test_life import GENOMES, from_peer, post
-from tests.node.parts import Alice
+from tests.node.parts import Alice, open_alice
 from tests.registry.formats.files import ANIMALS, CELLS, CONFIG, LINEAGES, XOR
 from tests.storage.people import BOB
 
@@ -92,6 +93,41 @@ async def test_one_thing_that_is_refused_does_not_hold_up_the_others(alice: Alic
     assert [(one["code"], one["place"]) for one in done["refused"]] == [("deleted", first["place"])]
 
 
+async def leave_pages(alice: Alice, count: int) -> None:
+    """As on a disk on which so much more fits."""
+    database = alice.node.store._database  # pyright: ignore[reportPrivateUsage]  # no setting does it
+    async with database.transaction() as write:
+        pages = await write.number("PRAGMA page_count")
+        await write.rows(f"PRAGMA max_page_count = {pages + count}")
+
+
+async def test_what_was_published_before_the_disk_was_full_is_told(alice: Alice) -> None:
+    animal = next(one for one in json.loads(ANIMALS) if "cells" in one)
+    total = 60
+    many = json.dumps([animal | {"name": f"animal {number}"} for number in range(total)]).encode()
+    await publish(alice, "glider.rle", GLIDER)
+    await leave_pages(alice, 12)
+    done = await publish(alice, "animals.json", many)
+    assert 0 < len(done["published"]) < total
+    why = done["broken_off"]
+    assert (done["refused"], why["status"], why["code"]) == ([], 507, "over-quota")
+    assert "disk is full" in why["detail"]
+    for one in done["published"]:
+        assert (await alice.client.get(f"{GENOMES}/{one['id']}")).status_code == 200
+    await leave_pages(alice, 1 << 20)
+    again = await publish(alice, "animals.json", many)
+    states = [one["state"] for one in again["published"]]
+    count = len(done["published"])
+    assert states == ["known"] * count + ["published"] * (total - count)
+    assert again["broken_off"] is None
+
+
+async def test_a_full_disk_at_the_first_is_the_answer(alice: Alice) -> None:
+    await leave_pages(alice, 0)
+    answer = await alice.client.post(FILES, json=body("glider.rle", GLIDER * 400))
+    assert (answer.status_code, answer.json()["code"]) == (507, "over-quota"), answer.text
+
+
 async def test_whoever_has_no_token_publishes_no_file(alice: Alice) -> None:
     answer = await alice.client.post(
         FILES, json=body("glider.rle", GLIDER), headers={"authorization": ""}
@@ -110,6 +146,32 @@ async def test_a_genome_is_drawn_for_a_browser(alice: Alice) -> None:
         assert "default-src 'none'" in drawn.headers["content-security-policy"]
         known = await alice.client.get(path, headers={"if-none-match": drawn.headers["etag"]})
         assert (known.status_code, known.content) == (304, b"")
+
+
+async def test_a_genome_that_is_called_otherwise_is_drawn_anew(alice: Alice) -> None:
+    said = {"genotype": GLIDER.decode(), "name": "first"}
+    path = f"{GENOMES}/{(await post(alice, GENOMES, said))['id']}/picture"
+    tag = {"if-none-match": (await alice.client.get(path)).headers["etag"]}
+    assert (await alice.client.get(path, headers=tag)).status_code == 304
+    await post(alice, GENOMES, said | {"name": "second"})
+    renamed = await alice.client.get(path, headers=tag)
+    assert (renamed.status_code, "second" in renamed.text) == (200, True)
+
+
+async def test_nothing_larger_than_is_drawn_is_fetched_for_a_picture(
+    alice: Alice, tmp_path: Path
+) -> None:
+    large = GLIDER[:-2] + b"\n\xff" * DRAWN_BYTES_MAX + b"!"
+    async with open_alice(tmp_path / "bob") as bob:
+        alice.network.bob = bob.node.store
+        blob = await bob.node.store.put_blob(large)
+        theirs = (await from_peer(alice, BOB, large)).replace("/", "%2F")
+        answer = await alice.client.get(f"{GENOMES}/{theirs}/picture")
+        assert (answer.status_code, answer.json()["code"]) == (422, "no-picture"), answer.text
+        assert "are drawn here" in answer.json()["detail"]
+        assert await alice.node.store.blob_state(blob) is None
+        whole = await alice.client.get(f"{GENOMES}/{theirs}/download")
+        assert whole.content == large
 
 
 async def test_a_name_of_a_stranger_is_text_in_a_picture(alice: Alice) -> None:

@@ -227,6 +227,27 @@ async def test_the_same_bytes_again_are_the_same_record(alice: Alice) -> None:
     assert row["fitness_score"] == 100.5
 
 
+async def test_a_dry_run_says_what_the_act_does(alice: Alice) -> None:
+    fitter = GENOME | {"fitness_score": 100.5}
+    for body, state in ((GENOME, "published"), (GENOME, "unchanged"), (fitter, "updated")):
+        entries = (await alice.node.store.counts()).entries
+        tried = await post(alice, GENOMES, body | {"dry_run": True})
+        counts = await alice.node.store.counts()
+        assert (counts.entries, counts.blobs) == (entries, min(entries, 1))
+        done = await post(alice, GENOMES, body)
+        assert (tried["state"], done["state"]) == (state, state)
+        assert (tried["entry"], tried["id"]) == (None, done["id"])
+
+
+async def test_a_dry_run_is_refused_where_the_act_would_be(alice: Alice) -> None:
+    gone = {"record": "genome/" + (await post(alice, GENOMES, GENOME))["id"]}
+    for said in (gone, gone | {"for_good": True}):
+        await post(alice, "/api/records/deletion", said)
+    for dry_run in (True, False):
+        answer = await alice.client.post(GENOMES, json=GENOME | {"dry_run": dry_run})
+        assert (answer.status_code, answer.json()["code"]) == (409, "let-go")
+
+
 async def test_of_several_authors_ones_own_record_is_meant(alice: Alice) -> None:
     await from_peer(alice, BOB, b"abcd")
     carols = await from_peer(alice, CAROL, b"abcd", now_us=6)
@@ -418,7 +439,7 @@ async def test_original_clients_write_as_the_nodes_author(tmp_path: Path) -> Non
 async def test_strangers_hand_in_what_is_marked_so_and_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish_life, "ANONYMOUS_SUBMISSIONS_MAX", 3)
+    monkeypatch.setattr(publish_life, "ANONYMOUS_SUBMISSIONS_MAX", 4)
     config = Config(api=ApiConfig(anonymous_submissions=True))
     async with open_alice(tmp_path / "a", config=config) as alice:
         mine = await post(alice, GENOMES, {"genotype": "aa", "name": "mine"})
@@ -436,6 +457,7 @@ async def test_strangers_hand_in_what_is_marked_so_and_change_nothing(
         for name in ("lab", "no such"):  # which there are is nobody's business
             elsewhere = await alice.client.post(GENOMES, json=GENOME | {"namespace": name})
             assert (elsewhere.status_code, "commons alone" in elsewhere.text) == (403, True)
+        # What is refused counts too: it was read.
         pickled = await alice.client.post(GENOMES, json={"genotype": "cos\nsystem\n(S'x'\ntR."})
         assert (pickled.status_code, "pickle" in pickled.text) == (422, True)
         many = await alice.client.post(GENOMES, json=GENOME | {"genotype": "bb"})

@@ -3,12 +3,21 @@
 import gzip
 import lzma
 import pickle
+import signal
 from pathlib import Path
 
 import pytest
 
 from registry.content import Content, content_problems
-from registry.formats import Format, InvalidFile, UnknownFormat, detect, format_of, read
+from registry.formats import (
+    Format,
+    InvalidFile,
+    UnknownFormat,
+    detect,
+    format_of,
+    pickles,
+    read,
+)
 from registry.formats.limits import FILE_BYTES_MAX
 from registry.formats.reading import READERS
 from registry.formats.words import ENDINGS, TITLES
@@ -93,6 +102,22 @@ def test_a_pickle_that_breaks_off_after_its_call_is_one() -> None:
     assert detect("a.rle", b"N0" * 50_000 + b"cos\nsystem\n(tR.") is Format.PICKLE
 
 
+def test_each_instruction_is_read_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mark was once looked for through all that lay on it: minutes for what is here."""
+    monkeypatch.setattr(pickles, "STEPS_MAX", 1_000_000)
+
+    def too_long(*_: object) -> None:
+        pytest.fail("it looks at all of the stack again and again")
+
+    before = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 20)  # of computing; some tenths are enough
+    try:
+        assert not pickles.reads_as_pickle(b"N" * 150_000 + b"(t" * 75_000, is_cut=False)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -108,6 +133,10 @@ def test_a_pickle_that_breaks_off_after_its_call_is_one() -> None:
         b"\x80\x04",
         b"\x80\x09N.",
         b"0" * 50_000,
+        b"N" * 10_000,
+        b"N" * 2_000_000,
+        b"N" * 20_000 + b"ACGT\nNN ACGT\n",
+        b"(" * 20_000,
         b"\x80\x05\x95\xff\xff",
     ],
 )

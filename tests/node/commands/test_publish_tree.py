@@ -1,0 +1,200 @@
+"""A directory of modules published once more: what is there, what is not, and what changed."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.commands import publish, publish_tree, same_version
+from node.commands.publish_report import Report, Wanted
+from node.commands.publish_tree import publish_module, read_those
+from node.failure import Failure, Json
+from tests.node.modules import ADD, NOTHING, manifest, wasm
+from tests.node.parts import Alice
+
+PLAIN = Wanted(None, "commons", dry_run=False, update=False)
+ID = "org.example.add"
+
+
+@dataclass
+class OverLoop:
+    """What a command asks, from its own thread, of the node on the loop."""
+
+    alice: Alice
+    loop: asyncio.AbstractEventLoop
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
+        return self._ask("GET", path, params=query)
+
+    def post(self, path: str, body: Json, timeout_s: float = 30) -> Json:
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Json:  # noqa: ANN401 - httpx's own
+        asked = self.alice.client.request(method, path, **more)
+        answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
+        told: Json = answer.json() if answer.content else {}
+        if answer.is_error:
+            raise Failure(told)
+        return told
+
+
+@pytest.fixture
+async def client(alice: Alice, monkeypatch: pytest.MonkeyPatch) -> OverLoop:
+    client = OverLoop(alice, asyncio.get_running_loop())
+    for module in (publish, publish_tree, same_version):
+        monkeypatch.setattr(module, "node", lambda: client)
+    return client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return module_in(tmp_path / "tree" / "add")
+
+
+def module_in(folder: Path, id: str = ID, needs: Mapping[str, str] | None = None) -> Path:
+    folder.mkdir(parents=True)
+    text = manifest(id, "1.0.0", needs or {}).replace("[dep", 'readme = "README.md"\n[dep')
+    (folder / "gen.toml").write_text(text)
+    (folder / "README.md").write_text("# Add")
+    (folder / "add.wasm").write_bytes(wasm(ADD))
+    return folder
+
+
+def run(
+    *folders: Path, wanted: Wanted = PLAIN, meanwhile: Callable[[], object] = lambda: None
+) -> Report:
+    report = Report(total=len(folders))
+    modules = read_those(folders, report)
+    meanwhile()
+    for module in modules:
+        publish_module(module, modules, wanted, report)
+        report.done += 1
+    assert report.done == report.total
+    return report
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    text = (folder / "gen.toml").read_text()
+    assert old in text
+    (folder / "gen.toml").write_text(text.replace(old, new))
+
+
+@pytest.mark.usefixtures("client")
+async def test_the_same_folder_again_is_there(folder: Path, alice: Alice) -> None:
+    (published,) = (await asyncio.to_thread(run, folder)).published
+    assert published["state"] == "published"
+    (again,) = (await asyncio.to_thread(run, folder)).published
+    keys = ("state", "module", "version", "sha256", "file")
+    name = f"{alice.node.identity.did}/{ID}"
+    sha256 = published["sha256"]
+    assert [again[key] for key in keys] == ["known", name, "1.0.0", sha256, str(folder)]
+
+
+CHANGES: dict[str, tuple[str, str]] = {
+    "description": ("adds two numbers", "adds two numbers well"),
+    "license": ("MIT", "Apache-2.0"),
+    "tags": ('["math"]', '["math", "sums"]'),
+    "name": ("version =", 'name = "sums"\nversion ='),
+    "dependencies": ("[dependencies]", '[dependencies]\n"org.example.other" = "*"'),
+}
+
+
+@pytest.mark.usefixtures("client")
+async def test_what_differs_from_what_is_published_is_a_conflict(folder: Path) -> None:
+    await asyncio.to_thread(run, folder)
+    for what in (*CHANGES, "readme", "wasm"):
+        changed = module_in(folder.parent / what)
+        if what == "readme":
+            (changed / "README.md").write_text("# Other")
+        elif what == "wasm":
+            (changed / "add.wasm").write_bytes(wasm(NOTHING))
+        else:
+            edit(changed, *CHANGES[what])
+        report = await asyncio.to_thread(run, changed)
+        assert report.published == [], what
+        (refused,) = report.refused
+        assert (refused["code"], report.only_exit) == ("version-exists", 6)
+        assert refused["detail"].endswith(f"; what lies here differs in {what}")
+
+
+@pytest.mark.usefixtures("client")
+async def test_an_allowlist_that_would_refuse_it_is_another(folder: Path) -> None:
+    calls = '(module (import "env" "now" (func)))'
+    (folder / "add.wasm").write_bytes(wasm(calls))
+    edit(folder, "[dep", '[capabilities]\nimports = ["env.now"]\n[dep')
+    assert (await asyncio.to_thread(run, folder)).refused == []
+    edit(folder, "env.now", "env.*")
+    assert (await asyncio.to_thread(run, folder)).published[0]["state"] == "known"
+    edit(folder, "env.*", "env.later")
+    (refused,) = (await asyncio.to_thread(run, folder)).refused
+    assert refused["detail"].endswith("differs in capabilities")
+
+
+@pytest.mark.usefixtures("client")
+async def test_needs_are_the_same_however_their_authors_are_written(
+    folder: Path, alice: Alice
+) -> None:
+    did = alice.node.identity.did
+    await alice.node.store.set_petname("myself", did, replaces=False)
+    twice = module_in(folder.parent / "twice", "org.example.twice", {f"myself/{ID}": "^1.0"})
+    assert (await asyncio.to_thread(run, folder, twice)).refused == []
+    for old, new in ((f"myself/{ID}", ID), (ID, f"{did}/{ID}")):
+        edit(twice, f'"{old}"', f'"{new}"')
+        assert (await asyncio.to_thread(run, twice)).published[0]["state"] == "known"
+    edit(twice, f"{did}/", "nobody/")
+    (refused,) = (await asyncio.to_thread(run, twice)).refused
+    assert refused["code"] == "version-exists"
+
+
+@pytest.mark.usefixtures("client")
+async def test_words_are_of_the_version_that_was_published_last(folder: Path) -> None:
+    await asyncio.to_thread(run, folder)
+    newer = module_in(folder.parent / "newer")
+    edit(newer, "1.0.0", "1.1.0")
+    edit(newer, "adds two numbers", "adds two numbers well")
+    report = await asyncio.to_thread(run, newer)
+    assert report.refused == []
+    both = await asyncio.to_thread(run, folder, newer)
+    assert [one["state"] for one in both.published] == ["known", "known"]
+
+
+@pytest.mark.usefixtures("client")
+async def test_what_cannot_be_compared_stops_nothing_else(folder: Path, alice: Alice) -> None:
+    """Another version of the same place is found under its own text alone."""
+    other = module_in(folder.parent / "other", "org.example.other")
+    edit(folder, "1.0.0", "1.0.0+a")
+    await asyncio.to_thread(run, folder)
+    edit(folder, "1.0.0+a", "1.0.0+b")
+    report = await asyncio.to_thread(run, folder, other)
+    assert [one["code"] for one in report.refused] == ["version-exists"]
+    assert [one["name"] for one in report.published] == ["org.example.other"]
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_folder_that_changes_before_its_turn_is_not_published(
+    folder: Path, alice: Alice
+) -> None:
+    other = module_in(folder.parent / "other", "org.example.other")
+
+    def change() -> None:
+        (folder / "add.wasm").write_bytes(wasm(NOTHING))
+
+    report = await asyncio.to_thread(run, folder, other, meanwhile=change)
+    assert [(one["code"], one["file"]) for one in report.refused] == [
+        ("files-changed", str(folder))
+    ]
+    assert [one["name"] for one in report.published] == ["org.example.other"]
+    gone = await asyncio.to_thread(run, folder, meanwhile=(folder / "add.wasm").unlink)
+    assert [one["code"] for one in gone.refused] == ["file-missing"]
+    listed = (await alice.client.get("/api/modules")).json()["modules"]
+    assert [one["id"] for one in listed] == ["org.example.other"]
+
+
+def test_no_code_is_kept_while_others_are_read(folder: Path) -> None:
+    (known,) = read_those([folder], Report())
+    fields = (getattr(known, name) for name in type(known).__slots__)
+    assert not any(isinstance(one, bytes) and len(one) > 32 for one in fields)
+    assert known.size_bytes == len(wasm(ADD))
