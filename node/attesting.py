@@ -147,11 +147,29 @@ class Attesting:
 
     async def once(self) -> bool:
         """Run what comes first of what can be run now; False: there is nothing."""
+        tried: set[Key] = set()
+        while (has_run := await self._look(tried)) is None:
+            pass
+        return has_run
+
+    async def _look(self, tried: set[Key]) -> bool | None:
+        """As `once`, without what was `tried`. None: look anew.
+
+        A failure may take minutes, and anybody can enter what fails: so what came meanwhile, and
+        goes before entries, does not wait until all of these were tried.
+        """
+        began_s = self.clock_s()
         async with aclosing(self._left()) as left:
             async for one in left:
+                key = (one.namespace, one.row.evaluation)
                 # Of another author's word for it, what was put off just now is put off too.
-                if self._is_due(one) and await self._has_run(one):
+                if key in tried or not self._is_due(one):
+                    continue
+                tried.add(key)
+                if await self._has_run(one):
                     return True
+                if self.clock_s() - began_s >= LOOK_S:
+                    return None
         return False
 
     async def _has_run(self, one: Candidate) -> bool:
@@ -168,6 +186,9 @@ class Attesting:
             self.last_error = f"{said.id[:16]}…: {getattr(error, 'detail', error)}"
             self.retries.put_off(key, now_s=self.clock_s())
             return False
+        except Exception:  # the same would fail first in every look
+            self.retries.put_off(key, now_s=self.clock_s())
+            raise
         finally:
             self.running = None
         self.retries.done(key)

@@ -13,10 +13,12 @@ from node.attesting import LOOK_S, PAGE_MAX, Attesting, rest_s
 from node.config import AttestConfig
 from node.errors import NotAllowed
 from node.retries import FIRST_S, LONGEST_S
-from node.services.attest import Attestor, run_and_sign
+from node.services.attest import Attested, Attestor, attest_again, run_and_sign
 from node.services.evaluators import bundled
-from registry.attestation import document_of, say_claim
+from registry import genome
+from registry.attestation import Attestation, document_of, say_claim
 from registry.challenge import CLASS, KIND, publish_challenge
+from registry.content import Content
 from registry.evaluation import Evaluation
 from registry.head import Words
 from tests.node.api.test_attestations import (
@@ -234,6 +236,69 @@ async def test_it_does_nothing_unless_it_is_wanted(alice: Alice) -> None:
 )
 def test_a_share_of_the_processor(used_s: float, percent: int, rest: float) -> None:
     assert rest_s(used_s, percent) == pytest.approx(rest)
+
+
+async def test_entries_that_take_long_to_fail_do_not_hold_up_what_comes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carol enters genomes that nobody gives; while the first is asked for, bob says something."""
+    gone = [bytes([n]) * 32 for n in range(1, 4)]
+    elsewhere = [dataclasses.replace(Content.of(b"nobody"), identity=one, text="") for one in gone]
+    carol = AuthorKey(CAROL.root.public)
+    async with open_alice(tmp_path / "alice", clock=Clock()) as alice:
+        await alice.node.store.set_petname("bob", BOB.did)
+        document = DocumentId(COMMONS, AuthorKey(BOB.root.public), CLASS, KIND, ID.encode())
+        edit = publish_challenge(TERMS, Words("Bob's"), now_us=NOON_US)
+        await hear(
+            alice,
+            BOB.writes(document, edit)[0],
+            *(says(CAROL, 9, one.identity, 1) for one in elsewhere),
+        )
+        for one in elsewhere:
+            theirs = DocumentId(COMMONS, carol, genome.CLASS, genome.KIND, one.identity)
+            edit = genome.publish_genome(one, Words("Gone"), genome.Facts(), now_us=5)
+            await hear(alice, *CAROL.writes(theirs, edit))
+        await publish(alice.node)
+        node, asked, now_s = attesting(alice), list[str](), 0.0
+
+        async def attest_slowly(by: Attestor, said: Attestation) -> Attested:
+            nonlocal now_s
+            asked.append(said.genome)
+            now_s += LOOK_S
+            if len(asked) == 1:
+                await hear(alice, claims(BOB, RESULT))
+            return await attest_again(by, said)
+
+        node.clock_s = lambda: now_s
+        monkeypatch.setattr("node.attesting.attest_again", attest_slowly)
+        assert await node.once()
+        assert asked[1:] == [CONTENT.id]
+        assert not await node.once(), "each entry was tried, and it ends"
+        assert len(set(asked)) == 4
+
+
+async def test_what_fails_as_nobody_thought_of_is_put_off_too(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(alice.node)
+    await alice.node.store.set_petname("bob", BOB.did)
+    await hear(alice, claims(BOB, RESULT, LATER), claims(BOB, RESULT))
+    failing: list[int] = []
+
+    async def fail_first(by: Attestor, said: Attestation) -> Attested:
+        if not failing or said.ticks in failing:
+            failing.append(said.ticks)
+            raise ZeroDivisionError
+        return await attest_again(by, said)
+
+    one = attesting(alice)
+    one.clock_s = lambda: 0.0
+    monkeypatch.setattr("node.attesting.attest_again", fail_first)
+    with pytest.raises(ZeroDivisionError):
+        await one.once()
+    assert await one.once(), "the other one is run"
+    assert not await one.once()
+    assert len(failing) == 1
 
 
 async def test_entries_of_a_followed_authors_challenge_are_run_whoever_entered(
