@@ -3,6 +3,7 @@
 The database of a home has one process, and every write of it goes through one door, which counts.
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -19,7 +20,8 @@ class Remembered(Generic[K, V]):
         self._database = database
         self._most = most
         self._written = -1
-        self._values: dict[K, V] = {}
+        # A plain dict passes over all that was dropped before it finds its first one again.
+        self._values = OrderedDict[K, V]()
 
     def get(self, key: K) -> V | None:
         """None where it is not known any more, or never was."""
@@ -33,7 +35,7 @@ class Remembered(Generic[K, V]):
             return
         self._values[key] = value
         if len(self._values) > self._most:
-            del self._values[next(iter(self._values))]
+            self._values.popitem(last=False)
 
     async def read(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
         """What `read` gives, if need be."""
