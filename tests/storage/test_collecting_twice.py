@@ -41,7 +41,7 @@ async def test_no_copy_is_cut_off_before_it_is_named(
         blob = await store.put_blob(kept)
         await store.put_blob(noise("dropped", 9 * MIB))
         await store.pin_blob(blob, "kept")
-        packs = store._database.packs
+        packs = store._database.packs  # pyright: ignore[reportPrivateUsage]  # no API fills one
         packs.close_pack()  # as when it is full
         await store.pin_blob(await store.put_blob(noise("newer", 2 * MIB)), "newer")
         sync, loop = packs.sync, asyncio.get_running_loop()

@@ -241,7 +241,7 @@ async def test_what_is_appended_behind_a_chunk_that_was_lost_survives_a_kill(
     async with opened(home) as store:
         await begin(store)
         await add(store, 0)
-        await store._database.settle()
+        await store._database.settle()  # pyright: ignore[reportPrivateUsage]  # a read would too
         pack = home / "blobs" / "00000001.pack"
         data = bytearray(pack.read_bytes())
         data[7] ^= 1
