@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -209,9 +209,13 @@ async def test_what_comes_while_a_pack_is_written_anew_survives_a_kill(
             await add(store, 2)
             left.append(killed(home))
 
-        def copy(*args: object, **named: object) -> object:
-            # Whatever it is called with.
-            done = real(*args, **named)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        def copy(
+            database: sqlite3.Connection,
+            *,
+            packs: packs_module.Packs,
+            wanted: Sequence[tuple[bytes, packs_module.Place]],
+        ) -> object:
+            done = real(database, packs=packs, wanted=wanted)
             loop.call_soon_threadsafe(lambda: come.append(asyncio.create_task(bring())))
             return done
 
