@@ -169,8 +169,6 @@ def info_command(
     if kind in WORDS or (kind is None and is_life(name)):
         if of_modules:
             raise click.UsageError("--history, --changes, --dependants, --readme are of modules")
-        if trends and kind == "lineage":
-            raise click.UsageError("--trends is of modules, genomes and seeds")
         kind, one = find_life(name, kind, namespace)
         if trends:
             full = f"{one['author_did']}/{one['id']}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from node.commands.console import node, say, wants_json
+from node.commands.module_parts import known_files
 from node.commands.progress import Progress
 from node.commands.publish import (
     PUBLISH_TIMEOUT_S,
@@ -47,6 +48,8 @@ class Tree:
 
     modules: list[Path] = field(default_factory=list[Path])
     files: list[Path] = field(default_factory=list[Path])
+    left_alone: list[Path] = field(default_factory=list[Path])
+    """Folders of modules whose genomes and seeds are not looked for."""
 
 
 def tree_of(path: Path, kind: str | None = None) -> Tree:
@@ -70,7 +73,9 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
                 found.files.append(file)
     if kind == "module":
         found.files.clear()
-    elif kind is not None:
+    else:
+        found.left_alone = sorted(found.modules)
+    if kind not in (None, "module"):
         found.modules.clear()
     found.modules.sort()
     found.files.sort()
@@ -102,6 +107,7 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
                 show(before + round(size * part))
             report.done += 1
             before += size
+    report.in_modules += [str(file) for folder in tree.left_alone for file in known_files(folder)]
     tell(path, wanted, report)
 
 

@@ -175,12 +175,18 @@ async def restore(
 def _installed(frame: InstalledFrame) -> InstallChanges:
     """Raises `Unverified`."""
     fields = msgspec.structs.asdict(frame)
-    accepted = fields.pop("accepted")
+    accepted, bound = fields.pop("accepted"), fields.pop("risks")
     try:
         parse_version(frame.version)
     except RegistryError as error:
         raise Unverified(f"{frame.module}: {error.detail}", code="drop-damaged") from error
-    risks = [AcceptedRisk(frame.module, frame.version, *one) for one in accepted]
+    unbound = (NamespaceKey(b""), "")
+    here = (NamespaceKey(frame.namespace), frame.sha256)
+    risks = [
+        AcceptedRisk(frame.module, frame.version, *of, *one)
+        for of, words in ((unbound, accepted), (here, bound))
+        for one in words
+    ]
     return InstallChanges([Installed(**fields)], accept=risks)
 
 

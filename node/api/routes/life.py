@@ -206,9 +206,9 @@ async def _content(
             detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
         )
     data, file = body.content or next(iter(given.values())).encode(), body.file or ""
+    if call.has_no_token and body.namespace != COMMONS_NAME:  # unread: which there are is private
+        raise NotAllowed("without a token things are published in commons alone")
     if call.is_anonymous:
-        if body.namespace != COMMONS_NAME:  # before it is looked up: which there are is private
-            raise NotAllowed("without a token things are published in commons alone")
         node.strangers.take(len(data), now_s=node.clock_s())
     return await asyncio.to_thread(_read, data, body.format, file)
 
