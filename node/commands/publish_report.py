@@ -107,7 +107,9 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
             f"{path}: nobody can tell what {names} is. Name the kind, as in --kind genome; a module"
             " has a gen.toml."
         )
-        raise failure("no-manifest", "There is nothing to publish", detail, NOT_FOUND, **report.body)
+        raise failure(
+            "no-manifest", "There is nothing to publish", detail, NOT_FOUND, **report.body
+        )
     if report.refused:
         if not wants_json():
             say_skipped(report)
