@@ -33,6 +33,7 @@ from node.api.life_models import (
     Submitting,
     SubmittingBytes,
 )
+from node.api.lists import page_of
 from node.api.models import InNamespace, NoQuery
 from node.api.requests import PUBLISH_BYTES_MAX, answer_json, is_known
 from node.api.routes.blobs import FOREVER
@@ -261,22 +262,9 @@ async def _submit(
 
 
 async def _page(node: Node, kind: Kind, query: Query) -> msgspec.Raw:
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    namespace = await place_meant(node.store, query.namespace)
-    where = f"{kind.word} {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
-    page = await node.store.listings(
-        kind.word,
-        author=author,
-        tag=query.tag,
-        sort=SORTS[query.sort_by],
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=[namespace],
-        with_content=True,
-    )
-    rows = await asyncio.to_thread(show_page, kind, page.rows)
-    more = msgspec.json.encode(node.cursors.seal(where, page.next))
-    return _list(f"{kind.word}s", rows, b',"next":' + more)
+    rows, more = await page_of(node, kind.word, query, SORTS[query.sort_by], with_content=True)
+    shown = await asyncio.to_thread(show_page, kind, rows)
+    return _list(f"{kind.word}s", shown, b',"next":' + msgspec.json.encode(more))
 
 
 async def _attested(node: Node, query: GenomesQuery) -> msgspec.Raw:
