@@ -6,6 +6,7 @@ import bisect
 import msgspec
 
 from crdt.keys import NamespaceKey
+from node.api.asked import page_of
 from node.api.challenge_models import (
     ChallengeDone,
     Challenges,
@@ -23,7 +24,6 @@ from node.api.challenge_models import (
     state_of,
 )
 from node.api.endpoint import Call, deletes, reads, writes
-from node.api.lists import page_of
 from node.api.models import InNamespace, NoQuery
 from node.api.problems import ENCODER, ProblemError
 from node.errors import Rejected

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
+from node.api.asked import page_of
 from node.api.endpoint import Call, deletes, reads, writes
-from node.api.lists import page_of
 from node.api.models import (
     ChangesItem,
     ChangesQuery,

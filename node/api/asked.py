@@ -1,13 +1,19 @@
-"""Lists of records: a page of what a query asks for, and the cursor of the next."""
+"""Records that a path or a query asks for: one by its id, or a page of a list."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from node.api.endpoint import Call
+from node.api.models import InNamespace
+from node.services.life import Found, Kind, find_record
 from node.services.names import author_meant
 from node.services.places import place_meant
 from node.wiring import Node
 from storage.list_pages import Sort
 from storage.listings import ListedRow
+
+B = TypeVar("B")
+Q = TypeVar("Q", bound=InNamespace)
 
 
 class ListQuery(Protocol):
@@ -23,6 +29,12 @@ class ListQuery(Protocol):
     def cursor(self) -> str | None: ...
     @property
     def namespace(self) -> str: ...
+
+
+async def find_called(node: Node, kind: Kind, call: Call[Q, B]) -> Found:
+    """The record that the path names, in the query's namespace. Raises as `find_record` does."""
+    place = await place_meant(node.store, call.query.namespace)
+    return await find_record(node.store, kind, call.path[kind.word], place)
 
 
 async def page_of(
