@@ -43,6 +43,8 @@ REMEMBERED: Final = 4
 """Places of whoever paired: the likeliest ones."""
 POST_AGAIN_S: Final = 60.0
 """This node may be called elsewhere by then, or the relay have forgotten."""
+TOLD_AFTER_US: Final = 900 * 1_000_000
+"""After the end of an invite: who comes so late finds this node, which says that it is over."""
 FIRST_CALL_S: Final = 30.0
 """Whoever accepts calls right after; if they cannot, they are called."""
 POST_SOON_S: Final = 3.0
@@ -209,7 +211,7 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
             sealed = seal_whereabouts(one.key, said, nonce=os.urandom(NONCE_BYTES))
             for meeting in meetings:
                 try:
-                    await meeting.post(meeting_of(one.key), sealed, one.expires_us)
+                    await meeting.post(meeting_of(one.key), sealed, one.expires_us + TOLD_AFTER_US)
                 except SyncError as error:
                     LOG.debug("%s does not keep an invite: %s", meeting, error)
                     wait_s = POST_SOON_S
