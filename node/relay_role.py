@@ -14,6 +14,7 @@ from typing import Final
 
 from crdt.capability import CapabilityCache
 from crdt.keys import NamespaceKey
+from node.api.relay_models import RelayRole
 from node.config import RelayConfig
 from node.errors import BadSetting
 from node.quotas import size_of
@@ -162,6 +163,21 @@ def _shares_of(name: str, text: str) -> int:
 def rate_of(text: str) -> float:
     """Bytes a second; 0 for none."""
     return 0.0 if text == NO_RATE else float(size_of(text))
+
+
+def shown_role(server: RelayServer | None) -> RelayRole | None:
+    """What its operator is shown; None where this node is no relay."""
+    if server is None:
+        return None
+    relay, counts = server.relay, server.relay.counts
+    return RelayRole(
+        registered=relay.registered_count,
+        circuits=relay.circuits.open_count,
+        circuit_bytes=server.passed_bytes,
+        letters=counts.letters,
+        delivered=counts.delivered,
+        draining=relay.is_draining,
+    )
 
 
 def metrics_of(server: RelayServer) -> dict[str, float]:

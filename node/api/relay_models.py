@@ -19,6 +19,23 @@ class RelayShown(Struct, frozen=True):
     """The address of this node, as the relay sees it."""
 
 
+class RelayRole(Struct, frozen=True):
+    """What a node in the relay role does for others, since its start."""
+
+    registered: int
+    """Devices that are called through it now."""
+    circuits: int
+    """Open now, between two of them."""
+    circuit_bytes: int
+    """That went through circuits, in either direction."""
+    letters: int
+    """Sealed letters that it took in; it keeps each until its receiver has it."""
+    delivered: int
+    """Of letters, also of those taken in before."""
+    draining: bool
+    """It stops, once the open circuits have ended or their time is over."""
+
+
 class FoundRelay(Struct, frozen=True):
     """A relay that the public table tells of. It is not used unless `p2p.relays` names it."""
 

@@ -22,7 +22,7 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.quota import kept_out_text
-from node.commands.status import relay_text, transfer_text
+from node.commands.status import relay_text, role_text, transfer_text
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
 from node.text import duration_text, printable, short_did, size_text
@@ -62,7 +62,9 @@ def peers_command(forgive: str | None, watch: bool) -> None:
 def show_known(known: Json) -> None:
     """The state first; then the table; then why, for whom there is something to say."""
     say(printable(known["sync"]["words"]), fg=COLOURS.get(known["sync"]["state"], "yellow"))
-    if not known["peers"] and not known["discovered"]:
+    if role := known.get("relay"):
+        say(f"as a relay: {role_text(role)}")
+    elif not known["peers"] and not known["discovered"]:
         say("Or by address: panspermia connect HOST:PORT")
     if known["peers"]:
         say()

@@ -35,6 +35,8 @@ def print_status(status: Json) -> None:
     say(f"peers    {peers['connected']} connected, {peers['known']} known, at {status['p2p']}")
     for one in status.get("relays", ()):
         say(f"relay    {relay_text(one)}")
+    if role := status.get("relay"):
+        say(f"as relay {role_text(role)}")
     held = ", ".join(
         f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in sorted(records.items()) if count
     )
@@ -80,6 +82,15 @@ def attest_text(one: Json) -> str:
     now = f"{one['running'][:16]} now, " if one["running"] else ""
     said = f"{now}{one['done']:,} signed"
     return f"{said}, {one['failed']:,} without an answer here" if one["failed"] else said
+
+
+def role_text(one: Json) -> str:
+    """What this node does for others, of a relay."""
+    circuits = "1 circuit" if one["circuits"] == 1 else f"{one['circuits']:,} circuits"
+    said = f"{one['registered']:,} registered, {circuits} open"
+    said += f", {size_text(one['circuit_bytes'])} passed on"
+    said += f"; letters: {one['letters']:,} taken in, {one['delivered']:,} delivered"
+    return said + ("; stopping" if one["draining"] else "")
 
 
 def relay_text(one: Json) -> str:

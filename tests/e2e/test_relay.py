@@ -364,17 +364,31 @@ def test_a_relay_behind_a_proxy_knows_its_clients_apart_and_believes_no_other(
     )
 
 
-def test_metrics_tell_of_registrations_and_circuits(
-    tmp_path: Path, running: list[LocalNode]
+def test_a_relay_tells_of_registrations_and_circuits(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
     relay = start_relay(tmp_path)
     running.append(relay)
     alice, bob = start_islands(tmp_path, running, str(relay.ready["relay"]))
     know_each_other(alice, bob)
     wait_for_peer(alice)
+    for path in ("/api/status", "/api/peers"):
+        said = relay.client.get(path)
+        assert said["sync"]["words"].startswith("relay: 2 registered, ")
+        role = said["relay"]
+        assert (role["registered"], role["draining"]) == (2, False)
+        assert role["circuits"] >= 1
+        assert role["circuit_bytes"] > 0
+    found = {one["name"]: one for one in shell(relay, "doctor").answer["findings"]}
+    assert found["relay"]["ok"]
+    assert "peers" not in found
+    assert "panspermia up" not in str(shell(relay, "peers").answer)
+    assert alice.client.get("/api/status")["relay"] is None
     text = relay.client.get_bytes("/metrics").decode()
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines["panspermia_relay_registered"] == "2"
     assert float(lines["panspermia_relay_circuits_open"]) >= 1
     assert float(lines["panspermia_relay_circuit_bytes_total"]) > 0
     assert lines["panspermia_entries"] == "0"
+    assert "# TYPE panspermia_relay_registered gauge" in text.splitlines()
+    assert "# TYPE panspermia_relay_circuit_bytes_total counter" in text.splitlines()

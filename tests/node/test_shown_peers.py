@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from node.api.peer_models import Discovered, Peer
+from node.api.relay_models import RelayRole
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all
@@ -149,6 +150,13 @@ def test_those_that_are_not_reached_are_counted() -> None:
 
 def test_without_any_peer_it_says_why() -> None:
     assert state_of_all((), ()).state == "alone"
+    role = RelayRole(2, 1, 4_096, 3, 3, draining=False)
+    assert state_of_all((), (), (), role).words == "relay: 2 registered, 1 circuit open"
+    assert state_of_all((BOB,), (), (), role).words.startswith(
+        "relay: 2 registered, 1 circuit open; "
+    )
+    stopping = state_of_all((), (), (), replace(role, draining=True, circuits=0)).words
+    assert stopping == "relay that is stopping: no circuit left, 2 registered"
     refused = replace(DAVE, last_error="refused\x1b[2J: go away.")
     said = state_of_all((), (DAVE, refused))
     assert said.state == "reconnecting"

@@ -20,7 +20,7 @@ from node.api.status_models import (
     Status,
 )
 from node.quotas import room_state
-from node.relay_role import metrics_of, narrow_words
+from node.relay_role import metrics_of, narrow_words, shown_role
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
@@ -55,8 +55,8 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     counts = await node.store.counts()
     waiting = await node.waiting.at(counts)
     peers = await named_peers(node.store, node.network, waiting)
-    transfers = tuple(node.network.transfers())
-    sync = state_of_all(peers, node.network.discovered(), transfers)
+    transfers, role = tuple(node.network.transfers()), shown_role(node.relay)
+    sync = state_of_all(peers, node.network.discovered(), transfers, role)
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
     return Status(
@@ -92,6 +92,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             *_warnings(node, counts, waiting, len(peers)),
             *_ended(standing),
         ),
+        relay=role,
     )
 
 
@@ -159,12 +160,17 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         held = await node.store.relay_held()
         values["relay_cards"], values["relay_posts"] = held.cards, held.posts
         values["relay_letters"], values["relay_letter_bytes"] = held.letters, held.letter_bytes
-    lines = [f"panspermia_{name} {value}" for name, value in values.items()]
+    lines: list[str] = []
+    for name, value in values.items():
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [f"# TYPE panspermia_{name} {kind}", f"panspermia_{name} {value}"]
+    lines.append("# TYPE panspermia_records gauge")
     lines += [
         f'panspermia_records{{kind="{kind}"}} {count}'
         for kind, count in sorted(counts.records.items())
         if kind.isidentifier()
     ]
+    lines.append("# TYPE panspermia_info gauge")
     lines.append(f'panspermia_info{{version="{__version__}"}} 1')
     media = "text/plain; version=0.0.4; charset=utf-8"
     return Response("\n".join(lines) + "\n", media_type=media)

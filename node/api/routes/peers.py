@@ -13,6 +13,7 @@ from node.api.relay_models import FoundRelay
 from node.errors import NotFound
 from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
+from node.relay_role import shown_role
 from node.services.names import all_petnames
 from node.services.waits import Waiting
 from node.shown_peers import one_source_words, state_of_all
@@ -27,9 +28,10 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     peers = await named_peers(node.store, network, waiting)
     found = await _with_names(node.store, network.discovered())
     unused = await named_relays(node.store, node.relays)
+    role = shown_role(node.relay)
     transfers, source = tuple(network.transfers()), network.one_source()
     return Peers(
-        sync=state_of_all(peers, found, transfers),
+        sync=state_of_all(peers, found, transfers, role),
         peers=peers,
         discovered=found,
         refused=tuple(network.refused()),
@@ -38,6 +40,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
         one_source=source,
         one_source_words=one_source_words(source, len(peers)) if source else "",
         transfers=transfers,
+        relay=role,
     )
 
 
