@@ -15,6 +15,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
+import click
+
 from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json, failure
 
@@ -381,7 +383,13 @@ def module_path(module: str, *more: str, namespace: str | None = None) -> str:
 
 
 def path_of(start: str, *parts: str) -> str:
-    """`start/part/…`, each part one segment whatever it holds."""
+    """`start/part/…`, each part one segment whatever it holds.
+
+    Raises `UsageError` where one is nothing, or steps: the path would be another one.
+    """
     from urllib.parse import quote
 
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise click.UsageError(f"{part!r} names nothing: give a name or an id")
     return "/".join([start, *(quote(part, safe="") for part in parts)])

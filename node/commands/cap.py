@@ -6,10 +6,10 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
+from node.client import path_of
 from node.commands.console import (
     DRY_RUN,
     is_terminal,
@@ -307,7 +307,7 @@ def proof(entry: str, output: Path | None) -> None:
     """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
-    found = node().get_bytes(f"/api/proofs/{quote(entry, safe='')}")
+    found = node().get_bytes(path_of("/api/proofs", entry))
     if output is None:
         sys.stdout.buffer.write(found)
         return

@@ -10,6 +10,7 @@ from threading import Thread
 from types import MappingProxyType
 from typing import Protocol
 
+import click
 import pytest
 
 from node._version import __version__
@@ -179,6 +180,13 @@ def test_paths_and_queries() -> None:
         "/api/modules/did%3Akey%3Az6Mk%2Fio.x/versions/1.0.0%2Bb"
     )
     assert module_path("../etc") == "/api/modules/..%2Fetc"
+
+
+@pytest.mark.parametrize("nothing", ["", ".", ".."])
+def test_an_argument_that_names_nothing_asks_for_nothing_else(nothing: str) -> None:
+    for parts in ((nothing,), ("io.x", "versions", nothing, "wasm")):
+        with pytest.raises(click.UsageError, match="names nothing: give a name or an id"):
+            module_path(*parts)
     query = {"q": "a b&c", "tag": ("x", "y"), "none": None, "empty": ()}
     assert with_query("/s", query) == "/s?q=a+b%26c&tag=x&tag=y"
 
