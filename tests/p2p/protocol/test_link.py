@@ -316,6 +316,18 @@ def test_what_came_is_acknowledged_by_bytes_and_by_time() -> None:
     assert link.take() == []
 
 
+def test_what_comes_later_is_acknowledged_less_often() -> None:
+    """ACK_BYTES_MAX, once the other side may keep KEPT_BYTES_MAX."""
+    link = Link(0, Role.INITIATOR, is_smaller=True, now_s=0.0)
+    part = b"\x82\x08\x01" + bytes(limits.ACK_BYTES)
+    told: list[int] = []
+    for number in range(1, 21):
+        link.hear(0, part, now_s=1.0)
+        told += [number for _ in link.take()]
+    early = -(-limits.KEPT_BYTES_MAX // len(part))
+    assert told == [*range(1, early + 1), *range(early + 2, 21, 2)]
+
+
 def test_half_as_much_is_acknowledged_with_what_is_sent_anyhow() -> None:
     link = Link(0, Role.INITIATOR, is_smaller=True, now_s=0.0)
     half = b"\x82\x08\x01" + bytes(limits.ACK_BYTES // 2)
