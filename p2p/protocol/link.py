@@ -240,6 +240,8 @@ class Link:
             raise RemoteProtocolError("link-proof", "a session is resumed by somebody else")
         if self.moving is not None and self._is_smaller:
             raise Refused(BUSY, "The session is being moved from the other side.")
+        if frame.received < self._acknowledged:  # it came late: more was told over a channel since
+            raise Refused(BUSY, "The session has gone on since.")
         try:
             self._settle(frame.received, self._written)
         except RemoteProtocolError as lie:

@@ -226,6 +226,19 @@ def test_nothing_is_lost_repeated_or_out_of_order(ops: Sequence[tuple[str, bool,
         world.settle()
 
 
+def test_a_move_that_comes_after_more_was_told_elsewhere_is_no_lie() -> None:
+    """Its caller gave it up, and went on over the old channel; nobody is to blame."""
+    world = World()
+    world.say(world.bob)
+    world.write(world.bob)
+    world.move(world.alice)
+    world.cut(world.wires[1], lost=False)
+    world.read(world.alice, world.wires[0])
+    world.tick(limits.RESUME_S)
+    world.settle()
+    assert world.bob.link.ended is world.alice.link.ended is None
+
+
 def test_of_two_moves_at_once_the_smaller_keys_stands() -> None:
     world = World()
     world.say(world.alice)
