@@ -17,14 +17,9 @@ from typing import Any, Final, cast
 import msgspec
 
 from registry.content import FILE_CHARACTERS_MAX, is_identity
-from registry.genome import (
-    BY_CHARACTERS_MAX,
-    COUNT_MAX,
-    LINEAGE_CHARACTERS_MAX,
-    PARENTS_MAX,
-    TICK_MAX,
-)
+from registry.genome import LINEAGE_CHARACTERS_MAX, PARENTS_MAX
 from registry.head import CARD_BYTES_MAX
+from registry.life import BY_CHARACTERS_MAX, COUNT_MAX, TICK_MAX
 from registry.manifest import (
     DESCRIPTION_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from node._version import __version__
+from node.api.asked import find_called
 from node.api.endpoint import Call, reads
 from node.api.models import InNamespace
 from node.api.requests import is_known
 from node.errors import Rejected
-from node.services.life import GENOME, Found, content_of, find_record
-from node.services.places import place_meant
+from node.services.life import GENOME, Found, content_of
 from node.wiring import Node
 from registry.formats import detect
 from registry.pictures import Kind, NoPicture, picture_of
@@ -31,7 +31,7 @@ async def get_picture(node: Node, call: Call[InNamespace, None]) -> Response:
     Drawn by what its bytes are, whatever its record says; fetched from peers where they are not
     here. 422 where nothing draws it: `panspermia picture` draws larger ones.
     """
-    found = await _found(node, call)
+    found = await find_called(node, GENOME, call)
     name = found.row.listing.name
     named = blake3(name.encode()).hexdigest(length=8)  # its title, and may change
     return await _picture(node, call.request, found, Drawing("svg", SVG, named, name))
@@ -39,7 +39,9 @@ async def get_picture(node: Node, call: Call[InNamespace, None]) -> Response:
 
 async def get_picture_png(node: Node, call: Call[InNamespace, None]) -> Response:
     """A genome as PNG, for what shows no SVG; also of more cells than one holds. No words in it."""
-    return await _picture(node, call.request, await _found(node, call), Drawing("png", PNG))
+    return await _picture(
+        node, call.request, await find_called(node, GENOME, call), Drawing("png", PNG)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,6 @@ class Drawing:
     media: str
     version: str = "png"
     title: str = ""
-
-
-async def _found(node: Node, call: Call[InNamespace, None]) -> Found:
-    place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, GENOME, call.path[GENOME.word], place)
 
 
 async def _picture(node: Node, request: Request, found: Found, drawing: Drawing) -> Response:
