@@ -18,7 +18,7 @@ from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
 from node.services.life import GENOME, same_records
-from node.workers import Workers
+from node.workers.workers import Workers
 from registry import genome
 from registry.attestation import read_row
 from registry.challenge import (
