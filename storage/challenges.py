@@ -29,8 +29,6 @@ STRANGERS_WORDS_MAX: Final = 20_000
 """By all others: they decide nothing, and are shown."""
 OF_ENTRANT_MAX: Final = 256
 """Of those, of one genome."""
-BEGINNING_MAX: Final = 100
-"""Records whose ids begin alike, or by several authors."""
 OPEN_MAX: Final = 100
 """Open challenges of followed authors, whose entries a node runs by itself."""
 
@@ -97,17 +95,6 @@ class Said:
 
 
 class Challenges(Part):
-    async def records_beginning(
-        self, kind: str, beginning: str, namespace: NamespaceKey = COMMONS
-    ) -> list[ListedRow]:
-        """Those whose id begins so; of followed authors first, then as they claim to be first."""
-        rows = await self._database.rows(
-            f"{_LISTED} WHERE l.{_IN} AND l.kind = ? AND l.record >= ? AND l.record < ?"
-            f" ORDER BY {_COUNTS} DESC, l.created_us, l.author LIMIT ?",
-            (namespace, kind, beginning, beginning + "\U0010ffff", BEGINNING_MAX),
-        )
-        return [listed_row(row) for row in rows]
-
     async def open_challenges(
         self, now_us: int, namespaces: Collection[NamespaceKey]
     ) -> list[ListedRow]:

@@ -6,13 +6,13 @@ Whoever meant them as such hears of them, and how they are published.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from node.commands.console import say
+from node.commands.folders import walk
 from node.text import printable
 
 LOOKED_AT_MAX: Final = 1_000
@@ -24,17 +24,15 @@ SHOWN_MAX: Final = 10
 
 def known_files(folder: Path) -> list[Path]:
     """Those of known formats in a module's folder, at any depth, as far as it is looked into."""
-    return sorted(file for file in islice(_files(folder), LOOKED_AT_MAX) if _is_known(file))
+    return [file for file in islice(_files(folder), LOOKED_AT_MAX) if _is_known(file)]
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            file = Path(where, name)
-            is_own = name == "gen.toml" or name.endswith(".wasm") or name.startswith(".")
-            if not is_own and not file.is_symlink() and file.is_file():
-                yield file
+    for where, folders, names in walk(str(folder), lambda *_: None):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name != "gen.toml" and not name.endswith(".wasm") and not name.startswith("."):
+                yield Path(where, name)
 
 
 def _is_known(file: Path) -> bool:

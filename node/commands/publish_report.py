@@ -53,12 +53,18 @@ class Report:
     only_exit: int = FAILED
     """How the command ends where one thing alone was there, and was refused."""
 
-    def refuse(self, file: Path, place: str, said: Json) -> None:
+    def refuse(self, file: Path | str, place: str, said: Json) -> None:
         self.refused.append({"file": str(file), "place": place, **said})
 
     def refuse_invalid(self, file: Path, error: RegistryError) -> None:
+        """With its folder: several of one name may lie in a directory."""
         place = str(getattr(error, "place", ""))
-        self.refuse(file, place, {"code": error.code, "detail": error.detail})
+        named = str(getattr(error, "file", ""))
+        reason = error.detail.removeprefix(f"{named}: ") if named else error.detail
+        self.refuse(file, place, {"code": error.code, "detail": f"{file}: {reason}"})
+
+    def refuse_unreadable(self, path: Path | str, error: OSError) -> None:
+        self.refuse(path, "", {"code": "cannot-read", "detail": f"{path}: {error.strerror}"})
 
     @property
     def new(self) -> int:

@@ -53,7 +53,7 @@ def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, gl
         return True if [one["id"] for one in found] == [id] else None
 
     wait_for("alice to know the challenge", ARRIVE_S, known)
-    entered = shell(alice, "challenge", "enter", id[:10], glider.rpartition("/")[2][:12])
+    entered = shell(alice, "challenge", "enter", id[:13], glider.rpartition("/")[2][:12])
     assert entered.code == 0, entered.err
     assert [one["event"] for one in entered.lines] == ["progress"] * 3 + ["result"]
 

@@ -27,13 +27,12 @@ from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace, NoQuery
 from node.api.problems import ENCODER, ProblemError
 from node.errors import Rejected
-from node.services.attest import Attestor
+from node.services.attest import Attestor, genome_said
 from node.services.challenges import (
     called_of,
     check_evaluator,
     drop,
     find_challenge,
-    genome_meant,
     genome_names,
     say_challenge,
     standing,
@@ -46,7 +45,6 @@ from node.services.places import place_meant
 from node.wiring import Node
 from node.words import parse_unix_us
 from registry.challenge import WORD, Entrant, Terms, id_of, order_of
-from registry.content import parse_identity
 from registry.head import Words
 from storage.list_pages import Sort
 
@@ -144,16 +142,14 @@ async def enter_genome(node: Node, call: Call[InNamespace, NewEntry]) -> EntryDo
     body = call.body
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
     by = _attestor(node, namespace)
-    genome = await genome_meant(node.store, body.genome, namespace)
-    entry = await enter_challenge(by, terms, genome, seeds=body.seeds, dry_run=body.dry_run)
+    entry = await enter_challenge(by, terms, body.genome, seeds=body.seeds, dry_run=body.dry_run)
     return show_entry(id_of(terms), terms, entry, dry_run=body.dry_run)
 
 
 async def leave_with_genome(node: Node, call: Call[InNamespace, None]) -> None:
     """Take an entry of this author back; what was run stays attested."""
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
-    text = await genome_meant(node.store, call.path["genome"], namespace)
-    genome = bytes.fromhex(parse_identity(text.rpartition("/")[2]))
+    genome = await genome_said(node.store, call.path["genome"], namespace)
     await leave_challenge(_attestor(node, namespace), terms, genome)
 
 
