@@ -9,7 +9,7 @@ import msgspec
 from node.services.life import GENOME, Found
 from node.services.modules import LISTED, read_module
 from registry.trends import Step, Trends, building_on, first_days, span_of, trends
-from storage.advised import ADVISORIES_MAX
+from storage.advised import NAMING_MAX
 from storage.listing import DayCount, Span
 from storage.listings import ListedRow
 from storage.store import Store
@@ -35,7 +35,7 @@ async def module_trends(
 
     counts = await store.days_of(target, LISTED, span, row.namespace)
     counts += await asyncio.to_thread(built)
-    whole = len(others) < ADVISORIES_MAX
+    whole = len(others) < NAMING_MAX
     return trends(target, LISTED, counts, span, step, whole=whole)
 
 
@@ -51,7 +51,7 @@ async def life_trends(
     if found.kind is GENOME:
         named = await store.children(row.listing.record, row.namespace)
         counts += await asyncio.to_thread(_children, row.listing.record, named, span)
-        whole = len(named) < ADVISORIES_MAX
+        whole = len(named) < NAMING_MAX
     return trends(target, word, counts, span, step, whole=whole)
 
 
