@@ -6,6 +6,7 @@ import bisect
 import msgspec
 
 from crdt.keys import NamespaceKey
+from node.api.asked import page_of
 from node.api.challenge_models import (
     ChallengeDone,
     Challenges,
@@ -57,24 +58,10 @@ async def list_challenges(node: Node, call: Call[ChallengesQuery, None]) -> Chal
     query = call.query
     if query.open and query.sort_by != "deadline":
         raise ProblemError(400, "bad-query", "`open` goes with sort_by=deadline alone")
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    namespace = await place_meant(node.store, query.namespace)
     now_us = node.clock_us()
-    where = (
-        f"challenges {query.sort_by} {query.open} {author} {sorted(query.tag)} {namespace.hex()}"
-    )
-    page = await node.store.listings(
-        WORD,
-        author=author,
-        tag=query.tag,
-        sort=SORTS[query.sort_by],
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=[namespace],
-        score_below=-float(now_us) if query.open else None,
-    )
-    shown = tuple(show_challenge(called_of(row), now_us) for row in page.rows)
-    return Challenges(shown, node.cursors.seal(where, page.next))
+    below = -float(now_us) if query.open else None
+    rows, more = await page_of(node, WORD, query, SORTS[query.sort_by], score_below=below)
+    return Challenges(tuple(show_challenge(called_of(row), now_us) for row in rows), more)
 
 
 async def call_for_challenge(node: Node, call: Call[NoQuery, NewChallenge]) -> ChallengeDone:
