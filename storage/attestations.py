@@ -164,6 +164,16 @@ class Attestations(Part):
                 (NOT_ATTESTED_MAX,),
             )
 
+    async def attesting_owed_s(self) -> float:
+        """Seconds of a processor that attesting by itself used and did not rest for yet."""
+        ((owed_s,),) = await self._database.rows("SELECT attesting_owed_s FROM store")
+        return float(owed_s)
+
+    async def note_attesting_owed(self, owed_s: float) -> None:
+        """From now on it is so much."""
+        async with self._database.transaction() as write:
+            await write.run("UPDATE store SET attesting_owed_s = ?", (owed_s,))
+
 
 async def write_attestations(write: Writing, built: Iterable[Built]) -> None:
     """The rows of documents that have none now."""
