@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import nlargest
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import tantivy
@@ -177,12 +178,13 @@ class Asked:
 
     def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Valued]:
         """Those of one value by their ties, which are asked for where there are any."""
+        is_by_worth = self._wanted.is_by_worth
+        is_tied = len({value for value, _ in found}) < len(found)
+        if is_by_worth and not is_tied:
+            return sorted(found, key=itemgetter(0), reverse=True)
         column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
-        is_recent = column == "updated" and not self._wanted.is_by_worth
-        if len({value for value, _ in found}) == len(found):
-            ties = [0] * len(found)
-        else:
-            ties = self.column("tie", [address for _, address in found])
+        is_recent = column == "updated" and not is_by_worth
+        ties = self.column("tie", [at for _, at in found]) if is_tied else [0] * len(found)
 
         def place(at: int) -> tuple[bool, int, int]:
             value = found[at][0]

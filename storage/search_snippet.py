@@ -57,7 +57,9 @@ class Marker:
             text = text.lower()
             if not self.has_slips:
                 return self._ascii_places(text)
-            return [run.span() for run in ASCII_RUN.finditer(text) if self._is_meant(run[0])]
+            known, meant = self._known, self._is_meant
+            runs = [(run.span(), run[0]) for run in ASCII_RUN.finditer(text)]
+            return [at for at, word in runs if (known[word] if word in known else meant(word))]
         found: list[tuple[int, int]] = []
         for run in SHOWN_RUN.finditer(text):
             word = run[0]
@@ -70,7 +72,7 @@ class Marker:
 
     def _ascii_places(self, text: str) -> list[tuple[int, int]]:
         """Most texts: only what begins as one of the words is looked at."""
-        found: set[tuple[int, int]] = set()
+        found: list[tuple[int, int]] = []
         for start in self._starts:
             at = text.find(start)
             while at >= 0:
@@ -78,9 +80,9 @@ class Marker:
                 rest = _ASCII_REST.match(text, at + len(start))
                 stop = rest.end() if rest else at + len(start)
                 if not is_within and self._is_meant(text[at:stop]):
-                    found.add((at, stop))
+                    found.append((at, stop))
                 at = text.find(start, stop)
-        return sorted(found)
+        return sorted(set(found)) if len(found) > 1 else found
 
     @cached_property
     def _starts(self) -> frozenset[str]:
