@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from crdt import sealing
 from node.heap import kept
+from storage import database
+from tests.storage.new_files import migrate_or_copy
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +42,14 @@ def remembered_passphrases() -> Generator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealing, "derive_key", lru_cache(maxsize=64)(sealing.derive_key))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_new_files() -> Generator[None]:
+    """A store opened in this process at no file yet begins with a copy of a migrated one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrate", migrate_or_copy)
         yield
 
 

@@ -7,15 +7,13 @@ moment, with a write half done if it was amid one, and SQLite recovers.
 import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from storage.migration import migrate
 from storage.quota import Quota
 from storage.store import DEFAULT, Store, open_store
 from tests.simulation.in_place import without_threads
 from tests.simulation.network import PowerCut
+from tests.storage.new_files import new_file
 from tests.storage.people import project
 
 PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
@@ -39,7 +37,7 @@ class Disk:
         self._clock_us = clock_us
         self._quota = quota
         self._steps_left: int | None = None
-        self.path.write_bytes(_empty())
+        self.path.write_bytes(new_file())
 
     @property
     def path(self) -> Path:
@@ -85,12 +83,3 @@ class Disk:
             self._steps_left = None
             self.crash()
             raise PowerCut(step)
-
-
-@cache
-def _empty() -> bytes:
-    """A file of the newest schema: to make one takes longer than many a world."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        migrate(path)
-        return path.read_bytes()

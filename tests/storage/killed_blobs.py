@@ -3,10 +3,8 @@
 A line each for what it acknowledged: `held` with a number of chunks, `whole`, `put`, `collected`.
 """
 
-import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 from blake3 import blake3
@@ -16,6 +14,7 @@ from crdt.digest import payload_digest
 from storage import packs
 from storage.collecting import GRACE_US
 from storage.store import open_store
+from tests.storage import killed
 from tests.storage.people import NOW_US, project
 
 FETCHED = blake3(b"fetched").digest(length=(3 << 20) // 2 + 5)
@@ -59,4 +58,4 @@ async def main(home: Path, stop_at: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    killed.main(main)

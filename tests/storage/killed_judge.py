@@ -1,14 +1,13 @@
 """Run as a program by test_killed_judge.py: revokes, judges, takes back, until it kills itself."""
 
-import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 from crdt.statement import Revoke, Unrevoke
 from storage import append
 from storage.store import open_store
+from tests.storage import killed
 from tests.storage.people import ALICE, NOW_US, named, project
 from tests.storage.test_authority import LAPTOP, LOG, ROOT
 
@@ -31,13 +30,13 @@ async def main(home: Path, stop_at: int) -> None:
         await store.receive(entries, source="peer")
         revoked = await store.declare(Revoke(LAPTOP), LOG, ROOT)
         await store.settle()
-        print("revoked", flush=True)
+        print("revoked", 1, flush=True)
         await store.declare(Unrevoke(revoked.signed.entry.payload_digest), LOG, ROOT)
         await store.settle()
-        print("back", flush=True)
-        print(steps, flush=True)
+        print("back", 1, flush=True)
+        print("steps", steps, flush=True)
 
 
 if __name__ == "__main__":
     append.STALE_AT_ONCE = 3  # so that there are many steps to be killed at
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    killed.main(main)

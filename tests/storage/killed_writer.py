@@ -3,15 +3,14 @@
 A line each: `entry` with its id, `blob` with its id, `plan` with how many were applied.
 """
 
-import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 from crdt.blob import BlobId
 from storage.installed import InstallChanges, Installed
 from storage.store import open_store
+from tests.storage import killed
 from tests.storage.people import ALICE, BOB, NOW_US, named, project
 
 BLOB = bytes(range(256)) * 2_000  # two chunks
@@ -59,4 +58,4 @@ def installed(module: str, version: str, blob: BlobId) -> Installed:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    killed.main(main)

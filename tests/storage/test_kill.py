@@ -1,10 +1,8 @@
 """The process is killed at every step of a write; what it had acknowledged is there."""
 
+import asyncio
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -16,50 +14,30 @@ from crdt.keys import COMMONS
 from crdt.order import Bounds
 from storage.errors import NotHeld
 from storage.store import Store, open_store
+from tests.storage.killed import run_forks, told
 from tests.storage.killed_writer import BLOB, PLANS
 from tests.storage.people import ALICE, NOW_US, project
 
-STEPS_MAX = 200  # no write has so many; a child that ends by itself ends the loop much earlier
-
-
-def run_child(home: Path, *, stop_at: int) -> tuple[int, list[tuple[str, str]]]:
-    """(exit code, what it acknowledged: its kind and its id)"""
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(Path(__file__).with_name("killed_writer.py")),
-            str(home),
-            str(stop_at),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    words = done.stdout.split()
-    return done.returncode, list(zip(words[::2], words[1::2], strict=True))
+STEPS_MAX = 200  # no write has so many; one that ends by itself is the last, and comes much earlier
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_at_every_step_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
-    for step in range(0, STEPS_MAX, 1):
-        home = tmp_path / str(step)
-        home.mkdir()
-        code, acknowledged = run_child(home, stop_at=step)
-        await check(home, acknowledged)
-        if code == 0:
-            assert step > 20, "the child writes in many steps"
-            return
-    raise AssertionError("the child never came to its end")
+    program = Path(__file__).with_name("killed_writer.py")
+    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(STEPS_MAX))
+    for step, _ in forks:
+        await check(tmp_path / str(step), told(tmp_path / str(step)))
+    step, code = forks[-1]
+    assert code == 0, "the writer never came to its end"
+    assert step > 20, "it writes in many steps"
 
 
-async def check(home: Path, told: list[tuple[str, str]]) -> None:
+async def check(home: Path, words: list[tuple[str, str]]) -> None:
     path = home / "panspermia.db"
-    acknowledged = [id for kind, id in told if kind == "entry"]
+    acknowledged = [id for kind, id in words if kind == "entry"]
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
-        await check_blob(store, [id for kind, id in told if kind == "blob"])
-        await check_installed(store, sum(kind == "plan" for kind, _ in told))
+        await check_blob(store, [id for kind, id in words if kind == "blob"])
+        await check_installed(store, sum(kind == "plan" for kind, _ in words))
         ids = await store.ids(COMMONS, Area(), Bounds(), 1_000)
         assert {bytes.fromhex(id)[:16] for id in acknowledged} <= set(ids)
         entries = await store.entries(COMMONS, ids)

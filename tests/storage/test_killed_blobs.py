@@ -1,10 +1,8 @@
 """The process is killed at every step of storing, fetching and collecting large blobs."""
 
+import asyncio
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,60 +10,44 @@ import pytest
 
 from crdt.blob import BlobId, chunks_of, manifest_of
 from storage.store import open_store
+from tests.storage.killed import run_forks, told
 from tests.storage.killed_blobs import FETCHED, KEPT, PUT
 from tests.storage.people import NOW_US, project
 
-STEPS_MAX = 300  # a child that ends by itself ends the loop much earlier
+STEPS_MAX = 300  # one that ends by itself is the last, and comes much earlier
 EVERY = 3  # of them; each run begins elsewhere, so that all come up
-
-
-def run_child(home: Path, stop_at: int) -> tuple[int, dict[str, str]]:
-    """(exit code, the last word of each kind that it acknowledged)"""
-    program = Path(__file__).with_name("killed_blobs.py")
-    done = subprocess.run(
-        [sys.executable, str(program), str(home), str(stop_at)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    words = done.stdout.split()
-    return done.returncode, dict(zip(words[::2], words[1::2], strict=True))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 async def test_killed_anywhere_it_keeps_what_it_acknowledged(tmp_path: Path) -> None:
-    for step in range(0, STEPS_MAX, EVERY):
-        home = tmp_path / str(step)
-        home.mkdir()
-        code, told = run_child(home, step)
-        await check(home, told)
-        if code == 0:
-            assert step > 60, "the child writes in many steps"
-            assert told.keys() == {"held", "whole", "put", "kept", "collected"}
-            return
-    raise AssertionError("the child never came to its end")
+    program = Path(__file__).with_name("killed_blobs.py")
+    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
+    for step, _ in forks:
+        await check(tmp_path / str(step), dict(told(tmp_path / str(step))))
+    step, code = forks[-1]
+    assert code == 0, "it never came to its end"
+    assert step > 60, "it writes in many steps"
+    assert dict(told(tmp_path / str(step))).keys() == {"held", "whole", "put", "kept", "collected"}
 
 
-async def check(home: Path, told: dict[str, str]) -> None:
+async def check(home: Path, last: dict[str, str]) -> None:
     manifest = manifest_of(FETCHED)
     async with open_store(home / "p.db", project=project, clock_us=lambda: NOW_US) as store:
         assert store.mended.chunks == 0, "what was recorded is there"
         state = await store.blob_state(manifest.id)
-        if "held" in told and "kept" not in told:  # not collected yet
+        if "held" in last and "kept" not in last:  # not collected yet
             assert state is not None
-            assert state.is_complete or "whole" not in told
+            assert state.is_complete or "whole" not in last
             missing = await store.missing_chunks(manifest.id)
-            assert not set(missing) & set(range(int(told["held"])))
+            assert not set(missing) & set(range(int(last["held"])))
             chunks = list(chunks_of(FETCHED))
             for index in missing:
                 await store.add_chunk(manifest.id, index, chunks[index])
             assert await store.read_blob(manifest.id) == FETCHED
-        if "put" in told and "kept" not in told:
-            assert await store.read_blob(BlobId(bytes.fromhex(told["put"]))) == PUT
-        if "kept" in told:
-            assert await store.read_blob(BlobId(bytes.fromhex(told["kept"]))) == KEPT
+        if "put" in last and "kept" not in last:
+            assert await store.read_blob(BlobId(bytes.fromhex(last["put"]))) == PUT
+        if "kept" in last:
+            assert await store.read_blob(BlobId(bytes.fromhex(last["kept"]))) == KEPT
             await store.gc(grace_us=-1)
             assert (await store.counts()).blob_bytes == len(KEPT)
             sizes = [file.stat().st_size for file in (home / "p.blobs").iterdir()]

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 from crdt.blob import CHUNK_BYTES, manifest_of
+from crdt.keys import NamespaceKey
 from storage.database import open_database
 from storage.errors import Corrupt, NewerSchema
+from storage.installed import AcceptedRisk
 from storage.migration import Migration, migrate, migrations
 from storage.store import REMATERIALISED, open_store
 from tests.storage.before_packs import BEFORE_PACKS
+from tests.storage.new_files import migrate_or_copy
 from tests.storage.people import ALICE, NOW_US, named, project
 
 ONE = Migration(1, "0001_one", "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (7);")
 TWO = Migration(2, "0002_two", "ALTER TABLE a RENAME TO b; INSERT INTO b VALUES (8);")
 BROKEN = Migration(2, "0002_broken", "INSERT INTO a VALUES (9); INSERT INTO nowhere VALUES (1);")
+KEPT = ("user_version", "application_id", "journal_mode", "page_size", "auto_vacuum")
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -30,6 +34,17 @@ def test_a_new_file_gets_every_migration(tmp_path: Path) -> None:
     assert migrate(path) == migrations()
     assert migrate(path) == []
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_tests_copy_is_a_migrated_file_with_an_id_of_its_own(tmp_path: Path) -> None:
+    made, *copies = tmp_path / "made" / "p.db", tmp_path / "a" / "p.db", tmp_path / "b" / "p.db"
+    assert migrate(made) == migrations()
+    for copy in copies:
+        assert migrate_or_copy(copy) == []
+        assert copy.stat().st_mode == made.stat().st_mode
+        for sql in ("SELECT * FROM sqlite_master", *(f"PRAGMA {name}" for name in KEPT)):
+            assert rows(copy, sql) == rows(made, sql), sql
+    assert len({row for path in (made, *copies) for row in rows(path, "SELECT id FROM store")}) == 3
 
 
 def test_an_old_file_is_copied_and_then_migrated(tmp_path: Path) -> None:
@@ -164,6 +179,20 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
     assert rows(path, "SELECT prev FROM entry ORDER BY number LIMIT 3") == chain
     assert chain == [(None,), (entries[0].id,), (entries[1].id,)]
     assert (tmp_path / "p.db.before-0002").exists()
+
+
+async def test_a_risk_that_was_accepted_of_no_certain_bytes_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path, [one for one in migrations() if one.number <= 31])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "INSERT INTO accepted_risk VALUES ('did:key:z/io.x', '1.0.0', 'did:key:z', 'adv-0', 1)"
+        )
+        database.commit()
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        nowhere = NamespaceKey(b"")
+        risk = AcceptedRisk("did:key:z/io.x", "1.0.0", nowhere, "", "did:key:z", "adv-0")
+        assert await store.accepted_risks() == {risk}
 
 
 def _note(heard: list[tuple[int, int]], done: int, total: int) -> None:
