@@ -106,6 +106,19 @@ class Attestations(Part):
         )
         return [attestation_row(*row) for row in rows]
 
+    async def may_runs_differ(self, seq: int, modules: Collection[str]) -> bool:
+        """Whether anything after that change may be an attestation, or one of these `modules` (by
+        their full names). What is gone may have been either; other records and ratings are neither.
+        """
+        rows = await self._database.rows(
+            "SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.seq > ?"
+            " AND NOT EXISTS (SELECT 1 FROM rating r WHERE r.document = o.document)"
+            " AND NOT EXISTS (SELECT 1 FROM listing l WHERE l.document = o.document"
+            " AND l.target NOT IN (SELECT value FROM json_each(?))))",
+            (seq, json.dumps(sorted(modules))),
+        )
+        return bool(rows[0][0])
+
     async def to_attest(
         self,
         own: str,
