@@ -275,7 +275,7 @@ def show(error: click.ClickException, shared: Mapping[str, Any]) -> int:
         with context.scope():
             error.show()
         return exit_code
-    import json
+    from node.commands.console import json_line
 
     code = "usage" if isinstance(error, click.UsageError) else "failed"
     problem = {
@@ -286,7 +286,7 @@ def show(error: click.ClickException, shared: Mapping[str, Any]) -> int:
         "detail": error.format_message(),
     }
     try:
-        click.echo(json.dumps(getattr(error, "problem", problem), ensure_ascii=False))
+        click.echo(json_line(getattr(error, "problem", problem)))
     except OSError:  # a full disk, say
         give_up_stdout()
         error.show()

@@ -96,7 +96,9 @@ class InstalledFrame(Struct, frozen=True, forbid_unknown_fields=True):
     installed_us: int
     namespace: _Key
     accepted: tuple[tuple[str, str], ...] = ()
-    """Advisories that this person accepts for this version: author, and id."""
+    """Advisories that were accepted before it was noted for which bytes: author, and id."""
+    risks: tuple[tuple[str, str], ...] = ()
+    """Those that this person accepts for these bytes."""
 
 
 class BlockedFrame(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from registry.content import FILE_CHARACTERS_MAX
 from registry.formats import Format, Found, InvalidFile, detect, read
+from registry.formats.texts import line_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ def contents_of(name: str, data: bytes, format: Format | None = None) -> Content
     return Contents(known, read(known, data, name))
 
 
+def kept_name(file: str) -> str:
+    """What a record says the file was called: on Linux a name may be any bytes. "" if too long."""
+    if len(file) > FILE_CHARACTERS_MAX:
+        return ""
+    return line_of(file, FILE_CHARACTERS_MAX).replace("\\", "_").replace("/", "_")
+
+
 def body_of(file: str, item: Found) -> dict[str, object]:
     """The submission, as the API takes it.
 
@@ -50,8 +58,8 @@ def body_of(file: str, item: Found) -> dict[str, object]:
         }  # fmt: skip
         return said | {key: value for key, value in line.items() if value is not None}
     said |= {"content": base64.b64encode(item.data).decode(), "format": str(item.format)}
-    if len(file) <= FILE_CHARACTERS_MAX:
-        said["file"] = file
+    if kept := kept_name(file):
+        said["file"] = kept
     more: dict[str, object]
     if item.kind == "seed":
         more = {"avg_tick_time": item.avg_tick_time, "max_pop": item.max_pop}

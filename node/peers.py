@@ -21,7 +21,7 @@ from crdt.digest import PARAMETERS
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node._version import __version__
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.transfer import Transfer
 from node.cards import CardBook
 from node.compared import Compared

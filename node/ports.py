@@ -5,7 +5,7 @@ from typing import Protocol
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.transfer import Transfer
 from node.offenders import RefusedPeer

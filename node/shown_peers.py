@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from crdt.did import encode_did_key
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.peer_states import PeerRefusal, PeerStanding, StateOfAll, SyncState
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS

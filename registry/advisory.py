@@ -86,7 +86,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     by: By
     advisory: Advisory
     accepted: bool = False
-    """By this person, for this very version."""
+    """By this person, for the very bytes of this version."""
+    unlike: str = ""
+    """Why it is not `accepted`, where this person accepted it for something else by this name."""
 
     @property
     def counts(self) -> bool:
@@ -108,6 +110,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         better = f"; fixed in {said.fixed}" if said.fixed else ""
         instead = f"; use {said.replacement}" if said.replacement else ""
         accepted = ", which you accept" if self.accepted else ""
+        if self.unlike and not self.accepted:
+            accepted = f"; you accepted it {self.unlike}"
         told = f"{what} is {said.kind}, says {who}: {said.title}{better}{instead}"
         return f"{told} ({said.id}{accepted})"
 

@@ -23,7 +23,6 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.digest import DIGEST_BYTES
 from crdt.document import Editor
-from crdt.errors import Malformed
 from registry.attestation import Attestation, say_entered
 from registry.deletion import undelete
 from registry.errors import InvalidChallenge, MalformedRecord, RegistryError, quoted
@@ -34,6 +33,7 @@ from registry.head import Words, check_words, head_of, put_head, touch
 from registry.names import parse_module_name
 from registry.plain import as_map
 from registry.versions import parse_version
+from registry.wire import decoded
 from storage.listing import Listing
 
 CLASS, KIND, WORD = "pub", "chal", "challenge"
@@ -215,13 +215,8 @@ def encode_terms(terms: Terms) -> bytes:
 
 def decode_terms(said: bytes) -> Terms:
     """Raises `InvalidChallenge` for anything that is not exactly terms."""
-    try:
-        fields = cbor.decode(said, bytes_max=TERMS_BYTES_MAX, depth_max=2)
-        terms = msgspec.convert(fields, Terms, builtin_types=(bytes,))
-    except Malformed as error:
-        raise InvalidChallenge(error.detail) from error
-    except msgspec.ValidationError as error:
-        raise InvalidChallenge(f"no terms of a challenge: {error}") from error
+    what = "no terms of a challenge"
+    terms = decoded(said, Terms, InvalidChallenge, what, bytes_max=TERMS_BYTES_MAX, depth_max=2)
     _check(terms)
     return terms
 

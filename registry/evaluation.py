@@ -20,8 +20,8 @@ import msgspec
 
 from crdt import cbor
 from crdt.digest import DIGEST_BYTES
-from crdt.errors import Malformed
 from registry.errors import InvalidEvaluation, quoted
+from registry.wire import decoded
 
 TYPE: Final = "panspermia.evaluation/1"
 EVALUATION_BYTES_MAX: Final = 256
@@ -102,13 +102,9 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
 
 def decode_evaluation(data: bytes) -> Evaluation:
     """Raises `InvalidEvaluation` for anything that is not exactly one."""
-    try:
-        fields = cbor.decode(data, bytes_max=EVALUATION_BYTES_MAX, depth_max=1)
-        wire = msgspec.convert(fields, _Wire, builtin_types=(bytes,))
-    except Malformed as error:
-        raise InvalidEvaluation(error.detail) from error
-    except msgspec.ValidationError as error:
-        raise InvalidEvaluation(f"not an evaluation: {error}") from error
+    wire = decoded(
+        data, _Wire, InvalidEvaluation, "not an evaluation", bytes_max=EVALUATION_BYTES_MAX
+    )
     if wire.type != TYPE:
         raise InvalidEvaluation(f"an evaluation of type {quoted(wire.type)}, not {TYPE}")
     evaluation = Evaluation(wire.genome, wire.evaluator, wire.seed, wire.ticks)

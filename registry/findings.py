@@ -12,11 +12,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from crdt import cbor
-from crdt.errors import Malformed
 from registry.errors import InvalidEvaluation, MalformedRecord, quoted
 from registry.evaluation import Answer, answer_of
 from registry.fields import TIME_US_MAX
 from registry.wasm.names import unsafe
+from registry.wire import decoded
 
 RUN_BYTES_MAX: Final = 512
 """Of one run; the longest takes 360."""
@@ -111,13 +111,7 @@ def read_entered(challenge: str, said: object) -> Entered:
 
 
 def _decoded(said: bytes, kind: type[T], what: str) -> T:
-    try:
-        fields = cbor.decode(said, bytes_max=RUN_BYTES_MAX, depth_max=1)
-        return msgspec.convert(fields, kind, builtin_types=(bytes,))
-    except Malformed as error:
-        raise InvalidEvaluation(f"{what}: {error.detail}") from error
-    except msgspec.ValidationError as error:
-        raise InvalidEvaluation(f"{what}: {error}") from error
+    return decoded(said, kind, InvalidEvaluation, what, bytes_max=RUN_BYTES_MAX)
 
 
 def _time(at_us: int) -> int:

@@ -15,48 +15,34 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from crdt.change import DocumentId
-from crdt.did import encode_did_key
 from crdt.digest import DIGEST_BYTES
-from crdt.document import Editor, Scalar
-from registry.content import (
-    Content,
-    content_of,
-    content_problems,
-    identity_of,
-    put_content,
-)
+from crdt.document import Scalar
+from registry.content import Content, content_of, content_problems, identity_of
 from registry.edits import Edit
 from registry.errors import MalformedRecord, Problem
-from registry.fields import Plain, is_set, line_at, map_at, real_at, typed, whole_at
+from registry.fields import Plain, line_at, real_at, typed, whole_at
 from registry.fitness import Summary
-from registry.head import (
-    Head,
-    Words,
-    check_words,
-    head_of,
-    line_problem,
-    put_all,
-    put_head,
-    refuse,
-    touch,
+from registry.head import Head, Words, line_problem, refuse
+from registry.life import (
+    COUNT_MAX,
+    TICK_MAX,
+    author_problems,
+    check_kind,
+    count_problems,
+    kept_of,
+    listing_of,
+    publish,
+    said_of,
 )
-from registry.listed import rfc3339
-from registry.published import ANONYMOUS, Published, tags_joined, words_of
+from registry.published import Published
 from storage.listing import Listing
 
 CLASS, KIND, WORD = "pub", "gen", "genome"
 
-BY_CHARACTERS_MAX: Final = 128
 LINEAGE_CHARACTERS_MAX: Final = 128
 """The Galactic Federation's are UUIDs."""
 PARENTS_MAX: Final = 16
-COUNT_MAX: Final = (1 << 32) - 1
-"""What the Galactic Federation's clients read."""
-TICK_MAX: Final = (1 << 63) - 1
-"""What a list can sort by."""
 UNNAMED: Final = "Unnamed Genome"
 
 
@@ -100,7 +86,6 @@ def publish_genome(
     `now_us`: µs since 1970. Raises `InvalidRecord` that names every field which is wrong.
     """
     refuse([*content_problems(content), *facts_problems(facts)])
-    check_words(words)
     values: dict[str, Scalar] = {
         "by": facts.by,
         "fitness_score": None if facts.fitness_score is None else float(facts.fitness_score),
@@ -110,32 +95,17 @@ def publish_genome(
         "parents": None if facts.parents is None else b"".join(facts.parents),
         "anonymous": anonymous,
     }
-
-    def edit(editor: Editor) -> None:
-        is_changed = put_head(editor, words, now_us=now_us)
-        is_changed = put_content(editor, content) or is_changed
-        if put_all(editor, "body", values) or is_changed:
-            touch(editor, now_us)
-
-    return edit
+    return publish(words, values, content, now_us=now_us)
 
 
 def facts_problems(facts: Facts) -> list[Problem]:
-    problems: list[Problem] = []
-    for key, text, characters_max in (
-        ("author", facts.by, BY_CHARACTERS_MAX),
-        ("lineage_id", facts.lineage, LINEAGE_CHARACTERS_MAX),
-    ):
-        if text and (problem := line_problem(text, characters_max)):
-            problems.append(Problem(f"/{key}", problem))
+    problems = author_problems(facts.by)
+    if problem := line_problem(facts.lineage or "", LINEAGE_CHARACTERS_MAX):
+        problems.append(Problem("/lineage_id", problem))
     if not math.isfinite(facts.fitness_score or 0.0):
         problems.append(Problem("/fitness_score", f"is {facts.fitness_score}, no number in JSON"))
-    for key, count, most in (
-        ("offspring_count", facts.offspring_count, COUNT_MAX),
-        ("tick", facts.tick, TICK_MAX),
-    ):
-        if not 0 <= (count or 0) <= most:
-            problems.append(Problem(f"/{key}", f"is {count}, not 0 to {most}"))
+    problems += count_problems("offspring_count", facts.offspring_count, COUNT_MAX)
+    problems += count_problems("tick", facts.tick, TICK_MAX)
     parents = facts.parents or ()
     if len(parents) > PARENTS_MAX:
         problems.append(Problem("/parents", f"{len(parents)}, at most {PARENTS_MAX}"))
@@ -156,51 +126,24 @@ def genome_listing(document: DocumentId, value: Plain) -> Listing:
     """Its row in lists and search. Raises `MalformedRecord`."""
     genome, head, content = _read(document, value)
     more = (genome.author, genome.lineage_id or "", genome.format, genome.file)
-    return Listing(
-        kind=WORD,
-        author=genome.author_did,
-        record=genome.id,
-        name=genome.name,
-        description=genome.description,
-        tags=genome.tag_list,
-        text=words_of(head, *more),
-        created_us=head.created_us,
-        updated_us=head.updated_us,
-        fields=msgspec.json.encode(genome),
-        blobs=(genome.blob,),
-        content=content.text,
-        score=genome.fitness_score,
-        tick=genome.tick,
+    return listing_of(
+        WORD, genome, head, more, score=genome.fitness_score, tick=genome.tick, content=content
     )
 
 
 def _read(document: DocumentId, value: Plain) -> tuple[Genome, Head, Content]:
-    if (document.cls, document.kind) != (CLASS, KIND):
-        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a genome")
-    head, body = head_of(value), map_at(value, "body")
+    check_kind(document, CLASS, KIND, WORD)
+    said, head, body = said_of(document, value, UNNAMED)
     content = content_of(identity_of(document), body)
     genome = Genome(
         id=content.id,
-        author=line_at(body, "by", BY_CHARACTERS_MAX) or ANONYMOUS,
-        author_did=encode_did_key(document.subspace),
-        name=head.name or UNNAMED,
-        description=head.description,
-        tags=tags_joined(head.tags),
-        tag_list=head.tags,
-        license=head.license,
-        card=head.card,
-        created_at=rfc3339(head.created_us),
-        updated_at=rfc3339(head.updated_us),
-        anonymous=is_set(body, "anonymous"),
+        **said,
+        **kept_of(content),
         lineage_id=line_at(body, "lineage", LINEAGE_CHARACTERS_MAX) or None,
         fitness_score=real_at(body, "fitness_score"),
         offspring_count=whole_at(body, "offspring_count", COUNT_MAX),
         tick=whole_at(body, "tick", TICK_MAX),
         parents=_parents(body),
-        format=content.format,
-        file=content.file,
-        size=content.size,
-        blob=content.blob.hex(),
     )
     return genome, head, content
 

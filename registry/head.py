@@ -8,6 +8,7 @@ Modules keep a `readme`, and say when they changed in their versions; all other 
 Markdown as well, and `updated_us`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -142,7 +143,7 @@ def touch(editor: Editor, now_us: int) -> None:
     editor.put(("head", "updated_us"), min(later, TIME_US_MAX))
 
 
-def put_all(editor: Editor, root: str, values: dict[str, Scalar]) -> bool:
+def put_all(editor: Editor, root: str, values: Mapping[str, Scalar]) -> bool:
     """Put each value that is another than what stands there; None is left alone."""
     is_changed = False
     for key, value in values.items():

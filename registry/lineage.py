@@ -18,28 +18,25 @@ import msgspec
 
 from crdt import cbor
 from crdt.change import DocumentId
-from crdt.did import encode_did_key
 from crdt.digest import DIGEST_BYTES
-from crdt.document import Editor, Scalar
+from crdt.document import Scalar
 from crdt.errors import Malformed
 from registry.content import is_identity
 from registry.edits import Edit
 from registry.errors import InvalidName, MalformedRecord, Problem, quoted
-from registry.fields import Plain, is_set, line_at, map_at, typed, unsafe_line, whole_at
-from registry.genome import BY_CHARACTERS_MAX, COUNT_MAX, TICK_MAX
-from registry.head import (
-    Head,
-    Words,
-    check_words,
-    head_of,
-    line_problem,
-    put_all,
-    put_head,
-    refuse,
-    touch,
+from registry.fields import Plain, is_set, line_at, typed, unsafe_line, whole_at
+from registry.head import Head, Words, line_problem, refuse
+from registry.life import (
+    COUNT_MAX,
+    TICK_MAX,
+    author_problems,
+    check_kind,
+    count_problems,
+    listing_of,
+    publish,
+    said_of,
 )
-from registry.listed import rfc3339
-from registry.published import ANONYMOUS, Published, tags_joined, words_of
+from registry.published import Published
 from storage.listing import Listing
 
 CLASS, KIND, WORD = "pub", "lin", "lineage"
@@ -101,7 +98,6 @@ def publish_lineage(words: Words, facts: Facts, *, now_us: int, anonymous: bool 
     `now_us`: µs since 1970. Raises `InvalidRecord` that names every field which is wrong.
     """
     refuse(facts_problems(facts))
-    check_words(words)
     values: dict[str, Scalar] = {
         "by": facts.by,
         "civilization_level": facts.civilization_level,
@@ -112,13 +108,7 @@ def publish_lineage(words: Words, facts: Facts, *, now_us: int, anonymous: bool 
         "legends": None if facts.legends is None else encode_legends(facts.legends),
         "anonymous": anonymous,
     }
-
-    def edit(editor: Editor) -> None:
-        is_new = put_head(editor, words, now_us=now_us)
-        if put_all(editor, "body", values) or is_new:
-            touch(editor, now_us)
-
-    return edit
+    return publish(words, values, now_us=now_us)
 
 
 def encode_legends(legends: tuple[Legend, ...]) -> bytes:
@@ -128,15 +118,9 @@ def encode_legends(legends: tuple[Legend, ...]) -> bytes:
 
 
 def facts_problems(facts: Facts) -> list[Problem]:
-    problems: list[Problem] = []
-    for key, count, most in (
-        ("civilization_level", facts.civilization_level, COUNT_MAX),
-        ("start_tick", facts.start_tick, TICK_MAX),
-    ):
-        if not 0 <= (count or 0) <= most:
-            problems.append(Problem(f"/{key}", f"is {count}, not 0 to {most}"))
-    if problem := line_problem(facts.by or "", BY_CHARACTERS_MAX):
-        problems.append(Problem("/author", problem))
+    problems = count_problems("civilization_level", facts.civilization_level, COUNT_MAX)
+    problems += count_problems("start_tick", facts.start_tick, TICK_MAX)
+    problems += author_problems(facts.by)
     if facts.best_genotype and len(facts.best_genotype) != DIGEST_BYTES:
         problems.append(Problem("/best_genotype", "is no id of a genome: 64 hex digits"))
     if facts.parent:
@@ -172,43 +156,27 @@ def lineage_listing(document: DocumentId, value: Plain) -> Listing:
     """Its row in lists and search. Raises `MalformedRecord`."""
     lineage, head = _read(document, value)
     reasons = " ".join(one.reason for one in lineage.legends)
-    return Listing(
-        kind=WORD,
-        author=lineage.author_did,
-        record=lineage.id,
-        name=lineage.name,
-        description=lineage.description,
-        tags=lineage.tag_list,
-        text=words_of(head, lineage.author, lineage.parent or "", reasons),
-        created_us=head.created_us,
-        updated_us=head.updated_us,
-        fields=msgspec.json.encode(lineage),
+    more = (lineage.author, lineage.parent or "", reasons)
+    return listing_of(
+        WORD,
+        lineage,
+        head,
+        more,
         score=float(lineage.civilization_level),
         tick=lineage.start_tick,
     )
 
 
 def _read(document: DocumentId, value: Plain) -> tuple[Lineage, Head]:
-    if (document.cls, document.kind) != (CLASS, KIND):
-        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a lineage")
+    check_kind(document, CLASS, KIND, WORD)
     try:
         id = parse_lineage_id(document.record.decode())
     except (UnicodeDecodeError, InvalidName) as error:
         raise MalformedRecord(f"a lineage under a record that is no id: {error}") from error
-    head, body = head_of(value), map_at(value, "body")
+    said, head, body = said_of(document, value, id)
     lineage = Lineage(
         id=id,
-        author=line_at(body, "by", BY_CHARACTERS_MAX) or ANONYMOUS,
-        author_did=encode_did_key(document.subspace),
-        name=head.name or id,
-        description=head.description,
-        tags=tags_joined(head.tags),
-        tag_list=head.tags,
-        license=head.license,
-        card=head.card,
-        created_at=rfc3339(head.created_us),
-        updated_at=rfc3339(head.updated_us),
-        anonymous=is_set(body, "anonymous"),
+        **said,
         civilization_level=whole_at(body, "civilization_level", COUNT_MAX),
         is_extinct=is_set(body, "is_extinct"),
         start_tick=whole_at(body, "start_tick", TICK_MAX),

@@ -13,35 +13,24 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from crdt.change import DocumentId
-from crdt.did import encode_did_key
-from crdt.document import Editor, Scalar
-from registry.content import (
-    Content,
-    content_of,
-    content_problems,
-    identity_of,
-    put_content,
-)
+from crdt.document import Scalar
+from registry.content import Content, content_of, content_problems, identity_of
 from registry.edits import Edit
-from registry.errors import MalformedRecord, Problem
-from registry.fields import Plain, is_set, line_at, map_at, real_at, text_at, whole_at
-from registry.genome import BY_CHARACTERS_MAX, COUNT_MAX
-from registry.head import (
-    Head,
-    Words,
-    check_words,
-    head_of,
-    line_problem,
-    put_all,
-    put_head,
-    refuse,
-    touch,
+from registry.errors import Problem
+from registry.fields import Plain, real_at, text_at, whole_at
+from registry.head import Head, Words, refuse
+from registry.life import (
+    COUNT_MAX,
+    author_problems,
+    check_kind,
+    count_problems,
+    kept_of,
+    listing_of,
+    publish,
+    said_of,
 )
-from registry.listed import rfc3339
-from registry.published import ANONYMOUS, Published, tags_joined, words_of
+from registry.published import Published
 from storage.listing import Listing
 
 CLASS, KIND, WORD = "pub", "seed", "seed"
@@ -88,7 +77,6 @@ def publish_seed(
     `now_us`: µs since 1970. Raises `InvalidRecord` that names every field which is wrong.
     """
     refuse([*content_problems(content), *facts_problems(facts)])
-    check_words(words)
     values: dict[str, Scalar] = {
         "by": facts.by,
         "avg_tick_time": None if facts.avg_tick_time is None else float(facts.avg_tick_time),
@@ -96,24 +84,14 @@ def publish_seed(
         "performance_summary": facts.performance_summary,
         "anonymous": anonymous,
     }
-
-    def edit(editor: Editor) -> None:
-        is_changed = put_head(editor, words, now_us=now_us)
-        is_changed = put_content(editor, content) or is_changed
-        if put_all(editor, "body", values) or is_changed:
-            touch(editor, now_us)
-
-    return edit
+    return publish(words, values, content, now_us=now_us)
 
 
 def facts_problems(facts: Facts) -> list[Problem]:
-    problems: list[Problem] = []
-    if problem := line_problem(facts.by or "", BY_CHARACTERS_MAX):
-        problems.append(Problem("/author", problem))
+    problems = author_problems(facts.by)
     if not math.isfinite(facts.avg_tick_time or 0.0):
         problems.append(Problem("/avg_tick_time", f"is {facts.avg_tick_time}, no number in JSON"))
-    if not 0 <= (facts.max_pop or 0) <= COUNT_MAX:
-        problems.append(Problem("/max_pop", f"is {facts.max_pop}, not 0 to {COUNT_MAX}"))
+    problems += count_problems("max_pop", facts.max_pop, COUNT_MAX)
     size = len((facts.performance_summary or "").encode(errors="replace"))
     if size > SUMMARY_BYTES_MAX:
         detail = f"{size} bytes, at most {SUMMARY_BYTES_MAX}"
@@ -133,47 +111,19 @@ def seed_listing(document: DocumentId, value: Plain) -> Listing:
     """Its row in lists and search. Raises `MalformedRecord`."""
     seed, head, content = _read(document, value)
     more = (seed.author, seed.format, seed.file, seed.performance_summary)
-    return Listing(
-        kind=WORD,
-        author=seed.author_did,
-        record=seed.id,
-        name=seed.name,
-        description=seed.description,
-        tags=seed.tag_list,
-        text=words_of(head, *more),
-        created_us=head.created_us,
-        updated_us=head.updated_us,
-        fields=msgspec.json.encode(seed),
-        blobs=(seed.blob,),
-        content=content.text,
-        score=float(seed.max_pop),
-    )
+    return listing_of(WORD, seed, head, more, score=float(seed.max_pop), content=content)
 
 
 def _read(document: DocumentId, value: Plain) -> tuple[Seed, Head, Content]:
-    if (document.cls, document.kind) != (CLASS, KIND):
-        raise MalformedRecord(f"a document of {document.cls}/{document.kind}, not of a seed")
-    head, body = head_of(value), map_at(value, "body")
+    check_kind(document, CLASS, KIND, WORD)
+    said, head, body = said_of(document, value, UNNAMED)
     content = content_of(identity_of(document), body)
     seed = Seed(
         id=content.id,
-        author=line_at(body, "by", BY_CHARACTERS_MAX) or ANONYMOUS,
-        author_did=encode_did_key(document.subspace),
-        name=head.name or UNNAMED,
-        description=head.description,
-        tags=tags_joined(head.tags),
-        tag_list=head.tags,
-        license=head.license,
-        card=head.card,
-        created_at=rfc3339(head.created_us),
-        updated_at=rfc3339(head.updated_us),
-        anonymous=is_set(body, "anonymous"),
+        **said,
+        **kept_of(content),
         avg_tick_time=real_at(body, "avg_tick_time"),
         max_pop=whole_at(body, "max_pop", COUNT_MAX),
         performance_summary=text_at(body, "performance_summary", SUMMARY_BYTES_MAX),
-        format=content.format,
-        file=content.file,
-        size=content.size,
-        blob=content.blob.hex(),
     )
     return seed, head, content

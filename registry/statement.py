@@ -26,12 +26,12 @@ from crdt import cbor
 from crdt.blob import BlobId, manifest_of
 from crdt.digest import DIGEST_BYTES
 from crdt.ed25519 import SigningKey, verify_strict
-from crdt.errors import Malformed
 from registry.comparators import RANGE_CHARACTERS_MAX
 from registry.errors import InvalidStatement, RegistryError, quoted
 from registry.names import ModuleName, parse_module_name
 from registry.versions import parse_version
 from registry.wasm.names import unsafe
+from registry.wire import decoded
 
 TYPE = "panspermia.release/1"
 # With a readme, a changelog and the exports it must fit one change of 64 KiB; the largest seen, a
@@ -123,15 +123,12 @@ def encode_statement(release: Release) -> bytes:
 
 def decode_statement(statement: bytes) -> Release:
     """What was signed. Raises `InvalidStatement` for anything that is not exactly a statement."""
+    what = "not a release statement"
+    wire = decoded(
+        statement, _Wire, InvalidStatement, what, bytes_max=STATEMENT_BYTES_MAX, depth_max=4
+    )
     try:
-        fields = cbor.decode(statement, bytes_max=STATEMENT_BYTES_MAX, depth_max=4)
-        # Text is no bytes: else base64 would be a second encoding of the same statement.
-        wire = msgspec.convert(fields, _Wire, builtin_types=(bytes,))
         return _release(wire)
-    except Malformed as error:
-        raise InvalidStatement(error.detail) from error
-    except msgspec.ValidationError as error:
-        raise InvalidStatement(f"not a release statement: {error}") from error
     except RegistryError as error:
         raise InvalidStatement(error.detail) from error
 

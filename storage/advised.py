@@ -1,6 +1,8 @@
-"""What others say of modules: advisories, and modules that depend on them."""
+"""What others say of a record: advisories, and what depends on it or descends from it."""
 
 from collections.abc import Collection, Sequence
+
+import msgspec
 
 from crdt.keys import AuthorKey, NamespaceKey
 from storage.list_pages import COLUMNS
@@ -105,6 +107,26 @@ class Advised(Part):
             " AND l.namespace = (SELECT number FROM namespace WHERE key = ?2)"
             " AND instr(l.fields, CAST(?3 AS BLOB)) ORDER BY l.record, l.target LIMIT ?4",
             (genome, namespace, f'"{genome}"', limit),
+        )
+        return [listed_row(row) for row in rows]
+
+    async def of_lineage(
+        self, lineage: str, namespace: NamespaceKey, limit: int = ADVISORIES_MAX
+    ) -> list[ListedRow]:
+        """Genomes that say they are of this lineage, and lineages that say they descend from it.
+
+        It looks at every genome and lineage that is listed, as `children`.
+        """
+        of, descends = (
+            b'"%s":%s' % (key, msgspec.json.encode(lineage)) for key in (b"lineage_id", b"parent")
+        )
+        rows = await self._database.rows(
+            f"SELECT {COLUMNS} FROM listing l"
+            " WHERE l.namespace = (SELECT number FROM namespace WHERE key = ?1)"
+            " AND (l.kind = 'genome' AND instr(l.fields, ?2)"
+            "  OR l.kind = 'lineage' AND instr(l.fields, ?3))"
+            " ORDER BY l.kind, l.record, l.target LIMIT ?4",
+            (namespace, of, descends, limit),
         )
         return [listed_row(row) for row in rows]
 

@@ -246,6 +246,23 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     await _write_listings(write, listings)
     await write_attestations(write, built)
     await write_entries(write, built)
+    await _write_ratings(write, ratings)
+    touched |= await _rated(write, [one.work.number for one, _ in ratings])
+    for row in await write.rows_in(
+        "SELECT l.namespace, l.target, l.kind FROM listing l WHERE l.document IN (*)"
+        " AND EXISTS (SELECT 1 FROM rating r WHERE r.target = l.target AND r.kind = l.kind"
+        " AND r.namespace = l.namespace)",
+        [one.work.number for one, _ in listings],
+    ):
+        touched.add(tuple(row))
+    await add_up_ratings(write, touched)
+    await write.run_many(
+        "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
+        [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
+    )
+
+
+async def _write_ratings(write: Writing, ratings: Sequence[tuple[Built, RatingRow]]) -> None:
     await write.run_many(
         "INSERT INTO rating SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
         " FROM document WHERE number = ?1",
@@ -264,19 +281,6 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
             )
             for one, row in ratings
         ),
-    )
-    touched |= await _rated(write, [one.work.number for one, _ in ratings])
-    for row in await write.rows_in(
-        "SELECT l.namespace, l.target, l.kind FROM listing l WHERE l.document IN (*)"
-        " AND EXISTS (SELECT 1 FROM rating r WHERE r.target = l.target AND r.kind = l.kind"
-        " AND r.namespace = l.namespace)",
-        [one.work.number for one, _ in listings],
-    ):
-        touched.add(tuple(row))
-    await add_up_ratings(write, touched)
-    await write.run_many(
-        "INSERT OR REPLACE INTO outbox (document) VALUES (?)",
-        [*((one.work.number,) for one in built), *((number,) for number in chosen.hidden)],
     )
 
 

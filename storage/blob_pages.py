@@ -13,7 +13,6 @@ from crdt.blob import (
 )
 from storage.blob_rows import not_held
 from storage.database import Database
-from storage.held import HeldMap
 from storage.reading_blobs import BlobReading
 
 
@@ -75,12 +74,12 @@ class BlobPages(BlobReading):
             self._root = parse_root(encoded, blob)
         return self._root
 
-    async def _look_up(self, blob: BlobId, held: HeldMap, index: int) -> ChunkName | None:
+    async def _look_up(self, blob: BlobId, index: int) -> ChunkName | None:
         """What the page says that names a chunk, kept for the next ones."""
         root = await self._parsed_root(blob)
         page = root.page_of(index)
         data = await self.blob_page(blob, page)
         if data is None:
             return None
-        held.keep_names(root.page_starts[page], parse_page(data, root, page))
-        return held.name_of(index)
+        self._held.keep_names(blob, root.page_starts[page], parse_page(data, root, page))
+        return self._held.name_of(blob, index)

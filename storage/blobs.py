@@ -292,7 +292,7 @@ class Blobs(BlobPages):
         for (index, data), hash in zip(chunks, hashes, strict=True):
             if not 0 <= index < len(held.chunks) or held.chunks[index] != MISSING:
                 return False
-            name = held.name_of(index) or await self._look_up(blob, held, index)
+            name = self._held.name_of(blob, index) or await self._look_up(blob, index)
             if name != (hash, CHUNK_BYTES) or len(data) != CHUNK_BYTES:
                 return False
         return len(held.chunks) >= PACKED_CHUNKS_MIN

@@ -3,14 +3,15 @@
 Every write is one `transaction()`, durable when the block ends (WAL, synchronous = FULL); readers
 see the state before it or after it. aiosqlite gives each connection a thread of its own, so a slow
 disk never holds up the event loop; a statement is one hop to that thread, so batches go by
-`run_many`. What comes in thousands of batches and can be fetched again goes by `lazily`: one hop,
+`run_many`. A hop costs far more than a few rows do, so those are read on the loop's own thread
+(`few_rows`). What comes in thousands of batches and can be fetched again goes by `lazily`: one hop,
 and no wait for the disk. Beside the file lie the packs, with the chunks of large blobs.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -30,6 +31,7 @@ T = TypeVar("T")
 READERS = 2  # a listing and a reconciliation at once; more threads only share the same two cores
 WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
 READER_CACHE_KIB = 4_096
+FEW = 64  # rows that the event loop reads itself: at most a page of the disk or two for each
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
 HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
@@ -122,10 +124,12 @@ class Database:
         self,
         writer: aiosqlite.Connection,
         readers: Sequence[aiosqlite.Connection],
+        at_once: sqlite3.Connection,
         lazy: Lazy,
         on_step: Callable[[str], None],
     ) -> None:
         self._writer = writer
+        self._at_once = at_once
         self._lazy = lazy
         self.packs = lazy.packs
         self.mended = lazy.mended
@@ -241,6 +245,16 @@ class Database:
         found = await self.rows(sql, values)
         return found[0] if found else None
 
+    async def few_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """As `rows`, without a thread: for at most `FEW`, found by their keys.
+
+        A disk that has to be waited for holds up the event loop for those.
+        """
+        try:
+            return self._at_once.execute(sql, values).fetchall()
+        except sqlite3.Error:  # another process has the file, or it is damaged: who waits may tell
+            return await self.rows(sql, values)
+
 
 def packs_beside(path: Path) -> Path:
     """The folder of the packs of one database, and of no other: `blobs` in a home."""
@@ -267,9 +281,10 @@ async def open_database(
             for _ in range(READERS)
         ]
         with _OurErrors():
+            at_once = stack.enter_context(closing(_connect_at_once(path)))
             lazy = await asyncio.to_thread(open_lazy, path, packs, on_step)
         stack.push_async_callback(asyncio.to_thread, lazy.close)
-        yield Database(writer, readers, lazy, on_step)
+        yield Database(writer, readers, at_once, lazy, on_step)
 
 
 @asynccontextmanager
@@ -290,6 +305,15 @@ async def _connect(
         yield connection
     finally:
         await _whole(connection.close())
+
+
+def _connect_at_once(path: Path) -> sqlite3.Connection:
+    """Reads alone, on this thread, and waits for nobody."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=0, cached_statements=STATEMENTS
+    )
+    connection.executescript(f"PRAGMA cache_size = -{READER_CACHE_KIB}; PRAGMA query_only = 1;")
+    return connection
 
 
 async def _whole(work: Awaitable[T]) -> T:

@@ -11,8 +11,9 @@ It may know less than there is, where another blob brings a chunk: `missing_chun
 what it lists. Where chunks are lost it knows too much, so all of it is forgotten then.
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from crdt.blob import PAGE_CHUNKS_MAX, BlobId, ChunkName
@@ -21,7 +22,9 @@ from storage.database import Reading
 
 MAPS_BYTES_MAX = 32 << 20  # of all maps; the largest blob of all has one of 8 MiB
 PAGES = 4  # looked at in one step, of at most 4,096 rows: the loop makes a list of them
-PAGES_NAMED = 4  # whose names are kept, some 100 KB each: chunks come in order, from a few peers
+# Whose names are kept, of all blobs together, some 140 KB each: chunks come in order, and so many
+# blobs are fetched at once (`p2p.protocol.limits.BLOBS_MAX`).
+PAGES_NAMED = 64
 MISSING, HELD, UNNAMED = b"\x00\x01\x02"
 _ALL_HELD = bytes.maketrans(bytes([MISSING]), bytes([HELD]))
 LOOK_AGAIN = (  # chunks of a blob from one on that are not here, and are named
@@ -45,27 +48,12 @@ class HeldMap:
     """Chunks that are not here."""
     touched_us: int
     """When it was noted last that it is being fetched."""
-    names: dict[int, Sequence[ChunkName]] = field(default_factory=dict[int, Sequence[ChunkName]])
-    """What the pages say that were looked at last, by their first chunks."""
 
     def fill(self, places: Iterable[int]) -> None:
         """These are here now."""
         for place in places:
             self.left -= self.chunks[place] != HELD
             self.chunks[place] = HELD
-
-    def name_of(self, index: int) -> ChunkName | None:
-        """What a page says of a chunk, if it is one of those that were looked at last."""
-        for first, names in self.names.items():
-            if first <= index < first + len(names):
-                return names[index - first]
-        return None
-
-    def keep_names(self, first: int, names: Sequence[ChunkName]) -> None:
-        """What a page says."""
-        if len(self.names) >= PAGES_NAMED:
-            del self.names[next(iter(self.names))]
-        self.names[first] = names
 
     @property
     def is_named(self) -> bool:
@@ -114,19 +102,43 @@ class HeldMaps:
 
     def __init__(self) -> None:
         self._maps: dict[BlobId, HeldMap] = {}
+        self._names: OrderedDict[tuple[BlobId, int], Sequence[ChunkName]] = OrderedDict()
         self._lost = 0  # times that something was lost: what was counted before may be wrong
 
     def get(self, blob: BlobId) -> HeldMap | None:
         return self._maps.get(blob)
 
+    @property
+    def pages_named(self) -> int:
+        """Of how many pages the names are kept; at most `PAGES_NAMED`."""
+        return len(self._names)
+
+    def name_of(self, blob: BlobId, index: int) -> ChunkName | None:
+        """What a page says of a chunk, if it is one of those that were looked at last."""
+        for page in reversed(self._names):
+            of, first = page
+            if of == blob and first <= index < first + len(names := self._names[page]):
+                self._names.move_to_end(page)
+                return names[index - first]
+        return None
+
+    def keep_names(self, blob: BlobId, first: int, names: Sequence[ChunkName]) -> None:
+        """What a page says, by its first chunk."""
+        self._names[blob, first] = names
+        if len(self._names) > PAGES_NAMED:
+            self._names.popitem(last=False)
+
     def forget(self, blob: BlobId) -> None:
         """It is counted anew when it is asked for."""
         self._maps.pop(blob, None)
+        for page in [one for one in self._names if one[0] == blob]:
+            del self._names[page]
 
     def forget_all(self) -> None:
         """Chunks were lost, of whatever blobs."""
         self._lost += 1
         self._maps.clear()
+        self._names.clear()
 
     async def find(self, blob: BlobId, counted: Callable[[BlobId], Awaitable[HeldMap]]) -> HeldMap:
         """The map, `counted` where there is none. Raises `NotHeld`."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS, NamespaceKey
@@ -35,11 +35,15 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRisk:
-    """One author's advisory that this person accepts for one version of a module."""
+    """One author's advisory that this person accepts for certain bytes of a module's version."""
 
     module: str
     """`did/id`"""
     version: str
+    namespace: NamespaceKey
+    """Where the module was taken from."""
+    sha256: str
+    """Hex, of the WASM. Empty, as `namespace` is, where it was accepted before both were noted."""
     author: str
     """did:key of whose word it is."""
     advisory: str
@@ -80,7 +84,7 @@ class InstalledModules(Part):
     async def accepted_risks(self) -> frozenset[AcceptedRisk]:
         """All that this person accepts, whether or not it is installed."""
         rows = await self._database.rows(
-            "SELECT module, version, author, advisory FROM accepted_risk"
+            "SELECT module, version, namespace, sha256, author, advisory FROM accepted_risk"
         )
         return frozenset(AcceptedRisk(*row) for row in rows)
 
@@ -109,10 +113,7 @@ class InstalledModules(Part):
                 ),
             )
             await write.run_many(
-                "INSERT OR IGNORE INTO accepted_risk VALUES (?, ?, ?, ?, ?)",
-                (
-                    (one.module, one.version, one.author, one.advisory, self._clock_us())
-                    for one in changes.accept
-                ),
+                "INSERT OR IGNORE INTO accepted_risk VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((*astuple(one), self._clock_us()) for one in changes.accept),
             )
             await refollow(write)  # the authors of what is installed are followed

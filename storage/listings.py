@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from crdt.keys import COMMONS, NamespaceKey
-from storage.database import VARIABLES_MAX, Database, Reading, Row
+from storage.database import FEW, VARIABLES_MAX, Database, Reading, Row
 from storage.list_cursors import decode_cursor, encode_cursor
 from storage.list_pages import (
     COLUMNS,
@@ -163,7 +163,7 @@ class Listings(Part):
         return await self._namespaces_held.read(None, self._read_namespaces)
 
     async def _read_namespaces(self) -> frozenset[NamespaceKey]:
-        rows = await self._database.rows("SELECT key FROM namespace")
+        rows = await self._database.few_rows("SELECT key FROM namespace")
         return frozenset(NamespaceKey(key) for (key,) in rows)
 
     def horizon_us(self) -> int:
@@ -257,19 +257,18 @@ class Listings(Part):
 
     async def listed(self, numbers: Sequence[int]) -> dict[int, ListedRow]:
         """The records of these documents, those that are still listed; of `text` the beginning."""
-        known = {number: self._listed.get(number) for number in numbers}
-        missing = [number for number, row in known.items() if row is None]
+        known = self._listed.known(numbers)
+        missing = [number for number in numbers if number not in known]
+        read = self._database.few_rows if len(missing) <= FEW else self._database.rows
         for at in range(0, len(missing), VARIABLES_MAX):
             written = self._database.written
             part = missing[at : at + VARIABLES_MAX]
-            rows = await self._database.rows(
-                _LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part
-            )
+            rows = await read(_LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part)
             for row in map(listed_row, rows):
                 known[row.number] = row
                 if len(row.listing.fields) <= REMEMBERED_BYTES_MAX:
                     self._listed.keep(row.number, row, written=written)
-        return {number: row for number, row in known.items() if row is not None}
+        return known
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""

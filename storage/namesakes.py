@@ -150,14 +150,18 @@ class Namesakes(Part):
         *,
         authors: Collection[str] | None = None,
     ) -> list[str]:
-        """Ids that begin with these hex digits, in order, of these authors or of anybody."""
+        """Ids that begin so, of these authors or of anybody; what was held first is first.
+
+        `digits` ends with a hex digit. At most `BEGINNING_MAX`.
+        """
         where, values = "", [namespace, kind, digits, f"{digits}g"]  # no digit comes after f
         if authors is not None:
             where = " AND l.author IN (SELECT value FROM json_each(?))"
             values.append(json.dumps(sorted(authors)))
         rows = await self._database.rows(
-            f"SELECT DISTINCT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
-            f" AND l.record >= ? AND l.record < ?{where} ORDER BY l.record LIMIT ?",
+            f"SELECT l.record FROM listing l WHERE {IN_NAMESPACE} AND l.kind = ?"
+            f" AND l.record >= ? AND l.record < ?{where}"
+            " GROUP BY l.record ORDER BY min(l.document) LIMIT ?",
             (*values, BEGINNING_MAX),
         )
         return [record for (record,) in rows]

@@ -189,7 +189,7 @@ class Namespaces(Part):
         return [*await self._joined.read(None, self._read_joined)]
 
     async def _read_joined(self) -> tuple[Joined, ...]:
-        rows = await self._database.rows(
+        rows = await self._database.few_rows(
             "SELECT namespace, name, joined_us FROM joined ORDER BY name"
         )
         return (_COMMONS, *(Joined(NamespaceKey(key), name, at) for key, name, at in rows))

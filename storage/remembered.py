@@ -4,7 +4,7 @@ The database of a home has one process, and every write of it goes through one d
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from storage.database import Database
@@ -27,6 +27,11 @@ class Remembered(Generic[K, V]):
         """None where it is not known any more, or never was."""
         self._forget()
         return self._values.get(key)
+
+    def known(self, keys: Iterable[K]) -> dict[K, V]:
+        """Those that are."""
+        self._forget()
+        return {key: self._values[key] for key in keys if key in self._values}
 
     def keep(self, key: K, value: V, *, written: int) -> None:
         """`written`: how many writes there had been before it was read."""

@@ -65,6 +65,25 @@ def integers(module: str) -> dict[str, int]:
     return {f"{module}.{name}": values[name] for name in defined if type(values[name]) is int}
 
 
+def value_of(name: str) -> float:
+    """Of a constant by its full name."""
+    module, _, constant = name.rpartition(".")
+    value: float = getattr(importlib.import_module(module), constant)
+    return value
+
+
+def quoted(text: str) -> dict[str, float]:
+    """The bounds and the times in the tables of a document, by the constants they are of."""
+    found: dict[str, float] = {}
+    for row in rows(text, "at most", "in the code"):
+        (name,) = words(row["in the code"])
+        found[name] = number(row["at most"])
+    for row in rows(text, "seconds", "in the code"):
+        (name,) = words(row["in the code"])
+        found[name] = float(row["seconds"].replace(",", ""))
+    return found
+
+
 def called(call: ast.Call) -> str:
     match call.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):

@@ -7,7 +7,13 @@ from tests.documents import FOLDER, integers, number, rows, words
 from tests.registry.life import arena, dynasty, walker
 
 LIFE = (FOLDER / "life.md").read_text()
-LIMITED = ("registry.content", "registry.genome", "registry.seed", "registry.lineage")
+LIMITED = (
+    "registry.content",
+    "registry.life",
+    "registry.genome",
+    "registry.seed",
+    "registry.lineage",
+)
 
 
 def test_limits_quoted_are_the_constants_and_all_of_them() -> None:

@@ -13,8 +13,16 @@ from p2p.protocol.frames import Bye, Ping, Pong, decode_one_of
 from p2p.protocol.relay import letter, limits
 from p2p.protocol.relay.frames import LETTER_ID_BYTES, RELAY_FRAMES, RelayFrame
 from p2p.protocol.relay.server import COSTS, SENTENCES
-from tests.documents import FOLDER, ROOT, called, integers, number, rows, slug, words
-from tests.test_session_documents import value_of
+from tests.documents import (
+    FOLDER,
+    ROOT,
+    called,
+    integers,
+    quoted,
+    rows,
+    slug,
+    value_of,
+)
 
 RELAY = (FOLDER / "relay.md").read_text()
 SHARED = (Bye, Ping, Pong)
@@ -44,19 +52,8 @@ def test_no_section_describes_a_kind_that_is_not() -> None:
     )
 
 
-def quoted() -> dict[str, float]:
-    found: dict[str, float] = {}
-    for row in rows(RELAY, "at most", "in the code"):
-        (name,) = words(row["in the code"])
-        found[name] = number(row["at most"])
-    for row in rows(RELAY, "seconds", "in the code"):
-        (name,) = words(row["in the code"])
-        found[name] = float(row["seconds"].replace(",", ""))
-    return found
-
-
 def test_limits_and_times_quoted_are_the_constants() -> None:
-    assert quoted() == {name: value_of(name) for name in quoted()}
+    assert quoted(RELAY) == {name: value_of(name) for name in quoted(RELAY)}
 
 
 def test_every_limit_and_every_time_is_quoted() -> None:
@@ -66,7 +63,7 @@ def test_every_limit_and_every_time_is_quoted() -> None:
         for name in vars(limits)
         if name.endswith("_S") and not name.endswith("_PER_S")
     }
-    assert names | times == set(quoted())
+    assert names | times == set(quoted(RELAY))
 
 
 def test_sentences_have_the_numbers_of_the_code() -> None:

@@ -5,7 +5,6 @@ and every time its row, and every block of bytes is what the code writes.
 """
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,8 +48,10 @@ from tests.documents import (
     codes_of,
     integers,
     number,
+    quoted,
     rows,
     slug,
+    value_of,
     words,
 )
 from tests.test_protocol_documents import ALICES, BOB, CAPABILITIES, LAPTOP, LAPTOPS
@@ -207,25 +208,8 @@ UNITS = {
 OWN = {"p2p.protocol.limits.UNSENT_BYTES_AIM", "p2p.protocol.ranges.SPARE_BYTES"}
 
 
-def value_of(name: str) -> float:
-    module, _, constant = name.rpartition(".")
-    value: float = getattr(importlib.import_module(module), constant)
-    return value
-
-
-def quoted() -> dict[str, float]:
-    found: dict[str, float] = {}
-    for row in rows(OURS, "at most", "in the code"):
-        (name,) = words(row["in the code"])
-        found[name] = number(row["at most"])
-    for row in rows(OURS, "seconds", "in the code"):
-        (name,) = words(row["in the code"])
-        found[name] = float(row["seconds"].replace(",", ""))
-    return found
-
-
 def test_limits_and_times_quoted_are_the_constants() -> None:
-    assert quoted() == {name: value_of(name) for name in quoted()}
+    assert quoted(OURS) == {name: value_of(name) for name in quoted(OURS)}
 
 
 def test_every_limit_and_every_time_is_quoted() -> None:
@@ -235,7 +219,7 @@ def test_every_limit_and_every_time_is_quoted() -> None:
         for name in vars(limits)
         if name.endswith("_S") and not name.endswith("_PER_S")
     }
-    assert (numbers | times) - set(quoted()) == UNITS | OWN
+    assert (numbers | times) - set(quoted(OURS)) == UNITS | OWN
 
 
 def test_buckets_are_as_the_sentence_says() -> None:

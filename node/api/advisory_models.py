@@ -59,7 +59,9 @@ class FindingItem(Struct, frozen=True):
     advisory: Advisory
     """Of a text by somebody who does not count only its beginning; `/api/advisories` has it all."""
     accepted: bool
-    """By this person, for this very version: it alarms no more."""
+    """By this person, for the very bytes of this version: it alarms no more."""
+    unlike: str
+    """Else what this person accepted it for, by the same name; "" for nothing."""
     words: str
 
 

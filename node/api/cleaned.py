@@ -4,6 +4,10 @@ Its registry takes any JSON object: a field of another type is as if it had not 
 have any length and hold anything, and what it does not know it does not read. So where such clients
 need no token, a submission is cleaned before it is read: nothing that says something is thrown away
 but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched.
+
+Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
+beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for
+a few is not published to all.
 """
 
 import math
@@ -13,14 +17,9 @@ from typing import Any, Final, cast
 import msgspec
 
 from registry.content import FILE_CHARACTERS_MAX, is_identity
-from registry.genome import (
-    BY_CHARACTERS_MAX,
-    COUNT_MAX,
-    LINEAGE_CHARACTERS_MAX,
-    PARENTS_MAX,
-    TICK_MAX,
-)
+from registry.genome import LINEAGE_CHARACTERS_MAX, PARENTS_MAX
 from registry.head import CARD_BYTES_MAX
+from registry.life import BY_CHARACTERS_MAX, COUNT_MAX, TICK_MAX
 from registry.manifest import (
     DESCRIPTION_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,
@@ -43,15 +42,21 @@ Cleaner = Callable[[object], object]
 
 def cleaned_genome(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that a `NewGenome` has, as far as they say something."""
-    return _cleaned(given, OF_GENOMES)
+    return _with_one_content(_cleaned(given, OF_GENOMES), ("genotype",))
 
 
 def cleaned_seed(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that a `NewSeed` has, as far as they say something."""
-    fields = _cleaned(given, OF_SEEDS)
+    fields = _with_one_content(_cleaned(given, OF_SEEDS), ("config", "config_json"))
     if not any(fields.get(name) for name in ("config", "config_json", "content")):
         fields["config"] = EMPTY_CONFIG
     return fields
+
+
+def _with_one_content(fields: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
+    """Of several that could be the bytes, the first that the original knows."""
+    given = [name for name in (*texts, "content") if fields.get(name)]
+    return {name: value for name, value in fields.items() if name not in given[1:]}
 
 
 def _cleaned(given: Mapping[str, Any], cleaners: Mapping[str, Cleaner]) -> dict[str, Any]:
@@ -160,7 +165,6 @@ OF_ALL: Final[Mapping[str, Cleaner]] = {
     "license": licence,
     "card": paragraphs(CARD_BYTES_MAX),
     "content": text,
-    "format": text,
     "file": file_name,
     "namespace": text,
     "dry_run": flag,

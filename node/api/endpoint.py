@@ -65,6 +65,11 @@ class Call(Generic[Q, B]):
         return self.request.path_params
 
     @property
+    def has_no_token(self) -> bool:
+        """Whether a setting lets it write that needs a token otherwise."""
+        return getattr(self.request.state, "opening", None) is not None
+
+    @property
     def is_anonymous(self) -> bool:
         """Whether a stranger is let in by `api.anonymous_submissions`."""
         return getattr(self.request.state, "opening", None) == "anonymous"

@@ -6,7 +6,8 @@ from msgspec import Meta, Struct
 
 from node.api.models import Author, Cursor, InNamespace, Limit, Place, Request
 from node.services.publish_life import State
-from registry.genome import COUNT_MAX, TICK_MAX, Genome
+from registry.genome import Genome
+from registry.life import COUNT_MAX, TICK_MAX
 from registry.lineage import Lineage
 from registry.seed import Seed
 from registry.trends import POINTS, POINTS_MAX, Step
@@ -28,7 +29,7 @@ class GenomesQuery(Struct, frozen=True):
     sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name", "attested"] = (
         "fitness"
     )
-    """`attested`: those with a verified result, the highest first."""
+    """`fitness`: as authors claim. `attested`: those with a verified result, the highest first."""
     author: Author | None = None
     """Who signed it."""
     tag: TagsWanted = ()

@@ -55,12 +55,16 @@ async def read_body(
         return await asyncio.to_thread(_cleaned, body, type, clean), body
     except msgspec.ValidationError as error:
         detail, _, where = str(error).partition(" - at `$")
-        pointer = where.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
-        fault = Fault(pointer, detail)
+        fault = Fault(pointer := _pointer(where.rstrip("`")), detail)
         said = f"{pointer}: {detail}" if pointer else detail
         raise ProblemError(422, "invalid-body", said, errors=(fault,)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
+
+
+def _pointer(path: str) -> str:
+    """The JSON pointer of where it is, as far as the path has names: a key of a map has none."""
+    return path.partition("[...]")[0].replace(".", "/").replace("[", "/").replace("]", "")
 
 
 def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:

@@ -47,7 +47,7 @@ def challenge_command() -> None:
     """Call for challenges, enter genomes, and see who stands where.
 
     A challenge names an evaluator, seeds, ticks and a deadline. The standing is reckoned here, from
-    what you and whom you follow ran; ID may be shortened while it is clear which is meant.
+    what you and whom you follow ran; the first 8 digits of an ID are enough while those are clear.
     """
 
 
@@ -97,7 +97,7 @@ def create(
     if dry_run:
         return say(f"it would be called {done['id']}; nothing was signed (dry run)")
     say(f"{done['id']}: {'said' if done['entry'] else 'nothing new'}", fg="green")
-    say(f"To enter: panspermia challenge enter {done['id'][:ID_SHOWN]} GENOME", dim=True)
+    say(f"To enter: panspermia challenge enter {done['id']} GENOME", dim=True)
 
 
 @challenge_command.command("list")
@@ -322,7 +322,7 @@ def say_entered(result: Json, one: Json) -> None:
             say(f"  CONTRADICTION: not so say {others}", fg="red" if seed["disputed"] else None)
     did = "would be entered (dry run)" if result["dry_run"] else "entered"
     say(f"{did} with {result['total']:,}", fg="green")
-    say(f"See: panspermia challenge standing {one['id'][:ID_SHOWN]}", dim=True)
+    say(f"See: panspermia challenge standing {one['id']}", dim=True)
 
 
 def moment_of(text: str) -> str:

@@ -25,9 +25,9 @@ def config_command() -> None:
 @click.option("--origin", is_flag=True, help="Say where each setting comes from.")
 def show(origin: bool) -> None:
     """Print every setting."""
-    from node.config import load_config
     from node.errors import NodeError
     from node.home import Home
+    from node.settings import load_config
 
     place = Home(Path(home()))
     try:
@@ -50,9 +50,9 @@ def show(origin: bool) -> None:
 @click.argument("value")
 def set_(name: str, value: str) -> None:
     """Change a setting in config.toml; it holds from the next start."""
-    from node.config import check_setting, load_config, without_secrets
     from node.errors import NodeError
     from node.home import Home
+    from node.settings import check_setting, load_config, without_secrets
 
     place = Home(Path(home()))
     try:

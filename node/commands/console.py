@@ -64,12 +64,22 @@ def shows_progress() -> bool:
 
 def print_json(command: str, body: Json) -> None:
     """The one object of a command; within a schema version fields are only added."""
-    click.echo(json.dumps({"schema": f"panspermia.{command}/1", **body}, ensure_ascii=False))
+    click.echo(json_line({"schema": f"panspermia.{command}/1", **body}))
+
+
+def json_line(body: Json) -> str:
+    """JSON that any reader takes: bytes of a file's name that are no text are escaped in it."""
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body)
+    return text
 
 
 def print_event(event: str, body: Json) -> None:
     """One line of a long command's story, flushed so that a reader sees it at once."""
-    click.echo(json.dumps({"event": event, **body}, ensure_ascii=False))
+    click.echo(json_line({"event": event, **body}))
 
 
 def say(text: str = "", **style: Any) -> None:  # noqa: ANN401 - click.style's own parameters

@@ -9,15 +9,15 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, life_path, print_life, verified_lines
+from node.commands.life import WORDS, find_life, is_life, life_path, verified_lines
 from node.commands.petnames import Petnames, petnames
+from node.commands.record import CARD_LINES, say_card, show_life
 from node.commands.rights_in_words import state_words
 from node.commands.trends import show_trends
 from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
-README_LINES = 40  # of a page; --readme shows the rest
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
@@ -45,7 +45,13 @@ HEADINGS = {"license": "licence"}
 @click.option("--license", "licenses", multiple=True, help="Only under this licence, as MIT.")
 @click.option("--format", "format_", metavar="WORD", help="Only genomes of this format, as rle.")
 @IN_NAMESPACE
-@click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="relevance",
+    show_default=True,
+    help="fitness goes by what authors claim, attested by what you and whom you follow ran.",
+)
 @click.option("--facets", is_flag=True, help="Count kinds, tags, licences and formats.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
@@ -133,6 +139,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
+    if result.get("fitness"):
+        say(f"    fitness {result['fitness']:g}, as its author claims", dim=True)
     for line in verified_lines(result.get("attested"), names):
         say(f"    {line}", dim=True)
 
@@ -143,7 +151,7 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
 @click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
 @click.option("--changes", metavar="VERSION", help="What changed with this version.")
 @click.option("--dependants", is_flag=True, help="Which modules need it.")
-@click.option("--readme", is_flag=True, help="All of its readme, and nothing else.")
+@click.option("--readme", is_flag=True, help="All of its readme or card, and nothing else.")
 @click.option("--trends", is_flag=True, help="How it does over time: signers, each once.")
 @click.option("--step", type=click.Choice(["day", "week"]), help="Of --trends; else week.")
 @IN_NAMESPACE
@@ -159,8 +167,8 @@ def info_command(
     namespace: str | None,
 ) -> None:
     """Show one module, genome, seed or lineage: what it says, and what others say."""
-    of_modules = history + (changes is not None) + dependants + readme
-    if of_modules + trends > 1:
+    of_modules = history + (changes is not None) + dependants
+    if of_modules + readme + trends > 1:
         one_of = "--history, --changes, --dependants, --readme, --trends"
         raise click.UsageError(f"one of {one_of} at a time")
     if step and not trends:
@@ -168,14 +176,12 @@ def info_command(
     of_trends = {"step": step, "namespace": namespace}
     if kind in WORDS or (kind is None and is_life(name)):
         if of_modules:
-            raise click.UsageError("--history, --changes, --dependants, --readme are of modules")
-        if trends and kind == "lineage":
-            raise click.UsageError("--trends is of modules, genomes and seeds")
-        kind, one = find_life(name, kind, namespace)
+            raise click.UsageError("--history, --changes and --dependants are of modules")
         if trends:
+            kind, one = find_life(name, kind, namespace)
             full = f"{one['author_did']}/{one['id']}"
             return show_trends(life_path(kind, full, "trends"), of_trends)
-        return print_json("info", {"kind": kind, **one}) if wants_json() else print_life(kind, one)
+        return show_life(name, kind, namespace, only_card=readme)
     if trends:
         return show_trends(module_path(name, "trends"), of_trends)
     if dependants:
@@ -191,7 +197,7 @@ def info_command(
     if wants_json():
         return print_json("info", {**module, "publishers": others})
     if readme:
-        return print_readme(module["readme"], None)
+        return say_card(module["readme"], None)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
     names = petnames()
@@ -212,18 +218,7 @@ def info_command(
         who = f"{names.author(other['receiver'])}, {state_words(other)}"
         say(f"publisher     {printable(who)}")
     print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
-    print_readme(module["readme"], README_LINES)
-
-
-def print_readme(readme: str, lines_max: int | None) -> None:
-    """As it was written, whatever moves a cursor left out."""
-    lines = readme.splitlines()
-    if lines_max is not None and lines:
-        say()
-    for line in lines[:lines_max]:
-        say(printable(line))
-    if lines_max is not None and len(lines) > lines_max:
-        say(f"… {len(lines) - lines_max:,} more lines: info NAME --readme", dim=True)
+    say_card(module["readme"], CARD_LINES)
 
 
 def show_history(name: str, namespace: str | None) -> None:

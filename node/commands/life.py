@@ -47,27 +47,6 @@ def find_life(id: str, kind: str | None = None, namespace: str | None = None) ->
     raise AssertionError("one of them raised or answered")
 
 
-def print_life(kind: str, one: Json) -> None:
-    names = petnames()
-    say(f"{printable(one['name'])}", bold=True)
-    if one["description"]:
-        say(printable(one["description"]))
-    for label, value in _facts(kind, one):
-        say(f"{label:<14}{printable(value)}")
-    called = ", ".join(names.of(one["author_did"]))
-    say(
-        f"signed by     {printable(one['author_did'])}{f' ({printable(called)})' if called else ''}"
-    )
-    for other in one.get("also_by", ()):
-        say(f"also by       {printable(names.author(other))}")
-    rating: Json = one["rating"]
-    if rating["count"]:
-        say(f"rating        {rating['average']:.1f} of 5 ({rating['count']:,})")
-    say(f"downloads     {one['downloads']:,}")
-    for number, line in enumerate(verified_lines(one.get("attested"), names)):
-        say(f"{'' if number else 'verified':<14}{line}")
-
-
 def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
     """What is verified of a genome and by whom, and who says something else."""
     if one is None:
@@ -91,8 +70,8 @@ def verified_lines(one: Json | None, names: Petnames) -> Iterator[str]:
         yield f"only claimed, evaluations: {one['claimed']:,}"
 
 
-def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
-    """What there is to say, in order."""
+def life_facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
+    """What there is to say, in order; numbers are those that its author claims."""
     yield "id", one["id"]
     if kind != "lineage":
         yield "format", f"{one['format']}, {size_text(one['size'])}"
@@ -102,8 +81,10 @@ def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
         yield "licence", one["license"]
     if one["tags"]:
         yield "tags", ", ".join(one["tag_list"])
+    if one.get("fitness_score"):
+        yield "fitness", f"{one['fitness_score']:g}, as its author claims"
     for key, label in (
-        ("fitness_score", "fitness"), ("offspring_count", "offspring"), ("max_pop", "population"),
+        ("offspring_count", "offspring"), ("max_pop", "population"),
         ("avg_tick_time", "tick time"), ("civilization_level", "level"), ("tick", "tick"),
         ("start_tick", "since tick"), ("lineage_id", "lineage"), ("parent", "descends from"),
         ("performance_summary", "performance"), ("best_genotype", "best genome"),
@@ -117,7 +98,8 @@ def _facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
 def print_list(kind: str, rows: list[Json]) -> None:
     names = petnames()
     score = {"genome": "fitness_score", "seed": "max_pop", "lineage": "civilization_level"}[kind]
-    head = ("ID", "NAME", SORTS[kind].upper(), "STARS", "DOWNLOADS", "SIGNED BY")
+    claimed = "CLAIMED FITNESS" if kind == "genome" else SORTS[kind].upper()
+    head = ("ID", "NAME", claimed, "STARS", "DOWNLOADS", "SIGNED BY")
     print_table(head, (
         (one["id"] if kind == "lineage" else one["id"][:ID_SHOWN], one["name"], f"{one[score]:g}",
          f"{one['rating']['average']:.1f}" if one["rating"]["count"] else "-", one["downloads"],

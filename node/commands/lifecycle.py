@@ -81,9 +81,9 @@ def serve(place: Home, flags: Mapping[str, object], *, opens: bool) -> None:
     from node.heap import kept
 
     with kept():
-        from node.config import load_config
         from node.daemon import Ready, run
         from node.errors import AlreadyRunning
+        from node.settings import load_config
 
     text = place.config_text()
     config = load_config(flags, os.environ, text, source=str(place.config_file)).config

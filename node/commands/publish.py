@@ -19,6 +19,7 @@ import click
 
 from node.commands.console import node, print_json, say, wants_json
 from node.commands.going_on import goes_on
+from node.commands.module_parts import known_files, say_left_alone
 from node.exit_codes import FAILED, NOT_FOUND
 from node.failure import Failure, Json, failure
 from node.text import printable, short_name, size_text
@@ -159,9 +160,12 @@ def publish_module_of(
             answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:
             raise in_folder(refused, module.folder) from refused
+    left_alone = [str(file) for file in known_files(module.folder)]
     if wants_json():
-        return print_json("publish", {"kind": "module", **answer, "published": [answer]})
-    return print_published(answer)
+        said = {"kind": "module", **answer, "published": [answer], "in_modules": left_alone}
+        return print_json("publish", said)
+    print_published(answer)
+    return say_left_alone(left_alone)
 
 
 def print_published(answer: Json) -> None:

@@ -45,8 +45,7 @@ def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
         report.refuse_invalid(file, error)
         return
     except OSError as error:
-        detail = f"{file}: {error.strerror}"
-        report.refuse(file, "", {"code": "file-missing", "detail": detail})
+        report.refuse_unreadable(file, error)
         return
     found = merged(contents.found)
     for row in contents.refused:
@@ -97,10 +96,11 @@ def read_items(file: Path, kind: str | None) -> Contents:
 
 def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:
     from node.found_files import body_of
+    from registry.formats.texts import line_of
 
     item = one.found
     body = {**body_of(file.name, item), "dry_run": wanted.dry_run}
-    if card := one.card(file.name):
+    if card := one.card(line_of(file.name)):
         body["card"] = card
     body |= wanted.overrides
     if wanted.namespace != "commons":

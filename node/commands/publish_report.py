@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from node.commands.console import print_json, say, wants_json
+from node.commands.module_parts import say_left_alone
 from node.exit_codes import FAILED, INTERRUPTED, NETWORK, NOT_FOUND, NOT_RUNNING
 from node.failure import Failure, Json, failure
 from node.text import printable
@@ -45,17 +46,25 @@ class Report:
     published: list[Json] = field(default_factory=list[Json])
     refused: list[Json] = field(default_factory=list[Json])
     skipped: list[str] = field(default_factory=list[str])
+    in_modules: list[str] = field(default_factory=list[str])
+    """Files of known formats that belong to modules, and are no publication of their own."""
     total: int = 0
     done: int = 0
     only_exit: int = FAILED
     """How the command ends where one thing alone was there, and was refused."""
 
-    def refuse(self, file: Path, place: str, said: Json) -> None:
+    def refuse(self, file: Path | str, place: str, said: Json) -> None:
         self.refused.append({"file": str(file), "place": place, **said})
 
     def refuse_invalid(self, file: Path, error: RegistryError) -> None:
+        """With its folder: several of one name may lie in a directory."""
         place = str(getattr(error, "place", ""))
-        self.refuse(file, place, {"code": error.code, "detail": error.detail})
+        named = str(getattr(error, "file", ""))
+        reason = error.detail.removeprefix(f"{named}: ") if named else error.detail
+        self.refuse(file, place, {"code": error.code, "detail": f"{file}: {reason}"})
+
+    def refuse_unreadable(self, path: Path | str, error: OSError) -> None:
+        self.refuse(path, "", {"code": "cannot-read", "detail": f"{path}: {error.strerror}"})
 
     @property
     def new(self) -> int:
@@ -63,7 +72,10 @@ class Report:
 
     @property
     def body(self) -> Json:
-        return {"published": self.published, "refused": self.refused, "skipped": self.skipped}
+        return {
+            "published": self.published, "refused": self.refused, "skipped": self.skipped,
+            "in_modules": self.in_modules,
+        }  # fmt: skip
 
 
 @contextmanager
@@ -96,11 +108,14 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
     """The end of it. Raises `Failure` where something was refused, or nothing was there."""
     if not report.published and not report.refused:
         names = "the file" if path.is_file() else f"any of {len(report.skipped)} files"
+        say_left_alone(() if wants_json() else report.in_modules)
         detail = (
             f"{path}: nobody can tell what {names} is. Name the kind, as in --kind genome; a module"
             " has a gen.toml."
         )
-        raise failure("no-manifest", "There is nothing to publish", detail, NOT_FOUND)
+        raise failure(
+            "no-manifest", "There is nothing to publish", detail, NOT_FOUND, **report.body
+        )
     if report.refused:
         if not wants_json():
             say_skipped(report)
@@ -118,7 +133,8 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
 
 
 def say_skipped(report: Report) -> None:
-    """What was looked at and is of no known format, by name."""
+    """What was looked at and not published, by name: of no known format, or a module's own."""
+    say_left_alone(report.in_modules)
     if not report.skipped:
         return
     names = ", ".join(report.skipped[:SKIPPED_SHOWN_MAX])

@@ -12,13 +12,14 @@ find the order and to be sent: nobody has the memory for all of them at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from node.commands.console import node, say, wants_json
+from node.commands.folders import walk
+from node.commands.module_parts import known_files
 from node.commands.progress import Progress
 from node.commands.publish import (
     PUBLISH_TIMEOUT_S,
@@ -47,6 +48,10 @@ class Tree:
 
     modules: list[Path] = field(default_factory=list[Path])
     files: list[Path] = field(default_factory=list[Path])
+    left_alone: list[Path] = field(default_factory=list[Path])
+    """Folders of modules whose genomes and seeds are not looked for."""
+    unread: list[tuple[str, OSError]] = field(default_factory=list[tuple[str, OSError]])
+    """Folders that cannot be read, and why."""
 
 
 def tree_of(path: Path, kind: str | None = None) -> Tree:
@@ -55,7 +60,7 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
     `kind`: only what may be of that kind is looked for.
     """
     found = Tree()
-    for where, folders, names in os.walk(path):
+    for where, folders, names in walk(str(path), lambda *failed: found.unread.append(failed)):
         folder = Path(where)
         if MANIFEST in names and (kind in (None, "module") or folder != path):
             found.modules.append(folder)
@@ -63,14 +68,15 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            file = folder / name
             if MANIFEST in names and (name == MANIFEST or name.endswith(".wasm")):
                 continue  # asked for the genomes in a module's folder
-            if not name.startswith(".") and not file.is_symlink() and file.is_file():
-                found.files.append(file)
+            if not name.startswith("."):
+                found.files.append(folder / name)
     if kind == "module":
         found.files.clear()
-    elif kind is not None:
+    else:
+        found.left_alone = sorted(found.modules)
+    if kind not in (None, "module"):
         found.modules.clear()
     found.modules.sort()
     found.files.sort()
@@ -84,6 +90,8 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
         detail = f"{path} holds no gen.toml, and no folder in it does."
         raise failure("no-manifest", "There is no module", detail, NOT_FOUND)
     report = Report(total=len(tree.modules) + len(tree.files))
+    for folder, error in tree.unread:
+        report.refuse_unreadable(folder, error)
     modules = in_order(read_those(tree.modules, report))
     sizes = [module.size_bytes for module in modules] + [size_of(file) for file in tree.files]
     total, before = sum(sizes), 0
@@ -102,6 +110,7 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
                 show(before + round(size * part))
             report.done += 1
             before += size
+    report.in_modules += [str(file) for folder in tree.left_alone for file in known_files(folder)]
     tell(path, wanted, report)
 
 

@@ -14,6 +14,7 @@ LABELS: Final = {
     "module": ("installed by", "rated by", "needed by"),
     "genome": ("fetched by", "rated by", "parent for"),
     "seed": ("fetched by", "rated by", ""),
+    "lineage": ("", "rated by", "taken up by"),
 }
 OTHERWISE: Final = {
     "before": "before that",

@@ -16,7 +16,7 @@ ADVISORIES: Final[Mapping[str, tuple[str, str]]] = {
         "Somebody who counts (the author, you, or whom you follow) calls that version malicious;"
         " nothing was installed.",
         "Take another version, or, if you know better, say --accept-risk with the advisory's id,"
-        " which is remembered for that version.",
+        " which is remembered for these bytes of that version, from that namespace.",
     ),
     "ambiguous-advisory": (
         "Several advisories begin so.",

@@ -24,14 +24,6 @@ EVALUATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "No challenge of that id is known here, or that is none.",
         "`panspermia challenge list` shows those that are; `panspermia sync` may bring it.",
     ),
-    "ambiguous-challenge": (
-        "Several challenges have ids that begin so.",
-        "Give more of it: one of the candidates.",
-    ),
-    "ambiguous-genome": (
-        "Several genomes have ids that begin so.",
-        "Give more of it: one of the candidates.",
-    ),
     "challenge-not-open": (
         "Nobody can enter before the challenge opens.",
         "Try it with --dry-run, which signs nothing, and enter when it is open.",

@@ -9,8 +9,8 @@ LIFE: Final[Mapping[str, tuple[str, str]]] = {
         "Each of `errors` names a field, and what is wrong with it.",
     ),
     "ambiguous-digits": (
-        "Several genomes or seeds have an id that begins with these digits.",
-        "`candidates` names them: give more digits, or all 64.",
+        "Several genomes, seeds or challenges have an id that begins with these digits.",
+        "`candidates` names them, what was here first before the rest: give more digits, or all.",
     ),
     "interrupted": (
         "A command was interrupted by Ctrl-C in the middle.",

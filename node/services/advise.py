@@ -1,9 +1,9 @@
 """Advisories: saying something against versions of a module, and what is said of what one has."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -30,12 +30,15 @@ from registry.edits import Edit
 from registry.errors import UnknownAdvisory, quoted
 from registry.names import ModuleName, parse_reference
 from registry.versions import Version, parse_version
-from storage.installed import AcceptedRisk, InstallChanges
+from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.listings import ListedRow
 from storage.store import Store
 
 OTHERS_TOLD_MAX: Final = 3
 _DECODER: Final = msgspec.json.Decoder(Advisory)
+
+RiskOf: TypeAlias = Callable[[Finding], AcceptedRisk]
+"""What is accepted by whoever accepts a finding."""
 
 
 async def module_meant(store: Store, text: str, namespace: NamespaceKey) -> ModuleName:
@@ -91,10 +94,12 @@ def read_advisory(row: ListedRow) -> Advisory:
     return msgspec.structs.replace(said, namespace=place_text(row.namespace))
 
 
-async def said_of(store: Store, own: str, versions: Mapping[str, Version]) -> tuple[Finding, ...]:
+async def said_of(
+    store: Store, own: str, versions: Mapping[str, Version], risk_of: RiskOf
+) -> tuple[Finding, ...]:
     """What is said of these versions (full name → version), in every namespace that is joined.
 
-    What counts most comes first.
+    What counts most comes first. `risk_of` says which bytes would be accepted with each.
     """
     places = [one.namespace for one in await store.joined()]
     rows = await store.advisories(sorted(versions), places)
@@ -102,7 +107,7 @@ async def said_of(store: Store, own: str, versions: Mapping[str, Version]) -> tu
 
     def judged() -> tuple[Finding, ...]:
         found = findings(versions, map(read_advisory, rows), own=own, followed=followed)
-        return tuple(_accepted(one) if risk_of(one) in accepted else one for one in found)
+        return tuple(_as_accepted(one, risk_of(one), accepted) for one in found)
 
     # Hundreds of texts of 16 KiB and of ranges that take a third of a millisecond each.
     return await asyncio.to_thread(judged)
@@ -114,7 +119,7 @@ async def followed_dids(store: Store) -> frozenset[str]:
 
 async def risks_of(store: Store, own: str, goal: Goal) -> tuple[Finding, ...]:
     """What is said of the versions that were chosen, those that are here already among them."""
-    return await said_of(store, own, goal.resolution.versions)
+    return await said_of(store, own, goal.resolution.versions, risk_in(goal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Accepting:
     warnings: tuple[str, ...]
 
 
-def accept(found: Iterable[Finding], named: Sequence[str]) -> Accepting:
+def accept(found: Iterable[Finding], named: Sequence[str], risk_of: RiskOf) -> Accepting:
     """What `named` means of what counts: ids of advisories, or beginnings that only one has.
 
     Two authors who say the same of a range use one id: who names it has read what both say.
@@ -150,8 +155,49 @@ def accept(found: Iterable[Finding], named: Sequence[str]) -> Accepting:
     return Accepting(tuple(known), tuple(risks), tuple(warnings))
 
 
-def risk_of(one: Finding) -> AcceptedRisk:
-    return AcceptedRisk(one.module, one.version, one.advisory.author, one.advisory.id)
+def risk_in(goal: Goal) -> RiskOf:
+    """Of the bytes that were chosen, from where they were found."""
+
+    def risk_of(one: Finding) -> AcceptedRisk:
+        return _risk(one, goal.places[one.module], goal.release(one.module).wasm_hash)
+
+    return risk_of
+
+
+def risk_here(installed: Mapping[str, Installed]) -> RiskOf:
+    """Of the bytes that are installed."""
+
+    def risk_of(one: Finding) -> AcceptedRisk:
+        here = installed[one.module]
+        return _risk(one, here.namespace, here.sha256)
+
+    return risk_of
+
+
+def _risk(one: Finding, namespace: NamespaceKey, sha256: str) -> AcceptedRisk:
+    said = one.advisory
+    return AcceptedRisk(one.module, one.version, namespace, sha256, said.author, said.id)
+
+
+def _as_accepted(one: Finding, risk: AcceptedRisk, accepted: Collection[AcceptedRisk]) -> Finding:
+    """With whether it is accepted, or else what it was accepted for."""
+    if risk in accepted:
+        return _accepted(one)
+    alike = [
+        other
+        for other in accepted
+        if (other.module, other.version, other.author, other.advisory)
+        == (risk.module, risk.version, risk.author, risk.advisory)
+    ]
+    if not alike:
+        return one
+    if any(other.sha256 == risk.sha256 for other in alike):
+        unlike = "for the same bytes in another namespace"
+    elif any(other.sha256 for other in alike):
+        unlike = "for other bytes of this version"
+    else:
+        unlike = "before it was noted for which bytes"
+    return msgspec.structs.replace(one, unlike=unlike)
 
 
 def _accepted(one: Finding) -> Finding:
@@ -183,7 +229,7 @@ async def withhold_malicious(store: Store, own: str) -> tuple[Withheld, ...]:
     """Uninstalls what would not be installed anew: what is malicious, and whatever needs that."""
     installed = {one.module: one for one in await store.installed_list()}
     versions = {id: parse_version(one.version) for id, one in installed.items()}
-    found = forbidding(await said_of(store, own, versions))
+    found = forbidding(await said_of(store, own, versions, risk_here(installed)))
     gone = {one.module: Withheld(one.module, one.version, str(one)) for one in found}
     pending = list(gone)
     while pending:

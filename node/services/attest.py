@@ -39,6 +39,7 @@ from registry.attestation import (
     take_all_back,
     take_claim_back,
 )
+from registry.content import is_identity
 from registry.edits import Edit
 from registry.errors import InvalidName, NotClaimed, UnknownRecord, quoted
 from registry.evaluation import STANDARD_SEED, STANDARD_TICKS, Answer, Evaluation
@@ -97,6 +98,17 @@ async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS
         raise NotFound(detail, code="unknown-genome") from error
     except UnknownRecord as error:
         raise NotFound(error.detail, code="unknown-genome") from error
+
+
+async def genome_said(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> bytes:
+    """The identity of one that need not be here any more, where all of its digits are given.
+
+    Raises as `find_genome`.
+    """
+    whole = text.rpartition("/")[2]
+    if is_identity(whole):
+        return bytes.fromhex(whole)
+    return identity_of(await find_genome(store, text, namespace))
 
 
 async def genome_bytes(node: Attestor, genome: Found) -> bytes:

@@ -140,12 +140,18 @@ async def _own_rows(node: Keeper) -> AsyncIterator[tuple[int, bytes]]:
             yield PEER, packed(PeerFrame(peer.address))
     risks = await store.accepted_risks()
     for one in await store.installed_list():
-        accepted = sorted(
-            (risk.author, risk.advisory)
-            for risk in risks
-            if (risk.module, risk.version) == (one.module, one.version)
+        older, bound = (
+            tuple(
+                sorted(
+                    (risk.author, risk.advisory)
+                    for risk in risks
+                    if (risk.module, risk.version, risk.namespace, risk.sha256)
+                    == (one.module, one.version, *of)
+                )
+            )
+            for of in ((b"", ""), (one.namespace, one.sha256))
         )
-        yield INSTALLED, packed(InstalledFrame(**asdict(one), accepted=tuple(accepted)))
+        yield INSTALLED, packed(InstalledFrame(**asdict(one), accepted=older, risks=bound))
 
 
 async def _blob(store: Store, blob: BlobId) -> AsyncIterator[tuple[int, bytes]]:

@@ -1,6 +1,6 @@
 """Challenges: calling for one, finding it, and where everybody stands in it.
 
-    ID     chal- and 16 hex digits, or the beginning of that where no other begins so
+    ID     chal- and 16 hex digits, or the first 8 or more of these: `node.services.begun`
 
 Several authors may call for the same terms: that is one challenge, under several names and rules.
 """
@@ -14,15 +14,16 @@ from typing import Final
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.errors import NotAllowed, NotFound, Rejected
+from node.services.begun import DIGITS_MIN, whole_id
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
 from node.services.life import GENOME, same_records
 from node.workers.workers import Workers
-from registry import genome
 from registry.attestation import read_row
 from registry.challenge import (
     CLASS,
+    ID_DIGITS,
     KIND,
     WORD,
     Challenge,
@@ -41,9 +42,7 @@ from storage.listing import AttestationRow
 from storage.listings import ListedRow
 from storage.store import Store
 
-CANDIDATES_TOLD_MAX: Final = 10
-_DIGITS: Final = re.compile(r"[0-9a-f]{4,63}", re.ASCII)
-_BEGINNING: Final = re.compile(r"(?:chal-)?([0-9a-f]{1,16})", re.ASCII)
+_BEGINNING: Final = re.compile(rf"(?:chal-)?([0-9a-f]{{{DIGITS_MIN},{ID_DIGITS}}})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +70,39 @@ def called_of(row: ListedRow, also_by: tuple[str, ...] = ()) -> Called:
 async def find_challenge(
     store: Store, text: str, namespace: NamespaceKey = COMMONS, author: str | None = None
 ) -> Called:
-    """By its id or the beginning of it; of several authors one whom this node follows.
+    """By its id or its first digits; of several authors oneself, or one whom this node follows.
 
-    Raises `NotFound` (`unknown-challenge`), or `Conflict` (`ambiguous-challenge`) where several
-    begin so.
+    Raises `NotFound` (`unknown-challenge`), or `Conflict` (`ambiguous-digits`).
     """
     if (begun := _BEGINNING.fullmatch(text)) is None:
-        detail = f"{quoted(text)} is no challenge; they are called chal-0123456789abcdef"
+        detail = (
+            f"{quoted(text)} is no challenge: chal- and {ID_DIGITS} digits of 0-9 and a-f, or the"
+            f" first {DIGITS_MIN} or more of them"
+        )
         raise NotFound(detail, code="unknown-challenge")
-    rows = await store.records_beginning(WORD, f"chal-{begun[1]}", namespace)
-    if author is not None:
-        rows = [row for row in rows if row.listing.author == author]
-    ids = tuple(dict.fromkeys(row.listing.record for row in rows))
-    if len(ids) > 1:
-        told = ids[:CANDIDATES_TOLD_MAX]
-        detail = f"{len(ids)} challenges begin with {text}: {', '.join(told)}"
-        raise Conflict(detail, code="ambiguous-challenge", candidates=told)
-    if not ids:
+    id: str | None = f"chal-{begun[1]}"
+    if len(begun[1]) < ID_DIGITS:
+        id = await whole_id(store, WORD, f"chal-{begun[1]}", namespace, author=author)
+    called = None if id is None else await _called(store, id, namespace, author)
+    if called is None:
         whose = "" if author is None else f" of {author}"
         detail = f"no challenge {text}{whose} is known here; `panspermia sync` may bring it"
         raise NotFound(detail, code="unknown-challenge")
-    return called_of(rows[0], tuple(row.listing.author for row in rows[1:]))
+    return called
 
 
-async def genome_meant(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> str:
-    """The whole id of the one genome here whose id begins so; any other name as it is.
-
-    Raises `NotFound` (`unknown-genome`), or `Conflict` (`ambiguous-genome`).
-    """
-    if not _DIGITS.fullmatch(text):
-        return text
-    rows = await store.records_beginning(genome.WORD, text, namespace)
-    ids = tuple(dict.fromkeys(row.listing.record for row in rows))
-    if len(ids) > 1:
-        told = ids[:CANDIDATES_TOLD_MAX]
-        detail = f"{len(ids)} genomes begin with {text}: {', '.join(told)}"
-        raise Conflict(detail, code="ambiguous-genome", candidates=told)
-    for only in ids:
-        return only
-    detail = f"no genome {text}… is known here; `panspermia sync` may bring it"
-    raise NotFound(detail, code="unknown-genome")
+async def _called(
+    store: Store, id: str, namespace: NamespaceKey, author: str | None
+) -> Called | None:
+    if author is not None:
+        row = await store.listing(WORD, author, id, namespace)
+        return None if row is None else called_of(row)
+    own, followed = await store.own_authors(), await store.followed_authors()
+    same = await store.namesakes(WORD, id, namespace, own=own, followed=followed)
+    if not same:
+        return None
+    first, *others = (one.row for one in same)
+    return called_of(first, tuple(row.listing.author for row in others))
 
 
 async def check_evaluator(workers: Workers, found: Evaluator) -> None:

@@ -24,7 +24,7 @@ from node.identity import Identity
 from node.ports import Network
 from node.scanner import Scanner, Subject
 from node.services.a_few import a_few_at_a_time
-from node.services.advise import refuse_malicious, risk_of, risks_of
+from node.services.advise import refuse_malicious, risk_in, risks_of
 from node.services.fetch import fetch_blob
 from node.services.load_index import load_index, sources_of
 from node.services.modules import find_module
@@ -104,6 +104,7 @@ async def install(
     placed = goal.plan.placed
     warnings = await _prepare_all(node, goal, [one.id for one in placed], tell)
     said = await risks_of(node.store, node.identity.did, goal)
+    risk_of = risk_in(goal)
     refuse_malicious((one for one in said if risk_of(one) not in accepted), goal)
     tell(Progress("apply", "", 0, 1))
     await node.store.apply_install(_changes(goal, node.clock_us(), accepted))

@@ -13,8 +13,9 @@ from typing import Final
 from crdt.change import DocumentId
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
-from node.errors import Conflict, NodeError
+from node.errors import NodeError
 from node.ports import Network
+from node.services.begun import whole_id
 from node.services.names import all_petnames, author_meant
 from node.services.places import place_text
 from node.services.same_bytes import kept_of, right_bytes, truthful_first
@@ -119,25 +120,10 @@ def _is_of(one: Namesake, row: ListedRow) -> bool:
 async def _whole_id(
     store: Store, kind: Kind, text: str, author: str | None, namespace: NamespaceKey
 ) -> str:
-    """The one id that begins so: of those one follows, else of anybody's. `text` where none does.
-
-    Whoever makes an id that begins like a friend's makes nobody ask for theirs.
-    """
+    """The one id that begins so; `text` where none does."""
     if not kind.shows or is_identity(text):
         return text
-    authors = await store.followed_authors() if author is None else {author}
-    found = await store.beginning(kind.word, text, namespace, authors=authors)
-    if not found and author is None:
-        found = await store.beginning(kind.word, text, namespace)
-    return one_of(kind, text, found) or text
-
-
-def one_of(kind: Kind, text: str, ids: Sequence[str]) -> str | None:
-    """None where there is none. Raises `Conflict` that names them where there are several."""
-    if len(ids) > 1:
-        detail = f"{len(ids)} {kind.word}s or more begin with {text}; give more of its digits"
-        raise Conflict(detail, code="ambiguous-digits", candidates=tuple(ids))
-    return next(iter(ids), None)
+    return await whole_id(store, kind.word, text, namespace, author=author) or text
 
 
 async def same_records(

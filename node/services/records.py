@@ -14,7 +14,8 @@ from crdt.change import DocumentId
 from crdt.did import decode_did_key, encode_did_key
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.path import PUBLIC, RATING
-from node.services.life import KINDS, Kind, one_of
+from node.services.begun import one_of
+from node.services.life import KINDS, Kind
 from node.services.modules import document_of
 from node.services.names import author_meant, written_name
 from node.services.namespaces import Keeper
@@ -75,7 +76,7 @@ async def _whole_id(
     if not kind.shows or is_identity(text):
         return text
     ids = await node.store.held_beginning(kind.name, text, owner, namespace)
-    found = one_of(kind, text, ids)
+    found = one_of(kind.word, text, ids)
     if found is None:
         raise UnknownRecord(f"no {kind.word} of {encode_did_key(owner)} begins with {text}")
     return found

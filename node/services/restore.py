@@ -22,7 +22,7 @@ from crdt.ed25519 import SEED_BYTES, SigningKey
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
 from node import drops
-from node.config import Config, load_config
+from node.config import Config
 from node.drops import (
     BlockedFrame,
     ChunkFrame,
@@ -52,6 +52,7 @@ from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
+from node.settings import load_config
 from registry.errors import RegistryError
 from registry.listings import project
 from registry.versions import parse_version
@@ -174,12 +175,18 @@ async def restore(
 def _installed(frame: InstalledFrame) -> InstallChanges:
     """Raises `Unverified`."""
     fields = msgspec.structs.asdict(frame)
-    accepted = fields.pop("accepted")
+    accepted, bound = fields.pop("accepted"), fields.pop("risks")
     try:
         parse_version(frame.version)
     except RegistryError as error:
         raise Unverified(f"{frame.module}: {error.detail}", code="drop-damaged") from error
-    risks = [AcceptedRisk(frame.module, frame.version, *one) for one in accepted]
+    unbound = (NamespaceKey(b""), "")
+    here = (NamespaceKey(frame.namespace), frame.sha256)
+    risks = [
+        AcceptedRisk(frame.module, frame.version, *of, *one)
+        for of, words in ((unbound, accepted), (here, bound))
+        for one in words
+    ]
     return InstallChanges([Installed(**fields)], accept=risks)
 
 

@@ -3,11 +3,14 @@
     in a record ─▸ blobs that are held ─▸ blobs that peers give, of own and followed authors first
 
 Anybody can sign a record that names any bytes for any id. So no record is asked alone: the first
-bytes with the right hash are the right ones, and one that lies about them costs a try at most.
+bytes with the right hash are the right ones, and one that lies about them costs a try at most:
+blobs are fetched beside each other, in the order of `node.services.tries`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -18,6 +21,8 @@ from crdt.blob import BlobId, manifest_of
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.ports import Network
 from node.services.fetch import FETCH_S, fetch_blob
+from node.services.tries import PACE, Pace, Tries
+from p2p.protocol.errors import NotStored, SyncError
 from registry.content import CONTENT_BYTES_MAX
 from registry.formats import detect
 from storage.errors import StorageError
@@ -25,8 +30,6 @@ from storage.listings import ListedRow
 from storage.namesakes import Namesake
 from storage.store import Store
 
-TRY_S: Final = 30.0
-"""For one author's blob while others wait; what takes longer goes on where it stopped."""
 HASHED_MAX: Final = 16
 """Held blobs that are looked into to tell who lies: 160 MiB at most."""
 
@@ -53,6 +56,7 @@ async def right_bytes(
     same: Sequence[Namesake],
     *,
     size_bytes_max: int = CONTENT_BYTES_MAX,
+    pace: Pace = PACE,
 ) -> bytes:
     """The bytes that these records of one id are named by, at least one record.
 
@@ -61,7 +65,7 @@ async def right_bytes(
     """
     data = await _bytes_here(store, same)
     if data is None:
-        data = await _fetched(store, network, same, size_bytes_max)
+        data = await _fetched(store, network, same, size_bytes_max, pace)
     if len(data) > size_bytes_max:
         raise _too_large(len(data), size_bytes_max)
     return data
@@ -119,36 +123,82 @@ async def _held(store: Store, blob: BlobId) -> bytes | None:
 
 
 async def _fetched(
-    store: Store, network: Network, same: Sequence[Namesake], size_bytes_max: int
+    store: Store, network: Network, same: Sequence[Namesake], size_bytes_max: int, pace: Pace
 ) -> bytes:
     offers = _offers(same)
-    fitting = {blob: max(said) for blob, said in offers.items() if min(said) <= size_bytes_max}
+    fitting = {
+        blob: min(max(said), size_bytes_max)
+        for blob, said in offers.items()
+        if min(said) <= size_bytes_max
+    }
     if not fitting:
         raise _too_large(min(map(min, offers.values())), size_bytes_max)
-    failed: list[NodeError] = []
+    race = _Race(store, network, same, fitting, Tries(fitting, pace))
     try:
         async with asyncio.timeout(FETCH_S):
-            for place, (blob, size) in enumerate(fitting.items(), 1):
-                limit_s = TRY_S if place < len(fitting) else FETCH_S
-                try:
-                    data = await fetch_blob(
-                        store,
-                        network,
-                        blob,
-                        size_bytes_max=min(size, size_bytes_max),
-                        timeout_s=limit_s,
-                    )
-                except (Unreachable, Unverified) as error:
-                    failed.append(error)
-                    continue
-                if await _is_right(data, same):
-                    return data
-                failed.append(Unverified(_other_bytes(same)))
+            return await race.run()
     except TimeoutError as error:
         detail = f"{same[0].row.listing.record} did not arrive within {FETCH_S:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error
-    # Whom nobody could ask may be the one who has them.
-    raise next((one for one in failed if isinstance(one, Unreachable)), failed[0])
+
+
+@dataclass(slots=True)
+class _Race:
+    """Blobs that may be the right bytes, fetched beside each other until one of them is."""
+
+    store: Store
+    network: Network
+    same: Sequence[Namesake]
+    sizes: Mapping[BlobId, int]
+    """How large each may be."""
+    tries: Tries[BlobId]
+    found: bytes | None = None
+    failed: list[NodeError | SyncError | StorageError] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> bytes:
+        """Raises what kept the bytes from being had."""
+        clock_s = asyncio.get_running_loop().time
+        running: dict[BlobId, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while self.found is None and not self.tries.are_over:
+                self.changed.clear()
+                turn = self.tries.turn(clock_s())
+                for blob in turn.leave:
+                    running[blob].cancel()
+                    await asyncio.wait([running.pop(blob)])
+                for blob in turn.begin:
+                    running[blob] = tasks.create_task(self._try(blob), name=f"fetch {blob.hex()}")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(turn.wait_s):
+                        await self.changed.wait()
+            for task in running.values():
+                task.cancel()
+        if self.found is not None:
+            return self.found
+        # What this node has no room for comes first: it can be mended here. Then whom nobody could
+        # ask, since they may be the one who has them.
+        raise min(self.failed, key=_weight)
+
+    async def _try(self, blob: BlobId) -> None:
+        """It fails alone: what one author names keeps nobody from what another does."""
+        most = self.sizes[blob]
+        try:
+            data = await fetch_blob(self.store, self.network, blob, size_bytes_max=most)
+            if await _is_right(data, self.same):
+                self.found = data
+            else:
+                self.failed.append(Unverified(_other_bytes(self.same)))
+        except (NodeError, SyncError, StorageError) as error:
+            self.failed.append(error)
+        self.tries.ended(blob)
+        self.changed.set()
+
+
+def _weight(error: Exception) -> int:
+    if isinstance(error, NotStored):
+        return 0
+    return 1 if isinstance(error, Unreachable) else 2
 
 
 def _offers(same: Sequence[Namesake]) -> dict[BlobId, list[int]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from node.services.life import GENOME, Found
+from node.services.life import GENOME, LINEAGE, Found
 from node.services.modules import LISTED, read_module
 from registry.trends import Step, Trends, building_on, first_days, span_of, trends
 from storage.advised import ADVISORIES_MAX
@@ -42,24 +42,36 @@ async def module_trends(
 async def life_trends(
     store: Store, found: Found, step: Step, points: int, *, now_us: int
 ) -> Trends:
-    """Of a genome or a seed. On a genome builds who names it as a parent; on a seed nobody."""
+    """Of a genome, a seed or a lineage.
+
+    On a genome builds who names it as a parent, on a lineage who has genomes of it or lineages that
+    descend from it, on a seed nobody.
+    """
     row, word = found.row, found.kind.word
-    target = row.listing.target
+    target, record = row.listing.target, row.listing.record
     span = span_of(now_us, store.horizon_us(), step, points)
     counts = await store.days_of(target, word, span, row.namespace)
-    whole = True
+    named: Sequence[ListedRow] = ()
     if found.kind is GENOME:
-        named = await store.children(row.listing.record, row.namespace)
-        counts += await asyncio.to_thread(_children, row.listing.record, named, span)
-        whole = len(named) < ADVISORIES_MAX
-    return trends(target, word, counts, span, step, whole=whole)
+        named = await store.children(record, row.namespace)
+        counts += await asyncio.to_thread(_children, record, named, span)
+    elif found.kind is LINEAGE:
+        named = await store.of_lineage(record, row.namespace)
+        counts += _by_author(named, span)
+    return trends(target, word, counts, span, step, whole=len(named) < ADVISORIES_MAX)
 
 
 def _children(genome: str, named: Sequence[ListedRow], span: Span) -> list[DayCount]:
-    """Authors of genomes that have it as a parent, by their first one."""
+    """Of what names it somewhere, that which has it as a parent."""
+    return _by_author(
+        [row for row in named if genome in _PARENTS.decode(row.listing.fields).parents], span
+    )
+
+
+def _by_author(rows: Sequence[ListedRow], span: Span) -> list[DayCount]:
+    """Who signed them, by the first of each."""
     first: dict[str, int] = {}
-    for row in named:
+    for row in rows:
         one = row.listing
-        if genome in _PARENTS.decode(one.fields).parents:
-            first[one.author] = min(one.created_us, first.get(one.author, one.created_us))
+        first[one.author] = min(one.created_us, first.get(one.author, one.created_us))
     return first_days(first.values(), span)

@@ -203,7 +203,7 @@ async function drawRecord(kind, full, namespace) {
   const isBytes = kind !== "lineage";
   const none = Promise.resolve(null);
   const [one, rated, trend, fitness] = await Promise.all([
-    getExact(of("")), isBytes ? get(of("/ratings")) : none, isBytes ? get(of("/trends")) : none,
+    getExact(of("")), get(of("/ratings")), get(of("/trends")),
     kind === "genome" ? getExact(of("/attestations")) : none, learnNames(),
   ]);
   const parts = [element("p", `${kind} by ${personName(one.author_did)}`, "soft")];
@@ -226,8 +226,7 @@ async function drawRecord(kind, full, namespace) {
       return item;
     })));
   }
-  if (trend) parts.push(...trendParts(trend));
-  if (rated) parts.push(...ratingParts(rated, of(""), one.name || one.id));
+  parts.push(...trendParts(trend), ...ratingParts(rated, of(""), one.name || one.id));
   if (one.card) parts.push(element("h3", "Card"), element("pre", one.card));
   if (one.config) parts.push(element("h3", "Configuration"), element("pre", one.config));
   return { one, parts };

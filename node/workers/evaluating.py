@@ -9,6 +9,7 @@ import threading
 import time
 
 import wasmtime
+from msgspec.structs import replace
 
 from node.workers.execution import Exports, last_line
 from node.workers.messages import Evaluate, Evaluated
@@ -45,15 +46,7 @@ def evaluate(engine: wasmtime.Engine, task: Evaluate, fuel: int = FUEL) -> Evalu
         found = _run(engine, module, task, fuel)
     except NotEvaluated as error:
         found = Evaluated(code=error.code, detail=error.detail)
-    cpu_ms = (time.process_time() - start_s) * 1_000
-    return Evaluated(
-        code=found.code,
-        detail=found.detail,
-        ending=found.ending,
-        result=found.result,
-        fuel_used=found.fuel_used,
-        cpu_ms=cpu_ms,
-    )
+    return replace(found, cpu_ms=(time.process_time() - start_s) * 1_000)
 
 
 def compiled(engine: wasmtime.Engine, wasm: bytes) -> wasmtime.Module:

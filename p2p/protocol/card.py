@@ -15,16 +15,16 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from crdt import cbor
 from crdt.boxes import seal_to
 from crdt.capability import CapabilityCache
-from crdt.ed25519 import SigningKey, verify_strict
+from crdt.ed25519 import SigningKey
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import AuthorKey, DeviceKey
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
-from p2p.protocol.frames import CapabilityBytes, Count, Key, Signature
+from p2p.protocol.frames import CapabilityBytes, Count, Key
 from p2p.protocol.greeting import speaks_for
 from p2p.protocol.limits import CARD_BYTES_MAX
+from p2p.protocol.signed import SignedBody, read_body, sign_body
 
 CARD_PREFIX = b"panspermia-card:"
 CARD_VERSION = 1
@@ -53,11 +53,6 @@ class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     sealing: Key
     issued_us: Count
     until_us: Count
-
-
-class _Signed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    body: bytes
-    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +92,7 @@ def sign_card(
         CARD_VERSION, device.public, author, capability, places, relays, sealing,
         issued_us, until_us,
     )  # fmt: skip
-    encoded = cbor.encode(msgspec.to_builtins(body, builtin_types=(bytes,)))
-    card = cbor.encode([encoded, device.sign(CARD_PREFIX + encoded)])
+    card = sign_body(body, device, CARD_PREFIX)
     try:
         check_card(card, CapabilityCache(), now_us=issued_us)
     except RemoteProtocolError as error:
@@ -112,9 +106,10 @@ def check_card(data: bytes, cache: CapabilityCache, *, now_us: int) -> Card:
     Raises `RemoteProtocolError` for any other bytes. The cheap checks come first: a stranger's
     bytes cost one signature, and those of a capability not seen before.
     """
-    body, signature, encoded = _decode(data)
+    signed = _decode(data)
+    body = signed.body
     _check_times(body, now_us)
-    if not verify_strict(body.device, signature, CARD_PREFIX + encoded):
+    if not signed.is_signed_by(body.device, CARD_PREFIX):
         raise RemoteProtocolError("card-signature", "a card is not signed by its device")
     try:
         capability = cache.get(body.capability)
@@ -135,19 +130,16 @@ def check_card(data: bytes, cache: CapabilityCache, *, now_us: int) -> Card:
     )
 
 
-def _decode(data: bytes) -> tuple[_Body, bytes, bytes]:
+def _decode(data: bytes) -> SignedBody[_Body]:
     try:
-        outer: object = cbor.decode(data, bytes_max=CARD_BYTES_MAX, items_max=3, depth_max=1)
-        signed = msgspec.convert(outer, _Signed, builtin_types=(bytes,))
-        inner: object = cbor.decode(
-            signed.body, bytes_max=CARD_BYTES_MAX, items_max=CARD_ITEMS_MAX, depth_max=2
+        signed = read_body(
+            data, _Body, bytes_max=CARD_BYTES_MAX, items_max=CARD_ITEMS_MAX, depth_max=2
         )
-        body = msgspec.convert(inner, _Body, builtin_types=(bytes,))
     except (Malformed, msgspec.ValidationError) as error:
         raise RemoteProtocolError("card-bytes", f"a card cannot be read: {error}") from error
-    if body.version != CARD_VERSION:
-        raise RemoteProtocolError("card-version", f"a card is of version {body.version}")
-    return body, signed.signature, signed.body
+    if signed.body.version != CARD_VERSION:
+        raise RemoteProtocolError("card-version", f"a card is of version {signed.body.version}")
+    return signed
 
 
 def _check_times(body: _Body, now_us: int) -> None:

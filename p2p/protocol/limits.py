@@ -52,6 +52,15 @@ ENTRIES_PATIENCE_LONGEST_S = 10.0
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024
+# However much others were asked for, a session may ask for so many, and for as many more that are
+# urgent: else whoever announces much and gives nothing leaves no room to those who would give it.
+ASKED_OF_EACH = 64  # less where more than 16 are asked: all of them together for as many again
+ASKED_URGENT_BEYOND = 64
+# So long a session leaves an entry to others, one after the other, before it asks its own peer.
+ENTRIES_LEFT_S = 30.0
+# Answers that leave over what they had room for: an honest one ends before ENTRIES_BYTES, and is
+# at least half as long then.
+SHORT_ANSWERS_MAX = 64
 STORED_REMEMBERED_MAX = 4_096  # ids that came lately, by all sessions together; 300 KB
 # Asked for on trial: before a first answer of a session was good, and once one was not. What was
 # good is given back, so only refused entries use them up, and an honest peer loses a round trip.
@@ -113,6 +122,9 @@ KEPT_BYTES_FIRST = MEBIBYTE // 2
 # Received since the last Ack, which comes by itself; half as much is acknowledged with what is sent
 # anyhow, as runs of blobs are, and smaller rests within a second.
 ACK_BYTES = 384 << 10
+# The same once KEPT_BYTES_MAX were acknowledged, so that the sender may keep as much: of a blob an
+# Ack then goes with what is asked for next, and seldom by itself.
+ACK_BYTES_MAX = 768 << 10
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends
 LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes
@@ -123,6 +135,9 @@ GREETING_S = 10.0
 PING_AFTER_S = 5.0
 DEAD_AFTER_S = 15.0
 ANSWER_S = 60.0  # for one answer of 1 MiB: a peer slower than 17 KB/s is of no use
+# For the answer to the Want whose turn it is, whatever else comes meanwhile. The thinnest line that
+# is put up with (`p2p.protocol.trickle`) carries two answers of about 1 MiB in that time.
+ANSWER_LONGEST_S = 3_600.0
 
 # An area that ends unequal though nothing was refused has changed meanwhile, as on a busy node.
 RETRIES_MAX = 3

@@ -2,13 +2,18 @@
 
     ask ──> nobody was asked: this peer is            another was: its session waits
     it came, and is stored                            whoever waits need not ask
-    refused · missing there · the peer left           whoever waits may ask
-    no answer within the patience                     all who wait ask at once, and from now on
-                                                      nobody waits for that peer, until it gives
+    refused · left over · the peer left               whoever waits may ask
+    missing there, though it announced it             all who wait ask at once
+    no answer within the patience                     the same, and from now on nobody waits for
+                                                      that peer, until it gives
+    waited for others for too long in all             the same; nobody is to blame
 
 So what five peers announce is asked of one of them. Whoever announces and gives nothing delays an
 entry by the patience, once: then it is *slow*, and its questions hold up nobody. Nor do those of
 its friends: what was waited for in vain is *contested*, and asked of everybody who announces it.
+
+What was asked for in vain takes no room from others either, whether or not somebody waits for it,
+and however little room there is, each session may ask for a few.
 
 Each key is an entry's namespace and 16-byte id. Memory is bounded by what sessions may ask for at
 once and by what they may need (`Pull`); time is an argument.
@@ -33,9 +38,10 @@ class Asker:
     """Called when `freed` has something: the session is to go on soon, not from within the call."""
     freed: dict[Key, bool] = field(default_factory=dict[Key, bool])
     """What it waited for and waits for no more; True where it is stored."""
-    claims: int = 0
+    claims: "OrderedDict[Key, _Claim]" = field(default_factory=lambda: OrderedDict())
+    """What its peer was asked for, the oldest first."""
     is_trusted: bool = False  # it gave something good in this session
-    is_slow: bool = False  # somebody waited for it in vain, and it has given nothing since
+    is_slow: bool = False  # it was asked in vain, and has given nothing since
     gave_s: float = 0.0
 
     def take(self) -> Sequence[tuple[Key, bool]]:
@@ -64,7 +70,7 @@ class Underway:
     """Who was asked for what."""
 
     def __init__(self) -> None:
-        self._claims: OrderedDict[Key, _Claim] = OrderedDict()  # the oldest first
+        self._claims: dict[Key, _Claim] = {}
         self._stored: OrderedDict[Key, float] = OrderedDict()  # lately, and when
         self._contested: OrderedDict[Key, None] = OrderedDict()
         self._counted: dict[Asker, None] = {}  # those that have claims
@@ -78,24 +84,27 @@ class Underway:
 
     def leave(self, asker: Asker) -> None:
         """It ended: whoever waited for it may ask."""
-        self.end(asker, [key for key, one in self._claims.items() if one.asker is asker])
+        self.end(asker, list(asker.claims))
         asker.freed.clear()
         asker.wake = _nobody
 
-    def room(self, asker: Asker) -> int:
+    def room(self, asker: Asker, *, is_urgent: bool = False) -> int:
         """How many it may ask for now: what comes from several sides comes in no order.
 
         A store keeps only so many entries that wait for others. Where one peer gives everything
         there is no bound but the session's own.
         """
-        others = sum(
-            one.claims
+        others = [
+            len(one.claims)
             for one in self._counted
             if one is not asker and one.is_trusted and not one.is_slow
-        )
+        ]
         if not others:
             return limits.WANT_IDS_MAX
-        return max(0, limits.ASKED_OF_SEVERAL_MAX - others - asker.claims)
+        most = limits.ASKED_OF_SEVERAL_MAX
+        each = max(1, min(limits.ASKED_OF_EACH, most // (1 + len(others))))
+        each += limits.ASKED_URGENT_BEYOND * is_urgent
+        return max(0, max(most - sum(others), each) - len(asker.claims))
 
     def ask(self, asker: Asker, key: Key, *, now_s: float) -> bool:
         """Whether to ask the peer now; if not, the session hears by `Asker.freed`."""
@@ -105,9 +114,9 @@ class Underway:
                 claim.waiting[asker] = None
                 return False
             self._give_up(key, claim)
+            self._all_may_ask(key)
         if key not in self._claims and key not in self._contested:
-            self._claims[key] = _Claim(asker, now_s)
-            asker.claims += 1
+            self._claims[key] = asker.claims[key] = _Claim(asker, now_s)
             self._counted[asker] = None
         return True
 
@@ -124,12 +133,26 @@ class Underway:
         asker.is_trusted = asker.is_trusted or is_good
         asker.is_slow = asker.is_slow and not is_good
 
-    def end(self, asker: Asker, keys: Iterable[Key]) -> None:
-        """This peer does not give these (any more): whoever waits may ask, if they did not come."""
+    def end(self, asker: Asker, keys: Iterable[Key], *, is_vain: bool = False) -> None:
+        """This peer does not give these (any more): whoever waits may ask, if they did not come.
+
+        `is_vain`: it had announced them, and has not got them.
+        """
         for key in keys:
             claim = self._claims.get(key)
             if claim is not None and claim.asker is asker:
-                self._free(key, claim, is_stored=key in self._stored)
+                if is_vain and key not in self._stored:
+                    self._free_in_vain(key, claim)
+                else:
+                    self._free(key, claim, is_stored=key in self._stored)
+
+    def contest(self, key: Key) -> bool:
+        """Somebody waited for long enough: all who wait may ask, unless the store is at it."""
+        claim = self._claims.get(key)
+        if claim is None or claim.is_given:
+            return False
+        self._free_in_vain(key, claim)
+        return True
 
     def stored(self, keys: Collection[Key], *, now_s: float) -> None:
         """These are in the store, whoever brought them."""
@@ -147,13 +170,11 @@ class Underway:
         return self._stored.get(key, float("-inf")) >= since_s
 
     def look(self, *, now_s: float) -> None:
-        """Time passed: what is waited for in vain is freed."""
-        for key, claim in list(self._claims.items()):
-            if now_s < claim.at_s + limits.ENTRIES_PATIENCE_S:
-                break  # so are all that follow
-            is_there = self._claims.get(key) is claim  # it may have gone with one before it
-            if is_there and claim.waiting and claim.is_over(now_s):
-                self._give_up(key, claim)
+        """Time passed: what was asked for in vain is freed."""
+        for asker in list(self._counted):
+            for key, claim in _over(asker, now_s):
+                if self._claims.get(key) is claim:  # it may have gone with one before it
+                    self._give_up(key, claim)
 
     def _give_up(self, key: Key, claim: _Claim) -> None:
         """Nobody waits for this peer any more, whatever it was asked for."""
@@ -162,17 +183,26 @@ class Underway:
             slow.is_slow = True
             also += [
                 (other, one)
-                for other, one in self._claims.items()
-                if one.asker is slow and one.waiting and one is not claim and not one.is_given
+                for other, one in slow.claims.items()
+                if one.waiting and one is not claim and not one.is_given
             ]
         for other, one in also:
-            self._contested[other] = None
-            self._free(other, one, is_stored=False)
+            self._free_in_vain(other, one)
+
+    def _free_in_vain(self, key: Key, claim: _Claim) -> None:
+        """What nobody waited for may be made up, and would only take the place of what is not."""
+        if claim.waiting:
+            self._all_may_ask(key)
+        self._free(key, claim, is_stored=False)
+
+    def _all_may_ask(self, key: Key) -> None:
+        self._contested[key] = None
+        self._contested.move_to_end(key)
         _trim(self._contested)
 
     def _free(self, key: Key, claim: _Claim, *, is_stored: bool) -> None:
         del self._claims[key]
-        claim.asker.claims -= 1
+        del claim.asker.claims[key]
         if not claim.asker.claims:
             self._counted.pop(claim.asker, None)
         for one in claim.waiting:
@@ -180,6 +210,17 @@ class Underway:
             one.freed[key] = is_stored
             if is_first:
                 one.wake()
+
+
+def _over(asker: Asker, now_s: float) -> list[tuple[Key, _Claim]]:
+    """What it was asked for, and nobody need wait for: the oldest, but for what it gave."""
+    found: list[tuple[Key, _Claim]] = []
+    for key, claim in asker.claims.items():
+        if claim.is_over(now_s):
+            found.append((key, claim))
+        elif not claim.is_given:
+            break  # so are all that follow
+    return found
 
 
 def _trim(remembered: "OrderedDict[Key, Any]") -> None:

@@ -25,13 +25,14 @@ from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
 from p2p.protocol.effects import EntriesRefused, Holds, KeptOut, Receive
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Credit, Entries, Have, SentEntry, Want, split_ids
-from p2p.protocol.grants import Grants, ever
+from p2p.protocol.frames import Credit, Entries, Have, SentEntry, split_ids
+from p2p.protocol.grants import AUTHORITY_PATH, Grants, ever
 from p2p.protocol.live import Asker, Key, Underway
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
 from p2p.protocol.report import SessionReport
 from p2p.protocol.trial import Trial
+from p2p.protocol.wants import Asked, Wants
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
@@ -41,17 +42,6 @@ TOO_MANY_REVOKED = "too-many-revoked"
 LOCAL_CODES = ("over-quota", "blocked", TOO_MANY_REVOKED)
 # What the store remembers itself, and for how long: not the session.
 REMEMBERED = (*LOCAL_CODES, "revoked-sender")
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A Want that is open, and since when."""
-
-    namespace: NamespaceKey
-    ids: list[bytes]
-    at_s: float
-    is_on_trial: bool  # tokens were taken for it
-    is_urgent: bool  # if not, tokens of the other bucket were
 
 
 class _Place(Enum):
@@ -90,10 +80,10 @@ class Pull:
         self._needed: dict[bytes, _Needed] = {}
         self._urgent: deque[bytes] = deque()  # queued, and some that are no more
         self._later: deque[bytes] = deque()
-        self._asked: dict[int, _Asked] = {}
+        self._asked = Wants()
+        self._left: OrderedDict[bytes, float] = OrderedDict()  # to others, and since when
         self._receiving = 0
         self._looking_up = 0
-        self._number = 0
         self._granted = limits.HAVE_CREDIT_IDS
         self._owed = 0
         self._settled: OrderedDict[bytes, bool] = OrderedDict()  # refused, or missing at the peer
@@ -138,7 +128,7 @@ class Pull:
     @property
     def oldest_s(self) -> float | None:
         """When the oldest open Want was sent."""
-        return min((asked.at_s for asked in self._asked.values()), default=None)
+        return self._asked.oldest_s
 
     def announced(self, have: Have) -> Sequence[bytes]:
         """The peer holds these. Raises `RemoteProtocolError` beyond the credit it was given."""
@@ -170,8 +160,17 @@ class Pull:
         self._return_credit()
 
     def look(self) -> None:
-        """Time passed: what another peer does not give may be asked for here."""
-        self._underway.look(now_s=self._outbox.now_s)
+        """Time passed: what another peer does not give may be asked for here.
+
+        Raises `PeerTimeout` where this one owes an answer for too long.
+        """
+        now_s = self._outbox.now_s
+        self._asked.check(now_s=now_s)
+        self._underway.look(now_s=now_s)
+        while self._left and now_s - next(iter(self._left.values())) >= limits.ENTRIES_LEFT_S:
+            id, _ = self._left.popitem(last=False)
+            if not self._underway.contest((self._needed[id].namespace, id)):
+                self._left[id] = now_s  # it is free, or the store is at it
 
     def leave(self) -> None:
         """The session is over: what this peer was asked for may be asked of others."""
@@ -194,20 +193,15 @@ class Pull:
 
     def take(self, frame: Entries) -> Sequence[bytes]:
         """The ids in an answer to a Want. Raises `RemoteProtocolError` where it is none."""
-        asked = self._asked.pop(frame.number, None)
-        if asked is None:
-            raise RemoteProtocolError("entries", "entries came that nobody asked for")
-        missing = split_ids(frame.missing)
         signed = [self._read(sent, frame.capabilities) for sent in frame.entries]
         came = [one.id[:ITEM_ID_BYTES] for one in signed]
-        named = {*came, *missing}
-        if not named or len(named) != len(came) + len(missing) or not named <= set(asked.ids):
-            raise RemoteProtocolError("entries", "an answer does not fit what was asked for")
-        rest = [id for id in asked.ids if id not in named]
-        self._line_up(asked, rest)
-        self._underway.end(self._asker, _keys(asked.namespace, (*rest, *missing)))
-        came_keys = _keys(asked.namespace, came)
-        self._underway.given(self._asker, came_keys, now_s=self._outbox.now_s)
+        now_s = self._outbox.now_s
+        answered = self._asked.answer(frame, came, now_s=now_s)
+        asked, missing = answered.asked, answered.missing
+        self._line_up(asked, answered.rest)
+        self._underway.end(self._asker, _keys(asked.namespace, answered.rest))
+        self._underway.end(self._asker, _keys(asked.namespace, missing), is_vain=True)
+        self._underway.given(self._asker, _keys(asked.namespace, came), now_s=now_s)
         unspent, was_on, was_urgent = len(asked.ids) - len(came), asked.is_on_trial, asked.is_urgent
         self._trial.give_back(trial=unspent, revoked=unspent, was_on=was_on, was_urgent=was_urgent)
         self._report.entries_missing += len(missing)
@@ -218,7 +212,7 @@ class Pull:
         self._outbox.run(self._receive(asked, signed, came))
         return came
 
-    def _line_up(self, asked: _Asked, rest: Sequence[bytes]) -> None:
+    def _line_up(self, asked: Asked, rest: Sequence[bytes]) -> None:
         """What was asked for and is still to come is first in line, unless another gave it."""
         lacking = self._still_lacking(asked.namespace, rest, asked.at_s)
         for id in rest:
@@ -272,16 +266,15 @@ class Pull:
             queue = self._urgent or self._later
             now_s, is_urgent = self._outbox.now_s, queue is self._urgent and self._trial.is_heeded
             room = self._trial.room(is_urgent=is_urgent, waiting=len(self._later), now_s=now_s)
-            room = min(room, self._underway.room(self._asker))
+            room = min(room, self._underway.room(self._asker, is_urgent=is_urgent))
             if not queue or not room:
                 break
             namespace, ids = self._choose(queue, room)
             if not ids:
                 continue  # all of these were asked of others
             is_on_trial = self._trial.spend(len(ids), is_urgent=is_urgent, now_s=now_s)
-            self._number += 1
-            self._asked[self._number] = _Asked(namespace, ids, now_s, is_on_trial, is_urgent)
-            self._outbox.send(Want(self._number, namespace, b"".join(ids)))
+            asked = Asked(namespace, ids, now_s, is_on_trial, is_urgent)
+            self._outbox.send(self._asked.open(asked))
         self._return_credit()
 
     def _choose(self, queue: deque[bytes], room: int) -> tuple[NamespaceKey, list[bytes]]:
@@ -299,6 +292,9 @@ class Pull:
             needed.place = _Place.ASKED if is_ours else _Place.ELSEWHERE
             if is_ours:
                 ids.append(id)
+                self._left.pop(id, None)
+            else:
+                self._left.setdefault(id, self._outbox.now_s)
         return namespace, ids
 
     def _return_credit(self) -> None:
@@ -308,7 +304,7 @@ class Pull:
             self._owed = 0
 
     def _receive(
-        self, asked: _Asked, signed: Sequence[SignedEntry], came: Sequence[bytes]
+        self, asked: Asked, signed: Sequence[SignedEntry], came: Sequence[bytes]
     ) -> Steps[None]:
         namespace = asked.namespace
         inside = [
@@ -332,6 +328,8 @@ class Pull:
             self._report.entries_received += len(added)
             self._report.entries_known += received.known
         self._receiving -= 1
+        if asked.is_urgent and any(one.entry.path[:1] != AUTHORITY_PATH for one in signed):
+            self._trial.is_heeded = False  # it calls urgent what is not
         is_done = all(code in REMEMBERED for code in +refused)
         added_keys = _keys(namespace, added)
         self._underway.stored(added_keys, now_s=self._outbox.now_s)
@@ -381,6 +379,7 @@ class Pull:
 
     def _forget(self, id: bytes) -> None:
         needed = self._needed.pop(id, None)
+        self._left.pop(id, None)
         self._owed += needed is not None and needed.is_credited
 
     @staticmethod

@@ -115,7 +115,7 @@ def _kernels(reader: Reader) -> list[Reader]:
 def _head(headings: dict[int, str], code: str, name: str) -> None:
     """`>2` ends what `>2`, `>3`, … said before."""
     rank = code[1:]
-    if not rank.isdigit() or len(rank) > 1:
+    if not (rank.isascii() and rank.isdigit()) or len(rank) > 1:  # int() reads no ²
         return
     for lower in range(int(rank), RANKS + 1):
         headings.pop(lower, None)

@@ -131,7 +131,7 @@ def _remark(tree: Tree, line: str, place: Place, file: str) -> None:
         if len(rest) > RULE_CHARACTERS_MAX:
             raise InvalidFile(file, place, f"a rule of more than {RULE_CHARACTERS_MAX} characters")
         tree.rule = normal_rule(rest)
-    elif line.startswith("#G") and rest.isdigit() and len(rest) <= 18:
+    elif line.startswith("#G") and rest.isascii() and rest.isdigit() and len(rest) <= 18:
         tree.generation = int(rest)
     else:
         tree.comments.append(rest if line[1:2] in ("C", "D", "N", "O") else line[1:].strip())

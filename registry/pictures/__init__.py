@@ -4,7 +4,7 @@ The same bytes for the same genome, everywhere; bounded in size; nothing in them
 run.
 """
 
-from registry.pictures.drawing import DRAWN, picture_of
+from registry.pictures.drawing import DRAWN, Kind, picture_of
 from registry.pictures.errors import NoPicture
 
-__all__ = ["DRAWN", "NoPicture", "picture_of"]
+__all__ = ["DRAWN", "Kind", "NoPicture", "picture_of"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from node.config import load_config
 from node.daemon import Ready, run
 from node.home import Home
+from node.settings import load_config
 
 EVERY_S: Final = 0.005
 SHOWN: Final = 6  # of the longest: one in which a process was stopped by a signal is no delay

@@ -8,7 +8,6 @@ blob of 512 MB of which bob holds the version before, that differs in 1 KiB.
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from node.commands.nodes import LocalNode, start_node, stop_all
 from node.home import Home
 from node.identity import load_or_create
 from registry.listings import project
+from scripts.benchmarks._others import Skipped, syncthing
 from scripts.benchmarks._usage import usage_of
-from scripts.benchmarks.sync import PEERS_FOLDER, PEERS_VARIABLE
 from storage.store import open_store
 
 MIB: Final = 1 << 20
@@ -210,18 +209,10 @@ def until(is_true: Callable[[], bool]) -> None:
 
 def sync_file() -> dict[str, Any]:
     """Syncthing's figures for one file of that size, or why there are none."""
-    script = Path(os.environ.get(PEERS_VARIABLE, PEERS_FOLDER)) / "baseline_syncthing.py"
-    if shutil.which("syncthing") is None:
-        return {"skipped": "syncthing is not installed"}
-    if not script.exists():
-        return {"skipped": f"no baseline_syncthing.py where {PEERS_VARIABLE} says"}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(script), str(Path(folder) / "work")]
-        command += ["--files", "1", "--mb", str(SIZE_MIB)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"skipped": f"it failed: {done.stderr.strip()[-200:]}"}
-    told = json.loads(done.stdout)
+    try:
+        told = syncthing("--files", "1", "--mb", str(SIZE_MIB))
+    except Skipped as why:
+        return {"skipped": str(why)}
     big, edit = told[f"big_{SIZE_MIB}MB"], told["edit_1KB_in_big"]
     seconds = big["total_s"]
     return {

@@ -8,9 +8,7 @@ cached either. It checks hashes, no signature, and compiles nothing.
 """
 
 import base64
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -30,13 +28,12 @@ from node.commands.nodes import (
     stop_all,
     wait_for,
 )
+from scripts.benchmarks._others import Skipped, verdaccio
 
 MODULES: Final = 30
 PAYLOAD_BYTES: Final = 20_000
 ROUNDS: Final = 3
 TIMEOUT_S: Final = 60.0
-PEERS_VARIABLE: Final = "PANSPERMIA_BENCH_PEERS"
-PEERS_FOLDER: Final = Path(__file__).parents[3] / "shared" / "bench"
 LINE: Final = re.compile(r"npm (install|ci)([^:]*): (\d+) ms")
 
 
@@ -44,7 +41,7 @@ def main() -> dict[str, Any]:
     """Milliseconds of wall time, start of the command included: the median of some homes."""
     with tempfile.TemporaryDirectory() as name:
         cold_ms, again_ms = ours(Path(name))
-    theirs = verdaccio()
+    theirs = npm()
     npm_ms = theirs.get("nothing cached")
     return {
         "modules": MODULES,
@@ -119,17 +116,13 @@ def run(bob: LocalNode, work: Path, *command: str) -> None:
     )
 
 
-def verdaccio() -> dict[str, Any]:
+def npm() -> dict[str, Any]:
     """npm's milliseconds by what was cached, or why there are none."""
-    script = Path(os.environ.get(PEERS_VARIABLE, PEERS_FOLDER)) / "baseline_verdaccio.sh"
-    if shutil.which("npm") is None:
-        return {"skipped": "npm is not installed"}
-    if not script.exists():
-        return {"skipped": f"no baseline_verdaccio.sh where {PEERS_VARIABLE} says"}
-    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"skipped": f"it failed: {done.stderr.strip()[-200:]}"}
+    try:
+        told = verdaccio()
+    except Skipped as why:
+        return {"skipped": str(why)}
     return {
         (found[2].rpartition(", ")[2].strip() or found[1]): int(found[3])
-        for found in LINE.finditer(done.stdout)
+        for found in LINE.finditer(told)
     }

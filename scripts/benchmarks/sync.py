@@ -5,11 +5,6 @@ status lists all modules: each received, verified, durable and in the lists. Syn
 the scan of the source and stops when both sides say that they are in step.
 """
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.commands.nodes import LocalNode, start_node, stop_all
+from scripts.benchmarks._others import Skipped, syncthing
 from scripts.benchmarks._population import make_home
 from scripts.benchmarks._usage import usage_of
 
@@ -27,8 +23,6 @@ RECORDS_PER_S_MIN: Final = 1_500
 INDEX_BEHIND_S_MAX: Final = 1.0
 POLL_S: Final = 0.05  # a status costs bob about 2 ms
 TIMEOUT_S: Final = 300.0
-PEERS_VARIABLE: Final = "PANSPERMIA_BENCH_PEERS"
-PEERS_FOLDER: Final = Path(__file__).parents[3] / "shared" / "bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +112,10 @@ def connected_s(node: LocalNode) -> float:
 
 def sync_files() -> dict[str, Any]:
     """Syncthing's figures, or why there are none."""
-    script = Path(os.environ.get(PEERS_VARIABLE, PEERS_FOLDER)) / "baseline_syncthing.py"
-    if shutil.which("syncthing") is None:
-        return {"skipped": "syncthing is not installed"}
-    if not script.exists():
-        return {"skipped": f"no baseline_syncthing.py where {PEERS_VARIABLE} says"}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(script), str(Path(folder) / "work")]
-        command += ["--files", str(MODULES), "--size", str(FILE_BYTES), "--mb", "1"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"skipped": f"it failed: {done.stderr.strip()[-200:]}"}
-    told = json.loads(done.stdout)
+    try:
+        told = syncthing("--files", str(MODULES), "--size", str(FILE_BYTES), "--mb", "1")
+    except Skipped as why:
+        return {"skipped": str(why)}
     small = told[f"small_{MODULES}x{FILE_BYTES}B"]
     return {
         "version": told["version"],

@@ -154,8 +154,7 @@ def test_noise_is_no_document_id(noise: bytes) -> None:
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def hostile() -> dict[str, tuple[SignedEntry, str]]:
-    raw, second = raw_of(), raw_of(acts=2)
+def wrong_tokens() -> dict[str, tuple[SignedEntry, str]]:
     good = signed_by(SIGNER)
     bobs = device_capabilities(BOB, DeviceKey(LAPTOP.public))["pub"]
     root = Capability(WRITE, COMMONS, ALICE.public)
@@ -169,7 +168,7 @@ def hostile() -> dict[str, tuple[SignedEntry, str]]:
         return encode_capability(delegate(first, ALICE, area, LAPTOP.public))
 
     def cap(capability: bytes) -> SignedEntry:
-        return forged(envelope(raw), capability=capability)
+        return forged(envelope(raw_of()), capability=capability)
 
     return {
         "another signature": (replace(good, signature=BOB.sign(b"")), "bad-signature"),
@@ -199,6 +198,14 @@ def hostile() -> dict[str, tuple[SignedEntry, str]]:
             "wrong-device",
         ),
         "the root's own capability": (cap(encode_capability(root)), "wrong-device"),
+    }
+
+
+def wrong_entries() -> dict[str, tuple[SignedEntry, str]]:
+    """Of which the path or the entry says something else than the payload."""
+    raw, second = raw_of(), raw_of(acts=2)
+    good = signed_by(SIGNER)
+    return {
         "another device in the path": (
             forged(envelope(raw), path=lambda p: replace(p, device=DeviceKey(BOB.public))),
             "wrong-device",
@@ -234,6 +241,12 @@ def hostile() -> dict[str, tuple[SignedEntry, str]]:
             forged(envelope(raw), entry=lambda e: replace(e, path=(b"pup", *e.path[1:]))),
             "path-class",
         ),
+    }
+
+
+def wrong_payloads() -> dict[str, tuple[SignedEntry, str]]:
+    raw, second = raw_of(), raw_of(acts=2)
+    return {
         "65,537 bytes": (forged(bytes(PAYLOAD_BYTES_MAX + 1)), "payload-too-long"),
         "an empty payload": (forged(b""), "envelope"),
         "another version": (forged(envelope(raw, magic=b"PSC2")), "envelope"),
@@ -281,7 +294,7 @@ def add_order(signature: bytes) -> bytes:
     return signature[:32] + s.to_bytes(32, "little")
 
 
-HOSTILE = hostile()
+HOSTILE = wrong_tokens() | wrong_entries() | wrong_payloads()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -53,7 +53,7 @@ def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, gl
         return True if [one["id"] for one in found] == [id] else None
 
     wait_for("alice to know the challenge", ARRIVE_S, known)
-    entered = shell(alice, "challenge", "enter", id[:10], glider.rpartition("/")[2][:12])
+    entered = shell(alice, "challenge", "enter", id[:13], glider.rpartition("/")[2][:12])
     assert entered.code == 0, entered.err
     assert [one["event"] for one in entered.lines] == ["progress"] * 3 + ["result"]
 
@@ -131,12 +131,16 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     info = shell(bob, "info", glider).answer
     assert (info["kind"], info["name"], info["author"]) == ("genome", "Glider", "Richard K. Guy")
     assert info["genotype"].encode() == GLIDER
+    assert bob.client.get_bytes(info["picture"]).startswith(b"<svg ")
+    assert (info["lineage"], info["attestations"]) == (None, [])
     assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
     short = glider.rpartition("/")[2][:16]  # as lists show it
     assert shell(bob, "info", short).answer["rating"]["count"] == 1
     assert shell(bob, "rate", short, "--clear").code == 0
     assert shell(bob, "info", glider).answer["rating"]["count"] == 0
     assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
+    rated = shell(bob, "info", LINEAGE_ID, "--kind", "lineage", "--trends").answer
+    assert (rated["kind"], rated["points"][-1]["ratings"]) == ("lineage", 0)
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):

@@ -20,8 +20,9 @@ from registry.formats import (
     read,
 )
 from registry.formats.primordium_tables import WANTED, read_tables
-from registry.genome import BY_CHARACTERS_MAX, LINEAGE_CHARACTERS_MAX
+from registry.genome import LINEAGE_CHARACTERS_MAX
 from registry.head import CARD_BYTES_MAX, Words, check_words, line_problem
+from registry.life import BY_CHARACTERS_MAX
 from registry.pictures import NoPicture, picture_of
 from registry.pictures.svg import SVG_BYTES_MAX
 from storage.foreign import read_foreign_tables

@@ -34,8 +34,9 @@ from node.invites import CODE_BYTES_MAX, PREFIX, Code, code_words, read_code, wr
 from node.services.restore import read_contents
 from node.terms import read_terms, terms_words, write_terms
 from node.text import printable
-from registry.genome import BY_CHARACTERS_MAX, LINEAGE_CHARACTERS_MAX
+from registry.genome import LINEAGE_CHARACTERS_MAX
 from registry.head import Words, check_words, line_problem
+from registry.life import BY_CHARACTERS_MAX
 from tests.fuzz.mutation import join_frames, split_frames
 from tests.node.test_invites import DEVICE, GRANT
 from tests.node.test_terms import TERMS

@@ -15,7 +15,7 @@ from crdt.keys import COMMONS, DeviceKey, NamespaceKey
 from node.api.app import make_app
 from node.api.cursors import Cursors
 from node.api.guard import allowed_names
-from node.api.models import Discovered, Peer, SyncReport
+from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.tokens import Scope, Tokens
 from node.api.transfer import Transfer

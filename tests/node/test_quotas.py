@@ -11,9 +11,10 @@ from crdt.change import SignedEntry
 from crdt.did import encode_did_key
 from crdt.entry import Entry
 from crdt.keys import COMMONS
-from node.config import QuotaConfig, check_setting, load_config
+from node.config import QuotaConfig
 from node.errors import BadSetting
 from node.quotas import area_of, quota_of, size_of
+from node.settings import check_setting, load_config
 from storage.quota import (
     AUTHOR_BYTES,
     MEMBER_BYTES,

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from node.api.models import Discovered, Peer
+from node.api.peer_models import Discovered, Peer
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all

@@ -7,9 +7,9 @@ from msgspec import to_builtins
 from crdt.blob import BlobId
 from node.api.transfer import Transfer
 from node.commands.status import transfer_text
-from node.config import load_config
 from node.errors import BadSetting
 from node.events import Event, Events
+from node.settings import load_config
 from node.transfers import ENDED_MAX, ENDED_S, BlobTeller, rate_of, show_transfers
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
 

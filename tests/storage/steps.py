@@ -17,10 +17,11 @@ INSTRUCTIONS = 10
 
 @asynccontextmanager
 async def counted(path: Path) -> AsyncGenerator[tuple[Database, list[None]]]:
-    """A connection of its own to a store's file, and a list that has one more with each step."""
+    """Connections of its own to a store's file, and a list that has one more with each step."""
     steps: list[None] = []
     async with aiosqlite.connect(path, isolation_level=None) as own:
         await own.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
         lazy = Lazy(sqlite3.connect(path), Packs(path.with_name("none")), nothing)
-        with closing(lazy):
-            yield Database(own, [own], lazy, nothing), steps
+        with closing(lazy), closing(sqlite3.connect(path, isolation_level=None)) as at_once:
+            at_once.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
+            yield Database(own, [own], at_once, lazy, nothing), steps

@@ -28,6 +28,7 @@ from registry.evaluation import Evaluation
 from registry.head import Words
 from registry.listings import project
 from storage.challenges import OF_ENTRANT_MAX, Entered, Said
+from storage.namesakes import BEGINNING_MAX
 from storage.store import Store, open_store
 from tests.registry.attested import GLIDER, GUN, JUDGE, NAME, VERSION, ran
 from tests.registry.test_challenge import TERMS
@@ -116,14 +117,16 @@ async def test_an_entry_goes_with_what_it_stands_beside(store: Store) -> None:
     assert (await store.entrants(HERE, OPEN)).genomes == []
 
 
-async def test_challenges_are_found_by_the_beginning_of_their_id(store: Store) -> None:
-    other = replace(OPEN, ticks=7)
-    await receive(store, calls(CAROL, OPEN), calls(BOB, OPEN), calls(CAROL, other))
-    found = await store.records_beginning(WORD, HERE)
-    assert [row.listing.author for row in found] == [BOB.did, CAROL.did]
-    every = {row.listing.record for row in await store.records_beginning(WORD, "chal-")}
-    assert every == {HERE, id_of(other)}
-    assert await store.records_beginning(WORD, "chal-zz") == []
+async def test_ids_are_found_by_their_beginning_the_one_held_first_before_others(
+    store: Store,
+) -> None:
+    """More of them than are named, of which somebody whom one follows has the last."""
+    others = [replace(OPEN, ticks=ticks) for ticks in range(2 * BEGINNING_MAX)]
+    await receive(store, *(calls(CAROL, one) for one in others), calls(BOB, OPEN))
+    first = [id_of(one) for one in others[:BEGINNING_MAX]]
+    assert await store.beginning(WORD, "chal-", authors=None) == first
+    assert await store.beginning(WORD, "chal-", authors={BOB.did}) == [HERE]
+    assert await store.beginning(WORD, HERE[:13], authors={CAROL.did}) == []
 
 
 def poison(key: str, value: Scalar) -> Callable[[Editor], None]:
@@ -157,7 +160,7 @@ async def test_what_is_no_challenge_is_held_and_never_listed(
     said = encode_terms(OPEN) if changed is None else changed
     await receive(store, CAROL.writes(document, poison("terms", said))[0])
     assert (await store.listings(WORD)).rows == ()
-    assert await store.records_beginning(WORD, "chal-") == []
+    assert await store.beginning(WORD, "chal-") == []
     assert [one.refusal.code for one in await store.refused()] == ["unprojectable"]
 
 

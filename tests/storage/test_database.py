@@ -3,13 +3,13 @@
 import asyncio
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from storage.database import READERS, Database, open_database
-from storage.errors import Corrupt, OverQuota
+from storage.errors import Corrupt, OverQuota, StorageError
 
 
 async def test_readers_see_the_state_before_an_open_write(tmp_path: Path) -> None:
@@ -129,3 +129,35 @@ async def test_a_reader_who_is_cancelled_at_the_end_gives_the_connection_back(
                 await asyncio.create_task(read(database))
         async with asyncio.timeout(5):
             assert await database.rows("SELECT * FROM namespace") == []
+
+
+async def test_a_few_rows_wait_for_no_other_reader(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database, AsyncExitStack() as stack:
+        for _ in range(READERS):
+            await stack.enter_async_context(database.reading())
+        await add_namespace(database)
+        async with asyncio.timeout(60):
+            assert await database.few_rows("SELECT count(*) FROM namespace") == [(1,)]
+            await add_namespace(database)
+            assert await database.few_rows("SELECT count(*) FROM namespace") == [(2,)]
+
+
+async def test_a_few_rows_cannot_be_written(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database:
+        with pytest.raises(StorageError, match="readonly"):
+            await database.few_rows("DELETE FROM namespace")
+
+
+async def test_damage_that_few_rows_meet_with_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    async with open_database(path) as database:
+        await add_namespace(database)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+        with pytest.raises(Corrupt, match="backup"):
+            await database.few_rows("SELECT * FROM namespace")
+        with pytest.raises(Corrupt, match="nothing more is written"):
+            await add_namespace(database)
+        path.write_bytes(whole)

@@ -7,9 +7,19 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
+from crdt.blob import CHUNK_BYTES, BlobId, ChunkName, build_manifest
 from crdt.digest import payload_digest
-from storage.held import HELD, LOOK_AGAIN, MAPS_BYTES_MAX, MISSING, UNNAMED, HeldMap, HeldMaps
+from storage.blobs import PACKED_CHUNKS_MIN
+from storage.held import (
+    HELD,
+    LOOK_AGAIN,
+    MAPS_BYTES_MAX,
+    MISSING,
+    PAGES_NAMED,
+    UNNAMED,
+    HeldMap,
+    HeldMaps,
+)
 from storage.store import Store
 
 MARKS = st.lists(st.sampled_from([MISSING, HELD, UNNAMED]), min_size=1, max_size=40)
@@ -78,6 +88,37 @@ async def test_maps_have_a_bound_and_what_is_lost_meanwhile_is_counted_again() -
     assert asked == [*blobs[:1] * 2, *blobs[1:]]
     assert maps.get(blobs[0]) is None
     assert maps.get(blobs[2]) is not None
+
+
+async def test_names_of_pages_have_a_bound_of_all_blobs_together(store: Store) -> None:
+    """PAGES_NAMED: a peer may have as many blobs fetched as it names, and a page names 1,024."""
+    for number in range(PAGES_NAMED + 8):
+        chunk = bytes([number]) * CHUNK_BYTES
+        hashes = [payload_digest(chunk), *[payload_digest(b"of others")] * PACKED_CHUNKS_MIN]
+        manifest = build_manifest(hashes, len(hashes) * CHUNK_BYTES)
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        assert not await store.add_chunks(manifest.id, [(0, chunk)], hashes=hashes[:1])
+        named = store._held.pages_named  # pyright: ignore[reportPrivateUsage]  nobody else is told
+        assert named == min(number + 1, PAGES_NAMED)
+
+
+def test_names_that_were_asked_for_lately_stay() -> None:
+    maps = HeldMaps()
+    blob, other = (BlobId(payload_digest(name)) for name in (b"one", b"other"))
+    name = ChunkName(payload_digest(b"chunk"), CHUNK_BYTES)
+    maps.keep_names(blob, 0, [name] * 2)
+    for first in range(PAGES_NAMED - 1):
+        maps.keep_names(other, 2 * first, [name] * 2)
+    assert maps.name_of(blob, 1) == name
+    assert maps.name_of(blob, 2) is None
+    maps.keep_names(other, 2 * PAGES_NAMED, [name] * 2)
+    assert maps.name_of(blob, 0) == name, "that of the other one went"
+    assert maps.name_of(other, 0) is None
+    maps.forget(blob)
+    assert maps.name_of(blob, 0) is None
+    maps.forget_all()
+    assert maps.pages_named == 0
 
 
 async def test_another_blob_brings_chunks_and_a_second_look_sees_them(store: Store) -> None:

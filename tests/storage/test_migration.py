@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from crdt.blob import CHUNK_BYTES, manifest_of
+from crdt.keys import NamespaceKey
 from storage.database import open_database
 from storage.errors import Corrupt, NewerSchema
+from storage.installed import AcceptedRisk
 from storage.migration import Migration, migrate, migrations
 from storage.store import REMATERIALISED, open_store
 from tests.storage.before_packs import BEFORE_PACKS
@@ -177,6 +179,20 @@ async def test_a_home_of_version_1_keeps_its_records(tmp_path: Path) -> None:
     assert rows(path, "SELECT prev FROM entry ORDER BY number LIMIT 3") == chain
     assert chain == [(None,), (entries[0].id,), (entries[1].id,)]
     assert (tmp_path / "p.db.before-0002").exists()
+
+
+async def test_a_risk_that_was_accepted_of_no_certain_bytes_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    migrate(path, [one for one in migrations() if one.number <= 31])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "INSERT INTO accepted_risk VALUES ('did:key:z/io.x', '1.0.0', 'did:key:z', 'adv-0', 1)"
+        )
+        database.commit()
+    async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
+        nowhere = NamespaceKey(b"")
+        risk = AcceptedRisk("did:key:z/io.x", "1.0.0", nowhere, "", "did:key:z", "adv-0")
+        assert await store.accepted_risks() == {risk}
 
 
 def _note(heard: list[tuple[int, int]], done: int, total: int) -> None:

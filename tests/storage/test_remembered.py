@@ -41,6 +41,9 @@ async def test_it_keeps_no_more_than_it_may(tmp_path: Path) -> None:
         for number in range(5):
             remembered.keep(number, number, written=database.written)
         assert [number for number in range(5) if remembered.get(number) is not None] == [3, 4]
+        assert remembered.known([2, 3, 4, 5]) == {3: 3, 4: 4}
+        await _write(database)
+        assert remembered.known([3, 4]) == {}
 
 
 async def _write(database: Database) -> None:

@@ -19,6 +19,7 @@ from node.api.models import InNamespace, NoQuery
 from node.services.advise import (
     module_meant,
     read_advisory,
+    risk_here,
     said_of,
     say,
     take_back,
@@ -101,9 +102,9 @@ def _said(said: Advisory, *, is_dry_run: bool) -> SaidAdvisory:
 
 async def audit(node: Node, call: Call[NoQuery, None]) -> Audit:
     """What is said of the versions that are installed here, and whose word counts."""
-    installed = await node.store.installed_list()
-    versions = {one.module: parse_version(one.version) for one in installed}
-    found = await said_of(node.store, node.identity.did, versions)
+    installed = {one.module: one for one in await node.store.installed_list()}
+    versions = {id: parse_version(one.version) for id, one in installed.items()}
+    found = await said_of(node.store, node.identity.did, versions, risk_here(installed))
     is_ok = not any(one.is_alarming for one in found)
     return Audit(is_ok, len(installed), finding_items(found))
 

@@ -12,10 +12,17 @@ from node.api.attestation_models import (
 )
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace
-from node.services.attest import Attestor, attest, find_genome, fitness_of, identity_of, take_back
+from node.services.attest import (
+    Attestor,
+    attest,
+    find_genome,
+    fitness_of,
+    genome_said,
+    identity_of,
+    take_back,
+)
 from node.services.places import place_meant
 from node.wiring import Node
-from registry.content import parse_identity
 
 PATH = "/api/registry/genomes/{genome:record}/attestations"
 
@@ -58,7 +65,7 @@ async def take_attestation_back(node: Node, call: Call[TakingBack, None]) -> Res
     It is gone for everybody whom the change reaches. A node that attests by itself leaves it alone.
     """
     query, by = call.query, await _attestor(node, call.query)
-    genome = bytes.fromhex(parse_identity(call.path["genome"].rpartition("/")[2]))
+    genome = await genome_said(node.store, call.path["genome"], by.namespace)
     await take_back(
         by,
         genome,

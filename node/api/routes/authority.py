@@ -33,6 +33,8 @@ from node.api.rights import (
     RightsQuery,
     Stated,
     StatementItem,
+)
+from node.api.shown_rights import (
     show_effect,
     show_explanation,
     show_grant,

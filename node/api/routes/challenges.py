@@ -6,6 +6,7 @@ import bisect
 import msgspec
 
 from crdt.keys import NamespaceKey
+from node.api.asked import page_of
 from node.api.challenge_models import (
     ChallengeDone,
     Challenges,
@@ -26,13 +27,12 @@ from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace, NoQuery
 from node.api.problems import ENCODER, ProblemError
 from node.errors import Rejected
-from node.services.attest import Attestor
+from node.services.attest import Attestor, genome_said
 from node.services.challenges import (
     called_of,
     check_evaluator,
     drop,
     find_challenge,
-    genome_meant,
     genome_names,
     say_challenge,
     standing,
@@ -45,7 +45,6 @@ from node.services.places import place_meant
 from node.wiring import Node
 from node.words import parse_unix_us
 from registry.challenge import WORD, Entrant, Terms, id_of, order_of
-from registry.content import parse_identity
 from registry.head import Words
 from storage.list_pages import Sort
 
@@ -59,24 +58,10 @@ async def list_challenges(node: Node, call: Call[ChallengesQuery, None]) -> Chal
     query = call.query
     if query.open and query.sort_by != "deadline":
         raise ProblemError(400, "bad-query", "`open` goes with sort_by=deadline alone")
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    namespace = await place_meant(node.store, query.namespace)
     now_us = node.clock_us()
-    where = (
-        f"challenges {query.sort_by} {query.open} {author} {sorted(query.tag)} {namespace.hex()}"
-    )
-    page = await node.store.listings(
-        WORD,
-        author=author,
-        tag=query.tag,
-        sort=SORTS[query.sort_by],
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=[namespace],
-        score_below=-float(now_us) if query.open else None,
-    )
-    shown = tuple(show_challenge(called_of(row), now_us) for row in page.rows)
-    return Challenges(shown, node.cursors.seal(where, page.next))
+    below = -float(now_us) if query.open else None
+    rows, more = await page_of(node, WORD, query, SORTS[query.sort_by], score_below=below)
+    return Challenges(tuple(show_challenge(called_of(row), now_us) for row in rows), more)
 
 
 async def call_for_challenge(node: Node, call: Call[NoQuery, NewChallenge]) -> ChallengeDone:
@@ -157,16 +142,14 @@ async def enter_genome(node: Node, call: Call[InNamespace, NewEntry]) -> EntryDo
     body = call.body
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
     by = _attestor(node, namespace)
-    genome = await genome_meant(node.store, body.genome, namespace)
-    entry = await enter_challenge(by, terms, genome, seeds=body.seeds, dry_run=body.dry_run)
+    entry = await enter_challenge(by, terms, body.genome, seeds=body.seeds, dry_run=body.dry_run)
     return show_entry(id_of(terms), terms, entry, dry_run=body.dry_run)
 
 
 async def leave_with_genome(node: Node, call: Call[InNamespace, None]) -> None:
     """Take an entry of this author back; what was run stays attested."""
     terms, namespace = await _terms(node, call.path["challenge"], call.query.namespace)
-    text = await genome_meant(node.store, call.path["genome"], namespace)
-    genome = bytes.fromhex(parse_identity(text.rpartition("/")[2]))
+    genome = await genome_said(node.store, call.path["genome"], namespace)
     await leave_challenge(_attestor(node, namespace), terms, genome)
 
 

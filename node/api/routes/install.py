@@ -29,7 +29,7 @@ from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.api.values import given, shown
 from node.config import InstallConfig
 from node.scanner import Scanner
-from node.services.advise import accept, refuse_malicious, risk_warnings, risks_of
+from node.services.advise import accept, refuse_malicious, risk_in, risk_warnings, risks_of
 from node.services.install import Installer, Progress, Tell, install, outdated, uninstall
 from node.services.places import place_meant, place_text
 from node.services.resolve import Choice, Goal, make_goal
@@ -177,7 +177,8 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             node.store, wanted.requirements, wanted.lock, frozen=wanted.frozen, namespace=place,
             choice=_choice(wanted), tell=partial(_tell_loaded, tell),
         )  # fmt: skip
-        accepting = accept(await risks_of(node.store, node.identity.did, goal), wanted.accept_risk)
+        risks = await risks_of(node.store, node.identity.did, goal)
+        accepting = accept(risks, wanted.accept_risk, risk_in(goal))
         refuse_malicious(accepting.found, goal)
         installer = Installer(
             node.store,

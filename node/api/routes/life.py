@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crdt.keys import COMMONS
+from node.api.asked import find_called, page_of
 from node.api.cleaned import cleaned_genome, cleaned_seed
 from node.api.endpoint import Call, Endpoint, Opening, reads, writes
 from node.api.life_models import (
@@ -47,7 +48,6 @@ from node.services.life import (
     content_of,
     count_download,
     file_of,
-    find_record,
     show_page,
     show_record,
 )
@@ -164,29 +164,29 @@ async def submit_lineage(node: Node, call: Call[NoQuery, NewLineage]) -> Submiss
 
 async def get_genome(node: Node, call: Call[InNamespace, None]) -> Response:
     """One genome. Of a bare id one's own record first; `also_by` names the others."""
-    found = await _find(node, GENOME, call)
+    found = await find_called(node, GENOME, call)
     shown = await node.attested.with_summary(found.row, await show_record(node.store, found))
     return answer_json(call.request, shown)
 
 
 async def get_seed(node: Node, call: Call[InNamespace, None]) -> Response:
     """One seed. Of a bare id one's own record first; `also_by` names the others."""
-    return await _one(node, await _find(node, SEED, call), call.request)
+    return await _one(node, await find_called(node, SEED, call), call.request)
 
 
 async def get_lineage(node: Node, call: Call[InNamespace, None]) -> Response:
     """One lineage. Of a bare id one's own record first; `also_by` names the others."""
-    return await _one(node, await _find(node, LINEAGE, call), call.request)
+    return await _one(node, await find_called(node, LINEAGE, call), call.request)
 
 
 async def download_genome(node: Node, call: Call[InNamespace, None]) -> Response:
     """The original bytes of a genome; fetched from peers where they are not here."""
-    return await _download(node, await _find(node, GENOME, call), call.request)
+    return await _download(node, await find_called(node, GENOME, call), call.request)
 
 
 async def download_seed(node: Node, call: Call[InNamespace, None]) -> Response:
     """The original bytes of a seed; fetched from peers where they are not here."""
-    return await _download(node, await _find(node, SEED, call), call.request)
+    return await _download(node, await find_called(node, SEED, call), call.request)
 
 
 class _Bytes(msgspec.Struct, frozen=True):
@@ -206,9 +206,9 @@ async def _content(
             detail, code="invalid-body", faults=(Fault(f"/{next(iter(texts))}", detail),)
         )
     data, file = body.content or next(iter(given.values())).encode(), body.file or ""
+    if call.has_no_token and body.namespace != COMMONS_NAME:  # unread: which there are is private
+        raise NotAllowed("without a token things are published in commons alone")
     if call.is_anonymous:
-        if body.namespace != COMMONS_NAME:  # before it is looked up: which there are is private
-            raise NotAllowed("without a token things are published in commons alone")
         node.strangers.take(len(data), now_s=node.clock_s())
     return await asyncio.to_thread(_read, data, body.format, file)
 
@@ -261,22 +261,9 @@ async def _submit(
 
 
 async def _page(node: Node, kind: Kind, query: Query) -> msgspec.Raw:
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    namespace = await place_meant(node.store, query.namespace)
-    where = f"{kind.word} {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
-    page = await node.store.listings(
-        kind.word,
-        author=author,
-        tag=query.tag,
-        sort=SORTS[query.sort_by],
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=[namespace],
-        with_content=True,
-    )
-    rows = await asyncio.to_thread(show_page, kind, page.rows)
-    more = msgspec.json.encode(node.cursors.seal(where, page.next))
-    return _list(f"{kind.word}s", rows, b',"next":' + more)
+    rows, more = await page_of(node, kind.word, query, SORTS[query.sort_by], with_content=True)
+    shown = await asyncio.to_thread(show_page, kind, rows)
+    return _list(f"{kind.word}s", shown, b',"next":' + msgspec.json.encode(more))
 
 
 async def _attested(node: Node, query: GenomesQuery) -> msgspec.Raw:
@@ -299,11 +286,6 @@ async def _attested(node: Node, query: GenomesQuery) -> msgspec.Raw:
 
 def _list(name: str, rows: tuple[bytes, ...], more: bytes = b"") -> msgspec.Raw:
     return msgspec.Raw(b'{"%s":[%s]%s}' % (name.encode(), b",".join(rows), more))
-
-
-async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
-    place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, kind, call.path[kind.word], place)
 
 
 async def _one(node: Node, found: Found, request: Request) -> Response:

@@ -4,12 +4,12 @@ from typing import Final, TypeVar
 
 from starlette.responses import Response
 
+from node.api.asked import find_called
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import InNamespace, NewRating, RatingItem, Ratings
 from node.services.curate import rate_record, take_back_rating
-from node.services.life import GENOME, LINEAGE, SEED, Found, Kind, find_record
+from node.services.life import GENOME, LINEAGE, SEED, Found, Kind
 from node.services.names import all_petnames
-from node.services.places import place_meant
 from node.wiring import Node
 from registry.listed import rfc3339
 from registry.ratings import summarise
@@ -19,17 +19,17 @@ B = TypeVar("B")
 
 async def list_genome_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
     """What authors say of a genome, the latest first; those one follows are averaged apart."""
-    return await _ratings(node, await _find(node, GENOME, call))
+    return await _ratings(node, await find_called(node, GENOME, call))
 
 
 async def list_seed_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
     """What authors say of a seed, the latest first; those one follows are averaged apart."""
-    return await _ratings(node, await _find(node, SEED, call))
+    return await _ratings(node, await find_called(node, SEED, call))
 
 
 async def list_lineage_ratings(node: Node, call: Call[InNamespace, None]) -> Ratings:
     """What authors say of a lineage, the latest first; those one follows are averaged apart."""
-    return await _ratings(node, await _find(node, LINEAGE, call))
+    return await _ratings(node, await find_called(node, LINEAGE, call))
 
 
 async def rate_genome(node: Node, call: Call[InNamespace, NewRating]) -> Ratings:
@@ -62,20 +62,15 @@ async def unrate_lineage(node: Node, call: Call[InNamespace, None]) -> Response:
     return await _unrate(node, LINEAGE, call)
 
 
-async def _find(node: Node, kind: Kind, call: Call[InNamespace, B]) -> Found:
-    place = await place_meant(node.store, call.query.namespace)
-    return await find_record(node.store, kind, call.path[kind.word], place)
-
-
 async def _rate(node: Node, kind: Kind, call: Call[InNamespace, NewRating]) -> Ratings:
     body, now_us = call.body, node.clock_us()
-    row = (await _find(node, kind, call)).row
+    row = (await find_called(node, kind, call)).row
     await rate_record(node.signers, kind.name, row, body.stars, body.review, now_us=now_us)
-    return await _ratings(node, await _find(node, kind, call))
+    return await _ratings(node, await find_called(node, kind, call))
 
 
 async def _unrate(node: Node, kind: Kind, call: Call[InNamespace, None]) -> Response:
-    found = await _find(node, kind, call)
+    found = await find_called(node, kind, call)
     await take_back_rating(node.signers, kind.name, found.row, now_us=node.clock_us())
     return Response(status_code=204)
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
+from node.api.asked import page_of
 from node.api.endpoint import Call, deletes, reads, writes
 from node.api.models import (
     ChangesItem,
@@ -39,7 +40,6 @@ from node.services.curate import (
 )
 from node.services.fetch import fetch_blob
 from node.services.modules import LISTED, find_module, find_row, show_modules, version_of
-from node.services.names import author_meant
 from node.services.places import place_meant, place_text
 from node.services.publish import Publisher, Submission, publish
 from node.services.verify import verify_version
@@ -57,20 +57,8 @@ VERSION = PATH + "/versions/{version}"
 async def list_modules(node: Node, call: Call[ModulesQuery, None]) -> Modules:
     """Modules, a page at a time."""
     query = call.query
-    author = None if query.author is None else await author_meant(node.store, query.author)
-    namespace = await place_meant(node.store, query.namespace)
-    where = f"modules {query.sort_by} {author} {sorted(query.tag)} {namespace.hex()}"
-    page = await node.store.listings(
-        LISTED,
-        author=author,
-        tag=query.tag,
-        sort=query.sort_by,
-        limit=query.limit,
-        cursor=node.cursors.open(where, query.cursor),
-        namespaces=[namespace],
-    )
-    modules = await asyncio.to_thread(show_modules, page.rows)
-    return Modules(modules, node.cursors.seal(where, page.next))
+    rows, more = await page_of(node, LISTED, query, query.sort_by)
+    return Modules(await asyncio.to_thread(show_modules, rows), more)
 
 
 async def publish_module(node: Node, call: Call[NoQuery, NewModule]) -> Published:

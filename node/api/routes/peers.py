@@ -7,16 +7,8 @@ from starlette.responses import Response
 
 from crdt.did import encode_did_key
 from node.api.endpoint import Call, deletes, reads, writes
-from node.api.models import (
-    Discovered,
-    NewPeer,
-    NoQuery,
-    PageQuery,
-    Peer,
-    Peers,
-    SyncReports,
-    SyncWanted,
-)
+from node.api.models import NoQuery, PageQuery
+from node.api.peer_models import Discovered, NewPeer, Peer, Peers, SyncReports, SyncWanted
 from node.api.relay_models import FoundRelay
 from node.errors import NotFound
 from node.ports import Network, RelayBook

@@ -1,8 +1,9 @@
-"""How modules, genomes and seeds do over time."""
+"""How modules, genomes, seeds and lineages do over time."""
 
+from node.api.asked import find_called
 from node.api.endpoint import Call, reads
 from node.api.life_models import TrendsQuery
-from node.services.life import GENOME, SEED, Kind, find_record
+from node.services.life import GENOME, LINEAGE, SEED, Kind
 from node.services.modules import find_row
 from node.services.places import place_meant
 from node.services.trends import life_trends, module_trends
@@ -30,10 +31,14 @@ async def get_seed_trends(node: Node, call: Call[TrendsQuery, None]) -> Trends:
     return await _life(node, SEED, call)
 
 
+async def get_lineage_trends(node: Node, call: Call[TrendsQuery, None]) -> Trends:
+    """Ratings of a lineage over time, and who has genomes of it, each signer once."""
+    return await _life(node, LINEAGE, call)
+
+
 async def _life(node: Node, kind: Kind, call: Call[TrendsQuery, None]) -> Trends:
     query = call.query
-    place = await place_meant(node.store, query.namespace)
-    found = await find_record(node.store, kind, call.path[kind.word], place)
+    found = await find_called(node, kind, call)
     return await life_trends(node.store, found, query.step, query.points, now_us=node.clock_us())
 
 
@@ -50,5 +55,9 @@ ENDPOINTS = (
     reads(
         f"{START}/seeds/{{seed:record}}/trends", get_seed_trends, Trends, query=TrendsQuery,
         problems=(404, 422),
+    ),
+    reads(
+        f"{START}/lineages/{{lineage:lineage}}/trends", get_lineage_trends, Trends,
+        query=TrendsQuery, problems=(404, 422),
     ),
 )  # fmt: skip

@@ -14,15 +14,15 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from crdt import cbor
 from crdt.boxes import open_sealed, seal_to
 from crdt.capability import CapabilityCache
-from crdt.ed25519 import SigningKey, verify_strict
+from crdt.ed25519 import SigningKey
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import AuthorKey, DeviceKey
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
-from p2p.protocol.frames import CapabilityBytes, Count, Key, Signature
+from p2p.protocol.frames import CapabilityBytes, Count, Key
 from p2p.protocol.greeting import speaks_for
+from p2p.protocol.signed import read_body, sign_body
 
 LETTER_PREFIX = b"panspermia-letter:"
 LETTER_VERSION = 1
@@ -45,11 +45,6 @@ class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     kind: LetterKind
     text: Annotated[str, Meta(min_length=1)]
     sent_us: Count
-
-
-class _Signed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    body: bytes
-    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +76,7 @@ def seal_letter(
         most = f"{LETTER_TEXT_BYTES_MAX:,}"
         raise LocalProtocolError("letter-length", f"A letter has 1 to {most} bytes of text.")
     body = _Body(LETTER_VERSION, to, id, sender.public, author, capability, kind, text, sent_us)
-    encoded = cbor.encode(msgspec.to_builtins(body, builtin_types=(bytes,)))
-    return seal_to(sealing, cbor.encode([encoded, sender.sign(LETTER_PREFIX + encoded)]))
+    return seal_to(sealing, sign_body(body, sender, LETTER_PREFIX))
 
 
 def open_letter(
@@ -94,26 +88,23 @@ def open_letter(
     """
     try:
         inner = open_sealed(private, sealed[: LETTER_SEALED_BYTES_MAX + 1])
-        outer: object = cbor.decode(
-            inner, bytes_max=LETTER_SEALED_BYTES_MAX, items_max=3, depth_max=1
-        )
-        signed = msgspec.convert(outer, _Signed, builtin_types=(bytes,))
-        plain: object = cbor.decode(
-            signed.body,
+        signed = read_body(
+            inner,
+            _Body,
             bytes_max=LETTER_SEALED_BYTES_MAX,
             items_max=LETTER_ITEMS_MAX,
             depth_max=1,
         )
-        body = msgspec.convert(plain, _Body, builtin_types=(bytes,))
     except (Malformed, msgspec.ValidationError) as error:
         raise RemoteProtocolError("letter-bytes", f"a letter cannot be read: {error}") from error
     except CrdtError as error:
         raise RemoteProtocolError("letter-sealed", f"a letter stays closed: {error}") from error
+    body = signed.body
     if body.version != LETTER_VERSION:
         raise RemoteProtocolError("letter-version", f"a letter is of version {body.version}")
     if body.to != to or body.id != id:
         raise RemoteProtocolError("letter-for-another", "a letter was written for another device")
-    if not verify_strict(body.device, signed.signature, LETTER_PREFIX + signed.body):
+    if not signed.is_signed_by(body.device, LETTER_PREFIX):
         raise RemoteProtocolError("letter-signature", "a letter is not signed by its device")
     try:
         capability = cache.get(body.capability)

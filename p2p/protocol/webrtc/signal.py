@@ -14,13 +14,13 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from crdt import cbor
 from crdt.boxes import open_sealed, seal_to
-from crdt.ed25519 import SigningKey, verify_strict
+from crdt.ed25519 import SigningKey
 from crdt.errors import CrdtError, Malformed
 from crdt.keys import DeviceKey
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Count, Key, Signature
+from p2p.protocol.frames import Count, Key
+from p2p.protocol.signed import SignedBody, read_body, sign_body
 from p2p.protocol.webrtc.sdp import SDP_BYTES_MAX
 
 SIGNAL_PREFIX: Final = b"panspermia-signal:"
@@ -48,11 +48,6 @@ class _Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     issued_us: Count
     until_us: Count
     sdp: Annotated[str, Meta(max_length=SDP_BYTES_MAX)]
-
-
-class _Signed(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    body: bytes
-    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +82,7 @@ def sign_signal(signal: Signal, device: SigningKey, *, now_us: int) -> bytes:
         SIGNAL_VERSION, signal.kind, signal.source, signal.target, signal.call, signal.sealing,
         now_us, now_us + SIGNAL_LIFE_S * _SECOND_US, signal.sdp,
     )  # fmt: skip
-    encoded = cbor.encode(msgspec.to_builtins(body, builtin_types=(bytes,)))
-    return cbor.encode([encoded, device.sign(SIGNAL_PREFIX + encoded)])
+    return sign_body(body, device, SIGNAL_PREFIX)
 
 
 def open_signal(sealed: bytes, private: bytes, *, us: bytes, now_us: int) -> Signal:
@@ -101,17 +95,18 @@ def open_signal(sealed: bytes, private: bytes, *, us: bytes, now_us: int) -> Sig
         raise RemoteProtocolError("signal-bytes", sentence)
     try:
         data = open_sealed(private, sealed)
-        body, signature, encoded = _decode(data)
+        signed = _decode(data)
     except CrdtError as error:
         raise RemoteProtocolError("signal-bytes", f"a signal: {error.detail}") from error
     except msgspec.ValidationError as error:
         raise RemoteProtocolError("signal-bytes", f"a signal is malformed: {error}") from error
+    body = signed.body
     if body.version != SIGNAL_VERSION:
         raise RemoteProtocolError("signal-version", f"a signal is of version {body.version}")
     if body.target != us or body.source == us:
         raise RemoteProtocolError("signal-target", "a signal is for another device")
     _check_times(body, now_us)
-    if not verify_strict(body.source, signature, SIGNAL_PREFIX + encoded):
+    if not signed.is_signed_by(body.source, SIGNAL_PREFIX):
         raise RemoteProtocolError("signal-signature", "a signal is not signed by its device")
     source, target = DeviceKey(body.source), DeviceKey(body.target)
     return Signal(
@@ -120,16 +115,11 @@ def open_signal(sealed: bytes, private: bytes, *, us: bytes, now_us: int) -> Sig
     )  # fmt: skip
 
 
-def _decode(data: bytes) -> tuple[_Body, bytes, bytes]:
-    outer: object = cbor.decode(data, bytes_max=SEALED_SIGNAL_BYTES_MAX, items_max=3, depth_max=1)
-    signed = msgspec.convert(outer, _Signed, builtin_types=(bytes,))
-    inner: object = cbor.decode(
-        signed.body, bytes_max=SEALED_SIGNAL_BYTES_MAX, items_max=16, depth_max=1
-    )
-    body = msgspec.convert(inner, _Body, builtin_types=(bytes,))
-    if len(body.sdp.encode()) > SDP_BYTES_MAX:
+def _decode(data: bytes) -> SignedBody[_Body]:
+    signed = read_body(data, _Body, bytes_max=SEALED_SIGNAL_BYTES_MAX, items_max=16, depth_max=1)
+    if len(signed.body.sdp.encode()) > SDP_BYTES_MAX:
         raise Malformed("signal-bytes", f"its description is longer than {SDP_BYTES_MAX} bytes")
-    return body, signed.signature, signed.body
+    return signed
 
 
 def _check_times(body: _Body, now_us: int) -> None:

@@ -10,13 +10,28 @@ import pytest
 import pytest_asyncio
 
 from crdt.blob import BlobId
+from crdt.keys import COMMONS, NamespaceKey
 from node.config import Config, InstallConfig
 from node.errors import Conflict
 from node.ports import Progress
 from node.services.advise import accept
 from registry.advisory import Advisory, By, Finding
-from tests.node.api.test_install import ADDER, DOUBLER, give, install, publish, shared, versions
+from storage.installed import AcceptedRisk, InstallChanges
+from tests.node.api.test_install import (
+    ADDER,
+    DOUBLER,
+    give,
+    install,
+    publish,
+    shared,
+    sign_other_bytes,
+    versions,
+)
+from tests.node.api.test_namespaces import created, post
+from tests.node.modules import new_module
 from tests.node.parts import Alice, open_alice
+
+OTHER = '(module (func (export "add") unreachable))'
 
 
 @pytest_asyncio.fixture
@@ -176,6 +191,56 @@ async def test_an_accepted_risk_is_remembered_for_that_version_and_that_word(
     assert (await audited(alice))["ok"]
 
 
+async def test_an_accepted_risk_is_of_those_bytes(alice: Alice, bob: Alice) -> None:
+    await shared(alice, bob)
+    said = (await warn(bob, ADDER, kind="malicious", range="*"))["id"]
+    await give(bob, alice)
+    await install(alice, f"{ADDER}@1.0.0", accept_risk=[said])
+    await sign_other_bytes(bob, ADDER, "1.0.0", OTHER)
+    await give(bob, alice)
+    assert (await audited(alice))["ok"]  # what is installed is what was accepted
+    await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    body = {"requirements": [f"{ADDER}@1.0.0"]}
+    plan = await alice.client.post("/api/resolve", json=body)
+    assert [one["accepted"] for one in plan.json()["risks"]] == [False]
+    refused = await alice.client.post("/api/install", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "malicious")
+    assert "you accepted it for other bytes of this version" in refused.json()["detail"]
+    assert await versions(alice) == {}
+    await install(alice, f"{ADDER}@1.0.0", accept_risk=[said])
+    assert (await audited(alice))["ok"]
+
+
+async def test_an_accepted_risk_is_of_that_namespace(alice: Alice) -> None:
+    await created(alice)
+    for place in ("guild", "commons"):
+        await post(alice, "/api/modules", {**new_module(ADDER), "namespace": place})
+    said = (await warn(alice, ADDER, kind="malicious", range="*"))["id"]
+    await install(alice, ADDER, namespace="guild", accept_risk=[said])
+    await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    assert (await install(alice, ADDER, namespace="guild"))["installed"]
+    await alice.client.post("/api/uninstall", json={"ids": [ADDER]})
+    refused = await alice.client.post("/api/install", json={"requirements": [ADDER]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "malicious")
+    assert "for the same bytes in another namespace" in refused.json()["detail"]
+
+
+async def test_what_was_accepted_of_no_certain_bytes_is_asked_for_again(
+    alice: Alice, bob: Alice
+) -> None:
+    did = await shared(alice, bob)
+    said = (await warn(bob, ADDER, kind="malicious", range="*"))["id"]
+    await give(bob, alice)
+    older = AcceptedRisk(f"{did}/{ADDER}", "1.0.0", NamespaceKey(b""), "", did, said)
+    await alice.node.store.apply_install(InstallChanges(accept=[older]))
+    body = {"requirements": [f"{ADDER}@1.0.0"]}
+    refused = await alice.client.post("/api/install", json=body)
+    assert refused.json()["code"] == "malicious"
+    assert "before it was noted for which bytes" in refused.json()["detail"]
+    await install(alice, f"{ADDER}@1.0.0", accept_risk=[said])
+    assert (await audited(alice))["ok"]
+
+
 def test_a_beginning_that_two_advisories_have_accepts_neither() -> None:
     one = Advisory(
         id="adv-0123456789abcdef", author="did:key:z6MkAuthor", module="did:key:z6MkAuthor/io.x",
@@ -184,10 +249,15 @@ def test_a_beginning_that_two_advisories_have_accepts_neither() -> None:
     other = msgspec.structs.replace(one, id="adv-0123ffffffffffff", kind="vulnerable")
     said: list[tuple[By, Advisory]] = [("author", one), ("self", other)]
     found = [Finding(module=one.module, version="1.0.0", by=by, advisory=each) for by, each in said]
+
+    def risk_of(one: Finding) -> AcceptedRisk:
+        said = one.advisory
+        return AcceptedRisk(one.module, one.version, COMMONS, "00" * 32, said.author, said.id)
+
     with pytest.raises(Conflict, match="adv-0123456789abcdef or adv-0123ffffffffffff"):
-        accept(found, ["0123"])
+        accept(found, ["0123"], risk_of)
     # A stranger's cannot get in the way.
-    accepting = accept([found[0], msgspec.structs.replace(found[1], by="other")], ["0123"])
+    accepting = accept([found[0], msgspec.structs.replace(found[1], by="other")], ["0123"], risk_of)
     assert [one.advisory for one in accepting.risks] == ["adv-0123456789abcdef"]
     assert [one.accepted for one in accepting.found] == [True, False]
 

@@ -1,5 +1,6 @@
 """Alice calls for a challenge, people enter, and everybody reckons who stands where."""
 
+import dataclasses
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from crdt.capability import READ
 from crdt.change import DocumentId, SignedEntry
 from crdt.document import Editor
 from crdt.keys import COMMONS, AuthorKey
+from registry import genome
 from registry.attestation import document_of, say_claim, say_run
 from registry.challenge import CLASS, KIND, Terms, enter, id_of, publish_challenge
 from registry.content import Content
@@ -117,7 +119,7 @@ async def test_a_challenge_is_called_for_found_and_deleted(there: There) -> None
     done = await post(alice, "", **WANTED)
     assert done["id"] == ID
     assert done["entry"]
-    one = await get(alice, f"/{ID[:9]}")
+    one = await get(alice, f"/{ID[:13]}")
     assert one == done["challenge"]
     assert (one["seeds"], one["ticks"], one["state"]) == ([1, 2], 100, "open")
     assert (one["module"], one["version"]) == (LIFE.id, LIFE.version)
@@ -271,17 +273,58 @@ async def test_a_module_that_judges_nothing_is_no_evaluator(there: There) -> Non
     assert said["code"] == "not-an-evaluator"
 
 
-async def test_ids_are_shortened_while_they_are_clear(there: There) -> None:
-    alice = there.alice
-    for ticks in range(20):  # among so many two begin alike
-        await post(alice, "", **wanted({"ticks": ticks}))
-    ids = [one["id"] for one in (await get(alice))["challenges"]]
-    begun = next(one[:6] for one in ids if sum(each[:6] == one[:6] for each in ids) > 1)
+ALIKE = replace(TERMS, ticks=59_404), replace(TERMS, ticks=93_322)
+"""Both begin with chal-2842ea59."""
+
+
+def calls(who: Person, terms: Terms) -> SignedEntry:
+    document = DocumentId(COMMONS, who.signer.author, CLASS, KIND, id_of(terms).encode())
+    return who.writes(document, publish_challenge(terms, Words("x"), now_us=NOON_US))[0]
+
+
+async def test_eight_digits_are_enough_and_strangers_make_none_unclear(there: There) -> None:
+    alice, (one, other) = there.alice, ALIKE
+    begun = id_of(one)[:13]
+    assert begun == id_of(other)[:13]
+    await hear(alice, [calls(BOB, other)])
+    assert (await get(alice, f"/{begun}"))["id"] == id_of(other)
+    await hear(alice, [calls(CAROL, one)])
     said = await get(alice, f"/{begun}", 409)
-    assert said["code"] == "ambiguous-challenge"
-    assert sorted(said["candidates"]) == sorted(one for one in ids if one.startswith(begun))
-    for text in ("chal-", "CHAL-0", "glider", "chal-0123456789abcdef0"):
-        assert (await get(alice, f"/{text}", 404))["code"] == "unknown-challenge"
+    assert said["code"] == "ambiguous-digits"
+    assert said["candidates"] == [id_of(other), id_of(one)], "what was here first is named first"
+    assert (await get(alice, f"/{begun}?author={CAROL.did}"))["id"] == id_of(one)
+    await alice.node.store.set_petname("carol", CAROL.did)
+    assert (await get(alice, f"/{begun[5:]}"))["id"] == id_of(one)
+    await post(alice, "", **wanted({"ticks": other.ticks}))
+    mine = await get(alice, f"/{begun}")
+    assert (mine["id"], mine["also_by"]) == (id_of(other), [BOB.did])
+    for text in ("chal-", begun[:-1], "CHAL-0", "glider", "chal-0123456789abcdef0"):
+        wrong = await get(alice, f"/{text}", 404)
+        assert wrong["code"] == "unknown-challenge"
+        assert "the first 8 or more" in wrong["detail"]
+
+
+async def test_a_genome_is_entered_by_its_first_digits_whatever_strangers_make(
+    there: There,
+) -> None:
+    alice = there.alice
+    await publish(alice.node)
+    await post(alice, "", **WANTED)
+    alike = dataclasses.replace(CONTENT, identity=CONTENT.identity[:8] + bytes(24), text="")
+    edit = genome.publish_genome(alike, Words("x"), genome.Facts(), now_us=1)
+    document = DocumentId(COMMONS, BOB.signer.author, "pub", genome.KIND, alike.identity)
+    await hear(alice, BOB.writes(document, edit))
+    begun = CONTENT.id[:8]
+    entered = await post(alice, f"/{ID}/entries", genome=begun)
+    assert entered["genome"] == CONTENT.id
+    attested = f"/api/registry/genomes/{begun}/attestations"
+    path = f"{PATH}/{ID}/entries/{begun}"
+    assert (await alice.client.delete(path)).status_code == 204
+    gone = await alice.client.delete(f"{attested}?seed=1&ticks=100")
+    assert gone.status_code == 204, gone.text
+    for short in (begun[:7], "x" * 64):
+        wrong = await post(alice, f"/{ID}/entries", 404, genome=short)
+        assert wrong["code"] == "unknown-genome"
 
 
 async def test_lists_go_on_from_page_to_page_and_know_what_is_open(there: There) -> None:

@@ -9,6 +9,9 @@ import pytest
 from blake3 import blake3
 
 from node.api.routes.pictures import DRAWN_BYTES_MAX
+from node.config import ApiConfig, Config
+from registry.formats import detect
+from registry.pictures import picture_of
 from tests.node.api.test_life import GENOMES, from_peer, post
 from tests.node.parts import Alice, open_alice
 from tests.registry.formats.files import ANIMALS, CELLS, CONFIG, LINEAGES, XOR
@@ -146,6 +149,36 @@ async def test_a_genome_is_drawn_for_a_browser(alice: Alice) -> None:
         assert "default-src 'none'" in drawn.headers["content-security-policy"]
         known = await alice.client.get(path, headers={"if-none-match": drawn.headers["etag"]})
         assert (known.status_code, known.content) == (304, b"")
+
+
+async def test_a_genome_is_drawn_as_png_for_what_shows_no_svg(tmp_path: Path) -> None:
+    elsewhere = "https://gallery.example"
+    config = Config(api=ApiConfig(allowed_origins=(elsewhere,)))
+    async with open_alice(tmp_path / "alice", config=config) as alice:
+        for name, data in (("glider.rle", GLIDER), ("xor.json", XOR)):
+            (one,) = (await publish(alice, name, data))["published"]
+            path = f"{GENOMES}/{one['id']}/picture.png"
+            drawn = await alice.client.get(path, headers={"origin": elsewhere})
+            assert drawn.status_code == 200, drawn.text
+            assert drawn.headers["content-type"] == "image/png"
+            assert drawn.headers["access-control-allow-origin"] == elsewhere
+            assert drawn.content.startswith(b"\x89PNG\r\n\x1a\n")
+            assert drawn.content == picture_of(detect("", data), data, "png")
+            known = {"if-none-match": drawn.headers["etag"]}
+            assert (await alice.client.get(path, headers=known)).status_code == 304
+            as_svg = await alice.client.get(path.removesuffix(".png"), headers=known)
+            assert (as_svg.status_code, as_svg.headers["content-type"]) == (200, "image/svg+xml")
+        refused = await alice.client.get(path, headers={"origin": "https://elsewhere.example"})
+        assert (refused.status_code, refused.content[:4] == b"\x89PNG") == (403, False)
+        # Cells too far apart for points, and more bytes than are drawn.
+        wide = b"x = 9000, y = 9000\no8999$8999bo!\n"
+        (one,) = (await publish(alice, "wide.rle", wide))["published"]
+        none = await alice.client.get(f"{GENOMES}/{one['id']}/picture.png")
+        assert (none.status_code, none.json()["code"]) == (422, "no-picture"), none.text
+        large = GLIDER[:-2] + b"\n" * DRAWN_BYTES_MAX + b"!"
+        (one,) = (await publish(alice, "large.rle", large))["published"]
+        none = await alice.client.get(f"{GENOMES}/{one['id']}/picture.png")
+        assert (none.status_code, "are drawn here" in none.text) == (422, True)
 
 
 async def test_a_genome_that_is_called_otherwise_is_drawn_anew(alice: Alice) -> None:

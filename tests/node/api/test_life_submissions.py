@@ -1,5 +1,7 @@
 """What a submission leaves out, says of its format, and what clients of the original may send."""
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,82 @@ async def test_what_the_original_takes_is_taken_and_made_to_fit(
                 GENOMES, content=raw, headers={"content-type": "application/json"}
             )
             assert wrong.status_code in (400, 422), raw[:9]
+
+
+OPENED = [ApiConfig(compat=True), ApiConfig(anonymous_submissions=True)]
+HEX, JSON = "7b7d", {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("api", OPENED)
+async def test_no_stranger_says_what_format_or_area_a_genome_is_of(
+    tmp_path: Path, api: ApiConfig
+) -> None:
+    """To the original these are words like any other, that it does not read."""
+    async with open_alice(tmp_path / "a", config=Config(api=api)) as alice:
+        assert (await alice.client.post("/api/namespaces", json={"name": "lab"})).status_code == 201
+        del alice.client.headers["authorization"]
+        for number, format in enumerate(("lenia", "no format", "my-own", 7, {"a": 1})):
+            sent = GENOME | {"genotype": HEX + f"{number:02}", "format": format, "content": "####"}
+            await post(alice, GENOMES, sent | {"kind": "seed", "id": "x", "entry": "y"})
+        rows = await listed(alice)
+        assert [row["format"] for row in rows] == ["primordium-genotype"] * 5
+        kept = {key: value for key, value in GENOME.items() if key not in ("genotype", "tags")}
+        assert all({key: row[key] for key in kept} == kept for row in rows)
+        both = {"config": "{}", "config_json": "[]", "content": "AAAA", "format": "rle"}
+        await post(alice, SEEDS, both)
+        assert [row["config"] for row in await listed(alice, SEEDS)] == ["{}"]
+        for namespace in ("lab", "no such"):  # which there are is nobody's business
+            asked = await alice.client.post(GENOMES, json=GENOME | {"namespace": namespace})
+            assert (asked.status_code, "commons alone" in asked.text) == (403, True)
+        for known in ("commons", 7, None):
+            await post(alice, GENOMES, GENOME | {"namespace": known})
+        assert {row["namespace"] for row in await listed(alice)} == {"commons"}
+        coded = await alice.client.post(GENOMES, json={"content": "####"})
+        assert coded.json()["errors"][0]["pointer"] == "/content"
+
+
+BROKEN: list[tuple[bytes, int]] = [
+    (b'{"genotype":"7b7d","fitness_score":1e400}', 422),
+    (b'{"genotype":"7b7d","unread":{"a":1e400}}', 422),
+    (b'{"genotype":"7b7d","tick":' + b"9" * 5_000 + b"}", 422),
+    (b'{"genotype":"7b7d","fitness_score":NaN}', 400),
+    (b'{"genotype":"7b7d","fitness_score":-Infinity}', 400),
+    (b'{"genotype":"\\ud800"}', 400),
+    (b'{"genotype":"7b7d","name":"\\udc00x"}', 400),
+    (b'{"genotype":"\xed\xa0\x80"}', 400),
+    (b'{"genotype":"7b7d","unread":"\xff"}', 400),
+    (b'{"genotype":"7b7d","unread":' + b"[" * 10_000 + b"]" * 10_000 + b"}", 400),
+    (b'{"genotype":"7b7d","unread":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}", 400),
+    (b'{"genotype":"7b7d"} and more', 400),
+    (b'\xef\xbb\xbf{"genotype":"7b7d"}', 400),
+    (b"", 400),
+    (b'{"genotype":"' + b"7" * (17 << 20) + b'"}', 413),
+]
+
+
+@pytest.mark.parametrize("api", OPENED)
+async def test_a_body_that_is_none_is_told_so_and_nothing_is_published(
+    tmp_path: Path, api: ApiConfig
+) -> None:
+    async with open_alice(tmp_path / "a", config=Config(api=api)) as alice:
+        del alice.client.headers["authorization"]
+        for body, status in BROKEN:
+            wrong = await alice.client.post(GENOMES, content=body, headers=JSON)
+            assert wrong.status_code == status, (body[:40], wrong.text)
+            problem = wrong.json()
+            assert problem["detail"]
+            assert "//" not in json.dumps(problem.get("errors", []))
+        whole = b'{"genotype":"7b7d"}'
+        for headers, sent in (
+            ({}, whole),
+            ({"content-type": "text/plain"}, whole),
+            (JSON | {"content-encoding": "gzip"}, gzip.compress(whole, mtime=0)),
+        ):
+            wrong = await alice.client.post(GENOMES, content=sent, headers=headers)
+            assert wrong.status_code == 415, wrong.text
+        assert not await listed(alice)
+        # As the original has it, of a key that occurs twice the last counts.
+        twice = b'{"genotype":"00","name":"a","genotype":"7b7d","name":"b"}'
+        done = await alice.client.post(GENOMES, content=twice, headers=JSON)
+        assert done.status_code == 200, done.text
+        assert [(row["genotype"], row["name"]) for row in await listed(alice)] == [("7b7d", "b")]

@@ -1,5 +1,6 @@
 """One id, several authors: the bytes are those that hash right, whoever claims what."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from crdt.blob import manifest_of
+from crdt.blob import BlobId, manifest_of
 from node.errors import Rejected
+from node.ports import Progress
 from node.services.same_bytes import right_bytes
+from node.services.tries import Pace
+from p2p.protocol.errors import NotStored
 from registry import genome
 from registry.content import CONTENT_BYTES_MAX, Content
 from registry.head import Words
@@ -221,3 +225,55 @@ async def test_a_record_of_ones_own_is_deleted_and_brought_back_by_its_first_dig
     assert (await shown(alice, mine["id"]))["id"] == mine["id"]
     none = await alice.client.post("/api/records/deletion", json={"record": "genome/00000000"})
     assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
+
+
+async def test_blobs_that_stand_still_keep_nobody_from_the_right_one(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whom three run at once, each is left for the next."""
+    lies = [b"another text, the %d. of those" % number for number in range(20)]
+    await crowd(alice, lambda number: replace(LIE, blob=manifest_of(lies[number % 20]).id))
+    await bob.node.store.put_blob(DATA)
+    fetch_blob, running, most = alice.network.fetch_blob, set[BlobId](), list[int]()
+
+    async def stand_still(
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        running.add(blob)
+        most.append(len(running))
+        try:
+            if blob != manifest_of(DATA).id:
+                await asyncio.Event().wait()
+            await fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+        finally:
+            running.remove(blob)
+
+    monkeypatch.setattr(alice.network, "fetch_blob", stand_still)
+    same = await alice.node.store.namesakes("genome", ID)
+    pace = Pace(at_once=3, next_s=0.001, try_s=0.01)
+    async with asyncio.timeout(120):
+        assert await right_bytes(alice.node.store, alice.network, same, pace=pace) == DATA
+    assert (max(most), len(most) > 20, running) == (3, True, set())
+
+
+async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_rest(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await says(alice, LIAR, LIE)
+    fetch_blob = alice.network.fetch_blob
+
+    async def full_for_that(
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        if blob == LIE.blob:
+            raise NotStored("no-room", "The disk is full.")
+        await fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+
+    monkeypatch.setattr(alice.network, "fetch_blob", full_for_that)
+    same = await alice.node.store.namesakes("genome", ID)
+    with pytest.raises(NotStored, match="no-room"):
+        await right_bytes(alice.node.store, alice.network, same)
+    await says(alice, HONEST, Content.of(DATA))
+    await bob.node.store.put_blob(DATA)
+    same = await alice.node.store.namesakes("genome", ID)
+    assert await right_bytes(alice.node.store, alice.network, same) == DATA

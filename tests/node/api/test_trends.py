@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,8 @@ from tests.node.api.test_install import ADDER, DOUBLER, give, shared
 from tests.node.api.test_life import GENOME, GENOMES, SEED, SEEDS, post
 from tests.node.parts import Alice, open_alice
 from tests.storage.people import NOW_US
+
+LINEAGES = "/api/registry/lineages"
 
 
 @pytest_asyncio.fixture
@@ -88,6 +91,34 @@ async def test_a_seed_has_them_too_and_what_is_asked_wrongly_is_told(alice: Alic
         answer = await alice.client.get(f"{SEEDS}/{id}/trends?{query}")
         assert answer.status_code == 400, query
     missing = await alice.client.get(f"{SEEDS}/{'0' * 64}/trends")
+    assert (missing.status_code, missing.json()["code"]) == (404, "unknown-record")
+
+
+async def test_a_lineage_is_shown_with_who_rates_it_and_who_takes_it_up(
+    alice: Alice, bob: Alice
+) -> None:
+    """Bob breeds two genomes of it and a lineage that descends from it, and counts once."""
+    id = 'the "walkers" of Käfer'  # ids are text that people make up
+    await post(alice, LINEAGES, {"id": id, "civilization_level": 3})
+    await post(alice, LINEAGES, {"id": "beside", "name": id, "description": f'"parent":"{id}"'})
+    await post(alice, GENOMES, GENOME | {"genotype": "7b", "name": id})
+    for number in range(2):
+        await post(bob, GENOMES, GENOME | {"genotype": f"7b0{number}", "lineage_id": id})
+    await post(bob, LINEAGES, {"id": "younger", "parent": id})
+    await give(bob, alice)
+    path = f"{LINEAGES}/{quote(id)}"
+    rated = await alice.client.post(f"{path}/ratings", json={"stars": 3})
+    assert rated.status_code == 201, rated.text
+    found = await trends(alice, path, step="day", points=2)
+    assert (found["id"], found["kind"]) == (f"{alice.node.identity.did}/{id}", "lineage")
+    last = found["points"][-1]
+    assert (last["downloads"], last["ratings"], last["average"]) == (0, 1, 3.0)
+    assert (last["dependants"], found["whole"]) == (1, True)
+    await post(alice, GENOMES, GENOME | {"genotype": "7b10", "lineage_id": id})
+    assert (await trends(alice, path))["points"][-1]["dependants"] == 2
+    full = quote(f"{alice.node.identity.did}/{id}", safe="")
+    assert (await trends(alice, f"{LINEAGES}/{full}"))["id"] == found["id"]
+    missing = await alice.client.get(f"{LINEAGES}/nobody/trends")
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown-record")
 
 

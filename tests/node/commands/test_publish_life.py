@@ -1,18 +1,22 @@
 """What a folder gives to publish: which files, as what, and what becomes of the others."""
 
+import errno
+import json
 import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from node.client import not_running
+from node.commands.console import print_json
 from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
 from node.commands.publish_tree import tree_of
 from node.failure import Failure
 from node.found_files import body_of
-from registry.formats import Format, InvalidFile, merged
+from registry.formats import Format, InvalidFile, Place, merged, read
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
 
@@ -29,6 +33,36 @@ def test_hidden_files_and_links_are_nobodys_genome(tmp_path: Path) -> None:
     os.symlink("/etc", tmp_path / "folder")
     os.mkfifo(tmp_path / "pipe.rle")
     assert sorted(file.name for file in tree_of(tmp_path).files) == ["a.rle", "b.rle"]
+
+
+def test_folders_are_looked_into_however_deep_and_what_cannot_be_read_is_told(
+    tmp_path: Path,
+) -> None:
+    """Deeper than any recursion, and then deeper than a path can say."""
+    (tmp_path / "a.rle").write_bytes(GLIDER)
+    opened = os.open(tmp_path, os.O_RDONLY)
+    for depth in range(2_100):
+        if depth in (1_500, 2_099):
+            named = os.open("deep.rle", os.O_CREAT | os.O_WRONLY, dir_fd=opened)
+            os.write(named, GLIDER)
+            os.close(named)
+        os.mkdir("d", dir_fd=opened)
+        inner = os.open("d", os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        opened = inner
+    os.close(opened)
+    try:
+        tree = tree_of(tmp_path)
+        assert [file.name for file in tree.files] == ["a.rle", "deep.rle"]
+        ((folder, error),) = tree.unread
+        assert folder.startswith(f"{tmp_path}/d/d/")
+        assert error.errno == errno.ENAMETOOLONG
+        report = Report(total=2)
+        report.refuse_unreadable(folder, error)
+        assert [one["code"] for one in report.refused] == ["cannot-read"]
+        assert report.refused[0]["detail"].endswith("/d: File name too long")
+    finally:  # whoever removes temporary folders goes into them by recursion
+        subprocess.run(("rm", "-rf", tmp_path / "d"), check=True)
 
 
 def test_a_file_is_what_it_holds_or_what_one_says(tmp_path: Path) -> None:
@@ -140,3 +174,38 @@ def test_what_broke_off_says_how_far_it_came_and_that_it_goes_on() -> None:
     assert "goes on" not in forbidden.problem["detail"]
     never = not_running("home")
     assert broken_off(never, Report(total=9)) is never
+
+
+def test_whatever_a_file_is_called_its_genome_is_published() -> None:
+    """Any bytes but two name a file on Linux."""
+    (item,) = read(Format.RLE, GLIDER, "a.rle")
+    for name, kept in (
+        (os.fsdecode(b"\xff\xfeb.rle"), "b.rle"), ("new\nline\x1b[31m.rle", "new line[31m.rle"),
+        ("\u202ecod.rle", "cod.rle"), ("a\\b.rle", "a_b.rle"), ("a..b.rle", "a..b.rle"),
+        ("glider.rle", "glider.rle"), ("n" * 129, None), ("\x07", None),
+    ):  # fmt: skip
+        body = body_of(name, item)
+        assert body.get("file") == kept
+        json.dumps(body, ensure_ascii=False).encode()
+
+
+def test_a_name_that_is_no_text_is_told_as_json_that_everybody_reads(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    name = os.fsdecode(b"Gl\xc3\xbcck/\xff.rle")
+    print_json("publish", {"file": name})
+    told = json.loads(capfdbinary.readouterr().out.decode())
+    assert told == {"schema": "panspermia.publish/1", "file": name}
+    assert os.fsencode(told["file"]) == b"Gl\xc3\xbcck/\xff.rle"
+
+
+def test_of_what_is_refused_the_folder_is_told(tmp_path: Path) -> None:
+    report = Report(total=1)
+    file = tmp_path / "deep" / "a.rle"
+    report.refuse_invalid(file, InvalidFile("a.rle", Place(line=2), "holds no pattern"))
+    assert report.refused == [
+        {
+            "file": str(file), "place": "line 2", "code": "invalid-file",
+            "detail": f"{file}: line 2: holds no pattern",
+        }
+    ]  # fmt: skip

@@ -1,14 +1,17 @@
 """A directory of modules published once more: what is there, what is not, and what changed."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from node.commands import publish, publish_tree, same_version
+from node.commands import publish, publish_life, publish_tree, same_version
 from node.commands.publish_report import Report, Wanted
 from node.commands.publish_tree import publish_module, read_those
 from node.failure import Failure, Json
@@ -17,6 +20,7 @@ from tests.node.parts import Alice
 
 PLAIN = Wanted(None, "commons", dry_run=False, update=False)
 ID = "org.example.add"
+GLIDER = b"#N Glider\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
 
 
 @dataclass
@@ -44,7 +48,7 @@ class OverLoop:
 @pytest.fixture
 async def client(alice: Alice, monkeypatch: pytest.MonkeyPatch) -> OverLoop:
     client = OverLoop(alice, asyncio.get_running_loop())
-    for module in (publish, publish_tree, same_version):
+    for module in (publish, publish_life, publish_tree, same_version):
         monkeypatch.setattr(module, "node", lambda: client)
     return client
 
@@ -198,3 +202,42 @@ def test_no_code_is_kept_while_others_are_read(folder: Path) -> None:
     fields = (getattr(known, name) for name in type(known).__slots__)
     assert not any(isinstance(one, bytes) and len(one) > 32 for one in fields)
     assert known.size_bytes == len(wasm(ADD))
+
+
+def in_shell(act: Callable[[], object]) -> None:
+    """As a command runs it, with --json."""
+    with click.Context(click.Command("publish"), obj={"json": True}):
+        act()
+
+
+@pytest.mark.usefixtures("client")
+async def test_genomes_in_the_folder_of_a_module_are_left_alone_and_named(
+    folder: Path, alice: Alice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tests").mkdir()
+    for name in ("glider.rle", "tests/glider.rle", ".hidden.rle"):
+        (folder / name).write_bytes(GLIDER)
+    (folder / "notes.txt").write_text("nothing that anybody knows")
+    (folder / "link.rle").symlink_to(folder / "glider.rle")
+    beside = folder.parent / "beside.rle"
+    beside.write_bytes(GLIDER.replace(b"3o!", b"2o!"))
+    inside = [str(folder / "glider.rle"), str(folder / "tests" / "glider.rle")]
+
+    for kind, published in ((None, {"module", "genome"}), ("genome", {"genome"})):
+        wanted = Wanted(kind, "commons", dry_run=False)
+        all_of_it = partial(publish_tree.publish_tree, folder.parent, wanted)
+        await asyncio.to_thread(in_shell, all_of_it)
+        told = json.loads(capsys.readouterr().out)
+        assert {one["kind"] for one in told["published"]} == published
+        assert told["in_modules"] == inside
+        assert str(beside) not in told["in_modules"]
+    assert (await alice.node.store.counts()).entries == 2
+    # The module's own folder: named there too, and published where one asks for them.
+    edit(folder, '"1.0.0"', '"1.0.1"')
+    one = partial(publish.publish_module_of, folder, "commons", None, "", dry_run=False)
+    await asyncio.to_thread(in_shell, one)
+    assert json.loads(capsys.readouterr().out)["in_modules"] == inside
+    file = partial(publish_tree.publish_tree, folder / "glider.rle", PLAIN)
+    await asyncio.to_thread(in_shell, file)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["state"], told["in_modules"]) == ("published", [])

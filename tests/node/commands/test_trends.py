@@ -41,3 +41,17 @@ def test_each_number_has_its_line_and_what_is_in_no_point_is_said(
         "rated by      █▄  4, 2 dated in the future, by a clock that is wrong, 4.0 of 5",
         "More records build on it than are looked at.",
     ]
+
+
+def test_a_lineage_is_not_fetched_but_taken_up(capsys: pytest.CaptureFixture[str]) -> None:
+    point = {"since": "2026-11-16", **sums(0, 1, 4.0), "dependants": 2}
+    found = {
+        "id": "did:key:zBob/line-1", "kind": "lineage", "step": "week", "whole": True,
+        "points": [point], "before": sums(), "ahead": sums(), "undated": sums(),
+    }  # fmt: skip
+    with click.Context(click.Command("info"), obj={}):
+        print_trends(found)
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "rated by      █  1, 4.0 of 5",
+        "taken up by   █  2",
+    ]

@@ -10,11 +10,12 @@ from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, AuthorKey
 from node.services.advise import forbidding, said_of
 from registry import advisory
-from registry.advisory import AdvisoryKind, Claim, publish_advisory, record_of
+from registry.advisory import AdvisoryKind, Claim, Finding, publish_advisory, record_of
 from registry.listings import project
 from registry.names import parse_module_name
 from registry.versions import parse_version
 from storage.advised import COUNTING_MAX, STRANGERS_MAX
+from storage.installed import AcceptedRisk
 from storage.quota import Quota
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, person
@@ -35,6 +36,11 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store]:
         yield store
 
 
+def in_commons(one: Finding) -> AcceptedRisk:
+    said = one.advisory
+    return AcceptedRisk(one.module, one.version, COMMONS, "00" * 32, said.author, said.id)
+
+
 def says(by: Person, kind: AdvisoryKind, versions: str, at_us: int = NOW_US) -> SignedEntry:
     module = parse_module_name(MODULE)
     claim = Claim(module=module, range=versions, kind=kind, title="x").checked()
@@ -53,7 +59,7 @@ async def heard(store: Store, said: list[SignedEntry]) -> None:
 async def test_nobody_who_counts_drowns_out_a_warning(store: Store, by: Person) -> None:
     await heard(store, [says(CAROL, "malicious", "*")])
     await heard(store, [says(by, "superseded", f"=0.0.{n}", FAR_US + n) for n in range(1_000)])
-    (found,) = forbidding(await said_of(store, ALICE.did, WANTED))
+    (found,) = forbidding(await said_of(store, ALICE.did, WANTED, in_commons))
     assert found.advisory.author == CAROL.did
 
 

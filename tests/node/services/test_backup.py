@@ -13,7 +13,7 @@ from crdt.blob import Chunking
 from crdt.capability import WRITE, Capability, encode_capability
 from crdt.change import DocumentId, Signer, decode_signed
 from crdt.did import decode_did_key
-from crdt.keys import COMMONS
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.path import AUTHORITY
 from crdt.statement import Frontier, Revoke
 from node import drops
@@ -36,6 +36,7 @@ from node.services.restore import Restored, restore
 from registry.listings import project
 from registry.publication import publish_version
 from registry.statement import sign_release
+from storage.installed import AcceptedRisk, InstallChanges
 from storage.store import open_store
 from tests.node.api.test_advisories import warn
 from tests.node.api.test_devices import carry, make_device
@@ -293,6 +294,8 @@ async def test_what_is_called_malicious_is_not_restored_unless_it_was_accepted(
         await install(alice, f"{did}/{DOUBLER}", "org.example.other")
         said = await warn(bob, ADDER, kind="malicious", range="*")
         await give(bob, alice)
+        older = AcceptedRisk(f"{did}/{ADDER}", "1.1.0", NamespaceKey(b""), "", did, said["id"])
+        await alice.node.store.apply_install(InstallChanges(accept=[older]))
         unread = await backed_up(alice)
         await install(alice, ADDER, accept_risk=[said["id"]])
         read = await backed_up(alice)
@@ -300,6 +303,7 @@ async def test_what_is_called_malicious_is_not_restored_unless_it_was_accepted(
     adder, doubler = became.not_installed
     assert (adder.module, adder.version) == (f"{did}/{ADDER}", "1.1.0")
     assert f"is malicious, says its author: {said['title']}" in adder.why
+    assert "you accepted it before it was noted for which bytes" in adder.why
     assert doubler.why == f"{did}/{DOUBLER} 1.0.0 needs {did}/{ADDER}"
     async with open_alice(tmp_path / "unread") as again:
         assert await versions(again) == {"org.example.other": "1.0.0"}

@@ -157,17 +157,113 @@ def test_of_several_who_give_so_much_is_asked_for_at_a_time() -> None:
     sessions = Sessions()
     alice, bob, mallory = (sessions.join(name) for name in ("alice", "bob", "mallory"))
     assert sessions.underway.room(bob) == limits.WANT_IDS_MAX
-    for number in range(1_000):
+    for number in range(900):
         sessions.underway.ask(alice, (COMMONS, number.to_bytes(16, "big")), now_s=0.0)
     assert sessions.underway.room(bob) == limits.WANT_IDS_MAX, "alice has given nothing yet"
     sessions.underway.judged(alice, is_good=True)
     assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
-    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 1_000
+    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 900
     sessions.underway.ask(mallory, (COMMONS, b"m" * 16), now_s=0.0)
-    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 1_000
-    for number in range(1_000):
+    assert sessions.underway.room(bob) == limits.ASKED_OF_SEVERAL_MAX - 900
+    for number in range(900):
         sessions.underway.end(alice, [(COMMONS, number.to_bytes(16, "big"))])
     assert sessions.underway.room(bob) == limits.WANT_IDS_MAX
+
+
+def numbered(*numbers: int) -> list[Key]:
+    return [(COMMONS, number.to_bytes(16, "big")) for number in numbers]
+
+
+def asks(sessions: Sessions, asker: Asker, numbers: range, *, now_s: float = 0.0) -> None:
+    for key in numbered(*numbers):
+        assert sessions.underway.ask(asker, key, now_s=now_s)
+
+
+def test_who_gives_nothing_takes_no_room_though_nobody_waits_for_it() -> None:
+    """Mallory gave something good once, and announces what nobody else has."""
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    sessions.underway.judged(mallory, is_good=True)
+    asks(sessions, mallory, range(2_048))
+    assert sessions.underway.room(alice) == limits.ASKED_OF_EACH, "the others have a few meanwhile"
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_S - 0.1)
+    assert sessions.underway.room(alice) == limits.ASKED_OF_EACH
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_S)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
+    assert len(sessions.underway) == 0
+    sessions.underway.judged(mallory, is_good=True)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX, "not even when it gives again"
+
+
+def test_who_gives_a_little_takes_room_no_longer_than_it_may_take() -> None:
+    """One good entry a second, of two thousand."""
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    asks(sessions, mallory, range(2_048))
+    for second in range(int(limits.ENTRIES_PATIENCE_LONGEST_S)):
+        sessions.underway.given(mallory, numbered(second), now_s=second)
+        sessions.underway.stored(numbered(second), now_s=second)
+        sessions.underway.judged(mallory, is_good=True)
+        sessions.underway.look(now_s=second)
+        assert sessions.underway.room(alice) == limits.ASKED_OF_EACH, second
+    sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_LONGEST_S)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
+
+
+def test_each_of_many_may_ask_for_something_and_all_of_them_for_so_much() -> None:
+    """ASKED_OF_EACH, however much fifty others were asked for."""
+    sessions = Sessions()
+    crowd = [sessions.join(str(number)) for number in range(50)]
+    for number, one in enumerate(crowd):
+        sessions.underway.judged(one, is_good=True)
+        room = sessions.underway.room(one)
+        assert room > 0
+        asks(sessions, one, range(number << 16, (number << 16) + room))
+        assert number == 0 or len(one.claims) <= limits.ASKED_OF_SEVERAL_MAX
+    alice = sessions.join("alice")
+    assert sessions.underway.room(alice) == limits.ASKED_OF_SEVERAL_MAX // 51
+    assert len(sessions.underway) <= 3 * limits.ASKED_OF_SEVERAL_MAX
+
+
+def test_what_is_urgent_has_room_beyond_and_so_much_of_it() -> None:
+    """ASKED_URGENT_BEYOND: an authority record waits for nobody's other entries."""
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    sessions.underway.judged(mallory, is_good=True)
+    asks(sessions, mallory, range(2_048))
+    asks(sessions, alice, range(5_000, 5_000 + limits.ASKED_OF_EACH))
+    assert sessions.underway.room(alice) == 0
+    beyond = limits.ASKED_URGENT_BEYOND
+    assert sessions.underway.room(alice, is_urgent=True) == beyond
+    asks(sessions, alice, range(6_000, 6_000 + beyond))
+    assert sessions.underway.room(alice, is_urgent=True) == 0
+
+
+def test_what_a_peer_announced_and_has_not_got_all_who_wait_may_ask_for() -> None:
+    """Else a row of such peers would say so one after the other, each as late as it may."""
+    sessions = Sessions()
+    mallory, alice, bob = (sessions.join(name) for name in ("mallory", "alice", "bob"))
+    sessions.underway.ask(mallory, ONE, now_s=0.0)
+    sessions.underway.ask(alice, ONE, now_s=0.0)
+    sessions.underway.ask(bob, ONE, now_s=0.0)
+    sessions.underway.end(mallory, [ONE], is_vain=True)
+    assert sessions.woken == ["alice", "bob"]
+    assert sessions.underway.ask(alice, ONE, now_s=1.0)
+    assert sessions.underway.ask(bob, ONE, now_s=1.0)
+
+
+def test_who_waited_long_enough_asks_unless_the_store_is_at_it() -> None:
+    sessions = Sessions()
+    mallory, alice = sessions.join("mallory"), sessions.join("alice")
+    for key in (ONE, TWO):
+        sessions.underway.ask(mallory, key, now_s=29.0)
+        sessions.underway.ask(alice, key, now_s=29.0)
+    sessions.underway.given(mallory, [TWO], now_s=29.5)
+    assert sessions.underway.contest(ONE)
+    assert not sessions.underway.contest(TWO)
+    assert alice.take() == ((ONE, False),)
+    assert sessions.underway.ask(alice, ONE, now_s=30.0)
+    assert not mallory.is_slow, "it may be as honest as any"
 
 
 def test_only_so_many_that_came_are_remembered() -> None:
@@ -277,6 +373,27 @@ async def test_whoever_announces_and_gives_nothing_delays_nobody_beyond_the_pati
     await publish(met, later := entries_of(4, 5))
     await met.network.run(at_s + 1.0)
     assert met.lacks(later) == 0, "they are slow now, and nobody waits for them"
+
+
+async def test_what_is_left_to_others_one_after_the_other_is_asked_for_at_last() -> None:
+    """ENTRIES_LEFT_S, whoever takes the turn just when another gives it up."""
+    met = await circle(1)
+    await met.network.run(2.0)
+    (entry,) = entries_of(7, 1)
+    key = (COMMONS, entry.id[:16])
+    underway = met.alice.config.underway
+    asker = underway.join(lambda: None)
+    assert underway.ask(asker, key, now_s=met.network.now_s)
+    await publish(met, [entry])
+    began_s = met.network.now_s
+    while met.network.now_s < began_s + limits.ENTRIES_LEFT_S - 2.0:
+        await met.network.run(met.network.now_s + 1.5)
+        assert met.lacks([entry]) == 1
+        underway.end(asker, [key])
+        asker = underway.join(lambda: None)
+        assert underway.ask(asker, key, now_s=met.network.now_s)
+    await met.network.run(began_s + limits.ENTRIES_LEFT_S + 1.5)  # a look, and a round trip
+    assert met.lacks([entry]) == 0
 
 
 async def test_a_peer_that_leaves_is_not_waited_for() -> None:

@@ -192,3 +192,13 @@ def test_so_do_the_small_formats_of_those_with_two_states(pattern: Pattern) -> N
         rows = [bytes(map(bool, row)) for row in rows_of(pattern, "a")]
         cells = pattern_of_cells(write_cells(pattern, "a"), "a")
         assert rows_of(cells, "a") == rows
+
+
+def test_digits_of_other_scripts_are_no_numbers() -> None:
+    """`int()` reads fewer of them than `str.isdigit` knows."""
+    (found,) = read(Format.MACROCELL, b"[M2] (golly)\n#G 1\xc2\xb2\n$$*$\n", "a")
+    assert "generation" not in found.fields
+    assert found.description == "G 1²"
+    headed = files.ANIMALS.replace(b'">1"', '">²"'.encode(), 1)
+    assert headed != files.ANIMALS
+    assert len(read(Format.LENIA, headed, "a")) == len(read(Format.LENIA, files.ANIMALS, "a"))

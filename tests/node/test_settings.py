@@ -2,8 +2,8 @@
 
 import pytest
 
-from node.config import check_setting, load_config, setting_names, variable_of
 from node.errors import BadSetting
+from node.settings import check_setting, load_config, setting_names, variable_of
 
 FILE = """
 [api]

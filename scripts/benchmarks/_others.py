@@ -1,0 +1,41 @@
+"""Programs of others to measure by. Their scripts lie beside the checkout, or nowhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+PEERS_VARIABLE: Final = "PANSPERMIA_BENCH_PEERS"
+PEERS_FOLDER: Final = Path(__file__).parents[3] / "shared" / "bench"
+
+
+class Skipped(Exception):
+    """Why there are no figures of it."""
+
+
+def syncthing(*args: str) -> Any:  # noqa: ANN401 - its script's own JSON
+    """What its script says of a run with these arguments. Raises `Skipped`."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = str(Path(folder) / "work")
+        return json.loads(_run("syncthing", sys.executable, "baseline_syncthing.py", work, *args))
+
+
+def verdaccio() -> str:
+    """The lines of its script. Raises `Skipped`."""
+    return _run("npm", "bash", "baseline_verdaccio.sh")
+
+
+def _run(program: str, shell: str, name: str, *args: str) -> str:
+    script = Path(os.environ.get(PEERS_VARIABLE, PEERS_FOLDER)) / name
+    if shutil.which(program) is None:
+        raise Skipped(f"{program} is not installed")
+    if not script.exists():
+        raise Skipped(f"no {name} where {PEERS_VARIABLE} says")
+    done = subprocess.run([shell, str(script), *args], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Skipped(f"it failed: {done.stderr.strip()[-200:]}")
+    return done.stdout
