@@ -154,7 +154,8 @@ class CardBook:
     def one_source(self) -> str | None:
         """The one side that all connected peers come from; None where there are several."""
         connected = self._network.connections
-        return one_source({one.device: self.sources.of(one.device) for one in connected})
+        of = self.sources.of
+        return one_source({one.device: of(one.device) for one in connected}, of)
 
     def _came(self, connection: Connection) -> None:
         device, did = connection.device, encode_did_key(connection.device)

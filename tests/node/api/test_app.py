@@ -127,6 +127,14 @@ async def test_bodies_that_are_none(
         ]
 
 
+async def test_an_address_that_is_none_is_told_of_in_words(alice: Alice) -> None:
+    wanted = "is not HOST:PORT, ws://…, wss://…, circuit:…@… or webrtc:…@…"
+    answer = await alice.client.post("/api/peers", json={"address": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body")
+    assert answer.json()["detail"] == f"/address: {wanted}"
+    assert answer.json()["errors"] == [{"pointer": "/address", "detail": wanted}]
+
+
 async def test_only_publishing_takes_large_bodies(alice: Alice) -> None:
     large = b'{"manifest": "' + b"x" * (2 << 20) + b'"'
     typed = {"content-type": "application/json"}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from crdt.did import encode_did_key
 from node.identity import seal_author
 from p2p.protocol.invites.code import read_code
 from p2p.protocol.invites.link import read_link
@@ -83,6 +84,27 @@ async def test_only_what_one_has_is_given(alice: Alice) -> None:
     ):
         answer = await alice.client.post("/api/invites", json=more)
         assert problem(answer) == (status, code), answer.text
+
+
+async def test_no_link_is_made_of_what_is_no_address(alice: Alice) -> None:
+    bob = encode_did_key(bytes([2]) * 32)
+    for wrong in (
+        "x y:1", "http://foo", "127.0.0.1:99999", "0.0.0.0:0", "0.0.0.0:4747", "ws://[::]:80/",
+        "", "bücher.example:1", "a" * 300 + ":1", "circuit:nobody@relay.example:1",
+    ):  # fmt: skip
+        for more in ({}, {"device": True}, {"receiver": bob}):
+            body = {"addresses": ["192.0.2.7:4747", wrong], **more}
+            answer = await alice.client.post("/api/invites", json=body)
+            if len(wrong) > 300:
+                assert problem(answer) == (422, "invalid-body")
+                continue
+            assert problem(answer) == (400, "bad-address"), (wrong, answer.text)
+            assert answer.json()["errors"][0]["pointer"] == "/addresses/1"
+    assert (await alice.client.get("/api/invites")).json()["invites"] == []
+    places = [" node.example ", "wss://node.example", "127.0.0.1:9"]
+    made = await post(alice, "/api/invites", {"addresses": places})
+    told = read_link(made["link"]).places
+    assert told == ("node.example:4747", "wss://node.example/", "127.0.0.1:9")
 
 
 async def test_the_root_key_is_needed_to_invite(alice: Alice) -> None:
