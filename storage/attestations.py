@@ -168,8 +168,9 @@ class Attestations(Part):
 async def write_attestations(write: Writing, built: Iterable[Built]) -> None:
     """The rows of documents that have none now."""
     await write.run_many(
-        "INSERT INTO attestation SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7"
-        " FROM document WHERE number = ?1",
+        "INSERT INTO attestation SELECT ?1, namespace, ?2, ?3, ?4, ?5, ?6, ?7,"
+        " j ->> '$.evaluator', j ->> '$.seed', j ->> '$.ticks'"
+        " FROM (SELECT namespace, CAST(?7 AS TEXT) AS j FROM document WHERE number = ?1)",
         (
             (
                 one.work.number,

@@ -24,7 +24,7 @@ SHOWN_MAX: Final = 10
 
 def known_files(folder: Path) -> list[Path]:
     """Those of known formats in a module's folder, at any depth, as far as it is looked into."""
-    return sorted(file for file in islice(_files(folder), LOOKED_AT_MAX) if _is_known(file))
+    return [file for file in islice(_files(folder), LOOKED_AT_MAX) if _is_known(file)]
 
 
 def _files(folder: Path) -> Iterator[Path]:

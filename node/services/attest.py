@@ -28,7 +28,8 @@ from node.services.evaluators import (
 from node.services.life import GENOME, Found, find_record
 from node.services.same_bytes import kept_of, right_bytes
 from node.services.signers import Signers
-from node.workers import Evaluated, Workers
+from node.workers.messages import Evaluated
+from node.workers.workers import Workers
 from registry.attestation import (
     Attestation,
     document_of,

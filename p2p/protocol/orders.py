@@ -138,17 +138,18 @@ class Orders:
         if len(peer.orders) >= limits.BLOB_REQUESTS_MAX:
             return None
         window = peer.pace.window_bytes(load.peers + (not peer.orders))
-        # A third of it at a time, so that what is on its way, being stored and asked for are three
-        # different runs.
-        most = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
+        # A third of it at least, and two where there is room, so that while the one is stored and
+        # asked for anew, the other is on its way; each run costs as much as its bytes do.
+        least = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
+        most = min(limits.RUN_BYTES_MAX, 2 * least)
         room = self._room_bytes(peer, window, most, load, now_s=now_s)
         if room <= 0 and not any(one.is_authority for one in all_wanted):
             return None  # as it mostly is, after each answer
         for wanted in sorted(all_wanted, key=lambda one: (one.rank, one.turn)):
-            least = most if wanted.rank is Rank.LARGE else 1
-            if room < least and wanted.rank is not Rank.AUTHORITY:
+            needed = least if wanted.rank is Rank.LARGE else 1
+            if room < needed and wanted.rank is not Rank.AUTHORITY:
                 return None
-            run = wanted.take_run(peer.number, most, now_s=now_s)
+            run = wanted.take_run(peer.number, min(most, max(least, room)), now_s=now_s)
             if run is not None:
                 wanted.turn = next(self._turns)
                 return run

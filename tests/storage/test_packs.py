@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -57,6 +57,30 @@ async def fill(store: Store, manifest: Manifest, indices: Iterator[int] | range)
     for page in await store.missing_pages(manifest.id):
         await store.add_page(manifest.id, page, manifest.pages[page])
     await store.add_chunks(manifest.id, [(index, CHUNKS[index]) for index in indices])
+
+
+def test_a_pack_is_written_in_calls_of_one_size_however_many_pieces_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WRITE_BYTES and PIECES; a piece is written whole, whatever its size."""
+    pwritev, calls = os.pwritev, list[tuple[int, int]]()
+
+    def counted(file: int, pieces: Sequence[bytes], at: int) -> int:
+        calls.append((len(pieces), sum(map(len, pieces))))
+        return pwritev(file, pieces, at)
+
+    monkeypatch.setattr(os, "pwritev", counted)
+    packs = Packs(tmp_path / "blobs")
+    sizes = [CHUNK_BYTES, 5, CHUNK_BYTES - 5, 1, *[7] * 300, CHUNK_BYTES, 3 * CHUNK_BYTES, 9]
+    pieces = [NOISE[at : at + size] for at, size in enumerate(sizes)]
+    places = packs.append(pieces)
+    packs.close()
+    assert [size for _, size in calls] == [
+        *[CHUNK_BYTES] * 2, 1 + 255 * 7, 45 * 7, CHUNK_BYTES, 3 * CHUNK_BYTES, 9
+    ]  # fmt: skip
+    assert max(count for count, _ in calls) == packs_module.PIECES
+    assert [packs.read(place) for place in places] == pieces
+    assert packs.append([]) == []
 
 
 @pytest.mark.parametrize("chunking", Chunking)
