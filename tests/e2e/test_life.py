@@ -139,8 +139,8 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert shell(bob, "rate", short, "--clear").code == 0
     assert shell(bob, "info", glider).answer["rating"]["count"] == 0
     assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
-    walkers = shell(bob, "info", LINEAGE_ID, "--kind", "lineage", "--trends").answer
-    assert (walkers["kind"], walkers["points"][-1]["ratings"]) == ("lineage", 0)
+    rated = shell(bob, "info", LINEAGE_ID, "--kind", "lineage", "--trends").answer
+    assert (rated["kind"], rated["points"][-1]["ratings"]) == ("lineage", 0)
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):
