@@ -153,19 +153,22 @@ def test_what_the_dictionary_knows_only_saves_questions(
     texts = (*QUERIES, "clock glider", "gear clo", "io example n7", "neural", "clockwork clock")
     wanted = [Wanted(text, kind=kind) for text in texts for kind in (None, "genome")]
     made: list[int] = []
+    numbers = itertools.count(1)
 
     def noted(points: int, query: tantivy.Query) -> Tier:
         made.append(points)
         return Tier(points, query)
 
+    def counted(attempts: object, field: str, word: str) -> int:
+        return next(numbers)
+
     def answers() -> list[list[FoundPage]]:
         return [[*pages(index, one, 4)] for one in wanted]
 
     monkeypatch.setattr(search_tiers, "Tier", noted)
-    fewer = answers()
-    saved, numbers = len(made), itertools.count(1)
+    fewer, saved = answers(), len(made)
     made.clear()
-    monkeypatch.setattr(search_tiers.Attempts, "_count", lambda *word: next(numbers))
+    monkeypatch.setattr(search_tiers.Attempts, "_count", counted)
     assert answers() == fewer
     assert saved < len(made)
 
