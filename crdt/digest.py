@@ -11,6 +11,6 @@ PARAMETERS = "willow25+blake3"
 DIGEST_BYTES = 32
 
 
-def payload_digest(payload: bytes) -> bytes:
+def payload_digest(payload: bytes | memoryview) -> bytes:
     """The 32-byte name of `payload`."""
     return blake3(payload).digest()

@@ -194,7 +194,8 @@ class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=128)] = ""
     """Without it nobody registers here; empty: everybody may."""
     namespaces: tuple[Annotated[str, Meta(max_length=128)], ...] = ()
-    """Kept here and served: `commons`, or what a joined one is called. Nothing else is."""
+    """Whose records are kept here and served: `commons`, or what a joined one is called. Nothing
+    else is, and no blobs are."""
     rate: Rate = "none"
     """Through all circuits together."""
     circuit_rate: Rate = "none"

@@ -41,7 +41,7 @@ from node.services.signers import Signers
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
 from node.tasks import background_tasks
-from node.workers import Workers, open_workers
+from node.workers.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of

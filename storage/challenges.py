@@ -40,25 +40,40 @@ _COUNTS: Final = (
     " OR EXISTS (SELECT 1 FROM followed f WHERE f.author = d.author AND f.is_own))"
 )
 _LISTED: Final = f"SELECT {COLUMNS} FROM listing l JOIN document d ON d.number = l.document"
-_FIELD: Final = "json_extract(CAST(a.said AS TEXT), "
-# 1: trusted authors, 2: namespace, 3: challenge, 4: evaluator, 5: seeds with ticks, 6, 7: when.
+# 1: trusted authors, 2: namespace, 3: challenge, 4: evaluator, 5: ticks and seeds, 6, 7: when.
 _IN2: Final = "namespace = (SELECT number FROM namespace WHERE key = ?2)"
 _IS_ASKED: Final = (
-    f"instr(a.said, ?4) AND {_FIELD}'$.seed', '$.ticks') IN (SELECT value FROM json_each(?5))"
+    "a.evaluator = ?4 AND a.ticks = ?5 ->> '$.ticks'"
+    " AND a.seed IN (SELECT value FROM json_each(?5, '$.seeds'))"
 )
 _IS_IN_TIME: Final = (
-    "EXISTS (SELECT 1 FROM json_each(CAST(a.said AS TEXT), '$.entered') j"
-    " WHERE j.value ->> '$.challenge' = ?3 AND j.value ->> '$.at_us' BETWEEN ?6 AND ?7)"
+    "EXISTS (SELECT 1 FROM challenge_entry e WHERE e.document = a.document"
+    " AND e.challenge = ?3 AND e.at_us BETWEEN ?6 AND ?7)"
 )
 _IS_ENTERED: Final = (
-    f"EXISTS (SELECT 1 FROM attestation a WHERE a.{_IN2} AND a.genome = r.genome AND EXISTS"
-    " (SELECT 1 FROM challenge_entry e WHERE e.document = a.document AND e.challenge = ?3)"
+    f"EXISTS (SELECT 1 FROM attestation a WHERE a.{_IN2} AND a.genome = r.genome"
     f" AND {_IS_ASKED} AND {_IS_IN_TIME})"
 )
 _IN_TURN: Final = (
     "SELECT document, author, row_number() OVER (PARTITION BY author) AS nth FROM challenge_entry"
 )
 """One entry of each author is first, then another of each: none fills the rest of a list."""
+
+WORDS_OF_OTHERS: Final = (
+    f"{_TRUSTED} SELECT {_A} FROM (SELECT document, genome, place"
+    " FROM (SELECT document, genome, row_number() OVER"
+    " (PARTITION BY genome ORDER BY is_entry DESC, nth, author, evaluation) AS place"
+    " FROM (SELECT *, row_number() OVER"
+    " (PARTITION BY genome, author ORDER BY is_entry DESC, evaluation) AS nth"
+    " FROM (SELECT a.document, a.genome, a.author, a.evaluation,"
+    f" a.document IN (SELECT document FROM challenge_entry WHERE {_IN2} AND challenge = ?3"
+    f" AND at_us BETWEEN ?6 AND ?7) AS is_entry FROM attestation a WHERE a.{_IN2}"
+    f" AND a.author NOT IN trusted AND {_IS_ASKED} AND a.genome IN (*))))"
+    f" WHERE place <= {OF_ENTRANT_MAX}"
+    f" ORDER BY place, genome LIMIT {STRANGERS_WORDS_MAX + 1}) o"
+    " CROSS JOIN attestation a ON a.document = o.document ORDER BY place, a.genome"
+)
+"""What is said is read of those alone that are left: the index has all else."""
 
 
 class Asked(Protocol):
@@ -180,16 +195,7 @@ class Challenges(Part):
                 *(trusted, namespace, challenge, *of[:2]),
             )
             others = await view.rows_in(
-                f"{_TRUSTED} SELECT {_A} FROM (SELECT document, row_number() OVER"
-                " (PARTITION BY genome ORDER BY is_entry DESC, nth, author, evaluation) AS place"
-                " FROM (SELECT *, row_number() OVER"
-                " (PARTITION BY genome, author ORDER BY is_entry DESC, evaluation) AS nth"
-                " FROM (SELECT a.document, a.genome, a.author, a.evaluation,"
-                f" {_IS_IN_TIME} AS is_entry FROM attestation a WHERE a.{_IN2}"
-                f" AND a.author NOT IN trusted AND {_IS_ASKED} AND a.genome IN (*)))) o"
-                " JOIN attestation a ON a.document = o.document"
-                f" WHERE place <= {OF_ENTRANT_MAX}"
-                f" ORDER BY place, a.genome LIMIT {STRANGERS_WORDS_MAX + 1}",
+                WORDS_OF_OTHERS,
                 genomes,
                 *(trusted, namespace, challenge, *of),
             )
@@ -218,9 +224,8 @@ class Challenges(Part):
             f"SELECT a.document, {_A} FROM (SELECT document FROM ({_IN_TURN} WHERE"
             " namespace = (SELECT number FROM namespace WHERE key = ?1) AND challenge = ?8)"
             " ORDER BY nth, author LIMIT ?9) e JOIN attestation a ON a.document = e.document"
-            " JOIN document d ON d.number = a.document WHERE instr(a.said, ?10)"
-            f" AND {_FIELD}'$.ticks') = ?11"
-            f" AND {_FIELD}'$.seed') IN (SELECT value FROM json_each(?12))"
+            " JOIN document d ON d.number = a.document WHERE a.evaluator = ?10"
+            " AND a.ticks = ?11 AND a.seed IN (SELECT value FROM json_each(?12))"
             " AND (?5 IS NULL OR (a.at_us, a.document) > (?5, ?6))"
             f" AND {IS_LEFT} AND EXISTS (SELECT 1 FROM listing l"
             " WHERE l.namespace = a.namespace AND l.kind = 'genome'"
@@ -235,7 +240,7 @@ class Challenges(Part):
                 in_bounds(limit, ENTRANTS_MAX),
                 challenge,
                 STRANGERS_ENTRIES_MAX,
-                _named(asked.evaluator),
+                asked.evaluator.hex(),
                 asked.ticks,
                 json.dumps(asked.seeds),
             ),
@@ -246,8 +251,10 @@ class Challenges(Part):
 async def write_entries(write: Writing, built: Iterable[Built]) -> None:
     """Of documents whose attestations were written just now."""
     await write.run_many(
-        "INSERT OR IGNORE INTO challenge_entry SELECT document, ?2, namespace, author"
-        " FROM attestation WHERE document = ?1",
+        "INSERT OR IGNORE INTO challenge_entry"
+        " SELECT a.document, ?2, a.namespace, a.author, j.value ->> '$.at_us'"
+        " FROM attestation a, json_each(CAST(a.said AS TEXT), '$.entered') j"
+        " WHERE a.document = ?1 AND j.value ->> '$.challenge' = ?2",
         (
             (one.work.number, challenge)
             for one in built
@@ -257,15 +264,10 @@ async def write_entries(write: Writing, built: Iterable[Built]) -> None:
     )
 
 
-def _of(asked: Asked) -> tuple[bytes, str, int, int]:
+def _of(asked: Asked) -> tuple[str, str, int, int]:
     """What `_IS_ASKED` and `_IS_IN_TIME` have from the fourth on."""
-    pairs = json.dumps([f"[{seed},{asked.ticks}]" for seed in asked.seeds])
-    return _named(asked.evaluator), pairs, asked.opens_us, asked.deadline_us
-
-
-def _named(evaluator: bytes) -> bytes:
-    """How what is said of it has it: JSON of our own."""
-    return f'"evaluator":"{evaluator.hex()}"'.encode()
+    question = json.dumps({"ticks": asked.ticks, "seeds": asked.seeds})
+    return asked.evaluator.hex(), question, asked.opens_us, asked.deadline_us
 
 
 async def _trusted(view: Reading) -> str:

@@ -14,7 +14,7 @@ drive out all else, and memory that was used a moment ago is written to faster t
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from storage.errors import OverQuota, StorageError
 
 PACK_BYTES = 128 << 20  # one is rewritten at a time, and what is dead of it waits until then
 SYNC_BYTES = 32 << 20  # written since the last time; so much a start reads to see that it is there
+WRITE_BYTES = 256 << 10  # in one call: for more the system takes pages that nobody used lately
 PIECES = 256  # in one call; the system takes 1,024
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LOST = (errno.EIO, *NO_ROOM)  # of a sync: bytes that were written are not on the disk
@@ -90,8 +91,7 @@ class Packs:
         try:
             file = self._open()
             places: list[Place] = []
-            for first in range(0, len(pieces), PIECES):
-                part = pieces[first : first + PIECES]
+            for part in _parts(pieces):
                 _write(file, part, self._at)
                 for piece in part:
                     places.append(Place(self._pack, self._at, len(piece)))
@@ -241,6 +241,18 @@ class Packs:
             is_idle = self._syncing is None or self._syncing.done()
             if waiting >= SYNC_BYTES and is_idle:
                 self._syncing = self._behind.submit(self.sync, is_bulk=True)
+
+
+def _parts(pieces: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """As many of them at a time as one call writes."""
+    first = size = 0
+    for number, piece in enumerate(pieces):
+        if number > first and (size + len(piece) > WRITE_BYTES or number - first == PIECES):
+            yield pieces[first:number]
+            first, size = number, 0
+        size += len(piece)
+    if first < len(pieces):
+        yield pieces[first:]
 
 
 def _write(file: int, pieces: Sequence[bytes], at: int) -> None:

@@ -93,7 +93,7 @@ class BlobReading(Collecting):
             chunks = await asyncio.to_thread(_read, self._database.packs.read, located)
             damaged = [one for one, data in zip(located, chunks, strict=True) if data is None]
             if not damaged:
-                return [data for data in chunks if data is not None]
+                return [bytes(data) for data in chunks if data is not None]
         await self._forget(damaged)
         raise NotHeld(
             f"Chunk {damaged[0].index} of blob {blob.hex()} was damaged on the disk; it is not held"
@@ -102,7 +102,7 @@ class BlobReading(Collecting):
 
     async def read_run(
         self, blob: BlobId, first: int, count: int, *, size_bytes_max: int
-    ) -> list[bytes]:
+    ) -> Sequence[bytes | memoryview]:
         """Of so many chunks from `first` on those that are here, up to the first that is not, or
         that would make more bytes than these. Raises `NotHeld` where one was damaged on the disk.
         """
@@ -223,7 +223,7 @@ async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | 
                 if isinstance(view, Writing):  # so that it is fetched again
                     await view.run("UPDATE blob SET is_complete = 0 WHERE id = ?", (blob,))
                 return None
-            pieces.append(data)
+            pieces.append(bytes(data))
     return b"".join(pieces)
 
 
@@ -243,21 +243,24 @@ def _up_to(located: Sequence[_Located], size_bytes_max: int) -> list[_Located]:
     return taken
 
 
-def _read(read: Callable[[Place], bytes], located: Sequence[_Located]) -> list[bytes | None]:
+def _read(
+    read: Callable[[Place], bytes], located: Sequence[_Located]
+) -> list[bytes | memoryview | None]:
     """The bytes of each; None where they are not what they should be."""
-    found: list[bytes | None] = []
+    found: list[bytes | memoryview | None] = []
     at = 0
     while at < len(located):
         run = _run(located, at)
         place = located[at].place
         if place is None:
-            pieces = [located[at].data or b""]
+            pieces: list[bytes | memoryview] = [located[at].data or b""]
         else:  # neighbours are read together
             last = located[at + run - 1].place
             assert last is not None, "a run lies in one pack"
             data = read(Place(place.pack, place.at, last.at + last.size - place.at))
+            view = memoryview(data) if run > 1 else data  # of one it is all
             pieces = [
-                data[one.at - place.at : one.at - place.at + one.size]
+                view[one.at - place.at : one.at - place.at + one.size]
                 for one in (each.place for each in located[at : at + run])
                 if one is not None
             ]

@@ -3,8 +3,14 @@
 import ast
 import re
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+# In one process, which parses each file once: see `look`.
+pytestmark = pytest.mark.xdist_group("architecture")
 
 ROOT = Path(__file__).parent.parent
 CORES = ["crdt", "registry", "universe", "p2p/protocol"]
@@ -16,7 +22,48 @@ MODULE_LINES_MAX = 400
 # A function that no longer fits a screen.
 FUNCTION_LINES_MAX = 70
 
-Tree = tuple[str, ast.Module]
+WAITS = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is asked of one file. Its tree is not kept: that of all would take hundreds of MiB."""
+
+    path: str
+    is_silent: bool  # without a docstring
+    imported: frozenset[str]
+    imported_at_its_top: frozenset[str]
+    wrong: tuple[tuple[str, int], ...]  # (what it is, in which line)
+
+
+@cache
+def look(file: Path) -> Look:
+    tree = ast.parse(file.read_text())
+    nodes = list(ast.walk(tree))
+    return Look(
+        str(file.relative_to(ROOT)),
+        not ast.get_docstring(tree),
+        imported(nodes),
+        imported(tree.body),
+        tuple((what, getattr(node, "lineno", 0)) for node in nodes for what in said_of(node)),
+    )
+
+
+def said_of(node: ast.AST) -> list[str]:
+    said = ["waits"] if isinstance(node, WAITS) else []
+    match node:
+        case ast.Attribute(attr="environ" | "getenv"):
+            said.append("reads the environment")
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="asyncio" | "loop"), attr="create_task")
+        ):
+            said.append("makes a task of no group")
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX:
+                said.append("is too long")
+        case _:
+            pass
+    return said
 
 
 def files(folders: list[str]) -> list[Path]:
@@ -24,73 +71,57 @@ def files(folders: list[str]) -> list[Path]:
     return found + [path for name in folders for path in sorted((ROOT / name).rglob("*.py"))]
 
 
-def trees(folders: list[str]) -> list[Tree]:
-    return [(str(path.relative_to(ROOT)), ast.parse(path.read_text())) for path in files(folders)]
+def looks(folders: list[str]) -> list[Look]:
+    return [look(path) for path in files(folders)]
 
 
-def imported(tree: ast.Module) -> set[str]:
-    froms = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    plain = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
-    return froms | plain
+def imported(nodes: list[ast.AST] | list[ast.stmt]) -> frozenset[str]:
+    froms = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    plain = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    return frozenset(froms | plain)
 
 
-def lines_where(folders: list[str], is_wrong: Callable[[ast.AST], bool]) -> list[str]:
+def lines_where(folders: list[str], it: str) -> list[str]:
+    """`path:line` of all that `said_of` says so of."""
     return [
-        f"{path}:{getattr(node, 'lineno', 0)}"
-        for path, tree in trees(folders)
-        for node in ast.walk(tree)
-        if is_wrong(node)
+        f"{one.path}:{line}" for one in looks(folders) for said, line in one.wrong if said == it
     ]
 
 
 def test_a_core_never_awaits() -> None:
-    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    assert not lines_where(CORES, lambda node: isinstance(node, waits))
+    assert lines_where(["node"], "waits")
+    assert not lines_where(CORES, "waits")
 
 
 def test_nothing_imports_the_command_line_tests_or_scripts() -> None:
     above = {"cli", "tests", "scripts"}
-    roots = {
-        path: {name.partition(".")[0] for name in imported(tree)} for path, tree in trees(FOLDERS)
-    }
+    roots = {one.path: {name.partition(".")[0] for name in one.imported} for one in looks(FOLDERS)}
     assert not {path: wrong for path, names in roots.items() if (wrong := names & above)}
 
 
 def test_the_command_line_imports_click_and_the_standard_library() -> None:
-    ((_, tree),) = trees(["cli.py"])
-    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    top |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
-    roots = {name.partition(".")[0] for name in top}
+    (one,) = looks(["cli.py"])
+    roots = {name.partition(".")[0] for name in one.imported_at_its_top}
     assert roots - sys.stdlib_module_names == {"click"}
 
 
 def test_only_the_document_class_knows_automerge() -> None:
     knows = {
-        path
-        for path, tree in trees(FOLDERS)
-        if any(name.partition(".")[0] == "automerge" for name in imported(tree))
+        one.path
+        for one in looks(FOLDERS)
+        if any(name.partition(".")[0] == "automerge" for name in one.imported)
     }
     assert knows == {"crdt/document.py"}
 
 
 def test_only_the_commands_read_the_environment() -> None:
-    def reads(node: ast.AST) -> bool:
-        return isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
-
-    assert not [at for at in lines_where(FOLDERS, reads) if not at.startswith("node/commands/")]
+    reading = lines_where(FOLDERS, "reads the environment")
+    assert reading
+    assert not [at for at in reading if not at.startswith("node/commands/")]
 
 
 def test_tasks_come_from_a_group() -> None:
-    def is_loose(node: ast.AST) -> bool:
-        match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="asyncio" | "loop"), attr="create_task")
-            ):
-                return True
-            case _:
-                return False
-
-    assert not lines_where(FOLDERS, is_loose)
+    assert not lines_where(FOLDERS, "makes a task of no group")
 
 
 def test_a_module_stays_readable() -> None:
@@ -99,18 +130,11 @@ def test_a_module_stays_readable() -> None:
 
 
 def test_a_function_fits_a_screen() -> None:
-    def is_long(node: ast.AST) -> bool:
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        lines = (getattr(node, "end_lineno", 0) or 0) - getattr(node, "lineno", 0)
-        return isinstance(node, functions) and lines >= FUNCTION_LINES_MAX
-
-    assert not lines_where(FOLDERS, is_long)
+    assert not lines_where(FOLDERS, "is too long")
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [
-        path for path, tree in trees([*FOLDERS, "cli.py", "scripts"]) if not ast.get_docstring(tree)
-    ]
+    silent = [one.path for one in looks([*FOLDERS, "cli.py", "scripts"]) if one.is_silent]
     assert not silent
 
 

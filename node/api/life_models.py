@@ -29,7 +29,7 @@ class GenomesQuery(Struct, frozen=True):
     sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name", "attested"] = (
         "fitness"
     )
-    """`attested`: those with a verified result, the highest first."""
+    """`fitness`: as authors claim. `attested`: those with a verified result, the highest first."""
     author: Author | None = None
     """Who signed it."""
     tag: TagsWanted = ()

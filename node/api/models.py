@@ -65,7 +65,8 @@ class SearchQuery(Struct, frozen=True):
     """All of them, as for every parameter that may be repeated."""
     author: Author | None = None
     sort: Literal["relevance", "downloads", "rating", "recent", "fitness", "attested"] = "relevance"
-    """`attested`: genomes with a verified result alone, in the order of what one follows."""
+    """`fitness`: as authors claim, which nobody checked. `attested`: genomes with a verified result
+    alone, in the order of what one follows."""
     limit: Limit = 100
     cursor: Cursor | None = None
     namespace: Place | None = None
@@ -146,6 +147,7 @@ class Hit(Struct, frozen=True):
     license: str = ""
     format: str = ""
     fitness: float | None = None
+    """As its author claims."""
     updated_at: str = ""
     attested: Summary | None = None
     """Where that is the order asked for."""

@@ -110,7 +110,7 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
 
 def read_query(request: Request, type: type[Q]) -> Q:
     """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
-    if len(request.url.query) > QUERY_CHARACTERS_MAX:
+    if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
     given = request.query_params

@@ -45,7 +45,13 @@ HEADINGS = {"license": "licence"}
 @click.option("--license", "licenses", multiple=True, help="Only under this licence, as MIT.")
 @click.option("--format", "format_", metavar="WORD", help="Only genomes of this format, as rle.")
 @IN_NAMESPACE
-@click.option("--sort", type=click.Choice(SORTS), default="relevance", show_default=True)
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="relevance",
+    show_default=True,
+    help="fitness goes by what authors claim, attested by what you and whom you follow ran.",
+)
 @click.option("--facets", is_flag=True, help="Count kinds, tags, licences and formats.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last page ended.")
@@ -133,6 +139,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {printable(result['description'])}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
+    if result.get("fitness"):
+        say(f"    fitness {result['fitness']:g}, as its author claims", dim=True)
     for line in verified_lines(result.get("attested"), names):
         say(f"    {line}", dim=True)
 

@@ -46,12 +46,12 @@ def is_drawn(format: str) -> bool:
 
 def lineage_of(genome: Json, namespace: str | None) -> Json | None:
     """The lineage that it says it is of, where one of that name is known here."""
-    if not genome["lineage_id"] or "/" in genome["lineage_id"]:  # no lineage is called so
+    if not genome["lineage_id"] or "/" in genome["lineage_id"]:  # that would name an author
         return None
     try:
         return node().get(life_path("lineage", genome["lineage_id"], namespace=namespace))
     except Failure as refused:
-        if refused.exit != NOT_FOUND:
+        if refused.exit != NOT_FOUND and refused.problem.get("code") != "invalid-name":
             raise
         return None
 

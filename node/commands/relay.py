@@ -12,7 +12,9 @@ from node.commands.lifecycle import run_here
 @click.option("--public", metavar="URL", help="By which others reach it, if not by its address.")
 @click.option("--token", help="Only who has it may register; with none, all may.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of the page; 0 picks a free one.")
-@click.option("--namespace", "namespaces", metavar="NAME", multiple=True, help="Kept and served.")
+@click.option(
+    "--namespace", "namespaces", metavar="NAME", multiple=True, help="Its records are kept."
+)
 def relay_command(
     listen: str | None,
     public: str | None,
@@ -25,6 +27,10 @@ def relay_command(
     It introduces peers, joins circuits between them and keeps sealed letters, and can read none of
     it. Others use it by: panspermia up --relay URL. A token on the command line is seen by other
     users of this machine; PANSPERMIA_RELAY_TOKEN is not.
+
+    Of each --namespace, commons or one that was joined, it keeps the records and gives them to
+    others: they are found though all who wrote them are away. It keeps no bytes of modules and
+    other blobs; those come from peers.
     """
     run_here(
         {

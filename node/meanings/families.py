@@ -67,9 +67,10 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
         frame-length
         frame-shape get-count handshake handshake-parameters handshake-payload handshake-signature
         handshake-version hello-author hello-device holding ids link-count link-proof listed missing
-        noise-handshake noise-length noise-message out-of-order part present-length present-mode
-        present-receiver present-signature range-bound range-order ranges-endless ranges-turn
-        reconcile-area reconcile-count reconcile-number refused-entries unread version want-count
+        noise-flood noise-handshake noise-length noise-message out-of-order part present-length
+        present-mode present-receiver present-signature range-bound range-order ranges-endless
+        ranges-turn reconcile-area reconcile-count reconcile-number refused-entries short-answers
+        unread version want-count
         websocket""",
     ),
     (

@@ -19,7 +19,7 @@ from node.services.begun import DIGITS_MIN, whole_id
 from node.services.curate import Curator
 from node.services.evaluators import Evaluator, bundled
 from node.services.life import GENOME, same_records
-from node.workers import Workers
+from node.workers.workers import Workers
 from registry.attestation import read_row
 from registry.challenge import (
     CLASS,

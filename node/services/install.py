@@ -37,7 +37,7 @@ from node.services.resolve import (
 )
 from node.services.signers import Signers
 from node.services.verify import check_release
-from node.workers import Workers
+from node.workers.workers import Workers
 from registry import module, ratings
 from registry.errors import RegistryError, quoted
 from registry.listed import Module, ModuleVersion

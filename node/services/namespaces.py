@@ -140,19 +140,36 @@ async def rights_in(node: Keeper, namespace: NamespaceKey, *, now_us: int) -> st
     """In words: what this device may do there, as far as that was not taken back and not over."""
     if is_communal(namespace):
         return "read everything, write what is yours"
-    device, now = node.identity.device.public, tai_from_unix_us(now_us)
-    held = [
-        one.capability
-        for one in await node.store.capabilities_held(namespace, receiver=device)
-        if (end := one.capability.granted_area.end) is None or end > now
-    ]
-    valid = [one for one in held if not await node.store.is_cut(one)]
+    valid = await _valid(node, namespace, now_us)
     reads = [one.granted_area for one in valid if one.mode == READ]
     writes = [one.granted_area for one in valid if one.mode == WRITE]
     words = [_words("read", reads, node.identity), _words("write", writes, node.identity)]
     if await _is_admin(node, namespace):
         words.append("administer")
     return ", ".join(filter(None, words)) or "nothing"
+
+
+async def may_publish(node: Keeper, namespace: NamespaceKey, *, now_us: int) -> bool:
+    """Whether this device may write of its author there what everybody who reads it is to find."""
+    if is_communal(namespace):
+        return True
+    areas = [
+        one.granted_area
+        for one in await _valid(node, namespace, now_us)
+        if one.mode == WRITE and one.granted_area.subspace in (None, node.identity.author)
+    ]
+    return any(not area.path or escape(area.path[0]) == PUBLIC for area in areas)
+
+
+async def _valid(node: Keeper, namespace: NamespaceKey, now_us: int) -> list[Capability]:
+    """What this device was given there, as far as that was not taken back and not over."""
+    device, now = node.identity.device.public, tai_from_unix_us(now_us)
+    held = [
+        one.capability
+        for one in await node.store.capabilities_held(namespace, receiver=device)
+        if (end := one.capability.granted_area.end) is None or end > now
+    ]
+    return [one for one in held if not await node.store.is_cut(one)]
 
 
 async def _is_admin(node: Keeper, namespace: NamespaceKey) -> bool:

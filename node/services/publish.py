@@ -18,7 +18,7 @@ from node.services.load_index import Sources, load_index
 from node.services.modules import LISTED, document_of, full_name, read_module
 from node.services.resolve import solve
 from node.services.signers import Signers
-from node.workers import Workers
+from node.workers.workers import Workers
 from registry.errors import VersionExists, quoted
 from registry.listed import Capability
 from registry.manifest import Manifest, parse_manifest

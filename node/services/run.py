@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from node.errors import NotFound, Rejected
 from node.services.resolve import find_installed
-from node.workers import Outcome, Workers
-from node.workers.workers import FUEL_DEFAULT
+from node.workers.messages import Outcome
+from node.workers.workers import FUEL_DEFAULT, Workers
 from storage.installed import Installed
 from storage.store import Store
 

@@ -175,6 +175,7 @@ async function showRights() {
       get("/api/namespaces"), get("/api/capabilities"), get("/api/statements?type=revoke"), get("/api/refused?limit=50"),
     ]);
     show("namespaces", spaces.namespaces.map(namespaceItem), "none");
+    showPlaces(spaces.namespaces);
     show("given", rights.given.map(rightItem), "Nothing. From a terminal: panspermia cap grant");
     show("held", rights.capabilities.map(rightItem), "Nothing beyond what is yours.");
     show("revocations", said.statements.map(revocationItem), "Nothing.");

@@ -28,7 +28,7 @@ function foundItem(hit) {
   else if (hit.description) item.append(element("div", hit.description));
   const facts = [
     hit.downloads ? `${hit.downloads} downloads` : "", hit.rating === null ? "" : `${hit.rating.toFixed(1)} of 5`,
-    hit.fitness === null ? "" : `fitness ${hit.fitness}`, hit.format, hit.license, hit.tags.join(", "),
+    hit.fitness === null ? "" : `fitness ${hit.fitness} as claimed`, attestedText(hit.attested), hit.format, hit.license, hit.tags.join(", "),
   ];
   item.append(element("div", facts.filter(Boolean).join(" · "), "soft"));
   if (hit.kind === "module") item.append(moduleDetails(hit.id));

@@ -1,6 +1,4 @@
-"""Child processes for what may hang, blow up or abort: judging, compiling and running modules."""
+"""Child processes for what may hang, blow up or abort: judging, compiling and running modules.
 
-from node.workers.messages import Compiled, Evaluated, Outcome
-from node.workers.workers import WorkerConfig, Workers, open_workers
-
-__all__ = ["Compiled", "Evaluated", "Outcome", "WorkerConfig", "Workers", "open_workers"]
+Nothing is re-exported: each child imports this package, and must not load asyncio with it.
+"""

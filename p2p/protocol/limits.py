@@ -122,6 +122,9 @@ KEPT_BYTES_FIRST = MEBIBYTE // 2
 # Received since the last Ack, which comes by itself; half as much is acknowledged with what is sent
 # anyhow, as runs of blobs are, and smaller rests within a second.
 ACK_BYTES = 384 << 10
+# The same once KEPT_BYTES_MAX were acknowledged, so that the sender may keep as much: of a blob an
+# Ack then goes with what is asked for next, and seldom by itself.
+ACK_BYTES_MAX = 768 << 10
 RESUME_S = 5.0  # for the answer to a Resume, during which the session stands still
 LINGER_S = 30.0  # without any channel, before the session ends
 LINGERING_MAX = 64  # sessions of one node that wait so; the one that waits longest goes

@@ -114,6 +114,7 @@ class Link:
         self._written = 0  # the highest number that ever went out
         self._received = 0
         self._received_bytes = 0  # since the last Ack
+        self._told_bytes = 0  # in all Acks
         self._told = 0  # of `_received`
         self._costly = Costly(now_s=now_s)
 
@@ -135,7 +136,7 @@ class Link:
     @property
     def owes_ack(self) -> bool:
         """`take` gives an Ack first."""
-        return self._received_bytes >= limits.ACK_BYTES
+        return self._received_bytes >= self._ack_bytes
 
     @property
     def is_resumable(self) -> bool:
@@ -161,7 +162,7 @@ class Link:
         if self.current is None or self.moving is not None:
             return []
         taken: list[bytes] = []
-        if self.owes_ack or (self._unsent and self._received_bytes >= limits.ACK_BYTES // 2):
+        if self.owes_ack or (self._unsent and self._received_bytes >= self._ack_bytes // 2):
             taken.append(self._ack())
         while self._unsent and self._sent_bytes < self._window_bytes:
             frame = self._unsent.popleft()
@@ -239,6 +240,8 @@ class Link:
             raise RemoteProtocolError("link-proof", "a session is resumed by somebody else")
         if self.moving is not None and self._is_smaller:
             raise Refused(BUSY, "The session is being moved from the other side.")
+        if frame.received < self._acknowledged:  # it came late: more was told over a channel since
+            raise Refused(BUSY, "The session has gone on since.")
         try:
             self._settle(frame.received, self._written)
         except RemoteProtocolError as lie:
@@ -354,7 +357,13 @@ class Link:
         more_bytes = kept_bytes - self.kept_bytes
         self._window_bytes = min(self._window_bytes + more_bytes, limits.KEPT_BYTES_MAX)
 
+    @property
+    def _ack_bytes(self) -> int:
+        is_grown = self._told_bytes >= limits.KEPT_BYTES_MAX
+        return limits.ACK_BYTES_MAX if is_grown else limits.ACK_BYTES
+
     def _ack(self) -> bytes:
+        self._told_bytes += self._received_bytes
         self._told, self._received_bytes = self._received, 0
         return encode_frame(Ack(self._received))
 

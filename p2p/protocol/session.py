@@ -25,7 +25,7 @@ from p2p.protocol.comparisons import Comparisons
 from p2p.protocol.config import Channel, SessionConfig
 from p2p.protocol.costly import Costly
 from p2p.protocol.difference import Difference
-from p2p.protocol.effects import Effect, PeerAgreed, PeerFault, PeerGreeted, Synced
+from p2p.protocol.effects import Effect, GivenRun, PeerAgreed, PeerFault, PeerGreeted, Synced
 from p2p.protocol.errors import PeerLeft, PeerTimeout, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
 from p2p.protocol.fetch import Gets
@@ -124,7 +124,8 @@ class Session:
 
     def answered(self, id: int, answer: object, *, now_s: float) -> list[Effect]:
         """The store answered a Query. Raises `LocalProtocolError` for one that was never asked."""
-        return self._step(now_s, lambda: self._outbox.answered(id, answer))
+        is_of_blob = isinstance(answer, GivenRun)
+        return self._step(now_s, lambda: self._outbox.answered(id, answer), is_of_blob=is_of_blob)
 
     def pause(self) -> None:
         """There is no channel: nobody can be silent, or owe an answer."""

@@ -68,8 +68,7 @@ class Swarm:
     @property
     def wake_s(self) -> float | None:
         """When a tick is due; None while nothing is wanted."""
-        now_s = self._outbox.now_s
-        return self._orders.wake_s(now_s=now_s) if self._running else None
+        return self._orders.wake_s(now_s=self._outbox.now_s) if self._running else None
 
     # --- inputs ------------------------------------------------------------------------------
 
@@ -135,9 +134,9 @@ class Swarm:
 
     def _step(self, now_s: float, work: Callable[[], object]) -> list[SwarmEffect]:
         self._outbox.now_s = now_s
-        work()
+        is_only_storing = work() is True  # then there is room for no more than before
         self._begin_waiting()
-        asks = self._orders.hand_out(self._running.values(), now_s=now_s)
+        asks = self._orders.hand_out(() if is_only_storing else self._running.values(), now_s=now_s)
         stuck = [one for one in self._running.values() if one.is_stuck and not self._expected]
         for wanted in stuck:
             self._fail(wanted, "not-held", wanted.why_stuck)
@@ -272,10 +271,10 @@ class Swarm:
 
     # --- what comes ----------------------------------------------------------------------------
 
-    def _take(self, number: PeerNumber, frame: Part | Holding) -> None:
+    def _take(self, number: PeerNumber, frame: Part | Holding) -> bool:
         peer = self._orders.peers.get(number)
         if peer is None:
-            return  # its session ended, or is about to
+            return False  # its session ended, or is about to
         order = peer.orders.pop(frame.number, None)
         try:
             if order is None:
@@ -283,13 +282,13 @@ class Swarm:
             if isinstance(frame, Holding):
                 self._take_nothing(peer, order, frame)
             else:
-                self._take_part(peer, order, frame)
+                return self._take_part(peer, order, frame)
         except CrdtError as error:
-            self._blame(
-                peer, RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}"), order
-            )
+            fault = RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}")
+            self._blame(peer, fault, order)
         except RemoteProtocolError as error:
             self._blame(peer, error, order)
+        return False
 
     def _blame(self, peer: Peer, fault: RemoteProtocolError, order: Order | None) -> None:
         if order is not None:
@@ -311,7 +310,8 @@ class Swarm:
             standing.lack(frame.is_some, runs, now_s=now_s)
         wanted.give_up(peer.number, run)
 
-    def _take_part(self, peer: Peer, order: Order, frame: Part) -> None:
+    def _take_part(self, peer: Peer, order: Order, frame: Part) -> bool:
+        """Whether it is stored now, and nothing else has changed."""
         now_s, run = self._outbox.now_s, order.run
         wanted = run.wanted
         data = unpack(frame)
@@ -320,12 +320,13 @@ class Swarm:
         if not self._is_running(wanted) or run.is_taken:
             self.pieces_twice += run.is_taken
             peer.pace.settle(order.size_bytes)
-            return
+            return False
         steps = self._keep(peer, order, data)
         run.is_taken, wanted.came_s = True, now_s
         if (standing := wanted.standings.get(peer.number)) is not None:
             standing.give()
         self._outbox.run(steps)
+        return run.piece == CHUNK
 
     def _keep(self, peer: Peer, order: Order, data: bytes) -> Steps[None]:
         """Verifies a piece; what is to be done with it."""

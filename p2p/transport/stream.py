@@ -20,7 +20,7 @@ from p2p.transport.noise import (
 )
 
 HANDSHAKE_BYTES_MAX = 4_096  # a payload has a key and a signature; anything longer is no handshake
-WRITTEN_TOGETHER = 8  # messages: half a MiB
+WRITTEN_TOGETHER = 9  # messages: a run of a blob, of half a MiB
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import wasmtime
 
-from node.workers import WorkerConfig, Workers
+from node.workers.workers import WorkerConfig, Workers
 
 SMALL_BYTES: Final = 100_000
 LARGE_BYTES: Final = 1_000_000

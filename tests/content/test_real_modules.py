@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import wasmtime
 
-from node.workers import Workers, open_workers
+from node.workers.workers import Workers, open_workers
 from registry.wasm.verdict import CARRY, Policy
 from tests.content.conftest import REAL_MODULES, Fetch, RealModule
 

@@ -131,12 +131,16 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     info = shell(bob, "info", glider).answer
     assert (info["kind"], info["name"], info["author"]) == ("genome", "Glider", "Richard K. Guy")
     assert info["genotype"].encode() == GLIDER
+    assert bob.client.get_bytes(info["picture"]).startswith(b"<svg ")
+    assert (info["lineage"], info["attestations"]) == (None, [])
     assert shell(bob, "rate", glider, "5", "--review", "flies").answer["average"] == 5.0
     short = glider.rpartition("/")[2][:16]  # as lists show it
     assert shell(bob, "info", short).answer["rating"]["count"] == 1
     assert shell(bob, "rate", short, "--clear").code == 0
     assert shell(bob, "info", glider).answer["rating"]["count"] == 0
     assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
+    rated = shell(bob, "info", LINEAGE_ID, "--kind", "lineage", "--trends").answer
+    assert (rated["kind"], rated["points"][-1]["ratings"]) == ("lineage", 0)
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):

@@ -6,6 +6,7 @@ the drop.
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -98,6 +99,23 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
         assert "broken.rle\nline 2, column " in report
         is_well_made(page)
 
+        # To a few of those who may read an area, where one is chosen.
+        lab = alice.client.post("/api/namespaces", {"name": "lab"})["did"]
+        page.value("showRights(), 0")
+        page.wait("the area", "[...byId('place').options].some((one) => one.text === 'lab')")
+        assert "becomes public" in page.text("#place-said")
+        choose(page, "place", lab)
+        assert "for those who may read lab" in page.text("#place-said")
+        is_well_made(page)
+        drop(page, {"blinker.rle": "x = 3, y = 1, rule = B3/S23\n3o!\n"})
+        page.wait("it", "byId('files-said').textContent === '1 of 1 files went well.'")
+        (kept,) = alice.client.get("/api/registry/genomes", {"namespace": "lab"})["genomes"]
+        assert kept["genotype"].endswith("3o!\n")
+        link = page.value("document.querySelector('#handed-in a').getAttribute('href')")
+        assert link.endswith(f"?in={quote(lab, safe='')}")
+        assert len(alice.client.get("/api/registry/genomes")["genomes"]) == 1
+        choose(page, "place", "commons")
+
         # It stands in the list with its picture, and opens by the keyboard.
         src = page.wait("its picture", "document.querySelector('#life img')?.src")
         assert src.startswith("data:image/svg+xml")
@@ -139,4 +157,26 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
         choose(page, "life-kind", "hall_of_fame")
         page.wait("the Hall of Fame", "byId('life').innerText.includes('level 5, alive')")
         is_well_made(page)
+        page.value("document.querySelector('#life a').focus()")
+        page.press("Enter")
+        page.wait("the lineage", "byId('one').innerText.includes('Nobody rated it yet')")
+        page.value("document.querySelector('#one form button').focus()")
+        page.press("Enter")
+        page.wait("its rating", "byId('one').innerText.includes('Said, and signed.')")
+        is_well_made(page)
+
+        # What is only stated is called so, and what was run again has an order of its own.
+        alice.client.post(
+            "/api/registry/genomes",
+            {"genotype": "x = 1, y = 1\no!\n", "name": "Boaster", "fitness_score": 1e9},
+        )
+        choose(page, "sort", "fitness")
+        boast = "fitness 1000000000 as claimed"
+        page.wait("the boast", f"byId('found').innerText.includes('{boast}')")
+        choose(page, "sort", "attested")
+        page.wait(
+            "who was run",
+            f"byId('found').innerText.includes('{result} attested by')"
+            " && !byId('found').innerText.includes('Boaster')",
+        )
         assert page.value("document.querySelectorAll('main script, main [onerror]').length") == 0

@@ -38,7 +38,7 @@ from node.services.namespaces import Keeper
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
 from node.wiring import Node, clock_us
-from node.workers import WorkerConfig, Workers
+from node.workers.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Chosen
 from p2p.protocol.relay.letter import LetterKind

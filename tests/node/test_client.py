@@ -10,7 +10,6 @@ from threading import Thread
 from types import MappingProxyType
 from typing import Protocol
 
-import click
 import pytest
 
 from node._version import __version__
@@ -180,15 +179,24 @@ def test_paths_and_queries() -> None:
         "/api/modules/did%3Akey%3Az6Mk%2Fio.x/versions/1.0.0%2Bb"
     )
     assert module_path("../etc") == "/api/modules/..%2Fetc"
-
-
-@pytest.mark.parametrize("nothing", ["", ".", ".."])
-def test_an_argument_that_names_nothing_asks_for_nothing_else(nothing: str) -> None:
-    for parts in ((nothing,), ("io.x", "versions", nothing, "wasm")):
-        with pytest.raises(click.UsageError, match="names nothing: give a name or an id"):
-            module_path(*parts)
     query = {"q": "a b&c", "tag": ("x", "y"), "none": None, "empty": ()}
     assert with_query("/s", query) == "/s?q=a+b%26c&tag=x&tag=y"
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_is_none_is_no_address(name: str) -> None:
+    with pytest.raises(Failure) as failed:
+        module_path(name)
+    assert failed.value.problem["code"] == "invalid-name"
+    assert f"{name!r} names nothing" in failed.value.problem["detail"]
+
+
+def test_a_path_that_the_node_does_not_know_may_be_a_name_that_is_none(serve: Serve) -> None:
+    nowhere = {"code": "not-found", "status": 404, "detail": "Not Found", "title": "Not found"}
+    client = serve(404, json.dumps(nowhere).encode(), "", {"/api/status": (200, b"{}")})
+    with pytest.raises(Failure) as failed:
+        client.get("/api/registry/genomes/a%2Fb%2Fc")
+    assert "WHOSE/NAME has one slash), or the node does not" in failed.value.problem["detail"]
 
 
 UNKNOWN_FIELD = {

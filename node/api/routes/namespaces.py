@@ -20,6 +20,7 @@ from node.services.namespaces import (
     join_namespace,
     keep_given,
     leave_namespace,
+    may_publish,
     rights_in,
 )
 from node.services.places import place_text
@@ -38,6 +39,8 @@ class NamespaceItem(Struct, frozen=True):
     kind: Literal["communal", "owned"]
     rights: str
     """What this device may do there, in words."""
+    can_publish: bool
+    """Whether genomes, seeds and the like of this author's may be published there from here."""
     records: int
     entries: int
     peers: int
@@ -129,6 +132,7 @@ async def _shown(node: Node, joined: Joined) -> NamespaceItem:
         did=encode_did_key(key),
         kind="communal" if is_communal(key) else "owned",
         rights=await rights_in(_keeper(node), key, now_us=node.clock_us()),
+        can_publish=await may_publish(_keeper(node), key, now_us=node.clock_us()),
         records=size.records,
         entries=size.entries,
         peers=node.network.sharing(key),

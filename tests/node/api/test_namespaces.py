@@ -63,6 +63,7 @@ async def test_made_and_listed(alice: Alice) -> None:
     made = await post(alice, "/api/namespaces", {"name": "guild"})
     assert (made["kind"], made["records"], made["peers"]) == ("owned", 0, 0)
     assert made["rights"] == "read everything, write what is yours, administer"
+    assert made["can_publish"]
     assert not is_communal(decode_did_key(made["did"]))
     listed = (await alice.client.get("/api/namespaces")).json()["namespaces"]
     assert [one["name"] for one in listed] == ["commons", "guild"]
@@ -165,7 +166,7 @@ async def test_no_rights_no_publishing(alice: Alice) -> None:
     assert problem(unknown) == (404, "unknown-namespace")
     await post(alice, "/api/capabilities", {"capability": to_root(alice, READ)})
     joined = await post(alice, "/api/namespaces", {"name": "guild", "did": GUILD})
-    assert joined["rights"] == "read everything"
+    assert (joined["rights"], joined["can_publish"]) == ("read everything", False)
     refused = await alice.client.post("/api/modules", json={**new_module(), "namespace": "guild"})
     assert problem(refused) == (403, "no-capability")
     counts = await alice.node.store.counts()
@@ -176,6 +177,7 @@ async def test_no_rights_no_publishing(alice: Alice) -> None:
     await post(alice, "/api/modules", {**new_module(), "namespace": "guild"})
     (_, guild) = (await alice.client.get("/api/namespaces")).json()["namespaces"]
     assert guild["rights"] == "read everything, write what is yours under /pub"
+    assert guild["can_publish"]
     assert (guild["records"], guild["entries"]) == (1, 1)
 
 
@@ -218,6 +220,7 @@ async def test_anybody_joins_a_communal_one_and_leaves_it(alice: Alice) -> None:
         "communal",
         "read everything, write what is yours",
     )
+    assert joined["can_publish"]
     await post(alice, "/api/modules", {**new_module(), "namespace": "meadow"})
     assert await found(alice, "q=adds") == [("add", MEADOW)]
     assert (await alice.client.delete("/api/namespaces/meadow")).status_code == 204

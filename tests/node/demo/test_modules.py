@@ -8,7 +8,7 @@ import pytest_asyncio
 import wasmtime
 
 from node.demo import MODULES, folders
-from node.workers import Workers, open_workers
+from node.workers.workers import Workers, open_workers
 from registry.manifest import Manifest, parse_manifest
 from registry.ranges import parse_range
 from registry.wasm.verdict import Policy

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from node.workers import WorkerConfig, Workers, open_workers
+from node.workers.workers import WorkerConfig, Workers, open_workers
 
 # No test of these children waits for their clock: a loaded machine may take its time.
 PATIENT = WorkerConfig(validate_s=60.0, compile_s=60.0)

@@ -3,12 +3,11 @@
 import pytest
 import wasmtime
 
-from node.workers import Evaluated, Workers
 from node.workers.evaluating import evaluate
 from node.workers.execution import Executor
-from node.workers.messages import Evaluate
+from node.workers.messages import Evaluate, Evaluated
 from node.workers.process import Died, TimedOut
-from node.workers.workers import ASKED_S, evaluated
+from node.workers.workers import ASKED_S, Workers, evaluated
 from registry.evaluation import INTEGER_MAX, UNJUDGED, Answer
 from registry.wasm.evaluator import (
     EVALUATOR_BYTES_MAX,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from node.workers import Outcome, WorkerConfig, Workers, open_workers
-from node.workers.workers import unlimited
+from node.workers.messages import Outcome
+from node.workers.workers import WorkerConfig, Workers, open_workers, unlimited
 from registry.wasm.features import PINNED, feature_digest
 from registry.wasm.verdict import Policy
 from tests.registry.wasm.bombs import ADMITTED, REFUSED
@@ -317,7 +317,7 @@ async def test_it_works_from_the_one_folder_of_a_wheel(tmp_path: Path) -> None:
         (installed / part).symlink_to(ROOT / part)
     program = (
         "import sys, asyncio; sys.path.insert(0, sys.argv[1])\n"
-        "from node.workers import open_workers\n"
+        "from node.workers.workers import open_workers\n"
         "async def main():\n"
         "    async with open_workers() as workers:\n"
         "        print(await workers.validate(b'(module)'))\n"
@@ -329,3 +329,19 @@ async def test_it_works_from_the_one_folder_of_a_wheel(tmp_path: Path) -> None:
     )  # fmt: skip
     out, _ = await child.communicate()
     assert out.startswith(b"not-wasm: begins with text")
+
+
+async def test_a_child_starts_without_what_only_its_parent_uses() -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import node.workers.child, node.workers.evaluating, node.workers.execution\n"
+        "import registry.wasm.validate\n"
+        "print(*sys.modules)"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-c", program, str(ROOT), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await child.communicate()
+    loaded = set(out.decode().split())
+    assert "registry.wasm.validate" in loaded
+    assert not loaded & {"asyncio", "automerge", "nab_resolver", "node.workers.workers", "sqlite3"}

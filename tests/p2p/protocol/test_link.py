@@ -226,6 +226,19 @@ def test_nothing_is_lost_repeated_or_out_of_order(ops: Sequence[tuple[str, bool,
         world.settle()
 
 
+def test_a_move_that_comes_after_more_was_told_elsewhere_is_no_lie() -> None:
+    """Its caller gave it up, and went on over the old channel; nobody is to blame."""
+    world = World()
+    world.say(world.bob)
+    world.write(world.bob)
+    world.move(world.alice)
+    world.cut(world.wires[1], lost=False)
+    world.read(world.alice, world.wires[0])
+    world.tick(limits.RESUME_S)
+    world.settle()
+    assert world.bob.link.ended is world.alice.link.ended is None
+
+
 def test_of_two_moves_at_once_the_smaller_keys_stands() -> None:
     world = World()
     world.say(world.alice)
@@ -314,6 +327,18 @@ def test_what_came_is_acknowledged_by_bytes_and_by_time() -> None:
     link.hear(0, long, now_s=3.0)
     assert link.take() == [encode_frame(Ack(2))]
     assert link.take() == []
+
+
+def test_what_comes_later_is_acknowledged_less_often() -> None:
+    """ACK_BYTES_MAX, once the other side may keep KEPT_BYTES_MAX."""
+    link = Link(0, Role.INITIATOR, is_smaller=True, now_s=0.0)
+    part = b"\x82\x08\x01" + bytes(limits.ACK_BYTES)
+    told: list[int] = []
+    for number in range(1, 21):
+        link.hear(0, part, now_s=1.0)
+        told += [number for _ in link.take()]
+    early = -(-limits.KEPT_BYTES_MAX // len(part))
+    assert told == [*range(1, early + 1), *range(early + 2, 21, 2)]
 
 
 def test_half_as_much_is_acknowledged_with_what_is_sent_anyhow() -> None:

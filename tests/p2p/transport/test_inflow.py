@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX
 from p2p.protocol.relay.limits import RELAY_FRAME_BYTES_MAX
-from p2p.transport.inflow import AHEAD_FRAMES, AHEAD_PART, PIECE_BYTES_MIN, Inflow
+from p2p.transport.inflow import (
+    AHEAD_FRAMES,
+    AHEAD_PART,
+    PIECE_BYTES_MIN,
+    SHORT_BYTES,
+    SHORT_MESSAGES_BURST,
+    SHORT_MESSAGES_PER_S,
+    Inflow,
+)
 from p2p.transport.linked import STRANGER_FRAME_BYTES_MAX
 from p2p.transport.noise import PLAINTEXT_BYTES_MAX, NoiseCipher
 from p2p.transport.stream import FrameStream
@@ -128,6 +136,49 @@ def test_a_frame_in_messages_of_one_byte_takes_no_more_memory_than_another() -> 
         pieces = inflow._pieces  # pyright: ignore[reportPrivateUsage]  what is kept
         assert len(pieces) <= 1 + (64 << 10) // PIECE_BYTES_MIN
     assert inflow.next(FRAME_BYTES_MAX) == b"x" * (64 << 10)
+
+
+class Watch:
+    """A clock in the hands of a test."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_megabyte_in_single_bytes_is_a_flood() -> None:
+    """SHORT_MESSAGES_BURST, and then SHORT_MESSAGES_PER_S."""
+    (alice, bob), watch = meet(), Watch()
+    inflow = Inflow(bob, clock=watch)
+    assert inflow.next(FRAME_BYTES_MAX) is None
+    bring(inflow, message(alice, FRAME_BYTES_MAX.to_bytes(4, "big")))
+    for _ in range(int(SHORT_MESSAGES_BURST) >> 12):
+        bring(inflow, b"".join(message(alice, b"x") for _ in range(4_095)))
+    assert not inflow.is_ready
+    watch.now_s = 1.0
+    more = int(SHORT_MESSAGES_PER_S) + 15  # that were left
+    bring(inflow, b"".join(message(alice, b"x") for _ in range(more)))
+    assert not inflow.is_ready
+    bring(inflow, message(alice, b"x" * SHORT_BYTES))
+    assert not inflow.is_ready, "that is no short one"
+    bring(inflow, message(alice, b"x" * (SHORT_BYTES - 1)))
+    with pytest.raises(RemoteProtocolError) as told:
+        inflow.next(FRAME_BYTES_MAX)
+    assert told.value.code == "noise-flood"
+    assert inflow.is_full, "nothing more is taken"
+
+
+def test_a_keystroke_each_millisecond_is_no_flood() -> None:
+    """Four messages for each, for so long that what may come at once would not do."""
+    (alice, bob), watch = meet(), Watch()
+    inflow = Inflow(bob, clock=watch)
+    assert inflow.next(FRAME_BYTES_MAX) is None
+    frame = b"\0\0\0\x40" + bytes(64)
+    for millisecond in range(25_000):
+        watch.now_s = millisecond / 1_000
+        bring(inflow, b"".join(message(alice, frame) for _ in range(4)))
+        assert [inflow.next(FRAME_BYTES_MAX) for _ in range(4)] == [bytes(64)] * 4
 
 
 @pytest.mark.parametrize(

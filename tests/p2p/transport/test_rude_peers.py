@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -170,6 +170,26 @@ async def test_last_words_are_not_put_into_a_frame_that_was_cut(
             assert await call.last_words() == ""
             cut = call.stream._inflow._pieces  # pyright: ignore[reportPrivateUsage]  what came
             assert b"Mallory" not in b"".join(cut)
+
+
+async def test_a_peer_that_cuts_what_it_says_into_single_bytes_is_left(tmp_path: Path) -> None:
+    """Each of them is decrypted, whatever it says; another peer is served meanwhile."""
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        Mallory().meets(alice.address) as call,
+    ):
+        seal = call.stream._seal  # pyright: ignore[reportPrivateUsage]  no honest peer needs it
+        begun = memoryview(frames.FRAME_BYTES_MAX.to_bytes(4, "big"))
+        await call.stream.carrier.write(seal([begun]))
+        connection = await bob.network.connect(alice.address)
+        with suppress(PeerLeft):
+            while True:
+                await call.stream.carrier.write(seal([memoryview(b"x")] * 4_096))
+        assert type(await sync_with(connection)).__name__ == "Synced"
+        door = alice.network._door  # pyright: ignore[reportPrivateUsage]  what it holds against her
+        (offender,) = door.offences.take_changes(now_s=0.0).kept
+        assert (offender.device, offender.code) == (call.mallory.device.public, "noise-flood")
 
 
 async def test_silent_connections_make_room_for_whoever_speaks(
