@@ -68,7 +68,7 @@ def test_a_peers_word_counts_for_as_much_as_how_it_is_known_itself() -> None:
 
 
 def test_each_that_told_is_asked_about_once() -> None:
-    """A hundred who are connected and a thousand whom others told of, all of them through a relay."""
+    """A hundred are connected, and a thousand told of them, whom a relay showed."""
     random, count = Random(1), 1_000
     devices = [DeviceKey(number.to_bytes(32, "big")) for number in range(count)]
     sources = Sources({device: [A_RELAY] for device in devices})
