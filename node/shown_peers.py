@@ -21,6 +21,7 @@ from msgspec import Struct
 from crdt.did import encode_did_key
 from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.peer_states import PeerRefusal, PeerStanding, StateOfAll, SyncState
+from node.api.relay_models import RelayRole
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.text import printable, short_did, size_text
@@ -147,9 +148,12 @@ def standing_of(
 
 
 def state_of_all(
-    peers: Sequence[Peer], discovered: Sequence[Discovered], transfers: Sequence[Transfer] = ()
+    peers: Sequence[Peer],
+    discovered: Sequence[Discovered],
+    transfers: Sequence[Transfer] = (),
+    relay: RelayRole | None = None,
 ) -> SyncState:
-    """The one sentence that comes first."""
+    """The one sentence that comes first; of a relay with what it does for others."""
     devices = {peer.device for peer in peers} | {peer.address for peer in peers}
     missed = [one for one in discovered if not {one.device, one.address} & devices]
     behind = max((peer.behind for peer in peers), default=0)
@@ -158,6 +162,9 @@ def state_of_all(
     apart = sum(peer.standing == "apart" for peer in peers)
     in_sync = sum(peer.standing == "in-sync" for peer in peers)
     code, words = _said(peers, missed, in_sync, apart, lost)
+    if relay is not None:
+        is_all = code == "alone"
+        code, words = ("relaying", relay.words) if is_all else (code, f"{relay.words}; {words}")
     if peers and lost:
         words += f"; reconnecting to {_named(lost)}"
     if peers and missed:

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from node.api.models import Request
 from node.api.peer_states import PeerRefusal, PeerStanding, SyncState, Waits
-from node.api.relay_models import FoundRelay, RelayShown
+from node.api.relay_models import FoundRelay, RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.config import PeerPlace
 from node.offenders import RefusedPeer
@@ -90,6 +90,8 @@ class Peers(Struct, frozen=True):
     one_source_words: str = ""
     """The same for people, and what to do about it."""
     transfers: tuple[Transfer, ...] = ()
+    relay: RelayRole | None = None
+    """What this node does as a relay, where it is one."""
 
 
 class NewPeer(Request, frozen=True):

@@ -1,8 +1,28 @@
-"""What the API says of relays: those in use, those heard of, and letters left there."""
+"""What the API says of relays: of this one, of those in use and heard of, of letters left there."""
 
 from typing import Literal
 
 from msgspec import Struct
+
+
+class RelayRole(Struct, frozen=True):
+    """What this node does for others as their relay."""
+
+    words: str
+    """For people."""
+    registered: int
+    """Devices that are registered now."""
+    circuits: int
+    """That are open."""
+    passed_bytes: int
+    """Through circuits, both ways, since the start."""
+    letters: int
+    """That wait for their receivers."""
+    letter_bytes: int
+    draining: bool
+    """It was told to stop: open circuits may go on for a while, and nobody new is taken."""
+    caching: bool
+    """It keeps and serves namespaces too."""
 
 
 class RelayShown(Struct, frozen=True):

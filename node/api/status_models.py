@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from node.api.peer_states import SyncState, Waits
-from node.api.relay_models import FoundRelay, RelayShown
+from node.api.relay_models import FoundRelay, RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.attesting import AttestingState
 
@@ -75,3 +75,5 @@ class Status(Struct, frozen=True):
     attest: AttestingState
     """What this node attests by itself."""
     warnings: tuple[str, ...]
+    relay: RelayRole | None = None
+    """What it does as a relay, where it is one."""

@@ -33,7 +33,7 @@ GRACE_S = 15.0
 SYNC_TIMEOUT_S = 30.0
 WATCH_S = 1.0
 HOW = {"static": "named by you", "invite": "of an invite"}
-COLOURS = {"in-sync": "green"}  # what is not in sync is yellow
+COLOURS = {"in-sync": "green", "relaying": "green"}  # what is not in sync is yellow
 
 
 @click.command("peers")
@@ -62,7 +62,7 @@ def peers_command(forgive: str | None, watch: bool) -> None:
 def show_known(known: Json) -> None:
     """The state first; then the table; then why, for whom there is something to say."""
     say(printable(known["sync"]["words"]), fg=COLOURS.get(known["sync"]["state"], "yellow"))
-    if not known["peers"] and not known["discovered"]:
+    if not known["peers"] and not known["discovered"] and not known.get("relay"):
         say("Or by address: panspermia connect HOST:PORT")
     if known["peers"]:
         say()

@@ -33,6 +33,8 @@ def print_status(status: Json) -> None:
     say(f"home     {printable(status['home'])}")
     say(f"page     {printable(status['api'])}")
     say(f"peers    {peers['connected']} connected, {peers['known']} known, at {status['p2p']}")
+    if (relay := status.get("relay")) is not None:
+        say(f"passed   {size_text(relay['passed_bytes'])} through circuits, as a relay")
     for one in status.get("relays", ()):
         say(f"relay    {relay_text(one)}")
     held = ", ".join(

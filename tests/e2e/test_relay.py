@@ -355,8 +355,8 @@ def test_a_relay_behind_a_proxy_knows_its_clients_apart_and_believes_no_other(
     )
 
 
-def test_metrics_tell_of_registrations_and_circuits(
-    tmp_path: Path, running: list[LocalNode]
+def test_a_relay_says_what_it_does_for_others(
+    tmp_path: Path, shell: Shell, running: list[LocalNode]
 ) -> None:
     relay = start_relay(tmp_path)
     running.append(relay)
@@ -369,3 +369,14 @@ def test_metrics_tell_of_registrations_and_circuits(
     assert float(lines["panspermia_relay_circuits_open"]) >= 1
     assert float(lines["panspermia_relay_circuit_bytes_total"]) > 0
     assert lines["panspermia_entries"] == "0"
+    assert "# TYPE panspermia_relay_circuit_bytes_total counter" in text.splitlines()
+    status = relay.client.get("/api/status")
+    assert (status["relay"]["registered"], status["relay"]["draining"]) == (2, False)
+    assert status["relay"]["circuits"] >= 1
+    assert status["sync"]["state"] == "relaying"
+    assert status["sync"]["words"].startswith("a relay: 2 devices registered, ")
+    assert shell(relay, "peers").answer["relay"]["registered"] == 2
+    findings = {one["name"]: one for one in shell(relay, "doctor").answer["findings"]}
+    assert findings["relay"]["ok"]
+    assert findings["peers"]["fix"] == "", "others come to a relay"
+    assert alice.client.get("/api/status")["relay"] is None

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from starlette.responses import Response
-
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS
 from node._version import __version__
@@ -20,7 +18,7 @@ from node.api.status_models import (
     Status,
 )
 from node.quotas import room_state
-from node.relay_role import metrics_of, narrow_words
+from node.relay_role import narrow_words, role_of
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
@@ -56,7 +54,8 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     waiting = await node.waiting.at(counts)
     peers = await named_peers(node.store, node.network, waiting)
     transfers = tuple(node.network.transfers())
-    sync = state_of_all(peers, node.network.discovered(), transfers)
+    relay = await role_of(node.relay, node.store)
+    sync = state_of_all(peers, node.network.discovered(), transfers, relay)
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
     return Status(
@@ -92,6 +91,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             *_warnings(node, counts, waiting, len(peers)),
             *_ended(standing),
         ),
+        relay=relay,
     )
 
 
@@ -134,45 +134,8 @@ def _ended(standing: Standing) -> list[str]:
     ]
 
 
-async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
-    """Counts for Prometheus."""
-    counts = await node.store.counts()
-    peers = node.network.peers()
-    values: dict[str, float] = {
-        "uptime_seconds": round(node.clock_s() - node.started_s, 3),
-        "peers_connected": len(peers),
-        "entries": counts.entries,
-        "documents": counts.documents,
-        "blobs": counts.blobs,
-        "blob_bytes": counts.blob_bytes,
-        "refused_total": counts.refused,
-        "left_out": counts.left_out,
-        "strangers_bytes": counts.room.strangers_bytes,
-        "kept_out": counts.room.kept_out,
-        "index_behind": node.index.behind_of(counts.changed),
-        "received_bytes": sum(one.bytes_in for one in peers),
-        "sent_bytes": sum(one.bytes_out for one in peers),
-    }
-    values["relays_registered"] = sum(one.state == "registered" for one in node.relays.shown())
-    if node.relay is not None:
-        values.update(metrics_of(node.relay))
-        held = await node.store.relay_held()
-        values["relay_cards"], values["relay_posts"] = held.cards, held.posts
-        values["relay_letters"], values["relay_letter_bytes"] = held.letters, held.letter_bytes
-    lines = [f"panspermia_{name} {value}" for name, value in values.items()]
-    lines += [
-        f'panspermia_records{{kind="{kind}"}} {count}'
-        for kind, count in sorted(counts.records.items())
-        if kind.isidentifier()
-    ]
-    lines.append(f'panspermia_info{{version="{__version__}"}} 1')
-    media = "text/plain; version=0.0.4; charset=utf-8"
-    return Response("\n".join(lines) + "\n", media_type=media)
-
-
 ENDPOINTS = (
     reads("/healthz", get_health, Health, access="public"),
     reads("/readyz", get_readiness, Health, access="public", problems=(503,)),
-    reads("/metrics", get_metrics, "text/plain"),
     reads("/api/status", get_status, Status),
 )

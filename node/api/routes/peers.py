@@ -13,6 +13,7 @@ from node.api.relay_models import FoundRelay
 from node.errors import NotFound
 from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
+from node.relay_role import role_of
 from node.services.names import all_petnames
 from node.services.waits import Waiting
 from node.shown_peers import one_source_words, state_of_all
@@ -28,8 +29,9 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     found = await _with_names(node.store, network.discovered())
     unused = await named_relays(node.store, node.relays)
     transfers, source = tuple(network.transfers()), network.one_source()
+    relay = await role_of(node.relay, node.store)
     return Peers(
-        sync=state_of_all(peers, found, transfers),
+        sync=state_of_all(peers, found, transfers, relay),
         peers=peers,
         discovered=found,
         refused=tuple(network.refused()),
@@ -38,6 +40,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
         one_source=source,
         one_source_words=one_source_words(source, len(peers)) if source else "",
         transfers=transfers,
+        relay=relay,
     )
 
 
