@@ -9,6 +9,8 @@ from node.commands.quota import room_text
 from node.failure import Json
 from node.text import duration_text, printable, size_text
 
+QUIET_S = 5.0  # after which the node gives no rate; docs/protocol/blobs.md, RUN_PATIENCE_S
+
 
 @click.command("status")
 @click.option("--exit-code", is_flag=True, help="Exit 1 if there are warnings.")
@@ -71,6 +73,10 @@ def transfer_text(one: Json) -> str:
         return f"fetching {name}, asking for it"
     share = f"{100 * one['size'] // one['total']}% of {size_text(one['total'])}"
     givers = "1 peer" if one["peers"] == 1 else f"{one['peers']} peers"
+    if why := one.get("reason"):
+        return f"fetching {name}, {share}, {printable(why)}: it waits for one that has it"
+    if not one["bytes_per_s"] and one.get("quiet_s", 0) >= QUIET_S:
+        return f"fetching {name}, {share}, {givers}, nothing came for {one['quiet_s']:.0f} s"
     said = f"fetching {name}, {share}, {size_text(one['bytes_per_s'])}/s, {givers}"
     if rate := one["bytes_per_s"]:
         said += f", {duration_text((one['total'] - one['size']) / rate)} to go"

@@ -213,6 +213,7 @@ async def test_status_shows_what_is_being_fetched(alice: Alice) -> None:
         "state": "fetching",
         "limited": False,
         "reason": "",
+        "quiet_s": 0.0,
     }
 
 
