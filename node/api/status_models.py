@@ -23,6 +23,8 @@ class LetterCounts(Struct, frozen=True):
 class BlobCounts(Struct, frozen=True):
     count: int
     bytes: int
+    damaged: tuple[str, ...] = ()
+    """Ids of those that the disk did not give back as written, until they are whole again."""
 
 
 class IndexState(Struct, frozen=True):

@@ -31,6 +31,8 @@ from registry.listed import rfc3339
 from storage.namespaces import Joined
 from storage.store import Counts
 
+NAMED_MAX = 3
+"""Ids in a warning."""
 ALARMS_MAX = 5
 """Keys in two places that are told in the status; one is enough to ask what happened."""
 
@@ -56,6 +58,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     transfers = tuple(node.network.transfers())
     relay = await role_of(node.relay, node.store)
     sync = state_of_all(peers, node.network.discovered(), transfers, relay)
+    damaged = tuple(blob.hex() for blob in await node.store.damaged_blobs())
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
     return Status(
@@ -72,7 +75,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         peers=PeerCounts(sync.connected, sync.connected + sync.missed),
         records=counts.records,
         entries=counts.entries,
-        blobs=BlobCounts(counts.blobs, counts.blob_bytes),
+        blobs=BlobCounts(counts.blobs, counts.blob_bytes, damaged),
         index=IndexState(node.index.behind_of(counts.changed)),
         refused=counts.refused,
         left_out=counts.left_out,
@@ -90,6 +93,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             *_alarms(standing, ages),
             *_warnings(node, counts, waiting, len(peers)),
             *_ended(standing),
+            *_damaged(damaged),
         ),
         relay=relay,
     )
@@ -121,6 +125,19 @@ def _warnings(node: Node, counts: Counts, waiting: Waiting, connected: int) -> l
     if narrow := narrow_words(node.config.relay):
         warnings.append(narrow)
     return warnings
+
+
+def _damaged(blobs: Sequence[str]) -> list[str]:
+    """Bytes that the disk lost are fetched, or added, once more: nobody else hears of it."""
+    if not blobs:
+        return []
+    named = ", ".join(f"{one[:16]}…" for one in blobs[:NAMED_MAX])
+    more = f" and {len(blobs) - NAMED_MAX} more" if len(blobs) > NAMED_MAX else ""
+    what = "a blob is" if len(blobs) == 1 else f"{len(blobs)} blobs are"
+    return [
+        f"{what} damaged on the disk, and not whole: {named}{more}; panspermia fetch ID asks peers"
+        " for what is missing, and adding the same file again mends it too; look at the disk"
+    ]
 
 
 def _ended(standing: Standing) -> list[str]:
