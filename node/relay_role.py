@@ -1,7 +1,8 @@
 """The relay role of a node: others register here, are introduced, and get circuits and mailboxes.
 
-What is inside of those this node cannot read. What it keeps and serves itself are the namespaces
-that its operator chose: with none, nothing.
+What is inside of those this node cannot read. What it keeps and serves itself are the records
+of the namespaces that its operator chose: with none, nothing. Blobs that they name it does not
+fetch.
 """
 
 import asyncio
@@ -182,6 +183,8 @@ def show_role(relay: Relay, passed_bytes: int, held: RelayHeld) -> RelayRole:
     if held.letters:
         wait = "letter waits" if held.letters == 1 else "letters wait"
         said += f", {held.letters:,} {wait} ({size_text(held.letter_bytes)})"
+    if relay.is_caching:
+        said += ", records of its namespaces are kept, no blobs"
     return RelayRole(
         words=f"{'a relay that is about to stop' if relay.is_draining else 'a relay'}: {said}",
         registered=registered,

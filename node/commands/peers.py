@@ -217,7 +217,8 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
     answer = node().post("/api/sync", {"timeout_s": timeout_s}, timeout_s=timeout_s + GRACE_S)
     behind = [peer for peer in answer["peers"] if not peer["in_sync"]]
     if wait and (behind or not answer["peers"]):
-        who = ", ".join(peer["address"] for peer in behind) or "no peer is connected"
+        who = ", ".join(peer.get("name") or peer["address"] for peer in behind)
+        who = printable(who) or "no peer is connected"
         detail = f"Not in sync after {timeout_s:g} s: {who}. See: panspermia peers"
         raise failure("not-in-sync", "Not everything arrived", detail, NETWORK, **answer)
     if wants_json():
@@ -225,8 +226,9 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
     for peer in answer["peers"]:
         state = "in sync" if peer["in_sync"] else "not yet in sync"
         moved = f"{peer['entries_in']:,} in, {peer['entries_out']:,} out"
+        who = printable(peer.get("name") or short_did(peer["did"]))
         say(
-            f"{short_did(printable(peer['did']))}: {state}, {moved}, {peer['rounds']} rounds, "
+            f"{who}: {state}, {moved}, {peer['rounds']} rounds, "
             f"{size_text(peer['bytes_in'] + peer['bytes_out'])} in {peer['duration_s']:.2f} s"
             + (f"; {kept_out_text(peer['kept_out'])}" if peer["kept_out"] else "")
         )

@@ -12,7 +12,13 @@ from node.commands.lifecycle import run_here
 @click.option("--public", metavar="URL", help="By which others reach it, if not by its address.")
 @click.option("--token", help="Only who has it may register; with none, all may.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of the page; 0 picks a free one.")
-@click.option("--namespace", "namespaces", metavar="NAME", multiple=True, help="Kept and served.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    metavar="NAME",
+    multiple=True,
+    help="Its records are kept and served: records only, no blobs.",
+)
 def relay_command(
     listen: str | None,
     public: str | None,
@@ -23,8 +29,9 @@ def relay_command(
     """Run a node in the relay role, in the foreground.
 
     It introduces peers, joins circuits between them and keeps sealed letters, and can read none of
-    it. Others use it by: panspermia up --relay URL. A token on the command line is seen by other
-    users of this machine; PANSPERMIA_RELAY_TOKEN is not.
+    it. Others use it by: panspermia up --relay URL. Of the namespaces that it is given it keeps
+    records only: modules' bytes and other blobs come from whoever holds them. A token on the
+    command line is seen by other users of this machine; PANSPERMIA_RELAY_TOKEN is not.
     """
     run_here(
         {

@@ -36,6 +36,11 @@ def test_a_relay_says_what_it_does_for_others() -> None:
     assert idle.words == "a relay: 2 devices registered, 0 circuits open"
     (offered,) = office.say(alice, frames.Call(1, BOB))
     assert isinstance(offered, frames.Circuit)
+    office.relay.is_caching = True
+    assert show_role(office.relay, 0, nothing).words.endswith(
+        ", records of its namespaces are kept, no blobs"
+    )
+    office.relay.is_caching = False
     office.relay.drain(20.0)
     leaving = show_role(office.relay, 3_000, RelayHeld(2, 1, 2_048, 0))
     assert leaving.draining

@@ -87,7 +87,8 @@ async def sync_now(node: Node, call: Call[NoQuery, SyncWanted]) -> SyncReports:
     """Compare with every connected peer now, and fetch what is missing; then searches find it."""
     reports = await node.network.sync(call.body.timeout_s)
     await node.index.show_all()
-    return SyncReports(tuple(reports))
+    names = {did: name for name, did in sorted((await all_petnames(node.store)).items())[::-1]}
+    return SyncReports(tuple(replace(one, name=names.get(one.did, "")) for one in reports))
 
 
 async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:
