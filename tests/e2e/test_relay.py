@@ -280,6 +280,12 @@ def test_members_of_a_namespace_find_each_other_at_a_relay_when_whoever_invited_
     write(bob, "io.bob.clock")
     wait_for("alice to have it", 60.0, lambda: has(alice, "io.bob.clock"))
     bobs = bob.client.get("/api/status")["device"]
+
+    def is_invited() -> bool | None:
+        (peer,) = alice.client.get("/api/peers")["peers"]
+        return "invite" in peer["sources"] or None
+
+    wait_for("bob to be known by the invite", 60.0, is_invited)
     bob.stop()
 
     def calling() -> Json | None:
