@@ -161,9 +161,9 @@ class Manifest:
 
     def chunk_size(self, chunk: int) -> int:
         """How many bytes a chunk has."""
+        if self.parsed.chunking is Chunking.FIXED and 0 <= chunk < self.parsed.page_starts[-1]:
+            return min(CHUNK_BYTES, self.parsed.page_offsets[-1] - chunk * CHUNK_BYTES)
         page = self.parsed.page_of(chunk)
-        if self.parsed.chunking is Chunking.FIXED:
-            return min(CHUNK_BYTES, self.size - chunk * CHUNK_BYTES)
         at = _NAMED.size * (chunk - self.parsed.page_starts[page]) + DIGEST_BYTES
         return int.from_bytes(self.page(page)[at : at + 4], "big")
 

@@ -64,10 +64,12 @@ def _check_plain(value: Any, depth_left: int) -> None:  # noqa: ANN401 - see enc
     elif kind is dict:
         _check_keys(value)
         for item in value.values():
-            _check_plain(item, depth_left - 1)
+            if item.__class__ not in _PLAIN:
+                _check_plain(item, depth_left - 1)
     else:
         for item in value:
-            _check_plain(item, depth_left - 1)
+            if item.__class__ not in _PLAIN:
+                _check_plain(item, depth_left - 1)
 
 
 def _check_keys(entries: dict[Any, Any]) -> None:

@@ -7,14 +7,15 @@ After that come entries of the open challenges that they call for, whoever enter
                                                               └── no answer here: noted
 
 What is left to do is asked of the store each time, so there is no queue to fill or to lose. After
-each run, however it ended, it rests as long as `attest.cpu_percent` of a processor asks for, and
-looks again at most every `LOOK_S`. Cancelled, it ends its child at once.
+each run, however it ended, it rests as long as `attest.cpu_percent` of a processor asks for, in the
+next life of the node where this one ends (`node.cpu_debt`), and looks again at most every `LOOK_S`.
+Cancelled, it ends its child at once.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -24,6 +25,7 @@ from msgspec import Struct
 from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey
 from node.config import AttestConfig
+from node.cpu_debt import CpuDebt, Rest
 from node.errors import NodeError
 from node.events import Events
 from node.retries import Retries
@@ -49,7 +51,6 @@ PASSING_S: Final = 86_400
 """Before what this machine had no time or memory for is tried again."""
 PASSING: Final = frozenset({"deadline", "evaluator-timeout", "evaluator-died"})
 
-Rest = Callable[[float], Awaitable[None]]
 Key: TypeAlias = tuple[NamespaceKey, bytes]
 """Where an evaluation is asked, and which."""
 FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError, SyncError)
@@ -97,6 +98,12 @@ class Attesting:
     failed: int = 0
     last_error: str = ""
     retries: Retries[Key] = field(default_factory=Retries[Key])
+    debt: CpuDebt = field(init=False)
+
+    def __post_init__(self) -> None:
+        workers = self.by.workers.config
+        longest_s = workers.compile_s + workers.background_s
+        self.debt = CpuDebt(self.by.store, self.config.cpu_percent, longest_s)
 
     @property
     def state(self) -> AttestingState:
@@ -117,14 +124,13 @@ class Attesting:
         changed = asyncio.Event()
         unsubscribe = self.by.store.subscribe(lambda _: changed.set())
         try:
+            await self.debt.load()
+            await self.debt.pay(rest)
             while True:
                 changed.clear()
                 looked_s = self.clock_s()
-                before_s = self.by.workers.background_cpu_s
-                has_run = await self._once_or_not()
-                used_s = self.by.workers.background_cpu_s - before_s
-                if used_s:
-                    await rest(rest_s(used_s, self.config.cpu_percent))
+                has_run = await self._once_paid(looked_s)
+                await self.debt.pay(rest)
                 if not has_run:
                     await rest(LOOK_S)
                     # What came due since this look began was perhaps passed over by it.
@@ -135,6 +141,17 @@ class Attesting:
                             await changed.wait()
         finally:
             unsubscribe()
+
+    async def _once_paid(self, looked_s: float) -> bool:
+        """As `once`; what it used is owed."""
+        before_s = self.by.workers.background_cpu_s
+        try:
+            has_run = await self._once_or_not()
+        except asyncio.CancelledError:
+            await self.debt.break_off(self.clock_s() - looked_s)
+            raise
+        await self.debt.end(self.by.workers.background_cpu_s - before_s)
+        return has_run
 
     async def _once_or_not(self) -> bool:
         """As `once`; what nobody thought of costs a rest, not the node."""
@@ -176,6 +193,7 @@ class Attesting:
         said, key = read_row(one.row), (one.namespace, one.row.evaluation)
         self.running = said.id
         try:
+            await self.debt.begin()
             by = replace(self.by, namespace=one.namespace, waits=True)
             done = await attest_again(by, said)
         except NoAnswer as error:
@@ -272,8 +290,3 @@ class Attesting:
                 disputes=len(one.disputes),
             ),
         )
-
-
-def rest_s(used_s: float, cpu_percent: int) -> float:
-    """How long to rest after so many seconds of a processor, to take a share of it."""
-    return used_s * (100 / cpu_percent - 1)

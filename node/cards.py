@@ -154,9 +154,14 @@ class CardBook:
     def one_source(self) -> str | None:
         """The one side that all connected peers come from; None where there are several."""
         connected = self._network.connections
-        return one_source({one.device: self.sources.of(one.device) for one in connected})
+        of = self.sources.of
+        return one_source({one.device: of(one.device) for one in connected}, of)
 
     def _came(self, connection: Connection) -> None:
+        self._note_source(connection)
+        connection.exchange(Exchange.ask)
+
+    def _note_source(self, connection: Connection) -> None:
         device, did = connection.device, encode_did_key(connection.device)
         for found in self._dialler.found:
             is_called = connection.role is Role.INITIATOR and found.address == connection.address
@@ -164,7 +169,6 @@ class CardBook:
                 self.sources.note(device, found.source)
         if not self.sources.of(device) and (relay := relay_of(connection.address)):
             self.sources.note(device, relay_source(str(relay)))
-        connection.exchange(Exchange.ask)
 
     def _meet(self, connection: Connection) -> None:
         """What both take part in now; it may be less than before."""
@@ -181,6 +185,9 @@ class CardBook:
         for device, sources in (await self._store.card_sources()).items():
             for source in sources:
                 self.sources.note(device, source)
+        for connection in self._network.connections:  # some came before there was this book
+            if connection.is_greeted:
+                self._came(connection)
         await self._call_known()
         asked_s = 0.0
         while True:

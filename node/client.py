@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
-from node.failure import Failure, Json, failure
+from node.failure import Failure, Json, failed, failure
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -239,14 +239,15 @@ class Client:
 
         try:
             answer_of(status, body)
-        except Failure as failed:
-            if path == STATUS or not is_strange(failed.problem):
+        except Failure as refused:
+            if path == STATUS or not is_strange(refused.problem):
                 raise
             theirs = ""
             with suppress(Failure):
                 theirs = str(self.get(STATUS).get("version", ""))
-            detail = f"{failed.problem['detail']}\n{words(theirs, home_flag(self.home))}"
-            raise Failure({**failed.problem, "detail": detail}, failed.exit) from failed
+            told = words(theirs, home_flag(self.home), str(refused.problem["code"]))
+            detail = f"{refused.problem['detail']}\n{told}"
+            raise Failure({**refused.problem, "detail": detail}, refused.exit) from refused
 
     @contextmanager
     def _unreachable_as_failure(self) -> Generator[None]:
@@ -381,7 +382,14 @@ def module_path(module: str, *more: str, namespace: str | None = None) -> str:
 
 
 def path_of(start: str, *parts: str) -> str:
-    """`start/part/…`, each part one segment whatever it holds."""
+    """`start/part/…`, each part one segment whatever it holds.
+
+    Raises `Failure` for what is none: it would be taken for another address.
+    """
     from urllib.parse import quote
 
+    for part in parts:
+        if part in ("", ".", ".."):
+            detail = f"{part!r} names nothing: give a name, or an id as lists show it"
+            raise failed("invalid-name", "Invalid name", detail)
     return "/".join([start, *(quote(part, safe="") for part in parts)])

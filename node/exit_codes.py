@@ -28,6 +28,7 @@ BY_STATUS: Final[Mapping[int, int]] = {
 
 # A 422 may mean a slip in a manifest, or bytes that are not what was signed.
 BY_CODE: Final[Mapping[str, int]] = {
+    "bad-address": USAGE,
     "verification-failed": UNVERIFIED,
     "bad-signature": UNVERIFIED,
     "hash-mismatch": UNVERIFIED,

@@ -252,9 +252,9 @@ def _why_not(ways: Ways, search: _Search) -> Exception:
     else:
         tried.append("relays: none is configured here")
     advice = (
-        "Is the code right, not used yet, and is the node that made it running? On the same network"
-        " the code alone is enough; from elsewhere take the link of `panspermia invite --qr`, which"
-        " says where to call."
+        "Is the code right, neither used nor expired (most last 15 minutes), and is the"
+        " node that made it running? On the same network the code alone is enough; from elsewhere"
+        " take the link of `panspermia invite --qr`, which says where to call."
     )
     return Unreachable(
         "nobody was found who made this invite. Tried:\n  " + "\n  ".join(tried) + f"\n{advice}",

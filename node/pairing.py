@@ -29,7 +29,8 @@ from p2p.protocol.hint import Hint
 from p2p.protocol.invites.frames import REDEEM_KIND
 from p2p.protocol.invites.keys import NONCE_BYTES, Whereabouts, meeting_of, seal_whereabouts
 from p2p.protocol.invites.link import LINK_PLACE_CHARACTERS_MAX
-from p2p.transport.place import RelayedPlace, may_call, parse_place
+from p2p.transport.network import NetworkEvent, PeerCame
+from p2p.transport.place import DirectPlace, RelayedPlace, may_call, parse_place
 from p2p.transport.relay.client import RelayClient
 from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stream import FrameStream
@@ -42,6 +43,10 @@ REMEMBERED: Final = 4
 """Places of whoever paired: the likeliest ones."""
 POST_AGAIN_S: Final = 60.0
 """This node may be called elsewhere by then, or the relay have forgotten."""
+TOLD_AFTER_US: Final = 900 * 1_000_000
+"""After the end of an invite: who comes so late finds this node, which says that it is over."""
+FIRST_CALL_S: Final = 30.0
+"""Whoever accepts calls right after; if they cannot, they are called."""
 POST_SOON_S: Final = 3.0
 """Where a relay was away."""
 
@@ -104,7 +109,8 @@ def open_pairing(
         return await peers.network.channels.open(parse_place(place))
 
     def remember(card: Card) -> None:
-        tasks.create_task(remember_card(peers, card), name="remember who paired")
+        ours = [one.url.place for one in relays.clients]
+        tasks.create_task(remember_card(peers, card, ours), name="remember who paired")
 
     desk = Desk(
         keeper=keeper,
@@ -126,15 +132,52 @@ def open_pairing(
     return pairing
 
 
-async def remember_card(peers: Peers, card: Card, *first: str) -> None:
-    """Whoever paired is called from now on, and after a restart."""
-    for place in dict.fromkeys((*first, *likely(card.places, peers.places()))):
+async def remember_card(peers: Peers, card: Card, ours: Sequence[DirectPlace]) -> None:
+    """Whoever paired is called from now on, and after a restart; by `ours`, relays, too.
+
+    By a relay only once they called first: two calls that cross there end each other.
+    """
+    direct, relayed = likely(card.places, peers.places()), circuits_to(card, ours)
+    for place in dict.fromkeys((*direct, *relayed)):
         known = KnownPeer(
             place, card.device, encode_did_key(card.author), "invite", peers.wall_us()
         )
         with suppress(StorageError):
             await peers.store.remember_peer(known)
-        peers.dialler.hint(Hint(encode_did_key(card.device), (place,), "invite"))
+    did = encode_did_key(card.device)
+    peers.dialler.hint(Hint(did, direct, "invite"))
+    if relayed:
+        await called_by(peers, card.device)
+        peers.dialler.hint(Hint(did, relayed, "invite"))
+
+
+def circuits_to(card: Card, ours: Sequence[DirectPlace]) -> tuple[str, ...]:
+    """By each relay of its card that is one of `ours`: another one would be a stranger's choice."""
+    found: list[str] = []
+    for text in card.relays:
+        with suppress(LocalProtocolError):
+            relay = RelayUrl.parse(text).place
+            if relay in ours:
+                found.append(str(RelayedPlace("circuit", card.device, relay)))
+    return tuple(dict.fromkeys(found))[:REMEMBERED]
+
+
+async def called_by(peers: Peers, device: bytes) -> None:
+    """Until there is a session with it, or `FIRST_CALL_S` have passed."""
+    came = asyncio.Event()
+
+    def note(event: NetworkEvent) -> None:
+        if isinstance(event, PeerCame) and event.connection.device == device:
+            came.set()
+
+    peers.listeners.append(note)
+    try:
+        if peers.network.connection(device) is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_CALL_S):
+                    await came.wait()
+    finally:
+        peers.listeners.remove(note)
 
 
 def likely(places: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
@@ -168,7 +211,7 @@ async def post_whereabouts(pairing: Pairing, keeper: Keeper) -> None:
             sealed = seal_whereabouts(one.key, said, nonce=os.urandom(NONCE_BYTES))
             for meeting in meetings:
                 try:
-                    await meeting.post(meeting_of(one.key), sealed, one.expires_us)
+                    await meeting.post(meeting_of(one.key), sealed, one.expires_us + TOLD_AFTER_US)
                 except SyncError as error:
                     LOG.debug("%s does not keep an invite: %s", meeting, error)
                     wait_s = POST_SOON_S

@@ -53,7 +53,7 @@ def tell(events: Events, refusals: Refusals, event: NetworkEvent) -> None:
         case PeerWent(_, Connection() as connection, reason) if connection.is_greeted:
             events.publish("peer", peer_news(connection, "gone", reason))
         case PeerSaid(connection, effects.ChannelLost()):
-            events.publish("peer", peer_news(connection, "reconnecting"))
+            events.publish("peer", peer_news(connection, "reconnecting", connection.link.why_lost))
         case PeerSaid(connection, effects.ChannelChanged()):
             events.publish("peer", peer_news(connection, "moved"))
         case PeerSaid(connection, effects.Synced(report)):

@@ -10,7 +10,8 @@ from storage.listings import ListedRow, listed_row
 from storage.part import Part
 from storage.usage import followed
 
-ADVISORIES_MAX = 1_000
+# Records that name one: of more, trends say that they are not whole.
+NAMING_MAX = 1_000
 
 # An author says an advisory of each range, and when they said it. So those who count have room of
 # their own each, else one pushes out what another says; nobody has so much to say of one module.
@@ -76,7 +77,7 @@ class Advised(Part):
         return [listed_row(row) for row in rows]
 
     async def naming(
-        self, module: str, namespaces: Collection[NamespaceKey], limit: int = ADVISORIES_MAX
+        self, module: str, namespaces: Collection[NamespaceKey], limit: int = NAMING_MAX
     ) -> list[ListedRow]:
         """Modules that name this one (a full name) in some version of theirs, by name.
 
@@ -96,7 +97,7 @@ class Advised(Part):
         return [listed_row(row) for row in rows]
 
     async def children(
-        self, genome: str, namespace: NamespaceKey, limit: int = ADVISORIES_MAX
+        self, genome: str, namespace: NamespaceKey, limit: int = NAMING_MAX
     ) -> list[ListedRow]:
         """Genomes that name this one (its identity) in what they say of themselves, by their own.
 
@@ -111,7 +112,7 @@ class Advised(Part):
         return [listed_row(row) for row in rows]
 
     async def of_lineage(
-        self, lineage: str, namespace: NamespaceKey, limit: int = ADVISORIES_MAX
+        self, lineage: str, namespace: NamespaceKey, limit: int = NAMING_MAX
     ) -> list[ListedRow]:
         """Genomes that say they are of this lineage, and lineages that say they descend from it.
 

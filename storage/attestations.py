@@ -106,6 +106,19 @@ class Attestations(Part):
         )
         return [attestation_row(*row) for row in rows]
 
+    async def may_runs_differ(self, seq: int, modules: Collection[str]) -> bool:
+        """Whether anything after that change may be an attestation, or one of these `modules` (by
+        their full names). What is gone may have been either; other records and ratings are neither.
+        """
+        rows = await self._database.rows(
+            "SELECT EXISTS (SELECT 1 FROM outbox o WHERE o.seq > ?"
+            " AND NOT EXISTS (SELECT 1 FROM rating r WHERE r.document = o.document)"
+            " AND NOT EXISTS (SELECT 1 FROM listing l WHERE l.document = o.document"
+            " AND l.target NOT IN (SELECT value FROM json_each(?))))",
+            (seq, json.dumps(sorted(modules))),
+        )
+        return bool(rows[0][0])
+
     async def to_attest(
         self,
         own: str,
@@ -163,6 +176,16 @@ class Attestations(Part):
                 " ORDER BY at_us DESC, evaluation LIMIT -1 OFFSET ?)",
                 (NOT_ATTESTED_MAX,),
             )
+
+    async def attesting_owed_s(self) -> float:
+        """Seconds of a processor that attesting by itself used and did not rest for yet."""
+        ((owed_s,),) = await self._database.rows("SELECT attesting_owed_s FROM store")
+        return float(owed_s)
+
+    async def note_attesting_owed(self, owed_s: float) -> None:
+        """From now on it is so much."""
+        async with self._database.transaction() as write:
+            await write.run("UPDATE store SET attesting_owed_s = ?", (owed_s,))
 
 
 async def write_attestations(write: Writing, built: Iterable[Built]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from msgspec import Struct
+
 from crdt.change import DocumentId
 
 DAY_US: Final = 24 * 3_600 * 1_000_000
@@ -11,9 +13,8 @@ DAY_US: Final = 24 * 3_600 * 1_000_000
 What: TypeAlias = Literal["downloads", "ratings", "dependants"]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One record as lists and search show it."""
+class Listing(Struct, frozen=True, gc=False):
+    """One record as lists and search show it. Made by the dozen for each request."""
 
     kind: str
     """The word people use: "module", "genome", …"""

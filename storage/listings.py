@@ -58,8 +58,7 @@ LATEST_RATINGS = """
     WHERE place = 1"""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRow:
+class ListedRow(msgspec.Struct, frozen=True, gc=False):
     """A record with what others say of it."""
 
     number: int
@@ -264,10 +263,14 @@ class Listings(Part):
             written = self._database.written
             part = missing[at : at + VARIABLES_MAX]
             rows = await read(_LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part)
-            for row in map(listed_row, rows):
-                known[row.number] = row
-                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX:
-                    self._listed.keep(row.number, row, written=written)
+            found = {row[0]: listed_row(row) for row in rows}
+            known |= found
+            short = {
+                number: row
+                for number, row in found.items()
+                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX
+            }
+            self._listed.keep(short, written=written)
         return known
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:

@@ -4,7 +4,7 @@ The database of a home has one process, and every write of it goes through one d
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from storage.database import Database
@@ -33,13 +33,13 @@ class Remembered(Generic[K, V]):
         self._forget()
         return {key: self._values[key] for key in keys if key in self._values}
 
-    def keep(self, key: K, value: V, *, written: int) -> None:
-        """`written`: how many writes there had been before it was read."""
+    def keep(self, values: Mapping[K, V], *, written: int) -> None:
+        """`written`: how many writes there had been before they were read."""
         self._forget()
         if written != self._written:
             return
-        self._values[key] = value
-        if len(self._values) > self._most:
+        self._values.update(values)
+        while len(self._values) > self._most:
             self._values.popitem(last=False)
 
     async def read(self, key: K, read: Callable[[], Awaitable[V]]) -> V:
@@ -49,7 +49,7 @@ class Remembered(Generic[K, V]):
             return known
         written = self._database.written
         value = await read()
-        self.keep(key, value, written=written)
+        self.keep({key: value}, written=written)
         return value
 
     def _forget(self) -> None:

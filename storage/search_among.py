@@ -7,7 +7,8 @@ from typing import Final
 import tantivy
 
 from storage.search_facets import FacetCounts, count_facets
-from storage.search_query import Asked, Matched
+from storage.search_query import Asked
+from storage.search_tiers import Matched
 from storage.search_wanted import Wanted
 
 AT_ONCE: Final = 1_000  # ids in one query

@@ -28,13 +28,16 @@ from storage.part import in_bounds
 from storage.search_among import Among, search_among
 from storage.search_damage import BROKEN, damage_told
 from storage.search_facets import FacetCounts
-from storage.search_query import FoundPage, Matched, search
+from storage.search_query import FoundPage, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
 from storage.search_snippet import Marker, nearest, snippets
+from storage.search_tiers import Matched
 from storage.search_wanted import SearchSort, Wanted
 from storage.store import SELF, Store
 
-HEAP_BYTES = 20_000_000  # of the writer; tantivy wants 15 MB a thread, and frees it after a commit
+# Of the writer, freed after a commit; only an index that is built anew comes near it. A part of the
+# index has what fits in here, 40,000 modules, and a search pays for each part that it looks into.
+HEAP_BYTES = 64_000_000
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
 # Changes gather for one commit: a few are found within a quarter of a second, of a flood more go
 # into one, since a commit and the merges after it cost a busy machine more than the documents.

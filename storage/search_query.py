@@ -10,34 +10,22 @@ sum is among the best of each. See docs/decisions/0073.
 Tried in turn until something is found: all words, each perhaps one slip away, all but one, any.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import nlargest
-from typing import Final, Literal, TypeAlias
+from operator import itemgetter
+from typing import Final, TypeAlias
 
 import tantivy
 
 from storage.search_cursor import Key, decode_cursor, encode_cursor
 from storage.search_facets import FacetCounts, count_facets
-from storage.search_schema import POINTS_SHIFT, exact_name, storable
-from storage.search_wanted import QUERY_CHARS_MAX, SearchSort, Wanted
-from storage.search_words import BEGINNING_CHARS, is_unspaced, stem
+from storage.search_schema import POINTS_SHIFT
+from storage.search_tiers import Attempts, Matched, Tier, either, every, term, without
+from storage.search_wanted import SearchSort, Wanted
 
-Matched: TypeAlias = Literal["all", "slips", "some", "none"]
-"""All words; all, some of them one slip away; some of them; nothing."""
-
-FUZZY_LETTERS_MIN: Final = 4  # one edit of a shorter word is another word
 VALUE_MAX: Final = (1 << 63) - 1
-
-# What a tier is worth, in quarters of a doubling of the downloads, see `search_schema.points`:
-# a record with the word in its text alone needs 256 times the downloads of one that is called so.
-EXACT: Final = 4_000
-IN_NAME: Final = 48
-IN_HEAD: Final = 32
-ONE_IN_HEAD: Final = 24
-ANYWHERE: Final = 16
-BEGUN: Final = 0
 
 _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
@@ -69,14 +57,6 @@ class FoundPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """Documents of `query` are worth `points` more than they stand for themselves."""
-
-    points: int
-    query: tantivy.Query
-
-
-@dataclass(frozen=True, slots=True)
 class _Matches:
     """What an attempt found: `hits` are the best of its widest tier by `standing`."""
 
@@ -95,9 +75,6 @@ class _Matches:
 
 
 Valued: TypeAlias = tuple[int, tantivy.DocAddress]
-Best: TypeAlias = tuple[Key, tantivy.DocAddress]
-_MUST: Final = tantivy.Occur.Must
-_SHOULD: Final = tantivy.Occur.Should
 _UNSIGNED: Final = tantivy.FieldType.Unsigned
 
 
@@ -106,9 +83,10 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     after = None if cursor is None else decode_cursor(cursor, wanted.sort)
     horizon_us = wanted.horizon_us if after is None else after[-1]
     asked = Asked(index, wanted)
-    is_first = after is None and wanted.is_by_worth
+    is_by_worth = wanted.is_by_worth
+    is_first = after is None and is_by_worth
     matches = asked.matches(limit + 2 if is_first else 1)  # the next page's first, and what may tie
-    if wanted.is_by_worth:
+    if is_by_worth:
         found = asked.by_worth(matches, limit + 1, after)
     else:
         found = asked.by_column(matches.widest, limit + 1, after, horizon_us)
@@ -116,13 +94,15 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     shown = best[:limit]
     more = None
     if len(best) > limit:
-        more = encode_cursor((*shown[-1][0], horizon_us), wanted.sort)
+        value, address = shown[-1]
+        (tie,) = asked.column("tie", [address])
+        more = encode_cursor((value, tie, horizon_us), wanted.sort)
     facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
     numbers = asked.column("number", [address for _, address in shown])
     return FoundPage(
         tuple(
-            Found(number, round(key[0] / (1 << POINTS_SHIFT), 4) if wanted.is_by_worth else 0.0)
-            for number, (key, _) in zip(numbers, shown, strict=True)
+            Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
+            for number, (value, _) in zip(numbers, shown, strict=True)
         ),
         matches.total,
         more,
@@ -142,65 +122,12 @@ class Asked:
 
     def matches(self, limit: int) -> "_Matches":
         """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
-        attempts: Iterable[tuple[Matched, list[Tier]]] = self._attempts(self._wanted.words)
-        if not self._wanted.words:
-            is_lost = bool(self._wanted.text.strip())
-            every = tantivy.Query.empty_query() if is_lost else tantivy.Query.all_query()
-            attempts = [("all", [Tier(BEGUN, every)])]
         tiers: list[Tier] = []
-        for matched, tiers in attempts:
+        for matched, tiers in Attempts(self.schema, self.searcher, self._wanted):
             found = self._search(tiers[-1].query, "standing", True, limit, count=True)
             if total := int(getattr(found, "count", 0) or 0):
                 return _Matches(matched, tiers, total, found.hits)
         return _Matches("none", tiers[-1:], 0, [])
-
-    def _attempts(self, words: Sequence[str]) -> Iterator[tuple[Matched, list[Tier]]]:
-        yield "all", self._whole(words)
-        if any(len(word) >= FUZZY_LETTERS_MIN for word in words):
-            in_head = self._every([self._near("head", word) for word in words])
-            anywhere = self._every([self._near("any", word) for word in words])
-            yield "slips", [Tier(IN_HEAD, in_head), Tier(BEGUN, anywhere)]
-        for least in dict.fromkeys((len(words) - 1, 1)):
-            if least:
-                in_head = self._at_least(least, [self._term("head", word) for word in words])
-                anywhere = self._at_least(least, [self._term("any", stem(w)) for w in words])
-                either = self._either([in_head, anywhere])
-                yield "some", [Tier(IN_HEAD, in_head), Tier(BEGUN, either)]
-
-    def _whole(self, words: Sequence[str]) -> list[Tier]:
-        """Each within the next."""
-        anywhere = self._every([self._term("any", stem(word)) for word in words])
-        in_head = [self._term("head", word) for word in words]
-        tiers = [
-            Tier(EXACT, self._term("exact", exact_name(self._wanted.text[:QUERY_CHARS_MAX]))),
-            Tier(IN_NAME, self._every([self._term("name", word) for word in words])),
-            Tier(IN_HEAD, self._every(in_head)),
-        ]
-        if len(words) > 1:
-            tiers.append(Tier(ONE_IN_HEAD, self._every([anywhere, self._either(in_head)])))
-        tiers.append(Tier(ANYWHERE, anywhere))
-        if begun := self._begun(words):
-            tiers.append(Tier(BEGUN, self._either([anywhere, begun])))
-        return tiers
-
-    def _begun(self, words: Sequence[str]) -> tantivy.Query | None:
-        """All words, the last one only begun in name or tags: people search while they type."""
-        *before, last = words
-        if len(last) < BEGINNING_CHARS.start or is_unspaced(last):
-            return None
-        if len(last) < BEGINNING_CHARS.stop:
-            begun = self._term("begun", last)
-        else:
-            begun = tantivy.Query.fuzzy_term_query(
-                self.schema, "head", last, distance=0, prefix=True
-            )
-        return self._every([*(self._term("any", stem(word)) for word in before), begun])
-
-    def _near(self, field: str, word: str) -> tantivy.Query:
-        """`word`, or one letter more, less, other, or two in the other order."""
-        if len(word) < FUZZY_LETTERS_MIN:
-            return self._term(field, word)
-        return tantivy.Query.fuzzy_term_query(self.schema, field, word)
 
     # ── in which order ──
 
@@ -216,7 +143,7 @@ class Asked:
                 query, below = tier.query, None
             else:  # what a better tier has was shown before
                 below = (after[0] - worth, after[1])
-                query, better = self._without(tier.query, better), tier.query
+                query, better = without(tier.query, better), tier.query
                 if below[0] < 0:
                     continue
             is_widest = after is None and tier is matches.tiers[-1]
@@ -241,24 +168,29 @@ class Asked:
         found: list[Valued] = []
         is_beyond = start is not None and start[0] > horizon_us
         if not is_beyond:
-            within = self._every([query, self._range(column, None, horizon_us)])
+            within = every([query, self._range(column, None, horizon_us)])
             found = self._best(within, column, is_down, limit, start)
         if len(found) < limit and horizon_us < VALUE_MAX:
-            beyond = self._every([query, self._range(column, horizon_us + 1, None)])
+            beyond = every([query, self._range(column, horizon_us + 1, None)])
             start = start if is_beyond else None
             found += self._best(beyond, column, is_down, limit - len(found), start)
         return found
 
-    def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Best]:
-        """With their ties."""
-        ties = self.column("tie", [address for _, address in found])
-        best = [((value, tie), address) for (value, address), tie in zip(found, ties, strict=True)]
+    def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Valued]:
+        """Those of one value by their ties, which are asked for where there are any."""
+        is_by_worth = self._wanted.is_by_worth
+        is_tied = len({value for value, _ in found}) < len(found)
+        if is_by_worth and not is_tied:
+            return sorted(found, key=itemgetter(0), reverse=True)
         column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])
-        if not is_down:
-            return sorted(best, key=lambda one: one[0])
-        if column != "updated" or self._wanted.is_by_worth:
-            return sorted(best, key=lambda one: (-one[0][0], one[0][1]))
-        return sorted(best, key=lambda one: (one[0][0] > horizon_us, -one[0][0], one[0][1]))
+        is_recent = column == "updated" and not is_by_worth
+        ties = self.column("tie", [at for _, at in found]) if is_tied else [0] * len(found)
+
+        def place(at: int) -> tuple[bool, int, int]:
+            value = found[at][0]
+            return is_recent and value > horizon_us, -value if is_down else value, ties[at]
+
+        return [found[at] for at in sorted(range(len(found)), key=place)]
 
     def column(self, name: str, addresses: list[tantivy.DocAddress]) -> list[int]:
         return [int(value or 0) for value in self.searcher.fast_field_values(name, addresses)]
@@ -282,7 +214,7 @@ class Asked:
             value, tie = min(after[0], VALUE_MAX + 1), after[1]
             if value <= VALUE_MAX:
                 found += self._of_value(query, column, value, limit, tie + 1)
-            query = self._every([query, self._beyond(column, value, is_down=is_down)])
+            query = every([query, self._beyond(column, value, is_down=is_down)])
         room = limit - len(found)
         if room <= 0:
             return found
@@ -305,14 +237,14 @@ class Asked:
         equal = [query, self._range(column, value, value)]
         if tie_min:
             equal.append(self._range("tie", tie_min, None))
-        hits: list[Valued] = self._search(self._every(equal), "tie", False, limit).hits
+        hits: list[Valued] = self._search(every(equal), "tie", False, limit).hits
         return [(value, address) for _, address in hits]
 
     def _search(
         self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
     ) -> tantivy.SearchResult:
         order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-        narrowed = self._every([query, *self._narrowing])
+        narrowed = every([query, *self._narrowing])
         return self.searcher.search(
             narrowed, limit, count=count, order_by_field=column, order=order
         )
@@ -333,10 +265,10 @@ class Asked:
             ("format", () if wanted.format is None else (wanted.format,)),
         ):
             if values:
-                made[name] = [self._term(name, value) for value in values]
+                made[name] = [term(self.schema, name, value) for value in values]
         if wanted.namespaces is not None:
-            places = [self._term("namespace", one.hex()) for one in wanted.namespaces]
-            made["namespace"] = [self._either(places)]
+            places = [term(self.schema, "namespace", one.hex()) for one in wanted.namespaces]
+            made["namespace"] = [either(places)]
         if (wanted.size_min, wanted.size_max) != (None, None):
             made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
         return made
@@ -344,9 +276,6 @@ class Asked:
     @cached_property
     def _narrowing(self) -> list[tantivy.Query]:
         return [one for each in self.filters.values() for one in each]
-
-    def _term(self, field: str, value: str) -> tantivy.Query:
-        return tantivy.Query.term_query(self.schema, field, storable(value), "basic")
 
     def _range(self, column: str, least: int | None, most: int | None) -> tantivy.Query:
         return tantivy.Query.range_query(self.schema, column, _UNSIGNED, least, most)
@@ -356,28 +285,6 @@ class Asked:
         if is_down:
             return self._range(column, None, value - 1) if value > 0 else _NOTHING
         return self._range(column, value + 1, None)
-
-    @staticmethod
-    def _every(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-        if len(queries) == 1:
-            return queries[0]
-        return tantivy.Query.boolean_query([(_MUST, one) for one in queries])
-
-    @staticmethod
-    def _either(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-        if len(queries) == 1:
-            return queries[0]
-        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries])
-
-    @staticmethod
-    def _at_least(least: int, queries: Sequence[tantivy.Query]) -> tantivy.Query:
-        return tantivy.Query.boolean_query([(_SHOULD, one) for one in queries], least)
-
-    @staticmethod
-    def _without(query: tantivy.Query, other: tantivy.Query | None) -> tantivy.Query:
-        if other is None:
-            return query
-        return tantivy.Query.boolean_query([(_MUST, query), (tantivy.Occur.MustNot, other)])
 
 
 _NOTHING: Final = tantivy.Query.empty_query()

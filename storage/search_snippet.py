@@ -2,12 +2,13 @@
 
 import asyncio
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, TypeAlias
 
-from storage.search_words import SHOWN_RUN, WORD_CHARS_MAX, fold, is_unspaced, stem
+from storage.search_words import ASCII_RUN, SHOWN_RUN, WORD_CHARS_MAX, fold, is_unspaced, stem
 
 SNIPPET_CHARS: Final = 160
 TEXT_CHARS_MAX: Final = 4_096  # of a text that is looked at
@@ -20,6 +21,8 @@ PAGE_CHARS_MAX: Final = 1 << 18
 AT_ONCE_CHARS_MAX: Final = 1 << 17
 # Stems that the beginning of one of their words does not have.
 _IRREGULAR: Final = {"die": "dying", "lie": "lying", "tie": "tying", "sky": "skies"}
+_ASCII_REST: Final = re.compile("[a-z0-9]+")
+_ESCAPED: Final = re.compile("[&<>\"']")
 SLOW: Final = 8  # times as long takes a text that is not ASCII, or where slips are looked for
 
 
@@ -38,20 +41,25 @@ class Marker:
         if not places:
             return None
         start, stop = _window(text, places)
+        escape = html.escape if _ESCAPED.search(text, start, stop) else str
         pieces = ["…"] if start else []
         at = start
         for first, last in places:
             if first >= at and last <= stop:
-                marked = html.escape(text[first:last])
-                pieces += [html.escape(text[at:first]), "<b>", marked, "</b>"]
+                pieces += [escape(text[at:first]), "<b>", escape(text[first:last]), "</b>"]
                 at = last
-        pieces.append(html.escape(text[at:stop]))
+        pieces.append(escape(text[at:stop]))
         pieces += ["…"] if stop < len(text) else []
         return "".join(pieces)
 
     def _places(self, text: str) -> list[tuple[int, int]]:
-        if text.isascii() and not self.has_slips:
-            return self._ascii_places(text.lower())
+        if text.isascii():
+            text = text.lower()
+            if not self.has_slips:
+                return self._ascii_places(text)
+            known, meant = self._known, self._is_meant
+            runs = [(run.span(), run[0]) for run in ASCII_RUN.finditer(text)]
+            return [at for at, word in runs if (known[word] if word in known else meant(word))]
         found: list[tuple[int, int]] = []
         for run in SHOWN_RUN.finditer(text):
             word = run[0]
@@ -64,18 +72,17 @@ class Marker:
 
     def _ascii_places(self, text: str) -> list[tuple[int, int]]:
         """Most texts: only what begins as one of the words is looked at."""
-        found: set[tuple[int, int]] = set()
+        found: list[tuple[int, int]] = []
         for start in self._starts:
             at = text.find(start)
             while at >= 0:
-                stop = at + len(start)
-                if not at or not text[at - 1].isalnum():
-                    while stop < len(text) and text[stop].isalnum():
-                        stop += 1
-                    if self._is_meant(text[at:stop]):
-                        found.add((at, stop))
+                is_within = at > 0 and text[at - 1].isalnum()
+                rest = _ASCII_REST.match(text, at + len(start))
+                stop = rest.end() if rest else at + len(start)
+                if not is_within and self._is_meant(text[at:stop]):
+                    found.append((at, stop))
                 at = text.find(start, stop)
-        return sorted(found)
+        return sorted(set(found)) if len(found) > 1 else found
 
     @cached_property
     def _starts(self) -> frozenset[str]:
@@ -96,11 +103,14 @@ class Marker:
     def _is_one(self, word: str) -> bool:
         if stem(word) in self._stems or (self._begun and word.startswith(self._begun)):
             return True
-        size = len(word)
-        return self.has_slips and any(
+        if not self.has_slips:
+            return False
+        near, size = self._by_length, len(word)
+        return any(
             is_near(word, one)
             for length in (size - 1, size, size + 1)
-            for one in self._by_length.get(length, ())
+            if length in near
+            for one in near[length]
         )
 
     @cached_property
@@ -139,14 +149,21 @@ async def snippets(marker: Marker, page: Sequence[Texts]) -> list[str]:
     What takes long is done beside the event loop. Of a long page only beginnings are looked at.
     """
     chars_max = min(TEXT_CHARS_MAX, PAGE_CHARS_MAX // max(1, len(page)))
+    if _is_short(marker, page, chars_max):
+        return _marked(marker, page, chars_max)
+    return await asyncio.to_thread(_marked, marker, page, chars_max)
+
+
+def _is_short(marker: Marker, page: Sequence[Texts], chars_max: int) -> bool:
+    """Mostly it is, whatever they are."""
+    if sum(len(one) + len(other) for one, other in page) * SLOW <= AT_ONCE_CHARS_MAX:
+        return True
     chars = sum(
         min(len(text), chars_max) * (1 if text.isascii() and not marker.has_slips else SLOW)
         for texts in page
         for text in texts
     )
-    if chars <= AT_ONCE_CHARS_MAX:
-        return _marked(marker, page, chars_max)
-    return await asyncio.to_thread(_marked, marker, page, chars_max)
+    return chars <= AT_ONCE_CHARS_MAX
 
 
 def _marked(marker: Marker, page: Sequence[Texts], chars_max: int) -> list[str]:
@@ -163,7 +180,13 @@ def nearest(words: Sequence[str], texts: Iterable[str]) -> str | None:
     """
     there: dict[str, None] = {}
     for text in texts:
-        for run in SHOWN_RUN.findall(text[:TEXT_CHARS_MAX]):
+        text = text[:TEXT_CHARS_MAX]
+        if text.isascii():
+            there.update(
+                dict.fromkeys(run[:WORD_CHARS_MAX] for run in ASCII_RUN.findall(text.lower()))
+            )
+            continue
+        for run in SHOWN_RUN.findall(text):
             there.setdefault(_fold(run)[:WORD_CHARS_MAX])
     stems = {stem(word) for word in there}
     meant = [

@@ -31,7 +31,7 @@ _UNSPACED: Final = (
 # A letter of Indian and other scripts carries signs that Python counts as no part of a word.
 _SIGNS: Final = "\u0900-\u0963\u0966-\u0dff\u0f18-\u0fbc\ua8e0-\ua8ff"
 _RUN: Final = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}_])[\\w{_SIGNS}])+")
-_ASCII_RUN: Final = re.compile("[a-z0-9]+")
+ASCII_RUN: Final = re.compile("[a-z0-9]+")
 _IS_UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
 SHOWN_RUN: Final = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}_])[\\w{_SIGNS}{_MARKS}])+")
 """A word in a text that is shown as it is."""
@@ -56,7 +56,7 @@ def fold(text: str) -> str:
 def runs(text: str) -> list[str]:
     """The words in order, of scripts without spaces whole runs."""
     folded = fold(text)
-    return (_ASCII_RUN if folded.isascii() else _RUN).findall(folded)
+    return (ASCII_RUN if folded.isascii() else _RUN).findall(folded)
 
 
 def is_unspaced(run: str) -> bool:

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +22,8 @@ BODY_BYTES_MAX: Final = 1 << 20
 PUBLISH_BYTES_MAX: Final = 16 << 20
 """A module of 11 MiB as base64, with its manifest and readme."""
 QUERY_CHARACTERS_MAX: Final = 8_192
+PATTERN: Final = "matching regex "
+"""How a text that does not fit its pattern is told of by msgspec."""
 
 
 async def read_bytes(request: Request, bytes_max: int) -> bytes:
@@ -54,12 +56,44 @@ async def read_body(
             return msgspec.json.decode(body, type=type), body
         return await asyncio.to_thread(_cleaned, body, type, clean), body
     except msgspec.ValidationError as error:
-        detail, _, where = str(error).partition(" - at `$")
+        said, _, where = str(error).partition(" - at `$")
+        detail = in_words(said, type)
         fault = Fault(pointer := _pointer(where.rstrip("`")), detail)
         said = f"{pointer}: {detail}" if pointer else detail
         raise ProblemError(422, "invalid-body", said, errors=(fault,)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
+
+
+def in_words(said: str, kind: Any) -> str:  # noqa: ANN401 - any type that is read here
+    """What is wrong, with the title of a pattern instead of the pattern, where it has one."""
+    if PATTERN not in said:
+        return said
+    return next(
+        (f"is not {title}" for pattern, title in _titles(kind) if said.endswith(repr(pattern))),
+        said,
+    )
+
+
+@cache
+def _titles(kind: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401 - any type that is read here
+    """Each pattern of a text in `kind` that has a title, and the title."""
+    found: list[tuple[str, str]] = []
+    waiting, seen = [kind], list[Any]()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.append(one)
+        found += [
+            (meta.pattern, meta.title)
+            for meta in getattr(one, "__metadata__", ())
+            if isinstance(meta, Meta) and meta.pattern and meta.title
+        ]
+        waiting += get_args(one)
+        if isinstance(one, type) and issubclass(one, Struct):
+            waiting += [field.type for field in msgspec.structs.fields(one)]
+    return found
 
 
 def _pointer(path: str) -> str:
@@ -76,7 +110,7 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
 
 def read_query(request: Request, type: type[Q]) -> Q:
     """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
-    if len(request.url.query) > QUERY_CHARACTERS_MAX:
+    if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
     given = request.query_params
@@ -94,7 +128,8 @@ def read_query(request: Request, type: type[Q]) -> Q:
     try:
         return msgspec.convert(values, type, strict=False)
     except msgspec.ValidationError as error:
-        raise ProblemError(400, "bad-query", str(error)) from error
+        said, at, where = str(error).partition(" - at `$")
+        raise ProblemError(400, "bad-query", in_words(said, type) + at + where) from error
 
 
 @cache

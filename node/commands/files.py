@@ -1,9 +1,10 @@
-"""Files that commands write: whole or not at all."""
+"""Files that commands read, and those that they write: whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,8 +14,38 @@ from typing import IO
 from node.failure import Failure, failed
 from node.text import printable
 
+PIECE_BYTES = 1 << 20
+NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
 # Of the file, not of the line to the node.
 OF_THE_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.EACCES}
+
+
+def read_file(path: Path, bytes_max: int) -> bytes:
+    """Its beginning, at most so much; of a pipe too, if somebody writes to it.
+
+    Raises `OSError`.
+    """
+    opened = os.open(path, os.O_RDONLY | NO_WAITING)
+    with os.fdopen(opened, "rb", buffering=0) as file:
+        begun = _begun(opened) if stat.S_ISFIFO(os.fstat(opened).st_mode) else b""
+        pieces, left = [begun], bytes_max - len(begun)
+        while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
+            pieces.append(piece)
+            left -= len(piece)
+    return b"".join(pieces)
+
+
+def _begun(pipe: int) -> bytes:
+    """What there is already. A pipe that has no writer, and may never have one, is at its end."""
+    try:
+        begun = os.read(pipe, PIECE_BYTES)
+    except BlockingIOError:  # there is a writer, who is at it
+        begun = None
+    if begun == b"":
+        raise OSError(errno.EPIPE, "a pipe that nobody writes to")
+    os.set_blocking(pipe, True)
+    return begun or b""
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -42,8 +42,13 @@ def find_life(id: str, kind: str | None = None, namespace: str | None = None) ->
         try:
             return one, node().get(life_path(one, id, namespace=namespace))
         except Failure as refused:
-            if refused.exit != NOT_FOUND or place == len(kinds):
+            if refused.exit != NOT_FOUND or refused.problem["code"] != "unknown-record":
                 raise
+            if place == len(kinds):
+                detail = (
+                    f"no {' or '.join(kinds)} {id} is known here; `panspermia sync` may bring it"
+                )
+                raise Failure({**refused.problem, "detail": detail}, refused.exit) from refused
     raise AssertionError("one of them raised or answered")
 
 

@@ -28,11 +28,15 @@ def known_files(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in walk(str(folder), lambda *_: None):
+    for where, folders, names in walk(str(folder), _pass_over):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name != "gen.toml" and not name.endswith(".wasm") and not name.startswith("."):
                 yield Path(where, name)
+
+
+def _pass_over(_: str, error: OSError) -> None:
+    """What cannot be read here is no part of what is published."""
 
 
 def _is_known(file: Path) -> bool:

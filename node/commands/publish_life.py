@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from node.commands.console import node, say, wants_json
+from node.commands.files import read_file
 from node.commands.publish_report import NEW, Report, Wanted
 from node.exit_codes import NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json
@@ -77,8 +78,7 @@ def read_items(file: Path, kind: str | None) -> Contents:
     from node.found_files import Contents, contents_of
     from registry.formats import Format, Found, InvalidFile, Place, detect
 
-    with file.open("rb") as opened:
-        data = opened.read(FILE_BYTES_MAX + 1)
+    data = read_file(file, FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise InvalidFile(file.name, Place(), f"is larger than {FILE_BYTES_MAX >> 20} MiB")
     format = detect(file.name, data)

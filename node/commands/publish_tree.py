@@ -60,7 +60,11 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
     `kind`: only what may be of that kind is looked for.
     """
     found = Tree()
-    for where, folders, names in walk(str(path), lambda *failed: found.unread.append(failed)):
+
+    def refuse(folder: str, error: OSError) -> None:
+        found.unread.append((folder, error))
+
+    for where, folders, names in walk(str(path), refuse):
         folder = Path(where)
         if MANIFEST in names and (kind in (None, "module") or folder != path):
             found.modules.append(folder)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from node.commands.blob import unreadable
 from node.commands.console import say
+from node.commands.files import read_file
 from node.failure import failed
 from node.text import printable
 
@@ -43,8 +44,7 @@ def read_named(file: str) -> tuple[str, bytes]:
         try:
             if path.is_dir():
                 raise failed("not-a-file", "This is no file", printable(file))
-            with path.open("rb") as source:
-                name, data = path.name, source.read(FILE_BYTES_MAX + 1)
+            name, data = path.name, read_file(path, FILE_BYTES_MAX + 1)
         except OSError as error:
             raise unreadable(path, error) from error
     check_size(data, name)

@@ -118,6 +118,10 @@ MODULES: Final[Mapping[str, Meaning]] = {
     "bad-area": Meaning(
         "That is no area.", "Write WHOSE/class/kind/record@FROM..UNTIL; the detail says more."
     ),
+    "bad-address": Meaning(
+        "An address of this node is none, or nobody could call it.",
+        "Give one at which others reach this node: HOST:PORT, ws://…, wss://… or circuit:…@….",
+    ),
     "bad-date": Meaning(
         "That is no date, or one that has passed.", "Write it as 2027-01-01 or 2027-01-01T12:00Z."
     ),

@@ -67,7 +67,10 @@ async def take_back(
     if not is_id(id):
         raise UnknownAdvisory(f"{quoted(id)} is no advisory; they are called adv-0123456789abcdef")
     edit = withdraw(reason, now_us=now_us)
-    return await _edited(by, id.encode(errors="replace"), edit, is_dry_run=is_dry_run)
+    try:
+        return await _edited(by, id.encode(errors="replace"), edit, is_dry_run=is_dry_run)
+    except UnknownAdvisory as error:
+        raise UnknownAdvisory(f"{id}: {error.detail}") from error
 
 
 async def _edited(by: Curator, record: bytes, edit: Edit, *, is_dry_run: bool) -> Advisory:

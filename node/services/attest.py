@@ -17,6 +17,7 @@ from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotFound, Rejected
 from node.identity import Identity
 from node.ports import Network
+from node.services.begun import DIGITS_MIN
 from node.services.evaluators import (
     Evaluator,
     evaluator_said,
@@ -94,7 +95,10 @@ async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS
     try:
         return await find_record(store, GENOME, text, namespace)
     except InvalidName as error:
-        detail = f"{quoted(text)} names no genome: it has {HEX_CHARACTERS} digits, 0-9 and a-f"
+        detail = (
+            f"{quoted(text)} names no genome: it has {HEX_CHARACTERS} digits, 0-9 and a-f, of which"
+            f" the first {DIGITS_MIN} are enough"
+        )
         raise NotFound(detail, code="unknown-genome") from error
     except UnknownRecord as error:
         raise NotFound(error.detail, code="unknown-genome") from error
@@ -145,10 +149,9 @@ async def attest(
     Raises `NotFound`, `Unreachable`, `Unverified`, or `Rejected` where this machine has no answer.
     """
     genome = await find_genome(node.store, name, node.namespace)
-    format = "" if evaluator else await _format(node, genome, is_run=claim is None)
-    found = await find_evaluator(
-        node.store, node.network, evaluator or for_format(format), node.namespace
-    )
+    if evaluator is None:
+        evaluator = for_format(await _format(node, genome, is_run=claim is None))
+    found = await find_evaluator(node.store, node.network, evaluator, node.namespace)
     evaluation = Evaluation(identity_of(genome), found.blake3, seed, ticks)
     if claim is not None:
         return await _claim(node, evaluation, found, claim, dry_run=dry_run)

@@ -1,7 +1,8 @@
 """Genomes in the order of what is verified of them: for this node's person, by whom it follows.
 
 What ranks is asked of the runs of followed authors alone: nobody else's say decides anything. The
-order of a namespace is kept until something changes, since every page of a list needs it.
+order of a namespace is kept, since every page of a list needs it, until a run comes or goes, or a
+module that one of them names as its evaluator; what else is written leaves it as it is.
 """
 
 import asyncio
@@ -36,28 +37,44 @@ Place = tuple[int, int, int, str]
 
 
 @dataclass(slots=True)
+class _Kept:
+    """An order, and what it was made of: it holds up to the change `seq` of that `outbox`."""
+
+    places: list[Place]
+    modules: frozenset[str]
+    """Full names that runs give as their evaluators'."""
+    outbox: bytes
+    seq: int
+    followed: frozenset[str]
+
+
+@dataclass(slots=True)
 class AttestedOrder:
     """Of one node; `own` is its author."""
 
     store: Store
     own: str
-    kept: dict[NamespaceKey, tuple[object, list[Place]]] = field(
-        default_factory=dict[NamespaceKey, tuple[object, list[Place]]]
-    )
+    kept: dict[NamespaceKey, _Kept] = field(default_factory=dict[NamespaceKey, _Kept])
 
     async def places(self, namespace: NamespaceKey = COMMONS) -> list[Place]:
         """Every genome that has a verified result, the highest first."""
         followed = await self.store.followed_authors()
-        stamp = (await self.store.newest_change(), followed)
-        if namespace in self.kept and self.kept[namespace][0] == stamp:
-            return self.kept[namespace][1]
+        outbox, newest = await self.store.newest_change()
+        kept = self.kept.get(namespace)
+        if kept and (kept.outbox, kept.followed) == (outbox, followed) and kept.seq <= newest:
+            if kept.seq == newest:
+                return kept.places
+            if not await self.store.may_runs_differ(kept.seq, kept.modules):
+                kept.seq = max(kept.seq, newest)
+                return kept.places
         trust = Trust(self.own, followed)
         said = await asyncio.to_thread(_read, await self.store.trusted_runs(namespace))
         names = await names_of(self.store, said, is_of(trust), namespace)
         places = await asyncio.to_thread(ordered, said, trust, names)
         if len(self.kept) >= KEPT_MAX:
             self.kept.clear()
-        self.kept[namespace] = (stamp, places)
+        modules = frozenset(one.module for one in said if "/" in one.module)
+        self.kept[namespace] = _Kept(places, modules, outbox, newest, followed)
         return places
 
     async def page(

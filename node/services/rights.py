@@ -56,8 +56,15 @@ async def give(
 ) -> bytes:
     """A capability for `to`, of the shortest that the author holds and that reaches so far.
 
-    It ends where that one ends. Raises `NotAllowed` (`no-capability`).
+    It ends where that one ends. Raises `NotAllowed` (`no-capability`), also for what counts
+    nowhere: in a communal namespace statements are by the key of their author alone.
     """
+    if mode == WRITE and is_communal(namespace) and area.path[:1] == (AUTHORITY.encode(),):
+        detail = (
+            f"{AUTHORITY} cannot be given: there everybody's own statements are signed by the key"
+            " of their author, and by nobody else's"
+        )
+        raise NotAllowed(detail, code="no-capability")
     for right in await rights_of_author(store, AuthorKey(author.public), namespace, mode):
         common = right.granted_area.intersection(area)
         if common and replace(common, start=area.start, end=area.end) == area:

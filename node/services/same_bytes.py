@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from blake3 import blake3
@@ -44,6 +44,9 @@ class Kept(Struct, frozen=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(Kept)
+
+Failed: TypeAlias = NodeError | SyncError | StorageError
+"""How a blob may not be had."""
 
 
 def kept_of(row: ListedRow) -> Kept:
@@ -153,7 +156,7 @@ class _Race:
     """How large each may be."""
     tries: Tries[BlobId]
     found: bytes | None = None
-    failed: list[NodeError | SyncError | StorageError] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list[Failed])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 from node.services.life import GENOME, LINEAGE, Found
 from node.services.modules import LISTED, read_module
 from registry.trends import Step, Trends, building_on, first_days, span_of, trends
-from storage.advised import ADVISORIES_MAX
+from storage.advised import NAMING_MAX
 from storage.listing import DayCount, Span
 from storage.listings import ListedRow
 from storage.store import Store
@@ -35,7 +35,7 @@ async def module_trends(
 
     counts = await store.days_of(target, LISTED, span, row.namespace)
     counts += await asyncio.to_thread(built)
-    whole = len(others) < ADVISORIES_MAX
+    whole = len(others) < NAMING_MAX
     return trends(target, LISTED, counts, span, step, whole=whole)
 
 
@@ -58,7 +58,7 @@ async def life_trends(
     elif found.kind is LINEAGE:
         named = await store.of_lineage(record, row.namespace)
         counts += _by_author(named, span)
-    return trends(target, word, counts, span, step, whole=len(named) < ADVISORIES_MAX)
+    return trends(target, word, counts, span, step, whole=len(named) < NAMING_MAX)
 
 
 def _children(genome: str, named: Sequence[ListedRow], span: Span) -> list[DayCount]:

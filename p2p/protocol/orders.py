@@ -16,6 +16,7 @@ from p2p.protocol.pace import Mark, Pace
 from p2p.protocol.pieces import Rank
 from p2p.protocol.wanted import PeerNumber, Run, Wanted
 
+THIRDS = 2  # of a window that one run has at most; see docs/decisions/0093
 LIMITED_S = 1.0  # a limit of bandwidth is told of so long after it last held something up
 
 
@@ -138,10 +139,10 @@ class Orders:
         if len(peer.orders) >= limits.BLOB_REQUESTS_MAX:
             return None
         window = peer.pace.window_bytes(load.peers + (not peer.orders))
-        # A third of it at least, and two where there is room, so that while the one is stored and
-        # asked for anew, the other is on its way; each run costs as much as its bytes do.
+        # A third of it at least, and two where there is room: a run costs as much as its bytes do.
+        # While the one is stored and asked for anew, the other is on its way.
         least = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
-        most = min(limits.RUN_BYTES_MAX, 2 * least)
+        most = min(limits.RUN_BYTES_MAX, THIRDS * least)
         room = self._room_bytes(peer, window, most, load, now_s=now_s)
         if room <= 0 and not any(one.is_authority for one in all_wanted):
             return None  # as it mostly is, after each answer

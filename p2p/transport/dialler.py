@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from crdt.did import decode_did_key
+from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
 from p2p.protocol.errors import SyncError
@@ -38,7 +38,7 @@ ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are
 class Found:
     """An address that somebody named, and what became of it."""
 
-    device_did: str  # as claimed; empty where nobody said
+    device_did: str  # as claimed, then as proved; empty where nobody said
     address: str
     source: Source
     seen_s: float
@@ -149,6 +149,7 @@ class Dialler:
         if connection is not None:
             return await self._be_left_by(connection, found)
         connection = await self._network.reach(parse_place(found.address))
+        found.device_did = encode_did_key(connection.device)
         known = self._network.connection(connection.device)
         if known is not None and known.is_greeted and known.link.is_resumable:
             await connection.close()  # another place of a peer that is here

@@ -61,11 +61,11 @@ class Inflow:
     @property
     def is_full(self) -> bool:
         """Nothing more is taken before `next` was asked."""
-        return (
+        return (  # asked ten times for a chunk of a blob
             len(self._frames) >= AHEAD_FRAMES
-            or self._frames_bytes * AHEAD_PART >= max(1, self._longest)
+            or self._frames_bytes * AHEAD_PART >= (self._longest or 1)
             or self._fault is not None
-            or self._is_too_long
+            or (self._size is not None and self._size > self._longest)
         )
 
     @property
@@ -79,7 +79,9 @@ class Inflow:
         try:
             while is_wanted and len(wire) - at >= 2:
                 size = wire[at] << 8 | wire[at + 1]
-                end = at + 2 + check_length(size, size_min=TAG_BYTES + 1)  # else it says nothing
+                if size <= TAG_BYTES:  # it says nothing
+                    check_length(size, size_min=TAG_BYTES + 1)
+                end = at + 2 + size
                 if end > len(wire):
                     break
                 plain = self._cipher.decrypt(wire[at + 2 : end])

@@ -10,6 +10,7 @@ The payloads bind the channel to an identity; `p2p.protocol.handshake` makes and
 Source: The Noise Protocol Framework, revision 34; checked against its public test vectors.
 """
 
+from struct import Struct
 from typing import Protocol, cast
 
 from cryptography.exceptions import InvalidTag
@@ -29,6 +30,7 @@ PROTOCOL = b"Noise_XX_25519_ChaChaPoly_SHA256"
 MESSAGE_BYTES_MAX = 65_535  # Noise, section 3
 TAG_BYTES = 16
 PLAINTEXT_BYTES_MAX = MESSAGE_BYTES_MAX - TAG_BYTES
+_NONCE = Struct("<4xQ")  # of a message, by its number (Noise, section 12.3)
 
 # What the library and the primitives under it raise on bytes that are not what they should be.
 BAD_MESSAGE = (NoiseInvalidMessage, NoiseHandshakeError, NoiseMaxNonceError, ValueError, IndexError)
@@ -76,7 +78,7 @@ class NoiseCipher:
         machine = connection.noise_protocol
         self._ours = ChaCha20Poly1305(machine.cipher_state_encrypt.k)
         self._theirs = ChaCha20Poly1305(machine.cipher_state_decrypt.k)
-        self._sent = self._received = 0  # messages; the number is the nonce (Noise, section 12.3)
+        self._sent = self._received = 0  # messages
         self.remote_static = remote_static
         self.handshake_hash = bytes(connection.get_handshake_hash())
 
@@ -89,21 +91,17 @@ class NoiseCipher:
     def encrypt_into(self, plaintext: bytes | memoryview, message: memoryview) -> None:
         """The same, where there is room for it: `TAG_BYTES` more than the plaintext has."""
         assert len(plaintext) <= PLAINTEXT_BYTES_MAX
-        self._ours.encrypt_into(_nonce(self._sent), plaintext, None, message)
+        self._ours.encrypt_into(_NONCE.pack(self._sent), plaintext, None, message)
         self._sent += 1
 
     def decrypt(self, message: bytes | memoryview) -> bytes:
         """Raises `RemoteProtocolError` where the message was not made by the peer, or not next."""
         try:
-            plaintext = self._theirs.decrypt(_nonce(self._received), message, None)
+            plaintext = self._theirs.decrypt(_NONCE.pack(self._received), message, None)
         except InvalidTag as error:
             raise RemoteProtocolError("noise-message", "a message does not authenticate") from error
         self._received += 1
         return plaintext
-
-
-def _nonce(number: int) -> bytes:
-    return bytes(4) + number.to_bytes(8, "little")
 
 
 class NoiseHandshake:

@@ -14,6 +14,8 @@ from tests.e2e.story import ARRIVE_S, Ran, Shell, StartNode, answering, make_mod
 
 pytestmark = pytest.mark.nodes
 
+PEER_NEWS = {"types": "peer"}
+
 
 def done(ran: Ran) -> Json:
     assert ran.code == 0, ran
@@ -41,6 +43,10 @@ def test_how_far_apart_two_are_is_true_through_a_cut(
     bob = node("bob", peers=(alice,))
     done(shell(alice, "name", "set", "bob", bob.did))
     says(alice, "in sync", is_in_sync)
+    (named,) = says(bob, "in sync", is_in_sync)["peers"]
+    assert (named["source"], named["sources"]) == ("static", ["static"])
+    (found,) = bob.client.get("/api/peers")["discovered"]
+    assert (found["device"], found["did"]) == (named["device"], alice.did)
 
     # A peer that stops reading lacks what was written meanwhile, and is not called in sync.
     os.kill(bob.process.pid, signal.SIGSTOP)
@@ -61,6 +67,9 @@ def test_how_far_apart_two_are_is_true_through_a_cut(
     assert cut["sync"]["connected"] == 0
     assert cut["sync"]["missed"] == 1
     assert cut["peers"][0]["words"].startswith("reconnecting, it lacks 3 entries: ")
+    news = (one["data"] for one in alice.client.events(PEER_NEWS, after="0", timeout_s=ARRIVE_S))
+    lost = next(one for one in news if one["state"] == "reconnecting")
+    assert lost["reason"].rstrip(".") in cut["peers"][0]["words"]
     status = done(shell(alice, "status"))
     assert status["peers"] == {"connected": 0, "known": 1}
     assert status["sync"]["words"] == "connection lost, reconnecting to bob"

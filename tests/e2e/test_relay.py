@@ -279,7 +279,16 @@ def test_members_of_a_namespace_find_each_other_at_a_relay_when_whoever_invited_
     join(bob)
     write(bob, "io.bob.clock")
     wait_for("alice to have it", 60.0, lambda: has(alice, "io.bob.clock"))
+    bobs = bob.client.get("/api/status")["device"]
     bob.stop()
+
+    def calling() -> Json | None:
+        known = alice.client.get("/api/peers")
+        return next((one for one in known["discovered"] if one["device"] == bobs), None)
+
+    called = wait_for("alice, who invited bob, to call him", 60.0, calling)
+    assert (called["source"], called["did"]) == ("invite", bob.did)
+    assert called["address"].startswith("circuit:")
     carol = start_hidden("carol", tmp_path, url)
     running.append(carol)
     wait_for_relay(carol)

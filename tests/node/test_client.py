@@ -183,6 +183,22 @@ def test_paths_and_queries() -> None:
     assert with_query("/s", query) == "/s?q=a+b%26c&tag=x&tag=y"
 
 
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_is_none_is_no_address(name: str) -> None:
+    with pytest.raises(Failure) as failed:
+        module_path(name)
+    assert failed.value.problem["code"] == "invalid-name"
+    assert f"{name!r} names nothing" in failed.value.problem["detail"]
+
+
+def test_a_path_that_the_node_does_not_know_may_be_a_name_that_is_none(serve: Serve) -> None:
+    nowhere = {"code": "not-found", "status": 404, "detail": "Not Found", "title": "Not found"}
+    client = serve(404, json.dumps(nowhere).encode(), "", {"/api/status": (200, b"{}")})
+    with pytest.raises(Failure) as failed:
+        client.get("/api/registry/genomes/a%2Fb%2Fc")
+    assert "WHOSE/NAME has one slash), or the node does not" in failed.value.problem["detail"]
+
+
 UNKNOWN_FIELD = {
     "type": "/problems/invalid-body", "title": "Invalid body", "status": 422,
     "code": "invalid-body", "detail": "Object contains unknown field `called`",

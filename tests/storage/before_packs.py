@@ -22,4 +22,5 @@ BEFORE_LIFE = (
     "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
     "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
     "ALTER TABLE listing DROP COLUMN content; ALTER TABLE rating DROP COLUMN counted_us;"
+    "ALTER TABLE store DROP COLUMN attesting_owed_s;"
 )

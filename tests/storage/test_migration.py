@@ -153,6 +153,7 @@ def back_to_version_1(path: Path) -> None:
             "DROP INDEX document_open_epochs;"
             "ALTER TABLE entry DROP COLUMN prev;"
             "ALTER TABLE document DROP COLUMN carried;"
+            "ALTER TABLE store DROP COLUMN attesting_owed_s;"
             "ALTER TABLE store DROP COLUMN derived; ALTER TABLE store DROP COLUMN standing;"
             "PRAGMA user_version = 1;"
         )

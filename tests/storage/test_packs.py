@@ -14,9 +14,10 @@ from blake3 import blake3
 from crdt.blob import CHUNK_BYTES, BlobId, Chunking, Manifest, chunks_of, manifest_of
 from crdt.chunking import content_manifest_of, cut
 from crdt.digest import payload_digest
-from storage import blob_rows, collecting
+from storage import blob_rows, collecting, unnamed
 from storage import packs as packs_module
 from storage.collecting import GRACE_US, LONE, LONE_PAGES
+from storage.database import Writing
 from storage.errors import Mismatch, NotHeld, OverQuota, StorageError
 from storage.mending import UNSURE
 from storage.pack_ends import ENDS
@@ -594,3 +595,47 @@ async def test_who_collects_beside_another_is_told_when_the_files_are_gone(tmp_p
             tasks = [group.create_task(collect()) for _ in range(3)]
         assert sum(task.result() for task in tasks) == 1
         assert (await store.counts()).blob_bytes == 0
+
+
+async def test_a_start_after_a_killed_collection_looks_through_the_copies_of_one_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much was collected: each pack's copies have rows before the next one is begun."""
+    monkeypatch.setattr(packs_module, "PACK_BYTES", 5 * CHUNK_BYTES)
+    async with opened(tmp_path) as store:
+        for index in range(len(CHUNKS)):
+            await fill(store, MANIFEST, range(index, index + 1))
+        blob = await store.put_blob(kept := b"".join(CHUNKS[::4]))
+        await store.pin_blob(blob, "kept")
+    assert len(files(tmp_path)) >= 4
+    moves = 0
+    move = collecting._move  # pyright: ignore[reportPrivateUsage]  after which a pack is done
+
+    async def killed(
+        write: Writing,
+        pack: int,
+        copied: Sequence[tuple[bytes, Place, Place]],
+        synced: dict[int, int],
+    ) -> bool:
+        nonlocal moves
+        moves += 1
+        if moves == 3:
+            raise StorageError("killed")
+        return await move(write, pack, copied, synced)
+
+    monkeypatch.setattr(collecting, "_move", killed)
+    async with opened(tmp_path, NOW_US + GRACE_US + 1) as store:
+        with pytest.raises(StorageError, match="killed"):
+            await store.gc()
+    copies: list[bytes] = []
+
+    def counting(data: bytes) -> bytes:
+        if data in CHUNKS[::4]:  # else it is what was dropped: one look in each pack
+            copies.append(data)
+        return payload_digest(data)
+
+    monkeypatch.setattr(unnamed, "payload_digest", counting)
+    async with opened(tmp_path, NOW_US + GRACE_US + 1) as store:
+        assert 1 <= len(copies) <= 2, "less than half of the five chunks of a pack"
+        assert store.mended.bytes > 0
+        assert await store.read_blob(blob) == kept

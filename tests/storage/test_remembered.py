@@ -39,7 +39,7 @@ async def test_it_keeps_no_more_than_it_may(tmp_path: Path) -> None:
     async with open_database(tmp_path / "a.db") as database:
         remembered = Remembered[int, int](database, 2)
         for number in range(5):
-            remembered.keep(number, number, written=database.written)
+            remembered.keep({number: number}, written=database.written)
         assert [number for number in range(5) if remembered.get(number) is not None] == [3, 4]
         assert remembered.known([2, 3, 4, 5]) == {3: 3, 4: 4}
         await _write(database)

@@ -1,5 +1,6 @@
 """The order of what is found: a function of the records, whatever the index went through."""
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crdt.keys import COMMONS, NamespaceKey
+from storage import search_tiers
 from storage.errors import BadCursor
 from storage.facts import Facts
 from storage.listing import Listing
@@ -18,6 +20,7 @@ from storage.search_cursor import encode_cursor
 from storage.search_facets import VALUES_ASKED, VALUES_MAX
 from storage.search_query import FoundPage, search
 from storage.search_schema import in_order, schema, to_document
+from storage.search_tiers import Tier
 from storage.search_wanted import SearchSort, Wanted
 
 SORTS: tuple[SearchSort, ...] = ("relevance", "recent", "rating", "downloads", "fitness", "name")
@@ -139,6 +142,35 @@ def test_two_nodes_with_the_same_records_give_the_same_pages(
             first, second = pages(one, wanted, limit), pages(other, wanted, limit)
             for page, same in zip(first, second, strict=True):
                 assert page == same, (text, sort)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_dictionary_knows_only_saves_questions(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiers are left out where they can have nothing of their own: they are never missed."""
+    index = history(population(seed, 40), seed)
+    texts = (*QUERIES, "clock glider", "gear clo", "io example n7", "neural", "clockwork clock")
+    wanted = [Wanted(text, kind=kind) for text in texts for kind in (None, "genome")]
+    made: list[int] = []
+    numbers = itertools.count(1)
+
+    def noted(points: int, query: tantivy.Query) -> Tier:
+        made.append(points)
+        return Tier(points, query)
+
+    def counted(attempts: object, field: str, word: str) -> int:
+        return next(numbers)
+
+    def answers() -> list[list[FoundPage]]:
+        return [[*pages(index, one, 4)] for one in wanted]
+
+    monkeypatch.setattr(search_tiers, "Tier", noted)
+    fewer, saved = answers(), len(made)
+    made.clear()
+    monkeypatch.setattr(search_tiers.Attempts, "_count", counted)
+    assert answers() == fewer
+    assert saved < len(made)
 
 
 @pytest.mark.parametrize("sort", SORTS)

@@ -16,6 +16,7 @@ from node.api.routes.namespaces import Passphrase
 from node.services.devices import OwnDevice, Removal, add_device, own_devices, remove_device
 from node.services.names import all_petnames, author_meant, set_name
 from node.services.places import place_text
+from node.told_addresses import told_addresses
 from node.wiring import Node
 from node.words import parse_moment
 from registry.listed import rfc3339
@@ -95,7 +96,8 @@ async def create_device(node: Node, call: Call[NoQuery, NewDevice]) -> CodeMade:
     device = device_key(body.device)
     if body.name is not None:
         parse_petname(body.name)
-    addresses = addresses_of(node) if body.addresses is None else body.addresses
+    named = body.addresses
+    addresses = addresses_of(node) if named is None else told_addresses(named)
     code = await add_device(keeper(node), device, addresses, body.passphrase)
     if body.name is not None:
         await set_name(node.store, body.name, body.device, replaces=False)

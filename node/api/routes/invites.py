@@ -33,6 +33,7 @@ from node.services.invites import (
 from node.services.names import all_petnames, author_meant
 from node.services.places import place_meant
 from node.services.redeeming import is_live
+from node.told_addresses import told_addresses
 from node.wiring import Node
 from node.words import Names, capability_words, parse_area, parse_moment
 from p2p.discovery.mdns import local_addresses
@@ -59,7 +60,7 @@ async def create_invite(node: Node, call: Call[NoQuery, NewInvite]) -> CodeMade:
         body.level or "read",
         tuple(parse_area(area, petnames) for area in body.areas),
         parse_moment(body.until) if body.until else None,
-        addresses_of(node) if body.addresses is None else body.addresses,
+        addresses_of(node) if body.addresses is None else told_addresses(body.addresses),
         body.note,
     )
     return await shown_code(node, await make_invite(keeper(node), wish, body.passphrase))

@@ -34,6 +34,7 @@ from node.services.namespaces import Keeper
 from node.services.places import place_meant
 from node.services.redeeming import Choice, Redeemed, reach, redeem
 from node.terms import offer_words
+from node.told_addresses import told_addresses
 from node.wiring import Node
 from node.words import Names, parse_area, parse_moment
 from p2p.protocol.check_digits import check_digits
@@ -55,6 +56,7 @@ async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> 
     """A short code and a link for whoever gets to know one of them, once."""
     petnames = await all_petnames(node.store) | {"me": node.identity.did}
     check_ahead(body.until, body.areas, node.clock_us())
+    named = None if body.addresses is None else told_addresses(body.addresses)
     if body.device and (body.areas or body.level or body.until or body.namespace != "commons"):
         detail = "a device of yours gets all that you have: no area, level, end or namespace"
         raise BadRequest(detail, code="bad-request")
@@ -68,12 +70,12 @@ async def make_live(node: Node, body: NewInvite, addresses: tuple[str, ...]) -> 
         name=parse_petname(called) if called and not body.device else "",
         life_s=body.expires_s,
         is_device=body.device,
-        addresses=addresses if body.addresses is None else body.addresses,
+        addresses=addresses if named is None else named,
     )
     made = await make_live_invite(keeper(node), wish, body.passphrase, now_us=node.clock_us())
     node.pairing.changed()
     names = await names_here(node.store, node.identity)
-    places = node.pairing.places() if body.addresses is None else body.addresses
+    places = node.pairing.places() if named is None else named
     relays = node.pairing.relays()
     link = Link(made.secret, node.pairing.ways.device, places, relays)
     text = write_link(link)

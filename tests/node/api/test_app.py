@@ -1,9 +1,11 @@
 """What holds on every path: the guard, tokens, bounds, problems, tags, idempotency."""
 
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from msgspec.structs import replace
 
 from node.api.app import ENDPOINTS
@@ -12,7 +14,7 @@ from node.api.pages import page_routes
 from node.api.replays import PATTERN
 from node.api.transfer import Transfer
 from tests.node.modules import new_module
-from tests.node.parts import BOB, URL, Alice
+from tests.node.parts import BOB, URL, Alice, open_alice
 
 DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 PARTS = {
@@ -32,12 +34,20 @@ EVERY_PATH = sorted({url_of(endpoint.path) for endpoint in ENDPOINTS})
 PAGES = [route.path for route in page_routes()]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refusing(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Alice]:
+    """One node for all that is refused before anything is done."""
+    async with open_alice(tmp_path_factory.mktemp("refusing") / "alice") as alice:
+        yield alice
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", [*EVERY_PATH, *PAGES, "/openapi.json", "/nothing"])
-async def test_no_path_answers_a_stranger(alice: Alice, path: str) -> None:
+async def test_no_path_answers_a_stranger(refusing: Alice, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
-        evil = await alice.client.request(method, path, headers={"host": "evil.example"})
+        evil = await refusing.client.request(method, path, headers={"host": "evil.example"})
         assert evil.status_code == 421
-        foreign = await alice.client.request(
+        foreign = await refusing.client.request(
             method, path, headers={"origin": "http://evil.example"}
         )
         assert foreign.status_code == 403
@@ -48,14 +58,16 @@ async def test_no_path_answers_a_stranger(alice: Alice, path: str) -> None:
 WRITES = [one for one in ENDPOINTS if one.access in ("write", "admin")]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("endpoint", WRITES, ids=lambda one: f"{one.method} {one.path}")
-async def test_every_write_needs_a_token(alice: Alice, endpoint: Endpoint[Any, Any]) -> None:
-    del alice.client.headers["authorization"]
+async def test_every_write_needs_a_token(refusing: Alice, endpoint: Endpoint[Any, Any]) -> None:
     url = url_of(endpoint.path)
-    none = await alice.client.request(endpoint.method, url, json={})
+    asked = refusing.client.build_request(endpoint.method, url, json={})
+    del asked.headers["authorization"]
+    none = await refusing.client.send(asked)
     assert none.status_code == 401
     assert none.headers["www-authenticate"] == "Bearer"
-    reader = await alice.client.request(endpoint.method, url, headers=alice.bearer("read"))
+    reader = await refusing.client.request(endpoint.method, url, headers=refusing.bearer("read"))
     assert (reader.status_code, reader.json()["code"]) == (403, "access-too-low")
 
 
@@ -114,6 +126,14 @@ async def test_bodies_that_are_none(
         assert answer.json()["errors"] == [
             {"pointer": "/address", "detail": "Expected `str`, got `int`"}
         ]
+
+
+async def test_an_address_that_is_none_is_told_of_in_words(alice: Alice) -> None:
+    wanted = "is not HOST:PORT, ws://…, wss://…, circuit:…@… or webrtc:…@…"
+    answer = await alice.client.post("/api/peers", json={"address": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body")
+    assert answer.json()["detail"] == f"/address: {wanted}"
+    assert answer.json()["errors"] == [{"pointer": "/address", "detail": wanted}]
 
 
 async def test_only_publishing_takes_large_bodies(alice: Alice) -> None:

@@ -108,6 +108,42 @@ async def test_contradictions_name_everybody(alice: Alice) -> None:
     assert (found["result"], found["attestors"]) == (RESULT, [alice.node.identity.did])
 
 
+async def test_what_else_is_written_leaves_the_verified_order_as_it_is(alice: Alice) -> None:
+    """It is not made again for each write of a busy node."""
+    order, store = alice.node.attested, alice.node.store
+    await publish(alice.node)
+    await store.set_petname("bob", BOB.did)
+    await store.receive([runs(BOB, 5)], source="x")
+    made = await order.places()
+    assert len(made) == 1
+    await publish(alice.node, BLOCKS, BLOCK)
+    answer = await alice.client.post("/api/modules", json=new_module())
+    assert answer.status_code == 201, answer.text
+    assert await order.places() is made
+    await store.receive([runs(BOB, 7, dataclasses.replace(QUESTION, seed=1))], source="x")
+    anew = await order.places()
+    assert anew is not made
+    await store.remove_petname("bob")
+    assert await order.places() == [], "whom nobody follows verifies nothing"
+
+
+async def test_a_module_that_runs_name_may_change_the_verified_order(alice: Alice) -> None:
+    """So the order is made again with it, and with no other module."""
+    order, store = alice.node.attested, alice.node.store
+    await publish(alice.node)
+    name = f"{alice.node.identity.did}/org.example.add"
+    assert await store.may_runs_differ(0, ()) is False
+    answer = await alice.client.post("/api/modules", json=new_module())
+    assert answer.status_code == 201, answer.text
+    assert await store.may_runs_differ(0, ()) is False
+    assert await store.may_runs_differ(0, (name,)) is True
+    _, newest = await store.newest_change()
+    assert await store.may_runs_differ(newest, (name,)) is False
+    await store.receive([runs(BOB, 5)], source="x")
+    assert await store.may_runs_differ(newest, ()) is True
+    assert await order.places() == []
+
+
 BLOCK = b"x = 2, y = 2\n2o$2o!\n"
 BLOCKS = Content.of(BLOCK, format="rle", file="block.rle")
 
@@ -303,7 +339,8 @@ async def test_what_others_say_cannot_be_taken_back(alice: Alice) -> None:
     assert not (await alice.node.store.receive([runs(BOB, 1)], source="x")).refused
     answer = await alice.client.delete(PATH)
     assert (answer.status_code, answer.json()["code"]) == (404, "not-claimed")
-    assert (await alice.client.delete(PATH.replace(CONTENT.id, "glider"))).status_code == 422
+    answer = await alice.client.delete(PATH.replace(CONTENT.id, "glider"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-genome")
 
 
 async def searched(alice: Alice, query: str = "") -> list[str]:

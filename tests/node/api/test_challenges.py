@@ -325,6 +325,7 @@ async def test_a_genome_is_entered_by_its_first_digits_whatever_strangers_make(
     for short in (begun[:7], "x" * 64):
         wrong = await post(alice, f"/{ID}/entries", 404, genome=short)
         assert wrong["code"] == "unknown-genome"
+        assert "the first 8 are enough" in wrong["detail"]
 
 
 async def test_lists_go_on_from_page_to_page_and_know_what_is_open(there: There) -> None:

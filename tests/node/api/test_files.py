@@ -138,6 +138,19 @@ async def test_whoever_has_no_token_publishes_no_file(alice: Alice) -> None:
     assert answer.status_code == 401
 
 
+async def test_whatever_a_dropped_file_is_called_its_genome_is_published(alice: Alice) -> None:
+    for number, (name, kept) in enumerate((
+        ("new\nline\x1b[31m.rle", "new line[31m.rle"), ("\u202ecod.rle", "cod.rle"),
+        ("a/b\\c.rle", "a_b_c.rle"), ("n" * 200, ""),
+    )):  # fmt: skip
+        data = GLIDER.replace(b"3o!", b"%do!" % (number + 1))
+        done = await publish(alice, name, data)
+        assert (done["refused"], done["file"]) == ([], name)
+        one = (await alice.client.get(f"{GENOMES}/{done['published'][0]['id']}")).json()
+        assert one["file"] == kept
+        assert (await alice.client.get(f"{GENOMES}/{one['id']}/download")).content == data
+
+
 async def test_a_genome_is_drawn_for_a_browser(alice: Alice) -> None:
     for name, data in (("glider.rle", GLIDER), ("xor.json", XOR), ("glider.cells", CELLS)):
         (one,) = (await publish(alice, name, data))["published"]

@@ -158,7 +158,7 @@ async def test_wrong_wishes_say_what_is_wrong(alice: Alice) -> None:
         ({"until": "2020-01-01"}, 400, "bad-date"),
         ({"areas": ["me/pub", "me/rate@..2020-01-01"]}, 400, "bad-date"),
         ({"namespace": "guild"}, 404, "unknown-namespace"),
-        ({"addresses": ["no address"]}, 422, "code-forged"),
+        ({"addresses": ["no address"]}, 400, "bad-address"),
         ({"receiver": alice.node.identity.did}, 400, "bad-request"),
     ):
         answer = await alice.client.post("/api/invites", json={"receiver": bob, **more})

@@ -1,13 +1,20 @@
 """Short codes over HTTP: made once shown, listed without their secret, cancelled."""
 
+import asyncio
 from dataclasses import replace
 
+from crdt.did import encode_did_key
+from node.api.routes.live_invites import keeper
 from node.identity import seal_author
+from node.pairing import TOLD_AFTER_US, post_whereabouts
 from p2p.protocol.invites.code import read_code
+from p2p.protocol.invites.keys import meeting_of, open_whereabouts
 from p2p.protocol.invites.link import read_link
 from tests.node.api.test_namespaces import PASSPHRASE, created, post, problem
 from tests.node.parts import Alice
 from tests.storage.test_invites import INVITE
+
+WAIT_S = 60.0
 
 
 async def test_a_short_code_is_shown_once(alice: Alice) -> None:
@@ -73,6 +80,11 @@ async def test_one_that_another_version_stored_is_shown_as_such_and_can_be_remov
 async def test_only_what_one_has_is_given(alice: Alice) -> None:
     refused = await alice.client.post("/api/invites", json={"areas": ["*"]})
     assert problem(refused) == (403, "no-capability")
+    for whom in ({}, {"receiver": encode_did_key(bytes([2]) * 32), "level": "write"}):
+        body = {"areas": ["me/_auth"], **whom}
+        refused = await alice.client.post("/api/invites", json=body)
+        assert problem(refused) == (403, "no-capability")
+        assert "signed by the key of their author" in refused.json()["detail"]
     given = await post(alice, "/api/invites", {"areas": ["me/pub/mod/org.example.add"]})
     assert "may write the module org.example.add of you" in given["words"][0]
     for more, status, code in (
@@ -83,6 +95,61 @@ async def test_only_what_one_has_is_given(alice: Alice) -> None:
     ):
         answer = await alice.client.post("/api/invites", json=more)
         assert problem(answer) == (status, code), answer.text
+
+
+async def test_no_link_is_made_of_what_is_no_address(alice: Alice) -> None:
+    bob = encode_did_key(bytes([2]) * 32)
+    for wrong in (
+        "x y:1", "http://foo", "127.0.0.1:99999", "0.0.0.0:0", "0.0.0.0:4747", "ws://[::]:80/",
+        "", "bücher.example:1", "a" * 300 + ":1", "circuit:nobody@relay.example:1",
+    ):  # fmt: skip
+        for more in ({}, {"device": True}, {"receiver": bob}):
+            body = {"addresses": ["192.0.2.7:4747", wrong], **more}
+            answer = await alice.client.post("/api/invites", json=body)
+            if len(wrong) > 300:
+                assert problem(answer) == (422, "invalid-body")
+                continue
+            assert problem(answer) == (400, "bad-address"), (wrong, answer.text)
+            assert answer.json()["errors"][0]["pointer"] == "/addresses/1"
+    assert (await alice.client.get("/api/invites")).json()["invites"] == []
+    places = [" node.example ", "wss://node.example", "127.0.0.1:9"]
+    made = await post(alice, "/api/invites", {"addresses": places})
+    told = read_link(made["link"]).places
+    assert told == ("node.example:4747", "wss://node.example/", "127.0.0.1:9")
+
+
+async def test_relays_tell_of_an_invite_for_a_while_after_it_ended(alice: Alice) -> None:
+    made = await post(alice, "/api/invites", {"expires_s": 60})
+    (one,) = await alice.node.store.invites()
+    assert one.key is not None
+    relay, pairing = OneRelay(), alice.node.pairing
+    at_a_relay = replace(pairing, ways=replace(pairing.ways, meetings=lambda: (relay,)))
+    posting = asyncio.create_task(post_whereabouts(at_a_relay, keeper(alice.node)))
+    try:
+        async with asyncio.timeout(WAIT_S):
+            tag, sealed, until_us = await relay.posts.get()
+    finally:
+        posting.cancel()
+    assert (tag, until_us - one.expires_us) == (meeting_of(one.key), TOLD_AFTER_US)
+    told = open_whereabouts(one.key, sealed)
+    assert told.places == ("10.0.0.1:4747",), "whoever comes late asks the node, and is told"
+    assert made["id"] == one.id.hex()
+
+
+class OneRelay:
+    """Keeps what is posted, for the test to take."""
+
+    def __init__(self) -> None:
+        self.posts: asyncio.Queue[tuple[bytes, bytes, int]] = asyncio.Queue()
+
+    def __str__(self) -> str:
+        return "relay://relay.example:4747"
+
+    async def post(self, tag: bytes, sealed: bytes, until_us: int) -> None:
+        self.posts.put_nowait((tag, sealed, until_us))
+
+    async def fetch(self, tag: bytes) -> bytes | None:
+        return None
 
 
 async def test_the_root_key_is_needed_to_invite(alice: Alice) -> None:

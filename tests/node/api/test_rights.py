@@ -221,6 +221,7 @@ async def test_who_is_let_in_for_one_record_can_take_back_what_they_passed_on(
         ({"to": BOBS_ROOT, "record": ADD, "area": "*"}, 400, "bad-area"),
         ({"to": BOBS_ROOT, "area": f"{CAROLS_ROOT}/pub"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": f"{CAROLS_ROOT}/{ADD}"}, 403, "no-capability"),
+        ({"to": BOBS_ROOT, "area": "me/_auth"}, 403, "no-capability"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "soon"}, 400, "bad-date"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "2020-01-01"}, 400, "bad-date"),
         ({"to": BOBS_ROOT, "record": ADD, "until": "0001-01-01"}, 400, "bad-date"),

@@ -386,6 +386,20 @@ def test_whoever_calls_what_a_revoked_key_wrote_urgent_is_heeded_no_more() -> No
     assert sum(give_all(line, wants(line.tick(1.0)), many) for _ in range(8)) <= 128
 
 
+@pytest.mark.parametrize("cls", ["pub", "_auth"])
+def test_whoever_calls_urgent_what_is_no_authority_record_is_heeded_no_more(cls: str) -> None:
+    many = entries_of(43, limits.REVOKED_IDS_MAX + 500)
+    line = trusted()
+    revoked(line, many)
+    for announced in haves(many):
+        give_all(line, wants(line.say(announced)), many)
+    urgent = entries_of(44, 8, cls=cls)
+    (want,) = wants(line.say(have(urgent[:4], is_urgent=True)))
+    line.say(given(want, urgent))
+    asked = asked_for(line.say(have(urgent[4:], is_urgent=True)))
+    assert asked == (4 if cls == "_auth" else 0)
+
+
 def test_a_peer_that_is_revoked_itself_strikes_with_each() -> None:
     bad = entries_of(42, limits.REFUSALS_MAX + 1)
     line = trusted()

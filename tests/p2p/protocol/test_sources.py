@@ -42,6 +42,42 @@ def test_two_relays_are_two_sides() -> None:
     assert one_source({}) is None
 
 
+def test_whom_a_relay_alone_showed_tell_of_each_other_and_of_themselves() -> None:
+    by = {one: peer_source(one) for one in (BOB, CAROL, DAVE)}
+    assert one_source({BOB: [A_RELAY, by[BOB]], CAROL: [A_RELAY, by[CAROL]]}) == A_RELAY
+    assert one_source({BOB: [A_RELAY, by[CAROL]], CAROL: [A_RELAY, by[BOB]]}) == A_RELAY
+    each = {one: [A_RELAY, *by.values()] for one in by}
+    assert one_source(each) == A_RELAY
+    assert one_source({**each, ERIN: [by[BOB]]}) == A_RELAY, "by Bob, whom the relay showed"
+    assert one_source({**each, ERIN: [by[BOB], "mdns"]}) is None
+    assert one_source({**each, ERIN: [peer_source(ERIN)]}) is None, "it called us"
+
+
+def test_a_peers_word_counts_for_as_much_as_how_it_is_known_itself() -> None:
+    from_erin = peer_source(ERIN)
+    connected = {BOB: [A_RELAY], CAROL: [A_RELAY, from_erin]}
+    away = Sources({ERIN: [A_RELAY]})
+    assert one_source(connected, away.of) == A_RELAY
+    away.note(ERIN, "invite")
+    assert one_source(connected, away.of) is None, "whom a person chose knew Carol"
+    assert one_source(connected) is None, "nobody had to tell of whoever called us"
+    assert one_source({BOB: [A_RELAY], CAROL: [A_RELAY, "peer:nonsense"]}) is None
+
+
+def test_two_who_vouch_for_each_other_hang_on_whom_one_of_them_was_told_of_by() -> None:
+    others = {CAROL: [FROM_BOB, peer_source(DAVE)], DAVE: [peer_source(CAROL)]}
+    assert one_source({BOB: ["static"], **others}) == FROM_BOB
+    assert one_source({BOB: [A_RELAY], **others}) == A_RELAY, "three hang on it, and two on Bob"
+
+
+def test_what_many_peers_say_does_not_displace_where_it_came_from() -> None:
+    sources = Sources({CAROL: ["static", A_RELAY]})
+    for number in range(2 * SOURCES_MAX):
+        sources.note(CAROL, peer_source(DeviceKey(bytes([number]) * 32)))
+    assert sources.of(CAROL)[:2] == ("static", A_RELAY)
+    assert len(sources.of(CAROL)) == SOURCES_MAX
+
+
 def test_a_token_is_no_part_of_a_source() -> None:
     assert relay_source("relay://relay.example:1?token=secret") == "relay:relay://relay.example:1"
 

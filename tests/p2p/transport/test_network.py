@@ -16,7 +16,7 @@ from crdt import cbor
 from crdt.area import Area
 from crdt.blob import CHUNK_BYTES
 from crdt.change import DocumentId, Signer, device_capabilities
-from crdt.did import encode_did_key
+from crdt.did import decode_did_key, encode_did_key
 from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey
@@ -503,3 +503,14 @@ async def test_a_node_that_stops_while_it_says_goodbye_does_not_dial_again(tmp_p
             for connection in bob.network.connections:
                 connection.leave("stopping", "The node is stopping.")
         assert isinstance(await alice.heard(PeerWent), PeerWent)
+
+
+async def test_who_is_at_an_address_that_a_person_named_is_known_once_they_answered(
+    tmp_path: Path,
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        bob.dialler.hint(Hint("", (alice.address,), "static"))
+        await bob.heard(PeerCame)
+        (found,) = bob.dialler.found
+        assert decode_did_key(found.device_did) == alice.signer.device.public
+        assert bob.dialler.forget(alice.signer.device.public) == [alice.address]
