@@ -248,12 +248,15 @@ class Database:
     async def few_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """As `rows`, without a thread: for at most `FEW` short ones, found by their keys.
 
-        A disk that has to be waited for holds up the event loop for those.
+        A disk that has to be waited for holds up the event loop for those. Raises `Corrupt`.
         """
         try:
             return self._at_once.execute(sql, values).fetchall()
-        except sqlite3.Error:  # another process has the file, or it is damaged: who waits may tell
-            return await self.rows(sql, values)
+        except sqlite3.Error as error:
+            if isinstance(as_ours(error), Corrupt):  # a reader may have the good page in its cache
+                with self._our_errors:
+                    raise
+            return await self.rows(sql, values)  # another process has the file: who waits may tell
 
 
 def packs_beside(path: Path) -> Path:
