@@ -3,14 +3,15 @@
     ask ──> nobody was asked: this peer is            another was: its session waits
     it came, and is stored                            whoever waits need not ask
     refused · left over · the peer left               whoever waits may ask
-    missing there, though it announced it             all who wait ask at once
-    no answer within the patience                     the same, and from now on nobody waits for
-                                                      that peer, until it gives
+    missing there, though it announced it             all who wait ask at once, and from now on
+                                                      nobody waits for that peer, until it gives
+    no answer within the patience                     the same
     waited for others for too long in all             the same; nobody is to blame
 
 So what five peers announce is asked of one of them. Whoever announces and gives nothing delays an
-entry by the patience, once: then it is *slow*, and its questions hold up nobody. Nor do those of
-its friends: what was waited for in vain is *contested*, and asked of everybody who announces it.
+entry by the patience, once: then it is *slow*, and what it is asked for is asked of another too.
+What was waited for in vain is *contested*, and asked of everybody who announces it: so all of its
+friends are found out at the same time.
 
 What was asked for in vain takes no room from others either, whether or not somebody waits for it,
 and however little room there is, each session may ask for a few.
@@ -26,6 +27,7 @@ from typing import Any, TypeAlias
 
 from crdt.keys import NamespaceKey
 from p2p.protocol import limits
+from p2p.protocol.wants import Wants
 
 Key: TypeAlias = tuple[NamespaceKey, bytes]
 
@@ -43,11 +45,18 @@ class Asker:
     is_trusted: bool = False  # it gave something good in this session
     is_slow: bool = False  # it was asked in vain, and has given nothing since
     gave_s: float = 0.0
+    asked: Wants = field(default_factory=Wants)
 
     def take(self) -> Sequence[tuple[Key, bool]]:
         """What was freed since the last time, in the order it was."""
         freed, self.freed = self.freed, {}
         return tuple(freed.items())
+
+    def look(self, *, now_s: float) -> None:
+        """Time passed: whoever gives nothing is slow, also where it was asked as one of many."""
+        owed_s = self.asked.oldest_s
+        if owed_s is not None and now_s >= max(owed_s, self.gave_s) + limits.ENTRIES_PATIENCE_S:
+            self.is_slow = True
 
 
 @dataclass(slots=True)
@@ -115,7 +124,7 @@ class Underway:
                 return False
             self._give_up(key, claim)
             self._all_may_ask(key)
-        if key not in self._claims and key not in self._contested:
+        if key not in self._claims and key not in self._contested and not asker.is_slow:
             self._claims[key] = asker.claims[key] = _Claim(asker, now_s)
             self._counted[asker] = None
         return True
@@ -123,10 +132,10 @@ class Underway:
     def given(self, asker: Asker, keys: Iterable[Key], *, now_s: float) -> None:
         """The peer gave these, and the store is to take them."""
         for key in keys:
+            asker.gave_s = now_s
             claim = self._claims.get(key)
             if claim is not None and claim.asker is asker:
                 claim.is_given = True
-                asker.gave_s = now_s
 
     def judged(self, asker: Asker, *, is_good: bool) -> None:
         """What it gave was taken, or some of it was not."""
@@ -142,6 +151,7 @@ class Underway:
             claim = self._claims.get(key)
             if claim is not None and claim.asker is asker:
                 if is_vain and key not in self._stored:
+                    asker.is_slow = asker.is_slow or bool(claim.waiting)
                     self._free_in_vain(key, claim)
                 else:
                     self._free(key, claim, is_stored=key in self._stored)

@@ -32,7 +32,7 @@ from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
 from p2p.protocol.report import SessionReport
 from p2p.protocol.trial import Trial
-from p2p.protocol.wants import Asked, Wants
+from p2p.protocol.wants import Asked
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
@@ -80,7 +80,7 @@ class Pull:
         self._needed: dict[bytes, _Needed] = {}
         self._urgent: deque[bytes] = deque()  # queued, and some that are no more
         self._later: deque[bytes] = deque()
-        self._asked = Wants()
+        self._asked = self._asker.asked
         self._left: OrderedDict[bytes, float] = OrderedDict()  # to others, and since when
         self._receiving = 0
         self._looking_up = 0
@@ -166,6 +166,7 @@ class Pull:
         """
         now_s = self._outbox.now_s
         self._asked.check(now_s=now_s)
+        self._asker.look(now_s=now_s)
         self._underway.look(now_s=now_s)
         while self._left and now_s - next(iter(self._left.values())) >= limits.ENTRIES_LEFT_S:
             id, _ = self._left.popitem(last=False)

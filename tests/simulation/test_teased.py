@@ -10,7 +10,7 @@ from p2p.protocol import limits
 from tests.p2p.protocol.conversation import entries_of
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.network import Node
-from tests.simulation.people import ALICE, BOB
+from tests.simulation.people import ALICE, BOB, person
 from tests.simulation.teasers import (
     OWN_ENTRIES,
     Denier,
@@ -120,6 +120,28 @@ async def test_a_row_of_them_one_after_the_other(kind: type[Teaser]) -> None:
     await told.goes_on(70.0, entries_of(3, 6))
     assert not told.published, "it never came"
     assert max(told.late_s) <= patience_s(kind)
+
+
+async def test_who_only_denies_does_not_make_every_peer_give_everything() -> None:
+    """It is the first to announce each entry, and ten who hold it wait for it."""
+    network = Teased(1)
+    alice = await network.add(ALICE, ALICE.config(), MemoryStore().open)
+    network.victim = alice
+    await network.tease(QuietDenier, 0, is_echoing=True)
+    friends = [person(f"friend {number}") for number in range(10)]
+    nodes = [await network.add(who, who.config(), MemoryStore().open) for who in friends]
+    for node in nodes:
+        network.keep_connected(node, alice)
+    await network.run(6.0)
+    for entry in (entries := entries_of(4, 60)):
+        for node in nodes:
+            await network.publish(node, [entry])
+        await network.run(network.now_s + 0.3)
+    await network.run(network.now_s + 10.0)
+    assert isinstance(alice.store, MemoryStore)
+    assert {one.id[:ITEM_ID_BYTES] for one in entries} <= alice.store.ids_held()
+    sent = sum(end.session.report.entries_sent for node in nodes for end in node.ends)
+    assert len(entries) <= sent <= 2 * len(entries)
 
 
 async def test_what_is_given_under_another_namespace_is_refused() -> None:

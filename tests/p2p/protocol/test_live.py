@@ -252,6 +252,26 @@ def test_what_a_peer_announced_and_has_not_got_all_who_wait_may_ask_for() -> Non
     assert sessions.underway.ask(bob, ONE, now_s=1.0)
 
 
+def test_who_denied_what_another_waited_for_is_asked_as_before_and_holds_up_nobody() -> None:
+    """Nor are all who wait asked for what it announces next, but one of them."""
+    sessions = Sessions()
+    mallory, alice, bob = (sessions.join(name) for name in ("mallory", "alice", "bob"))
+    for key in (ONE, TWO):
+        sessions.underway.ask(mallory, key, now_s=0.0)
+    sessions.underway.end(mallory, [ONE], is_vain=True)
+    assert not mallory.is_slow, "nobody waited for it: it may have been there until just now"
+    sessions.underway.ask(alice, TWO, now_s=0.0)
+    sessions.underway.end(mallory, [TWO], is_vain=True)
+    three = (COMMONS, b"3" * 16)
+    assert sessions.underway.ask(mallory, three, now_s=1.0)
+    assert sessions.underway.ask(alice, three, now_s=1.0)
+    assert not sessions.underway.ask(bob, three, now_s=1.0), "it comes from alice's peer"
+    sessions.underway.judged(mallory, is_good=True)
+    four = (COMMONS, b"4" * 16)
+    assert sessions.underway.ask(mallory, four, now_s=2.0)
+    assert not sessions.underway.ask(alice, four, now_s=2.0)
+
+
 def test_who_waited_long_enough_asks_unless_the_store_is_at_it() -> None:
     sessions = Sessions()
     mallory, alice = sessions.join("mallory"), sessions.join("alice")
@@ -369,6 +389,7 @@ async def test_whoever_announces_and_gives_nothing_delays_nobody_beyond_the_pati
         2.2 + limits.ENTRIES_PATIENCE_S + 1.3
     )  # a tick of the clock, and a round trip
     assert met.lacks(first) == 0
+    await met.network.run(met.network.now_s + limits.ENTRIES_PATIENCE_S)
     at_s = met.network.now_s
     await publish(met, later := entries_of(4, 5))
     await met.network.run(at_s + 1.0)
