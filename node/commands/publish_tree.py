@@ -114,6 +114,9 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
         def show(done: int) -> None:
             bars.show({"id": path.name, "done": done, "total": total})
 
+        show(before)
+        # Looked for before anything is sent: a Ctrl-C meanwhile ends it with nothing done.
+        report.in_modules += map(str, known_files(tree.left_alone))
         for module, size in zip(modules, sizes, strict=False):
             publish_module(module, modules, wanted, report)
             report.done += 1
@@ -124,7 +127,6 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
                 show(before + round(size * part))
             report.done += 1
             before += size
-    report.in_modules += [str(file) for folder in tree.left_alone for file in known_files(folder)]
     tell(path, wanted, report)
 
 
