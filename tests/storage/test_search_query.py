@@ -178,7 +178,7 @@ def test_once_all_are_found_no_wider_tier_is_asked_for(monkeypatch: pytest.Monke
     rows = [row(1, "clock gear", "of a tower"), row(2, "cell", "a clock"), row(3, "glider")]
     index = index_of(rows)
     asked: list[str] = []
-    ask = Asked._search
+    ask = Asked._search  # pyright: ignore[reportPrivateUsage]  # to count what the index is asked
 
     def noted(
         self: Asked, query: tantivy.Query, column: str, is_down: bool, limit: int, **more: bool
