@@ -14,7 +14,8 @@ What was waited for in vain is *contested*, and asked of everybody who announces
 friends are found out at the same time.
 
 What was asked for in vain takes no room from others either, whether or not somebody waits for it,
-and however little room there is, each session may ask for a few.
+unless it is on its way; and however little room there is, each session may ask for a few. A slow
+peer that owes more than these is asked for nothing.
 
 Each key is an entry's namespace and 16-byte id. Memory is bounded by what sessions may ask for at
 once and by what they may need (`Pull`); time is an argument.
@@ -45,18 +46,24 @@ class Asker:
     is_trusted: bool = False  # it gave something good in this session
     is_slow: bool = False  # it was asked in vain, and has given nothing since
     gave_s: float = 0.0
+    is_giving: bool = False  # what it still owes is on its way
     asked: Wants = field(default_factory=Wants)
+
+    @property
+    def taken(self) -> int:
+        """How much of the room in common is its own."""
+        owed = self.asked.owed if self.is_giving else 0
+        return max(owed, 0 if self.is_slow else len(self.claims))
 
     def take(self) -> Sequence[tuple[Key, bool]]:
         """What was freed since the last time, in the order it was."""
         freed, self.freed = self.freed, {}
         return tuple(freed.items())
 
-    def look(self, *, now_s: float) -> None:
-        """Time passed: whoever gives nothing is slow, also where it was asked as one of many."""
-        owed_s = self.asked.oldest_s
-        if owed_s is not None and now_s >= max(owed_s, self.gave_s) + limits.ENTRIES_PATIENCE_S:
-            self.is_slow = True
+    def hear_part(self, size: int, *, now_s: float) -> None:
+        """So many bytes came: a long answer is on its way, where it is more than pings."""
+        if size >= limits.PART_BYTES:
+            self.gave_s = now_s
 
 
 @dataclass(slots=True)
@@ -83,6 +90,7 @@ class Underway:
         self._stored: OrderedDict[Key, float] = OrderedDict()  # lately, and when
         self._contested: OrderedDict[Key, None] = OrderedDict()
         self._counted: dict[Asker, None] = {}  # those that have claims
+        self._giving: dict[Asker, None] = {}  # those whose answers are on their way
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -94,6 +102,7 @@ class Underway:
     def leave(self, asker: Asker) -> None:
         """It ended: whoever waited for it may ask."""
         self.end(asker, list(asker.claims))
+        self._giving.pop(asker, None)
         asker.freed.clear()
         asker.wake = _nobody
 
@@ -104,16 +113,19 @@ class Underway:
         there is no bound but the session's own.
         """
         others = [
-            len(one.claims)
-            for one in self._counted
-            if one is not asker and one.is_trusted and not one.is_slow
+            taken
+            for one in {**self._counted, **self._giving}
+            if one is not asker and one.is_trusted and (taken := one.taken)
         ]
+        if asker.is_slow:
+            few = limits.ASKED_OF_EACH + limits.ASKED_URGENT_BEYOND * is_urgent
+            return max(0, few - asker.asked.owed)
         if not others:
             return limits.WANT_IDS_MAX
         most = limits.ASKED_OF_SEVERAL_MAX
         each = max(1, min(limits.ASKED_OF_EACH, most // (1 + len(others))))
         each += limits.ASKED_URGENT_BEYOND * is_urgent
-        return max(0, max(most - sum(others), each) - len(asker.claims))
+        return max(0, max(most - sum(others), each) - max(asker.asked.owed, len(asker.claims)))
 
     def ask(self, asker: Asker, key: Key, *, now_s: float) -> bool:
         """Whether to ask the peer now; if not, the session hears by `Asker.freed`."""
@@ -185,6 +197,17 @@ class Underway:
             for key, claim in _over(asker, now_s):
                 if self._claims.get(key) is claim:  # it may have gone with one before it
                     self._give_up(key, claim)
+
+    def look_at(self, asker: Asker, *, now_s: float) -> None:
+        """Time passed: whoever gives nothing is slow, also where it was asked as one of many."""
+        owed_s, until_s = asker.asked.oldest_s, asker.gave_s + limits.ENTRIES_PATIENCE_S
+        asker.is_giving = owed_s is not None and now_s < min(until_s, owed_s + limits.ANSWER_S)
+        if asker.is_giving:
+            self._giving[asker] = None
+        else:
+            self._giving.pop(asker, None)
+        if owed_s is not None and now_s >= max(owed_s + limits.ENTRIES_PATIENCE_S, until_s):
+            asker.is_slow = True
 
     def _give_up(self, key: Key, claim: _Claim) -> None:
         """Nobody waits for this peer any more, whatever it was asked for."""
