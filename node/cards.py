@@ -198,6 +198,8 @@ class CardBook:
                     await self._do(todo)
                 continue
             self.renew()
+            for connection in self._network.connections:  # who paired is named a moment later
+                self._note_source(connection)
             asked_s += LOOK_EVERY_S
             if asked_s >= (ASK_SOON_S if self._has_room() else ASK_EVERY_S):
                 asked_s = 0.0

@@ -16,7 +16,7 @@ from node.config import P2pConfig
 from node.errors import BadSetting
 from node.identity import Identity
 from node.peers import Peers
-from node.relays import DIRECT_S, Relays
+from node.relays import Relays, be_registered
 from p2p.protocol.errors import LocalProtocolError, PeerLeft
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier
@@ -73,8 +73,7 @@ async def open_direct(
     async def open_webrtc(place: Place) -> Carrier:
         assert isinstance(place, RelayedPlace)
         relay = relays.client_at(place) or relays.use(RelayUrl(place.relay))
-        async with asyncio.timeout(DIRECT_S):
-            await relay.registered.wait()
+        await be_registered(relay)
         cards = await relays.lookup(relay, place.device, is_author=False)
         if not cards:
             raise PeerLeft("not-known-here", f"That device is not known at {relay.url}.")

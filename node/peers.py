@@ -183,7 +183,7 @@ class Peers:
 
     def transfers(self) -> Sequence[Transfer]:
         running = {**self.network.fetching.progress}
-        return [*show_transfers(running), *self.blobs.ended(running)]
+        return [*show_transfers(running, self.clock()), *self.blobs.ended(running)]
 
     async def fetch_blob(
         self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False

@@ -1,7 +1,8 @@
 """The relay role of a node: others register here, are introduced, and get circuits and mailboxes.
 
-What is inside of those this node cannot read. What it keeps and serves itself are the namespaces
-that its operator chose: with none, nothing.
+What is inside of those this node cannot read. What it keeps and serves itself are the records
+of the namespaces that its operator chose: with none, nothing. Blobs that they name it does not
+fetch.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from node.config import RelayConfig
 from node.errors import BadSetting
 from node.quotas import size_of
 from node.services.places import place_meant
+from node.text import size_text
 from p2p.protocol.card import check_card
 from p2p.protocol.errors import LocalProtocolError
 from p2p.protocol.relay import limits
@@ -30,6 +32,7 @@ from p2p.transport.relay.archive import Archive
 from p2p.transport.relay.server import JOIN, Rates, RelayServer
 from p2p.transport.relay.url import RelayUrl
 from p2p.transport.stun import stun_responder
+from storage.relayed import RelayHeld
 from storage.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -165,37 +168,30 @@ def rate_of(text: str) -> float:
     return 0.0 if text == NO_RATE else float(size_of(text))
 
 
-def shown_role(server: RelayServer | None) -> RelayRole | None:
-    """What its operator is shown; None where this node is no relay."""
+async def role_of(server: RelayServer | None, store: Store) -> RelayRole | None:
+    """What a relay does for others now; None where this node is none."""
     if server is None:
         return None
-    relay, counts = server.relay, server.relay.counts
+    return show_role(server.relay, server.passed_bytes, await store.relay_held())
+
+
+def show_role(relay: Relay, passed_bytes: int, held: RelayHeld) -> RelayRole:
+    """`passed_bytes`: through circuits, since the start."""
+    registered, circuits = relay.registered_count, relay.circuits.open_count
+    said = f"{registered:,} {'device' if registered == 1 else 'devices'} registered"
+    said += f", {circuits:,} {'circuit' if circuits == 1 else 'circuits'} open"
+    if held.letters:
+        wait = "letter waits" if held.letters == 1 else "letters wait"
+        said += f", {held.letters:,} {wait} ({size_text(held.letter_bytes)})"
+    if relay.is_caching:
+        said += ", records of its namespaces are kept, no blobs"
     return RelayRole(
-        registered=relay.registered_count,
-        circuits=relay.circuits.open_count,
-        circuit_bytes=server.passed_bytes,
-        letters=counts.letters,
-        delivered=counts.delivered,
+        words=f"{'a relay that is about to stop' if relay.is_draining else 'a relay'}: {said}",
+        registered=registered,
+        circuits=circuits,
+        passed_bytes=passed_bytes,
+        letters=held.letters,
+        letter_bytes=held.letter_bytes,
         draining=relay.is_draining,
+        caching=relay.is_caching,
     )
-
-
-def metrics_of(server: RelayServer) -> dict[str, float]:
-    """What Prometheus is told of a relay."""
-    relay, counts = server.relay, server.relay.counts
-    return {
-        "relay_registered": relay.registered_count,
-        "relay_circuits": relay.circuits.count,
-        "relay_circuits_open": relay.circuits.open_count,
-        "relay_draining": int(relay.is_draining),
-        "relay_circuit_bytes_total": server.passed_bytes,
-        "relay_registrations_total": counts.registrations,
-        "relay_calls_total": counts.calls,
-        "relay_lookups_total": counts.lookups,
-        "relay_signals_total": counts.signals,
-        "relay_letters_total": counts.letters,
-        "relay_letters_delivered_total": counts.delivered,
-        "relay_posts_total": counts.posts,
-        "relay_refused_total": counts.refused,
-        "relay_wrong_tokens_total": counts.wrong_tokens,
-    }

@@ -174,8 +174,7 @@ class Relays:
         """The opener of `circuit:` places."""
         assert isinstance(place, RelayedPlace)
         client = self.client_at(place) or self.use(RelayUrl(place.relay))
-        async with asyncio.timeout(DIRECT_S):
-            await client.registered.wait()
+        await be_registered(client)
         if not client.takes_calls:
             raise PeerLeft("draining", f"The relay {client.url} is about to stop.")
         return await client.call(place.device)
@@ -339,3 +338,13 @@ async def open_relays(
             raise BadSetting(f"p2p.relays: {error.sentence}") from error
     tasks.create_task(relays.meet(), name="meet by relays")
     yield relays
+
+
+async def be_registered(client: RelayClient, wait_s: float = DIRECT_S) -> None:
+    """Waits a moment for it. Raises `PeerLeft` with what kept this node from its relay."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            await client.registered.wait()
+    if not client.is_registered:
+        why = client.last_error or "it did not answer in time."
+        raise PeerLeft("relay-away", f"The relay {client.url} is not connected: {why}")

@@ -151,9 +151,9 @@ def state_of_all(
     peers: Sequence[Peer],
     discovered: Sequence[Discovered],
     transfers: Sequence[Transfer] = (),
-    role: RelayRole | None = None,
+    relay: RelayRole | None = None,
 ) -> SyncState:
-    """The one sentence that comes first; `role`: of a relay."""
+    """The one sentence that comes first; of a relay with what it does for others."""
     devices = {peer.device for peer in peers} | {peer.address for peer in peers}
     missed = [one for one in discovered if not {one.device, one.address} & devices]
     behind = max((peer.behind for peer in peers), default=0)
@@ -162,9 +162,9 @@ def state_of_all(
     apart = sum(peer.standing == "apart" for peer in peers)
     in_sync = sum(peer.standing == "in-sync" for peer in peers)
     code, words = _said(peers, missed, in_sync, apart, lost)
-    if role is not None:
-        relays = role_words(role)
-        words = relays if code == "alone" else f"{relays}; {words}"
+    if relay is not None:
+        is_all = code == "alone"
+        code, words = ("relaying", relay.words) if is_all else (code, f"{relay.words}; {words}")
     if peers and lost:
         words += f"; reconnecting to {_named(lost)}"
     if peers and missed:
@@ -240,14 +240,6 @@ def _alone(missed: Sequence[Discovered]) -> tuple[StateOfAll, str]:
     why = next((one.last_error.rstrip(".") for one in missed if one.last_error), "")
     known = f"calling {_counted(len(missed), 'peer')}, none is connected"
     return "reconnecting", f"{known}{f': {printable(why)}' if why else ''}"
-
-
-def role_words(role: RelayRole) -> str:
-    """What a relay does just now."""
-    open_now = "no circuit" if not role.circuits else _counted(role.circuits, "circuit")
-    if role.draining:
-        return f"relay that is stopping: {open_now} left, {role.registered:,} registered"
-    return f"relay: {role.registered:,} registered, {open_now} open"
 
 
 def _named(peers: Sequence[Peer]) -> str:

@@ -13,6 +13,7 @@ from node.events import Events
 from node.quotas import size_of
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
+from p2p.protocol.limits import RUN_PATIENCE_S
 from p2p.transport.fetching import BlobEvent, BlobSaid
 from p2p.transport.network import NetworkEvent
 
@@ -23,7 +24,10 @@ ENDED_MAX: Final = 8
 
 
 class BlobNews(Struct, frozen=True):
-    """The `blob` event. `state`: fetching, fetched, or failed with its reason."""
+    """The `blob` event. `state`: fetching, fetched, or failed with its reason.
+
+    One that is fetching has a reason while it waits for a peer.
+    """
 
     blob: str
     state: str
@@ -60,11 +64,13 @@ class BlobTeller:
         blob = event.blob.hex()
         match event:
             case BlobProgress(size_bytes=size, total_bytes=total, peers=peers, rate=rate):
-                if self.clock() - self._told_s.get(event.blob, -EVERY_S) < EVERY_S:
+                is_soon = self.clock() - self._told_s.get(event.blob, -EVERY_S) < EVERY_S
+                if is_soon and not event.waits_for:
                     return
                 self._told_s[event.blob] = self.clock()
                 limited = event.is_limited
-                news = BlobNews(blob, "fetching", size, total, peers, round(rate), limited)
+                why = event.waits_for
+                news = BlobNews(blob, "fetching", size, total, peers, round(rate), limited, why)
             case BlobFetched(size_bytes=size):
                 news = BlobNews(blob, "fetched", size, size)
                 self._end(event.blob, Transfer(blob, size, size, state="fetched"))
@@ -90,24 +96,33 @@ class BlobTeller:
             self._ended.popitem(last=False)
 
 
-def show_transfers(running: Mapping[BlobId, BlobProgress | None]) -> Sequence[Transfer]:
-    """What is being fetched, as the swarm told last."""
+def show_transfers(
+    running: Mapping[BlobId, BlobProgress | None], now_s: float
+) -> Sequence[Transfer]:
+    """What is being fetched, as the swarm told last, by its clock."""
     return [
-        Transfer(blob.hex())
-        if told is None
-        else Transfer(
-            blob.hex(),
-            told.size_bytes,
-            told.total_bytes,
-            told.chunks,
-            told.chunks_total,
-            told.peers,
-            round(told.rate),
-            "fetching",
-            told.is_limited,
-        )
+        Transfer(blob.hex()) if told is None else show_transfer(told, now_s)
         for blob, told in running.items()
     ]
+
+
+def show_transfer(told: BlobProgress, now_s: float) -> Transfer:
+    """A rate is of what comes: once nothing does, it is none."""
+    quiet_s = max(0.0, now_s - told.came_s)
+    comes = quiet_s < RUN_PATIENCE_S
+    return Transfer(
+        told.blob.hex(),
+        told.size_bytes,
+        told.total_bytes,
+        told.chunks,
+        told.chunks_total,
+        told.peers,
+        round(told.rate) if comes else 0,
+        "fetching",
+        told.is_limited and comes,
+        told.waits_for,
+        quiet_s,
+    )
 
 
 def rates_of(all: str, peer: str) -> Rates:

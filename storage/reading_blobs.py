@@ -24,6 +24,8 @@ READ_CHUNKS_MAX = 128  # read at once: 512 KiB even of the smallest, 32 MiB of t
 AHEAD_CHUNKS = 512  # are looked up at once where runs are read, one after another
 AHEAD_BLOBS = 16  # of which that is known: some 2 MB in all
 AHEAD_US = 1_000_000  # it is known so long: what was dropped meanwhile is given no longer
+DAMAGED_MAX = 64  # blobs, remembered and told of
+_NOT_WHOLE = "SELECT id FROM blob WHERE NOT is_complete"
 RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
 _ROWS = (
     "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
@@ -74,6 +76,7 @@ class BlobReading(Collecting):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._forgotten = 0  # chunks that were found damaged
+        self._damaged: dict[BlobId, None] = {}  # of which those were, the last ones
         self._ahead: dict[BlobId, _Ahead] = {}  # whoever asks for a run asks for the next one
 
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
@@ -94,7 +97,7 @@ class BlobReading(Collecting):
             damaged = [one for one, data in zip(located, chunks, strict=True) if data is None]
             if not damaged:
                 return [bytes(data) for data in chunks if data is not None]
-        await self._forget(damaged)
+        await self._forget(blob, damaged)
         raise NotHeld(
             f"Chunk {damaged[0].index} of blob {blob.hex()} was damaged on the disk; it is not held"
             " any more: fetch the blob again."
@@ -198,11 +201,33 @@ class BlobReading(Collecting):
                 self._ahead[blob] = _Ahead(first, known, self._clock_us())
         return located[:count]
 
-    async def _forget(self, damaged: Sequence[_Located]) -> None:
+    async def damaged_blobs(self) -> Sequence[BlobId]:
+        """Those that the disk did not give back as they were written and that are not whole again.
+
+        Found since the start, the last ones; and all that this person keeps, whenever it was.
+        """
+        if self._damaged:
+            await self._database.settle()
+        found: dict[BlobId, None] = {}
+        for blob in list(self._damaged):
+            if await self._database.rows(f"{_NOT_WHOLE} AND id = ?", (blob,)):
+                found[blob] = None
+            else:
+                self._damaged.pop(blob, None)
+        kept = f"{_NOT_WHOLE} AND number IN (SELECT blob FROM pinned) ORDER BY number LIMIT ?"
+        for (id,) in await self._database.rows(kept, (DAMAGED_MAX,)):
+            found[BlobId(id)] = None
+        return list(found)
+
+    async def _forget(self, blob: BlobId, damaged: Sequence[_Located]) -> None:
         def forget(database: sqlite3.Connection) -> int:
             return sum(forget_chunk(database, one.hash, one.place) for one in damaged)
 
         self._forgotten += 1
+        self._damaged.pop(blob, None)
+        self._damaged[blob] = None
+        if len(self._damaged) > DAMAGED_MAX:
+            del self._damaged[next(iter(self._damaged))]
         await self._database.lazily(forget)
         self._held.forget_all()
 

@@ -115,6 +115,8 @@ class SyncReport(Struct, frozen=True):
     """Entries that this node has no room for; they make no difference to `in_sync`."""
     duration_s: float
     in_sync: bool
+    name: str = ""
+    """This person's own word for the author."""
 
 
 class SyncReports(Struct, frozen=True):

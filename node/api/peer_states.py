@@ -9,7 +9,8 @@ PeerStanding = Literal[
     "different", "in-sync",
 ]  # fmt: skip
 """The first that holds of the list there."""
-StateOfAll = PeerStanding | Literal["alone"]
+StateOfAll = PeerStanding | Literal["alone", "relaying"]
+"""`relaying`: a relay without a session of its own."""
 
 
 class PeerRefusal(Struct, frozen=True):

@@ -1,8 +1,28 @@
-"""What the API says of relays: those in use, those heard of, and letters left there."""
+"""What the API says of relays: of this one, of those in use and heard of, of letters left there."""
 
 from typing import Literal
 
 from msgspec import Struct
+
+
+class RelayRole(Struct, frozen=True):
+    """What this node does for others as their relay."""
+
+    words: str
+    """For people."""
+    registered: int
+    """Devices that are registered now."""
+    circuits: int
+    """That are open."""
+    passed_bytes: int
+    """Through circuits, both ways, since the start."""
+    letters: int
+    """That wait for their receivers."""
+    letter_bytes: int
+    draining: bool
+    """It was told to stop: open circuits may go on for a while, and nobody new is taken."""
+    caching: bool
+    """It keeps and serves the records of namespaces too, no blobs."""
 
 
 class RelayShown(Struct, frozen=True):
@@ -17,23 +37,6 @@ class RelayShown(Struct, frozen=True):
     registered_until: str | None
     observed: str
     """The address of this node, as the relay sees it."""
-
-
-class RelayRole(Struct, frozen=True):
-    """What a node in the relay role does for others, since its start."""
-
-    registered: int
-    """Devices that are called through it now."""
-    circuits: int
-    """Open now, between two of them."""
-    circuit_bytes: int
-    """That went through circuits, in either direction."""
-    letters: int
-    """Sealed letters that it took in; it keeps each until its receiver has it."""
-    delivered: int
-    """Of letters, also of those taken in before."""
-    draining: bool
-    """It stops, once the open circuits have ended or their time is over."""
 
 
 class FoundRelay(Struct, frozen=True):

@@ -23,6 +23,8 @@ class LetterCounts(Struct, frozen=True):
 class BlobCounts(Struct, frozen=True):
     count: int
     bytes: int
+    damaged: tuple[str, ...] = ()
+    """Ids of those that the disk did not give back as written, until they are whole again."""
 
 
 class IndexState(Struct, frozen=True):
@@ -76,4 +78,4 @@ class Status(Struct, frozen=True):
     """What this node attests by itself."""
     warnings: tuple[str, ...]
     relay: RelayRole | None = None
-    """What this node does as a relay, where it is one."""
+    """What it does as a relay, where it is one."""

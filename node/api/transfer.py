@@ -20,4 +20,6 @@ class Transfer(Struct, frozen=True):
     limited: bool = False
     """It could come faster, but for the limits of bandwidth that are set here."""
     reason: str = ""
-    """Why it failed."""
+    """Why it failed; while it is `fetching`, why nobody is asked just now: it waits for a peer."""
+    quiet_s: float = 0.0
+    """Since a piece of it came; after 5 s `bytes_per_s` is 0."""

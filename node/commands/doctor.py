@@ -13,7 +13,6 @@ import click
 
 from node.client import Client, find_client
 from node.commands.console import home, print_json, say, wants_json
-from node.commands.status import role_text
 from node.failure import Failure, Json
 from node.text import printable, size_text
 
@@ -99,12 +98,13 @@ def node_findings(place: str) -> Iterator[Finding]:
 
 
 def peer_findings(client: Client, status: Json) -> Iterator[Finding]:
+    if (relay := status.get("relay")) is not None:
+        fix = "start it again once it has stopped" if relay["draining"] else ""
+        yield Finding("relay", not fix, relay["words"], fix)
     connected, known = status["peers"]["connected"], status["peers"]["known"]
-    if role := status.get("relay"):
-        yield Finding("relay", True, role_text(role))
-    else:
-        fix = "" if connected else "panspermia up on another machine here, or: panspermia connect"
-        yield Finding("peers", bool(connected), f"{connected} connected, {known} known", fix)
+    is_fine = bool(connected) or relay is not None  # others come to a relay
+    fix = "" if is_fine else "panspermia up on another machine here, or: panspermia connect"
+    yield Finding("peers", is_fine, f"{connected} connected, {known} known", fix)
     host = status["p2p"].rpartition(":")[0]
     is_local = host.startswith("127.") or host in ("[::1]", "localhost")
     fix = "panspermia config set p2p.listen 0.0.0.0:4747" if is_local else ""

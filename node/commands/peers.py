@@ -22,7 +22,7 @@ from node.commands.console import (
     wants_json,
 )
 from node.commands.quota import kept_out_text
-from node.commands.status import relay_text, role_text, transfer_text
+from node.commands.status import relay_text, transfer_text
 from node.exit_codes import NETWORK, NOT_RUNNING
 from node.failure import Failure, Json, failure
 from node.text import duration_text, printable, short_did, size_text
@@ -33,7 +33,7 @@ GRACE_S = 15.0
 SYNC_TIMEOUT_S = 30.0
 WATCH_S = 1.0
 HOW = {"static": "named by you", "invite": "of an invite"}
-COLOURS = {"in-sync": "green"}  # what is not in sync is yellow
+COLOURS = {"in-sync": "green", "relaying": "green"}  # what is not in sync is yellow
 
 
 @click.command("peers")
@@ -62,9 +62,7 @@ def peers_command(forgive: str | None, watch: bool) -> None:
 def show_known(known: Json) -> None:
     """The state first; then the table; then why, for whom there is something to say."""
     say(printable(known["sync"]["words"]), fg=COLOURS.get(known["sync"]["state"], "yellow"))
-    if role := known.get("relay"):
-        say(f"as a relay: {role_text(role)}")
-    elif not known["peers"] and not known["discovered"]:
+    if not known["peers"] and not known["discovered"] and not known.get("relay"):
         say("Or by address: panspermia connect HOST:PORT")
     if known["peers"]:
         say()
@@ -219,7 +217,8 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
     answer = node().post("/api/sync", {"timeout_s": timeout_s}, timeout_s=timeout_s + GRACE_S)
     behind = [peer for peer in answer["peers"] if not peer["in_sync"]]
     if wait and (behind or not answer["peers"]):
-        who = ", ".join(peer["address"] for peer in behind) or "no peer is connected"
+        who = ", ".join(peer.get("name") or peer["address"] for peer in behind)
+        who = printable(who) or "no peer is connected"
         detail = f"Not in sync after {timeout_s:g} s: {who}. See: panspermia peers"
         raise failure("not-in-sync", "Not everything arrived", detail, NETWORK, **answer)
     if wants_json():
@@ -227,8 +226,9 @@ def sync_command(ctx: click.Context, wait: bool, timeout_s: float) -> None:
     for peer in answer["peers"]:
         state = "in sync" if peer["in_sync"] else "not yet in sync"
         moved = f"{peer['entries_in']:,} in, {peer['entries_out']:,} out"
+        who = printable(peer.get("name") or short_did(peer["did"]))
         say(
-            f"{short_did(printable(peer['did']))}: {state}, {moved}, {peer['rounds']} rounds, "
+            f"{who}: {state}, {moved}, {peer['rounds']} rounds, "
             f"{size_text(peer['bytes_in'] + peer['bytes_out'])} in {peer['duration_s']:.2f} s"
             + (f"; {kept_out_text(peer['kept_out'])}" if peer["kept_out"] else "")
         )

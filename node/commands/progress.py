@@ -51,15 +51,17 @@ class Progress:
     def show(self, line: Json) -> None:
         if self._bars is None or line.get("total") is None or line.get("stage") == "resolve":
             return  # no bytes are counted there
+        from rich.markup import escape
+
         name = str(line.get("id", ""))
         if name not in self._tasks:
-            from rich.markup import escape
-
             called = escape(printable(short_name(name)))
             self._tasks[name] = self._bars.add_task(called, rate="")
         number = self._tasks[name]
         self._bars.update(number, completed=line["done"], total=line["total"])
-        if speed := self._bars.tasks[number].speed:
+        if why := line.get("waits"):
+            self._bars.update(number, rate=f"{escape(printable(why))}: waiting")
+        elif speed := self._bars.tasks[number].speed:
             self._bars.update(number, rate=f"{size_text(round(speed))}/s")
 
     def __exit__(

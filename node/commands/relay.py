@@ -13,7 +13,11 @@ from node.commands.lifecycle import run_here
 @click.option("--token", help="Only who has it may register; with none, all may.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Of the page; 0 picks a free one.")
 @click.option(
-    "--namespace", "namespaces", metavar="NAME", multiple=True, help="Its records are kept."
+    "--namespace",
+    "namespaces",
+    metavar="NAME",
+    multiple=True,
+    help="Its records are kept and served: records only, no blobs.",
 )
 def relay_command(
     listen: str | None,
@@ -25,12 +29,9 @@ def relay_command(
     """Run a node in the relay role, in the foreground.
 
     It introduces peers, joins circuits between them and keeps sealed letters, and can read none of
-    it. Others use it by: panspermia up --relay URL. A token on the command line is seen by other
-    users of this machine; PANSPERMIA_RELAY_TOKEN is not.
-
-    Of each --namespace, commons or one that was joined, it keeps the records and gives them to
-    others: they are found though all who wrote them are away. It keeps no bytes of modules and
-    other blobs; those come from peers.
+    it. Others use it by: panspermia up --relay URL. Of the namespaces that it is given it keeps
+    records only: modules' bytes and other blobs come from whoever holds them. A token on the
+    command line is seen by other users of this machine; PANSPERMIA_RELAY_TOKEN is not.
     """
     run_here(
         {

@@ -9,6 +9,8 @@ from node.commands.quota import room_text
 from node.failure import Json
 from node.text import duration_text, printable, size_text
 
+QUIET_S = 5.0  # after which the node gives no rate; docs/protocol/blobs.md, RUN_PATIENCE_S
+
 
 @click.command("status")
 @click.option("--exit-code", is_flag=True, help="Exit 1 if there are warnings.")
@@ -33,10 +35,10 @@ def print_status(status: Json) -> None:
     say(f"home     {printable(status['home'])}")
     say(f"page     {printable(status['api'])}")
     say(f"peers    {peers['connected']} connected, {peers['known']} known, at {status['p2p']}")
+    if (relay := status.get("relay")) is not None:
+        say(f"passed   {size_text(relay['passed_bytes'])} through circuits, as a relay")
     for one in status.get("relays", ()):
         say(f"relay    {relay_text(one)}")
-    if role := status.get("relay"):
-        say(f"as relay {role_text(role)}")
     held = ", ".join(
         f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in sorted(records.items()) if count
     )
@@ -71,6 +73,10 @@ def transfer_text(one: Json) -> str:
         return f"fetching {name}, asking for it"
     share = f"{100 * one['size'] // one['total']}% of {size_text(one['total'])}"
     givers = "1 peer" if one["peers"] == 1 else f"{one['peers']} peers"
+    if why := one.get("reason"):
+        return f"fetching {name}, {share}, {printable(why)}: it waits for one that has it"
+    if not one["bytes_per_s"] and one.get("quiet_s", 0) >= QUIET_S:
+        return f"fetching {name}, {share}, {givers}, nothing came for {one['quiet_s']:.0f} s"
     said = f"fetching {name}, {share}, {size_text(one['bytes_per_s'])}/s, {givers}"
     if rate := one["bytes_per_s"]:
         said += f", {duration_text((one['total'] - one['size']) / rate)} to go"
@@ -82,15 +88,6 @@ def attest_text(one: Json) -> str:
     now = f"{one['running'][:16]} now, " if one["running"] else ""
     said = f"{now}{one['done']:,} signed"
     return f"{said}, {one['failed']:,} without an answer here" if one["failed"] else said
-
-
-def role_text(one: Json) -> str:
-    """What this node does for others, of a relay."""
-    circuits = "1 circuit" if one["circuits"] == 1 else f"{one['circuits']:,} circuits"
-    said = f"{one['registered']:,} registered, {circuits} open"
-    said += f", {size_text(one['circuit_bytes'])} passed on"
-    said += f"; letters: {one['letters']:,} taken in, {one['delivered']:,} delivered"
-    return said + ("; stopping" if one["draining"] else "")
 
 
 def relay_text(one: Json) -> str:

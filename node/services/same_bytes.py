@@ -18,6 +18,7 @@ from blake3 import blake3
 from msgspec import Struct
 
 from crdt.blob import BlobId, manifest_of
+from crdt.errors import CrdtError
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.ports import Network
 from node.services.fetch import FETCH_S, fetch_blob
@@ -25,7 +26,7 @@ from node.services.tries import PACE, Pace, Tries
 from p2p.protocol.errors import NotStored, SyncError
 from registry.content import CONTENT_BYTES_MAX
 from registry.formats import detect
-from storage.errors import StorageError
+from storage.errors import Corrupt, StorageError
 from storage.listings import ListedRow
 from storage.namesakes import Namesake
 from storage.store import Store
@@ -64,7 +65,8 @@ async def right_bytes(
     """The bytes that these records of one id are named by, at least one record.
 
     Raises `Unreachable` where no peer gives them, `Unverified` where all that is given are others,
-    `Rejected` where they are too many, `NotStored` where there is no room for them.
+    `Rejected` where they are too many, `NotStored` where there is no room for them,
+    `StorageError` where what is kept of them cannot be read.
     """
     data = await _bytes_here(store, same)
     if data is None:
@@ -121,7 +123,7 @@ async def _held(store: Store, blob: BlobId) -> bytes | None:
         return None
     try:
         return await store.read_blob(blob)
-    except StorageError:  # it was evicted just now
+    except (StorageError, CrdtError):  # it was evicted just now, or the database is damaged there
         return None
 
 
@@ -192,6 +194,10 @@ class _Race:
                 self.found = data
             else:
                 self.failed.append(Unverified(_other_bytes(self.same)))
+        except CrdtError as error:
+            # Peers are asked by the swarm, which checks what they give: this came from the store.
+            detail = f"what is kept of blob {blob.hex()} is damaged: {error.detail}"
+            self.failed.append(Corrupt(detail))
         except (NodeError, SyncError, StorageError) as error:
             self.failed.append(error)
         self.tries.ended(blob)

@@ -110,10 +110,13 @@ function transferText(one) {
   if (one.state === "failed") return one.reason;
   if (one.state === "fetched") return `fetched, ${size(one.total)}`;
   if (!one.total) return "asking for it";
+  const share = `${size(one.size)} of ${size(one.total)}`;
+  if (one.reason) return `${share} · ${one.reason}: it waits for one that has it`;
+  if (!one.bytes_per_s && one.quiet_s >= 5) return `${share} · nothing came for ${Math.round(one.quiet_s)} s`;
   const left = one.bytes_per_s ? `${duration((one.total - one.size) / one.bytes_per_s)} to go` : "";
   const givers = one.peers === 1 ? "from 1 peer" : `from ${one.peers} peers`;
   const limited = one.limited ? "as fast as the limit p2p.download allows" : "";
-  return [`${size(one.size)} of ${size(one.total)}`, `${size(one.bytes_per_s)}/s`, givers, left, limited].filter(Boolean).join(" · ");
+  return [share, `${size(one.bytes_per_s)}/s`, givers, left, limited].filter(Boolean).join(" · ");
 }
 
 function transferItem(one) {

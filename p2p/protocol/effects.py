@@ -291,6 +291,8 @@ class BlobProgress:
     peers: int  # that gave something of it
     rate: float  # bytes per second, of late
     is_limited: bool = False  # by the bandwidth that it may use
+    came_s: float = 0.0  # when a piece came last, or the fetch began
+    waits_for: str = ""  # why nobody is asked just now, where whoever gave some of it left
 
 
 @dataclass(frozen=True, slots=True)

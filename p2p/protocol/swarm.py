@@ -27,7 +27,6 @@ from p2p.protocol.effects import (
     BeginBlob,
     BlobFailed,
     BlobFetched,
-    BlobProgress,
     FindManifest,
     FindRoot,
     MayKnowBlob,
@@ -81,7 +80,7 @@ class Swarm:
         def work() -> None:
             known = self._running.get(blob)
             if known is None:
-                known = self._waiting.setdefault(blob, Wanted(blob, 0, is_authority))
+                known = self._waiting.setdefault(blob, Wanted(blob, 0, is_authority, now_s))
             known.size_bytes_max = max(known.size_bytes_max, size_bytes_max)
             known.is_authority = known.is_authority or is_authority
 
@@ -114,7 +113,13 @@ class Swarm:
 
     def went(self, peer: PeerNumber, *, now_s: float) -> list[SwarmEffect]:
         """Its session ended: what it was asked for, others are asked."""
-        return self._step(now_s, lambda: self._drop(peer))
+
+        def work() -> None:
+            for wanted in self._running.values():
+                wanted.leave(peer, now_s=now_s)
+            self._drop(peer)
+
+        return self._step(now_s, work)
 
     def took(self, peer: PeerNumber, frame: Part | Holding, *, now_s: float) -> list[SwarmEffect]:
         """The answer to an Ask."""
@@ -137,12 +142,20 @@ class Swarm:
         is_only_storing = work() is True  # then there is room for no more than before
         self._begin_waiting()
         asks = self._orders.hand_out(() if is_only_storing else self._running.values(), now_s=now_s)
-        stuck = [one for one in self._running.values() if one.is_stuck and not self._expected]
-        for wanted in stuck:
-            self._fail(wanted, "not-held", wanted.why_stuck)
+        for wanted in list(self._running.values()):
+            self._settle(wanted, wanted.is_stuck and not self._expected)
         blames, self._blames = self._blames, []
         told = [one for one in self._outbox.drain() if isinstance(one, Query | Notify)]
         return [*blames, *asks, *told]
+
+    def _settle(self, wanted: Wanted, is_stuck: bool) -> None:
+        """Who gave some of it may be back in a while: a node starts again, a relay does."""
+        if is_stuck and not wanted.may_wait(now_s=self._outbox.now_s):
+            self._fail(wanted, "not-held", wanted.why_stuck)
+        elif is_stuck is not wanted.is_waiting:
+            wanted.is_waiting = is_stuck
+            if wanted.root is not None:
+                self._tell(wanted, wanted.root)
 
     # --- from wish to whole --------------------------------------------------------------------
 
@@ -376,25 +389,9 @@ class Swarm:
             yield from self._look(wanted)
 
     def _tell_progress(self, wanted: Wanted, root: BlobRoot, *, is_last: bool = False) -> None:
-        now_s = self._outbox.now_s
-        since_s = now_s - wanted.told_s
-        if wanted.told_s >= 0:
-            if since_s < limits.PROGRESS_S and not is_last:
-                return
-            if since_s > 0:
-                rate = (wanted.bytes_held - wanted.told_bytes) / since_s
-                wanted.rate = rate if not wanted.rate else (wanted.rate + rate) / 2
-        wanted.told_s, wanted.told_bytes = now_s, wanted.bytes_held
-        givers = sum(one.gave for one in wanted.standings.values())
-        self._outbox.notify(
-            BlobProgress(
-                wanted.blob,
-                min(wanted.chunks_held, root.chunk_count),
-                root.chunk_count,
-                min(wanted.bytes_held, root.size),
-                root.size,
-                givers,
-                max(0.0, wanted.rate),
-                self._orders.is_limited(now_s=now_s),
-            )
-        )
+        if wanted.measure(now_s=self._outbox.now_s, is_last=is_last):
+            self._tell(wanted, root)
+
+    def _tell(self, wanted: Wanted, root: BlobRoot) -> None:
+        is_limited = self._orders.is_limited(now_s=self._outbox.now_s)
+        self._outbox.notify(wanted.progress(root, is_limited=is_limited))

@@ -18,6 +18,7 @@ from typing import NewType
 
 from crdt.blob import BlobId, BlobRoot, Manifest
 from p2p.protocol import limits
+from p2p.protocol.effects import BlobProgress
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
 
 # An honest peer says what it holds, and then gives it; one that only says things is asked less.
@@ -105,6 +106,7 @@ class Wanted:
     blob: BlobId
     size_bytes_max: int
     is_authority: bool
+    began_s: float = 0.0
     stage: Stage = Stage.LOOKING
     root: BlobRoot | None = None
     has_pages: bool = False  # all of them are in the store
@@ -116,6 +118,8 @@ class Wanted:
     standings: dict[PeerNumber, Standing] = field(default_factory=dict[PeerNumber, Standing])
     turn: int = 0  # of all that are wanted, who was served last
     came_s: float = 0.0  # when a piece of it came last
+    left_s: float | None = None  # when a peer that had given some of it went last
+    is_waiting: bool = False  # for such a one, or for another: nobody is there to be asked
     bytes_held: int = 0
     chunks_held: int = 0
     told_s: float = -1.0  # when progress was told last
@@ -136,6 +140,16 @@ class Wanted:
         is_asking = self.stage is not Stage.LOOKING and not self.open
         return is_asking and not any(one.is_hopeful for one in self.standings.values())
 
+    def may_wait(self, *, now_s: float) -> bool:
+        """Whether somebody who gave some of it left a while ago: such a one may come back."""
+        return self.left_s is not None and now_s - self.left_s < limits.NOTHING_CAME_S
+
+    def leave(self, peer: PeerNumber, *, now_s: float) -> None:
+        """The session of `peer` ended, and through no fault of its own."""
+        standing = self.standings.get(peer)
+        if standing is not None and standing.gave:
+            self.left_s = now_s
+
     @property
     def why_stuck(self) -> str:
         lacking = sum(one.is_lacking for one in self.standings.values())
@@ -144,6 +158,33 @@ class Wanted:
         if not lacking:
             return "no connected peer may read what names it"
         return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+
+    def measure(self, *, now_s: float, is_last: bool) -> bool:
+        """Whether progress is to be told now; the rate is of what came since that was done."""
+        since_s = now_s - self.told_s
+        if self.told_s >= 0:
+            if since_s < limits.PROGRESS_S and not is_last:
+                return False
+            if since_s > 0:
+                rate = (self.bytes_held - self.told_bytes) / since_s
+                self.rate = rate if not self.rate else (self.rate + rate) / 2
+        self.told_s, self.told_bytes = now_s, self.bytes_held
+        return True
+
+    def progress(self, root: BlobRoot, *, is_limited: bool) -> BlobProgress:
+        """How far it is."""
+        return BlobProgress(
+            self.blob,
+            min(self.chunks_held, root.chunk_count),
+            root.chunk_count,
+            min(self.bytes_held, root.size),
+            root.size,
+            sum(one.gave for one in self.standings.values()),
+            0.0 if self.is_waiting else max(0.0, self.rate),
+            is_limited and not self.is_waiting,
+            max(self.came_s, self.began_s),
+            self.why_stuck if self.is_waiting else "",
+        )
 
     def is_withheld(self, *, now_s: float) -> bool:
         """Whether nothing of it came for too long, from whoever is asked."""

@@ -150,13 +150,13 @@ def test_those_that_are_not_reached_are_counted() -> None:
 
 def test_without_any_peer_it_says_why() -> None:
     assert state_of_all((), ()).state == "alone"
-    role = RelayRole(2, 1, 4_096, 3, 3, draining=False)
-    assert state_of_all((), (), (), role).words == "relay: 2 registered, 1 circuit open"
-    assert state_of_all((BOB,), (), (), role).words.startswith(
-        "relay: 2 registered, 1 circuit open; "
-    )
-    stopping = state_of_all((), (), (), replace(role, draining=True, circuits=0)).words
-    assert stopping == "relay that is stopping: no circuit left, 2 registered"
+    role = RelayRole(
+        words="a relay: 2 devices registered, 1 circuit open", registered=2, circuits=1,
+        passed_bytes=4_096, letters=0, letter_bytes=0, draining=False, caching=False,
+    )  # fmt: skip
+    alone = state_of_all((), (), (), role)
+    assert (alone.state, alone.words) == ("relaying", role.words)
+    assert state_of_all((BOB,), (), (), role).words == f"{role.words}; in sync with 1 peer"
     refused = replace(DAVE, last_error="refused\x1b[2J: go away.")
     said = state_of_all((), (DAVE, refused))
     assert said.state == "reconnecting"

@@ -16,8 +16,8 @@ from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress
 BLOB = BlobId(bytes(32))
 
 
-def progress(size: int) -> BlobProgress:
-    return BlobProgress(BLOB, size // 10, 10, size, 100, 2, 5.4)
+def progress(size: int, came_s: float = 0.0, waits_for: str = "") -> BlobProgress:
+    return BlobProgress(BLOB, size // 10, 10, size, 100, 2, 5.4, True, came_s, waits_for)
 
 
 async def told(events: Events) -> list[dict[str, object]]:
@@ -48,9 +48,31 @@ async def test_why_one_failed_is_told() -> None:
 
 
 def test_what_is_being_fetched() -> None:
-    assert show_transfers({BLOB: None}) == [Transfer("00" * 32)]
-    (shown,) = show_transfers({BLOB: progress(40)})
-    assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5, "fetching")
+    assert show_transfers({BLOB: None}, 7.0) == [Transfer("00" * 32)]
+    (shown,) = show_transfers({BLOB: progress(40, came_s=7.0)}, 8.0)
+    assert shown == Transfer("00" * 32, 40, 100, 4, 10, 2, 5, "fetching", True, "", 1.0)
+
+
+def test_where_nothing_comes_no_rate_and_no_end_is_shown() -> None:
+    (shown,) = show_transfers({BLOB: progress(20, came_s=7.0)}, 49.0)
+    assert (shown.bytes_per_s, shown.limited, shown.quiet_s) == (0, False, 42.0)
+    line = transfer_text(to_builtins(shown))
+    assert line == "fetching 0000000000000000, 20% of 100 B, 2 peers, nothing came for 42 s"
+    (waits,) = show_transfers({BLOB: progress(20, waits_for="no peer is connected\x1b")}, 1.0)
+    line = transfer_text(to_builtins(waits))
+    assert line == (
+        "fetching 0000000000000000, 20% of 100 B, no peer is connected\\u{1b}:"
+        " it waits for one that has it"
+    )
+
+
+async def test_that_one_waits_is_told_without_delay() -> None:
+    events = Events()
+    teller = BlobTeller(events, lambda: 0.0)
+    teller.tell(progress(10))
+    teller.tell(progress(20))
+    teller.tell(progress(20, waits_for="no peer is connected"))
+    assert [one["reason"] for one in await told(events)] == ["", "no peer is connected"]
 
 
 def test_what_is_being_fetched_fits_a_line() -> None:

@@ -211,13 +211,34 @@ async def test_a_lost_bit_is_never_read_and_is_fetched_again(tmp_path: Path) -> 
     data[3 * CHUNK_BYTES + 5] ^= 1
     pack.write_bytes(data)
     async with opened(tmp_path) as store:
+        assert await store.damaged_blobs() == []
         with pytest.raises(NotHeld, match="damaged"):
             await store.read_blob(blob)
+        assert await store.damaged_blobs() == [blob]
         assert not await store.has_blob(blob)
         assert await store.missing_chunks(blob) == [3]
         assert await store.read_chunks(blob, 4, 2) == CHUNKS[4:6]
         assert await store.add_chunk(blob, 3, CHUNKS[3])
         assert await store.read_blob(blob) == LARGE
+        assert await store.damaged_blobs() == [], "it is whole again"
+
+
+async def test_what_a_person_keeps_is_told_of_as_damaged_after_the_next_start_too(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(LARGE)
+        await store.pin_blob(blob, "large.bin")
+    pack = tmp_path / "blobs" / "00000001.pack"
+    data = bytearray(pack.read_bytes())
+    data[5] ^= 1
+    pack.write_bytes(data)
+    async with opened(tmp_path) as store:
+        assert await store.read_run(blob, 1, 1, size_bytes_max=1 << 20), "the others are given"
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_run(blob, 0, 2, size_bytes_max=1 << 20)
+    async with opened(tmp_path) as store:
+        assert await store.damaged_blobs() == [blob]
 
 
 async def test_a_lost_bit_of_a_small_blob_too(tmp_path: Path) -> None:

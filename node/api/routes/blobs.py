@@ -131,7 +131,8 @@ async def remove_blob(node: Node, call: Call[NoQuery, None]) -> Response:
 async def fetch_blob(node: Node, call: Call[NoQuery, Nothing]) -> Response:
     """Have a blob of any size fetched; a line for each step, the last one its result.
 
-    Lines are `{"stage": "fetch", "id", "done", "total"}` in bytes, then
+    Lines are `{"stage": "fetch", "id", "done", "total"}` in bytes, with `waits` and the reason
+    while nobody is there who could be asked, then
     `{"event": "result", …}` or `{"event": "error", …}`.
     Who stops reading stops it; what came stays.
     """
@@ -185,6 +186,9 @@ def _fetching(node: Node, blob: BlobId) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
+            here = (one for one in node.network.transfers() if one.blob == blob.hex())
+            if why := next((one.reason for one in here if one.state == "fetching"), ""):
+                line["waits"] = why
             tell(ENCODER.encode(line) + b"\n")
 
         await hold_blob(

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from starlette.responses import Response
-
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS
 from node._version import __version__
@@ -20,7 +18,7 @@ from node.api.status_models import (
     Status,
 )
 from node.quotas import room_state
-from node.relay_role import metrics_of, narrow_words, shown_role
+from node.relay_role import narrow_words, role_of
 from node.services.ages import Age, age_warning
 from node.services.forks import fork_warning
 from node.services.places import place_text
@@ -33,6 +31,8 @@ from registry.listed import rfc3339
 from storage.namespaces import Joined
 from storage.store import Counts
 
+NAMED_MAX = 3
+"""Ids in a warning."""
 ALARMS_MAX = 5
 """Keys in two places that are told in the status; one is enough to ask what happened."""
 
@@ -55,8 +55,10 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     counts = await node.store.counts()
     waiting = await node.waiting.at(counts)
     peers = await named_peers(node.store, node.network, waiting)
-    transfers, role = tuple(node.network.transfers()), shown_role(node.relay)
-    sync = state_of_all(peers, node.network.discovered(), transfers, role)
+    transfers = tuple(node.network.transfers())
+    relay = await role_of(node.relay, node.store)
+    sync = state_of_all(peers, node.network.discovered(), transfers, relay)
+    damaged = tuple(blob.hex() for blob in await node.store.damaged_blobs())
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())
     return Status(
@@ -73,7 +75,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         peers=PeerCounts(sync.connected, sync.connected + sync.missed),
         records=counts.records,
         entries=counts.entries,
-        blobs=BlobCounts(counts.blobs, counts.blob_bytes),
+        blobs=BlobCounts(counts.blobs, counts.blob_bytes, damaged),
         index=IndexState(node.index.behind_of(counts.changed)),
         refused=counts.refused,
         left_out=counts.left_out,
@@ -91,8 +93,9 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
             *_alarms(standing, ages),
             *_warnings(node, counts, waiting, len(peers)),
             *_ended(standing),
+            *_damaged(damaged),
         ),
-        relay=role,
+        relay=relay,
     )
 
 
@@ -124,6 +127,19 @@ def _warnings(node: Node, counts: Counts, waiting: Waiting, connected: int) -> l
     return warnings
 
 
+def _damaged(blobs: Sequence[str]) -> list[str]:
+    """Bytes that the disk lost are fetched, or added, once more: nobody else hears of it."""
+    if not blobs:
+        return []
+    named = ", ".join(f"{one[:16]}…" for one in blobs[:NAMED_MAX])
+    more = f" and {len(blobs) - NAMED_MAX} more" if len(blobs) > NAMED_MAX else ""
+    what = "a blob is" if len(blobs) == 1 else f"{len(blobs)} blobs are"
+    return [
+        f"{what} damaged on the disk, and not whole: {named}{more}; panspermia fetch ID asks peers"
+        " for what is missing, and adding the same file again mends it too; look at the disk"
+    ]
+
+
 def _ended(standing: Standing) -> list[str]:
     if COMMONS in standing.ended:
         return [REMOVED]
@@ -135,50 +151,8 @@ def _ended(standing: Standing) -> list[str]:
     ]
 
 
-async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
-    """Counts for Prometheus."""
-    counts = await node.store.counts()
-    peers = node.network.peers()
-    values: dict[str, float] = {
-        "uptime_seconds": round(node.clock_s() - node.started_s, 3),
-        "peers_connected": len(peers),
-        "entries": counts.entries,
-        "documents": counts.documents,
-        "blobs": counts.blobs,
-        "blob_bytes": counts.blob_bytes,
-        "refused_total": counts.refused,
-        "left_out": counts.left_out,
-        "strangers_bytes": counts.room.strangers_bytes,
-        "kept_out": counts.room.kept_out,
-        "index_behind": node.index.behind_of(counts.changed),
-        "received_bytes": sum(one.bytes_in for one in peers),
-        "sent_bytes": sum(one.bytes_out for one in peers),
-    }
-    values["relays_registered"] = sum(one.state == "registered" for one in node.relays.shown())
-    if node.relay is not None:
-        values.update(metrics_of(node.relay))
-        held = await node.store.relay_held()
-        values["relay_cards"], values["relay_posts"] = held.cards, held.posts
-        values["relay_letters"], values["relay_letter_bytes"] = held.letters, held.letter_bytes
-    lines: list[str] = []
-    for name, value in values.items():
-        kind = "counter" if name.endswith("_total") else "gauge"
-        lines += [f"# TYPE panspermia_{name} {kind}", f"panspermia_{name} {value}"]
-    lines.append("# TYPE panspermia_records gauge")
-    lines += [
-        f'panspermia_records{{kind="{kind}"}} {count}'
-        for kind, count in sorted(counts.records.items())
-        if kind.isidentifier()
-    ]
-    lines.append("# TYPE panspermia_info gauge")
-    lines.append(f'panspermia_info{{version="{__version__}"}} 1')
-    media = "text/plain; version=0.0.4; charset=utf-8"
-    return Response("\n".join(lines) + "\n", media_type=media)
-
-
 ENDPOINTS = (
     reads("/healthz", get_health, Health, access="public"),
     reads("/readyz", get_readiness, Health, access="public", problems=(503,)),
-    reads("/metrics", get_metrics, "text/plain"),
     reads("/api/status", get_status, Status),
 )

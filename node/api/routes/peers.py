@@ -13,7 +13,7 @@ from node.api.relay_models import FoundRelay
 from node.errors import NotFound
 from node.ports import Network, RelayBook
 from node.refusals import RefusedNote, RefusedPage, refused_page, take_in
-from node.relay_role import shown_role
+from node.relay_role import role_of
 from node.services.names import all_petnames
 from node.services.waits import Waiting
 from node.shown_peers import one_source_words, state_of_all
@@ -28,10 +28,10 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     peers = await named_peers(node.store, network, waiting)
     found = await _with_names(node.store, network.discovered())
     unused = await named_relays(node.store, node.relays)
-    role = shown_role(node.relay)
     transfers, source = tuple(network.transfers()), network.one_source()
+    relay = await role_of(node.relay, node.store)
     return Peers(
-        sync=state_of_all(peers, found, transfers, role),
+        sync=state_of_all(peers, found, transfers, relay),
         peers=peers,
         discovered=found,
         refused=tuple(network.refused()),
@@ -40,7 +40,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
         one_source=source,
         one_source_words=one_source_words(source, len(peers)) if source else "",
         transfers=transfers,
-        relay=role,
+        relay=relay,
     )
 
 
@@ -87,7 +87,8 @@ async def sync_now(node: Node, call: Call[NoQuery, SyncWanted]) -> SyncReports:
     """Compare with every connected peer now, and fetch what is missing; then searches find it."""
     reports = await node.network.sync(call.body.timeout_s)
     await node.index.show_all()
-    return SyncReports(tuple(reports))
+    names = {did: name for name, did in sorted((await all_petnames(node.store)).items())[::-1]}
+    return SyncReports(tuple(replace(one, name=names.get(one.did, "")) for one in reports))
 
 
 async def list_refused(node: Node, call: Call[PageQuery, None]) -> RefusedPage:

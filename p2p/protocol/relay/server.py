@@ -87,7 +87,7 @@ class Relay:
         self.is_draining = False
         self._check = check
         self._tokens = TokenGate(token)
-        self._is_caching = is_caching
+        self.is_caching = is_caching
         self._registrations_max = registrations_max
         self._of_host_max = limits.share_of(
             registrations_max,
@@ -162,7 +162,7 @@ class Relay:
             case do.KeepCard():
                 seen = one.address[: limits.OBSERVED_CHARACTERS_MAX]
                 expires_s = int(limits.REGISTERED_S)
-                return (Say(one, frames.Registered(expires_s, seen, self._is_caching)),)
+                return (Say(one, frames.Registered(expires_s, seen, self.is_caching)),)
             case do.KeepLetter() | do.KeepPost():
                 return self._done(one, ask.number, str(answer))
             case do.DropLetters(ids=ids):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from node.api.app import ENDPOINTS
 from node.api.endpoint import Endpoint
@@ -233,6 +234,7 @@ async def test_status_shows_what_is_being_fetched(alice: Alice) -> None:
         "state": "fetching",
         "limited": False,
         "reason": "",
+        "quiet_s": 0.0,
     }
 
 
@@ -246,6 +248,10 @@ async def test_peers(alice: Alice) -> None:
     assert (nobody.status_code, nobody.json()["code"]) == (504, "unreachable")
     synced = await alice.client.post("/api/sync", json={"timeout_s": 1})
     assert synced.json()["peers"][0]["in_sync"]
+    alice.network.connected = [replace(BOB, did=DID)]
+    await alice.client.put("/api/names/bob", json={"author": DID})
+    synced = await alice.client.post("/api/sync", json={"timeout_s": 1})
+    assert synced.json()["peers"][0]["name"] == "bob"
     assert (await alice.client.delete(f"/api/peers/{BOB.device}")).status_code == 204
     assert (await alice.client.delete(f"/api/peers/{BOB.device}")).status_code == 404
 

@@ -119,3 +119,22 @@ async def test_a_fetch_tells_its_result_or_why_not(alice: Alice) -> None:
     assert (last["event"], last["code"], last["status"]) == ("error", "blob-unreachable", 504)
     bad = await alice.client.post("/api/blobs/zz/fetch", json={})
     assert (bad.status_code, bad.json()["code"]) == (400, "bad-blob-id")
+
+
+async def test_a_blob_that_the_disk_lost_is_warned_of_until_it_is_whole_again(alice: Alice) -> None:
+    added = (await alice.client.post("/api/blobs?name=world.bin", content=WORLD)).json()
+    assert (await alice.client.get("/api/status")).json()["blobs"]["damaged"] == []
+    (pack,) = (alice.node.home.path / "blobs").glob("*.pack")
+    data = bytearray(pack.read_bytes())
+    data[300_000] ^= 1
+    pack.write_bytes(data)
+    answer = await alice.client.get(f"/api/blobs/{added['id']}", headers={"range": "bytes=0-9"})
+    assert answer.status_code != 200
+    status = (await alice.client.get("/api/status")).json()
+    assert status["blobs"]["damaged"] == [added["id"]]
+    (warning,) = [one for one in status["warnings"] if "damaged" in one]
+    assert f"a blob is damaged on the disk, and not whole: {added['id'][:16]}…" in warning
+    await alice.client.post("/api/blobs?name=world.bin", content=WORLD)
+    status = (await alice.client.get("/api/status")).json()
+    assert status["blobs"]["damaged"] == []
+    assert not [one for one in status["warnings"] if "damaged" in one]

@@ -1,7 +1,9 @@
 """One id, several authors: the bytes are those that hash right, whoever claims what."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -277,3 +279,19 @@ async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_
     await bob.node.store.put_blob(DATA)
     same = await alice.node.store.namesakes("genome", ID)
     assert await right_bytes(alice.node.store, alice.network, same) == DATA
+
+
+async def test_a_blob_that_is_damaged_in_the_database_keeps_nobody_from_another(
+    alice: Alice, bob: Alice
+) -> None:
+    await says(alice, LIAR, LIE)
+    await alice.node.store.put_blob(OTHER)
+    with closing(sqlite3.connect(alice.node.home.database)) as database, database:
+        done = database.execute("UPDATE blob SET root = x'00' WHERE id = ?", (LIE.blob,))
+        assert done.rowcount == 1
+    answer = await alice.client.get(f"{GENOMES}/{ID}/download")
+    assert (answer.status_code, answer.json()["code"]) == (500, "corrupt")
+    await says(alice, HONEST, Content.of(DATA))
+    await bob.node.store.put_blob(DATA)
+    answer = await alice.client.get(f"{GENOMES}/{ID}/download")
+    assert (answer.status_code, answer.content) == (200, DATA)

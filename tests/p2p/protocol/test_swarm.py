@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
-from typing import TypeAlias, overload
+from typing import TypeAlias, cast, overload
 
 import pytest
 from hypothesis import given, settings
@@ -275,6 +276,65 @@ def test_with_no_peer_it_fails_at_once() -> None:
     crowd = Crowd()
     crowd.want(BLOB)
     assert crowd.end(BLOB) == BlobFailed(BLOB, "not-held", "no peer is connected")
+
+
+def waits(crowd: Crowd) -> list[str]:
+    """What each word of progress said of whom it waits for."""
+    return [one.waits_for for one in crowd.events if isinstance(one, BlobProgress)]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_giver_that_starts_again_is_waited_for_and_the_fetch_goes_on(others: int) -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    for _ in range(others):
+        crowd.giver()
+    crowd.want(BLOB)
+    until_chunks(crowd, alice)
+    crowd.give(alice)
+    crowd.gone(alice)
+    crowd.wait(limits.NOTHING_CAME_S * 0.9)
+    assert crowd.end(BLOB) is None
+    why = ("no peer is connected", "1 connected peer does not hold it")[others]
+    assert waits(crowd)[-1] == why, "and it says so"
+    assert crowd.events[-1] == replace(cast(BlobProgress, crowd.events[-1]), rate=0.0)
+    crowd.giver(alice.store)
+    assert waits(crowd)[-1] == ""
+    crowd.wait(1.0)
+    assert crowd.end(BLOB) == BlobFetched(BLOB, SIZE)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_giver_that_never_comes_back_is_waited_for_so_long(others: int) -> None:
+    crowd = Crowd()
+    alice = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, alice)
+    crowd.give(alice)
+    crowd.gone(alice)
+    for _ in range(10):  # whoever gives nothing and goes again makes it no longer
+        crowd.tick(limits.NOTHING_CAME_S * 0.09)
+        mallory = crowd.giver(full())
+        crowd.gone(mallory)
+    for _ in range(others):
+        crowd.giver()
+        crowd.settle()
+    assert crowd.end(BLOB) is None
+    crowd.tick(limits.NOTHING_CAME_S * 0.11)
+    crowd.settle()
+    assert isinstance(crowd.end(BLOB), BlobFailed)
+
+
+def test_whoever_lied_is_not_waited_for() -> None:
+    crowd = Crowd()
+    mallory = crowd.giver(full())
+    crowd.want(BLOB)
+    until_chunks(crowd, mallory)
+    crowd.give(mallory)
+    get = mallory.asked[0]
+    crowd.say(mallory, Part(get.number, bytes(CHUNK_BYTES), 0))
+    assert [one[0] for one in crowd.blamed] == [mallory.number]
+    assert isinstance(crowd.end(BLOB), BlobFailed)
 
 
 def test_whose_session_is_about_to_open_is_waited_for() -> None:
