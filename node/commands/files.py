@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from node.failure import Failure, failed
 from node.text import printable
 
 PIECE_BYTES = 1 << 20
-NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# To open a pipe waits for its writer, and a terminal may become the one of this process.
+OPENED = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+WRITER_PATIENCE_S: Final = 2.0
+"""For the writer of a pipe with a name: it may be started after its reader."""
 
 # Of the file, not of the line to the node.
 OF_THE_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.EACCES}
 
 
 def read_file(path: Path, bytes_max: int) -> bytes:
-    """Its beginning, at most so much; of a pipe too, if somebody writes to it.
+    """Its beginning, at most so much; of a terminal or a pipe as its writer gives it.
 
-    Raises `OSError`.
+    Raises `OSError`, also where nobody comes to write to a pipe.
     """
-    opened = os.open(path, os.O_RDONLY | NO_WAITING)
+    opened = os.open(path, os.O_RDONLY | OPENED)
     with os.fdopen(opened, "rb", buffering=0) as file:
         begun = _begun(opened) if stat.S_ISFIFO(os.fstat(opened).st_mode) else b""
+        if hasattr(os, "O_NONBLOCK"):
+            os.set_blocking(opened, True)
         pieces, left = [begun], bytes_max - len(begun)
         while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
             pieces.append(piece)
@@ -37,15 +43,32 @@ def read_file(path: Path, bytes_max: int) -> bytes:
 
 
 def _begun(pipe: int) -> bytes:
-    """What there is already. A pipe that has no writer, and may never have one, is at its end."""
+    """At most a byte, once it is known that somebody writes there or did: to end at once is honest.
+
+    A pipe without a name, as a shell's <(…), had its writer from its beginning. One with a name
+    is readable from when a writer came, until then it only looks as if it were at its end.
+    """
+    waits = select.poll()
+    waits.register(pipe, select.POLLIN)
+    if _is_unnamed(pipe) or waits.poll(WRITER_PATIENCE_S * 1_000):
+        return b""
     try:
-        begun = os.read(pipe, PIECE_BYTES)
-    except BlockingIOError:  # there is a writer, who is at it
-        begun = None
-    if begun == b"":
+        begun = os.read(pipe, 1)
+    except BlockingIOError:  # there is a writer, who takes its time
+        return b""
+    if not begun:
         raise OSError(errno.EPIPE, "a pipe that nobody writes to")
-    os.set_blocking(pipe, True)
-    return begun or b""
+    return begun
+
+
+def _is_unnamed(pipe: int) -> bool:
+    """Those all lie on one device, on which there is no name."""
+    ends = os.pipe()
+    try:
+        return os.fstat(pipe).st_dev == os.fstat(ends[0]).st_dev
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
