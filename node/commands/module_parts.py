@@ -6,7 +6,8 @@ Whoever meant them as such hears of them, and how they are published.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -16,23 +17,35 @@ from node.commands.folders import walk
 from node.text import printable
 
 LOOKED_AT_MAX: Final = 1_000
-"""Files of one module."""
+"""Files of one command, whatever it publishes."""
+LOOKED_FOR_S: Final = 2.0
+"""By one command: what it finds is a hint, and whoever publishes waits for it."""
 HEAD_BYTES: Final = 64 << 10
 """Of each: what it is shows at its beginning."""
 SHOWN_MAX: Final = 10
 
 
-def known_files(folder: Path) -> list[Path]:
-    """Those of known formats in a module's folder, at any depth, as far as it is looked into."""
-    return [file for file in islice(_files(folder), LOOKED_AT_MAX) if _is_known(file)]
+def known_files(folders: Iterable[Path], now_s: Callable[[], float] = time.monotonic) -> list[Path]:
+    """Those of known formats in folders of modules, at any depth.
+
+    As far as `LOOKED_AT_MAX` and `LOOKED_FOR_S` go, for all of the folders together.
+    """
+    until_s = now_s() + LOOKED_FOR_S
+    files = islice(_files(folders, lambda: now_s() >= until_s), LOOKED_AT_MAX)
+    return [file for file in files if _is_known(file)]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in walk(str(folder), _pass_over):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name != "gen.toml" and not name.endswith(".wasm") and not name.startswith("."):
-                yield Path(where, name)
+def _files(modules: Iterable[Path], is_late: Callable[[], bool]) -> Iterator[Path]:
+    for module in modules:
+        for where, folders, names in walk(str(module), _pass_over):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                if is_late():
+                    return
+                if name != "gen.toml" and not name.endswith(".wasm") and not name.startswith("."):
+                    yield Path(where, name)
+            if is_late():
+                return
 
 
 def _pass_over(_: str, error: OSError) -> None:

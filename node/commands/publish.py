@@ -155,12 +155,12 @@ def publish_module_of(
         raise click.UsageError("--record is of one module; name its own folder")
     (module,) = modules
     body = module.body(changelog=changelog, dry_run=dry_run, namespace=namespace, record=record)
+    left_alone = [str(file) for file in known_files([module.folder])]
     with goes_on(AGAIN):
         try:
             answer = node().post("/api/modules", body, timeout_s=PUBLISH_TIMEOUT_S)
         except Failure as refused:
             raise in_folder(refused, module.folder) from refused
-    left_alone = [str(file) for file in known_files(module.folder)]
     if wants_json():
         said = {"kind": "module", **answer, "published": [answer], "in_modules": left_alone}
         return print_json("publish", said)

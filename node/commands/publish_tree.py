@@ -12,6 +12,7 @@ find the order and to be sent: nobody has the memory for all of them at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,13 +67,14 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
 
     for where, folders, names in walk(str(path), refuse):
         folder = Path(where)
-        if MANIFEST in names and (kind in (None, "module") or folder != path):
+        is_module = MANIFEST in names or lies_there(folder / MANIFEST)
+        if is_module and (kind in (None, "module") or folder != path):
             found.modules.append(folder)
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if MANIFEST in names and (name == MANIFEST or name.endswith(".wasm")):
+            if is_module and (name == MANIFEST or name.endswith(".wasm")):
                 continue  # asked for the genomes in a module's folder
             if not name.startswith("."):
                 found.files.append(folder / name)
@@ -85,6 +87,14 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
     found.modules.sort()
     found.files.sort()
     return found
+
+
+def lies_there(manifest: Path) -> bool:
+    """A link too, wherever it leads: its folder is a module's, and no genome in it is published.
+
+    One that leads out of the folder, or to nothing, is refused when the module is read.
+    """
+    return os.path.lexists(manifest) and not manifest.is_dir()
 
 
 def publish_tree(path: Path, wanted: Wanted) -> None:
@@ -104,6 +114,9 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
         def show(done: int) -> None:
             bars.show({"id": path.name, "done": done, "total": total})
 
+        show(before)
+        # Looked for before anything is sent: a Ctrl-C meanwhile ends it with nothing done.
+        report.in_modules += map(str, known_files(tree.left_alone))
         for module, size in zip(modules, sizes, strict=False):
             publish_module(module, modules, wanted, report)
             report.done += 1
@@ -114,7 +127,6 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
                 show(before + round(size * part))
             report.done += 1
             before += size
-    report.in_modules += [str(file) for folder in tree.left_alone for file in known_files(folder)]
     tell(path, wanted, report)
 
 

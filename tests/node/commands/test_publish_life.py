@@ -13,7 +13,7 @@ from node.client import not_running
 from node.commands.console import print_json
 from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
-from node.commands.publish_tree import tree_of
+from node.commands.publish_tree import read_those, tree_of
 from node.failure import Failure
 from node.found_files import body_of
 from registry.formats import Format, InvalidFile, Place, merged, read
@@ -159,6 +159,31 @@ def test_a_folder_with_a_manifest_is_a_module_and_all_in_it_its_own(tmp_path: Pa
     assert (genomes.modules, genomes.files) == ([], [tmp_path / "one.rle"])
     inside = tree_of(tmp_path / "mods/a", "genome").files
     assert [file.name for file in inside] == ["x.rle"]
+
+
+def test_a_folder_whose_manifest_is_a_link_is_a_module(tmp_path: Path) -> None:
+    """As farms of links are made: what lies in it is no publication of its own."""
+    kept = tmp_path / "kept"
+    (kept / "real.toml").parent.mkdir()
+    (kept / "real.toml").write_bytes(b"")
+    folders = [tmp_path / "tree" / name for name in ("beside", "dangling", "out", "plain")]
+    for folder in folders:
+        (folder / "data").mkdir(parents=True)
+        (folder / "data" / "glider.rle").write_bytes(GLIDER)
+        (folder / "add.wasm").write_bytes(b"")
+    beside, dangling, out, plain = folders
+    (beside / "module.toml").write_bytes(b"")
+    (beside / "gen.toml").symlink_to("module.toml")
+    (dangling / "gen.toml").symlink_to("nothing")
+    (out / "gen.toml").symlink_to(kept / "real.toml")
+    (plain / "gen.toml").symlink_to(kept)  # a folder of that name is no manifest
+    tree = tree_of(tmp_path / "tree")
+    assert tree.modules == tree.left_alone == [beside, dangling, out]
+    assert tree.files == [plain / "add.wasm", plain / "data" / "glider.rle"]
+    assert tree_of(out, "genome").files == [out / "data" / "glider.rle"]
+    report = Report()
+    assert read_those([dangling, out], report) == []
+    assert [one["code"] for one in report.refused] == ["file-missing", "unsafe-file"]
 
 
 def test_what_broke_off_says_how_far_it_came_and_that_it_goes_on() -> None:

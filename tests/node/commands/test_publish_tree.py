@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import click
 import pytest
 
 from node.commands import publish, publish_life, publish_tree, same_version
+from node.commands.module_parts import LOOKED_AT_MAX, LOOKED_FOR_S, known_files
 from node.commands.publish_report import Report, Wanted
 from node.commands.publish_tree import publish_module, read_those
+from node.exit_codes import INTERRUPTED
 from node.failure import Failure, Json
+from registry import formats
+from registry.formats import Format
 from tests.node.modules import ADD, NOTHING, manifest, wasm
 from tests.node.parts import Alice
 
@@ -241,3 +246,53 @@ async def test_genomes_in_the_folder_of_a_module_are_left_alone_and_named(
     await asyncio.to_thread(in_shell, file)
     told = json.loads(capsys.readouterr().out)
     assert (told["state"], told["in_modules"]) == ("published", [])
+
+
+def test_one_command_looks_at_so_many_files_and_no_longer_than_so(tmp_path: Path) -> None:
+    """Of all modules together: they are looked into before anything is sent."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(LOOKED_AT_MAX * 2 // 3):
+            (folder / f"{number:03}.rle").write_bytes(GLIDER)
+    found = known_files(folders, now_s=lambda: 0.0)
+    assert len(found) == LOOKED_AT_MAX
+    assert {file.parent for file in found} == set(folders)
+    # A clock that goes on by a tenth whenever somebody looks at it.
+    ticks = count()
+    assert 1 <= len(known_files(folders, now_s=lambda: next(ticks) / 10)) <= LOOKED_FOR_S * 10
+    # Where there is no file to look at, its folders are not gone through for longer.
+    seen = count()
+    for number in range(100):
+        (tmp_path / "c" / f"{number:02}").mkdir(parents=True)
+    assert known_files([tmp_path / "c"], now_s=lambda: next(seen) / 10) == []
+    assert next(seen) <= LOOKED_FOR_S * 10 + 2
+
+
+@pytest.mark.usefixtures("client")
+async def test_an_interrupt_while_modules_are_looked_into_loses_no_report(
+    folder: Path, alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes before anything is sent, and is told as any other."""
+    (folder / "glider.rle").write_bytes(GLIDER)
+
+    def interrupt(name: str, data: bytes) -> Format:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(formats, "detect", interrupt)
+
+    def one() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            publish.publish_module_of(folder, "commons", None, "", dry_run=False)
+
+    def tree() -> None:
+        with pytest.raises(Failure) as told:
+            publish_tree.publish_tree(folder.parent, PLAIN)
+        problem = told.value.problem
+        assert (problem["code"], told.value.exit) == ("interrupted", INTERRUPTED)
+        assert problem["detail"].startswith("0 published, 0 there already, 0 refused; 1 of 1")
+        assert (problem["published"], problem["in_modules"]) == ([], [])
+
+    for act in (one, tree):
+        await asyncio.to_thread(in_shell, act)
+        assert (await alice.node.store.counts()).entries == 0
