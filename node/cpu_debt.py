@@ -33,11 +33,17 @@ class CpuDebt:
     """What one run may take."""
     owed_s: float = 0.0
     has_begun: bool = False
-    _noted_s: float = 0.0
+    _noted_s: float | None = 0.0
+    """None: nobody knows."""
 
     async def load(self) -> None:
-        """What an earlier life of the node left."""
-        self._noted_s = await self.store.attesting_owed_s()
+        """What an earlier life of the node left; the longest run where that cannot be read."""
+        try:
+            self._noted_s = await self.store.attesting_owed_s()
+        except StorageError as error:  # a bad disk, say: of the node, the rest may still work
+            log.warning("what attesting used of the processor cannot be read: %s", error)
+            self._noted_s, self.owed_s = None, self.longest_s
+            return
         self.owed_s = min(self._noted_s, self.longest_s) if self._noted_s > 0 else 0.0
 
     async def begin(self) -> None:

@@ -163,12 +163,7 @@ class Peers:
             key = decode_did_key(device)
         except CrdtError:
             return False
-        connection, addresses = self.network.connection(key), self.dialler.forget(key)
-        if connection is not None:
-            connection.leave("disconnected", "The other side chose to disconnect.")
-        for address in addresses:
-            await self.store.forget_peer(address)
-        return connection is not None or bool(addresses)
+        return await leave(key, self.network, self.dialler, self.store)
 
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         async with asyncio.TaskGroup() as tasks:
@@ -199,6 +194,20 @@ class Peers:
             size_bytes_max=size_bytes_max,
             is_authority=is_authority,
         )
+
+
+async def leave(device: bytes, network: Network, dialler: Dialler, store: Store) -> bool:
+    """Ends the session with `device`, and all tries at it; gives whether there were any.
+
+    An address that was saved for another device stays saved, though this one answers there.
+    """
+    connection, ended = network.connection(device), dialler.forget(device)
+    if connection is not None:
+        connection.leave("disconnected", "The other side chose to disconnect.")
+    for found in ended:
+        if found.is_for(device):
+            await store.forget_peer(found.address)
+    return connection is not None or bool(ended)
 
 
 @asynccontextmanager

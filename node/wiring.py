@@ -37,6 +37,7 @@ from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
 from node.services.fetch import hold_blob
 from node.services.publish_life import Strangers
+from node.services.seats import Seats
 from node.services.signers import Signers
 from node.services.standing import Standings
 from node.services.waits import WaitingBook
@@ -115,6 +116,11 @@ class Node:
             await asyncio.wait((draining, hurry), return_when=asyncio.FIRST_COMPLETED)
             draining.cancel()
             hurry.cancel()
+
+    @property
+    def seats(self) -> Seats:
+        """For blobs that may be a genome's bytes, or not: of all who ask."""
+        return self.attesting.by.seats
 
     @property
     def signers(self) -> Signers:

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from crdt.keys import AuthorKey, NamespaceKey
-from storage.list_pages import COLUMNS
+from storage.database import Row
+from storage.list_pages import COLUMNS, IN_NAMESPACE
 from storage.listings import ListedRow, listed_row
 from storage.part import Part
 from storage.usage import followed
@@ -48,6 +47,19 @@ _STRANGERS = (
     f" ORDER BY place, updated_us DESC, document LIMIT {STRANGERS_MAX})"
     f" {_CHOSEN} {_NEWEST}"
 )
+
+
+def _by_lineage(kind: str, key: str) -> str:
+    """The condition is written as the index has it."""
+    return (
+        f"SELECT {COLUMNS} FROM listing l WHERE l.kind = '{kind}'"
+        f" AND CAST(l.fields AS TEXT) ->> '$.{key}' = ?"
+        f" AND {IN_NAMESPACE} ORDER BY l.record, l.author LIMIT ?"
+    )
+
+
+_GENOMES_OF = _by_lineage("genome", "lineage_id")
+_LINEAGES_OF = _by_lineage("lineage", "parent")
 
 
 class Advised(Part):
@@ -116,20 +128,13 @@ class Advised(Part):
     ) -> list[ListedRow]:
         """Genomes that say they are of this lineage, and lineages that say they descend from it.
 
-        It looks at every genome and lineage that is listed, as `children`.
+        Genomes first, each by their ids and authors. What else is listed is not looked at.
         """
-        of, descends = (
-            b'"%s":%s' % (key, msgspec.json.encode(lineage)) for key in (b"lineage_id", b"parent")
-        )
-        rows = await self._database.rows(
-            f"SELECT {COLUMNS} FROM listing l"
-            " WHERE l.namespace = (SELECT number FROM namespace WHERE key = ?1)"
-            " AND (l.kind = 'genome' AND instr(l.fields, ?2)"
-            "  OR l.kind = 'lineage' AND instr(l.fields, ?3))"
-            " ORDER BY l.kind, l.record, l.target LIMIT ?4",
-            (namespace, of, descends, limit),
-        )
-        return [listed_row(row) for row in rows]
+        found: list[Row] = []
+        async with self._database.reading() as view:
+            for asked in (_GENOMES_OF, _LINEAGES_OF):
+                found += await view.rows(asked, (lineage, namespace, limit - len(found)))
+        return [listed_row(row) for row in found]
 
     async def following(self) -> frozenset[AuthorKey]:
         """Whom this node follows, itself among them: `storage.usage.followed`."""

@@ -31,7 +31,7 @@ T = TypeVar("T")
 READERS = 2  # a listing and a reconciliation at once; more threads only share the same two cores
 WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 records
 READER_CACHE_KIB = 4_096
-FEW = 64  # rows that the event loop reads itself: at most a page of the disk or two for each
+FEW = 64  # rows that the event loop reads itself: short ones, of a few pages of the disk each
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
 HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
@@ -246,14 +246,17 @@ class Database:
         return found[0] if found else None
 
     async def few_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """As `rows`, without a thread: for at most `FEW`, found by their keys.
+        """As `rows`, without a thread: for at most `FEW` short ones, found by their keys.
 
-        A disk that has to be waited for holds up the event loop for those.
+        A disk that has to be waited for holds up the event loop for those. Raises `Corrupt`.
         """
         try:
             return self._at_once.execute(sql, values).fetchall()
-        except sqlite3.Error:  # another process has the file, or it is damaged: who waits may tell
-            return await self.rows(sql, values)
+        except sqlite3.Error as error:
+            if isinstance(as_ours(error), Corrupt):  # a reader may have the good page in its cache
+                with self._our_errors:
+                    raise
+            return await self.rows(sql, values)  # another process has the file: who waits may tell
 
 
 def packs_beside(path: Path) -> Path:

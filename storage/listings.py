@@ -6,7 +6,7 @@ the same order. One author may keep one record in several namespaces, so whoever
 """
 
 import heapq
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -41,6 +41,8 @@ _TAGS: Final = msgspec.json.Decoder(tuple[str, ...])
 _LISTED = f"SELECT {COLUMNS} FROM listing l WHERE l.document IN (*)".replace(
     "l.words", f"substr(l.words, 1, {WORDS_SHOWN_CHARS})"
 )  # by one statement: search waits for nothing else
+# What is longer is told by its length, without its pages. All texts of a row are in its fields too.
+_LISTED_SHORT = f"{_LISTED} AND length(l.fields) <= {REMEMBERED_BYTES_MAX}"
 _KINDS = """
     WITH RECURSIVE each (kind) AS (
         SELECT min(kind) FROM listing
@@ -258,20 +260,31 @@ class Listings(Part):
         """The records of these documents, those that are still listed; of `text` the beginning."""
         known = self._listed.known(numbers)
         missing = [number for number in numbers if number not in known]
-        read = self._database.few_rows if len(missing) <= FEW else self._database.rows
+        if 0 < len(missing) <= FEW:
+            known |= await self._read_listed(self._database.few_rows, _LISTED_SHORT, missing)
+            missing = [number for number in missing if number not in known]
         for at in range(0, len(missing), VARIABLES_MAX):
-            written = self._database.written
             part = missing[at : at + VARIABLES_MAX]
-            rows = await read(_LISTED.replace("(*)", f"({','.join('?' * len(part))})"), part)
-            found = {row[0]: listed_row(row) for row in rows}
-            known |= found
-            short = {
-                number: row
-                for number, row in found.items()
-                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX
-            }
-            self._listed.keep(short, written=written)
+            known |= await self._read_listed(self._database.rows, _LISTED, part)
         return known
+
+    async def _read_listed(
+        self,
+        read: Callable[[str, Sequence[object]], Awaitable[list[Row]]],
+        sql: str,
+        numbers: Sequence[int],
+    ) -> dict[int, ListedRow]:
+        """Those of `numbers` that `sql` finds; the short ones are remembered."""
+        written = self._database.written
+        rows = await read(sql.replace("(*)", f"({','.join('?' * len(numbers))})"), numbers)
+        found = {row[0]: listed_row(row) for row in rows}
+        short = {
+            number: row
+            for number, row in found.items()
+            if len(row.listing.fields) <= REMEMBERED_BYTES_MAX
+        }
+        self._listed.keep(short, written=written)
+        return found
 
     async def changed_since(self, seq: int, limit: int = PAGE_MAX) -> list[Changed]:
         """The outbox: each document once, in the order of their last change, from after `seq`."""

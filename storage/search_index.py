@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import tantivy
+from msgspec import Struct
 
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
@@ -56,8 +57,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True, gc=False):
     """A record found. `snippet` is HTML: escaped text, matches in <b>; empty without any."""
 
     row: ListedRow

@@ -13,11 +13,11 @@ Tried in turn until something is found: all words, each perhaps one slip away, a
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from heapq import nlargest
 from operator import itemgetter
 from typing import Final, TypeAlias
 
 import tantivy
+from msgspec import Struct
 
 from storage.search_cursor import Key, decode_cursor, encode_cursor
 from storage.search_facets import FacetCounts, count_facets
@@ -36,8 +36,7 @@ _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highe
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True, gc=False):
     """One document of the index."""
 
     number: int
@@ -101,8 +100,10 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
     numbers = asked.column("number", [address for _, address in shown])
     return FoundPage(
         tuple(
-            Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
-            for number, (value, _) in zip(numbers, shown, strict=True)
+            [
+                Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
+                for number, (value, _) in zip(numbers, shown, strict=True)
+            ]
         ),
         matches.total,
         more,
@@ -138,6 +139,8 @@ class Asked:
         for tier in matches.tiers:
             worth = tier.points << POINTS_SHIFT
             if after is None:
+                if len(found) == matches.total:  # the wider tiers have nothing more
+                    break
                 if self._is_full(found.values(), limit, worth + matches.standing_max):
                     break
                 query, below = tier.query, None
@@ -155,7 +158,9 @@ class Asked:
     @staticmethod
     def _is_full(found: Collection[Valued], limit: int, most: int) -> bool:
         """Whether `limit` of them are better than anything that is still to come."""
-        return len(found) >= limit and nlargest(limit, (one[0] for one in found))[-1] > most
+        if len(found) < limit:
+            return False
+        return sorted([value for value, _ in found], reverse=True)[limit - 1] > most
 
     def by_column(
         self, query: tantivy.Query, limit: int, after: Key | None, horizon_us: int

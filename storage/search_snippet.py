@@ -36,10 +36,18 @@ class Marker:
 
     def snippet(self, text: str, chars_max: int = TEXT_CHARS_MAX) -> str | None:
         """A part of the beginning of `text` as HTML; None where none of the words is in it."""
-        text = text[:chars_max]
-        places = self._places(text)
-        if not places:
-            return None
+        return self.each([text], chars_max)[0]
+
+    def each(self, texts: Sequence[str], chars_max: int = TEXT_CHARS_MAX) -> list[str | None]:
+        """`snippet` of each."""
+        texts = [text[:chars_max] for text in texts]
+        places = self._places_in(texts)
+        return [
+            self._shown(text, found) if found else None
+            for text, found in zip(texts, places, strict=True)
+        ]
+
+    def _shown(self, text: str, places: Sequence[tuple[int, int]]) -> str:
         start, stop = _window(text, places)
         escape = html.escape if _ESCAPED.search(text, start, stop) else str
         pieces = ["…"] if start else []
@@ -52,13 +60,27 @@ class Marker:
         pieces += ["…"] if stop < len(text) else []
         return "".join(pieces)
 
+    def _places_in(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """`_places` of each: those of ASCII, mostly all of a page, as one text of many lines."""
+        if self.has_slips:
+            return [self._places(text) for text in texts]
+        is_ascii = [text.isascii() for text in texts]
+        found = [
+            [] if plain else self._places(text) for plain, text in zip(is_ascii, texts, strict=True)
+        ]
+        lines = [text if plain else "" for plain, text in zip(is_ascii, texts, strict=True)]
+        line = start = 0
+        for first, last in self._ascii_places("\n".join(lines).lower()):
+            while first > start + len(lines[line]):
+                start += len(lines[line]) + 1
+                line += 1
+            found[line].append((first - start, last - start))
+        return found
+
     def _places(self, text: str) -> list[tuple[int, int]]:
-        if text.isascii():
-            text = text.lower()
-            if not self.has_slips:
-                return self._ascii_places(text)
+        if text.isascii():  # only where slips are looked for: else see `_places_in`
             known, meant = self._known, self._is_meant
-            runs = [(run.span(), run[0]) for run in ASCII_RUN.finditer(text)]
+            runs = [(run.span(), run[0]) for run in ASCII_RUN.finditer(text.lower())]
             return [at for at, word in runs if (known[word] if word in known else meant(word))]
         found: list[tuple[int, int]] = []
         for run in SHOWN_RUN.finditer(text):
@@ -167,10 +189,12 @@ def _is_short(marker: Marker, page: Sequence[Texts], chars_max: int) -> bool:
 
 
 def _marked(marker: Marker, page: Sequence[Texts], chars_max: int) -> list[str]:
-    return [
-        marker.snippet(description, chars_max) or marker.snippet(text, chars_max) or ""
-        for description, text in page
-    ]
+    said = marker.each([description for description, _ in page], chars_max)
+    silent = [at for at, one in enumerate(said) if one is None]
+    rest = marker.each([page[at][1] for at in silent], chars_max) if silent else []
+    for at, one in zip(silent, rest, strict=True):
+        said[at] = one
+    return [one or "" for one in said]
 
 
 def nearest(words: Sequence[str], texts: Iterable[str]) -> str | None:

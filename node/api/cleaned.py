@@ -7,7 +7,7 @@ but what no record can hold. The bytes themselves (`genotype`, `content`) are ne
 
 Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
 beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for
-a few is not published to all.
+a few is not published to all. An empty one says nothing.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from node.api.models import PLACE_CHARACTERS_MAX
 from registry.content import FILE_CHARACTERS_MAX, is_identity
 from registry.genome import LINEAGE_CHARACTERS_MAX, PARENTS_MAX
 from registry.head import CARD_BYTES_MAX
@@ -146,6 +147,11 @@ def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def area(value: object) -> str | None:
+    """One that is longer than names may be is cut, to be refused as others are."""
+    return (text(value) or "")[:PLACE_CHARACTERS_MAX] or None
+
+
 def settings(value: object) -> str | None:
     """A configuration that was sent as an object rather than as its text."""
     if isinstance(value, dict) and value:
@@ -166,7 +172,7 @@ OF_ALL: Final[Mapping[str, Cleaner]] = {
     "card": paragraphs(CARD_BYTES_MAX),
     "content": text,
     "file": file_name,
-    "namespace": text,
+    "namespace": area,
     "dry_run": flag,
     "only_new": flag,
 }

@@ -19,7 +19,8 @@ Text: TypeAlias = Annotated[str, Meta(max_length=512)]
 Did: TypeAlias = Annotated[str, Meta(max_length=128)]
 Author: TypeAlias = Annotated[str, Meta(max_length=128)]
 """A did:key or a petname."""
-Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+PLACE_CHARACTERS_MAX: Final = 128
+Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=PLACE_CHARACTERS_MAX)]
 """A joined namespace: what it is called here, or its did:key."""
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]

@@ -7,7 +7,7 @@ What only this machine cannot do is refused, and not signed: it says nothing of 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from blake3 import blake3
@@ -28,6 +28,7 @@ from node.services.evaluators import (
 )
 from node.services.life import GENOME, Found, find_record
 from node.services.same_bytes import kept_of, right_bytes
+from node.services.seats import Seats
 from node.services.signers import Signers
 from node.workers.messages import Evaluated
 from node.workers.workers import Workers
@@ -65,6 +66,7 @@ class Attestor:
     namespace: NamespaceKey = COMMONS
     waits: bool = False
     """In the background: nobody waits for it."""
+    seats: Seats = field(default_factory=Seats)
 
     @property
     def signers(self) -> Signers:
@@ -117,7 +119,10 @@ async def genome_said(store: Store, text: str, namespace: NamespaceKey = COMMONS
 
 async def genome_bytes(node: Attestor, genome: Found) -> bytes:
     """Of a genome as it was published. Raises `Rejected`, `Unverified`, `Unreachable`."""
-    return await right_bytes(node.store, node.network, genome.same, size_bytes_max=GENOME_BYTES_MAX)
+    return await right_bytes(
+        node.store, node.network, genome.same,
+        seats=node.seats, size_bytes_max=GENOME_BYTES_MAX,
+    )  # fmt: skip
 
 
 async def _format(node: Attestor, genome: Found, *, is_run: bool) -> str:

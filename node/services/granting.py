@@ -242,7 +242,8 @@ async def area_meant(node: Keeper, place: Place) -> Area | None:
         return replace(place_of(await record_meant(node, place.record, place.namespace)), end=end)
     if place.area is None:
         return None
-    area = parse_area(place.area, await all_petnames(node.store))
+    known = await all_petnames(node.store) | {"me": node.identity.did}
+    area = parse_area(place.area, known)
     if area.subspace is None and is_communal(place.namespace):
         area = replace(area, subspace=node.identity.author)
     if end is not None:

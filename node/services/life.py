@@ -19,6 +19,7 @@ from node.services.begun import whole_id
 from node.services.names import all_petnames, author_meant
 from node.services.places import place_text
 from node.services.same_bytes import kept_of, right_bytes, truthful_first
+from node.services.seats import Seats
 from node.services.signers import Signers
 from registry import genome, lineage, ratings, seed
 from registry.content import (
@@ -174,7 +175,12 @@ def _shown(
 
 
 async def content_of(
-    store: Store, network: Network, found: Found, *, size_bytes_max: int = CONTENT_BYTES_MAX
+    store: Store,
+    network: Network,
+    found: Found,
+    *,
+    seats: Seats,
+    size_bytes_max: int = CONTENT_BYTES_MAX,
 ) -> bytes:
     """The original bytes of a genome or a seed, from here or from a peer.
 
@@ -182,7 +188,7 @@ async def content_of(
     """
     if found.row.listing.content:  # its projection compared it with the record
         return found.row.listing.content.encode()
-    return await right_bytes(store, network, found.same, size_bytes_max=size_bytes_max)
+    return await right_bytes(store, network, found.same, seats=seats, size_bytes_max=size_bytes_max)
 
 
 def file_of(row: ListedRow) -> tuple[str, str]:

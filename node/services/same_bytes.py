@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
@@ -18,14 +19,16 @@ from blake3 import blake3
 from msgspec import Struct
 
 from crdt.blob import BlobId, manifest_of
+from crdt.errors import CrdtError
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.ports import Network
 from node.services.fetch import FETCH_S, fetch_blob
+from node.services.seats import Seats
 from node.services.tries import PACE, Pace, Tries
 from p2p.protocol.errors import NotStored, SyncError
 from registry.content import CONTENT_BYTES_MAX
 from registry.formats import detect
-from storage.errors import StorageError
+from storage.errors import Corrupt, StorageError
 from storage.listings import ListedRow
 from storage.namesakes import Namesake
 from storage.store import Store
@@ -58,17 +61,30 @@ async def right_bytes(
     network: Network,
     same: Sequence[Namesake],
     *,
+    seats: Seats,
     size_bytes_max: int = CONTENT_BYTES_MAX,
     pace: Pace = PACE,
 ) -> bytes:
     """The bytes that these records of one id are named by, at least one record.
 
+    `seats`: of the node, for blobs that are tried.
+
     Raises `Unreachable` where no peer gives them, `Unverified` where all that is given are others,
-    `Rejected` where they are too many, `NotStored` where there is no room for them.
+    `Rejected` where they are too many, `NotStored` where there is no room for them,
+    `StorageError` where what is kept of them cannot be read.
     """
     data = await _bytes_here(store, same)
     if data is None:
-        data = await _fetched(store, network, same, size_bytes_max, pace)
+        offers = _offers(same)
+        fitting = {
+            blob: min(max(said), size_bytes_max)
+            for blob, said in offers.items()
+            if min(said) <= size_bytes_max
+        }
+        if not fitting:
+            raise _too_large(min(map(min, offers.values())), size_bytes_max)
+        race = _Race(store, network, same, fitting, Tries(fitting, pace), seats)
+        data = await _run(race)
     if len(data) > size_bytes_max:
         raise _too_large(len(data), size_bytes_max)
     return data
@@ -121,27 +137,16 @@ async def _held(store: Store, blob: BlobId) -> bytes | None:
         return None
     try:
         return await store.read_blob(blob)
-    except StorageError:  # it was evicted just now
+    except (StorageError, CrdtError):  # it was evicted just now, or the database is damaged there
         return None
 
 
-async def _fetched(
-    store: Store, network: Network, same: Sequence[Namesake], size_bytes_max: int, pace: Pace
-) -> bytes:
-    offers = _offers(same)
-    fitting = {
-        blob: min(max(said), size_bytes_max)
-        for blob, said in offers.items()
-        if min(said) <= size_bytes_max
-    }
-    if not fitting:
-        raise _too_large(min(map(min, offers.values())), size_bytes_max)
-    race = _Race(store, network, same, fitting, Tries(fitting, pace))
+async def _run(race: "_Race") -> bytes:
     try:
         async with asyncio.timeout(FETCH_S):
             return await race.run()
     except TimeoutError as error:
-        detail = f"{same[0].row.listing.record} did not arrive within {FETCH_S:.0f} s"
+        detail = f"{race.same[0].row.listing.record} did not arrive within {FETCH_S:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error
 
 
@@ -155,6 +160,7 @@ class _Race:
     sizes: Mapping[BlobId, int]
     """How large each may be."""
     tries: Tries[BlobId]
+    seats: Seats
     found: bytes | None = None
     failed: list[Failed] = field(default_factory=list[Failed])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -187,14 +193,26 @@ class _Race:
         """It fails alone: what one author names keeps nobody from what another does."""
         most = self.sizes[blob]
         try:
-            data = await fetch_blob(self.store, self.network, blob, size_bytes_max=most)
+            async with self.seats.one(self, partial(self._give_way, blob)):
+                self.tries.started(blob, asyncio.get_running_loop().time())
+                self.changed.set()  # from now on it may have to make room
+                data = await fetch_blob(self.store, self.network, blob, size_bytes_max=most)
             if await _is_right(data, self.same):
                 self.found = data
             else:
                 self.failed.append(Unverified(_other_bytes(self.same)))
+        except CrdtError as error:
+            # Peers are asked by the swarm, which checks what they give: this came from the store.
+            detail = f"what is kept of blob {blob.hex()} is damaged: {error.detail}"
+            self.failed.append(Corrupt(detail))
         except (NodeError, SyncError, StorageError) as error:
             self.failed.append(error)
         self.tries.ended(blob)
+        self.changed.set()
+
+    def _give_way(self, blob: BlobId) -> None:
+        """Another race needs the place."""
+        self.tries.make_room(blob)
         self.changed.set()
 
 

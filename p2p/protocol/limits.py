@@ -49,6 +49,7 @@ REFUSALS_MAX = 256  # entries that fail the checks every honest node makes befor
 # Who gives something else meanwhile is waited for a little longer, as on a line of 100 KB/s.
 ENTRIES_PATIENCE_S = 2.0
 ENTRIES_PATIENCE_LONGEST_S = 10.0
+PART_BYTES = 1_024  # in a second: so much of an answer is on its way, and no pings only
 # Asked of several peers together: what they give comes in no order, and a store keeps no more than
 # so many entries of one document that wait for others. One peer alone is asked for more.
 ASKED_OF_SEVERAL_MAX = 1_024

@@ -3,17 +3,19 @@
     ask ──> nobody was asked: this peer is            another was: its session waits
     it came, and is stored                            whoever waits need not ask
     refused · left over · the peer left               whoever waits may ask
-    missing there, though it announced it             all who wait ask at once
-    no answer within the patience                     the same, and from now on nobody waits for
-                                                      that peer, until it gives
+    missing there, though it announced it             all who wait ask at once, and from now on
+                                                      nobody waits for that peer, until it gives
+    no answer within the patience                     the same
     waited for others for too long in all             the same; nobody is to blame
 
 So what five peers announce is asked of one of them. Whoever announces and gives nothing delays an
-entry by the patience, once: then it is *slow*, and its questions hold up nobody. Nor do those of
-its friends: what was waited for in vain is *contested*, and asked of everybody who announces it.
+entry by the patience, once: then it is *slow*, and what it is asked for is asked of another too.
+What was waited for in vain is *contested*, and asked of everybody who announces it: so all of its
+friends are found out at the same time.
 
 What was asked for in vain takes no room from others either, whether or not somebody waits for it,
-and however little room there is, each session may ask for a few.
+unless it is on its way; and however little room there is, each session may ask for a few. A slow
+peer that owes more than these is asked for nothing.
 
 Each key is an entry's namespace and 16-byte id. Memory is bounded by what sessions may ask for at
 once and by what they may need (`Pull`); time is an argument.
@@ -26,6 +28,7 @@ from typing import Any, TypeAlias
 
 from crdt.keys import NamespaceKey
 from p2p.protocol import limits
+from p2p.protocol.wants import Wants
 
 Key: TypeAlias = tuple[NamespaceKey, bytes]
 
@@ -43,11 +46,24 @@ class Asker:
     is_trusted: bool = False  # it gave something good in this session
     is_slow: bool = False  # it was asked in vain, and has given nothing since
     gave_s: float = 0.0
+    is_giving: bool = False  # what it still owes is on its way
+    asked: Wants = field(default_factory=Wants)
+
+    @property
+    def taken(self) -> int:
+        """How much of the room in common is its own."""
+        owed = self.asked.owed if self.is_giving else 0
+        return max(owed, 0 if self.is_slow else len(self.claims))
 
     def take(self) -> Sequence[tuple[Key, bool]]:
         """What was freed since the last time, in the order it was."""
         freed, self.freed = self.freed, {}
         return tuple(freed.items())
+
+    def hear_part(self, size: int, *, now_s: float) -> None:
+        """So many bytes came: a long answer is on its way, where it is more than pings."""
+        if size >= limits.PART_BYTES:
+            self.gave_s = now_s
 
 
 @dataclass(slots=True)
@@ -74,6 +90,7 @@ class Underway:
         self._stored: OrderedDict[Key, float] = OrderedDict()  # lately, and when
         self._contested: OrderedDict[Key, None] = OrderedDict()
         self._counted: dict[Asker, None] = {}  # those that have claims
+        self._giving: dict[Asker, None] = {}  # those whose answers are on their way
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -85,6 +102,7 @@ class Underway:
     def leave(self, asker: Asker) -> None:
         """It ended: whoever waited for it may ask."""
         self.end(asker, list(asker.claims))
+        self._giving.pop(asker, None)
         asker.freed.clear()
         asker.wake = _nobody
 
@@ -95,16 +113,19 @@ class Underway:
         there is no bound but the session's own.
         """
         others = [
-            len(one.claims)
-            for one in self._counted
-            if one is not asker and one.is_trusted and not one.is_slow
+            taken
+            for one in {**self._counted, **self._giving}
+            if one is not asker and one.is_trusted and (taken := one.taken)
         ]
+        if asker.is_slow:
+            few = limits.ASKED_OF_EACH + limits.ASKED_URGENT_BEYOND * is_urgent
+            return max(0, few - asker.asked.owed)
         if not others:
             return limits.WANT_IDS_MAX
         most = limits.ASKED_OF_SEVERAL_MAX
         each = max(1, min(limits.ASKED_OF_EACH, most // (1 + len(others))))
         each += limits.ASKED_URGENT_BEYOND * is_urgent
-        return max(0, max(most - sum(others), each) - len(asker.claims))
+        return max(0, max(most - sum(others), each) - max(asker.asked.owed, len(asker.claims)))
 
     def ask(self, asker: Asker, key: Key, *, now_s: float) -> bool:
         """Whether to ask the peer now; if not, the session hears by `Asker.freed`."""
@@ -115,7 +136,7 @@ class Underway:
                 return False
             self._give_up(key, claim)
             self._all_may_ask(key)
-        if key not in self._claims and key not in self._contested:
+        if key not in self._claims and key not in self._contested and not asker.is_slow:
             self._claims[key] = asker.claims[key] = _Claim(asker, now_s)
             self._counted[asker] = None
         return True
@@ -123,10 +144,10 @@ class Underway:
     def given(self, asker: Asker, keys: Iterable[Key], *, now_s: float) -> None:
         """The peer gave these, and the store is to take them."""
         for key in keys:
+            asker.gave_s = now_s
             claim = self._claims.get(key)
             if claim is not None and claim.asker is asker:
                 claim.is_given = True
-                asker.gave_s = now_s
 
     def judged(self, asker: Asker, *, is_good: bool) -> None:
         """What it gave was taken, or some of it was not."""
@@ -142,6 +163,7 @@ class Underway:
             claim = self._claims.get(key)
             if claim is not None and claim.asker is asker:
                 if is_vain and key not in self._stored:
+                    asker.is_slow = asker.is_slow or bool(claim.waiting)
                     self._free_in_vain(key, claim)
                 else:
                     self._free(key, claim, is_stored=key in self._stored)
@@ -175,6 +197,17 @@ class Underway:
             for key, claim in _over(asker, now_s):
                 if self._claims.get(key) is claim:  # it may have gone with one before it
                     self._give_up(key, claim)
+
+    def look_at(self, asker: Asker, *, now_s: float) -> None:
+        """Time passed: whoever gives nothing is slow, also where it was asked as one of many."""
+        owed_s, until_s = asker.asked.oldest_s, asker.gave_s + limits.ENTRIES_PATIENCE_S
+        asker.is_giving = owed_s is not None and now_s < min(until_s, owed_s + limits.ANSWER_S)
+        if asker.is_giving:
+            self._giving[asker] = None
+        else:
+            self._giving.pop(asker, None)
+        if owed_s is not None and now_s >= max(owed_s + limits.ENTRIES_PATIENCE_S, until_s):
+            asker.is_slow = True
 
     def _give_up(self, key: Key, claim: _Claim) -> None:
         """Nobody waits for this peer any more, whatever it was asked for."""

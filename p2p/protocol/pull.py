@@ -32,7 +32,7 @@ from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.ports import Received
 from p2p.protocol.report import SessionReport
 from p2p.protocol.trial import Trial
-from p2p.protocol.wants import Asked, Wants
+from p2p.protocol.wants import Asked
 
 CREDIT_RETURNED_IDS = limits.HAVE_CREDIT_IDS // 4  # less is returned only when nothing is under way
 BACKLOG_IDS_MAX = 2 * limits.HAVE_CREDIT_IDS
@@ -72,7 +72,7 @@ class Pull:
     ) -> None:
         """`strikes` are remembered from earlier sessions of this peer; `wake` as in `Asker`."""
         self._underway = Underway() if underway is None else underway  # an empty one is false
-        self._asker: Asker = self._underway.join(wake)
+        self.asker: Asker = self._underway.join(wake)
         self._outbox = outbox
         self._report = report
         self.areas = Grants(())  # what both want: nothing else is taken
@@ -80,7 +80,7 @@ class Pull:
         self._needed: dict[bytes, _Needed] = {}
         self._urgent: deque[bytes] = deque()  # queued, and some that are no more
         self._later: deque[bytes] = deque()
-        self._asked = Wants()
+        self._asked = self.asker.asked
         self._left: OrderedDict[bytes, float] = OrderedDict()  # to others, and since when
         self._receiving = 0
         self._looking_up = 0
@@ -166,6 +166,7 @@ class Pull:
         """
         now_s = self._outbox.now_s
         self._asked.check(now_s=now_s)
+        self._underway.look_at(self.asker, now_s=now_s)
         self._underway.look(now_s=now_s)
         while self._left and now_s - next(iter(self._left.values())) >= limits.ENTRIES_LEFT_S:
             id, _ = self._left.popitem(last=False)
@@ -174,11 +175,11 @@ class Pull:
 
     def leave(self) -> None:
         """The session is over: what this peer was asked for may be asked of others."""
-        self._underway.leave(self._asker)
+        self._underway.leave(self.asker)
 
     def advance(self) -> None:
         """Asks for what time, and what became of others' questions, allow by now."""
-        for (_, id), is_stored in reversed(self._asker.take()):
+        for (_, id), is_stored in reversed(self.asker.take()):
             needed = self._needed.get(id)
             if needed is None or needed.place is not _Place.ELSEWHERE:
                 continue
@@ -199,9 +200,9 @@ class Pull:
         answered = self._asked.answer(frame, came, now_s=now_s)
         asked, missing = answered.asked, answered.missing
         self._line_up(asked, answered.rest)
-        self._underway.end(self._asker, _keys(asked.namespace, answered.rest))
-        self._underway.end(self._asker, _keys(asked.namespace, missing), is_vain=True)
-        self._underway.given(self._asker, _keys(asked.namespace, came), now_s=now_s)
+        self._underway.end(self.asker, _keys(asked.namespace, answered.rest))
+        self._underway.end(self.asker, _keys(asked.namespace, missing), is_vain=True)
+        self._underway.given(self.asker, _keys(asked.namespace, came), now_s=now_s)
         unspent, was_on, was_urgent = len(asked.ids) - len(came), asked.is_on_trial, asked.is_urgent
         self._trial.give_back(trial=unspent, revoked=unspent, was_on=was_on, was_urgent=was_urgent)
         self._report.entries_missing += len(missing)
@@ -266,7 +267,7 @@ class Pull:
             queue = self._urgent or self._later
             now_s, is_urgent = self._outbox.now_s, queue is self._urgent and self._trial.is_heeded
             room = self._trial.room(is_urgent=is_urgent, waiting=len(self._later), now_s=now_s)
-            room = min(room, self._underway.room(self._asker, is_urgent=is_urgent))
+            room = min(room, self._underway.room(self.asker, is_urgent=is_urgent))
             if not queue or not room:
                 break
             namespace, ids = self._choose(queue, room)
@@ -288,7 +289,7 @@ class Pull:
             if ids and needed.namespace != namespace:
                 break
             namespace, id = needed.namespace, queue.popleft()
-            is_ours = self._underway.ask(self._asker, (namespace, id), now_s=self._outbox.now_s)
+            is_ours = self._underway.ask(self.asker, (namespace, id), now_s=self._outbox.now_s)
             needed.place = _Place.ASKED if is_ours else _Place.ELSEWHERE
             if is_ours:
                 ids.append(id)
@@ -333,7 +334,7 @@ class Pull:
         is_done = all(code in REMEMBERED for code in +refused)
         added_keys = _keys(namespace, added)
         self._underway.stored(added_keys, now_s=self._outbox.now_s)
-        self._underway.end(self._asker, _keys(namespace, came))
+        self._underway.end(self.asker, _keys(namespace, came))
         self._settle(came, is_done=is_done, added=added)
         bad = sum(count for code, count in refused.items() if code not in LOCAL_CODES)
         too_many = refused[TOO_MANY_REVOKED]
@@ -346,7 +347,7 @@ class Pull:
             was_urgent=asked.is_urgent,
             now_s=self._outbox.now_s,
         )
-        self._underway.judged(self._asker, is_good=good > 0 and not bad)
+        self._underway.judged(self.asker, is_good=good > 0 and not bad)
         self._judge(+refused)
         self._pump()
 

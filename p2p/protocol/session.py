@@ -145,6 +145,11 @@ class Session:
 
         return self._step(now_s, raise_it)
 
+    def hear_part(self, size: int, *, now_s: float) -> None:
+        """So many bytes came since the last time, of frames or of a part of one."""
+        self.liveness.hear_part(size, now_s=now_s)
+        self._pull.asker.hear_part(size, now_s=now_s)
+
     def tick(self, *, now_s: float) -> list[Effect]:
         """Time passed; call about every second."""
         if self._is_paused:

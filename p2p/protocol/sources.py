@@ -77,7 +77,8 @@ def one_source(
     for source in {one for sources in told.values() for one in sources}:
         if source.startswith(HEARSAY):
             counted = [device for device in told if peer_source(device) != source]
-            if all(_hangs_on(source, device, told, of) for device in counted):
+            seen: set[bytes] = set()  # of all of them: one search, whoever it begins with
+            if all(_hangs_on(source, device, told, of, seen) for device in counted):
                 hanging[source] = len(counted)
     best = max(sorted(hanging), key=hanging.__getitem__, default="")
     return best if hanging.get(best, 0) >= 2 else None
@@ -88,9 +89,16 @@ def _hangs_on(
     device: bytes,
     told: Mapping[DeviceKey, Iterable[str]],
     of: Callable[[bytes], Iterable[str]],
+    seen: set[bytes],
 ) -> bool:
-    """Whether whoever told of it was told of by `source` alone, whoever told of those too."""
-    seen, waiting = {device}, [device]
+    """Whether whoever told of it was told of by `source` alone, whoever told of those too.
+
+    `seen` of the same source so far hang on it: the first that does not ends the search.
+    """
+    if device in seen:
+        return True
+    seen.add(device)
+    waiting = [device]
     while waiting:
         one = DeviceKey(waiting.pop())
         roots = {*(told[one] if one in told else of(one))} - {peer_source(one)}

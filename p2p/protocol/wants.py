@@ -56,6 +56,11 @@ class Wants:
         """When the oldest one was sent."""
         return next((asked.at_s for asked in self), None)
 
+    @property
+    def owed(self) -> int:
+        """How many ids they name."""
+        return sum(len(asked.ids) for asked in self)
+
     def open(self, asked: Asked) -> Want:
         """What is to be sent."""
         self._number += 1

@@ -38,7 +38,8 @@ ADDRESSES_MAX = 256  # known at once: forged announcements are free, so they are
 class Found:
     """An address that somebody named, and what became of it."""
 
-    device_did: str  # as claimed, then as proved; empty where nobody said
+    claimed_did: str  # whom the address was named for; empty where nobody said
+    device_did: str  # the same, then as proved
     address: str
     source: Source
     seen_s: float
@@ -47,6 +48,10 @@ class Found:
     issued_us: int = 0  # of the newest card that was announced with it
     not_before_s: float = 0.0  # as it told us, or because of news just now
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_for(self, device: bytes) -> bool:
+        """Whether it was named for `device`, or for nobody; not who answered there instead."""
+        return device_at(self.claimed_did or self.device_did) == device
 
 
 class Dialler:
@@ -76,9 +81,11 @@ class Dialler:
                 known.seen_s, known.is_wanted = self._clock(), True
                 if hint.source in CHOSEN:
                     known.source = hint.source
+                    known.claimed_did = hint.device_did or known.claimed_did
                 self._take_news(known, hint)
             elif len(self._found) < ADDRESSES_MAX or hint.source in CHOSEN:
                 self._found[text] = Found(
+                    hint.device_did,
                     hint.device_did,
                     text,
                     hint.source,
@@ -97,15 +104,19 @@ class Dialler:
             known.not_before_s = now_s + NEWS_S
             known.hurry.set()
 
-    def forget(self, device: bytes) -> Sequence[str]:
-        """Ends the tries at what is said to be `device`, until it is named again; the addresses.
+    def forget(self, device: bytes) -> Sequence[Found]:
+        """Ends the tries at what was named for `device`, and where it answered; these addresses.
 
-        A session that stands goes on.
+        Until they are named again. A session that stands goes on.
         """
-        meant = [found for found in self.found if device_at(found.device_did) == device]
+        meant = [
+            found
+            for found in self.found
+            if found.is_for(device) or device_at(found.device_did) == device
+        ]
         for found in meant:
             found.is_wanted = False
-        return [found.address for found in meant]
+        return meant
 
     def hurry(self) -> None:
         """Tries all of them now: why they were waited for may be no more."""

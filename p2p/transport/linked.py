@@ -117,7 +117,7 @@ class Linked:
                 line.heard_bytes += more
                 self._count_bytes(line)
                 self.link.hear_part(number, now_s=now_s)
-                self._session.liveness.hear_part(more, now_s=now_s)
+                self._session.hear_part(more, now_s=now_s)
         self._look_what_is_taken(now_s)
         if (ack := self.link.tick(now_s=now_s)) is not None:
             self._urgent.append(ack)

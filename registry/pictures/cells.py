@@ -11,6 +11,8 @@ from registry.pictures.svg import SVG_BYTES_MAX, framed
 
 SIDE = 512  # points that the longer side has, where the cells are fewer
 PNG_POINTS_MAX = 4_000_000
+# Of a PNG: a row costs some hundred bytes and a microsecond, also where it is of one point.
+PNG_SIDE_MAX = 16_384
 MARGIN = 1  # cells around
 RECTANGLE_BYTES = 50  # of an SVG for each run, at least
 
@@ -39,8 +41,11 @@ def cells_png(patterns: Sequence[Pattern], palette: Sequence[Colour]) -> bytes:
     boxes = _boxes(patterns)
     height = max(box.height for box in boxes) + 2 * MARGIN
     width = sum(box.width + 2 * MARGIN for box in boxes)
+    size = f"{width:,} × {height:,} cells"
     if width * height > PNG_POINTS_MAX:
-        raise NoPicture(f"{width:,} × {height:,} cells: more than {PNG_POINTS_MAX:,} points")
+        raise NoPicture(f"{size}: more than {PNG_POINTS_MAX:,} points")
+    if max(width, height) > PNG_SIDE_MAX:
+        raise NoPicture(f"{size}: a side of more than {PNG_SIDE_MAX:,} points")
     rows = [bytearray() for _ in range(height)]
     try:
         for pattern, box in zip(patterns, boxes, strict=True):

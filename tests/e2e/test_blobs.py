@@ -9,12 +9,15 @@ from blake3 import blake3
 
 from crdt.blob import manifest_of
 from crdt.chunking import content_manifest_of
-from node.commands.nodes import COMMAND, LocalNode, clean_environment
+from node.commands.nodes import COMMAND, LocalNode, clean_environment, wait_for
+from node.failure import Json
 from tests.e2e.story import COMMAND_S, Shell, StartNode
 
 pytestmark = pytest.mark.nodes
 
 WORLD = blake3(b"a world of alice").digest(length=(6 << 20) + 5)
+
+LARGE_BYTES = 128 << 20  # two minutes at the limit that is set: nobody waits for it
 
 
 def piped(at: LocalNode, folder: Path, *args: str, given: bytes = b"") -> tuple[int, bytes]:
@@ -59,6 +62,39 @@ def test_a_file_is_added_listed_fetched_by_another_and_removed(
     assert shell(alice, "gc").answer["bytes"] == len(WORLD)
     assert list((alice.home / "blobs").iterdir()) == []
     assert piped(bob, tmp_path, "fetch", id) == (0, WORLD), "bob holds it on his own"
+
+    bob.stop()
+    for setting in ("p2p.download", "p2p.download_peer"):
+        assert shell(bob, "config", "set", setting, "1MiB").code == 0
+    a_small_one_overtakes_a_large_one(alice, node("bob", peers=(alice,)), shell, tmp_path)
+
+
+def a_small_one_overtakes_a_large_one(
+    alice: LocalNode, bob: LocalNode, shell: Shell, folder: Path
+) -> None:
+    """Of a line that is limited small blobs get their part first; the large one goes on."""
+    large, small = folder / "large.bin", folder / "small.bin"
+    large.write_bytes(blake3(b"large").digest(length=LARGE_BYTES))
+    small.write_bytes(WORLD[:100_000])
+    of_large = str(shell(alice, "blob", "add", str(large)).answer["id"])
+    of_small = str(shell(alice, "blob", "add", str(small)).answer["id"])
+
+    def limited() -> Json | None:
+        running = bob.client.get("/api/status")["transfers"]
+        found = [one for one in running if one["blob"] == of_large and one["limited"]]
+        return found[0] if found else None
+
+    fetch = [*COMMAND, "--home", str(bob.home), "fetch", of_large, "-o", str(folder / "copy")]
+    with subprocess.Popen(fetch, env=clean_environment(), stderr=subprocess.DEVNULL) as fetching:
+        try:
+            before = wait_for("the limit to be felt", COMMAND_S, limited)
+            assert shell(bob, "fetch", of_small, "-o", str(folder / "copy.small")).code == 0
+            after = wait_for("the large one to go on", COMMAND_S, limited)
+        finally:
+            fetching.kill()
+    assert (folder / "copy.small").read_bytes() == small.read_bytes()
+    assert before["size"] <= after["size"] < LARGE_BYTES
+    assert before["bytes_per_s"] < LARGE_BYTES / 8, "some 1 MiB/s, after a burst at first"
 
 
 def test_what_comes_on_stdin_is_kept_and_goes_to_stdout(node: StartNode, tmp_path: Path) -> None:

@@ -380,24 +380,11 @@ def test_a_relay_says_what_it_does_for_others(
     alice, bob = start_islands(tmp_path, running, str(relay.ready["relay"]))
     know_each_other(alice, bob)
     wait_for_peer(alice)
-    for path in ("/api/status", "/api/peers"):
-        said = relay.client.get(path)
-        assert said["sync"]["words"].startswith("relay: 2 registered, ")
-        role = said["relay"]
-        assert (role["registered"], role["draining"]) == (2, False)
-        assert role["circuits"] >= 1
-        assert role["circuit_bytes"] > 0
-    found = {one["name"]: one for one in shell(relay, "doctor").answer["findings"]}
-    assert found["relay"]["ok"]
-    assert "peers" not in found
-    assert "panspermia up" not in str(shell(relay, "peers").answer)
-    assert alice.client.get("/api/status")["relay"] is None
     text = relay.client.get_bytes("/metrics").decode()
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines["panspermia_relay_registered"] == "2"
     assert float(lines["panspermia_relay_circuits_open"]) >= 1
     assert float(lines["panspermia_relay_circuit_bytes_total"]) > 0
-    assert lines["panspermia_entries"] == "0"
     assert "# TYPE panspermia_relay_circuit_bytes_total counter" in text.splitlines()
     status = relay.client.get("/api/status")
     assert (status["relay"]["registered"], status["relay"]["draining"]) == (2, False)

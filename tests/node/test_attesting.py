@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from contextlib import aclosing
+import sqlite3
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from registry.challenge import CLASS, KIND, publish_challenge
 from registry.content import Content
 from registry.evaluation import Evaluation
 from registry.head import Words
+from storage.errors import StorageError
 from tests.node.api.test_attestations import (
     CONTENT,
     GLIDER,
@@ -293,6 +295,30 @@ async def test_no_debt_stops_it_for_ever(alice: Alice, kept_s: float) -> None:
     await debt.pay(rest)
     assert sum(rested) == pytest.approx(99 * 150.0 if kept_s > 0 else 0)
     assert (debt.owed_s, await alice.node.store.attesting_owed_s()) in ((0.0, 0.0), (0.0, kept_s))
+
+
+async def test_a_debt_that_cannot_be_read_is_a_longest_run_and_ends_nothing(alice: Alice) -> None:
+    with closing(sqlite3.connect(alice.node.home.database)) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_schema SET rootpage = 1000000 WHERE name = 'store'")
+        (version,) = database.execute("PRAGMA schema_version").fetchone()
+        database.execute(f"PRAGMA schema_version = {version + 1}")  # others read it anew
+    with pytest.raises(StorageError):
+        await alice.node.store.attesting_owed_s()
+    one, rested = attesting(alice), list[float]()
+    most_s = rest_s(one.debt.longest_s, one.config.cpu_percent)
+
+    class Enough(Exception):
+        pass
+
+    async def rest(seconds: float) -> None:
+        rested.append(seconds)
+        if sum(rested) > most_s - 1e-6:
+            raise Enough
+
+    with pytest.raises(Enough):
+        await one.run(rest)
+    assert sum(rested) == pytest.approx(most_s)
 
 
 async def test_it_does_nothing_unless_it_is_wanted(alice: Alice) -> None:

@@ -1,6 +1,7 @@
 """What an honest peer publishes comes in bounded time, whatever fifty others announce beside it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from p2p.protocol import limits
 from tests.p2p.protocol.conversation import entries_of
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.network import Node
-from tests.simulation.people import ALICE, BOB
+from tests.simulation.people import ALICE, BOB, person
 from tests.simulation.teasers import (
     OWN_ENTRIES,
     Denier,
@@ -26,6 +27,7 @@ from tests.simulation.teasers import (
     Trickler,
     Urgent,
 )
+from tests.simulation.watched import Watched
 
 KINDS = (
     Silent,
@@ -47,11 +49,11 @@ SLACK_S = 2.0
 class Story:
     """Alice, her friend Bob, and the others. `late_s`: when she had what Bob published."""
 
-    def __init__(self, network: Teased, alice: Node, bob: Node) -> None:
+    def __init__(self, network: Teased, alice: Node, bob: Node, underway: Watched) -> None:
         self.network, self.alice, self.bob = network, alice, bob
         self.published: dict[bytes, float] = {}
         self.late_s: list[float] = []
-        self.underway = alice.config.underway
+        self.underway = underway
 
     async def goes_on(self, until_s: float, entries: list[SignedEntry]) -> None:
         """Bob publishes one now and then; ends when Alice has them all, or at `until_s`."""
@@ -70,15 +72,14 @@ class Story:
             self.judge_room()
 
     def judge_room(self) -> None:
-        """What all of them together make her keep in mind, and ask for."""
-        sessions = len(self.alice.ends)
-        of_each = limits.WANTS_OUTSTANDING_MAX * limits.WANT_IDS_MAX
-        assert len(self.underway) <= of_each * sessions
+        """What all who ever gave something owe her: made up or not, asked in vain or not."""
+        assert self.underway.owed <= 3 * limits.ASKED_OF_SEVERAL_MAX
 
 
 async def story(kinds: Sequence[type[Teaser]], *, echoing: list[bool], seed: int = 1) -> Story:
     network = Teased(seed)
-    alice = await network.add(ALICE, ALICE.config(), MemoryStore().open)
+    underway = Watched()
+    alice = await network.add(ALICE, replace(ALICE.config(), underway=underway), MemoryStore().open)
     network.victim = alice
     for number, kind in enumerate(kinds):
         is_echoing = echoing[number % len(echoing)]
@@ -86,7 +87,7 @@ async def story(kinds: Sequence[type[Teaser]], *, echoing: list[bool], seed: int
     bob = await network.add(BOB, BOB.config(), MemoryStore().open)
     network.keep_connected(bob, alice)
     await network.run(6.0)  # all have met, and the hostile have been trusted
-    return Story(network, alice, bob)
+    return Story(network, alice, bob, underway)
 
 
 def patience_s(kind: type[Teaser]) -> float:
@@ -120,6 +121,28 @@ async def test_a_row_of_them_one_after_the_other(kind: type[Teaser]) -> None:
     await told.goes_on(70.0, entries_of(3, 6))
     assert not told.published, "it never came"
     assert max(told.late_s) <= patience_s(kind)
+
+
+async def test_who_only_denies_does_not_make_every_peer_give_everything() -> None:
+    """It is the first to announce each entry, and ten who hold it wait for it."""
+    network = Teased(1)
+    alice = await network.add(ALICE, ALICE.config(), MemoryStore().open)
+    network.victim = alice
+    await network.tease(QuietDenier, 0, is_echoing=True)
+    friends = [person(f"friend {number}") for number in range(10)]
+    nodes = [await network.add(who, who.config(), MemoryStore().open) for who in friends]
+    for node in nodes:
+        network.keep_connected(node, alice)
+    await network.run(6.0)
+    for entry in (entries := entries_of(4, 60)):
+        for node in nodes:
+            await network.publish(node, [entry])
+        await network.run(network.now_s + 0.3)
+    await network.run(network.now_s + 10.0)
+    assert isinstance(alice.store, MemoryStore)
+    assert {one.id[:ITEM_ID_BYTES] for one in entries} <= alice.store.ids_held()
+    sent = sum(end.session.report.entries_sent for node in nodes for end in node.ends)
+    assert len(entries) <= sent <= 2 * len(entries)
 
 
 async def test_what_is_given_under_another_namespace_is_refused() -> None:

@@ -19,6 +19,7 @@ BEFORE_LIFE = (
     "CREATE VIEW derived_size AS SELECT number document, 0 size FROM document;"
     "DROP TABLE challenge_entry; DROP TABLE accepted_risk;"
     "DROP TABLE attestation; DROP TABLE not_attested; DROP INDEX listing_about;"
+    "DROP INDEX genome_by_lineage; DROP INDEX lineage_by_parent;"
     "DROP INDEX listing_by_score; DROP INDEX listing_by_tick;"
     "ALTER TABLE listing DROP COLUMN score; ALTER TABLE listing DROP COLUMN tick;"
     "ALTER TABLE listing DROP COLUMN content; ALTER TABLE rating DROP COLUMN counted_us;"

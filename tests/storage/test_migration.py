@@ -134,6 +134,7 @@ def back_to_version_1(path: Path) -> None:
             "DROP TABLE petname; DROP TABLE frontier; DROP TABLE statement; DROP TABLE stale;"
             "DROP TABLE blob_namer;"
             "DROP TABLE invite; DROP INDEX listing_about; DROP TABLE accepted_risk;"
+            "DROP INDEX genome_by_lineage; DROP INDEX lineage_by_parent;"
             "ALTER TABLE rating DROP COLUMN counted_us;"
             "DROP TABLE capability_key; DROP INDEX capability_until; DROP INDEX document_logs;"
             "DROP INDEX document_by_author;"

@@ -18,7 +18,7 @@ from storage.listing import Listing
 from storage.listings import ListedRow
 from storage.search_cursor import encode_cursor
 from storage.search_facets import VALUES_ASKED, VALUES_MAX
-from storage.search_query import FoundPage, search
+from storage.search_query import Asked, FoundPage, search
 from storage.search_schema import in_order, schema, to_document
 from storage.search_tiers import Tier
 from storage.search_wanted import SearchSort, Wanted
@@ -171,6 +171,25 @@ def test_what_the_dictionary_knows_only_saves_questions(
     monkeypatch.setattr(search_tiers.Attempts, "_count", counted)
     assert answers() == fewer
     assert saved < len(made)
+
+
+def test_once_all_are_found_no_wider_tier_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who types a name in full pays for how many there are and for the name."""
+    rows = [row(1, "clock gear", "of a tower"), row(2, "cell", "a clock"), row(3, "glider")]
+    index = index_of(rows)
+    asked: list[str] = []
+    ask = Asked._search  # pyright: ignore[reportPrivateUsage]  # to count what the index is asked
+
+    def noted(
+        self: Asked, query: tantivy.Query, column: str, is_down: bool, limit: int, **more: bool
+    ) -> tantivy.SearchResult:
+        asked.append(column)
+        return ask(self, query, column, is_down, limit, **more)
+
+    monkeypatch.setattr(Asked, "_search", noted)
+    assert found(index, "clock gear", rows) == ["clock gear"]
+    assert len(asked) == 2
+    assert found(index, "clock", rows) == ["clock gear", "cell"], "the wider one has more"
 
 
 @pytest.mark.parametrize("sort", SORTS)

@@ -1,9 +1,14 @@
 """What is shown of what was found: marked as it was found, and never on the event loop for long."""
 
+import html
+import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from storage.search_snippet import (
     AT_ONCE_CHARS_MAX,
@@ -21,9 +26,9 @@ class Watched(Marker):
 
     threads: set[int] = field(default_factory=set[int])
 
-    def snippet(self, text: str, chars_max: int = TEXT_CHARS_MAX) -> str | None:
+    def each(self, texts: Sequence[str], chars_max: int = TEXT_CHARS_MAX) -> list[str | None]:
         self.threads.add(threading.get_ident())
-        return super().snippet(text, chars_max)
+        return super().each(texts, chars_max)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,25 @@ async def test_of_a_thousand_records_their_beginnings_are_looked_at() -> None:
 def test_what_is_marked_at_once_is_a_part_of_a_page() -> None:
     assert AT_ONCE_CHARS_MAX * SLOW > PAGE_CHARS_MAX > AT_ONCE_CHARS_MAX
     assert TEXT_CHARS_MAX * 20 <= PAGE_CHARS_MAX
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    texts=st.lists(st.text("clock gear\nü神经<0", max_size=12), max_size=6),
+    words=st.lists(st.sampled_from(("clock", "gear", "ge", "c", "0", "神经", "ür")), min_size=1),
+    has_slips=st.booleans(),
+)
+@example(texts=["", "clock", "", "a ü clock", "clock\nclock", ""], words=["clock"], has_slips=False)
+def test_a_page_is_marked_as_each_of_its_texts_is(
+    texts: list[str], words: list[str], has_slips: bool
+) -> None:
+    def marker() -> Marker:
+        return Marker(tuple(words), has_slips=has_slips)
+
+    page = marker().each(texts)
+    assert page == [marker().snippet(text) for text in texts]
+    for text, said in zip(texts, page, strict=True):
+        assert said is None or html.unescape(re.sub("</?b>", "", said)) == text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Attestations of a genome: what is said of it, and saying something oneself."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from node.api.attestation_models import (
@@ -79,7 +81,7 @@ async def take_attestation_back(node: Node, call: Call[TakingBack, None]) -> Res
 
 async def _attestor(node: Node, query: InNamespace) -> Attestor:
     place = await place_meant(node.store, query.namespace)
-    return Attestor(node.store, node.workers, node.network, node.identity, node.clock_us, place)
+    return replace(node.attesting.by, namespace=place)
 
 
 ENDPOINTS = (

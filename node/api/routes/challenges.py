@@ -2,6 +2,7 @@
 
 import asyncio
 import bisect
+from dataclasses import replace
 
 import msgspec
 
@@ -169,7 +170,7 @@ async def _terms(node: Node, text: str, place: str) -> tuple[Terms, NamespaceKey
 
 
 def _attestor(node: Node, namespace: NamespaceKey) -> Attestor:
-    return Attestor(node.store, node.workers, node.network, node.identity, node.clock_us, namespace)
+    return replace(node.attesting.by, namespace=namespace)
 
 
 def _place(one: Entrant) -> str:

@@ -303,7 +303,7 @@ async def _download(node: Node, found: Found, request: Request) -> Response:
     }
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    data = await content_of(node.store, node.network, found)
+    data = await content_of(node.store, node.network, found, seats=node.seats)
     # A page of somebody else's can have a browser read this, but not with a token.
     if node.config.registry.count_downloads and request.state.has_token:
         await count_download(node.signers, found)

@@ -60,7 +60,9 @@ async def _picture(node: Node, request: Request, found: Found, drawing: Drawing)
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
     try:
-        data = await content_of(node.store, node.network, found, size_bytes_max=DRAWN_BYTES_MAX)
+        data = await content_of(
+            node.store, node.network, found, seats=node.seats, size_bytes_max=DRAWN_BYTES_MAX
+        )
     except Rejected as error:
         raise NoPicture(_too_large(error.detail)) from error
     if len(data) > DRAWN_BYTES_MAX:

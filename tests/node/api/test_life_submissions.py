@@ -140,10 +140,13 @@ async def test_no_stranger_says_what_format_or_area_a_genome_is_of(
         both = {"config": "{}", "config_json": "[]", "content": "AAAA", "format": "rle"}
         await post(alice, SEEDS, both)
         assert [row["config"] for row in await listed(alice, SEEDS)] == ["{}"]
-        for namespace in ("lab", "no such"):  # which there are is nobody's business
-            asked = await alice.client.post(GENOMES, json=GENOME | {"namespace": namespace})
-            assert (asked.status_code, "commons alone" in asked.text) == (403, True)
-        for known in ("commons", 7, None):
+        # Which there are is nobody's business, nor how long their names may be.
+        for namespace in ("lab", "no such", " ", "x" * 129, "\U0001f9ec" * 70_000):
+            for kind, one in ((GENOMES, GENOME), (SEEDS, SEED)):
+                asked = await alice.client.post(kind, json=one | {"namespace": namespace})
+                assert (asked.status_code, "commons alone" in asked.text) == (403, True)
+        for known in ("commons", 7, None, ""):
+            await post(alice, SEEDS, SEED | {"namespace": known})
             await post(alice, GENOMES, GENOME | {"namespace": known})
         assert {row["namespace"] for row in await listed(alice)} == {"commons"}
         coded = await alice.client.post(GENOMES, json={"content": "####"})

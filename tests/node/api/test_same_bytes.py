@@ -1,7 +1,9 @@
 """One id, several authors: the bytes are those that hash right, whoever claims what."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from crdt.blob import BlobId, manifest_of
 from node.errors import Rejected
 from node.ports import Progress
 from node.services.same_bytes import right_bytes
+from node.services.seats import Seats
 from node.services.tries import Pace
 from p2p.protocol.errors import NotStored
 from registry import genome
@@ -91,10 +94,13 @@ async def test_a_blob_of_the_right_id_with_a_large_size_is_not_too_large_for_it(
     await bob.node.store.put_blob(DATA)
     same = await store.namesakes("genome", ID)
     with pytest.raises(Rejected):
-        await right_bytes(store, alice.network, same, size_bytes_max=most)
+        await right_bytes(store, alice.network, same, seats=alice.node.seats, size_bytes_max=most)
     await says(alice, HONEST, Content.of(DATA))
     same = await store.namesakes("genome", ID)
-    assert await right_bytes(store, alice.network, same, size_bytes_max=most) == DATA
+    assert (
+        await right_bytes(store, alice.network, same, seats=alice.node.seats, size_bytes_max=most)
+        == DATA
+    )
 
 
 async def test_bytes_that_stand_in_anybodys_record_need_no_peer(alice: Alice) -> None:
@@ -227,6 +233,32 @@ async def test_a_record_of_ones_own_is_deleted_and_brought_back_by_its_first_dig
     assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
 
 
+def holds_back(
+    alice: Alice, right: BlobId, monkeypatch: pytest.MonkeyPatch, full_at: int = 0
+) -> tuple[set[BlobId], list[int], asyncio.Event]:
+    """A network that gives one blob alone, and of the others nothing: what it is asked for now,
+    how many these were each time when another came, and whether they were `full_at`."""
+    fetch_blob, running, most = alice.network.fetch_blob, set[BlobId](), list[int]()
+    full = asyncio.Event()
+
+    async def stand_still(
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+    ) -> None:
+        running.add(blob)
+        most.append(len(running))
+        if len(running) == full_at:
+            full.set()
+        try:
+            if blob != right:
+                await asyncio.Event().wait()
+            await fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
+        finally:
+            running.remove(blob)
+
+    monkeypatch.setattr(alice.network, "fetch_blob", stand_still)
+    return running, most, full
+
+
 async def test_blobs_that_stand_still_keep_nobody_from_the_right_one(
     alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,26 +266,44 @@ async def test_blobs_that_stand_still_keep_nobody_from_the_right_one(
     lies = [b"another text, the %d. of those" % number for number in range(20)]
     await crowd(alice, lambda number: replace(LIE, blob=manifest_of(lies[number % 20]).id))
     await bob.node.store.put_blob(DATA)
-    fetch_blob, running, most = alice.network.fetch_blob, set[BlobId](), list[int]()
-
-    async def stand_still(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
-    ) -> None:
-        running.add(blob)
-        most.append(len(running))
-        try:
-            if blob != manifest_of(DATA).id:
-                await asyncio.Event().wait()
-            await fetch_blob(blob, progress, size_bytes_max=size_bytes_max)
-        finally:
-            running.remove(blob)
-
-    monkeypatch.setattr(alice.network, "fetch_blob", stand_still)
+    running, most, _ = holds_back(alice, manifest_of(DATA).id, monkeypatch)
     same = await alice.node.store.namesakes("genome", ID)
     pace = Pace(at_once=3, next_s=0.001, try_s=0.01)
     async with asyncio.timeout(120):
-        assert await right_bytes(alice.node.store, alice.network, same, pace=pace) == DATA
+        data = await right_bytes(
+            alice.node.store, alice.network, same, seats=alice.node.seats, pace=pace
+        )
+    assert data == DATA
     assert (max(most), len(most) > 20, running) == (3, True, set())
+
+
+async def test_those_who_read_what_stands_still_keep_nobody_from_another_genome(
+    alice: Alice, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All places of the node are theirs, until somebody else wants one."""
+    store, seats = alice.node.store, Seats(4, try_s=0.01)
+    pace = Pace(at_once=8, next_s=0.0, try_s=1e9)
+    for byte in (1, 2):
+        for number, liar in enumerate((LIAR, HONEST)):
+            lie = replace(alike(byte), blob=manifest_of(b"%d of %d" % (number, byte)).id)
+            await says(alice, liar, lie)
+    await says(alice, HONEST, Content.of(DATA))
+    await bob.node.store.put_blob(DATA)
+    running, most, full = holds_back(alice, manifest_of(DATA).id, monkeypatch, 4)
+
+    async def read(id: str) -> bytes:
+        same = await store.namesakes("genome", id)
+        return await right_bytes(store, alice.network, same, seats=seats, pace=pace)
+
+    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+        idle = [tasks.create_task(read(alike(byte).id)) for byte in (1, 2)]
+        await full.wait()
+        assert await read(ID) == DATA
+        for each in idle:
+            assert not each.done()
+            each.cancel()
+    assert max(most) == 4
+    assert not running
 
 
 async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_rest(
@@ -272,8 +322,24 @@ async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_
     monkeypatch.setattr(alice.network, "fetch_blob", full_for_that)
     same = await alice.node.store.namesakes("genome", ID)
     with pytest.raises(NotStored, match="no-room"):
-        await right_bytes(alice.node.store, alice.network, same)
+        await right_bytes(alice.node.store, alice.network, same, seats=alice.node.seats)
     await says(alice, HONEST, Content.of(DATA))
     await bob.node.store.put_blob(DATA)
     same = await alice.node.store.namesakes("genome", ID)
-    assert await right_bytes(alice.node.store, alice.network, same) == DATA
+    assert await right_bytes(alice.node.store, alice.network, same, seats=alice.node.seats) == DATA
+
+
+async def test_a_blob_that_is_damaged_in_the_database_keeps_nobody_from_another(
+    alice: Alice, bob: Alice
+) -> None:
+    await says(alice, LIAR, LIE)
+    await alice.node.store.put_blob(OTHER)
+    with closing(sqlite3.connect(alice.node.home.database)) as database, database:
+        done = database.execute("UPDATE blob SET root = x'00' WHERE id = ?", (LIE.blob,))
+        assert done.rowcount == 1
+    answer = await alice.client.get(f"{GENOMES}/{ID}/download")
+    assert (answer.status_code, answer.json()["code"]) == (500, "corrupt")
+    await says(alice, HONEST, Content.of(DATA))
+    await bob.node.store.put_blob(DATA)
+    answer = await alice.client.get(f"{GENOMES}/{ID}/download")
+    assert (answer.status_code, answer.content) == (200, DATA)

@@ -141,17 +141,9 @@ def test_with_nobody_there_it_says_what_to_do(capsys: pytest.CaptureFixture[str]
 def test_a_relay_says_what_it_does_instead_of_whom_to_call(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    role = {
-        "registered": 2, "circuits": 1, "circuit_bytes": 4_096, "letters": 3, "delivered": 1,
-        "draining": True,
-    }  # fmt: skip
-    sync = {"state": "alone", "words": "relay: 2 registered", "behind": 0}
-    said = lines(capsys, {**KNOWN, "sync": sync, "peers": [], "relay": role})
-    assert said == [
-        "relay: 2 registered",
-        "as a relay: 2 registered, 1 circuit open, 4.0 KiB passed on;"
-        " letters: 3 taken in, 1 delivered; stopping",
-    ]
+    sync = {"state": "relaying", "words": "a relay: 2 devices registered", "behind": 0}
+    said = lines(capsys, {**KNOWN, "sync": sync, "peers": [], "relay": {"registered": 2}})
+    assert said == ["a relay: 2 devices registered"]
 
 
 def test_a_relay_that_nobody_chose_is_shown_with_how_to_use_it() -> None:

@@ -7,6 +7,7 @@ from crdt.keys import COMMONS
 from p2p.protocol import limits
 from p2p.protocol.frames import Entries, Frame, Have, Want
 from p2p.protocol.live import Asker, Key, Underway
+from p2p.protocol.wants import Asked
 from tests.p2p.protocol.conversation import entries_of
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.network import End, Network, Node
@@ -210,6 +211,75 @@ def test_who_gives_a_little_takes_room_no_longer_than_it_may_take() -> None:
     assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
 
 
+def owes(asker: Asker, count: int, *, at_s: float) -> int:
+    """Its peer is asked for so many; the number of the Want."""
+    ids = tuple(number.to_bytes(16, "big") for number in range(count))
+    asked = Asked(COMMONS, ids, at_s, is_on_trial=False, is_urgent=False)
+    return asker.asked.open(asked).number
+
+
+def answers(asker: Asker, number: int, count: int, *, now_s: float) -> None:
+    missing = b"".join(index.to_bytes(16, "big") for index in range(count))
+    asker.asked.answer(Entries(number, (), (), missing), [], now_s=now_s)
+
+
+def test_whoever_owes_and_gives_nothing_is_asked_for_a_few_only() -> None:
+    """ASKED_OF_EACH, with what it owes: nobody else's questions say how much that is."""
+    sessions = Sessions()
+    mallory = sessions.join("mallory")
+    sessions.underway.judged(mallory, is_good=True)
+    assert sessions.underway.room(mallory) == limits.WANT_IDS_MAX
+    number, few = owes(mallory, 500, at_s=0.0), owes(mallory, 20, at_s=0.0)
+    sessions.underway.look_at(mallory, now_s=limits.ENTRIES_PATIENCE_S - 0.1)
+    assert sessions.underway.room(mallory) == limits.WANT_IDS_MAX
+    sessions.underway.look_at(mallory, now_s=limits.ENTRIES_PATIENCE_S)
+    assert mallory.is_slow
+    assert sessions.underway.room(mallory) == 0
+    assert sessions.underway.room(mallory, is_urgent=True) == 0
+    answers(mallory, number, 500, now_s=3.0)
+    assert sessions.underway.room(mallory) == limits.ASKED_OF_EACH - 20
+    answers(mallory, few, 20, now_s=3.0)
+    assert sessions.underway.room(mallory) == limits.ASKED_OF_EACH
+    sessions.underway.judged(mallory, is_good=True)
+    assert sessions.underway.room(mallory) == limits.WANT_IDS_MAX
+
+
+def test_a_part_of_an_answer_is_given_and_a_ping_is_not() -> None:
+    """PART_BYTES: on a thin line a whole answer takes longer than the patience."""
+    for size, is_slow in ((limits.PART_BYTES, False), (limits.PART_BYTES - 1, True)):
+        sessions = Sessions()
+        bob, alice = sessions.join("bob"), sessions.join("alice")
+        owes(bob, 500, at_s=0.0)
+        asks(sessions, bob, range(500))
+        assert not sessions.underway.ask(alice, numbered(0)[0], now_s=0.0)
+        for second in range(1, int(limits.ENTRIES_PATIENCE_LONGEST_S)):
+            bob.hear_part(size, now_s=second)
+            sessions.underway.look_at(bob, now_s=second)
+            sessions.underway.look(now_s=second)
+        assert bob.is_slow is is_slow
+        assert sessions.woken == ["alice"] * is_slow
+        sessions.underway.look(now_s=limits.ENTRIES_PATIENCE_LONGEST_S)
+        assert sessions.woken == ["alice"], "no longer than for anybody else who gives"
+
+
+def test_what_is_on_its_way_takes_room_though_nobody_waits_for_it_any_more() -> None:
+    """For ANSWER_S; else each of five on one line would be asked for as much as one alone."""
+    sessions = Sessions()
+    bob, alice = sessions.join("bob"), sessions.join("alice")
+    sessions.underway.judged(bob, is_good=True)
+    owes(bob, 1_000, at_s=0.0)
+    bob.is_slow = True
+    now_s = 0.0
+    while now_s < limits.ANSWER_S - 1.0:
+        now_s += 1.0
+        bob.hear_part(limits.PART_BYTES, now_s=now_s)
+        sessions.underway.look_at(bob, now_s=now_s)
+        assert sessions.underway.room(alice) == limits.ASKED_OF_EACH, now_s
+    bob.hear_part(limits.PART_BYTES, now_s=limits.ANSWER_S)
+    sessions.underway.look_at(bob, now_s=limits.ANSWER_S)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
+
+
 def test_each_of_many_may_ask_for_something_and_all_of_them_for_so_much() -> None:
     """ASKED_OF_EACH, however much fifty others were asked for."""
     sessions = Sessions()
@@ -250,6 +320,26 @@ def test_what_a_peer_announced_and_has_not_got_all_who_wait_may_ask_for() -> Non
     assert sessions.woken == ["alice", "bob"]
     assert sessions.underway.ask(alice, ONE, now_s=1.0)
     assert sessions.underway.ask(bob, ONE, now_s=1.0)
+
+
+def test_who_denied_what_another_waited_for_is_asked_as_before_and_holds_up_nobody() -> None:
+    """Nor are all who wait asked for what it announces next, but one of them."""
+    sessions = Sessions()
+    mallory, alice, bob = (sessions.join(name) for name in ("mallory", "alice", "bob"))
+    for key in (ONE, TWO):
+        sessions.underway.ask(mallory, key, now_s=0.0)
+    sessions.underway.end(mallory, [ONE], is_vain=True)
+    assert not mallory.is_slow, "nobody waited for it: it may have been there until just now"
+    sessions.underway.ask(alice, TWO, now_s=0.0)
+    sessions.underway.end(mallory, [TWO], is_vain=True)
+    three = (COMMONS, b"3" * 16)
+    assert sessions.underway.ask(mallory, three, now_s=1.0)
+    assert sessions.underway.ask(alice, three, now_s=1.0)
+    assert not sessions.underway.ask(bob, three, now_s=1.0), "it comes from alice's peer"
+    sessions.underway.judged(mallory, is_good=True)
+    four = (COMMONS, b"4" * 16)
+    assert sessions.underway.ask(mallory, four, now_s=2.0)
+    assert not sessions.underway.ask(alice, four, now_s=2.0)
 
 
 def test_who_waited_long_enough_asks_unless_the_store_is_at_it() -> None:
@@ -369,6 +459,7 @@ async def test_whoever_announces_and_gives_nothing_delays_nobody_beyond_the_pati
         2.2 + limits.ENTRIES_PATIENCE_S + 1.3
     )  # a tick of the clock, and a round trip
     assert met.lacks(first) == 0
+    await met.network.run(met.network.now_s + limits.ENTRIES_PATIENCE_S)
     at_s = met.network.now_s
     await publish(met, later := entries_of(4, 5))
     await met.network.run(at_s + 1.0)

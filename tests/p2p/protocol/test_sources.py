@@ -1,5 +1,8 @@
 """Bob's exchange gave everybody that Alice talks to: she is told. A second side ends that."""
 
+from collections import Counter
+from random import Random
+
 import pytest
 
 from crdt.keys import DeviceKey
@@ -62,6 +65,26 @@ def test_a_peers_word_counts_for_as_much_as_how_it_is_known_itself() -> None:
     assert one_source(connected, away.of) is None, "whom a person chose knew Carol"
     assert one_source(connected) is None, "nobody had to tell of whoever called us"
     assert one_source({BOB: [A_RELAY], CAROL: [A_RELAY, "peer:nonsense"]}) is None
+
+
+def test_each_that_told_is_asked_about_once() -> None:
+    """A hundred are connected, and a thousand told of them, whom a relay showed."""
+    random, count = Random(1), 1_000
+    devices = [DeviceKey(number.to_bytes(32, "big")) for number in range(count)]
+    sources = Sources({device: [A_RELAY] for device in devices})
+    for device in devices:
+        for teller in random.sample(devices, SOURCES_MAX - 1):
+            sources.note(device, peer_source(teller))
+    connected = {device: sources.of(device) for device in devices[:100]}
+    asked = Counter[bytes]()
+
+    def of(device: bytes) -> tuple[str, ...]:
+        asked[device] += 1
+        return sources.of(device)
+
+    assert one_source(connected, of) == A_RELAY
+    assert set(asked) | set(connected) == set(devices), "the search reaches everybody"
+    assert max(asked.values()) == 1, "every other side is ruled out by the first who is connected"
 
 
 def test_two_who_vouch_for_each_other_hang_on_whom_one_of_them_was_told_of_by() -> None:

@@ -513,4 +513,4 @@ async def test_who_is_at_an_address_that_a_person_named_is_known_once_they_answe
         await bob.heard(PeerCame)
         (found,) = bob.dialler.found
         assert decode_did_key(found.device_did) == alice.signer.device.public
-        assert bob.dialler.forget(alice.signer.device.public) == [alice.address]
+        assert bob.dialler.forget(alice.signer.device.public) == [found]

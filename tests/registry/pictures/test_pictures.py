@@ -93,6 +93,8 @@ def test_colours_are_as_many_as_states() -> None:
     [
         (Format.RLE, b"x=0,y=0\n!", "no live cell"),
         (Format.RLE, b"x=1,y=1\n9000000o!", "9,000,002 × 3 cells: more than"),
+        (Format.RLE, b"x=1,y=9\no1329990$o!", "3 × 1,329,993 cells: a side of more than 16,384"),
+        (Format.RLE, b"x=9,y=1\no1329990bo!", "1,329,994 × 3 cells: a side of more than 16,384"),
         (Format.PRIMORDIUM_CONFIG, files.CONFIG, "nothing draws primordium-config; bibites, "),
         (Format.BIBITES, b'{"genes":{"a":1}}', "no node in it"),
     ],
@@ -100,6 +102,12 @@ def test_colours_are_as_many_as_states() -> None:
 def test_what_cannot_be_drawn(format: Format, data: bytes, why: str) -> None:
     with pytest.raises(NoPicture, match=why):
         picture_of(format, data, "png")
+
+
+@pytest.mark.parametrize(("between", "size"), [("16379$", (3, 16_382)), ("16380b", (16_384, 3))])
+def test_a_png_may_be_as_long_as_it_may(between: str, size: tuple[int, int]) -> None:
+    data = f"x=1,y=1\no{between}o!".encode()
+    assert decoded(picture_of(Format.RLE, data, "png"))[:2] == size
 
 
 def test_an_svg_of_too_many_cells_is_refused_before_it_is_made() -> None:
