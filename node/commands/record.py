@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from node.commands.console import node, print_json, say, wants_json
 from node.commands.life import (
-    ID_SHOWN,
     find_life,
     life_facts,
     life_path,
@@ -35,10 +34,11 @@ def show_life(id: str, kind: str | None, namespace: str | None, *, only_card: bo
         found["lineage"] = lineage_of(one, namespace)
         said = node().get(life_path(kind, full, "attestations", namespace=namespace))
         found["attestations"] = said["evaluations"]
-    return print_json("info", found) if wants_json() else print_life(kind, found)
+    return print_json("info", found) if wants_json() else print_life(kind, found, namespace)
 
 
 def is_drawn(format: str) -> bool:
+    """By what its record claims: whoever draws it goes by its bytes, and may refuse them."""
     from registry.pictures import DRAWN
 
     return format in DRAWN
@@ -56,7 +56,7 @@ def lineage_of(genome: Json, namespace: str | None) -> Json | None:
         return None
 
 
-def print_life(kind: str, one: Json) -> None:
+def print_life(kind: str, one: Json, namespace: str | None) -> None:
     names = petnames()
     say(printable(one["name"]), bold=True)
     if one["description"]:
@@ -79,11 +79,13 @@ def print_life(kind: str, one: Json) -> None:
     say(f"downloads     {one['downloads']:,}")
     for number, line in enumerate(verified_lines(one.get("attested"), names)):
         say(f"{'' if number else 'verified':<14}{line}")
-    short = one["id"][:ID_SHOWN]
+    # Whole: its first digits may be those of somebody else's, too.
+    full = printable(f"{one['author_did']}/{one['id']}")
     if kind == "genome" and not one.get("attestations"):
-        say(f"verified      nothing: nobody ran it yet; panspermia attest {short}")
-    if one.get("picture"):
-        say(f"picture       panspermia picture {short} -o FILE.png")
+        there = f" --namespace {printable(namespace)}" if namespace else ""
+        say(f"verified      nothing: nobody ran it yet; panspermia attest {full}{there}")
+    if one.get("picture") and namespace in (None, "commons"):  # `picture` looks there alone
+        say(f"picture       panspermia picture {full} -o FILE.png")
     say_card(one["card"], CARD_LINES)
 
 

@@ -38,6 +38,8 @@ async def test_all_that_is_known_of_a_genome_is_shown(
     said = GENOME | {"genotype": GLIDER, "lineage_id": "line-1", "card": CARD}
     id = (await post(alice, GENOMES, said))["id"]
 
+    full = f"{alice.node.identity.did}/{id}"
+
     async def show(*, json: bool, only_card: bool) -> str:
         return await asyncio.to_thread(printed, capsys, id, json=json, only_card=only_card)
 
@@ -46,8 +48,8 @@ async def test_all_that_is_known_of_a_genome_is_shown(
         "format        rle, 40 B", "fitness       99.999, as its author claims",
         "offspring     500", "tick          12345", "lineage       line-1",
         "              Ships, level 4, extinct, as claimed",
-        f"verified      nothing: nobody ran it yet; panspermia attest {id[:16]}",
-        f"picture       panspermia picture {id[:16]} -o FILE.png",
+        f"verified      nothing: nobody ran it yet; panspermia attest {full}",
+        f"picture       panspermia picture {full} -o FILE.png",
         "# Glider", "It flies, 37.", "… 12 more lines: info NAME --readme",
     ):  # fmt: skip
         assert wanted in lines, lines
@@ -59,6 +61,15 @@ async def test_all_that_is_known_of_a_genome_is_shown(
     drawn = await alice.client.get(told["picture"])
     assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/svg+xml")
     assert told["attestations"] == []
+
+    def in_a_lab() -> str:
+        with click.Context(click.Command("info"), obj={"json": False}):
+            record.print_life("genome", told, "lab")
+        return capsys.readouterr().out
+
+    text = await asyncio.to_thread(in_a_lab)
+    assert f"panspermia attest {full} --namespace lab\n" in text
+    assert "panspermia picture" not in text  # it looks into commons alone
 
 
 @pytest.mark.usefixtures("client")
