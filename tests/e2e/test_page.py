@@ -195,8 +195,11 @@ def test_two_people_pair_by_their_pages(node: StartNode, tmp_path: Path) -> None
         assert hers.value("document.querySelector('#qr path').getBBox().width") > 20
         assert hers.nameless() == []
         assert hers.illegible() == []
-        open_one = hers.wait("it to be listed", "document.querySelector('#invites li').innerText")
-        assert " open" in open_one
+        open_one = hers.wait(
+            "it to be listed",
+            "(text => text.includes(' open') && text)"
+            "(document.querySelector('#invites li').innerText)",
+        )
         assert "left" in open_one
 
         with opened(str(bob.ready["api"]), tmp_path / "bob.browser") as his:
