@@ -182,7 +182,10 @@ class Swarm:
                 wanted.stage = Stage.ROOT
                 wanted.missing([0])
                 return
-            wanted.root = parse_root(root, wanted.blob)
+            try:
+                wanted.root = parse_root(root, wanted.blob)
+            except CrdtError as error:
+                return self._fail(wanted, NOT_STORED, f"What is held of it is damaged: {error}")
         if not self._fits(wanted, wanted.root.size):
             return
         if not wanted.has_pages:

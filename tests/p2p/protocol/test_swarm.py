@@ -983,6 +983,17 @@ def test_a_store_that_cannot_be_read_ends_the_fetch_and_nothing_else(before: int
     assert told == [Notify(failed)]
 
 
+def test_a_root_that_the_disk_changed_ends_the_fetch_and_nothing_else() -> None:
+    swarm = Swarm(random=Random(1), now_s=0.0)
+    (query,) = swarm.want(BLOB, size_bytes_max=SIZE, now_s=0.0)
+    assert isinstance(query, Query)
+    (told,) = swarm.answered(query.id, MANIFEST.root[:-1] + b"\x00", now_s=0.0)
+    assert isinstance(told, Notify)
+    assert isinstance(told.event, BlobFailed)
+    assert told.event.code == "not-stored"
+    assert told.event.sentence.startswith("What is held of it is damaged: ")
+
+
 def test_where_the_store_cannot_say_who_may_know_of_it_nobody_is_asked() -> None:
     swarm = Swarm(random=Random(1), now_s=0.0)
     swarm.came(PeerNumber(1), now_s=0.0)
