@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -16,7 +17,7 @@ from crdt.digest import payload_digest
 from storage.blob_rows import not_held
 from storage.collecting import Collecting
 from storage.database import Database, Reading, Row, Writing
-from storage.errors import NotHeld
+from storage.errors import NotHeld, StorageError
 from storage.mending import forget_chunk
 from storage.packs import Place
 
@@ -26,6 +27,10 @@ AHEAD_BLOBS = 16  # of which that is known: some 2 MB in all
 AHEAD_US = 1_000_000  # it is known so long: what was dropped meanwhile is given no longer
 DAMAGED_MAX = 64  # blobs, remembered and told of
 _NOT_WHOLE = "SELECT id FROM blob WHERE NOT is_complete"
+_WHOLE_WITH = (
+    "SELECT DISTINCT w.id FROM page_chunk c JOIN blob_page b ON b.page = c.page"
+    " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete LIMIT ?"
+)
 RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
 _ROWS = (
     "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
@@ -207,7 +212,8 @@ class BlobReading(Collecting):
         Found since the start, the last ones; and all that this person keeps, whenever it was.
         """
         if self._damaged:
-            await self._database.settle()
+            with suppress(StorageError):  # a full disk, say: what is known is told all the same
+                await self._database.settle()
         found: dict[BlobId, None] = {}
         for blob in list(self._damaged):
             if await self._database.rows(f"{_NOT_WHOLE} AND id = ?", (blob,)):
@@ -220,15 +226,23 @@ class BlobReading(Collecting):
         return list(found)
 
     async def _forget(self, blob: BlobId, damaged: Sequence[_Located]) -> None:
-        def forget(database: sqlite3.Connection) -> int:
-            return sum(forget_chunk(database, one.hash, one.place) for one in damaged)
+        def forget(database: sqlite3.Connection) -> list[BlobId]:
+            hit = [
+                BlobId(id)
+                for one in damaged
+                for (id,) in database.execute(_WHOLE_WITH, (one.hash, DAMAGED_MAX))
+            ]
+            for one in damaged:
+                forget_chunk(database, one.hash, one.place)
+            return hit
 
         self._forgotten += 1
-        self._damaged.pop(blob, None)
-        self._damaged[blob] = None
-        if len(self._damaged) > DAMAGED_MAX:
+        # Noted when it is no longer called whole: a look at them before that would take it back.
+        for one in (*await self._database.lazily(forget), blob):
+            self._damaged.pop(one, None)
+            self._damaged[one] = None
+        while len(self._damaged) > DAMAGED_MAX:
             del self._damaged[next(iter(self._damaged))]
-        await self._database.lazily(forget)
         self._held.forget_all()
 
 

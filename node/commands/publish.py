@@ -263,6 +263,15 @@ def tables_of(folder: Path, manifest: str) -> dict[str, dict[str, Any]]:
 
 def bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:
     """The file `name` inside `folder`, links followed, never outside of it."""
+    try:
+        return _bytes_of(folder, name, bytes_max)
+    except (OSError, RuntimeError) as error:  # no right to it; links in a circle, until Python 3.13
+        why = getattr(error, "strerror", None) or error
+        detail = f"{folder / name}: {why}"
+        raise failure("cannot-read", "A file cannot be read", detail, FAILED) from error
+
+
+def _bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:
     if not name or "\0" in name or Path(name).is_absolute():
         raise unsafe(folder, name, "is no relative path")
     path = folder / name

@@ -94,7 +94,7 @@ def lies_there(manifest: Path) -> bool:
 
     One that leads out of the folder, or to nothing, is refused when the module is read.
     """
-    return os.path.lexists(manifest) and not manifest.is_dir()
+    return os.path.lexists(manifest) and not os.path.isdir(manifest)  # which raises nothing
 
 
 def publish_tree(path: Path, wanted: Wanted) -> None:

@@ -193,7 +193,10 @@ class _Race:
         """It fails alone: what one author names keeps nobody from what another does."""
         most = self.sizes[blob]
         try:
-            async with self.seats.one(self, partial(self._give_way, blob)):
+            # All who read one genome are one reader, however often it is asked for.
+            async with self.seats.one(
+                self.same[0].row.listing.record, partial(self._give_way, blob)
+            ):
                 self.tries.started(blob, asyncio.get_running_loop().time())
                 self.changed.set()  # from now on it may have to make room
                 data = await fetch_blob(self.store, self.network, blob, size_bytes_max=most)

@@ -10,7 +10,7 @@ a hundred tries keeps nobody from one, and whoever gives way comes again.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,7 +25,7 @@ SEATS_MAX: Final = 16
 class Seat:
     """One try, which waits until it is `given` a place."""
 
-    who: object
+    who: Hashable
     give_way: Callable[[], None]
     given: asyncio.Event = field(default_factory=asyncio.Event)
     since_s: float = 0.0
@@ -43,8 +43,8 @@ class Seats:
         self._waiting: list[Seat] = []
 
     @asynccontextmanager
-    async def one(self, who: object, give_way: Callable[[], None]) -> AsyncGenerator[None]:
-        """A place of `who`, told apart by identity, for as long as the block runs."""
+    async def one(self, who: Hashable, give_way: Callable[[], None]) -> AsyncGenerator[None]:
+        """A place of `who`, told apart by `==`, for as long as the block runs."""
         clock_s = asyncio.get_running_loop().time
         seat = Seat(who, give_way)
         self.ask(seat)
@@ -71,16 +71,16 @@ class Seats:
     def turn(self, now_s: float) -> float:
         """Gives what is free, and asks for room. How long until it is to be called again."""
         while self._waiting and len(self._held) < self._most:
-            had = Counter(id(seat.who) for seat in self._held)
-            seat = min(self._waiting, key=lambda one: had[id(one.who)])
+            had = Counter(seat.who for seat in self._held)
+            seat = min(self._waiting, key=lambda one: had[one.who])
             self._waiting.remove(seat)
             self._held.append(seat)
             seat.since_s = now_s
             seat.given.set()
         stay = [seat for seat in self._held if not seat.is_leaving]
         while stay and len(self._held) - len(stay) < len(self._waiting):
-            had = Counter(id(seat.who) for seat in stay)
-            eldest = max(stay, key=lambda one: had[id(one.who)])  # the first of these
+            had = Counter(seat.who for seat in stay)
+            eldest = max(stay, key=lambda one: had[one.who])  # the first of these
             if now_s < eldest.since_s + self._try_s:
                 return eldest.since_s + self._try_s - now_s
             stay.remove(eldest)

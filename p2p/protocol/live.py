@@ -193,6 +193,8 @@ class Underway:
 
     def look(self, *, now_s: float) -> None:
         """Time passed: what was asked for in vain is freed."""
+        for asker in list(self._giving):  # of a session that lost its channel nothing is on its way
+            self._look_if_giving(asker, now_s)
         for asker in list(self._counted):
             for key, claim in _over(asker, now_s):
                 if self._claims.get(key) is claim:  # it may have gone with one before it
@@ -200,14 +202,19 @@ class Underway:
 
     def look_at(self, asker: Asker, *, now_s: float) -> None:
         """Time passed: whoever gives nothing is slow, also where it was asked as one of many."""
+        self._look_if_giving(asker, now_s)
+        owed_s, until_s = asker.asked.oldest_s, asker.gave_s + limits.ENTRIES_PATIENCE_S
+        if owed_s is not None and now_s >= max(owed_s + limits.ENTRIES_PATIENCE_S, until_s):
+            asker.is_slow = True
+
+    def _look_if_giving(self, asker: Asker, now_s: float) -> None:
+        """Whether what it owes is on its way, and takes room."""
         owed_s, until_s = asker.asked.oldest_s, asker.gave_s + limits.ENTRIES_PATIENCE_S
         asker.is_giving = owed_s is not None and now_s < min(until_s, owed_s + limits.ANSWER_S)
         if asker.is_giving:
             self._giving[asker] = None
         else:
             self._giving.pop(asker, None)
-        if owed_s is not None and now_s >= max(owed_s + limits.ENTRIES_PATIENCE_S, until_s):
-            asker.is_slow = True
 
     def _give_up(self, key: Key, claim: _Claim) -> None:
         """Nobody waits for this peer any more, whatever it was asked for."""

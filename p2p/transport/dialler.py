@@ -81,7 +81,9 @@ class Dialler:
                 known.seen_s, known.is_wanted = self._clock(), True
                 if hint.source in CHOSEN:
                     known.source = hint.source
-                    known.claimed_did = hint.device_did or known.claimed_did
+                    is_proved = known.claimed_did and known.claimed_did == known.device_did
+                    if hint.source == "static" or not is_proved:  # what a card says is not proved
+                        known.claimed_did = hint.device_did or known.claimed_did
                 self._take_news(known, hint)
             elif len(self._found) < ADDRESSES_MAX or hint.source in CHOSEN:
                 self._found[text] = Found(

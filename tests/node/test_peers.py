@@ -77,3 +77,13 @@ async def test_an_address_that_is_named_again_is_for_whom_it_was_named_last(
         bob.dialler.hint(hint_of(KnownPeer(alice.address, device, None, "static", 2)))
         assert await leave(device, bob.network, bob.dialler, bob.store)
         assert await bob.store.known_peers() == []
+
+
+async def test_a_card_takes_no_address_from_who_proved_to_be_there(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        device = DeviceKey(alice.signer.device.public)
+        await told(bob, alice.address, device)
+        bob.dialler.hint(hint_of(KnownPeer(alice.address, CAROL, None, "invite", 2)))
+        await leave(CAROL, bob.network, bob.dialler, bob.store)
+        assert [one.address for one in bob.dialler.found] == [alice.address]
+        assert [one.device for one in await bob.store.known_peers()] == [device]

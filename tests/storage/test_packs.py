@@ -223,6 +223,20 @@ async def test_a_lost_bit_is_never_read_and_is_fetched_again(tmp_path: Path) -> 
         assert await store.damaged_blobs() == [], "it is whole again"
 
 
+async def test_all_that_share_what_the_disk_lost_are_told_of(tmp_path: Path) -> None:
+    other = LARGE[: 4 * CHUNK_BYTES]
+    async with opened(tmp_path) as store:
+        both = [await store.put_blob(LARGE), await store.put_blob(other)]
+    pack = tmp_path / "blobs" / "00000001.pack"
+    data = bytearray(pack.read_bytes())
+    data[5] ^= 1
+    pack.write_bytes(data)
+    async with opened(tmp_path) as store:
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(both[0])
+        assert set(await store.damaged_blobs()) == set(both)
+
+
 async def test_what_a_person_keeps_is_told_of_as_damaged_after_the_next_start_too(
     tmp_path: Path,
 ) -> None:

@@ -161,29 +161,35 @@ def test_a_folder_with_a_manifest_is_a_module_and_all_in_it_its_own(tmp_path: Pa
     assert [file.name for file in inside] == ["x.rle"]
 
 
+FARM = ("beside", "circle", "dangling", "endless", "out", "plain")
+
+
 def test_a_folder_whose_manifest_is_a_link_is_a_module(tmp_path: Path) -> None:
     """As farms of links are made: what lies in it is no publication of its own."""
     kept = tmp_path / "kept"
     (kept / "real.toml").parent.mkdir()
     (kept / "real.toml").write_bytes(b"")
-    folders = [tmp_path / "tree" / name for name in ("beside", "dangling", "out", "plain")]
+    folders = [tmp_path / "tree" / name for name in FARM]
     for folder in folders:
         (folder / "data").mkdir(parents=True)
         (folder / "data" / "glider.rle").write_bytes(GLIDER)
         (folder / "add.wasm").write_bytes(b"")
-    beside, dangling, out, plain = folders
+    beside, circle, dangling, endless, out, plain = folders
     (beside / "module.toml").write_bytes(b"")
     (beside / "gen.toml").symlink_to("module.toml")
+    (circle / "gen.toml").symlink_to("gen.toml")
     (dangling / "gen.toml").symlink_to("nothing")
+    (endless / "gen.toml").symlink_to("a" * 1_000)  # a name may have 255 bytes
     (out / "gen.toml").symlink_to(kept / "real.toml")
     (plain / "gen.toml").symlink_to(kept)  # a folder of that name is no manifest
     tree = tree_of(tmp_path / "tree")
-    assert tree.modules == tree.left_alone == [beside, dangling, out]
+    assert tree.modules == tree.left_alone == [beside, circle, dangling, endless, out]
     assert tree.files == [plain / "add.wasm", plain / "data" / "glider.rle"]
     assert tree_of(out, "genome").files == [out / "data" / "glider.rle"]
     report = Report()
-    assert read_those([dangling, out], report) == []
-    assert [one["code"] for one in report.refused] == ["file-missing", "unsafe-file"]
+    assert read_those(tree.modules[1:], report) == []
+    told = ["cannot-read", "file-missing", "cannot-read", "unsafe-file"]
+    assert [one["code"] for one in report.refused] == told
 
 
 def test_what_broke_off_says_how_far_it_came_and_that_it_goes_on() -> None:

@@ -80,3 +80,15 @@ async def test_a_place_is_free_again_however_its_block_ends() -> None:
 async def sit(seats: Seats) -> None:
     async with seats.one("b", lambda: None):
         pass
+
+
+def test_who_asks_again_and_again_is_one_reader() -> None:
+    crowd = Crowd(2)
+    first, second = (crowd.ask("-".join(("genome", "a"))) for _ in range(2))  # equal texts
+    crowd.seats.turn(0.0)
+    again, other = crowd.ask("genome-a"), crowd.ask("genome-b")
+    crowd.seats.leave(first)
+    crowd.seats.turn(1.0)
+    assert other.given.is_set(), "it holds none, and comes before the third try of the other"
+    assert not again.given.is_set()
+    assert second.given.is_set()

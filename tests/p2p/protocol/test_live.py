@@ -280,6 +280,19 @@ def test_what_is_on_its_way_takes_room_though_nobody_waits_for_it_any_more() -> 
     assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
 
 
+def test_what_a_session_without_a_channel_owes_takes_no_room() -> None:
+    """Its own clock stands still meanwhile: the others look."""
+    sessions = Sessions()
+    bob, alice = sessions.join("bob"), sessions.join("alice")
+    sessions.underway.judged(bob, is_good=True)
+    owes(bob, 1_000, at_s=0.0)
+    bob.hear_part(limits.PART_BYTES, now_s=1.0)
+    sessions.underway.look_at(bob, now_s=1.0)
+    assert sessions.underway.room(alice) == limits.ASKED_OF_EACH
+    sessions.underway.look(now_s=1.0 + limits.ENTRIES_PATIENCE_S)
+    assert sessions.underway.room(alice) == limits.WANT_IDS_MAX
+
+
 def test_each_of_many_may_ask_for_something_and_all_of_them_for_so_much() -> None:
     """ASKED_OF_EACH, however much fifty others were asked for."""
     sessions = Sessions()
