@@ -1,12 +1,12 @@
 """A group of tasks that failed leaves the task it was in as it found it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def uncounted() -> Iterator[None]:
+def uncounted() -> Generator[None]:
     """Around an `asyncio.TaskGroup`, in a task that goes on when the group failed.
 
     Where a child fails while the group only waits for its children, some versions of Python, 3.11.2
