@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from p2p.transport.uncounted import uncounted
+
 T = TypeVar("T")
 
 
@@ -21,8 +23,9 @@ async def a_few_at_a_time(
             await work(thing)
 
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(at_once):
-                tasks.create_task(one_by_one(), name=f"{name}, {number}")
+        with uncounted():  # who asked goes on, to say what failed
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(at_once):
+                    tasks.create_task(one_by_one(), name=f"{name}, {number}")
     except ExceptionGroup as group:
         raise group.exceptions[0] from group

@@ -45,3 +45,18 @@ async def test_the_first_failure_ends_the_others_and_is_raised_as_it_is() -> Non
     with pytest.raises(NotFound, match="nothing there"):
         await a_few_at_a_time(range(5), work, at_once=2, name="test")
     assert ended == [1]
+
+
+async def test_who_asked_may_wait_again_after_a_failure() -> None:
+    """On Python 3.11.2 too, which counts a task as cancelled whose group failed."""
+
+    async def work(thing: int) -> None:
+        await asyncio.sleep(0)
+        raise NotFound(f"{thing} is not here", code="not-found")
+
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    with pytest.raises(NotFound):
+        await a_few_at_a_time([1], work, at_once=1, name="look")
+    assert task.cancelling() == before
