@@ -65,6 +65,13 @@ class KeptSum:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptOf:
+    author: AuthorKey
+    blobs: int
+    bytes: int
+
+
 class KeptBlobs(Collecting):
     """What is kept for others, beside what is a person's."""
 
@@ -122,6 +129,14 @@ class KeptBlobs(Collecting):
             list(without),
         )
         return KeptSum(*row) if row else KeptSum()
+
+    async def kept_by_authors(self) -> list[KeptOf]:
+        """How much of whom, by who named it when it was begun."""
+        rows = await self._database.rows(
+            "SELECT k.author, count(*), sum(b.size) FROM kept k JOIN blob b ON b.number = k.blob"
+            " GROUP BY k.author"
+        )
+        return [KeptOf(AuthorKey(author), blobs, size) for author, blobs, size in rows]
 
     async def adopt_blob(self, blob: BlobId) -> None:
         """It is this person's from now on, and counts against nobody."""
