@@ -2,8 +2,8 @@
 
 Two processes on loopback, one thread each: the sender reads, encrypts messages of the size and with
 the cipher of the Noise channel, and writes them to a socket; the receiver reads, decrypts, hashes
-256 KiB at a time and writes a file. No frames, no asking, no database: a node does this and more, on the
-same machine with the same libraries.
+256 KiB at a time and writes a file. No frames, no asking, no database: a node does this and more,
+on the same machine with the same libraries.
 """
 
 import socket
