@@ -44,6 +44,7 @@ from node.services.waits import WaitingBook
 from node.tasks import background_tasks
 from node.workers.workers import Workers, open_workers
 from p2p.protocol.errors import SyncError
+from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
 from registry.listings import project
@@ -251,7 +252,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     )
     tasks.create_task(tell_news(store, events), name="news")
     tasks.create_task(node.attesting.run(), name="attesting")
-    fetch = partial(hold_blob, store, node.network, is_authority=True)
+    fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
     tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")

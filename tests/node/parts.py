@@ -41,6 +41,7 @@ from node.wiring import Node, clock_us
 from node.workers.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Chosen
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
@@ -122,7 +123,12 @@ class Wishes:
         return self.running
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")

@@ -36,7 +36,7 @@ from p2p.protocol.effects import (
 )
 from p2p.protocol.frames import Get, Holding, Part
 from p2p.protocol.orders import Ask
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank, Urgency
 from p2p.protocol.swarm import Swarm
 from p2p.protocol.wanted import PeerNumber, overlaps
 from tests.p2p.protocol.conversation import at_once
@@ -760,7 +760,7 @@ def test_authority_goes_before_all_and_past_a_full_window() -> None:
     frontier = giver.store.put_blob(b"frontier")
     crowd.want(BLOB)
     until_chunks(crowd, giver)
-    crowd.want(frontier, is_authority=True)
+    crowd.want(frontier, urgency=Urgency.AUTHORITY)
     assert giver.asked[-1].blob == frontier
     for _ in range(3):
         assert giver.asked[-1].rank == Rank.AUTHORITY
@@ -823,7 +823,7 @@ def test_no_more_than_so_many_at_once_but_authority() -> None:
         crowd.want(blob)
     asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
     assert len(asked) == limits.BLOBS_MAX
-    crowd.want(BlobId(b"f" * 32), is_authority=True)
+    crowd.want(BlobId(b"f" * 32), urgency=Urgency.AUTHORITY)
     asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
     assert b"f" * 32 in asked
     crowd.settle()
@@ -886,7 +886,7 @@ def test_authority_waits_for_no_limit() -> None:
     frontier = giver.store.put_blob(b"frontier")
     crowd.want(BLOB)
     crowd.settle()
-    crowd.want(frontier, is_authority=True)
+    crowd.want(frontier, urgency=Urgency.AUTHORITY)
     crowd.settle()
     assert crowd.end(frontier) == BlobFetched(frontier, 8)
 
