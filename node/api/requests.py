@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Meta, Struct
@@ -113,14 +114,15 @@ def read_query(request: Request, type: type[Q]) -> Q:
     if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
-    given = request.query_params
+    given: dict[str, list[str]] = {}
+    for name, value in pairs(request.scope["query_string"].decode("latin-1")):
+        given.setdefault(name, []).append(value)
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
         detail = f"unknown: {', '.join(sorted(unknown))}; known: {names}"
         raise ProblemError(400, "unknown-parameter", detail)
     values: dict[str, Any] = {}
-    for name in given.keys():  # noqa: SIM118 - a multi-dict: iterating it repeats names
-        found = given.getlist(name)
+    for name, found in given.items():
         is_list = fields[name]
         if len(found) > 1 and not is_list:
             raise ProblemError(400, "bad-query", f"`{name}` was given {len(found)} times")
@@ -130,6 +132,14 @@ def read_query(request: Request, type: type[Q]) -> Q:
     except msgspec.ValidationError as error:
         said, at, where = str(error).partition(" - at `$")
         raise ProblemError(400, "bad-query", in_words(said, type) + at + where) from error
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query, as `parse_qsl` gives them, in half the time where it can be."""
+    if "%" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    parts = [part.partition("=") for part in query.replace("+", " ").split("&") if part]
+    return [(name, value) for name, _, value in parts]
 
 
 @cache
