@@ -28,6 +28,11 @@ pytestmark = pytest.mark.nodes
 Publish = Callable[[LocalNode], list[str]]
 
 
+@pytest.fixture
+def quick() -> None:
+    """Nodes and commands begin here as a person begins them, each by itself."""
+
+
 def test_up_says_where_it_is(node: StartNode, shell: Shell) -> None:
     alice = node("alice")
     assert set(alice.ready) == {"event", "api", "p2p", "did", "home"}
