@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, ge
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +16,8 @@ from node.api.problems import ProblemError, answer
 from node.errors import Fault
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+CleanQuery: TypeAlias = Callable[[Pairs, type[Struct]], Pairs]
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Struct)
 
@@ -108,12 +111,17 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
     return msgspec.convert(given, type)
 
 
-def read_query(request: Request, type: type[Q]) -> Q:
-    """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
+def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None) -> Q:
+    """The query as `type`; a parameter it does not know is an error, so that a slip shows.
+
+    Unless `clean` makes it fit first.
+    """
     if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
     given = request.query_params
+    if clean is not None:
+        given = QueryParams([*clean(given.multi_items(), type)])
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
         detail = f"unknown: {', '.join(sorted(unknown))}; known: {names}"
