@@ -16,6 +16,8 @@ from node.api.problems import ProblemError, answer
 from node.errors import Fault
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+CleanQuery: TypeAlias = Callable[[Pairs, type[Struct]], Pairs]
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Struct)
 
@@ -109,13 +111,19 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
     return msgspec.convert(given, type)
 
 
-def read_query(request: Request, type: type[Q]) -> Q:
-    """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
+def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None) -> Q:
+    """The query as `type`; a parameter it does not know is an error, so that a slip shows.
+
+    Unless `clean` makes it fit first.
+    """
     if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
+    told: Pairs = pairs(request.scope["query_string"].decode("latin-1"))
+    if clean is not None:
+        told = clean(told, type)
     given: dict[str, list[str]] = {}
-    for name, value in pairs(request.scope["query_string"].decode("latin-1")):
+    for name, value in told:
         given.setdefault(name, []).append(value)
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
