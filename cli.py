@@ -53,7 +53,7 @@ COMMANDS = {
     "id": ("identity", "Show, export or import the author's identity."),
     "info": (
         "find",
-        "Show one module, genome, seed or lineage: what it says, and what others say.",
+        "Show one module, genome, seed, lineage or challenge, and what others say of it.",
     ),
     "install": ("install", "Install modules with their dependencies."),
     "invite": ("invite", "Make a code that lets somebody in."),

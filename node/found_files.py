@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from registry.content import FILE_CHARACTERS_MAX
 from registry.formats import Format, Found, InvalidFile, detect, read
 from registry.formats.texts import line_of
+
+MAGIC_BYTES: Final = 16
+"""Of a SQLite file: it begins with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class Contents:
     format: Format
     found: tuple[Found, ...]
     refused: tuple[InvalidFile, ...] = ()
+    warning: str = ""
+    """What one should know of all of it."""
 
 
 def contents_of(name: str, data: bytes, format: Format | None = None) -> Contents:
@@ -26,11 +33,40 @@ def contents_of(name: str, data: bytes, format: Format | None = None) -> Content
     """
     known = format or detect(name, data)
     if known is Format.PRIMORDIUM_REGISTRY:
-        from node.workers.tables import read_registry  # no other format needs a process
-
-        rows = read_registry(data, name)
-        return Contents(known, rows.found, rows.refused)
+        return contents_of_database(name, data)
     return Contents(known, read(known, data, name))
+
+
+def contents_of_database(name: str, source: bytes | Path) -> Contents:
+    """Of a registry.db, which may have any size where it is a file. Raises `InvalidFile`."""
+    from node.workers.tables import read_registry  # no other format needs a process
+
+    rows = read_registry(source, name)
+    warning = journal_warning(source) if isinstance(source, Path) else ""
+    return Contents(Format.PRIMORDIUM_REGISTRY, rows.found, rows.refused, warning)
+
+
+def journal_warning(database: Path) -> str:
+    """That there is more than the file holds, where its program left it beside it; else ""."""
+    journal = database.with_name(f"{database.name}-wal")
+    try:
+        has_more = journal.stat().st_size > 0
+    except OSError:  # it ended in order, and took it away
+        return ""
+    if not has_more:
+        return ""
+    return (
+        f"{database}: its newest rows still lie in {journal.name}, which is not read; end the"
+        " program that writes it, and do this again"
+    )
+
+
+def is_database(path: Path) -> bool:
+    """Whether it is a SQLite file: a pipe or a terminal is none. Raises `OSError`."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return detect("", file.read(MAGIC_BYTES)) is Format.PRIMORDIUM_REGISTRY
 
 
 def kept_name(file: str) -> str:

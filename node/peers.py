@@ -169,7 +169,9 @@ class Peers:
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         async with asyncio.TaskGroup() as tasks:
             waits = [
-                tasks.create_task(self._sync_one(connection, timeout_s))
+                tasks.create_task(
+                    self._sync_one(connection, timeout_s), name=f"sync {connection.address}"
+                )
                 for connection in self.network.connections
             ]
         return [wait.result() for wait in waits]

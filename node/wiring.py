@@ -115,8 +115,10 @@ class Node:
         if self.relay is None:
             return
         async with asyncio.TaskGroup() as tasks:
-            draining = tasks.create_task(self.relay.drain(self.config.relay.grace_s))
-            hurry = tasks.create_task(self.at_once.wait())
+            draining = tasks.create_task(
+                self.relay.drain(self.config.relay.grace_s), name="relay: drain"
+            )
+            hurry = tasks.create_task(self.at_once.wait(), name="stop at once")
             await asyncio.wait((draining, hurry), return_when=asyncio.FIRST_COMPLETED)
             draining.cancel()
             hurry.cancel()

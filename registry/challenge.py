@@ -25,11 +25,11 @@ from crdt.digest import DIGEST_BYTES
 from crdt.document import Editor
 from registry.attestation import Attestation, say_entered
 from registry.deletion import undelete
-from registry.errors import InvalidChallenge, MalformedRecord, RegistryError, quoted
+from registry.errors import InvalidChallenge, MalformedRecord, Problem, RegistryError, quoted
 from registry.evaluation import INTEGER_MAX, INTEGER_MIN, Evaluation
 from registry.fields import TIME_US_MAX
 from registry.fitness import Judgement, Trust, judge
-from registry.head import Words, check_words, head_of, put_head, touch
+from registry.head import Words, check_words, head_of, put_head, refuse, touch
 from registry.names import parse_module_name
 from registry.plain import as_map
 from registry.versions import parse_version
@@ -111,6 +111,8 @@ def id_of(terms: Terms) -> str:
 def publish_challenge(terms: Terms, words: Words, *, now_us: int) -> Edit:
     """Say it, or say its words anew. Raises `InvalidChallenge` or `InvalidRecord`."""
     check_words(words)
+    if not words.name:  # its id is no word, and a list shows it by nothing else
+        refuse([Problem("/name", "is empty: say in a few words what it is about")])
     said = encode_terms(terms)
 
     def edit(editor: Editor) -> None:

@@ -1,22 +1,27 @@
 """Tables of a SQLite file that a stranger made: the ones that are wanted, as plain rows.
 
 A SQLite file is a program as much as a document: views, triggers, generated columns and virtual
-tables run when somebody only reads. So nothing of the file's schema is run: the bytes are opened in
-memory (no file is touched, no journal beside it counts), an authorizer allows to read the wanted
-columns and nothing else, each table must be a plain one, and length, number and steps are bounded.
-Texts are UTF-8 to the byte, or their row is not read. Still call it in a child process with limits:
-the library itself may have faults.
+tables run when somebody only reads. So nothing of the file's schema is run: bytes are opened in
+memory, a file in its place as one that never changes (no lock, no journal beside it counts, nothing
+is written), an authorizer allows to read the wanted columns and nothing else, each table must be a
+plain one, and length, number and steps are bounded. Texts are UTF-8 to the byte, or their row is
+not read. Still call it in a child process with limits: the library itself may have faults.
 """
 
+import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
 
 from storage.errors import Unreadable
 
 Value = str | int | float | None
 
 MAGIC = b"SQLite format 3\0"
+HEADER_BYTES = 100
 WAL_FLAGS = slice(18, 20)  # of the header: 2 means that a journal beside the file belongs to it
 PLAIN_FLAGS = b"\1\1"
 
@@ -72,22 +77,45 @@ def read_foreign_tables(
 
     `wanted`: names of our own, never of the file. Raises `Unreadable`.
     """
-    if not data.startswith(MAGIC):
-        raise Unreadable("is no SQLite file")
-    if int.from_bytes(data[ENCODING]) in UTF_16:  # what is broken in it, SQLite would mend silently
-        raise Unreadable("keeps its texts as UTF-16; make one of it that keeps them as UTF-8")
+    _check_header(data)
     plain = bytearray(data)
     plain[WAL_FLAGS] = PLAIN_FLAGS
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        _harden(connection)
+    with _our_errors(), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(bytes(plain))
-        connection.set_authorizer(allow_of(wanted))
         return _read(connection, wanted, rows_max, bytes_max)
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote the file's bytes
+
+
+def read_foreign_file(
+    path: Path, wanted: Mapping[str, Sequence[str]], *, rows_max: int, bytes_max: int
+) -> ForeignTables:
+    """As `read_foreign_tables`, of a file of any size: of its pages only those that hold the rows.
+
+    What else is in it, as snapshots of worlds, is not read. Raises `Unreadable`.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_header(file.read(HEADER_BYTES))
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
+    place = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
+    with _our_errors(), closing(sqlite3.connect(place, uri=True, isolation_level=None)) as opened:
+        return _read(opened, wanted, rows_max, bytes_max)
+
+
+def _check_header(head: bytes) -> None:
+    if not head.startswith(MAGIC):
+        raise Unreadable("is no SQLite file")
+    if int.from_bytes(head[ENCODING]) in UTF_16:  # what is broken in it, SQLite would mend silently
+        raise Unreadable("keeps its texts as UTF-16; make one of it that keeps them as UTF-8")
+
+
+@contextmanager
+def _our_errors() -> Generator[None]:
+    """Its messages quote the file's bytes."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise Unreadable(f"cannot be read as SQLite: {error}") from error
-    finally:
-        connection.close()
 
 
 def _harden(connection: sqlite3.Connection) -> None:
@@ -130,6 +158,9 @@ def _read(
     rows_max: int,
     bytes_max: int,
 ) -> ForeignTables:
+    _harden(connection)
+    connection.set_authorizer(allow_of(wanted))
+    most = f"more than {rows_max:,} rows or {bytes_max:,} bytes in them"
     found = ForeignTables()
     for table, columns in wanted.items():
         there = _columns(connection, table)
@@ -144,7 +175,10 @@ def _read(
             bytes_max -= sum(len(value) for value in row if isinstance(value, bytes))
             rows_max -= 1
             if rows_max < 0 or bytes_max < 0:
-                raise Unreadable("holds more rows than are read; make a smaller file of it")
+                raise Unreadable(
+                    f"holds {most}, which is all that is read: it ended in {table}, row {number};"
+                    " make a smaller copy of it"
+                )
             values, reason = _values(shared, row)
             if reason:
                 found.unread.append(Unread(table, number, reason))

@@ -55,7 +55,8 @@ class NewChallenge(Request, frozen=True, rename={"evaluator": "with"}):
     opens: Moment | None = None
     """null: now."""
     seeds: Seeds = (0,)
-    ticks: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 1_000
+    ticks: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)] = 1_000
+    """Over none nothing lives or dies, and all genomes would stand alike."""
     description: Line = ""
     rules: Card = ""
     """Markdown, for people."""

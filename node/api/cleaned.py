@@ -3,20 +3,24 @@
 Its registry takes any JSON object: a field of another type is as if it had not been sent, texts
 have any length and hold anything, and what it does not know it does not read. So where such clients
 need no token, a submission is cleaned before it is read: nothing that says something is thrown away
-but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched.
+but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched. Its
+server does not refuse what is asked of a list either: with `api.compat`, and without a token, that
+is made to fit too.
 
 Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
 beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for
 a few is not published to all. An empty one says nothing.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
 
-from node.api.models import PLACE_CHARACTERS_MAX
+from node.api.models import LIMIT_MAX, PLACE_CHARACTERS_MAX
+from node.api.requests import Pairs
 from registry.content import FILE_CHARACTERS_MAX, is_identity
 from registry.genome import LINEAGE_CHARACTERS_MAX, PARENTS_MAX
 from registry.head import CARD_BYTES_MAX
@@ -36,6 +40,7 @@ EMPTY_CONFIG: Final = "{}"
 """What the original takes for the configuration of a seed that sends none."""
 LOOKED_AT: Final = 8
 """So many times what is kept of a text, at most: one of megabytes holds up nobody."""
+LIMIT_DIGITS_MAX: Final = 9
 FOLDERS: Final = str.maketrans("/\\", "__")
 
 Cleaner = Callable[[object], object]
@@ -52,6 +57,30 @@ def cleaned_seed(given: Mapping[str, Any]) -> dict[str, Any]:
     if not any(fields.get(name) for name in ("config", "config_json", "content")):
         fields["config"] = EMPTY_CONFIG
     return fields
+
+
+def cleaned_list(given: Pairs, kind: type[msgspec.Struct]) -> Pairs:
+    """What is asked of a list, as `kind` has it.
+
+    The original's server gives one whatever `limit`, `sort_by` and anything else it does not know
+    are. What only ours knows, as `cursor`, is strict.
+    """
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    theirs = {name: value for name, value in given if name in known & {"limit", "sort_by"}}
+    fitting = [(name, value) for name, value in given if name in known - theirs.keys()]
+    if limit := _limit(theirs.get("limit", "")):
+        fitting.append(("limit", limit))
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert({"sort_by": theirs.get("sort_by", "")}, kind)
+        fitting += [(name, value) for name, value in theirs.items() if name == "sort_by"]
+    return fitting
+
+
+def _limit(text: str) -> str:
+    """Within what a page holds; "" where it is no number."""
+    if not text.isascii() or not text.isdecimal():
+        return ""
+    return str(min(max(int(text[:LIMIT_DIGITS_MAX]), 1), LIMIT_MAX))
 
 
 def _with_one_content(fields: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:

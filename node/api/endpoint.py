@@ -21,6 +21,7 @@ from node.api.replays import IDEMPOTENCY_KEY, once
 from node.api.requests import (
     BODY_BYTES_MAX,
     Clean,
+    CleanQuery,
     answer_bytes,
     answer_cached,
     etag,
@@ -95,6 +96,8 @@ class Endpoint(Generic[Q, B]):
     """Whether the answer depends on the query, the store and the index alone."""
     clean: Clean | None = None
     """How the body of who needs no token is made to fit: their clients know no limits of ours."""
+    clean_query: CleanQuery | None = None
+    """The same of a query, with `api.compat`."""
 
 
 def reads(
@@ -106,11 +109,12 @@ def reads(
     access: Access = "read",
     problems: tuple[int, ...] = (),
     is_remembered: bool = False,
+    clean_query: CleanQuery | None = None,
 ) -> Endpoint[Q, None]:
     """A GET. What the handler returns is sent as JSON with an ETag, unless it is a Response."""
     return Endpoint(
         "GET", path, handler, access, {200: returns}, query, problems=problems,
-        is_remembered=is_remembered,
+        is_remembered=is_remembered, clean_query=clean_query,
     )  # fmt: skip
 
 
@@ -207,12 +211,16 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
 
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
+    is_strange = node.config.api.compat and not request.state.has_token
+    clean = endpoint.clean_query if is_strange else None
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
+    if clean is not None:
+        asked += b" made to fit"
     state, now_s = (node.store.written(), node.index.shown), node.clock_s()
     known = node.answers.get(asked, state, now_s=now_s)
     if known and (known.body is not None or is_known(request, known.etag)):
         return answer_bytes(request, known.body or b"", known.etag)
-    query = read_query(request, endpoint.query)
+    query = read_query(request, endpoint.query, clean)
     result = await endpoint.handler(node, Call(request, query, None))
     if isinstance(result, Response) and result.status_code != 200:
         return result

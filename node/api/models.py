@@ -23,7 +23,8 @@ PLACE_CHARACTERS_MAX: Final = 128
 Place: TypeAlias = Annotated[str, Meta(min_length=1, max_length=PLACE_CHARACTERS_MAX)]
 """A joined namespace: what it is called here, or its did:key."""
 Cursor: TypeAlias = Annotated[str, Meta(pattern=CURSOR)]
-Limit: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
+LIMIT_MAX: Final = 1_000
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Requirements: TypeAlias = Annotated[tuple[Name, ...], Meta(max_length=1000)]
 
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +16,8 @@ from node.api.problems import ProblemError, answer
 from node.errors import Fault
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+CleanQuery: TypeAlias = Callable[[Pairs, type[Struct]], Pairs]
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Struct)
 
@@ -108,19 +111,26 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
     return msgspec.convert(given, type)
 
 
-def read_query(request: Request, type: type[Q]) -> Q:
-    """The query as `type`; a parameter it does not know is an error, so that a slip shows."""
+def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None) -> Q:
+    """The query as `type`; a parameter it does not know is an error, so that a slip shows.
+
+    Unless `clean` makes it fit first.
+    """
     if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
-    given = request.query_params
+    told: Pairs = pairs(request.scope["query_string"].decode("latin-1"))
+    if clean is not None:
+        told = clean(told, type)
+    given: dict[str, list[str]] = {}
+    for name, value in told:
+        given.setdefault(name, []).append(value)
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
         detail = f"unknown: {', '.join(sorted(unknown))}; known: {names}"
         raise ProblemError(400, "unknown-parameter", detail)
     values: dict[str, Any] = {}
-    for name in given.keys():  # noqa: SIM118 - a multi-dict: iterating it repeats names
-        found = given.getlist(name)
+    for name, found in given.items():
         is_list = fields[name]
         if len(found) > 1 and not is_list:
             raise ProblemError(400, "bad-query", f"`{name}` was given {len(found)} times")
@@ -130,6 +140,14 @@ def read_query(request: Request, type: type[Q]) -> Q:
     except msgspec.ValidationError as error:
         said, at, where = str(error).partition(" - at `$")
         raise ProblemError(400, "bad-query", in_words(said, type) + at + where) from error
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query, as `parse_qsl` gives them, in half the time where it can be."""
+    if "%" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    parts = [part.partition("=") for part in query.replace("+", " ").split("&") if part]
+    return [(name, value) for name, _, value in parts]
 
 
 @cache

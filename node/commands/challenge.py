@@ -59,7 +59,7 @@ def challenge_command() -> None:
 )
 @click.option("--opens", metavar="WHEN", help="Since when one may enter; else since now.")
 @click.option("--seeds", default="0", show_default=True, metavar="N,M,FROM..TO", help="All count.")
-@click.option("--ticks", type=click.IntRange(0), default=1_000, show_default=True)
+@click.option("--ticks", type=click.IntRange(1), default=1_000, show_default=True)
 @click.option("--description", default="", help="One line.")
 @click.option("--rules", default="", help="For people, in Markdown.")
 @click.option(
@@ -145,10 +145,18 @@ def list_(
 @IN_NAMESPACE
 def show(id: str, author: str | None, namespace: str | None) -> None:
     """Show a challenge: its terms and rules, who stands where, and who verified what."""
+    one = challenge_of(id, author=author, namespace=namespace)
+    return print_json("challenge", one) if wants_json() else print_challenge(one)
+
+
+def challenge_of(id: str, *, author: str | None = None, namespace: str | None = None) -> Json:
+    """With who stands where in it. Raises `Failure`."""
     one = node().get(path_of(PATH, id), {"author": author, "namespace": namespace})
     standing = node().get(path_of(PATH, one["id"], "standing"), {"namespace": namespace})
-    if wants_json():
-        return print_json("challenge", {**one, "standing": standing})
+    return {**one, "standing": standing}
+
+
+def print_challenge(one: Json) -> None:
     called = petnames()
     say(printable(one["name"]), bold=True, nl=False)
     say(f"  {left_text(one)}", fg=COLORS[one["state"]])
@@ -168,7 +176,7 @@ def show(id: str, author: str | None, namespace: str | None) -> None:
     for line in one["rules"].splitlines():
         say(f"  {printable(line)}")
     say()
-    print_standing(standing, called, with_seeds=True)
+    print_standing(one["standing"], called, with_seeds=True)
 
 
 @challenge_command.command("standing")

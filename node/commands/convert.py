@@ -74,14 +74,13 @@ def converted(
     """The bytes, and what is told of them. Raises the registry's own errors."""
     from registry.formats import Format, convert, find_conversion, format_of, item_of
 
-    name, data = read_named(file)
-    wanted = format_of(target)
-    contents = read_contents(name, data, source)
-    format = contents.format
+    named, wanted = read_named(file), format_of(target)
+    contents = read_contents(named, source)
+    data, format = named.data, contents.format
     if item is not None or format is Format.PRIMORDIUM_REGISTRY:
         one = item_of(contents.found, item)
         data, format = one.data, one.format
-    made = convert(data, format, wanted, options, name=name)
+    made = convert(data, format, wanted, options, name=named.name)
     loses = "" if format is wanted else find_conversion(format, wanted).loses
     return made, {"from": format.value, "to": wanted.value, "size": len(made), "loses": loses}
 

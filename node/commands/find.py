@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from html import unescape
 from typing import Any
 
 import click
@@ -18,11 +20,17 @@ from node.failure import Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
+CHALLENGE = "challenge"
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
 FACET_ROWS = 10  # of each; all fifty are in --json
 HEADINGS = {"license": "licence"}
+
+# No module is called so: their ids have a point.
+_CHALLENGE_ID = re.compile("chal-[0-9a-f]{8,16}", re.ASCII)
+_MARKS = re.compile("</?b>")  # of a snippet, whose text is escaped
+_ADVISORY_ID = re.compile("adv-[0-9a-f]{4,16}", re.ASCII)
 
 
 @click.command("search")
@@ -137,6 +145,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {id}")
     if result.get("description"):
         say(f"    {printable(result['description'])}")
+    if why := found_elsewhere(result):
+        say(f"    {why}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
     if result.get("fitness"):
@@ -145,9 +155,20 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {line}", dim=True)
 
 
+def found_elsewhere(result: Json) -> str:
+    """Where the words were found, where the description does not show it; they stand out."""
+    pieces = [unescape(piece) for piece in _MARKS.split(result.get("snippet") or "")]
+    if "".join(pieces).strip("…") in (result.get("description") or ""):
+        return ""
+    return "".join(
+        click.style(printable(piece), bold=True) if number % 2 else printable(piece)
+        for number, piece in enumerate(pieces)
+    )
+
+
 @click.command("info")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["module", *WORDS]), help="What it is.")
+@click.option("--kind", type=click.Choice(["module", *WORDS, CHALLENGE]), help="What it is.")
 @click.option("--history", is_flag=True, help="Who did what to it: every signed entry.")
 @click.option("--changes", metavar="VERSION", help="What changed with this version.")
 @click.option("--dependants", is_flag=True, help="Which modules need it.")
@@ -166,7 +187,7 @@ def info_command(
     step: str | None,
     namespace: str | None,
 ) -> None:
-    """Show one module, genome, seed or lineage: what it says, and what others say."""
+    """Show one module, genome, seed, lineage or challenge, and what others say of it."""
     of_modules = history + (changes is not None) + dependants
     if of_modules + readme + trends > 1:
         one_of = "--history, --changes, --dependants, --readme, --trends"
@@ -182,6 +203,12 @@ def info_command(
             full = f"{one['author_did']}/{one['id']}"
             return show_trends(life_path(kind, full, "trends"), of_trends)
         return show_life(name, kind, namespace, only_card=readme)
+    if kind == CHALLENGE or (kind is None and _CHALLENGE_ID.fullmatch(name)):
+        if of_modules or trends:
+            raise click.UsageError("of a challenge there is nothing but itself, and --readme")
+        return show_challenge(name, namespace, only_rules=readme)
+    if kind is None and _ADVISORY_ID.fullmatch(name):
+        raise click.UsageError(f"{name} is an advisory: panspermia advisory list shows them")
     if trends:
         return show_trends(module_path(name, "trends"), of_trends)
     if dependants:
@@ -190,13 +217,17 @@ def info_command(
         return show_history(name, namespace)
     if changes is not None:
         return show_changes(name, changes, namespace)
+    return show_module(name, namespace, only_readme=readme)
+
+
+def show_module(name: str, namespace: str | None, *, only_readme: bool) -> None:
     client = node()
     module = client.get(module_path(name, namespace=namespace))
     full = f"{module['author_did']}/{module['id']}"
     others = client.get(module_path(full, "publishers", namespace=namespace))["publishers"]
     if wants_json():
         return print_json("info", {**module, "publishers": others})
-    if readme:
+    if only_readme:
         return say_card(module["readme"], None)
     say(f"{printable(module['id'])} {printable(module['latest_version'] or '')}", bold=True)
     say(printable(module["description"]))
@@ -219,6 +250,15 @@ def info_command(
         say(f"publisher     {printable(who)}")
     print_table(("VERSION", "PUBLISHED", "SIZE", "STATE"), map(version_row, module["versions"]))
     say_card(module["readme"], CARD_LINES)
+
+
+def show_challenge(id: str, namespace: str | None, *, only_rules: bool) -> None:
+    from node.commands.challenge import challenge_of, print_challenge
+
+    one = challenge_of(id, namespace=namespace)
+    if wants_json():
+        return print_json("info", {"kind": CHALLENGE, **one})
+    return say_card(one["rules"], None) if only_rules else print_challenge(one)
 
 
 def show_history(name: str, namespace: str | None) -> None:

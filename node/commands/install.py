@@ -316,7 +316,9 @@ def uninstall_command(names: tuple[str, ...], dry_run: bool, lock_path: Path) ->
 @click.option("--kind", type=click.Choice(["module", *WORDS]), default="module", show_default=True)
 @click.option("--sort", help="Of genomes: fitness, tick; of seeds: pop; downloads, rating, recent.")
 @click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended.")
 @click.option("--sbom", is_flag=True, help="Of the lock file: a CycloneDX bill of materials.")
 @LOCK_OPTION
 @IN_NAMESPACE
@@ -324,16 +326,25 @@ def list_command(
     kind: str,
     sort: str | None,
     author: str | None,
+    tags: tuple[str, ...],
     limit: int,
+    cursor: str | None,
     sbom: bool,
     lock_path: Path,
     namespace: str | None,
 ) -> None:
     """List the installed modules, or the genomes, seeds or lineages known."""
     if kind in WORDS:
-        wanted = {"sort_by": sort, "author": author, "limit": limit, "namespace": namespace}
+        wanted = {
+            "sort_by": sort, "author": author, "tag": tags, "limit": limit, "cursor": cursor,
+            "namespace": namespace,
+        }  # fmt: skip
         page = node().get(f"/api/registry/{kind}s", wanted)
-        return print_json("list", page) if wants_json() else print_list(kind, page[f"{kind}s"])
+        return print_json("list", page) if wants_json() else print_list(kind, page)
+    if sort or author or tags or cursor:
+        raise click.UsageError(
+            "--sort, --author, --tag and --cursor go with --kind genome and such"
+        )
     if sbom:
         return print_sbom(lock_path)
     answer = node().get("/api/installed")

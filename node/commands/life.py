@@ -100,8 +100,10 @@ def life_facts(kind: str, one: Json) -> Iterator[tuple[str, str]]:
         yield "parent", parent
 
 
-def print_list(kind: str, rows: list[Json]) -> None:
-    names = petnames()
+def print_list(kind: str, page: Json) -> None:
+    names, rows = petnames(), page[f"{kind}s"]
+    if not rows:
+        return say("None is known here. What a peer publishes arrives by itself: panspermia peers")
     score = {"genome": "fitness_score", "seed": "max_pop", "lineage": "civilization_level"}[kind]
     claimed = "CLAIMED FITNESS" if kind == "genome" else SORTS[kind].upper()
     head = ("ID", "NAME", claimed, "STARS", "DOWNLOADS", "SIGNED BY")
@@ -111,6 +113,9 @@ def print_list(kind: str, rows: list[Json]) -> None:
          names.author(one["author_did"]))
         for one in rows
     ))  # fmt: skip
+    if page["next"]:
+        say(f"More: --cursor {printable(page['next'])}", dim=True)
+    return None
 
 
 @click.command("hall-of-fame")

@@ -7,6 +7,7 @@ file that cannot be read is told and passed over; what is published already is n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,8 @@ def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
     except OSError as error:
         report.refuse_unreadable(file, error)
         return
+    if contents.warning:
+        report.warn(contents.warning)
     found = merged(contents.found)
     for row in contents.refused:
         report.refuse_invalid(file, row)
@@ -75,23 +78,32 @@ def read_items(file: Path, kind: str | None) -> Contents:
     A file without an item of that kind, but of a kind that is bytes, is one item itself. Raises
     `InvalidFile`.
     """
-    from node.found_files import Contents, contents_of
+    from node.found_files import Contents, contents_of, contents_of_database, is_database
     from registry.formats import Format, Found, InvalidFile, Place, detect
 
+    if is_database(file):
+        held = of_kind(contents_of_database(file.name, file), kind)
+        if not held.found and not held.refused:
+            raise InvalidFile(file.name, Place(), f"holds no {kind}")
+        return held
     data = read_file(file, FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise InvalidFile(file.name, Place(), f"is larger than {FILE_BYTES_MAX >> 20} MiB")
     format = detect(file.name, data)
     if format is Format.UNKNOWN and kind is None:
         return Contents(format, ())
-    contents = contents_of(file.name, data, format)
+    contents = of_kind(contents_of(file.name, data, format), kind)
+    if kind is None or contents.found or kind == "lineage":
+        return contents
+    whole = Found(kind="seed" if kind == "seed" else "genome", format=format, data=data, name="")
+    return Contents(format, (whole,))
+
+
+def of_kind(contents: Contents, kind: str | None) -> Contents:
     if kind is None:
         return contents
     fitting = tuple(item for item in contents.found if item.kind == kind)
-    if fitting or kind == "lineage" or contents.refused:
-        return Contents(format, fitting, contents.refused)
-    whole = Found(kind="seed" if kind == "seed" else "genome", format=format, data=data, name="")
-    return Contents(format, (whole,))
+    return replace(contents, found=fitting)
 
 
 def publish_item(file: Path, one: Merged, wanted: Wanted) -> Json:

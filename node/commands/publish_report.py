@@ -48,6 +48,7 @@ class Report:
     skipped: list[str] = field(default_factory=list[str])
     in_modules: list[str] = field(default_factory=list[str])
     """Files of known formats that belong to modules, and are no publication of their own."""
+    warnings: list[str] = field(default_factory=list[str])
     total: int = 0
     done: int = 0
     only_exit: int = FAILED
@@ -66,6 +67,11 @@ class Report:
     def refuse_unreadable(self, path: Path | str, error: OSError) -> None:
         self.refuse(path, "", {"code": "cannot-read", "detail": f"{path}: {error.strerror}"})
 
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+        if not wants_json():
+            say(printable(f"warning: {text}"), fg="yellow", err=True)
+
     @property
     def new(self) -> int:
         return sum(one["state"] in NEW for one in self.published)
@@ -74,7 +80,7 @@ class Report:
     def body(self) -> Json:
         return {
             "published": self.published, "refused": self.refused, "skipped": self.skipped,
-            "in_modules": self.in_modules,
+            "in_modules": self.in_modules, "warnings": self.warnings,
         }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,21 @@ REFUSED_SHOWN_MAX = 20
 _RECORD = re.compile(r"(?:did:key:z[1-9A-HJ-NP-Za-km-z]+/)?[0-9a-f]{8,64}\Z")
 
 
-def read_named(file: str) -> tuple[str, bytes]:
-    """The name and the bytes of FILE, of stdin, or of a record that the node knows.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is named on the line. A database may have any size: it is read where it lies."""
 
-    No more than are read of any file.
+    name: str
+    data: bytes
+    database: Path | None = None
 
-    Raises `Failure`, and `InvalidFile` for what is too large.
+
+def read_named(file: str) -> Named:
+    """The bytes of FILE, of stdin, or of a record that the node knows.
+
+    No more than are read of any file. Raises `Failure`, and `InvalidFile` for what is too large.
     """
+    from node.found_files import is_database
     from registry.formats.limits import FILE_BYTES_MAX
     from registry.formats.texts import check_size
 
@@ -44,11 +53,13 @@ def read_named(file: str) -> tuple[str, bytes]:
         try:
             if path.is_dir():
                 raise failed("not-a-file", "This is no file", printable(file))
+            if is_database(path):
+                return Named(path.name, b"", path)
             name, data = path.name, read_file(path, FILE_BYTES_MAX + 1)
         except OSError as error:
             raise unreadable(path, error) from error
     check_size(data, name)
-    return name, data
+    return Named(name, data)
 
 
 def record_bytes(id: str) -> bytes:
@@ -67,15 +78,23 @@ def record_bytes(id: str) -> bytes:
     return client.get_bytes(path_of("/api/registry/seeds", id, "download"))
 
 
-def read_contents(name: str, data: bytes, source: str | None) -> Contents:
+def read_contents(named: Named, source: str | None) -> Contents:
     """What a file holds, `source` being its format in a person's words.
 
     Rows of a database that cannot be taken are told on stderr. Raises the registry's own errors.
     """
-    from node.found_files import contents_of
-    from registry.formats import format_of
+    from node.found_files import contents_of, contents_of_database
+    from registry.formats import Format, InvalidFile, Place, format_of
 
-    contents = contents_of(name, data, format_of(source) if source else None)
+    format = format_of(source) if source else None
+    if named.database is None:
+        contents = contents_of(named.name, named.data, format)
+    elif format in (None, Format.PRIMORDIUM_REGISTRY):
+        contents = contents_of_database(named.name, named.database)
+    else:
+        raise InvalidFile(named.name, Place(), f"is a SQLite file, and no {format}")
+    if contents.warning:
+        say(printable(f"warning: {contents.warning}"), fg="yellow", err=True)
     if not contents.found:
         raise contents.refused[0]
     for refused in contents.refused[:REFUSED_SHOWN_MAX]:
@@ -89,8 +108,7 @@ def read_one(file: str, source: str | None, item: int | None) -> Found:
     """The one item of a file that is meant. Raises `Failure`, and the registry's own errors."""
     from registry.formats import item_of
 
-    name, data = read_named(file)
-    return item_of(read_contents(name, data, source).found, item)
+    return item_of(read_contents(read_named(file), source).found, item)
 
 
 @contextmanager

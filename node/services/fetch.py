@@ -20,6 +20,12 @@ def ignore(done: int, total: int) -> None:
     """No one watches."""
 
 
+def waits_for(network: Network, blob: BlobId) -> str:
+    """Why nobody is asked for a blob that is being fetched: "" where somebody is."""
+    here = (one for one in network.transfers() if one.blob == blob.hex())
+    return next((one.reason for one in here if one.state == "fetching"), "")
+
+
 async def fetch_blob(
     store: Store,
     network: Network,

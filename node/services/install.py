@@ -25,7 +25,7 @@ from node.ports import Network
 from node.scanner import Scanner, Subject
 from node.services.a_few import a_few_at_a_time
 from node.services.advise import refuse_malicious, risk_in, risks_of
-from node.services.fetch import fetch_blob
+from node.services.fetch import fetch_blob, waits_for
 from node.services.load_index import load_index, sources_of
 from node.services.modules import find_module
 from node.services.resolve import (
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 4
 
 
-class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
+class Progress(Struct, frozen=True, tag_field="event", tag="progress", omit_defaults=True):
     """One line of an installation's story. `done` of `total` are bytes, or 0 of 1 for a step; while
     it resolves, modules that were read.
     """
@@ -65,6 +65,8 @@ class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
     id: str
     done: int
     total: int
+    waits: str = ""
+    """Why nobody is asked just now for what is fetched: it waits for a peer."""
 
 
 Tell = Callable[[Progress], None]
@@ -197,12 +199,12 @@ async def _prepare(
     version = goal.release(id)
     blob = BlobId(bytes.fromhex(version.blob))
     tell(Progress("fetch", id, 0, 1))
+
+    def tell_fetched(done: int, total: int) -> None:
+        tell(Progress("fetch", id, done, total, waits_for(node.network, blob)))
+
     wasm = await fetch_blob(
-        node.store,
-        node.network,
-        blob,
-        lambda done, total: tell(Progress("fetch", id, done, total)),
-        size_bytes_max=version.wasm_size,
+        node.store, node.network, blob, tell_fetched, size_bytes_max=version.wasm_size
     )
     tell(Progress("verify", id, 0, 1))
     module = await find_module(node.store, id, goal.places[id])

@@ -68,9 +68,11 @@ function factsOf(kind, one) {
   ]);
 }
 
+const PICTURES = { SVG: "/picture", PNG: "/picture.png" };
+
 // As a data: address, so that it comes with the token where one is needed. In an <img> nothing runs.
 async function pictureOf(path) {
-  const drawn = await (await ask("GET", path, undefined, "image/svg+xml")).blob();
+  const drawn = await (await ask("GET", path, undefined, "image/*")).blob();
   return new Promise((done, failed) => {
     const reader = new FileReader();
     reader.onload = () => done(reader.result);
@@ -79,14 +81,28 @@ async function pictureOf(path) {
   });
 }
 
-async function addPicture(place, kind, one, full, className, alt) {
-  if (kind !== "genome") return;
-  try {
-    const picture = element("img", undefined, className);
-    picture.alt = alt;
-    picture.src = await pictureOf(recordPath(kind, full, one.namespace, "/picture"));
-    place.prepend(picture);
-  } catch { /* nothing draws it: then there is no picture */ }
+// The first of `ways` that draws it; whether any does.
+async function addPicture(place, kind, one, full, className, alt, ways = [PICTURES.SVG]) {
+  if (kind !== "genome") return false;
+  for (const way of ways) {
+    try {
+      const picture = element("img", undefined, className);
+      picture.alt = alt;
+      picture.src = await pictureOf(recordPath(kind, full, one.namespace, way));
+      place.prepend(picture);
+      return true;
+    } catch { /* nothing draws it so */ }
+  }
+  return false;
+}
+
+// With buttons for whoever wants it as a file. An SVG holds fewer cells than a PNG.
+async function addLargePicture(place, saves, kind, one, full) {
+  if (!(await addPicture(place, kind, one, full, "drawn", `Picture of ${one.name}`, Object.values(PICTURES)))) return;
+  for (const [type, way] of Object.entries(PICTURES)) {
+    const name = `${one.id.slice(0, 16)}.${type.toLowerCase()}`;
+    saves.append(" ", button(`Picture as ${type}`, "", () => download(recordPath(kind, full, one.namespace, way), name)));
+  }
 }
 
 async function download(path, name) {
@@ -208,8 +224,8 @@ async function drawRecord(kind, full, namespace) {
   ]);
   const parts = [element("p", `${kind} by ${personName(one.author_did)}`, "soft")];
   if (one.description) parts.push(element("p", one.description));
+  const row = element("p");
   if (isBytes) {
-    const row = element("p");
     const name = one.file || `${one.id.slice(0, 16)}`;
     row.append(button(`Download ${name}, ${size(one.size)}`, "", () => download(of("/download"), name)));
     const said = element("p", "", "bad");
@@ -229,7 +245,7 @@ async function drawRecord(kind, full, namespace) {
   parts.push(...trendParts(trend), ...ratingParts(rated, of(""), one.name || one.id));
   if (one.card) parts.push(element("h3", "Card"), element("pre", one.card));
   if (one.config) parts.push(element("h3", "Configuration"), element("pre", one.config));
-  return { one, parts };
+  return { one, parts, saves: row };
 }
 
 async function showRecord() {
@@ -242,11 +258,12 @@ async function showRecord() {
   byId("one").setAttribute("aria-busy", "true");
   try {
     const [kind, full, namespace] = [found[1], decodeURIComponent(found[2]), decodeURIComponent(found[3] || "commons")];
-    const { one, parts } = await (kind === "challenge" ? drawChallenge(full, namespace) : drawRecord(kind, full, namespace));
+    const { one, parts, saves } = await (kind === "challenge" ? drawChallenge(full, namespace) : drawRecord(kind, full, namespace));
     if (number !== opened.number) return; // somebody went on
     byId("one-head").textContent = one.name || one.id;
-    byId("one-body").replaceChildren(...parts);
-    addPicture(byId("one-body"), kind, one, full, "drawn", `Picture of ${one.name}`);
+    const drawn = element("div"); // of this record, whichever is shown by the time it comes
+    byId("one-body").replaceChildren(drawn, ...parts);
+    addLargePicture(drawn, saves, kind, one, full);
   } catch (error) {
     if (number !== opened.number) return;
     byId("one-head").textContent = "It cannot be shown";

@@ -1,7 +1,8 @@
-"""A SQLite file of a stranger, read in a child process: `python -m`, file on stdin, rows on stdout.
+"""A SQLite file of a stranger, read in a child process: rows on stdout.
 
-The child may use so much memory, time and output and not more; what it says is admitted only in the
-shape of `Told`. The parent never opens the file with SQLite itself.
+A file that a person names may have any size, and the child opens it where it lies; bytes that came
+otherwise it has on stdin. It may use so much memory, time and output and not more; what it says is
+admitted only in the shape of `Told`. The parent never opens the file with SQLite itself.
 """
 
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -45,24 +47,28 @@ class Told(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def read_registry(data: bytes, name: str, *, wall_s: float = WALL_S) -> Rows:
-    """The items of a registry.db, and the rows that are none.
+def read_registry(source: bytes | Path, name: str, *, wall_s: float = WALL_S) -> Rows:
+    """The items of a registry.db, and the rows that are none. Of `bytes` no more than of any file.
 
     Blocks up to `wall_s`. Raises `InvalidFile`.
     """
-    check_size(data, name)
-    told = ask_child(data, wall_s)
+    if isinstance(source, bytes):
+        check_size(source, name)
+    told = ask_child(source, wall_s)
     if told.reason:
         raise InvalidFile(name, Place(), told.reason)
     unread = [(Place(table=one.table, row=one.row), one.reason) for one in told.unread]
     return read_tables(told.tables, name, unread)
 
 
-def ask_child(data: bytes, wall_s: float) -> Told:
+def ask_child(source: bytes | Path, wall_s: float) -> Told:
     command = [sys.executable, "-P", "-c", BOOT, str(ROOT)]
+    if isinstance(source, Path):
+        command.append(str(source.absolute()))
     with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
+        if isinstance(source, bytes):
+            file.write(source)
+            file.seek(0)
         with subprocess.Popen(
             command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as child:
@@ -80,14 +86,17 @@ def ask_child(data: bytes, wall_s: float) -> Told:
         return Told(reason=f"cannot be read within {wall_s:g} s and {ADDRESS_BYTES >> 20} MiB")
 
 
-def serve(source: BinaryIO, target: BinaryIO, wanted: Mapping[str, Sequence[str]]) -> None:
+def serve(source: BinaryIO | Path, target: BinaryIO, wanted: Mapping[str, Sequence[str]]) -> None:
     """The child's whole work."""
     from storage.errors import Unreadable
-    from storage.foreign import read_foreign_tables
+    from storage.foreign import read_foreign_file, read_foreign_tables
 
-    data = source.read(FILE_BYTES_MAX + 1)
     try:
-        tables = read_foreign_tables(data, wanted, rows_max=ITEMS_MAX, bytes_max=ROWS_BYTES_MAX)
+        if isinstance(source, Path):
+            tables = read_foreign_file(source, wanted, rows_max=ITEMS_MAX, bytes_max=ROWS_BYTES_MAX)
+        else:
+            data = source.read(FILE_BYTES_MAX + 1)
+            tables = read_foreign_tables(data, wanted, rows_max=ITEMS_MAX, bytes_max=ROWS_BYTES_MAX)
         unread = [Unread(one.table, one.row, one.reason) for one in tables.unread]
         told = Told(tables.rows, unread)
     except Unreadable as error:
@@ -99,4 +108,4 @@ def serve(source: BinaryIO, target: BinaryIO, wanted: Mapping[str, Sequence[str]
 if __name__ == "__main__":
     confine(ADDRESS_BYTES)
     bound(WALL_S)
-    serve(sys.stdin.buffer, sys.stdout.buffer, WANTED)
+    serve(Path(sys.argv[2]) if sys.argv[2:] else sys.stdin.buffer, sys.stdout.buffer, WANTED)

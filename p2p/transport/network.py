@@ -361,7 +361,7 @@ class Network:
         """Compares everything with every peer once more; ends when all of them have."""
         async with asyncio.TaskGroup() as tasks:
             waits = [
-                (connection, tasks.create_task(sync_with(connection)))
+                (connection, tasks.create_task(sync_with(connection), name="sync"))
                 for connection in self.connections
             ]
         return [(connection, wait.result()) for connection, wait in waits]

@@ -66,6 +66,9 @@ def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, gl
     assert (one["entered_by"], one["witnesses"]) == ([alice.did], [alice.did])
     shown = shell(bob, "challenge", "show", id).answer
     assert shown["standing"]["entrants"] == [one]
+    schema = {"schema": "panspermia.info/1", "kind": "challenge"}
+    assert shell(bob, "info", id[:13]).answer == shown | schema, "search and lists name it so"
+    assert shell(bob, "info", id, "--trends").code == 2
     (found,) = shell(bob, "search", "longest", "--kind", "challenge").answer["results"]
     assert found["name"] == "Longest life"
     assert shell(alice, "challenge", "delete", id).code == 4
@@ -148,6 +151,16 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
         assert shell(bob, "fetch", id, "-o", str(out)).code == 0
         assert out.read_bytes() == data
     seeds = shell(bob, "list", "--kind", "seed").answer["seeds"]
+    pages = list[str]()
+    more: tuple[str, ...] = ()
+    while not pages or more:
+        page = shell(bob, "list", "--kind", "genome", "--limit", "1", *more).answer
+        pages += [one["name"] for one in page["genomes"]]
+        more = ("--cursor", page["next"]) if page["next"] else ()
+    assert sorted(pages) == ["Creature", "Glider"]
+    odd = shell(bob, "list", "--kind", "genome", "--tag", "odd").answer["genomes"]
+    assert [one["name"] for one in odd] == ["Creature"]
+    assert shell(bob, "list", "--tag", "odd").code == 2, "of modules, the installed ones"
     assert [one["config"].encode() for one in seeds] == [CONFIG + b"[metabolism]\n"]
 
     they_challenge_each_other(alice, bob, shell, glider)

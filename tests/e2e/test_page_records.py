@@ -50,6 +50,10 @@ def is_well_made(page: Page) -> None:
     )
 
 
+def holds(file: Path) -> int | None:
+    return file.stat().st_size if file.exists() and file.stat().st_size else None
+
+
 def choose(page: Page, id: str, value: str) -> None:
     page.value(
         f"byId('{id}').value = '{value}', byId('{id}').dispatchEvent(new Event('change')), 0"
@@ -136,11 +140,20 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
         page.value("document.querySelector('#one-body button').focus()")
         page.press("Enter")
         got = tmp_path / "glider.rle"
-        wait_for("its bytes", ARRIVE_S, lambda: (got.exists() and got.stat().st_size) or None)
+        wait_for("its bytes", ARRIVE_S, lambda: holds(got))
         assert got.read_bytes() == GLIDER.encode()
+        (one,) = alice.client.get("/api/registry/genomes")["genomes"]
+        for type, begins in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+            named = f"(one) => one.innerText === 'Picture as {type}'"
+            found = f"[...document.querySelectorAll('#one button')].find({named})"
+            page.wait(f"the {type}", f"{found} !== undefined")
+            page.value(f"{found}.focus()")
+            page.press("Enter")
+            drawn = tmp_path / f"{one['id'][:16]}.{type.lower()}"
+            wait_for(f"the {type}", ARRIVE_S, lambda: holds(drawn))  # noqa: B023 - it is not kept
+            assert drawn.read_bytes().startswith(begins)
 
         # Run again: it ranks by that, with who says so; its page says how it does over time.
-        (one,) = alice.client.get("/api/registry/genomes")["genomes"]
         path = f"/api/registry/genomes/{one['id']}/attestations"
         result = alice.client.post(path, {"ticks": 20})["result"]
         choose(page, "life-sort", "attested")

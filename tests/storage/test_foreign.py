@@ -1,13 +1,22 @@
 """Databases of strangers: read for their rows, and for nothing else that is in them."""
 
+import os
 import sqlite3
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from storage.errors import Unreadable
-from storage.foreign import Unread, Value, allow_of, read_foreign_tables
+from storage.foreign import (
+    ForeignTables,
+    Unread,
+    Value,
+    allow_of,
+    read_foreign_file,
+    read_foreign_tables,
+)
 
 WANTED = {"fossils": ("id", "genotype", "tick"), "lineages": ("id", "level")}
 
@@ -26,7 +35,27 @@ def database(folder: Path, statements: Sequence[str], journal: str = "delete") -
 def read(
     data: bytes, rows_max: int = 100, bytes_max: int = 10_000
 ) -> dict[str, dict[int, dict[str, Value]]]:
-    return read_foreign_tables(data, WANTED, rows_max=rows_max, bytes_max=bytes_max).rows
+    """As bytes and as a file, which hold the same, or are refused for the same."""
+    most = {"rows_max": rows_max, "bytes_max": bytes_max}
+    with tempfile.NamedTemporaryFile(suffix=" #?%.db") as file:
+        file.write(data)
+        file.flush()
+        ways = (
+            lambda: read_foreign_tables(data, WANTED, **most),
+            lambda: read_foreign_file(Path(file.name), WANTED, **most),
+        )
+        first, second = map(outcome, ways)
+    assert str(first) == str(second)
+    if isinstance(first, Unreadable):
+        raise first
+    return first.rows
+
+
+def outcome(way: Callable[[], ForeignTables]) -> ForeignTables | Unreadable:
+    try:
+        return way()
+    except Unreadable as refused:
+        return refused
 
 
 FOSSILS = "CREATE TABLE fossils (id INTEGER PRIMARY KEY, genotype TEXT, tick INTEGER, more BLOB)"
@@ -73,6 +102,30 @@ def test_texts_of_another_encoding_are_refused_not_mended(tmp_path: Path) -> Non
     data = database(tmp_path, ["PRAGMA encoding = 'UTF-16le'", FOSSILS, ROW])
     with pytest.raises(Unreadable, match="keeps its texts as UTF-16"):
         read(data)
+
+
+def test_what_lies_beside_a_file_is_left_alone_and_does_not_count(tmp_path: Path) -> None:
+    """A program that runs holds a lock and a journal; whoever reads neither waits nor writes."""
+    path = tmp_path / "made.db"
+    database(tmp_path, [FOSSILS, ROW], "wal")
+    running = sqlite3.connect(path, isolation_level=None)
+    running.execute("PRAGMA journal_mode = wal")
+    running.execute("BEGIN EXCLUSIVE")
+    running.execute("INSERT INTO fossils VALUES (2, 'def', 8, 0)")
+    beside = sorted(os.listdir(tmp_path))
+    before = path.read_bytes()
+    found = read_foreign_file(path, WANTED, rows_max=100, bytes_max=10_000)
+    assert found.rows == {"fossils": {1: {"id": 1, "genotype": "abc", "tick": 7}}}
+    assert (sorted(os.listdir(tmp_path)), path.read_bytes()) == (beside, before)
+    running.execute("ROLLBACK")
+    running.close()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.db", tmp_path):
+        with pytest.raises(Unreadable, match="cannot be read: "):
+            read_foreign_file(path, WANTED, rows_max=100, bytes_max=10_000)
+    assert os.listdir(tmp_path) == []
 
 
 HOSTILE = {

@@ -15,7 +15,7 @@ from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
-from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
+from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
 from node.wiring import Node
 from registry.listed import rfc3339
 from storage.errors import NotHeld
@@ -186,8 +186,7 @@ def _fetching(node: Node, blob: BlobId) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
-            here = (one for one in node.network.transfers() if one.blob == blob.hex())
-            if why := next((one.reason for one in here if one.state == "fetching"), ""):
+            if why := waits_for(node.network, blob):
                 line["waits"] = why
             tell(ENCODER.encode(line) + b"\n")
 

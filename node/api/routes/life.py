@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from crdt.keys import COMMONS
 from node.api.asked import find_called, page_of
-from node.api.cleaned import cleaned_genome, cleaned_seed
+from node.api.cleaned import cleaned_genome, cleaned_list, cleaned_seed
 from node.api.endpoint import Call, Endpoint, Opening, reads, writes
 from node.api.life_models import (
     Genomes,
@@ -315,10 +315,13 @@ A_GENOME: Final = f"{START}/genomes/{{genome:record}}"
 A_SEED: Final = f"{START}/seeds/{{seed:record}}"
 A_LINEAGE: Final = f"{START}/lineages/{{lineage:rest}}"
 ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
-    reads(f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=HallQuery, is_remembered=True),
+    reads(
+        f"{START}/hall_of_fame", hall_of_fame, HallOfFame, query=HallQuery, is_remembered=True,
+        clean_query=cleaned_list,
+    ),
     reads(
         f"{START}/genomes", list_genomes, Genomes, query=GenomesQuery, problems=(404, 422),
-        is_remembered=True,
+        is_remembered=True, clean_query=cleaned_list,
     ),
     writes(
         f"{START}/genomes", submit_genome, SubmissionDone, body=NewGenome,
@@ -327,7 +330,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
     ),
     reads(
         f"{START}/seeds", list_seeds, Seeds, query=SeedsQuery, problems=(404, 422),
-        is_remembered=True,
+        is_remembered=True, clean_query=cleaned_list,
     ),
     writes(
         f"{START}/seeds", submit_seed, SubmissionDone, body=NewSeed,

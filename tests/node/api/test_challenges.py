@@ -132,6 +132,18 @@ async def test_a_challenge_is_called_for_found_and_deleted(there: There) -> None
     assert again["challenge"]["name"] == "Longest life"
 
 
+@pytest.mark.parametrize(
+    ("changed", "pointer"), [({"name": ""}, "/name"), ({"ticks": 0}, "/ticks")]
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_challenge_has_a_name_and_lasts(
+    there: There, changed: dict[str, Any], pointer: str, dry_run: bool
+) -> None:
+    problem = await post(there.alice, "", 422, **wanted(changed), dry_run=dry_run)
+    assert pointer in [one["pointer"] for one in problem["errors"]]
+    assert (await get(there.alice))["challenges"] == []
+
+
 async def test_a_dry_run_is_refused_where_the_act_would_be(there: There) -> None:
     alice = there.alice
     await grant(alice, "/api/capabilities", {"capability": to_root(alice, READ)})

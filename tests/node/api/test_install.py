@@ -11,16 +11,20 @@ import pytest
 import pytest_asyncio
 
 from crdt.area import Area
+from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.document import Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey
 from crdt.order import Bounds
+from node.api.transfer import Transfer
 from node.config import Config, ModulesConfig
 from node.events import Event
+from node.ports import Progress
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
+from p2p.protocol.pieces import Urgency
 from registry import module, ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
@@ -28,7 +32,7 @@ from registry.names import ModuleName, parse_module_name
 from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, decode_statement, sign_release
 from tests.node.modules import ADD, calling, manifest, new_module, wasm
-from tests.node.parts import Alice, open_alice
+from tests.node.parts import Alice, Wishes, open_alice
 from tests.storage.people import Person
 
 ADDER, DOUBLER = "org.example.add", "org.example.double"
@@ -377,6 +381,40 @@ async def test_what_does_not_run_here_is_not_installed(alice: Alice, bob: Alice)
     answer = await alice.client.post("/api/install", json={"requirements": ["org.example.fine"]})
     assert (answer.status_code, answer.json()["code"]) == (422, "not-runnable")
     assert await versions(alice) == {}
+
+
+@dataclasses.dataclass
+class Restarting(Wishes):
+    """Bob gives a byte, starts again, and gives the rest."""
+
+    async def fetch_blob(
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+    ) -> None:
+        others = Transfer("ab" * 32, state="fetching", reason="of another blob")
+        for reason in ("", "no peer is connected", ""):
+            self.running = (others, Transfer(blob.hex(), state="fetching", reason=reason))
+            progress(1, 2)
+        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+
+
+async def test_what_an_installation_waits_for_is_told(tmp_path: Path, bob: Alice) -> None:
+    async with open_alice(tmp_path / "alice", network=Restarting()) as alice:
+        did = await shared(alice, bob)
+        answer = await alice.client.post(
+            "/api/install",
+            json={"requirements": [ADDER]},
+            headers={"accept": "application/x-ndjson"},
+        )
+        lines = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+        halves = [line for line in lines if line.get("total") == 2]
+        assert [line.get("waits") for line in halves] == [None, "no peer is connected", None]
+        assert {line["id"] for line in halves} == {f"{did}/{ADDER}"}
+        assert (lines[-1]["event"], await versions(alice)) == ("result", {ADDER: "1.1.0"})
 
 
 async def test_uninstalling_what_others_need(alice: Alice, bob: Alice) -> None:

@@ -77,6 +77,7 @@ async def test_bytes_are_in_the_format_that_is_said(alice: Alice) -> None:
     assert await listed(alice, SEEDS) == []
 
 
+HEX, JSON = "7b7d", {"content-type": "application/json"}
 MESSY: dict[str, Any] = {
     "genotype": "abc", "author": " a\tb\n" + "c" * 200, "name": "n" * 65, "description": None,
     "tags": "one\ttwo, ,three\n," + "t" * 40 + ",a/../b", "fitness_score": 3, "tick": 12.0,
@@ -118,8 +119,38 @@ async def test_what_the_original_takes_is_taken_and_made_to_fit(
             assert wrong.status_code in (400, 422), raw[:9]
 
 
+async def test_a_list_is_given_whatever_the_original_client_asks(tmp_path: Path) -> None:
+    """Its server never refuses; who sends a token sees a slip."""
+    queries = (
+        "limit=5000", "limit=0", "limit=-1", "limit=many", "limit=4294967295", "limit=2&limit=3",
+        "sort_by=wisdom", "sort_by=", "offset=7&sort_by=tick", "limit=" + "9" * 5_000,
+    )  # fmt: skip
+    config = Config(api=ApiConfig(compat=True))
+    async with open_alice(tmp_path / "a", config=config) as alice:
+        for number in range(3):
+            await post(alice, GENOMES, GENOME | {"genotype": HEX + f"{number:02}", "tick": number})
+            await post(alice, SEEDS, {"config": f'{{"{number}": 1}}'})
+        for _ in range(2):  # the first time with a token, and then again
+            for query in queries:
+                wrong = await alice.client.get(f"{GENOMES}?{query}")
+                assert wrong.status_code == 400, query
+            token = alice.client.headers.pop("authorization")
+            for path, name in ((GENOMES, "genomes"), (SEEDS, "seeds")):
+                found = {q: await alice.client.get(f"{path}?{q}") for q in queries}
+                assert {one.status_code for one in found.values()} == {200}
+                counts = {q: len(one.json()[name]) for q, one in found.items()}
+                assert counts == dict.fromkeys(queries, 3) | {"limit=0": 1}, path
+            ticks = (await alice.client.get(f"{GENOMES}?sort_by=tick&x=1")).json()["genomes"]
+            assert [row["tick"] for row in ticks] == [2, 1, 0]
+            hall = await alice.client.get("/api/registry/hall_of_fame?limit=3")
+            assert (hall.status_code, hall.json()) == (200, {"hall_of_fame": []})
+            for ours in ("cursor=x", "namespace=nowhere", "trust=none"):
+                path = "/api/registry/hall_of_fame" if ours == "trust=none" else GENOMES
+                assert (await alice.client.get(f"{path}?{ours}")).status_code in (400, 404), ours
+            alice.client.headers["authorization"] = token
+
+
 OPENED = [ApiConfig(compat=True), ApiConfig(anonymous_submissions=True)]
-HEX, JSON = "7b7d", {"content-type": "application/json"}
 
 
 @pytest.mark.parametrize("api", OPENED)

@@ -1,12 +1,14 @@
 """`panspermia convert`, from the shell, with no node anywhere."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
 
 SCRIPT = Path(__file__).parents[3] / "cli.py"
@@ -49,6 +51,19 @@ def test_items_options_and_sources_are_named(tmp_path: Path) -> None:
         "--set", "energy=5.5", "--set", "generation=7", stdin=files.GENOTYPE,
     )  # fmt: skip
     assert json.loads(sent.stdout)["payload"]["generation"] == 7
+
+
+def test_an_item_of_a_database_of_any_size(tmp_path: Path) -> None:
+    registry_db(tmp_path)
+    database = tmp_path / "registry.db"
+    os.truncate(database, 3 << 30)
+    done = run("convert", str(database), "--item", "2", "--to", "primordium-genotype")
+    assert (done.returncode, done.stdout) == (0, files.GENOTYPE)
+    drawn = run("picture", str(database), "--item", "2", "-o", str(tmp_path / "best.svg"))
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "best.svg").read_bytes().startswith(b"<svg")
+    other = run("convert", str(database), "--from", "rle", "--to", "cells")
+    assert (other.returncode, b"is a SQLite file" in other.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

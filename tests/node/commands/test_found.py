@@ -21,8 +21,26 @@ GENOME = "d4ef78f4e606e62a3730f006d5f6fb463b41dec1af77452c9535ecf43d652579"
             {"id": f"{DID}/{GENOME}", "kind": "genome", "name": "Gosper glider gun"},
             ["Gosper glider gun  genome by bob", f"    {GENOME}"],
         ),
+        (
+            {
+                "id": f"{DID}/org.example.add", "kind": "module", "name": "add", "version": "1.2.0",
+                "description": "Sums <two> numbers",
+                "snippet": "… of <b>sum</b>s &lt;b&gt; &amp; \x1b[2J",
+            },
+            [
+                "org.example.add 1.2.0  module by bob", "    Sums <two> numbers",
+                "    … of sums <b> & \\u{1b}[2J",
+            ],
+        ),
+        (
+            {
+                "id": f"{DID}/org.example.add", "kind": "module", "name": "add", "version": "1.2.0",
+                "description": "Sums <two> numbers", "snippet": "…&lt;two&gt; <b>numbers</b>",
+            },
+            ["org.example.add 1.2.0  module by bob", "    Sums <two> numbers"],
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_result_is_called_as_people_call_it_and_can_be_named(
     result: dict[str, str], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,32 @@ def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert next(item for item in found if item.kind == "genome").data == files.GENOTYPE
 
 
+def test_a_database_of_any_size_is_read_where_it_lies(tmp_path: Path) -> None:
+    registry_db(tmp_path)
+    file = tmp_path / "registry.db"
+    os.truncate(file, 3 << 30)  # as much as a long game writes, of holes
+    assert {item.kind for item in read_items(file, None).found} == {"lineage", "genome"}
+    assert [item.kind for item in read_items(file, "genome").found] == ["genome"]
+    with pytest.raises(InvalidFile, match="holds no seed"):
+        read_items(file, "seed")
+
+
+def test_rows_that_a_running_program_has_not_moved_are_told_of(tmp_path: Path) -> None:
+    registry_db(tmp_path)
+    file = tmp_path / "registry.db"
+    assert read_items(file, None).warning == ""
+    running = sqlite3.connect(file)
+    running.execute("PRAGMA journal_mode = WAL")
+    running.execute("INSERT INTO lineages VALUES ('new', 1, 0, 0, NULL)")
+    running.commit()
+    contents = read_items(file, None)
+    assert len(contents.found) == 2
+    assert "still lie in registry.db-wal, which is not read" in contents.warning
+    running.close()
+    assert len(read_items(file, None).found) == 3
+    assert read_items(file, None).warning == ""
+
+
 def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) -> None:
     registry_db(tmp_path)
     file = tmp_path / "registry.db"

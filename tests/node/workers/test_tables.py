@@ -1,6 +1,7 @@
 """A registry.db goes through a child process and comes back as genomes, or as a reason."""
 
 import io
+import os
 import sqlite3
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_a_database_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert contents_of("a.rle", b"x=1,y=1\no!").found[0].fields["population"] == 1
 
 
+def test_a_file_may_have_any_size_for_most_of_it_is_not_read(tmp_path: Path) -> None:
+    """Worlds lie in it as well, of megabytes each."""
+    data = registry_db(tmp_path)
+    path = tmp_path / "registry.db"
+    os.truncate(path, 3 << 30)  # of holes, which take no room
+    assert read_registry(path, "registry.db") == read_registry(data, "registry.db")
+    with pytest.raises(InvalidFile, match="at most 67,108,864 are read"):
+        read_registry(bytes((64 << 20) + 1), "registry.db")
+
+
 def test_what_it_cannot_read_is_a_reason(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match=r"registry\.db: cannot be read as SQLite"):
         read_registry(b"SQLite format 3\0" + bytes(2_000), "registry.db")
@@ -47,6 +58,8 @@ def test_what_it_cannot_read_is_a_reason(tmp_path: Path) -> None:
 def test_a_child_that_says_nothing_in_time_is_ended(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match="cannot be read within"):
         read_registry(registry_db(tmp_path), "registry.db", wall_s=0.0)
+    with pytest.raises(InvalidFile, match="cannot be read within"):
+        read_registry(tmp_path / "registry.db", "registry.db", wall_s=0.0)
 
 
 def test_a_row_that_is_no_text_is_told_and_the_others_come(tmp_path: Path) -> None:
