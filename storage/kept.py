@@ -171,12 +171,15 @@ class KeptBlobs(Collecting):
         numbers: list[int] = []
         async with self._database.transaction() as write:
             rows = await write.rows_in(
-                f"SELECT b.number FROM blob b JOIN kept k ON k.blob = b.number"
-                f" WHERE NOT {IS_NEEDED} AND b.id IN (*)",
+                f"SELECT b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
+                " WHERE b.id IN (*)",
                 list(blobs),
             )
-            numbers = [number for (number,) in rows]
+            numbers = [number for number, is_needed in rows if not is_needed]
             await write.run_many("DELETE FROM blob WHERE number = ?", ((n,) for n in numbers))
+            # A frontier, say, that a record had named first: it is here for its own sake now.
+            needed = ((number,) for number, is_needed in rows if is_needed)
+            await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
         if numbers:
             self._held.forget_all()
             await self.compact()

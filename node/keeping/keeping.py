@@ -11,6 +11,7 @@ process. It fetches with the least urgency: whatever a person waits for goes fir
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -180,7 +181,7 @@ class Keeping:
 
     async def _keep_to_budget(self, plan: Plan) -> None:
         over = (await self.store.kept_sum()).bytes - self.budget
-        going = to_go(plan.leaving, over, ())
+        going = to_go(plan.leaving, over, self.running)
         if going:
             await self._let_go(going)
 
@@ -324,9 +325,23 @@ class Keeping:
             if one.blob not in self._came and one.blob not in self.running
         )
 
-    def why(self, blob: BlobId) -> str:
-        """Why one of these waits."""
-        if why := self.patience.why(blob):
+    def counts(self) -> Counter[str]:
+        """How many wait, by why; not one by one, since they may be tens of thousands."""
+        chosen = self.plan.chosen
+        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
+        left = max(0, len(self.plan.queue) - len(done))
+        found = Counter(
+            self.patience.why(one)
+            for one in self.patience.absent
+            if one in chosen.blobs and one not in done
+        )
+        found[self.why(None)] += max(0, left - found.total())
+        found.update({why.value: count for why, count in chosen.no_room.items()})
+        return +found
+
+    def why(self, blob: BlobId | None) -> str:
+        """Why one of these waits; None: one that was not tried."""
+        if blob is not None and (why := self.patience.why(blob)):
             return why
         return NOT_YET if self._sessions else NO_PEER
 

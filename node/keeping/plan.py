@@ -13,7 +13,7 @@ What is here and was not chosen stays until something that was chosen needs its 
 let go for a blob that nobody has. Pure: time is the caller's.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -22,6 +22,9 @@ from typing import Final, TypeAlias
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from node.keeping.shares import fair_shares
+
+TOLD_MAX: Final = 1_000
+"""Of what has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ class Choice:
     blobs: Mapping[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
     shares: Sequence[Share] = ()
     without_room: Sequence[tuple[Claim, Why]] = ()
+    """The first `TOLD_MAX` of them."""
+    no_room: Mapping[Why, int] = field(default_factory=dict[Why, int])
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +180,12 @@ def choose(claims: Iterable[Claim], sizes: Mapping[BlobId, int], budget: int) ->
         said.append(Share(author[1], namespace, share, share - left, count))
     # In turns of one each: whoever names many delays nobody. The small ones of a turn come first.
     turns = sorted(taken.values(), key=lambda one: (one[0], one[1].size, one[1].blob))
+    without = [(one, why) for one, why in told if one.blob not in taken]
     return Choice(
         {one.blob: one for _, one in turns},
         said,
-        [(one, why) for one, why in told if one.blob not in taken],
+        without[:TOLD_MAX],
+        Counter(why for _, why in without),
     )
 
 

@@ -1,6 +1,5 @@
 """What is kept, for whom, and what waits: as the status and `/api/kept` say it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
@@ -86,7 +85,7 @@ async def keep_state(keeping: Keeping) -> KeepState:
         held.bytes,
         held.blobs,
         len(keeping.running),
-        tuple(KeepWaits(why, count) for why, count in sorted(_counts(keeping).items())),
+        tuple(KeepWaits(why, count) for why, count in sorted(keeping.counts().items())),
     )
 
 
@@ -120,12 +119,6 @@ def show_waiting(keeping: Keeping, limit: int = TOLD_MAX) -> Sequence[KeptWaitin
 def show_kept(keeping: Keeping, one: KeptBlob) -> KeptShown:
     chosen = one.id in keeping.plan.chosen.blobs
     return KeptShown(one.id.hex(), encode_did_key(one.author), one.size, one.is_whole, chosen)
-
-
-def _counts(keeping: Keeping) -> Counter[str]:
-    found = Counter(keeping.why(one.blob) for one in keeping.waits())
-    found.update(why.value for _, why in keeping.plan.chosen.without_room)
-    return found
 
 
 def _share(

@@ -264,6 +264,34 @@ async def test_it_runs_until_it_is_stopped_and_hears_of_what_comes(
             await running
 
 
+async def test_thousands_of_names_that_nobody_has_delay_nobody_and_are_asked_for_seldom(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOK_S", 0.0)
+    monkeypatch.setattr(service, "FAILED_S", 0.0)
+    invented = [
+        BOB.publishes(f"io.bob.n{n}", named("x", blob=f"{n:064x}", size=1, at=n))
+        for n in range(1, 2_001)
+    ]
+    await kept.store.receive(invented, source="peer")
+    hers = {await kept.offer(ALICE, f"io.alice.n{n}", some(f"n{n}", 40), n) for n in range(10)}
+    running = asyncio.create_task(kept.keeping.run())
+    try:
+        async with asyncio.timeout(60):
+            for _ in hers:
+                await kept.network.came.get()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    assert await kept.held() == hers
+    assert len(kept.network.asked) < 100
+    waits = {one.why: one.count for one in (await keep_state(kept.keeping)).waits}
+    assert waits.pop("the share is full") == 2_000 - (BUDGET - 10 * 40)
+    assert sum(waits.values()) == BUDGET - 10 * 40
+    assert len(show_waiting(kept.keeping)) == 100
+
+
 async def test_nobody_is_asked_before_what_members_share_was_compared(kept: Kept) -> None:
     """A record that names a private blob could come later than a stranger's that names it too."""
     kept.keeping.came("a member", lambda: True)
