@@ -32,6 +32,7 @@ Options = Mapping[str, str]
 Convert = Callable[[bytes, str, Options], bytes]
 
 NOTHING: Final = ""
+ITEMS_TOLD_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,13 @@ def item_of(found: tuple[Found, ...], number: int | None) -> Found:
     if number is not None and 0 < number <= len(found):
         return found[number - 1]
     several = "several items" if len(found) > 1 else "one item"
-    raise NoConversion(f"the file holds {several}, 1 to {len(found):,}: say which one with --item")
+    names = [f"{place} {one.name}" for place, one in enumerate(found[:ITEMS_TOLD_MAX], 1)]
+    if (more := len(found) - len(names)) > 0:
+        names.append(f"… and {more:,} more")
+    raise NoConversion(
+        f"the file holds {several}, 1 to {len(found):,}: say which one with --item:"
+        f" {', '.join(names)}"
+    )
 
 
 _BRAIN_ONLY = (

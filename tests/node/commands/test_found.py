@@ -39,6 +39,16 @@ GENOME = "d4ef78f4e606e62a3730f006d5f6fb463b41dec1af77452c9535ecf43d652579"
             },
             ["org.example.add 1.2.0  module by bob", "    Sums <two> numbers"],
         ),
+        (
+            {
+                "id": f"{DID}/{GENOME}", "kind": "genome", "name": "Breeder",
+                "description": "long " * 50 + "a Gosper gun", "snippet": "… a <b>Gosper</b> gun",
+            },
+            [
+                "Breeder  genome by bob", f"    {GENOME}", f"    {('long ' * 40).strip()}…",
+                "    … a Gosper gun",
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_a_result_is_called_as_people_call_it_and_can_be_named(
