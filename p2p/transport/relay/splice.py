@@ -192,7 +192,7 @@ class Splice:
 
 
 class SocketEnd(asyncio.BufferedProtocol):
-    """An end that is a socket: the loop calls, and no task runs. Its streams hear when it is lost."""
+    """An end that is a socket: the loop calls, no task runs. Its streams hear when it is lost."""
 
     def __init__(self, splice: Splice, side: int, carrier: StreamCarrier) -> None:
         """Takes the socket over from the streams of `carrier`."""
