@@ -118,7 +118,9 @@ class Asked:
         self._wanted = wanted
         self.filters = self._filters()
         """Field -> what it must be."""
-        self._narrowing = [one for each in self.filters.values() for one in each]
+        self._narrowing = [
+            (tantivy.Occur.Must, one) for each in self.filters.values() for one in each
+        ]
 
     def matches(self, limit: int) -> "_Matches":
         """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
@@ -254,10 +256,9 @@ class Asked:
         self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
     ) -> tantivy.SearchResult:
         order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-        narrowed = every([query, *self._narrowing])
-        return self.searcher.search(
-            narrowed, limit, count=count, order_by_field=column, order=order
-        )
+        if self._narrowing:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._narrowing])
+        return self.searcher.search(query, limit, count=count, order_by_field=column, order=order)
 
     # ── queries ──
 

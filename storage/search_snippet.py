@@ -53,6 +53,9 @@ class Marker:
         ]
 
     def _shown(self, text: str, places: Sequence[tuple[int, int]]) -> str:
+        if len(places) == 1 and len(text) <= SNIPPET_CHARS and not _ESCAPED.search(text):  # mostly
+            ((first, last),) = places
+            return f"{text[:first]}<b>{text[first:last]}</b>{text[last:]}"
         start, stop = _window(text, places)
         escape = html.escape if _ESCAPED.search(text, start, stop) else str
         pieces = ["…"] if start else []
@@ -72,11 +75,12 @@ class Marker:
             [] if plain else self._places(text) for plain, text in zip(is_ascii, texts, strict=True)
         ]
         lines = [text if plain else "" for plain, text in zip(is_ascii, texts, strict=True)]
-        line = start = 0
+        line, start, end = -1, 0, -1
         for first, last in self._ascii_places("\n".join(lines).lower()):
-            while first > start + len(lines[line]):
-                start += len(lines[line]) + 1
+            while first > end:
                 line += 1
+                start = end + 1
+                end = start + len(lines[line])
             found[line].append((first - start, last - start))
         return found
 
@@ -129,7 +133,9 @@ class Marker:
         return known
 
     def _is_one(self, word: str) -> bool:
-        if stem(word) in self._stems or (self._begun and word.startswith(self._begun)):
+        if word in self._words or (self._begun and word.startswith(self._begun)):
+            return True
+        if stem(word) in self._stems:
             return True
         if not self.has_slips:
             return False
@@ -168,7 +174,7 @@ async def snippets(marker: Marker, page: Sequence[Texts]) -> list[str]:
 
 def _is_short(marker: Marker, page: Sequence[Texts], chars_max: int) -> bool:
     """Mostly it is, whatever they are."""
-    if sum(len(one) + len(other) for one, other in page) * SLOW <= AT_ONCE_CHARS_MAX:
+    if sum([len(one) + len(other) for one, other in page]) * SLOW <= AT_ONCE_CHARS_MAX:
         return True
     chars = sum(
         min(len(text), chars_max) * (1 if text.isascii() and not marker.has_slips else SLOW)
