@@ -24,6 +24,7 @@ from storage.search_tiers import Attempts, Matched, Tier, either, every, term, w
 from storage.search_wanted import SearchSort, Wanted
 
 VALUE_MAX: Final = (1 << 63) - 1
+_POINT: Final = 1 << POINTS_SHIFT
 
 _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
@@ -94,13 +95,9 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
         more = encode_cursor((value, tie, horizon_us), wanted.sort)
     facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
     numbers = asked.column("number", [address for _, address in shown])
+    scores = [round(value / _POINT, 4) if is_by_worth else 0.0 for value, _ in shown]
     return FoundPage(
-        tuple(
-            [
-                Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
-                for number, (value, _) in zip(numbers, shown, strict=True)
-            ]
-        ),
+        tuple(map(Found, numbers, scores)),
         matches.total,
         more,
         matches.matched,
