@@ -6,6 +6,7 @@ A revocation cuts off everything until its frontier is here, so that blob goes b
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from crdt.blob import BlobId
 from crdt.errors import CrdtError
@@ -40,8 +41,8 @@ async def follow_statements(store: Store, fetch: Fetch) -> None:
     try:
         # Apart from each other: whoever names blobs that nobody has delays no judgement.
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_settle(store, unsettled))
-            tasks.create_task(_fetch_wanted(store, fetch, said, unsettled))
+            tasks.create_task(_settle(store, unsettled), name="settle what statements concern")
+            tasks.create_task(_fetch_wanted(store, fetch, said, unsettled), name="fetch frontiers")
     finally:
         unsubscribe()
 
@@ -50,7 +51,12 @@ async def _settle(store: Store, unsettled: asyncio.Event) -> None:
     while True:
         await unsettled.wait()
         unsettled.clear()
-        await store.settle()
+        try:
+            await store.settle()
+        except StorageError as error:  # the disk is full, say
+            log.warning("what statements concern is judged later: %s", error)
+            await _set_or_later(unsettled)
+            unsettled.set()
 
 
 async def _fetch_wanted(
@@ -60,13 +66,26 @@ async def _fetch_wanted(
         await said.wait()
         said.clear()
         if not await _fetch_frontiers(store, fetch, unsettled):
-            asyncio.get_running_loop().call_later(RETRY_S, said.set)
+            await _set_or_later(said)
+            said.set()
+
+
+async def _set_or_later(event: asyncio.Event) -> None:
+    """Until it is set, or what failed may be tried again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RETRY_S):
+            await event.wait()
 
 
 async def _fetch_frontiers(store: Store, fetch: Fetch, unsettled: asyncio.Event) -> bool:
     """Whether all frontiers are known now, or will never be."""
+    try:
+        wanted = await store.wanted_frontiers()
+    except StorageError as error:
+        log.warning("which frontiers are wanted is looked up later: %s", error)
+        return False
     is_complete = True
-    for blob, bytes_max in await store.wanted_frontiers():
+    for blob, bytes_max in wanted:
         try:
             await fetch(blob, bytes_max)
             await store.know_frontier(blob)

@@ -44,6 +44,7 @@ from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Chosen, Hint
+from p2p.protocol.pieces import Urgency
 from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from p2p.transport.dialler import Dialler
@@ -168,7 +169,9 @@ class Peers:
     async def sync(self, timeout_s: float) -> Sequence[SyncReport]:
         async with asyncio.TaskGroup() as tasks:
             waits = [
-                tasks.create_task(self._sync_one(connection, timeout_s))
+                tasks.create_task(
+                    self._sync_one(connection, timeout_s), name=f"sync {connection.address}"
+                )
                 for connection in self.network.connections
             ]
         return [wait.result() for wait in waits]
@@ -182,17 +185,23 @@ class Peers:
         return show_sync(connection, before, self.clock() - started_s, is_done=is_done)
 
     def transfers(self) -> Sequence[Transfer]:
-        running = {**self.network.fetching.progress}
+        fetching = self.network.fetching
+        running = {k: v for k, v in fetching.progress.items() if k not in fetching.unasked}
         return [*show_transfers(running, self.clock()), *self.blobs.ended(running)]
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         await self.network.fetch_blob(
             blob,
             lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
-            is_authority=is_authority,
+            urgency=urgency,
         )
 
 

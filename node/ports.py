@@ -10,6 +10,7 @@ from node.api.relay_models import FoundRelay, RelayShown, SentLetter
 from node.api.transfer import Transfer
 from node.offenders import RefusedPeer
 from p2p.protocol.hint import Chosen
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.relay.letter import LetterKind
 
 Progress = Callable[[int, int], None]
@@ -72,11 +73,16 @@ class Network(Protocol):
         ...
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         """Until it is in the store, verified. Raises `SyncError` where no peer has it so small.
 
-        What `is_authority` goes before all others.
+        The more urgent goes first; of what is only kept nobody is told.
         """
         ...
 

@@ -156,13 +156,17 @@ async def _end(process: Process) -> None:
     _kill(process)
     assert process.stdout
     assert process.stderr
+    # Nothing public of a process lets go of its pipes.
+    let_go = cast(asyncio.SubprocessTransport, vars(process)["_transport"]).close
+    # A timer, no timeout block: before Python 3.11.3 one inside a cancelled task ends as one more
+    # cancellation, and the pipes would stay.
+    deadline = asyncio.get_running_loop().call_later(END_S, let_go)
     try:
-        async with asyncio.timeout(END_S):
-            await asyncio.gather(_skip(process.stdout), _skip(process.stderr))
-            await process.wait()
-    except TimeoutError:
-        # Nothing public of a process lets go of its pipes.
-        cast(asyncio.SubprocessTransport, vars(process)["_transport"]).close()
+        await asyncio.gather(_skip(process.stdout), _skip(process.stderr))
+        await process.wait()
+    finally:
+        deadline.cancel()
+        let_go()  # at once where even this was cancelled
 
 
 async def _skip(stream: asyncio.StreamReader) -> None:

@@ -15,7 +15,7 @@ from registry.fields import Plain, is_set, line_at, map_at
 from registry.head import Head, Words, check_words, head_of, line_problem, put_all, put_head, touch
 from registry.listed import rfc3339
 from registry.published import ANONYMOUS, Published, tags_joined, words_of
-from storage.listing import Listing
+from storage.listing import Listing, NamedBlob
 
 BY_CHARACTERS_MAX: Final = 128
 COUNT_MAX: Final = (1 << 32) - 1
@@ -114,6 +114,10 @@ def kept_of(content: Content) -> Kept:
     )
 
 
+def _named(content: Content, head: Head) -> NamedBlob:
+    return NamedBlob(content.blob.hex(), content.size, head.created_us)
+
+
 def listing_of(
     word: str,
     one: Published,
@@ -136,7 +140,7 @@ def listing_of(
         created_us=head.created_us,
         updated_us=head.updated_us,
         fields=msgspec.json.encode(one),
-        blobs=() if content is None else (content.blob.hex(),),
+        blobs=() if content is None else (_named(content, head),),
         content="" if content is None else content.text,
         score=score,
         tick=tick,

@@ -1,10 +1,14 @@
 """Modules as JSON: the fields of the Gen Registry's `GenModule`, and ours beside them."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
-_EPOCH = datetime(1970, 1, 1)  # in UTC; a zone would double what writing a time costs
+_EPOCH: Final = datetime(1970, 1, 1)  # in UTC
+_HOURS: Final = tuple(f"T{hour:02}:" for hour in range(24))
+_IN_HOUR: Final = tuple(f"{at // 60:02}:{at % 60:02}" for at in range(3_600))
 
 
 class Capability(msgspec.Struct, frozen=True):
@@ -91,5 +95,18 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rfc3339(unix_us: int) -> str:
-    """µs since 1970, up to the year 9999, as `2026-01-02T03:04:05.000006Z`."""
-    return (_EPOCH + timedelta(microseconds=unix_us)).isoformat() + "Z"
+    """µs since 1970, up to the year 9999, as `2026-01-02T03:04:05.000006Z`.
+
+    As `datetime` writes it, in half the time: a page of hits says it twenty times.
+    """
+    second, fraction = divmod(unix_us, 1_000_000)
+    hour, second = divmod(second, 3_600)
+    day, hour = divmod(hour, 24)
+    text = _date(day) + _HOURS[hour] + _IN_HOUR[second]
+    return f"{text}.{fraction:06}Z" if fraction else text + "Z"
+
+
+@lru_cache(maxsize=1 << 10)
+def _date(days: int) -> str:
+    """Of so many days after the first of 1970."""
+    return (_EPOCH + timedelta(days)).date().isoformat()

@@ -65,7 +65,7 @@ def _module(document: DocumentId, value: Mapping[str, Any]) -> Listing:
         created_us=created_us,
         updated_us=updated_us,
         fields=msgspec.json.encode(listed),
-        blobs=tuple(dict.fromkeys(version.blob for version in listed.versions)),
+        blobs=module.blobs_of(listed, value),
     )
 
 

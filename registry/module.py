@@ -42,6 +42,7 @@ from registry.names import ModuleName, parse_id
 from registry.statement import Release, SignedRelease, decode_statement
 from registry.versions import Version, newest, parse_version, place_of
 from registry.wasm.names import unsafe
+from storage.listing import NamedBlob
 
 CLASS, KIND = "pub", "mod"
 
@@ -113,6 +114,16 @@ def created_and_updated_us(module: Module, value: Plain) -> tuple[int, int]:
     versions = map_at(value, "versions")
     return created_us, max(
         created_us, *(time_at(versions[version], "published_us") for version in shown)
+    )
+
+
+def blobs_of(module: Module, value: Plain) -> tuple[NamedBlob, ...]:
+    """Each once, as the newest version that names it says; of a value as above."""
+    versions = map_at(value, "versions")
+    last = {one.blob: one for one in module.versions}
+    return tuple(
+        NamedBlob(one.blob, one.wasm_size, time_at(versions[one.version], "published_us"))
+        for one in last.values()
     )
 
 

@@ -233,7 +233,8 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     for table in ("listing", "rating", "attestation"):
         await write.run_many(f"DELETE FROM {table} WHERE document = ?", ((n,) for n in old))
     listings = [(one, one.projection) for one in built if isinstance(one.projection, Listing)]
-    # What a document named before is kept while it could come back.
+    # What a document named before stays while it could come back; without a size: it is not shown.
+    await write.run_many("UPDATE blob_use SET size = NULL WHERE document = ?", ((n,) for n in old))
     await write.run_many(
         "DELETE FROM blob_use WHERE document = ?",
         (
@@ -317,9 +318,14 @@ async def _write_listings(write: Writing, listings: Sequence[tuple[Built, Listin
         ((tag, one.work.number) for one, row in listings for tag in row.tags),
     )
     await write.run_many(
-        "INSERT OR IGNORE INTO blob_use SELECT number, ?2, namespace FROM document"
-        " WHERE number = ?1",
-        ((one.work.number, bytes.fromhex(blob)) for one, row in listings for blob in row.blobs),
+        "INSERT INTO blob_use (document, blob, namespace, size, at_us)"
+        " SELECT number, ?2, namespace, ?3, ?4 FROM document WHERE number = ?1"
+        " ON CONFLICT DO UPDATE SET size = excluded.size, at_us = excluded.at_us",
+        (
+            (one.work.number, bytes.fromhex(blob.id), blob.size, blob.at_us)
+            for one, row in listings
+            for blob in row.blobs
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page
 from crdt.digest import payload_digest
+from crdt.keys import AuthorKey
 from storage.errors import Mismatch, NotHeld
 from storage.packs import Packs, Place
 
@@ -37,17 +38,23 @@ IS_WHOLE = (
 )
 
 
-def begin(database: sqlite3.Connection, root: BlobRoot, now_us: int) -> int:
+def begin(
+    database: sqlite3.Connection, root: BlobRoot, now_us: int, author: AuthorKey | None = None
+) -> int:
     """The number of the blob. Pages that another blob brought are found.
 
-    Beginning it again starts its time of grace anew.
+    Beginning it again starts its time of grace anew. `author`: it is begun for no person, but
+    because this one names it; see `storage.kept`.
     """
+    is_new = database.execute("SELECT 1 FROM blob WHERE id = ?", (root.id,)).fetchone() is None
     database.execute(
         "INSERT INTO blob (id, size, chunk_count, root, is_complete, begun_us, page_count)"
         " VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET begun_us = excluded.begun_us",
         (root.id, root.size, root.chunk_count, root.encoded, now_us, root.page_count),
     )
     number = number_of(database, root.id)
+    if is_new and author is not None:
+        database.execute("INSERT INTO kept (blob, author) VALUES (?, ?)", (number, author))
     held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
     for place, hash in enumerate(root.page_hashes):
         if place not in held and (page := _page(database, root, place, hash)) is not None:

@@ -34,6 +34,7 @@ from storage.disk_room import refusal
 from storage.errors import Mismatch, NotHeld
 from storage.gathering import gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap, count_held
+from storage.kept import adopt
 from storage.namers import note_namers
 from storage.part import in_bounds
 from storage.promised import Promised, missing_bytes
@@ -120,8 +121,9 @@ class Blobs(BlobPages):
     async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
         """Makes room for a blob whose root is here, or goes on with it. Raises `Malformed`."""
         parsed = parse_root(root, blob)
-        now_us = self._clock_us()
-        await self._database.lazily(partial(blob_rows.begin, root=parsed, now_us=now_us))
+        now_us, author = self._clock_us(), self._wished.get(blob)
+        begin = partial(blob_rows.begin, root=parsed, now_us=now_us, author=author)
+        await self._database.lazily(begin)
         self._root = parsed
         is_whole = await self._finish(blob, is_fetched=True)
         return BlobState(blob, parsed.size, parsed.chunk_count, is_whole)
@@ -327,6 +329,8 @@ class Blobs(BlobPages):
             )
             if is_fetched:
                 await note_namers(write, [blob])
+            else:
+                await adopt(write, [blob])
         return bool(is_there)
 
 

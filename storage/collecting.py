@@ -40,6 +40,11 @@ LONE = (  # of one table, between two hashes
     "FROM {table} WHERE hash > ?1 AND hash <= ?2"
     " AND NOT EXISTS (SELECT 1 FROM page_chunk c WHERE c.hash = {table}.hash)"
 )
+IS_NEEDED = (  # a blob b, whoever names it in a record: what is installed needs it, …
+    "(b.id IN (SELECT blob FROM installed)"
+    " OR b.id IN (SELECT frontier FROM statement WHERE frontier IS NOT NULL)"
+    " OR b.number IN (SELECT blob FROM pinned))"
+)
 LONE_PAGES = (
     "SELECT number FROM page"
     " WHERE NOT EXISTS (SELECT 1 FROM blob_page b WHERE b.page = page.number) LIMIT ?"
@@ -65,28 +70,32 @@ class Collecting(Part):
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
-        """Drops blobs that nobody pinned and no record, statement or installed module names, and
-        chunks that no blob has. Raises `OverQuota` where a pack is to be written anew and the disk
-        is full; what was dropped before that is.
+        """Drops blobs that nobody pinned and no record, statement or installed module names, of
+        those that are only kept what no record that counts names (`storage.kept`), and chunks that
+        no blob has. Raises `OverQuota` where a pack is to be written anew and the disk is full;
+        what was dropped before that is.
         """
         async with self._database.transaction() as write:
             before = await write.number(HELD_BYTES)
             blobs = await write.run(
-                "DELETE FROM blob WHERE begun_us < ?"
-                " AND id NOT IN (SELECT blob FROM blob_use)"
-                " AND id NOT IN (SELECT blob FROM installed)"
-                " AND id NOT IN (SELECT frontier FROM statement WHERE frontier IS NOT NULL)"
-                " AND number NOT IN (SELECT blob FROM pinned)",
+                "DELETE FROM blob AS b WHERE"
+                " (b.begun_us < ? AND b.id NOT IN (SELECT blob FROM blob_use)"
+                " OR b.number IN (SELECT blob FROM kept WHERE NOT is_named))"
+                f" AND NOT {IS_NEEDED}",
                 (self._clock_us() - grace_us,),
             )
         self._held.forget_all()
+        await self.compact()
+        async with self._database.reading() as view:
+            after = await view.number(HELD_BYTES)
+        return Collected(blobs, max(0, before - after))
+
+    async def compact(self) -> None:
+        """Gives back the room of what was dropped. Raises `OverQuota`."""
         await self._drop_lone()
         async with self._rewriting:
             for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
                 await self._rewrite(pack)
-        async with self._database.reading() as view:
-            after = await view.number(HELD_BYTES)
-        return Collected(blobs, max(0, before - after))
 
     async def give_back(self, *, pause_s: float = 0.0) -> None:
         """What was stored of a blob that came to nothing; as much as can be done of it now.

@@ -33,6 +33,7 @@ WRITER_CACHE_KIB = 16_384  # holds the inner pages of every index at 100,000 rec
 READER_CACHE_KIB = 4_096
 FEW = 64  # rows that the event loop reads itself: short ones, of a few pages of the disk each
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
+SYNCHRONOUS = "FULL"  # what was acknowledged is on the disk
 HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
 
@@ -300,7 +301,8 @@ async def _connect(
     try:
         with _OurErrors():
             await connection.executescript(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {SYNCHRONOUS};"
+                "PRAGMA foreign_keys = ON;"
                 f"PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
                 f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}; PRAGMA temp_store = MEMORY;"
                 f"PRAGMA query_only = {int(is_reader)};"

@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 
 from crdt.blob import BlobId
 from crdt.keys import COMMONS, NamespaceKey
+from storage.kept import adopt
 from storage.part import Part
 from storage.usage import refollow
 
@@ -116,4 +117,5 @@ class InstalledModules(Part):
                 "INSERT OR IGNORE INTO accepted_risk VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((*astuple(one), self._clock_us()) for one in changes.accept),
             )
+            await adopt(write, (one.blob for one in changes.put))
             await refollow(write)  # the authors of what is installed are followed

@@ -21,6 +21,7 @@ from storage.mending import Mended, mend
 from storage.packs import Packs
 from storage.unnamed import Unnamed
 
+SYNCHRONOUS = "NORMAL"  # the log is written, and not waited for
 CACHE_KIB = 4_096
 CHECKPOINT_PAGES = 4_000  # 16 MiB: a large batch is copied back once, not four times
 LOG_BYTES_MAX = 64 << 20  # what a long write leaves behind is given back
@@ -144,8 +145,7 @@ def open_lazy(path: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
     lazy = Lazy(connection, packs, on_step)
     try:
         connection.executescript(
-            # NORMAL: the log is written, and not waited for.
-            "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+            f"PRAGMA synchronous = {SYNCHRONOUS}; PRAGMA foreign_keys = ON;"
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
             f"PRAGMA journal_size_limit = {LOG_BYTES_MAX};"
         )

@@ -13,6 +13,17 @@ DAY_US: Final = 24 * 3_600 * 1_000_000
 What: TypeAlias = Literal["downloads", "ratings", "dependants"]
 
 
+class NamedBlob(Struct, frozen=True, gc=False):
+    """What a record says of a blob that it needs."""
+
+    id: str
+    """Hex."""
+    size: int
+    """Bytes; it may be a lie."""
+    at_us: int
+    """When it was published first, as the author has it."""
+
+
 class Listing(Struct, frozen=True, gc=False):
     """One record as lists and search show it. Made by the dozen for each request."""
 
@@ -30,8 +41,8 @@ class Listing(Struct, frozen=True, gc=False):
     updated_us: int
     fields: bytes
     """JSON of the public record, handed back as it is."""
-    blobs: tuple[str, ...] = ()
-    """Hex ids of the blobs this record needs: what `gc` must keep."""
+    blobs: tuple[NamedBlob, ...] = ()
+    """Those this record needs: what `gc` must keep."""
     content: str = ""
     """Its bytes where they are short and text, handed out where a list shows them."""
     score: float = 0.0

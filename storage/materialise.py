@@ -263,13 +263,14 @@ def _check_storable(row: Projection) -> None:
     size = 0
     if isinstance(row, Listing):
         numbers = [row.created_us, row.updated_us, row.tick]
+        numbers += [number for one in row.blobs for number in (one.size, one.at_us)]
         texts = [row.kind, row.author, row.record, row.name, row.description, row.text, *row.tags]
         size = len(row.fields) + len(row.content.encode())
         if not math.isfinite(row.score):
             raise ValueError("a score that no list can sort by")
         if len(row.tags) > TAGS_MAX or len(row.blobs) > BLOBS_MAX:
             raise ValueError(f"over {TAGS_MAX} tags or {BLOBS_MAX} blobs")
-        if any(len(bytes.fromhex(blob)) != BLOB_ID_BYTES for blob in row.blobs):
+        if any(len(bytes.fromhex(one.id)) != BLOB_ID_BYTES for one in row.blobs):
             raise ValueError("a blob id of another length")
     elif isinstance(row, AttestationRow):
         numbers, texts, size = [row.at_us], [row.author, *row.entered], len(row.said)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from crdt.blob import BlobId, Chunking, parse_root
 from storage.blob_rows import not_held
 from storage.database import Row
+from storage.kept import adopt
 from storage.part import Part, in_bounds
 
 PINNED_MAX = 1_000  # listed at once
@@ -41,6 +42,7 @@ class Pinned(Part):
             )
             if not is_there:
                 raise not_held(blob)
+            await adopt(write, [blob])
 
     async def unpin_blob(self, blob: BlobId) -> bool:
         """Where nothing else names it, the next `gc` takes it. False where it was not kept."""

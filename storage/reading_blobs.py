@@ -15,9 +15,9 @@ from itertools import accumulate
 from crdt.blob import BlobId, BlobRoot, Chunking, parse_root
 from crdt.digest import payload_digest
 from storage.blob_rows import not_held
-from storage.collecting import Collecting
 from storage.database import Database, Reading, Row, Writing
 from storage.errors import NotHeld, StorageError
+from storage.kept import KeptBlobs
 from storage.mending import forget_chunk
 from storage.packs import Place
 
@@ -75,7 +75,7 @@ class _Ahead:
         return self.located[start : start + count] if is_known and is_fresh else ()
 
 
-class BlobReading(Collecting):
+class BlobReading(KeptBlobs):
     """Whole blobs, parts and runs of chunks."""
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:

@@ -12,12 +12,12 @@ import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import tantivy
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
@@ -27,7 +27,7 @@ from storage.list_pages import Sort
 from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
 from storage.search_among import Among, search_among
-from storage.search_damage import BROKEN, damage_told
+from storage.search_damage import BROKEN, DamageTold
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
@@ -65,8 +65,7 @@ class Hit(Struct, frozen=True, gc=False):
     snippet: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(Struct, frozen=True):
     """One page of a search. `total` counts all that match."""
 
     hits: tuple[Hit, ...]
@@ -136,7 +135,7 @@ class SearchIndex:
         if wanted.is_of_lists:
             return await self._list(wanted, limit, cursor, namespaces)
         wanted = await self._narrowed(wanted, namespaces)
-        with damage_told():
+        with DamageTold():
             if self._size <= AT_ONCE_MAX and not wanted.facets:
                 page = search(self._index, wanted, limit, cursor)
             else:
@@ -148,7 +147,7 @@ class SearchIndex:
     ) -> Among:
         """Which of these documents it finds. Raises `BrokenIndex` as `search` does."""
         wanted = await self._narrowed(wanted, namespaces)
-        with damage_told():
+        with DamageTold():
             return await asyncio.to_thread(search_among, self._index, wanted, numbers)
 
     async def _narrowed(self, wanted: Wanted, namespaces: Collection[NamespaceKey]) -> Wanted:

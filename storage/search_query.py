@@ -11,13 +11,11 @@ Tried in turn until something is found: all words, each perhaps one slip away, a
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from operator import itemgetter
 from typing import Final, TypeAlias
 
 import tantivy
-from msgspec import Struct
+from msgspec import Struct, field
 
 from storage.search_cursor import Key, decode_cursor, encode_cursor
 from storage.search_facets import FacetCounts, count_facets
@@ -43,8 +41,7 @@ class Found(Struct, frozen=True, gc=False):
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPage:
+class FoundPage(Struct, frozen=True):
     """`words`: what to mark in what was found; `is_begun`: the last one may go on."""
 
     found: tuple[Found, ...]
@@ -55,8 +52,7 @@ class FoundPage:
     facets: FacetCounts = field(default_factory=dict[str, tuple[tuple[str, int], ...]])
 
 
-@dataclass(frozen=True, slots=True)
-class _Matches:
+class _Matches(Struct, frozen=True):
     """What an attempt found: `hits` are the best of its widest tier by `standing`."""
 
     matched: Matched
@@ -120,6 +116,9 @@ class Asked:
         self.schema = index.schema
         self.searcher = index.searcher()
         self._wanted = wanted
+        self.filters = self._filters()
+        """Field -> what it must be."""
+        self._narrowing = [one for each in self.filters.values() for one in each]
 
     def matches(self, limit: int) -> "_Matches":
         """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
@@ -134,7 +133,8 @@ class Asked:
 
     def by_worth(self, matches: "_Matches", limit: int, after: Key | None) -> list[Valued]:
         """The best by (what its best tier is worth + `standing`, tie)."""
-        found: dict[tuple[int, int], Valued] = {}
+        # By `standing`; of several that have the same one, all but the first by their place too.
+        found: dict[int | tuple[int, int, int], Valued] = {}
         better: tantivy.Query | None = None
         for tier in matches.tiers:
             worth = tier.points << POINTS_SHIFT
@@ -152,7 +152,12 @@ class Asked:
             is_widest = after is None and tier is matches.tiers[-1]
             hits = matches.hits if is_widest else None
             for value, address in self._best(query, "standing", True, limit, below, hits):
-                found.setdefault((address.segment_ord, address.doc), (value + worth, address))
+                known = found.get(value)
+                if known is None:
+                    found[value] = (value + worth, address)
+                elif known[1] != address:
+                    place = (value, address.segment_ord, address.doc)
+                    found.setdefault(place, (value + worth, address))
         return [*found.values()]
 
     @staticmethod
@@ -256,9 +261,7 @@ class Asked:
 
     # ── queries ──
 
-    @cached_property
-    def filters(self) -> dict[str, list[tantivy.Query]]:
-        """Field -> what it must be."""
+    def _filters(self) -> dict[str, list[tantivy.Query]]:
         wanted = self._wanted
         made: dict[str, list[tantivy.Query]] = {}
         for name, values in (
@@ -277,10 +280,6 @@ class Asked:
         if (wanted.size_min, wanted.size_max) != (None, None):
             made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
         return made
-
-    @cached_property
-    def _narrowing(self) -> list[tantivy.Query]:
-        return [one for each in self.filters.values() for one in each]
 
     def _range(self, column: str, least: int | None, most: int | None) -> tantivy.Query:
         return tantivy.Query.range_query(self.schema, column, _UNSIGNED, least, most)

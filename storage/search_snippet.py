@@ -4,7 +4,6 @@ import asyncio
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final, TypeAlias
 
@@ -19,6 +18,7 @@ BEFORE_CHARS: Final = 40  # of what stands before the first word found
 PAGE_CHARS_MAX: Final = 1 << 18
 # Marked on the event loop itself: 7 ms at worst, mostly far less than a thread would cost.
 AT_ONCE_CHARS_MAX: Final = 1 << 17
+STARTS_MAX: Final = 64  # each is looked for alone: of more forms of the words, word by word
 # Stems that the beginning of one of their words does not have.
 _IRREGULAR: Final = {"die": "dying", "lie": "lying", "tie": "tying", "sky": "skies"}
 _ASCII_REST: Final = re.compile("[a-z0-9]+")
@@ -26,13 +26,18 @@ _ESCAPED: Final = re.compile("[&<>\"']")
 SLOW: Final = 8  # times as long takes a text that is not ASCII, or where slips are looked for
 
 
-@dataclass(frozen=True)
 class Marker:
     """Marks words as the index found them: by their stem, begun, or one slip away."""
 
-    words: tuple[str, ...]
-    is_begun: bool = True
-    has_slips: bool = False
+    def __init__(
+        self, words: Sequence[str], is_begun: bool = True, has_slips: bool = False
+    ) -> None:
+        self.has_slips = has_slips
+        self._words = frozenset(words)
+        self._stems = frozenset(map(stem, words))
+        last = words[-1] if words and is_begun else ""
+        self._begun = last if len(last) > 1 else ""
+        self._known: dict[str, bool] = {}  # of one page: texts say the same ones again and again
 
     def snippet(self, text: str, chars_max: int = TEXT_CHARS_MAX) -> str | None:
         """A part of the beginning of `text` as HTML; None where none of the words is in it."""
@@ -62,8 +67,6 @@ class Marker:
 
     def _places_in(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """`_places` of each: those of ASCII, mostly all of a page, as one text of many lines."""
-        if self.has_slips:
-            return [self._places(text) for text in texts]
         is_ascii = [text.isascii() for text in texts]
         found = [
             [] if plain else self._places(text) for plain, text in zip(is_ascii, texts, strict=True)
@@ -78,10 +81,7 @@ class Marker:
         return found
 
     def _places(self, text: str) -> list[tuple[int, int]]:
-        if text.isascii():  # only where slips are looked for: else see `_places_in`
-            known, meant = self._known, self._is_meant
-            runs = [(run.span(), run[0]) for run in ASCII_RUN.finditer(text.lower())]
-            return [at for at, word in runs if (known[word] if word in known else meant(word))]
+        """Of one that is not ASCII."""
         found: list[tuple[int, int]] = []
         for run in SHOWN_RUN.finditer(text):
             word = run[0]
@@ -93,9 +93,15 @@ class Marker:
         return found
 
     def _ascii_places(self, text: str) -> list[tuple[int, int]]:
-        """Most texts: only what begins as one of the words is looked at."""
+        """Most texts: only what begins as one of the words is looked at, or with a slip is one."""
+        if self.has_slips:
+            starts = {run for run in {*ASCII_RUN.findall(text)} if self._is_meant(run)}
+            if len(starts) > STARTS_MAX:
+                return [run.span() for run in ASCII_RUN.finditer(text) if run[0] in starts]
+        else:
+            starts = self._starts()
         found: list[tuple[int, int]] = []
-        for start in self._starts:
+        for start in starts:
             at = text.find(start)
             while at >= 0:
                 is_within = at > 0 and text[at - 1].isalnum()
@@ -106,15 +112,15 @@ class Marker:
                 at = text.find(start, stop)
         return sorted(set(found)) if len(found) > 1 else found
 
-    @cached_property
-    def _starts(self) -> frozenset[str]:
+    def _starts(self) -> set[str]:
         """How every word with one of the stems begins: an ending is never longer than the rest of
         a word that a person would write, a last y turns into an i, and an e may be put back.
         """
-        begun = {self._begun} if self._begun else set[str]()
-        stems = {one.removesuffix("i").removesuffix("e") for one in self._stems}
-        irregular = {_IRREGULAR[one] for one in self._stems & _IRREGULAR.keys()}
-        return frozenset((begun | stems | irregular | {*self.words}) - {""})
+        starts = {one.removesuffix("i").removesuffix("e") for one in self._stems}
+        starts.update(self._words, (self._begun,))
+        starts.update(_IRREGULAR[one] for one in self._stems if one in _IRREGULAR)
+        starts.discard("")
+        return starts
 
     def _is_meant(self, word: str) -> bool:
         word = word[:WORD_CHARS_MAX]
@@ -127,38 +133,22 @@ class Marker:
             return True
         if not self.has_slips:
             return False
-        near, size = self._by_length, len(word)
+        size = len(word)
         return any(
-            is_near(word, one)
-            for length in (size - 1, size, size + 1)
-            if length in near
-            for one in near[length]
+            (word.startswith(head) or word.endswith(tail)) and is_near(word, one)
+            for one, head, tail in self._slipped
+            if -1 <= size - len(one) <= 1
         )
 
     @cached_property
-    def _known(self) -> dict[str, bool]:
-        """Of the words of one page: texts say the same ones again and again."""
-        return {}
-
-    @cached_property
-    def _by_length(self) -> dict[int, list[str]]:
-        lengths: dict[int, list[str]] = {}
-        for word in self.words:
-            lengths.setdefault(len(word), []).append(word)
-        return lengths
-
-    @cached_property
-    def _stems(self) -> frozenset[str]:
-        return frozenset(map(stem, self.words))
-
-    @cached_property
-    def _begun(self) -> str:
-        last = self.words[-1] if self.words and self.is_begun else ""
-        return last if len(last) > 1 else ""
+    def _slipped(self) -> list[tuple[str, str, str]]:
+        """Each word, and how it begins and ends but for two letters: a slip spares one of these."""
+        halves = [(one, max(0, len(one) - 2) // 2) for one in self._words]
+        return [(one, one[:half], one[half + 2 :]) for one, half in halves]
 
     @cached_property
     def _unspaced(self) -> tuple[str, ...]:
-        return tuple(word for word in self.words if is_unspaced(word))
+        return tuple(word for word in self._words if is_unspaced(word))
 
 
 Texts: TypeAlias = tuple[str, str]

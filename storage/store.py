@@ -74,7 +74,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 5
+DERIVED = 6
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -233,7 +233,7 @@ class Store(
                     " was written."
                 )
         if isinstance(built.projection, Listing):
-            await note_namers(write, map(bytes.fromhex, built.projection.blobs))
+            await note_namers(write, (bytes.fromhex(one.id) for one in built.projection.blobs))
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from crdt import sealing
 from node.heap import kept
-from storage import database
+from storage import database, lazily
 from tests.storage.new_files import migrate_or_copy
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +51,36 @@ def copied_new_files() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "migrate", migrate_or_copy)
         yield
+
+
+SYNCHRONOUS = {module: module.SYNCHRONOUS for module in (database, lazily)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lasting_power() -> Generator[None]:
+    """No test takes the power from this machine, so no store in this process waits for its disk.
+
+    Waiting took half of the time of `tests/storage`. A node in a process of its own waits; what is
+    synced in this one is seen by tests that ask for `synced`, or look at `os.fsync` themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module in SYNCHRONOUS:
+            patch.setattr(module, "SYNCHRONOUS", "OFF")
+        patch.setattr(os, "fsync", check_open)
+        patch.setattr(os, "fdatasync", check_open)
+        yield
+
+
+def check_open(file: int) -> None:
+    """As far as a sync can tell a mistake of ours. Raises `OSError` where `file` is not open."""
+    os.fstat(file)
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores wait for the disk, as everywhere else."""
+    for module, level in SYNCHRONOUS.items():
+        monkeypatch.setattr(module, "SYNCHRONOUS", level)
 
 
 @pytest.fixture(scope="session")

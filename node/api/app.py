@@ -1,6 +1,7 @@
 """The whole ASGI application: security headers, then the guard, then routes.
 
-SecurityHeaders ▸ CrossOrigin ▸ Guard (Host, Origin, token) ▸ Starlette (endpoints, streams, pages)
+SecurityHeaders ▸ CrossOrigin ▸ Guard (Host, Origin, token) ▸ FixedPaths (what is asked most)
+▸ Starlette (endpoints, streams, pages)
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp
 from node.api import pages
 from node.api.cross_origin import CrossOrigin
 from node.api.endpoint import LINEAGE_REF, MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
+from node.api.fixed_paths import FixedPaths, handlers_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
 from node.api.openapi import make_openapi
@@ -41,6 +43,7 @@ from node.api.routes import (
     identity,
     install,
     invites,
+    kept,
     letters,
     life,
     life_ratings,
@@ -94,6 +97,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *deletion.ENDPOINTS,
     *install.ENDPOINTS,
     *blobs.ENDPOINTS,
+    *kept.ENDPOINTS,
     *quota.ENDPOINTS,
     *backup.ENDPOINTS,
     *upkeep.ENDPOINTS,
@@ -138,9 +142,10 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     register_url_convertor(RECORD_REF, RecordRef())
     register_url_convertor(LINEAGE_REF, LineageRef())
     register_url_convertor(REST, Rest())
+    routes = routes_of(node, ENDPOINTS)
     inner = Starlette(
         routes=[
-            *routes_of(node, ENDPOINTS),
+            *routes,
             WebSocketRoute("/v1/stream", streams.websocket(node)),
             Route("/openapi.json", _openapi),
             *pages.page_routes(),
@@ -153,7 +158,8 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     )
     assert isinstance(inner.router, Router)
     inner.router.redirect_slashes = False  # one address per thing, and no guessed redirects
-    guard = Guard(inner, node.tokens, allowed, node.clock_s)
+    direct = FixedPaths(inner, handlers_of(routes, ENDPOINTS), _on_bug)
+    guard = Guard(direct, node.tokens, allowed, node.clock_s)
     return SecurityHeaders(CrossOrigin(guard, allowed.pages))
 
 

@@ -5,10 +5,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Meta, Struct
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,6 +25,9 @@ BODY_BYTES_MAX: Final = 1 << 20
 PUBLISH_BYTES_MAX: Final = 16 << 20
 """A module of 11 MiB as base64, with its manifest and readme."""
 QUERY_CHARACTERS_MAX: Final = 8_192
+IF_NONE_MATCH: Final = b"if-none-match"
+_UNCACHED: Final = ((b"cache-control", b"no-cache"),)
+_JSON: Final = ((b"content-type", b"application/json"),)
 PATTERN: Final = "matching regex "
 """How a text that does not fit its pattern is told of by msgspec."""
 
@@ -119,16 +122,18 @@ def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None)
     if len(request.scope["query_string"]) > QUERY_CHARACTERS_MAX:
         raise ProblemError(400, "bad-query", f"over {QUERY_CHARACTERS_MAX} characters")
     fields = _fields(type)
-    given = request.query_params
+    told: Pairs = pairs(request.scope["query_string"].decode("latin-1"))
     if clean is not None:
-        given = QueryParams([*clean(given.multi_items(), type)])
+        told = clean(told, type)
+    given: dict[str, list[str]] = {}
+    for name, value in told:
+        given.setdefault(name, []).append(value)
     if unknown := given.keys() - fields.keys():
         names = ", ".join(sorted(fields)) or "none"
         detail = f"unknown: {', '.join(sorted(unknown))}; known: {names}"
         raise ProblemError(400, "unknown-parameter", detail)
     values: dict[str, Any] = {}
-    for name in given.keys():  # noqa: SIM118 - a multi-dict: iterating it repeats names
-        found = given.getlist(name)
+    for name, found in given.items():
         is_list = fields[name]
         if len(found) > 1 and not is_list:
             raise ProblemError(400, "bad-query", f"`{name}` was given {len(found)} times")
@@ -138,6 +143,14 @@ def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None)
     except msgspec.ValidationError as error:
         said, at, where = str(error).partition(" - at `$")
         raise ProblemError(400, "bad-query", in_words(said, type) + at + where) from error
+
+
+def pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query, as `parse_qsl` gives them, in half the time where it can be."""
+    if "%" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    parts = [part.partition("=") for part in query.replace("+", " ").split("&") if part]
+    return [(name, value) for name, _, value in parts]
 
 
 @cache
@@ -152,10 +165,11 @@ def etag(body: bytes) -> str:
 
 def is_known(request: Request, tag: str) -> bool:
     """Whether If-None-Match names `tag`; weak tags count, as RFC 9110 has it for reads."""
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or tag in {
-        one.strip().removeprefix("W/") for one in given.split(",")
-    }
+    given = next((said for name, said in request.scope["headers"] if name == IF_NONE_MATCH), None)
+    if given is None:
+        return False
+    text = given.decode("latin-1")
+    return text.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in text.split(",")}
 
 
 def answer_cached(request: Request, body: object, status: int = 200) -> Response:
@@ -178,10 +192,18 @@ def _cached(request: Request, response: Response) -> Response:
 
 def answer_bytes(request: Request, body: bytes, tag: str) -> Response:
     """A read whose JSON and ETag are known; 304 where the caller has this very body."""
-    headers = {"etag": tag, "cache-control": "no-cache"}
     if is_known(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json")
+        return Response(status_code=304, headers={"etag": tag, "cache-control": "no-cache"})
+    return _Ready(body, tag)
+
+
+class _Ready(Response):
+    """200 with JSON; its headers are written as they are sent."""
+
+    def __init__(self, body: bytes, tag: str) -> None:
+        self.status_code, self.background, self.body = 200, None, body
+        length = (b"content-length", b"%d" % len(body))
+        self.raw_headers = [(b"etag", tag.encode("latin-1")), *_UNCACHED, length, *_JSON]
 
 
 def _is_list(kind: Any) -> bool:  # noqa: ANN401 - a type expression

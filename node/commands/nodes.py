@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from node.client import Client, find_client
 from node.failure import Failure, Json, failed
@@ -32,13 +32,28 @@ LOG_LINES = 15
 T = TypeVar("T")
 
 
+class Process(Protocol):
+    """As much of `subprocess.Popen` as is asked of a node's."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LocalNode:
     """A running node, and how it said that it is ready."""
 
     name: str
     home: Path
-    process: subprocess.Popen[bytes]
+    process: Process
     ready: Json
 
     @property
@@ -83,14 +98,7 @@ def start_node(
     command = [*program, "--home", str(home), "--json", role]
     command += ["--port", "0", "--listen", "127.0.0.1:0", *flags]
     with out.open("wb") as stdout, log.open("ab") as stderr:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment or clean_environment(),
-            start_new_session=True,  # a Ctrl-C is for us, who then stop it in order
-        )
+        process = begin(command, environment or clean_environment(), stdout, stderr)
     try:
         ready = wait_for(
             f"{name} to be ready", START_S, lambda: first_line(out, log, process, name)
@@ -102,12 +110,26 @@ def start_node(
     return LocalNode(name, home, process, ready)
 
 
+def begin(
+    command: Sequence[str], environment: dict[str, str], stdout: BinaryIO, stderr: BinaryIO
+) -> Process:
+    """A process with a session of its own: a Ctrl-C is for us, who then stop it in order."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=environment,
+        start_new_session=True,
+    )
+
+
 def clean_environment() -> dict[str, str]:
     """Ours, without the settings of another node."""
     return {k: v for k, v in os.environ.items() if not k.startswith("PANSPERMIA_")}
 
 
-def first_line(out: Path, log: Path, process: subprocess.Popen[bytes], name: str) -> Json | None:
+def first_line(out: Path, log: Path, process: Process, name: str) -> Json | None:
     """The line that says it is ready, once it is whole."""
     line, end, _ = out.read_bytes().partition(b"\n")
     if end:

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from p2p.transport.uncounted import uncounted
-
 T = TypeVar("T")
 
 
@@ -23,9 +21,13 @@ async def a_few_at_a_time(
             await work(thing)
 
     try:
-        with uncounted():  # who asked goes on, to say what failed
-            async with asyncio.TaskGroup() as tasks:
-                for number in range(at_once):
-                    tasks.create_task(one_by_one(), name=f"{name}, {number}")
+        async with asyncio.TaskGroup() as tasks:
+            works = [
+                tasks.create_task(one_by_one(), name=f"{name}, {number}")
+                for number in range(at_once)
+            ]
+            # In here: before Python 3.13 a group that fails after its block is over leaves this
+            # task counted as cancelled, and who asked goes on, to say what failed.
+            await asyncio.wait(works)
     except ExceptionGroup as group:
         raise group.exceptions[0] from group

@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.pieces import Urgency
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
@@ -56,20 +57,20 @@ async def hold_blob(
     progress: Progress = ignore,
     *,
     timeout_s: float | None = FETCH_S,
-    is_authority: bool = False,
+    urgency: Urgency = Urgency.ASKED,
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
-    `timeout_s` None: as long as a peer gives some of it, and somebody watches. `is_authority`: it
-    is a frontier, and goes before all others.
+    `timeout_s` None: as long as a peer gives some of it, and somebody watches. It is a person's
+    from now on, who asked for it: nothing that is kept for others makes it go (`storage.kept`).
     """
+    await store.adopt_blob(blob)
     if await store.has_blob(blob):
         return
     try:
         async with asyncio.timeout(timeout_s):
-            await network.fetch_blob(
-                blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority
-            )
+            await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+        await store.adopt_blob(blob)  # it had been begun for nobody
     except NotStored:
         raise
     except SyncError as error:

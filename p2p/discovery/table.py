@@ -25,7 +25,10 @@ async def look(dht: Dht, name: bytes, day: int, *, check: Callable[[bytes], Card
     """Reads every slot at once. `check` raises `RemoteProtocolError` for what is no valid card."""
     places = slots(name, day)
     async with asyncio.TaskGroup() as tasks:
-        finds = [tasks.create_task(dht.find(slot.public, SALT)) for slot in places]
+        finds = [
+            tasks.create_task(dht.find(slot.public, SALT), name="find in the DHT")
+            for slot in places
+        ]
     cards: dict[int, Card] = {}
     ignored = 0
     for slot, value in zip(places, (find.result() for find in finds), strict=True):

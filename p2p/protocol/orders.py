@@ -147,7 +147,7 @@ class Orders:
         if room <= 0 and not any(one.is_authority for one in all_wanted):
             return None  # as it mostly is, after each answer
         for wanted in sorted(all_wanted, key=lambda one: (one.rank, one.turn)):
-            needed = least if wanted.rank is Rank.LARGE else 1
+            needed = least if wanted.rank >= Rank.LARGE else 1
             if room < needed and wanted.rank is not Rank.AUTHORITY:
                 return None
             run = wanted.take_run(peer.number, min(most, max(least, room)), now_s=now_s)
@@ -174,5 +174,6 @@ class Orders:
         peer.orders[number] = Order(run, mark, run.size_bytes)
         self._down.spend(peer.number, run.size_bytes, now_s=now_s)
         wanted = run.wanted
-        get = Get(number, wanted.blob, run.piece, run.first, run.count, wanted.rank)
+        rank = min(wanted.rank, Rank.LARGE)
+        get = Get(number, wanted.blob, run.piece, run.first, run.count, rank)
         return Ask(peer.number, get)

@@ -28,6 +28,15 @@ class Rank(IntEnum):
     METADATA = 1  # roots and pages
     SMALL = 2  # chunks of blobs of at most 1 MiB
     LARGE = 3
+    KEPT = 4  # whatever it is of: nobody waits for it. The peer is told that it is of a large one
+
+
+class Urgency(IntEnum):
+    """Why a blob is wanted. Of two reasons the more urgent counts."""
+
+    AUTHORITY = 0  # it is a frontier
+    ASKED = 1  # somebody waits for it
+    KEPT = 2  # this node keeps what records name
 
 
 def is_packing_worth(data: bytes) -> bool:

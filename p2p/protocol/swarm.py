@@ -40,10 +40,10 @@ from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Holding, Part
 from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, split, unpack
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Urgency, split, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
-NOT_STORED = "not-stored"
+NOT_STORED, TOO_LARGE = "not-stored", "too-large"
 # Of a blob, looked at together: 2.3 MB at most, for 16 GiB, or some 500 MB of small chunks. They
 # name 65,536 chunks at most: as many as a store lists.
 MANIFEST_PAGES = 64
@@ -72,7 +72,7 @@ class Swarm:
     # --- inputs ------------------------------------------------------------------------------
 
     def want(
-        self, blob: BlobId, *, size_bytes_max: int, now_s: float, is_authority: bool = False
+        self, blob: BlobId, *, size_bytes_max: int, now_s: float, urgency: Urgency = Urgency.ASKED
     ) -> list[SwarmEffect]:
         """Fetches a blob, or goes on with it. Of two wishes the one that takes more counts: the
         other's record may lie."""
@@ -80,9 +80,9 @@ class Swarm:
         def work() -> None:
             known = self._running.get(blob)
             if known is None:
-                known = self._waiting.setdefault(blob, Wanted(blob, 0, is_authority, now_s))
+                known = self._waiting.setdefault(blob, Wanted(blob, 0, urgency, now_s))
             known.size_bytes_max = max(known.size_bytes_max, size_bytes_max)
-            known.is_authority = known.is_authority or is_authority
+            known.urgency = min(known.urgency, urgency)
 
         return self._step(now_s, work)
 
@@ -233,7 +233,7 @@ class Swarm:
     def _fits(self, wanted: Wanted, size: int) -> bool:
         if size > wanted.size_bytes_max:
             fault = f"it has {size} bytes, at most {wanted.size_bytes_max} are wanted"
-            self._fail(wanted, "too-large", fault)
+            self._fail(wanted, TOO_LARGE, fault)
         return self._is_running(wanted)
 
     def _is_stored(self, wanted: Wanted, answer: object) -> bool:

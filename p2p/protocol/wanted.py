@@ -19,7 +19,7 @@ from typing import NewType
 from crdt.blob import BlobId, BlobRoot, Manifest
 from p2p.protocol import limits
 from p2p.protocol.effects import BlobProgress
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank, Urgency
 
 # An honest peer says what it holds, and then gives it; one that only says things is asked less.
 DENIALS_MAX = 8
@@ -105,7 +105,7 @@ class Wanted:
 
     blob: BlobId
     size_bytes_max: int
-    is_authority: bool
+    urgency: Urgency
     began_s: float = 0.0
     stage: Stage = Stage.LOOKING
     root: BlobRoot | None = None
@@ -127,9 +127,15 @@ class Wanted:
     rate: float = 0.0
 
     @property
+    def is_authority(self) -> bool:
+        return self.urgency is Urgency.AUTHORITY
+
+    @property
     def rank(self) -> Rank:
         if self.is_authority:
             return Rank.AUTHORITY
+        if self.urgency is Urgency.KEPT:
+            return Rank.KEPT
         if self.manifest is None:
             return Rank.METADATA
         return Rank.SMALL if self.manifest.size <= limits.SMALL_BLOB_BYTES else Rank.LARGE

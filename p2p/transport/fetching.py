@@ -24,8 +24,9 @@ from p2p.protocol.effects import Notify, Query
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.frames import Holding, Part
 from p2p.protocol.orders import Ask, Blame
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.swarm import NOT_STORED, Swarm, SwarmEffect
+from p2p.protocol.swarm import NOT_STORED, TOO_LARGE, Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 from p2p.transport.connection import Connection
@@ -51,6 +52,10 @@ class BlobSaid:
 
 class NoPeerHasIt(SyncError):
     """No connected peer could give the blob."""
+
+
+class LargerThanWanted(NoPeerHasIt):
+    """A peer has it, or its beginning is here, and it is larger than it may be."""
 
 
 class Fetching:
@@ -80,6 +85,8 @@ class Fetching:
         self._due = asyncio.Event()  # something is wanted, so time matters
         self.progress: dict[BlobId, ask.BlobProgress | None] = {}
         """What is being fetched, and how far it is as far as that was told."""
+        self.unasked: set[BlobId] = set()
+        """Those of them that are only kept: nobody waits for them, and nobody is told of them."""
         for work in (self._read, self._write, self._keep_time):
             tasks.create_task(work(), name=f"blobs: {work.__name__.strip('_')}")
 
@@ -88,13 +95,18 @@ class Fetching:
         blob: BlobId,
         *,
         size_bytes_max: int,
-        is_authority: bool = False,
+        urgency: Urgency = Urgency.ASKED,
         progress: Progress | None = None,
     ) -> None:
         """Until the blob is held, verified. Where nobody waits for it any more, it is given up.
 
-        Raises `NoPeerHasIt`, also where it is larger than `size_bytes_max`, and `NotStored`.
+        Raises `NoPeerHasIt`, `LargerThanWanted` where it has more than `size_bytes_max`, and
+        `NotStored`.
         """
+        if urgency is not Urgency.KEPT:
+            self.unasked.discard(blob)
+        elif blob not in self._waits:
+            self.unasked.add(blob)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         watchers = self._watchers.setdefault(blob, [])
         if progress is not None:
@@ -105,7 +117,7 @@ class Fetching:
             wanted = self._swarm.want(
                 blob,
                 size_bytes_max=size_bytes_max,
-                is_authority=is_authority,
+                urgency=urgency,
                 now_s=self._clock(),
             )
             self._carry_out(wanted)
@@ -188,7 +200,7 @@ class Fetching:
             wants[peer].enter_context(self._connections[peer].want_bulk())
 
     def _tell(self, event: ask.SessionEvent) -> None:
-        if isinstance(event, BlobEvent):
+        if isinstance(event, BlobEvent) and event.blob not in self.unasked:
             self._notify(BlobSaid(event))
         match event:
             case ask.BlobProgress(blob=blob):
@@ -207,13 +219,15 @@ class Fetching:
                         done.set_exception(NotStored(code, sentence))
                     else:
                         fault = f"No peer could give it ({sentence})."
-                        done.set_exception(NoPeerHasIt("no-peer-has-it", fault))
+                        kind = LargerThanWanted if code == TOO_LARGE else NoPeerHasIt
+                        done.set_exception(kind("no-peer-has-it", fault))
             case _:
                 return
 
     def _forget(self, blob: BlobId) -> list[asyncio.Future[None]]:
         """Those who wait for it still."""
         self.progress.pop(blob, None)
+        self.unasked.discard(blob)
         self._store.release_room(blob)
         self._watchers.pop(blob, None)
         for want in self._bulk.pop(blob, {}).values():

@@ -23,6 +23,7 @@ from p2p.protocol.errors import (
     SyncError,
 )
 from p2p.protocol.offences import host_of
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
 from p2p.transport.carrier import Carrier
 from p2p.transport.channels import Channels, Opener, tcp_opener
@@ -360,7 +361,7 @@ class Network:
         """Compares everything with every peer once more; ends when all of them have."""
         async with asyncio.TaskGroup() as tasks:
             waits = [
-                (connection, tasks.create_task(sync_with(connection)))
+                (connection, tasks.create_task(sync_with(connection), name="sync"))
                 for connection in self.connections
             ]
         return [(connection, wait.result()) for connection, wait in waits]
@@ -371,14 +372,14 @@ class Network:
         progress: Progress | None = None,
         *,
         size_bytes_max: int,
-        is_authority: bool = False,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         """Until the blob is held, verified, from all peers that may know of it.
 
         Raises `NoPeerHasIt`, also where the blob is larger than `size_bytes_max`, and `NotStored`.
         """
         await self.fetching.fetch(
-            blob, size_bytes_max=size_bytes_max, is_authority=is_authority, progress=progress
+            blob, size_bytes_max=size_bytes_max, urgency=urgency, progress=progress
         )
 
 

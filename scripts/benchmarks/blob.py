@@ -23,6 +23,7 @@ from node.commands.nodes import LocalNode, start_node, stop_all
 from node.home import Home
 from node.identity import load_or_create
 from registry.listings import project
+from scripts.benchmarks._bare_channel import bare_channel
 from scripts.benchmarks._others import Skipped, syncthing
 from scripts.benchmarks._usage import usage_of
 from storage.store import open_store
@@ -51,6 +52,7 @@ def main() -> dict[str, Any]:
             **killed(folder, blobs["fixed"]),
             **edited(folder, blobs["before"], blobs["after"]),
         }
+        bare = bared(folder)
     theirs = sync_file()
     ratio = figures["mb_per_s"] / theirs["mb_per_s"] if "mb_per_s" in theirs else None
     return {
@@ -58,6 +60,8 @@ def main() -> dict[str, Any]:
         **figures,
         "syncthing": theirs,
         "ratio_to_syncthing": ratio and round(ratio, 2),
+        "bare_channel": bare,
+        "ratio_of_bare_channel": ratio and round(bare["mb_per_s"] / theirs["mb_per_s"], 2),
         "held": figures["mb_per_s"] >= MB_PER_S_MIN
         and (ratio is None or ratio >= RATIO_MIN)
         and figures["sent_twice_bytes"] < TWICE_BYTES_MAX
@@ -205,6 +209,16 @@ def until(is_true: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {TIMEOUT_S:g} s")
         time.sleep(POLL_S)
+
+
+def bared(folder: Path) -> dict[str, float]:
+    """The bytes alone, by the same cipher and hash, in one thread at each end."""
+    source = folder / "bare"
+    with source.open("wb") as file:
+        for piece in content(seed=1):
+            file.write(piece)
+    os.sync()
+    return bare_channel(source, folder / "bare-too")
 
 
 def sync_file() -> dict[str, Any]:

@@ -4,15 +4,61 @@ They are told of one another by --peer: mDNS would also find the nodes of whoeve
 """
 
 import json
+import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from node.commands.nodes import COMMAND, LocalNode, clean_environment, start_node, stop_all
+from node.commands import nodes
+from node.commands.nodes import (
+    COMMAND,
+    LocalNode,
+    Process,
+    begin,
+    clean_environment,
+    start_node,
+    stop_all,
+)
 from node.demo import folders
+from tests.e2e.forks import Forks, open_forks
 from tests.e2e.story import COMMAND_S, Ran, Shell, StartNode
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with open_forks() as forks:
+        yield forks
+
+
+@pytest.fixture
+def quick(request: pytest.FixtureRequest) -> Forks | None:
+    """Who starts commands and nodes. A module about their start has a `quick` that gives None."""
+    forks: Forks = request.getfixturevalue("forks")
+    return forks
+
+
+@pytest.fixture(autouse=True)
+def quick_nodes(quick: Forks | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of `start_node` in a test; what a whole module shares starts by itself."""
+
+    def begin_quickly(
+        command: Sequence[str], environment: dict[str, str], stdout: BinaryIO, stderr: BinaryIO
+    ) -> Process:
+        if quick is None or tuple(command[:2]) != COMMAND:
+            return begin(command, environment, stdout, stderr)
+        with open(os.devnull, "rb") as nothing:
+            return quick.start(
+                command[2:],
+                [nothing.fileno(), stdout.fileno(), stderr.fileno()],
+                environment=environment,
+                folder=Path.cwd(),
+                session=True,
+            )
+
+    monkeypatch.setattr(nodes, "begin", begin_quickly)
 
 
 @pytest.fixture
@@ -41,23 +87,33 @@ def running() -> Iterator[list[LocalNode]]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, quick: Forks | None) -> Shell:
     """`panspermia --json …` in a working folder of its own, so that lock files land there."""
     work = tmp_path / "work"
     work.mkdir()
 
     def run(at: LocalNode | Path, *args: str, input: str | None = None) -> Ran:
         home = at if isinstance(at, Path) else at.home
-        done = subprocess.run(
-            [*COMMAND, "--json", "--home", str(home), *args],
-            cwd=work,
-            env=clean_environment(),
-            input=input if input is not None else "",
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
+        line, environment = ["--json", "--home", str(home), *args], clean_environment()
+        if quick is not None:
+            done = quick.run(
+                line,
+                environment=environment,
+                folder=work,
+                input=input or "",
+                timeout_s=COMMAND_S,
+            )
+        else:
+            done = subprocess.run(
+                [*COMMAND, *line],
+                cwd=work,
+                env=environment,
+                input=input or "",
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_S,
+                check=False,
+            )
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done.returncode, tuple(map(json.loads, done.stdout.splitlines())), done.stderr)
 

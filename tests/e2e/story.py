@@ -1,6 +1,8 @@
 """What the end-to-end tests speak of: nodes, commands that ran, modules made for a test."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +35,16 @@ class Ran:
     @property
     def answer(self) -> dict[str, Any]:
         return self.lines[-1]
+
+
+@contextmanager
+def hearing_interrupts() -> Generator[None]:
+    """What starts here does not ignore Ctrl-C, as all does that a shell put in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Shell(Protocol):

@@ -4,8 +4,8 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -14,11 +14,23 @@ import pytest
 from node.commands.nodes import COMMAND, LocalNode, wait_for
 from node.failure import Json
 from node.text import full_name
-from tests.e2e.story import ARRIVE_S, Shell, StartNode, answering, make_module
+from tests.e2e.story import (
+    ARRIVE_S,
+    Shell,
+    StartNode,
+    answering,
+    hearing_interrupts,
+    make_module,
+)
 
 pytestmark = pytest.mark.nodes
 
 Publish = Callable[[LocalNode], list[str]]
+
+
+@pytest.fixture
+def quick() -> None:
+    """Nodes and commands begin here as a person begins them, each by itself."""
 
 
 def test_up_says_where_it_is(node: StartNode, shell: Shell) -> None:
@@ -187,16 +199,6 @@ def test_events_tell_the_story(node: StartNode, shell: Shell, publish_demo: Publ
     seen = shell(alice, "events").lines
     assert seen[0]["event"] == "ready"
     assert len([event for event in seen if event["event"] == "record"]) == len(names)
-
-
-@contextmanager
-def hearing_interrupts() -> Generator[None]:
-    """What starts here does not ignore Ctrl-C, as all does that a shell put in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_ends_a_command_with_130(node: StartNode) -> None:

@@ -16,7 +16,7 @@ import pytest
 from node.client import Client, find_client, path_of
 from node.commands.nodes import COMMAND, clean_environment, wait_for
 from registry.formats import Format, detect, identity_of, read
-from tests.e2e.story import Ran, StartNode
+from tests.e2e.story import Ran, StartNode, hearing_interrupts
 from tests.registry.formats.files import GOLLY, samples
 
 pytestmark = pytest.mark.nodes
@@ -75,7 +75,8 @@ def test_every_animal_and_every_pattern_comes_back_as_it_was(
     alice = node("alice")
     client = find_client(str(alice.home))
 
-    publishing = start_publishing(str(alice.home), folder)
+    with hearing_interrupts():
+        publishing = start_publishing(str(alice.home), folder)
     wait_for(
         "some of them to be published",
         PUBLISH_S,

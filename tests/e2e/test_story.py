@@ -23,6 +23,11 @@ pytestmark = pytest.mark.nodes
 Publish = Callable[[LocalNode], list[str]]
 
 
+@pytest.fixture
+def quick() -> None:
+    """Nodes and commands begin here as a person begins them, each by itself."""
+
+
 def test_publish_sync_search_install_run(
     node: StartNode, shell: Shell, publish_demo: Publish, tmp_path: Path
 ) -> None:

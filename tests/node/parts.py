@@ -27,11 +27,12 @@ from node.finding import Ways
 from node.home import Home
 from node.identity import load_or_create
 from node.inviting import Desk
+from node.keeping.keeping import Keeping
 from node.offenders import RefusedPeer
 from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
-from node.quotas import quota_of
+from node.quotas import quota_of, size_of
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
 from node.services.namespaces import Keeper
@@ -41,6 +42,7 @@ from node.wiring import Node, clock_us
 from node.workers.workers import WorkerConfig, Workers
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Chosen
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
@@ -122,7 +124,12 @@ class Wishes:
         return self.running
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
@@ -236,6 +243,7 @@ async def open_alice(
             stop=asyncio.Event(),
             relays=Unrelayed(),
             direct=Direct(None),
+            keeping=Keeping(store, network, size_of(config.keep.budget)),
         )
         allowed = allowed_names(
             "127.0.0.1",

@@ -97,14 +97,19 @@ async def published(alice: Alice, body: str) -> tuple[str, bytes]:
     return name, bytes.fromhex(shown["versions"][0]["blake3"])
 
 
-async def test_what_has_no_answer_here_is_not_tried_again_but_is_paid_for(alice: Alice) -> None:
-    await publish(alice.node)
+async def hear_a_claim_of_what_has_no_answer(alice: Alice) -> None:
+    """By bob, whom she follows, about a run that uses up its stack."""
     await alice.node.store.set_petname("bob", BOB.did)
     name, digest = await published(alice, DEEP)
     theirs = Evaluation(CONTENT.identity, digest, 0, 1)
     edit = say_claim(theirs, name, "1.0.0", 1, now_us=5)
     document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
     await hear(alice, BOB.writes(document, edit)[0])
+
+
+async def test_what_has_no_answer_here_is_not_tried_again_but_is_paid_for(alice: Alice) -> None:
+    await publish(alice.node)
+    await hear_a_claim_of_what_has_no_answer(alice)
     one = attesting(alice)
     before_s = alice.node.workers.background_cpu_s
     assert await one.once()
@@ -118,12 +123,7 @@ async def test_what_has_no_answer_here_is_not_tried_again_but_is_paid_for(alice:
 
 
 async def test_what_was_put_off_and_has_no_answer_then_is_put_off_no_more(alice: Alice) -> None:
-    await alice.node.store.set_petname("bob", BOB.did)
-    name, digest = await published(alice, DEEP)
-    theirs = Evaluation(CONTENT.identity, digest, 0, 1)
-    edit = say_claim(theirs, name, "1.0.0", 1, now_us=5)
-    document = document_of(AuthorKey(BOB.root.public), theirs, COMMONS)
-    await hear(alice, BOB.writes(document, edit)[0])
+    await hear_a_claim_of_what_has_no_answer(alice)
     now_s = 0.0
     one = attesting(alice)
     one.clock_s = lambda: now_s

@@ -3,9 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from crdt.blob import BlobId
 from crdt.statement import Frontier, Revoke, encode_frontier
+from node import authority
 from node.authority import follow_statements
+from p2p.protocol.errors import SyncError
+from storage.errors import OverQuota
 from storage.store import open_store
 from tests.storage.people import ALICE, NOW_US, named, project
 from tests.storage.test_authority import BOBS, LAPTOP, LOG, ROOT, names
@@ -67,4 +72,35 @@ async def test_a_frontier_that_comes_takes_effect(tmp_path: Path) -> None:
             while await names(store) != ["clock"]:
                 await changed.wait()
                 changed.clear()
+        following.cancel()
+
+
+@pytest.mark.parametrize("fails", ["settle", "wanted_frontiers"])
+async def test_a_disk_that_is_full_for_a_while_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr(authority, "RETRY_S", 0.01)
+
+    async def fetch(blob: BlobId, bytes_max: int) -> None:
+        raise SyncError("no-source", "nobody has it")
+
+    async with (
+        open_store(tmp_path / "p.db", project=project, clock_us=lambda: NOW_US) as store,
+        asyncio.TaskGroup() as tasks,
+    ):
+        works, again = getattr(store, fails), asyncio.Event()
+        left = 2
+
+        async def full() -> object:
+            nonlocal left
+            if left:
+                left -= 1
+                raise OverQuota("The disk is full.")
+            again.set()
+            return await works()
+
+        monkeypatch.setattr(store, fails, full)
+        following = tasks.create_task(follow_statements(store, fetch))
+        async with asyncio.timeout(20):
+            await again.wait()
         following.cancel()

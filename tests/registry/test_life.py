@@ -65,7 +65,9 @@ def test_a_genome_has_the_fields_of_the_galactic_federation_and_ours() -> None:
     assert found.parents == ((bytes([9]) * 32).hex(),)
     row = listed(record)
     assert (row.kind, row.record, row.content) == ("genome", WALKER.id, GENOTYPE.decode())
-    assert (row.score, row.tick, row.blobs) == (12.5, 1_200, (WALKER.blob.hex(),))
+    (blob,) = row.blobs
+    assert (row.score, row.tick, blob.id) == (12.5, 1_200, WALKER.blob.hex())
+    assert (blob.size, blob.at_us) == (found.size, row.created_us)
     for word in ("alice", LINEAGE_ID, "Long card", "primordium-genotype", "walker.txt"):
         assert word in row.text
     beside = {"genotype": row.content, "downloads": 3}

@@ -31,7 +31,9 @@ def test_a_module_is_listed_with_the_words_it_is_found_by() -> None:
     assert row.target == str(DICE)
     assert (row.created_us, row.updated_us) == (NOON_US, NOON_US + DAY_US)
     assert msgspec.json.decode(row.fields, type=Module) == record.module
-    assert row.blobs == (record.module.versions[0].blob,)  # both versions have the same file
+    (blob,) = row.blobs  # both versions have the same file
+    last = record.module.versions[-1]
+    assert (blob.id, blob.size, blob.at_us) == (last.blob, last.wasm_size, NOON_US + DAY_US)
     for word in ("dice", "example", "throw", "six faces"):
         assert word in row.text
 

@@ -13,6 +13,7 @@ from p2p.protocol.effects import Effect, Notify, Query, SessionEvent
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Get
 from p2p.protocol.orders import Ask, Blame
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
 from p2p.protocol.swarm import Swarm, SwarmEffect
@@ -49,14 +50,14 @@ class SwarmOf:
         self._peers: dict[PeerNumber, Hashable] = {}
 
     def want(
-        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, is_authority: bool = False
+        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, urgency: Urgency = Urgency.ASKED
     ) -> None:
         self.do(
             self.swarm.want(
                 blob,
                 size_bytes_max=size_bytes_max,
                 now_s=self._now_s(),
-                is_authority=is_authority,
+                urgency=urgency,
             )
         )
 

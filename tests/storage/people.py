@@ -10,7 +10,7 @@ from crdt.did import encode_did_key
 from crdt.document import Document, Editor
 from crdt.ed25519 import SigningKey
 from crdt.keys import COMMONS, AuthorKey, DeviceKey, NamespaceKey
-from storage.listing import Listing, Projection, RatingRow
+from storage.listing import Listing, NamedBlob, Projection, RatingRow
 
 NOW_US = 1_800_000_000_000_000
 
@@ -126,5 +126,9 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
         created_us=head.get("at", 0),
         updated_us=head.get("at", 0),
         fields=json.dumps(head, sort_keys=True).encode(),
-        blobs=tuple(blob for blob in [head.get("blob", "")] if blob),
+        blobs=tuple(
+            NamedBlob(blob, head.get("size", 1), head.get("at", 0))
+            for blob in [head.get("blob", "")]
+            if blob
+        ),
     )

@@ -49,6 +49,7 @@ async def test_whoever_waits_for_a_lazy_write_hears_of_whatever_it_raised(tmp_pa
         assert await database.lazily(lambda connection: connection.in_transaction)
 
 
+@pytest.mark.usefixtures("synced")
 async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database, database.transaction() as write:
         assert await write.row("PRAGMA synchronous") == (2,), "FULL"

@@ -343,7 +343,7 @@ async def test_thousands_who_name_it_do_not_slow_it_down(
         database.execute("PRAGMA foreign_keys = OFF")
         (commons,) = database.execute("SELECT number FROM namespace WHERE key = ?", (COMMONS,))
         database.executemany(
-            "INSERT INTO blob_use VALUES (?, ?, ?)",
+            "INSERT INTO blob_use (document, blob, namespace) VALUES (?, ?, ?)",
             ((1_000_000 + n, BLOB, commons[0]) for n in range(100_000)),
         )
     assert await steps_of(path) == few

@@ -105,7 +105,10 @@ async def _send(socket: WebSocket, events: Events, topics: Topics) -> None:
             if event is PING:
                 continue  # a WebSocket has pings of its own
             message = {"id": event.id, "type": event.type, "data": msgspec.Raw(event.data)}
-            await socket.send_text(msgspec.json.encode(message).decode())
+            try:
+                await socket.send_text(msgspec.json.encode(message).decode())
+            except WebSocketDisconnect:  # here, or the group would tell of it as a failure
+                return
     await socket.close()
 
 

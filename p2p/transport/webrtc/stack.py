@@ -93,9 +93,9 @@ class _Ice(IceConnection):
             async with asyncio.timeout(GATHER_S), asyncio.TaskGroup() as asked:
                 for protocol in list(self._protocols):
                     for server in self._stun_of(protocol):
-                        asked.create_task(self._ask_stun(protocol, server, found))
+                        asked.create_task(self._ask_stun(protocol, server, found), name="STUN")
                 for number in range(len(self._servers.turn[:SERVERS_MAX])):
-                    asked.create_task(self._ask_turn(component, number, found))
+                    asked.create_task(self._ask_turn(component, number, found), name="TURN")
         except TimeoutError:
             pass  # what has answered by now is used
         return found

@@ -15,6 +15,7 @@ from node.config import Config, InstallConfig
 from node.errors import Conflict
 from node.ports import Progress
 from node.services.advise import accept
+from p2p.protocol.pieces import Urgency
 from registry.advisory import Advisory, By, Finding
 from storage.installed import AcceptedRisk, InstallChanges
 from tests.node.api.test_install import (
@@ -150,13 +151,13 @@ async def test_a_warning_that_comes_while_modules_are_fetched_is_heard(
     unsaid, severe = ["*"], list[str]()
 
     async def fetch_while_bob_warns(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
     ) -> None:
         if unsaid:  # once: several modules are fetched at a time
             said = await warn(bob, ADDER, kind="malicious", range=unsaid.pop())
             severe.append(said["id"])
             await give(bob, alice)
-        await fetch_blob(blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority)
+        await fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
 
     monkeypatch.setattr(alice.network, "fetch_blob", fetch_while_bob_warns)
     body = {"requirements": [DOUBLER], "accept_risk": [mild]}

@@ -290,6 +290,15 @@ async def test_a_bug_is_a_problem_too(alice: Alice, caplog: pytest.LogCaptureFix
     assert "a bug answered GET /metrics" in caplog.text
 
 
+async def test_a_bug_in_what_is_asked_most_is_a_problem_too(
+    alice: Alice, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice.node.store.joined = None  # type: ignore[method-assign,assignment]  # what no store has
+    answer = await alice.client.get("/api/search?q=x")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert "a bug answered GET /api/search" in caplog.text
+
+
 HOSTILE_BODIES = [
     ("/api/peers", rb'{"address": "\ud800:1"}', 400, "not-json"),
     ("/api/run", b'{"id": "org.a.b", "export": "x", "args": [1e999]}', 422, "invalid-body"),

@@ -24,6 +24,7 @@ from node.events import Event
 from node.ports import Progress
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
+from p2p.protocol.pieces import Urgency
 from registry import module, ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
@@ -387,15 +388,18 @@ class Restarting(Wishes):
     """Bob gives a byte, starts again, and gives the rest."""
 
     async def fetch_blob(
-        self, blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
     ) -> None:
         others = Transfer("ab" * 32, state="fetching", reason="of another blob")
         for reason in ("", "no peer is connected", ""):
             self.running = (others, Transfer(blob.hex(), state="fetching", reason=reason))
             progress(1, 2)
-        await super().fetch_blob(
-            blob, progress, size_bytes_max=size_bytes_max, is_authority=is_authority
-        )
+        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
 
 
 async def test_what_an_installation_waits_for_is_told(tmp_path: Path, bob: Alice) -> None:

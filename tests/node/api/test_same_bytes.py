@@ -18,6 +18,7 @@ from node.services.same_bytes import right_bytes
 from node.services.seats import Seats
 from node.services.tries import Pace
 from p2p.protocol.errors import NotStored
+from p2p.protocol.pieces import Urgency
 from registry import genome
 from registry.content import CONTENT_BYTES_MAX, Content
 from registry.head import Words
@@ -242,7 +243,7 @@ def holds_back(
     full = asyncio.Event()
 
     async def stand_still(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
     ) -> None:
         running.add(blob)
         most.append(len(running))
@@ -313,7 +314,7 @@ async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_
     fetch_blob = alice.network.fetch_blob
 
     async def full_for_that(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, is_authority: bool = False
+        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
     ) -> None:
         if blob == LIE.blob:
             raise NotStored("no-room", "The disk is full.")

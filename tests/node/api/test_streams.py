@@ -136,6 +136,30 @@ async def test_a_websocket_client_that_leaves_ends_its_tasks(alice: Alice) -> No
     assert not names & {"websocket events", "websocket client"}
 
 
+async def test_a_websocket_client_that_is_gone_while_it_is_told_something(alice: Alice) -> None:
+    """The server says so where the event is sent, at once with or before the client's own end."""
+    alice.node.events.publish("record", {})
+    lost: list[str] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] != "websocket.accept":
+            lost.append(message["type"])
+            raise OSError("the connection is lost")
+
+    given: asyncio.Queue[Message] = asyncio.Queue()
+    scope = {
+        "type": "websocket", "path": "/v1/stream", "raw_path": b"/v1/stream", "query_string": b"",
+        "headers": [HOST], "server": ("127.0.0.1", PORT), "scheme": "http", "http_version": "1.1",
+        "client": ("127.0.0.1", 1), "subprotocols": [],
+    }  # fmt: skip
+    await given.put({"type": "websocket.connect"})
+    wanted = '{"topics": ["record"], "after": 0}'
+    await given.put({"type": "websocket.receive", "text": wanted})
+    async with asyncio.timeout(10):
+        await alice.app(scope, given.get, send)
+    assert lost == ["websocket.send"]
+
+
 async def test_a_foreign_page_gets_no_socket(alice: Alice) -> None:
     evil = (b"origin", b"http://evil.example")
     async with connected(alice, "websocket", "/v1/stream", evil) as socket:

@@ -48,7 +48,9 @@ async def test_the_first_failure_ends_the_others_and_is_raised_as_it_is() -> Non
 
 
 async def test_who_asked_may_wait_again_after_a_failure() -> None:
-    """On Python 3.11.2 too, which counts a task as cancelled whose group failed."""
+    """A task whose group failed after its block counts as cancelled before Python 3.13, and before
+    3.11.3 its next timeout ends it.
+    """
 
     async def work(thing: int) -> None:
         await asyncio.sleep(0)
@@ -60,3 +62,31 @@ async def test_who_asked_may_wait_again_after_a_failure() -> None:
     with pytest.raises(NotFound):
         await a_few_at_a_time([1], work, at_once=1, name="look")
     assert task.cancelling() == before
+
+
+async def test_who_asked_is_cancelled_though_the_work_fails_over_it() -> None:
+    """What fails while it is ended hides no cancellation from who asked for it."""
+    begun = asyncio.Event()
+    went_on = False
+
+    async def work(thing: int) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise NotFound(f"{thing} cannot be rolled back", code="not-found")
+
+    async def ask() -> None:
+        nonlocal went_on
+        try:
+            await a_few_at_a_time([1], work, at_once=1, name="look")
+        except NotFound:
+            task = asyncio.current_task()
+            assert task is not None
+            went_on = task.cancelling() == 0
+
+    asking = asyncio.create_task(ask())
+    await begun.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled() or not went_on

@@ -13,7 +13,7 @@ from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress, MayKnowBlob, Notify, Query
 from p2p.protocol.frames import Get, Holding, Part
 from p2p.protocol.orders import Ask, Blame
-from p2p.protocol.pieces import CHUNK, ROOT
+from p2p.protocol.pieces import CHUNK, ROOT, Urgency
 from p2p.protocol.swarm import Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
@@ -80,14 +80,10 @@ class Crowd:
         self.do(self.swarm.went(giver.number, now_s=self.now_s))
 
     def want(
-        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, is_authority: bool = False
+        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, urgency: Urgency = Urgency.ASKED
     ) -> None:
         now_s = self.now_s
-        self.do(
-            self.swarm.want(
-                blob, size_bytes_max=size_bytes_max, now_s=now_s, is_authority=is_authority
-            )
-        )
+        self.do(self.swarm.want(blob, size_bytes_max=size_bytes_max, now_s=now_s, urgency=urgency))
 
     def tick(self, seconds: float) -> None:
         self.now_s += seconds

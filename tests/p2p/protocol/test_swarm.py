@@ -36,7 +36,7 @@ from p2p.protocol.effects import (
 )
 from p2p.protocol.frames import Get, Holding, Part
 from p2p.protocol.orders import Ask
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank
+from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank, Urgency
 from p2p.protocol.swarm import Swarm
 from p2p.protocol.wanted import PeerNumber, overlaps
 from tests.p2p.protocol.conversation import at_once
@@ -760,7 +760,7 @@ def test_authority_goes_before_all_and_past_a_full_window() -> None:
     frontier = giver.store.put_blob(b"frontier")
     crowd.want(BLOB)
     until_chunks(crowd, giver)
-    crowd.want(frontier, is_authority=True)
+    crowd.want(frontier, urgency=Urgency.AUTHORITY)
     assert giver.asked[-1].blob == frontier
     for _ in range(3):
         assert giver.asked[-1].rank == Rank.AUTHORITY
@@ -787,6 +787,35 @@ def test_small_blobs_go_before_large_ones_and_metadata_before_both() -> None:
     assert fresh[0].blob == unknown
     assert {get.blob for get in fresh[1:4]} == {manifest.id for manifest in small}
     assert [get.rank for get in fresh[:4]] == [Rank.METADATA, *[Rank.SMALL] * 3]
+
+
+def test_what_is_only_kept_comes_after_all_that_somebody_waits_for() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    kept, unknown = giver.store.put_blob(b"kept"), BlobId(b"u" * 32)
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    crowd.want(kept, urgency=Urgency.KEPT)
+    crowd.want(unknown, urgency=Urgency.KEPT)
+    while all(get.blob == BLOB for get in giver.all_asked):
+        crowd.give(giver)
+    before = [get for get in giver.all_asked if get.blob == BLOB]
+    assert {index for _, index in places(before) if index >= 0} == set(range(MANIFEST.chunk_count))
+    assert giver.asked[-1].rank == Rank.LARGE, "on the wire there is no rank behind it"
+    crowd.settle()
+    assert crowd.end(kept) == BlobFetched(kept, 4)
+
+
+def test_what_was_only_kept_is_as_urgent_as_anything_once_somebody_asks_for_it() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    kept = giver.store.put_blob(b"kept")
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    for urgency in (Urgency.KEPT, Urgency.ASKED, Urgency.KEPT):
+        crowd.want(kept, urgency=urgency)
+    crowd.give(giver)
+    assert kept in {get.blob for get in giver.asked}
 
 
 @pytest.mark.parametrize(
@@ -823,7 +852,7 @@ def test_no_more_than_so_many_at_once_but_authority() -> None:
         crowd.want(blob)
     asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
     assert len(asked) == limits.BLOBS_MAX
-    crowd.want(BlobId(b"f" * 32), is_authority=True)
+    crowd.want(BlobId(b"f" * 32), urgency=Urgency.AUTHORITY)
     asked = {get.blob for one in crowd.givers.values() for get in one.all_asked}
     assert b"f" * 32 in asked
     crowd.settle()
@@ -886,7 +915,7 @@ def test_authority_waits_for_no_limit() -> None:
     frontier = giver.store.put_blob(b"frontier")
     crowd.want(BLOB)
     crowd.settle()
-    crowd.want(frontier, is_authority=True)
+    crowd.want(frontier, urgency=Urgency.AUTHORITY)
     crowd.settle()
     assert crowd.end(frontier) == BlobFetched(frontier, 8)
 

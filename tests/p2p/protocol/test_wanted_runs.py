@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
+from p2p.protocol.pieces import Urgency
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 COUNT = 60
@@ -16,7 +17,7 @@ PLACES = st.sets(st.integers(0, COUNT - 1))
 def test_a_peer_that_holds_a_part_is_asked_for_what_is_missing_of_it(
     missing: set[int], held: set[int], start: int, turn: int
 ) -> None:
-    wanted = Wanted(BlobId(MANIFEST.id), 1 << 40, is_authority=False)
+    wanted = Wanted(BlobId(MANIFEST.id), 1 << 40, urgency=Urgency.ASKED)
     wanted.stage, wanted.manifest = Stage.CHUNKS, MANIFEST
     standing = wanted.standings[PEER] = Standing(may_know=True)
     standing.lack(True, runs_of(held, turn), now_s=0.0)

@@ -41,6 +41,7 @@ from node.sharing import with_wallet
 from p2p.protocol.effects import BlobFetched, EntriesRefused, SessionEvent
 from p2p.protocol.frames import Present
 from p2p.protocol.offences import Offences
+from p2p.protocol.pieces import Urgency
 from storage.appended import AppendedEvent
 from storage.ended import REVOKED_SENDER
 from storage.errors import NotHeld, StorageError
@@ -300,7 +301,7 @@ class World:
                 self._follow_soon(actor, FOLLOW_S)
 
         swarm.on_event = follow
-        swarm.want(blob, bytes_max, is_authority=True)
+        swarm.want(blob, bytes_max, urgency=Urgency.AUTHORITY)
 
     def _heard(self, end: End, event: SessionEvent) -> None:
         if isinstance(event, EntriesRefused) and end.peer in self.cast.devices:

@@ -134,3 +134,32 @@ async def test_letters_of_a_relay_that_waits_for_nothing_are_read_as_they_are_ke
         is_over.set()
         running.cancel()
     listening.close()
+
+
+async def test_a_relay_that_hangs_up_is_met_again() -> None:
+    """A task whose group failed may be left counted as cancelled, and its next timeout ends it."""
+    here = channels()
+    met = 0
+    is_met_again = asyncio.Event()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        stream = await here.shake_hands(StreamCarrier(reader, writer), is_initiator=False)
+        await stream.read()
+        await stream.write([encode_relay_frame(frames.Registered(3_600, "192.0.2.1", False))])
+        met += 1
+        if met > 1:
+            is_met_again.set()
+            with suppress(SyncError):
+                await stream.read()
+        writer.transport.abort()
+
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    place = Address("127.0.0.1", listening.sockets[0].getsockname()[1])
+    async with asyncio.timeout(DONE_S), asyncio.TaskGroup() as tasks:
+        client = RelayClient(RelayUrl(place), channels(), SlowReader(), Random(1), tasks)
+        running = tasks.create_task(client.run())
+        await is_met_again.wait()
+        assert running.cancelling() == 0
+        running.cancel()
+    listening.close()

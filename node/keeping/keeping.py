@@ -1,0 +1,366 @@
+"""Fetches what followed authors' records name, and what records of joined namespaces do.
+
+    news, peers, names, time ─▸ look ─▸ `plan.decide` ─▸ line ─▸ fetched, a few at a time
+                                  └─▸ what is over the budget goes        │
+                                                                          └─▸ room is made first
+
+Everything is decided anew at each look from what the store holds, so nothing is lost with the
+process. It fetches with the least urgency: whatever a person waits for goes first.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from crdt.blob import BlobId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
+from node.keeping.line import Line
+from node.keeping.patience import Patience
+from node.keeping.plan import Choice, Claim, Kept, Plan, Wanted, decide, to_go
+from node.ports import Network
+from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.pieces import Urgency
+from p2p.transport.fetching import LargerThanWanted
+from storage.appended import AppendedEvent
+from storage.errors import StorageError
+from storage.kept import KeptBlob, NamedRow
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 4
+"""Of the 64 blobs that are fetched at once: the others are for who asks."""
+LOOK_S: Final = 1.0
+"""Between two looks; and twenty times what the last one took, for whoever holds very much."""
+LOOK_SHARE: Final = 20
+LOOK_ANYWAY_S: Final = 300.0
+"""Without news."""
+TRY_S: Final = 600.0
+"""Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
+FAILED_S: Final = 0.2
+"""A place rests so long after a try in vain: at most twenty a second in all."""
+DISK_S: Final = 60.0
+"""All rest so long after the disk was full."""
+COMPARING_S: Final = 30.0
+"""A peer that came is compared with first, for so long at the most: until then it is not known who
+else names a blob, and so who may have it from here (`storage.namers`)."""
+ROOM_PARTS: Final = 64
+"""At least this part of the budget is let go at once: it costs a look at all that is held."""
+
+NOBODY: Final = "nobody gives it"
+LIES: Final = "it is larger than its record says"
+SLOW: Final = "it did not come in time"
+DISK: Final = "the disk is full"
+NO_PEER: Final = "no peer is connected"
+NOT_YET: Final = "not asked for yet"
+
+
+@dataclass
+class Keeping:
+    """`only`: the namespaces that are looked into, where not all that are joined are."""
+
+    store: Store
+    network: Network
+    budget: int
+    only: Collection[NamespaceKey] | None = None
+    clock_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    plan: Plan = field(default_factory=lambda: Plan(0, Choice()))
+    running: dict[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
+    patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        self._line = Line((), self.patience)
+        self._chosen: frozenset[AuthorKey] = frozenset()
+        self._owned: frozenset[NamespaceKey] = frozenset()
+        self._sessions: set[Hashable] = set()
+        self._comparing: dict[Hashable, tuple[float, Callable[[], bool]]] = {}
+        """Sessions that came, until when they are waited for, and whether that matters."""
+        self._came: set[BlobId] = set()
+        self._gone: set[BlobId] = set()
+        """Of the plan, what is done."""
+        self._rests_until_s = 0.0
+        self._news, self._turn = asyncio.Event(), asyncio.Event()
+        self._looking, self._room = asyncio.Lock(), asyncio.Lock()
+
+    # --- what happens ---------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something may have changed: look soon."""
+        self._news.set()
+
+    def came(self, session: Hashable, is_private: Callable[[], bool]) -> None:
+        """A peer is here: it may have what nobody had. `is_private`: whether it shares a namespace
+        that is not everybody's."""
+        now_s = self.clock_s()
+        self._sessions.add(session)
+        self._comparing[session] = now_s + COMPARING_S, is_private
+        self.patience.hope(now_s=now_s)
+        self.wake()
+
+    def synced(self, session: Hashable) -> None:
+        """Everything was compared with it."""
+        if self._comparing.pop(session, None) is not None:
+            self.wake()
+
+    def went(self, session: Hashable) -> None:
+        """It is not here any more."""
+        self._sessions.discard(session)
+        self.synced(session)
+
+    def _note(self, event: AppendedEvent) -> None:
+        authors = {document.subspace for document in event.documents}
+        if event.namespace in self._owned or not authors.isdisjoint(self._chosen):
+            self.wake()
+
+    # --- looking --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        unsubscribe = [
+            self.store.subscribe(self._note),
+            self.store.on_wallet_change(self.wake),
+        ]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_looking(), name="keeping: look")
+                for number in range(AT_ONCE if self.budget else 0):
+                    tasks.create_task(self._keep_fetching(), name=f"keeping: {number}")
+        finally:
+            for end in unsubscribe:
+                end()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            self._news.clear()
+            began_s = self.clock_s()
+            try:
+                await self.look()
+            except StorageError as error:
+                log.warning("what is to be kept cannot be looked at: %s", error)
+            except Exception:  # a bug of ours costs what is kept, not the node
+                log.exception("keeping")
+            took_s = self.clock_s() - began_s
+            await self.sleep(max(LOOK_S, LOOK_SHARE * took_s))
+            due_s = self.patience.next_s(now_s=self.clock_s())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(due_s or LOOK_ANYWAY_S, LOOK_ANYWAY_S)):
+                    await self._news.wait()
+
+    async def look(self) -> Plan:
+        """What is to be kept now; what is over the budget goes at once, the rest when its room is
+        needed. What nobody who counts names any more, the next `gc` takes."""
+        async with self._looking:
+            store, places = self.store, await self._places()
+            self._chosen = frozenset(
+                AuthorKey(decode_did_key(did)) for did in await store.followed_authors()
+            )
+            self._owned = frozenset(one for one in places if not is_communal(one))
+            chosen = await store.blobs_of_authors(self._chosen, places)
+            others = await store.blobs_in_namespaces(self._owned, self._chosen)
+            kept = await store.kept_blobs()
+            self.plan = plan = await asyncio.to_thread(
+                _plan, chosen, others, kept, self.budget, self.patience.absent
+            )
+            await store.note_unnamed(plan.unnamed)
+            await self._keep_to_budget(plan)
+            self._came, self._gone = set(), set()
+            self._line = Line((*plan.queue, *plan.beside), self.patience)
+            self._tell_workers()
+            return plan
+
+    async def _places(self) -> Collection[NamespaceKey]:
+        joined = {one.namespace for one in await self.store.joined()} | {COMMONS}
+        return joined if self.only is None else joined & {*self.only}
+
+    async def _keep_to_budget(self, plan: Plan) -> None:
+        over = (await self.store.kept_sum()).bytes - self.budget
+        going = to_go(plan.leaving, over, self.running)
+        if going:
+            await self._let_go(going)
+
+    async def _let_go(self, going: Sequence[Kept]) -> None:
+        blobs = [one.blob for one in going]
+        self._gone.update(blobs)
+        gone = await self.store.let_go(blobs)
+        log.info("let go %d blobs that were kept, %d bytes", gone, sum(one.size for one in going))
+
+    # --- fetching -------------------------------------------------------------------------------
+
+    def _tell_workers(self) -> None:
+        turn, self._turn = self._turn, asyncio.Event()
+        turn.set()
+
+    async def _keep_fetching(self) -> None:
+        while True:
+            turn, one = self._turn, self._take()
+            if one is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._wait_s()):
+                        await turn.wait()
+                continue
+            if not await self.fetch(one):
+                await self.sleep(FAILED_S)
+
+    def _take(self) -> Wanted | None:
+        now_s = self.clock_s()
+        if not self._may_ask(now_s):
+            return None
+        one = self._line.take(now_s=now_s)
+        while one is not None and one.blob in self.running:
+            one = self._line.take(now_s=now_s)
+        return one
+
+    def _may_ask(self, now_s: float) -> bool:
+        waits = any(until > now_s and matters() for until, matters in self._comparing.values())
+        return now_s >= self._rests_until_s and not waits and bool(self._sessions)
+
+    def _wait_s(self) -> float:
+        now_s = self.clock_s()
+        ends = [*(until for until, _ in self._comparing.values()), self._rests_until_s]
+        waits = [end - now_s for end in ends if end > now_s]
+        if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
+            waits.append(rest_s)
+        return min(waits, default=LOOK_ANYWAY_S)
+
+    async def fetch(self, one: Wanted) -> bool:
+        """One blob of the plan; False where it came to nothing."""
+        try:
+            if not await self._has_room(one):
+                return True
+            return await self._fetch(one)
+        except StorageError as error:
+            self._fail(one, DISK, error)
+            self._rests_until_s = self.clock_s() + DISK_S
+        except Exception:  # a bug of ours costs this blob, not the node
+            log.exception("a blob cannot be kept")
+            self._fail(one, "this node could not go on")
+        finally:
+            self.running.pop(one.blob, None)
+        return False
+
+    async def _has_room(self, one: Wanted) -> bool:
+        """Makes room, if need be and if somebody has it; it is `running` then."""
+        is_begun = await self.store.blob_state(one.blob) is not None
+        if not is_begun and await self._lacks(one) > 0:
+            is_chosen = one.blob in self.plan.chosen.blobs
+            if not is_chosen or not await self._is_given(one):
+                return False
+        async with self._room:
+            lacks = await self._lacks(one)
+            if lacks > 0:
+                least = max(lacks, self.budget // ROOM_PARTS)
+                going = to_go(self.plan.leaving, least, self.running.keys() | self._gone)
+                if sum(kept.size for kept in going) >= lacks:
+                    await self._let_go(going)
+                    lacks = await self._lacks(one)
+            if lacks > 0:
+                self.wake()  # what was planned does not hold any more
+                return False
+            self.running[one.blob] = one
+        return True
+
+    async def _lacks(self, one: Wanted) -> int:
+        """How many bytes of the budget are too few for it; 0 or less: it fits."""
+        held = await self.store.kept_sum(without=[*self.running, one.blob])
+        size = held.bytes + sum(each.size for each in self.running.values()) + one.size
+        return size - self.budget
+
+    async def _is_given(self, one: Wanted) -> bool:
+        """Whether somebody has its root: nothing is let go for what nobody has."""
+        try:
+            await self._ask(one, 0)
+        except LargerThanWanted:
+            return True
+        except SyncError as error:
+            self._fail(one, NOBODY, error)
+            return False
+        return True  # somebody else asked for it meanwhile, or it has no bytes
+
+    async def _fetch(self, one: Wanted) -> bool:
+        try:
+            async with asyncio.timeout(TRY_S):
+                await self._ask(one, one.size)
+        except LargerThanWanted as error:
+            self._fail(one, LIES, error)
+        except NotStored as error:
+            self._fail(one, DISK, error)
+            self._rests_until_s = self.clock_s() + DISK_S
+        except SyncError as error:
+            self._fail(one, NOBODY, error)
+        except TimeoutError:
+            self._fail(one, SLOW)
+        else:
+            self.patience.succeed(one.blob, one.author)
+            self._came.add(one.blob)
+            return True
+        return False
+
+    async def _ask(self, one: Wanted, size_bytes_max: int) -> None:
+        with self.store.keeping(one.blob, one.author):
+            await self.network.fetch_blob(
+                one.blob,
+                lambda _done, _total: None,
+                size_bytes_max=size_bytes_max,
+                urgency=Urgency.KEPT,
+            )
+
+    def _fail(self, one: Wanted, why: str, error: Exception | None = None) -> None:
+        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
+        self.patience.fail(one.blob, one.author, why, now_s=self.clock_s())
+
+    # --- what is told ---------------------------------------------------------------------------
+
+    def waits(self) -> Iterator[Wanted]:
+        """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
+        return (
+            one
+            for one in self.plan.queue
+            if one.blob not in self._came and one.blob not in self.running
+        )
+
+    def counts(self) -> Counter[str]:
+        """How many wait, by why; not one by one, since they may be tens of thousands."""
+        chosen = self.plan.chosen
+        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
+        left = max(0, len(self.plan.queue) - len(done))
+        found = Counter(
+            self.patience.why(one)
+            for one in self.patience.absent
+            if one in chosen.blobs and one not in done
+        )
+        found[self.why(None)] += max(0, left - found.total())
+        found.update({why.value: count for why, count in chosen.no_room.items()})
+        return +found
+
+    def why(self, blob: BlobId | None) -> str:
+        """Why one of these waits; None: one that was not tried."""
+        if blob is not None and (why := self.patience.why(blob)):
+            return why
+        return NOT_YET if self._sessions else NO_PEER
+
+
+def _plan(
+    chosen: Sequence[NamedRow],
+    others: Sequence[NamedRow],
+    kept: Sequence[KeptBlob],
+    budget: int,
+    absent: Collection[BlobId],
+) -> Plan:
+    """In a thread of its own: it may be tens of thousands of each."""
+    claims = [_claim(row, shares=False) for row in chosen]
+    claims += [_claim(row, shares=True) for row in others]
+    held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
+    return decide(claims, held, budget, absent)
+
+
+def _claim(row: NamedRow, *, shares: bool) -> Claim:
+    blob, author, namespace, size, at_us = row
+    place = NamespaceKey(namespace) if shares else None
+    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)

@@ -1,0 +1,236 @@
+"""Which blobs that records name are kept here, and which of those that are give way.
+
+    claims (who names what, how large, when)     ┐
+    what is kept already, what nobody gave       ├─▸ `decide` ─▸ what to fetch, in turn
+    the budget                                   ┘               what may go, the first to go first
+
+The budget is shared among *parties*: each author whom this person chose, and each namespace that
+was joined, which its writers share in the same way. An author's newest blobs are chosen first, as
+many as fit its share: so whoever names a thousand more pushes out none but their own. What is
+chosen depends on no order of arrival and on nothing that is kept: it is chosen again where it is.
+
+What is here and was not chosen stays until something that was chosen needs its room, so nothing is
+let go for a blob that nobody has. Pure: time is the caller's.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final, TypeAlias
+
+from crdt.blob import BlobId
+from crdt.keys import AuthorKey, NamespaceKey
+from node.keeping.shares import fair_shares
+
+TOLD_MAX: Final = 1_000
+"""Of what has no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A record that is shown names a blob."""
+
+    blob: BlobId
+    author: AuthorKey
+    """In whose subspace the record is."""
+    namespace: NamespaceKey | None
+    """Whose writers share; None: the author was chosen, and has a share of the budget itself."""
+    size: int
+    """Bytes, as the record says."""
+    at_us: int
+    """When it was published, as its author says: it orders only what is this author's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A blob that this node began to fetch by itself."""
+
+    blob: BlobId
+    author: AuthorKey
+    """Who named it then."""
+    size: int
+    """All of it, also where only a part is here."""
+    is_whole: bool = True
+
+
+class Why(Enum):
+    """Why a claim has no room."""
+
+    TOO_LARGE = "larger than the share"
+    FULL = "the share is full"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A blob that was chosen."""
+
+    blob: BlobId
+    size: int
+    """At most so many bytes are fetched."""
+    author: AuthorKey
+    """In whose share it lies."""
+    namespace: NamespaceKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one author has of the budget."""
+
+    author: AuthorKey
+    namespace: NamespaceKey | None
+    bytes_max: int
+    chosen_bytes: int
+    blobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for a budget. `blobs`: in the order in which they are fetched."""
+
+    blobs: Mapping[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
+    shares: Sequence[Share] = ()
+    without_room: Sequence[tuple[Claim, Why]] = ()
+    """The first `TOLD_MAX` of them."""
+    no_room: Mapping[Why, int] = field(default_factory=dict[Why, int])
+    """How many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done."""
+
+    budget: int
+    chosen: Choice
+    queue: Sequence[Wanted] = ()
+    """To be fetched, in turn. What is kept and leaves makes room for it."""
+    beside: Sequence[Wanted] = ()
+    """To be fetched where there is room in any case: what was chosen instead, nobody gives."""
+    leaving: Sequence[Kept] = ()
+    """Kept and not chosen, in the order in which it goes."""
+    unnamed: frozenset[BlobId] = frozenset()
+    """Of these, what nobody who counts names any more."""
+
+
+def decide(
+    claims: Collection[Claim],
+    kept: Collection[Kept],
+    budget: int,
+    absent: Collection[BlobId] = (),
+) -> Plan:
+    """`absent`: blobs of which nobody gave anything of late. Of `claims` none is of a blob that is
+    here for another reason than that it is kept.
+    """
+    sizes = {one.blob: one.size for one in kept}
+    whole = {one.blob for one in kept if one.is_whole}
+    chosen = choose(claims, sizes, budget)
+    missing = frozenset(absent) - sizes.keys()
+    beside = chosen
+    if missing:
+        beside = choose([one for one in claims if one.blob not in missing], sizes, budget)
+    named = {one.blob for one in claims} if budget else frozenset[BlobId]()
+
+    def turn(one: Kept) -> tuple[bool, bool, BlobId]:
+        return one.blob in named, one.blob in beside.blobs, one.blob
+
+    return Plan(
+        budget,
+        chosen,
+        queue=[one for one in chosen.blobs.values() if one.blob not in whole],
+        beside=[
+            one
+            for one in beside.blobs.values()
+            if one.blob not in whole and one.blob not in chosen.blobs
+        ],
+        leaving=sorted((one for one in kept if one.blob not in chosen.blobs), key=turn),
+        unnamed=frozenset(sizes.keys() - named),
+    )
+
+
+def choose(claims: Iterable[Claim], sizes: Mapping[BlobId, int], budget: int) -> Choice:
+    """What fits. `sizes`: of blobs whose size is known better than records say."""
+    by_author = _by_author(claims, sizes)
+    if budget <= 0 or not by_author:
+        return Choice()
+    shares = _shares(by_author, budget)
+    told: list[tuple[Claim, Why]] = []
+    # What is larger than the share never counts: else who names a blob of a terabyte would take
+    # half of what others have, for nothing.
+    for author, theirs in by_author.items():
+        fitting = [one for one in theirs if one.size <= shares[author]]
+        told += [(one, Why.TOO_LARGE) for one in theirs if one.size > shares[author]]
+        by_author[author] = fitting
+    shares = _shares(by_author, budget)
+    taken: dict[BlobId, tuple[int, Wanted]] = {}
+    said: list[Share] = []
+    for author in by_author:
+        left, count = shares[author], 0
+        for one in by_author[author]:
+            first = taken.get(one.blob)
+            # It counts once, for the first; but for whoever says less of it than there is.
+            if first is not None and first[1].size >= one.size:
+                continue
+            if one.size > left:
+                told.append((one, Why.FULL))
+                continue
+            left -= one.size
+            taken[one.blob] = count, Wanted(one.blob, one.size, one.author, one.namespace)
+            count += 1
+        share, namespace = shares[author], author[0] or None
+        said.append(Share(author[1], namespace, share, share - left, count))
+    # In turns of one each: whoever names many delays nobody. The small ones of a turn come first.
+    turns = sorted(taken.values(), key=lambda one: (one[0], one[1].size, one[1].blob))
+    without = [(one, why) for one, why in told if one.blob not in taken]
+    return Choice(
+        {one.blob: one for _, one in turns},
+        said,
+        without[:TOLD_MAX],
+        Counter(why for _, why in without),
+    )
+
+
+_Author: TypeAlias = tuple[NamespaceKey, AuthorKey]
+"""An author in a namespace that shares; in none (empty) where the author was chosen."""
+_NONE: Final = NamespaceKey(b"")
+
+
+def _by_author(claims: Iterable[Claim], sizes: Mapping[BlobId, int]) -> dict[_Author, list[Claim]]:
+    """Of each author each blob once, the newest first."""
+    found: dict[_Author, dict[BlobId, Claim]] = defaultdict(dict)
+    for one in claims:
+        size = max(1, sizes.get(one.blob, one.size))
+        claim = replace(one, size=size)
+        theirs = found[one.namespace or _NONE, one.author]
+        # Of two records of one author the smaller size counts: it is their word against their own.
+        theirs[one.blob] = min(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, x.at_us))
+    return {
+        author: sorted(theirs.values(), key=lambda one: (-one.at_us, one.size, one.blob))
+        for author, theirs in sorted(found.items())
+    }
+
+
+def _shares(by_author: Mapping[_Author, Sequence[Claim]], budget: int) -> dict[_Author, int]:
+    """Of the budget among parties, and of a party's share among its writers."""
+    wanted = {author: sum(one.size for one in theirs) for author, theirs in by_author.items()}
+    parties: dict[tuple[bytes, bytes], dict[_Author, int]] = defaultdict(dict)
+    for author, size in wanted.items():
+        namespace, key = author
+        parties[namespace, b"" if namespace else key][author] = size
+    whole = fair_shares({party: sum(each.values()) for party, each in parties.items()}, budget)
+    return {
+        author: share
+        for party, each in parties.items()
+        for author, share in fair_shares(each, whole[party]).items()
+    }
+
+
+def to_go(leaving: Iterable[Kept], bytes_wanted: int, spared: Collection[BlobId]) -> list[Kept]:
+    """The first of them that make so much room together; fewer where there is no more."""
+    going: list[Kept] = []
+    for one in leaving:
+        if bytes_wanted <= 0:
+            break
+        if one.blob not in spared:
+            going.append(one)
+            bytes_wanted -= one.size
+    return going

@@ -1,0 +1,194 @@
+"""Blobs that this node fetches by itself because records name them, and may let go again.
+
+    begun for no person ─▸ kept ─┬─▸ asked for, installed, added or published here: the person's
+                                 ├─▸ no record that counts names it: the next `gc` takes it
+                                 └─▸ others need its room: let go
+
+Which they are, `node.keeping` decides. It is noted with the blob itself, in one transaction, so
+that a process which is killed leaves none that belongs to nobody. What is not noted here is a
+person's.
+"""
+
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crdt.blob import BlobId
+from crdt.keys import AuthorKey, NamespaceKey
+from storage.collecting import IS_NEEDED, Collecting
+from storage.database import Database, Writing
+
+NAMED_MAX = 32_768  # claims looked at, of chosen authors and of namespaces each: some 8 MB
+NamedRow: TypeAlias = tuple[bytes, bytes, bytes, int, int]
+"""Blob, author, namespace, size, and when it was published in µs; of one record that is shown."""
+
+# Of what is here for a person no share is needed: it is not looked at.
+_WANTED = (
+    "u.size IS NOT NULL AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = u.blob AND b.is_complete"
+    " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.blob = b.number))"
+)
+# The newest of each author first, and of equals in turns: whoever names more hides nobody's.
+_OF_AUTHORS = f"""
+    SELECT blob, author, key, size, at_us FROM (
+        SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
+            PARTITION BY d.author ORDER BY u.at_us DESC, u.blob) AS place
+        FROM document d JOIN blob_use u ON u.document = d.number
+        JOIN namespace n ON n.number = d.namespace
+        WHERE d.author IN (*) AND n.key IN (+) AND {_WANTED})
+    ORDER BY place, author LIMIT {NAMED_MAX}"""
+_OF_NAMESPACES = f"""
+    SELECT blob, author, key, size, at_us FROM (
+        SELECT *, row_number() OVER (PARTITION BY key ORDER BY place, author) AS turn FROM (
+            SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
+                PARTITION BY n.key, d.author ORDER BY u.at_us DESC, u.blob) AS place
+            FROM namespace n JOIN listing l ON l.namespace = n.number
+            JOIN blob_use u ON u.document = l.document JOIN document d ON d.number = l.document
+            WHERE d.author NOT IN (*) AND n.key IN (+) AND {_WANTED}))
+    ORDER BY turn, key LIMIT {NAMED_MAX}"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBlob:
+    """One of them. `author`: who named it when it was begun; `size` of all of it."""
+
+    number: int
+    id: BlobId
+    author: AuthorKey
+    size: int
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSum:
+    blobs: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOf:
+    author: AuthorKey
+    blobs: int
+    bytes: int
+
+
+class KeptBlobs(Collecting):
+    """What is kept for others, beside what is a person's."""
+
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._wished: dict[BlobId, AuthorKey] = {}
+
+    @contextmanager
+    def keeping(self, blob: BlobId, author: AuthorKey) -> Generator[None]:
+        """What is begun of it meanwhile is begun for no person. `author`: who names it."""
+        self._wished[blob] = author
+        try:
+            yield
+        finally:
+            self._wished.pop(blob, None)
+
+    async def blobs_of_authors(
+        self, authors: Collection[AuthorKey], namespaces: Collection[NamespaceKey]
+    ) -> Sequence[NamedRow]:
+        """What records of these authors name in these namespaces, and is not a person's."""
+        return await self._named(_OF_AUTHORS, authors, namespaces)
+
+    async def blobs_in_namespaces(
+        self, namespaces: Collection[NamespaceKey], without: Collection[AuthorKey]
+    ) -> Sequence[NamedRow]:
+        """What records of others than these authors name there, and is not a person's."""
+        return await self._named(_OF_NAMESPACES, without, namespaces)
+
+    async def _named(
+        self, sql: str, authors: Collection[bytes], namespaces: Collection[bytes]
+    ) -> Sequence[NamedRow]:
+        marks = {"(*)": authors, "(+)": namespaces}
+        for mark, keys in marks.items():
+            sql = sql.replace(mark, f"({','.join('?' * len(keys))})")
+        rows = await self._database.rows(sql, [*sorted(authors), *sorted(namespaces)])
+        return [(blob, author, key, size, at_us) for blob, author, key, size, at_us in rows]
+
+    async def kept_blobs(self, *, after: int = 0, limit: int = 1 << 30) -> list[KeptBlob]:
+        """In the order in which they came here first; `after` a number."""
+        rows = await self._database.rows(
+            "SELECT b.number, b.id, k.author, b.size, b.is_complete FROM kept k"
+            " JOIN blob b ON b.number = k.blob WHERE k.blob > ? ORDER BY k.blob LIMIT ?",
+            (after, limit),
+        )
+        return [
+            KeptBlob(number, BlobId(id), AuthorKey(author), size, bool(whole))
+            for number, id, author, size, whole in rows
+        ]
+
+    async def kept_sum(self, without: Collection[BlobId] = ()) -> KeptSum:
+        """How much they are, each counted whole, also where only a part is here."""
+        row = await self._database.row(
+            "SELECT count(*), coalesce(sum(b.size), 0) FROM kept k JOIN blob b ON b.number = k.blob"
+            f" WHERE b.id NOT IN ({','.join('?' * len(without))})",
+            list(without),
+        )
+        return KeptSum(*row) if row else KeptSum()
+
+    async def kept_by_authors(self) -> list[KeptOf]:
+        """How much of whom, by who named it when it was begun."""
+        rows = await self._database.rows(
+            "SELECT k.author, count(*), sum(b.size) FROM kept k JOIN blob b ON b.number = k.blob"
+            " GROUP BY k.author"
+        )
+        return [KeptOf(AuthorKey(author), blobs, size) for author, blobs, size in rows]
+
+    async def adopt_blob(self, blob: BlobId) -> None:
+        """It is this person's from now on, and counts against nobody."""
+        if await self._database.row(
+            "SELECT 1 FROM kept k JOIN blob b ON b.number = k.blob WHERE b.id = ?", (blob,)
+        ):
+            async with self._database.transaction() as write:
+                await adopt(write, [blob])
+
+    async def note_unnamed(self, blobs: Collection[BlobId]) -> None:
+        """Of these nobody who counts says anything any more, of all others somebody does."""
+        async with self._database.reading() as view:
+            rows = await view.rows(
+                "SELECT b.id FROM kept k JOIN blob b ON b.number = k.blob WHERE NOT k.is_named"
+            )
+        before = {id for (id,) in rows}
+        moved = [*((0, one) for one in blobs if one not in before)]
+        moved += [(1, one) for one in before if one not in blobs]
+        if moved:
+            async with self._database.transaction() as write:
+                await write.run_many(
+                    "UPDATE kept SET is_named = ?"
+                    " WHERE blob = (SELECT number FROM blob WHERE id = ?)",
+                    moved,
+                )
+
+    async def let_go(self, blobs: Iterable[BlobId]) -> int:
+        """As far as they are kept, and for nothing else; gives how many went, and their room back.
+
+        Raises `OverQuota` as `gc`; the blobs are gone then.
+        """
+        numbers: list[int] = []
+        async with self._database.transaction() as write:
+            rows = await write.rows_in(
+                f"SELECT b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
+                " WHERE b.id IN (*)",
+                list(blobs),
+            )
+            numbers = [number for number, is_needed in rows if not is_needed]
+            await write.run_many("DELETE FROM blob WHERE number = ?", ((n,) for n in numbers))
+            # A frontier, say, that a record had named first: it is here for its own sake now.
+            needed = ((number,) for number, is_needed in rows if is_needed)
+            await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
+        if numbers:
+            self._held.forget_all()
+            await self.compact()
+        return len(numbers)
+
+
+async def adopt(write: Writing, blobs: Iterable[BlobId]) -> None:
+    """As `KeptBlobs.adopt_blob`, with what else is written."""
+    await write.run_many(
+        "DELETE FROM kept WHERE blob = (SELECT number FROM blob WHERE id = ?)",
+        ((one,) for one in blobs),
+    )

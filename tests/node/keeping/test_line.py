@@ -1,0 +1,77 @@
+"""Whose turn it is; and that what nobody gives is asked for seldom, whoever names it."""
+
+from collections.abc import Sequence
+
+from crdt.blob import BlobId
+from crdt.keys import AuthorKey
+from node.keeping.line import Line
+from node.keeping.patience import AUTHOR_LONGEST_S, BLOB_LONGEST_S, HELD_MAX, Patience
+from node.keeping.plan import Wanted
+
+ALICE, MALLORY = AuthorKey(b"a" * 32), AuthorKey(b"m" * 32)
+
+
+def wanted(who: AuthorKey, number: int, size: int = 1) -> Wanted:
+    return Wanted(BlobId(number.to_bytes(32, "big")), size, who, None)
+
+
+def fail_all(queue: Sequence[Wanted], patience: Patience, *, until_s: float) -> list[float]:
+    """When something was tried, each time in vain."""
+    line, now_s, tries = Line(queue, patience), 0.0, list[float]()
+    while now_s < until_s:
+        if (one := line.take(now_s=now_s)) is None:
+            wait_s = line.wait_s(now_s=now_s)
+            if wait_s is None:
+                break
+            now_s += max(wait_s, 0.001)
+            continue
+        tries.append(now_s)
+        patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+    return tries
+
+
+def test_who_names_a_thousand_that_nobody_has_is_asked_once_a_minute() -> None:
+    tries = fail_all([wanted(MALLORY, n) for n in range(1_000)], Patience(), until_s=3_600)
+    assert len(tries) < 75
+    assert tries[-1] - tries[-2] == AUTHOR_LONGEST_S
+
+
+def test_others_do_not_wait_for_whoever_has_to_rest() -> None:
+    patience = Patience()
+    queue = [wanted(MALLORY, n) for n in range(100)]
+    queue += [wanted(ALICE, 1_000 + n, size=1 << 20) for n in range(10)]
+    line, came = Line(queue, patience), 0
+    while (one := line.take(now_s=0.0)) is not None:
+        if one.author == MALLORY:
+            patience.fail(one.blob, one.author, "nobody gives it", now_s=0.0)
+        else:
+            patience.succeed(one.blob, one.author)
+            came += 1
+    assert came == 10, "all of hers, at once"
+
+
+def test_a_blob_is_tried_after_twice_as_long_each_time_and_at_once_where_somebody_came() -> None:
+    patience, one = Patience(), wanted(ALICE, 1)
+    waits = list[float]()
+    now_s = 0.0
+    for _ in range(12):
+        patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+        wait_s = patience.next_s(now_s=now_s)
+        assert wait_s is not None
+        waits.append(wait_s)
+        now_s += wait_s
+    assert waits[:3] == [10.0, 20.0, 40.0]
+    assert waits[-1] == BLOB_LONGEST_S
+    patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+    assert Line([one], patience).take(now_s=now_s) is None
+    patience.hope(now_s=now_s)
+    assert Line([one], patience).take(now_s=now_s) == one
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    patience = Patience()
+    for number in range(HELD_MAX + 500):
+        one = wanted(AuthorKey(number.to_bytes(32, "big")), number)
+        patience.fail(one.blob, one.author, "nobody gives it", now_s=0.0)
+    assert len(patience.absent) == HELD_MAX
+    assert patience.why(wanted(ALICE, 1).blob) == "", "the first ones are forgotten"
