@@ -31,6 +31,7 @@ HEADINGS = {"license": "licence"}
 # No module is called so: their ids have a point.
 _CHALLENGE_ID = re.compile("chal-[0-9a-f]{8,16}", re.ASCII)
 _MARKS = re.compile("</?b>")  # of a snippet, whose text is escaped
+_SPACES = re.compile(r"\s+")
 _ADVISORY_ID = re.compile("adv-[0-9a-f]{4,16}", re.ASCII)
 
 
@@ -168,8 +169,10 @@ def said_of(result: Json) -> Iterator[str]:
     shown = description[:DESCRIPTION_SHOWN]
     if shown:
         yield printable(shown.rstrip() + "…" * (len(description) > len(shown)))
-    pieces = [unescape(piece) for piece in _MARKS.split(result.get("snippet") or "")]
-    if "".join(pieces).strip("…") not in shown:
+    snippet = _SPACES.sub(" ", result.get("snippet") or "").strip()
+    pieces = [unescape(piece) for piece in _MARKS.split(snippet)]
+    named = " ".join((result["name"], result["id"], shown, *result.get("tags", ()))).casefold()
+    if not all(found.casefold() in named for found in pieces[1::2]):
         yield "".join(
             click.style(printable(piece), bold=True) if number % 2 else printable(piece)
             for number, piece in enumerate(pieces)
