@@ -58,6 +58,13 @@ Origin: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB$", title="a size, as 64MiB or 1.5GiB")
 ]
+Budget: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(0|[0-9]{1,6}(\.[0-9]{1,3})? ?[KMGT]iB)$",
+        title="a size, as 10GiB, or 0 for nothing",
+    ),
+]
 AreaSize: TypeAlias = Annotated[
     str,
     Meta(
@@ -184,6 +191,14 @@ class QuotaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """NAMESPACE/AUTHOR/CLASS/KIND/RECORD=SIZE, where * is any: bounds whoever wrote there."""
 
 
+class KeepConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Blobs that are fetched because records name them; docs/protocol/keeping.md."""
+
+    budget: Budget = "10GiB"
+    """For those that authors whom you named name, your own other devices, and others' records in
+    owned namespaces, in fair shares. 0: none are fetched, and those that were go."""
+
+
 class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What a node does in the relay role; docs/protocol/relay.md."""
 
@@ -194,8 +209,8 @@ class RelayConfig(Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=128)] = ""
     """Without it nobody registers here; empty: everybody may."""
     namespaces: tuple[Annotated[str, Meta(max_length=128)], ...] = ()
-    """Whose records are kept here and served: `commons`, or what a joined one is called. Nothing
-    else is, and no blobs are."""
+    """Whose records are kept here and served: `commons`, or what a joined one is called; and of the
+    blobs that they name as many as `keep.budget` allows. Nothing else is."""
     rate: Rate = "none"
     """Through all circuits together."""
     circuit_rate: Rate = "none"
@@ -216,6 +231,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     registry: RegistryConfig = RegistryConfig()
     install: InstallConfig = InstallConfig()
     quota: QuotaConfig = QuotaConfig()
+    keep: KeepConfig = KeepConfig()
     relay: RelayConfig = RelayConfig()
 
 

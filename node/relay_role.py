@@ -1,8 +1,8 @@
 """The relay role of a node: others register here, are introduced, and get circuits and mailboxes.
 
 What is inside of those this node cannot read. What it keeps and serves itself are the records
-of the namespaces that its operator chose: with none, nothing. Blobs that they name it does not
-fetch.
+of the namespaces that its operator chose, and blobs that they name (`node.keeping`): with none,
+nothing.
 """
 
 import asyncio
@@ -168,14 +168,14 @@ def rate_of(text: str) -> float:
     return 0.0 if text == NO_RATE else float(size_of(text))
 
 
-async def role_of(server: RelayServer | None, store: Store) -> RelayRole | None:
-    """What a relay does for others now; None where this node is none."""
+async def role_of(server: RelayServer | None, store: Store, keep_bytes: int) -> RelayRole | None:
+    """What a relay does for others now; None where this node is none. `keep_bytes`: of blobs."""
     if server is None:
         return None
-    return show_role(server.relay, server.passed_bytes, await store.relay_held())
+    return show_role(server.relay, server.passed_bytes, await store.relay_held(), keep_bytes)
 
 
-def show_role(relay: Relay, passed_bytes: int, held: RelayHeld) -> RelayRole:
+def show_role(relay: Relay, passed_bytes: int, held: RelayHeld, keep_bytes: int) -> RelayRole:
     """`passed_bytes`: through circuits, since the start."""
     registered, circuits = relay.registered_count, relay.circuits.open_count
     said = f"{registered:,} {'device' if registered == 1 else 'devices'} registered"
@@ -184,7 +184,8 @@ def show_role(relay: Relay, passed_bytes: int, held: RelayHeld) -> RelayRole:
         wait = "letter waits" if held.letters == 1 else "letters wait"
         said += f", {held.letters:,} {wait} ({size_text(held.letter_bytes)})"
     if relay.is_caching:
-        said += ", records of its namespaces are kept, no blobs"
+        blobs = f"up to {size_text(keep_bytes)} of blobs" if keep_bytes else "no blobs"
+        said += f", records of its namespaces are kept, and {blobs}"
     return RelayRole(
         words=f"{'a relay that is about to stop' if relay.is_draining else 'a relay'}: {said}",
         registered=registered,

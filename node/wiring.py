@@ -23,13 +23,15 @@ from node.errors import BadSetting
 from node.events import Events
 from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
+from node.keeping.keeping import Keeping
+from node.keeping.sessions import note_sessions
 from node.listening import listen
 from node.news import tell_news
 from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, open_peers
 from node.ports import Network, Pages, RelayBook
-from node.quotas import quota_of
+from node.quotas import quota_of, size_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
 from node.relays import Relays, open_relays
@@ -89,6 +91,7 @@ class Node:
     attested: AttestedOrder
     relays: RelayBook
     direct: Pages
+    keeping: Keeping
     relay: RelayServer | None = None
     """The relay role, where this node has it."""
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
@@ -215,7 +218,9 @@ async def open_node(
                 relay=relay,
                 relays=relays,
                 direct=direct,
+                keeping=await kept_for(config, store, peers),
             )
+            peers.listeners.append(partial(note_sessions, node.keeping))
             follow_store(node, tasks)
             yield node
 
@@ -239,6 +244,12 @@ async def finding_peers(
         yield direct
 
 
+async def kept_for(config: Config, store: Store, peers: Peers) -> Keeping:
+    """What records name is kept of the namespaces that this node shares."""
+    only = await namespaces_of(config.relay, store)
+    return Keeping(store, peers, size_of(config.keep.budget), only)
+
+
 def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     """What goes on behind the store: index, news, statements that came, and what was left over."""
     store, events = node.store, node.events
@@ -252,6 +263,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     )
     tasks.create_task(tell_news(store, events), name="news")
     tasks.create_task(node.attesting.run(), name="attesting")
+    tasks.create_task(node.keeping.run(), name="keeping")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.

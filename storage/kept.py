@@ -65,6 +65,13 @@ class KeptSum:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptOf:
+    author: AuthorKey
+    blobs: int
+    bytes: int
+
+
 class KeptBlobs(Collecting):
     """What is kept for others, beside what is a person's."""
 
@@ -123,6 +130,14 @@ class KeptBlobs(Collecting):
         )
         return KeptSum(*row) if row else KeptSum()
 
+    async def kept_by_authors(self) -> list[KeptOf]:
+        """How much of whom, by who named it when it was begun."""
+        rows = await self._database.rows(
+            "SELECT k.author, count(*), sum(b.size) FROM kept k JOIN blob b ON b.number = k.blob"
+            " GROUP BY k.author"
+        )
+        return [KeptOf(AuthorKey(author), blobs, size) for author, blobs, size in rows]
+
     async def adopt_blob(self, blob: BlobId) -> None:
         """It is this person's from now on, and counts against nobody."""
         if await self._database.row(
@@ -156,12 +171,15 @@ class KeptBlobs(Collecting):
         numbers: list[int] = []
         async with self._database.transaction() as write:
             rows = await write.rows_in(
-                f"SELECT b.number FROM blob b JOIN kept k ON k.blob = b.number"
-                f" WHERE NOT {IS_NEEDED} AND b.id IN (*)",
+                f"SELECT b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
+                " WHERE b.id IN (*)",
                 list(blobs),
             )
-            numbers = [number for (number,) in rows]
+            numbers = [number for number, is_needed in rows if not is_needed]
             await write.run_many("DELETE FROM blob WHERE number = ?", ((n,) for n in numbers))
+            # A frontier, say, that a record had named first: it is here for its own sake now.
+            needed = ((number,) for number, is_needed in rows if is_needed)
+            await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
         if numbers:
             self._held.forget_all()
             await self.compact()

@@ -8,6 +8,7 @@ the same order. One author may keep one record in several namespaces, so whoever
 import heapq
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -276,13 +277,15 @@ class Listings(Part):
     ) -> dict[int, ListedRow]:
         """Those of `numbers` that `sql` finds; the short ones are remembered."""
         written = self._database.written
-        rows = await read(sql.replace("(*)", f"({','.join('?' * len(numbers))})"), numbers)
+        rows = await read(_of_so_many(sql, len(numbers)), numbers)
         found = {row[0]: listed_row(row) for row in rows}
-        short = {
-            number: row
-            for number, row in found.items()
-            if len(row.listing.fields) <= REMEMBERED_BYTES_MAX
-        }
+        short = found
+        if sql is not _LISTED_SHORT:
+            short = {
+                number: row
+                for number, row in found.items()
+                if len(row.listing.fields) <= REMEMBERED_BYTES_MAX
+            }
         self._listed.keep(short, written=written)
         return found
 
@@ -312,25 +315,17 @@ async def _kinds(view: Reading) -> list[str]:
     return [row[0] for row in await view.rows(_KINDS)]
 
 
+@lru_cache(maxsize=2 * FEW)
+def _of_so_many(sql: str, count: int) -> str:
+    return sql.replace("(*)", f"({','.join('?' * count)})")
+
+
 def listed_row(row: Sequence[Any]) -> ListedRow:
     """From `COLUMNS`; further columns are ignored."""
-    number, kind, author, record, name, description, tags, words, created, updated, fields = row[
-        :11
-    ]
-    stars_sum, stars_count, installs, namespace, score, tick, content = row[11:18]
+    (number, kind, author, record, name, description, tags, words, created_us, updated_us, fields,
+     stars_sum, stars_count, installs, namespace, score, tick, content) = row[:18]  # fmt: skip
     listing = Listing(
-        kind,
-        author,
-        record,
-        name,
-        description,
-        _TAGS.decode(tags),
-        words,
-        created,
-        updated,
-        fields,
-        content=content,
-        score=score,
-        tick=tick,
-    )
-    return ListedRow(number, listing, stars_sum, stars_count, installs, NamespaceKey(namespace))
+        kind, author, record, name, description, _TAGS.decode(tags), words, created_us, updated_us,
+        fields, (), content, score, tick,
+    )  # fmt: skip
+    return ListedRow(number, listing, stars_sum, stars_count, installs, namespace)

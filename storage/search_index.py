@@ -12,12 +12,13 @@ import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import tantivy
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crdt.keys import COMMONS, NamespaceKey
 from storage.appended import AppendedEvent
@@ -27,7 +28,7 @@ from storage.list_pages import Sort
 from storage.listings import Changed, ListedRow
 from storage.part import in_bounds
 from storage.search_among import Among, search_among
-from storage.search_damage import BROKEN, damage_told
+from storage.search_damage import BROKEN, DamageTold
 from storage.search_facets import FacetCounts
 from storage.search_query import FoundPage, search
 from storage.search_schema import SCHEMA_VERSION, schema, to_document
@@ -50,6 +51,7 @@ PAGE_MAX = 1_000
 # Documents that are searched without a thread of its own, which would cost more than the search:
 # of 100,000, 0.1 ms mostly, and 5 ms for sixteen words that are all slips.
 AT_ONCE_MAX = 250_000
+_TEXTS = attrgetter("listing.description", "listing.text")
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
 
@@ -65,8 +67,7 @@ class Hit(Struct, frozen=True, gc=False):
     snippet: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(Struct, frozen=True):
     """One page of a search. `total` counts all that match."""
 
     hits: tuple[Hit, ...]
@@ -136,7 +137,7 @@ class SearchIndex:
         if wanted.is_of_lists:
             return await self._list(wanted, limit, cursor, namespaces)
         wanted = await self._narrowed(wanted, namespaces)
-        with damage_told():
+        with DamageTold():
             if self._size <= AT_ONCE_MAX and not wanted.facets:
                 page = search(self._index, wanted, limit, cursor)
             else:
@@ -148,7 +149,7 @@ class SearchIndex:
     ) -> Among:
         """Which of these documents it finds. Raises `BrokenIndex` as `search` does."""
         wanted = await self._narrowed(wanted, namespaces)
-        with damage_told():
+        with DamageTold():
             return await asyncio.to_thread(search_among, self._index, wanted, numbers)
 
     async def _narrowed(self, wanted: Wanted, namespaces: Collection[NamespaceKey]) -> Wanted:
@@ -180,15 +181,12 @@ class SearchIndex:
 
     async def show(self, page: FoundPage) -> Hits:
         """With what the store has of them; what was dropped since is not there: SQLite leads."""
-        rows = await self._store.listed([one.number for one in page.found])
-        found = [(one, rows[one.number]) for one in page.found if one.number in rows]
+        known = await self._store.listed([one.number for one in page.found])
+        found = [one for one in page.found if one.number in known]
+        rows = [known[one.number] for one in found]
         marker = Marker(page.words, page.matched == "all", page.matched == "slips")
-        said = await snippets(
-            marker, [(row.listing.description, row.listing.text) for _, row in found]
-        )
-        hits = [
-            Hit(row, one.score, snippet) for (one, row), snippet in zip(found, said, strict=True)
-        ]
+        said = await snippets(marker, [*map(_TEXTS, rows)])
+        hits = [*map(Hit, rows, [one.score for one in found], said)]
         meant = None
         if page.matched == "slips" and hits:
             best = hits[0].row.listing

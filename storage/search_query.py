@@ -11,13 +11,11 @@ Tried in turn until something is found: all words, each perhaps one slip away, a
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from operator import itemgetter
 from typing import Final, TypeAlias
 
 import tantivy
-from msgspec import Struct
+from msgspec import Struct, field
 
 from storage.search_cursor import Key, decode_cursor, encode_cursor
 from storage.search_facets import FacetCounts, count_facets
@@ -26,6 +24,7 @@ from storage.search_tiers import Attempts, Matched, Tier, either, every, term, w
 from storage.search_wanted import SearchSort, Wanted
 
 VALUE_MAX: Final = (1 << 63) - 1
+_POINT: Final = 1 << POINTS_SHIFT
 
 _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
@@ -43,8 +42,7 @@ class Found(Struct, frozen=True, gc=False):
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPage:
+class FoundPage(Struct, frozen=True):
     """`words`: what to mark in what was found; `is_begun`: the last one may go on."""
 
     found: tuple[Found, ...]
@@ -55,8 +53,7 @@ class FoundPage:
     facets: FacetCounts = field(default_factory=dict[str, tuple[tuple[str, int], ...]])
 
 
-@dataclass(frozen=True, slots=True)
-class _Matches:
+class _Matches(Struct, frozen=True):
     """What an attempt found: `hits` are the best of its widest tier by `standing`."""
 
     matched: Matched
@@ -98,13 +95,9 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
         more = encode_cursor((value, tie, horizon_us), wanted.sort)
     facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
     numbers = asked.column("number", [address for _, address in shown])
+    scores = [round(value / _POINT, 4) if is_by_worth else 0.0 for value, _ in shown]
     return FoundPage(
-        tuple(
-            [
-                Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
-                for number, (value, _) in zip(numbers, shown, strict=True)
-            ]
-        ),
+        tuple(map(Found, numbers, scores)),
         matches.total,
         more,
         matches.matched,
@@ -120,6 +113,11 @@ class Asked:
         self.schema = index.schema
         self.searcher = index.searcher()
         self._wanted = wanted
+        self.filters = self._filters()
+        """Field -> what it must be."""
+        self._narrowing = [
+            (tantivy.Occur.Must, one) for each in self.filters.values() for one in each
+        ]
 
     def matches(self, limit: int) -> "_Matches":
         """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
@@ -134,7 +132,8 @@ class Asked:
 
     def by_worth(self, matches: "_Matches", limit: int, after: Key | None) -> list[Valued]:
         """The best by (what its best tier is worth + `standing`, tie)."""
-        found: dict[tuple[int, int], Valued] = {}
+        # By `standing`; of several that have the same one, all but the first by their place too.
+        found: dict[int | tuple[int, int, int], Valued] = {}
         better: tantivy.Query | None = None
         for tier in matches.tiers:
             worth = tier.points << POINTS_SHIFT
@@ -152,7 +151,12 @@ class Asked:
             is_widest = after is None and tier is matches.tiers[-1]
             hits = matches.hits if is_widest else None
             for value, address in self._best(query, "standing", True, limit, below, hits):
-                found.setdefault((address.segment_ord, address.doc), (value + worth, address))
+                known = found.get(value)
+                if known is None:
+                    found[value] = (value + worth, address)
+                elif known[1] != address:
+                    place = (value, address.segment_ord, address.doc)
+                    found.setdefault(place, (value + worth, address))
         return [*found.values()]
 
     @staticmethod
@@ -249,16 +253,13 @@ class Asked:
         self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
     ) -> tantivy.SearchResult:
         order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-        narrowed = every([query, *self._narrowing])
-        return self.searcher.search(
-            narrowed, limit, count=count, order_by_field=column, order=order
-        )
+        if self._narrowing:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._narrowing])
+        return self.searcher.search(query, limit, count=count, order_by_field=column, order=order)
 
     # ── queries ──
 
-    @cached_property
-    def filters(self) -> dict[str, list[tantivy.Query]]:
-        """Field -> what it must be."""
+    def _filters(self) -> dict[str, list[tantivy.Query]]:
         wanted = self._wanted
         made: dict[str, list[tantivy.Query]] = {}
         for name, values in (
@@ -277,10 +278,6 @@ class Asked:
         if (wanted.size_min, wanted.size_max) != (None, None):
             made["size"] = [self._range("size", max(1, wanted.size_min or 1), wanted.size_max)]
         return made
-
-    @cached_property
-    def _narrowing(self) -> list[tantivy.Query]:
-        return [one for each in self.filters.values() for one in each]
 
     def _range(self, column: str, least: int | None, most: int | None) -> tantivy.Query:
         return tantivy.Query.range_query(self.schema, column, _UNSIGNED, least, most)

@@ -5,10 +5,10 @@ or nothing of their own: those are not asked for.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 import tantivy
+from msgspec import Struct
 
 from storage.search_schema import exact_name, storable
 from storage.search_wanted import QUERY_CHARS_MAX, Wanted
@@ -33,8 +33,7 @@ _SHOULD: Final = tantivy.Occur.Should
 _MUST_NOT: Final = tantivy.Occur.MustNot
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
+class Tier(Struct, frozen=True):
     """Documents of `query` are worth `points` more than they stand for themselves."""
 
     points: int
@@ -131,7 +130,7 @@ class Attempts:
         """How many documents say it, deleted ones among them: of two sets, one within the other,
         that are equally large by this, neither has anything of its own.
         """
-        return self._searcher.doc_freq(field, storable(word))
+        return self._searcher.doc_freq(field, word)
 
 
 def term(schema: tantivy.Schema, field: str, value: str) -> tantivy.Query:

@@ -1,8 +1,9 @@
 """What somebody looks for: words, and what else must be so."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from crdt.keys import NamespaceKey
 from storage.list_cursors import TIME_MAX
@@ -14,8 +15,7 @@ WORDS_MAX: Final = 16
 QUERY_CHARS_MAX: Final = 512
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A search. `tags` and `terms`: all of them."""
 
     text: str = ""
@@ -49,6 +49,12 @@ class Wanted:
     def is_by_worth(self) -> bool:
         return self.sort == "relevance" and bool(self.words)
 
-    @cached_property
+    @property
     def words(self) -> tuple[str, ...]:
-        return tuple(wanted_words(self.text[:QUERY_CHARS_MAX], WORDS_MAX))
+        return _words_of(self.text[:QUERY_CHARS_MAX])
+
+
+@lru_cache(maxsize=64)
+def _words_of(text: str) -> tuple[str, ...]:
+    """Asked for many times within one search."""
+    return tuple(wanted_words(text, WORDS_MAX))

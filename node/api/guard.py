@@ -6,8 +6,10 @@ cookies, so a token is never sent by itself. What a request may do is in `scope[
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +19,9 @@ from node.api.tokens import Access, Tokens, unauthorized
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 POLICY_VIOLATION = 1008  # RFC 6455, the close code of a websocket that is refused
 
+AUTHORIZATION: Final = b"authorization"
+PROTOCOL: Final = b"sec-websocket-protocol"
+TOKEN_HEADERS: Final = frozenset({AUTHORIZATION, PROTOCOL})
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
@@ -57,19 +62,19 @@ class Guard:
 
     def _access(self, scope: Scope) -> dict[str, Access | bool]:
         """`access`: what the request may do; `has_token`: whether it said who it is."""
-        headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ]
-        hosts = [value for name, value in headers if name == "host"]
-        if len(hosts) != 1 or host_name(hosts[0]) not in self.allowed.hosts:
+        given: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        hosts = [value for name, value in given if name == b"host"]
+        if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.allowed.hosts:
             detail = "this node does not answer to that name; add it to `api.allowed_hosts`"
             raise ProblemError(421, "host-not-allowed", detail)
-        if not self.allowed.origins.issuperset(v for name, v in headers if name == "origin"):
+        origins = [value.decode("latin-1") for name, value in given if name == b"origin"]
+        if not self.allowed.origins.issuperset(origins):
             detail = "a page from there may not call this node; add it to `api.allowed_origins`"
             raise ProblemError(403, "origin-not-allowed", detail)
-        if sum(name == "authorization" for name, _ in headers) > 1:
+        if sum(name == AUTHORIZATION for name, _ in given) > 1:
             raise unauthorized("send one Authorization header")
-        token = bearer(scope["type"], dict(headers))
+        headers = {name: value.decode("latin-1") for name, value in given if name in TOKEN_HEADERS}
+        token = bearer(scope["type"], headers) if headers else None
         if token is not None:
             access = self.tokens.access(token, now_s=self.clock_s())
             return {"access": access, "has_token": True}
@@ -77,22 +82,23 @@ class Guard:
         return {"access": access, "has_token": False}
 
 
+@lru_cache(maxsize=64)
 def host_name(host: str) -> str | None:
     """The name in a Host header: lower case, without port, brackets or final dot."""
     found = _HOST.fullmatch(host)
     return found[1].lower().rstrip(".").strip("[]") if found else None
 
 
-def bearer(kind: str, headers: Mapping[str, str]) -> str | None:
+def bearer(kind: str, headers: Mapping[bytes, str]) -> str | None:
     """The token; of a browser's WebSocket from the subprotocols, the one thing it can set.
 
     An Authorization header of another scheme is a token that is not valid, never none.
     """
-    authorization = headers.get("authorization")
+    authorization = headers.get(AUTHORIZATION)
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
-    offers = headers.get("sec-websocket-protocol", "") if kind == "websocket" else ""
+    offers = headers.get(PROTOCOL, "") if kind == "websocket" else ""
     for offer in (offer.strip() for offer in offers.split(",")):
         if offer.startswith("bearer."):
             return offer.removeprefix("bearer.")

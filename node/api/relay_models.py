@@ -22,7 +22,7 @@ class RelayRole(Struct, frozen=True):
     draining: bool
     """It was told to stop: open circuits may go on for a while, and nobody new is taken."""
     caching: bool
-    """It keeps and serves the records of namespaces too, no blobs."""
+    """It keeps and serves the records of namespaces too, and blobs that they name."""
 
 
 class RelayShown(Struct, frozen=True):

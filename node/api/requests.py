@@ -25,6 +25,9 @@ BODY_BYTES_MAX: Final = 1 << 20
 PUBLISH_BYTES_MAX: Final = 16 << 20
 """A module of 11 MiB as base64, with its manifest and readme."""
 QUERY_CHARACTERS_MAX: Final = 8_192
+IF_NONE_MATCH: Final = b"if-none-match"
+_UNCACHED: Final = ((b"cache-control", b"no-cache"),)
+_JSON: Final = ((b"content-type", b"application/json"),)
 PATTERN: Final = "matching regex "
 """How a text that does not fit its pattern is told of by msgspec."""
 
@@ -162,10 +165,11 @@ def etag(body: bytes) -> str:
 
 def is_known(request: Request, tag: str) -> bool:
     """Whether If-None-Match names `tag`; weak tags count, as RFC 9110 has it for reads."""
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or tag in {
-        one.strip().removeprefix("W/") for one in given.split(",")
-    }
+    given = next((said for name, said in request.scope["headers"] if name == IF_NONE_MATCH), None)
+    if given is None:
+        return False
+    text = given.decode("latin-1")
+    return text.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in text.split(",")}
 
 
 def answer_cached(request: Request, body: object, status: int = 200) -> Response:
@@ -188,10 +192,18 @@ def _cached(request: Request, response: Response) -> Response:
 
 def answer_bytes(request: Request, body: bytes, tag: str) -> Response:
     """A read whose JSON and ETag are known; 304 where the caller has this very body."""
-    headers = {"etag": tag, "cache-control": "no-cache"}
     if is_known(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json")
+        return Response(status_code=304, headers={"etag": tag, "cache-control": "no-cache"})
+    return _Ready(body, tag)
+
+
+class _Ready(Response):
+    """200 with JSON; its headers are written as they are sent."""
+
+    def __init__(self, body: bytes, tag: str) -> None:
+        self.status_code, self.background, self.body = 200, None, body
+        length = (b"content-length", b"%d" % len(body))
+        self.raw_headers = [(b"etag", tag.encode("latin-1")), *_UNCACHED, length, *_JSON]
 
 
 def _is_list(kind: Any) -> bool:  # noqa: ANN401 - a type expression

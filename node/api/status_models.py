@@ -6,6 +6,7 @@ from node.api.peer_states import SyncState, Waits
 from node.api.relay_models import FoundRelay, RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.attesting import AttestingState
+from node.keeping.shown import KeepState
 
 
 class PeerCounts(Struct, frozen=True):
@@ -70,6 +71,7 @@ class Status(Struct, frozen=True):
     """Those of them that will, once what they need is here."""
     letters: LetterCounts
     quota: RoomState
+    keep: KeepState
     authority: tuple[AuthorityAge, ...]
     relays: tuple[RelayShown, ...]
     found_relays: tuple[FoundRelay, ...]

@@ -23,6 +23,10 @@ Scope: TypeAlias = Literal["read", "write", "admin"]
 # A token that leaks ages; the node renews its own file long before.
 TOKEN_S: Final = 30 * 24 * 3600
 RENEW_S: Final = 24 * 3600
+FOREIGN: Final = (
+    "this token is not valid here: send the one in the file `token` of this node's home, or none"
+    " where none is needed, as of the original clients with --compat"
+)
 TOKEN_CHARACTERS_MAX: Final = 2_048
 
 
@@ -49,7 +53,7 @@ class Tokens:
     def access(self, token: str, *, now_s: float) -> Access:
         """Raises `ProblemError` 401 where the token is forged, too old or for another node."""
         if len(token) > TOKEN_CHARACTERS_MAX:
-            raise unauthorized("this token is not valid here")
+            raise unauthorized(FOREIGN)
         try:
             claims = jwt.decode(
                 token,
@@ -61,7 +65,7 @@ class Tokens:
             scope: Scope = msgspec.convert(claims["scope"], Scope)
             expires_s: int = msgspec.convert(claims["exp"], int)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
-            raise unauthorized("this token is not valid here") from error
+            raise unauthorized(FOREIGN) from error
         if expires_s <= now_s:
             raise unauthorized("this token is too old")
         return scope

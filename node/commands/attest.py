@@ -14,6 +14,12 @@ from node.text import printable
 # All the fuel of an evaluation takes minutes, and others may be before it.
 ATTEST_TIMEOUT_S = 1_800.0
 OTHERS_SHOWN = 10
+ENDINGS = {
+    "unjudged": "the evaluator takes no such genome; its readme says which: panspermia info",
+    "trapped": "the evaluator broke down on it",
+    "out-of-fuel": "it took more steps than an evaluation has",
+}
+"""Why there is no result, which is a finding all the same."""
 
 
 @click.command("attest")
@@ -84,6 +90,8 @@ def say_attested(answer: Json) -> None:
         return say(f"{did}: {what}; nobody needs to believe it: panspermia attest runs it")
     did = "not signed (dry run)" if answer["dry_run"] else "signed"
     say(f"{what}: {did}", fg=None if one["disputed"] else "green")
+    if why := ENDINGS.get(answer["ending"] or ""):
+        say(f"{answer['ending']}: {why}", dim=True)
     for line in other_lines(one):
         say(line, dim=True)
     if len(one["attestors"]) > 1:

@@ -13,7 +13,7 @@ from node.commands.console import node, print_json, print_table, say, wants_json
 from node.commands.going_on import goes_on
 from node.commands.progress import Progress
 from node.failure import Failure, Json, failed
-from node.text import printable, size_text
+from node.text import printable, short_did, size_text
 
 # Of silence from the node: it answers when all of it is on the disk.
 ADD_TIMEOUT_S = 600.0
@@ -89,10 +89,16 @@ def unreadable(path: Path, error: OSError) -> Failure:
 
 @blob_command.command("list")
 def list_() -> None:
-    """List the blobs that you added."""
+    """List the blobs that you added, and what is kept because records name it."""
     page = node().get("/api/blobs", {"limit": LISTED_MAX})
+    kept = node().get("/api/kept", {"limit": LISTED_MAX})
     if wants_json():
-        return print_json("blob", page)
+        return print_json("blob", {**page, "kept": kept})
+    print_added(page)
+    print_kept(kept)
+
+
+def print_added(page: Json) -> None:
     if not page["blobs"]:
         return say("You added none yet: panspermia blob add FILE")
     rows = (
@@ -106,6 +112,41 @@ def list_() -> None:
         for one in page["blobs"]
     )
     print_table(("ID", "SIZE", "CHUNKS", "ADDED", "NAME"), rows)
+
+
+def print_kept(kept: Json) -> None:
+    """For whom, and what waits; which blobs they are is in the JSON."""
+    keep = kept["keep"]
+    if not (kept["shares"] or kept["waits"]):
+        return
+    from node.commands.petnames import petnames
+
+    names = petnames()
+    say()
+    said = f"{size_text(keep['bytes'])} of {size_text(keep['budget_bytes'])}"
+    say(f"Kept because records name them, until others need the room: {said}")
+    rows = (
+        (
+            names.author(one["author"]),
+            size_text(one["bytes"]),
+            size_text(one["share_bytes"]) if one["share_bytes"] else "nothing: it goes first",
+            f"{one['blobs']:,}",
+            place_shown(one["namespace"]),
+        )
+        for one in kept["shares"]
+    )
+    print_table(("NAMED BY", "TAKES", "OF", "BLOBS", "IN"), rows)
+    if kept["waits"]:
+        say()
+        waits = (
+            (one["id"], size_text(one["size"]), names.author(one["author"]), printable(one["why"]))
+            for one in kept["waits"]
+        )
+        print_table(("WAITS", "SIZE", "NAMED BY", "WHY"), waits)
+
+
+def place_shown(namespace: str | None) -> str:
+    return "" if namespace is None else short_did(namespace)
 
 
 @blob_command.command("remove")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any
 
@@ -16,7 +16,7 @@ from node.commands.petnames import Petnames, petnames
 from node.commands.record import CARD_LINES, say_card, show_life
 from node.commands.rights_in_words import state_words
 from node.commands.trends import show_trends
-from node.failure import Json
+from node.failure import Failure, Json
 from node.text import printable, size_text
 
 COMMONS = "commons"
@@ -24,12 +24,14 @@ CHALLENGE = "challenge"
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
+DESCRIPTION_SHOWN = 200  # of one of thousands; `info` shows all of it
 FACET_ROWS = 10  # of each; all fifty are in --json
 HEADINGS = {"license": "licence"}
 
 # No module is called so: their ids have a point.
 _CHALLENGE_ID = re.compile("chal-[0-9a-f]{8,16}", re.ASCII)
 _MARKS = re.compile("</?b>")  # of a snippet, whose text is escaped
+_SPACES = re.compile(r"\s+")
 _ADVISORY_ID = re.compile("adv-[0-9a-f]{4,16}", re.ASCII)
 
 
@@ -102,6 +104,11 @@ def wanted_of(query: str, options: Mapping[str, object]) -> dict[str, Any]:
 
 def nothing_found(wanted: Mapping[str, Any]) -> str:
     """Why that may be, and what to do about it."""
+    if wanted["sort"] == "attested":
+        return (
+            "Nothing found that you, or somebody whom you follow, ran: panspermia attest GENOME."
+            " Any other --sort shows what nobody ran, too."
+        )
     narrowing = ("kind", "tag", "author", "exports", "imports", "license", "format")
     given = [name for name in narrowing if wanted[name]]
     if given:
@@ -143,10 +150,8 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
     say(f"  {result['kind']} by {printable(names.author(result['author']))}{where}")
     if is_hash:
         say(f"    {id}")
-    if result.get("description"):
-        say(f"    {printable(result['description'])}")
-    if why := found_elsewhere(result):
-        say(f"    {why}")
+    for line in said_of(result):
+        say(f"    {line}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
     if result.get("fitness"):
@@ -155,15 +160,23 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {line}", dim=True)
 
 
-def found_elsewhere(result: Json) -> str:
-    """Where the words were found, where the description does not show it; they stand out."""
-    pieces = [unescape(piece) for piece in _MARKS.split(result.get("snippet") or "")]
-    if "".join(pieces).strip("…") in (result.get("description") or ""):
-        return ""
-    return "".join(
-        click.style(printable(piece), bold=True) if number % 2 else printable(piece)
-        for number, piece in enumerate(pieces)
-    )
+def said_of(result: Json) -> Iterator[str]:
+    """Its description, as far as a line goes, and where the words were found if that is elsewhere.
+
+    What was found stands out.
+    """
+    description = result.get("description") or ""
+    shown = description[:DESCRIPTION_SHOWN]
+    if shown:
+        yield printable(shown.rstrip() + "…" * (len(description) > len(shown)))
+    snippet = _SPACES.sub(" ", result.get("snippet") or "").strip()
+    pieces = [unescape(piece) for piece in _MARKS.split(snippet)]
+    named = " ".join((result["name"], result["id"], shown, *result.get("tags", ()))).casefold()
+    if not all(found.casefold() in named for found in pieces[1::2]):
+        yield "".join(
+            click.style(printable(piece), bold=True) if number % 2 else printable(piece)
+            for number, piece in enumerate(pieces)
+        )
 
 
 @click.command("info")
@@ -222,7 +235,12 @@ def info_command(
 
 def show_module(name: str, namespace: str | None, *, only_readme: bool) -> None:
     client = node()
-    module = client.get(module_path(name, namespace=namespace))
+    try:
+        module = client.get(module_path(name, namespace=namespace))
+    except Failure as refused:
+        if refused.problem.get("code") != "unknown-module" or not show_bundled(name, only_readme):
+            raise
+        return
     full = f"{module['author_did']}/{module['id']}"
     others = client.get(module_path(full, "publishers", namespace=namespace))["publishers"]
     if wants_json():
@@ -259,6 +277,28 @@ def show_challenge(id: str, namespace: str | None, *, only_rules: bool) -> None:
     if wants_json():
         return print_json("info", {"kind": CHALLENGE, **one})
     return say_card(one["rules"], None) if only_rules else print_challenge(one)
+
+
+def show_bundled(name: str, only_readme: bool) -> bool:
+    """An evaluator that comes with every node, and that nobody needs to publish; whether it is."""
+    from node.demo import evaluators
+
+    one = next((one for one in evaluators() if one.id == name), None)
+    if one is None:
+        return False
+    told = {"id": one.id, "latest_version": one.version, "description": one.description}
+    if wants_json():
+        more = {"blake3": one.blake3.hex(), "readme": one.readme, "bundled": True}
+        print_json("info", {"kind": "module", **told, **more})
+    elif only_readme:
+        say_card(one.readme, None)
+    else:
+        say(f"{one.id} {one.version}", bold=True)
+        say(one.description)
+        say("comes with every node: panspermia attest GENOME")
+        say(f"blake3        {one.blake3.hex()}")
+        say_card(one.readme, CARD_LINES)
+    return True
 
 
 def show_history(name: str, namespace: str | None) -> None:

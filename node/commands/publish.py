@@ -220,16 +220,21 @@ def note_unread(path: Path, refused: Failure) -> None:
 
 
 def in_order(modules: Sequence[M]) -> list[M]:
-    """A module after those it depends on, else as they came; where they go in circles, too."""
+    """A module after those it depends on; those in circles, and behind them, at the end."""
     places = range(len(modules))
     needed = {
         place: [other for other in places if modules[other].id in modules[place].needs]
         for place in places
     }
-    try:
-        return [modules[place] for place in TopologicalSorter(needed).static_order()]
-    except CycleError:
-        return list(modules)
+    sorter = TopologicalSorter(needed)
+    with suppress(CycleError):  # what does not go in circles is told all the same
+        sorter.prepare()
+    order: list[int] = []
+    while ready := sorter.get_ready():
+        order += ready
+        sorter.done(*ready)
+    order += sorted(set(places) - set(order))
+    return [modules[place] for place in order]
 
 
 def read_module(folder: Path) -> ModuleFiles:

@@ -57,6 +57,16 @@ class Report:
     def refuse(self, file: Path | str, place: str, said: Json) -> None:
         self.refused.append({"file": str(file), "place": place, **said})
 
+    def lines(self) -> list[str]:
+        """Why each was refused, for a screen: no name of a file begins a line of its own."""
+        shown = [
+            one["detail"].replace(one["file"], printable(one["file"]))
+            for one in self.refused[:TOLD_MAX]
+        ]
+        if (more := len(self.refused) - TOLD_MAX) > 0:
+            shown.append(f"… and {more:,} more; --json has them all")
+        return shown
+
     def refuse_invalid(self, file: Path, error: RegistryError) -> None:
         """With its folder: several of one name may lie in a directory."""
         place = str(getattr(error, "place", ""))
@@ -154,9 +164,6 @@ def _refused(report: Report) -> Failure:
         only = report.refused[0]
         title = "This cannot be published"
         return failure(only["code"], title, only["detail"], report.only_exit, **report.body)
-    lines = [one["detail"] for one in report.refused[:TOLD_MAX]]
-    if (more := len(report.refused) - TOLD_MAX) > 0:
-        lines.append(f"… and {more:,} more; --json has them all")
     there = len(report.published) - report.new
     title = f"{len(report.refused):,} refused, {report.new:,} published, {there:,} there already"
-    return failure("some-refused", title, "\n".join(lines), FAILED, **report.body)
+    return failure("some-refused", title, "\n".join(report.lines()), FAILED, **report.body)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ from node.failure import Failure, Json, failure
 from node.text import printable, short_name
 
 MANIFEST: Final = "gen.toml"
+CIRCLES_MAX: Final = 100
 UNMET: Final = frozenset({"unsolvable", "unknown-module"})
 """What a dry run hears of a module whose needs are not there yet."""
 
@@ -180,7 +182,9 @@ def publish_module(
             raise
         if (refused.problem.get("code"), refused.exit) == ("version-exists", CONFLICT):
             report_known(module, refused, wanted, report)
-        elif wanted.dry_run and (first := waits_for(known, all, refused)):
+        elif circle := circle_through(known, all, refused):
+            refuse_module(module.folder, circle, report)
+        elif wanted.dry_run and (first := waits_for(known, all, refused, report)):
             report.published.append(
                 {**about, "state": "published", "dry_run": True, "waits_for": first}
             )
@@ -219,8 +223,38 @@ def report_known(module: ModuleFiles, refused: Failure, wanted: Wanted, report: 
         say_shortly(f"is there  module {short_name(module.id)} {module.version}")
 
 
-def waits_for(module: SeenModule, all: Sequence[SeenModule], refused: Failure) -> list[str]:
-    """Those of the same directory that it needs and that a dry run leaves unpublished."""
+def waits_for(
+    module: SeenModule, all: Sequence[SeenModule], refused: Failure, report: Report
+) -> list[str]:
+    """Those of the same directory that it needs and that a dry run leaves unpublished.
+
+    None where one of them is refused itself.
+    """
     if refused.problem.get("code") not in UNMET:
         return []
-    return sorted(module.needs & {other.id for other in all if other is not module})
+    folders = {one["file"] for one in report.refused}
+    first = [other for other in all if other is not module and other.id in module.needs]
+    coming = {other.id for other in first if str(other.folder) not in folders}
+    return sorted(coming) if coming == {other.id for other in first} else []
+
+
+def circle_through(
+    module: SeenModule, all: Sequence[SeenModule], refused: Failure
+) -> Failure | None:
+    """Why it can never go: what it needs here needs it. None where that is not why."""
+    from registry.circles import circles
+
+    if refused.problem.get("code") not in UNMET:
+        return None
+    needs: dict[str, set[str]] = {}
+    for one in all:
+        needs.setdefault(one.id, set()).update(one.needs)
+    for circle in islice(circles(needs), CIRCLES_MAX):
+        if module.id in circle:
+            way = " → ".join(map(short_name, (*circle, circle[0])))
+            detail = (
+                f"it needs itself, by {way}. A module is published after what it needs: publish a"
+                " version of one of them without that first."
+            )
+            return Failure({**refused.problem, "detail": detail}, refused.exit)
+    return None

@@ -17,21 +17,24 @@ from node.commands.lifecycle import run_here
     "namespaces",
     metavar="NAME",
     multiple=True,
-    help="Its records are kept and served: records only, no blobs.",
+    help="Its records are kept and served, and the blobs that they name.",
 )
+@click.option("--keep", metavar="SIZE", help="Of these blobs, at most so much; 0 is none.")
 def relay_command(
     listen: str | None,
     public: str | None,
     token: str | None,
     port: int | None,
     namespaces: tuple[str, ...],
+    keep: str | None,
 ) -> None:
     """Run a node in the relay role, in the foreground.
 
     It introduces peers, joins circuits between them and keeps sealed letters, and can read none of
     it. Others use it by: panspermia up --relay URL. Of the namespaces that it is given it keeps
-    records only: modules' bytes and other blobs come from whoever holds them. A token on the
-    command line is seen by other users of this machine; PANSPERMIA_RELAY_TOKEN is not.
+    the records, and modules' bytes and other blobs that they name, 10 GiB of them or as --keep
+    says, in fair shares; of commons those of authors whom you named (panspermia name set). A token
+    on the command line is seen by other users of this machine; PANSPERMIA_RELAY_TOKEN is not.
     """
     run_here(
         {
@@ -42,5 +45,6 @@ def relay_command(
             "relay.public": public,
             "relay.token": token,
             "relay.namespaces": namespaces or None,
+            "keep.budget": keep,
         }
     )

@@ -44,6 +44,8 @@ def print_status(status: Json) -> None:
     )
     say(f"records  {printable(held) or 'none yet'}")
     say(f"blobs    {blobs['count']:,}, {size_text(blobs['bytes'])}")
+    if keep := kept_text(status.get("keep")):
+        say(f"kept     {keep}")
     for one in status.get("transfers", ()):
         say(transfer_text(one), fg="yellow" if one.get("state") == "failed" else None)
     if unread := status.get("letters", {}).get("unread"):
@@ -81,6 +83,18 @@ def transfer_text(one: Json) -> str:
     if rate := one["bytes_per_s"]:
         said += f", {duration_text((one['total'] - one['size']) / rate)} to go"
     return said + (", as fast as p2p.download allows" if one.get("limited") else "")
+
+
+def kept_text(keep: Json | None) -> str:
+    """Of these blobs, those that are here only because records name them; empty where none are."""
+    if not keep or not (keep["blobs"] or keep["waits"] or keep["fetching"]):
+        return ""
+    said = f"{keep['blobs']:,} of them for others' records, {size_text(keep['bytes'])}"
+    said += f" of {size_text(keep['budget_bytes'])}"
+    if keep["fetching"]:
+        said += f", {keep['fetching']} being fetched"
+    waits = [f"{one['count']:,} wait: {printable(one['why'])}" for one in keep["waits"]]
+    return "; ".join((said, *waits))
 
 
 def attest_text(one: Json) -> str:

@@ -35,6 +35,9 @@ class Bundled:
     version: str
     blake3: bytes
     wasm: bytes
+    description: str
+    readme: str
+    """Markdown."""
 
 
 def folders() -> tuple[Path, ...]:
@@ -60,5 +63,7 @@ def evaluators() -> tuple[Bundled, ...]:
         manifest = parse_manifest((folder / "gen.toml").read_text(encoding="utf-8"))
         wasm = (folder / manifest.wasm).read_bytes()
         digest = blake3.blake3(wasm).digest()
-        found.append(Bundled(manifest.id, str(manifest.version), digest, wasm))
+        readme = (folder / manifest.readme).read_text(encoding="utf-8") if manifest.readme else ""
+        version = str(manifest.version)
+        found.append(Bundled(manifest.id, version, digest, wasm, manifest.description, readme))
     return tuple(found)

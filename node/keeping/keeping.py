@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from crdt.blob import BlobId
 from crdt.did import decode_did_key
@@ -24,6 +23,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
 from node.keeping.patience import Patience
 from node.keeping.plan import Choice, Claim, Kept, Plan, Wanted, decide, to_go
+from node.ports import Network
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
@@ -61,32 +61,6 @@ NO_PEER: Final = "no peer is connected"
 NOT_YET: Final = "not asked for yet"
 
 
-class Network(Protocol):
-    """What it needs of `node.ports.Network`."""
-
-    def peers(self) -> Sequence[object]: ...
-
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Callable[[int, int], None],
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A claim that is not fulfilled, and why."""
-
-    blob: BlobId
-    author: AuthorKey
-    namespace: NamespaceKey | None
-    size: int
-    why: str
-
-
 @dataclass
 class Keeping:
     """`only`: the namespaces that are looked into, where not all that are joined are."""
@@ -105,6 +79,7 @@ class Keeping:
         self._line = Line((), self.patience)
         self._chosen: frozenset[AuthorKey] = frozenset()
         self._owned: frozenset[NamespaceKey] = frozenset()
+        self._sessions: set[Hashable] = set()
         self._comparing: dict[Hashable, tuple[float, Callable[[], bool]]] = {}
         """Sessions that came, until when they are waited for, and whether that matters."""
         self._came: set[BlobId] = set()
@@ -124,14 +99,20 @@ class Keeping:
         """A peer is here: it may have what nobody had. `is_private`: whether it shares a namespace
         that is not everybody's."""
         now_s = self.clock_s()
+        self._sessions.add(session)
         self._comparing[session] = now_s + COMPARING_S, is_private
         self.patience.hope(now_s=now_s)
         self.wake()
 
     def synced(self, session: Hashable) -> None:
-        """Everything was compared with it, or it went."""
+        """Everything was compared with it."""
         if self._comparing.pop(session, None) is not None:
             self.wake()
+
+    def went(self, session: Hashable) -> None:
+        """It is not here any more."""
+        self._sessions.discard(session)
+        self.synced(session)
 
     def _note(self, event: AppendedEvent) -> None:
         authors = {document.subspace for document in event.documents}
@@ -184,13 +165,13 @@ class Keeping:
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
-            self.plan = plan = await asyncio.to_thread(
-                _plan, chosen, others, kept, self.budget, self.patience.absent
+            plan, line = await asyncio.to_thread(
+                _plan, chosen, others, kept, self.budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
             self._came, self._gone = set(), set()
-            self._line = Line((*plan.queue, *plan.beside), self.patience)
+            self.plan, self._line = plan, line
             self._tell_workers()
             return plan
 
@@ -200,7 +181,7 @@ class Keeping:
 
     async def _keep_to_budget(self, plan: Plan) -> None:
         over = (await self.store.kept_sum()).bytes - self.budget
-        going = to_go(plan.leaving, over, ())
+        going = to_go(plan.leaving, over, self.running)
         if going:
             await self._let_go(going)
 
@@ -238,7 +219,7 @@ class Keeping:
 
     def _may_ask(self, now_s: float) -> bool:
         waits = any(until > now_s and matters() for until, matters in self._comparing.values())
-        return now_s >= self._rests_until_s and not waits and bool(self.network.peers())
+        return now_s >= self._rests_until_s and not waits and bool(self._sessions)
 
     def _wait_s(self) -> float:
         now_s = self.clock_s()
@@ -336,34 +317,33 @@ class Keeping:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def waiting(self, limit: int) -> Sequence[Waiting]:
-        """The first of what is named and not here, in the order of the plan."""
-        found: list[Waiting] = []
-        for one in islice(self._waits(), limit):
-            why = self._why(one.blob)
-            found.append(Waiting(one.blob, one.author, one.namespace, one.size, why))
-        for claim, no_room in self.plan.chosen.without_room[: limit - len(found)]:
-            size = claim.size
-            found.append(Waiting(claim.blob, claim.author, claim.namespace, size, no_room.value))
-        return found
-
-    def counts(self) -> Counter[str]:
-        """How many wait, by why."""
-        found = Counter(self._why(one.blob) for one in self._waits())
-        found.update(why.value for _, why in self.plan.chosen.without_room)
-        return found
-
-    def _waits(self) -> Iterator[Wanted]:
+    def waits(self) -> Iterator[Wanted]:
+        """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
         return (
             one
             for one in self.plan.queue
             if one.blob not in self._came and one.blob not in self.running
         )
 
-    def _why(self, blob: BlobId) -> str:
-        if why := self.patience.why(blob):
+    def counts(self) -> Counter[str]:
+        """How many wait, by why; not one by one, since they may be tens of thousands."""
+        chosen = self.plan.chosen
+        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
+        left = max(0, len(self.plan.queue) - len(done))
+        found = Counter(
+            self.patience.why(one)
+            for one in self.patience.absent
+            if one in chosen.blobs and one not in done
+        )
+        found[self.why(None)] += max(0, left - found.total())
+        found.update({why.value: count for why, count in chosen.no_room.items()})
+        return +found
+
+    def why(self, blob: BlobId | None) -> str:
+        """Why one of these waits; None: one that was not tried."""
+        if blob is not None and (why := self.patience.why(blob)):
             return why
-        return NOT_YET if self.network.peers() else NO_PEER
+        return NOT_YET if self._sessions else NO_PEER
 
 
 def _plan(
@@ -371,13 +351,14 @@ def _plan(
     others: Sequence[NamedRow],
     kept: Sequence[KeptBlob],
     budget: int,
-    absent: Collection[BlobId],
-) -> Plan:
+    patience: Patience,
+) -> tuple[Plan, Line]:
     """In a thread of its own: it may be tens of thousands of each."""
     claims = [_claim(row, shares=False) for row in chosen]
     claims += [_claim(row, shares=True) for row in others]
     held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
-    return decide(claims, held, budget, absent)
+    plan = decide(claims, held, budget, patience.absent)
+    return plan, Line((*plan.queue, *plan.beside), patience)
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:

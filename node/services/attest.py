@@ -206,7 +206,10 @@ async def run_and_sign(
     edit = say_run(evaluation, by.module, by.version, run, node.identity.device.public)
     if entering is not None:
         if answer.result is None:
-            detail = f"seed {evaluation.seed} ends with {answer}: what has no result enters nothing"
+            detail = (
+                f"seed {evaluation.seed} ends with {answer}: what has no result enters nothing; the"
+                f" readme of {by.module} says which genomes it judges"
+            )
             raise Rejected(detail, code="no-entry")
         edit = both(edit, entering)
     entry = None if dry_run else await _said(node, evaluation, edit)

@@ -69,6 +69,9 @@ def they_challenge_each_other(alice: LocalNode, bob: LocalNode, shell: Shell, gl
     schema = {"schema": "panspermia.info/1", "kind": "challenge"}
     assert shell(bob, "info", id[:13]).answer == shown | schema, "search and lists name it so"
     assert shell(bob, "info", id, "--trends").code == 2
+    judge = shell(bob, "info", "io.panspermia.life-score").answer
+    assert (judge["bundled"], judge["blake3"]) == (True, shown["evaluator"])
+    assert "An evaluator (`eval/1`) of patterns" in judge["readme"]
     (found,) = shell(bob, "search", "longest", "--kind", "challenge").answer["results"]
     assert found["name"] == "Longest life"
     assert shell(alice, "challenge", "delete", id).code == 4

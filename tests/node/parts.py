@@ -27,11 +27,12 @@ from node.finding import Ways
 from node.home import Home
 from node.identity import load_or_create
 from node.inviting import Desk
+from node.keeping.keeping import Keeping
 from node.offenders import RefusedPeer
 from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
-from node.quotas import quota_of
+from node.quotas import quota_of, size_of
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
 from node.services.namespaces import Keeper
@@ -242,6 +243,7 @@ async def open_alice(
             stop=asyncio.Event(),
             relays=Unrelayed(),
             direct=Direct(None),
+            keeping=Keeping(store, network, size_of(config.keep.budget)),
         )
         allowed = allowed_names(
             "127.0.0.1",

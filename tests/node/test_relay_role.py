@@ -32,17 +32,18 @@ def test_a_relay_says_what_it_does_for_others() -> None:
     office = Office.made()
     alice, _ = office.come(ALICE), office.come(BOB)
     nothing = RelayHeld(cards=2, letters=0, letter_bytes=0, posts=0)
-    idle = show_role(office.relay, 0, nothing)
+    idle = show_role(office.relay, 0, nothing, 0)
     assert idle.words == "a relay: 2 devices registered, 0 circuits open"
     (offered,) = office.say(alice, frames.Call(1, BOB))
     assert isinstance(offered, frames.Circuit)
     office.relay.is_caching = True
-    assert show_role(office.relay, 0, nothing).words.endswith(
-        ", records of its namespaces are kept, no blobs"
-    )
+    for budget, blobs in ((10 << 30, "up to 10.0 GiB of blobs"), (0, "no blobs")):
+        assert show_role(office.relay, 0, nothing, budget).words.endswith(
+            f", records of its namespaces are kept, and {blobs}"
+        )
     office.relay.is_caching = False
     office.relay.drain(20.0)
-    leaving = show_role(office.relay, 3_000, RelayHeld(2, 1, 2_048, 0))
+    leaving = show_role(office.relay, 3_000, RelayHeld(2, 1, 2_048, 0), 0)
     assert leaving.draining
     assert leaving.passed_bytes == 3_000
     assert leaving.words == (

@@ -2,9 +2,9 @@
 
 import html
 import re
+import string
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,15 +16,18 @@ from storage.search_snippet import (
     SLOW,
     TEXT_CHARS_MAX,
     Marker,
+    is_near,
     snippets,
 )
+from storage.search_words import fold, stem
 
 
-@dataclass(frozen=True)
 class Watched(Marker):
     """Notes which threads mark."""
 
-    threads: set[int] = field(default_factory=set[int])
+    def __init__(self, words: Sequence[str], *, has_slips: bool = False) -> None:
+        super().__init__(words, has_slips=has_slips)
+        self.threads: set[int] = set()
 
     def each(self, texts: Sequence[str], chars_max: int = TEXT_CHARS_MAX) -> list[str | None]:
         self.threads.add(threading.get_ident())
@@ -84,6 +87,32 @@ def test_a_page_is_marked_as_each_of_its_texts_is(
     assert page == [marker().snippet(text) for text in texts]
     for text, said in zip(texts, page, strict=True):
         assert said is None or html.unescape(re.sub("</?b>", "", said)) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    word=st.text("abe", min_size=1, max_size=6),
+    texts=st.lists(st.text("abé ", max_size=30), min_size=1, max_size=3),
+)
+@example(word="abab", texts=["baab aabb abba", "abaab bab"])
+def test_a_slip_is_marked_where_it_is_near(word: str, texts: list[str]) -> None:
+    """Words of a page are sorted out by how they begin or end before they are compared."""
+
+    def shown(run: str) -> str:
+        is_meant = is_near(fold(run), word) or stem(fold(run)) == stem(word)
+        return f"<b>{run}</b>" if is_meant and run.strip() else run
+
+    said = Marker((word,), is_begun=False, has_slips=True).each(texts)
+    for text, snippet in zip(texts, said, strict=True):
+        assert (snippet or text) == "".join(map(shown, re.split("( +)", text)))
+
+
+def test_many_forms_of_a_word_are_marked_as_few_are() -> None:
+    forms = [f"clo{letter}k{more}" for letter in string.ascii_lowercase for more in ("", "s", "x")]
+    marker = Marker(("clock",), is_begun=False, has_slips=True)
+    each = [Marker(("clock",), is_begun=False, has_slips=True).snippet(form) for form in forms]
+    assert marker.each([*forms, "clooock"]) == [*each, None]
+    assert marker.snippet(" ".join(forms), 1 << 20) is not None
 
 
 @pytest.mark.parametrize(

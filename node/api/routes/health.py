@@ -17,6 +17,7 @@ from node.api.status_models import (
     PeerCounts,
     Status,
 )
+from node.keeping.shown import keep_state
 from node.quotas import room_state
 from node.relay_role import narrow_words, role_of
 from node.services.ages import Age, age_warning
@@ -56,7 +57,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     waiting = await node.waiting.at(counts)
     peers = await named_peers(node.store, node.network, waiting)
     transfers = tuple(node.network.transfers())
-    relay = await role_of(node.relay, node.store)
+    relay = await role_of(node.relay, node.store, node.keeping.budget)
     sync = state_of_all(peers, node.network.discovered(), transfers, relay)
     damaged = tuple(blob.hex() for blob in await node.store.damaged_blobs())
     standing = await node.standings.at(counts.standing)
@@ -82,6 +83,7 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
         waits=waiting.of_all,
         letters=LetterCounts(await node.store.unread_letters()),
         quota=room_state(counts.room, node.store.quota),
+        keep=await keep_state(node.keeping),
         authority=tuple(
             AuthorityAge(place_text(one.namespace), age.said_s, age.compared_s) for one, age in ages
         ),

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from node.api.endpoint import Call, reads
 from node.api.models import NoQuery
+from node.keeping.shown import keep_state
 from node.metrics import MEDIA_TYPE, exposed, relay_metrics
 from node.wiring import Node
 
@@ -11,7 +12,7 @@ from node.wiring import Node
 async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
     """Counts for Prometheus."""
     counts = await node.store.counts()
-    peers = node.network.peers()
+    peers, keep = node.network.peers(), await keep_state(node.keeping)
     values: dict[str, float] = {
         "uptime_seconds": round(node.clock_s() - node.started_s, 3),
         "peers_connected": len(peers),
@@ -19,6 +20,10 @@ async def get_metrics(node: Node, call: Call[NoQuery, None]) -> Response:
         "documents": counts.documents,
         "blobs": counts.blobs,
         "blob_bytes": counts.blob_bytes,
+        "kept_blobs": keep.blobs,
+        "kept_bytes": keep.bytes,
+        "kept_bytes_max": keep.budget_bytes,
+        "kept_waiting": sum(one.count for one in keep.waits),
         "refused_total": counts.refused,
         "left_out": counts.left_out,
         "strangers_bytes": counts.room.strangers_bytes,

@@ -60,13 +60,19 @@ async def put_name(node: Node, call: Call[NoQuery, NewName]) -> NameSet:
     body = call.body
     before, now = await set_name(node.store, call.path["name"], body.author, replaces=body.replace)
     node.relays.hurry()
+    node.keeping.wake()
     shown = _shown(now)
     return NameSet(shown.name, shown.author, shown.noted_at, before.author if before else None)
 
 
 async def delete_name(node: Node, call: Call[NoQuery, None]) -> Response:
-    """Forget a name. What was published or installed by it stays."""
+    """Forget a name. What was published or installed by it stays.
+
+    Blobs that were kept because its author names them go first where room is needed, and with the
+    next collection.
+    """
     await remove_name(node.store, call.path["name"])
+    node.keeping.wake()
     return Response(status_code=204)
 
 

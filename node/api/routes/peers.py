@@ -29,7 +29,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     found = await _with_names(node.store, network.discovered())
     unused = await named_relays(node.store, node.relays)
     transfers, source = tuple(network.transfers()), network.one_source()
-    relay = await role_of(node.relay, node.store)
+    relay = await role_of(node.relay, node.store, node.keeping.budget)
     return Peers(
         sync=state_of_all(peers, found, transfers, relay),
         peers=peers,

@@ -14,8 +14,12 @@ async def reindex(node: Node, call: Call[NoQuery, Nothing]) -> Reindexed:
 
 
 async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
-    """Drop what its owner let go for good, and blobs that nothing refers to."""
+    """Drop what its owner let go for good, and blobs that nothing refers to.
+
+    Also those that were kept because records name them, where none that counts does any more.
+    """
     await node.store.drop()
+    await node.keeping.look()
     collected = await node.store.gc()
     return Collected(collected.blobs, collected.bytes)
 

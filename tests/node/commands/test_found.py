@@ -25,11 +25,11 @@ GENOME = "d4ef78f4e606e62a3730f006d5f6fb463b41dec1af77452c9535ecf43d652579"
             {
                 "id": f"{DID}/org.example.add", "kind": "module", "name": "add", "version": "1.2.0",
                 "description": "Sums <two> numbers",
-                "snippet": "… of <b>sum</b>s &lt;b&gt; &amp; \x1b[2J",
+                "snippet": "… of\n\n<b>sub</b>s &lt;b&gt; &amp; \x1b[2J",
             },
             [
                 "org.example.add 1.2.0  module by bob", "    Sums <two> numbers",
-                "    … of sums <b> & \\u{1b}[2J",
+                "    … of subs <b> & \\u{1b}[2J",
             ],
         ),
         (
@@ -38,6 +38,16 @@ GENOME = "d4ef78f4e606e62a3730f006d5f6fb463b41dec1af77452c9535ecf43d652579"
                 "description": "Sums <two> numbers", "snippet": "…&lt;two&gt; <b>numbers</b>",
             },
             ["org.example.add 1.2.0  module by bob", "    Sums <two> numbers"],
+        ),
+        (
+            {
+                "id": f"{DID}/{GENOME}", "kind": "genome", "name": "Breeder",
+                "description": "long " * 50 + "a Gosper gun", "snippet": "… a <b>Gosper</b> gun",
+            },
+            [
+                "Breeder  genome by bob", f"    {GENOME}", f"    {('long ' * 40).strip()}…",
+                "    … a Gosper gun",
+            ],
         ),
     ],
 )  # fmt: skip

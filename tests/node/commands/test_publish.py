@@ -115,6 +115,7 @@ def test_what_others_need_goes_first(folder: Path) -> None:
     assert order.index(d) < order.index(a) < order.index(c)
     circle = [files(folder, "io.a", "io.b"), files(folder, "io.b", "io.a")]
     assert in_order(circle) == circle
+    assert in_order([*circle, c, a, d]) == [d, a, *circle, c], "the others in their order"
 
 
 def test_needs_are_read_from_the_manifest(folder: Path) -> None:

@@ -256,6 +256,15 @@ def test_a_name_that_is_no_text_is_told_as_json_that_everybody_reads(
     assert os.fsencode(told["file"]) == b"Gl\xc3\xbcck/\xff.rle"
 
 
+def test_no_name_of_a_file_speaks_for_us() -> None:
+    report = Report(total=1)
+    for _ in range(2):
+        report.refuse_unreadable(
+            Path("in/a\nerror: all\x1b[2J lost"), OSError(5, "Input/output error")
+        )
+    assert report.lines() == ["in/a\\u{a}error: all\\u{1b}[2J lost: Input/output error"] * 2
+
+
 def test_of_what_is_refused_the_folder_is_told(tmp_path: Path) -> None:
     report = Report(total=1)
     file = tmp_path / "deep" / "a.rle"

@@ -202,6 +202,29 @@ async def test_a_folder_that_changes_before_its_turn_is_not_published(
     assert [one["id"] for one in listed] == ["org.example.other"]
 
 
+@pytest.mark.usefixtures("client")
+async def test_what_needs_itself_is_told_so_and_keeps_nothing_else_back(
+    tmp_path: Path, alice: Alice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = tmp_path / "tree"
+    for name, need in (("a", "b"), ("b", "a"), ("c", "a"), ("d", "e"), ("e", "")):
+        needs = {f"org.example.{need}": "^1"} if need else {}
+        module_in(tree / name, f"org.example.{name}", needs)
+    for dry_run in (True, False):
+        wanted = Wanted(None, "commons", dry_run=dry_run)
+        with pytest.raises(Failure) as told:
+            await asyncio.to_thread(in_shell, partial(publish_tree.publish_tree, tree, wanted))
+        problem = told.value.problem
+        assert [one["name"].rpartition(".")[2] for one in problem["published"]] == ["e", "d"]
+        details = {Path(one["file"]).name: one["detail"] for one in problem["refused"]}
+        assert [*details] == ["a", "b", "c"], "what needs them cannot go either"
+        for name in "ab":
+            assert "itself, by org.example.a → org.example.b → org.example.a. " in details[name]
+        assert "org.example.a" in details["c"]
+    listed = (await alice.client.get("/api/modules")).json()["modules"]
+    assert sorted(one["id"] for one in listed) == ["org.example.d", "org.example.e"]
+
+
 def test_no_code_is_kept_while_others_are_read(folder: Path) -> None:
     (known,) = read_those([folder], Report())
     fields = (getattr(known, name) for name in type(known).__slots__)

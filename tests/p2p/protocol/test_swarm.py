@@ -789,6 +789,35 @@ def test_small_blobs_go_before_large_ones_and_metadata_before_both() -> None:
     assert [get.rank for get in fresh[:4]] == [Rank.METADATA, *[Rank.SMALL] * 3]
 
 
+def test_what_is_only_kept_comes_after_all_that_somebody_waits_for() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    kept, unknown = giver.store.put_blob(b"kept"), BlobId(b"u" * 32)
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    crowd.want(kept, urgency=Urgency.KEPT)
+    crowd.want(unknown, urgency=Urgency.KEPT)
+    while all(get.blob == BLOB for get in giver.all_asked):
+        crowd.give(giver)
+    before = [get for get in giver.all_asked if get.blob == BLOB]
+    assert {index for _, index in places(before) if index >= 0} == set(range(MANIFEST.chunk_count))
+    assert giver.asked[-1].rank == Rank.LARGE, "on the wire there is no rank behind it"
+    crowd.settle()
+    assert crowd.end(kept) == BlobFetched(kept, 4)
+
+
+def test_what_was_only_kept_is_as_urgent_as_anything_once_somebody_asks_for_it() -> None:
+    crowd = Crowd()
+    giver = crowd.giver(full())
+    kept = giver.store.put_blob(b"kept")
+    crowd.want(BLOB)
+    until_chunks(crowd, giver)
+    for urgency in (Urgency.KEPT, Urgency.ASKED, Urgency.KEPT):
+        crowd.want(kept, urgency=urgency)
+    crowd.give(giver)
+    assert kept in {get.blob for get in giver.asked}
+
+
 @pytest.mark.parametrize(
     ("size", "rank"),
     [(limits.SMALL_BLOB_BYTES, Rank.SMALL), (limits.SMALL_BLOB_BYTES + 1, Rank.LARGE)],

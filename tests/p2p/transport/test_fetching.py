@@ -11,7 +11,8 @@ from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
 from crdt.digest import payload_digest
 from p2p.protocol import limits
 from p2p.protocol.errors import NotStored
-from p2p.transport.fetching import NoPeerHasIt
+from p2p.protocol.pieces import Urgency
+from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import PeerCame
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
@@ -34,6 +35,26 @@ async def test_a_full_disk_ends_the_fetch_and_not_the_session(tmp_path: Path, ch
         async with asyncio.timeout(20):
             await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
         assert await bob.store.read_blob(blob) == CONTENT
+
+
+async def test_what_is_only_kept_is_told_to_nobody_and_says_where_there_is_more_of_it(
+    tmp_path: Path,
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blob = await alice.store.put_blob(CONTENT)
+        await bob.network.connect(alice.address)
+        for nobodys, error in ((blob, LargerThanWanted), (BlobId(b"n" * 32), NoPeerHasIt)):
+            with pytest.raises(NoPeerHasIt) as caught:
+                await bob.network.fetch_blob(nobodys, size_bytes_max=0, urgency=Urgency.KEPT)
+            assert caught.type is error
+        assert await bob.store.blob_state(blob) is None, "nothing of it is here for that"
+        await bob.network.fetch_blob(blob, size_bytes_max=len(CONTENT), urgency=Urgency.KEPT)
+        assert not bob.network.fetching.unasked
+        other = await alice.store.put_blob(b"asked for")
+        await bob.network.fetch_blob(other, size_bytes_max=100)
+        told = await bob.heard(BlobSaid)
+        assert isinstance(told, BlobSaid)
+        assert told.event.blob == other, "of that one somebody is to hear first"
 
 
 async def test_a_chunk_of_another_length_is_not_passed_on(
