@@ -15,7 +15,7 @@ from node.text import printable
 ATTEST_TIMEOUT_S = 1_800.0
 OTHERS_SHOWN = 10
 ENDINGS = {
-    "unjudged": "the evaluator takes no such genome; its readme says which: panspermia info",
+    "unjudged": "the evaluator takes no such genome; its readme says which",
     "trapped": "the evaluator broke down on it",
     "out-of-fuel": "it took more steps than an evaluation has",
 }
@@ -91,7 +91,8 @@ def say_attested(answer: Json) -> None:
     did = "not signed (dry run)" if answer["dry_run"] else "signed"
     say(f"{what}: {did}", fg=None if one["disputed"] else "green")
     if why := ENDINGS.get(answer["ending"] or ""):
-        say(f"{answer['ending']}: {why}", dim=True)
+        more = f": panspermia info {printable(one['module'])} --readme" if one["module"] else ""
+        say(f"{answer['ending']}: {why}{more * (answer['ending'] == 'unjudged')}", dim=True)
     for line in other_lines(one):
         say(line, dim=True)
     if len(one["attestors"]) > 1:
