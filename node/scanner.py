@@ -94,7 +94,7 @@ class Scanner:
             )  # fmt: skip
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise failed(f"{quoted(self.command)} cannot be started: {why}") from error
+            raise failed(f"{self.command!r} cannot be started: {why}") from error
         try:
             async with asyncio.timeout(self.timeout_s):
                 return await _talk(process, told)

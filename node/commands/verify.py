@@ -201,7 +201,8 @@ def life_download(id: str, namespace: str | None) -> str | None:
     try:
         kind, _ = find_life(id, namespace=namespace)
     except Failure as refused:
-        if refused.exit != NOT_FOUND or not is_blob(id):  # that may be a blob's, too
+        # From so many digits on it may be a blob's, too, if it is whole.
+        if refused.exit != NOT_FOUND or "/" in id or len(id) < HEX_MEANT:
             raise
         return None
     return life_path(kind, id, "download", namespace=namespace)
