@@ -178,8 +178,8 @@ def _route(node: Node, path: str, methods: Mapping[str, Endpoint[Any, Any]]) -> 
 async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """Check, read, do, answer."""
     given: Access = request.state.access
-    request.state.opening = opening_of(node.config.api, endpoint, request)
-    if not allows(given, endpoint.access) and request.state.opening is None:
+    request.state.opening = opening = opening_of(node.config.api, endpoint, request)
+    if not allows(given, endpoint.access) and opening is None:
         if not request.state.has_token:
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")

@@ -165,13 +165,13 @@ class Keeping:
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
-            self.plan = plan = await asyncio.to_thread(
-                _plan, chosen, others, kept, self.budget, self.patience.absent
+            plan, line = await asyncio.to_thread(
+                _plan, chosen, others, kept, self.budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
             self._came, self._gone = set(), set()
-            self._line = Line((*plan.queue, *plan.beside), self.patience)
+            self.plan, self._line = plan, line
             self._tell_workers()
             return plan
 
@@ -351,13 +351,14 @@ def _plan(
     others: Sequence[NamedRow],
     kept: Sequence[KeptBlob],
     budget: int,
-    absent: Collection[BlobId],
-) -> Plan:
+    patience: Patience,
+) -> tuple[Plan, Line]:
     """In a thread of its own: it may be tens of thousands of each."""
     claims = [_claim(row, shares=False) for row in chosen]
     claims += [_claim(row, shares=True) for row in others]
     held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
-    return decide(claims, held, budget, absent)
+    plan = decide(claims, held, budget, patience.absent)
+    return plan, Line((*plan.queue, *plan.beside), patience)
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:

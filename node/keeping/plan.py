@@ -15,9 +15,12 @@ let go for a blob that nobody has. Pure: time is the caller's.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey, NamespaceKey
@@ -27,8 +30,8 @@ TOLD_MAX: Final = 1_000
 """Of what has no room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+# Tens of thousands are made at a time: tracked, they would make the collector stop the loop.
+class Claim(Struct, frozen=True, gc=False):
     """A record that is shown names a blob."""
 
     blob: BlobId
@@ -42,8 +45,7 @@ class Claim:
     """When it was published, as its author says: it orders only what is this author's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, gc=False):
     """A blob that this node began to fetch by itself."""
 
     blob: BlobId
@@ -61,8 +63,7 @@ class Why(Enum):
     FULL = "the share is full"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True, gc=False):
     """A blob that was chosen."""
 
     blob: BlobId
@@ -199,7 +200,7 @@ def _by_author(claims: Iterable[Claim], sizes: Mapping[BlobId, int]) -> dict[_Au
     found: dict[_Author, dict[BlobId, Claim]] = defaultdict(dict)
     for one in claims:
         size = max(1, sizes.get(one.blob, one.size))
-        claim = replace(one, size=size)
+        claim = one if size == one.size else replace(one, size=size)
         theirs = found[one.namespace or _NONE, one.author]
         # Of two records of one author the smaller size counts: it is their word against their own.
         theirs[one.blob] = min(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, x.at_us))
