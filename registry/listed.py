@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 _EPOCH: Final = datetime(1970, 1, 1)  # in UTC
-_HOURS: Final = tuple(f"T{hour:02}:" for hour in range(24))
 _IN_HOUR: Final = tuple(f"{at // 60:02}:{at % 60:02}" for at in range(3_600))
 
 
@@ -101,12 +100,11 @@ def rfc3339(unix_us: int) -> str:
     """
     second, fraction = divmod(unix_us, 1_000_000)
     hour, second = divmod(second, 3_600)
-    day, hour = divmod(hour, 24)
-    text = _date(day) + _HOURS[hour] + _IN_HOUR[second]
+    text = _hour(hour) + _IN_HOUR[second]
     return f"{text}.{fraction:06}Z" if fraction else text + "Z"
 
 
 @lru_cache(maxsize=1 << 10)
-def _date(days: int) -> str:
-    """Of so many days after the first of 1970."""
-    return (_EPOCH + timedelta(days)).date().isoformat()
+def _hour(hours: int) -> str:
+    """So many hours after the first of 1970: `2026-01-02T03:`."""
+    return (_EPOCH + timedelta(hours=hours)).isoformat(timespec="hours") + ":"

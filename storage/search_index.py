@@ -12,6 +12,7 @@ import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -37,8 +38,8 @@ from storage.search_wanted import SearchSort, Wanted
 from storage.store import SELF, Store
 
 # Of the writer, freed after a commit; only an index that is built anew comes near it. A part of the
-# index has what fits in here, 40,000 modules, and a search pays for each part that it looks into.
-HEAP_BYTES = 64_000_000
+# index has what fits in here, 100,000 modules, and a search pays for each part that it looks into.
+HEAP_BYTES = 96_000_000
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
 # Changes gather for one commit: a few are found within a quarter of a second, of a flood more go
 # into one, since a commit and the merges after it cost a busy machine more than the documents.
@@ -50,6 +51,7 @@ PAGE_MAX = 1_000
 # Documents that are searched without a thread of its own, which would cost more than the search:
 # of 100,000, 0.1 ms mostly, and 5 ms for sixteen words that are all slips.
 AT_ONCE_MAX = 250_000
+_TEXTS = attrgetter("listing.description", "listing.text")
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
 
@@ -179,15 +181,12 @@ class SearchIndex:
 
     async def show(self, page: FoundPage) -> Hits:
         """With what the store has of them; what was dropped since is not there: SQLite leads."""
-        rows = await self._store.listed([one.number for one in page.found])
-        found = [(one, rows[one.number]) for one in page.found if one.number in rows]
+        known = await self._store.listed([one.number for one in page.found])
+        found = [one for one in page.found if one.number in known]
+        rows = [known[one.number] for one in found]
         marker = Marker(page.words, page.matched == "all", page.matched == "slips")
-        said = await snippets(
-            marker, [(row.listing.description, row.listing.text) for _, row in found]
-        )
-        hits = [
-            Hit(row, one.score, snippet) for (one, row), snippet in zip(found, said, strict=True)
-        ]
+        said = await snippets(marker, [*map(_TEXTS, rows)])
+        hits = [*map(Hit, rows, [one.score for one in found], said)]
         meant = None
         if page.matched == "slips" and hits:
             best = hits[0].row.listing

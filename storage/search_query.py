@@ -24,6 +24,7 @@ from storage.search_tiers import Attempts, Matched, Tier, either, every, term, w
 from storage.search_wanted import SearchSort, Wanted
 
 VALUE_MAX: Final = (1 << 63) - 1
+_POINT: Final = 1 << POINTS_SHIFT
 
 _COLUMNS: Final[dict[SearchSort, tuple[str, bool]]] = {  # and whether the highest comes first
     "recent": ("updated", True),
@@ -94,13 +95,9 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
         more = encode_cursor((value, tie, horizon_us), wanted.sort)
     facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
     numbers = asked.column("number", [address for _, address in shown])
+    scores = [round(value / _POINT, 4) if is_by_worth else 0.0 for value, _ in shown]
     return FoundPage(
-        tuple(
-            [
-                Found(number, round(value / (1 << POINTS_SHIFT), 4) if is_by_worth else 0.0)
-                for number, (value, _) in zip(numbers, shown, strict=True)
-            ]
-        ),
+        tuple(map(Found, numbers, scores)),
         matches.total,
         more,
         matches.matched,
@@ -118,7 +115,9 @@ class Asked:
         self._wanted = wanted
         self.filters = self._filters()
         """Field -> what it must be."""
-        self._narrowing = [one for each in self.filters.values() for one in each]
+        self._narrowing = [
+            (tantivy.Occur.Must, one) for each in self.filters.values() for one in each
+        ]
 
     def matches(self, limit: int) -> "_Matches":
         """Of the first attempt that finds anything; `limit`: how many of its best to look at."""
@@ -254,10 +253,9 @@ class Asked:
         self, query: tantivy.Query, column: str, is_down: bool, limit: int, *, count: bool = False
     ) -> tantivy.SearchResult:
         order = tantivy.Order.Desc if is_down else tantivy.Order.Asc
-        narrowed = every([query, *self._narrowing])
-        return self.searcher.search(
-            narrowed, limit, count=count, order_by_field=column, order=order
-        )
+        if self._narrowing:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._narrowing])
+        return self.searcher.search(query, limit, count=count, order_by_field=column, order=order)
 
     # ── queries ──
 

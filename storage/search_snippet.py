@@ -5,7 +5,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from typing import Final, TypeAlias
+from itertools import chain
+from typing import Final, TypeAlias, cast
 
 from storage.search_words import ASCII_RUN, SHOWN_RUN, WORD_CHARS_MAX, fold, is_unspaced, stem
 
@@ -21,8 +22,10 @@ AT_ONCE_CHARS_MAX: Final = 1 << 17
 STARTS_MAX: Final = 64  # each is looked for alone: of more forms of the words, word by word
 # Stems that the beginning of one of their words does not have.
 _IRREGULAR: Final = {"die": "dying", "lie": "lying", "tie": "tying", "sky": "skies"}
-_ASCII_REST: Final = re.compile("[a-z0-9]+")
 _ESCAPED: Final = re.compile("[&<>\"']")
+# What no text says: it stands between those of a page, and where a mark begins and ends.
+END, _OPEN, _CLOSE = "\0\1\2"
+_MARKS: Final = re.compile(f"[{_OPEN}{_CLOSE}]")
 SLOW: Final = 8  # times as long takes a text that is not ASCII, or where slips are looked for
 
 
@@ -45,12 +48,25 @@ class Marker:
 
     def each(self, texts: Sequence[str], chars_max: int = TEXT_CHARS_MAX) -> list[str | None]:
         """`snippet` of each."""
-        texts = [text[:chars_max] for text in texts]
-        places = self._places_in(texts)
+        if texts and max(map(len, texts)) > chars_max:
+            texts = [text[:chars_max] for text in texts]
+        page = END.join(texts)
+        if not page.isascii():
+            page = END.join([text if text.isascii() else "" for text in texts])
+        if page.count(END) != len(texts) - 1 or _MARKS.search(page):
+            return [self._said(text) for text in texts]
+        # All of the page as one text, so that little is done for each of its lines.
+        marked = _marked_at(page, self._ascii_places(page.lower())).split(END)
         return [
-            self._shown(text, found) if found else None
-            for text, found in zip(texts, places, strict=True)
+            (line if "<b>" in line else None)
+            if line and len(text) <= SNIPPET_CHARS
+            else self._said(text)
+            for text, line in zip(texts, marked, strict=True)
         ]
+
+    def _said(self, text: str) -> str | None:
+        places = self._ascii_places(text.lower()) if text.isascii() else self._places(text)
+        return self._shown(text, places) if places else None
 
     def _shown(self, text: str, places: Sequence[tuple[int, int]]) -> str:
         start, stop = _window(text, places)
@@ -64,21 +80,6 @@ class Marker:
         pieces.append(escape(text[at:stop]))
         pieces += ["…"] if stop < len(text) else []
         return "".join(pieces)
-
-    def _places_in(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """`_places` of each: those of ASCII, mostly all of a page, as one text of many lines."""
-        is_ascii = [text.isascii() for text in texts]
-        found = [
-            [] if plain else self._places(text) for plain, text in zip(is_ascii, texts, strict=True)
-        ]
-        lines = [text if plain else "" for plain, text in zip(is_ascii, texts, strict=True)]
-        line = start = 0
-        for first, last in self._ascii_places("\n".join(lines).lower()):
-            while first > start + len(lines[line]):
-                start += len(lines[line]) + 1
-                line += 1
-            found[line].append((first - start, last - start))
-        return found
 
     def _places(self, text: str) -> list[tuple[int, int]]:
         """Of one that is not ASCII."""
@@ -99,19 +100,25 @@ class Marker:
             if len(starts) > STARTS_MAX:
                 return [run.span() for run in ASCII_RUN.finditer(text) if run[0] in starts]
         else:
-            starts = self._starts()
-        found: list[tuple[int, int]] = []
+            starts = self._starts
+        found: set[tuple[int, int]] = set()
+        known, find, run_at = self._known, text.find, ASCII_RUN.match
         for start in starts:
-            at = text.find(start)
+            at = find(start)
             while at >= 0:
-                is_within = at > 0 and text[at - 1].isalnum()
-                rest = _ASCII_REST.match(text, at + len(start))
-                stop = rest.end() if rest else at + len(start)
-                if not is_within and self._is_meant(text[at:stop]):
-                    found.append((at, stop))
-                at = text.find(start, stop)
-        return sorted(set(found)) if len(found) > 1 else found
+                if at and text[at - 1].isalnum():  # within a word
+                    at = find(start, at + 1)
+                    continue
+                run = run_at(text, at)
+                word = run[0] if run else start
+                if (is_meant := known.get(word)) is None:
+                    is_meant = self._is_meant(word)
+                if is_meant:
+                    found.add((at, at + len(word)))
+                at = find(start, at + len(word))
+        return sorted(found)
 
+    @cached_property
     def _starts(self) -> set[str]:
         """How every word with one of the stems begins: an ending is never longer than the rest of
         a word that a person would write, a last y turns into an i, and an e may be put back.
@@ -129,16 +136,15 @@ class Marker:
         return known
 
     def _is_one(self, word: str) -> bool:
-        if stem(word) in self._stems or (self._begun and word.startswith(self._begun)):
+        if word in self._words or (self._begun and word.startswith(self._begun)):
             return True
-        if not self.has_slips:
-            return False
-        size = len(word)
-        return any(
-            (word.startswith(head) or word.endswith(tail)) and is_near(word, one)
-            for one, head, tail in self._slipped
-            if -1 <= size - len(one) <= 1
-        )
+        if stem(word) in self._stems:
+            return True
+        if self.has_slips:
+            for one, head, tail in self._slipped:
+                if (word.startswith(head) or word.endswith(tail)) and is_near(word, one):
+                    return True
+        return False
 
     @cached_property
     def _slipped(self) -> list[tuple[str, str, str]]:
@@ -149,6 +155,20 @@ class Marker:
     @cached_property
     def _unspaced(self) -> tuple[str, ...]:
         return tuple(word for word in self._words if is_unspaced(word))
+
+
+def _marked_at(page: str, places: Iterable[tuple[int, int]]) -> str:
+    """`page`, which has none of `_MARKS`, as HTML."""
+    pieces: list[str] = []
+    at = 0
+    for first, last in places:
+        pieces += (page[at:first], _OPEN, page[first:last], _CLOSE)
+        at = last
+    pieces.append(page[at:])
+    marked = "".join(pieces)
+    if _ESCAPED.search(marked):
+        marked = html.escape(marked)
+    return marked.replace(_OPEN, "<b>").replace(_CLOSE, "</b>")
 
 
 Texts: TypeAlias = tuple[str, str]
@@ -168,7 +188,7 @@ async def snippets(marker: Marker, page: Sequence[Texts]) -> list[str]:
 
 def _is_short(marker: Marker, page: Sequence[Texts], chars_max: int) -> bool:
     """Mostly it is, whatever they are."""
-    if sum(len(one) + len(other) for one, other in page) * SLOW <= AT_ONCE_CHARS_MAX:
+    if sum(map(len, chain.from_iterable(page))) * SLOW <= AT_ONCE_CHARS_MAX:
         return True
     chars = sum(
         min(len(text), chars_max) * (1 if text.isascii() and not marker.has_slips else SLOW)
@@ -179,12 +199,16 @@ def _is_short(marker: Marker, page: Sequence[Texts], chars_max: int) -> bool:
 
 
 def _marked(marker: Marker, page: Sequence[Texts], chars_max: int) -> list[str]:
-    said = marker.each([description for description, _ in page], chars_max)
-    silent = [at for at, one in enumerate(said) if one is None]
-    rest = marker.each([page[at][1] for at in silent], chars_max) if silent else []
-    for at, one in zip(silent, rest, strict=True):
-        said[at] = one
-    return [one or "" for one in said]
+    if not page:
+        return []
+    descriptions, texts = zip(*page, strict=True)
+    said = marker.each(descriptions, chars_max)
+    if None in said:
+        silent = [at for at, one in enumerate(said) if one is None]
+        rest = marker.each([texts[at] for at in silent], chars_max)
+        for at, one in zip(silent, rest, strict=True):
+            said[at] = one or ""
+    return cast("list[str]", said)
 
 
 def nearest(words: Sequence[str], texts: Iterable[str]) -> str | None:

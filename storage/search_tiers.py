@@ -130,7 +130,7 @@ class Attempts:
         """How many documents say it, deleted ones among them: of two sets, one within the other,
         that are equally large by this, neither has anything of its own.
         """
-        return self._searcher.doc_freq(field, storable(word))
+        return self._searcher.doc_freq(field, word)
 
 
 def term(schema: tantivy.Schema, field: str, value: str) -> tantivy.Query:

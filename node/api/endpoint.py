@@ -97,7 +97,7 @@ class Endpoint(Generic[Q, B]):
     clean: Clean | None = None
     """How the body of who needs no token is made to fit: their clients know no limits of ours."""
     clean_query: CleanQuery | None = None
-    """The same of a query, with `api.compat`."""
+    """The same of a query, where a setting lets such clients in."""
 
 
 def reads(
@@ -178,8 +178,8 @@ def _route(node: Node, path: str, methods: Mapping[str, Endpoint[Any, Any]]) -> 
 async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """Check, read, do, answer."""
     given: Access = request.state.access
-    request.state.opening = opening_of(node.config.api, endpoint, request)
-    if not allows(given, endpoint.access) and request.state.opening is None:
+    request.state.opening = opening = opening_of(node.config.api, endpoint, request)
+    if not allows(given, endpoint.access) and opening is None:
         if not request.state.has_token:
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
@@ -211,8 +211,9 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
 
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
-    is_strange = node.config.api.compat and not request.state.has_token
-    clean = endpoint.clean_query if is_strange else None
+    api = node.config.api
+    is_theirs = (api.compat or api.anonymous_submissions) and not request.state.has_token
+    clean = endpoint.clean_query if is_theirs else None
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
     if clean is not None:
         asked += b" made to fit"

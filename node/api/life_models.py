@@ -1,6 +1,6 @@
 """Genomes, seeds and lineages across the API. The Galactic Federation's requests fit unchanged."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -19,7 +19,8 @@ Tags: TypeAlias = Line | Annotated[tuple[Line, ...], Meta(max_length=64)]
 """One text with commas, as the Galactic Federation sends it, or a list."""
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
-Identity: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+A_GENOME_ID: Final = "the id of a genome: 64 digits, 0-9 and a-f"
+Identity: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", title=A_GENOME_ID)]
 TagsWanted: TypeAlias = Annotated[
     tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)
 ]
@@ -131,7 +132,9 @@ class NewLineage(Submitting, frozen=True, kw_only=True):
     civilization_level: Count | None = None
     is_extinct: bool | None = None
     start_tick: Tick | None = None
-    best_genotype: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] | None = None
+    best_genotype: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$", title=A_GENOME_ID)] | None = (
+        None
+    )
     parent: Line | None = None
     legends: Annotated[tuple[NewLegend, ...], Meta(max_length=256)] | None = None
 

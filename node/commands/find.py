@@ -11,7 +11,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, life_path, verified_lines
+from node.commands.life import WORDS, find_life, is_life, is_lineage, life_path, verified_lines
 from node.commands.petnames import Petnames, petnames
 from node.commands.record import CARD_LINES, say_card, show_life
 from node.commands.rights_in_words import state_words
@@ -31,6 +31,8 @@ HEADINGS = {"license": "licence"}
 # No module is called so: their ids have a point.
 _CHALLENGE_ID = re.compile("chal-[0-9a-f]{8,16}", re.ASCII)
 _MARKS = re.compile("</?b>")  # of a snippet, whose text is escaped
+_FEW_DIGITS = re.compile("(?=.*[0-9])[0-9a-f]{4,7}", re.ASCII)
+_SPACES = re.compile(r"\s+")
 _ADVISORY_ID = re.compile("adv-[0-9a-f]{4,16}", re.ASCII)
 
 
@@ -168,8 +170,10 @@ def said_of(result: Json) -> Iterator[str]:
     shown = description[:DESCRIPTION_SHOWN]
     if shown:
         yield printable(shown.rstrip() + "…" * (len(description) > len(shown)))
-    pieces = [unescape(piece) for piece in _MARKS.split(result.get("snippet") or "")]
-    if "".join(pieces).strip("…") not in shown:
+    snippet = _SPACES.sub(" ", result.get("snippet") or "").strip()
+    pieces = [unescape(piece) for piece in _MARKS.split(snippet)]
+    named = " ".join((result["name"], result["id"], shown, *result.get("tags", ()))).casefold()
+    if not all(found.casefold() in named for found in pieces[1::2]):
         yield "".join(
             click.style(printable(piece), bold=True) if number % 2 else printable(piece)
             for number, piece in enumerate(pieces)
@@ -204,6 +208,10 @@ def info_command(
         raise click.UsageError(f"one of {one_of} at a time")
     if step and not trends:
         raise click.UsageError("--step is of --trends")
+    if kind is None and is_lineage(name):
+        kind = "lineage"
+    if kind is None and _FEW_DIGITS.fullmatch(name):
+        raise click.UsageError("of the id of a genome or a seed the first 8 digits are needed")
     of_trends = {"step": step, "namespace": namespace}
     if kind in WORDS or (kind is None and is_life(name)):
         if of_modules:

@@ -377,7 +377,10 @@ def outdated_command(ctx: click.Context, exit_code: bool) -> None:
             for r in answer["outdated"]
         )
         print_table(("MODULE", "CURRENT", "WANTED", "LATEST"), rows)
-        say("Within their ranges: panspermia update")
+        if any(r["current"] != r["wanted"] for r in answer["outdated"]):
+            say("Within their ranges: panspermia update")
+        else:
+            say("None may move within its range; beyond: panspermia install NAME@RANGE")
     else:
         say("Everything is up to date.")
     if exit_code and answer["outdated"]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from registry.errors import quoted
 from registry.formats import patterns_out
-from registry.formats.errors import NoConversion
+from registry.formats.errors import NoConversion, NoItem
 from registry.formats.found import Found
 from registry.formats.networks_out import bibite_to_neat, genotype_to_neat
 from registry.formats.primordium_migration import OPTIONS
@@ -55,7 +55,7 @@ def convert(
     """The one item of a file as a file of another format.
 
     Where `source` is `target`: as it is, unpacked. Raises `InvalidFile` for what cannot be read,
-    `NoConversion` where none leads there, or the file holds several items: `item_of` takes one out.
+    `NoConversion` where none leads there, `NoItem` where it holds several: `item_of` takes one out.
     """
     found = read(source, data, name)
     if source is target:
@@ -80,7 +80,7 @@ def find_conversion(source: Format, target: Format) -> Conversion:
 
 
 def item_of(found: tuple[Found, ...], number: int | None) -> Found:
-    """The item of that number, counted from 1; None: the only one. Raises `NoConversion`."""
+    """The item of that number, counted from 1; None: the only one. Raises `NoItem`."""
     if number is None and len(found) == 1:
         return found[0]
     if number is not None and 0 < number <= len(found):
@@ -89,7 +89,7 @@ def item_of(found: tuple[Found, ...], number: int | None) -> Found:
     names = [f"{place} {one.name}" for place, one in enumerate(found[:ITEMS_TOLD_MAX], 1)]
     if (more := len(found) - len(names)) > 0:
         names.append(f"… and {more:,} more")
-    raise NoConversion(
+    raise NoItem(
         f"the file holds {several}, 1 to {len(found):,}: say which one with --item:"
         f" {', '.join(names)}"
     )

@@ -6,6 +6,7 @@ FormatError (a RegistryError)
 ├── NotComparable    two files of different kinds, or of one that nothing compares
 ├── UnknownFormat    no word of ours
 └── NoConversion     from this format nothing leads to that one, or it lacks something to say
+    └── NoItem       nobody said which of the items in a file is meant, or there is none such
 ```
 """
 
@@ -75,6 +76,10 @@ class NoConversion(FormatError):
     """No conversion leads there."""
 
     code = "no-conversion"
+
+
+class NoItem(NoConversion):
+    """One of the items in the file has to be chosen."""
 
 
 def shown_file(name: str) -> str:

@@ -84,22 +84,27 @@ def _page(page: FoundPage, hits: tuple[Hit, ...], more: str | None) -> Hits:
 async def _all_shown(hits: Sequence[Found]) -> tuple[Hit, ...]:
     """Records of modules with many versions are long, and each is looked through."""
     if len(hits) <= AT_ONCE_MAX:
-        return tuple(map(_shown, hits))
-    return await asyncio.to_thread(lambda: tuple(map(_shown, hits)))
+        return _shown(hits)
+    return await asyncio.to_thread(_shown, hits)
 
 
-def _shown(hit: Found) -> Hit:
-    listing = hit.row.listing
-    try:
-        fields = _FIELDS.decode(listing.fields)
-    except msgspec.MsgspecError:  # of a kind that says these things in other types
-        fields = _NO_FIELDS
-    return Hit(  # by place: a search makes twenty
-        listing.target, listing.kind, listing.name, listing.description, listing.tags,
-        listing.author, place_text(hit.row.namespace), hit.score, hit.snippet,
-        fields.latest_version, hit.row.rating, hit.row.installs, fields.license, fields.format,
-        fields.fitness_score, rfc3339(listing.updated_us),
-    )  # fmt: skip
+def _shown(hits: Sequence[Found]) -> tuple[Hit, ...]:
+    places = {space: place_text(space) for space in {hit.row.namespace for hit in hits}}
+    shown: list[Hit] = []
+    for hit in hits:
+        row, listing = hit.row, hit.row.listing
+        try:
+            fields = _FIELDS.decode(listing.fields)
+        except msgspec.MsgspecError:  # of a kind that says these things in other types
+            fields = _NO_FIELDS
+        one = Hit(  # by place: a search makes twenty
+            listing.target, listing.kind, listing.name, listing.description, listing.tags,
+            listing.author, places[row.namespace], hit.score, hit.snippet, fields.latest_version,
+            row.rating, row.installs, fields.license, fields.format, fields.fitness_score,
+            rfc3339(listing.updated_us),
+        )  # fmt: skip
+        shown.append(one)
+    return tuple(shown)
 
 
 ENDPOINTS = (

@@ -359,8 +359,7 @@ class RelayServer:
 
     def _end(self, splice: Splice, side: int, carrier: SomeCarrier) -> SocketEnd | CarrierEnd:
         if isinstance(carrier, StreamCarrier):
-            transport = carrier.transport
-            return SocketEnd(splice, side, transport, transport.get_protocol())
+            return SocketEnd(splice, side, carrier)
         return CarrierEnd(splice, side, carrier, self._tasks)
 
     def _count(self, size: int) -> None:

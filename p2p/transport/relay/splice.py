@@ -18,7 +18,7 @@ from p2p.protocol.errors import PeerLeft, SyncError
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.pacing import Pacer, piece, spend
 from p2p.protocol.trickle import Trickle
-from p2p.transport.carrier import Carrier
+from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.unsent import unsent_bytes
 
 JOINED = b"\x01"
@@ -192,16 +192,15 @@ class Splice:
 
 
 class SocketEnd(asyncio.BufferedProtocol):
-    """An end that is a socket: the loop calls, and no task runs. `lost_by` is told as well."""
+    """An end that is a socket: the loop calls, no task runs. Its streams hear when it is lost."""
 
-    def __init__(
-        self, splice: Splice, side: int, transport: asyncio.Transport, lost_by: asyncio.BaseProtocol
-    ) -> None:
-        """Takes the transport over from `lost_by`."""
+    def __init__(self, splice: Splice, side: int, carrier: StreamCarrier) -> None:
+        """Takes the socket over from the streams of `carrier`."""
         self._splice = splice
         self._side = side
-        self._transport = transport
-        self._lost_by = lost_by
+        self._carrier = carrier  # from Python 3.12 on a writer that nobody holds closes its socket
+        self._transport = transport = carrier.transport
+        self._lost_by = transport.get_protocol()
         self._is_read = False
         self._sent_bytes = 0
         self.gone = asyncio.Event()

@@ -139,6 +139,7 @@ async def test_what_is_wrong_is_told_with_its_place_and_nothing_is_published(
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == code
     assert answer.json()["errors"][0]["pointer"] == pointer
+    assert "regex" not in answer.text, "people read it"
     counts = await alice.node.store.counts()
     assert (counts.entries, counts.blobs) == (0, 0)
 

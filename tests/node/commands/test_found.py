@@ -25,11 +25,11 @@ GENOME = "d4ef78f4e606e62a3730f006d5f6fb463b41dec1af77452c9535ecf43d652579"
             {
                 "id": f"{DID}/org.example.add", "kind": "module", "name": "add", "version": "1.2.0",
                 "description": "Sums <two> numbers",
-                "snippet": "… of <b>sum</b>s &lt;b&gt; &amp; \x1b[2J",
+                "snippet": "… of\n\n<b>sub</b>s &lt;b&gt; &amp; \x1b[2J",
             },
             [
                 "org.example.add 1.2.0  module by bob", "    Sums <two> numbers",
-                "    … of sums <b> & \\u{1b}[2J",
+                "    … of subs <b> & \\u{1b}[2J",
             ],
         ),
         (

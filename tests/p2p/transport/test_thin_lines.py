@@ -72,7 +72,7 @@ async def by_relay(
     splice = Splice((), buffer, clock=clock, passed=lambda _: None)
     theirs: list[Carrier] = []
     ours: list[SocketEnd | CarrierEnd] = []
-    servers: list[StreamCarrier] = []  # streams that nobody holds are closed
+    servers: list[StreamCarrier] = []  # what is read of one by another carrier closes without it
     for side, is_web in enumerate(is_websocket):
         client, server = thin_line(RATE)
         servers.append(server)
@@ -82,8 +82,7 @@ async def by_relay(
             ours.append(CarrierEnd(splice, side, relays, tasks))
         else:
             theirs.append(client)
-            transport = server.transport
-            ours.append(SocketEnd(splice, side, transport, transport.get_protocol()))
+            ours.append(SocketEnd(splice, side, server))
     for side, end in enumerate(ours):
         splice.join(side, end)
     for one in theirs:

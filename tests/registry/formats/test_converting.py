@@ -18,6 +18,7 @@ from registry.formats import (
     item_of,
     read,
 )
+from registry.formats.errors import NoItem
 from registry.formats.json_text import Token, compact, indented, parse_verbatim, write
 from registry.formats.patterns import rows_of
 from registry.formats.patterns_out import READERS
@@ -165,9 +166,7 @@ def test_states_beyond_two_do_not_fit_everywhere() -> None:
 
 
 def test_one_of_several_items_has_to_be_named() -> None:
-    with pytest.raises(
-        NoConversion, match=r"several items, 1 to 2: say which one with --item: 1 .+, 2 "
-    ):
+    with pytest.raises(NoItem, match=r"several items, 1 to 2: say which one with --item: 1 .+, 2 "):
         convert(files.ANIMALS, F.LENIA, F.RLE)
     found = read(F.LENIA, files.ANIMALS, "a")
     assert item_of(found, 2) is found[1]

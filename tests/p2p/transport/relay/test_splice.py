@@ -6,13 +6,14 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import pytest
 
 from p2p.protocol.relay import limits
 from p2p.protocol.relay.pacing import Pacer
 from p2p.protocol.trickle import SLOWEST_BYTES
+from p2p.transport.carrier import StreamCarrier
 from p2p.transport.relay.splice import JOINED, READ_BYTES_MAX, SocketEnd, Splice
 
 WAIT_S = 30.0
@@ -54,11 +55,10 @@ async def spliced(
     sides = iter(range(joined))
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        transport = cast(asyncio.Transport, writer.transport)
         side = next(sides, None)
         if side is None:
-            return transport.abort()
-        splice.join(side, SocketEnd(splice, side, transport, transport.get_protocol()))
+            return writer.transport.abort()
+        splice.join(side, SocketEnd(splice, side, StreamCarrier(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
