@@ -51,6 +51,11 @@ HOST = "127.0.0.1"
 MODULE = "io.test.clock"
 
 
+@pytest.fixture
+def quick() -> None:
+    """What a process takes is measured here, and a fork has pages of its parent."""
+
+
 def refused_peers(at: LocalNode) -> Sequence[Json]:
     peers: Sequence[Json] = at.client.get("/api/peers")["refused"]
     return peers

@@ -48,6 +48,11 @@ CHUNK = 2  # the piece that a Get names so
 
 
 @pytest.fixture
+def quick() -> None:
+    """What a process takes is measured here, and a fork has pages of its parent."""
+
+
+@pytest.fixture
 def running() -> Iterator[list[LocalNode]]:
     started: list[LocalNode] = []
     yield started
