@@ -85,7 +85,10 @@ COMMANDS = {
     "uninstall": ("install", "Remove installed modules."),
     "up": ("lifecycle", "Run the node in the foreground."),
     "update": ("install", "Bring installed modules to the newest versions their ranges allow."),
-    "verify": ("verify", "Check hashes and signatures of a published module or a directory."),
+    "verify": (
+        "verify",
+        "Check hashes and signatures of a published module, genome or seed, or of a directory.",
+    ),
     "version": ("lifecycle", "Print the version."),
     "yank": ("curate", "Withdraw a version of your own module from new installations."),
 }

@@ -93,7 +93,8 @@ class Scanner:
                 cwd=file.parent, env=ENVIRONMENT, start_new_session=True,
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            raise failed(f"it cannot be started: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise failed(f"{self.command!r} cannot be started: {why}") from error
         try:
             async with asyncio.timeout(self.timeout_s):
                 return await _talk(process, told)

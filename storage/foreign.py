@@ -177,7 +177,7 @@ def _read(
             if rows_max < 0 or bytes_max < 0:
                 raise Unreadable(
                     f"holds {most}, which is all that is read: it ended in {table}, row {number};"
-                    " make a smaller copy of it"
+                    f" make a copy with fewer, as by: sqlite3 COPY 'DELETE FROM {table} WHERE …'"
                 )
             values, reason = _values(shared, row)
             if reason:

@@ -4,8 +4,8 @@ Its registry takes any JSON object: a field of another type is as if it had not 
 have any length and hold anything, and what it does not know it does not read. So where such clients
 need no token, a submission is cleaned before it is read: nothing that says something is thrown away
 but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched. Its
-server does not refuse what is asked of a list either: with `api.compat`, and without a token, that
-is made to fit too.
+server does not refuse what is asked of a list either: where they are let in, and without a token,
+that is made to fit too.
 
 Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
 beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for

@@ -97,7 +97,7 @@ class Endpoint(Generic[Q, B]):
     clean: Clean | None = None
     """How the body of who needs no token is made to fit: their clients know no limits of ours."""
     clean_query: CleanQuery | None = None
-    """The same of a query, with `api.compat`."""
+    """The same of a query, where a setting lets such clients in."""
 
 
 def reads(
@@ -211,8 +211,9 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
 
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
-    is_strange = node.config.api.compat and not request.state.has_token
-    clean = endpoint.clean_query if is_strange else None
+    api = node.config.api
+    is_theirs = (api.compat or api.anonymous_submissions) and not request.state.has_token
+    clean = endpoint.clean_query if is_theirs else None
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
     if clean is not None:
         asked += b" made to fit"

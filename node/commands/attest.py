@@ -7,6 +7,7 @@ import click
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, say, wants_json
 from node.commands.life import ID_SHOWN
+from node.commands.petnames import Petnames, petnames
 from node.exit_codes import UNVERIFIED
 from node.failure import Json
 from node.text import printable
@@ -15,7 +16,7 @@ from node.text import printable
 ATTEST_TIMEOUT_S = 1_800.0
 OTHERS_SHOWN = 10
 ENDINGS = {
-    "unjudged": "the evaluator takes no such genome; its readme says which: panspermia info",
+    "unjudged": "the evaluator takes no such genome; its readme says which",
     "trapped": "the evaluator broke down on it",
     "out-of-fuel": "it took more steps than an evaluation has",
 }
@@ -80,9 +81,14 @@ def take_back(genome: str, path: str) -> None:
     say(f"took back what you said of {printable(genome)}")
 
 
+def who(did: str, called: Petnames) -> str:
+    """By the name that it has here; without one whole, since it may be given one."""
+    return printable(called.author(did) if called.of(did) else did)
+
+
 def say_attested(answer: Json) -> None:
-    one = answer["judgement"]
-    for line in contradiction_lines(one):
+    one, called = answer["judgement"], petnames()
+    for line in contradiction_lines(one, called):
         say(line, fg="red")
     what = f"{answer_text(answer)} by {evaluator_text(one)}"
     if answer["claimed"]:
@@ -91,11 +97,12 @@ def say_attested(answer: Json) -> None:
     did = "not signed (dry run)" if answer["dry_run"] else "signed"
     say(f"{what}: {did}", fg=None if one["disputed"] else "green")
     if why := ENDINGS.get(answer["ending"] or ""):
-        say(f"{answer['ending']}: {why}", dim=True)
-    for line in other_lines(one):
+        more = f": panspermia info {printable(one['module'])} --readme" if one["module"] else ""
+        say(f"{answer['ending']}: {why}{more * (answer['ending'] == 'unjudged')}", dim=True)
+    for line in other_lines(one, called):
         say(line, dim=True)
     if len(one["attestors"]) > 1:
-        say(f"the same found: {', '.join(map(printable, one['attestors']))}")
+        say(f"the same found: {', '.join(who(each, called) for each in one['attestors'])}")
     say(f"{answer['fuel_used']:,} instructions, {answer['cpu_ms']:.0f} ms", dim=True, err=True)
 
 
@@ -104,45 +111,47 @@ def show_all(fitness: Json) -> None:
         return print_json("attest", fitness)
     if not fitness["evaluations"]:
         return say("nobody says anything of it; to run it: panspermia attest GENOME")
+    called = petnames()
     for one in fitness["evaluations"]:
-        for line in contradiction_lines(one):
+        for line in contradiction_lines(one, called):
             say(line, fg="red")
         found = f": {answer_text(one)}" if one["ending"] else ""
-        by = f", attested by {', '.join(map(printable, one['attestors']))}"
+        by = f", attested by {', '.join(who(each, called) for each in one['attestors'])}"
         said = f"{one['state']}{found} by {evaluator_text(one)}{by if one['attestors'] else ''}"
         say(said, fg="green" if one["state"] == "verified" else None)
         for word in one["words"]:
             if word["claimed"] and word not in one["contradictions"]:
-                say(f"  {printable(word['author'])} claims {answer_text(word)}", dim=True)
-        for line in other_lines(one):
+                say(f"  {who(word['author'], called)} claims {answer_text(word)}", dim=True)
+        for line in other_lines(one, called):
             say(line, dim=True)
 
 
-def contradiction_lines(one: Json) -> list[str]:
+def contradiction_lines(one: Json, called: Petnames) -> list[str]:
     """First a headline, then everybody who counts and says something else."""
     if not one["disputed"]:
         return []
     lines = [f"CONTRADICTION: one evaluation has one answer, and not all say {answer_text(one)}"]
     if not one["ending"]:
         lines = ["CONTRADICTION: one evaluation has one answer, and several are given"]
-    return lines + [word_line(word) for word in one["contradictions"] if word["trusted"]]
+    counting = [word for word in one["contradictions"] if word["trusted"]]
+    return lines + [word_line(word, called) for word in counting]
 
 
-def other_lines(one: Json) -> list[str]:
+def other_lines(one: Json, called: Petnames) -> list[str]:
     """Whoever else says something else: keys are free, so it is no alarm."""
     others = one["contradictions"]
     if one["disputed"]:
         others = [word for word in others if not word["trusted"]]
-    lines = [word_line(word) for word in others[:OTHERS_SHOWN]]
+    lines = [word_line(word, called) for word in others[:OTHERS_SHOWN]]
     if len(others) > OTHERS_SHOWN:
         lines.append(f"  and {len(others) - OTHERS_SHOWN:,} more, which --json shows")
     return ["something else, which decides nothing:", *lines] if lines else []
 
 
-def word_line(word: Json) -> str:
+def word_line(word: Json, called: Petnames) -> str:
     how = "only claims" if word["claimed"] else f"ran it ({printable(word['engine'])}) and says"
     whose = "" if word["trusted"] else ", a stranger,"
-    return f"  {printable(word['author'])}{whose} {how} {answer_text(word)}"
+    return f"  {who(word['author'], called)}{whose} {how} {answer_text(word)}"
 
 
 def answer_text(one: Json) -> str:

@@ -6,7 +6,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import DRY_RUN, IN_NAMESPACE, node, print_json, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, life_path
+from node.commands.life import WORDS, find_life, is_life, is_lineage, life_path
 from node.failure import Json
 from node.text import printable
 
@@ -75,11 +75,13 @@ def rate_command(
 ) -> None:
     """Rate a module, a genome, a seed or a lineage from 1 to 5 stars.
 
-    A lineage is taken for one where --kind lineage says so.
+    A lineage whose id is no UUID is taken for one where --kind lineage says so.
     """
     if clear and (stars is not None or review):
         raise click.UsageError("give stars, or --clear to take them back")
     path = module_path(name, "ratings", namespace=namespace)
+    if kind is None and is_lineage(name):
+        kind = "lineage"
     if kind in WORDS or (kind is None and is_life(name)):
         kind, _ = find_life(name, kind, namespace)
         path = life_path(kind, name, "ratings", namespace=namespace)

@@ -11,7 +11,7 @@ import click
 
 from node.client import module_path
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
-from node.commands.life import WORDS, find_life, is_life, life_path, verified_lines
+from node.commands.life import WORDS, find_life, is_life, is_lineage, life_path, verified_lines
 from node.commands.petnames import Petnames, petnames
 from node.commands.record import CARD_LINES, say_card, show_life
 from node.commands.rights_in_words import state_words
@@ -31,6 +31,7 @@ HEADINGS = {"license": "licence"}
 # No module is called so: their ids have a point.
 _CHALLENGE_ID = re.compile("chal-[0-9a-f]{8,16}", re.ASCII)
 _MARKS = re.compile("</?b>")  # of a snippet, whose text is escaped
+_FEW_DIGITS = re.compile("(?=.*[0-9])[0-9a-f]{4,7}", re.ASCII)
 _SPACES = re.compile(r"\s+")
 _ADVISORY_ID = re.compile("adv-[0-9a-f]{4,16}", re.ASCII)
 
@@ -207,6 +208,10 @@ def info_command(
         raise click.UsageError(f"one of {one_of} at a time")
     if step and not trends:
         raise click.UsageError("--step is of --trends")
+    if kind is None and is_lineage(name):
+        kind = "lineage"
+    if kind is None and _FEW_DIGITS.fullmatch(name):
+        raise click.UsageError("of the id of a genome or a seed the first 8 digits are needed")
     of_trends = {"step": step, "namespace": namespace}
     if kind in WORDS or (kind is None and is_life(name)):
         if of_modules:

@@ -19,12 +19,18 @@ WORDS: Final = ("genome", "seed", "lineage")
 SORTS: Final = {"genome": "fitness", "seed": "pop", "lineage": "level"}
 ID_SHOWN: Final = 16
 
+_UUID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _ID: Final = re.compile(r"(?:[^/]+/)?[0-9a-f]{8,64}", re.ASCII)
 
 
 def is_life(text: str) -> bool:
     """Whether it is the id of a genome or a seed, or begins one, and so no module's name."""
     return _ID.fullmatch(text) is not None
+
+
+def is_lineage(text: str) -> bool:
+    """Whether it is a lineage's id as Primordium has it, and so no module's name."""
+    return _UUID.fullmatch(text) is not None
 
 
 def life_path(kind: str, id: str, *more: str, namespace: str | None = None) -> str:

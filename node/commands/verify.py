@@ -35,12 +35,20 @@ INVALID = frozenset({"invalid-manifest", "invalid-wasm", "unsafe-file", "file-mi
 @click.option("--installed", is_flag=True, help="All that is installed; so without an argument.")
 @IN_NAMESPACE
 def verify_command(wanted: str | None, installed: bool, namespace: str | None) -> None:
-    """Check hashes and signatures of a published module or a directory."""
+    """Check hashes and signatures of a published module, genome or seed, or of a directory."""
     if wanted is None:
         return verify_all()
     if installed:
         raise click.UsageError("name a module, or say --installed")
-    report = verify_path(Path(wanted)) if is_path(wanted) else verify_published(wanted, namespace)
+    if Path(wanted).is_file():
+        hint = f"panspermia publish --dry-run {wanted} says what of it is published"
+        raise click.UsageError(f"{wanted} is a file; {hint}")
+    if is_path(wanted):
+        report = verify_path(Path(wanted))
+    elif is_life(wanted):
+        report = verify_life(wanted, namespace)
+    else:
+        report = verify_published(wanted, namespace)
     if not report["ok"]:
         raise failure(
             "verification-failed",
@@ -92,6 +100,29 @@ def verify_published(wanted: str, namespace: str | None) -> Json:
         version = client.get(module_path(name, namespace=namespace))["latest_version"]
     path = module_path(name, "versions", version, "verify", namespace=namespace)
     return client.get(path)
+
+
+def verify_life(id: str, namespace: str | None) -> Json:
+    """That the bytes of a genome or a seed, from wherever they come, are those it is named by."""
+    from blake3 import blake3
+
+    kind, one = find_life(id, namespace=namespace)
+    full = f"{one['author_did']}/{one['id']}"
+    data = node().get_bytes(life_path(kind, full, "download", namespace=namespace))
+    digest = blake3(data).hexdigest()
+    checks: list[Json] = [
+        {"name": "blake3", "ok": digest == one["id"], "detail": digest},
+        {
+            "name": "size", "ok": len(data) == one["size"],
+            "detail": f"{len(data):,} bytes, {one['size']:,} stated",
+        },
+    ]  # fmt: skip
+    return {
+        "module": full,
+        "kind": kind,
+        "ok": all(each["ok"] for each in checks),
+        "checks": checks,
+    }
 
 
 def verify_path(folder: Path) -> Json:
@@ -170,7 +201,8 @@ def life_download(id: str, namespace: str | None) -> str | None:
     try:
         kind, _ = find_life(id, namespace=namespace)
     except Failure as refused:
-        if refused.exit != NOT_FOUND or "/" in id:
+        # From so many digits on it may be a blob's, too, if it is whole.
+        if refused.exit != NOT_FOUND or "/" in id or len(id) < HEX_MEANT:
             raise
         return None
     return life_path(kind, id, "download", namespace=namespace)

@@ -84,7 +84,9 @@ async def refuse_deleted(store: Store, document: DocumentId) -> None:
     """What is written there would be shown to nobody. Raises `Conflict` (`deleted`)."""
     state = await store.read(document)
     if state is not None and is_deleted(state.value):
-        raise Conflict(f"{record_text(document)} is deleted: bring it back first", code="deleted")
+        record = record_text(document)
+        detail = f"{record} is deleted: panspermia delete {record} --undo brings it back"
+        raise Conflict(detail, code="deleted")
 
 
 async def _root_of(by: Deleter, document: DocumentId, passphrase: str | None) -> Root:

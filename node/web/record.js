@@ -81,25 +81,26 @@ async function pictureOf(path) {
   });
 }
 
-// The first of `ways` that draws it; whether any does.
+// By the first of `ways` that draws it, which it gives; null where none does.
 async function addPicture(place, kind, one, full, className, alt, ways = [PICTURES.SVG]) {
-  if (kind !== "genome") return false;
+  if (kind !== "genome") return null;
   for (const way of ways) {
     try {
       const picture = element("img", undefined, className);
       picture.alt = alt;
       picture.src = await pictureOf(recordPath(kind, full, one.namespace, way));
       place.prepend(picture);
-      return true;
+      return way;
     } catch { /* nothing draws it so */ }
   }
-  return false;
+  return null;
 }
 
 // With buttons for whoever wants it as a file. An SVG holds fewer cells than a PNG.
 async function addLargePicture(place, saves, kind, one, full) {
-  if (!(await addPicture(place, kind, one, full, "drawn", `Picture of ${one.name}`, Object.values(PICTURES)))) return;
+  const drawn = await addPicture(place, kind, one, full, "drawn", `Picture of ${one.name}`, Object.values(PICTURES));
   for (const [type, way] of Object.entries(PICTURES)) {
+    if (drawn === null || (drawn === PICTURES.PNG && way !== drawn)) continue;
     const name = `${one.id.slice(0, 16)}.${type.toLowerCase()}`;
     saves.append(" ", button(`Picture as ${type}`, "", () => download(recordPath(kind, full, one.namespace, way), name)));
   }

@@ -147,6 +147,13 @@ def test_what_alice_publishes_bob_finds_rates_and_fetches_byte_for_byte(
     assert shell(bob, "rate", short, "5", "--review", "flies").code == 0
     rated = shell(bob, "info", LINEAGE_ID, "--kind", "lineage", "--trends").answer
     assert (rated["kind"], rated["points"][-1]["ratings"]) == ("lineage", 0)
+    assert shell(bob, "info", LINEAGE_ID, "--trends").answer["id"] == rated["id"], "by its UUID"
+    assert shell(bob, "info", glider.rpartition("/")[2][:7]).code == 2
+    checked = shell(bob, "verify", short).answer
+    assert (checked["ok"], checked["kind"], len(checked["checks"])) == (True, "genome", 2)
+    assert shell(bob, "verify", str(blob)).code == 2, "files are none"
+    unknown = shell(bob, "fetch", "deadbeef", "-o", str(tmp_path / "none"))
+    assert (unknown.code, unknown.answer["code"]) == (5, "unknown-record")
     trend = shell(bob, "info", glider, "--trends", "--step", "day").answer
     assert (trend["points"][-1]["ratings"], trend["points"][-1]["average"]) == (1, 5.0)
     for id, data in ((glider, GLIDER), (short, GLIDER), (creature["id"], BLOB)):

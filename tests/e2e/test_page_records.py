@@ -178,6 +178,15 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
         page.wait("its rating", "byId('one').innerText.includes('Said, and signed.')")
         is_well_made(page)
 
+        # Of more cells than an SVG holds there is a PNG.
+        gas = "x = 440, y = 450\n" + ("bo" * 220 + "$\n") * 450 + "!\n"
+        many = alice.client.post("/api/registry/genomes", {"genotype": gas, "name": "Gas"})["id"]
+        page.value(f"location.hash = '#genome/{many}'")
+        drawn = page.wait("its points", "document.querySelector('#one img[alt$=Gas]')?.src")
+        assert drawn.startswith("data:image/png")
+        page.wait("its file", "byId('one').innerText.includes('Picture as PNG')")
+        assert "Picture as SVG" not in page.text("#one")
+
         # What is only stated is called so, and what was run again has an order of its own.
         alice.client.post(
             "/api/registry/genomes",

@@ -362,11 +362,16 @@ async def test_a_scanner_allows_warns_and_denies(says: str, bob: Alice, tmp_path
         assert (await install(alice, ADDER))["installed"] == []
 
 
-@pytest.mark.parametrize("fails", [*FAILS, "cannot be started", "No closing quotation"])
+@pytest.mark.parametrize(
+    "fails", [*FAILS, "none' cannot be started: No such file", "No closing quotation"]
+)
 async def test_a_scanner_that_fails_installs_nothing(
     fails: str, bob: Alice, tmp_path: Path
 ) -> None:
-    missing = {"cannot be started": str(tmp_path / "none"), "No closing quotation": "'x"}
+    missing = {
+        "none' cannot be started: No such file": str(tmp_path / "none"),
+        "No closing quotation": "'x",
+    }
     command = missing.get(fails) or script(tmp_path, FAILS[fails])
     config = Config(install=InstallConfig(scanner=command, scanner_timeout_s=1))
     if not fails.startswith("within 1 s"):

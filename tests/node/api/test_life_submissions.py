@@ -119,14 +119,16 @@ async def test_what_the_original_takes_is_taken_and_made_to_fit(
             assert wrong.status_code in (400, 422), raw[:9]
 
 
-async def test_a_list_is_given_whatever_the_original_client_asks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", [ApiConfig(compat=True), ApiConfig(anonymous_submissions=True)])
+async def test_a_list_is_given_whatever_the_original_client_asks(
+    tmp_path: Path, api: ApiConfig
+) -> None:
     """Its server never refuses; who sends a token sees a slip."""
     queries = (
         "limit=5000", "limit=0", "limit=-1", "limit=many", "limit=4294967295", "limit=2&limit=3",
         "sort_by=wisdom", "sort_by=", "offset=7&sort_by=tick", "limit=" + "9" * 5_000,
     )  # fmt: skip
-    config = Config(api=ApiConfig(compat=True))
-    async with open_alice(tmp_path / "a", config=config) as alice:
+    async with open_alice(tmp_path / "a", config=Config(api=api)) as alice:
         for number in range(3):
             await post(alice, GENOMES, GENOME | {"genotype": HEX + f"{number:02}", "tick": number})
             await post(alice, SEEDS, {"config": f'{{"{number}": 1}}'})
