@@ -38,8 +38,8 @@ from storage.search_wanted import SearchSort, Wanted
 from storage.store import SELF, Store
 
 # Of the writer, freed after a commit; only an index that is built anew comes near it. A part of the
-# index has what fits in here, 40,000 modules, and a search pays for each part that it looks into.
-HEAP_BYTES = 64_000_000
+# index has what fits in here, 100,000 modules, and a search pays for each part that it looks into.
+HEAP_BYTES = 96_000_000
 BATCH = 1_000  # documents in a commit; a commit costs about 20 ms whatever it holds
 # Changes gather for one commit: a few are found within a quarter of a second, of a flood more go
 # into one, since a commit and the merges after it cost a busy machine more than the documents.

@@ -34,6 +34,10 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def remembered_passphrases() -> Generator[None]:
     """Argon2 is to take half a second and 256 MiB; of one passphrase and salt it makes one key.

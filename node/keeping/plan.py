@@ -122,17 +122,15 @@ def decide(
     """`absent`: blobs of which nobody gave anything of late. Of `claims` none is of a blob that is
     here for another reason than that it is kept.
     """
-    sizes = {one.blob: one.size for one in kept}
-    whole = {one.blob for one in kept if one.is_whole}
-    chosen = choose(claims, sizes, budget)
-    missing = frozenset(absent) - sizes.keys()
-    beside = chosen
+    chosen = beside = choose(claims, budget)
+    missing = frozenset(absent) - {one.blob for one in kept}
     if missing:
-        beside = choose([one for one in claims if one.blob not in missing], sizes, budget)
+        beside = choose([one for one in claims if one.blob not in missing], budget)
     named = {one.blob for one in claims} if budget else frozenset[BlobId]()
+    whole = {one.blob for one in kept if one.is_whole}
 
     def turn(one: Kept) -> tuple[bool, bool, BlobId]:
-        return one.blob in named, one.blob in beside.blobs, one.blob
+        return one.blob in named, _stays(one, beside), one.blob
 
     return Plan(
         budget,
@@ -143,14 +141,20 @@ def decide(
             for one in beside.blobs.values()
             if one.blob not in whole and one.blob not in chosen.blobs
         ],
-        leaving=sorted((one for one in kept if one.blob not in chosen.blobs), key=turn),
-        unnamed=frozenset(sizes.keys() - named),
+        leaving=sorted((one for one in kept if not _stays(one, chosen)), key=turn),
+        unnamed=frozenset(one.blob for one in kept if one.blob not in named),
     )
 
 
-def choose(claims: Iterable[Claim], sizes: Mapping[BlobId, int], budget: int) -> Choice:
-    """What fits. `sizes`: of blobs whose size is known better than records say."""
-    by_author = _by_author(claims, sizes)
+def _stays(one: Kept, choice: Choice) -> bool:
+    """Whether it was chosen, and is no larger than the records say by which it was."""
+    wanted = choice.blobs.get(one.blob)
+    return wanted is not None and one.size <= wanted.size
+
+
+def choose(claims: Iterable[Claim], budget: int) -> Choice:
+    """What fits, by what records say: so it is the same whatever is here."""
+    by_author = _by_author(claims)
     if budget <= 0 or not by_author:
         return Choice()
     shares = _shares(by_author, budget)
@@ -195,12 +199,11 @@ _Author: TypeAlias = tuple[NamespaceKey, AuthorKey]
 _NONE: Final = NamespaceKey(b"")
 
 
-def _by_author(claims: Iterable[Claim], sizes: Mapping[BlobId, int]) -> dict[_Author, list[Claim]]:
+def _by_author(claims: Iterable[Claim]) -> dict[_Author, list[Claim]]:
     """Of each author each blob once, the newest first."""
     found: dict[_Author, dict[BlobId, Claim]] = defaultdict(dict)
     for one in claims:
-        size = max(1, sizes.get(one.blob, one.size))
-        claim = one if size == one.size else replace(one, size=size)
+        claim = one if one.size else replace(one, size=1)
         theirs = found[one.namespace or _NONE, one.author]
         # Of two records of one author the smaller size counts: it is their word against their own.
         theirs[one.blob] = min(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, x.at_us))

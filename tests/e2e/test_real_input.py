@@ -19,7 +19,7 @@ from registry.formats import Format, detect, identity_of, read
 from tests.e2e.story import Ran, StartNode, hearing_interrupts
 from tests.registry.formats.files import GOLLY, samples
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.long]
 
 ANIMALS = 548
 PUBLISH_S = 600.0  # some 900 publications, on a machine that does other things beside
