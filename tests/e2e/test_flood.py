@@ -51,6 +51,11 @@ HOST = "127.0.0.1"
 MODULE = "io.test.clock"
 
 
+@pytest.fixture
+def quick() -> None:
+    """What a process takes is measured here, and a fork has pages of its parent."""
+
+
 def refused_peers(at: LocalNode) -> Sequence[Json]:
     peers: Sequence[Json] = at.client.get("/api/peers")["refused"]
     return peers
@@ -208,6 +213,19 @@ async def test_who_broke_rules_is_listed_refused_over_a_restart_and_forgiven(
     assert await offend(mallory, alice) == "reconcile-number"
 
 
+def closed_hosts(at: LocalNode) -> list[str]:
+    return [one["host"] for one in refused_peers(at) if one["device"] is None]
+
+
+async def is_let_in(at: LocalNode) -> bool:
+    """Whether a stranger's call comes to a session."""
+    try:
+        async with Mallory().meets(str(at.ready["p2p"])):
+            return True
+    except (PeerLeft, OSError):
+        return False
+
+
 async def test_a_host_whose_keys_all_offend_is_closed_and_opened_again(
     node: StartNode, shell: Shell
 ) -> None:
@@ -215,12 +233,10 @@ async def test_a_host_whose_keys_all_offend_is_closed_and_opened_again(
     flood = Flood(str(alice.ready["p2p"]))
     async with asyncio.timeout(ENDS_S):
         await flood.run(entries=ENTRIES)
-    assert flood.words[""] > flood.calls / 2  # not worth a handshake
-    (closed,) = [one for one in refused_peers(alice) if one["device"] is None]
-    assert closed["host"] == HOST
-    with pytest.raises((PeerLeft, OSError)):
-        async with Mallory().meets(str(alice.ready["p2p"])):
-            pass
+        assert flood.words[""] > flood.calls / 2  # not worth a handshake
+        # Another call is let in every two seconds, and when it was is nobody's to choose.
+        while closed_hosts(alice) != [HOST] or await is_let_in(alice):
+            await flood.run(entries=flood.offered + CALL_ENTRIES)
     assert (await asyncio.to_thread(shell, alice, "peers", "--forgive", HOST)).code == 0
     async with Mallory().meets(str(alice.ready["p2p"])):
         pass

@@ -36,6 +36,11 @@ FLOODS: dict[str, Flood] = {
 }
 
 
+@pytest.fixture
+def quick() -> None:
+    """What a process takes is measured here, and a fork has pages of its parent."""
+
+
 async def flood(address: str, make: Flood) -> None:
     """Writes as fast as it can, and never reads; until it is told to stop or hung up on."""
     mallory = Mallory()
