@@ -111,7 +111,7 @@ def id_of(terms: Terms) -> str:
 def publish_challenge(terms: Terms, words: Words, *, now_us: int) -> Edit:
     """Say it, or say its words anew. Raises `InvalidChallenge` or `InvalidRecord`."""
     check_words(words)
-    if not words.name:  # its id is no word, and a list shows it by nothing else
+    if not (words.name or "").strip():  # its id is no word, and a list shows it by nothing else
         refuse([Problem("/name", "is empty: say in a few words what it is about")])
     said = encode_terms(terms)
 

@@ -263,7 +263,8 @@ class Listings(Part):
         missing = [number for number in numbers if number not in known]
         if 0 < len(missing) <= FEW:
             known |= await self._read_listed(self._database.few_rows, _LISTED_SHORT, missing)
-            missing = [number for number in missing if number not in known]
+            is_all = len(known) == len(numbers)  # mostly: few are long, and few were dropped
+            missing = [] if is_all else [number for number in missing if number not in known]
         for at in range(0, len(missing), VARIABLES_MAX):
             part = missing[at : at + VARIABLES_MAX]
             known |= await self._read_listed(self._database.rows, _LISTED, part)

@@ -39,7 +39,7 @@ class Remembered(Generic[K, V]):
         if written != self._written:
             return
         self._values.update(values)
-        while len(self._values) > self._most:
+        for _ in range(len(self._values) - self._most):
             self._values.popitem(last=False)
 
     async def read(self, key: K, read: Callable[[], Awaitable[V]]) -> V:

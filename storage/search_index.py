@@ -51,6 +51,7 @@ PAGE_MAX = 1_000
 # Documents that are searched without a thread of its own, which would cost more than the search:
 # of 100,000, 0.1 ms mostly, and 5 ms for sixteen words that are all slips.
 AT_ONCE_MAX = 250_000
+_NUMBER, _SCORE = attrgetter("number"), attrgetter("score")
 _TEXTS = attrgetter("listing.description", "listing.text")
 POSITION_FILE = "position.json"
 META_FILE = "meta.json"  # tantivy's own: without it the directory opens as an empty index
@@ -181,12 +182,15 @@ class SearchIndex:
 
     async def show(self, page: FoundPage) -> Hits:
         """With what the store has of them; what was dropped since is not there: SQLite leads."""
-        known = await self._store.listed([one.number for one in page.found])
-        found = [one for one in page.found if one.number in known]
-        rows = [known[one.number] for one in found]
+        found, numbers = page.found, [*map(_NUMBER, page.found)]
+        known = await self._store.listed(numbers)
+        if len(known) < len(numbers):
+            found = tuple(one for one in found if one.number in known)
+            numbers = [*map(_NUMBER, found)]
+        rows = [*map(known.__getitem__, numbers)]
         marker = Marker(page.words, page.matched == "all", page.matched == "slips")
         said = await snippets(marker, [*map(_TEXTS, rows)])
-        hits = [*map(Hit, rows, [one.score for one in found], said)]
+        hits = [*map(Hit, rows, map(_SCORE, found), said)]
         meant = None
         if page.matched == "slips" and hits:
             best = hits[0].row.listing

@@ -11,6 +11,7 @@ Tried in turn until something is found: all words, each perhaps one slip away, a
 """
 
 from collections.abc import Collection, Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -95,7 +96,7 @@ def search(index: tantivy.Index, wanted: Wanted, limit: int, cursor: str | None)
         more = encode_cursor((value, tie, horizon_us), wanted.sort)
     facets = count_facets(asked.searcher, wanted.facets, matches.widest, asked.filters)
     numbers = asked.column("number", [address for _, address in shown])
-    scores = [round(value / _POINT, 4) if is_by_worth else 0.0 for value, _ in shown]
+    scores = [round(value / _POINT, 4) for value, _ in shown] if is_by_worth else repeat(0.0)
     return FoundPage(
         tuple(map(Found, numbers, scores)),
         matches.total,
@@ -164,7 +165,7 @@ class Asked:
         """Whether `limit` of them are better than anything that is still to come."""
         if len(found) < limit:
             return False
-        return sorted([value for value, _ in found], reverse=True)[limit - 1] > most
+        return sorted(found, key=itemgetter(0), reverse=True)[limit - 1][0] > most
 
     def by_column(
         self, query: tantivy.Query, limit: int, after: Key | None, horizon_us: int
@@ -188,7 +189,7 @@ class Asked:
     def in_order(self, found: Sequence[Valued], horizon_us: int) -> list[Valued]:
         """Those of one value by their ties, which are asked for where there are any."""
         is_by_worth = self._wanted.is_by_worth
-        is_tied = len({value for value, _ in found}) < len(found)
+        is_tied = len(dict(found)) < len(found)
         if is_by_worth and not is_tied:
             return sorted(found, key=itemgetter(0), reverse=True)
         column, is_down = _COLUMNS.get(self._wanted.sort, _COLUMNS["recent"])

@@ -34,8 +34,8 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 4
-"""Of the 64 blobs that are fetched at once: the others are for who asks."""
+AT_ONCE: Final = 8
+"""Places, of which one party has half at most; of the 64 of a node: the others are for who asks."""
 LOOK_S: Final = 1.0
 """Between two looks; and twenty times what the last one took, for whoever holds very much."""
 LOOK_SHARE: Final = 20
@@ -44,7 +44,7 @@ LOOK_ANYWAY_S: Final = 300.0
 TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
 FAILED_S: Final = 0.2
-"""A place rests so long after a try in vain: at most twenty a second in all."""
+"""A place rests so long after a try in vain: at most forty a second in all."""
 DISK_S: Final = 60.0
 """All rest so long after the disk was full."""
 COMPARING_S: Final = 30.0
@@ -85,6 +85,8 @@ class Keeping:
         self._came: set[BlobId] = set()
         self._gone: set[BlobId] = set()
         """Of the plan, what is done."""
+        self._busy = Counter[bytes]()
+        """Places, by party."""
         self._rests_until_s = 0.0
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
@@ -205,16 +207,20 @@ class Keeping:
                     async with asyncio.timeout(self._wait_s()):
                         await turn.wait()
                 continue
-            if not await self.fetch(one):
-                await self.sleep(FAILED_S)
+            self._busy[one.party] += 1
+            try:
+                if not await self.fetch(one):
+                    await self.sleep(FAILED_S)
+            finally:
+                self._busy -= Counter([one.party])
 
     def _take(self) -> Wanted | None:
         now_s = self.clock_s()
         if not self._may_ask(now_s):
             return None
-        one = self._line.take(now_s=now_s)
+        one = self._line.take(now_s=now_s, busy=self._busy)
         while one is not None and one.blob in self.running:
-            one = self._line.take(now_s=now_s)
+            one = self._line.take(now_s=now_s, busy=self._busy)
         return one
 
     def _may_ask(self, now_s: float) -> bool:

@@ -1,15 +1,64 @@
 """Whose turn it is to be fetched: of each author the next one, in turns, the small ones first.
 
-An author whose tries were in vain rests (`node.keeping.patience`), and the others go on.
+An author whose tries were in vain rests (`node.keeping.patience`), and the others go on. A party
+that has as many places as one may have waits for one of its own: what stands still keeps out no
+other.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Final, TypeAlias
 
 from crdt.keys import AuthorKey
 from node.keeping.patience import Patience
 from node.keeping.plan import Wanted
+
+OF_PARTY_MAX: Final = 4
+"""Places at once, of all there are."""
+
+_Turn: TypeAlias = tuple[int, int, AuthorKey]
+"""How many of the author's had their turn, how large the next one is, and who it is."""
+
+
+@dataclass(slots=True)
+class _Authors:
+    """Those of one party."""
+
+    of: dict[AuthorKey, deque[Wanted]] = field(default_factory=dict[AuthorKey, deque[Wanted]])
+    turns: list[_Turn] = field(default_factory=list[_Turn])
+    resting: list[tuple[float, int, AuthorKey]] = field(
+        default_factory=list[tuple[float, int, AuthorKey]]
+    )
+
+    def line_up(self, turn: int, author: AuthorKey) -> None:
+        if theirs := self.of[author]:
+            heappush(self.turns, (turn, theirs[0].size, author))
+
+    def first(self, patience: Patience, now_s: float) -> _Turn | None:
+        """Who has the next turn, and may have it now."""
+        while self.resting and self.resting[0][0] <= now_s:
+            _, turn, author = heappop(self.resting)
+            self.line_up(turn, author)
+        while self.turns:
+            turn, _, author = self.turns[0]
+            theirs = self.of[author]
+            while theirs and not patience.is_due(theirs[0].blob, now_s=now_s):
+                theirs.popleft()
+            if theirs and (until_s := patience.rests_until_s(author)) <= now_s:
+                return self.turns[0]
+            heappop(self.turns)
+            if theirs:
+                heappush(self.resting, (until_s, turn, author))
+        return None
+
+    def take(self) -> Wanted:
+        """Of whoever is the first."""
+        turn, _, author = heappop(self.turns)
+        one = self.of[author].popleft()
+        self.line_up(turn + 1, author)
+        return one
 
 
 class Line:
@@ -17,40 +66,25 @@ class Line:
 
     def __init__(self, queue: Iterable[Wanted], patience: Patience) -> None:
         self._patience = patience
-        self._of: dict[AuthorKey, deque[Wanted]] = {}
+        self._parties: dict[bytes, _Authors] = {}
         for one in queue:
-            self._of.setdefault(one.author, deque()).append(one)
-        self._turns = [(0, theirs[0].size, author) for author, theirs in self._of.items()]
-        heapify(self._turns)
-        self._resting: list[tuple[float, int, AuthorKey]] = []
+            authors = self._parties.setdefault(one.party, _Authors())
+            authors.of.setdefault(one.author, deque()).append(one)
+        for authors in self._parties.values():
+            for author in authors.of:
+                authors.line_up(0, author)
 
-    def __len__(self) -> int:
-        return sum(map(len, self._of.values()))
-
-    def take(self, *, now_s: float) -> Wanted | None:
-        """The next one that may be tried now."""
-        while self._resting and self._resting[0][0] <= now_s:
-            _, turn, author = heappop(self._resting)
-            self._line_up(turn, author)
-        while self._turns:
-            turn, _, author = heappop(self._turns)
-            if (until_s := self._patience.rests_until_s(author)) > now_s:
-                heappush(self._resting, (until_s, turn, author))
-                continue
-            theirs = self._of[author]
-            one: Wanted | None = None
-            while theirs and one is None:
-                first = theirs.popleft()
-                one = first if self._patience.is_due(first.blob, now_s=now_s) else None
-            self._line_up(turn + 1, author)
-            if one is not None:
-                return one
-        return None
+    def take(self, *, now_s: float, busy: Mapping[bytes, int]) -> Wanted | None:
+        """The next one that may be tried now. `busy`: how many places each party has."""
+        found = [
+            (turn, authors)
+            for party, authors in self._parties.items()
+            if busy.get(party, 0) < OF_PARTY_MAX
+            and (turn := authors.first(self._patience, now_s)) is not None
+        ]
+        return min(found, key=lambda each: each[0])[1].take() if found else None
 
     def wait_s(self, *, now_s: float) -> float | None:
         """Until somebody who rests may be tried."""
-        return max(0.0, self._resting[0][0] - now_s) if self._resting else None
-
-    def _line_up(self, turn: int, author: AuthorKey) -> None:
-        if theirs := self._of.get(author):
-            heappush(self._turns, (turn, theirs[0].size, author))
+        ends = [authors.resting[0][0] for authors in self._parties.values() if authors.resting]
+        return max(0.0, min(ends) - now_s) if ends else None

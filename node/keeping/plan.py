@@ -73,6 +73,11 @@ class Wanted(Struct, frozen=True, gc=False):
     """In whose share it lies."""
     namespace: NamespaceKey | None
 
+    @property
+    def party(self) -> bytes:
+        """Who has one share together."""
+        return self.namespace or self.author
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

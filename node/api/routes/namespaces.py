@@ -104,7 +104,11 @@ async def add_namespace(node: Node, call: Call[NoQuery, NewNamespace]) -> Namesp
 
 
 async def remove_namespace(node: Node, call: Call[NoQuery, None]) -> Response:
-    """Leave it. What is held of it stays here, and so do its capabilities and its key."""
+    """Leave it. What is held of it stays here, and so do its capabilities and its key.
+
+    Blobs that were kept because its records name them go first where room is needed, and with the
+    next collection.
+    """
     await leave_namespace(_keeper(node), call.path["namespace"])
     return Response(status_code=204)
 

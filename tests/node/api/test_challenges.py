@@ -133,7 +133,8 @@ async def test_a_challenge_is_called_for_found_and_deleted(there: There) -> None
 
 
 @pytest.mark.parametrize(
-    ("changed", "pointer"), [({"name": ""}, "/name"), ({"ticks": 0}, "/ticks")]
+    ("changed", "pointer"),
+    [({"name": ""}, "/name"), ({"name": "  "}, "/name"), ({"ticks": 0}, "/ticks")],
 )
 @pytest.mark.parametrize("dry_run", [True, False])
 async def test_a_challenge_has_a_name_and_lasts(

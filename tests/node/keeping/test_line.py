@@ -1,10 +1,11 @@
 """Whose turn it is; and that what nobody gives is asked for seldom, whoever names it."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey
-from node.keeping.line import Line
+from node.keeping.line import OF_PARTY_MAX, Line
 from node.keeping.patience import AUTHOR_LONGEST_S, BLOB_LONGEST_S, HELD_MAX, Patience
 from node.keeping.plan import Wanted
 
@@ -19,7 +20,7 @@ def fail_all(queue: Sequence[Wanted], patience: Patience, *, until_s: float) -> 
     """When something was tried, each time in vain."""
     line, now_s, tries = Line(queue, patience), 0.0, list[float]()
     while now_s < until_s:
-        if (one := line.take(now_s=now_s)) is None:
+        if (one := line.take(now_s=now_s, busy={})) is None:
             wait_s = line.wait_s(now_s=now_s)
             if wait_s is None:
                 break
@@ -41,13 +42,25 @@ def test_others_do_not_wait_for_whoever_has_to_rest() -> None:
     queue = [wanted(MALLORY, n) for n in range(100)]
     queue += [wanted(ALICE, 1_000 + n, size=1 << 20) for n in range(10)]
     line, came = Line(queue, patience), 0
-    while (one := line.take(now_s=0.0)) is not None:
+    while (one := line.take(now_s=0.0, busy={})) is not None:
         if one.author == MALLORY:
             patience.fail(one.blob, one.author, "nobody gives it", now_s=0.0)
         else:
             patience.succeed(one.blob, one.author)
             came += 1
     assert came == 10, "all of hers, at once"
+
+
+def test_what_stands_still_keeps_out_no_other() -> None:
+    queue = [wanted(MALLORY, n) for n in range(100)] + [wanted(ALICE, 1_000, size=1 << 20)]
+    line, busy = Line(queue, Patience()), Counter[bytes]()
+    taken: list[AuthorKey] = []
+    while (one := line.take(now_s=0.0, busy=busy)) is not None:
+        busy[one.party] += 1
+        taken.append(one.author)
+    assert Counter(taken) == {MALLORY: OF_PARTY_MAX, ALICE: 1}
+    busy[MALLORY] -= 1
+    assert line.take(now_s=0.0, busy=busy) is not None
 
 
 def test_a_blob_is_tried_after_twice_as_long_each_time_and_at_once_where_somebody_came() -> None:
@@ -63,9 +76,9 @@ def test_a_blob_is_tried_after_twice_as_long_each_time_and_at_once_where_somebod
     assert waits[:3] == [10.0, 20.0, 40.0]
     assert waits[-1] == BLOB_LONGEST_S
     patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
-    assert Line([one], patience).take(now_s=now_s) is None
+    assert Line([one], patience).take(now_s=now_s, busy={}) is None
     patience.hope(now_s=now_s)
-    assert Line([one], patience).take(now_s=now_s) == one
+    assert Line([one], patience).take(now_s=now_s, busy={}) == one
 
 
 def test_what_is_remembered_has_a_bound() -> None:
