@@ -7,6 +7,7 @@ and a file above its limit is not read at all.
 from __future__ import annotations
 
 import base64
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -282,7 +283,7 @@ def _bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise unsafe(folder, name, "leads out of the folder")
-    if not path.is_file():
+    if not _is_file(path):
         detail = f"{folder / name} is named in gen.toml, but is no file."
         raise failure("file-missing", "A file is missing", detail, NOT_FOUND)
     with path.open("rb") as file:
@@ -290,6 +291,14 @@ def _bytes_of(folder: Path, name: str, bytes_max: int) -> bytes:
     if len(content) > bytes_max:
         raise unsafe(folder, name, f"is larger than {size_text(bytes_max)}")
     return content
+
+
+def _is_file(path: Path) -> bool:
+    """Raises `OSError` where links lead in a circle; `Path.is_file` says False of these."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def text_of(folder: Path, name: str, bytes_max: int) -> str:

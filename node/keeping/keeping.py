@@ -39,6 +39,8 @@ AT_ONCE: Final = 8
 LOOK_S: Final = 1.0
 """Between two looks; and twenty times what the last one took, for whoever holds very much."""
 LOOK_SHARE: Final = 20
+LOOK_AGAIN_S: Final = 10.0
+"""Where only something may be tried once more: of thousands there is always one."""
 LOOK_ANYWAY_S: Final = 300.0
 """Without news."""
 TRY_S: Final = 600.0
@@ -150,9 +152,9 @@ class Keeping:
                 log.exception("keeping")
             took_s = self.clock_s() - began_s
             await self.sleep(max(LOOK_S, LOOK_SHARE * took_s))
-            due_s = self.patience.next_s(now_s=self.clock_s())
+            due_s = self.patience.next_s(now_s=self.clock_s()) or LOOK_ANYWAY_S
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(due_s or LOOK_ANYWAY_S, LOOK_ANYWAY_S)):
+                async with asyncio.timeout(min(max(due_s, LOOK_AGAIN_S), LOOK_ANYWAY_S)):
                     await self._news.wait()
 
     async def look(self) -> Plan:
@@ -254,13 +256,13 @@ class Keeping:
     async def _has_room(self, one: Wanted) -> bool:
         """Makes room, if need be and if somebody has it; it is `running` then."""
         is_begun = await self.store.blob_state(one.blob) is not None
-        if not is_begun and await self._lacks(one) > 0:
-            is_chosen = one.blob in self.plan.chosen.blobs
-            if not is_chosen or not await self._is_given(one):
-                return False
+        is_chosen = one.blob in self.plan.chosen.blobs
+        needs_room = not is_begun and await self._lacks(one) > 0
+        if needs_room and not (is_chosen and await self._is_given(one)):
+            return False
         async with self._room:
             lacks = await self._lacks(one)
-            if lacks > 0:
+            if lacks > 0 and is_chosen:
                 least = max(lacks, self.budget // ROOM_PARTS)
                 going = to_go(self.plan.leaving, least, self.running.keys() | self._gone)
                 if sum(kept.size for kept in going) >= lacks:

@@ -43,10 +43,10 @@ class _Authors:
             self.line_up(turn, author)
         while self.turns:
             turn, _, author = self.turns[0]
-            theirs = self.of[author]
+            theirs, until_s = self.of[author], patience.rests_until_s(author)
             while theirs and not patience.is_due(theirs[0].blob, now_s=now_s):
                 theirs.popleft()
-            if theirs and (until_s := patience.rests_until_s(author)) <= now_s:
+            if theirs and until_s <= now_s:
                 return self.turns[0]
             heappop(self.turns)
             if theirs:

@@ -6,6 +6,7 @@ They are told of one another by --peer: mDNS would also find the nodes of whoeve
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -26,9 +27,14 @@ from node.demo import folders
 from tests.e2e.forks import Forks, open_forks
 from tests.e2e.story import COMMAND_S, Ran, Shell, StartNode
 
+IS_LINUX = sys.platform.startswith("linux")
+
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
+    """On Linux: elsewhere libraries of the system may not go on in a fork."""
+    if not IS_LINUX:
+        pytest.skip("forks are for Linux")
     with open_forks() as forks:
         yield forks
 
@@ -36,8 +42,7 @@ def forks() -> Iterator[Forks]:
 @pytest.fixture
 def quick(request: pytest.FixtureRequest) -> Forks | None:
     """Who starts commands and nodes. A module about their start has a `quick` that gives None."""
-    forks: Forks = request.getfixturevalue("forks")
-    return forks
+    return request.getfixturevalue("forks") if IS_LINUX else None
 
 
 @pytest.fixture(autouse=True)

@@ -86,14 +86,14 @@ def read_database(data: bytes) -> None:
 
 @functools.cache
 def _database() -> bytes:
-    connection = sqlite3.connect(":memory:")
-    for table, columns in WANTED.items():
-        connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
-        values = [files.GENOTYPE.decode() if "geno" in name else f"7{name}" for name in columns]
-        row = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
-        connection.executemany(row, [values] * 3)
-    connection.commit()
-    return connection.serialize()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for table, columns in WANTED.items():
+            connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+            values = [files.GENOTYPE.decode() if "geno" in name else f"7{name}" for name in columns]
+            row = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
+            connection.executemany(row, [values] * 3)
+        connection.commit()
+        return connection.serialize()
 
 
 def database_seeds() -> Sequence[bytes]:
