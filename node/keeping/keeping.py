@@ -283,11 +283,15 @@ class Keeping:
     async def _is_given(self, one: Wanted) -> bool:
         """Whether somebody has its root: nothing is let go for what nobody has."""
         try:
-            await self._ask(one, 0)
+            async with asyncio.timeout(TRY_S):
+                await self._ask(one, 0)
         except LargerThanWanted:
             return True
         except SyncError as error:
             self._fail(one, NOBODY, error)
+            return False
+        except TimeoutError:
+            self._fail(one, SLOW)
             return False
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
