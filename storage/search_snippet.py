@@ -106,11 +106,11 @@ class Marker:
         for start in starts:
             at = find(start)
             while at >= 0:
-                if at and text[at - 1].isalnum():  # within a word
-                    at = find(start, at + 1)
-                    continue
                 run = run_at(text, at)
                 word = run[0] if run else start
+                if at and text[at - 1].isalnum():  # within a word, which may say it again and again
+                    at = find(start, at + len(word))
+                    continue
                 if (is_meant := known.get(word)) is None:
                     is_meant = self._is_meant(word)
                 if is_meant:
