@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import shlex
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -115,12 +117,40 @@ def test_rows_that_a_running_program_has_not_moved_are_told_of(tmp_path: Path) -
     running.execute("PRAGMA journal_mode = WAL")
     running.execute("INSERT INTO lineages VALUES ('new', 1, 0, 0, NULL)")
     running.commit()
-    contents = read_items(file, None)
-    assert len(contents.found) == 2
-    assert "still lie in registry.db-wal, which is not read" in contents.warning
+    link = tmp_path / "other" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    for named in (file, link):  # SQLite writes beside what a link leads to
+        contents = read_items(named, None)
+        assert len(contents.found) == 2
+        told = f"{named}: newer rows may lie in {file}-wal, which is not read. End the program"
+        assert contents.warning.startswith(told)
     running.close()
     assert len(read_items(file, None).found) == 3
     assert read_items(file, None).warning == ""
+
+
+def test_rows_that_a_crash_left_behind_are_there_after_what_is_advised(tmp_path: Path) -> None:
+    """Where no program runs that could be ended."""
+    registry_db(tmp_path)
+    running = sqlite3.connect(tmp_path / "registry.db")
+    running.execute("PRAGMA journal_mode = WAL")
+    running.execute("INSERT INTO lineages VALUES ('new', 1, 0, 0, NULL)")
+    running.commit()
+    folder = tmp_path / "what is left"
+    folder.mkdir()
+    for name in ("registry.db", "registry.db-wal"):
+        shutil.copyfile(tmp_path / name, folder / name)
+    running.close()
+    contents = read_items(folder / "registry.db", None)
+    assert len(contents.found) == 2
+    program, file, statement = shlex.split(contents.warning.partition(" first: ")[2])
+    assert program == "sqlite3"
+    connection = sqlite3.connect(file)
+    connection.execute(statement)
+    connection.close()
+    contents = read_items(folder / "registry.db", None)
+    assert (len(contents.found), contents.warning) == (3, "")
 
 
 def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) -> None:
