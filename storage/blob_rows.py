@@ -7,7 +7,7 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page
 from crdt.digest import payload_digest
@@ -39,12 +39,15 @@ IS_WHOLE = (
 
 
 def begin(
-    database: sqlite3.Connection, root: BlobRoot, now_us: int, author: AuthorKey | None = None
+    database: sqlite3.Connection,
+    root: BlobRoot,
+    now_us: int,
+    author_of: Callable[[BlobId], AuthorKey | None] = lambda _: None,
 ) -> int:
     """The number of the blob. Pages that another blob brought are found.
 
-    Beginning it again starts its time of grace anew. `author`: it is begun for no person, but
-    because this one names it; see `storage.kept`.
+    Beginning it again starts its time of grace anew. `author_of`: who names what is begun for no
+    person (`storage.kept`), asked in this very turn: who begins to wait for it later finds its row.
     """
     is_new = database.execute("SELECT 1 FROM blob WHERE id = ?", (root.id,)).fetchone() is None
     database.execute(
@@ -53,7 +56,7 @@ def begin(
         (root.id, root.size, root.chunk_count, root.encoded, now_us, root.page_count),
     )
     number = number_of(database, root.id)
-    if is_new and author is not None:
+    if is_new and (author := author_of(root.id)) is not None:
         database.execute("INSERT INTO kept (blob, author) VALUES (?, ?)", (number, author))
     held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
     for place, hash in enumerate(root.page_hashes):

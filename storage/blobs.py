@@ -121,8 +121,12 @@ class Blobs(BlobPages):
     async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
         """Makes room for a blob whose root is here, or goes on with it. Raises `Malformed`."""
         parsed = parse_root(root, blob)
-        now_us, author = self._clock_us(), self._wished.get(blob)
-        begin = partial(blob_rows.begin, root=parsed, now_us=now_us, author=author)
+        begin = partial(
+            blob_rows.begin,
+            root=parsed,
+            now_us=self._clock_us(),
+            author_of=self._wishes.author_of,
+        )
         await self._database.lazily(begin)
         self._root = parsed
         is_whole = await self._finish(blob, is_fetched=True)

@@ -21,6 +21,7 @@ from storage.mending import forget_chunk
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
 from storage.part import Part
+from storage.wishes import Wishes
 
 GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
 COPIED_BYTES = 4 << 20  # at a time, so that other writers get their turn
@@ -66,23 +67,25 @@ class Collecting(Part):
         super().__init__(database, clock_us)
         self._putting = 0  # blobs whose chunks come, and no page names them yet
         self._held = HeldMaps()
+        self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """Drops blobs that nobody pinned and no record, statement or installed module names, of
         those that are only kept what no record that counts names (`storage.kept`), and chunks that
-        no blob has. Raises `OverQuota` where a pack is to be written anew and the disk is full;
-        what was dropped before that is.
+        no blob has; nothing that is being fetched. Raises `OverQuota` where a pack is to be
+        written anew and the disk is full; what was dropped before that is.
         """
         async with self._database.transaction() as write:
             before = await write.number(HELD_BYTES)
+            fetched = sorted(self._wishes.blobs)
             blobs = await write.run(
                 "DELETE FROM blob AS b WHERE"
                 " (b.begun_us < ? AND b.id NOT IN (SELECT blob FROM blob_use)"
                 " OR b.number IN (SELECT blob FROM kept WHERE NOT is_named))"
-                f" AND NOT {IS_NEEDED}",
-                (self._clock_us() - grace_us,),
+                f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})",
+                (self._clock_us() - grace_us, *fetched),
             )
         self._held.forget_all()
         await self.compact()

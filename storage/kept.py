@@ -9,15 +9,15 @@ that a process which is killed leaves none that belongs to nobody. What is not n
 person's.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey, NamespaceKey
 from storage.collecting import IS_NEEDED, Collecting
-from storage.database import Database, Writing
+from storage.database import Writing
 
 NAMED_MAX = 32_768  # claims looked at, of chosen authors and of namespaces each: some 8 MB
 NamedRow: TypeAlias = tuple[bytes, bytes, bytes, int, int]
@@ -75,18 +75,15 @@ class KeptOf:
 class KeptBlobs(Collecting):
     """What is kept for others, beside what is a person's."""
 
-    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
-        super().__init__(database, clock_us)
-        self._wished: dict[BlobId, AuthorKey] = {}
+    def keeping(self, blob: BlobId, author: AuthorKey) -> AbstractContextManager[None]:
+        """What is begun of it meanwhile is begun for no person, unless one waits for it too
+        (`asking`). `author`: who names it. Neither `gc` nor `let_go` takes it away meanwhile."""
+        return self._wishes.keeping(blob, author)
 
-    @contextmanager
-    def keeping(self, blob: BlobId, author: AuthorKey) -> Generator[None]:
-        """What is begun of it meanwhile is begun for no person. `author`: who names it."""
-        self._wished[blob] = author
-        try:
-            yield
-        finally:
-            self._wished.pop(blob, None)
+    def asking(self, blob: BlobId) -> AbstractContextManager[None]:
+        """A person waits for it: what is begun of it meanwhile is theirs, whoever else keeps it.
+        What had been begun before is adopted apart."""
+        return self._wishes.asking(blob)
 
     async def blobs_of_authors(
         self, authors: Collection[AuthorKey], namespaces: Collection[NamespaceKey]
@@ -164,7 +161,8 @@ class KeptBlobs(Collecting):
                 )
 
     async def let_go(self, blobs: Iterable[BlobId]) -> int:
-        """As far as they are kept, and for nothing else; gives how many went, and their room back.
+        """As far as they are kept, for nothing else, and not being fetched; gives how many went,
+        and their room back.
 
         Raises `OverQuota` as `gc`; the blobs are gone then.
         """
@@ -173,7 +171,7 @@ class KeptBlobs(Collecting):
             rows = await write.rows_in(
                 f"SELECT b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
                 " WHERE b.id IN (*)",
-                list(blobs),
+                list({*blobs} - {*self._wishes.blobs}),
             )
             numbers = [number for number, is_needed in rows if not is_needed]
             await write.run_many("DELETE FROM blob WHERE number = ?", ((n,) for n in numbers))

@@ -283,11 +283,15 @@ class Keeping:
     async def _is_given(self, one: Wanted) -> bool:
         """Whether somebody has its root: nothing is let go for what nobody has."""
         try:
-            await self._ask(one, 0)
+            async with asyncio.timeout(TRY_S):
+                await self._ask(one, 0)
         except LargerThanWanted:
             return True
         except SyncError as error:
             self._fail(one, NOBODY, error)
+            return False
+        except TimeoutError:
+            self._fail(one, SLOW)
             return False
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
@@ -305,7 +309,7 @@ class Keeping:
         except TimeoutError:
             self._fail(one, SLOW)
         else:
-            self.patience.succeed(one.blob, one.author)
+            self.patience.succeed(one.blob, one.whose)
             self._came.add(one.blob)
             return True
         return False
@@ -321,7 +325,7 @@ class Keeping:
 
     def _fail(self, one: Wanted, why: str, error: Exception | None = None) -> None:
         log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
-        self.patience.fail(one.blob, one.author, why, now_s=self.clock_s())
+        self.patience.fail(one.blob, one.whose, why, now_s=self.clock_s())
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -366,7 +370,7 @@ def _plan(
     claims += [_claim(row, shares=True) for row in others]
     held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
     plan = decide(claims, held, budget, patience.absent)
-    return plan, Line((*plan.queue, *plan.beside), patience)
+    return plan, Line(plan.turns, patience)
 
 
 def _claim(row: NamedRow, *, shares: bool) -> Claim:

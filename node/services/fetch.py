@@ -62,15 +62,18 @@ async def hold_blob(
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
     `timeout_s` None: as long as a peer gives some of it, and somebody watches. It is a person's
-    from now on, who asked for it: nothing that is kept for others makes it go (`storage.kept`).
+    from now on, who asked for it, and so is what came of it where this ends before it is whole:
+    nothing that is kept for others makes it go (`storage.kept`).
     """
-    await store.adopt_blob(blob)
-    if await store.has_blob(blob):
-        return
     try:
-        async with asyncio.timeout(timeout_s):
-            await network.fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
-        await store.adopt_blob(blob)  # it had been begun for nobody
+        with store.asking(blob):
+            await store.adopt_blob(blob)
+            if await store.has_blob(blob):
+                return
+            async with asyncio.timeout(timeout_s):
+                await network.fetch_blob(
+                    blob, progress, size_bytes_max=size_bytes_max, urgency=urgency
+                )
     except NotStored:
         raise
     except SyncError as error:

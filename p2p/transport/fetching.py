@@ -11,7 +11,7 @@ Sessions from which much is asked want a carrier for that, as long as it is.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -50,6 +50,21 @@ class BlobSaid:
     event: BlobEvent
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Of one who waits for a blob."""
+
+    size_bytes_max: int
+    urgency: Urgency
+
+    def is_within(self, others: "Sequence[_Wish]") -> bool:
+        """Whether these alone are wished for as much, and as urgently."""
+        return (
+            self.size_bytes_max <= max(one.size_bytes_max for one in others)
+            and self.urgency >= min(one.urgency for one in others)
+        )  # fmt: skip
+
+
 class NoPeerHasIt(SyncError):
     """No connected peer could give the blob."""
 
@@ -79,7 +94,7 @@ class Fetching:
         self._connections: dict[PeerNumber, Connection] = {}
         self._reads: asyncio.Queue[Query] = asyncio.Queue()
         self._writes: asyncio.Queue[Query] = asyncio.Queue()
-        self._waits: dict[BlobId, list[asyncio.Future[None]]] = {}
+        self._waits: dict[BlobId, dict[asyncio.Future[None], _Wish]] = {}
         self._watchers: dict[BlobId, list[Progress]] = {}
         self._bulk: dict[BlobId, dict[PeerNumber, ExitStack]] = {}  # big ones, and who is asked
         self._due = asyncio.Event()  # something is wanted, so time matters
@@ -103,34 +118,48 @@ class Fetching:
         Raises `NoPeerHasIt`, `LargerThanWanted` where it has more than `size_bytes_max`, and
         `NotStored`.
         """
-        if urgency is not Urgency.KEPT:
-            self.unasked.discard(blob)
-        elif blob not in self._waits:
-            self.unasked.add(blob)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         watchers = self._watchers.setdefault(blob, [])
         if progress is not None:
             watchers.append(progress)
-        self._waits.setdefault(blob, []).append(done)
+        wish = _Wish(size_bytes_max, urgency)
+        self._waits.setdefault(blob, {})[done] = wish
         self.progress.setdefault(blob, None)
         try:
-            wanted = self._swarm.want(
-                blob,
-                size_bytes_max=size_bytes_max,
-                urgency=urgency,
-                now_s=self._clock(),
-            )
-            self._carry_out(wanted)
-            self._due.set()
+            self._want(blob, wish)
             await done
         finally:
             if progress is not None and progress in watchers:
                 watchers.remove(progress)
-            if done in (waiting := self._waits.get(blob, [])):
-                waiting.remove(done)
-                if not waiting:
-                    self._forget(blob)
-                    self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
+            if (waiting := self._waits.get(blob, {})).pop(done, None) is not None:
+                self._leave(blob, wish, waiting.values())
+
+    def _want(self, blob: BlobId, wish: "_Wish") -> None:
+        if wish.urgency is not Urgency.KEPT:
+            self.unasked.discard(blob)
+        elif all(one.urgency is Urgency.KEPT for one in self._waits.get(blob, {}).values()):
+            self.unasked.add(blob)
+        self._carry_out(
+            self._swarm.want(
+                blob,
+                size_bytes_max=wish.size_bytes_max,
+                urgency=wish.urgency,
+                now_s=self._clock(),
+            )
+        )
+        self._due.set()
+
+    def _leave(self, blob: BlobId, wish: "_Wish", others: Iterable["_Wish"]) -> None:
+        """Somebody waits no more. Others who wait have what they asked for, and not what only this
+        one did: of what is begun then, no more may come than they take."""
+        left = [*others]
+        if not left:
+            self._forget(blob)
+        elif wish.is_within(left):
+            return
+        self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
+        for other in left:
+            self._want(blob, other)
 
     # --- peers ---------------------------------------------------------------------------------
 
@@ -232,7 +261,7 @@ class Fetching:
         self._watchers.pop(blob, None)
         for want in self._bulk.pop(blob, {}).values():
             want.close()
-        return [done for done in self._waits.pop(blob, []) if not done.done()]
+        return [done for done in self._waits.pop(blob, {}) if not done.done()]
 
     async def _read(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from p2p.protocol import limits
 from p2p.protocol.errors import NotStored
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
-from p2p.transport.network import PeerCame
+from p2p.transport.network import Network, PeerCame
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
@@ -138,3 +138,42 @@ async def test_runs_that_wait_for_the_store_are_stored_together(
         assert sum(stored[:2]) >= came[0], "what waited was stored together"
         assert sum(stored) == 13
         assert await bob.store.read_blob(blob) == CONTENT
+
+
+async def test_who_waits_no_more_takes_along_what_only_they_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person stops a fetch of what this node keeps too: of a blob that is larger than its record
+    says nothing comes then, and again it is told to nobody."""
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blob = await alice.store.put_blob(CONTENT)
+        await bob.network.connect(alice.address)
+        looked, may_look, root_of = asyncio.Event(), asyncio.Event(), bob.store.blob_root
+
+        async def later(blob: BlobId) -> bytes | None:
+            looked.set()
+            await may_look.wait()
+            return await root_of(blob)
+
+        monkeypatch.setattr(bob.store, "blob_root", later)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            person = tasks.create_task(
+                bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
+            )
+            await looked.wait()
+            keeping = tasks.create_task(_kept(bob.network, blob))
+            await asyncio.sleep(0)  # its first step is to wish for it
+            person.cancel()
+            await asyncio.wait([person])
+            assert bob.network.fetching.unasked == {blob}
+            may_look.set()
+        assert isinstance(keeping.result(), LargerThanWanted)
+        assert await bob.store.blob_state(blob) is None
+
+
+async def _kept(network: Network, blob: BlobId) -> NoPeerHasIt | None:
+    try:
+        await network.fetch_blob(blob, size_bytes_max=10, urgency=Urgency.KEPT)
+    except NoPeerHasIt as error:
+        return error
+    return None
