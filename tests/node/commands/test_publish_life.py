@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
 from node.commands.publish_tree import read_those, tree_of
 from node.failure import Failure
-from node.found_files import body_of
+from node.found_files import Contents, body_of
 from registry.formats import Format, InvalidFile, Place, merged, read
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
@@ -107,6 +108,30 @@ def test_a_database_of_any_size_is_read_where_it_lies(tmp_path: Path) -> None:
     assert [item.kind for item in read_items(file, "genome").found] == ["genome"]
     with pytest.raises(InvalidFile, match="holds no seed"):
         read_items(file, "seed")
+
+
+def test_a_database_from_a_pipe_is_never_one_item_itself(tmp_path: Path) -> None:
+    data = registry_db(tmp_path)
+    connection = sqlite3.connect(tmp_path / "registry.db")
+    connection.execute("CREATE TABLE seed_submissions (config_json)")
+    connection.execute("INSERT INTO seed_submissions VALUES (?)", (b"\xff",))
+    connection.commit()
+    connection.close()
+    broken = (tmp_path / "registry.db").read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def read_from(data: bytes, kind: str) -> Contents:
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(pipe.write_bytes, data)
+            return read_items(pipe, kind)
+
+    assert [item.kind for item in read_from(data, "genome").found] == ["genome"]
+    with pytest.raises(InvalidFile, match="pipe: holds no seed"):
+        read_from(data, "seed")
+    held = read_from(broken, "seed")
+    assert held.found == ()
+    assert [str(row.place) for row in held.refused] == ["seed_submissions, row 1"]
 
 
 def test_rows_that_a_running_program_has_not_moved_are_told_of(tmp_path: Path) -> None:
