@@ -21,16 +21,15 @@ from crdt.blob import BlobId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
-from node.keeping.patience import Patience
-from node.keeping.plan import Choice, Claim, Kept, Plan, Wanted, decide, to_go
-from node.ports import Network
+from node.keeping.looking import plan_of
+from node.keeping.patience import Came, Patience
+from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
+from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
-from storage.claimed import Claims, NamedRow
 from storage.errors import StorageError
-from storage.kept import KeptBlob
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -91,6 +90,8 @@ class Keeping:
         """Of the plan, what is done."""
         self._busy = Counter[bytes]()
         """Places, by party."""
+        self._with_room: dict[BlobId, Wanted] = {}
+        """Of what is `running`; for the others it is asked first whether somebody has them."""
         self._rests_until_s = 0.0
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
@@ -173,7 +174,7 @@ class Keeping:
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             plan, line = await asyncio.to_thread(
-                _plan, chosen, others, kept, unnamed, self.budget, self.patience
+                plan_of, chosen, others, kept, unnamed, self.budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
@@ -242,6 +243,9 @@ class Keeping:
 
     async def fetch(self, one: Wanted) -> bool:
         """One blob of the plan; False where it came to nothing."""
+        if one.blob in self.running:
+            return True
+        self.running[one.blob] = one  # no other place takes it, and it does not make its own room
         try:
             if not await self._has_room(one):
                 return True
@@ -253,15 +257,21 @@ class Keeping:
             log.exception("a blob cannot be kept")
             self._fail(one, "this node could not go on")
         finally:
-            self.running.pop(one.blob, None)
+            del self.running[one.blob]
+            self._with_room.pop(one.blob, None)
         return False
 
     async def _has_room(self, one: Wanted) -> bool:
-        """Makes room, if need be and if somebody has it; it is `running` then."""
+        """Makes room, if need be and if somebody has it."""
         is_begun = await self.store.blob_state(one.blob) is not None
         is_chosen = one.blob in self.plan.chosen.blobs
-        needs_room = not is_begun and await self._lacks(one) > 0
-        if needs_room and not (is_chosen and await self._is_given(one)):
+        lacks = await self._lacks(one)
+        if lacks > 0 and not is_chosen:
+            # Of what is as large, none has room: of tens of thousands, each would cost such a look.
+            free = one.size - lacks
+            self._line.leave_out(each.blob for each in self.plan.beside if each.size > free)
+            return False
+        if lacks > 0 and not is_begun and not await self._is_given(one):
             return False
         async with self._room:
             lacks = await self._lacks(one)
@@ -274,13 +284,13 @@ class Keeping:
             if lacks > 0:
                 self.wake()  # what was planned does not hold any more
                 return False
-            self.running[one.blob] = one
+            self._with_room[one.blob] = one
         return True
 
     async def _lacks(self, one: Wanted) -> int:
         """How many bytes of the budget are too few for it; 0 or less: it fits."""
-        held = await self.store.kept_sum(without=[*self.running, one.blob])
-        size = held.bytes + sum(each.size for each in self.running.values()) + one.size
+        held = await self.store.kept_sum(without=[*self._with_room, one.blob])
+        size = held.bytes + sum(each.size for each in self._with_room.values()) + one.size
         return size - self.budget
 
     async def _is_given(self, one: Wanted) -> bool:
@@ -299,36 +309,47 @@ class Keeping:
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
     async def _fetch(self, one: Wanted) -> bool:
+        came = Came()
         try:
             async with asyncio.timeout(TRY_S):
-                await self._ask(one, one.size)
+                await self._ask(one, one.size, came)
         except LargerThanWanted as error:
             self._fail(one, LIES, error)
         except NotStored as error:
             self._fail(one, DISK, error)
             self._rests_until_s = self.clock_s() + DISK_S
         except SyncError as error:
-            self._fail(one, NOBODY, error)
+            self._fail(one, NOBODY, error, is_coming=came.is_more)
         except TimeoutError:
-            self._fail(one, SLOW)
+            self._fail(one, SLOW, is_coming=came.is_more)
         else:
             self.patience.succeed(one.blob, one.whose)
             self._came.add(one.blob)
             return True
         return False
 
-    async def _ask(self, one: Wanted, size_bytes_max: int) -> None:
+    async def _ask(
+        self, one: Wanted, size_bytes_max: int, progress: Progress = lambda _done, _total: None
+    ) -> None:
         with self.store.keeping(one.blob, one.author):
             await self.network.fetch_blob(
                 one.blob,
-                lambda _done, _total: None,
+                progress,
                 size_bytes_max=size_bytes_max,
                 urgency=Urgency.KEPT,
             )
 
-    def _fail(self, one: Wanted, why: str, error: Exception | None = None) -> None:
+    def _fail(
+        self,
+        one: Wanted,
+        why: str,
+        error: Exception | None = None,
+        *,
+        is_coming: bool = False,
+    ) -> None:
         log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
-        self.patience.fail(one.blob, one.whose, why, now_s=self.clock_s())
+        now_s = self.clock_s()
+        self.patience.fail(one.blob, one.whose, why, is_coming=is_coming, now_s=now_s)
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -360,26 +381,3 @@ class Keeping:
         if blob is not None and (why := self.patience.why(blob)):
             return why
         return NOT_YET if self._sessions else NO_PEER
-
-
-def _plan(
-    chosen: Claims,
-    others: Claims,
-    kept: Sequence[KeptBlob],
-    unnamed: Collection[BlobId],
-    budget: int,
-    patience: Patience,
-) -> tuple[Plan, Line]:
-    """In a thread of its own: it may be tens of thousands of each."""
-    claims = [_claim(row, shares=False) for row in chosen.rows]
-    claims += [_claim(row, shares=True) for row in others.rows]
-    held = [Kept(one.id, one.author, one.size, one.is_whole, one.id not in unnamed) for one in kept]
-    left_out = chosen.left_out + others.left_out
-    plan = decide(claims, held, budget, patience.absent, left_out)
-    return plan, Line(plan.turns, patience)
-
-
-def _claim(row: NamedRow, *, shares: bool) -> Claim:
-    blob, author, namespace, size, at_us = row
-    place = NamespaceKey(namespace) if shares else None
-    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
