@@ -289,8 +289,9 @@ class Keeping:
 
     async def _lacks(self, one: Wanted) -> int:
         """How many bytes of the budget are too few for it; 0 or less: it fits."""
-        held = await self.store.kept_sum(without=[*self._with_room, one.blob])
-        size = held.bytes + sum(each.size for each in self._with_room.values()) + one.size
+        others = dict(self._with_room)  # what ends while it is added up counts as it did
+        held = await self.store.kept_sum(without=[*others, one.blob])
+        size = held.bytes + sum(each.size for each in others.values()) + one.size
         return size - self.budget
 
     async def _is_given(self, one: Wanted) -> bool:
