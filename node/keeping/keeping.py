@@ -155,9 +155,17 @@ class Keeping:
                 log.exception("keeping")
             took_s = self.clock_s() - began_s
             await self.sleep(max(LOOK_S, LOOK_SHARE * took_s))
-            due_s = self.patience.next_s(now_s=self.clock_s()) or LOOK_ANYWAY_S
+            await self._wait_for_news(self.clock_s())
+
+    async def _wait_for_news(self, looked_s: float) -> None:
+        """Or until something may be tried again, also what failed since."""
+        while not self._news.is_set():
+            due_s = self.patience.next_s(now_s=looked_s) or LOOK_ANYWAY_S
+            due_s = looked_s + min(max(due_s, LOOK_AGAIN_S), LOOK_ANYWAY_S) - self.clock_s()
+            if due_s <= 0:
+                return
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(max(due_s, LOOK_AGAIN_S), LOOK_ANYWAY_S)):
+                async with asyncio.timeout(min(due_s, LOOK_AGAIN_S)):
                     await self._news.wait()
 
     async def look(self) -> Plan:

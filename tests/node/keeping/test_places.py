@@ -1,16 +1,19 @@
 """What several places work on at a time, and what takes long: on the way to a blob."""
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import pytest
 
 from crdt.blob import BlobId
 from node.keeping import keeping as service
+from node.keeping import patience as rests
 from node.keeping.keeping import NOBODY, SLOW
 from node.keeping.patience import AUTHOR_FIRST_S, BLOB_FIRST_S
 from node.ports import Progress
 from p2p.protocol.pieces import Urgency
+from p2p.transport.fetching import NoPeerHasIt
 from tests.node.keeping.test_beside_persons import Slow, slow
 from tests.node.keeping.test_keeping import Givers, Kept, next_of, some
 from tests.storage.people import ALICE, BOB
@@ -35,6 +38,60 @@ class Trickle(Givers):
         for done in (100, 200) if self.is_coming else (100, 100):
             progress(done, 900)
         await asyncio.Event().wait()
+
+
+@dataclass
+class Away(Givers):
+    """Nobody has it, as it turns out when everybody was asked; then somebody has."""
+
+    asking: asyncio.Event = field(default_factory=asyncio.Event)
+    may_fail: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch_blob(
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+    ) -> None:
+        if not self.may_fail.is_set():
+            self.asking.set()
+            await self.may_fail.wait()
+            raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")
+        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+
+
+async def test_what_fails_long_after_a_look_is_tried_again_when_it_is_due(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when there is news next, or after five minutes."""
+    for module, constant in ((rests, "BLOB_FIRST_S"), (service, "LOOK_AGAIN_S")):
+        monkeypatch.setattr(module, constant, 0.01)
+    monkeypatch.setattr(service, "LOOK_S", 0.0)
+    network = kept.network = kept.keeping.network = Away(alice=kept.store)
+    kept.keeping.patience = rests.Patience()
+    blob = await kept.offer(ALICE, "io.alice.clock", b"alice's")
+    looked = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        looked.set()
+        await asyncio.sleep(0)
+
+    kept.keeping.sleep = sleep
+    running = asyncio.create_task(kept.keeping.run())
+    try:
+        async with asyncio.timeout(60):
+            await network.asking.wait()
+            await looked.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            network.may_fail.set()
+            assert await network.came.get() == blob
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 @pytest.mark.parametrize("is_coming", [True, False])
