@@ -23,6 +23,7 @@ from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
 from node.keeping.patience import Patience
 from node.keeping.plan import Choice, Claim, Kept, Plan, Wanted, decide, to_go
+from node.keeping.room import ENOUGH, budget_on_disk, gives_way
 from node.ports import Network
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
@@ -92,6 +93,7 @@ class Keeping:
         self._rests_until_s = 0.0
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
+        self.store.on_lack_of_room(self.give_way)
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -169,9 +171,9 @@ class Keeping:
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
-            plan, line = await asyncio.to_thread(
-                _plan, chosen, others, kept, self.budget, self.patience
-            )
+            room = await store.kept_room(ENOUGH * self.budget)
+            budget = budget_on_disk(self.budget, room, self.plan.budget)
+            plan, line = await asyncio.to_thread(_plan, chosen, others, kept, budget, self.patience)
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
             self._came, self._gone = set(), set()
@@ -184,10 +186,20 @@ class Keeping:
         return joined if self.only is None else joined & {*self.only}
 
     async def _keep_to_budget(self, plan: Plan) -> None:
-        over = (await self.store.kept_sum()).bytes - self.budget
+        over = (await self.store.kept_sum()).bytes - plan.budget
         going = to_go(plan.leaving, over, self.running)
         if going:
             await self._let_go(going)
+
+    async def give_way(self, size: int) -> None:
+        """The disk has so many bytes too few for what a person waits for: what is kept goes, if
+        that is enough."""
+        async with self._room:
+            kept = [_kept(one) for one in await self.store.kept_blobs()]
+            going = to_go(gives_way(self.plan, kept), size, self.running)
+            if sum(one.size for one in going) >= size:
+                await self._let_go(going)
+        self.wake()
 
     async def _let_go(self, going: Sequence[Kept]) -> None:
         blobs = [one.blob for one in going]
@@ -278,7 +290,7 @@ class Keeping:
         """How many bytes of the budget are too few for it; 0 or less: it fits."""
         held = await self.store.kept_sum(without=[*self.running, one.blob])
         size = held.bytes + sum(each.size for each in self.running.values()) + one.size
-        return size - self.budget
+        return size - self.plan.budget
 
     async def _is_given(self, one: Wanted) -> bool:
         """Whether somebody has its root: nothing is let go for what nobody has."""
@@ -368,8 +380,7 @@ def _plan(
     """In a thread of its own: it may be tens of thousands of each."""
     claims = [_claim(row, shares=False) for row in chosen]
     claims += [_claim(row, shares=True) for row in others]
-    held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
-    plan = decide(claims, held, budget, patience.absent)
+    plan = decide(claims, [_kept(one) for one in kept], budget, patience.absent)
     return plan, Line((*plan.queue, *plan.beside), patience)
 
 
@@ -377,3 +388,7 @@ def _claim(row: NamedRow, *, shares: bool) -> Claim:
     blob, author, namespace, size, at_us = row
     place = NamespaceKey(namespace) if shares else None
     return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
+
+
+def _kept(one: KeptBlob) -> Kept:
+    return Kept(one.id, one.author, one.size, one.is_whole)
