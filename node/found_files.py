@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,17 +49,22 @@ def contents_of_database(name: str, source: bytes | Path) -> Contents:
 
 
 def journal_warning(database: Path) -> str:
-    """That there is more than the file holds, where its program left it beside it; else ""."""
-    journal = database.with_name(f"{database.name}-wal")
+    """That there may be more than the file holds, as its program left something beside it; else "".
+
+    What was moved into the file stays beside it too, until its program ends or writes again.
+    """
+    file = os.path.realpath(database)  # a link leads SQLite to the journal of what it links to
+    journal = f"{file}-wal"
     try:
-        has_more = journal.stat().st_size > 0
+        has_more = os.stat(journal).st_size > 0
     except OSError:  # it ended in order, and took it away
         return ""
     if not has_more:
         return ""
     return (
-        f"{database}: its newest rows still lie in {journal.name}, which is not read; end the"
-        " program that writes it, and do this again"
+        f"{database}: newer rows may lie in {journal}, which is not read. End the program that"
+        " writes it, and do this again; where none runs, first:"
+        f" sqlite3 {shlex.quote(file)} 'PRAGMA wal_checkpoint(TRUNCATE)'"
     )
 
 

@@ -271,7 +271,7 @@ def _sync(path: Path, *, is_kept: bool = True) -> None:
         if path.is_dir():
             os.fsync(file)
         else:
-            os.fdatasync(file)
+            getattr(os, "fdatasync", os.fsync)(file)  # macOS has none
             if not is_kept and hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:

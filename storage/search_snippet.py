@@ -3,7 +3,7 @@
 import asyncio
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Final, TypeAlias, cast
@@ -95,6 +95,7 @@ class Marker:
 
     def _ascii_places(self, text: str) -> list[tuple[int, int]]:
         """Most texts: only what begins as one of the words is looked at, or with a slip is one."""
+        starts: Collection[str]
         if self.has_slips:
             starts = {run for run in {*ASCII_RUN.findall(text)} if self._is_meant(run)}
             if len(starts) > STARTS_MAX:
@@ -106,11 +107,11 @@ class Marker:
         for start in starts:
             at = find(start)
             while at >= 0:
-                if at and text[at - 1].isalnum():  # within a word
-                    at = find(start, at + 1)
-                    continue
                 run = run_at(text, at)
                 word = run[0] if run else start
+                if at and text[at - 1].isalnum():  # within a word, which may say it again and again
+                    at = find(start, at + len(word))
+                    continue
                 if (is_meant := known.get(word)) is None:
                     is_meant = self._is_meant(word)
                 if is_meant:
@@ -119,7 +120,7 @@ class Marker:
         return sorted(found)
 
     @cached_property
-    def _starts(self) -> set[str]:
+    def _starts(self) -> list[str]:
         """How every word with one of the stems begins: an ending is never longer than the rest of
         a word that a person would write, a last y turns into an i, and an e may be put back.
         """
@@ -127,7 +128,12 @@ class Marker:
         starts.update(self._words, (self._begun,))
         starts.update(_IRREGULAR[one] for one in self._stems if one in _IRREGULAR)
         starts.discard("")
-        return starts
+        # Where a longer one is found, so is one that it begins with: its word is looked at there.
+        shortest: list[str] = []
+        for start in sorted(starts):
+            if not shortest or not start.startswith(shortest[-1]):
+                shortest.append(start)
+        return shortest
 
     def _is_meant(self, word: str) -> bool:
         word = word[:WORD_CHARS_MAX]

@@ -151,7 +151,7 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
     say(f"  {result['kind']} by {printable(names.author(result['author']))}{where}")
     if is_hash:
         say(f"    {id}")
-    for line in said_of(result):
+    for line in said_of(result, title):
         say(f"    {line}")
     if result.get("tags"):
         say(f"    {printable(', '.join(result['tags']))}", dim=True)
@@ -161,10 +161,10 @@ def print_result(result: Json, names: Petnames, place: str) -> None:
         say(f"    {line}", dim=True)
 
 
-def said_of(result: Json) -> Iterator[str]:
+def said_of(result: Json, title: str) -> Iterator[str]:
     """Its description, as far as a line goes, and where the words were found if that is elsewhere.
 
-    What was found stands out.
+    What was found stands out. `title` is shown above.
     """
     description = result.get("description") or ""
     shown = description[:DESCRIPTION_SHOWN]
@@ -172,12 +172,19 @@ def said_of(result: Json) -> Iterator[str]:
         yield printable(shown.rstrip() + "…" * (len(description) > len(shown)))
     snippet = _SPACES.sub(" ", result.get("snippet") or "").strip()
     pieces = [unescape(piece) for piece in _MARKS.split(snippet)]
-    named = " ".join((result["name"], result["id"], shown, *result.get("tags", ()))).casefold()
-    if not all(found.casefold() in named for found in pieces[1::2]):
+    above = " ".join((title, shown, *result.get("tags", ()))).casefold()
+    if not all(is_word_in(above, found.casefold()) for found in pieces[1::2]):
         yield "".join(
             click.style(printable(piece), bold=True) if number % 2 else printable(piece)
             for number, piece in enumerate(pieces)
         )
+
+
+def is_word_in(text: str, word: str) -> bool:
+    """As a word of its own, but for scripts without spaces between words."""
+    if not word.isascii():
+        return word in text
+    return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", text) is not None
 
 
 @click.command("info")

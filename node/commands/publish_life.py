@@ -75,28 +75,37 @@ def publish_file(file: Path, wanted: Wanted, report: Report) -> Iterator[float]:
 def read_items(file: Path, kind: str | None) -> Contents:
     """What the file holds, of the kind that is wanted; nothing where nobody can tell what it is.
 
-    A file without an item of that kind, but of a kind that is bytes, is one item itself. Raises
-    `InvalidFile`.
+    A file without an item of that kind, but of a kind that is bytes, is one item itself; a database
+    never is. Raises `InvalidFile`.
     """
     from node.found_files import Contents, contents_of, contents_of_database, is_database
     from registry.formats import Format, Found, InvalidFile, Place, detect
 
     if is_database(file):
-        held = of_kind(contents_of_database(file.name, file), kind)
-        if not held.found and not held.refused:
-            raise InvalidFile(file.name, Place(), f"holds no {kind}")
-        return held
+        return rows_of_kind(contents_of_database(file.name, file), file, kind)
     data = read_file(file, FILE_BYTES_MAX + 1)
     if len(data) > FILE_BYTES_MAX:
         raise InvalidFile(file.name, Place(), f"is larger than {FILE_BYTES_MAX >> 20} MiB")
     format = detect(file.name, data)
     if format is Format.UNKNOWN and kind is None:
         return Contents(format, ())
+    if format is Format.PRIMORDIUM_REGISTRY:  # from a pipe
+        return rows_of_kind(contents_of(file.name, data, format), file, kind)
     contents = of_kind(contents_of(file.name, data, format), kind)
     if kind is None or contents.found or kind == "lineage":
         return contents
     whole = Found(kind="seed" if kind == "seed" else "genome", format=format, data=data, name="")
     return Contents(format, (whole,))
+
+
+def rows_of_kind(contents: Contents, file: Path, kind: str | None) -> Contents:
+    """Of a database. Raises `InvalidFile` where none of its rows is of that kind."""
+    from registry.formats import InvalidFile, Place
+
+    held = of_kind(contents, kind)
+    if not held.found and not held.refused:
+        raise InvalidFile(file.name, Place(), f"holds no {kind or 'genome, seed or lineage'}")
+    return held
 
 
 def of_kind(contents: Contents, kind: str | None) -> Contents:

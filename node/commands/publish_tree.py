@@ -43,6 +43,8 @@ MANIFEST: Final = "gen.toml"
 CIRCLES_MAX: Final = 100
 UNMET: Final = frozenset({"unsolvable", "unknown-module"})
 """What a dry run hears of a module whose needs are not there yet."""
+WORD_ENDS: Final = ".,;:()"
+"""Of a sentence, around the id of a module."""
 
 
 @dataclass(slots=True)
@@ -230,10 +232,11 @@ def waits_for(
 
     None where one of them is refused itself.
     """
-    if refused.problem.get("code") not in UNMET:
-        return []
+    unmet = unmet_in(refused)
     folders = {one["file"] for one in report.refused}
     first = [other for other in all if other is not module and other.id in module.needs]
+    if not any(other.id in unmet for other in first):
+        return []
     coming = {other.id for other in first if str(other.folder) not in folders}
     return sorted(coming) if coming == {other.id for other in first} else []
 
@@ -241,20 +244,34 @@ def waits_for(
 def circle_through(
     module: SeenModule, all: Sequence[SeenModule], refused: Failure
 ) -> Failure | None:
-    """Why it can never go: what it needs here needs it. None where that is not why."""
+    """Why it can never go: what it needs here needs it. None where that is not why.
+
+    The node's own reason stays, before it: an older version may be there of what is on the circle.
+    """
     from registry.circles import circles
 
-    if refused.problem.get("code") not in UNMET:
+    unmet = module.needs & unmet_in(refused)
+    if not unmet:
         return None
     needs: dict[str, set[str]] = {}
     for one in all:
         needs.setdefault(one.id, set()).update(one.needs)
     for circle in islice(circles(needs), CIRCLES_MAX):
-        if module.id in circle:
+        if module.id in circle and unmet.intersection(circle):
             way = " → ".join(map(short_name, (*circle, circle[0])))
             detail = (
-                f"it needs itself, by {way}. A module is published after what it needs: publish a"
-                " version of one of them without that first."
+                f"{refused.problem.get('detail', '')}\nIt needs itself, by {way}. A module is"
+                " published after what it needs: publish a version of one of them without that"
+                " first."
             )
             return Failure({**refused.problem, "detail": detail}, refused.exit)
     return None
+
+
+def unmet_in(refused: Failure) -> frozenset[str]:
+    """The ids, among other words, that the node names where needs are not met."""
+    problem = refused.problem
+    if problem.get("code") not in UNMET:
+        return frozenset()
+    words = str(problem.get("detail", "")).split()
+    return frozenset(word.rpartition("/")[2].strip(WORD_ENDS) for word in words)

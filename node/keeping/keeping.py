@@ -22,7 +22,8 @@ from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
 from node.keeping.patience import Patience
-from node.keeping.plan import Choice, Claim, Kept, Plan, Wanted, decide, to_go
+from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
+from node.keeping.planned import kept_of, plan_of
 from node.keeping.room import ENOUGH, budget_on_disk, gives_way
 from node.ports import Network
 from p2p.protocol.errors import NotStored, SyncError
@@ -30,7 +31,6 @@ from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
-from storage.kept import KeptBlob, NamedRow
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ SLOW: Final = "it did not come in time"
 DISK: Final = "the disk is full"
 NO_PEER: Final = "no peer is connected"
 NOT_YET: Final = "not asked for yet"
+TOO_MANY: Final = "there are too many to look at"
 
 
 @dataclass
@@ -171,9 +172,12 @@ class Keeping:
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
+            unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             room = await store.kept_room(ENOUGH * self.budget)
             budget = budget_on_disk(self.budget, room, self.plan.budget)
-            plan, line = await asyncio.to_thread(_plan, chosen, others, kept, budget, self.patience)
+            plan, line = await asyncio.to_thread(
+                plan_of, chosen, others, kept, unnamed, budget, self.patience
+            )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
             self._came, self._gone = set(), set()
@@ -195,7 +199,7 @@ class Keeping:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if
         that is enough."""
         async with self._room:
-            kept = [_kept(one) for one in await self.store.kept_blobs()]
+            kept = [kept_of(one) for one in await self.store.kept_blobs()]
             going = to_go(gives_way(self.plan, kept), size, self.running)
             if sum(one.size for one in going) >= size:
                 await self._let_go(going)
@@ -321,7 +325,7 @@ class Keeping:
         except TimeoutError:
             self._fail(one, SLOW)
         else:
-            self.patience.succeed(one.blob, one.author)
+            self.patience.succeed(one.blob, one.whose)
             self._came.add(one.blob)
             return True
         return False
@@ -337,7 +341,7 @@ class Keeping:
 
     def _fail(self, one: Wanted, why: str, error: Exception | None = None) -> None:
         log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
-        self.patience.fail(one.blob, one.author, why, now_s=self.clock_s())
+        self.patience.fail(one.blob, one.whose, why, now_s=self.clock_s())
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -361,6 +365,7 @@ class Keeping:
         )
         found[self.why(None)] += max(0, left - found.total())
         found.update({why.value: count for why, count in chosen.no_room.items()})
+        found[TOO_MANY] += self.plan.left_out
         return +found
 
     def why(self, blob: BlobId | None) -> str:
@@ -368,27 +373,3 @@ class Keeping:
         if blob is not None and (why := self.patience.why(blob)):
             return why
         return NOT_YET if self._sessions else NO_PEER
-
-
-def _plan(
-    chosen: Sequence[NamedRow],
-    others: Sequence[NamedRow],
-    kept: Sequence[KeptBlob],
-    budget: int,
-    patience: Patience,
-) -> tuple[Plan, Line]:
-    """In a thread of its own: it may be tens of thousands of each."""
-    claims = [_claim(row, shares=False) for row in chosen]
-    claims += [_claim(row, shares=True) for row in others]
-    plan = decide(claims, [_kept(one) for one in kept], budget, patience.absent)
-    return plan, Line((*plan.queue, *plan.beside), patience)
-
-
-def _claim(row: NamedRow, *, shares: bool) -> Claim:
-    blob, author, namespace, size, at_us = row
-    place = NamespaceKey(namespace) if shares else None
-    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
-
-
-def _kept(one: KeptBlob) -> Kept:
-    return Kept(one.id, one.author, one.size, one.is_whole)

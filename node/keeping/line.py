@@ -1,16 +1,20 @@
 """Whose turn it is to be fetched: of each author the next one, in turns, the small ones first.
 
+Of one author, what was tried in vain less often comes first, and of these the newest: so however
+many nobody has, and whoever else comes, the older ones have their turn.
+
 An author whose tries were in vain rests (`node.keeping.patience`), and the others go on. A party
 that has as many places as one may have waits for one of its own: what stands still keeps out no
 other.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
 
+from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from node.keeping.patience import Patience
 from node.keeping.plan import Wanted
@@ -36,16 +40,19 @@ class _Authors:
         if theirs := self.of[author]:
             heappush(self.turns, (turn, theirs[0].size, author))
 
-    def first(self, patience: Patience, now_s: float) -> _Turn | None:
+    def first(
+        self, is_due: Callable[[BlobId], bool], patience: Patience, now_s: float
+    ) -> _Turn | None:
         """Who has the next turn, and may have it now."""
         while self.resting and self.resting[0][0] <= now_s:
             _, turn, author = heappop(self.resting)
             self.line_up(turn, author)
         while self.turns:
             turn, _, author = self.turns[0]
-            theirs, until_s = self.of[author], patience.rests_until_s(author)
-            while theirs and not patience.is_due(theirs[0].blob, now_s=now_s):
+            theirs = self.of[author]
+            while theirs and not is_due(theirs[0].blob):
                 theirs.popleft()
+            until_s = patience.rests_until_s(theirs[0].whose) if theirs else 0.0
             if theirs and until_s <= now_s:
                 return self.turns[0]
             heappop(self.turns)
@@ -62,12 +69,16 @@ class _Authors:
 
 
 class Line:
-    """Each blob of a plan comes once; a new plan makes a new line."""
+    """Each blob of a plan comes once, whoever names it; a new plan makes a new line.
 
-    def __init__(self, queue: Iterable[Wanted], patience: Patience) -> None:
+    `turns`: as of a plan, each once for each author in whose share it lies.
+    """
+
+    def __init__(self, turns: Iterable[Wanted], patience: Patience) -> None:
         self._patience = patience
+        self._taken: set[BlobId] = set()
         self._parties: dict[bytes, _Authors] = {}
-        for one in queue:
+        for one in sorted(turns, key=lambda one: patience.tries(one.blob)):
             authors = self._parties.setdefault(one.party, _Authors())
             authors.of.setdefault(one.author, deque()).append(one)
         for authors in self._parties.values():
@@ -76,13 +87,21 @@ class Line:
 
     def take(self, *, now_s: float, busy: Mapping[bytes, int]) -> Wanted | None:
         """The next one that may be tried now. `busy`: how many places each party has."""
+
+        def is_due(blob: BlobId) -> bool:
+            return blob not in self._taken and self._patience.is_due(blob, now_s=now_s)
+
         found = [
             (turn, authors)
             for party, authors in self._parties.items()
             if busy.get(party, 0) < OF_PARTY_MAX
-            and (turn := authors.first(self._patience, now_s)) is not None
+            and (turn := authors.first(is_due, self._patience, now_s)) is not None
         ]
-        return min(found, key=lambda each: each[0])[1].take() if found else None
+        if not found:
+            return None
+        one = min(found, key=lambda each: each[0])[1].take()
+        self._taken.add(one.blob)
+        return one
 
     def wait_s(self, *, now_s: float) -> float | None:
         """Until somebody who rests may be tried."""

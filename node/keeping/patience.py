@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from crdt.blob import BlobId
-from crdt.keys import AuthorKey
 
 BLOB_FIRST_S: Final = 10.0
 BLOB_LONGEST_S: Final = 3_600.0
@@ -27,6 +26,7 @@ K = TypeVar("K")
 class _Rest:
     until_s: float
     wait_s: float
+    tries: int
     why: str = ""
 
 
@@ -39,7 +39,8 @@ class _Rests(Generic[K]):
     def put_off(self, key: K, why: str, *, now_s: float) -> None:
         before = self.held.pop(key, None)
         wait_s = min(2 * before.wait_s if before else self.first_s, self.longest_s)
-        self.held[key] = _Rest(now_s + wait_s, wait_s, why)
+        tries = before.tries + 1 if before else 1
+        self.held[key] = _Rest(now_s + wait_s, wait_s, tries, why)
         if len(self.held) > HELD_MAX:
             del self.held[next(iter(self.held))]
 
@@ -49,11 +50,11 @@ class _Rests(Generic[K]):
 
 
 class Patience:
-    """By the caller's clock, in seconds."""
+    """By the caller's clock, in seconds. `whose`: as `Wanted.whose`, an author in one share."""
 
     def __init__(self) -> None:
         self._blobs = _Rests[BlobId](BLOB_FIRST_S, BLOB_LONGEST_S)
-        self._authors = _Rests[AuthorKey](AUTHOR_FIRST_S, AUTHOR_LONGEST_S)
+        self._authors = _Rests[bytes](AUTHOR_FIRST_S, AUTHOR_LONGEST_S)
 
     @property
     def absent(self) -> Collection[BlobId]:
@@ -65,20 +66,25 @@ class Patience:
         rest = self._blobs.held.get(blob)
         return rest.why if rest else ""
 
-    def fail(self, blob: BlobId, author: AuthorKey, why: str, *, now_s: float) -> None:
-        self._blobs.put_off(blob, why, now_s=now_s)
-        self._authors.put_off(author, why, now_s=now_s)
+    def tries(self, blob: BlobId) -> int:
+        """How often it was tried in vain, one after the other."""
+        rest = self._blobs.held.get(blob)
+        return rest.tries if rest else 0
 
-    def succeed(self, blob: BlobId, author: AuthorKey) -> None:
+    def fail(self, blob: BlobId, whose: bytes, why: str, *, now_s: float) -> None:
+        self._blobs.put_off(blob, why, now_s=now_s)
+        self._authors.put_off(whose, why, now_s=now_s)
+
+    def succeed(self, blob: BlobId, whose: bytes) -> None:
         self._blobs.held.pop(blob, None)
-        self._authors.held.pop(author, None)
+        self._authors.held.pop(whose, None)
 
     def is_due(self, blob: BlobId, *, now_s: float) -> bool:
         return self._blobs.until_s(blob) <= now_s
 
-    def rests_until_s(self, author: AuthorKey) -> float:
+    def rests_until_s(self, whose: bytes) -> float:
         """When something that this author names may be tried again."""
-        return self._authors.until_s(author)
+        return self._authors.until_s(whose)
 
     def hope(self, *, now_s: float) -> None:
         """Somebody came who may have it: all may be tried now, each as often as before."""

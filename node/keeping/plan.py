@@ -28,6 +28,7 @@ from node.keeping.shares import fair_shares
 
 TOLD_MAX: Final = 1_000
 """Of what has no room."""
+_NONE: Final = NamespaceKey(b"")
 
 
 # Tens of thousands are made at a time: tracked, they would make the collector stop the loop.
@@ -54,6 +55,8 @@ class Kept(Struct, frozen=True, gc=False):
     size: int
     """All of it, also where only a part is here."""
     is_whole: bool = True
+    is_named: bool = True
+    """Whether any record that counts names it, also one that was not looked at."""
 
 
 class Why(Enum):
@@ -78,6 +81,11 @@ class Wanted(Struct, frozen=True, gc=False):
         """Who has one share together."""
         return self.namespace or self.author
 
+    @property
+    def whose(self) -> bytes:
+        """The author there: whoever names something as theirs elsewhere does not make them wait."""
+        return self.author + (self.namespace or _NONE)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -92,9 +100,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen for a budget. `blobs`: in the order in which they are fetched."""
+    """What was chosen for a budget."""
 
     blobs: Mapping[BlobId, Wanted] = field(default_factory=dict[BlobId, Wanted])
+    """Each once, as in its first turn, in the order in which they are fetched."""
+    turns: Sequence[Wanted] = ()
+    """In that order; each once for each author in whose share it lies: so nobody who names
+    another's blob too delays it."""
     shares: Sequence[Share] = ()
     without_room: Sequence[tuple[Claim, Why]] = ()
     """The first `TOLD_MAX` of them."""
@@ -112,10 +124,14 @@ class Plan:
     """To be fetched, in turn. What is kept and leaves makes room for it."""
     beside: Sequence[Wanted] = ()
     """To be fetched where there is room in any case: what was chosen instead, nobody gives."""
+    turns: Sequence[Wanted] = ()
+    """Of both, as in `Choice`."""
     leaving: Sequence[Kept] = ()
     """Kept and not chosen, in the order in which it goes."""
     unnamed: frozenset[BlobId] = frozenset()
     """Of these, what nobody who counts names any more."""
+    left_out: int = 0
+    """Claims that were not looked at: there are too many."""
 
 
 def decide(
@@ -123,31 +139,35 @@ def decide(
     kept: Collection[Kept],
     budget: int,
     absent: Collection[BlobId] = (),
+    left_out: int = 0,
 ) -> Plan:
     """`absent`: blobs of which nobody gave anything of late. Of `claims` none is of a blob that is
-    here for another reason than that it is kept.
+    here for another reason than that it is kept; so many more are `left_out`.
     """
     chosen = beside = choose(claims, budget)
     missing = frozenset(absent) - {one.blob for one in kept}
     if missing:
         beside = choose([one for one in claims if one.blob not in missing], budget)
-    named = {one.blob for one in claims} if budget else frozenset[BlobId]()
     whole = {one.blob for one in kept if one.is_whole}
 
     def turn(one: Kept) -> tuple[bool, bool, BlobId]:
-        return one.blob in named, _stays(one, beside), one.blob
+        return one.is_named, _stays(one, beside), one.blob
+
+    def is_beside(one: Wanted) -> bool:
+        return one.blob not in whole and one.blob not in chosen.blobs
 
     return Plan(
         budget,
         chosen,
         queue=[one for one in chosen.blobs.values() if one.blob not in whole],
-        beside=[
-            one
-            for one in beside.blobs.values()
-            if one.blob not in whole and one.blob not in chosen.blobs
+        beside=[one for one in beside.blobs.values() if is_beside(one)],
+        turns=[
+            *(one for one in chosen.turns if one.blob not in whole),
+            *(one for one in beside.turns if is_beside(one)),
         ],
         leaving=sorted((one for one in kept if not _stays(one, chosen)), key=turn),
-        unnamed=frozenset(one.blob for one in kept if one.blob not in named),
+        unnamed=frozenset(one.blob for one in kept if not (one.is_named and budget)),
+        left_out=left_out,
     )
 
 
@@ -171,37 +191,51 @@ def choose(claims: Iterable[Claim], budget: int) -> Choice:
         told += [(one, Why.TOO_LARGE) for one in theirs if one.size > shares[author]]
         by_author[author] = fitting
     shares = _shares(by_author, budget)
-    taken: dict[BlobId, tuple[int, Wanted]] = {}
+    taken: dict[BlobId, int] = {}
+    lined: list[tuple[int, Claim]] = []
     said: list[Share] = []
     for author in by_author:
-        left, count = shares[author], 0
+        left, count, turn = shares[author], 0, 0
         for one in by_author[author]:
-            first = taken.get(one.blob)
             # It counts once, for the first; but for whoever says less of it than there is.
-            if first is not None and first[1].size >= one.size:
-                continue
-            if one.size > left:
-                told.append((one, Why.FULL))
-                continue
-            left -= one.size
-            taken[one.blob] = count, Wanted(one.blob, one.size, one.author, one.namespace)
-            count += 1
+            if taken.get(one.blob, 0) < one.size:
+                if one.size > left:
+                    told.append((one, Why.FULL))
+                    continue
+                left -= one.size
+                taken[one.blob] = one.size
+                count += 1
+            lined.append((turn, one))
+            turn += 1
         share, namespace = shares[author], author[0] or None
         said.append(Share(author[1], namespace, share, share - left, count))
-    # In turns of one each: whoever names many delays nobody. The small ones of a turn come first.
-    turns = sorted(taken.values(), key=lambda one: (one[0], one[1].size, one[1].blob))
+    turns = _in_turns(lined, taken)
+    blobs: dict[BlobId, Wanted] = {}
+    for wanted in turns:
+        blobs.setdefault(wanted.blob, wanted)
     without = [(one, why) for one, why in told if one.blob not in taken]
-    return Choice(
-        {one.blob: one for _, one in turns},
-        said,
-        without[:TOLD_MAX],
-        Counter(why for _, why in without),
-    )
+    no_room = Counter(why for _, why in without)
+    return Choice(blobs, turns, said, without[:TOLD_MAX], no_room)
+
+
+def _in_turns(lined: Iterable[tuple[int, Claim]], sizes: Mapping[BlobId, int]) -> list[Wanted]:
+    """In turns of one each: whoever names many delays nobody. The small ones of a turn come first.
+
+    `sizes`: the largest by which each was chosen; so much may be fetched, whoever's turn it is.
+    """
+
+    def place(each: tuple[int, Claim]) -> tuple[int, int, BlobId, bytes, AuthorKey]:
+        turn, one = each
+        return turn, sizes[one.blob], one.blob, one.namespace or _NONE, one.author
+
+    return [
+        Wanted(one.blob, sizes[one.blob], one.author, one.namespace)
+        for _, one in sorted(lined, key=place)
+    ]
 
 
 _Author: TypeAlias = tuple[NamespaceKey, AuthorKey]
 """An author in a namespace that shares; in none (empty) where the author was chosen."""
-_NONE: Final = NamespaceKey(b"")
 
 
 def _by_author(claims: Iterable[Claim]) -> dict[_Author, list[Claim]]:
@@ -210,8 +244,9 @@ def _by_author(claims: Iterable[Claim]) -> dict[_Author, list[Claim]]:
     for one in claims:
         claim = one if one.size else replace(one, size=1)
         theirs = found[one.namespace or _NONE, one.author]
-        # Of two records of one author the smaller size counts: it is their word against their own.
-        theirs[one.blob] = min(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, x.at_us))
+        # Of two records of one author the larger size counts: whoever was let in to say less of it
+        # keeps it from nobody.
+        theirs[one.blob] = max(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, -x.at_us))
     return {
         author: sorted(theirs.values(), key=lambda one: (-one.at_us, one.size, one.blob))
         for author, theirs in sorted(found.items())

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Lock
@@ -24,12 +24,17 @@ PIPE_BYTES = 64 << 10
 
 
 class Fork:
-    """A child of somebody else, who tells of it on a socket. Fits `node.commands.nodes.Process`."""
+    """A child of somebody else, who tells of it on a socket. Fits `node.commands.nodes.Process`.
+
+    As that of a `Popen` its number is its own until `poll` or `wait` says how it ended.
+    """
 
     def __init__(self, told: socket.socket) -> None:
         self._told = told
         told.settimeout(STARTS_S)
-        self.pid = int(told.recv(NUMBER_BYTES))
+        number = told.recv(NUMBER_BYTES)
+        assert number, "nothing was forked: see above"
+        self.pid = int(number)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -43,20 +48,33 @@ class Fork:
 
     def send_signal(self, sig: int, /) -> None:
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):  # as Popen
+                os.kill(self.pid, sig)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
     def _hear(self, timeout_s: float | None) -> int | None:
-        """How it ended, as `Popen.returncode`; None where it has not."""
+        """How it ended, as `Popen.returncode`; None where it has not.
+
+        Raises `ChildProcessError` where who waits for it was killed.
+        """
         if self.returncode is None:
-            self._told.settimeout(timeout_s)
             try:
-                self.returncode = int(self._told.recv(NUMBER_BYTES))
+                self._told.settimeout(timeout_s)
+                code = self._told.recv(NUMBER_BYTES)
             except (TimeoutError, BlockingIOError):
                 return None
-            self._told.close()
+            except OSError:  # closed below
+                code = b""
+            if not code:
+                self._told.close()
+                raise ChildProcessError(f"nobody is left to tell how process {self.pid} ends")
+            self.returncode = int(code)
+            with self._told as told:
+                told.settimeout(STARTS_S)
+                told.send(b".")
+                told.recv(1)  # its end: it is taken off the list
         return self.returncode
 
 

@@ -3,7 +3,8 @@
     forks_program.py SOCKET        the number of an open Unix socket
 
 A request is JSON, `Asked`, with four files: what becomes 0, 1 and 2, and a socket of its own on
-which its number is told, and later how it ended. When nobody can ask any more, it ends.
+which its number is told, and later how it ended, to be answered by any byte. When nobody can ask
+any more, it ends.
 """
 
 import json
@@ -11,6 +12,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
@@ -59,24 +62,32 @@ def serve(asking: socket.socket) -> Asked:
             asking.close()
             asked: Asked = json.loads(said)
             *standard, own = files
-            if not fork_and_wait(socket.socket(fileno=own)):
+            if not fork_and_wait(socket.socket(fileno=own), standard):
                 return become(asked, standard)
         for file in files:
             os.close(file)
 
 
-def fork_and_wait(told: socket.socket) -> bool:
-    """Returns in the fork; its parent tells of it, waits for its end and ends too."""
+def fork_and_wait(told: socket.socket, standard: Sequence[int]) -> bool:
+    """Returns in the fork; its parent tells of it, waits for its end and ends too.
+
+    Who is told how it ended answers, or is gone: until then the fork's number stays its own.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         told.close()
         return False
-    for number in range(3):  # a pipe of the fork's is to end with the fork
+    for number in (*range(3), *standard):  # a pipe of the fork's is to end with the fork
         os.close(number)
     told.send(b"%d" % child)
-    _, status = os.waitpid(child, 0)
-    told.send(b"%d" % os.waitstatus_to_exitcode(status))
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    with suppress(OSError):
+        told.send(b"%d" % code)
+        told.recv(1)
+    os.waitpid(child, 0)
     os._exit(0)
 
 

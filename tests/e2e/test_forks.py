@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,75 @@ def test_it_reads_what_it_is_given(forks: Forks, tmp_path: Path) -> None:
     row = "x = 3, y = 1\n3o!\n"
     done = forks.run(args, environment=environment, folder=tmp_path, input=row, timeout_s=COMMAND_S)
     assert (done.returncode, done.stdout) == (0, "OOO\n"), done
+
+
+@contextmanager
+def reading(forks: Forks, folder: Path) -> Generator[Fork]:
+    """One that reads, until it is killed or the pipe that it reads ends."""
+    source, target = os.pipe()
+    with open(os.devnull, "wb") as nothing, closing_both(source, target):
+        yield forks.start(
+            ("convert", "-", "--to", "cells"),
+            [source, nothing.fileno(), nothing.fileno()],
+            environment=clean_environment(),
+            folder=folder,
+        )
+
+
+@contextmanager
+def closing_both(*files: int) -> Generator[None]:
+    yield
+    for file in files:
+        os.close(file)
+
+
+def state_of(pid: int) -> str:
+    """Z where it ended and nobody asked how; "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+
+
+def test_its_number_is_nobody_elses_until_it_is_known_how_it_ended(
+    forks: Forks, tmp_path: Path
+) -> None:
+    with reading(forks, tmp_path) as fork:
+        assert fork.poll() is None
+        os.kill(fork.pid, signal.SIGKILL)
+        wait_for("its end", ARRIVE_S, lambda: state_of(fork.pid) == "Z" or None)
+        os.kill(fork.pid, 0)
+        fork.kill()
+        assert fork.returncode == -signal.SIGKILL
+        assert state_of(fork.pid) == ""
+
+
+def test_what_it_reads_and_writes_ends_with_it(forks: Forks, tmp_path: Path) -> None:
+    """Also before anybody asks how it ended."""
+    source, target = os.pipe()
+    with open(os.devnull, "rb") as nothing:
+        files = [nothing.fileno(), target, target]
+        given = clean_environment()
+        fork = forks.start(("--version",), files, environment=given, folder=tmp_path)
+    os.close(target)
+    with os.fdopen(source) as output:
+        assert output.read().startswith("panspermia")
+    assert fork.wait(COMMAND_S) == 0
+
+
+def test_one_whose_end_nobody_can_tell_is_said_so(forks: Forks, tmp_path: Path) -> None:
+    with reading(forks, tmp_path) as fork:
+        between = parent_of(fork.pid)
+        assert between != os.getpid()
+        os.kill(between, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(ChildProcessError, match=f"how process {fork.pid} ends"):
+                fork.wait(ARRIVE_S)
+        os.kill(fork.pid, signal.SIGKILL)
 
 
 def start(forks: Forks, folder: Path) -> Fork:

@@ -594,6 +594,20 @@ def test_what_one_sync_lost_another_one_does_not_call_safe(
     packs.close()
 
 
+def test_a_system_without_fdatasync_has_fsync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As macOS."""
+    packs = Packs(tmp_path / "blobs")
+    packs.append([b"a chunk"])
+    synced: list[int] = []
+    monkeypatch.delattr(os, "fdatasync", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    assert packs.sync() == {1: 7}
+    assert 7 in synced
+    packs.close()
+
+
 async def test_who_collects_beside_another_is_told_when_the_files_are_gone(tmp_path: Path) -> None:
     """A start gives back in the background: whoever comes second finds no pack to drop."""
     async with opened(tmp_path) as store:

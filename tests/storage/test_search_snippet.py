@@ -3,8 +3,9 @@
 import html
 import re
 import string
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import example, given, settings
@@ -68,6 +69,30 @@ async def test_of_a_thousand_records_their_beginnings_are_looked_at() -> None:
 def test_what_is_marked_at_once_is_a_part_of_a_page() -> None:
     assert AT_ONCE_CHARS_MAX * SLOW > PAGE_CHARS_MAX > AT_ONCE_CHARS_MAX
     assert TEXT_CHARS_MAX * 20 <= PAGE_CHARS_MAX
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How often it calls something, in Python or C."""
+    calls = 0
+
+    def note(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_long_word_takes_no_step_for_each_of_its_letters() -> None:
+    """Whoever writes such texts would hold up everybody who looks for their letters."""
+    words = ["a" * number for number in range(1, 17)]
+    texts = ["x" + "a" * 4_000] * 20
+    assert Marker(words).each(texts) == [None] * 20
+    assert calls_of(lambda: Marker(words).each(texts)) < 1_000  # of 80,000 letters
 
 
 @settings(max_examples=200, deadline=None)

@@ -3,8 +3,11 @@
 import errno
 import json
 import os
+import shlex
+import shutil
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from node.commands.publish_life import read_items
 from node.commands.publish_report import Report, Wanted, broken_off, tell
 from node.commands.publish_tree import read_those, tree_of
 from node.failure import Failure
-from node.found_files import body_of
+from node.found_files import Contents, body_of
 from registry.formats import Format, InvalidFile, Place, merged, read
 from tests.node.workers.test_tables import registry_db
 from tests.registry.formats import files
@@ -107,6 +110,30 @@ def test_a_database_of_any_size_is_read_where_it_lies(tmp_path: Path) -> None:
         read_items(file, "seed")
 
 
+def test_a_database_from_a_pipe_is_never_one_item_itself(tmp_path: Path) -> None:
+    data = registry_db(tmp_path)
+    connection = sqlite3.connect(tmp_path / "registry.db")
+    connection.execute("CREATE TABLE seed_submissions (config_json)")
+    connection.execute("INSERT INTO seed_submissions VALUES (?)", (b"\xff",))
+    connection.commit()
+    connection.close()
+    broken = (tmp_path / "registry.db").read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def read_from(data: bytes, kind: str) -> Contents:
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(pipe.write_bytes, data)
+            return read_items(pipe, kind)
+
+    assert [item.kind for item in read_from(data, "genome").found] == ["genome"]
+    with pytest.raises(InvalidFile, match="pipe: holds no seed"):
+        read_from(data, "seed")
+    held = read_from(broken, "seed")
+    assert held.found == ()
+    assert [str(row.place) for row in held.refused] == ["seed_submissions, row 1"]
+
+
 def test_rows_that_a_running_program_has_not_moved_are_told_of(tmp_path: Path) -> None:
     registry_db(tmp_path)
     file = tmp_path / "registry.db"
@@ -115,12 +142,40 @@ def test_rows_that_a_running_program_has_not_moved_are_told_of(tmp_path: Path) -
     running.execute("PRAGMA journal_mode = WAL")
     running.execute("INSERT INTO lineages VALUES ('new', 1, 0, 0, NULL)")
     running.commit()
-    contents = read_items(file, None)
-    assert len(contents.found) == 2
-    assert "still lie in registry.db-wal, which is not read" in contents.warning
+    link = tmp_path / "other" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    for named in (file, link):  # SQLite writes beside what a link leads to
+        contents = read_items(named, None)
+        assert len(contents.found) == 2
+        told = f"{named}: newer rows may lie in {file}-wal, which is not read. End the program"
+        assert contents.warning.startswith(told)
     running.close()
     assert len(read_items(file, None).found) == 3
     assert read_items(file, None).warning == ""
+
+
+def test_rows_that_a_crash_left_behind_are_there_after_what_is_advised(tmp_path: Path) -> None:
+    """Where no program runs that could be ended."""
+    registry_db(tmp_path)
+    running = sqlite3.connect(tmp_path / "registry.db")
+    running.execute("PRAGMA journal_mode = WAL")
+    running.execute("INSERT INTO lineages VALUES ('new', 1, 0, 0, NULL)")
+    running.commit()
+    folder = tmp_path / "what is left"
+    folder.mkdir()
+    for name in ("registry.db", "registry.db-wal"):
+        shutil.copyfile(tmp_path / name, folder / name)
+    running.close()
+    contents = read_items(folder / "registry.db", None)
+    assert len(contents.found) == 2
+    program, file, statement = shlex.split(contents.warning.partition(" first: ")[2])
+    assert program == "sqlite3"
+    connection = sqlite3.connect(file)
+    connection.execute(statement)
+    connection.close()
+    contents = read_items(folder / "registry.db", None)
+    assert (len(contents.found), contents.warning) == (3, "")
 
 
 def test_what_the_rows_of_one_genome_say_is_sent_once_and_whole(tmp_path: Path) -> None:

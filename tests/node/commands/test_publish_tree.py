@@ -220,9 +220,30 @@ async def test_what_needs_itself_is_told_so_and_keeps_nothing_else_back(
         assert [*details] == ["a", "b", "c"], "what needs them cannot go either"
         for name in "ab":
             assert "itself, by org.example.a → org.example.b → org.example.a. " in details[name]
+            other = "b" if name == "a" else "a"
+            assert f"No module org.example.{other} is known here" in details[name]
         assert "org.example.a" in details["c"]
     listed = (await alice.client.get("/api/modules")).json()["modules"]
     assert sorted(one["id"] for one in listed) == ["org.example.d", "org.example.e"]
+
+
+@pytest.mark.usefixtures("client")
+async def test_what_is_missing_is_told_of_a_module_on_a_circle_too(tmp_path: Path) -> None:
+    """Older versions meet the needs on the circle: it is not why."""
+    a, b = "org.example.a", "org.example.b"
+    older = [module_in(tmp_path / "older" / id, id) for id in (a, b)]
+    assert (await asyncio.to_thread(run, *older)).refused == []
+    newer = module_in(tmp_path / "a", a, {b: "^1", "org.z": "^2"}), module_in(tmp_path / "b", b)
+    edit(newer[1], "[dependencies]", f'[dependencies]\n"{a}" = "^1"')
+    for folder in newer:
+        edit(folder, '"1.0.0"', '"1.1.0"')
+    for dry_run in (True, False):
+        wanted = Wanted(None, "commons", dry_run=dry_run)
+        report = await asyncio.to_thread(run, *newer, wanted=wanted)
+        assert [one["name"] for one in report.published] == [b]
+        (refused,) = report.refused
+        assert "No module org.z is known here" in refused["detail"]
+        assert "itself" not in refused["detail"]
 
 
 def test_no_code_is_kept_while_others_are_read(folder: Path) -> None:

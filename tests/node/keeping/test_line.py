@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
+
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from node.keeping.line import OF_PARTY_MAX, Line
@@ -27,7 +29,7 @@ def fail_all(queue: Sequence[Wanted], patience: Patience, *, until_s: float) -> 
             now_s += max(wait_s, 0.001)
             continue
         tries.append(now_s)
-        patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+        patience.fail(one.blob, one.whose, "nobody gives it", now_s=now_s)
     return tries
 
 
@@ -44,9 +46,9 @@ def test_others_do_not_wait_for_whoever_has_to_rest() -> None:
     line, came = Line(queue, patience), 0
     while (one := line.take(now_s=0.0, busy={})) is not None:
         if one.author == MALLORY:
-            patience.fail(one.blob, one.author, "nobody gives it", now_s=0.0)
+            patience.fail(one.blob, one.whose, "nobody gives it", now_s=0.0)
         else:
-            patience.succeed(one.blob, one.author)
+            patience.succeed(one.blob, one.whose)
             came += 1
     assert came == 10, "all of hers, at once"
 
@@ -63,19 +65,62 @@ def test_what_stands_still_keeps_out_no_other() -> None:
     assert line.take(now_s=0.0, busy=busy) is not None
 
 
+@pytest.mark.parametrize("is_hoped", [False, True], ids=["time passes", "peers come"])
+def test_however_many_new_ones_nobody_has_the_older_ones_have_their_turn(is_hoped: bool) -> None:
+    """Each look makes a new line, and a peer that comes makes all due that was tried."""
+    patience, came = Patience(), set[BlobId]()
+    queue = [wanted(MALLORY, n) for n in range(100)]  # the newest first; of 80 nobody has any
+    given = {one.blob for one in queue[80:]}
+    for look in range(200):
+        now_s = look * AUTHOR_LONGEST_S
+        if is_hoped:
+            patience.hope(now_s=now_s)
+        line = Line([one for one in queue if one.blob not in came], patience)
+        while (one := line.take(now_s=now_s, busy={})) is not None:
+            if one.blob in given:
+                came.add(one.blob)
+                patience.succeed(one.blob, one.whose)
+            else:
+                patience.fail(one.blob, one.whose, "nobody gives it", now_s=now_s)
+    assert came == given
+
+
+def test_what_was_tried_in_vain_is_tried_in_turn_again() -> None:
+    """Also where a peer comes each time: of those tried less often one is always first."""
+    patience, tried = Patience(), Counter[BlobId]()
+    for look in range(30):
+        patience.hope(now_s=look * AUTHOR_LONGEST_S)
+        line = Line([wanted(MALLORY, n) for n in range(10)], patience)
+        one = line.take(now_s=look * AUTHOR_LONGEST_S, busy={})
+        assert one is not None
+        tried[one.blob] += 1
+        patience.fail(one.blob, one.whose, "nobody gives it", now_s=look * AUTHOR_LONGEST_S)
+    assert set(tried.values()) == {3}
+
+
+def test_a_blob_that_two_name_comes_once_in_the_first_turn_of_either() -> None:
+    blob = BlobId(bytes(32))
+    both = [Wanted(blob, 1, who, None) for who in (ALICE, MALLORY)]
+    patience = Patience()
+    patience.fail(BlobId(b"x" * 32), both[0].whose, "nobody gives it", now_s=0.0)
+    line = Line(both, patience)
+    assert line.take(now_s=0.0, busy={}) == both[1], "her own rest is hers alone"
+    assert line.take(now_s=1.0, busy={}) is None
+
+
 def test_a_blob_is_tried_after_twice_as_long_each_time_and_at_once_where_somebody_came() -> None:
     patience, one = Patience(), wanted(ALICE, 1)
     waits = list[float]()
     now_s = 0.0
     for _ in range(12):
-        patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+        patience.fail(one.blob, one.whose, "nobody gives it", now_s=now_s)
         wait_s = patience.next_s(now_s=now_s)
         assert wait_s is not None
         waits.append(wait_s)
         now_s += wait_s
     assert waits[:3] == [10.0, 20.0, 40.0]
     assert waits[-1] == BLOB_LONGEST_S
-    patience.fail(one.blob, one.author, "nobody gives it", now_s=now_s)
+    patience.fail(one.blob, one.whose, "nobody gives it", now_s=now_s)
     assert Line([one], patience).take(now_s=now_s, busy={}) is None
     patience.hope(now_s=now_s)
     assert Line([one], patience).take(now_s=now_s, busy={}) == one
@@ -85,6 +130,6 @@ def test_what_is_remembered_has_a_bound() -> None:
     patience = Patience()
     for number in range(HELD_MAX + 500):
         one = wanted(AuthorKey(number.to_bytes(32, "big")), number)
-        patience.fail(one.blob, one.author, "nobody gives it", now_s=0.0)
+        patience.fail(one.blob, one.whose, "nobody gives it", now_s=0.0)
     assert len(patience.absent) == HELD_MAX
     assert patience.why(wanted(ALICE, 1).blob) == "", "the first ones are forgotten"

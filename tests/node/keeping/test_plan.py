@@ -1,6 +1,6 @@
 """What is chosen to be kept: never over the budget, fair, steady, and the same in any order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from hypothesis import given
@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey, NamespaceKey
+from node.keeping.line import Line
+from node.keeping.patience import Patience
 from node.keeping.plan import Choice, Claim, Kept, Plan, Why, choose, decide, to_go
 from node.keeping.shares import fair_shares
 
@@ -43,20 +45,35 @@ claims_of = st.builds(
 many_claims = st.lists(claims_of, max_size=40)
 
 
-def carried_out(plan: Plan, kept: Sequence[Kept], sizes: Sequence[int]) -> list[Kept]:
+def carried_out(
+    plan: Plan, kept: Sequence[Kept], sizes: Sequence[int], absent: Collection[BlobId] = ()
+) -> list[Kept]:
     """What comes of it: room is made as it says, and what is larger than it says does not come.
 
-    `sizes`: how large the blobs are, whatever records say.
+    `sizes`: how large the blobs are, whatever records say; `absent`: what nobody has.
     """
     held = {one.blob: one for one in kept}
-    for one in plan.queue:
-        if (size := sizes[int.from_bytes(one.blob, "big")]) > one.size:
+    for one in (*plan.queue, *plan.beside):
+        size = sizes[int.from_bytes(one.blob, "big")]
+        if size > one.size or one.blob in absent:
             continue
         over = sum(each.size for each in held.values()) + size - plan.budget
-        for gone in to_go(plan.leaving, over, ()):
-            held.pop(gone.blob, None)
+        if one.blob in plan.chosen.blobs:
+            for gone in to_go(plan.leaving, over, ()):
+                held.pop(gone.blob, None)
+        elif over > 0:
+            continue
         held[one.blob] = Kept(one.blob, one.author, size)
     return list(held.values())
+
+
+def line_of(plan: Plan, patience: Patience) -> Line:
+    return Line(plan.turns, patience)
+
+
+def turns_of(choice: Choice, who: AuthorKey) -> list[BlobId]:
+    """Of whoever was chosen, in turn."""
+    return [one.blob for one in choice.turns if (one.author, one.namespace) == (who, None)]
 
 
 def chosen_of(choice: Choice, who: AuthorKey) -> set[BlobId]:
@@ -78,9 +95,8 @@ def test_shares_are_max_min_fair(demands: dict[int, int], whole: int) -> None:
 def test_it_is_never_over_the_budget(claims: list[Claim], budget: int) -> None:
     choice = choose(claims, budget)
     assert sum(one.size for one in choice.blobs.values()) <= budget
-    by_share = {(one.namespace, one.author): one for one in choice.shares}
-    for one in choice.blobs.values():
-        assert one.size <= by_share[one.namespace, one.author].bytes_max
+    for share in choice.shares:
+        assert share.chosen_bytes <= share.bytes_max
     assert sum(one.bytes_max for one in choice.shares) <= budget
 
 
@@ -132,12 +148,25 @@ def test_what_was_let_go_is_not_fetched_again(
     assert carried_out(again, held, sizes) == held, "nothing comes, and nothing goes"
 
 
-@given(many_claims, st.sets(st.integers(0, 30).map(blob)))
-def test_for_what_nobody_gives_nothing_goes(claims: list[Claim], absent: set[BlobId]) -> None:
-    """What is chosen beside it only takes room that is free."""
-    plan = decide(claims, (), BUDGET, absent)
-    assert {one.blob for one in plan.beside}.isdisjoint(plan.chosen.blobs)
-    assert {one.blob for one in plan.beside}.isdisjoint(absent)
+@given(
+    many_claims,
+    many_claims,
+    st.sets(st.integers(0, 30).map(blob)),
+    st.lists(st.integers(1, BUDGET), min_size=31, max_size=31),
+)
+def test_for_what_nobody_gives_nothing_goes(
+    before: list[Claim], after: list[Claim], absent: set[BlobId], sizes: list[int]
+) -> None:
+    """What is chosen beside it only takes room that is free, and keeps it while it may."""
+    kept = carried_out(decide(before, (), BUDGET, absent), (), sizes, absent)
+    plan = decide(after, kept, BUDGET, absent)
+    assert {one.blob for one in plan.beside}.isdisjoint({*plan.chosen.blobs, *absent})
+    held = carried_out(plan, kept, sizes, absent)
+    assert sum(one.size for one in held) <= BUDGET
+    if absent.issuperset(one.blob for one in plan.queue):
+        assert {one.blob for one in kept} <= {one.blob for one in held}
+    again = decide(after, held, BUDGET, absent)
+    assert carried_out(again, held, sizes, absent) == held, "and what comes then stays"
 
 
 def test_the_newest_of_an_author_come_first() -> None:
@@ -170,13 +199,57 @@ def test_one_blob_counts_once_for_the_first_who_names_it() -> None:
     }
 
 
+def test_who_names_anothers_blobs_too_neither_delays_them_nor_makes_them_wait() -> None:
+    """Mallory says that they are larger, and names a hundred newer ones that nobody has."""
+    hers = [claim(ALICE, 200 + n, 10, at=n) for n in range(5)]
+    theirs = [claim(MALLORY, n, 1, at=9, place=GARDEN) for n in range(100)]
+    theirs += [Claim(one.blob, MALLORY, GARDEN, one.size + 1, 0) for one in hers]
+    plan, patience = decide([*hers, *theirs], (), BUDGET), Patience()
+    line, came = line_of(plan, patience), list[BlobId]()
+    while (one := line.take(now_s=0.0, busy={})) is not None:
+        if one.blob < blob(200):
+            patience.fail(one.blob, one.whose, "nobody gives it", now_s=0.0)
+        else:
+            came.append(one.blob)
+            patience.succeed(one.blob, one.whose)
+    assert came == [one.blob for one in reversed(hers)], "once each, though two name it"
+
+
+@given(st.lists(claims_of, max_size=15), many_claims)
+def test_where_all_fits_what_others_name_changes_no_authors_turns(
+    hers: list[Claim], others: list[Claim]
+) -> None:
+    """Whatever size and time they state, of the same blobs or of others."""
+    mine = [Claim(one.blob, ALICE, None, one.size, one.at_us) for one in hers]
+    theirs = [one for one in others if one.namespace or one.author != ALICE]
+    enough = sum(max(1, one.size) for one in (*mine, *theirs)) * (len(mine) + len(theirs))
+    alone, among = choose(mine, enough), choose([*mine, *theirs], enough)
+    assert turns_of(among, ALICE) == turns_of(alone, ALICE)
+    for one in among.turns:
+        assert one.size == among.blobs[one.blob].size
+
+
 def test_who_says_less_of_a_blob_than_there_is_keeps_it_from_nobody() -> None:
     choice = choose([claim(ALICE, 1, 1), claim(BOB, 1, 400)], BUDGET)
-    assert (choice.blobs[blob(1)].size, choice.blobs[blob(1)].author) == (400, BOB)
+    assert [(one.size, one.author) for one in choice.turns] == [(400, ALICE), (400, BOB)]
+    assert {one.author: one.chosen_bytes for one in choice.shares} == {ALICE: 1, BOB: 400}
+
+
+def test_of_two_records_of_one_author_the_larger_size_counts() -> None:
+    """Whoever is let in to one of her records cannot keep her blobs from coming."""
+    choice = choose([claim(ALICE, 1, 400, at=2), claim(ALICE, 1, 1, at=3)], BUDGET)
+    assert [(one.size, one.author) for one in choice.turns] == [(400, ALICE)]
+
+
+def test_what_is_named_and_was_not_looked_at_may_go_and_is_not_unnamed() -> None:
+    """Of more claims than are looked at, the records are there still."""
+    plan = decide((), [Kept(blob(1), ALICE, 100)], BUDGET, left_out=1)
+    assert [one.blob for one in plan.leaving] == [blob(1)]
+    assert not plan.unnamed
 
 
 def test_what_nobody_who_counts_names_goes_first_and_is_told_of() -> None:
-    kept = [Kept(blob(n), ALICE, 100) for n in (1, 2)] + [Kept(blob(3), BOB, 100)]
+    kept = [Kept(blob(n), ALICE, 100) for n in (1, 2)] + [Kept(blob(3), BOB, 100, is_named=False)]
     claims = [claim(ALICE, 1, 100), claim(ALICE, 2, 100)]
     plan = decide(claims, kept, 150)
     assert [one.blob for one in plan.leaving] == [blob(3), blob(2)]

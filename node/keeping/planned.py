@@ -1,0 +1,40 @@
+"""What the store holds, as the plan takes it."""
+
+from collections.abc import Collection, Sequence
+
+from crdt.blob import BlobId
+from crdt.keys import AuthorKey, NamespaceKey
+from node.keeping.line import Line
+from node.keeping.patience import Patience
+from node.keeping.plan import Claim, Kept, Plan, decide
+from storage.claimed import Claims, NamedRow
+from storage.kept import KeptBlob
+
+
+def plan_of(
+    chosen: Claims,
+    others: Claims,
+    kept: Sequence[KeptBlob],
+    unnamed: Collection[BlobId],
+    budget: int,
+    patience: Patience,
+) -> tuple[Plan, Line]:
+    """What is to be done, and in which turn. In a thread of its own: it may be tens of thousands
+    of each."""
+    claims = [_claim(row, shares=False) for row in chosen.rows]
+    claims += [_claim(row, shares=True) for row in others.rows]
+    held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
+    left_out = chosen.left_out + others.left_out
+    plan = decide(claims, held, budget, patience.absent, left_out)
+    return plan, Line(plan.turns, patience)
+
+
+def _claim(row: NamedRow, *, shares: bool) -> Claim:
+    blob, author, namespace, size, at_us = row
+    place = NamespaceKey(namespace) if shares else None
+    return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
+
+
+def kept_of(one: KeptBlob, *, is_named: bool = True) -> Kept:
+    """`is_named`: whether any record that counts names it."""
+    return Kept(one.id, one.author, one.size, one.is_whole, is_named)
