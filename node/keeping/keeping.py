@@ -21,9 +21,10 @@ from crdt.blob import BlobId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
-from node.keeping.looking import plan_of
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
+from node.keeping.planned import kept_of, plan_of
+from node.keeping.room import ENOUGH, budget_on_disk, gives_way
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
@@ -95,6 +96,7 @@ class Keeping:
         self._rests_until_s = 0.0
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
+        self.store.on_lack_of_room(self.give_way)
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -173,8 +175,10 @@ class Keeping:
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
+            room = await store.kept_room(ENOUGH * self.budget)
+            budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, self.budget, self.patience
+                plan_of, chosen, others, kept, unnamed, budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
@@ -188,10 +192,20 @@ class Keeping:
         return joined if self.only is None else joined & {*self.only}
 
     async def _keep_to_budget(self, plan: Plan) -> None:
-        over = (await self.store.kept_sum()).bytes - self.budget
+        over = (await self.store.kept_sum()).bytes - plan.budget
         going = to_go(plan.leaving, over, self.running)
         if going:
             await self._let_go(going)
+
+    async def give_way(self, size: int) -> None:
+        """The disk has so many bytes too few for what a person waits for: what is kept goes, if
+        that is enough."""
+        async with self._room:
+            kept = [kept_of(one) for one in await self.store.kept_blobs()]
+            going = to_go(gives_way(self.plan, kept), size, self.running)
+            if sum(one.size for one in going) >= size:
+                await self._let_go(going)
+        self.wake()
 
     async def _let_go(self, going: Sequence[Kept]) -> None:
         blobs = [one.blob for one in going]
@@ -292,7 +306,7 @@ class Keeping:
         others = dict(self._with_room)  # what ends while it is added up counts as it did
         held = await self.store.kept_sum(without=[*others, one.blob])
         size = held.bytes + sum(each.size for each in others.values()) + one.size
-        return size - self.budget
+        return size - self.plan.budget
 
     async def _is_given(self, one: Wanted) -> bool:
         """Whether somebody has its root: nothing is let go for what nobody has."""
