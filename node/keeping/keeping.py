@@ -24,13 +24,13 @@ from node.keeping.line import Line
 from node.keeping.patience import Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
 from node.keeping.planned import kept_of, plan_of
-from node.keeping.room import ENOUGH, budget_on_disk, gives_way
+from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
 from node.ports import Network
-from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,6 @@ TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
 FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
-DISK_S: Final = 60.0
-"""All rest so long after the disk was full."""
 COMPARING_S: Final = 30.0
 """A peer that came is compared with first, for so long at the most: until then it is not known who
 else names a blob, and so who may have it from here (`storage.namers`)."""
@@ -60,6 +58,7 @@ NOBODY: Final = "nobody gives it"
 LIES: Final = "it is larger than its record says"
 SLOW: Final = "it did not come in time"
 DISK: Final = "the disk is full"
+UNSTORED: Final = "this node could not store it"
 NO_PEER: Final = "no peer is connected"
 NOT_YET: Final = "not asked for yet"
 TOO_MANY: Final = "there are too many to look at"
@@ -91,7 +90,7 @@ class Keeping:
         """Of the plan, what is done."""
         self._busy = Counter[bytes]()
         """Places, by party."""
-        self._rests_until_s = 0.0
+        self._full = FullDisk()
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
         self.store.on_lack_of_room(self.give_way)
@@ -190,10 +189,11 @@ class Keeping:
         return joined if self.only is None else joined & {*self.only}
 
     async def _keep_to_budget(self, plan: Plan) -> None:
-        over = (await self.store.kept_sum()).bytes - plan.budget
-        going = to_go(plan.leaving, over, self.running)
-        if going:
-            await self._let_go(going)
+        async with self._room:  # whoever begins one meanwhile waits, and sees what went
+            over = (await self.store.kept_sum()).bytes - plan.budget
+            going = to_go(plan.leaving, over, self.running)
+            if going:
+                await self._let_go(going)
 
     async def give_way(self, size: int) -> None:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if
@@ -243,11 +243,11 @@ class Keeping:
 
     def _may_ask(self, now_s: float) -> bool:
         waits = any(until > now_s and matters() for until, matters in self._comparing.values())
-        return now_s >= self._rests_until_s and not waits and bool(self._sessions)
+        return now_s >= self._full.all_rest_until_s and not waits and bool(self._sessions)
 
     def _wait_s(self) -> float:
         now_s = self.clock_s()
-        ends = [*(until for until, _ in self._comparing.values()), self._rests_until_s]
+        ends = [*(until for until, _ in self._comparing.values()), self._full.all_rest_until_s]
         waits = [end - now_s for end in ends if end > now_s]
         if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
             waits.append(rest_s)
@@ -255,13 +255,18 @@ class Keeping:
 
     async def fetch(self, one: Wanted) -> bool:
         """One blob of the plan; False where it came to nothing."""
+        if self._full.keeps_out(one.size, now_s=self.clock_s()):
+            self._put_off(one, DISK)
+            await asyncio.sleep(0)  # thousands may be too large for it
+            return True
         try:
             if not await self._has_room(one):
                 return True
             return await self._fetch(one)
+        except OverQuota as error:
+            self._has_none(one, error)
         except StorageError as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
+            self._put_off(one, UNSTORED, error)
         except Exception:  # a bug of ours costs this blob, not the node
             log.exception("a blob cannot be kept")
             self._fail(one, "this node could not go on")
@@ -304,7 +309,7 @@ class Keeping:
         except LargerThanWanted:
             return True
         except SyncError as error:
-            self._fail(one, NOBODY, error)
+            self._is_not_given(one, error)
             return False
         except TimeoutError:
             self._fail(one, SLOW)
@@ -317,11 +322,8 @@ class Keeping:
                 await self._ask(one, one.size)
         except LargerThanWanted as error:
             self._fail(one, LIES, error)
-        except NotStored as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
         except SyncError as error:
-            self._fail(one, NOBODY, error)
+            self._is_not_given(one, error)
         except TimeoutError:
             self._fail(one, SLOW)
         else:
@@ -338,6 +340,23 @@ class Keeping:
                 size_bytes_max=size_bytes_max,
                 urgency=Urgency.KEPT,
             )
+
+    def _is_not_given(self, one: Wanted, error: SyncError) -> None:
+        if isinstance(error, NoRoom):
+            self._has_none(one, error)
+        elif isinstance(error, NotStored):
+            self._put_off(one, UNSTORED, error)
+        else:
+            self._fail(one, NOBODY, error)
+
+    def _has_none(self, one: Wanted, error: Exception) -> None:
+        """The disk has no room for it; perhaps it has for what is smaller."""
+        self._full.note(one.size, now_s=self.clock_s())
+        self._put_off(one, DISK, error)
+
+    def _put_off(self, one: Wanted, why: str, error: Exception | None = None) -> None:
+        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
+        self.patience.put_off(one.blob, why, now_s=self.clock_s())
 
     def _fail(self, one: Wanted, why: str, error: Exception | None = None) -> None:
         log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
