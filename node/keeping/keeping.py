@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,13 +24,14 @@ from node.keeping.line import Line
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
 from node.keeping.planned import kept_of, plan_of
-from node.keeping.room import ENOUGH, budget_on_disk, gives_way
+from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
+from node.keeping.waiting import DISK, LIES, NOBODY, SLOW, UNSTORED
 from node.ports import Network, Progress
-from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -48,21 +49,11 @@ TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
 FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
-DISK_S: Final = 60.0
-"""All rest so long after the disk was full."""
 COMPARING_S: Final = 30.0
 """A peer that came is compared with first, for so long at the most: until then it is not known who
 else names a blob, and so who may have it from here (`storage.namers`)."""
 ROOM_PARTS: Final = 64
 """At least this part of the budget is let go at once: it costs a look at all that is held."""
-
-NOBODY: Final = "nobody gives it"
-LIES: Final = "it is larger than its record says"
-SLOW: Final = "it did not come in time"
-DISK: Final = "the disk is full"
-NO_PEER: Final = "no peer is connected"
-NOT_YET: Final = "not asked for yet"
-TOO_MANY: Final = "there are too many to look at"
 
 
 @dataclass
@@ -93,7 +84,7 @@ class Keeping:
         """Places, by party."""
         self._with_room: dict[BlobId, Wanted] = {}
         """Of what is `running`; for the others it is asked first whether somebody has them."""
-        self._rests_until_s = 0.0
+        self._full = FullDisk()
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
         self.store.on_lack_of_room(self.give_way)
@@ -192,10 +183,11 @@ class Keeping:
         return joined if self.only is None else joined & {*self.only}
 
     async def _keep_to_budget(self, plan: Plan) -> None:
-        over = (await self.store.kept_sum()).bytes - plan.budget
-        going = to_go(plan.leaving, over, self.running)
-        if going:
-            await self._let_go(going)
+        async with self._room:  # whoever begins one meanwhile waits, and sees what went
+            over = (await self.store.kept_sum()).bytes - plan.budget
+            going = to_go(plan.leaving, over, self.running)
+            if going:
+                await self._let_go(going)
 
     async def give_way(self, size: int) -> None:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if
@@ -245,11 +237,11 @@ class Keeping:
 
     def _may_ask(self, now_s: float) -> bool:
         waits = any(until > now_s and matters() for until, matters in self._comparing.values())
-        return now_s >= self._rests_until_s and not waits and bool(self._sessions)
+        return now_s >= self._full.all_rest_until_s and not waits and bool(self._sessions)
 
     def _wait_s(self) -> float:
         now_s = self.clock_s()
-        ends = [*(until for until, _ in self._comparing.values()), self._rests_until_s]
+        ends = [*(until for until, _ in self._comparing.values()), self._full.all_rest_until_s]
         waits = [end - now_s for end in ends if end > now_s]
         if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
             waits.append(rest_s)
@@ -259,14 +251,19 @@ class Keeping:
         """One blob of the plan; False where it came to nothing."""
         if one.blob in self.running:
             return True
+        if self._full.keeps_out(one.size, now_s=self.clock_s()):
+            self._put_off(one, DISK)
+            await asyncio.sleep(0)  # thousands may be too large for it
+            return True
         self.running[one.blob] = one  # no other place takes it, and it does not make its own room
         try:
             if not await self._has_room(one):
                 return True
             return await self._fetch(one)
+        except OverQuota as error:
+            self._has_none(one, error)
         except StorageError as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
+            self._put_off(one, UNSTORED, error)
         except Exception:  # a bug of ours costs this blob, not the node
             log.exception("a blob cannot be kept")
             self._fail(one, "this node could not go on")
@@ -316,7 +313,7 @@ class Keeping:
         except LargerThanWanted:
             return True
         except SyncError as error:
-            self._fail(one, NOBODY, error)
+            self._is_not_given(one, error)
             return False
         except TimeoutError:
             self._fail(one, SLOW)
@@ -330,11 +327,8 @@ class Keeping:
                 await self._ask(one, one.size, came)
         except LargerThanWanted as error:
             self._fail(one, LIES, error)
-        except NotStored as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
         except SyncError as error:
-            self._fail(one, NOBODY, error, is_coming=came.is_more)
+            self._is_not_given(one, error, is_coming=came.is_more)
         except TimeoutError:
             self._fail(one, SLOW, is_coming=came.is_more)
         else:
@@ -354,6 +348,23 @@ class Keeping:
                 urgency=Urgency.KEPT,
             )
 
+    def _is_not_given(self, one: Wanted, error: SyncError, *, is_coming: bool = False) -> None:
+        if isinstance(error, NoRoom):
+            self._has_none(one, error)
+        elif isinstance(error, NotStored):
+            self._put_off(one, UNSTORED, error)
+        else:
+            self._fail(one, NOBODY, error, is_coming=is_coming)
+
+    def _has_none(self, one: Wanted, error: Exception) -> None:
+        """The disk has no room for it; perhaps it has for what is smaller."""
+        self._full.note(one.size, now_s=self.clock_s())
+        self._put_off(one, DISK, error)
+
+    def _put_off(self, one: Wanted, why: str, error: Exception | None = None) -> None:
+        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
+        self.patience.put_off(one.blob, why, now_s=self.clock_s())
+
     def _fail(
         self,
         one: Wanted,
@@ -368,31 +379,12 @@ class Keeping:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def waits(self) -> Iterator[Wanted]:
-        """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
-        return (
-            one
-            for one in self.plan.queue
-            if one.blob not in self._came and one.blob not in self.running
-        )
+    @property
+    def under_way(self) -> Collection[BlobId]:
+        """Of the plan, what came, and what is being fetched."""
+        return self._came | self.running.keys()
 
-    def counts(self) -> Counter[str]:
-        """How many wait, by why; not one by one, since they may be tens of thousands."""
-        chosen = self.plan.chosen
-        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
-        left = max(0, len(self.plan.queue) - len(done))
-        found = Counter(
-            self.patience.why(one)
-            for one in self.patience.absent
-            if one in chosen.blobs and one not in done
-        )
-        found[self.why(None)] += max(0, left - found.total())
-        found.update({why.value: count for why, count in chosen.no_room.items()})
-        found[TOO_MANY] += self.plan.left_out
-        return +found
-
-    def why(self, blob: BlobId | None) -> str:
-        """Why one of these waits; None: one that was not tried."""
-        if blob is not None and (why := self.patience.why(blob)):
-            return why
-        return NOT_YET if self._sessions else NO_PEER
+    @property
+    def has_peers(self) -> bool:
+        """Whether anybody is here who may have something."""
+        return bool(self._sessions)

@@ -5,6 +5,7 @@ kept leaves a part of the rest for what this person fetches and adds.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from node.keeping.plan import Kept, Plan
@@ -15,6 +16,33 @@ ENOUGH: Final = 2
 """Times the budget: where so much is free, the disk bounds nothing."""
 GROWS_PARTS: Final = 16
 """Of what may be kept, at once: what the disk has room for changes with every file on it."""
+
+DISK_S: Final = 60.0
+"""What had no room, and what is not smaller, rests so long."""
+SMALL_BYTES: Final = 1 << 20
+"""Where not even so much has room, all rest."""
+
+
+@dataclass(slots=True)
+class FullDisk:
+    """What had no room on the disk of late."""
+
+    until_s: float = 0.0
+    size: int = 0
+    """Of the smallest of them."""
+
+    def note(self, size: int, *, now_s: float) -> None:
+        """So many bytes had none."""
+        self.size = min(size, self.size) if now_s < self.until_s else size
+        self.until_s = now_s + DISK_S
+
+    def keeps_out(self, size: int, *, now_s: float) -> bool:
+        """Whether so many bytes are not to be tried now."""
+        return now_s < self.until_s and size >= self.size
+
+    @property
+    def all_rest_until_s(self) -> float:
+        return self.until_s if self.size <= SMALL_BYTES else 0.0
 
 
 def budget_on_disk(budget: int, room: int, before: int) -> int:
