@@ -41,6 +41,11 @@ def writer_of(right: Capability) -> bytes:
     return giver if is_whole else right.receiver
 
 
+def hands_of(right: Capability) -> set[bytes]:
+    """The keys of whoever wrote by this right: of the author, and of the device."""
+    return {writer_of(right), right.receiver}
+
+
 def guest_of(document: DocumentId, right: Capability) -> bytes:
     """The key that the subspace's owner let in, where the right came on from there; else empty."""
     owner, chain = bytes(document.subspace), right.chain
@@ -56,7 +61,7 @@ def claim_of(document: DocumentId, right: Capability, followed: frozenset[bytes]
     only in their own: there the chain of every member goes through who let them in, and an
     administrator writes anywhere. What its own key says is the namespace's word.
     """
-    hands, owner = {writer_of(right), right.receiver}, bytes(document.subspace)
+    hands, owner = hands_of(right), bytes(document.subspace)
     if is_communal(document.namespace):
         is_followed = not hands.isdisjoint(followed)
     elif document.cls == AUTHORITY and owner == document.namespace:

@@ -9,43 +9,14 @@ that a process which is killed leaves none that belongs to nobody. What is not n
 person's.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from crdt.blob import BlobId
-from crdt.keys import AuthorKey, NamespaceKey
+from crdt.keys import AuthorKey
 from storage.collecting import IS_NEEDED, Collecting
 from storage.database import Writing
-
-NAMED_MAX = 32_768  # claims looked at, of chosen authors and of namespaces each: some 8 MB
-NamedRow: TypeAlias = tuple[bytes, bytes, bytes, int, int]
-"""Blob, author, namespace, size, and when it was published in µs; of one record that is shown."""
-
-# Of what is here for a person no share is needed: it is not looked at.
-_WANTED = (
-    "u.size IS NOT NULL AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = u.blob AND b.is_complete"
-    " AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.blob = b.number))"
-)
-# The newest of each author first, and of equals in turns: whoever names more hides nobody's.
-_OF_AUTHORS = f"""
-    SELECT blob, author, key, size, at_us FROM (
-        SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
-            PARTITION BY d.author ORDER BY u.at_us DESC, u.blob) AS place
-        FROM document d JOIN blob_use u ON u.document = d.number
-        JOIN namespace n ON n.number = d.namespace
-        WHERE d.author IN (*) AND n.key IN (+) AND {_WANTED})
-    ORDER BY place, author LIMIT {NAMED_MAX}"""
-_OF_NAMESPACES = f"""
-    SELECT blob, author, key, size, at_us FROM (
-        SELECT *, row_number() OVER (PARTITION BY key ORDER BY place, author) AS turn FROM (
-            SELECT u.blob, d.author, n.key, u.size, u.at_us, row_number() OVER (
-                PARTITION BY n.key, d.author ORDER BY u.at_us DESC, u.blob) AS place
-            FROM namespace n JOIN listing l ON l.namespace = n.number
-            JOIN blob_use u ON u.document = l.document JOIN document d ON d.number = l.document
-            WHERE d.author NOT IN (*) AND n.key IN (+) AND {_WANTED}))
-    ORDER BY turn, key LIMIT {NAMED_MAX}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +55,6 @@ class KeptBlobs(Collecting):
         """A person waits for it: what is begun of it meanwhile is theirs, whoever else keeps it.
         What had been begun before is adopted apart."""
         return self._wishes.asking(blob)
-
-    async def blobs_of_authors(
-        self, authors: Collection[AuthorKey], namespaces: Collection[NamespaceKey]
-    ) -> Sequence[NamedRow]:
-        """What records of these authors name in these namespaces, and is not a person's."""
-        return await self._named(_OF_AUTHORS, authors, namespaces)
-
-    async def blobs_in_namespaces(
-        self, namespaces: Collection[NamespaceKey], without: Collection[AuthorKey]
-    ) -> Sequence[NamedRow]:
-        """What records of others than these authors name there, and is not a person's."""
-        return await self._named(_OF_NAMESPACES, without, namespaces)
-
-    async def _named(
-        self, sql: str, authors: Collection[bytes], namespaces: Collection[bytes]
-    ) -> Sequence[NamedRow]:
-        marks = {"(*)": authors, "(+)": namespaces}
-        for mark, keys in marks.items():
-            sql = sql.replace(mark, f"({','.join('?' * len(keys))})")
-        rows = await self._database.rows(sql, [*sorted(authors), *sorted(namespaces)])
-        return [(blob, author, key, size, at_us) for blob, author, key, size, at_us in rows]
 
     async def kept_blobs(self, *, after: int = 0, limit: int = 1 << 30) -> list[KeptBlob]:
         """In the order in which they came here first; `after` a number."""

@@ -38,6 +38,7 @@ from storage.blobs import Blobs
 from storage.blocked import BlockedKeys, keep_out
 from storage.cards import Cards
 from storage.challenges import Challenges
+from storage.claimed import Claimed
 from storage.copies import Copies
 from storage.counted import Counted, Counts
 from storage.database import Database, Writing, nothing, open_database
@@ -129,6 +130,7 @@ class Store(
     Usages,
     Devices,
     Copies,
+    Claimed,
     Counted,
     Relayed,
     Letters,

@@ -28,8 +28,9 @@ from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
+from storage.claimed import Claims, NamedRow
 from storage.errors import StorageError
-from storage.kept import KeptBlob, NamedRow
+from storage.kept import KeptBlob
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ SLOW: Final = "it did not come in time"
 DISK: Final = "the disk is full"
 NO_PEER: Final = "no peer is connected"
 NOT_YET: Final = "not asked for yet"
+TOO_MANY: Final = "there are too many to look at"
 
 
 @dataclass
@@ -169,8 +171,9 @@ class Keeping:
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
+            unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             plan, line = await asyncio.to_thread(
-                _plan, chosen, others, kept, self.budget, self.patience
+                _plan, chosen, others, kept, unnamed, self.budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
@@ -349,6 +352,7 @@ class Keeping:
         )
         found[self.why(None)] += max(0, left - found.total())
         found.update({why.value: count for why, count in chosen.no_room.items()})
+        found[TOO_MANY] += self.plan.left_out
         return +found
 
     def why(self, blob: BlobId | None) -> str:
@@ -359,17 +363,19 @@ class Keeping:
 
 
 def _plan(
-    chosen: Sequence[NamedRow],
-    others: Sequence[NamedRow],
+    chosen: Claims,
+    others: Claims,
     kept: Sequence[KeptBlob],
+    unnamed: Collection[BlobId],
     budget: int,
     patience: Patience,
 ) -> tuple[Plan, Line]:
     """In a thread of its own: it may be tens of thousands of each."""
-    claims = [_claim(row, shares=False) for row in chosen]
-    claims += [_claim(row, shares=True) for row in others]
-    held = [Kept(one.id, one.author, one.size, one.is_whole) for one in kept]
-    plan = decide(claims, held, budget, patience.absent)
+    claims = [_claim(row, shares=False) for row in chosen.rows]
+    claims += [_claim(row, shares=True) for row in others.rows]
+    held = [Kept(one.id, one.author, one.size, one.is_whole, one.id not in unnamed) for one in kept]
+    left_out = chosen.left_out + others.left_out
+    plan = decide(claims, held, budget, patience.absent, left_out)
     return plan, Line(plan.turns, patience)
 
 

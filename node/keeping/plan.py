@@ -55,6 +55,8 @@ class Kept(Struct, frozen=True, gc=False):
     size: int
     """All of it, also where only a part is here."""
     is_whole: bool = True
+    is_named: bool = True
+    """Whether any record that counts names it, also one that was not looked at."""
 
 
 class Why(Enum):
@@ -128,6 +130,8 @@ class Plan:
     """Kept and not chosen, in the order in which it goes."""
     unnamed: frozenset[BlobId] = frozenset()
     """Of these, what nobody who counts names any more."""
+    left_out: int = 0
+    """Claims that were not looked at: there are too many."""
 
 
 def decide(
@@ -135,19 +139,19 @@ def decide(
     kept: Collection[Kept],
     budget: int,
     absent: Collection[BlobId] = (),
+    left_out: int = 0,
 ) -> Plan:
     """`absent`: blobs of which nobody gave anything of late. Of `claims` none is of a blob that is
-    here for another reason than that it is kept.
+    here for another reason than that it is kept; so many more are `left_out`.
     """
     chosen = beside = choose(claims, budget)
     missing = frozenset(absent) - {one.blob for one in kept}
     if missing:
         beside = choose([one for one in claims if one.blob not in missing], budget)
-    named = {one.blob for one in claims} if budget else frozenset[BlobId]()
     whole = {one.blob for one in kept if one.is_whole}
 
     def turn(one: Kept) -> tuple[bool, bool, BlobId]:
-        return one.blob in named, _stays(one, beside), one.blob
+        return one.is_named, _stays(one, beside), one.blob
 
     def is_beside(one: Wanted) -> bool:
         return one.blob not in whole and one.blob not in chosen.blobs
@@ -162,7 +166,8 @@ def decide(
             *(one for one in beside.turns if is_beside(one)),
         ],
         leaving=sorted((one for one in kept if not _stays(one, chosen)), key=turn),
-        unnamed=frozenset(one.blob for one in kept if one.blob not in named),
+        unnamed=frozenset(one.blob for one in kept if not (one.is_named and budget)),
+        left_out=left_out,
     )
 
 
@@ -239,8 +244,9 @@ def _by_author(claims: Iterable[Claim]) -> dict[_Author, list[Claim]]:
     for one in claims:
         claim = one if one.size else replace(one, size=1)
         theirs = found[one.namespace or _NONE, one.author]
-        # Of two records of one author the smaller size counts: it is their word against their own.
-        theirs[one.blob] = min(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, x.at_us))
+        # Of two records of one author the larger size counts: whoever was let in to say less of it
+        # keeps it from nobody.
+        theirs[one.blob] = max(theirs.get(one.blob, claim), claim, key=lambda x: (x.size, -x.at_us))
     return {
         author: sorted(theirs.values(), key=lambda one: (-one.at_us, one.size, one.blob))
         for author, theirs in sorted(found.items())

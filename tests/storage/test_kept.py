@@ -6,7 +6,7 @@ import pytest
 
 from crdt.blob import BlobId, manifest_of
 from crdt.keys import COMMONS, AuthorKey
-from storage import kept
+from storage import claimed
 from storage.collecting import GRACE_US
 from storage.installed import InstallChanges, Installed
 from storage.kept import KeptSum
@@ -70,7 +70,9 @@ async def test_what_a_person_wants_is_kept_for_nobody_else(store: Store, how: st
     await store.note_unnamed([BLOB])
     assert (await store.gc(grace_us=-1)).blobs == 0
     assert await store.has_blob(BLOB)
-    assert not await store.blobs_of_authors(AUTHORS, [COMMONS]), "and it takes nobody's share"
+    assert not (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows, (
+        "and it takes nobody's share"
+    )
 
 
 async def test_gc_takes_what_nobody_who_counts_names_any_more_and_nothing_else(
@@ -101,7 +103,7 @@ async def test_what_was_let_go_gives_its_room_back_and_may_come_again(store: Sto
         assert await store.let_go([BLOB]) == 1
         assert (await store.counts()).blob_bytes == 0
         assert await store.kept_sum() == KeptSum()
-    ((blob, author, place, size, _),) = await store.blobs_of_authors(AUTHORS, [COMMONS])
+    ((blob, author, place, size, _),) = (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows
     assert (blob, author, place, size) == (BLOB, ALICE.root.public, COMMONS, len(WASM))
 
 
@@ -135,33 +137,32 @@ async def test_only_what_is_shown_is_named(store: Store) -> None:
         named("clock", blob=manifest_of(data).id.hex(), size=len(data)) for data in (b"old", WASM)
     ]
     await store.receive(ALICE.writes(ALICE.document("io.alice.clock"), *edits), source="peer")
-    rows = await store.blobs_of_authors(AUTHORS, [COMMONS])
+    rows = (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows
     assert [row[0] for row in rows] == [BLOB]
 
 
 async def test_strangers_and_other_namespaces_are_not_looked_at(store: Store) -> None:
     await names(store, CAROL, "io.carol.clock", WASM)
-    assert not await store.blobs_of_authors(AUTHORS, [COMMONS])
-    assert not await store.blobs_of_authors([AuthorKey(CAROL.root.public)], [])
-    (row,) = await store.blobs_in_namespaces([COMMONS], AUTHORS)
+    assert not (await store.blobs_of_authors(AUTHORS, [COMMONS])).rows
+    assert not (await store.blobs_of_authors([AuthorKey(CAROL.root.public)], [])).rows
+    (row,) = (await store.blobs_in_namespaces([COMMONS], AUTHORS)).rows
     assert row[1] == CAROL.root.public
-    assert not await store.blobs_in_namespaces([COMMONS], [AuthorKey(CAROL.root.public)])
+    assert not (await store.blobs_in_namespaces([COMMONS], [AuthorKey(CAROL.root.public)])).rows
 
 
 async def test_whoever_names_more_than_is_looked_at_hides_nobodys(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for sql in ("_OF_AUTHORS", "_OF_NAMESPACES"):
-        few = getattr(kept, sql).replace(f"LIMIT {kept.NAMED_MAX}", "LIMIT 4")
-        monkeypatch.setattr(kept, sql, few)
+    monkeypatch.setattr(claimed, "NAMED_MAX", 4)
     for number in range(20):
         await names(store, BOB, f"io.bob.n{number}", b"%d" % number, at=100 + number)
     await names(store, ALICE, "io.alice.clock", WASM, at=1)
-    for rows in (
+    for found in (
         await store.blobs_of_authors(AUTHORS, [COMMONS]),
         await store.blobs_in_namespaces([COMMONS], []),
     ):
-        assert len(rows) == 4
+        rows = found.rows
+        assert (len(rows), found.left_out) == (4, 17), "and how many there are is known"
         assert [row[0] for row in rows if row[1] == ALICE.root.public] == [BLOB]
         newest = [row[4] for row in rows if row[1] == BOB.root.public]
         assert newest == [119, 118, 117]

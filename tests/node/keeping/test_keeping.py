@@ -20,6 +20,7 @@ from node.services.fetch import hold_blob
 from p2p.protocol.errors import NotStored
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted, NoPeerHasIt
+from storage import claimed
 from storage.quota import Quota
 from storage.store import Store, open_store
 from tests.node.parts import Wishes
@@ -226,6 +227,19 @@ async def test_what_was_kept_of_whoever_is_followed_no_more_goes_with_the_next_g
     await kept.store.remove_petname("bob")
     await kept.keeping.look()
     assert (await kept.store.gc()).blobs == 1
+
+
+async def test_what_is_named_beyond_what_is_looked_at_stays_and_is_told_of(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = [await kept.offer(ALICE, f"io.alice.n{n}", some(f"n{n}", 10), n) for n in range(5)]
+    await kept.work()
+    monkeypatch.setattr(claimed, "NAMED_MAX", 2)
+    await kept.work()
+    assert (await kept.store.gc(grace_us=-1)).blobs == 0
+    assert await kept.held() == {*blobs}
+    state = await keep_state(kept.keeping)
+    assert [(one.why, one.count) for one in state.waits] == [("there are too many to look at", 3)]
 
 
 async def test_a_smaller_budget_is_kept_to_at_once(kept: Kept) -> None:

@@ -235,8 +235,21 @@ def test_who_says_less_of_a_blob_than_there_is_keeps_it_from_nobody() -> None:
     assert {one.author: one.chosen_bytes for one in choice.shares} == {ALICE: 1, BOB: 400}
 
 
+def test_of_two_records_of_one_author_the_larger_size_counts() -> None:
+    """Whoever is let in to one of her records cannot keep her blobs from coming."""
+    choice = choose([claim(ALICE, 1, 400, at=2), claim(ALICE, 1, 1, at=3)], BUDGET)
+    assert [(one.size, one.author) for one in choice.turns] == [(400, ALICE)]
+
+
+def test_what_is_named_and_was_not_looked_at_may_go_and_is_not_unnamed() -> None:
+    """Of more claims than are looked at, the records are there still."""
+    plan = decide((), [Kept(blob(1), ALICE, 100)], BUDGET, left_out=1)
+    assert [one.blob for one in plan.leaving] == [blob(1)]
+    assert not plan.unnamed
+
+
 def test_what_nobody_who_counts_names_goes_first_and_is_told_of() -> None:
-    kept = [Kept(blob(n), ALICE, 100) for n in (1, 2)] + [Kept(blob(3), BOB, 100)]
+    kept = [Kept(blob(n), ALICE, 100) for n in (1, 2)] + [Kept(blob(3), BOB, 100, is_named=False)]
     claims = [claim(ALICE, 1, 100), claim(ALICE, 2, 100)]
     plan = decide(claims, kept, 150)
     assert [one.blob for one in plan.leaving] == [blob(3), blob(2)]
