@@ -11,8 +11,7 @@ is collected by `gc` (`storage.collecting`).
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Iterable, Sequence
 from functools import partial
 
 from crdt.blob import (
@@ -26,56 +25,43 @@ from crdt.blob import (
 from crdt.chunking import Cutter
 from crdt.digest import payload_digest
 from storage import blob_rows
-from storage.blob_pages import BlobPages
+from storage.blob_room import ROW_BYTES, BlobRoom, BlobState
 from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN
 from storage.collecting import note_synced
-from storage.database import Database
-from storage.disk_room import refusal
 from storage.errors import Mismatch, NotHeld
 from storage.gathering import gathered
-from storage.held import LOOK_AGAIN, MISSING, HeldMap, count_held
+from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.kept import adopt
 from storage.namers import note_namers
 from storage.part import in_bounds
-from storage.promised import Promised, missing_bytes
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
 PACKED_CHUNKS_MIN = PACKED_BYTES_MIN // CHUNK_BYTES + 1  # of whole ones: surely so many bytes
 TOUCHED_US = 60_000_000  # a minute: what is being fetched is not collected
 RUNS_MAX = 1_024  # told in one answer
-ROW_BYTES = 256  # that the database takes for a chunk
 PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
-@dataclass(frozen=True, slots=True)
-class BlobState:
-    """What is known of a blob whose root is here."""
-
-    id: BlobId
-    size: int
-    chunk_count: int
-    is_complete: bool
-
-
-class Blobs(BlobPages):
+class Blobs(BlobRoom):
     """Whole and partial blobs."""
-
-    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
-        super().__init__(database, clock_us)
-        self._promised = Promised()
 
     async def put_blob(
         self,
         data: bytes | Iterable[bytes] | AsyncIterable[bytes],
         *,
         chunking: Chunking = Chunking.FIXED,
+        size_bytes: int | None = None,
     ) -> BlobId:
         """Stores a blob of our own, given whole or in pieces of any size; gives its name.
 
+        `size_bytes`, where it is known before the pieces come: what is kept for others gives way.
         Keeps a few MiB of it in memory. Nothing names it yet: `gc` leaves it alone for `GRACE_US`.
         Raises `OverQuota` where the disk is full, and gives the room back; `Malformed` where it is
         too large for its chunks.
         """
+        size = len(data) if isinstance(data, bytes) else size_bytes
+        if size:  # before its chunks come: meanwhile no room is given back
+            await self._make_room(size + ROW_BYTES * (size // CHUNK_BYTES + 1))
         self._putting += 1  # its chunks are nobody's until the end
         try:
             manifest = await self._put(data, chunking)
@@ -164,6 +150,8 @@ class Blobs(BlobPages):
                 raise Mismatch(f"Chunk {index} of blob {blob.hex()} has {len(data):,} bytes.")
         held = self._held.get(blob) or await self._held_map(blob)
         touched_us = self._to_touch(held)
+        if self._wishes.author_of(blob) is not None:
+            await self._leave_room(blob, sum(len(data) for _, data in chunks))
         if touched_us is None and hashes and await self._is_plain(blob, held, chunks, hashes):
             datas = (data for _, data in chunks)
             await self._database.append(list(zip(hashes, datas, strict=True)))
@@ -189,13 +177,6 @@ class Blobs(BlobPages):
         row = await self._database.row("SELECT is_complete FROM blob WHERE id = ?", (blob,))
         return bool(row and row[0])
 
-    async def blob_state(self, blob: BlobId) -> BlobState | None:
-        """None where it was never begun."""
-        row = await self._database.row(
-            "SELECT size, chunk_count, is_complete FROM blob WHERE id = ?", (blob,)
-        )
-        return BlobState(blob, row[0], row[1], bool(row[2])) if row else None
-
     async def missing_chunks(self, blob: BlobId, limit: int = CHUNKS_MAX) -> list[int]:
         """Chunks still to be fetched, of the pages that are here, in order.
 
@@ -214,44 +195,6 @@ class Blobs(BlobPages):
             self._held.forget(blob)
             await self._finish(blob, is_fetched=True)
         return missing
-
-    async def check_room(self, blob: BlobId) -> None:
-        """Raises `OverQuota` where the disk has no room for what is missing of a blob, beside what
-        is missing of others that are fetched. Where all of its pages are here, others leave it
-        that room until `release_room`."""
-        state, held = await self.blob_state(blob), await self._held_map(blob)
-        if state is None or not held.left:
-            return
-        rows = held.left * ROW_BYTES
-        size = rows + held.left * (state.size // state.chunk_count + 1)
-        left, promised = await self._room_for(blob, state.size)
-        if size > left - promised:
-            # About, and too much where a chunk stands in many places: now each is looked at once.
-            async with self._database.reading() as view:
-                size = rows + await missing_bytes(view, blob)
-                for other in self._promised.others_than(blob, state.size):
-                    self._promised.correct(other, await missing_bytes(view, other))
-            left, promised = await self._room_for(blob, state.size)
-            if size > left - promised:
-                raise refusal(size, left, promised)
-        if held.is_named:
-            self._promised.promise(blob, size)
-
-    async def _room_for(self, blob: BlobId, size: int) -> tuple[int, int]:
-        """What blobs may take of the disk now, and how much of it others were promised.
-
-        Until the caller waits for anything, it is so: who looks later sees what it promises.
-        """
-        before = self._promised.others_than(blob, size)
-        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
-        # What came meanwhile may have come after the look: it is still to take its room then.
-        after = self._promised.others_than(blob, size)
-        others = before.keys() | after.keys()
-        return left, sum(max(before.get(one, 0), after.get(one, 0)) for one in others)
-
-    def release_room(self, blob: BlobId) -> None:
-        """It is fetched no more: what it was promised is for others."""
-        self._promised.release(blob)
 
     async def held_runs(self, blob: BlobId, first: int, limit: int = RUNS_MAX) -> list[int]:
         """Runs of chunks that are here: first chunk and count, in turn. The one that goes beyond
@@ -276,14 +219,6 @@ class Blobs(BlobPages):
                 is_packed=is_packed,
             )
             await self._database.lazily(keep)
-
-    async def _held_map(self, blob: BlobId) -> HeldMap:
-        return await self._held.find(blob, self._count_held)
-
-    async def _count_held(self, blob: BlobId) -> HeldMap:
-        await self._database.settle()
-        async with self._database.reading() as view:
-            return await count_held(view, blob)
 
     async def _is_plain(
         self,

@@ -44,5 +44,6 @@ def refusal(size: int, left: int, promised: int = 0) -> OverQuota:
     return OverQuota(
         f"The disk has no room for {-(-size // MIB):,} MiB more: blobs may take"
         f" {max(0, left) // MIB:,} MiB{fetched if promised else ''}, and leave the rest of it free"
-        " (quota.disk_free). What is here stays: make room, or panspermia gc, and try again."
+        " (quota.disk_free). What is here stays: make room, panspermia gc, or a lower keep.budget,"
+        " and try again."
     )

@@ -18,9 +18,9 @@ class Promised:
     def __init__(self) -> None:
         self._bytes: dict[BlobId, int] = {}
 
-    def others_than(self, blob: BlobId, size: int) -> dict[BlobId, int]:
-        """What a blob of `size` bytes has to leave to others."""
-        if size < PACKED_BYTES_MIN:
+    def others_than(self, blob: BlobId | None, size: int | None = None) -> dict[BlobId, int]:
+        """What a blob of `size` bytes has to leave to others; None: all of it."""
+        if size is not None and size < PACKED_BYTES_MIN:
             return {}
         return {other: left for other, left in self._bytes.items() if other != blob}
 

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,15 +21,17 @@ from crdt.blob import BlobId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.line import Line
-from node.keeping.looking import plan_of
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
+from node.keeping.planned import kept_of, plan_of
+from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
+from node.keeping.waiting import DISK, LIES, NOBODY, SLOW, UNSTORED
 from node.ports import Network, Progress
-from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -47,21 +49,11 @@ TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
 FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
-DISK_S: Final = 60.0
-"""All rest so long after the disk was full."""
 COMPARING_S: Final = 30.0
 """A peer that came is compared with first, for so long at the most: until then it is not known who
 else names a blob, and so who may have it from here (`storage.namers`)."""
 ROOM_PARTS: Final = 64
 """At least this part of the budget is let go at once: it costs a look at all that is held."""
-
-NOBODY: Final = "nobody gives it"
-LIES: Final = "it is larger than its record says"
-SLOW: Final = "it did not come in time"
-DISK: Final = "the disk is full"
-NO_PEER: Final = "no peer is connected"
-NOT_YET: Final = "not asked for yet"
-TOO_MANY: Final = "there are too many to look at"
 
 
 @dataclass
@@ -92,9 +84,10 @@ class Keeping:
         """Places, by party."""
         self._with_room: dict[BlobId, Wanted] = {}
         """Of what is `running`; for the others it is asked first whether somebody has them."""
-        self._rests_until_s = 0.0
+        self._full = FullDisk()
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
+        self.store.on_lack_of_room(self.give_way)
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -181,8 +174,10 @@ class Keeping:
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
+            room = await store.kept_room(ENOUGH * self.budget)
+            budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, self.budget, self.patience
+                plan_of, chosen, others, kept, unnamed, budget, self.patience
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
@@ -196,10 +191,21 @@ class Keeping:
         return joined if self.only is None else joined & {*self.only}
 
     async def _keep_to_budget(self, plan: Plan) -> None:
-        over = (await self.store.kept_sum()).bytes - self.budget
-        going = to_go(plan.leaving, over, self.running)
-        if going:
-            await self._let_go(going)
+        async with self._room:  # whoever begins one meanwhile waits, and sees what went
+            over = (await self.store.kept_sum()).bytes - plan.budget
+            going = to_go(plan.leaving, over, self.running)
+            if going:
+                await self._let_go(going)
+
+    async def give_way(self, size: int) -> None:
+        """The disk has so many bytes too few for what a person waits for: what is kept goes, if
+        that is enough."""
+        async with self._room:
+            kept = [kept_of(one) for one in await self.store.kept_blobs()]
+            going = to_go(gives_way(self.plan, kept), size, self.running)
+            if sum(one.size for one in going) >= size:
+                await self._let_go(going)
+        self.wake()
 
     async def _let_go(self, going: Sequence[Kept]) -> None:
         blobs = [one.blob for one in going]
@@ -239,11 +245,11 @@ class Keeping:
 
     def _may_ask(self, now_s: float) -> bool:
         waits = any(until > now_s and matters() for until, matters in self._comparing.values())
-        return now_s >= self._rests_until_s and not waits and bool(self._sessions)
+        return now_s >= self._full.all_rest_until_s and not waits and bool(self._sessions)
 
     def _wait_s(self) -> float:
         now_s = self.clock_s()
-        ends = [*(until for until, _ in self._comparing.values()), self._rests_until_s]
+        ends = [*(until for until, _ in self._comparing.values()), self._full.all_rest_until_s]
         waits = [end - now_s for end in ends if end > now_s]
         if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
             waits.append(rest_s)
@@ -253,14 +259,19 @@ class Keeping:
         """One blob of the plan; False where it came to nothing."""
         if one.blob in self.running:
             return True
+        if self._full.keeps_out(one.size, now_s=self.clock_s()):
+            self._put_off(one, DISK)
+            await asyncio.sleep(0)  # thousands may be too large for it
+            return True
         self.running[one.blob] = one  # no other place takes it, and it does not make its own room
         try:
             if not await self._has_room(one):
                 return True
             return await self._fetch(one)
+        except OverQuota as error:
+            self._has_none(one, error)
         except StorageError as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
+            self._put_off(one, UNSTORED, error)
         except Exception:  # a bug of ours costs this blob, not the node
             log.exception("a blob cannot be kept")
             self._fail(one, "this node could not go on")
@@ -300,7 +311,7 @@ class Keeping:
         others = dict(self._with_room)  # what ends while it is added up counts as it did
         held = await self.store.kept_sum(without=[*others, one.blob])
         size = held.bytes + sum(each.size for each in others.values()) + one.size
-        return size - self.budget
+        return size - self.plan.budget
 
     async def _is_given(self, one: Wanted) -> bool:
         """Whether somebody has its root: nothing is let go for what nobody has."""
@@ -310,7 +321,7 @@ class Keeping:
         except LargerThanWanted:
             return True
         except SyncError as error:
-            self._fail(one, NOBODY, error)
+            self._is_not_given(one, error)
             return False
         except TimeoutError:
             self._fail(one, SLOW)
@@ -324,11 +335,8 @@ class Keeping:
                 await self._ask(one, one.size, came)
         except LargerThanWanted as error:
             self._fail(one, LIES, error)
-        except NotStored as error:
-            self._fail(one, DISK, error)
-            self._rests_until_s = self.clock_s() + DISK_S
         except SyncError as error:
-            self._fail(one, NOBODY, error, is_coming=came.is_more)
+            self._is_not_given(one, error, is_coming=came.is_more)
         except TimeoutError:
             self._fail(one, SLOW, is_coming=came.is_more)
         else:
@@ -348,6 +356,23 @@ class Keeping:
                 urgency=Urgency.KEPT,
             )
 
+    def _is_not_given(self, one: Wanted, error: SyncError, *, is_coming: bool = False) -> None:
+        if isinstance(error, NoRoom):
+            self._has_none(one, error)
+        elif isinstance(error, NotStored):
+            self._put_off(one, UNSTORED, error)
+        else:
+            self._fail(one, NOBODY, error, is_coming=is_coming)
+
+    def _has_none(self, one: Wanted, error: Exception) -> None:
+        """The disk has no room for it; perhaps it has for what is smaller."""
+        self._full.note(one.size, now_s=self.clock_s())
+        self._put_off(one, DISK, error)
+
+    def _put_off(self, one: Wanted, why: str, error: Exception | None = None) -> None:
+        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
+        self.patience.put_off(one.blob, why, now_s=self.clock_s())
+
     def _fail(
         self,
         one: Wanted,
@@ -362,31 +387,12 @@ class Keeping:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def waits(self) -> Iterator[Wanted]:
-        """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
-        return (
-            one
-            for one in self.plan.queue
-            if one.blob not in self._came and one.blob not in self.running
-        )
+    @property
+    def under_way(self) -> Collection[BlobId]:
+        """Of the plan, what came, and what is being fetched."""
+        return self._came | self.running.keys()
 
-    def counts(self) -> Counter[str]:
-        """How many wait, by why; not one by one, since they may be tens of thousands."""
-        chosen = self.plan.chosen
-        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
-        left = max(0, len(self.plan.queue) - len(done))
-        found = Counter(
-            self.patience.why(one)
-            for one in self.patience.absent
-            if one in chosen.blobs and one not in done
-        )
-        found[self.why(None)] += max(0, left - found.total())
-        found.update({why.value: count for why, count in chosen.no_room.items()})
-        found[TOO_MANY] += self.plan.left_out
-        return +found
-
-    def why(self, blob: BlobId | None) -> str:
-        """Why one of these waits; None: one that was not tried."""
-        if blob is not None and (why := self.patience.why(blob)):
-            return why
-        return NOT_YET if self._sessions else NO_PEER
+    @property
+    def has_peers(self) -> bool:
+        """Whether anybody is here who may have something."""
+        return bool(self._sessions)

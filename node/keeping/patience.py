@@ -37,7 +37,7 @@ class _Rests(Generic[K]):
     longest_s: float
     held: dict[K, _Rest] = field(default_factory=dict[K, _Rest])
 
-    def put_off(self, key: K, why: str, *, is_coming: bool, now_s: float) -> None:
+    def put_off(self, key: K, why: str, *, is_coming: bool = False, now_s: float) -> None:
         before = self.held.pop(key, None)
         wait_s = before.wait_s * (1 if is_coming else 2) if before else self.first_s
         wait_s = min(wait_s, self.longest_s)
@@ -94,6 +94,10 @@ class Patience:
         """`is_coming`: something came of it; it and its author then rest for as long as before."""
         self._blobs.put_off(blob, why, is_coming=is_coming, now_s=now_s)
         self._authors.put_off(whose, why, is_coming=is_coming, now_s=now_s)
+
+    def put_off(self, blob: BlobId, why: str, *, now_s: float) -> None:
+        """As `fail`, where it is not for want of whoever gives it: the author does not rest."""
+        self._blobs.put_off(blob, why, now_s=now_s)
 
     def succeed(self, blob: BlobId, whose: bytes) -> None:
         self._blobs.held.pop(blob, None)

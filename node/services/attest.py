@@ -121,7 +121,7 @@ async def genome_bytes(node: Attestor, genome: Found) -> bytes:
     """Of a genome as it was published. Raises `Rejected`, `Unverified`, `Unreachable`."""
     return await right_bytes(
         node.store, node.network, genome.same,
-        seats=node.seats, size_bytes_max=GENOME_BYTES_MAX,
+        seats=node.seats, size_bytes_max=GENOME_BYTES_MAX, is_persons=not node.waits,
     )  # fmt: skip
 
 
@@ -170,8 +170,9 @@ async def attest_again(node: Attestor, said: Attestation) -> Attested:
     genome = await find_genome(node.store, said.genome, node.namespace)
     digest = bytes.fromhex(said.evaluator)
     found = await evaluator_said(
-        node.store, node.network, said.module, said.version, digest, node.namespace
-    )
+        node.store, node.network, said.module, said.version, digest, node.namespace,
+        is_persons=not node.waits,
+    )  # fmt: skip
     return await run_and_sign(node, said.evaluation, found, await genome_bytes(node, genome))
 
 

@@ -15,7 +15,8 @@ from typing import Final
 from blake3 import blake3
 
 from crdt.blob import BlobId
-from crdt.keys import COMMONS, NamespaceKey
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.demo import evaluators
 from node.errors import NotFound, Rejected, Unverified
 from node.ports import Network
@@ -86,15 +87,21 @@ async def evaluator_said(
     version: str,
     digest: bytes,
     namespace: NamespaceKey = COMMONS,
+    *,
+    is_persons: bool = True,
 ) -> Evaluator:
-    """The one that an attestation names. Raises `Unverified` where the name has other bytes."""
+    """The one that an attestation names. Raises `Unverified` where the name has other bytes.
+
+    `is_persons`: a person asked for it, and its bytes are not only kept (`storage.kept`).
+    """
     if (own := bundled(digest=digest)) is not None:
         return own
     found = version_of(await find_module(store, module, namespace), version)
     if bytes.fromhex(found.blake3) != digest:
         detail = f"{module} {version} is not {digest.hex()}, but {found.blake3}"
         raise Unverified(detail, code="evaluator-differs")
-    return Evaluator(module, version, digest, await _bytes_of(store, network, module, found))
+    wasm = await _bytes_of(store, network, module, found, is_persons=is_persons)
+    return Evaluator(module, version, digest, wasm)
 
 
 def is_called(said: Attestation, text: str) -> bool:
@@ -131,12 +138,23 @@ async def names_of(
     return found
 
 
-async def _bytes_of(store: Store, network: Network, name: str, version: ModuleVersion) -> bytes:
+async def _bytes_of(
+    store: Store,
+    network: Network,
+    name: str,
+    version: ModuleVersion,
+    *,
+    is_persons: bool = True,
+) -> bytes:
     if version.wasm_size > EVALUATOR_BYTES_MAX:
         detail = f"{name} has {version.wasm_size:,} bytes, at most {EVALUATOR_BYTES_MAX:,}"
         raise Rejected(detail, code="too-large")
     blob = BlobId(bytes.fromhex(version.blob))
-    wasm = await fetch_blob(store, network, blob, size_bytes_max=version.wasm_size)
+    author = AuthorKey(decode_did_key(name.partition("/")[0]))
+    wasm = await fetch_blob(
+        store, network, blob,
+        size_bytes_max=version.wasm_size, kept_for=None if is_persons else author,
+    )  # fmt: skip
     if blake3(wasm).hexdigest() != version.blake3:
         raise Unverified(f"{name} {version.version} is not what its author signed")
     return wasm

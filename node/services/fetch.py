@@ -1,9 +1,11 @@
 """Blobs that may not be here yet."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from typing import Final
 
 from crdt.blob import BlobId
+from crdt.keys import AuthorKey
 from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
@@ -34,19 +36,25 @@ async def fetch_blob(
     *,
     size_bytes_max: int = IN_MEMORY_BYTES_MAX,
     timeout_s: float = FETCH_S,
+    kept_for: AuthorKey | None = None,
 ) -> bytes:
-    """The bytes of a blob, from here or from a peer.
+    """The bytes of a blob, from here or from a peer. `kept_for`: as in `hold_blob`.
 
     Raises `Unreachable` where no peer gives it, `Unverified` where it is larger than it may be,
     `NotStored` where there is no room for it.
     """
     size_bytes_max = min(size_bytes_max, IN_MEMORY_BYTES_MAX)
-    await hold_blob(store, network, blob, size_bytes_max, progress, timeout_s=timeout_s)
-    state = await store.blob_state(blob)
-    if state is not None and state.size > size_bytes_max:
-        detail = f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
-        raise Unverified(detail, code="blob-too-large")
-    return await store.read_blob(blob)
+    with _wish(store, blob, kept_for):  # also while it is read
+        await hold_blob(
+            store, network, blob, size_bytes_max, progress, timeout_s=timeout_s, kept_for=kept_for
+        )
+        state = await store.blob_state(blob)
+        if state is not None and state.size > size_bytes_max:
+            detail = (
+                f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
+            )
+            raise Unverified(detail, code="blob-too-large")
+        return await store.read_blob(blob)
 
 
 async def hold_blob(
@@ -58,16 +66,20 @@ async def hold_blob(
     *,
     timeout_s: float | None = FETCH_S,
     urgency: Urgency = Urgency.ASKED,
+    kept_for: AuthorKey | None = None,
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
     `timeout_s` None: as long as a peer gives some of it, and somebody watches. It is a person's
     from now on, who asked for it, and so is what came of it where this ends before it is whole:
-    nothing that is kept for others makes it go (`storage.kept`).
+    nothing that is kept for others makes it go (`storage.kept`). `kept_for`: no person asked, but
+    this node does by itself, because this author names it: it is kept as any such blob.
     """
+    urgency = urgency if kept_for is None else Urgency.KEPT
     try:
-        with store.asking(blob):
-            await store.adopt_blob(blob)
+        with _wish(store, blob, kept_for):
+            if kept_for is None:
+                await store.adopt_blob(blob)
             if await store.has_blob(blob):
                 return
             async with asyncio.timeout(timeout_s):
@@ -82,3 +94,7 @@ async def hold_blob(
     except TimeoutError as error:
         detail = f"blob {blob.hex()} did not arrive within {timeout_s or 0:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error
+
+
+def _wish(store: Store, blob: BlobId, kept_for: AuthorKey | None) -> AbstractContextManager[None]:
+    return store.asking(blob) if kept_for is None else store.keeping(blob, kept_for)

@@ -19,7 +19,9 @@ from blake3 import blake3
 from msgspec import Struct
 
 from crdt.blob import BlobId, manifest_of
+from crdt.did import decode_did_key
 from crdt.errors import CrdtError
+from crdt.keys import AuthorKey
 from node.errors import NodeError, Rejected, Unreachable, Unverified
 from node.ports import Network
 from node.services.fetch import FETCH_S, fetch_blob
@@ -64,16 +66,18 @@ async def right_bytes(
     seats: Seats,
     size_bytes_max: int = CONTENT_BYTES_MAX,
     pace: Pace = PACE,
+    is_persons: bool = True,
 ) -> bytes:
     """The bytes that these records of one id are named by, at least one record.
 
-    `seats`: of the node, for blobs that are tried.
+    `seats`: of the node, for blobs that are tried. `is_persons`: a person asked for them, and has
+    them from now on, also where they were here for others (`storage.kept`).
 
     Raises `Unreachable` where no peer gives them, `Unverified` where all that is given are others,
     `Rejected` where they are too many, `NotStored` where there is no room for them,
     `StorageError` where what is kept of them cannot be read.
     """
-    data = await _bytes_here(store, same)
+    data = await _bytes_here(store, same, is_persons=is_persons)
     if data is None:
         offers = _offers(same)
         fitting = {
@@ -83,7 +87,7 @@ async def right_bytes(
         }
         if not fitting:
             raise _too_large(min(map(min, offers.values())), size_bytes_max)
-        race = _Race(store, network, same, fitting, Tries(fitting, pace), seats)
+        race = _Race(store, network, same, fitting, Tries(fitting, pace), seats, is_persons)
         data = await _run(race)
     if len(data) > size_bytes_max:
         raise _too_large(len(data), size_bytes_max)
@@ -95,7 +99,7 @@ async def truthful_first(store: Store, same: Sequence[Namesake]) -> list[Namesak
     said = [kept_of(one.row) for one in same]
     if len({(one.blob, one.size, one.format) for one in said}) < 2:
         return [*same]
-    data = await _bytes_here(store, same, HASHED_MAX)
+    data = await _bytes_here(store, same, HASHED_MAX, is_persons=False)
     if data is None:
         return [*same]
     return await asyncio.to_thread(_ordered, same, said, data)
@@ -113,7 +117,7 @@ def _ordered(same: Sequence[Namesake], said: Sequence[Kept], data: bytes) -> lis
 
 
 async def _bytes_here(
-    store: Store, same: Sequence[Namesake], blobs_max: int | None = None
+    store: Store, same: Sequence[Namesake], blobs_max: int | None = None, *, is_persons: bool
 ) -> bytes | None:
     """None where nothing that is held has the right hash."""
     for one in same:
@@ -127,6 +131,8 @@ async def _bytes_here(
     for blob in [*_offers(same)][:blobs_max]:
         data = await _held(store, blob)
         if data is not None and await _is_right(data, same):
+            if is_persons:
+                await store.adopt_blob(blob)
             return data
     return None
 
@@ -161,6 +167,7 @@ class _Race:
     """How large each may be."""
     tries: Tries[BlobId]
     seats: Seats
+    is_persons: bool
     found: bytes | None = None
     failed: list[Failed] = field(default_factory=list[Failed])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -199,7 +206,13 @@ class _Race:
             ):
                 self.tries.started(blob, asyncio.get_running_loop().time())
                 self.changed.set()  # from now on it may have to make room
-                data = await fetch_blob(self.store, self.network, blob, size_bytes_max=most)
+                data = await fetch_blob(
+                    self.store,
+                    self.network,
+                    blob,
+                    size_bytes_max=most,
+                    kept_for=None if self.is_persons else _author(self.same, blob),
+                )
             if await _is_right(data, self.same):
                 self.found = data
             else:
@@ -235,6 +248,12 @@ def _offers(same: Sequence[Namesake]) -> dict[BlobId, list[int]]:
         kept = kept_of(one.row)
         offers.setdefault(BlobId(bytes.fromhex(kept.blob)), []).append(kept.size)
     return offers
+
+
+def _author(same: Sequence[Namesake], blob: BlobId) -> AuthorKey:
+    """The first who names it."""
+    named = (one.row.listing.author for one in same if kept_of(one.row).blob == blob.hex())
+    return AuthorKey(decode_did_key(next(named)))
 
 
 async def _is_right(data: bytes, same: Sequence[Namesake]) -> bool:

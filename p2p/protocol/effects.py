@@ -97,6 +97,7 @@ class Unstored:
     """
 
     sentence: str
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ SyncError                 code: a short reason for programs; sentence: one for p
 ├── LocalProtocolError    we broke a rule: a bug in the caller
 ├── RemoteProtocolError   the peer broke a rule: close, and count it against the peer
 ├── NotStored             a blob came, and this node's own store did not take it
+│   └── NoRoom            its disk has no room for it
 └── PeerLeft              the conversation ended, and nobody is to blame
     └── PeerTimeout       nothing was heard from the peer for too long
 """
@@ -38,3 +39,7 @@ class PeerTimeout(PeerLeft):
 
 class NotStored(SyncError):
     """This node could not store what came."""
+
+
+class NoRoom(NotStored):
+    """This node's disk has no room for it."""

@@ -174,6 +174,5 @@ class Orders:
         peer.orders[number] = Order(run, mark, run.size_bytes)
         self._down.spend(peer.number, run.size_bytes, now_s=now_s)
         wanted = run.wanted
-        rank = min(wanted.rank, Rank.LARGE)
-        get = Get(number, wanted.blob, run.piece, run.first, run.count, rank)
+        get = Get(number, wanted.blob, run.piece, run.first, run.count, wanted.told_rank)
         return Ask(peer.number, get)

@@ -28,7 +28,7 @@ class Rank(IntEnum):
     METADATA = 1  # roots and pages
     SMALL = 2  # chunks of blobs of at most 1 MiB
     LARGE = 3
-    KEPT = 4  # whatever it is of: nobody waits for it. The peer is told that it is of a large one
+    KEPT = 4  # whatever it is of: nobody waits for it. No peer is told so
 
 
 class Urgency(IntEnum):

@@ -43,7 +43,7 @@ from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Urgency, split, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
-NOT_STORED, TOO_LARGE = "not-stored", "too-large"
+NOT_STORED, NO_ROOM, TOO_LARGE = "not-stored", "no-room", "too-large"
 # Of a blob, looked at together: 2.3 MB at most, for 16 GiB, or some 500 MB of small chunks. They
 # name 65,536 chunks at most: as many as a store lists.
 MANIFEST_PAGES = 64
@@ -238,7 +238,7 @@ class Swarm:
 
     def _is_stored(self, wanted: Wanted, answer: object) -> bool:
         if isinstance(answer, Unstored):
-            self._fail(wanted, NOT_STORED, answer.sentence)
+            self._fail(wanted, NO_ROOM if answer.is_full else NOT_STORED, answer.sentence)
         return self._is_running(wanted)
 
     def _fail(self, wanted: Wanted, code: str, sentence: str) -> None:

@@ -134,8 +134,13 @@ class Wanted:
     def rank(self) -> Rank:
         if self.is_authority:
             return Rank.AUTHORITY
-        if self.urgency is Urgency.KEPT:
-            return Rank.KEPT
+        return Rank.KEPT if self.urgency is Urgency.KEPT else self.told_rank
+
+    @property
+    def told_rank(self) -> Rank:
+        """What a peer is told: not that nobody waits for it, which would tell whom one follows."""
+        if self.is_authority:
+            return Rank.AUTHORITY
         if self.manifest is None:
             return Rank.METADATA
         return Rank.SMALL if self.manifest.size <= limits.SMALL_BLOB_BYTES else Rank.LARGE

@@ -21,16 +21,16 @@ from crdt.blob import BlobId
 from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
-from p2p.protocol.errors import NotStored, SyncError
+from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.frames import Holding, Part
 from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.swarm import NOT_STORED, TOO_LARGE, Swarm, SwarmEffect
+from p2p.protocol.swarm import NO_ROOM, NOT_STORED, TOO_LARGE, Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 from p2p.transport.connection import Connection
-from storage.errors import StorageError
+from storage.errors import OverQuota, StorageError
 
 LOG = logging.getLogger(__name__)
 SOURCE = "swarm"
@@ -244,8 +244,9 @@ class Fetching:
                     done.set_result(None)
             case ask.BlobFailed(blob, code, sentence):
                 for done in self._forget(blob):
-                    if code == NOT_STORED:
-                        done.set_exception(NotStored(code, sentence))
+                    if code in (NOT_STORED, NO_ROOM):
+                        lacking = NoRoom if code == NO_ROOM else NotStored
+                        done.set_exception(lacking(NOT_STORED, sentence))
                     else:
                         fault = f"No peer could give it ({sentence})."
                         kind = LargerThanWanted if code == TOO_LARGE else NoPeerHasIt
@@ -294,7 +295,7 @@ class Fetching:
         try:
             await self._store.add_chunks(runs[0].blob, chunks, hashes=hashes)
         except StorageError as error:
-            reply = ask.Unstored(str(error))
+            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
         except Exception:  # a bug of ours costs this blob, not the node
             LOG.exception("a blob cannot be fetched")
             reply = ask.Unstored("This node could not go on.")
@@ -306,7 +307,7 @@ class Fetching:
             reply = await self._ask_store(query)
         except StorageError as error:
             LOG.warning("a blob cannot be fetched: %s", error)
-            reply = ask.Unstored(str(error))
+            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
         except Exception:  # a bug of ours costs this blob, not the node
             LOG.exception("a blob cannot be fetched")
             reply = ask.Unstored("This node could not go on.")

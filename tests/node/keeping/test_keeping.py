@@ -12,12 +12,12 @@ from crdt.blob import BlobId, manifest_of
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.keeping import keeping as service
-from node.keeping.keeping import LIES, NOBODY, Keeping
+from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
 from node.keeping.shown import keep_state, show_waiting
+from node.keeping.waiting import LIES, NOBODY
 from node.ports import Progress
 from node.services.fetch import hold_blob
-from p2p.protocol.errors import NotStored
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted, NoPeerHasIt
 from storage import claimed
@@ -35,7 +35,6 @@ class Givers(Wishes):
 
     given: dict[BlobId, bytes] = field(default_factory=dict[BlobId, bytes])
     asked: list[tuple[BlobId, int]] = field(default_factory=list[tuple[BlobId, int]])
-    is_full: bool = False
     came: asyncio.Queue[BlobId] = field(default_factory=asyncio.Queue[BlobId])
 
     def give(self, data: bytes) -> BlobId:
@@ -60,8 +59,6 @@ class Givers(Wishes):
         manifest = manifest_of(self.given[blob])
         if manifest.size > size_bytes_max:
             raise LargerThanWanted("no-peer-has-it", "It is larger.")
-        if self.is_full:
-            raise NotStored("not-stored", "The disk is full.")
         await self.alice.begin_blob(blob, manifest.root)
         await self.alice.add_page(blob, 0, manifest.pages[0])
         await self.alice.add_chunk(blob, 0, self.given[blob])
@@ -248,17 +245,6 @@ async def test_a_smaller_budget_is_kept_to_at_once(kept: Kept) -> None:
     kept.keeping.budget = 700
     await kept.keeping.look()
     assert await kept.held() == {*blobs[1:]}
-
-
-async def test_a_disk_that_is_full_is_told_of_and_nothing_is_asked_for_meanwhile(
-    kept: Kept,
-) -> None:
-    kept.network.is_full = True
-    blob = await kept.offer(ALICE, "io.alice.clock", b"alice's")
-    await kept.work()
-    assert kept.why() == {blob.hex(): "the disk is full"}
-    state = await keep_state(kept.keeping)
-    assert [(one.why, one.count) for one in state.waits] == [("the disk is full", 1)]
 
 
 async def test_it_runs_until_it_is_stopped_and_hears_of_what_comes(

@@ -801,9 +801,23 @@ def test_what_is_only_kept_comes_after_all_that_somebody_waits_for() -> None:
         crowd.give(giver)
     before = [get for get in giver.all_asked if get.blob == BLOB]
     assert {index for _, index in places(before) if index >= 0} == set(range(MANIFEST.chunk_count))
-    assert giver.asked[-1].rank == Rank.LARGE, "on the wire there is no rank behind it"
     crowd.settle()
     assert crowd.end(kept) == BlobFetched(kept, 4)
+
+
+@pytest.mark.parametrize("size", [4, limits.SMALL_BLOB_BYTES + 1])
+def test_whoever_is_asked_cannot_tell_what_is_only_kept(size: int) -> None:
+    """Else every peer would learn whom one named: nobody else's blobs are kept."""
+    said: list[list[tuple[int, int]]] = []
+    for urgency in (Urgency.ASKED, Urgency.KEPT):
+        crowd = Crowd()
+        giver = crowd.giver()
+        blob = giver.store.put_blob(Random(2).randbytes(size))
+        crowd.want(blob, urgency=urgency)
+        crowd.settle()
+        assert crowd.end(blob) == BlobFetched(blob, size)
+        said.append([(get.piece, get.rank) for get in giver.all_asked])
+    assert said[0] == said[1]
 
 
 def test_what_was_only_kept_is_as_urgent_as_anything_once_somebody_asks_for_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
 from crdt.digest import payload_digest
 from p2p.protocol import limits
-from p2p.protocol.errors import NotStored
+from p2p.protocol.errors import NoRoom
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import Network, PeerCame
@@ -28,7 +28,7 @@ async def test_a_full_disk_ends_the_fetch_and_not_the_session(tmp_path: Path, ch
         connection = await bob.network.connect(alice.address)
         with (
             largest_file(chunks * CHUNK_BYTES + 99),
-            pytest.raises(NotStored, match="disk is full"),
+            pytest.raises(NoRoom, match="disk is full"),
         ):
             await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
         assert bob.network.connections == (connection,)

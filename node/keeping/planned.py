@@ -1,4 +1,4 @@
-"""What the store knows, as a plan and the line that is made of it."""
+"""What the store holds, as the plan takes it."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,10 +19,11 @@ def plan_of(
     budget: int,
     patience: Patience,
 ) -> tuple[Plan, Line]:
-    """In a thread of its own: it may be tens of thousands of each."""
+    """What is to be done, and in which turn. In a thread of its own: it may be tens of thousands
+    of each."""
     claims = [_claim(row, shares=False) for row in chosen.rows]
     claims += [_claim(row, shares=True) for row in others.rows]
-    held = [Kept(one.id, one.author, one.size, one.is_whole, one.id not in unnamed) for one in kept]
+    held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
     left_out = chosen.left_out + others.left_out
     plan = decide(claims, held, budget, patience.absent, left_out)
     return plan, Line(plan.turns, patience)
@@ -32,3 +33,8 @@ def _claim(row: NamedRow, *, shares: bool) -> Claim:
     blob, author, namespace, size, at_us = row
     place = NamespaceKey(namespace) if shares else None
     return Claim(BlobId(blob), AuthorKey(author), place, size, at_us)
+
+
+def kept_of(one: KeptBlob, *, is_named: bool = True) -> Kept:
+    """`is_named`: whether any record that counts names it."""
+    return Kept(one.id, one.author, one.size, one.is_whole, is_named)
