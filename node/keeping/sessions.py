@@ -1,5 +1,8 @@
 """What the network tells of sessions, for whoever keeps what records name."""
 
+from collections.abc import Iterable
+from functools import partial
+
 from crdt.keys import COMMONS
 from node.keeping.keeping import Keeping
 from p2p.protocol.effects import Synced
@@ -18,6 +21,12 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
             keeping.went(connection)
         case _:
             return
+
+
+def note_present(keeping: Keeping, connections: Iterable[Connection]) -> None:
+    """Peers that came before anybody listened."""
+    for connection in connections:
+        keeping.came(connection, partial(_is_private, connection))
 
 
 def _is_private(connection: Connection) -> bool:
