@@ -103,6 +103,10 @@ class Line:
         self._taken.add(one.blob)
         return one
 
+    def leave_out(self, blobs: Iterable[BlobId]) -> None:
+        """These do not come any more."""
+        self._taken.update(blobs)
+
     def wait_s(self, *, now_s: float) -> float | None:
         """Until somebody who rests may be tried."""
         ends = [authors.resting[0][0] for authors in self._parties.values() if authors.resting]

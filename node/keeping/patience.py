@@ -4,7 +4,8 @@
     an author   after a quarter of a second, half of one, … a minute, until one of theirs came
 
 So whoever names a hundred thousand blobs that nobody has is asked about once a minute, and delays
-nobody. Memory is bounded: what was put off first is forgotten, and tried again when its turn comes.
+nobody. What comes slowly is put off for as long as the last time. Memory is bounded: what was put
+off first is forgotten, and tried again when its turn comes.
 """
 
 from collections.abc import Collection
@@ -36,9 +37,10 @@ class _Rests(Generic[K]):
     longest_s: float
     held: dict[K, _Rest] = field(default_factory=dict[K, _Rest])
 
-    def put_off(self, key: K, why: str, *, now_s: float) -> None:
+    def put_off(self, key: K, why: str, *, is_coming: bool, now_s: float) -> None:
         before = self.held.pop(key, None)
-        wait_s = min(2 * before.wait_s if before else self.first_s, self.longest_s)
+        wait_s = before.wait_s * (1 if is_coming else 2) if before else self.first_s
+        wait_s = min(wait_s, self.longest_s)
         tries = before.tries + 1 if before else 1
         self.held[key] = _Rest(now_s + wait_s, wait_s, tries, why)
         if len(self.held) > HELD_MAX:
@@ -47,6 +49,21 @@ class _Rests(Generic[K]):
     def until_s(self, key: K) -> float:
         rest = self.held.get(key)
         return rest.until_s if rest else 0.0
+
+
+@dataclass(slots=True)
+class Came:
+    """Whether more of a blob came, while it was tried."""
+
+    first: int | None = None
+    last: int = 0
+
+    def __call__(self, done: int, _total: int) -> None:
+        self.first, self.last = done if self.first is None else self.first, done
+
+    @property
+    def is_more(self) -> bool:
+        return self.first is not None and self.last > self.first
 
 
 class Patience:
@@ -71,13 +88,16 @@ class Patience:
         rest = self._blobs.held.get(blob)
         return rest.tries if rest else 0
 
-    def fail(self, blob: BlobId, whose: bytes, why: str, *, now_s: float) -> None:
-        self._blobs.put_off(blob, why, now_s=now_s)
-        self._authors.put_off(whose, why, now_s=now_s)
+    def fail(
+        self, blob: BlobId, whose: bytes, why: str, *, is_coming: bool = False, now_s: float
+    ) -> None:
+        """`is_coming`: something came of it; it and its author then rest for as long as before."""
+        self._blobs.put_off(blob, why, is_coming=is_coming, now_s=now_s)
+        self._authors.put_off(whose, why, is_coming=is_coming, now_s=now_s)
 
     def put_off(self, blob: BlobId, why: str, *, now_s: float) -> None:
         """As `fail`, where it is not for want of whoever gives it: the author does not rest."""
-        self._blobs.put_off(blob, why, now_s=now_s)
+        self._blobs.put_off(blob, why, is_coming=False, now_s=now_s)
 
     def succeed(self, blob: BlobId, whose: bytes) -> None:
         self._blobs.held.pop(blob, None)

@@ -11,7 +11,7 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
     """A listener of the network."""
     match event:
         case PeerCame(connection, _):
-            keeping.came(connection, lambda: _is_private(connection))
+            keeping.came(connection, lambda: _is_private(connection), connection.device)
         case PeerSaid(connection, Synced()):
             keeping.synced(connection)
         case PeerWent(_, Connection() as connection, _):
@@ -21,4 +21,5 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
 
 
 def _is_private(connection: Connection) -> bool:
-    return any(namespace != COMMONS for namespace in connection.session.shared)
+    """Before both agreed what they share, it may be anything."""
+    return connection.session.shared != {COMMONS}

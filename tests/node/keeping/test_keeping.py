@@ -296,10 +296,10 @@ async def test_nobody_is_asked_before_what_members_share_was_compared(kept: Kept
     kept.keeping.came("a member", lambda: True)
     await kept.offer(ALICE, "io.alice.clock", b"alice's")
     await kept.keeping.look()
-    assert _next(kept.keeping) is None
+    assert next_of(kept.keeping) is None
     kept.keeping.synced("a member")
-    assert _next(kept.keeping) is not None
+    assert next_of(kept.keeping) is not None
 
 
-def _next(keeping: Keeping) -> Wanted | None:
+def next_of(keeping: Keeping) -> Wanted | None:
     return keeping._take()  # pyright: ignore[reportPrivateUsage]  # what a place does next

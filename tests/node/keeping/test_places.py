@@ -1,0 +1,117 @@
+"""What several places work on at a time, and what takes long: on the way to a blob."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from crdt.blob import BlobId
+from node.keeping import keeping as service
+from node.keeping.keeping import NOBODY, SLOW
+from node.keeping.patience import AUTHOR_FIRST_S, BLOB_FIRST_S
+from node.ports import Progress
+from p2p.protocol.pieces import Urgency
+from tests.node.keeping.test_beside_persons import Slow, slow
+from tests.node.keeping.test_keeping import Givers, Kept, next_of, some
+from tests.storage.people import ALICE, BOB
+
+__all__ = ["slow"]
+
+
+@dataclass
+class Trickle(Givers):
+    """Something of it comes each time, and never all."""
+
+    is_coming: bool = True
+
+    async def fetch_blob(
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+    ) -> None:
+        for done in (100, 200) if self.is_coming else (100, 100):
+            progress(done, 900)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("is_coming", [True, False])
+async def test_what_comes_slowly_rests_no_longer_each_time(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, *, is_coming: bool
+) -> None:
+    """A large blob on a slow line goes on where it stopped, and its author's others with it."""
+    monkeypatch.setattr(service, "TRY_S", 0.0)
+    kept.keeping.network = Trickle(alice=kept.store, is_coming=is_coming)
+    blob = await kept.publish(ALICE, "io.alice.clock", some("a", 900))
+    keeping, patience = kept.keeping, kept.keeping.patience
+    keeping.clock_s = lambda: 0.0
+    for _ in range(3):
+        await kept.work()
+    assert kept.why() == {blob.hex(): SLOW}
+    (one,) = keeping.plan.queue
+    times = 1 if is_coming else 4
+    assert patience.next_s(now_s=0.0) == times * BLOB_FIRST_S
+    assert patience.rests_until_s(one.whose) == times * AUTHOR_FIRST_S
+    assert patience.tries(blob) == 3, "those that were not tried come first all the same"
+
+
+async def test_what_one_place_works_on_no_other_takes_though_it_is_only_asked_for(
+    kept: Kept, slow: Slow
+) -> None:
+    """Room is made for it when somebody has it, and till then others have theirs."""
+    slow.may_give.set()
+    old = await kept.offer(ALICE, "io.alice.old", some("old", 900), at=1)
+    await kept.work()
+    slow.may_give.clear()
+    slow.began.clear()
+    new = await kept.offer(ALICE, "io.alice.new", some("new", 900), at=2)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        (one,) = (await kept.keeping.look()).queue
+        place = tasks.create_task(kept.keeping.fetch(one))
+        await slow.began.wait()
+        await kept.keeping.look()
+        assert next_of(kept.keeping) is None
+        asked = len(slow.asked)
+        assert await kept.keeping.fetch(one)
+        assert len(slow.asked) == asked
+        small = await kept.offer(BOB, "io.bob.small", some("b", 50), at=2)
+        await kept.keeping.look()
+        other = next_of(kept.keeping)
+        assert other is not None
+        slow.may_give.set()
+        assert await kept.keeping.fetch(other)
+        assert await kept.held() >= {small}
+        assert await place
+    assert await kept.held() == {new, small}
+    assert old not in await kept.held()
+
+
+async def test_of_what_only_has_room_by_chance_no_more_is_gone_through_than_fits(
+    kept: Kept,
+) -> None:
+    """Each of them costs a look at all that is kept."""
+    kept.keeping.clock_s = lambda: 0.0
+    old = await kept.offer(BOB, "io.bob.old", some("old", 450))
+    await kept.work()
+    await kept.store.remove_petname("bob")
+    for number in range(5):
+        await kept.offer(ALICE, f"io.alice.n{number}", some(f"n{number}", 100), at=100)
+    await kept.work()
+    absent = await kept.publish(ALICE, "io.alice.absent", some("absent", 500), at=200)
+    small = [
+        await kept.offer(ALICE, f"io.alice.s{number}", some(f"s{number}", 40), at=50 - number)
+        for number in range(12)
+    ]
+    await kept.work()
+    kept.keeping.came("another session", lambda: False)
+    plan = await kept.keeping.look()
+    assert (len(plan.queue), len(plan.beside), len(plan.leaving)) == (1, 12, 1)
+    taken: list[BlobId] = []
+    while (one := next_of(kept.keeping)) is not None:
+        taken.append(one.blob)
+        await kept.keeping.fetch(one)
+    assert taken == [*small[:2], absent], "the first has room, and of the others none"
+    assert kept.why()[absent.hex()] == NOBODY
+    assert {old, small[0]} < await kept.held()
