@@ -97,7 +97,7 @@ def read_foreign_file(
             _check_header(file.read(HEADER_BYTES))
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
-    place = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
+    place = f"file://{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
     with _our_errors(), closing(sqlite3.connect(place, uri=True, isolation_level=None)) as opened:
         return _read(opened, wanted, rows_max, bytes_max)
 

@@ -17,7 +17,8 @@ BEFORE_CHARS: Final = 40  # of what stands before the first word found
 # slips cost a second at worst in these, 0.1 s mostly, and of a thousand records nobody reads more
 # than how they begin.
 PAGE_CHARS_MAX: Final = 1 << 18
-# Marked on the event loop itself: 7 ms at worst, mostly far less than a thread would cost.
+# Marked on the event loop itself: mostly far less than a thread would cost, some 50 ms in texts
+# that are made of beginnings of the words.
 AT_ONCE_CHARS_MAX: Final = 1 << 17
 STARTS_MAX: Final = 64  # each is looked for alone: of more forms of the words, word by word
 # Stems that the beginning of one of their words does not have.
@@ -48,15 +49,17 @@ class Marker:
 
     def each(self, texts: Sequence[str], chars_max: int = TEXT_CHARS_MAX) -> list[str | None]:
         """`snippet` of each."""
-        if texts and max(map(len, texts)) > chars_max:
+        longest = max(map(len, texts), default=0)
+        if longest > chars_max:
             texts = [text[:chars_max] for text in texts]
-        page = END.join(texts)
+        short = [text if len(text) <= SNIPPET_CHARS else "" for text in texts]
+        page = END.join(texts if longest <= SNIPPET_CHARS else short)
         if not page.isascii():
-            page = END.join([text if text.isascii() else "" for text in texts])
+            page = END.join([text if text.isascii() else "" for text in short])
         if page.count(END) != len(texts) - 1 or _MARKS.search(page):
             return [self._said(text) for text in texts]
         # All of the page as one text, so that little is done for each of its lines.
-        marked = _marked_at(page, self._ascii_places(page.lower())).split(END)
+        marked = _marked_at(page, self._ascii_places(page.lower(), len(page))).split(END)
         return [
             (line if "<b>" in line else None)
             if line and len(text) <= SNIPPET_CHARS
@@ -65,7 +68,10 @@ class Marker:
         ]
 
     def _said(self, text: str) -> str | None:
-        places = self._ascii_places(text.lower()) if text.isascii() else self._places(text)
+        if text.isascii():
+            places = self._ascii_places(text.lower(), SNIPPET_CHARS)
+        else:
+            places = self._places(text)
         return self._shown(text, places) if places else None
 
     def _shown(self, text: str, places: Sequence[tuple[int, int]]) -> str:
@@ -93,8 +99,11 @@ class Marker:
                 found.append(run.span())
         return found
 
-    def _ascii_places(self, text: str) -> list[tuple[int, int]]:
-        """Most texts: only what begins as one of the words is looked at, or with a slip is one."""
+    def _ascii_places(self, text: str, reach: int) -> list[tuple[int, int]]:
+        """Most texts: only what begins as one of the words is looked at, or with a slip is one.
+
+        From the first place on at least those within `reach` characters.
+        """
         starts: Collection[str]
         if self.has_slips:
             starts = {run for run in {*ASCII_RUN.findall(text)} if self._is_meant(run)}
@@ -104,9 +113,10 @@ class Marker:
             starts = self._starts
         found: set[tuple[int, int]] = set()
         known, find, run_at = self._known, text.find, ASCII_RUN.match
+        end = len(text)
         for start in starts:
             at = find(start)
-            while at >= 0:
+            while 0 <= at < end:
                 run = run_at(text, at)
                 word = run[0] if run else start
                 if at and text[at - 1].isalnum():  # within a word, which may say it again and again
@@ -116,6 +126,7 @@ class Marker:
                     is_meant = self._is_meant(word)
                 if is_meant:
                     found.add((at, at + len(word)))
+                    end = min(end, at + reach)
                 at = find(start, at + len(word))
         return sorted(found)
 

@@ -5,7 +5,8 @@ have any length and hold anything, and what it does not know it does not read. S
 need no token, a submission is cleaned before it is read: nothing that says something is thrown away
 but what no record can hold. The bytes themselves (`genotype`, `content`) are never touched. Its
 server does not refuse what is asked of a list either: where they are let in, and without a token,
-that is made to fit too.
+`limit` and `sort_by` are made to fit too. Other names, a slip mostly, are left out with `compat`
+alone: where strangers are let in, not all who have no token are such clients.
 
 Two words of ours are no stranger's to say: `format`, which is told from the bytes, and `content`
 beside the text that the original knows. A `namespace` stays, to be refused: what somebody meant for
@@ -41,6 +42,8 @@ EMPTY_CONFIG: Final = "{}"
 LOOKED_AT: Final = 8
 """So many times what is kept of a text, at most: one of megabytes holds up nobody."""
 LIMIT_DIGITS_MAX: Final = 9
+THEIRS_OF_LISTS: Final = frozenset({"limit", "sort_by"})
+"""What the original's clients ask of any list."""
 FOLDERS: Final = str.maketrans("/\\", "__")
 
 Cleaner = Callable[[object], object]
@@ -59,20 +62,25 @@ def cleaned_seed(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def cleaned_list(given: Pairs, kind: type[msgspec.Struct]) -> Pairs:
+def cleaned_list(given: Pairs, kind: type[msgspec.Struct], *, has_any_name: bool) -> Pairs:
     """What is asked of a list, as `kind` has it.
 
-    The original's server gives one whatever `limit`, `sort_by` and anything else it does not know
-    are. What only ours knows, as `cursor`, is strict.
+    The original's server gives one whatever `limit` and `sort_by` are, and whatever else it does
+    not know: with `has_any_name` that is left out. What only ours knows, as `cursor`, is strict.
     """
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
-    theirs = {name: value for name, value in given if name in known & {"limit", "sort_by"}}
-    fitting = [(name, value) for name, value in given if name in known - theirs.keys()]
-    if limit := _limit(theirs.get("limit", "")):
+    theirs = {name: value for name, value in given if name in THEIRS_OF_LISTS}
+    fitting = [
+        (name, value)
+        for name, value in given
+        if name not in THEIRS_OF_LISTS and (name in known or not has_any_name)
+    ]
+    if "limit" in known and (limit := _limit(theirs.get("limit", ""))):
         fitting.append(("limit", limit))
-    with contextlib.suppress(msgspec.ValidationError):
-        msgspec.convert({"sort_by": theirs.get("sort_by", "")}, kind)
-        fitting += [(name, value) for name, value in theirs.items() if name == "sort_by"]
+    if "sort_by" in known and "sort_by" in theirs:
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert({"sort_by": theirs["sort_by"]}, kind)
+            fitting.append(("sort_by", theirs["sort_by"]))
     return fitting
 
 

@@ -7,6 +7,7 @@ values. It may raise any error of ours: `node.outcomes` says how that is answere
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from node.api.replays import IDEMPOTENCY_KEY, once
 from node.api.requests import (
     BODY_BYTES_MAX,
     Clean,
+    CleanPairs,
     CleanQuery,
     answer_bytes,
     answer_cached,
@@ -213,7 +215,9 @@ async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request
     """As it was answered before, while nothing was written and the index shows the same."""
     api = node.config.api
     is_theirs = (api.compat or api.anonymous_submissions) and not request.state.has_token
-    clean = endpoint.clean_query if is_theirs else None
+    clean: CleanPairs | None = None
+    if is_theirs and endpoint.clean_query:
+        clean = partial(endpoint.clean_query, has_any_name=api.compat)
     asked = request.scope["path"].encode(errors="replace") + b"?" + request.scope["query_string"]
     if clean is not None:
         asked += b" made to fit"

@@ -4,7 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+)
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,7 +27,15 @@ from node.errors import Fault
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Pairs: TypeAlias = Sequence[tuple[str, str]]
-CleanQuery: TypeAlias = Callable[[Pairs, type[Struct]], Pairs]
+CleanPairs: TypeAlias = Callable[[Pairs, type[Struct]], Pairs]
+
+
+class CleanQuery(Protocol):
+    """Makes a query fit its type; whether names that are unknown may be in it is said."""
+
+    def __call__(self, given: Pairs, kind: type[Struct], *, has_any_name: bool) -> Pairs: ...
+
+
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Struct)
 
@@ -114,7 +132,7 @@ def _cleaned(body: bytes, type: type[T], clean: Clean) -> T:
     return msgspec.convert(given, type)
 
 
-def read_query(request: Request, type: type[Q], clean: CleanQuery | None = None) -> Q:
+def read_query(request: Request, type: type[Q], clean: CleanPairs | None = None) -> Q:
     """The query as `type`; a parameter it does not know is an error, so that a slip shows.
 
     Unless `clean` makes it fit first.

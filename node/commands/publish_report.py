@@ -163,7 +163,7 @@ def _refused(report: Report) -> Failure:
     if len(report.refused) == 1 and not report.published:
         only = report.refused[0]
         title = "This cannot be published"
-        return failure(only["code"], title, only["detail"], report.only_exit, **report.body)
+        return failure(only["code"], title, report.lines()[0], report.only_exit, **report.body)
     there = len(report.published) - report.new
     title = f"{len(report.refused):,} refused, {report.new:,} published, {there:,} there already"
     return failure("some-refused", title, "\n".join(report.lines()), FAILED, **report.body)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,10 +23,11 @@ from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
 from node.keeping.gate import Gate
 from node.keeping.line import Line
-from node.keeping.looking import kept_of, plan_of
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
+from node.keeping.planned import kept_of, plan_of
 from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
+from node.keeping.waiting import DISK, LIES, NOBODY, SLOW, UNSTORED
 from node.ports import Network, Progress
 from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.pieces import Urgency
@@ -52,15 +53,6 @@ FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
 ROOM_PARTS: Final = 64
 """At least this part of the budget is let go at once: it costs a look at all that is held."""
-
-NOBODY: Final = "nobody gives it"
-LIES: Final = "it is larger than its record says"
-SLOW: Final = "it did not come in time"
-DISK: Final = "the disk is full"
-UNSTORED: Final = "this node could not store it"
-NO_PEER: Final = "no peer is connected"
-NOT_YET: Final = "not asked for yet"
-TOO_MANY: Final = "there are too many to look at"
 
 
 @dataclass
@@ -363,31 +355,12 @@ class Keeping:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def waits(self) -> Iterator[Wanted]:
-        """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
-        return (
-            one
-            for one in self.plan.queue
-            if one.blob not in self._came and one.blob not in self.running
-        )
+    @property
+    def under_way(self) -> Collection[BlobId]:
+        """Of the plan, what came, and what is being fetched."""
+        return self._came | self.running.keys()
 
-    def counts(self) -> Counter[str]:
-        """How many wait, by why; not one by one, since they may be tens of thousands."""
-        chosen = self.plan.chosen
-        done = {one for one in (*self._came, *self.running) if one in chosen.blobs}
-        left = max(0, len(self.plan.queue) - len(done))
-        found = Counter(
-            self.patience.why(one)
-            for one in self.patience.absent
-            if one in chosen.blobs and one not in done
-        )
-        found[self.why(None)] += max(0, left - found.total())
-        found.update({why.value: count for why, count in chosen.no_room.items()})
-        found[TOO_MANY] += self.plan.left_out
-        return +found
-
-    def why(self, blob: BlobId | None) -> str:
-        """Why one of these waits; None: one that was not tried."""
-        if blob is not None and (why := self.patience.why(blob)):
-            return why
-        return NOT_YET if self._gate.is_anybody_here else NO_PEER
+    @property
+    def has_peers(self) -> bool:
+        """Whether anybody is here who may have something."""
+        return self._gate.is_anybody_here

@@ -37,7 +37,7 @@ class _Rests(Generic[K]):
     longest_s: float
     held: dict[K, _Rest] = field(default_factory=dict[K, _Rest])
 
-    def put_off(self, key: K, why: str, *, is_coming: bool, now_s: float) -> None:
+    def put_off(self, key: K, why: str, *, is_coming: bool = False, now_s: float) -> None:
         before = self.held.pop(key, None)
         wait_s = before.wait_s * (1 if is_coming else 2) if before else self.first_s
         wait_s = min(wait_s, self.longest_s)

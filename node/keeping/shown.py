@@ -1,13 +1,17 @@
 """What is kept, for whom, and what waits: as the status and `/api/kept` say it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct
 
+from crdt.blob import BlobId
 from crdt.did import encode_did_key
 from crdt.keys import AuthorKey, NamespaceKey
 from node.keeping.keeping import Keeping
+from node.keeping.plan import Wanted
+from node.keeping.waiting import NO_PEER, NOT_YET, TOO_MANY
 from node.services.places import place_text
 from storage.kept import KeptBlob
 
@@ -85,7 +89,7 @@ async def keep_state(keeping: Keeping) -> KeepState:
         held.bytes,
         held.blobs,
         len(keeping.running),
-        tuple(KeepWaits(why, count) for why, count in sorted(keeping.counts().items())),
+        tuple(KeepWaits(why, count) for why, count in sorted(_counts(keeping).items())),
     )
 
 
@@ -105,8 +109,8 @@ async def show_shares(keeping: Keeping, limit: int) -> Sequence[KeepShare]:
 def show_waiting(keeping: Keeping, limit: int = TOLD_MAX) -> Sequence[KeptWaiting]:
     """In the order in which they are fetched; then those that have no room."""
     found = [
-        _waiting(one.blob, one.author, one.namespace, one.size, keeping.why(one.blob))
-        for one in islice(keeping.waits(), limit)
+        _waiting(one.blob, one.author, one.namespace, one.size, _why(keeping, one.blob))
+        for one in islice(_waits(keeping), limit)
     ]
     no_room = keeping.plan.chosen.without_room[: limit - len(found)]
     found += [
@@ -114,6 +118,33 @@ def show_waiting(keeping: Keeping, limit: int = TOLD_MAX) -> Sequence[KeptWaitin
         for claim, why in no_room
     ]
     return found
+
+
+def _waits(keeping: Keeping) -> Iterator[Wanted]:
+    """Chosen, and not here; the first to be fetched first. What is being fetched is not."""
+    under_way = keeping.under_way
+    return (one for one in keeping.plan.queue if one.blob not in under_way)
+
+
+def _counts(keeping: Keeping) -> Counter[str]:
+    """How many wait, by why; not one by one, since they may be tens of thousands."""
+    chosen, patience = keeping.plan.chosen, keeping.patience
+    done = {one for one in keeping.under_way if one in chosen.blobs}
+    left = max(0, len(keeping.plan.queue) - len(done))
+    found = Counter(
+        patience.why(one) for one in patience.absent if one in chosen.blobs and one not in done
+    )
+    found[_why(keeping, None)] += max(0, left - found.total())
+    found.update({each.value: count for each, count in chosen.no_room.items()})
+    found[TOO_MANY] += keeping.plan.left_out
+    return +found
+
+
+def _why(keeping: Keeping, blob: BlobId | None) -> str:
+    """Why one of these waits; None: one that was not tried."""
+    if blob is not None and (said := keeping.patience.why(blob)):
+        return said
+    return NOT_YET if keeping.has_peers else NO_PEER
 
 
 def show_kept(keeping: Keeping, one: KeptBlob) -> KeptShown:

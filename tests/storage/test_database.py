@@ -57,6 +57,19 @@ async def test_every_acknowledged_write_is_synced(tmp_path: Path) -> None:
         assert await write.row("PRAGMA foreign_keys") == (1,)
 
 
+@pytest.mark.usefixtures("synced")
+async def test_a_lazy_write_is_not_waited_for_and_damages_nothing(tmp_path: Path) -> None:
+    """Without power it may be lost, with all that came after it: never the file."""
+    async with open_database(tmp_path / "p.db") as database:
+        said = await database.lazily(
+            lambda connection: [
+                connection.execute(f"PRAGMA {name}").fetchone()
+                for name in ("synchronous", "journal_mode", "foreign_keys")
+            ]
+        )
+        assert said == [(1,), ("wal",), (1,)], "NORMAL"
+
+
 async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with open_database(tmp_path / "p.db") as database:
         with pytest.raises(Exception, match="readonly"):

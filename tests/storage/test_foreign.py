@@ -121,6 +121,15 @@ def test_what_lies_beside_a_file_is_left_alone_and_does_not_count(tmp_path: Path
     running.close()
 
 
+def test_a_path_may_begin_with_two_slashes(tmp_path: Path) -> None:
+    """In a URI what comes after two would be a host."""
+    database(tmp_path, [FOSSILS, ROW])
+    path = Path(f"/{tmp_path}/made.db")
+    assert str(path).startswith("//")
+    found = read_foreign_file(path, WANTED, rows_max=100, bytes_max=10_000)
+    assert found.rows == {"fossils": {1: {"id": 1, "genotype": "abc", "tick": 7}}}
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none.db", tmp_path):
         with pytest.raises(Unreadable, match="cannot be read: "):

@@ -1,6 +1,7 @@
 """Alice's key on disk: hers alone, whole or not there."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(BadKeyFile, match="chmod 600"):
         read_key(path)
+
+
+def test_a_key_is_on_the_disk_before_it_has_its_name_and_its_name_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "device.key"
+    synced: list[tuple[bytes | None, list[bytes]]] = []
+
+    def fsync(file: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(file).st_mode)
+        written = None if is_folder else next(tmp_path.glob("*.part")).read_bytes()
+        synced.append((written, [path.read_bytes()] if path.exists() else []))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_key(path, SECRET)
+    old = path.read_bytes()
+    assert synced == [(old, []), (None, [old])]
+    synced.clear()
+    write_key(path, bytes(32))
+    new = path.read_bytes()
+    assert synced == [(new, [old]), (None, [new])]
 
 
 @pytest.mark.parametrize(

@@ -602,7 +602,11 @@ def test_a_system_without_fdatasync_has_fsync(
     packs.append([b"a chunk"])
     synced: list[int] = []
     monkeypatch.delattr(os, "fdatasync", raising=False)
-    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+
+    def fsync(file: int) -> None:
+        synced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
     assert packs.sync() == {1: 7}
     assert 7 in synced
     packs.close()

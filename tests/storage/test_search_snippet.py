@@ -95,6 +95,29 @@ def test_a_long_word_takes_no_step_for_each_of_its_letters() -> None:
     assert calls_of(lambda: Marker(words).each(texts)) < 1_000  # of 80,000 letters
 
 
+def test_of_a_text_that_says_it_everywhere_only_what_is_shown_is_marked() -> None:
+    words = [*"abcde", "ab", "abc", "abcd"]
+    texts = ["abcde " * 600] * 20
+    assert calls_of(lambda: Marker(words).each(texts)) < 20_000  # of 12,000 words
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    said=st.lists(st.sampled_from(("clock", "clocks", "gear", "a", "in", "cloc<k")), min_size=60),
+    at=st.integers(0, 400),
+    words=st.lists(st.sampled_from(("clock", "gear", "ge", "c", "a")), min_size=1),
+    has_slips=st.booleans(),
+)
+def test_a_long_text_is_shown_as_one_that_is_looked_at_word_by_word(
+    said: list[str], at: int, words: list[str], has_slips: bool
+) -> None:
+    text = " ".join(said)
+    text = text[:at] + " of nothing" * 20 + text[at:] + " end"
+    other = Marker(words, has_slips=has_slips).snippet(text[:-3] + "é" * 3)
+    snippet = Marker(words, has_slips=has_slips).snippet(text)
+    assert (snippet and snippet.replace(" end", " ééé")) == other
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     texts=st.lists(st.text("clock gear\nü神经<0", max_size=12), max_size=6),

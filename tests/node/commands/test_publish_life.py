@@ -242,6 +242,22 @@ def test_a_folder_with_a_manifest_is_a_module_and_all_in_it_its_own(tmp_path: Pa
     assert [file.name for file in inside] == ["x.rle"]
 
 
+def test_no_name_of_a_file_begins_a_line_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it alone was refused, or with others."""
+    report = Report(total=1)
+    file = tmp_path / "a\nerror: all is lost"
+    for count in (1, 2):
+        report.refuse_invalid(file, InvalidFile(file.name, Place(), "is no pattern"))
+        with pytest.raises(Failure) as told:
+            tell(tmp_path, PLAIN, report)
+        told.value.show()
+        lines = capsys.readouterr().err.splitlines()
+        assert not [line for line in lines if line.startswith("error: all is lost")]
+        assert sum("a\\u{a}error: all is lost: is no pattern" in line for line in lines) == count
+
+
 FARM = ("beside", "circle", "dangling", "endless", "out", "plain")
 
 

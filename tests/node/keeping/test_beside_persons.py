@@ -10,7 +10,7 @@ import pytest
 
 from crdt.blob import BlobId, manifest_of
 from node.keeping import keeping as service
-from node.keeping.keeping import SLOW
+from node.keeping.waiting import SLOW
 from node.ports import Progress
 from node.services.fetch import hold_blob
 from p2p.protocol.pieces import Urgency

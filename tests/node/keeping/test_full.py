@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import pytest
 
 from crdt.blob import BlobId
-from node.keeping.keeping import DISK, UNSTORED, Keeping
+from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
 from node.keeping.room import DISK_S, SMALL_BYTES
 from node.keeping.shown import keep_state
+from node.keeping.waiting import DISK, UNSTORED
 from node.ports import Progress
 from p2p.protocol.errors import NoRoom, NotStored
 from p2p.protocol.pieces import Urgency

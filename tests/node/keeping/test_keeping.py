@@ -12,9 +12,10 @@ from crdt.blob import BlobId, manifest_of
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey
 from node.keeping import keeping as service
-from node.keeping.keeping import LIES, NOBODY, Keeping
+from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
 from node.keeping.shown import keep_state, show_waiting
+from node.keeping.waiting import LIES, NOBODY
 from node.ports import Progress
 from node.services.fetch import hold_blob
 from p2p.protocol.pieces import Urgency

@@ -7,8 +7,8 @@ import pytest
 
 from crdt.blob import BlobId
 from node.keeping import keeping as service
-from node.keeping.keeping import NOBODY, SLOW
 from node.keeping.patience import AUTHOR_FIRST_S, BLOB_FIRST_S
+from node.keeping.waiting import NOBODY, SLOW
 from node.ports import Progress
 from p2p.protocol.pieces import Urgency
 from tests.node.keeping.test_beside_persons import Slow, slow

@@ -1,4 +1,4 @@
-"""What the store knows, as a plan and the line that is made of it."""
+"""What the store holds, as the plan takes it."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,7 +19,8 @@ def plan_of(
     budget: int,
     patience: Patience,
 ) -> tuple[Plan, Line]:
-    """In a thread of its own: it may be tens of thousands of each."""
+    """What is to be done, and in which turn. In a thread of its own: it may be tens of thousands
+    of each."""
     claims = [_claim(row, shares=False) for row in chosen.rows]
     claims += [_claim(row, shares=True) for row in others.rows]
     held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
