@@ -24,7 +24,7 @@ from node.events import Events
 from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.keeping.keeping import Keeping
-from node.keeping.sessions import note_present, note_sessions
+from node.keeping.sessions import follow_sessions
 from node.listening import listen
 from node.news import tell_news
 from node.page_codes import PageCodes
@@ -220,8 +220,7 @@ async def open_node(
                 direct=direct,
                 keeping=await kept_for(config, store, peers),
             )
-            peers.listeners.append(partial(note_sessions, node.keeping))
-            note_present(node.keeping, peers.network.connections)
+            follow_sessions(node.keeping, peers.network, peers.listeners)
             follow_store(node, tasks)
             yield node
 

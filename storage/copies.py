@@ -7,6 +7,7 @@ from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey
 from storage.advised import ABOUT
+from storage.collecting import IS_NEEDED
 from storage.items import signed_entry
 from storage.part import Part, in_bounds
 
@@ -26,6 +27,9 @@ _NAMED = f"""
         UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
         UNION SELECT blob FROM installed
         UNION SELECT b.id FROM pinned p JOIN blob b ON b.number = p.blob)"""
+# What is only kept comes again by itself; restored, it would be this person's for ever.
+_COPIED = f"""is_complete AND id IN ({_NAMED})
+    AND (b.number NOT IN (SELECT blob FROM kept) OR {IS_NEEDED})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Copies(Part):
                 (author, author),
             )
             size = await view.row(
-                f"SELECT coalesce(sum(size), 0) FROM blob WHERE is_complete AND id IN ({_NAMED})",
+                f"SELECT coalesce(sum(size), 0) FROM blob b WHERE {_COPIED}",
                 (author, author),
             )
         return Extent(entries[0] if entries else 0, size[0] if size else 0)
@@ -67,9 +71,9 @@ class Copies(Part):
         return [signed_entry(row[1:]) for row in rows], rows[-1][0] if rows else cursor
 
     async def blobs_named(self, author: AuthorKey | None) -> Sequence[BlobId]:
-        """Whole ones, that records or statements name, or this person added."""
+        """Whole ones, that records or statements name, or this person added; none that are kept."""
         rows = await self._database.rows(
-            f"SELECT id FROM blob WHERE is_complete AND id IN ({_NAMED}) ORDER BY number",
+            f"SELECT id FROM blob b WHERE {_COPIED} ORDER BY number",
             (author, author),
         )
         return [BlobId(id) for (id,) in rows]

@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from crdt.blob import BlobId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
+from node.keeping.gate import Gate
 from node.keeping.line import Line
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
@@ -49,9 +51,6 @@ TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
 FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
-COMPARING_S: Final = 30.0
-"""A peer that came is compared with first, for so long at the most: until then it is not known who
-else names a blob, and so who may have it from here (`storage.namers`)."""
 ROOM_PARTS: Final = 64
 """At least this part of the budget is let go at once: it costs a look at all that is held."""
 
@@ -74,9 +73,7 @@ class Keeping:
         self._line = Line((), self.patience)
         self._chosen: frozenset[AuthorKey] = frozenset()
         self._owned: frozenset[NamespaceKey] = frozenset()
-        self._sessions: set[Hashable] = set()
-        self._comparing: dict[Hashable, tuple[float, Callable[[], bool]]] = {}
-        """Sessions that came, until when they are waited for, and whether that matters."""
+        self._gate = Gate()
         self._came: set[BlobId] = set()
         self._gone: set[BlobId] = set()
         """Of the plan, what is done."""
@@ -95,24 +92,25 @@ class Keeping:
         """Something may have changed: look soon."""
         self._news.set()
 
-    def came(self, session: Hashable, is_private: Callable[[], bool]) -> None:
+    def came(
+        self, session: Hashable, is_private: Callable[[], bool], device: Hashable = None
+    ) -> None:
         """A peer is here: it may have what nobody had. `is_private`: whether it shares a namespace
         that is not everybody's."""
         now_s = self.clock_s()
-        self._sessions.add(session)
-        self._comparing[session] = now_s + COMPARING_S, is_private
+        self._gate.came(session, device, is_private, now_s=now_s)
         self.patience.hope(now_s=now_s)
         self.wake()
 
     def synced(self, session: Hashable) -> None:
         """Everything was compared with it."""
-        if self._comparing.pop(session, None) is not None:
+        if self._gate.synced(session):
             self.wake()
 
     def went(self, session: Hashable) -> None:
         """It is not here any more."""
-        self._sessions.discard(session)
-        self.synced(session)
+        self._gate.went(session)
+        self.wake()
 
     def _note(self, event: AppendedEvent) -> None:
         authors = {document.subspace for document in event.documents}
@@ -244,13 +242,12 @@ class Keeping:
         return one
 
     def _may_ask(self, now_s: float) -> bool:
-        waits = any(until > now_s and matters() for until, matters in self._comparing.values())
-        return now_s >= self._full.all_rest_until_s and not waits and bool(self._sessions)
+        return now_s >= self._full.all_rest_until_s and self._gate.is_open(now_s=now_s)
 
     def _wait_s(self) -> float:
         now_s = self.clock_s()
-        ends = [*(until for until, _ in self._comparing.values()), self._full.all_rest_until_s]
-        waits = [end - now_s for end in ends if end > now_s]
+        ends = [self._full.all_rest_until_s - now_s, self._gate.wait_s(now_s=now_s) or 0.0]
+        waits = [wait for wait in ends if wait > 0]
         if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
             waits.append(rest_s)
         return min(waits, default=LOOK_ANYWAY_S)
@@ -260,7 +257,7 @@ class Keeping:
         if one.blob in self.running:
             return True
         if self._full.keeps_out(one.size, now_s=self.clock_s()):
-            self._put_off(one, DISK)
+            self.patience.put_off(one.blob, DISK, now_s=self.clock_s())
             await asyncio.sleep(0)  # thousands may be too large for it
             return True
         self.running[one.blob] = one  # no other place takes it, and it does not make its own room
@@ -268,13 +265,11 @@ class Keeping:
             if not await self._has_room(one):
                 return True
             return await self._fetch(one)
-        except OverQuota as error:
-            self._has_none(one, error)
         except StorageError as error:
-            self._put_off(one, UNSTORED, error)
-        except Exception:  # a bug of ours costs this blob, not the node
+            self._came_to_nothing(one, error)
+        except Exception as error:  # a bug of ours costs this blob, not the node
             log.exception("a blob cannot be kept")
-            self._fail(one, "this node could not go on")
+            self._came_to_nothing(one, error)
         finally:
             del self.running[one.blob]
             self._with_room.pop(one.blob, None)
@@ -320,11 +315,8 @@ class Keeping:
                 await self._ask(one, 0)
         except LargerThanWanted:
             return True
-        except SyncError as error:
-            self._is_not_given(one, error)
-            return False
-        except TimeoutError:
-            self._fail(one, SLOW)
+        except (SyncError, TimeoutError) as error:
+            self._came_to_nothing(one, error)
             return False
         return True  # somebody else asked for it meanwhile, or it has no bytes
 
@@ -333,17 +325,12 @@ class Keeping:
         try:
             async with asyncio.timeout(TRY_S):
                 await self._ask(one, one.size, came)
-        except LargerThanWanted as error:
-            self._fail(one, LIES, error)
-        except SyncError as error:
-            self._is_not_given(one, error, is_coming=came.is_more)
-        except TimeoutError:
-            self._fail(one, SLOW, is_coming=came.is_more)
-        else:
-            self.patience.succeed(one.blob, one.whose)
-            self._came.add(one.blob)
-            return True
-        return False
+        except (SyncError, TimeoutError) as error:
+            self._came_to_nothing(one, error, is_coming=came.is_more)
+            return False
+        self.patience.succeed(one.blob, one.whose)
+        self._came.add(one.blob)
+        return True
 
     async def _ask(
         self, one: Wanted, size_bytes_max: int, progress: Progress = lambda _done, _total: None
@@ -356,34 +343,23 @@ class Keeping:
                 urgency=Urgency.KEPT,
             )
 
-    def _is_not_given(self, one: Wanted, error: SyncError, *, is_coming: bool = False) -> None:
-        if isinstance(error, NoRoom):
-            self._has_none(one, error)
-        elif isinstance(error, NotStored):
-            self._put_off(one, UNSTORED, error)
-        else:
-            self._fail(one, NOBODY, error, is_coming=is_coming)
-
-    def _has_none(self, one: Wanted, error: Exception) -> None:
-        """The disk has no room for it; perhaps it has for what is smaller."""
-        self._full.note(one.size, now_s=self.clock_s())
-        self._put_off(one, DISK, error)
-
-    def _put_off(self, one: Wanted, why: str, error: Exception | None = None) -> None:
-        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
-        self.patience.put_off(one.blob, why, now_s=self.clock_s())
-
-    def _fail(
-        self,
-        one: Wanted,
-        why: str,
-        error: Exception | None = None,
-        *,
-        is_coming: bool = False,
-    ) -> None:
-        log.debug("blob %s is not kept: %s (%s)", one.blob.hex(), why, error or "")
-        now_s = self.clock_s()
-        self.patience.fail(one.blob, one.whose, why, is_coming=is_coming, now_s=now_s)
+    def _came_to_nothing(self, one: Wanted, error: Exception, *, is_coming: bool = False) -> None:
+        log.debug("blob %s is not kept: %s", one.blob.hex(), error)
+        now_s, fail = self.clock_s(), partial(self.patience.fail, one.blob, one.whose)
+        match error:
+            case NoRoom() | OverQuota():  # perhaps there is for what is smaller
+                self._full.note(one.size, now_s=now_s)
+                self.patience.put_off(one.blob, DISK, now_s=now_s)
+            case NotStored() | StorageError():
+                self.patience.put_off(one.blob, UNSTORED, now_s=now_s)
+            case LargerThanWanted():
+                fail(LIES, now_s=now_s)
+            case SyncError():
+                fail(NOBODY, is_coming=is_coming, now_s=now_s)
+            case TimeoutError():
+                fail(SLOW, is_coming=is_coming, now_s=now_s)
+            case _:
+                fail("this node could not go on", now_s=now_s)
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -395,4 +371,4 @@ class Keeping:
     @property
     def has_peers(self) -> bool:
         """Whether anybody is here who may have something."""
-        return bool(self._sessions)
+        return self._gate.is_anybody_here

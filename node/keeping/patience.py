@@ -97,7 +97,7 @@ class Patience:
 
     def put_off(self, blob: BlobId, why: str, *, now_s: float) -> None:
         """As `fail`, where it is not for want of whoever gives it: the author does not rest."""
-        self._blobs.put_off(blob, why, now_s=now_s)
+        self._blobs.put_off(blob, why, is_coming=False, now_s=now_s)
 
     def succeed(self, blob: BlobId, whose: bytes) -> None:
         self._blobs.held.pop(blob, None)

@@ -1,20 +1,35 @@
 """What the network tells of sessions, for whoever keeps what records name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from crdt.keys import COMMONS
 from node.keeping.keeping import Keeping
 from p2p.protocol.effects import Synced
 from p2p.transport.connection import Connection
-from p2p.transport.network import NetworkEvent, PeerCame, PeerSaid, PeerWent
+from p2p.transport.network import Network, NetworkEvent, PeerCame, PeerSaid, PeerWent
+
+Listener: TypeAlias = Callable[[NetworkEvent], None]
+
+
+def follow_sessions(keeping: Keeping, network: Network, listeners: list[Listener]) -> None:
+    """From now on; who is here already came before anybody listened."""
+    listeners.append(partial(note_sessions, keeping))
+    for connection in network.connections:
+        if connection.is_greeted:
+            note_came(keeping, connection)
+
+
+def note_came(keeping: Keeping, connection: Connection) -> None:
+    keeping.came(connection, lambda: _is_private(connection), connection.device)
 
 
 def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
     """A listener of the network."""
     match event:
         case PeerCame(connection, _):
-            keeping.came(connection, lambda: _is_private(connection))
+            note_came(keeping, connection)
         case PeerSaid(connection, Synced()):
             keeping.synced(connection)
         case PeerWent(_, Connection() as connection, _):
@@ -23,11 +38,6 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
             return
 
 
-def note_present(keeping: Keeping, connections: Iterable[Connection]) -> None:
-    """Peers that came before anybody listened."""
-    for connection in connections:
-        keeping.came(connection, partial(_is_private, connection))
-
-
 def _is_private(connection: Connection) -> bool:
-    return any(namespace != COMMONS for namespace in connection.session.shared)
+    """Before both agreed what they share, it may be anything."""
+    return connection.session.shared != {COMMONS}

@@ -57,7 +57,10 @@ def test_a_module_is_installed_from_a_relay_though_whoever_published_it_was_kill
     for id, place in ((CLOCK, "commons"), (LAMP, "garden")):
         wait_for(f"bob to list {id}", BACKOFF_S, partial(lists, bob, id, place))
         done(shell(bob, "install", f"{alice.did}/{id}", "--namespace", place, "--yes"))
-    assert "kept" in done(shell(relay, "blob", "list"))
+    listed = done(shell(relay, "blob", "list"))["kept"]["blobs"]
+    assert [(one["author"], one["whole"], one["chosen"]) for one in listed] == [
+        (alice.did, True, True)
+    ] * 2
 
     # What nobody who counts names any more goes with the next collection.
     relay.client.delete("/api/names/alice")
