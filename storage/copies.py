@@ -27,9 +27,12 @@ _NAMED = f"""
         UNION SELECT frontier FROM statement WHERE frontier IS NOT NULL
         UNION SELECT blob FROM installed
         UNION SELECT b.id FROM pinned p JOIN blob b ON b.number = p.blob)"""
-# What is only kept comes again by itself; restored, it would be this person's for ever.
+_OWN_NAMES = """SELECT u.blob FROM blob_use u JOIN document d ON d.number = u.document
+    JOIN followed f ON f.author = d.author AND f.is_own"""
+# What is only kept comes again by itself; restored, it would be this person's for ever. But what
+# this person published on another device may be nowhere else one day.
 _COPIED = f"""is_complete AND id IN ({_NAMED})
-    AND (b.number NOT IN (SELECT blob FROM kept) OR {IS_NEEDED})"""
+    AND (b.number NOT IN (SELECT blob FROM kept) OR {IS_NEEDED} OR b.id IN ({_OWN_NAMES}))"""
 
 
 @dataclass(frozen=True, slots=True)

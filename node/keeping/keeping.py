@@ -49,6 +49,8 @@ LOOK_ANYWAY_S: Final = 300.0
 """Without news."""
 TRY_S: Final = 600.0
 """Of one blob; what takes longer goes on where it stopped, when its turn comes again."""
+IDLE_S: Final = 0.05
+"""A place that finds nothing looks again after so long at the earliest."""
 FAILED_S: Final = 0.2
 """A place rests so long after a try in vain: at most forty a second in all."""
 ROOM_PARTS: Final = 64
@@ -248,9 +250,12 @@ class Keeping:
         now_s = self.clock_s()
         ends = [self._full.all_rest_until_s - now_s, self._gate.wait_s(now_s=now_s) or 0.0]
         waits = [wait for wait in ends if wait > 0]
-        if self._may_ask(now_s) and (rest_s := self._line.wait_s(now_s=now_s)) is not None:
+        if (
+            self._may_ask(now_s)
+            and (rest_s := self._line.wait_s(now_s=now_s, busy=self._busy)) is not None
+        ):
             waits.append(rest_s)
-        return min(waits, default=LOOK_ANYWAY_S)
+        return max(IDLE_S, min(waits, default=LOOK_ANYWAY_S))
 
     async def fetch(self, one: Wanted) -> bool:
         """One blob of the plan; False where it came to nothing."""

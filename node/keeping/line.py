@@ -107,7 +107,12 @@ class Line:
         """These do not come any more."""
         self._taken.update(blobs)
 
-    def wait_s(self, *, now_s: float) -> float | None:
-        """Until somebody who rests may be tried."""
-        ends = [authors.resting[0][0] for authors in self._parties.values() if authors.resting]
+    def wait_s(self, *, now_s: float, busy: Mapping[bytes, int]) -> float | None:
+        """Until somebody who rests may be tried; of a party that has all its places nobody may,
+        until one is free."""
+        ends = [
+            authors.resting[0][0]
+            for party, authors in self._parties.items()
+            if authors.resting and busy.get(party, 0) < OF_PARTY_MAX
+        ]
         return max(0.0, min(ends) - now_s) if ends else None

@@ -82,10 +82,14 @@ async def hold_blob(
                 await store.adopt_blob(blob)
             if await store.has_blob(blob):
                 return
-            async with asyncio.timeout(timeout_s):
-                await network.fetch_blob(
-                    blob, progress, size_bytes_max=size_bytes_max, urgency=urgency
-                )
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await network.fetch_blob(
+                        blob, progress, size_bytes_max=size_bytes_max, urgency=urgency
+                    )
+            finally:  # what was being begun for nobody in the moment in which this asked
+                if kept_for is None:
+                    await store.adopt_blob(blob)
     except NotStored:
         raise
     except SyncError as error:

@@ -9,7 +9,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol import limits
 from p2p.protocol.pieces import is_packing_worth, pack
 from p2p.protocol.ports import SyncStore
-from storage.errors import NotHeld, StorageError
+from storage.errors import NotHeld, OverQuota, StorageError
 
 PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
@@ -50,7 +50,7 @@ async def answer(
             try:
                 return await _answer_about_fetch(store, question)
             except StorageError as error:
-                return ask.Unstored(str(error))
+                return ask.Unstored(str(error), isinstance(error, OverQuota))
         case _:
             return await _answer_about_blob(store, question)
 

@@ -103,6 +103,34 @@ async def test_what_a_person_fetches_is_let_go_by_nothing_meanwhile(
     assert await kept.store.has_blob(blob)
 
 
+class Beginning(Givers):
+    """The row of what is begun for nobody is written in the moment in which a person asks."""
+
+    async def fetch_blob(
+        self,
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+    ) -> None:
+        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+        assert self.alice is not None
+        database = self.alice._database  # pyright: ignore[reportPrivateUsage]  # no act is so quick
+        async with database.transaction() as write:
+            await write.run(
+                "INSERT INTO kept (blob, author) SELECT number, ? FROM blob WHERE id = ?",
+                (ALICE.root.public, blob),
+            )
+
+
+async def test_what_was_being_begun_for_nobody_is_a_persons_who_asked_meanwhile(kept: Kept) -> None:
+    network = Beginning(alice=kept.store)
+    blob = network.give(some("a", 600))
+    await hold_blob(kept.store, network, blob, BUDGET)
+    assert await kept.store.kept_sum() == KeptSum()
+
+
 async def test_what_is_being_kept_goes_only_when_it_came(kept: Kept, slow: Slow) -> None:
     blob = await kept.offer(ALICE, "io.alice.clock", some("a", 600))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from crdt.blob import BlobId
-from crdt.keys import AuthorKey
+from crdt.keys import AuthorKey, NamespaceKey
 from node.keeping.line import OF_PARTY_MAX, Line
 from node.keeping.patience import AUTHOR_LONGEST_S, BLOB_LONGEST_S, HELD_MAX, Patience
 from node.keeping.plan import Wanted
@@ -23,7 +23,7 @@ def fail_all(queue: Sequence[Wanted], patience: Patience, *, until_s: float) -> 
     line, now_s, tries = Line(queue, patience), 0.0, list[float]()
     while now_s < until_s:
         if (one := line.take(now_s=now_s, busy={})) is None:
-            wait_s = line.wait_s(now_s=now_s)
+            wait_s = line.wait_s(now_s=now_s, busy={})
             if wait_s is None:
                 break
             now_s += max(wait_s, 0.001)
@@ -133,3 +133,22 @@ def test_what_is_remembered_has_a_bound() -> None:
         patience.fail(one.blob, one.whose, "nobody gives it", now_s=0.0)
     assert len(patience.absent) == HELD_MAX
     assert patience.why(wanted(ALICE, 1).blob) == "", "the first ones are forgotten"
+
+
+def test_who_has_all_its_places_is_waited_for_by_nobody() -> None:
+    """Though one of its authors rested and may be tried by now."""
+    garden, patience = NamespaceKey(b"g" * 32), Patience()
+    queue = [
+        Wanted(BlobId(bytes([n]) * 32), 1, who, garden)
+        for n, who in enumerate((MALLORY, *[ALICE] * (OF_PARTY_MAX + 1)))
+    ]
+    line, busy = Line(queue, patience), Counter[bytes]()
+    another = BlobId(b"x" * 32)
+    patience.fail(another, queue[0].whose, "nobody gives it", now_s=0.0)
+    for _ in range(OF_PARTY_MAX):
+        one = line.take(now_s=0.0, busy=busy)
+        assert one is not None
+        busy[one.party] += 1
+    assert line.take(now_s=AUTHOR_LONGEST_S, busy=busy) is None
+    assert line.wait_s(now_s=AUTHOR_LONGEST_S, busy=busy) is None
+    assert line.wait_s(now_s=AUTHOR_LONGEST_S, busy={}) == 0.0
