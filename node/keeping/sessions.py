@@ -40,4 +40,4 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
 
 def _is_private(connection: Connection) -> bool:
     """Before both agreed what they share, it may be anything."""
-    return connection.session.shared != {COMMONS}
+    return connection.session.shared != frozenset({COMMONS})
