@@ -17,7 +17,8 @@ from tempfile import TemporaryFile
 from threading import Lock
 from typing import BinaryIO
 
-PROGRAM = Path(__file__).with_name("forks_program.py")
+ROOT = Path(__file__).parents[2]
+PROGRAM = "tests.e2e.forks_program"
 STARTS_S = 60.0  # to import everything, on a machine under load
 NUMBER_BYTES = 16
 PIPE_BYTES = 64 << 10
@@ -145,7 +146,8 @@ def open_forks() -> Generator[Forks]:
     with ours:
         with theirs:
             program = subprocess.Popen(
-                [sys.executable, str(PROGRAM), str(theirs.fileno())],
+                [sys.executable, "-m", PROGRAM, str(theirs.fileno())],
+                cwd=ROOT,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )

@@ -1,6 +1,6 @@
 """`panspermia`, imported once: whoever asks on the socket gets a fork that goes on as a command.
 
-    forks_program.py SOCKET        the number of an open Unix socket
+    -m tests.e2e.forks_program SOCKET     the number of an open Unix socket
 
 A request is JSON, `Asked`, with four files: what becomes 0, 1 and 2, and a socket of its own on
 which its number is told, and later how it ended, to be answered by any byte. When nobody can ask
@@ -18,11 +18,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
 
+from node.heap import kept
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from node.heap import kept  # noqa: E402 - found by the line above
-
 ASKED_BYTES_MAX = 128 << 10
 FILES = 4
 # What is imported late, in a function: by a command, and by a node.

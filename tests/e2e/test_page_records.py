@@ -5,6 +5,7 @@ the drop.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -150,7 +151,7 @@ def test_a_person_drops_files_and_looks_at_what_is_in_them(node: StartNode, tmp_
             page.value(f"{found}.focus()")
             page.press("Enter")
             drawn = tmp_path / f"{one['id'][:16]}.{type.lower()}"
-            wait_for(f"the {type}", ARRIVE_S, lambda: holds(drawn))  # noqa: B023 - it is not kept
+            wait_for(f"the {type}", ARRIVE_S, partial(holds, drawn))
             assert drawn.read_bytes().startswith(begins)
 
         # Run again: it ranks by that, with who says so; its page says how it does over time.

@@ -291,9 +291,9 @@ async def test_a_bug_is_a_problem_too(alice: Alice, caplog: pytest.LogCaptureFix
 
 
 async def test_a_bug_in_what_is_asked_most_is_a_problem_too(
-    alice: Alice, caplog: pytest.LogCaptureFixture
+    alice: Alice, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice.node.store.joined = None  # type: ignore[method-assign,assignment]  # what no store has
+    monkeypatch.setattr(alice.node.store, "joined", None)  # what no store has
     answer = await alice.client.get("/api/search?q=x")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert "a bug answered GET /api/search" in caplog.text
