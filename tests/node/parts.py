@@ -60,6 +60,16 @@ BOB = Peer(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One call of `Wishes.fetch_blob`."""
+
+    blob: BlobId
+    progress: Progress
+    size_bytes_max: int
+    urgency: Urgency
+
+
 @dataclass
 class Wishes:
     """Fits `node.ports.Network`: bob answers at one address and gives the blobs of his store."""
@@ -131,10 +141,14 @@ class Wishes:
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
     ) -> None:
-        if self.bob is None or self.alice is None or not await self.bob.has_blob(blob):
+        await self.bring(Wish(blob, progress, size_bytes_max, urgency))
+
+    async def bring(self, wish: Wish) -> None:
+        """As `fetch_blob`, for who gives in another way to say."""
+        if self.bob is None or self.alice is None or not await self.bob.has_blob(wish.blob):
             raise PeerLeft("no-peer-has-it", "No peer could give it.")
-        await self.alice.put_blob(await self.bob.read_blob(blob))
-        progress(1, 1)
+        await self.alice.put_blob(await self.bob.read_blob(wish.blob))
+        wish.progress(1, 1)
 
 
 class Unrelayed:

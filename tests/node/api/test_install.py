@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from crdt.area import Area
-from crdt.blob import BlobId
 from crdt.change import DocumentId
 from crdt.did import decode_did_key
 from crdt.document import Editor
@@ -21,10 +20,8 @@ from crdt.order import Bounds
 from node.api.transfer import Transfer
 from node.config import Config, ModulesConfig
 from node.events import Event
-from node.ports import Progress
 from node.services.modules import document_of, find_module, module_document
 from node.services.verify import admitted
-from p2p.protocol.pieces import Urgency
 from registry import module, ratings
 from registry.manifest import parse_manifest
 from registry.module import signed_release_of
@@ -32,7 +29,7 @@ from registry.names import ModuleName, parse_module_name
 from registry.publication import publish_version
 from registry.statement import Artifact, Need, Release, decode_statement, sign_release
 from tests.node.modules import ADD, calling, manifest, new_module, wasm
-from tests.node.parts import Alice, Wishes, open_alice
+from tests.node.parts import Alice, Wish, Wishes, open_alice
 from tests.storage.people import Person
 
 ADDER, DOUBLER = "org.example.add", "org.example.double"
@@ -387,19 +384,12 @@ async def test_what_does_not_run_here_is_not_installed(alice: Alice, bob: Alice)
 class Restarting(Wishes):
     """Bob gives a byte, starts again, and gives the rest."""
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
+    async def bring(self, wish: Wish) -> None:
         others = Transfer("ab" * 32, state="fetching", reason="of another blob")
         for reason in ("", "no peer is connected", ""):
-            self.running = (others, Transfer(blob.hex(), state="fetching", reason=reason))
-            progress(1, 2)
-        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+            self.running = (others, Transfer(wish.blob.hex(), state="fetching", reason=reason))
+            wish.progress(1, 2)
+        await super().bring(wish)
 
 
 async def test_what_an_installation_waits_for_is_told(tmp_path: Path, bob: Alice) -> None:

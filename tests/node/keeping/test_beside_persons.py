@@ -11,11 +11,10 @@ import pytest
 from crdt.blob import BlobId, manifest_of
 from node.keeping import keeping as service
 from node.keeping.waiting import SLOW
-from node.ports import Progress
 from node.services.fetch import hold_blob
-from p2p.protocol.pieces import Urgency
 from storage.kept import KeptSum
 from tests.node.keeping.test_keeping import BUDGET, Givers, Kept, some
+from tests.node.parts import Wish
 from tests.storage.people import ALICE
 
 Task: TypeAlias = "asyncio.Task[bool] | asyncio.Task[None]"
@@ -30,21 +29,14 @@ class Slow(Givers):
     is_silent: bool = False
     """Not even its root."""
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
+    async def bring(self, wish: Wish) -> None:
         assert self.alice is not None
-        manifest = manifest_of(self.given[blob])
-        if manifest.size <= size_bytes_max and not self.is_silent:
-            await self.alice.begin_blob(blob, manifest.root)
+        manifest = manifest_of(self.given[wish.blob])
+        if manifest.size <= wish.size_bytes_max and not self.is_silent:
+            await self.alice.begin_blob(wish.blob, manifest.root)
         self.began.set()
         await self.may_give.wait()
-        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+        await super().bring(wish)
 
 
 @pytest.fixture
@@ -106,21 +98,14 @@ async def test_what_a_person_fetches_is_let_go_by_nothing_meanwhile(
 class Beginning(Givers):
     """The row of what is begun for nobody is written in the moment in which a person asks."""
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
-        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+    async def bring(self, wish: Wish) -> None:
+        await super().bring(wish)
         assert self.alice is not None
         database = self.alice._database  # pyright: ignore[reportPrivateUsage]  # no act is so quick
         async with database.transaction() as write:
             await write.run(
                 "INSERT INTO kept (blob, author) SELECT number, ? FROM blob WHERE id = ?",
-                (ALICE.root.public, blob),
+                (ALICE.root.public, wish.blob),
             )
 
 

@@ -10,10 +10,9 @@ from node.keeping.plan import Wanted
 from node.keeping.room import DISK_S, SMALL_BYTES
 from node.keeping.shown import keep_state
 from node.keeping.waiting import DISK, UNSTORED
-from node.ports import Progress
 from p2p.protocol.errors import NoRoom, NotStored
-from p2p.protocol.pieces import Urgency
 from tests.node.keeping.test_keeping import Givers, Kept, some
+from tests.node.parts import Wish
 from tests.storage.people import ALICE, BOB
 
 LARGE = SMALL_BYTES + 100
@@ -26,20 +25,13 @@ class Short(Givers):
     room: int = 0
     is_damaged: bool = False
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
-        is_short = len(self.given[blob]) > self.room
-        if (is_short or self.is_damaged) and size_bytes_max >= len(self.given[blob]):
-            self.asked.append((blob, size_bytes_max))
+    async def bring(self, wish: Wish) -> None:
+        is_short = len(self.given[wish.blob]) > self.room
+        if (is_short or self.is_damaged) and wish.size_bytes_max >= len(self.given[wish.blob]):
+            self.asked.append((wish.blob, wish.size_bytes_max))
             kind = NotStored if self.is_damaged else NoRoom
             raise kind("not-stored", "It cannot be stored.")
-        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+        await super().bring(wish)
 
     def times(self, blob: BlobId) -> int:
         return [asked for asked, _ in self.asked].count(blob)

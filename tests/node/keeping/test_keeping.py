@@ -16,14 +16,12 @@ from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
 from node.keeping.shown import keep_state, show_waiting
 from node.keeping.waiting import LIES, NOBODY
-from node.ports import Progress
 from node.services.fetch import hold_blob
-from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted, NoPeerHasIt
 from storage import claimed
 from storage.quota import Quota
 from storage.store import Store, open_store
-from tests.node.parts import Wishes
+from tests.node.parts import Wish, Wishes
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, project
 
 BUDGET = 1_000
@@ -42,27 +40,20 @@ class Givers(Wishes):
         self.given[blob] = data
         return blob
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
-        self.asked.append((blob, size_bytes_max))
+    async def bring(self, wish: Wish) -> None:
+        self.asked.append((wish.blob, wish.size_bytes_max))
         assert self.alice is not None
-        if await self.alice.has_blob(blob):
+        if await self.alice.has_blob(wish.blob):
             return
-        if blob not in self.given:
+        if wish.blob not in self.given:
             raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")
-        manifest = manifest_of(self.given[blob])
-        if manifest.size > size_bytes_max:
+        manifest = manifest_of(self.given[wish.blob])
+        if manifest.size > wish.size_bytes_max:
             raise LargerThanWanted("no-peer-has-it", "It is larger.")
-        await self.alice.begin_blob(blob, manifest.root)
-        await self.alice.add_page(blob, 0, manifest.pages[0])
-        await self.alice.add_chunk(blob, 0, self.given[blob])
-        self.came.put_nowait(blob)
+        await self.alice.begin_blob(wish.blob, manifest.root)
+        await self.alice.add_page(wish.blob, 0, manifest.pages[0])
+        await self.alice.add_chunk(wish.blob, 0, self.given[wish.blob])
+        self.came.put_nowait(wish.blob)
 
 
 @dataclass

@@ -11,11 +11,10 @@ from node.keeping import keeping as service
 from node.keeping import patience as rests
 from node.keeping.patience import AUTHOR_FIRST_S, BLOB_FIRST_S
 from node.keeping.waiting import NOBODY, SLOW
-from node.ports import Progress
-from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import NoPeerHasIt
 from tests.node.keeping.test_beside_persons import Slow, slow
 from tests.node.keeping.test_keeping import Givers, Kept, next_of, some
+from tests.node.parts import Wish
 from tests.storage.people import ALICE, BOB
 
 __all__ = ["slow"]
@@ -27,16 +26,9 @@ class Trickle(Givers):
 
     is_coming: bool = True
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
+    async def bring(self, wish: Wish) -> None:
         for done in (100, 200) if self.is_coming else (100, 100):
-            progress(done, 900)
+            wish.progress(done, 900)
         await asyncio.Event().wait()
 
 
@@ -47,19 +39,12 @@ class Away(Givers):
     asking: asyncio.Event = field(default_factory=asyncio.Event)
     may_fail: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
+    async def bring(self, wish: Wish) -> None:
         if not self.may_fail.is_set():
             self.asking.set()
             await self.may_fail.wait()
             raise NoPeerHasIt("no-peer-has-it", "No peer could give it.")
-        await super().fetch_blob(blob, progress, size_bytes_max=size_bytes_max, urgency=urgency)
+        await super().bring(wish)
 
 
 async def test_what_fails_long_after_a_look_is_tried_again_when_it_is_due(

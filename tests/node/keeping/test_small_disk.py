@@ -15,13 +15,12 @@ from crdt.did import encode_did_key
 from crdt.keys import AuthorKey
 from node.keeping.keeping import Keeping
 from node.keeping.room import budget_on_disk
-from node.ports import Progress
 from node.services.fetch import hold_blob
 from p2p.protocol.errors import NotStored
-from p2p.protocol.pieces import Urgency
 from storage.errors import OverQuota
 from storage.store import Store
 from tests.node.keeping.test_keeping import Givers, Kept
+from tests.node.parts import Wish
 from tests.storage.people import ALICE
 from tests.storage.test_small_disk import fill, opened
 
@@ -35,27 +34,20 @@ EACH = 2 * MIB
 class Large(Givers):
     """Peers who give blobs of any size, as the swarm takes them: not without room."""
 
-    async def fetch_blob(
-        self,
-        blob: BlobId,
-        progress: Progress,
-        *,
-        size_bytes_max: int,
-        urgency: Urgency = Urgency.ASKED,
-    ) -> None:
-        self.asked.append((blob, size_bytes_max))
+    async def bring(self, wish: Wish) -> None:
+        self.asked.append((wish.blob, wish.size_bytes_max))
         assert self.alice is not None
-        manifest = manifest_of(self.given[blob])
+        manifest = manifest_of(self.given[wish.blob])
         try:
-            await self.alice.begin_blob(blob, manifest.root)
-            await self.alice.add_page(blob, 0, manifest.pages[0])
-            await self.alice.check_room(blob)
-            for chunk in enumerate(chunks_of(self.given[blob])):
-                await self.alice.add_chunks(blob, [chunk])
+            await self.alice.begin_blob(wish.blob, manifest.root)
+            await self.alice.add_page(wish.blob, 0, manifest.pages[0])
+            await self.alice.check_room(wish.blob)
+            for chunk in enumerate(chunks_of(self.given[wish.blob])):
+                await self.alice.add_chunks(wish.blob, [chunk])
         except OverQuota as error:
             raise NotStored("not-stored", str(error)) from error
         finally:
-            self.alice.release_room(blob)
+            self.alice.release_room(wish.blob)
 
 
 def noise(name: str, size: int = EACH) -> bytes:
