@@ -5,6 +5,9 @@
     PieceCame    ──> Swarm.took                      ├─> Query   the store, in the order they came
     the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
 
+A chunk that can be stored without waiting is, in the turn in which it came: then the next one is
+asked for while others are still on their way.
+
 What waits in a queue was asked for within the windows of the swarm, so no queue needs a bound.
 Sessions from which much is asked want a carrier for that, as long as it is.
 """
@@ -214,6 +217,8 @@ class Fetching:
                 case Blame(peer, fault):
                     if (connection := self._connections.get(peer)) is not None:
                         connection.blame(fault)
+                case Query(_, ask.AddChunks()) if self._store_at_once(effect):
+                    pass
                 case Query(_, ask.BeginBlob() | ask.AddPage() | ask.AddChunks()):
                     self._writes.put_nowait(effect)
                 case Query():
@@ -267,6 +272,18 @@ class Fetching:
     async def _read(self) -> None:
         while True:
             await self._answer(await self._reads.get())
+
+    def _store_at_once(self, query: Query) -> bool:
+        """Whether what it asks for could be done, or not, without waiting."""
+        run, reply = query.question, None
+        assert isinstance(run, ask.AddChunks), "nothing else is asked for at once"
+        try:
+            if not self._store.add_at_once(run.blob, run.first, run.chunks, run.hashes):
+                return False
+        except StorageError as error:
+            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
+        self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
+        return True
 
     async def _write(self) -> None:
         """One after the other, in the order they came; runs of one blob that wait go together."""

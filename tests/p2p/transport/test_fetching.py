@@ -14,6 +14,7 @@ from p2p.protocol.errors import NoRoom
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import Network, PeerCame
+from storage import prompt
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
@@ -100,9 +101,38 @@ async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
         assert steps[-1] == 13
 
 
+async def test_a_prompt_disk_has_chunks_in_the_turn_in_which_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the first, the last, and what comes while somebody writes."""
+    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        blob = await alice.store.put_blob(CONTENT)
+        await bob.network.connect(alice.address)
+        store, at_once = bob.store.add_at_once, list[int]()
+
+        def noted(
+            blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
+        ) -> bool:
+            is_there = store(blob, first, chunks, hashes)
+            at_once.extend(range(first, first + len(chunks)) if is_there else ())
+            return is_there
+
+        monkeypatch.setattr(bob.store, "add_at_once", noted)
+        await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
+        assert at_once, "or a thread had all of them"
+        assert len(at_once) == len(set(at_once))
+        assert await bob.store.read_blob(blob) == CONTENT
+
+
 async def test_runs_that_wait_for_the_store_are_stored_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prompt.Prompt, "is_likely", False)
     async with (
         open_node(tmp_path / "a", 1) as alice,
         open_node(tmp_path / "b", 2) as bob,
