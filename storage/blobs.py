@@ -61,8 +61,9 @@ class Blobs(BlobRoom):
         """
         size = len(data) if isinstance(data, bytes) else size_bytes
         if size:  # before its chunks come: meanwhile no room is given back
-            await self._make_room(size + ROW_BYTES * (size // CHUNK_BYTES + 1))
-        self._putting += 1  # its chunks are nobody's until the end
+            await self.make_room(size)
+        async with self._putting_turn:
+            self._putting += 1  # its chunks are nobody's until the end
         try:
             manifest = await self._put(data, chunking)
         except Exception:

@@ -194,24 +194,39 @@ class Keeping:
         async with self._room:  # whoever begins one meanwhile waits, and sees what went
             over = (await self.store.kept_sum()).bytes - plan.budget
             going = to_go(plan.leaving, over, self.running)
-            if going:
-                await self._let_go(going)
+            gone = await self._let_go(going)
+        if gone:
+            await self._give_back(going, is_short=plan.budget < self.budget)
 
-    async def give_way(self, size: int) -> None:
+    async def give_way(self, size: int, in_rows: bool) -> int:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if
-        that is enough."""
+        that gives as many back; of rows too where `in_rows`. Gives how many blobs went."""
         async with self._room:
             kept = [kept_of(one) for one in await self.store.kept_blobs()]
-            going = to_go(gives_way(self.plan, kept), size, self.running)
-            if sum(one.size for one in going) >= size:
-                await self._let_go(going)
+            may_go = [one for one in gives_way(self.plan, kept) if one.blob not in self.running]
+            order = [one.blob for one in may_go]
+            chosen = {*await self.store.to_give_back(order, size, in_rows=in_rows)}
+            gone = await self._let_go([one for one in may_go if one.blob in chosen])
         self.wake()
+        return gone
 
-    async def _let_go(self, going: Sequence[Kept]) -> None:
+    async def _let_go(self, going: Sequence[Kept]) -> int:
+        """Whoever needs their room gives it back."""
+        if not going:
+            return 0
         blobs = [one.blob for one in going]
         self._gone.update(blobs)
-        gone = await self.store.let_go(blobs)
+        gone = await self.store.drop_kept(blobs)
         log.info("let go %d blobs that were kept, %d bytes", gone, sum(one.size for one in going))
+        return gone
+
+    async def _give_back(self, gone: Sequence[Kept], *, is_short: bool) -> None:
+        """The room of what went; where the disk is short (`is_short`) all of it at once."""
+        with suppress(OverQuota):  # too full for a copy: what is fetched is told that
+            if is_short:
+                await self.store.reclaim(sum(one.size for one in gone))
+            else:
+                await self.store.compact()
 
     # --- fetching -------------------------------------------------------------------------------
 
@@ -292,19 +307,21 @@ class Keeping:
             return False
         if lacks > 0 and not is_begun and not await self._is_given(one):
             return False
+        gone: Sequence[Kept] = ()
         async with self._room:
             lacks = await self._lacks(one)
             if lacks > 0 and is_chosen:
                 least = max(lacks, self.budget // ROOM_PARTS)
                 going = to_go(self.plan.leaving, least, self.running.keys() | self._gone)
-                if sum(kept.size for kept in going) >= lacks:
-                    await self._let_go(going)
-                    lacks = await self._lacks(one)
-            if lacks > 0:
-                self.wake()  # what was planned does not hold any more
-                return False
-            self._with_room[one.blob] = one
-        return True
+                if sum(kept.size for kept in going) >= lacks and await self._let_go(going):
+                    gone, lacks = going, await self._lacks(one)
+            if lacks <= 0:
+                self._with_room[one.blob] = one
+        if gone:
+            await self._give_back(gone, is_short=self.plan.budget < self.budget)
+        if lacks > 0:
+            self.wake()  # what was planned does not hold any more
+        return lacks <= 0
 
     async def _lacks(self, one: Wanted) -> int:
         """How many bytes of the budget are too few for it; 0 or less: it fits."""
