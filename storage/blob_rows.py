@@ -48,8 +48,12 @@ def begin(
     root: BlobRoot,
     now_us: int,
     author_of: Callable[[BlobId], AuthorKey | None] = lambda _: None,
+    *,
+    is_ours: bool = False,
 ) -> int:
     """The number of the blob. Pages that another blob brought are found.
+
+    `is_ours`: a person adds it, so from here on nothing that is kept for others makes it go.
 
     Beginning it again starts its time of grace anew. `author_of`: who names what is begun for no
     person (`storage.kept`), asked in this very turn: who begins to wait for it later finds its row.
@@ -63,6 +67,8 @@ def begin(
     number = number_of(database, root.id)
     if is_new and (author := author_of(root.id)) is not None:
         database.execute("INSERT INTO kept (blob, author) VALUES (?, ?)", (number, author))
+    if is_ours:
+        database.execute("DELETE FROM kept WHERE blob = ?", (number,))
     held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
     for place, hash in enumerate(root.page_hashes):
         if place not in held and (page := _page(database, root, place, hash)) is not None:

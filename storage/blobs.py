@@ -90,7 +90,9 @@ class Blobs(BlobRoom):
             await self._keep(cutter, builder, pieces, is_packed=is_packed)
         await self._keep(cutter, builder, None, is_packed=bool(is_packed))
         manifest = await asyncio.to_thread(builder.finish)
-        begin = partial(blob_rows.begin, root=manifest.parsed, now_us=self._clock_us())
+        begin = partial(
+            blob_rows.begin, root=manifest.parsed, now_us=self._clock_us(), is_ours=True
+        )
         await self._database.lazily(begin)
         pages = list(enumerate(manifest.pages))
         for at in range(0, len(pages), PAGES_TOGETHER):

@@ -131,10 +131,7 @@ class Collecting(Part):
 
         In small steps: others write in between, and a disk that is full has no room for large ones.
         """
-        dropped = 1
-        while dropped:
-            dropped = await self._database.lazily(_drop_pages)
-            await asyncio.sleep(pause_s)
+        await self._drop_lone_pages(pause_s)
         for table in ("packed", "chunk"):
             after: bytes | None = b""
             while after is not None:
@@ -152,6 +149,12 @@ class Collecting(Part):
                 if self._database.packs.mark().pack in dead:
                     self._database.packs.close_pack()
             await asyncio.to_thread(self._database.packs.unlink, dead)
+
+    async def _drop_lone_pages(self, pause_s: float = 0.0) -> None:
+        dropped = 1
+        while dropped:
+            dropped = await self._database.lazily(_drop_pages)
+            await asyncio.sleep(pause_s)
 
     def _is_putting(self) -> bool:
         return self._putting > 0

@@ -19,9 +19,16 @@ from typing import Final
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey
+from storage.blob_rows import IS_MISSING
 from storage.collecting import IS_NEEDED, Collecting
 from storage.database import Reading, Writing
 
+_DROP_EMPTY: Final = (
+    "DELETE FROM blob AS b WHERE b.id = ? AND NOT b.is_complete"
+    f" AND b.number IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}"
+    " AND NOT EXISTS (SELECT 1 FROM blob_page r JOIN page_chunk c ON c.page = r.page"
+    f" WHERE r.blob = b.number AND NOT ({IS_MISSING}))"
+)
 # Of blobs in turn (?1: their numbers), chunks that no other blob has; each becomes free with the
 # last of them that has it.
 _GIVEN_BACK: Final = """
@@ -151,6 +158,16 @@ class KeptBlobs(Collecting):
         if going:
             self._held.forget_all()
         return len(going)
+
+    async def drop_empty(self, blob: BlobId) -> None:
+        """Where it is kept, and not a byte of it is here: it would count as all that it names."""
+        async with self._database.transaction() as write:
+            if blob in self._wishes.blobs:
+                return
+            gone = await write.run(_DROP_EMPTY, (blob,))
+        if gone:
+            self._held.forget(blob)
+            await self._drop_lone_pages()
 
     async def kept_gives(self, *, in_rows: bool) -> int:
         """Bytes that all of it gives back at the most; as `to_give_back`."""

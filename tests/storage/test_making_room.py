@@ -44,6 +44,10 @@ class ShortDisk:
     def left(self) -> int:
         return self.size - self.taken()
 
+    def left_of(self, room: DiskRoom) -> int:
+        """For the store that lies there, and none that lies elsewhere."""
+        return self.left() if room.folder == self.folder.parent else 1 << 40
+
     def leave(self, size: int) -> None:
         """From now on so much is left."""
         self.size = self.taken() + size
@@ -110,7 +114,7 @@ async def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerat
     monkeypatch.setattr(packs_module, "PACK_BYTES", PACK_BYTES)
     path = tmp_path / "panspermia.db"
     disk = ShortDisk(packs_beside(path))
-    monkeypatch.setattr(DiskRoom, "_left_now", lambda _: disk.left())
+    monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         found = Short(store, disk, [], [])
         store.on_lack_of_room(found.give_way)
