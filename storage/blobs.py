@@ -61,8 +61,9 @@ class Blobs(BlobRoom):
         """
         size = len(data) if isinstance(data, bytes) else size_bytes
         if size:  # before its chunks come: meanwhile no room is given back
-            await self._make_room(size + ROW_BYTES * (size // CHUNK_BYTES + 1))
-        self._putting += 1  # its chunks are nobody's until the end
+            await self.make_room(size)
+        async with self._putting_turn:
+            self._putting += 1  # its chunks are nobody's until the end
         try:
             manifest = await self._put(data, chunking)
         except Exception:
@@ -89,7 +90,9 @@ class Blobs(BlobRoom):
             await self._keep(cutter, builder, pieces, is_packed=is_packed)
         await self._keep(cutter, builder, None, is_packed=bool(is_packed))
         manifest = await asyncio.to_thread(builder.finish)
-        begin = partial(blob_rows.begin, root=manifest.parsed, now_us=self._clock_us())
+        begin = partial(
+            blob_rows.begin, root=manifest.parsed, now_us=self._clock_us(), is_ours=True
+        )
         await self._database.lazily(begin)
         pages = list(enumerate(manifest.pages))
         for at in range(0, len(pages), PAGES_TOGETHER):

@@ -2,7 +2,7 @@
 
     fetch        ──> Swarm.want        ──> effects ──┬─> Ask     the session with that peer
     a connection ──> Swarm.came, went                ├─> Blame   ends that session
-    PieceCame    ──> Swarm.took                      ├─> Query   the store, in the order they came
+    PieceCame    ──> Swarm.took                      ├─> Query   the store, writes in their order
     the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
 
 A chunk that can be stored without waiting is, in the turn in which it came: then the next one is
@@ -90,6 +90,7 @@ class Fetching:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._store = store
+        self._tasks = tasks
         self._notify = notify
         self._clock = clock
         self._swarm = Swarm(random=random, now_s=clock(), rates=rates)
@@ -126,10 +127,15 @@ class Fetching:
         if progress is not None:
             watchers.append(progress)
         wish = _Wish(size_bytes_max, urgency)
-        self._waits.setdefault(blob, {})[done] = wish
+        is_first_to_ask = urgency is not Urgency.KEPT and blob in self.unasked
+        waits = self._waits.setdefault(blob, {})
+        waits[done] = wish
         self.progress.setdefault(blob, None)
         try:
-            self._want(blob, wish)
+            if is_first_to_ask:  # what was only kept had no room made for it
+                self._want_anew(blob, waits.values())
+            else:
+                self._want(blob, wish)
             await done
         finally:
             if progress is not None and progress in watchers:
@@ -160,9 +166,13 @@ class Fetching:
             self._forget(blob)
         elif wish.is_within(left):
             return
+        self._want_anew(blob, left)
+
+    def _want_anew(self, blob: BlobId, wishes: Iterable["_Wish"]) -> None:
+        """From the beginning: what is here of it, what it may have, and whether it has room."""
         self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
-        for other in left:
-            self._want(blob, other)
+        for wish in [*wishes]:
+            self._want(blob, wish)
 
     # --- peers ---------------------------------------------------------------------------------
 
@@ -221,6 +231,9 @@ class Fetching:
                     pass
                 case Query(_, ask.BeginBlob() | ask.AddPage() | ask.AddChunks()):
                     self._writes.put_nowait(effect)
+                case Query(_, ask.MissingPages() | ask.MissingChunks()):
+                    # Room may be made for it: meanwhile all the others are answered.
+                    self._tasks.create_task(self._answer(effect), name="blobs: look")
                 case Query():
                     self._reads.put_nowait(effect)
                 case Notify(event):
