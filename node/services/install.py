@@ -104,6 +104,8 @@ async def install(
     and checked is not installed either.
     """
     placed = goal.plan.placed
+    if placed:
+        await node.workers.begin()  # they take as long to start as the first modules to come
     warnings = await _prepare_all(node, goal, [one.id for one in placed], tell)
     said = await risks_of(node.store, node.identity.did, goal)
     risk_of = risk_in(goal)
