@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest_asyncio
 
+from tests.node.api.test_advisories import warn
 from tests.node.api.test_install import give, install, publish
 from tests.node.modules import calling
 from tests.node.parts import Alice, open_alice
@@ -36,3 +39,32 @@ async def test_children_start_for_what_is_new_alone(alice: Alice, bob: Alice) ->
     await alice.node.workers.close()
     assert not (await install(alice, ROOT))["installed"]
     assert alice.node.workers.pids == (None, None), "nothing to judge"
+
+
+async def story(alice: Alice, **wanted: object) -> list[dict[str, Any]]:
+    answer = await alice.client.post(
+        "/api/install", json=wanted, headers={"accept": "application/x-ndjson"}
+    )
+    return [msgspec.json.decode(line) for line in answer.content.splitlines()]
+
+
+async def test_a_story_may_begin_with_its_plan(alice: Alice, bob: Alice) -> None:
+    await tree(alice, bob)
+    planned = (await alice.client.post("/api/resolve", json={"requirements": [ROOT]})).json()
+    first, *more, last = await story(alice, requirements=[ROOT], tell_plan=True)
+    assert first == {"event": "plan", **planned}
+    assert [one["id"] for one in first["plan"]["add"]] == [one["id"] for one in last["installed"]]
+    assert {line["event"] for line in more} == {"progress"}
+    assert "plan" not in [line["event"] for line in await story(alice, requirements=[ROOT])]
+    (failed,) = await story(alice, requirements=["org.example.none"], tell_plan=True)
+    assert (failed["event"], failed["code"]) == ("error", "unknown-module")
+
+
+async def test_a_plan_is_told_before_it_is_refused(alice: Alice, bob: Alice) -> None:
+    await tree(alice, bob)
+    await warn(bob, ROOT, kind="malicious", range="*")
+    await give(bob, alice)
+    first, last = await story(alice, requirements=[ROOT], tell_plan=True)
+    assert (first["event"], len(first["risks"])) == ("plan", 1)
+    assert (last["event"], last["code"]) == ("error", "malicious")
+    assert not (await alice.client.get("/api/installed")).json()["installed"]
