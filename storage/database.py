@@ -208,6 +208,17 @@ class Database:
             finally:
                 self.written += 1
 
+    def append_at_once(self, chunks: Sequence[tuple[bytes, bytes]]) -> bool:
+        """As `append`, where nobody writes and the disk is prompt; gives whether it was done.
+
+        Raises `OverQuota` where the disk is full, `StorageError`.
+        """
+        if self._write_turn.locked() or self._our_errors.is_damaged:
+            return False
+        is_there = self._lazy.append_at_once(chunks)
+        self.written += is_there
+        return is_there
+
     async def settle(self) -> bool:
         """What was appended until now can be read; gives whether there was anything."""
         if self._lazy.is_settled:
@@ -355,6 +366,11 @@ class _OurErrors:
             if isinstance(ours, Corrupt):
                 self._damage = ours
             raise ours from error
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether `refuse_writes` would raise."""
+        return self._damage is not None
 
     def refuse_writes(self) -> None:
         """Raises `Corrupt` once the file was seen to be damaged."""
