@@ -208,6 +208,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who called by which scheme
         date_header=True,
         http=BoundedHeads,
         ws="auto",

@@ -179,10 +179,13 @@ def _route(node: Node, path: str, methods: Mapping[str, Endpoint[Any, Any]]) -> 
 
 async def carry_out(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """Check, read, do, answer."""
-    given: Access = request.state.access
-    request.state.opening = opening = opening_of(node.config.api, endpoint, request)
-    if not allows(given, endpoint.access) and opening is None:
-        if not request.state.has_token:
+    state = request.scope["state"]  # of the guard; `request.state` is the same, by attributes
+    given: Access = state["access"]
+    is_allowed = allows(given, endpoint.access)
+    opening = None if is_allowed else opening_of(node.config.api, endpoint, request)
+    state["opening"] = opening
+    if not is_allowed and opening is None:
+        if not state["has_token"]:
             raise unauthorized("send `Authorization: Bearer <token>`; see the file `token`")
         raise ProblemError(403, "access-too-low", f"this needs {endpoint.access} access")
     try:
@@ -214,7 +217,8 @@ def opening_of(config: ApiConfig, endpoint: Endpoint[Any, Any], request: Request
 async def _remembered(node: Node, endpoint: Endpoint[Any, Any], request: Request) -> Response:
     """As it was answered before, while nothing was written and the index shows the same."""
     api = node.config.api
-    is_theirs = (api.compat or api.anonymous_submissions) and not request.state.has_token
+    is_open = api.compat or api.anonymous_submissions
+    is_theirs = is_open and not request.scope["state"]["has_token"]
     clean: CleanPairs | None = None
     if is_theirs and endpoint.clean_query:
         clean = partial(endpoint.clean_query, has_any_name=api.compat)

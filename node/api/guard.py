@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,9 +20,12 @@ from node.api.tokens import Access, Tokens, unauthorized
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 POLICY_VIOLATION = 1008  # RFC 6455, the close code of a websocket that is refused
 
+HOST: Final = b"host"
+ORIGIN: Final = b"origin"
 AUTHORIZATION: Final = b"authorization"
 PROTOCOL: Final = b"sec-websocket-protocol"
 TOKEN_HEADERS: Final = frozenset({AUTHORIZATION, PROTOCOL})
+_NAME = itemgetter(0)
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
@@ -63,18 +67,22 @@ class Guard:
     def _access(self, scope: Scope) -> dict[str, Access | bool]:
         """`access`: what the request may do; `has_token`: whether it said who it is."""
         given: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        hosts = [value for name, value in given if name == b"host"]
-        if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self.allowed.hosts:
+        names, headers = [*map(_NAME, given)], dict(given)
+        is_named = names.count(HOST) == 1
+        if not is_named or host_name(headers[HOST].decode("latin-1")) not in self.allowed.hosts:
             detail = "this node does not answer to that name; add it to `api.allowed_hosts`"
             raise ProblemError(421, "host-not-allowed", detail)
-        origins = [value.decode("latin-1") for name, value in given if name == b"origin"]
-        if not self.allowed.origins.issuperset(origins):
-            detail = "a page from there may not call this node; add it to `api.allowed_origins`"
-            raise ProblemError(403, "origin-not-allowed", detail)
-        if sum(name == AUTHORIZATION for name, _ in given) > 1:
-            raise unauthorized("send one Authorization header")
-        headers = {name: value.decode("latin-1") for name, value in given if name in TOKEN_HEADERS}
-        token = bearer(scope["type"], headers) if headers else None
+        if ORIGIN in headers:
+            origins = [value.decode("latin-1") for name, value in given if name == ORIGIN]
+            if not self.allowed.origins.issuperset(origins):
+                detail = "a page from there may not call this node; add it to `api.allowed_origins`"
+                raise ProblemError(403, "origin-not-allowed", detail)
+        token = None
+        if not TOKEN_HEADERS.isdisjoint(names):
+            if names.count(AUTHORIZATION) > 1:
+                raise unauthorized("send one Authorization header")
+            said = {name: headers[name].decode("latin-1") for name in TOKEN_HEADERS & {*names}}
+            token = bearer(scope["type"], said)
         if token is not None:
             access = self.tokens.access(token, now_s=self.clock_s())
             return {"access": access, "has_token": True}

@@ -1,8 +1,17 @@
-"""Heads of requests, bounded: the parser itself takes an address or a header of any length."""
+"""Heads of requests, bounded: the parser itself takes an address or a header of any length.
 
-from typing import Final
+Answers may come whole, see `node.api.whole`.
+"""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import TYPE_CHECKING, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from node.api.whole import EXTENSIONS, WholeAnswer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+    from uvicorn._types import ASGI3Application
 
 HEAD_BYTES_MAX: Final = 64 << 10
 """A token has 300 bytes, a query at most 8 KiB, a browser's cookies of other ports a few KiB."""
@@ -25,22 +34,26 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = EXTENSIONS
         self._is_in_head, self._fed_bytes, self._head_bytes = True, 0, 0
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            raise ValueError("the head is too long")
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            raise ValueError("the head is too long")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         super().on_headers_complete()
 
-    def _count(self, size_bytes: int) -> None:
-        """What a callback raises the parser reports as a malformed request."""
-        self._head_bytes += size_bytes
-        if self._head_bytes > HEAD_BYTES_MAX:
-            raise ValueError("the head is too long")
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        # Starlette and uvicorn call the same things by other types.
+        whole = WholeAnswer(cast("ASGIApp", app), cycle)
+        super()._start_asgi_task(cycle, cast("ASGI3Application", whole))

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from node.api.problems import ProblemError, answer
+from node.api.whole import WholeResponse
 from node.errors import Fault
 
 Clean: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -211,17 +212,25 @@ def _cached(request: Request, response: Response) -> Response:
 def answer_bytes(request: Request, body: bytes, tag: str) -> Response:
     """A read whose JSON and ETag are known; 304 where the caller has this very body."""
     if is_known(request, tag):
-        return Response(status_code=304, headers={"etag": tag, "cache-control": "no-cache"})
+        return _Known(tag)
     return _Ready(body, tag)
 
 
-class _Ready(Response):
+class _Ready(WholeResponse):
     """200 with JSON; its headers are written as they are sent."""
 
     def __init__(self, body: bytes, tag: str) -> None:
         self.status_code, self.background, self.body = 200, None, body
         length = (b"content-length", b"%d" % len(body))
         self.raw_headers = [(b"etag", tag.encode("latin-1")), *_UNCACHED, length, *_JSON]
+
+
+class _Known(WholeResponse):
+    """304: the caller has it."""
+
+    def __init__(self, tag: str) -> None:
+        self.status_code, self.background, self.body = 304, None, b""
+        self.raw_headers = [(b"etag", tag.encode("latin-1")), *_UNCACHED]
 
 
 def _is_list(kind: Any) -> bool:  # noqa: ANN401 - a type expression

@@ -1,0 +1,146 @@
+"""Answers that go out as one piece: the very bytes that the server would have sent by its own way.
+
+Each request goes to two servers over real sockets, of which one knows nothing of whole answers.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from node.api.headers import SecurityHeaders
+from node.api.heads import BoundedHeads
+from node.api.requests import answer_bytes
+from node.api.whole import WHOLE, WholeResponse
+from node.daemon import EmbeddedServer
+from node.tasks import background_tasks
+
+WAIT_S = 30
+LONG = b"[" + b"1," * 300_000 + b"1]"
+TAG = '"tag"'
+
+
+class Bare(WholeResponse):
+    """With these headers alone."""
+
+    def __init__(self, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+        self.status_code, self.background, self.body = status, None, body
+        self.raw_headers = [*headers]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    answers: dict[str, Callable[[], Response]] = {
+        "/list": lambda: answer_bytes(request, b'{"a":1}', TAG),
+        "/long": lambda: answer_bytes(request, LONG, TAG),
+        "/empty": lambda: answer_bytes(request, b"", TAG),
+        "/usual": lambda: Response("as ever", 404, {"x-said": "no"}),
+        "/stream": lambda: StreamingResponse(iter(["a", "b"])),
+        "/none": lambda: Bare(204, b"", (b"x-a", b"1")),
+        "/none-with-a-body": lambda: Bare(204, b"a", (b"x-a", b"1")),
+        "/capitals": lambda: Bare(200, b"a", (b"Content-Length", b"1"), (b"X-Said", b"Yes")),
+        "/lengthless": lambda: Bare(200, b"a"),
+        "/too-short": lambda: Bare(200, b"a", (b"content-length", b"2")),
+        "/too-long": lambda: Bare(200, b"abc", (b"content-length", b"2")),
+        "/closing": lambda: Bare(200, b"a", (b"content-length", b"1"), (b"Connection", b"close")),
+        "/bad-name": lambda: Bare(200, b"a", (b"content-length", b"1"), (b"a b", b"1")),
+        "/split": lambda: Bare(200, b"a", (b"content-length", b"1"), (b"a", b"1\r\nb: 2")),
+    }
+    await answers[scope["path"]]()(scope, receive, send)
+
+
+@asynccontextmanager
+async def serving(protocol: type[asyncio.Protocol]) -> AsyncGenerator[int]:
+    """The port of a server with `app`."""
+    config = uvicorn.Config(
+        SecurityHeaders(app), lifespan="off", log_config=None, date_header=False, http=protocol,
+        server_header=False, access_log=False, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = EmbeddedServer(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with background_tasks() as tasks:
+            http = tasks.create_task(server.serve(sockets=[listener]), name="http")
+            await server.accepts.wait()
+            yield listener.getsockname()[1]
+            server.should_exit = True
+            await http
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    """All that is answered until the server hangs up, of a caller who says no more."""
+    async with asyncio.timeout(WAIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+def get(path: str, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
+    head = "".join(f"{line}\r\n" for line in ("Host: a", *lines))
+    return f"{method} {path} HTTP/{version}\r\n{head}\r\n".encode()
+
+
+REFUSED = (b"GET /bad-name ", b"GET /split ")
+"""Heads that are none: the server hangs up."""
+# An answer that says nothing of its end is followed by one that closes.
+LAST = get("/usual", "Connection: close")
+REQUESTS = [
+    *(get(path) + LAST for path in ("/list", "/long", "/empty", "/usual", "/stream", "/none")),
+    *(get(path) + LAST for path in ("/capitals", "/lengthless")),
+    *(get(path) for path in ("/too-short", "/too-long", "/closing", "/bad-name", "/split")),
+    get("/none-with-a-body"),
+    get("/list", method="HEAD") + LAST,
+    get("/list", f"If-None-Match: {TAG}") + LAST,
+    get("/list", f"If-None-Match: {TAG}", method="HEAD") + LAST,
+    get("/list", "Connection: close"),
+    get("/list", version="1.0"),
+    get("/list", "Content-Length: 3") + b"abc" + LAST,
+    get("/list", "Expect: 100-continue", "Content-Length: 3") + b"abc" + LAST,
+    get("/list") * 5 + get("/stream") + get("/long") * 3 + LAST,
+]
+
+
+@pytest.mark.parametrize("request_bytes", REQUESTS)
+async def test_a_whole_answer_has_the_bytes_that_the_server_sends(request_bytes: bytes) -> None:
+    async with serving(BoundedHeads) as ours, serving(HttpToolsProtocol) as theirs:
+        expected = await ask(theirs, request_bytes)
+        assert expected.startswith(b"HTTP/1.1 ") is not request_bytes.startswith(REFUSED)
+        assert await ask(ours, request_bytes) == expected
+
+
+async def test_an_answer_comes_whole_where_the_server_takes_it_so() -> None:
+    told: list[dict[str, object]] = []
+
+    async def hear(message: object) -> None:
+        assert isinstance(message, dict)
+        told.append(message)
+
+    async def silent() -> dict[str, object]:
+        return {}
+
+    scope = {"type": "http", "method": "GET", "path": "/list", "headers": []}
+    await app({**scope, "extensions": {WHOLE: {}}}, silent, hear)
+    await app(scope, silent, hear)
+    assert [message.get("body") for message in told] == [b'{"a":1}', None, b'{"a":1}']
+    assert [message["type"] for message in told] == [
+        "http.response.start", "http.response.start", "http.response.body",
+    ]  # fmt: skip
+
+
+async def test_who_reads_slowly_gets_all_of_it() -> None:
+    async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000)
+        writer.write(get("/long") * 40 + LAST)  # more than any buffer on the way holds
+        read = 0
+        while piece := await reader.read(100_000):
+            read += piece.count(b",")
+        assert read >= 40 * LONG.count(b",")
+        writer.close()
