@@ -70,10 +70,11 @@ lock_environment() {
         "$(find_python)" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' 2>/dev/null || true
 }
 
-# The first Python that is new enough; nothing where there is none.
+# The first Python that all dependencies are there for; nothing where there is none.
 find_python() {
-    for name in python3 python3.14 python3.13 python3.12 python3.11 python; do
-        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    for name in python3 python3.13 python3.12 python3.11 python; do
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+            >/dev/null 2>&1; then
             command -v "$name"
             return
         fi
@@ -99,14 +100,14 @@ make_environment() {
 install_with_uv() {
     say "installing $lock with uv"
     [ -x "$environment_python" ] ||
-        uv venv -q --clear --python "${python:->=3.11}" "$root/.venv" || return 1
+        uv venv -q --clear --python "${python:->=3.11,<3.14}" "$root/.venv" || return 1
     uv pip install -q --python "$environment_python" --require-hashes \
         -r "$root/scripts/$lock" || { say "uv could not; trying pip"; return 1; }
 }
 
 install_with_pip() {
     if [ -z "$python" ]; then
-        say "Python 3.11 or newer is needed; your system has it as a package"
+        say "Python 3.11, 3.12 or 3.13 is needed; your system may have one as a package"
         return 1
     fi
     say "installing $lock with pip"

@@ -1,6 +1,7 @@
 """What others say of a record: advisories, and what depends on it or descends from it."""
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 from crdt.keys import AuthorKey, NamespaceKey
 from storage.database import Row
@@ -18,6 +19,9 @@ COUNTING_MAX = 100
 
 # Keys are free: strangers share what a person may still read.
 STRANGERS_MAX = 50
+
+# Modules that are asked about in one hop to the thread that reads: most have nothing said of them.
+TOGETHER = 32
 
 ABOUT = "json_extract(CAST(l.fields AS TEXT), '$.module')"  # as the index has it
 
@@ -78,14 +82,16 @@ class Advised(Part):
         at most `COUNTING_MAX` of each of them, the worst before the newest. Then `STRANGERS_MAX`
         of all others, as many of each as there is room for.
         """
+        rows: list[Row] = []
         async with self._database.reading() as view:
-            rows = [
-                row
-                for module in modules
-                for namespace in namespaces
-                for asked in (_COUNTING, _STRANGERS)
-                for row in await view.rows(asked, (module, namespace, author))
-            ]
+            for at in range(0, len(modules), TOGETHER):
+                asked = [
+                    (sql, (module, namespace, author))
+                    for module in modules[at : at + TOGETHER]
+                    for namespace in namespaces
+                    for sql in (_COUNTING, _STRANGERS)
+                ]
+                rows += chain.from_iterable(await view.each(asked))
         return [listed_row(row) for row in rows]
 
     async def naming(

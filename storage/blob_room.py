@@ -8,9 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
-from crdt.blob import BlobId
+from crdt.blob import CHUNK_BYTES, BlobId
 from storage.blob_pages import BlobPages
+from storage.blob_rows import FREE_BYTES, PACKED_BYTES_MIN
 from storage.database import Database
 from storage.disk_room import refusal
 from storage.errors import OverQuota
@@ -18,6 +21,10 @@ from storage.held import HeldMap, count_held
 from storage.promised import Promised, missing_bytes
 
 ROW_BYTES = 256  # that the database takes for a chunk
+ROWS_OF_CHUNK = 384  # before it comes: `storage.blob_rows` asks for so much for its name
+DEAD_PARTS = 16  # where one of so many is dead of a pack, that is taken before anything goes
+TIMES = 2  # what lacks is let go at most, where others take it, or the disk tells of it late
+GiveWay: TypeAlias = Callable[[int, bool], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +37,41 @@ class BlobState:
     is_complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a blob still takes, of what blobs may take of the disk, and others were promised."""
+
+    blob: BlobId
+    size: int = 0
+    left: int = 0
+    promised: int = 0
+    chunks_left: int = 0
+    is_named: bool = False
+    """All of its pages are here: it takes just so much."""
+    is_small: bool = False
+
+    @property
+    def lacking(self) -> int:
+        return self.size - (self.left - self.promised) if self.size else 0
+
+    @property
+    def refusal(self) -> OverQuota:
+        return refusal(self.size, self.left, self.promised)
+
+
 class BlobRoom(BlobPages):
     """The part of `Blobs` that looks at the disk."""
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._promised = Promised()
-        self._give_way: Callable[[int], Awaitable[object]] = _nothing_gives_way
+        self._give_way: GiveWay = _nothing_gives_way
+        self._making = asyncio.Lock()  # of two at once each would let the same go
 
-    def on_lack_of_room(self, give_way: Callable[[int], Awaitable[object]]) -> None:
-        """`give_way` makes room of so many bytes for what a person waits for or adds, if it can."""
+    def on_lack_of_room(self, give_way: GiveWay) -> None:
+        """`give_way` lets go what gives back so many bytes, for what a person waits for or adds,
+        of rows too where these are wanted (`in_rows`); gives how many blobs went. Whoever asks
+        gives back their room."""
         self._give_way = give_way
 
     async def blob_state(self, blob: BlobId) -> BlobState | None:
@@ -54,20 +86,38 @@ class BlobRoom(BlobPages):
         is missing of others that are fetched. Where all of its pages are here, others leave it
         that room until `release_room`. What is kept for others gives way to what a person asked
         for."""
+        need = await self._need(blob)
+        if need.lacking > 0 and self._wishes.is_asked(blob):
+            async with self._making:  # until it is promised: another would take it
+                if not need.is_named:
+                    return await self._make_room_for_pages(need)
+                await self._gain(partial(self._lacks, blob), in_rows=need.is_small)
+                need = await self._need(blob)
+                self._promise(need)
+        else:
+            self._promise(need)
+
+    async def _make_room_for_pages(self, need: "_Need") -> None:
+        """How much it takes they tell: before, it is known what it takes at least, if it has all
+        that is here. So no more goes for it, and nothing, where not even that can be had."""
+        if need.lacking > await self._dead() + await self.kept_gives(in_rows=need.is_small):
+            raise need.refusal
+        await self._make_room(need.chunks_left * ROWS_OF_CHUNK, in_rows=True)
+
+    def _promise(self, need: "_Need") -> None:
+        if need.lacking > 0:
+            raise need.refusal
+        if need.is_named:
+            self._promised.promise(need.blob, need.size)
+
+    async def _lacks(self, blob: BlobId) -> int:
+        """0 where nobody waits for it any more."""
+        return (await self._need(blob)).lacking if self._wishes.is_asked(blob) else 0
+
+    async def _need(self, blob: BlobId) -> "_Need":
         state, held = await self.blob_state(blob), await self._held_map(blob)
         if state is None or not held.left:
-            return
-        size, left, promised = await self._need(blob, state, held)
-        if size > left - promised and self._wishes.is_asked(blob):
-            await self._ask_for_room(size - (left - promised))
-            size, left, promised = await self._need(blob, state, held)
-        if size > left - promised:
-            raise refusal(size, left, promised)
-        if held.is_named:
-            self._promised.promise(blob, size)
-
-    async def _need(self, blob: BlobId, state: BlobState, held: HeldMap) -> tuple[int, int, int]:
-        """Bytes that it still takes, and `_room_for`."""
+            return _Need(blob)
         rows = held.left * ROW_BYTES
         size = rows + held.left * (state.size // state.chunk_count + 1)
         left, promised = await self._room_for(blob, state.size)
@@ -78,7 +128,10 @@ class BlobRoom(BlobPages):
                 for other in self._promised.others_than(blob, state.size):
                     self._promised.correct(other, await missing_bytes(view, other))
             left, promised = await self._room_for(blob, state.size)
-        return size, left, promised
+        is_small = state.size < PACKED_BYTES_MIN
+        return _Need(
+            blob, size, left, promised, held.left, is_named=held.is_named, is_small=is_small
+        )
 
     async def kept_room(self, enough: int) -> int:
         """Bytes that all blobs which are only kept may have together, beside all the rest.
@@ -89,6 +142,7 @@ class BlobRoom(BlobPages):
         left -= sum(self._promised_to_persons().values())
         if left >= enough:
             return left
+        left += await self._free_rows()  # of small ones that went, others may take the rows
         async with self._database.reading() as view:
             kept = await view.rows(
                 "SELECT b.id, b.size, b.is_complete FROM kept k JOIN blob b ON b.number = k.blob"
@@ -108,7 +162,8 @@ class BlobRoom(BlobPages):
         was promised since."""
         if promised := sum(self._promised_to_persons().values()):
             left = await asyncio.to_thread(self._database.packs.room.left_bytes)
-            if size > left - promised:
+            is_asked = self._wishes.author_of(blob) is None  # since
+            if size > left - promised and not is_asked:
                 raise refusal(size, left, promised)
 
     async def _room_for(self, blob: BlobId, size: int) -> tuple[int, int]:
@@ -117,6 +172,7 @@ class BlobRoom(BlobPages):
 
         Until the caller waits for anything, it is so: who looks later sees what it promises.
         """
+        in_rows = await self._free_rows() if size < PACKED_BYTES_MIN else 0
         before = self._promised.others_than(blob, size)
         left = await asyncio.to_thread(self._database.packs.room.left_bytes)
         # What came meanwhile may have come after the look: it is still to take its room then.
@@ -124,21 +180,48 @@ class BlobRoom(BlobPages):
         others = before.keys() | after.keys()
         if self._wishes.author_of(blob) is None:
             others &= self._promised_to_persons().keys()
+        left = max(left, 0) + in_rows if in_rows else left
         return left, sum(max(before.get(one, 0), after.get(one, 0)) for one in others)
 
     def release_room(self, blob: BlobId) -> None:
         """It is fetched no more: what it was promised is for others."""
         self._promised.release(blob)
 
-    async def _make_room(self, size: int) -> None:
-        """For what is added, if it can be had."""
-        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
-        if size > left:
-            await self._ask_for_room(size - left)
+    async def _free_rows(self) -> int:
+        """Bytes that rows may take without a larger file."""
+        async with self._database.reading() as view:
+            return await view.number(FREE_BYTES)
 
-    async def _ask_for_room(self, size: int) -> None:
-        with suppress(OverQuota):  # a pack that cannot be written anew: it is looked at once more
-            await self._give_way(size)
+    async def make_room(self, size: int) -> None:
+        """For a blob of so many bytes that is added, if it can be had."""
+        async with self._making:
+            rows = ROW_BYTES * (size // CHUNK_BYTES + 1)
+            await self._make_room(size + rows, in_rows=size < PACKED_BYTES_MIN)
+
+    async def _make_room(self, size: int, *, in_rows: bool) -> None:
+        async def lacks() -> int:
+            free = await self._free_rows() if in_rows else 0
+            left = await asyncio.to_thread(self._database.packs.room.left_bytes)
+            return size - free - left if size > free else 0
+
+        await self._gain(lacks, in_rows=in_rows)
+
+    async def _gain(self, lacks: Callable[[], Awaitable[int]], *, in_rows: bool) -> None:
+        """Until nothing lacks, or nothing more can be had. First what nobody has any more."""
+        if (size := await lacks()) <= 0:
+            return
+        asked_max = size * TIMES
+        with suppress(OverQuota):  # a pack that cannot be written anew: what lacks is told then
+            await self.reclaim(size, dead_parts=DEAD_PARTS)
+            while 0 < (size := await lacks()) <= asked_max:
+                asked_max -= size
+                async with self._putting_turn:
+                    # Of what is added no chunk is named until its end: so none goes meanwhile.
+                    if self._putting or not await self._give_way(size, in_rows):
+                        return
+                    await self._drop_lone()
+                if (size := await lacks()) > 0:
+                    await self.reclaim(size)
 
     async def _held_map(self, blob: BlobId) -> HeldMap:
         return await self._held.find(blob, self._count_held)
@@ -149,5 +232,6 @@ class BlobRoom(BlobPages):
             return await count_held(view, blob)
 
 
-async def _nothing_gives_way(_: int) -> None:
+async def _nothing_gives_way(_size: int, _in_rows: bool) -> int:
     """Nobody keeps anything for others."""
+    return 0

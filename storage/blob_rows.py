@@ -20,6 +20,11 @@ PACKED_BYTES_MIN = 1 << 20
 
 ROWS_OF_PAGE = 8  # times as many bytes as a page has takes what is known of its chunks
 
+FREE_BYTES = (  # of the file of the database: rows that went leave them to others, not to the disk
+    "SELECT f.freelist_count * (s.page_size - s.page_size / 16)"
+    " FROM pragma_freelist_count f, pragma_page_size s"
+)
+
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
 
 # A chunk that another blob brought, of another length than belongs there, is none of this blob.
@@ -43,8 +48,12 @@ def begin(
     root: BlobRoot,
     now_us: int,
     author_of: Callable[[BlobId], AuthorKey | None] = lambda _: None,
+    *,
+    is_ours: bool = False,
 ) -> int:
     """The number of the blob. Pages that another blob brought are found.
+
+    `is_ours`: a person adds it, so from here on nothing that is kept for others makes it go.
 
     Beginning it again starts its time of grace anew. `author_of`: who names what is begun for no
     person (`storage.kept`), asked in this very turn: who begins to wait for it later finds its row.
@@ -58,6 +67,8 @@ def begin(
     number = number_of(database, root.id)
     if is_new and (author := author_of(root.id)) is not None:
         database.execute("INSERT INTO kept (blob, author) VALUES (?, ?)", (number, author))
+    if is_ours:
+        database.execute("DELETE FROM kept WHERE blob = ?", (number,))
     held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
     for place, hash in enumerate(root.page_hashes):
         if place not in held and (page := _page(database, root, place, hash)) is not None:
@@ -72,7 +83,7 @@ def add_pages(
 
     Raises `Malformed`, `OverQuota`, or `NotHeld` before the blob was begun.
     """
-    packs.room.check(ROWS_OF_PAGE * sum(len(data) for _, data in pages))
+    _check_rows(database, packs, ROWS_OF_PAGE * sum(len(data) for _, data in pages))
     number = number_of(database, root.id)
     for place, data in pages:
         chunks = parse_page(data, root, place)
@@ -156,14 +167,22 @@ def _keep(
     database: sqlite3.Connection, packs: Packs, new: Mapping[bytes, bytes], *, is_packed: bool
 ) -> list[bytes]:
     """As `keep_chunks`, of those that are new."""
-    if new:
-        packs.room.check(sum(map(len, new.values())))
+    size = sum(map(len, new.values()))
     if not is_packed:
+        _check_rows(database, packs, size)
         database.executemany("INSERT INTO chunk (hash, data) VALUES (?, ?)", new.items())
     elif new:
+        packs.room.check(size)
         places = packs.append(list(new.values()))
         record(database, packs, zip(new, places, strict=True))
     return list(new)
+
+
+def _check_rows(database: sqlite3.Connection, packs: Packs, size: int) -> None:
+    """Raises `OverQuota` where rows of so many bytes make the file larger than it may be."""
+    ((free,),) = database.execute(FREE_BYTES)
+    if size > free:
+        packs.room.check(size - free)
 
 
 def record(

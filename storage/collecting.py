@@ -70,6 +70,7 @@ class Collecting(Part):
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
         self._rewriting = asyncio.Lock()  # of two at once, each would take the other's copies away
+        self._putting_turn = asyncio.Lock()  # none begins while rows go whose room is needed now
 
     async def gc(self, grace_us: int = GRACE_US) -> Collected:
         """Drops blobs that nobody pinned and no record, statement or installed module names, of
@@ -100,6 +101,23 @@ class Collecting(Part):
             for pack in await asyncio.to_thread(self._sparse, await self._packs_live()):
                 await self._rewrite(pack)
 
+    async def reclaim(self, size: int, *, dead_parts: int | None = None) -> None:
+        """Room of so many bytes on the disk, from what is dead in packs: what has most of it is
+        written anew first, and no more than is needed; nothing, whose copy has no room beside it
+        for a moment. `dead_parts`: only where one of so many parts of a pack is dead. Raises
+        `OverQuota` where others took that room just then.
+        """
+        room = self._database.packs.room
+        enough = await asyncio.to_thread(room.left_bytes) + size
+        await self._drop_lone()
+        async with self._rewriting:
+            live = await self._packs_live()
+            for pack in await asyncio.to_thread(self._deadest, live, dead_parts):
+                if await asyncio.to_thread(room.left_bytes) >= enough:
+                    return
+                if live[pack] <= await asyncio.to_thread(room.available_bytes):
+                    await self._rewrite(pack)
+
     async def give_back(self, *, pause_s: float = 0.0) -> None:
         """What was stored of a blob that came to nothing; as much as can be done of it now.
 
@@ -113,10 +131,7 @@ class Collecting(Part):
 
         In small steps: others write in between, and a disk that is full has no room for large ones.
         """
-        dropped = 1
-        while dropped:
-            dropped = await self._database.lazily(_drop_pages)
-            await asyncio.sleep(pause_s)
+        await self._drop_lone_pages(pause_s)
         for table in ("packed", "chunk"):
             after: bytes | None = b""
             while after is not None:
@@ -135,6 +150,12 @@ class Collecting(Part):
                     self._database.packs.close_pack()
             await asyncio.to_thread(self._database.packs.unlink, dead)
 
+    async def _drop_lone_pages(self, pause_s: float = 0.0) -> None:
+        dropped = 1
+        while dropped:
+            dropped = await self._database.lazily(_drop_pages)
+            await asyncio.sleep(pause_s)
+
     def _is_putting(self) -> bool:
         return self._putting > 0
 
@@ -143,11 +164,27 @@ class Collecting(Part):
 
     def _sparse(self, live: dict[int, int]) -> list[int]:
         """Packs whose files are more than twice what is wanted of them."""
-        found: list[int] = []
-        for pack, wanted in sorted(live.items()):
+        sizes = self._file_sizes(live)
+        return [pack for pack, size in sorted(sizes.items()) if 2 * live[pack] < size]
+
+    def _deadest(self, live: dict[int, int], dead_parts: int | None) -> list[int]:
+        """Packs of which not all is wanted: first those with the least to copy."""
+        sizes = self._file_sizes(live)
+        dead = {pack: size - live[pack] for pack, size in sizes.items() if size > live[pack]}
+        worth = [one for one in dead if not dead_parts or dead_parts * dead[one] >= sizes[one]]
+        return sorted(worth, key=lambda pack: (live[pack] / sizes[pack], pack))
+
+    async def _dead(self) -> int:
+        """Bytes of packs that nobody wants."""
+        live = await self._packs_live()
+        sizes = await asyncio.to_thread(self._file_sizes, live)
+        return max(0, sum(size - live[pack] for pack, size in sizes.items()))
+
+    def _file_sizes(self, live: dict[int, int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for pack in live:
             with suppress(OSError):
-                if 2 * wanted < os.stat(self._database.packs.path(pack)).st_size:
-                    found.append(pack)
+                found[pack] = os.stat(self._database.packs.path(pack)).st_size
         return found
 
     async def _rewrite(self, pack: int) -> None:
@@ -161,13 +198,16 @@ class Collecting(Part):
             while todo:
                 part, todo = _up_to(todo, COPIED_BYTES)
                 copied += await self._database.lazily(partial(_copy, packs=packs, wanted=part))
+                packs.room.copies_bytes = sum(place.size for _, place, _ in copied)
             synced = await asyncio.to_thread(packs.sync)
             async with self._database.transaction() as write:
                 is_gone = await _move(write, pack, copied, synced)
+            packs.copied_to.clear()
+            if is_gone:
+                await asyncio.to_thread(packs.unlink, [pack])
         finally:
             packs.copied_to.clear()
-        if is_gone:
-            await asyncio.to_thread(packs.unlink, [pack])
+            packs.room.copies_bytes = 0
 
 
 def _drop_pages(database: sqlite3.Connection) -> int:

@@ -3,9 +3,9 @@
 Every write is one `transaction()`, durable when the block ends (WAL, synchronous = FULL); readers
 see the state before it or after it. aiosqlite gives each connection a thread of its own, so a slow
 disk never holds up the event loop; a statement is one hop to that thread, so batches go by
-`run_many`. A hop costs far more than a few rows do, so those are read on the loop's own thread
-(`few_rows`). What comes in thousands of batches and can be fetched again goes by `lazily`: one hop,
-and no wait for the disk. Beside the file lie the packs, with the chunks of large blobs.
+`run_many` and `each`. A hop costs far more than a few rows do, so those are read on the loop's own
+thread (`few_rows`). What comes in thousands of batches and can be fetched again goes by `lazily`:
+one hop, and no wait for the disk. Beside the file lie the packs, with the chunks of large blobs.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-import aiosqlite
-
+from storage.connection import Asked, Connection, connect
+from storage.connection import Row as Row
 from storage.disk_room import FREE_BYTES
 from storage.errors import Corrupt
 from storage.lazily import BUSY_TIMEOUT_S, CHECKPOINT_PAGES, LOG_BYTES_MAX, Lazy, open_lazy
@@ -25,7 +25,6 @@ from storage.migration import migrate
 from storage.packs import Packs
 from storage.sqlite_errors import as_ours
 
-Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 
 READERS = 2  # a listing and a reconciliation at once; more threads only share the same two cores
@@ -46,16 +45,26 @@ class Reading:
     """A connection, held for the length of a block."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, errors: "_OurErrors", packs: Packs
+        self,
+        connection: Connection,
+        errors: "_OurErrors",
+        packs: Packs,
+        *,
+        is_begun: bool = True,
     ) -> None:
         self._connection = connection
         self._our_errors = errors
+        self._is_begun = is_begun
         self.packs = packs
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        return (await self.each([(sql, tuple(values))]))[0]
+
+    async def each(self, asked: Sequence[Asked]) -> list[list[Row]]:
+        """The rows of every statement, in one hop: keep them as many as may be held at once."""
+        begins, self._is_begun = not self._is_begun, True
         with self._our_errors:
-            found: Any = await self._connection.execute_fetchall(sql, tuple(values))
-            return list(found)
+            return await self._connection.each(asked, begins=begins)
 
     async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         found = await self.rows(sql, values)
@@ -81,7 +90,7 @@ class Writing(Reading):
 
     def __init__(
         self,
-        connection: aiosqlite.Connection,
+        connection: Connection,
         errors: "_OurErrors",
         packs: Packs,
         on_step: Callable[[str], None],
@@ -123,8 +132,8 @@ class Database:
 
     def __init__(
         self,
-        writer: aiosqlite.Connection,
-        readers: Sequence[aiosqlite.Connection],
+        writer: Connection,
+        readers: Sequence[Connection],
         at_once: sqlite3.Connection,
         lazy: Lazy,
         on_step: Callable[[str], None],
@@ -139,7 +148,7 @@ class Database:
         self._on_step = on_step
         self.written = 0
         """How many writes there were: what was read holds while this stays the same."""
-        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue(len(readers))
+        self._idle: asyncio.Queue[Connection] = asyncio.Queue(len(readers))
         for reader in readers:
             self._idle.put_nowait(reader)
 
@@ -199,6 +208,17 @@ class Database:
             finally:
                 self.written += 1
 
+    def append_at_once(self, chunks: Sequence[tuple[bytes, bytes]]) -> bool:
+        """As `append`, where nobody writes and the disk is prompt; gives whether it was done.
+
+        Raises `OverQuota` where the disk is full, `StorageError`.
+        """
+        if self._write_turn.locked() or self._our_errors.is_damaged:
+            return False
+        is_there = self._lazy.append_at_once(chunks)
+        self.written += is_there
+        return is_there
+
     async def settle(self) -> bool:
         """What was appended until now can be read; gives whether there was anything."""
         if self._lazy.is_settled:
@@ -221,18 +241,13 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Reading]:
-        """One unchanging view of the data for all statements of the block."""
+        """One unchanging view of the data for all statements of the block: as of the first."""
         connection = await self._idle.get()
         try:
-            with self._our_errors:
-                await _whole(connection.execute("BEGIN"))  # the view begins with the first read
-            yield Reading(connection, self._our_errors, self.packs)
+            yield Reading(connection, self._our_errors, self.packs, is_begun=False)
         finally:
-            try:
-                with self._our_errors:
-                    await _whole(connection.rollback())
-            finally:  # also where this very moment is cancelled: there are few connections
-                self._idle.put_nowait(connection)
+            connection.end()
+            self._idle.put_nowait(connection)
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """One statement, read beside any write."""
@@ -294,10 +309,8 @@ async def open_database(
 @asynccontextmanager
 async def _connect(
     path: Path, cache_kib: int, *, is_reader: bool = False
-) -> AsyncGenerator[aiosqlite.Connection]:
-    connection = await aiosqlite.connect(
-        path, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=STATEMENTS
-    )
+) -> AsyncGenerator[Connection]:
+    connection = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
     try:
         with _OurErrors():
             await connection.executescript(
@@ -353,6 +366,11 @@ class _OurErrors:
             if isinstance(ours, Corrupt):
                 self._damage = ours
             raise ours from error
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether `refuse_writes` would raise."""
+        return self._damage is not None
 
     def refuse_writes(self) -> None:
         """Raises `Corrupt` once the file was seen to be damaged."""

@@ -15,7 +15,7 @@ FREE_PARTS = 16  # of a small disk no more than this part is kept free
 MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DiskRoom:
     """The disk that a folder lies on."""
 
@@ -23,13 +23,24 @@ class DiskRoom:
     free_bytes: int = FREE_BYTES
     """Blobs leave so much of it free."""
 
+    copies_bytes: int = 0
+    """Of it is taken for a moment, for copies of what goes then: they take nobody's room."""
+
     def left_bytes(self) -> int:
         """What they may still take; below 0 where others took what is to stay free."""
+        return self._left_now() + self.copies_bytes
+
+    def _left_now(self) -> int:
         disk = os.statvfs(self.folder)
         total = disk.f_blocks * disk.f_frsize
         if not total:  # a file system that cannot tell
             return 1 << 62
         return disk.f_bavail * disk.f_frsize - min(self.free_bytes, total // FREE_PARTS)
+
+    def available_bytes(self) -> int:
+        """All that the disk has, also what is to stay free."""
+        disk = os.statvfs(self.folder)
+        return disk.f_bavail * disk.f_frsize if disk.f_blocks else 1 << 62
 
     def check(self, size: int) -> None:
         """Raises `OverQuota` where so many bytes more would take what is to stay free."""

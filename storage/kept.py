@@ -9,14 +9,39 @@ that a process which is killed leaves none that belongs to nobody. What is not n
 person's.
 """
 
-from collections.abc import Collection, Iterable
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey
+from storage.blob_rows import IS_MISSING
 from storage.collecting import IS_NEEDED, Collecting
-from storage.database import Writing
+from storage.database import Reading, Writing
+
+_DROP_EMPTY: Final = (
+    "DELETE FROM blob AS b WHERE b.id = ? AND NOT b.is_complete"
+    f" AND b.number IN (SELECT blob FROM kept) AND NOT {IS_NEEDED}"
+    " AND NOT EXISTS (SELECT 1 FROM blob_page r JOIN page_chunk c ON c.page = r.page"
+    f" WHERE r.blob = b.number AND NOT ({IS_MISSING}))"
+)
+# Of blobs in turn (?1: their numbers), chunks that no other blob has; each becomes free with the
+# last of them that has it.
+_GIVEN_BACK: Final = """
+    WITH going (blob, turn) AS (SELECT value, key FROM json_each(?1)),
+    lone (turn, size, last) AS (
+        SELECT n.turn, {size}, max(n.turn) OVER (PARTITION BY n.hash) FROM (
+            SELECT DISTINCT g.turn, c.hash FROM going g JOIN blob_page b ON b.blob = g.blob
+            JOIN page_chunk c ON c.page = b.page) n
+        JOIN {table} p ON p.hash = n.hash WHERE NOT EXISTS (
+            SELECT 1 FROM page_chunk c JOIN blob_page b ON b.page = c.page
+            WHERE c.hash = n.hash AND b.blob NOT IN (SELECT blob FROM going)))
+    SELECT turn, sum(size), sum(CASE WHEN turn = last THEN size ELSE 0 END) FROM lone
+    GROUP BY turn"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class KeptBlobs(Collecting):
 
     async def adopt_blob(self, blob: BlobId) -> None:
         """It is this person's from now on, and counts against nobody."""
-        if await self._database.row(
+        if await self._database.few_rows(
             "SELECT 1 FROM kept k JOIN blob b ON b.number = k.blob WHERE b.id = ?", (blob,)
         ):
             async with self._database.transaction() as write:
@@ -111,27 +136,104 @@ class KeptBlobs(Collecting):
                 )
 
     async def let_go(self, blobs: Iterable[BlobId]) -> int:
-        """As far as they are kept, for nothing else, and not being fetched; gives how many went,
-        and their room back.
-
-        Raises `OverQuota` as `gc`; the blobs are gone then.
-        """
-        numbers: list[int] = []
-        async with self._database.transaction() as write:
-            rows = await write.rows_in(
-                f"SELECT b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
-                " WHERE b.id IN (*)",
-                list({*blobs} - {*self._wishes.blobs}),
-            )
-            numbers = [number for number, is_needed in rows if not is_needed]
-            await write.run_many("DELETE FROM blob WHERE number = ?", ((n,) for n in numbers))
-            # A frontier, say, that a record had named first: it is here for its own sake now.
-            needed = ((number,) for number, is_needed in rows if is_needed)
-            await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
-        if numbers:
-            self._held.forget_all()
+        """As `drop_kept`, and gives their room back. Raises `OverQuota` as `gc`; the blobs are gone
+        then."""
+        gone = await self.drop_kept(blobs)
+        if gone:
             await self.compact()
-        return len(numbers)
+        return gone
+
+    async def drop_kept(self, blobs: Iterable[BlobId]) -> int:
+        """As far as they are kept, for nothing else, and not being fetched; gives how many went.
+
+        Whoever needs their room gives it back: `compact`, `reclaim`.
+        """
+        async with self._database.transaction() as write:
+            found = await _that_may_go(write, {*blobs} - {*self._wishes.blobs})
+            going = [(number,) for _, number, is_needed in found if not is_needed]
+            await write.run_many("DELETE FROM blob WHERE number = ?", going)
+            # A frontier, say, that a record had named first: it is here for its own sake now.
+            needed = ((number,) for _, number, is_needed in found if is_needed)
+            await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
+        if going:
+            self._held.forget_all()
+        return len(going)
+
+    async def drop_empty(self, blob: BlobId) -> None:
+        """Where it is kept, and not a byte of it is here: it would count as all that it names."""
+        async with self._database.transaction() as write:
+            if blob in self._wishes.blobs:
+                return
+            gone = await write.run(_DROP_EMPTY, (blob,))
+        if gone:
+            self._held.forget(blob)
+            await self._drop_lone_pages()
+
+    async def kept_gives(self, *, in_rows: bool) -> int:
+        """Bytes that all of it gives back at the most; as `to_give_back`."""
+        async with self._database.reading() as view:
+            rows = await view.rows("SELECT blob FROM kept")
+            given = await _given_back(view, [number for (number,) in rows], in_rows=in_rows)
+        return sum(one.so_far for one in given.values())
+
+    async def to_give_back(
+        self, blobs: Sequence[BlobId], size: int, *, in_rows: bool = False
+    ) -> list[BlobId]:
+        """Of what may go, the first that give back so many bytes together, but for what is not
+        needed for that; nothing, where all of them give less.
+
+        Only what is here counts, and what no other blob has too. The bytes of small blobs lie in
+        the database, whose file does not shrink: they count for what goes there too (`in_rows`).
+        """
+        async with self._database.reading() as view:
+            found = await _that_may_go(view, {*blobs} - {*self._wishes.blobs})
+            numbers = {id: number for id, number, is_needed in found if not is_needed}
+            going = [(one, numbers[one]) for one in blobs if one in numbers]
+            given = await _given_back(view, [number for _, number in going], in_rows=in_rows)
+            sums = accumulate(given[turn].so_far for turn in range(len(going)))
+            count = next((turn + 1 for turn, each in enumerate(sums) if each >= size), 0)
+            going = going[:count]
+            given = await _given_back(view, [number for _, number in going], in_rows=in_rows)
+        over = sum(one.so_far for one in given.values()) - size
+        stay: set[BlobId] = set()
+        for turn, (one, _) in reversed([*enumerate(going)]):
+            if given[turn].shared <= over:  # without it the others still make it
+                over -= given[turn].shared
+                stay.add(one)
+        return [one for one, _ in going if one not in stay]
+
+
+@dataclass(slots=True)
+class _Given:
+    """Bytes that are free when blobs go in turn."""
+
+    shared: int = 0
+    """That this one has, alone or with others of them."""
+    so_far: int = 0
+    """That become free with it: the last that had them."""
+
+
+async def _that_may_go(view: Reading, blobs: Collection[BlobId]) -> list[tuple[BlobId, int, bool]]:
+    """Of those that are kept: also the number, and whether something else needs it."""
+    rows = await view.rows_in(
+        f"SELECT b.id, b.number, {IS_NEEDED} FROM blob b JOIN kept k ON k.blob = b.number"
+        " WHERE b.id IN (*)",
+        list(blobs),
+    )
+    return [(BlobId(id), number, bool(is_needed)) for id, number, is_needed in rows]
+
+
+async def _given_back(
+    view: Reading, numbers: Sequence[int], *, in_rows: bool
+) -> Mapping[int, _Given]:
+    """By turn, of blobs by their numbers."""
+    given = defaultdict[int, _Given](_Given)
+    for table, size in (("packed", "p.size"), *([("chunk", "length(p.data)")] if in_rows else ())):
+        sql = _GIVEN_BACK.format(table=table, size=size)
+        for turn, shared, so_far in await view.rows(sql, (json.dumps(numbers),)):
+            given[turn].shared += shared
+            given[turn].so_far += so_far
+    return given
 
 
 async def adopt(write: Writing, blobs: Iterable[BlobId]) -> None:

@@ -65,6 +65,12 @@ class Lazy:
         """As `Unnamed.append`: they survive the process then, and are read once they have rows."""
         return self._do(partial(self._append, chunks))
 
+    def append_at_once(self, chunks: Sequence[tuple[bytes, bytes]]) -> bool:
+        """See `Unnamed.append_at_once`. On the caller's thread, while nothing is done on ours."""
+        if is_there := self._unnamed.append_at_once(chunks):
+            self._on_step("APPENDED AT ONCE")
+        return is_there
+
     @property
     def is_settled(self) -> bool:
         """Whether all that was appended has its rows. In the turn of whoever writes."""

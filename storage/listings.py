@@ -196,13 +196,22 @@ class Listings(Part):
         self, kind: str, author: str, record: str, namespace: NamespaceKey = COMMONS
     ) -> ListedRow | None:
         """One record, of its newest epoch, with its content."""
-        row = await self._database.row(
+        return (await self.listing_each(kind, [(author, record, namespace)]))[0]
+
+    async def listing_each(
+        self, kind: str, wanted: Sequence[tuple[str, str, NamespaceKey]]
+    ) -> list[ListedRow | None]:
+        """The same of each (author, record, namespace), in one hop."""
+        asked = (
             f"SELECT {WITH_CONTENT} FROM listing l JOIN document d ON d.number = l.document"
             f" WHERE {IN_NAMESPACE} AND l.kind = ? AND l.record = ? AND l.author = ?"
-            " ORDER BY d.epoch DESC, d.id LIMIT 1",
-            (namespace, kind, record, author),
+            " ORDER BY d.epoch DESC, d.id LIMIT 1"
         )
-        return listed_row(row) if row else None
+        async with self._database.reading() as view:
+            found = await view.each(
+                [(asked, (namespace, kind, record, author)) for author, record, namespace in wanted]
+            )
+        return [listed_row(rows[0]) if rows else None for rows in found]
 
     async def listed_of(
         self,

@@ -82,6 +82,11 @@ class Packs:
                 return
             self._pack, self._at = last, ends[last]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next piece needs no new file."""
+        return self._file is not None and self._at < PACK_BYTES
+
     def append(self, pieces: Sequence[bytes]) -> list[Place]:
         """Writes them, one after another; on the disk only after `sync`.
 

@@ -16,16 +16,18 @@ from crdt.digest import payload_digest
 from storage.blob_rows import held_of, record
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
+from storage.prompt import Prompt
 
-UNNAMED_BYTES_MAX = 8 << 20  # so much a start hashes and looks for; and for so long nobody reads it
+UNNAMED_BYTES_MAX = 32 << 20  # so much a start hashes and looks for, as of what is not synced
 NAMED = f"SELECT 1 FROM page_chunk WHERE hash = ? AND size = {CHUNK_BYTES} LIMIT 1"
 
 
 class Unnamed:
-    """Where they lie, by their hashes. For the lazy thread, in its turn with the writer."""
+    """Where they lie, by their hashes. For whoever has the turn to write, mostly a thread."""
 
     def __init__(self, packs: Packs) -> None:
         self._packs = packs
+        self._prompt = Prompt()
         self._places: dict[bytes, Place] = {}
 
     def __bool__(self) -> bool:
@@ -38,12 +40,37 @@ class Unnamed:
 
     def is_found(self, database: sqlite3.Connection) -> bool:
         """Whether a start would find what is appended next, without its rows."""
-        mark = self._packs.mark()
         if self._places:  # these would be
-            last = next(reversed(self._places.values()))
-            return mark == Place(last.pack, last.at + last.size, 0)
+            return self._is_behind_others
+        mark = self._packs.mark()
         row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
         return mark.at == (row[1] if row else 0)
+
+    @property
+    def _is_behind_others(self) -> bool:
+        last = next(reversed(self._places.values()))
+        return self._packs.mark() == Place(last.pack, last.at + last.size, 0)
+
+    def append_at_once(self, chunks: Iterable[tuple[bytes, bytes]]) -> bool:
+        """As `append`, without the database and without waiting; gives whether they lie there.
+
+        In the turn of an event loop: behind others in a pack that is open, as long as the disk
+        takes what is written. A chunk that another blob brought meanwhile lies there twice then.
+        Raises as `append`.
+        """
+        if not self._places or self.is_full or not self._prompt.is_likely:
+            return False
+        new = {hash: data for hash, data in chunks if hash not in self._places}
+        if not new:
+            return True
+        assert all(len(data) == CHUNK_BYTES for data in new.values()), "a start could not find them"
+        if not (self._packs.is_open and self._is_behind_others):
+            return False
+        self._packs.room.check(len(new) * CHUNK_BYTES)
+        with self._prompt.writing():
+            places = self._packs.append(list(new.values()))
+        self._places.update(zip(new, places, strict=True))
+        return True
 
     def append(self, database: sqlite3.Connection, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """Chunks by their hashes, which were checked, each of `CHUNK_BYTES`; all of them or none.

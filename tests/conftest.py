@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # xdist tells tests apart by these alone: of several with one id it runs the first.
+    counts = Counter(item.nodeid for item in items)
+    name, count = max(counts.items(), key=itemgetter(1), default=("", 0))
+    if count > 1:
+        raise ValueError(f"{count} tests have the id {name}")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

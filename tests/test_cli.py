@@ -96,6 +96,12 @@ def test_status_loads_nothing_slow(home: str) -> None:
     assert not loaded & SLOW
 
 
+def test_an_installation_loads_nothing_slow_before_the_node_works(home: str) -> None:
+    loaded = loaded_after("--home", home, "install", "io.x", "--yes")
+    assert "node.commands.installing" in loaded
+    assert not loaded & (SLOW | {"blake3"})
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_short_help_is_the_commands_own(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -112,3 +113,47 @@ def test_the_locks_are_those_of_the_project() -> None:
     lock = (ROOT / "scripts" / "requirements.lock").read_text()
     for pinned in re.findall(r'"([a-z0-9-]+==[^";]+)', listed):
         assert re.search(rf"^{re.escape(pinned)}\b", lock, re.MULTILINE), pinned
+
+
+def supported_minors() -> list[int]:
+    """The minor versions of Python 3 that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"])
+    assert bounds
+    return [*range(int(bounds[1]), int(bounds[2]))]
+
+
+def chosen(folder: Path, versions: dict[str, int]) -> str:
+    """The Python that the launchers take where there are those: name to minor version."""
+    for name, minor in versions.items():
+        python = folder / name
+        pretend = f"import sys; sys.version_info = (3, {minor}, 0)"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}\n$2"\n')
+        python.chmod(0o755)
+    script = f"root={ROOT}; . {ROOT}/scripts/environment.sh; PATH={folder}; find_python"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout.strip().removeprefix(f"{folder}/")
+
+
+def test_the_readme_names_the_versions_of_python_that_are_supported() -> None:
+    *most, last = supported_minors()
+    named = ", ".join(f"3.{minor}" for minor in most)
+    assert f"Python {named} or 3.{last} on" in (ROOT / "README.md").read_text()
+
+
+def test_the_launchers_take_a_supported_python(tmp_path: Path) -> None:
+    for minor in supported_minors():
+        (folder := tmp_path / str(minor)).mkdir()
+        assert chosen(folder, {"python3": minor, "python": minor}) == "python3"
+
+
+def test_the_launchers_pass_over_a_python_that_dependencies_are_not_there_for(
+    tmp_path: Path,
+) -> None:
+    oldest, *_, newest = supported_minors()
+    named = {"python3": newest + 1, f"python3.{newest + 1}": newest + 1}
+    assert chosen(tmp_path, named) == ""
+    assert chosen(tmp_path, {"python": oldest - 1}) == ""
+    for minor in supported_minors():
+        assert chosen(tmp_path, {f"python3.{minor}": minor}) == f"python3.{minor}"

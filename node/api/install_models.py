@@ -31,6 +31,9 @@ class InstallWanted(Wanted, frozen=True):
     accept_risk: Annotated[tuple[AdvisoryText, ...], Meta(max_length=100)] = ()
     """Advisories that are accepted, by their ids or beginnings: what they call malicious is
     installed, and they are remembered for the versions that are installed now."""
+    tell_plan: bool = False
+    """In a story: before anything is fetched a line `{"event": "plan", …}`, else as `/api/resolve`
+    answers. Who would not stop it asks once instead of twice."""
 
 
 class PlannedPackage(Struct, frozen=True):
@@ -56,6 +59,10 @@ class Resolved(Struct, frozen=True):
     warnings: tuple[str, ...]
     risks: tuple[FindingItem, ...] = ()
     """Advisories on the versions that were chosen."""
+
+
+class PlanTold(Resolved, frozen=True, tag_field="event", tag="plan"):
+    """The same as a line of a story."""
 
 
 class InstallResult(Struct, frozen=True):

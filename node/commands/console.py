@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
@@ -90,9 +89,11 @@ def fits(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
     """Whether a table is no wider than the terminal; what is no terminal takes any width."""
     if not is_terminal(sys.stdout):
         return True
+    from shutil import get_terminal_size  # loads what compresses archives
+
     cells = [list(head), *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns
+    return sum(widths) + 2 * (len(widths) - 1) <= get_terminal_size().columns
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -32,7 +32,7 @@ from node.commands.demo_life import (
     hear,
     publish_creatures,
 )
-from node.commands.install import SILENCE_S
+from node.commands.installing import SILENCE_S
 from node.commands.lock import read_lock, write_lock
 from node.commands.nodes import (
     LocalNode,

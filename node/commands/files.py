@@ -6,7 +6,6 @@ import errno
 import os
 import select
 import stat
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +85,7 @@ def whole_file(path: Path, *, mode: int = 0o644) -> Generator[IO[bytes]]:
     Raises `Failure` (`cannot-write`) where there is no room for it or no right to it.
     """
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = temporary_beside(path)
     except OSError as error:
         raise unwritable(path, error) from error
     try:
@@ -113,7 +112,7 @@ def unwritable(path: Path, error: OSError) -> Failure:
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` in one step, durable: a reader sees the old bytes or the new ones."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, temporary = temporary_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -124,3 +123,10 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path) -> tuple[int, str]:
+    """Opened, and its name. Raises `OSError`."""
+    import tempfile  # most commands write no file
+
+    return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -1,13 +1,9 @@
-"""`install`, `uninstall`, `list`, `outdated`, `update`: what is installed, and the lock file.
-
-The plan is shown before anything happens. The node installs all of it or nothing; then
-`panspermia.lock` in the current folder is replaced in one step.
-"""
+"""`install`, `uninstall`, `list`, `outdated`, `update`: what is installed, and the lock file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import click
@@ -15,24 +11,19 @@ import click
 from node.commands.console import (
     DRY_RUN,
     IN_NAMESPACE,
-    may_ask,
     node,
-    print_event,
     print_json,
     print_table,
     say,
     wants_json,
 )
+from node.commands.installing import carry_out
 from node.commands.life import WORDS, print_list
 from node.commands.lock import means, print_sbom, read_lock, requirements_of, write_lock
 from node.commands.petnames import Petnames, petnames, spelled_out
-from node.commands.progress import Progress
-from node.exit_codes import CONFLICT, NOT_FOUND
-from node.failure import Json, failed, failure
-from node.text import printable, short_name, size_text
-
-# Silence from the node, not the whole: each fetched piece is a line of progress.
-SILENCE_S = 300.0
+from node.exit_codes import NOT_FOUND
+from node.failure import Json, failure
+from node.text import printable, size_text
 
 ADVISORY_ID = re.compile("(adv-)?[0-9a-f]{4,16}", re.ASCII)
 
@@ -176,121 +167,6 @@ def staying(lock: Json, moving: Collection[str]) -> Json:
             needed[id] = packages[id]
             pending += packages[id]["dependencies"]
     return {**lock, "requirements": asked, "packages": list(needed.values())}
-
-
-def carry_out(
-    requirements: list[str],
-    lock: Json | None,
-    lock_path: Path,
-    *,
-    frozen: bool,
-    dry_run: bool,
-    yes: bool,
-    namespace: str | None = None,
-    accept_risk: Sequence[str] = (),
-    options: Json | None = None,
-) -> None:
-    """Plan, ask, install, write the lock file. `options`: what is optional and chosen."""
-    client = node()
-    body = {"requirements": requirements, "lock": lock, "namespace": namespace, **(options or {})}
-    resolved = client.post("/api/resolve", body)
-    called = Petnames({}) if wants_json() else petnames()
-    if dry_run:
-        return print_json("install", resolved) if wants_json() else print_plan(resolved, called)
-    if not wants_json():
-        print_plan(resolved, called)
-    if has_changes(resolved["plan"]) and not yes and may_ask():
-        click.confirm("Go on?", default=not resolved["plan"]["downgrade"], abort=True)
-    elif not yes and not frozen and (lowered := lowered_unasked(resolved["plan"], requirements)):
-        detail = (
-            f"{', '.join(lowered)}. Nothing was changed; --dry-run shows the plan, --yes does it."
-        )
-        raise failure("would-downgrade", "Other modules would go back", detail, CONFLICT)
-    wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk)}
-    with Progress() as progress:
-        lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)
-        result = last_of(lines, progress)
-    write_lock(lock_path, result["lock"])
-    if wants_json():
-        return print_event("result", {"schema": "panspermia.install/1", **without_event(result)})
-    for module in result["installed"]:
-        say(f"installed {printable(called.module(module['id']))} {printable(module['version'])}")
-    for module in result["removed"]:
-        say(f"removed {printable(called.module(module['id']))}")
-    for warning in result["warnings"]:
-        if warning not in resolved["warnings"]:  # those stand above already
-            say(f"warning: {printable(warning)}", fg="yellow", err=True)
-    if not result["installed"] and not result["removed"]:
-        say("Everything was in place.")
-
-
-def last_of(lines: Iterable[Json], progress: Progress) -> Json:
-    """Show the story as it comes; its last line is the result. Raises `Failure` without one."""
-    for line in lines:
-        if line.get("event") == "result":
-            return line
-        if wants_json():
-            print_event(line.get("event", "progress"), without_event(line))
-        progress.show(line)
-    raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
-
-
-def without_event(line: Json) -> Json:
-    return {name: value for name, value in line.items() if name != "event"}
-
-
-def lowered_unasked(plan: Json, requirements: Iterable[str]) -> list[str]:
-    """What nobody named and would get an older version: not done where nobody can be asked."""
-    named = [wanted.partition("@")[0] for wanted in requirements]
-    return [
-        f"{short_name(module['id'])} {module['from']} → {module['to']}"
-        for module in plan["downgrade"]
-        if not any(means(name, module["id"]) for name in named)
-    ]
-
-
-def has_changes(plan: Json) -> bool:
-    return any(plan[part] for part in ("add", "upgrade", "downgrade", "remove"))
-
-
-def print_plan(resolved: Json, called: Petnames) -> None:
-    """What would happen, and what the new modules may call that nothing installed calls yet."""
-    plan, packages = resolved["plan"], {row["id"]: row for row in resolved["packages"]}
-    for module in plan["add"]:
-        package = packages.get(module["id"], {})
-        cached = ", here already" if package.get("cached") else ""
-        size = f"  {size_text(package['size'])}{cached}" if package else ""
-        say(f"+ {printable(called.module(module['id']))} {printable(module['version'])}{size}")
-        if package.get("optional"):
-            names = ", ".join(printable(called.module(one)) for one in package["optional"])
-            say(f"  works better with {names}: --with NAME", dim=True)
-    for sign, part, color in (("↑", "upgrade", None), ("↓", "downgrade", "yellow")):
-        for module in plan[part]:
-            move = f"{printable(module['from'])} → {printable(module['to'])}"
-            say(f"{sign} {printable(called.module(module['id']))} {move}", fg=color)
-    for module in plan["remove"]:
-        say(f"- {printable(called.module(module['id']))}")
-    print_changes(packages.values(), called)
-    for package in packages.values():
-        if package.get("imports_new") and not package.get("changes"):
-            imports = ", ".join(map(printable, package["imports_new"]))
-            say(f"  {printable(called.module(package['id']))} may call {imports}", dim=True)
-    for warning in resolved.get("warnings", ()):
-        say(f"warning: {printable(warning)}", fg="yellow", err=True)
-
-
-def print_changes(packages: Iterable[Json], called: Petnames) -> None:
-    """Of what moves: what it asks for and offers now. What breaks callers stands out."""
-    for package in packages:
-        changes = package.get("changes")
-        if not changes:
-            continue
-        name = printable(called.module(package["id"]))
-        color = "yellow" if changes["imports_new"] or changes["exports_gone"] else None
-        for line in package["changes_words"]:
-            say(f"  {name} {printable(line)}", fg=color, dim=color is None)
-        if not changes["has_all_exports"]:
-            say(f"  {name} exports more than is listed; some of it may be gone", dim=True)
 
 
 @click.command("uninstall")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from node.failure import Failure, Json, failed, failure
 
 def read_lock(path: Path) -> Json | None:
     """The lock as the API takes it; None where there is no file. Raises `Failure`."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None  # and nothing is loaded that reads one
     import msgspec
 
     from registry.errors import InvalidLock
     from registry.lockfile import LOCK_BYTES_MAX, parse_lock
 
     try:
-        with path.open("rb") as file:
+        with file:
             content = file.read(LOCK_BYTES_MAX + 1)
         parsed = parse_lock(content.decode())
-    except FileNotFoundError:
-        return None
     except InvalidLock as error:
         line = f":{error.line}" if error.line else ""
         raise unreadable(f"{path}{line}", error.detail) from error
@@ -53,6 +56,12 @@ def print_sbom(path: Path) -> None:
 def unreadable(where: str, why: str) -> Failure:
     detail = f"{where}: {why}. Put it right, or delete it and install anew."
     return failed("invalid-lock", "The lock file cannot be read", detail)
+
+
+def load_writer() -> None:
+    """What `write_lock` needs, while there is time: it takes as long to load as all before it."""
+    for name in ("msgspec", "registry.lockfile", "tempfile"):
+        import_module(name)
 
 
 def write_lock(path: Path, lock: Json) -> None:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crdt.path import PUBLIC, RATING
 from node.client import path_of
 from node.commands.console import node
 from node.text import short_did, short_name
@@ -46,16 +45,19 @@ def petnames() -> Petnames:
     return Petnames({one["name"]: one["author"] for one in page["names"]})
 
 
-# How a record of one's own begins that is no module: pub/uni/earth.
-_OWN_PLACE = re.compile(f"(?:{PUBLIC}|{RATING})/[^/]+/.")
-
-
 def spelled_out(wanted: str) -> str:
     """`alice/io.x@^1` with the did:key for alice; what has no petname as it is.
 
     Raises `Failure` where alice is nobody.
     """
     owner, slash, rest = wanted.partition("/")
-    if not slash or owner.startswith("did:") or "@" in owner or _OWN_PLACE.match(wanted):
+    if not slash or owner.startswith("did:") or "@" in owner or is_own_place(wanted):
         return wanted
     return f"{node().get(path_of('/api/names', owner))['author']}/{rest}"
+
+
+def is_own_place(text: str) -> bool:
+    """Whether a record of one's own begins so that is no module: pub/uni/earth."""
+    from crdt.path import PUBLIC, RATING  # hashing comes with it, which no other name needs
+
+    return re.match(f"(?:{PUBLIC}|{RATING})/[^/]+/.", text) is not None

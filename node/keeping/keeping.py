@@ -12,24 +12,25 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from crdt.blob import BlobId
 from crdt.did import decode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey, is_communal
+from node.keeping.failing import note_failure
 from node.keeping.gate import Gate
+from node.keeping.kept_bytes import KeptBytes
 from node.keeping.line import Line
 from node.keeping.patience import Came, Patience
 from node.keeping.plan import Choice, Kept, Plan, Wanted, to_go
 from node.keeping.planned import kept_of, plan_of
 from node.keeping.room import ENOUGH, FullDisk, budget_on_disk, gives_way
-from node.keeping.waiting import DISK, LIES, NOBODY, SLOW, UNSTORED
+from node.keeping.waiting import DISK
 from node.ports import Network, Progress
-from p2p.protocol.errors import NoRoom, NotStored, SyncError
+from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
@@ -84,6 +85,7 @@ class Keeping:
         self._with_room: dict[BlobId, Wanted] = {}
         """Of what is `running`; for the others it is asked first whether somebody has them."""
         self._full = FullDisk()
+        self._bytes = KeptBytes()
         self._news, self._turn = asyncio.Event(), asyncio.Event()
         self._looking, self._room = asyncio.Lock(), asyncio.Lock()
         self.store.on_lack_of_room(self.give_way)
@@ -166,21 +168,22 @@ class Keeping:
         needed. What nobody who counts names any more, the next `gc` takes."""
         async with self._looking:
             store, places = self.store, await self._places()
-            self._chosen = frozenset(
-                AuthorKey(decode_did_key(did)) for did in await store.followed_authors()
-            )
+            self._chosen = _keys_of(await store.followed_authors())
             self._owned = frozenset(one for one in places if not is_communal(one))
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
+            own = _keys_of(await store.own_authors())
+            self._bytes.look()
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             room = await store.kept_room(ENOUGH * self.budget)
             budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, budget, self.patience
+                plan_of, chosen, others, kept, unnamed, budget, self.patience, own
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
+            self._bytes.found((one.id, one.size) for one in kept)
             self._came, self._gone = set(), set()
             self.plan, self._line = plan, line
             self._tell_workers()
@@ -194,24 +197,40 @@ class Keeping:
         async with self._room:  # whoever begins one meanwhile waits, and sees what went
             over = (await self.store.kept_sum()).bytes - plan.budget
             going = to_go(plan.leaving, over, self.running)
-            if going:
-                await self._let_go(going)
+            gone = await self._let_go(going)
+        if gone:
+            await self._give_back(going, is_short=plan.budget < self.budget)
 
-    async def give_way(self, size: int) -> None:
+    async def give_way(self, size: int, in_rows: bool) -> int:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if
-        that is enough."""
+        that gives as many back; of rows too where `in_rows`. Gives how many blobs went."""
         async with self._room:
             kept = [kept_of(one) for one in await self.store.kept_blobs()]
-            going = to_go(gives_way(self.plan, kept), size, self.running)
-            if sum(one.size for one in going) >= size:
-                await self._let_go(going)
+            may_go = [one for one in gives_way(self.plan, kept) if one.blob not in self.running]
+            order = [one.blob for one in may_go]
+            chosen = {*await self.store.to_give_back(order, size, in_rows=in_rows)}
+            gone = await self._let_go([one for one in may_go if one.blob in chosen])
         self.wake()
+        return gone
 
-    async def _let_go(self, going: Sequence[Kept]) -> None:
+    async def _let_go(self, going: Sequence[Kept]) -> int:
+        """Whoever needs their room gives it back."""
+        if not going:
+            return 0
         blobs = [one.blob for one in going]
         self._gone.update(blobs)
-        gone = await self.store.let_go(blobs)
+        gone = await self.store.drop_kept(blobs)
+        self._bytes.went(blobs)
         log.info("let go %d blobs that were kept, %d bytes", gone, sum(one.size for one in going))
+        return gone
+
+    async def _give_back(self, gone: Sequence[Kept], *, is_short: bool) -> None:
+        """The room of what went; where the disk is short (`is_short`) all of it at once."""
+        with suppress(OverQuota):  # too full for a copy: what is fetched is told that
+            if is_short:
+                await self.store.reclaim(sum(one.size for one in gone))
+            else:
+                await self.store.compact()
 
     # --- fetching -------------------------------------------------------------------------------
 
@@ -284,7 +303,7 @@ class Keeping:
         """Makes room, if need be and if somebody has it."""
         is_begun = await self.store.blob_state(one.blob) is not None
         is_chosen = one.blob in self.plan.chosen.blobs
-        lacks = await self._lacks(one)
+        lacks = self._lacks(one)
         if lacks > 0 and not is_chosen:
             # Of what is as large, none has room: of tens of thousands, each would cost such a look.
             free = one.size - lacks
@@ -292,25 +311,27 @@ class Keeping:
             return False
         if lacks > 0 and not is_begun and not await self._is_given(one):
             return False
+        gone: Sequence[Kept] = ()
         async with self._room:
-            lacks = await self._lacks(one)
+            lacks = self._lacks(one)
             if lacks > 0 and is_chosen:
                 least = max(lacks, self.budget // ROOM_PARTS)
                 going = to_go(self.plan.leaving, least, self.running.keys() | self._gone)
-                if sum(kept.size for kept in going) >= lacks:
-                    await self._let_go(going)
-                    lacks = await self._lacks(one)
-            if lacks > 0:
-                self.wake()  # what was planned does not hold any more
-                return False
-            self._with_room[one.blob] = one
-        return True
+                if sum(kept.size for kept in going) >= lacks and await self._let_go(going):
+                    gone, lacks = going, self._lacks(one)
+            if lacks <= 0:
+                self._with_room[one.blob] = one
+                self._bytes.came(one.blob, one.size)
+        if gone:
+            await self._give_back(gone, is_short=self.plan.budget < self.budget)
+        if lacks > 0:
+            self.wake()  # what was planned does not hold any more
+        return lacks <= 0
 
-    async def _lacks(self, one: Wanted) -> int:
+    def _lacks(self, one: Wanted) -> int:
         """How many bytes of the budget are too few for it; 0 or less: it fits."""
-        others = dict(self._with_room)  # what ends while it is added up counts as it did
-        held = await self.store.kept_sum(without=[*others, one.blob])
-        size = held.bytes + sum(each.size for each in others.values()) + one.size
+        begun = {**self._with_room, one.blob: one}
+        size = self._bytes.without(begun.keys()) + sum(each.size for each in begun.values())
         return size - self.plan.budget
 
     async def _is_given(self, one: Wanted) -> bool:
@@ -332,6 +353,10 @@ class Keeping:
                 await self._ask(one, one.size, came)
         except (SyncError, TimeoutError) as error:
             self._came_to_nothing(one, error, is_coming=came.is_more)
+            if isinstance(error, NotStored):
+                await self.store.drop_empty(one.blob)
+            if await self.store.blob_state(one.blob) is None:
+                self._bytes.went([one.blob])
             return False
         self.patience.succeed(one.blob, one.whose)
         self._came.add(one.blob)
@@ -350,21 +375,8 @@ class Keeping:
 
     def _came_to_nothing(self, one: Wanted, error: Exception, *, is_coming: bool = False) -> None:
         log.debug("blob %s is not kept: %s", one.blob.hex(), error)
-        now_s, fail = self.clock_s(), partial(self.patience.fail, one.blob, one.whose)
-        match error:
-            case NoRoom() | OverQuota():  # perhaps there is for what is smaller
-                self._full.note(one.size, now_s=now_s)
-                self.patience.put_off(one.blob, DISK, now_s=now_s)
-            case NotStored() | StorageError():
-                self.patience.put_off(one.blob, UNSTORED, now_s=now_s)
-            case LargerThanWanted():
-                fail(LIES, now_s=now_s)
-            case SyncError():
-                fail(NOBODY, is_coming=is_coming, now_s=now_s)
-            case TimeoutError():
-                fail(SLOW, is_coming=is_coming, now_s=now_s)
-            case _:
-                fail("this node could not go on", now_s=now_s)
+        now_s = self.clock_s()
+        note_failure(one, error, self.patience, self._full, is_coming=is_coming, now_s=now_s)
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -377,3 +389,7 @@ class Keeping:
     def has_peers(self) -> bool:
         """Whether anybody is here who may have something."""
         return self._gate.is_anybody_here
+
+
+def _keys_of(dids: Iterable[str]) -> frozenset[AuthorKey]:
+    return frozenset(AuthorKey(decode_did_key(did)) for did in dids)

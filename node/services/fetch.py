@@ -48,13 +48,16 @@ async def fetch_blob(
         await hold_blob(
             store, network, blob, size_bytes_max, progress, timeout_s=timeout_s, kept_for=kept_for
         )
-        state = await store.blob_state(blob)
-        if state is not None and state.size > size_bytes_max:
-            detail = (
-                f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
-            )
-            raise Unverified(detail, code="blob-too-large")
-        return await store.read_blob(blob)
+        return await read_held(store, blob, size_bytes_max=size_bytes_max)
+
+
+async def read_held(store: Store, blob: BlobId, *, size_bytes_max: int) -> bytes:
+    """The bytes of a blob that is here. Raises `Unverified` where it is larger than it may be."""
+    state = await store.blob_state(blob)
+    if state is not None and state.size > size_bytes_max:
+        detail = f"blob {blob.hex()} has {state.size} bytes; at most {size_bytes_max} were expected"
+        raise Unverified(detail, code="blob-too-large")
+    return await store.read_blob(blob)
 
 
 async def hold_blob(

@@ -1,14 +1,16 @@
 """Installing: plan, fetch, verify, try to compile, and only then one transaction.
 
     plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ scanner ─▸ valid here
-         ─▸ compiles ─▸ apply_install (atomic)
+         ─▸ compiles ─▸ for all: still signed so ─▸ apply_install (atomic)
 
-Until that last step nothing that is installed has changed, so a failure needs no undoing.
+Blobs are fetched ahead of the checks. Until that last step nothing that is installed has changed,
+so a failure needs no undoing.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +27,8 @@ from node.ports import Network
 from node.scanner import Scanner, Subject
 from node.services.a_few import a_few_at_a_time
 from node.services.advise import refuse_malicious, risk_in, risks_of
-from node.services.fetch import fetch_blob, waits_for
-from node.services.load_index import load_index, sources_of
+from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, read_held, waits_for
+from node.services.load_index import load_index, modules_in, sources_of
 from node.services.modules import find_module
 from node.services.resolve import (
     Goal,
@@ -36,7 +38,7 @@ from node.services.resolve import (
     solve,
 )
 from node.services.signers import Signers
-from node.services.verify import check_release
+from node.services.verify import Stated, check_stated, stated_now
 from node.workers.workers import Workers
 from registry import module, ratings
 from registry.errors import RegistryError, quoted
@@ -51,8 +53,8 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-# Of modules that are fetched and checked: a round trip to a peer and the work of the child process
-# go on beside each other, and no more than so many modules are in memory.
+# Of modules that are fetched, and of those that are checked and so in memory: round trips to peers
+# and the work of the child processes go on beside each other.
 AT_ONCE: Final = 4
 
 
@@ -104,7 +106,11 @@ async def install(
     and checked is not installed either.
     """
     placed = goal.plan.placed
-    warnings = await _prepare_all(node, goal, [one.id for one in placed], tell)
+    if placed:
+        await node.workers.begin()  # they take as long to start as the first modules to come
+    chosen = await _chosen(node, goal, [one.id for one in placed])
+    warnings = await _prepare_all(node, goal, chosen, tell)
+    await _refuse_changed(node.store, chosen)
     said = await risks_of(node.store, node.identity.did, goal)
     risk_of = risk_in(goal)
     refuse_malicious((one for one in said if risk_of(one) not in accepted), goal)
@@ -174,52 +180,103 @@ async def _latest(store: Store, one: Installed) -> str:
         return one.version
 
 
-async def _prepare_all(node: Installer, goal: Goal, ids: Sequence[str], tell: Tell) -> list[str]:
-    """A few at a time, so that one is fetched while another is checked; what the scanner warns of.
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A version to be installed, with what is signed of it."""
+
+    id: str
+    module: Module
+    version: ModuleVersion
+    stated: Stated
+
+    @property
+    def blob(self) -> BlobId:
+        return BlobId(bytes.fromhex(self.version.blob))
+
+    @property
+    def size_bytes_max(self) -> int:
+        return min(self.version.wasm_size, IN_MEMORY_BYTES_MAX)
+
+
+async def _chosen(node: Installer, goal: Goal, ids: Sequence[str]) -> Sequence[_Chosen]:
+    """Raises `UnknownModule` or `UnknownVersion` for what has gone meanwhile."""
+    modules = await modules_in(node.store, ids, goal.places)
+    versions = [goal.release(id) for id in ids]
+    named = [(one, version.version) for one, version in zip(modules, versions, strict=True)]
+    stated = await stated_now(node.store, named)
+    return [_Chosen(*one) for one in zip(ids, modules, versions, stated, strict=True)]
+
+
+async def _refuse_changed(store: Store, chosen: Sequence[_Chosen]) -> None:
+    """Of what was fetched and checked nothing may be signed otherwise by now. Raises `Unverified`,
+    or `UnknownVersion`."""
+    now = await stated_now(store, [(one.module, one.version.version) for one in chosen])
+    for one, stated in zip(chosen, now, strict=True):
+        if stated.signed != one.stated.signed or stated.signed.device not in stated.devices:
+            what = f"{one.id} {one.version.version}"
+            raise Unverified(f"what is signed of {what} has changed meanwhile; install again")
+
+
+async def _prepare_all(
+    node: Installer, goal: Goal, chosen: Sequence[_Chosen], tell: Tell
+) -> list[str]:
+    """A few at a time, and fetched ahead of what is checked; what the scanner warns of.
 
     The first that fails ends it for all.
     """
     warnings: dict[str, list[str]] = {}
     scanning = asyncio.Lock()  # scanners are people's own scripts: one runs at a time
+    held = {one.id: asyncio.Event() for one in chosen}
 
-    async def prepare(id: str) -> None:
-        warnings[id] = await _prepare(node, goal, id, tell, scanning)
+    async def fetch(one: _Chosen) -> None:
+        await _fetch(node, one, tell)
+        held[one.id].set()
 
-    await a_few_at_a_time(ids, prepare, at_once=AT_ONCE, name="prepare modules")
-    return [warning for id in ids for warning in warnings[id]]
+    async def check(one: _Chosen) -> None:
+        await held[one.id].wait()
+        warnings[one.id] = await _check(node, goal, one, tell, scanning)
+
+    async def on_all(work: Callable[[_Chosen], Awaitable[None]]) -> None:
+        await a_few_at_a_time(chosen, work, at_once=AT_ONCE, name=f"{work.__name__} modules")
+
+    with ExitStack() as asked:
+        for one in chosen:  # what is fetched and not read yet is let go by nobody
+            asked.enter_context(node.store.asking(one.blob))
+        await a_few_at_a_time((fetch, check), on_all, at_once=2, name="prepare modules")
+    return [warning for one in chosen for warning in warnings[one.id]]
 
 
-async def _prepare(
-    node: Installer, goal: Goal, id: str, tell: Tell, scanning: asyncio.Lock
+async def _fetch(node: Installer, one: _Chosen, tell: Tell) -> None:
+    tell(Progress("fetch", one.id, 0, 1))
+
+    def tell_fetched(done: int, total: int) -> None:
+        tell(Progress("fetch", one.id, done, total, waits_for(node.network, one.blob)))
+
+    await hold_blob(node.store, node.network, one.blob, one.size_bytes_max, tell_fetched)
+
+
+async def _check(
+    node: Installer, goal: Goal, one: _Chosen, tell: Tell, scanning: asyncio.Lock
 ) -> list[str]:
-    """The version's bytes are here, are the author's, pass the scanner, and run on this node.
+    """The version's bytes are the author's, pass the scanner, and run on this node.
 
     Gives what the scanner warns of.
     """
-    version = goal.release(id)
-    blob = BlobId(bytes.fromhex(version.blob))
-    tell(Progress("fetch", id, 0, 1))
-
-    def tell_fetched(done: int, total: int) -> None:
-        tell(Progress("fetch", id, done, total, waits_for(node.network, blob)))
-
-    wasm = await fetch_blob(
-        node.store, node.network, blob, tell_fetched, size_bytes_max=version.wasm_size
-    )
-    tell(Progress("verify", id, 0, 1))
-    module = await find_module(node.store, id, goal.places[id])
-    checks = await check_release(node.store, module, version, wasm)
+    tell(Progress("verify", one.id, 0, 1))
+    wasm = await read_held(node.store, one.blob, size_bytes_max=one.size_bytes_max)
+    checks = await check_stated(one.stated, wasm)
     if wrong := [check for check in checks if not check.ok]:
         faults = tuple(Fault(f"/{check.name}", check.detail) for check in wrong)
-        detail = f"{id} {version.version} is not what its author signed: {wrong[0].detail}"
+        what = f"{one.id} {one.version.version}"
+        detail = f"{what} is not what its author signed: {wrong[0].detail}"
         raise Unverified(detail, faults=faults)
     warned: list[str] = []
     if node.scanner is not None:
-        tell(Progress("scan", id, 0, 1))
+        tell(Progress("scan", one.id, 0, 1))
         async with scanning:
-            warned = await _scan(node.scanner, module, version, wasm)
-    tell(Progress("compile", id, 0, 1))
-    await _check_runnable(node.workers, goal, id, wasm)
+            warned = await _scan(node.scanner, one.module, one.version, wasm)
+    tell(Progress("compile", one.id, 0, 1))
+    await _check_runnable(node.workers, goal, one.id, wasm)
     return warned
 
 

@@ -1,13 +1,13 @@
 """Is a version what its author signed: the statement, the signature, the device, the file."""
 
 import asyncio
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 
 from crdt.blob import BlobId
-from crdt.change import DocumentId
 from node.errors import NodeError
 from node.ports import Network
 from node.services.fetch import fetch_blob
@@ -16,10 +16,13 @@ from registry.errors import MalformedRecord, RegistryError, UnknownVersion
 from registry.listed import Module, ModuleVersion
 from registry.module import signed_release_of
 from registry.names import ModuleName
-from registry.statement import Artifact, Check, verify_release
+from registry.statement import Artifact, Check, SignedRelease, verify_release
 from storage.errors import StorageError
 from storage.installed import Installed
 from storage.store import Store
+
+# Modules' records in memory at once, of a few kilobytes mostly.
+TOGETHER: Final = 16
 
 
 async def verify_version(
@@ -62,35 +65,68 @@ async def check_release(
     store: Store, module: Module, version: ModuleVersion, wasm: bytes | None
 ) -> tuple[Check, ...]:
     """The statement against the author's devices, and against the file where it is at hand."""
-    document = document_shown(module)
-    state = await store.read(document)
-    signed = signed_release_of(state.value, version.version) if state else None
-    if signed is None:
-        raise UnknownVersion(f"{module.full_name} has no version {version.version}")
-    devices = await devices_of(store, document)
+    (stated,) = await stated_now(store, [(module, version.version)])
+    return await check_stated(stated, wasm)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What is signed of a version, and by whose hand it may be."""
+
+    module: ModuleName
+    version: str
+    signed: SignedRelease
+    devices: frozenset[bytes]
+
+
+async def stated_now(store: Store, versions: Sequence[tuple[Module, str]]) -> tuple[Stated, ...]:
+    """Of each of these versions, some at a time. Raises `UnknownVersion`."""
+    found: list[Stated] = []
+    for at in range(0, len(versions), TOGETHER):
+        some = versions[at : at + TOGETHER]
+        documents = [document_shown(module) for module, _ in some]
+        states = await store.read_each(documents)
+        devices = await store.devices_counting_in(documents)
+        for (module, version), state, known in zip(some, states, devices, strict=True):
+            signed = signed_release_of(state.value, version) if state else None
+            if signed is None:
+                raise UnknownVersion(f"{module.full_name} has no version {version}")
+            found.append(Stated(ModuleName(module.author_did, module.id), version, signed, known))
+    return tuple(found)
+
+
+async def check_stated(stated: Stated, wasm: bytes | None) -> tuple[Check, ...]:
     checks = await asyncio.to_thread(
         verify_release,
-        signed,
-        module=ModuleName(module.author_did, module.id),
-        version=version.version,
-        devices=devices,
+        stated.signed,
+        module=stated.module,
+        version=stated.version,
+        devices=stated.devices,
         wasm=wasm,
     )
     return tuple(checks)
 
 
-async def admitted(store: Store, module: Module) -> Module:
-    """The module with only those versions that devices of its author signed as they stand.
+async def admitted(store: Store, modules: Sequence[Module]) -> tuple[Module, ...]:
+    """The modules with only those versions that devices of their authors signed as they stand.
 
     A document's own devices can write what they like into it; a resolution would else choose a
-    version that the installation then refuses, instead of an older one that holds.
+    version that the installation then refuses, instead of an older one that holds. All of them are
+    in memory together.
     """
-    document = document_shown(module)
-    state = await store.read(document)
-    if state is None:
-        return msgspec.structs.replace(module, versions=())
-    devices = await devices_of(store, document)
-    return await asyncio.to_thread(_admitted, module, state.value, devices)
+    documents = [document_shown(module) for module in modules]
+    states = await store.read_each(documents)
+    devices = await store.devices_counting_in(documents)
+
+    def judged() -> tuple[Module, ...]:
+        return tuple(
+            msgspec.structs.replace(module, versions=())
+            if state is None
+            else _admitted(module, state.value, known)
+            for module, state, known in zip(modules, states, devices, strict=True)
+        )
+
+    return await asyncio.to_thread(judged)
 
 
 def _admitted(module: Module, value: Mapping[str, Any], devices: Collection[bytes]) -> Module:
@@ -109,8 +145,3 @@ def _admitted(module: Module, value: Mapping[str, Any], devices: Collection[byte
 
     good = tuple(one for one in module.versions if holds(one))
     return msgspec.structs.replace(module, versions=good)
-
-
-async def devices_of(store: Store, document: DocumentId) -> frozenset[bytes]:
-    """The devices of the author, and of those let in, whose work in this document counts now."""
-    return await store.devices_counting(document)

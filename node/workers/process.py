@@ -1,9 +1,10 @@
 """One child process, kept for many tasks, replaced when it dies or hangs.
 
     absent ──ask──▶ busy ──answer──▶ idle ──ask──▶ busy …
-                     └── death, clock, cancellation ──▶ killed, absent
+       │             │ └── death, clock, cancellation ──▶ killed, absent
+       └──begin──▶ starting, while whoever will ask does something else
 
-A child that served before may die of what earlier tasks left behind, so a task that a used child
+A child that was here before may die of what earlier tasks left behind, so a task that such a child
 dies of is tried once more on a fresh one. A clock is final: a second try would only wait again.
 """
 
@@ -51,17 +52,26 @@ class Worker:
         self._start_s = start_s
         self._turn = asyncio.Lock()
         self._process: Process | None = None
-        self._served = 0  # tasks this very process has answered
+        self._is_ready = False  # this very process has said so
         self._is_closed = False
 
     async def ask(self, message: bytes, *, wall_s: float) -> bytes | Died | TimedOut:
         """The child's answer, or how it ended. Cancelling kills the child."""
         async with self._turn:
-            was_used = self._process is not None and self._served > 0
+            was_here = self._process is not None
             answer = await self._try(message, wall_s)
-            if isinstance(answer, Died) and was_used:
+            if isinstance(answer, Died) and was_here:
                 answer = await self._try(message, wall_s)
             return answer
+
+    async def begin(self) -> None:
+        """Has a child start where there is none; whoever asks it first waits until it is ready."""
+        if self._turn.locked():
+            return  # somebody asks already
+        async with self._turn:
+            if self._process is None and not self._is_closed:
+                with contextlib.suppress(OSError):  # no room for a process, say: who asks is told
+                    await self._start()
 
     async def close(self) -> None:
         """Ends the child even in the middle of a task; no other is started."""
@@ -78,21 +88,22 @@ class Worker:
     async def _try(self, message: bytes, wall_s: float) -> bytes | Died | TimedOut:
         if self._is_closed:
             return Died(f"the {self.role} is closed")
-        if self._process is None and (failure := await self._start()):
-            return failure
+        if self._process is None:
+            await self._start()
+        if not self._is_ready:
+            ready = await self._exchange(b"", self._start_s)
+            if not isinstance(ready, bytes):
+                return ready
+            self._is_ready = True
         if self._is_closed:  # while it started
             return Died(f"the {self.role} {await self._end()}")
-        answer = await self._exchange(message, wall_s)
-        self._served += 1
-        return answer
+        return await self._exchange(message, wall_s)
 
-    async def _start(self) -> Died | TimedOut | None:
+    async def _start(self) -> None:
+        self._is_ready = False
         self._process = await asyncio.create_subprocess_exec(
             *self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
         )
-        self._served = 0
-        ready = await self._exchange(b"", self._start_s)
-        return None if isinstance(ready, bytes) else ready
 
     async def _exchange(self, message: bytes, wall_s: float) -> bytes | Died | TimedOut:
         """Write `message` (empty = only listen) and read one answer; else the child is ended."""

@@ -89,6 +89,11 @@ class Workers:
         await self._evaluator.close()
         await self._background.close()
 
+    async def begin(self) -> None:
+        """The children that judge and compile start, beside whatever comes before their tasks."""
+        await self._validator.begin()
+        await self._runner.begin()
+
     async def validate(self, wasm: bytes, policy: Policy | None = None) -> Verdict:
         """Judge without compiling. Raises nothing but cancellation."""
         policy = policy or Policy()

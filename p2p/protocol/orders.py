@@ -16,7 +16,7 @@ from p2p.protocol.pace import Mark, Pace
 from p2p.protocol.pieces import Rank
 from p2p.protocol.wanted import PeerNumber, Run, Wanted
 
-THIRDS = 2  # of a window that one run has at most; see docs/decisions/0093
+PARTS = 3  # of a window that runs have: one is stored, one comes, one is being made ready
 LIMITED_S = 1.0  # a limit of bandwidth is told of so long after it last held something up
 
 
@@ -139,31 +139,28 @@ class Orders:
         if len(peer.orders) >= limits.BLOB_REQUESTS_MAX:
             return None
         window = peer.pace.window_bytes(load.peers + (not peer.orders))
-        # A third of it at least, and two where there is room: a run costs as much as its bytes do.
-        # While the one is stored and asked for anew, the other is on its way.
-        least = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // 3))
-        most = min(limits.RUN_BYTES_MAX, THIRDS * least)
-        room = self._room_bytes(peer, window, most, load, now_s=now_s)
+        size = min(limits.RUN_BYTES_MAX, max(limits.RUN_BYTES_MIN, window // PARTS))
+        room = self._room_bytes(peer, window, size, load, now_s=now_s)
         if room <= 0 and not any(one.is_authority for one in all_wanted):
             return None  # as it mostly is, after each answer
         for wanted in sorted(all_wanted, key=lambda one: (one.rank, one.turn)):
-            needed = least if wanted.rank >= Rank.LARGE else 1
+            needed = size if wanted.rank >= Rank.LARGE else 1
             if room < needed and wanted.rank is not Rank.AUTHORITY:
                 return None
-            run = wanted.take_run(peer.number, min(most, max(least, room)), now_s=now_s)
+            run = wanted.take_run(peer.number, size, now_s=now_s)
             if run is not None:
                 wanted.turn = next(self._turns)
                 return run
         return None
 
-    def _room_bytes(self, peer: Peer, window: int, most: int, load: _Load, *, now_s: float) -> int:
+    def _room_bytes(self, peer: Peer, window: int, size: int, load: _Load, *, now_s: float) -> int:
         """How much a peer may be asked for now."""
         if self._down.wait_s(peer.number, now_s=now_s) > 0:
             self._limited_s = now_s
             return 0
         in_flight = peer.pace.in_flight_bytes
         if in_flight == 0:
-            return most
+            return size
         return min(window - in_flight, limits.WINDOWS_BYTES_MAX - load.in_flight_bytes)
 
     def _ask(self, peer: Peer, run: Run, load: _Load, *, now_s: float) -> Ask:

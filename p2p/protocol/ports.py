@@ -85,6 +85,12 @@ class BlobStore(Protocol):
         *,
         hashes: Sequence[bytes] | None = None,
     ) -> Awaitable[object]: ...
+    def add_at_once(
+        self, blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
+    ) -> bool:
+        """Whether they could be added without waiting for anybody; else nothing was done."""
+        ...
+
     def read_run(
         self, blob: BlobId, first: int, count: int, *, size_bytes_max: int
     ) -> Awaitable[Sequence[bytes | memoryview]]: ...

@@ -2,8 +2,11 @@
 
     fetch        ──> Swarm.want        ──> effects ──┬─> Ask     the session with that peer
     a connection ──> Swarm.came, went                ├─> Blame   ends that session
-    PieceCame    ──> Swarm.took                      ├─> Query   the store, in the order they came
+    PieceCame    ──> Swarm.took                      ├─> Query   the store, writes in their order
     the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
+
+A chunk that can be stored without waiting is, in the turn in which it came: then the next one is
+asked for while others are still on their way.
 
 What waits in a queue was asked for within the windows of the swarm, so no queue needs a bound.
 Sessions from which much is asked want a carrier for that, as long as it is.
@@ -87,6 +90,7 @@ class Fetching:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._store = store
+        self._tasks = tasks
         self._notify = notify
         self._clock = clock
         self._swarm = Swarm(random=random, now_s=clock(), rates=rates)
@@ -123,10 +127,15 @@ class Fetching:
         if progress is not None:
             watchers.append(progress)
         wish = _Wish(size_bytes_max, urgency)
-        self._waits.setdefault(blob, {})[done] = wish
+        is_first_to_ask = urgency is not Urgency.KEPT and blob in self.unasked
+        waits = self._waits.setdefault(blob, {})
+        waits[done] = wish
         self.progress.setdefault(blob, None)
         try:
-            self._want(blob, wish)
+            if is_first_to_ask:  # what was only kept had no room made for it
+                self._want_anew(blob, waits.values())
+            else:
+                self._want(blob, wish)
             await done
         finally:
             if progress is not None and progress in watchers:
@@ -157,9 +166,13 @@ class Fetching:
             self._forget(blob)
         elif wish.is_within(left):
             return
+        self._want_anew(blob, left)
+
+    def _want_anew(self, blob: BlobId, wishes: Iterable["_Wish"]) -> None:
+        """From the beginning: what is here of it, what it may have, and whether it has room."""
         self._carry_out(self._swarm.forget(blob, now_s=self._clock()))
-        for other in left:
-            self._want(blob, other)
+        for wish in [*wishes]:
+            self._want(blob, wish)
 
     # --- peers ---------------------------------------------------------------------------------
 
@@ -214,8 +227,13 @@ class Fetching:
                 case Blame(peer, fault):
                     if (connection := self._connections.get(peer)) is not None:
                         connection.blame(fault)
+                case Query(_, ask.AddChunks()) if self._store_at_once(effect):
+                    pass
                 case Query(_, ask.BeginBlob() | ask.AddPage() | ask.AddChunks()):
                     self._writes.put_nowait(effect)
+                case Query(_, ask.MissingPages() | ask.MissingChunks()):
+                    # Room may be made for it: meanwhile all the others are answered.
+                    self._tasks.create_task(self._answer(effect), name="blobs: look")
                 case Query():
                     self._reads.put_nowait(effect)
                 case Notify(event):
@@ -267,6 +285,18 @@ class Fetching:
     async def _read(self) -> None:
         while True:
             await self._answer(await self._reads.get())
+
+    def _store_at_once(self, query: Query) -> bool:
+        """Whether what it asks for could be done, or not, without waiting."""
+        run, reply = query.question, None
+        assert isinstance(run, ask.AddChunks), "nothing else is asked for at once"
+        try:
+            if not self._store.add_at_once(run.blob, run.first, run.chunks, run.hashes):
+                return False
+        except StorageError as error:
+            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
+        self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
+        return True
 
     async def _write(self) -> None:
         """One after the other, in the order they came; runs of one blob that wait go together."""

@@ -3,11 +3,17 @@
 Two processes on loopback, one thread each: the sender reads, encrypts messages of the size and with
 the cipher of the Noise channel, and writes them to a socket; the receiver reads, decrypts, hashes
 256 KiB at a time and writes a file. No frames, no asking, no database: a node does this and more,
-on the same machine with the same libraries.
+on the same machine with the same libraries. A channel that stores also does what a node promises of
+what it has: a row for each chunk, which survives the process, and all of it on the disk at the end.
 """
 
+import os
 import socket
+import sqlite3
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,9 +28,10 @@ MESSAGE_BYTES: Final = PLAINTEXT_BYTES_MAX + TAG_BYTES
 TOGETHER: Final = 16
 """Messages in one write, about 1 MiB."""
 CHUNK_BYTES: Final = 256 * 1024
+SYNC_CHUNKS: Final = 128  # 32 MiB, beside further writes
 
 
-def bare_channel(source: Path, target: Path) -> dict[str, float]:
+def bare_channel(source: Path, target: Path, *, is_stored: bool = False) -> dict[str, float]:
     """MB/s of the file, until `target` is whole, and CPU seconds of both ends."""
     size = source.stat().st_size
     key = ChaCha20Poly1305.generate_key()
@@ -38,7 +45,7 @@ def bare_channel(source: Path, target: Path) -> dict[str, float]:
     ours.recv()  # it has loaded everything
     started_s, before_s = time.perf_counter(), time.process_time()
     ours.send(None)
-    _receive(taken, key, target, size)
+    (_store if is_stored else _receive)(taken, key, target, size)
     took_s, receiver_s = time.perf_counter() - started_s, time.process_time() - before_s
     sender_s = ours.recv()
     sender.join()
@@ -70,11 +77,37 @@ def _send(place: tuple[str, int], key: bytes, source: str, told: Connection) -> 
         told.send(time.process_time() - before_s)
 
 
-def _receive(sock: socket.socket, key: bytes, target: Path, size: int) -> None:
+def _store(sock: socket.socket, key: bytes, target: Path, size: int) -> None:
+    with (
+        closing(sqlite3.connect(target.with_suffix(".db"), isolation_level=None)) as database,
+        ThreadPoolExecutor(1) as beside,
+        target.open("wb") as file,
+    ):
+        database.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+            "CREATE TABLE packed (hash BLOB PRIMARY KEY, at INT) WITHOUT ROWID;"
+        )
+
+        def keep(number: int, hash: bytes) -> None:
+            database.execute("INSERT OR IGNORE INTO packed VALUES (?, ?)", (hash, number))
+            if number % SYNC_CHUNKS == 0:
+                beside.submit(os.fdatasync, file.fileno())
+
+        _receive(sock, key, target, size, keep)
+        os.fdatasync(file.fileno())
+
+
+def _receive(
+    sock: socket.socket,
+    key: bytes,
+    target: Path,
+    size: int,
+    keep: Callable[[int, bytes], None] | None = None,
+) -> None:
     cipher = ChaCha20Poly1305(key)
     came = memoryview(bytearray(MESSAGE_BYTES))
     chunk = memoryview(bytearray(CHUNK_BYTES + PLAINTEXT_BYTES_MAX))
-    number = held = done = 0
+    number = held = done = chunks = 0
     with sock, open(target, "wb", buffering=0) as file:
         while done < size:
             left = min(PLAINTEXT_BYTES_MAX, size - done)
@@ -85,8 +118,11 @@ def _receive(sock: socket.socket, key: bytes, target: Path, size: int) -> None:
             cipher.decrypt_into(_nonce(number), message, None, chunk[held : held + left])
             number, held, done = number + 1, held + left, done + left
             if held >= CHUNK_BYTES or done == size:
-                blake3(chunk[:held]).digest()
+                hash = blake3(chunk[:held]).digest()
                 file.write(chunk[:held])
+                chunks += 1
+                if keep is not None:
+                    keep(chunks, hash)
                 held = 0
 
 

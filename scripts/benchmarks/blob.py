@@ -52,7 +52,7 @@ def main() -> dict[str, Any]:
             **killed(folder, blobs["fixed"]),
             **edited(folder, blobs["before"], blobs["after"]),
         }
-        bare = bared(folder)
+        bare, stored = bared(folder)
     theirs = sync_file()
     ratio = figures["mb_per_s"] / theirs["mb_per_s"] if "mb_per_s" in theirs else None
     return {
@@ -62,6 +62,8 @@ def main() -> dict[str, Any]:
         "ratio_to_syncthing": ratio and round(ratio, 2),
         "bare_channel": bare,
         "ratio_of_bare_channel": ratio and round(bare["mb_per_s"] / theirs["mb_per_s"], 2),
+        "stored_channel": stored,
+        "ratio_of_stored_channel": ratio and round(stored["mb_per_s"] / theirs["mb_per_s"], 2),
         "held": figures["mb_per_s"] >= MB_PER_S_MIN
         and (ratio is None or ratio >= RATIO_MIN)
         and figures["sent_twice_bytes"] < TWICE_BYTES_MAX
@@ -211,14 +213,16 @@ def until(is_true: Callable[[], bool]) -> None:
         time.sleep(POLL_S)
 
 
-def bared(folder: Path) -> dict[str, float]:
-    """The bytes alone, by the same cipher and hash, in one thread at each end."""
+def bared(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """The bytes alone, by the same cipher and hash, in one thread at each end; and as stored."""
     source = folder / "bare"
     with source.open("wb") as file:
         for piece in content(seed=1):
             file.write(piece)
     os.sync()
-    return bare_channel(source, folder / "bare-too")
+    bare = bare_channel(source, folder / "bare-too")
+    os.sync()
+    return bare, bare_channel(source, folder / "stored", is_stored=True)
 
 
 def sync_file() -> dict[str, Any]:

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import aiosqlite
 import pytest
 
-from storage import store
+from storage import database, store
+from storage.connection import Asked, Row
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 def without_threads() -> Generator[None]:
     """A store that is opened in this block never has any."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aiosqlite, "connect", _connect)
+        patch.setattr(database, "connect", _connect)
         patch.setattr(store, "open_workers", _workers)
         yield
 
@@ -42,24 +42,15 @@ class _Workers:
         return work(*args, **kwargs)
 
 
-async def _connect(
-    path: Path,
-    *,
-    isolation_level: None,
-    timeout: float,  # noqa: ASYNC109 - SQLite's own, for a file that another process holds
-    cached_statements: int,
-) -> "_Connection":
+async def _connect(path: Path, *, timeout_s: float, cached_statements: int) -> "_Connection":
     connection = sqlite3.connect(
-        path,
-        isolation_level=isolation_level,
-        timeout=timeout,
-        cached_statements=cached_statements,
+        path, isolation_level=None, timeout=timeout_s, cached_statements=cached_statements
     )
     return _Connection(connection)
 
 
 class _Connection:
-    """As much of `aiosqlite.Connection` as `storage.database` uses."""
+    """As much of `storage.connection.Connection` as `storage.database` uses."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -67,8 +58,13 @@ class _Connection:
     def execute(self, sql: str, values: Sequence[object] = ()) -> "_Execution":
         return _Execution(lambda: self._connection.execute(sql, values))
 
-    async def execute_fetchall(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        return self._connection.execute(sql, values).fetchall()
+    async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
+        if begins:
+            self._connection.execute("BEGIN")
+        return [self._connection.execute(sql, values).fetchall() for sql, values in asked]
+
+    def end(self) -> None:
+        self._connection.rollback()
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> "_Cursor":
         return _Cursor(self._connection.executemany(sql, rows))

@@ -245,6 +245,12 @@ class MemoryStore:
     ) -> None:
         self._blobs[blob].chunks.update(chunks)
 
+    def add_at_once(
+        self, blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
+    ) -> bool:
+        """Never: when something is stored is the simulator's to say."""
+        return False
+
     async def read_run(
         self, blob: BlobId, first: int, count: int, *, size_bytes_max: int
     ) -> list[bytes]:

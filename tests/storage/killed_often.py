@@ -61,9 +61,20 @@ async def fetch(store: Store, round: int) -> None:
                 batch = missing[at : at + BATCH]
                 hashes = [payload_digest(chunks[index]) for index in batch]
                 some = [(index, chunks[index]) for index in batch]
-                await store.add_chunks(manifest.id, some, hashes=hashes)
+                if not bring_at_once(store, manifest, some, hashes):
+                    await store.add_chunks(manifest.id, some, hashes=hashes)
                 print("held", manifest.id.hex(), flush=True)
         print("whole", manifest.id.hex(), flush=True)
+
+
+def bring_at_once(
+    store: Store, manifest: Manifest, some: list[tuple[int, bytes]], hashes: list[bytes]
+) -> bool:
+    """As a fetch does first, of chunks one behind another."""
+    first = some[0][0]
+    if [index for index, _ in some] != list(range(first, first + len(some))):
+        return False
+    return store.add_at_once(manifest.id, first, [chunk for _, chunk in some], hashes)
 
 
 async def drop(store: Store, round: int) -> None:

@@ -5,10 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-import aiosqlite
-
-from storage.database import Database, nothing
-from storage.lazily import Lazy
+from storage.connection import connect
+from storage.database import STATEMENTS, Database, nothing
+from storage.lazily import BUSY_TIMEOUT_S, Lazy
 from storage.packs import Packs
 
 INSTRUCTIONS = 10
@@ -19,9 +18,12 @@ INSTRUCTIONS = 10
 async def counted(path: Path) -> AsyncGenerator[tuple[Database, list[None]]]:
     """Connections of its own to a store's file, and a list that has one more with each step."""
     steps: list[None] = []
-    async with aiosqlite.connect(path, isolation_level=None) as own:
+    own = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
+    try:
         await own.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
         lazy = Lazy(sqlite3.connect(path), Packs(path.with_name("none")), nothing)
         with closing(lazy), closing(sqlite3.connect(path, isolation_level=None)) as at_once:
             at_once.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
             yield Database(own, [own], at_once, lazy, nothing), steps
+    finally:
+        await own.close()

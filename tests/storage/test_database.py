@@ -126,16 +126,15 @@ async def test_a_full_disk_is_said_in_our_words_and_leaves_nothing(tmp_path: Pat
         assert len(await database.rows("SELECT * FROM chunk")) == 1
 
 
-async def test_a_reader_who_is_cancelled_at_the_end_gives_the_connection_back(
-    tmp_path: Path,
-) -> None:
+async def test_a_reader_who_is_cancelled_gives_the_connection_back(tmp_path: Path) -> None:
     """A session that ends cancels its reads; two such moments once stopped every read there was."""
 
     async def read(database: Database) -> None:
         task = asyncio.current_task()
         assert task is not None
-        async with database.reading():
+        async with database.reading() as view:
             asyncio.get_running_loop().call_soon(task.cancel)
+            await view.rows("SELECT * FROM namespace")
 
     async with open_database(tmp_path / "p.db") as database:
         for _ in range(READERS):
@@ -143,6 +142,39 @@ async def test_a_reader_who_is_cancelled_at_the_end_gives_the_connection_back(
                 await asyncio.create_task(read(database))
         async with asyncio.timeout(5):
             assert await database.rows("SELECT * FROM namespace") == []
+        await add_namespace(database)
+        assert await counts(database) == [1] * READERS, "no view of then is left open"
+
+
+async def counts(database: Database) -> list[int]:
+    """How many namespaces each of the readers sees."""
+    async with AsyncExitStack() as stack:
+        views = [await stack.enter_async_context(database.reading()) for _ in range(READERS)]
+        return [await view.number("SELECT count(*) FROM namespace") for view in views]
+
+
+async def test_many_statements_of_one_view_see_the_same(tmp_path: Path) -> None:
+    asked = [("SELECT count(*) FROM namespace", ()), ("SELECT ?", ("as asked",))]
+    async with open_database(tmp_path / "p.db") as database:
+        async with database.reading() as view:
+            await add_namespace(database)
+            assert await view.each(asked) == [[(1,)], [("as asked",)]], "as of the first"
+            await add_namespace(database)
+            assert await view.each(asked) == [[(1,)], [("as asked",)]]
+            with pytest.raises(sqlite3.OperationalError):
+                await view.each([*asked, ("SELECT * FROM nothing", ())])
+            assert await view.each(asked[:1]) == [[(1,)]], "also after what failed"
+        assert await counts(database) == [2] * READERS
+
+
+async def test_a_view_that_fails_at_once_is_left_again(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "p.db") as database:
+        for _ in range(READERS):
+            with pytest.raises(sqlite3.OperationalError):
+                async with database.reading() as view:
+                    await view.rows("SELECT * FROM nothing")
+        await add_namespace(database)
+        assert await counts(database) == [1] * READERS
 
 
 async def test_a_few_rows_wait_for_no_other_reader(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from crdt.blob import BlobId, manifest_of
 from crdt.keys import AuthorKey
+from storage import blob_rows
 from storage.database import Database
 from storage.store import Store
 from tests.storage.people import ALICE
@@ -72,3 +73,26 @@ async def test_two_places_that_keep_one_blob_do_not_end_each_other(store: Store)
             pass
         await store.begin_blob(BLOB, MANIFEST.root)
     assert [one.id for one in await store.kept_blobs()] == [BLOB]
+
+
+async def test_what_is_added_while_it_is_kept_stays_until_it_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept goes, and a collection comes, just before it is said that it is here."""
+    await names(store, ALICE, "io.alice.clock", WASM)
+    await kept_for(store, WASM)
+    await store.note_unnamed([BLOB])
+    add_pages, tried = blob_rows.add_pages, list[int]()
+    lazily = Database.lazily
+
+    async def late(database: Database, work: partial[object]) -> object:
+        if getattr(work, "func", None) is add_pages and not tried:
+            tried.append(await store.let_go([BLOB]))
+            tried.append((await store.gc()).blobs)
+        return await lazily(database, work)
+
+    monkeypatch.setattr(Database, "lazily", late)
+    assert await store.put_blob(WASM) == BLOB
+    assert tried == [0, 0]
+    assert not await store.kept_blobs()
+    assert await store.read_blob(BLOB) == WASM

@@ -1,8 +1,9 @@
 """Resolving, installing, removing and running modules."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from node.api.install_models import (
     Outdated,
     OutdatedItem,
     PlannedPackage,
+    PlanTold,
     Resolved,
     Uninstalled,
     UninstallWanted,
@@ -35,11 +37,15 @@ from node.services.places import place_meant, place_text
 from node.services.resolve import Choice, Goal, make_goal
 from node.services.run import run
 from node.wiring import Node
+from registry.advisory import Finding
 from registry.changes import changes
 from registry.listed import ModuleVersion, rfc3339
 from registry.plan import new_imports
 
 TOLD_EVERY: Final = 100
+
+AnyResolved = TypeVar("AnyResolved", bound=Resolved)
+TellMore: TypeAlias = Callable[[Progress | PlanTold], None]
 
 
 async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
@@ -48,10 +54,8 @@ async def resolve(node: Node, call: Call[NoQuery, Wanted]) -> Resolved:
     goal = await make_goal(
         node.store, body.requirements, body.lock, namespace=place, choice=_choice(body)
     )
-    packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
     risks = await risks_of(node.store, node.identity.did, goal)
-    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks))
-    return Resolved(goal.plan, tuple(packages), warnings, finding_items(risks))
+    return await _resolved(node, goal, risks, Resolved)
 
 
 async def install_modules(
@@ -60,7 +64,7 @@ async def install_modules(
     """Install modules with their dependencies, all or nothing.
 
     With `Accept: application/x-ndjson` the answer is a line for each step, the last one
-    `{"event": "result", …}` or `{"event": "error", …}`.
+    `{"event": "result", …}` or `{"event": "error", …}`; with `tell_plan` one is the plan.
     """
     if NDJSON not in call.request.headers.get("accept", ""):
         return await _install(node, call.body, ignore)
@@ -132,7 +136,19 @@ async def _place(node: Node, wanted: Wanted) -> NamespaceKey | None:
     return None if wanted.namespace is None else await place_meant(node.store, wanted.namespace)
 
 
-async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
+async def _resolved(
+    node: Node, goal: Goal, risks: Sequence[Finding], shape: type[AnyResolved]
+) -> AnyResolved:
+    blobs = {
+        id: BlobId(bytes.fromhex(goal.release(id).blob)) for id in sorted(goal.resolution.versions)
+    }
+    here = await node.store.whole_blobs(list(blobs.values()))
+    packages = [_planned(goal, id, is_here=blob in here) for id, blob in blobs.items()]
+    warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks))
+    return shape(goal.plan, tuple(packages), warnings, finding_items(risks))
+
+
+def _planned(goal: Goal, id: str, *, is_here: bool) -> PlannedPackage:
     release, before = goal.release(id), _before(goal, id)
     known = before.imports if before else () if id in goal.installed else None
     moved = changes(before, release) if before and before.version != release.version else None
@@ -146,7 +162,7 @@ async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
         size=release.wasm_size,
         dependencies=dict(needs),
         imports_new=new_imports(known, release.imports, {*needs, *bare}),
-        cached=await node.store.has_blob(BlobId(bytes.fromhex(release.blob))),
+        cached=is_here,
         optional=tuple(
             one.module_id
             for one in release.dependencies
@@ -170,7 +186,7 @@ def _before(goal: Goal, id: str) -> ModuleVersion | None:
     return goal.index.release(id, known[here.version])
 
 
-async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResult:
+async def _install(node: Node, wanted: InstallWanted, tell: TellMore) -> InstallResult:
     async with node.installing:
         place = await _place(node, wanted)
         goal = await make_goal(
@@ -178,6 +194,8 @@ async def _install(node: Node, wanted: InstallWanted, tell: Tell) -> InstallResu
             choice=_choice(wanted), tell=partial(_tell_loaded, tell),
         )  # fmt: skip
         risks = await risks_of(node.store, node.identity.did, goal)
+        if wanted.tell_plan:
+            tell(await _resolved(node, goal, risks, PlanTold))
         accepting = accept(risks, wanted.accept_risk, risk_in(goal))
         refuse_malicious(accepting.found, goal)
         installer = Installer(
@@ -217,15 +235,15 @@ def _story(node: Node, wanted: InstallWanted) -> Work:
     """The lines of an installation. Who stops reading stops it, before anything has changed."""
 
     async def work(tell: TellLine) -> InstallResult:
-        def tell_progress(progress: Progress) -> None:
-            tell(ENCODER.encode(progress) + b"\n")
+        def tell_more(line: Progress | PlanTold) -> None:
+            tell(ENCODER.encode(line) + b"\n")
 
-        return await _install(node, wanted, tell_progress)
+        return await _install(node, wanted, tell_more)
 
     return told("an installation", work)
 
 
-def ignore(progress: Progress) -> None:
+def ignore(line: Progress | PlanTold) -> None:
     """No one reads the story."""
 
 

@@ -304,7 +304,7 @@ async def test_a_version_that_changed_since_it_was_listed_is_not_admitted(
     listed = await find_module(alice.node.store, ADDER)
     await sign_other_bytes(bob, ADDER, "1.0.0", '(module (func (export "add") unreachable))')
     await give(bob, alice)
-    now = await admitted(alice.node.store, listed)
+    (now,) = await admitted(alice.node.store, [listed])
     assert [one.version for one in now.versions] == ["1.1.0"]
 
 

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 
 from node.commands.find import version_row
-from node.commands.install import lowered_unasked
+from node.commands.installing import lowered_unasked
 from node.commands.peers import refused_row
 from node.failure import Failure
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from crdt.blob import BlobId
+from crdt.blob import BlobId, chunks_of, manifest_of
 from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
 from node.keeping.room import DISK_S, SMALL_BYTES
 from node.keeping.shown import keep_state
-from node.keeping.waiting import DISK, UNSTORED
+from node.keeping.waiting import DISK, NOBODY, UNSTORED
 from p2p.protocol.errors import NoRoom, NotStored
 from tests.node.keeping.test_keeping import Givers, Kept, some
 from tests.node.parts import Wish
@@ -25,13 +25,26 @@ class Short(Givers):
     room: int = 0
     is_damaged: bool = False
 
+    begins: int = 0
+    """Chunks that come, before it turns out that it has no room; its root, and its page."""
+
     async def bring(self, wish: Wish) -> None:
-        is_short = len(self.given[wish.blob]) > self.room
-        if (is_short or self.is_damaged) and wish.size_bytes_max >= len(self.given[wish.blob]):
+        if self.begins and wish.size_bytes_max:
+            await self.begin(wish.blob)
+        size = len(self.given.get(wish.blob, b""))
+        if (size > self.room or self.is_damaged) and wish.size_bytes_max >= size:
             self.asked.append((wish.blob, wish.size_bytes_max))
             kind = NotStored if self.is_damaged else NoRoom
             raise kind("not-stored", "It cannot be stored.")
         await super().bring(wish)
+
+    async def begin(self, blob: BlobId) -> None:
+        assert self.alice is not None
+        manifest, chunks = manifest_of(self.given[blob]), [*chunks_of(self.given[blob])]
+        await self.alice.begin_blob(blob, manifest.root)
+        await self.alice.add_page(blob, 0, manifest.pages[0])
+        for chunk in [*enumerate(chunks)][: self.begins - 1]:
+            await self.alice.add_chunk(blob, *chunk)
 
     def times(self, blob: BlobId) -> int:
         return [asked for asked, _ in self.asked].count(blob)
@@ -111,6 +124,32 @@ async def test_what_cannot_be_stored_for_another_reason_holds_up_nobody(
         if one.blob in others:
             await kept.keeping.fetch(one)
     assert await kept.held() == others
+
+
+@pytest.mark.parametrize("chunks", [0, 1])
+async def test_of_what_was_refused_before_a_byte_came_nothing_is_left(
+    kept: Kept, short: Short, clock: Clock, chunks: int
+) -> None:
+    """Its root alone would count as all of it, and others would leave for it."""
+    short.begins = 1 + chunks
+    blob = await kept.offer(ALICE, "io.alice.large", some("large", LARGE))
+    await kept.work()
+    assert kept.why() == {blob.hex(): DISK}
+    assert [one.id for one in await kept.store.kept_blobs()] == [blob] * chunks
+    assert (await kept.store.kept_sum()).bytes == LARGE * chunks
+
+
+async def test_what_could_not_come_takes_no_room_from_what_is_tried_next(
+    kept: Kept, short: Short, clock: Clock
+) -> None:
+    kept.keeping.budget = 100
+    missing = await kept.publish(ALICE, "io.alice.missing", some("missing", 100), at=9)
+    here = await kept.offer(ALICE, "io.alice.here", some("here", 90), at=1)
+    short.room = LARGE
+    await kept.work()
+    await kept.work()
+    assert await kept.held() == {here}
+    assert kept.why()[missing.hex()] == NOBODY
 
 
 def _next(keeping: Keeping) -> Wanted | None:

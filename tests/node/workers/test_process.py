@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
 
@@ -108,6 +109,47 @@ async def test_what_a_used_child_dies_of_is_tried_on_a_fresh_one() -> None:
     worker = echo()
     assert await worker.ask(b"first", wall_s=30) == b"first 1"
     assert await worker.ask(b"!tired", wall_s=30) == b"!tired 1"
+    await worker.close()
+
+
+async def test_a_child_may_start_before_it_is_asked() -> None:
+    worker = echo()
+    await worker.begin()
+    pid = worker.pid
+    assert pid is not None
+    await worker.begin()
+    assert await worker.ask(b"a", wall_s=30) == b"a 1"
+    await worker.begin()
+    assert (await worker.ask(b"a", wall_s=30), worker.pid) == (b"a 2", pid)
+    await worker.close()
+
+
+async def test_a_child_that_died_before_it_was_asked_is_replaced() -> None:
+    worker = echo()
+    await worker.begin()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    assert await worker.ask(b"a", wall_s=30) == b"a 1"
+    await worker.close()
+
+
+async def test_none_begins_once_it_is_closed() -> None:
+    worker = echo()
+    await worker.begin()
+    pid = worker.pid
+    assert pid is not None
+    await worker.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    await worker.begin()
+    assert worker.pid is None
+
+
+async def test_a_child_that_cannot_begin_says_so_to_whoever_asks() -> None:
+    worker = Worker("echo", address_bytes=1, start_s=30, command=["/nowhere/echo"])
+    await worker.begin()
+    with pytest.raises(FileNotFoundError):
+        await worker.ask(b"a", wall_s=30)
     await worker.close()
 
 

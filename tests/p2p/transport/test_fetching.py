@@ -9,14 +9,19 @@ import pytest
 
 from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
 from crdt.digest import payload_digest
+from crdt.keys import AuthorKey
 from p2p.protocol import limits
 from p2p.protocol.errors import NoRoom
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import Network, PeerCame
+from storage import prompt
+from storage.database import packs_beside
+from storage.disk_room import DiskRoom
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
+from tests.storage.test_making_room import Short, ShortDisk
 
 CONTENT = Random(1).randbytes(12 * CHUNK_BYTES + 17)
 
@@ -100,9 +105,38 @@ async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
         assert steps[-1] == 13
 
 
+async def test_a_prompt_disk_has_chunks_in_the_turn_in_which_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the first, the last, and what comes while somebody writes."""
+    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        blob = await alice.store.put_blob(CONTENT)
+        await bob.network.connect(alice.address)
+        store, at_once = bob.store.add_at_once, list[int]()
+
+        def noted(
+            blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
+        ) -> bool:
+            is_there = store(blob, first, chunks, hashes)
+            at_once.extend(range(first, first + len(chunks)) if is_there else ())
+            return is_there
+
+        monkeypatch.setattr(bob.store, "add_at_once", noted)
+        await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
+        assert at_once, "or a thread had all of them"
+        assert len(at_once) == len(set(at_once))
+        assert await bob.store.read_blob(blob) == CONTENT
+
+
 async def test_runs_that_wait_for_the_store_are_stored_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prompt.Prompt, "is_likely", False)
     async with (
         open_node(tmp_path / "a", 1) as alice,
         open_node(tmp_path / "b", 2) as bob,
@@ -169,6 +203,83 @@ async def test_who_waits_no_more_takes_along_what_only_they_asked_for(
             may_look.set()
         assert isinstance(keeping.result(), LargerThanWanted)
         assert await bob.store.blob_state(blob) is None
+
+
+async def test_who_joins_what_is_only_kept_has_room_made_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had room when it was begun; then others took that of the disk."""
+    data, hers = CONTENT, AuthorKey(b"a" * 32)
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blob = await alice.store.put_blob(data)
+        disk = ShortDisk(packs_beside(tmp_path / "b"))
+        monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
+        short = Short(bob.store, disk, [], [])
+        bob.store.on_lack_of_room(short.give_way)
+        await short.keep(Random(2).randbytes(16 * CHUNK_BYTES))
+        await bob.network.connect(alice.address)
+        began, may_go_on, store = asyncio.Event(), asyncio.Event(), bob.store.add_chunks
+
+        async def slow(
+            blob: BlobId,
+            chunks: Sequence[tuple[int, bytes]],
+            *,
+            hashes: Sequence[bytes] | None = None,
+        ) -> bool:
+            began.set()
+            await may_go_on.wait()
+            return await store(blob, chunks, hashes=hashes)
+
+        monkeypatch.setattr(bob.store, "add_chunks", slow)
+
+        async def fetch(urgency: Urgency) -> None:
+            for_whom = bob.store.keeping(blob, hers)
+            with bob.store.asking(blob) if urgency is Urgency.ASKED else for_whom:
+                await bob.network.fetch_blob(blob, size_bytes_max=len(data), urgency=urgency)
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            tasks.create_task(fetch(Urgency.KEPT))
+            await began.wait()
+            disk.leave(0)
+            tasks.create_task(fetch(Urgency.ASKED))
+            await asyncio.sleep(0)  # its first step is to wish for it
+            may_go_on.set()
+        assert await bob.store.read_blob(blob) == data
+        assert not await bob.store.has_blob(short.kept[0])
+
+
+async def test_while_room_is_made_for_one_blob_others_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = Random(3).randbytes(16 * CHUNK_BYTES), Random(4).randbytes(5 * CHUNK_BYTES)
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        blobs = [await alice.store.put_blob(one) for one in (large, small)]
+        disk = ShortDisk(packs_beside(tmp_path / "b"))
+        monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
+        short = Short(bob.store, disk, [], [])
+        await short.keep(Random(2).randbytes(16 * CHUNK_BYTES))
+        disk.leave(8 * CHUNK_BYTES)
+        asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(size: int, in_rows: bool) -> int:
+            asked.set()
+            await may_go_on.wait()
+            return await short.give_way(size, in_rows)
+
+        bob.store.on_lack_of_room(slow)
+        await bob.network.connect(alice.address)
+
+        async def fetch(blob: BlobId) -> None:
+            with bob.store.asking(blob):
+                await bob.network.fetch_blob(blob, size_bytes_max=len(large))
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            tasks.create_task(fetch(blobs[0]))
+            await asked.wait()
+            await fetch(blobs[1])
+            assert not await bob.store.has_blob(blobs[0])
+            may_go_on.set()
+        assert [await bob.store.read_blob(one) for one in blobs] == [large, small]
 
 
 async def _kept(network: Network, blob: BlobId) -> NoPeerHasIt | None:

@@ -1,0 +1,166 @@
+"""Carrying out a plan: shown before anything happens, then all of it or nothing.
+
+Then `panspermia.lock` in the current folder is replaced in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from node.commands.console import may_ask, node, print_event, print_json, say, wants_json
+from node.commands.lock import load_writer, means, write_lock
+from node.commands.petnames import Petnames, petnames
+from node.commands.progress import Progress
+from node.exit_codes import CONFLICT
+from node.failure import Json, failed, failure
+from node.text import printable, short_name, size_text
+
+# Silence from the node, not the whole: each fetched piece is a line of progress.
+SILENCE_S = 300.0
+
+
+def carry_out(
+    requirements: list[str],
+    lock: Json | None,
+    lock_path: Path,
+    *,
+    frozen: bool,
+    dry_run: bool,
+    yes: bool,
+    namespace: str | None = None,
+    accept_risk: Sequence[str] = (),
+    options: Json | None = None,
+) -> None:
+    """Plan, ask, install, write the lock file. `options`: what is optional and chosen."""
+    client = node()
+    body = {"requirements": requirements, "lock": lock, "namespace": namespace, **(options or {})}
+    # Who goes on in any case asks once: the plan is then the beginning of the story.
+    is_told = yes and not dry_run and not wants_json()
+    wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk), "tell_plan": is_told}
+    lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)  # when it is read
+    resolved: Json = {}
+    if is_told:
+        resolved = plan_in(lines)
+    elif dry_run or not yes:
+        resolved = client.post("/api/resolve", body)
+    called = Petnames({}) if wants_json() else petnames()
+    if dry_run and wants_json():
+        return print_json("install", resolved)
+    if not wants_json():
+        print_plan(resolved, called)
+    if dry_run:
+        return None
+    if is_told:
+        load_writer()  # the node works meanwhile
+    if not yes:
+        go_on(resolved["plan"], requirements, frozen=frozen)
+    with Progress() as progress:
+        result = last_of(lines, progress)
+    write_lock(lock_path, result["lock"])
+    if wants_json():
+        return print_event("result", {"schema": "panspermia.install/1", **without_event(result)})
+    return print_result(result, called, resolved["warnings"])
+
+
+def go_on(plan: Json, requirements: Sequence[str], *, frozen: bool) -> None:
+    """Raises `Abort` where the person says no, `Failure` for what nobody wants unasked."""
+    if has_changes(plan) and may_ask():
+        click.confirm("Go on?", default=not plan["downgrade"], abort=True)
+    elif not frozen and (lowered := lowered_unasked(plan, requirements)):
+        detail = (
+            f"{', '.join(lowered)}. Nothing was changed; --dry-run shows the plan, --yes does it."
+        )
+        raise failure("would-downgrade", "Other modules would go back", detail, CONFLICT)
+
+
+def print_result(result: Json, called: Petnames, warned: Collection[str]) -> None:
+    """What was done; of the warnings those that do not stand above already."""
+    for module in result["installed"]:
+        say(f"installed {printable(called.module(module['id']))} {printable(module['version'])}")
+    for module in result["removed"]:
+        say(f"removed {printable(called.module(module['id']))}")
+    for warning in result["warnings"]:
+        if warning not in warned:
+            say(f"warning: {printable(warning)}", fg="yellow", err=True)
+    if not result["installed"] and not result["removed"]:
+        say("Everything was in place.")
+
+
+def plan_in(lines: Iterable[Json]) -> Json:
+    """The beginning of the story, to the plan. Raises `Failure` without one."""
+    for line in lines:
+        if line.get("event") == "plan":
+            return without_event(line)
+    raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
+
+
+def last_of(lines: Iterable[Json], progress: Progress) -> Json:
+    """Show the story as it comes; its last line is the result. Raises `Failure` without one."""
+    for line in lines:
+        if line.get("event") == "result":
+            return line
+        if wants_json():
+            print_event(line.get("event", "progress"), without_event(line))
+        progress.show(line)
+    raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
+
+
+def without_event(line: Json) -> Json:
+    return {name: value for name, value in line.items() if name != "event"}
+
+
+def lowered_unasked(plan: Json, requirements: Iterable[str]) -> list[str]:
+    """What nobody named and would get an older version: not done where nobody can be asked."""
+    named = [wanted.partition("@")[0] for wanted in requirements]
+    return [
+        f"{short_name(module['id'])} {module['from']} → {module['to']}"
+        for module in plan["downgrade"]
+        if not any(means(name, module["id"]) for name in named)
+    ]
+
+
+def has_changes(plan: Json) -> bool:
+    return any(plan[part] for part in ("add", "upgrade", "downgrade", "remove"))
+
+
+def print_plan(resolved: Json, called: Petnames) -> None:
+    """What would happen, and what the new modules may call that nothing installed calls yet."""
+    plan, packages = resolved["plan"], {row["id"]: row for row in resolved["packages"]}
+    for module in plan["add"]:
+        package = packages.get(module["id"], {})
+        cached = ", here already" if package.get("cached") else ""
+        size = f"  {size_text(package['size'])}{cached}" if package else ""
+        say(f"+ {printable(called.module(module['id']))} {printable(module['version'])}{size}")
+        if package.get("optional"):
+            names = ", ".join(printable(called.module(one)) for one in package["optional"])
+            say(f"  works better with {names}: --with NAME", dim=True)
+    for sign, part, color in (("↑", "upgrade", None), ("↓", "downgrade", "yellow")):
+        for module in plan[part]:
+            move = f"{printable(module['from'])} → {printable(module['to'])}"
+            say(f"{sign} {printable(called.module(module['id']))} {move}", fg=color)
+    for module in plan["remove"]:
+        say(f"- {printable(called.module(module['id']))}")
+    print_changes(packages.values(), called)
+    for package in packages.values():
+        if package.get("imports_new") and not package.get("changes"):
+            imports = ", ".join(map(printable, package["imports_new"]))
+            say(f"  {printable(called.module(package['id']))} may call {imports}", dim=True)
+    for warning in resolved.get("warnings", ()):
+        say(f"warning: {printable(warning)}", fg="yellow", err=True)
+
+
+def print_changes(packages: Iterable[Json], called: Petnames) -> None:
+    """Of what moves: what it asks for and offers now. What breaks callers stands out."""
+    for package in packages:
+        changes = package.get("changes")
+        if not changes:
+            continue
+        name = printable(called.module(package["id"]))
+        color = "yellow" if changes["imports_new"] or changes["exports_gone"] else None
+        for line in package["changes_words"]:
+            say(f"  {name} {printable(line)}", fg=color, dim=color is None)
+        if not changes["has_all_exports"]:
+            say(f"  {name} exports more than is listed; some of it may be gone", dim=True)

@@ -1,0 +1,55 @@
+"""A connection with a thread of its own: aiosqlite's, and several statements in one hop to it.
+
+A hop takes longer than a short statement: what asks many of them asks them together.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosqlite
+
+Row: TypeAlias = tuple[Any, ...]
+Asked: TypeAlias = tuple[str, Sequence[object]]
+"""A statement and its values."""
+
+ITERATION_ROWS = 64  # aiosqlite's own; nothing here iterates
+
+
+class Connection(aiosqlite.Connection):
+    """See `connect`."""
+
+    async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
+        """The rows of every statement, in their order; before the first a transaction `begins`."""
+        execute: Callable[..., Awaitable[list[list[Row]]]] = self._execute
+        return await execute(_each, self._conn, asked, begins)
+
+    def end(self) -> None:
+        """Ends a transaction that only read, once what was asked before this is done.
+
+        Nobody waits for it: what is asked after this comes after it.
+        """
+        if self._connection is not None:
+            self._tx.put_nowait((None, self._connection.rollback))
+
+
+def _each(connection: sqlite3.Connection, asked: Sequence[Asked], begins: bool) -> list[list[Row]]:
+    if begins:
+        connection.execute("BEGIN")
+    return [connection.execute(sql, values).fetchall() for sql, values in asked]
+
+
+async def connect(path: Path, *, timeout_s: float, cached_statements: int) -> Connection:
+    """To be closed by the caller, who also begins and ends every transaction."""
+    open_file = partial(
+        sqlite3.connect,
+        path,
+        isolation_level=None,
+        timeout=timeout_s,
+        cached_statements=cached_statements,
+    )
+    connection = Connection(open_file, ITERATION_ROWS)
+    await connection
+    return connection

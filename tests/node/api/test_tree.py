@@ -1,0 +1,163 @@
+"""Alice installs a tree of bob's modules: what she does for each, and what for all together."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest_asyncio
+
+from node.config import Config, InstallConfig
+from p2p.protocol.errors import PeerLeft
+from tests.node.api.test_advisories import warn
+from tests.node.api.test_install import give, install, publish, sign_other_bytes
+from tests.node.modules import ADD, calling
+from tests.node.parts import Alice, Wish, Wishes, open_alice
+
+ROOT, LEAVES = "org.example.root", [f"org.example.leaf{number}" for number in range(6)]
+
+
+@pytest_asyncio.fixture
+async def bob(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path / "bob") as bob:
+        yield bob
+
+
+async def tree(alice: Alice, bob: Alice) -> None:
+    """Bob's root needs every leaf; alice knows all of them, and has no bytes."""
+    for number, leaf in enumerate(LEAVES):
+        await publish(bob, leaf, "1.0.0", ADD.replace("(module", f"(module (memory {number})"))
+    needs = dict.fromkeys(LEAVES, "^1.0")
+    await publish(bob, ROOT, "1.0.0", calling(LEAVES[0]), needs=needs)
+    await give(bob, alice)
+
+
+async def test_children_start_for_what_is_new_alone(alice: Alice, bob: Alice) -> None:
+    await tree(alice, bob)
+    await alice.client.post("/api/resolve", json={"requirements": [ROOT]})
+    assert alice.node.workers.pids == (None, None), "a plan starts nothing"
+    assert len((await install(alice, ROOT))["installed"]) == 1 + len(LEAVES)
+    assert None not in alice.node.workers.pids
+    await alice.node.workers.close()
+    assert not (await install(alice, ROOT))["installed"]
+    assert alice.node.workers.pids == (None, None), "nothing to judge"
+
+
+async def story(alice: Alice, **wanted: object) -> list[dict[str, Any]]:
+    answer = await alice.client.post(
+        "/api/install", json=wanted, headers={"accept": "application/x-ndjson"}
+    )
+    return [msgspec.json.decode(line) for line in answer.content.splitlines()]
+
+
+async def test_a_story_may_begin_with_its_plan(alice: Alice, bob: Alice) -> None:
+    await tree(alice, bob)
+    planned = (await alice.client.post("/api/resolve", json={"requirements": [ROOT]})).json()
+    first, *more, last = await story(alice, requirements=[ROOT], tell_plan=True)
+    assert first == {"event": "plan", **planned}
+    assert [one["id"] for one in first["plan"]["add"]] == [one["id"] for one in last["installed"]]
+    assert {line["event"] for line in more} == {"progress"}
+    assert "plan" not in [line["event"] for line in await story(alice, requirements=[ROOT])]
+    (failed,) = await story(alice, requirements=["org.example.none"], tell_plan=True)
+    assert (failed["event"], failed["code"]) == ("error", "unknown-module")
+
+
+async def test_a_plan_is_told_before_it_is_refused(alice: Alice, bob: Alice) -> None:
+    await tree(alice, bob)
+    await warn(bob, ROOT, kind="malicious", range="*")
+    await give(bob, alice)
+    first, last = await story(alice, requirements=[ROOT], tell_plan=True)
+    assert (first["event"], len(first["risks"])) == ("plan", 1)
+    assert (last["event"], last["code"]) == ("error", "malicious")
+    assert not (await alice.client.get("/api/installed")).json()["installed"]
+
+
+@dataclass
+class Meddling(Wishes):
+    """While a blob comes something else happens, once."""
+
+    meanwhile: list[Callable[[], Awaitable[object]]] = field(
+        default_factory=list[Callable[[], Awaitable[object]]]
+    )
+
+    async def bring(self, wish: Wish) -> None:
+        if self.meanwhile:
+            await self.meanwhile.pop()()
+        await super().bring(wish)
+
+
+async def refused(alice: Alice) -> tuple[str, str]:
+    """The code of what went wrong, and the sentence; then nothing at all is installed."""
+    *_, last = await story(alice, requirements=[ROOT])
+    assert last["event"] == "error", last
+    assert not (await alice.client.get("/api/installed")).json()["installed"]
+    return last["code"], last["detail"]
+
+
+async def test_what_is_signed_otherwise_by_now_is_not_installed(tmp_path: Path, bob: Alice) -> None:
+    """Bob signs other bytes of one leaf while the blobs of another come."""
+    network = Meddling()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        await tree(alice, bob)
+
+        async def sign_others() -> None:
+            await sign_other_bytes(bob, LEAVES[5], "1.0.0", '(module (func (export "x")))')
+            await give(bob, alice)
+
+        network.meanwhile.append(sign_others)
+        code, detail = await refused(alice)
+        assert code == "verification-failed"
+        assert f"{LEAVES[5]} 1.0.0 has changed" in detail
+        assert "signed other bytes" not in detail
+        assert not network.meanwhile
+
+
+async def test_one_leaf_that_fails_names_itself(tmp_path: Path, bob: Alice) -> None:
+    """Its bytes are not given; the others come, are checked, and are not installed alone."""
+    network = Withholding()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        await tree(alice, bob)
+        listed = (await alice.client.get(f"/api/modules/{LEAVES[3]}")).json()
+        network.withheld = listed["versions"][0]["blob"]
+        code, detail = await refused(alice)
+        assert (code, network.withheld in detail) == ("blob-unreachable", True)
+        network.withheld = ""
+        assert len((await install(alice, ROOT))["installed"]) == 1 + len(LEAVES)
+
+
+@dataclass
+class Withholding(Wishes):
+    withheld: str = ""
+
+    async def bring(self, wish: Wish) -> None:
+        if wish.blob.hex() == self.withheld:
+            raise PeerLeft("unreachable", "nobody gives it.")
+        await super().bring(wish)
+
+
+@dataclass
+class Counting(Wishes):
+    """Once so many blobs came there is a file that says so."""
+
+    wanted: int = 0
+    told: Path = Path()
+
+    async def bring(self, wish: Wish) -> None:
+        await super().bring(wish)
+        self.wanted -= 1
+        if not self.wanted:
+            self.told.touch()
+
+
+async def test_blobs_come_while_others_are_checked(tmp_path: Path, bob: Alice) -> None:
+    """The scanner gives no verdict on the first before the last is here."""
+    told, script = tmp_path / "all-here", tmp_path / "scanner"
+    waiting = f"while [ ! -e {told} ]; do sleep 0.01; done"
+    script.write_text(f'#!/bin/sh\ncat > /dev/null\n{waiting}\necho \'{{"verdict": "allow"}}\'\n')
+    script.chmod(0o755)
+    config = Config(install=InstallConfig(scanner=str(script)))
+    network = Counting(wanted=1 + len(LEAVES), told=told)
+    async with open_alice(tmp_path / "alice", network=network, config=config) as alice:
+        await tree(alice, bob)
+        assert len((await install(alice, ROOT))["installed"]) == 1 + len(LEAVES)

@@ -1,0 +1,218 @@
+"""Chunks that are stored in the turn in which they came: as safe as others, or left to a thread."""
+
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import CHUNK_BYTES, Manifest, chunks_of, manifest_of
+from crdt.digest import payload_digest
+from crdt.keys import AuthorKey
+from storage import packs, prompt, unnamed
+from storage.database import Database
+from storage.errors import OverQuota
+from storage.store import Store
+from tests.storage.full_disk import largest_file
+from tests.storage.test_unnamed import (
+    CHUNKS,
+    HASHES,
+    LARGE,
+    MANIFEST,
+    WHOLE_CHUNKS,
+    add,
+    begin,
+    home,
+    killed,
+    named,
+    opened,
+)
+
+__all__ = ["home"]
+
+
+def at_once(store: Store, *indices: int) -> bool:
+    """As the swarm's shell does, with chunks one behind another."""
+    chunks, hashes = [CHUNKS[index] for index in indices], [HASHES[index] for index in indices]
+    return store.add_at_once(MANIFEST.id, indices[0], chunks, hashes)
+
+
+def of(store: Store) -> Database:
+    return store._database  # pyright: ignore[reportPrivateUsage]  # whose turn it is
+
+
+async def begun(store: Store) -> None:
+    """The first chunk goes by the thread, which looks whether a start would find the next ones."""
+    await begin(store)
+    assert not at_once(store, 0)
+    await add(store, 0)
+
+
+async def test_what_was_stored_at_once_survives_a_kill(home: Path) -> None:
+    steps: list[str] = []
+    async with opened(home, steps.append) as store:
+        await begun(store)
+        assert at_once(store, 1)
+        assert at_once(store, 2, 3)
+        assert steps[-2:] == ["APPENDED AT ONCE"] * 2
+        assert named(home) == 0, "or this is no test"
+        left = killed(home)
+        assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
+        assert named(home) == 4
+    async with opened(left) as store:
+        assert not store.mended
+        assert await store.missing_chunks(MANIFEST.id) == list(range(4, len(CHUNKS)))
+        assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
+
+
+async def test_a_blob_comes_whole_by_both_ways(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unnamed, "UNNAMED_BYTES_MAX", 4 * CHUNK_BYTES)
+    monkeypatch.setattr(packs, "PACK_BYTES", 6 * CHUNK_BYTES)
+    ways: list[bool] = []
+    async with opened(home) as store:
+        await begin(store)
+        for index in range(WHOLE_CHUNKS):
+            ways.append(at_once(store, index))
+            if not ways[-1]:
+                await add(store, index)
+        assert not at_once(store, WHOLE_CHUNKS), "the last one makes it whole: that is a sync"
+        assert await add(store, WHOLE_CHUNKS)
+        assert await store.read_blob(MANIFEST.id) == LARGE
+    assert {True, False} == set(ways)
+    assert ways[:6] == [False, True, True, True, False, True], "rows for each four; then a new pack"
+
+
+@pytest.mark.parametrize(
+    ("first", "chunks", "hashes"),
+    [
+        pytest.param(1, CHUNKS[1:2], HASHES[2:3], id="another hash than the page's"),
+        pytest.param(1, CHUNKS[1:3], [HASHES[1], HASHES[1]], id="the second of two is wrong"),
+        pytest.param(1, CHUNKS[1:3], HASHES[1:2], id="a hash is missing"),
+        pytest.param(0, CHUNKS[:1], HASHES[:1], id="it is here"),
+        pytest.param(-1, CHUNKS[:1], HASHES[:1], id="before the first"),
+        pytest.param(len(CHUNKS), CHUNKS[:1], HASHES[:1], id="behind the last"),
+        pytest.param(1, [CHUNKS[1][:-1]], HASHES[1:2], id="too short"),
+        pytest.param(WHOLE_CHUNKS, CHUNKS[-1:], HASHES[-1:], id="the short one at the end"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_plain_is_left_to_whoever_says_why(
+    home: Path, first: int, chunks: list[bytes], hashes: list[bytes]
+) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        pack = home / "blobs" / "00000001.pack"
+        before = pack.stat().st_size
+        assert not store.add_at_once(MANIFEST.id, first, chunks, hashes)
+        assert pack.stat().st_size == before
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 1]
+
+
+async def test_nobody_is_overtaken_who_writes(home: Path) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        async with of(store).transaction():
+            assert not at_once(store, 1)
+        assert not at_once(store, 1), "that one gave the chunks their rows"
+        await add(store, 1)
+        assert at_once(store, 2)
+
+
+async def test_a_blob_that_nobody_began_or_that_is_small_waits(home: Path) -> None:
+    small = blake3(b"small").digest(length=2 * CHUNK_BYTES)
+    manifest, chunks = manifest_of(small), list(chunks_of(small))
+    async with opened(home) as store:
+        assert not at_once(store, 0)
+        await begun(store)
+        await bring_pages(store, manifest)
+        await store.missing_chunks(manifest.id)
+        assert not store.add_at_once(manifest.id, 0, chunks[:1], [payload_digest(chunks[0])])
+        assert not at_once(store, 1), "its root and its page gave the chunk before its row"
+
+
+async def test_what_a_full_disk_did_not_take_is_taken_back(home: Path) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        with largest_file(2 * CHUNK_BYTES + 1_000):
+            assert at_once(store, 1)
+            with pytest.raises(OverQuota, match="full"):
+                at_once(store, 2)
+        assert (home / "blobs" / "00000001.pack").stat().st_size == 2 * CHUNK_BYTES
+        left = killed(home)
+        assert not at_once(store, 2), "the pack is closed"
+        await add(store, 2)
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 3]
+    async with opened(left) as store:
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 2]
+
+
+async def test_where_blobs_have_their_share_of_the_disk_no_more_is_taken(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        assert at_once(store, 1)
+        monkeypatch.setattr(type(of(store).packs.room), "left_bytes", lambda _: CHUNK_BYTES - 1)
+        with pytest.raises(OverQuota, match="has no room"):
+            at_once(store, 2)
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 2]
+
+
+async def test_after_a_slow_write_the_next_one_is_the_threads(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        assert at_once(store, 1)
+        monkeypatch.setattr(prompt, "SLOW_S", -1.0)
+        assert at_once(store, 2)
+        assert not at_once(store, 3)
+        await add(store, 3)
+        assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
+
+
+async def test_what_is_kept_for_others_leaves_a_person_the_room(home: Path) -> None:
+    other = blake3(b"asked for").digest(length=3 << 20)
+    theirs = manifest_of(other)
+    async with opened(home) as store:
+        await bring_pages(store, theirs)
+        await begun(store)
+        with store.keeping(MANIFEST.id, AuthorKey(bytes(32))):
+            assert at_once(store, 1), "nobody was promised anything"
+            await store.check_room(theirs.id)
+            await add(store, 2)
+            assert not at_once(store, 3)
+        assert at_once(store, 3)
+
+
+async def test_chunks_of_two_blobs_that_come_at_the_same_time_are_those_of_both(
+    home: Path,
+) -> None:
+    bodies = [LARGE[: WHOLE_CHUNKS * CHUNK_BYTES] + bytes([number]) for number in range(2)]
+    manifests = [manifest_of(body) for body in bodies]
+    async with opened(home) as store:
+        for manifest in manifests:
+            await bring_pages(store, manifest)
+            await store.missing_chunks(manifest.id)
+        for index in range(WHOLE_CHUNKS):
+            for manifest in manifests:
+                await bring(store, manifest, index)
+        left = killed(home)
+        for manifest, body in zip(manifests, bodies, strict=True):
+            await store.add_chunks(manifest.id, [(WHOLE_CHUNKS, body[-1:])])
+            assert await store.read_blob(manifest.id) == body
+    async with opened(left) as store:
+        assert not store.mended
+        for manifest in manifests:
+            assert await store.missing_chunks(manifest.id) == [WHOLE_CHUNKS]
+
+
+async def bring_pages(store: Store, manifest: Manifest) -> None:
+    await store.begin_blob(manifest.id, manifest.root)
+    for page in await store.missing_pages(manifest.id):
+        await store.add_page(manifest.id, page, manifest.pages[page])
+
+
+async def bring(store: Store, manifest: Manifest, index: int) -> None:
+    """Whichever way it goes."""
+    chunks, hashes = [CHUNKS[index]], [HASHES[index]]
+    if not store.add_at_once(manifest.id, index, chunks, hashes):
+        await store.add_chunks(manifest.id, [(index, chunks[0])], hashes=hashes)
