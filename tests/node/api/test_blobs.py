@@ -57,10 +57,13 @@ async def test_the_length_that_a_body_says_it_has_is_what_room_is_made_for(
         asked.append(size)
         return 0
 
+    def full_now(_: DiskRoom) -> int:
+        return 0
+
     store = alice.node.store
     store.on_lack_of_room(give_way)
     with monkeypatch.context() as full:
-        full.setattr(DiskRoom, "_left_now", lambda _: 0)
+        full.setattr(DiskRoom, "_left_now", full_now)
         said = await alice.client.post("/api/blobs", content=WORLD)
         assert (said.status_code, said.json()["code"]) == (507, "over-quota"), said.text
         (size,) = asked
