@@ -278,7 +278,6 @@ async def open_peers(
     is_told = config.mdns and not config.hidden
     nearby = Nearby(dialler.hint, own if is_told else None, lambda: local_addresses(host))
     try:
-        await hint_known(dialler, config, store)
         at = str(Address(host, port))
         yield Peers(
             at, network, dialler, offenders, store, clock, wall_us, compared, listeners, blobs,
