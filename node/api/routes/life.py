@@ -91,8 +91,8 @@ async def hall_of_fame(node: Node, call: Call[HallQuery, None]) -> msgspec.Raw:
 async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> msgspec.Raw:
     """Genomes, a page at a time; those of the highest fitness first."""
     query = call.query
-    if query.sort is not None:
-        query = msgspec.structs.replace(query, sort_by=query.sort, sort=None)
+    if query.sort is not msgspec.UNSET:
+        query = msgspec.structs.replace(query, sort_by=query.sort, sort=msgspec.UNSET)
     if query.sort_by == "attested":
         return await _attested(node, query)
     return await _page(node, GENOME, query)
