@@ -5,6 +5,7 @@ called, and what is heavy inside the function that needs it, so `panspermia stat
 more than `import click`: not even pathlib is paid for. The commands live in `node/commands/`.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -104,6 +105,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"node.commands.{COMMANDS[cmd_name][0]}")
+        gc.freeze()  # nothing of it is garbage, then or later
+        gc.enable()
         command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         return with_shared_options(command)
@@ -205,6 +208,7 @@ cli = LazyGroup(
 def main() -> NoReturn:
     """Run one command and exit with the code of docs: 0, 1–8, or 130 for Ctrl-C."""
     shared: dict[str, Any] = {}
+    gc.disable()  # until the command is loaded
     ensure_streams()
     try:
         code = cli.main(prog_name="panspermia", standalone_mode=False, obj=shared)
@@ -222,6 +226,7 @@ def main() -> NoReturn:
             raise
         code = refuse(unexpected(error), shared)
     end_stdout()
+    gc.freeze()  # Python looks through all that is left, and then gives it back in any case
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -3,7 +3,7 @@
 The address and the token are read from the home (`node.json` and `token`, both 0600). Answers are
 plain JSON: a command prints what the node said, or a few fields of it. A problem object becomes a
 `Failure` with its exit code. `get_quick` needs no more than a socket, for `panspermia status`:
-`http.client` alone would take half of its time.
+what reads other answers would take half of its time (`node.exchange`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import json
 import os.path
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from node.exchange import PIECE_BYTES, answer_to, of_length, pieces_of, send_request
+from node.exchange import broken as broken
 from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
 from node.failure import Failure, Json, failed, failure
 
@@ -32,8 +34,6 @@ FILE_BYTES_MAX = 1 << 20
 
 # An event, or one line of progress, is far smaller; a longer line is no answer of a node.
 LINE_BYTES_MAX = 16 << 20
-
-PIECE_BYTES = 1 << 18  # of a long answer, at once
 
 STATUS = "/api/status"
 
@@ -126,9 +126,9 @@ class Client:
         Raises `Failure`; `OSError` where the file cannot be read.
         """
         accept = "application/json, application/problem+json"
-        body = _pieces(file, size, progress)
+        body = pieces_of(file, size, progress)
         with self._exchange(
-            "POST", with_query(path, query), None, timeout_s, accept, _of_length(size), body
+            "POST", with_query(path, query), None, timeout_s, accept, of_length(size), body
         ) as answer:
             return answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
 
@@ -179,11 +179,11 @@ class Client:
             return self.get(path)
         return answer_of(status, body)
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, timeout_s: float = TIMEOUT_S) -> socket.socket:
         """Not by `create_connection`, which loads the tables of names in every script."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         connection = socket.socket(family)
-        connection.settimeout(TIMEOUT_S)
+        connection.settimeout(timeout_s)
         try:
             connection.connect((self.host, self.port))
         except OSError:
@@ -208,30 +208,22 @@ class Client:
         pieces: Iterator[bytes] | None = None,
     ) -> Generator[HTTPResponse]:
         """One request; an error status raises its problem, a dead node says how to start it."""
-        from http.client import HTTPConnection, HTTPException
-
-        connection = HTTPConnection(self.host, self.port, timeout=timeout_s)
-        headers = {"Accept": accept, "Authorization": f"Bearer {self.token}"}
-        headers |= {"Host": self.authority, "Connection": "close", **(more or {})}
-        content = pieces if body is None else json.dumps(body).encode()
+        headers = {"Host": self.authority, "Accept": accept, "Accept-Encoding": "identity"}
+        headers |= {"Authorization": f"Bearer {self.token}", "Connection": "close", **(more or {})}
         if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            with self._unreachable_as_failure():
-                connection.connect()
-            with self._broken_as_failure(timeout_s):
-                # A node that refuses a long body answers before it has all of it.
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    is_chunked = "Transfer-Encoding" in headers
-                    connection.request(method, path, content, headers, encode_chunked=is_chunked)
-                with connection.getresponse() as answer:
-                    if answer.status >= 400:
-                        self._refused(answer.status, answer.read(ANSWER_BYTES_MAX), path)
-                    yield answer
-        except HTTPException as error:
-            raise broken(f"{type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
+            content = json.dumps(body).encode()
+            pieces = iter([content])
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        with self._unreachable_as_failure():
+            connection = self._connect(timeout_s)
+        with closing(connection), self._broken_as_failure(timeout_s):
+            # A node that refuses a long body answers before it has all of it.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                send_request(connection, f"{method} {path} HTTP/1.1", headers, pieces)
+            with answer_to(connection, method) as answer:
+                if answer.status >= 400:
+                    self._refused(answer.status, answer.read(ANSWER_BYTES_MAX), path)
+                yield answer
 
     def _refused(self, status: int, body: bytes, path: str) -> None:
         """Raises the problem; where the node did not understand, with what to do about that."""
@@ -265,24 +257,6 @@ class Client:
             raise failure("timeout", "The node did not answer", detail, NETWORK) from error
         except (BrokenPipeError, ConnectionError) as error:
             raise broken(str(error)) from error
-
-
-def _of_length(size: int | None) -> dict[str, str]:
-    length = {"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)}
-    return {"Content-Type": "application/octet-stream", **length}
-
-
-def _pieces(
-    file: IO[bytes], size: int | None, progress: Callable[[int, int], None]
-) -> Iterator[bytes]:
-    """No more than `size` bytes: a file that grows meanwhile is what it was."""
-    done = 0
-    while piece := file.read(PIECE_BYTES if size is None else min(PIECE_BYTES, size - done)):
-        yield piece
-        done += len(piece)
-        progress(done, done if size is None else size)
-    if size is not None and done < size:
-        raise OSError(0, f"it has become shorter: {done:,} of {size:,} bytes are there")
 
 
 def find_client(home: str) -> Client:
@@ -335,11 +309,6 @@ def home_flag(home: str) -> str:
 def not_running(home: str) -> Failure:
     detail = f"Start it with: panspermia {home_flag(home)}up"
     return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
-
-
-def broken(why: str) -> Failure:
-    detail = f"{why}\nIts log says why; `panspermia status` tells whether it still runs."
-    return failure("connection-lost", "The node broke off its answer", detail, NETWORK)
 
 
 def answer_of(status: int, body: bytes) -> Json:

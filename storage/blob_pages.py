@@ -1,6 +1,6 @@
 """What the root of a blob and its pages say: which chunks it has, and what they are called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from crdt.blob import (
     CONTENT_PAGES_MAX,
@@ -56,14 +56,23 @@ class BlobPages(BlobReading):
 
     async def missing_pages(self, blob: BlobId) -> list[int]:
         """Pages still to be fetched, in order. Raises `NotHeld` before `begin_blob`."""
+        asked = (
+            "SELECT page_count FROM blob WHERE id = ?",
+            "SELECT place FROM blob_page WHERE blob = (SELECT number FROM blob WHERE id = ?)",
+        )
         async with self._database.reading() as view:
-            row = await view.row("SELECT number, page_count FROM blob WHERE id = ?", (blob,))
-            if row is None:
-                raise not_held(blob)
-            number, count = row
-            rows = await view.rows("SELECT place FROM blob_page WHERE blob = ?", (number,))
+            found, rows = await view.each([(sql, (blob,)) for sql in asked])
+        if not found:
+            raise not_held(blob)
+        ((count,),) = found
         held = {place for (place,) in rows}
         return [page for page in range(count) if page not in held]
+
+    async def whole_blobs(self, blobs: Sequence[BlobId]) -> frozenset[BlobId]:
+        """Those of which all is here."""
+        async with self._database.reading() as view:
+            rows = await view.rows_in("SELECT id FROM blob WHERE is_complete AND id IN (*)", blobs)
+        return frozenset(BlobId(id) for (id,) in rows)
 
     async def _parsed_root(self, blob: BlobId) -> BlobRoot:
         """Of many pages and chunks come one after another. Raises `NotHeld` before it was begun."""

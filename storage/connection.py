@@ -23,7 +23,8 @@ class Connection(aiosqlite.Connection):
 
     async def each(self, asked: Sequence[Asked], *, begins: bool = False) -> list[list[Row]]:
         """The rows of every statement, in their order; before the first a transaction `begins`."""
-        execute: Callable[..., Awaitable[list[list[Row]]]] = self._execute
+        # aiosqlite says less of the types of what it keeps to itself.
+        execute: Callable[..., Awaitable[list[list[Row]]]] = self._execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return await execute(_each, self._conn, asked, begins)
 
     def end(self) -> None:
@@ -32,7 +33,7 @@ class Connection(aiosqlite.Connection):
         Nobody waits for it: what is asked after this comes after it.
         """
         if self._connection is not None:
-            self._tx.put_nowait((None, self._connection.rollback))
+            self._tx.put_nowait((None, self._connection.rollback))  # pyright: ignore[reportUnknownMemberType]  (as above)
 
 
 def _each(connection: sqlite3.Connection, asked: Sequence[Asked], begins: bool) -> list[list[Row]]:

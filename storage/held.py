@@ -159,19 +159,21 @@ class HeldMaps:
             size -= len(self._maps.pop(other).chunks)
 
 
+_BEGUN = "SELECT number, chunk_count, begun_us FROM blob WHERE id = ?"
+_PAGES = (
+    "SELECT b.place, b.first, (SELECT count(*) FROM page_chunk c WHERE c.page = b.page)"
+    " FROM blob_page b WHERE b.blob = (SELECT number FROM blob WHERE id = ?) ORDER BY b.place"
+)
+
+
 async def count_held(view: Reading, blob: BlobId) -> HeldMap:
     """Looks at each chunk that a page names. Raises `NotHeld` before the blob was begun."""
-    row = await view.row("SELECT number, chunk_count, begun_us FROM blob WHERE id = ?", (blob,))
-    if row is None:
+    found, pages = await view.each([(_BEGUN, (blob,)), (_PAGES, (blob,))])
+    if not found:
         raise not_held(blob)
-    number, total, begun_us = row
+    ((number, total, begun_us),) = found
     chunks = bytearray([UNNAMED]) * total
     left = total
-    pages = await view.rows(
-        "SELECT b.place, b.first, (SELECT count(*) FROM page_chunk c WHERE c.page = b.page)"
-        " FROM blob_page b WHERE b.blob = ? ORDER BY b.place",
-        (number,),
-    )
     for at in range(0, len(pages), PAGES):
         some = pages[at : at + PAGES]
         for _, first, named in some:

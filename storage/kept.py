@@ -112,7 +112,7 @@ class KeptBlobs(Collecting):
 
     async def adopt_blob(self, blob: BlobId) -> None:
         """It is this person's from now on, and counts against nobody."""
-        if await self._database.row(
+        if await self._database.few_rows(
             "SELECT 1 FROM kept k JOIN blob b ON b.number = k.blob WHERE b.id = ?", (blob,)
         ):
             async with self._database.transaction() as write:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -168,19 +168,18 @@ class Keeping:
         needed. What nobody who counts names any more, the next `gc` takes."""
         async with self._looking:
             store, places = self.store, await self._places()
-            self._chosen = frozenset(
-                AuthorKey(decode_did_key(did)) for did in await store.followed_authors()
-            )
+            self._chosen = _keys_of(await store.followed_authors())
             self._owned = frozenset(one for one in places if not is_communal(one))
             chosen = await store.blobs_of_authors(self._chosen, places)
             others = await store.blobs_in_namespaces(self._owned, self._chosen)
+            own = _keys_of(await store.own_authors())
             self._bytes.look()
             kept = await store.kept_blobs()
             unnamed = await store.unnamed_blobs(self._chosen, places, self._owned)
             room = await store.kept_room(ENOUGH * self.budget)
             budget = budget_on_disk(self.budget, room, self.plan.budget)
             plan, line = await asyncio.to_thread(
-                plan_of, chosen, others, kept, unnamed, budget, self.patience
+                plan_of, chosen, others, kept, unnamed, budget, self.patience, own
             )
             await store.note_unnamed(plan.unnamed)
             await self._keep_to_budget(plan)
@@ -390,3 +389,7 @@ class Keeping:
     def has_peers(self) -> bool:
         """Whether anybody is here who may have something."""
         return self._gate.is_anybody_here
+
+
+def _keys_of(dids: Iterable[str]) -> frozenset[AuthorKey]:
+    return frozenset(AuthorKey(decode_did_key(did)) for did in dids)

@@ -128,8 +128,10 @@ class Plan:
     """Of both, as in `Choice`."""
     leaving: Sequence[Kept] = ()
     """Kept and not chosen, in the order in which it goes."""
+    own: frozenset[BlobId] = frozenset()
+    """This person's, by another device: of what is kept and goes, the last."""
     unnamed: frozenset[BlobId] = frozenset()
-    """Of these, what nobody who counts names any more."""
+    """Of what leaves, what nobody who counts names any more."""
     left_out: int = 0
     """Claims that were not looked at: there are too many."""
 
@@ -140,18 +142,22 @@ def decide(
     budget: int,
     absent: Collection[BlobId] = (),
     left_out: int = 0,
+    own: Collection[AuthorKey] = (),
 ) -> Plan:
     """`absent`: blobs of which nobody gave anything of late. Of `claims` none is of a blob that is
-    here for another reason than that it is kept; so many more are `left_out`.
+    here for another reason than that it is kept; so many more are `left_out`. `own`: this person's
+    authors.
     """
     chosen = beside = choose(claims, budget)
     missing = frozenset(absent) - {one.blob for one in kept}
     if missing:
         beside = choose([one for one in claims if one.blob not in missing], budget)
     whole = {one.blob for one in kept if one.is_whole}
+    named_here = {one.blob for one in claims if one.author in own and one.namespace is None}
+    ours = named_here.union(one.blob for one in kept if one.is_named and one.author in own)
 
-    def turn(one: Kept) -> tuple[bool, bool, BlobId]:
-        return one.is_named, _stays(one, beside), one.blob
+    def turn(one: Kept) -> tuple[bool, bool, bool, BlobId]:
+        return one.blob in ours, one.is_named, _stays(one, beside), one.blob
 
     def is_beside(one: Wanted) -> bool:
         return one.blob not in whole and one.blob not in chosen.blobs
@@ -166,6 +172,7 @@ def decide(
             *(one for one in beside.turns if is_beside(one)),
         ],
         leaving=sorted((one for one in kept if not _stays(one, chosen)), key=turn),
+        own=frozenset(ours),
         unnamed=frozenset(one.blob for one in kept if not (one.is_named and budget)),
         left_out=left_out,
     )

@@ -18,6 +18,7 @@ def plan_of(
     unnamed: Collection[BlobId],
     budget: int,
     patience: Patience,
+    own: Collection[AuthorKey],
 ) -> tuple[Plan, Line]:
     """What is to be done, and in which turn. In a thread of its own: it may be tens of thousands
     of each."""
@@ -25,7 +26,7 @@ def plan_of(
     claims += [_claim(row, shares=True) for row in others.rows]
     held = [kept_of(one, is_named=one.id not in unnamed) for one in kept]
     left_out = chosen.left_out + others.left_out
-    plan = decide(claims, held, budget, patience.absent, left_out)
+    plan = decide(claims, held, budget, patience.absent, left_out, own)
     return plan, Line(plan.turns, patience)
 
 

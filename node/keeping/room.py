@@ -61,12 +61,14 @@ def budget_on_disk(budget: int, room: int, before: int) -> int:
 
 def gives_way(plan: Plan, kept: Iterable[Kept]) -> list[Kept]:
     """What is kept, in the order in which it goes for a person: what leaves in any case, then what
-    was chosen, the last to be fetched first."""
+    was chosen, the last to be fetched first; after all that, in the same order, what this person
+    published by another device."""
     leaving = {one.blob: place for place, one in enumerate(plan.leaving)}
     turn = {blob: place for place, blob in enumerate(plan.chosen.blobs)}
     return sorted(
         kept,
         key=lambda one: (
+            one.blob in plan.own,
             one.blob in turn and one.blob not in leaving,
             leaving.get(one.blob, -1) if one.blob in leaving else -turn.get(one.blob, 0),
             one.blob,

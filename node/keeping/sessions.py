@@ -39,5 +39,7 @@ def note_sessions(keeping: Keeping, event: NetworkEvent) -> None:
 
 
 def _is_private(connection: Connection) -> bool:
-    """Before both agreed what they share, it may be anything."""
-    return connection.session.shared != frozenset({COMMONS})
+    """Before both agreed what they share, it may be anything. What was compared before anybody
+    listened is not waited for."""
+    session = connection.session
+    return not session.report.comparisons and session.shared != frozenset({COMMONS})

@@ -137,7 +137,12 @@ class Mdns:
                 finally:
                     await browser.async_cancel()
         finally:
-            await zeroconf.async_close()
+            try:
+                await zeroconf.async_close()
+            except asyncio.CancelledError:
+                # In its goodbyes, which take a quarter of a second: left are the sockets.
+                await zeroconf.async_close()
+                raise
 
     def _is_as_announced(self, present: set[str]) -> bool:
         is_same_card = self._issued_us() == self._own.issued_us

@@ -38,6 +38,7 @@ class Comparisons:
 
     def ended(self, report: SessionReport, *, now_s: float) -> None:
         """Nothing of it is under way."""
+        report.comparisons += 1
         if self._is_ours:
             self._plan_next(report, now_s)
         self.is_running = self._is_ours = False

@@ -22,6 +22,7 @@ class SessionReport:
     resent_bytes: int = 0  # of frames that an earlier channel did not deliver
     areas_equal: int = 0
     areas_different: int = 0
+    comparisons: int = 0  # of everything in common, that came to their end
 
     def refuse(self, code: str) -> None:
         self.refused[code] = self.refused.get(code, 0) + 1

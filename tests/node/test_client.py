@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
@@ -18,7 +20,9 @@ from node.failure import Failure
 
 
 class Serve(Protocol):
-    """A client of a server that answers so, but for the paths with an answer of their own."""
+    """A client of a server that answers so, but for the paths with an answer of their own; by
+    what it is given where no answer is said.
+    """
 
     def __call__(
         self,
@@ -44,15 +48,24 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     ) -> Client:
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                size = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(size)
-                answer, content = others.get(self.path, (status, body))
+                given = self.given()
+                answer, content = others.get(self.path, (status, body or given))
                 self.send_response(answer)
                 self.send_header("Content-Type", kind)
                 self.end_headers()
                 self.wfile.write(content)
 
             do_POST = do_PUT = do_DELETE = do_GET
+
+            def given(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                pieces: list[bytes] = []
+                while size := int(self.rfile.readline(), 16):
+                    pieces.append(self.rfile.read(size))
+                    assert self.rfile.readline() == b"\r\n"
+                assert self.rfile.readline() == b"\r\n"
+                return b"".join(pieces)
 
             def log_message(self, format: str, *args: object) -> None: ...
 
@@ -114,6 +127,53 @@ def test_something_else_that_answers(
     with pytest.raises(Failure) as failed:
         ask(serve(200, body, "text/html"), "/x")
     assert failed.value.problem["code"] == "no-json"
+
+
+@pytest.mark.parametrize("length", [0, 30, 1 << 20])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_file_arrives_as_it_is(length: int, is_known: bool, serve: Serve) -> None:
+    content = b'{"as":"%b"}' % (b"it is " * length)
+    size = len(content) if is_known else None
+    seen: list[int] = []
+    answer = serve(200, b"").upload(
+        "/x", {}, BytesIO(content), size, lambda done, _: seen.append(done), timeout_s=30
+    )
+    assert answer == json.loads(content)
+    assert seen[-1] == len(content)
+
+
+@pytest.mark.parametrize("path", ["/a b", "/ä", "/a HTTP/1.1\r\nX: y", "/a\nX: y", "/\x7f"])
+def test_what_is_no_line_is_never_sent(path: str, serve: Serve) -> None:
+    with pytest.raises(Failure) as failed:
+        serve(200, b"{}").get(path)
+    assert failed.value.problem["code"] == "connection-lost"
+    assert "cannot be asked" in failed.value.problem["detail"]
+
+
+def test_a_token_that_is_none_is_not_shown(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        announce(tmp_path, server.getsockname()[1])
+        (tmp_path / "token").write_text("sécret\nof two lines")
+        with pytest.raises(Failure) as failed:
+            find_client(str(tmp_path)).get("/x")
+    assert "cret" not in str(failed.value.problem)
+
+
+def test_an_answer_that_is_none(tmp_path: Path) -> None:
+    """Of a program that speaks first, and something else."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        announce(tmp_path, server.getsockname()[1])
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 ready\r\n")
+                connection.recv(1 << 16)
+
+        Thread(target=greet, daemon=True).start()
+        with pytest.raises(Failure) as failed:
+            find_client(str(tmp_path)).get("/x")
+    assert failed.value.problem["code"] == "connection-lost"
 
 
 def test_lines_of_a_long_task(serve: Serve) -> None:

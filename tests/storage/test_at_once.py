@@ -10,6 +10,7 @@ from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage import packs, prompt, unnamed
 from storage.database import Database
+from storage.disk_room import DiskRoom
 from storage.errors import OverQuota
 from storage.store import Store
 from tests.storage.full_disk import largest_file
@@ -150,7 +151,11 @@ async def test_where_blobs_have_their_share_of_the_disk_no_more_is_taken(
     async with opened(home) as store:
         await begun(store)
         assert at_once(store, 1)
-        monkeypatch.setattr(type(of(store).packs.room), "left_bytes", lambda _: CHUNK_BYTES - 1)
+
+        def no_chunk_more(_: DiskRoom) -> int:
+            return CHUNK_BYTES - 1
+
+        monkeypatch.setattr(DiskRoom, "left_bytes", no_chunk_more)
         with pytest.raises(OverQuota, match="has no room"):
             at_once(store, 2)
         assert await store.held_runs(MANIFEST.id, 0) == [0, 2]

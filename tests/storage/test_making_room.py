@@ -48,6 +48,14 @@ class ShortDisk:
         """For the store that lies there, and none that lies elsewhere."""
         return self.left() if room.folder == self.folder.parent else 1 << 40
 
+    def stands_for_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever looks at a disk is told by this one."""
+
+        def left_now(room: DiskRoom) -> int:
+            return self.left_of(room)
+
+        monkeypatch.setattr(DiskRoom, "_left_now", left_now)
+
     def leave(self, size: int) -> None:
         """From now on so much is left."""
         self.size = self.taken() + size
@@ -114,7 +122,7 @@ async def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerat
     monkeypatch.setattr(packs_module, "PACK_BYTES", PACK_BYTES)
     path = tmp_path / "panspermia.db"
     disk = ShortDisk(packs_beside(path))
-    monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
+    disk.stands_for_all(monkeypatch)
     async with open_store(path, project=project, clock_us=lambda: NOW_US) as store:
         found = Short(store, disk, [], [])
         store.on_lack_of_room(found.give_way)

@@ -139,12 +139,16 @@ async def _place(node: Node, wanted: Wanted) -> NamespaceKey | None:
 async def _resolved(
     node: Node, goal: Goal, risks: Sequence[Finding], shape: type[AnyResolved]
 ) -> AnyResolved:
-    packages = [await _planned(node, goal, id) for id in sorted(goal.resolution.versions)]
+    blobs = {
+        id: BlobId(bytes.fromhex(goal.release(id).blob)) for id in sorted(goal.resolution.versions)
+    }
+    here = await node.store.whole_blobs(list(blobs.values()))
+    packages = [_planned(goal, id, is_here=blob in here) for id, blob in blobs.items()]
     warnings = (*await asyncio.to_thread(goal.warnings), *risk_warnings(risks))
     return shape(goal.plan, tuple(packages), warnings, finding_items(risks))
 
 
-async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
+def _planned(goal: Goal, id: str, *, is_here: bool) -> PlannedPackage:
     release, before = goal.release(id), _before(goal, id)
     known = before.imports if before else () if id in goal.installed else None
     moved = changes(before, release) if before and before.version != release.version else None
@@ -158,7 +162,7 @@ async def _planned(node: Node, goal: Goal, id: str) -> PlannedPackage:
         size=release.wasm_size,
         dependencies=dict(needs),
         imports_new=new_imports(known, release.imports, {*needs, *bare}),
-        cached=await node.store.has_blob(BlobId(bytes.fromhex(release.blob))),
+        cached=is_here,
         optional=tuple(
             one.module_id
             for one in release.dependencies

@@ -8,6 +8,7 @@ from blake3 import blake3
 
 from crdt.blob import manifest_of
 from crdt.chunking import content_manifest_of
+from storage.disk_room import DiskRoom
 from tests.node.parts import Alice
 
 WORLD = blake3(b"a world over http").digest(length=(3 << 20) + 11)
@@ -44,6 +45,36 @@ async def test_a_file_is_kept_listed_given_and_removed(alice: Alice) -> None:
         assert (await alice.client.delete(f"/api/blobs/{id}")).status_code == 404
     assert (await alice.client.get("/api/blobs")).json()["blobs"] == []
     assert (await alice.client.post("/api/gc", json={})).json()["blobs"] == 2
+
+
+async def test_the_length_that_a_body_says_it_has_is_what_room_is_made_for(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first byte is stored; where it says none, or more than a blob has, for nothing."""
+    asked: list[int] = []
+
+    async def give_way(size: int, _in_rows: bool) -> int:
+        asked.append(size)
+        return 0
+
+    def full_now(_: DiskRoom) -> int:
+        return 0
+
+    store = alice.node.store
+    store.on_lack_of_room(give_way)
+    with monkeypatch.context() as full:
+        full.setattr(DiskRoom, "_left_now", full_now)
+        said = await alice.client.post("/api/blobs", content=WORLD)
+        assert (said.status_code, said.json()["code"]) == (507, "over-quota"), said.text
+        (size,) = asked
+        assert len(WORLD) <= size <= len(WORLD) + (64 << 10)
+        assert (await alice.client.post("/api/blobs", content=in_pieces(WORLD))).status_code == 507
+        for wrong in ("x", "-5", "9" * 30):
+            request = alice.client.build_request("POST", "/api/blobs", content=in_pieces(WORLD))
+            request.headers["content-length"] = wrong
+            assert (await alice.client.send(request)).status_code in (400, 507)
+        assert asked == [size], "how much it is was not known"
+    assert (await alice.client.get("/api/blobs")).json()["blobs"] == []
 
 
 @pytest.mark.parametrize(

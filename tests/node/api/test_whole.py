@@ -7,12 +7,13 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from node.api.headers import SecurityHeaders
@@ -117,16 +118,15 @@ async def test_a_whole_answer_has_the_bytes_that_the_server_sends(request_bytes:
 
 
 async def test_an_answer_comes_whole_where_the_server_takes_it_so() -> None:
-    told: list[dict[str, object]] = []
+    told: list[Message] = []
 
-    async def hear(message: object) -> None:
-        assert isinstance(message, dict)
+    async def hear(message: Message) -> None:
         told.append(message)
 
-    async def silent() -> dict[str, object]:
+    async def silent() -> Message:
         return {}
 
-    scope = {"type": "http", "method": "GET", "path": "/list", "headers": []}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/list", "headers": []}
     await app({**scope, "extensions": {WHOLE: {}}}, silent, hear)
     await app(scope, silent, hear)
     assert [message.get("body") for message in told] == [b'{"a":1}', None, b'{"a":1}']

@@ -14,6 +14,8 @@ from crdt.keys import COMMONS, AuthorKey
 from node.keeping import keeping as service
 from node.keeping.keeping import Keeping
 from node.keeping.plan import Wanted
+from node.keeping.planned import kept_of
+from node.keeping.room import gives_way
 from node.keeping.shown import keep_state, show_waiting
 from node.keeping.waiting import LIES, NOBODY
 from node.services.fetch import hold_blob
@@ -150,6 +152,23 @@ async def test_the_newer_take_the_room_of_the_older_of_the_same_author(kept: Kep
     await kept.work()
     assert kept.network.asked == before, "what was let go is not fetched again"
     assert kept.why() == {blobs[0].hex(): "the share is full"}
+
+
+async def test_what_this_person_published_by_another_device_goes_last(kept: Kept) -> None:
+    """Of what was not chosen any more, and of what was chosen where a person needs its room."""
+    datas = sorted((some(f"n{n}", 200) for n in range(4)), key=lambda data: manifest_of(data).id)
+    mine = [await kept.offer(CAROL, f"io.carol.n{n}", datas[n], at=n) for n in range(2)]
+    hers = [await kept.offer(ALICE, f"io.alice.n{n}", datas[2 + n], at=n) for n in range(2)]
+    await kept.work()
+    assert await kept.held() == {*mine, *hers}
+    order = gives_way(kept.keeping.plan, map(kept_of, await kept.store.kept_blobs()))
+    assert {one.blob for one in order[:2]} == {*hers}
+    kept.keeping.budget = 700
+    await kept.work()
+    assert await kept.held() == {*mine, hers[1]}
+    kept.keeping.budget = 500
+    await kept.work()
+    assert await kept.held() == {mine[1], hers[1]}, "its share is no larger for that"
 
 
 async def test_for_what_nobody_has_nothing_is_let_go(kept: Kept) -> None:

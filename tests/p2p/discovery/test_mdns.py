@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 
 import pytest
+from zeroconf import IPVersion
+from zeroconf.asyncio import AsyncZeroconf
 
 from p2p.discovery import mdns
 from p2p.discovery.mdns import Announcement, Mdns, local_addresses, usable_addresses
@@ -42,6 +44,35 @@ async def test_alice_and_bob_find_each_other_and_not_themselves() -> None:
     assert found["FindAlice"] == Hint("did:key:z6MkFindBob", ("127.0.0.1:4702",), "mdns")
     assert found["FindBob"] == Hint("did:key:z6MkFindAlice", ("127.0.0.1:4701",), "mdns")
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_who_is_cancelled_again_while_it_says_goodbye_leaves_no_socket_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[AsyncZeroconf] = []
+
+    def make(*, interfaces: list[str], ip_version: IPVersion) -> AsyncZeroconf:
+        made.append(AsyncZeroconf(interfaces=interfaces, ip_version=ip_version))
+        return made[-1]
+
+    monkeypatch.setattr(mdns, "AsyncZeroconf", make)
+    group = secrets.token_hex(8)
+    found = asyncio.Event()
+    async with asyncio.timeout(2 * FOUND_S), asyncio.TaskGroup() as tasks:
+        leaving = tasks.create_task(Mdns(announcement("Gone", 4714, group), lambda _: None).run())
+        bob = Mdns(announcement("Here", 4715, group), lambda _: found.set())
+        staying = tasks.create_task(bob.run())
+        await found.wait()
+        transports = [reader.transport for reader in made[0].zeroconf.engine.readers]
+        leaving.cancel()
+        while made[0].zeroconf.registry.async_get_service_infos():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert leaving.cancelled()
+        assert len(transports) == 2
+        assert all(transport.is_closing() for transport in transports)
+        staying.cancel()
 
 
 @pytest.mark.parametrize(

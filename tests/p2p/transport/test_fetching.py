@@ -17,7 +17,6 @@ from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import Network, PeerCame
 from storage import prompt
 from storage.database import packs_beside
-from storage.disk_room import DiskRoom
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
@@ -213,7 +212,7 @@ async def test_who_joins_what_is_only_kept_has_room_made_for_it(
     async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
         blob = await alice.store.put_blob(data)
         disk = ShortDisk(packs_beside(tmp_path / "b"))
-        monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
+        disk.stands_for_all(monkeypatch)
         short = Short(bob.store, disk, [], [])
         bob.store.on_lack_of_room(short.give_way)
         await short.keep(Random(2).randbytes(16 * CHUNK_BYTES))
@@ -255,7 +254,7 @@ async def test_while_room_is_made_for_one_blob_others_come(
     async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
         blobs = [await alice.store.put_blob(one) for one in (large, small)]
         disk = ShortDisk(packs_beside(tmp_path / "b"))
-        monkeypatch.setattr(DiskRoom, "_left_now", lambda room: disk.left_of(room))
+        disk.stands_for_all(monkeypatch)
         short = Short(bob.store, disk, [], [])
         await short.keep(Random(2).randbytes(16 * CHUNK_BYTES))
         disk.leave(8 * CHUNK_BYTES)

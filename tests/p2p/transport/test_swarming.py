@@ -68,7 +68,7 @@ async def test_three_give_at_once_one_goes_and_one_lies(tmp_path: Path) -> None:
         await fleeting.aclose()
         await fetching
         assert await bob.store.read_blob(manifest.id) == CONTENT
-        assert await lying == "blob-hash"
+        assert await lying in ("blob-hash", "blob-chunk"), "other bytes, or not as many"
         assert given > 0
         assert sum(one.session.report.blob_bytes_sent for one in alice.network.connections) > 0
 
