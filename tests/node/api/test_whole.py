@@ -74,7 +74,7 @@ async def read_late(scope: Scope, receive: Receive, send: Send) -> None:
 async def listen(scope: Scope, receive: Receive, send: Send) -> None:
     """As whatever stops its work when the caller hangs up."""
     await receive()
-    heard = asyncio.create_task(receive())
+    heard = asyncio.ensure_future(receive())
     await asyncio.sleep(0)
     await Bare(200, b"a", (b"content-length", b"1"))(scope, receive, send)
     HEARD.append((await heard)["type"])
@@ -232,8 +232,7 @@ def test_who_does_not_read_has_no_more_made_for_them(
 
     async def ask_and_wait() -> int:
         async with serving_as(BoundedHeads) as (port, server), asyncio.timeout(WAIT_S):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.transport.pause_reading()
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000)
             writer.write(get("/long") * 400)
             (connection,) = await one_of(server)
             await until(lambda: connection.flow.write_paused)
