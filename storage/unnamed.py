@@ -65,8 +65,9 @@ class Unnamed:
         if not new:
             return True
         assert all(len(data) == CHUNK_BYTES for data in new.values()), "a start could not find them"
-        if not (self._packs.is_open and self._is_behind_others):
+        if not self._packs.is_open:
             return False
+        assert self._is_behind_others, "whoever appended something else had given these their rows"
         with self._prompt.writing():
             self._packs.room.check(len(new) * CHUNK_BYTES)  # a look at a disk may take as long
             places = self._packs.append(list(new.values()))

@@ -176,15 +176,17 @@ async def test_the_last_chunk_is_left_to_whoever_says_that_the_blob_is_whole(hom
 
 
 async def test_a_blob_that_nobody_began_or_that_is_small_waits(home: Path) -> None:
-    small = blake3(b"small").digest(length=2 * CHUNK_BYTES)
+    small = blake3(b"small").digest(length=3 * CHUNK_BYTES)
     manifest, chunks = manifest_of(small), list(chunks_of(small))
+    hashes = [payload_digest(chunk) for chunk in chunks]
     async with opened(home) as store:
         assert not at_once(store, 0)
         await bring_pages(store, manifest)
-        await begun(store)
         await store.missing_chunks(manifest.id)
+        await store.add_chunks(manifest.id, [(2, chunks[2])], hashes=hashes[2:])
+        await begun(store)
         await add(store, 1)
-        assert not store.add_at_once(manifest.id, 0, chunks[:1], [payload_digest(chunks[0])])
+        assert not store.add_at_once(manifest.id, 0, chunks[:1], hashes[:1])
         assert at_once(store, 2), "or this is no test"
 
 
