@@ -8,8 +8,12 @@ from typing import Any
 import msgspec
 import pytest_asyncio
 
+from node.api.install_models import PlannedPackage, PlanTold
+from node.api.routes.install import line_of
+from node.client import LINE_BYTES_MAX
 from node.config import Config, InstallConfig
 from p2p.protocol.errors import PeerLeft
+from registry.plan import Placed, Plan
 from tests.node.api.test_advisories import warn
 from tests.node.api.test_install import give, install, publish, sign_other_bytes
 from tests.node.modules import ADD, calling
@@ -61,6 +65,21 @@ async def test_a_story_may_begin_with_its_plan(alice: Alice, bob: Alice) -> None
     assert "plan" not in [line["event"] for line in await story(alice, requirements=[ROOT])]
     (failed,) = await story(alice, requirements=["org.example.none"], tell_plan=True)
     assert (failed["event"], failed["code"]) == ("error", "unknown-module")
+
+
+def test_a_plan_that_is_no_line_is_told_without_its_packages() -> None:
+    """Ten thousand modules, each with a kilobyte of what it imports."""
+    package = PlannedPackage("io.x", "1.0.0", "", "", 1, {}, ("i" * 1_000,), cached=False)
+    plan = Plan(add=(Placed("io.x", "1.0.0"),))
+    told = PlanTold(plan, (package,) * 10_000, ("io.x is deprecated",))
+    line = line_of(told)
+    assert line.index(b"\n") == len(line) - 1 < LINE_BYTES_MAX
+    shown = msgspec.json.decode(line)
+    assert (shown["event"], shown["packages"]) == ("plan", [])
+    assert [one["id"] for one in shown["plan"]["add"]] == ["io.x"]
+    assert "10,000 modules" in shown["warnings"][0]
+    few = PlanTold(plan, (package,) * 10, ())
+    assert len(msgspec.json.decode(line_of(few))["packages"]) == 10
 
 
 async def test_a_plan_is_told_before_it_is_refused(alice: Alice, bob: Alice) -> None:
