@@ -3,8 +3,8 @@
     plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ scanner ─▸ valid here
          ─▸ compiles ─▸ for all: still signed so ─▸ apply_install (atomic)
 
-Blobs are fetched ahead of the checks. Until that last step nothing that is installed has changed,
-so a failure needs no undoing.
+Blobs are fetched ahead of the checks, of a few modules at most. Until that last step nothing that
+is installed has changed, so a failure needs no undoing.
 """
 
 import asyncio
@@ -56,6 +56,9 @@ log = logging.getLogger(__name__)
 # Of modules that are fetched, and of those that are checked and so in memory: round trips to peers
 # and the work of the child processes go on beside each other.
 AT_ONCE: Final = 4
+# Modules of which the bytes are here, or come, and no check has ended: the first that fails ends it
+# for all, and what came of the others was for nothing.
+AHEAD_MAX: Final = 16
 
 
 class Progress(Struct, frozen=True, tag_field="event", tag="progress", omit_defaults=True):
@@ -220,21 +223,25 @@ async def _refuse_changed(store: Store, chosen: Sequence[_Chosen]) -> None:
 async def _prepare_all(
     node: Installer, goal: Goal, chosen: Sequence[_Chosen], tell: Tell
 ) -> list[str]:
-    """A few at a time, and fetched ahead of what is checked; what the scanner warns of.
+    """A few at a time, and fetched ahead of what is checked, by `AHEAD_MAX` modules at most; what
+    the scanner warns of.
 
     The first that fails ends it for all.
     """
     warnings: dict[str, list[str]] = {}
     scanning = asyncio.Lock()  # scanners are people's own scripts: one runs at a time
     held = {one.id: asyncio.Event() for one in chosen}
+    ahead = asyncio.Semaphore(AHEAD_MAX)  # both go in order: what is checked next has its place
 
     async def fetch(one: _Chosen) -> None:
+        await ahead.acquire()
         await _fetch(node, one, tell)
         held[one.id].set()
 
     async def check(one: _Chosen) -> None:
         await held[one.id].wait()
         warnings[one.id] = await _check(node, goal, one, tell, scanning)
+        ahead.release()
 
     async def on_all(work: Callable[[_Chosen], Awaitable[None]]) -> None:
         await a_few_at_a_time(chosen, work, at_once=AT_ONCE, name=f"{work.__name__} modules")

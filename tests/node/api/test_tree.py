@@ -1,6 +1,6 @@
 """Alice installs a tree of bob's modules: what she does for each, and what for all together."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from node.api.install_models import PlannedPackage, PlanTold
 from node.api.routes.install import line_of
 from node.client import LINE_BYTES_MAX
 from node.config import Config, InstallConfig
+from node.services.install import AHEAD_MAX
 from p2p.protocol.errors import PeerLeft
 from registry.plan import Placed, Plan
 from tests.node.api.test_advisories import warn
@@ -28,12 +29,12 @@ async def bob(tmp_path: Path) -> AsyncGenerator[Alice]:
         yield bob
 
 
-async def tree(alice: Alice, bob: Alice) -> None:
+async def tree(alice: Alice, bob: Alice, leaves: Sequence[str] = LEAVES) -> None:
     """Bob's root needs every leaf; alice knows all of them, and has no bytes."""
-    for number, leaf in enumerate(LEAVES):
+    for number, leaf in enumerate(leaves):
         await publish(bob, leaf, "1.0.0", ADD.replace("(module", f"(module (memory {number})"))
-    needs = dict.fromkeys(LEAVES, "^1.0")
-    await publish(bob, ROOT, "1.0.0", calling(LEAVES[0]), needs=needs)
+    needs = dict.fromkeys(leaves, "^1.0")
+    await publish(bob, ROOT, "1.0.0", calling(leaves[0]), needs=needs)
     await give(bob, alice)
 
 
@@ -180,3 +181,33 @@ async def test_blobs_come_while_others_are_checked(tmp_path: Path, bob: Alice) -
     async with open_alice(tmp_path / "alice", network=network, config=config) as alice:
         await tree(alice, bob)
         assert len((await install(alice, ROOT))["installed"]) == 1 + len(LEAVES)
+
+
+@dataclass
+class Ahead(Counting):
+    """Counts how many blobs were asked for beyond those that the scanner has seen."""
+
+    seen: Path = Path()
+    begun: int = 0
+    furthest: int = 0
+
+    async def bring(self, wish: Wish) -> None:
+        self.begun += 1
+        self.furthest = max(self.furthest, self.begun - self.seen.read_text().count("\n"))
+        await super().bring(wish)
+
+
+async def test_blobs_come_a_few_ahead_and_no_more(tmp_path: Path, bob: Alice) -> None:
+    """The scanner gives its first verdict when as many are here as may be."""
+    told, seen, script = tmp_path / "enough", tmp_path / "seen", tmp_path / "scanner"
+    seen.touch()
+    waiting = f"while [ ! -e {told} ]; do sleep 0.01; done\necho >> {seen}"
+    script.write_text(f'#!/bin/sh\ncat > /dev/null\n{waiting}\necho \'{{"verdict": "allow"}}\'\n')
+    script.chmod(0o755)
+    config = Config(install=InstallConfig(scanner=str(script)))
+    network = Ahead(wanted=AHEAD_MAX, told=told, seen=seen)
+    leaves = [f"org.example.leaf{number}" for number in range(AHEAD_MAX + 4)]
+    async with open_alice(tmp_path / "alice", network=network, config=config) as alice:
+        await tree(alice, bob, leaves)
+        assert len((await install(alice, ROOT))["installed"]) == 1 + len(leaves)
+    assert network.furthest == AHEAD_MAX
