@@ -29,12 +29,13 @@ from node.services.a_few import a_few_at_a_time
 from node.services.advise import refuse_malicious, risk_in, risks_of
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, read_held, waits_for
 from node.services.load_index import load_index, modules_in, sources_of
-from node.services.modules import find_module
+from node.services.modules import find_module, version_of
 from node.services.resolve import (
     Goal,
     chosen_before,
     find_installed,
     lock_for,
+    marks_of,
     solve,
 )
 from node.services.signers import Signers
@@ -92,7 +93,7 @@ class Installer:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What changed, the lock that says so, and what the scanner warns of."""
+    """What changed, the lock that says so, and what came up that no plan warned of."""
 
     installed: tuple[Placed, ...]
     removed: tuple[Placed, ...]
@@ -114,6 +115,7 @@ async def install(
     chosen = await _chosen(node, goal, [one.id for one in placed])
     warnings = await _prepare_all(node, goal, chosen, tell)
     await _refuse_changed(node.store, chosen)
+    warnings += await _marked_meanwhile(node.store, goal, chosen)
     said = await risks_of(node.store, node.identity.did, goal)
     risk_of = risk_in(goal)
     refuse_malicious((one for one in said if risk_of(one) not in accepted), goal)
@@ -218,6 +220,20 @@ async def _refuse_changed(store: Store, chosen: Sequence[_Chosen]) -> None:
         if stated.signed != one.stated.signed or stated.signed.device not in stated.devices:
             what = f"{one.id} {one.version.version}"
             raise Unverified(f"what is signed of {what} has changed meanwhile; install again")
+
+
+async def _marked_meanwhile(store: Store, goal: Goal, chosen: Sequence[_Chosen]) -> list[str]:
+    """What was yanked or deprecated while it was fetched and checked is warned of, as in a plan.
+
+    Raises `UnknownModule` or `UnknownVersion`.
+    """
+    modules = await modules_in(store, [one.id for one in chosen], goal.places)
+    now = [version_of(at, one.version.version) for at, one in zip(modules, chosen, strict=True)]
+    marks = [
+        (marks_of(one.id, one.version), marks_of(one.id, by_now))
+        for one, by_now in zip(chosen, now, strict=True)
+    ]
+    return [mark for before, after in marks for mark in after if mark not in before]
 
 
 async def _prepare_all(

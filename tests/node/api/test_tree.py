@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import pytest_asyncio
 
+from crdt.change import DocumentId
 from node.api.install_models import PlannedPackage, PlanTold
 from node.api.routes.install import line_of
 from node.client import LINE_BYTES_MAX
@@ -15,6 +17,7 @@ from node.config import Config, InstallConfig
 from node.services.install import AHEAD_MAX
 from p2p.protocol.errors import PeerLeft
 from registry.plan import Placed, Plan
+from storage.store import Store
 from tests.node.api.test_advisories import warn
 from tests.node.api.test_install import give, install, publish, sign_other_bytes
 from tests.node.modules import ADD, calling
@@ -130,6 +133,50 @@ async def test_what_is_signed_otherwise_by_now_is_not_installed(tmp_path: Path, 
         assert code == "verification-failed"
         assert f"{LEAVES[5]} 1.0.0 has changed" in detail
         assert "signed other bytes" not in detail
+        assert not network.meanwhile
+
+
+async def test_what_no_device_signed_by_now_is_not_installed(
+    tmp_path: Path, bob: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The devices of bob count no more while the blobs of his tree come."""
+    network = Meddling()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        await tree(alice, bob)
+
+        async def nobody(documents: Sequence[DocumentId]) -> list[frozenset[bytes]]:
+            return [frozenset() for _ in documents]
+
+        async def count_no_more() -> None:
+            monkeypatch.setattr(Store, "devices_counting_in", staticmethod(nobody))
+
+        network.meanwhile.append(count_no_more)
+        code, detail = await refused(alice)
+        assert code == "verification-failed"
+        assert "has changed meanwhile; install again" in detail
+        assert not network.meanwhile
+
+
+async def test_what_is_yanked_by_now_is_warned_of(tmp_path: Path, bob: Alice) -> None:
+    """Bob yanks one leaf while blobs come; another was deprecated before, which is told once."""
+    network = Meddling()
+    async with open_alice(tmp_path / "alice", network=network) as alice:
+        await tree(alice, bob)
+        path = "/api/modules/{}/versions/1.0.0/{}"
+
+        async def mark(leaf: str, action: str, reason: str) -> None:
+            answer = await bob.client.post(path.format(leaf, action), json={"reason": reason})
+            assert answer.status_code == 200, answer.text
+            await give(bob, alice)
+
+        await mark(LEAVES[1], "deprecate", "It is old.")
+        network.meanwhile.append(lambda: mark(LEAVES[5], "yank", "It adds wrongly."))
+        warnings = (await install(alice, ROOT))["warnings"]
+        did = bob.node.identity.did
+        assert warnings == [
+            f"{did}/{LEAVES[1]} 1.0.0 is deprecated: It is old.",
+            f"{did}/{LEAVES[5]} 1.0.0 was yanked: It adds wrongly.",
+        ]
         assert not network.meanwhile
 
 
