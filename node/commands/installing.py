@@ -129,6 +129,7 @@ def plan_in(lines: Iterable[Json]) -> Json:
     for line in lines:
         if line.get("event") == "plan":
             return without_event(line)
+        say_wait(line)
     raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
 
 
@@ -139,8 +140,16 @@ def last_of(lines: Iterable[Json], progress: Progress, showing: Showing) -> Json
             return line
         if wants_json():
             showing.show(print_event, line.get("event", "progress"), without_event(line))
+        else:
+            showing.show(say_wait, line)
         showing.show(progress.show, line)
     raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
+
+
+def say_wait(line: Json) -> None:
+    """What is to end before there is a plan; what a fetch waits for stands in its bar."""
+    if line.get("stage") == "resolve" and (why := line.get("waits")):
+        say(f"waits for {printable(why)}", dim=True, err=True)
 
 
 def without_event(line: Json) -> Json:

@@ -72,7 +72,8 @@ class Progress(Struct, frozen=True, tag_field="event", tag="progress", omit_defa
     done: int
     total: int
     waits: str = ""
-    """Why nobody is asked just now for what is fetched: it waits for a peer."""
+    """Why nobody is asked just now for what is fetched: it waits for a peer. While it
+    resolves, what is to end before that begins."""
 
 
 Tell = Callable[[Progress], None]

@@ -189,6 +189,8 @@ def _before(goal: Goal, id: str) -> ModuleVersion | None:
 
 
 async def _install(node: Node, wanted: InstallWanted, tell: TellMore) -> InstallResult:
+    if node.installing.locked():
+        tell(Progress("resolve", "", 0, 0, waits="another installation"))
     async with node.installing:
         place = await _place(node, wanted)
         goal = await make_goal(

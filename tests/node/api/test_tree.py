@@ -20,6 +20,7 @@ from registry.plan import Placed, Plan
 from storage.store import Store
 from tests.node.api.test_advisories import warn
 from tests.node.api.test_install import give, install, publish, sign_other_bytes
+from tests.node.api.test_streams import connected
 from tests.node.modules import ADD, calling
 from tests.node.parts import Alice, Wish, Wishes, open_alice
 
@@ -94,6 +95,22 @@ async def test_a_plan_is_told_before_it_is_refused(alice: Alice, bob: Alice) -> 
     assert (first["event"], len(first["risks"])) == ("plan", 1)
     assert (last["event"], last["code"]) == ("error", "malicious")
     assert not (await alice.client.get("/api/installed")).json()["installed"]
+
+
+async def test_who_waits_for_another_installation_is_told(alice: Alice, bob: Alice) -> None:
+    """Nothing can be planned before it ends; then the plan is told as ever."""
+    await tree(alice, bob)
+    head = [(name.lower().encode(), value.encode()) for name, value in alice.bearer().items()]
+    head += [(b"accept", b"application/x-ndjson"), (b"content-type", b"application/json")]
+    wanted = msgspec.json.encode({"requirements": [ROOT], "tell_plan": True})
+    await alice.node.installing.acquire()
+    async with connected(alice, "http", "/api/install", *head, method="POST") as told:
+        told.given.put_nowait({"type": "http.request", "body": wanted, "more_body": False})
+        assert (await told.next())["status"] == 200
+        waits = msgspec.json.decode(await told.text())
+        assert (waits["stage"], waits["waits"]) == ("resolve", "another installation")
+        alice.node.installing.release()
+        assert msgspec.json.decode(await told.text())["event"] == "plan"
 
 
 @dataclass

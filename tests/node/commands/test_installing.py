@@ -17,6 +17,7 @@ MODULE = {"id": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK/io.x",
 MOVED = {"add": [MODULE], "upgrade": [], "downgrade": [], "keep": [], "remove": []}
 PLAN = {"event": "plan", "plan": MOVED, "packages": [], "warnings": []}
 STEP = {"event": "progress", "stage": "fetch", "id": MODULE["id"], "done": 0, "total": 1}
+WAITING = {**STEP, "stage": "resolve", "id": "", "waits": "another installation"}
 LOCK: Mapping[str, object] = {"version": 1, "requirements": {}, "packages": []}
 RESULT = {"event": "result", "installed": [MODULE], "removed": [], "lock": LOCK, "warnings": []}
 REFUSED = {"title": "Not now", "status": 500, "code": "internal-error", "detail": "Not now."}
@@ -80,10 +81,12 @@ def install(lock_path: Path) -> None:
 def test_a_plan_is_shown_and_the_lock_file_written(
     told: Told, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    told.lines.insert(0, WAITING)
     install(tmp_path / "panspermia.lock")
     assert (tmp_path / "panspermia.lock").exists()
-    shown = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in shown] == ["+", "installed"]
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["+", "installed"]
+    assert shown.err == "waits for another installation\n"
 
 
 @pytest.mark.parametrize(
