@@ -15,6 +15,15 @@ from node.failure import failed
 from node.text import printable, size_text
 
 KINDS = ("svg", "png")
+OTHER_PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".tiff", ".webp"})
+
+
+def kind_of(output: Path | None) -> Literal["svg", "png"]:
+    """By the end of the file's name. Raises `UsageError` for that of another kind of picture."""
+    ends = "" if output is None else output.suffix.lower()
+    if ends in OTHER_PICTURES:
+        raise click.UsageError(f"{output}: a picture is drawn as .svg or .png, not as {ends}")
+    return "png" if ends == ".png" else "svg"
 
 
 @click.command("picture")
@@ -34,7 +43,7 @@ def picture_command(
 ) -> None:
     """Draw a genome as SVG or PNG: cells and networks."""
     if kind is None:
-        kind = "png" if output is not None and output.suffix.lower() == ".png" else "svg"
+        kind = kind_of(output)
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("a picture does not belong on a terminal; give -o FILE")
     if output is not None and output.exists() and not force:
