@@ -15,7 +15,7 @@ from node.failure import Failure
 
 MODULE = {"id": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK/io.x", "version": "1.0.0"}
 MOVED = {"add": [MODULE], "upgrade": [], "downgrade": [], "keep": [], "remove": []}
-PLAN = {"event": "plan", "plan": MOVED, "packages": [], "warnings": []}
+PLAN: Mapping[str, object] = {"event": "plan", "plan": MOVED, "packages": [], "warnings": []}
 STEP = {"event": "progress", "stage": "fetch", "id": MODULE["id"], "done": 0, "total": 1}
 WAITING = {**STEP, "stage": "resolve", "id": "", "waits": "another installation"}
 LOCK: Mapping[str, object] = {"version": 1, "requirements": {}, "packages": []}
