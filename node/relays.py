@@ -98,6 +98,7 @@ class Relays:
         self._card: Card | None = None
         self._told: set[tuple[bytes, RelayUrl]] = set()
         self._may_meet = asyncio.Event()
+        self._there: set[RelayClient] = set()
         peers.listeners.append(self._note)
         peers.network.channels.openers["circuit"] = self.open_circuit
 
@@ -222,6 +223,11 @@ class Relays:
                 self._peers.network, relay.url.place, lambda: relay.shown().state == "draining"
             )
             self._tasks.create_task(leaving, name="leave a relay that stops")
+        if not relay.is_registered:
+            self._there.discard(relay)
+        elif relay not in self._there:  # it is told of again where the relay is suspected
+            self._there.add(relay)
+            self._peers.dialler.call_through(relay.url.place)
         if relay.is_registered:
             self._may_meet.set()
             for told in self.on_registered:

@@ -29,7 +29,7 @@ from node.listening import listen
 from node.news import tell_news
 from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
-from node.peers import Peers, open_peers
+from node.peers import Peers, hint_known, open_peers
 from node.ports import Network, Pages, RelayBook
 from node.quotas import quota_of, size_of
 from node.refusals import take_in
@@ -241,6 +241,7 @@ async def finding_peers(
         open_direct(config.p2p, identity, peers, relays, store, tasks) as direct,
         open_discovery(config.p2p, home, identity, peers, relays, tasks, is_relay=is_relay),
     ):
+        await hint_known(peers.dialler, config.p2p, store)  # now that there is a way to each
         yield direct
 
 

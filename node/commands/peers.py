@@ -161,6 +161,8 @@ def name_of(peer: Json) -> str:
 def sources_of(peer: Json) -> list[str]:
     """All sides that told of it; `called` where only its own call did."""
     told = [*peer["sources"], *([peer["source"]] if peer["source"] else [])]
+    if any(one.startswith("relay:") for one in told):
+        told = [one for one in told if one != "relay"]  # which one is said already
     return [one for one in told if one != "called"] or told
 
 

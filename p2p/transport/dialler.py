@@ -5,7 +5,8 @@ others           `HINT_ATTEMPTS` times, then forgotten until they are announced 
 
 Whoever sends us away says for how long, and is not called before that, or before an hour at most.
 Who is announced with a newer card than before has moved, or is back: they are called at once, but
-for that, and not twice within `NEWS_S`, since forged announcements are free.
+for that, and not twice within `NEWS_S`, since forged announcements are free. When a relay is back,
+so are they who are called through it, which may be after minutes of back-off.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ from random import Random
 from crdt.did import decode_did_key, encode_did_key
 from crdt.errors import CrdtError
 from p2p.protocol.backoff import Backoff
-from p2p.protocol.errors import SyncError
+from p2p.protocol.errors import LocalProtocolError, SyncError
 from p2p.protocol.hint import CHOSEN, Hint, Source
 from p2p.transport.connection import Connection
 from p2p.transport.mover import known_as
 from p2p.transport.network import Network
-from p2p.transport.place import parse_place
+from p2p.transport.place import DirectPlace, RelayedPlace, parse_place
 
 HINT_ATTEMPTS = 5
 # A session that lasted so long was of use. Shorter ones, as with two devices of one key that push
@@ -101,10 +102,21 @@ class Dialler:
         """An announcement that is older than another one, or as old, says nothing new."""
         if hint.issued_us <= known.issued_us:
             return
-        known.issued_us, now_s = hint.issued_us, self._clock()
-        if known.not_before_s <= now_s:
-            known.not_before_s = now_s + NEWS_S
-            known.hurry.set()
+        known.issued_us = hint.issued_us
+        self._call_soon(known)
+
+    def call_through(self, relay: DirectPlace) -> None:
+        """This node is registered at `relay` anew: whoever is behind it is called at once."""
+        for found in self._found.values():
+            if (place := relayed(found.address)) is not None and place.relay == relay:
+                self._call_soon(found)
+
+    def _call_soon(self, found: Found) -> None:
+        """Unless they told us to wait, or there was news of them just now."""
+        now_s = self._clock()
+        if found.not_before_s <= now_s:
+            found.not_before_s = now_s + NEWS_S
+            found.hurry.set()
 
     def forget(self, device: bytes) -> Sequence[Found]:
         """Ends the tries at what was named for `device`, and where it answered; these addresses.
@@ -196,6 +208,15 @@ async def rest(found: Found, seconds: float) -> None:
 def device_of(hint: Hint) -> bytes:
     """The device that is claimed to be there; empty where the hint says nothing of use."""
     return device_at(hint.device_did)
+
+
+def relayed(address: str) -> RelayedPlace | None:
+    """The place behind a relay that `address` names, if it does."""
+    try:
+        place = parse_place(address)
+    except LocalProtocolError:
+        return None
+    return place if isinstance(place, RelayedPlace) else None
 
 
 def device_at(did: str) -> bytes:

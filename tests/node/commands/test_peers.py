@@ -111,6 +111,9 @@ def test_a_relay_that_told_of_somebody_is_named_by_its_host() -> None:
     assert source_text("relay:relay://z6Mk@relay.example:4747") == "relay relay.example:4747"
     assert source_text("relay:wss://relay.example/p") == "relay relay.example/p"
     assert source_text("dht\x1b") == "dht\\u{1b}"
+    named = "relay:relay://z6Mk@relay.example:4747"
+    assert sources_of({"sources": [named], "source": "relay"}) == [named], "and once"
+    assert sources_of({"sources": [], "source": "relay"}) == ["relay"]
 
 
 def test_whoever_only_called_says_so_and_a_narrow_terminal_gets_two_lines_each(

@@ -9,6 +9,7 @@ import pytest
 from crdt.did import encode_did_key
 from p2p.protocol.errors import PeerLeft
 from p2p.protocol.hint import Hint
+from p2p.transport.address import Address
 from p2p.transport.connection import Connection
 from tests.p2p.transport.proxies import proxy_to
 from tests.p2p.transport.test_network import open_node, until
@@ -83,6 +84,25 @@ async def test_whoever_is_announced_with_a_newer_card_is_called_at_once(tmp_path
         alice.dialler.hint(Hint("", (nowhere,), "mdns", issued_us=7))
         assert not found.hurry.is_set(), "whoever forges many calls nobody often"
         assert found.issued_us == 7
+
+
+async def test_whoever_is_behind_a_relay_that_is_back_is_called_at_once(tmp_path: Path) -> None:
+    here, elsewhere = Address("127.0.0.1", 1), Address("127.0.0.1", 2)
+    behind, beside = circuit_to_nobody(str(here)), circuit_to_nobody(str(elsewhere))
+    async with open_node(tmp_path / "a", 1) as alice:
+        for place in (behind, beside, "127.0.0.1:1"):
+            alice.dialler.hint(Hint("", (place,), "invite"))
+
+        async def have_failed() -> bool:
+            return len([one for one in alice.dialler.found if one.last_error]) == 3
+
+        await until(have_failed)
+        alice.dialler.call_through(here)
+        hurried = [one for one in alice.dialler.found if one.hurry.is_set()]
+        assert [one.address for one in hurried] == [behind]
+        hurried[0].hurry.clear()
+        alice.dialler.call_through(here)
+        assert not hurried[0].hurry.is_set(), "a relay that comes and goes has nobody called often"
 
 
 async def test_news_do_not_end_the_wait_that_a_peer_told_us(tmp_path: Path) -> None:
