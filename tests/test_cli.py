@@ -177,6 +177,8 @@ def test_a_file_that_is_there_is_replaced_only_by_force(
     [
         (("statsu",), "Did you mean 'status'"),
         (("search", "--lmit", "3"), "Did you mean '--limit'"),
+        (("search", "a" * 100_000), "at most 512 characters, and this has 100,000"),
+        (("search", "ü" * 513), "at most 512 characters, and this has 513"),
         (("connect", "nowhere"), "HOST:PORT"),
         (("connect", "host:99999"), "HOST:PORT"),
         (("yank", "io.x"), "NAME@VERSION"),
