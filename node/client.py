@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from node.exchange import PIECE_BYTES, answer_to, of_length, pieces_of, send_request
 from node.exchange import broken as broken
-from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
+from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING, USAGE
 from node.failure import Failure, Json, failed, failure
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ FILE_BYTES_MAX = 1 << 20
 
 # An event, or one line of progress, is far smaller; a longer line is no answer of a node.
 LINE_BYTES_MAX = 16 << 20
+
+# With its query; a node hears no head of a request above 64 KiB, and says so in no JSON.
+PATH_CHARACTERS_MAX = 32 << 10
 
 STATUS = "/api/status"
 
@@ -208,6 +211,8 @@ class Client:
         pieces: Iterator[bytes] | None = None,
     ) -> Generator[HTTPResponse]:
         """One request; an error status raises its problem, a dead node says how to start it."""
+        if len(path) > PATH_CHARACTERS_MAX:
+            raise too_long(path)
         headers = {"Host": self.authority, "Accept": accept, "Accept-Encoding": "identity"}
         headers |= {"Authorization": f"Bearer {self.token}", "Connection": "close", **(more or {})}
         if body is not None:
@@ -309,6 +314,14 @@ def home_flag(home: str) -> str:
 def not_running(home: str) -> Failure:
     detail = f"Start it with: panspermia {home_flag(home)}up"
     return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
+
+
+def too_long(path: str) -> Failure:
+    detail = (
+        f"It would be an address of {len(path):,} characters, of at most {PATH_CHARACTERS_MAX:,}:"
+        " one of the words of this command is too long."
+    )
+    return failure("bad-query", "This is too long to be asked", detail, USAGE, status=400)
 
 
 def answer_of(status: int, body: bytes) -> Json:

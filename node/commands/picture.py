@@ -9,9 +9,8 @@ from typing import Literal
 import click
 
 from node.commands.console import is_terminal, print_json, say, wants_json
-from node.commands.files import write_whole
+from node.commands.files import keep_what_is_there, write_whole
 from node.commands.reading import read_one, shown_errors
-from node.failure import failed
 from node.text import printable, size_text
 
 KINDS = ("svg", "png")
@@ -46,8 +45,8 @@ def picture_command(
         kind = kind_of(output)
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("a picture does not belong on a terminal; give -o FILE")
-    if output is not None and output.exists() and not force:
-        raise failed("file-exists", "The file is there already", f"{output}; or give --force")
+    if output is not None:
+        keep_what_is_there(output, force=force)
     with shown_errors():
         from registry.pictures import picture_of
 

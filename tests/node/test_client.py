@@ -150,6 +150,19 @@ def test_what_is_no_line_is_never_sent(path: str, serve: Serve) -> None:
     assert "cannot be asked" in failed.value.problem["detail"]
 
 
+def test_what_is_too_long_for_a_head_is_never_sent(serve: Serve) -> None:
+    client = serve(200, b"{}")
+    assert client.get("/api/search", {"q": "a" * 8_000}) == {}
+    for path in (
+        f"/api/modules/{'a' * 100_000}",
+        with_query("/api/list", {"author": "a" * 70_000}),
+    ):
+        with pytest.raises(Failure) as failed:
+            client.get(path)
+        assert (failed.value.exit, failed.value.problem["code"]) == (2, "bad-query")
+        assert f"of {len(path):,} characters" in failed.value.problem["detail"]
+
+
 def test_a_token_that_is_none_is_not_shown(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         announce(tmp_path, server.getsockname()[1])
