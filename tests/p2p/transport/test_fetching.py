@@ -77,7 +77,7 @@ async def test_a_chunk_of_another_length_is_not_passed_on(
         await bob.store.begin_blob(lie.id, lie.root)
         await bob.store.add_page(lie.id, 0, lie.pages[0])
         connection = await carol.network.connect(bob.address)
-        with pytest.raises(NoPeerHasIt, match="not hold it"):
+        with pytest.raises(NoPeerHasIt, match="not what is missing here"):
             await carol.network.fetch_blob(lie.id, unwatched, size_bytes_max=1 << 20)
         assert carol.network.connections == (connection,)
 
