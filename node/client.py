@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from node.exchange import PIECE_BYTES, answer_to, of_length, pieces_of, send_request
 from node.exchange import broken as broken
-from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING
+from node.exit_codes import FAILED, NETWORK, NOT_ALLOWED, NOT_RUNNING, USAGE
 from node.failure import Failure, Json, failed, failure
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ FILE_BYTES_MAX = 1 << 20
 
 # An event, or one line of progress, is far smaller; a longer line is no answer of a node.
 LINE_BYTES_MAX = 16 << 20
+
+# With its query; a node hears no head of a request above 64 KiB, and says so in no JSON.
+PATH_CHARACTERS_MAX = 32 << 10
 
 STATUS = "/api/status"
 
@@ -135,7 +138,7 @@ class Client:
     def post_lines(self, path: str, body: Json, *, timeout_s: float) -> Iterator[Json]:
         """The NDJSON lines of a long task; an `error` line raises its problem as `Failure`."""
         with self._exchange("POST", path, body, timeout_s, "application/x-ndjson") as answer:
-            while line := answer.readline(LINE_BYTES_MAX):
+            while line := line_in(answer):
                 event: dict[str, Any] = json.loads(line)
                 if event.get("event") == "error":
                     raise Failure(event.get("problem") or without(event, "event"))
@@ -152,7 +155,7 @@ class Client:
         more = {} if after is None else {"Last-Event-ID": after}
         with self._exchange("GET", path, None, timeout_s, "text/event-stream", more) as answer:
             fields: dict[str, str] = {}
-            while line := answer.readline(LINE_BYTES_MAX):
+            while line := line_in(answer):
                 name, colon, value = line.decode().rstrip("\r\n").partition(":")
                 if name and colon:
                     value = value.removeprefix(" ")
@@ -208,6 +211,8 @@ class Client:
         pieces: Iterator[bytes] | None = None,
     ) -> Generator[HTTPResponse]:
         """One request; an error status raises its problem, a dead node says how to start it."""
+        if len(path) > PATH_CHARACTERS_MAX:
+            raise too_long(path)
         headers = {"Host": self.authority, "Accept": accept, "Accept-Encoding": "identity"}
         headers |= {"Authorization": f"Bearer {self.token}", "Connection": "close", **(more or {})}
         if body is not None:
@@ -311,6 +316,14 @@ def not_running(home: str) -> Failure:
     return failure("node-not-running", "The node is not running", detail, NOT_RUNNING)
 
 
+def too_long(path: str) -> Failure:
+    detail = (
+        f"It would be an address of {len(path):,} characters, of at most {PATH_CHARACTERS_MAX:,}:"
+        " one of the words of this command is too long."
+    )
+    return failure("bad-query", "This is too long to be asked", detail, USAGE, status=400)
+
+
 def answer_of(status: int, body: bytes) -> Json:
     """The JSON object of an answer. Raises `Failure` for an error status or no JSON object."""
     try:
@@ -324,6 +337,16 @@ def answer_of(status: int, body: bytes) -> Json:
     if status >= 400:
         raise Failure({"title": f"The node answered {status}", "status": status, **answer})
     return answer
+
+
+def line_in(answer: HTTPResponse) -> bytes:
+    """The next line with its end; b"" after the last. Raises `Failure` for what has no end."""
+    line = answer.readline(LINE_BYTES_MAX)
+    if line and not line.endswith(b"\n"):
+        is_long = len(line) == LINE_BYTES_MAX
+        most = f"A line of it has more than {LINE_BYTES_MAX:,} bytes."
+        raise broken(most if is_long else f"It ends after {len(line):,} bytes of a line.")
+    return line
 
 
 def read_all(connection: socket.socket) -> bytes:

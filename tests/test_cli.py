@@ -155,10 +155,30 @@ def test_each_command_that_needs_a_node_says_so(
 
 
 @pytest.mark.parametrize(
+    "args", [("fetch", "io.x"), ("fetch", "0" * 64), ("cap", "proof", "0" * 64)]
+)
+def test_a_file_that_is_there_is_replaced_only_by_force(
+    args: tuple[str, ...], home: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "keep.txt"
+    file.write_text("mine")
+    line = ("--home", home, "--json", *args, "-o", str(file))
+    kept = run(*line)
+    problem = json.loads(kept.stdout)
+    assert (kept.returncode, problem["code"]) == (1, "file-exists")
+    assert str(file) in problem["detail"]
+    forced = run(*line, "--force")
+    assert json.loads(forced.stdout)["code"] == "node-not-running", "it goes on to ask for it"
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
     ("args", "said"),
     [
         (("statsu",), "Did you mean 'status'"),
         (("search", "--lmit", "3"), "Did you mean '--limit'"),
+        (("search", "a" * 100_000), "at most 512 characters, and this has 100,000"),
+        (("search", "ü" * 513), "at most 512 characters, and this has 513"),
         (("connect", "nowhere"), "HOST:PORT"),
         (("connect", "host:99999"), "HOST:PORT"),
         (("yank", "io.x"), "NAME@VERSION"),
@@ -258,7 +278,8 @@ def test_completion_of_a_command_name() -> None:
 
 
 def test_settings_and_where_they_come_from(home: str) -> None:
-    assert run("--home", home, "config", "set", "api.port", "4000").returncode == 0
+    done = run("--home", home, "config", "set", "api.port", "4000")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), "no node runs that would not know"
     done = run("--home", home, "--json", "config", "show", PANSPERMIA_P2P_MDNS="false")
     settings = json.loads(done.stdout)["settings"]
     assert settings["api.port"]["value"] == 4000

@@ -69,18 +69,19 @@ def cleaned_list(given: Pairs, kind: type[msgspec.Struct], *, has_any_name: bool
     not know: with `has_any_name` that is left out. What only ours knows, as `cursor`, is strict.
     """
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
-    theirs = {name: value for name, value in given if name in THEIRS_OF_LISTS}
+    made_to_fit = THEIRS_OF_LISTS | (known & {"sort"})
+    theirs = {name: value for name, value in given if name in made_to_fit}
     fitting = [
         (name, value)
         for name, value in given
-        if name not in THEIRS_OF_LISTS and (name in known or not has_any_name)
+        if name not in made_to_fit and (name in known or not has_any_name)
     ]
     if "limit" in known and (limit := _limit(theirs.get("limit", ""))):
         fitting.append(("limit", limit))
-    if "sort_by" in known and "sort_by" in theirs:
+    for name in {"sort", "sort_by"} & known & theirs.keys():
         with contextlib.suppress(msgspec.ValidationError):
-            msgspec.convert({"sort_by": theirs["sort_by"]}, kind)
-            fitting.append(("sort_by", theirs["sort_by"]))
+            msgspec.convert({name: theirs[name]}, kind)
+            fitting.append((name, theirs[name]))
     return fitting
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from node.api.models import Author, Cursor, InNamespace, Limit, Place, Request
 from node.services.publish_life import State
@@ -26,11 +26,16 @@ TagsWanted: TypeAlias = Annotated[
 ]
 
 
+GenomeSort: TypeAlias = Literal[
+    "fitness", "downloads", "tick", "recent", "rating", "name", "attested"
+]
+
+
 class GenomesQuery(Struct, frozen=True):
-    sort_by: Literal["fitness", "downloads", "tick", "recent", "rating", "name", "attested"] = (
-        "fitness"
-    )
+    sort_by: GenomeSort = "fitness"
     """`fitness`: as authors claim. `attested`: those with a verified result, the highest first."""
+    sort: GenomeSort | UnsetType = UNSET
+    """What a search calls it; goes before `sort_by`."""
     author: Author | None = None
     """Who signed it."""
     tag: TagsWanted = ()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.commands.console import home, node, print_json, say, wants_json
-from node.commands.files import unwritable
+from node.commands.files import keep_what_is_there, unwritable
 from node.commands.identity import new_passphrase, passphrase
 from node.commands.progress import Progress
 from node.exit_codes import exit_code
@@ -50,8 +50,7 @@ def backup_command(file: Path, everything: bool, force: bool, passphrase_file: P
     is installed, your rights, names and settings, and whom you block. Where your key is sealed
     already, give its passphrase.
     """
-    if file.exists() and not force:
-        raise failed("file-exists", "The file is there already", f"{file}; or give --force")
+    keep_what_is_there(file, force=force)
     client = node()
     is_sealed = client.get("/api/identity")["sealed"]
     secret = passphrase(passphrase_file) if is_sealed else new_passphrase(passphrase_file)

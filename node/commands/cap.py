@@ -20,7 +20,7 @@ from node.commands.console import (
     say,
     wants_json,
 )
-from node.commands.files import write_whole
+from node.commands.files import keep_what_is_there, write_whole
 from node.commands.petnames import petnames, spelled_out
 from node.commands.proofs_in_words import print_proof, proof_in
 from node.commands.rights_in_words import (
@@ -299,7 +299,8 @@ def explain(what: str, namespace: str) -> None:
 @cap_command.command("proof")
 @click.argument("entry")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
-def proof(entry: str, output: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+def proof(entry: str, output: Path | None, force: bool) -> None:
     """Write the proof that the key of an entry was used in two places.
 
     Whoever has the file can check it, without a node: panspermia cap inspect FILE. It has both
@@ -307,6 +308,8 @@ def proof(entry: str, output: Path | None) -> None:
     """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    if output is not None:
+        keep_what_is_there(output, force=force)
     found = node().get_bytes(path_of("/api/proofs", entry))
     if output is None:
         sys.stdout.buffer.write(found)

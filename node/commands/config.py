@@ -64,9 +64,13 @@ def set_(name: str, value: str) -> None:
         raise bad_setting(error) from error
     write_atomically(place.config_file, text.encode(), mode=0o600)
     shown = without_secrets(name, checked)
+    running = is_running(str(place.path))
     if wants_json():
-        return print_json("config", {"file": str(place.config_file), "name": name, "value": shown})
+        told = {"file": str(place.config_file), "name": name, "value": shown}
+        return print_json("config", {**told, "needs_restart": running})
     say(f"{name} = {value_text(shown)}, in {place.config_file}")
+    if running:
+        say("The node that runs goes on with what it began with: panspermia down, then up")
 
 
 @config_command.command("path")
@@ -76,6 +80,16 @@ def path() -> None:
 
     file = str(Home(Path(home())).config_file)
     return print_json("config", {"file": file}) if wants_json() else say(file)
+
+
+def is_running(root: str) -> bool:
+    from node.client import find_client
+
+    try:
+        find_client(root).get_quick("/healthz")
+    except Failure:
+        return False
+    return True
 
 
 def bad_setting(error: Exception) -> Failure:

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from node.commands.console import is_terminal, print_json, print_table, say, wants_json
-from node.commands.files import write_whole
+from node.commands.files import keep_what_is_there, write_whole
 from node.commands.reading import read_contents, read_named, shown_errors
-from node.failure import failed
 from node.text import printable, size_text
 
 
@@ -46,8 +45,8 @@ def convert_command(
         raise click.UsageError("give a FILE and --to FORMAT; --list shows the formats there are")
     if output is None and wants_json():
         raise click.UsageError("with --json, give -o FILE: the result is no JSON of ours")
-    if output is not None and output.exists() and not force:
-        raise failed("file-exists", "The file is there already", f"{output}; or give --force")
+    if output is not None:
+        keep_what_is_there(output, force=force)
     options = {key: value for key, _, value in (pair.partition("=") for pair in settings)}
     with shown_errors():
         made, report = converted(file, source, target, item, options)

@@ -70,6 +70,13 @@ def _is_unnamed(pipe: int) -> bool:
             os.close(end)
 
 
+def keep_what_is_there(path: Path, *, force: bool) -> None:
+    """Before a file that a person named is written. Raises `Failure` (`file-exists`)."""
+    if path.exists() and not force:
+        detail = f"{printable(str(path))}; or give --force"
+        raise failed("file-exists", "The file is there already", detail)
+
+
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """The same for a file that a person named. Raises `Failure` (`cannot-write`)."""
     try:

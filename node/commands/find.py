@@ -24,6 +24,7 @@ CHALLENGE = "challenge"
 KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
+QUERY_CHARACTERS_MAX = 512  # as the API takes it; a longer one is no request that it could answer
 DESCRIPTION_SHOWN = 200  # of one of thousands; `info` shows all of it
 FACET_ROWS = 10  # of each; all fifty are in --json
 HEADINGS = {"license": "licence"}
@@ -71,6 +72,9 @@ def search_command(query: str, **options: object) -> None:
 
     Without QUERY: the newest. A word may be only begun, or have a slip.
     """
+    if len(query) > QUERY_CHARACTERS_MAX:
+        limit = f"at most {QUERY_CHARACTERS_MAX} characters, and this has {len(query):,}"
+        raise click.UsageError(f"QUERY has {limit}")
     wanted = wanted_of(query, options)
     page = node().get("/api/search", wanted)
     if wants_json():

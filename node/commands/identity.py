@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from node.commands.console import home, is_terminal, print_json, say, wants_json
-from node.commands.files import write_whole
+from node.commands.files import keep_what_is_there, write_whole
 from node.commands.secrets import passphrase_in
 from node.exit_codes import NOT_ALLOWED, NOT_FOUND, UNVERIFIED
 from node.failure import Failure, failed, failure
@@ -71,8 +71,7 @@ def export(file: Path, passphrase_file: Path | None, force: bool) -> None:
     from node.home import Home
     from node.identity import export_author, load
 
-    if file.exists() and not force:
-        raise failed("file-exists", "The file is there already", f"{file}; or give --force")
+    keep_what_is_there(file, force=force)
     place = Home(Path(home()))
     passphrase = new_passphrase(passphrase_file)
     try:

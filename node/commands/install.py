@@ -128,8 +128,9 @@ def update_command(
     if not requirements:
         raise failure("nothing-installed", "Nothing is installed", "", NOT_FOUND)
     if unknown := [name for name in names if not any(means(name, m) for m in requirements)]:
-        detail = f"{', '.join(unknown)}: not among {', '.join(sorted(requirements))}"
-        raise failure("not-installed", "That is not installed", detail, NOT_FOUND)
+        asked = ", ".join(sorted(requirements))
+        detail = f"{', '.join(unknown)}: asked for was {asked}; what those need moves with them"
+        raise failure("not-installed", "That was not asked for", detail, NOT_FOUND)
     moving = {m: r for m, r in requirements.items() if not names or is_meant(m, names)}
     held = staying(lock, moving) if lock and names else None
     wanted = [f"{module}@{range}" for module, range in moving.items()]
@@ -190,7 +191,10 @@ def uninstall_command(names: tuple[str, ...], dry_run: bool, lock_path: Path) ->
 
 @click.command("list")
 @click.option("--kind", type=click.Choice(["module", *WORDS]), default="module", show_default=True)
-@click.option("--sort", help="Of genomes: fitness, tick; of seeds: pop; downloads, rating, recent.")
+@click.option(
+    "--sort",
+    help="Of genomes: fitness, attested, tick; of seeds: pop; downloads, rating, recent.",
+)
 @click.option("--author", metavar="DID|NAME", help="Only of this author.")
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)

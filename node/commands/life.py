@@ -112,9 +112,11 @@ def print_list(kind: str, page: Json) -> None:
         return say("None is known here. What a peer publishes arrives by itself: panspermia peers")
     score = {"genome": "fitness_score", "seed": "max_pop", "lineage": "civilization_level"}[kind]
     claimed = "CLAIMED FITNESS" if kind == "genome" else SORTS[kind].upper()
-    head = ("ID", "NAME", claimed, "STARS", "DOWNLOADS", "SIGNED BY")
+    is_verified = all("result" in (one.get("attested") or {}) for one in rows)
+    head = ("ID", "NAME", "VERIFIED" if is_verified else claimed, "STARS", "DOWNLOADS", "SIGNED BY")
     print_table(head, (
-        (one["id"] if kind == "lineage" else one["id"][:ID_SHOWN], one["name"], f"{one[score]:g}",
+        (one["id"] if kind == "lineage" else one["id"][:ID_SHOWN], one["name"],
+         f"{one['attested']['result']:,}" if is_verified else f"{one[score]:g}",
          f"{one['rating']['average']:.1f}" if one["rating"]["count"] else "-", one["downloads"],
          names.author(one["author_did"]))
         for one in rows

@@ -9,12 +9,20 @@ from typing import Literal
 import click
 
 from node.commands.console import is_terminal, print_json, say, wants_json
-from node.commands.files import write_whole
+from node.commands.files import keep_what_is_there, write_whole
 from node.commands.reading import read_one, shown_errors
-from node.failure import failed
 from node.text import printable, size_text
 
 KINDS = ("svg", "png")
+OTHER_PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".tiff", ".webp"})
+
+
+def kind_of(output: Path | None) -> Literal["svg", "png"]:
+    """By the end of the file's name. Raises `UsageError` for that of another kind of picture."""
+    ends = "" if output is None else output.suffix.lower()
+    if ends in OTHER_PICTURES:
+        raise click.UsageError(f"{output}: a picture is drawn as .svg or .png, not as {ends}")
+    return "png" if ends == ".png" else "svg"
 
 
 @click.command("picture")
@@ -34,11 +42,11 @@ def picture_command(
 ) -> None:
     """Draw a genome as SVG or PNG: cells and networks."""
     if kind is None:
-        kind = "png" if output is not None and output.suffix.lower() == ".png" else "svg"
+        kind = kind_of(output)
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("a picture does not belong on a terminal; give -o FILE")
-    if output is not None and output.exists() and not force:
-        raise failed("file-exists", "The file is there already", f"{output}; or give --force")
+    if output is not None:
+        keep_what_is_there(output, force=force)
     with shown_errors():
         from registry.pictures import picture_of
 

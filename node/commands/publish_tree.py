@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from node.commands.console import node, say, wants_json
+from node.commands.console import node, print_event, say, wants_json
 from node.commands.folders import walk
 from node.commands.module_parts import known_files
 from node.commands.progress import Progress
@@ -114,24 +114,53 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
     sizes = [module.size_bytes for module in modules] + [size_of(file) for file in tree.files]
     total, before = sum(sizes), 0
     with told_how_far(report), Progress() as bars:
+        lines = Lines(report, total, is_wanted=wants_json() and path.is_dir())
 
-        def show(done: int) -> None:
+        def show(done: int, what: Path) -> None:
             bars.show({"id": path.name, "done": done, "total": total})
+            lines.tell(done, what)
 
-        show(before)
+        bars.show({"id": path.name, "done": before, "total": total})
         # Looked for before anything is sent: a Ctrl-C meanwhile ends it with nothing done.
         report.in_modules += map(str, known_files(tree.left_alone))
         for module, size in zip(modules, sizes, strict=False):
             publish_module(module, modules, wanted, report)
             report.done += 1
             before += size
-            show(before)
+            show(before, module.folder)
         for file, size in zip(tree.files, sizes[len(modules) :], strict=True):
             for part in publish_file(file, wanted, report):
-                show(before + round(size * part))
+                show(before + round(size * part), file)
             report.done += 1
             before += size
+            show(before, file)
     tell(path, wanted, report)
+
+
+@dataclass(slots=True)
+class Lines:
+    """What `--json` tells of a directory meanwhile: a line whenever something more is done.
+
+    `done` of `total` are bytes; `published`, which may have been there, and the others are counts.
+    """
+
+    report: Report
+    total: int
+    is_wanted: bool
+    last: Json = field(default_factory=dict[str, object])
+
+    def tell(self, done: int, what: Path) -> None:
+        """`what` is the file, or the module's folder, that it came to."""
+        if not self.is_wanted:
+            return
+        counts = {
+            name: len(getattr(self.report, name)) for name in ("published", "refused", "skipped")
+        }
+        line: Json = {"stage": "publish", "id": str(what), "done": done, "total": self.total}
+        line = {**line, **counts}
+        if line != self.last:
+            print_event("progress", line)
+        self.last = line
 
 
 def size_of(file: Path) -> int:

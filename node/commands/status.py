@@ -26,6 +26,10 @@ def status_command(ctx: click.Context, exit_code: bool) -> None:
         ctx.exit(1)
 
 
+def plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
 def print_status(status: Json) -> None:
     peers, records, blobs = status["peers"], status["records"], status["blobs"]
     up = duration_text(status.get("uptime_s", 0))
@@ -40,7 +44,9 @@ def print_status(status: Json) -> None:
     for one in status.get("relays", ()):
         say(f"relay    {relay_text(one)}")
     held = ", ".join(
-        f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in sorted(records.items()) if count
+        f"{count:,} {kind if count == 1 else plural(kind)}"
+        for kind, count in sorted(records.items())
+        if count
     )
     say(f"records  {printable(held) or 'none yet'}")
     say(f"blobs    {blobs['count']:,}, {size_text(blobs['bytes'])}")

@@ -22,7 +22,7 @@ def test_a_home_comes_back(node: StartNode, shell: Shell, tmp_path: Path) -> Non
     story.run(alice, "name", "set", "bob", bob.did)
     made = story.run(alice, "invite", "--for", "bob", "--namespace", "guild", "--write")
     story.run(bob, "accept", made["code"], "--yes", "--name", "hers")
-    story.run(alice, "config", "set", "log.level", "debug")
+    assert story.run(alice, "config", "set", "log.level", "debug")["needs_restart"]
     clock = make_module(tmp_path / "clock", "io.test.clock", "1.0.0", answering(7))
     story.run(alice, "publish", str(clock))
     inside = {story.publish(alice, "lamp", "guild"), story.publish(bob, "rope", "hers")}

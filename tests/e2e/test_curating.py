@@ -45,6 +45,9 @@ def test_what_is_said_of_a_module(node: StartNode, shell: Shell, tmp_path: Path)
     for mark in ("yank", "deprecate"):
         assert shell(alice, mark, f"{ID}@1.1.0", "--dry-run").answer["dry_run"]
     assert shell(alice, "advisory", "withdraw", said.answer["id"], "--dry-run").answer["dry_run"]
+    unasked = shell(alice, "update", "io.test.none", "--dry-run")
+    assert (unasked.code, unasked.answer["code"]) == (5, "not-installed")
+    assert f"asked for was {alice.did}/{ID}; what" in unasked.answer["detail"]
     option = shell(alice, "update", "--with", "io.test.none", "--dry-run")
     assert (option.code, option.answer["code"]) == (1, "no-such-option")
 

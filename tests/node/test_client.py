@@ -150,6 +150,19 @@ def test_what_is_no_line_is_never_sent(path: str, serve: Serve) -> None:
     assert "cannot be asked" in failed.value.problem["detail"]
 
 
+def test_what_is_too_long_for_a_head_is_never_sent(serve: Serve) -> None:
+    client = serve(200, b"{}")
+    assert client.get("/api/search", {"q": "a" * 8_000}) == {}
+    for path in (
+        f"/api/modules/{'a' * 100_000}",
+        with_query("/api/list", {"author": "a" * 70_000}),
+    ):
+        with pytest.raises(Failure) as failed:
+            client.get(path)
+        assert (failed.value.exit, failed.value.problem["code"]) == (2, "bad-query")
+        assert f"of {len(path):,} characters" in failed.value.problem["detail"]
+
+
 def test_a_token_that_is_none_is_not_shown(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         announce(tmp_path, server.getsockname()[1])
@@ -191,6 +204,17 @@ def test_a_line_that_tells_of_an_error(serve: Serve) -> None:
     with pytest.raises(Failure) as failed:
         list(client.post_lines("/x", {}, timeout_s=5))
     assert failed.value.exit == 5
+
+
+@pytest.mark.parametrize(
+    ("length", "said"), [(7, "ends after 8 bytes of a line"), (16 << 20, "more than 16,777,216")]
+)
+def test_a_line_that_has_no_end_is_no_bug(length: int, said: str, serve: Serve) -> None:
+    client = serve(200, b'"%b' % (b"a" * length), "application/x-ndjson")
+    with pytest.raises(Failure) as failed:
+        list(client.post_lines("/x", {}, timeout_s=30))
+    assert failed.value.problem["code"] == "connection-lost"
+    assert said in failed.value.problem["detail"]
 
 
 def test_events(serve: Serve) -> None:

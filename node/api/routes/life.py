@@ -90,9 +90,12 @@ async def hall_of_fame(node: Node, call: Call[HallQuery, None]) -> msgspec.Raw:
 
 async def list_genomes(node: Node, call: Call[GenomesQuery, None]) -> msgspec.Raw:
     """Genomes, a page at a time; those of the highest fitness first."""
-    if call.query.sort_by == "attested":
-        return await _attested(node, call.query)
-    return await _page(node, GENOME, call.query)
+    query = call.query
+    if query.sort is not msgspec.UNSET:
+        query = msgspec.structs.replace(query, sort_by=query.sort, sort=msgspec.UNSET)
+    if query.sort_by == "attested":
+        return await _attested(node, query)
+    return await _page(node, GENOME, query)
 
 
 async def list_seeds(node: Node, call: Call[SeedsQuery, None]) -> msgspec.Raw:

@@ -171,6 +171,11 @@ async def test_genomes_are_listed_by_what_is_verified_of_them(
     both = [(CONTENT.id, RESULT), (BLOCKS.id, 5)]
     assert await listed(alice) == both
     assert await listed(alice, "&tag=none") == []
+    named_as_a_search_does = await alice.client.get("/api/registry/genomes?sort=attested")
+    in_order = await alice.client.get("/api/registry/genomes?sort_by=attested")
+    assert named_as_a_search_does.json() == in_order.json()
+    by_name = await alice.client.get("/api/registry/genomes?sort=name&sort_by=attested")
+    assert [one["id"] for one in by_name.json()["genomes"]] != [one for one, _ in both]
     first = (await alice.client.get("/api/registry/genomes?sort_by=attested&limit=1")).json()
     rest = await listed(alice, f"&limit=1&cursor={first['next']}")
     assert [(one["id"], RESULT) for one in first["genomes"]] + rest == both

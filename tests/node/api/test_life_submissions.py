@@ -146,6 +146,9 @@ async def test_a_list_is_given_whatever_the_original_client_asks(
                 assert counts == dict.fromkeys(queries, 3) | {"limit=0": 1}, path
             ticks = (await alice.client.get(f"{GENOMES}?sort_by=tick")).json()["genomes"]
             assert [row["tick"] for row in ticks] == [2, 1, 0]
+            for sort in ("tick", "wisdom"):  # what a search calls it
+                named = await alice.client.get(f"{GENOMES}?sort={sort}&limit=many")
+                assert (named.status_code, len(named.json()["genomes"])) == (200, 3), sort
             hall = await alice.client.get("/api/registry/hall_of_fame?limit=3")
             assert (hall.status_code, hall.json()) == (200, {"hall_of_fame": []})
             for ours in ("cursor=x", "namespace=nowhere", "trust=none"):

@@ -19,6 +19,9 @@ def test_a_genome_is_drawn(tmp_path: Path) -> None:
     assert run(*args, "--force").returncode == 0
     piped = run("picture", "-", stdin=files.GENOTYPE)
     assert piped.stdout.startswith(b'<svg xmlns="http://www.w3.org/2000/svg"')
+    other = run("picture", str(source), "--item", "1", "-o", str(tmp_path / "orbium.gif"))
+    assert (other.returncode, (tmp_path / "orbium.gif").exists()) == (2, False)
+    assert b"is drawn as .svg or .png, not as .gif" in other.stderr
     refused = run("picture", "-", stdin=files.CONFIG)
     assert refused.returncode == 1
     assert b"nothing draws primordium-config" in refused.stderr

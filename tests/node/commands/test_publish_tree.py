@@ -25,6 +25,11 @@ from tests.node.parts import Alice
 
 PLAIN = Wanted(None, "commons", dry_run=False, update=False)
 ID = "org.example.add"
+LENIA_TWO = [
+    {"code": f"T{number}", "name": f"Two {number}", "cells": f"y{'AB'[number]}.wC$.B!",
+     "params": {"R": 13, "T": 10, "b": "1", "m": 0.15, "s": 0.014, "kn": 1, "gn": 1}}
+    for number in range(2)
+]  # fmt: skip
 GLIDER = b"#N Glider\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
 
 
@@ -276,7 +281,7 @@ async def test_genomes_in_the_folder_of_a_module_are_left_alone_and_named(
         wanted = Wanted(kind, "commons", dry_run=False)
         all_of_it = partial(publish_tree.publish_tree, folder.parent, wanted)
         await asyncio.to_thread(in_shell, all_of_it)
-        told = json.loads(capsys.readouterr().out)
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert {one["kind"] for one in told["published"]} == published
         assert told["in_modules"] == inside
         assert str(beside) not in told["in_modules"]
@@ -340,3 +345,36 @@ async def test_an_interrupt_while_modules_are_looked_into_loses_no_report(
     for act in (one, tree):
         await asyncio.to_thread(in_shell, act)
         assert (await alice.node.store.counts()).entries == 0
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_directory_is_told_in_lines_and_the_last_is_the_result(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = folder.parent
+    (tree / "glider.rle").write_bytes(GLIDER)
+    (tree / "notes.txt").write_text("nothing that anybody knows")
+    (tree / "two.json").write_text(json.dumps(LENIA_TWO))
+    await asyncio.to_thread(in_shell, partial(publish_tree.publish_tree, tree, PLAIN))
+    *lines, result = map(json.loads, capsys.readouterr().out.splitlines())
+    assert {(line["event"], line["stage"]) for line in lines} == {("progress", "publish")}
+    names = [Path(line["id"]).name for line in lines]
+    assert names == ["add", "glider.rle", "notes.txt", "two.json", "two.json"]
+    assert [line["published"] for line in lines] == [1, 2, 2, 3, 4]
+    assert [line["skipped"] for line in lines] == [0, 0, 1, 1, 1]
+    done, total = [line["done"] for line in lines], lines[0]["total"]
+    assert done == sorted(done)
+    assert (done[-1], {line["total"] for line in lines}) == (total, {total})
+    assert (result["event"], result["schema"]) == ("result", "panspermia.publish/1")
+    assert (len(result["published"]), result["skipped"]) == (4, [str(tree / "notes.txt")])
+
+    # What ends with a problem ends with it alone; one file is one object.
+    (tree / "broken.rle").write_bytes(GLIDER.replace(b"3o!", b"3q!"))
+    with pytest.raises(Failure):
+        await asyncio.to_thread(in_shell, partial(publish_tree.publish_tree, tree, PLAIN))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["event"] for line in lines} == {"progress"}
+    assert lines[-1]["refused"] == 1
+    one = partial(publish_tree.publish_tree, tree / "glider.rle", PLAIN)
+    await asyncio.to_thread(in_shell, one)
+    assert "event" not in json.loads(capsys.readouterr().out)
