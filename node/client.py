@@ -138,7 +138,7 @@ class Client:
     def post_lines(self, path: str, body: Json, *, timeout_s: float) -> Iterator[Json]:
         """The NDJSON lines of a long task; an `error` line raises its problem as `Failure`."""
         with self._exchange("POST", path, body, timeout_s, "application/x-ndjson") as answer:
-            while line := answer.readline(LINE_BYTES_MAX):
+            while line := line_in(answer):
                 event: dict[str, Any] = json.loads(line)
                 if event.get("event") == "error":
                     raise Failure(event.get("problem") or without(event, "event"))
@@ -155,7 +155,7 @@ class Client:
         more = {} if after is None else {"Last-Event-ID": after}
         with self._exchange("GET", path, None, timeout_s, "text/event-stream", more) as answer:
             fields: dict[str, str] = {}
-            while line := answer.readline(LINE_BYTES_MAX):
+            while line := line_in(answer):
                 name, colon, value = line.decode().rstrip("\r\n").partition(":")
                 if name and colon:
                     value = value.removeprefix(" ")
@@ -337,6 +337,16 @@ def answer_of(status: int, body: bytes) -> Json:
     if status >= 400:
         raise Failure({"title": f"The node answered {status}", "status": status, **answer})
     return answer
+
+
+def line_in(answer: HTTPResponse) -> bytes:
+    """The next line with its end; b"" after the last. Raises `Failure` for what has no end."""
+    line = answer.readline(LINE_BYTES_MAX)
+    if line and not line.endswith(b"\n"):
+        is_long = len(line) == LINE_BYTES_MAX
+        most = f"A line of it has more than {LINE_BYTES_MAX:,} bytes."
+        raise broken(most if is_long else f"It ends after {len(line):,} bytes of a line.")
+    return line
 
 
 def read_all(connection: socket.socket) -> bytes:

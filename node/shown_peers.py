@@ -15,6 +15,7 @@ beside it for programs. A code says the first of these that holds:
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -49,6 +50,13 @@ def did_of(connection: Connection) -> str:
     return encode_did_key(author) if author is not None else ""
 
 
+def state_of(connection: Connection) -> Literal["connected", "greeting", "reconnecting"]:
+    """Its channel, in a word."""
+    if connection.link.is_adrift:
+        return "reconnecting"
+    return "connected" if connection.session.state is State.OPEN else "greeting"
+
+
 def show_peer(
     connection: Connection,
     now_s: float,
@@ -66,7 +74,7 @@ def show_peer(
         report,
         is_open=is_open,
         is_apart=not session.shared,
-        lost=connection.link.why_lost if connection.state == "reconnecting" else None,
+        lost=connection.link.why_lost if connection.link.is_adrift else None,
     )
     compared_s = difference.compared_s
     return Peer(
@@ -79,7 +87,7 @@ def show_peer(
         address=connection.address,
         transport=connection.carrier,
         direction="out" if connection.role is Role.INITIATOR else "in",
-        state=connection.state,
+        state=state_of(connection),
         connected_s=now_s - connection.since_s,
         compared_s=None if compared_s is None else now_s - compared_s,
         rtt_ms=None if session.rtt_s is None else 1_000 * session.rtt_s,

@@ -64,7 +64,8 @@ class Reading:
         """The rows of every statement, in one hop: keep them as many as may be held at once."""
         begins, self._is_begun = not self._is_begun, True
         with self._our_errors:
-            return await self._connection.each(asked, begins=begins)
+            # Also where nobody waits any more: whoever has the connection next waits for nothing.
+            return await _whole(self._connection.each(asked, begins=begins))
 
     async def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         found = await self.rows(sql, values)

@@ -55,7 +55,8 @@ class Unnamed:
         """As `append`, without the database and without waiting; gives whether they lie there.
 
         In the turn of an event loop: behind others in a pack that is open, as long as the disk
-        takes what is written. A chunk that another blob brought meanwhile lies there twice then.
+        takes what is written. A chunk that another blob brought meanwhile lies there twice then,
+        until its pack is written anew.
         Raises as `append`.
         """
         if not self._places or self.is_full or not self._prompt.is_likely:
@@ -64,10 +65,11 @@ class Unnamed:
         if not new:
             return True
         assert all(len(data) == CHUNK_BYTES for data in new.values()), "a start could not find them"
-        if not (self._packs.is_open and self._is_behind_others):
+        if not self._packs.is_open:
             return False
-        self._packs.room.check(len(new) * CHUNK_BYTES)
+        assert self._is_behind_others, "whoever appended something else had given these their rows"
         with self._prompt.writing():
+            self._packs.room.check(len(new) * CHUNK_BYTES)  # a look at a disk may take as long
             places = self._packs.append(list(new.values()))
         self._places.update(zip(new, places, strict=True))
         return True
@@ -129,7 +131,7 @@ def _behind(pack: int, end: int, size: int) -> Sequence[Place]:
 
 
 def _record_new(database: sqlite3.Connection, packs: Packs, places: Mapping[bytes, Place]) -> None:
-    """But for those that another blob brought meanwhile: they lie there twice until `gc`."""
+    """But for those that another blob brought meanwhile: the pack has one of these too many."""
     held = held_of(database, list(places))
     new = [(hash, place) for hash, place in places.items() if hash not in held]
     if new:

@@ -21,13 +21,17 @@ class BoundedHeads(HttpToolsProtocol):
     """Answers 400 and closes once a head is too long, whether or not it ever ends."""
 
     _is_in_head = False
+    _has_begun = False
     _fed_bytes = 0
     _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
+        self._has_begun = False
         super().data_received(data)
-        # One header that goes on and on is told to nobody before its end.
-        self._fed_bytes += len(data)
+        # One header that goes on and on is told to nobody before its end. Of what brought its
+        # beginning, any part may be the body before.
+        if not self._has_begun:
+            self._fed_bytes += len(data)
         is_endless = self._is_in_head and self._fed_bytes > HEAD_BYTES_MAX
         if is_endless and not self.transport.is_closing():
             self.send_400_response(f"A request's head has at most {HEAD_BYTES_MAX} bytes here.")
@@ -36,6 +40,7 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = EXTENSIONS
         self._is_in_head, self._fed_bytes, self._head_bytes = True, 0, 0
+        self._has_begun = True
 
     def on_url(self, url: bytes) -> None:
         self._head_bytes += len(url)

@@ -33,7 +33,8 @@ class InstallWanted(Wanted, frozen=True):
     installed, and they are remembered for the versions that are installed now."""
     tell_plan: bool = False
     """In a story: before anything is fetched a line `{"event": "plan", …}`, else as `/api/resolve`
-    answers. Who would not stop it asks once instead of twice."""
+    answers; what would be too long a line, as of thousands of modules, without packages and risks.
+    Who would not stop it asks once instead of twice."""
 
 
 class PlannedPackage(Struct, frozen=True):

@@ -60,7 +60,7 @@ class WholeAnswer:
     async def _send(self, message: Message) -> None:
         if message["type"] == START and "body" in message:
             body: bytes = message["body"]
-            if self._is_written(message, body):
+            if self._write_whole(message, body):
                 return
             start = {"type": START, "status": message["status"], "headers": message["headers"]}
             await self._send_on(start)
@@ -70,8 +70,8 @@ class WholeAnswer:
     async def _send_on(self, message: Message) -> None:
         await self._cycle.send(message)  # type: ignore[arg-type]  # the same, by another name
 
-    def _is_written(self, message: Message, body: bytes) -> bool:
-        """Whether it was an answer of the usual kind, which the caller has got by now."""
+    def _write_whole(self, message: Message, body: bytes) -> bool:
+        """Writes an answer of the usual kind; gives whether it was one, else nothing was done."""
         cycle, headers = self._cycle, message["headers"]
         is_unusual = (
             cycle.response_started
@@ -94,7 +94,7 @@ class WholeAnswer:
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
         head = b"%b%b\r\n" % (STATUS_LINE[message["status"]], lines)
-        cycle.transport.writelines((head, body) if body else (head,))
+        cycle.transport.write(head + body)  # of asyncio, `writelines` never says that it is full
         cycle.message_event.set()
         cycle.on_response()
         return True

@@ -1,12 +1,16 @@
-"""Carrying out a plan: shown before anything happens, then all of it or nothing.
+"""Carrying out a plan: all of it or nothing; then `panspermia.lock` is replaced in one step.
 
-Then `panspermia.lock` in the current folder is replaced in one step.
+Who may say no sees the plan before anything happens. With `--yes` the node works while it is shown:
+what only shows it, a Ctrl-C meanwhile too, keeps no lock file from being written. A later Ctrl-C
+ends the installation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import ParamSpec
 
 import click
 
@@ -20,6 +24,8 @@ from node.text import printable, short_name, size_text
 
 # Silence from the node, not the whole: each fetched piece is a line of progress.
 SILENCE_S = 300.0
+
+P = ParamSpec("P")
 
 
 def carry_out(
@@ -41,28 +47,57 @@ def carry_out(
     is_told = yes and not dry_run and not wants_json()
     wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk), "tell_plan": is_told}
     lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)  # when it is read
+    called = Petnames({}) if wants_json() else petnames()  # while nothing has begun
     resolved: Json = {}
     if is_told:
         resolved = plan_in(lines)
     elif dry_run or not yes:
         resolved = client.post("/api/resolve", body)
-    called = Petnames({}) if wants_json() else petnames()
     if dry_run and wants_json():
         return print_json("install", resolved)
-    if not wants_json():
+    showing = Showing()
+    if is_told:  # and the node works meanwhile
+        try:
+            showing.show(print_plan, resolved, called)
+            load_writer()
+        except KeyboardInterrupt as error:
+            showing.error = error
+    elif not wants_json():
         print_plan(resolved, called)
     if dry_run:
         return None
-    if is_told:
-        load_writer()  # the node works meanwhile
     if not yes:
         go_on(resolved["plan"], requirements, frozen=frozen)
-    with Progress() as progress:
-        result = last_of(lines, progress)
-    write_lock(lock_path, result["lock"])
-    if wants_json():
-        return print_event("result", {"schema": "panspermia.install/1", **without_event(result)})
-    return print_result(result, called, resolved["warnings"])
+    progress = Progress()
+    with progress if showing.error is None else nullcontext():  # a terminal may be stopped
+        result = last_of(lines, progress, showing)
+        write_lock(lock_path, result["lock"])
+    try:
+        if wants_json():
+            whole = {"schema": "panspermia.install/1", **without_event(result)}
+            return print_event("result", whole)
+        return print_result(result, called, resolved["warnings"])
+    finally:
+        showing.end()
+
+
+class Showing:
+    """What only shows ends nothing: its first error is kept, and raised at the end."""
+
+    error: BaseException | None = None
+
+    def show(self, work: Callable[P, object], *args: P.args, **more: P.kwargs) -> None:
+        """Once something has failed nothing more is shown."""
+        if self.error is None:
+            try:
+                work(*args, **more)
+            except Exception as error:
+                self.error = error
+
+    def end(self) -> None:
+        """Raises what was kept."""
+        if self.error is not None:
+            raise self.error
 
 
 def go_on(plan: Json, requirements: Sequence[str], *, frozen: bool) -> None:
@@ -94,18 +129,27 @@ def plan_in(lines: Iterable[Json]) -> Json:
     for line in lines:
         if line.get("event") == "plan":
             return without_event(line)
+        say_wait(line)
     raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
 
 
-def last_of(lines: Iterable[Json], progress: Progress) -> Json:
+def last_of(lines: Iterable[Json], progress: Progress, showing: Showing) -> Json:
     """Show the story as it comes; its last line is the result. Raises `Failure` without one."""
     for line in lines:
         if line.get("event") == "result":
             return line
         if wants_json():
-            print_event(line.get("event", "progress"), without_event(line))
-        progress.show(line)
+            showing.show(print_event, line.get("event", "progress"), without_event(line))
+        else:
+            showing.show(say_wait, line)
+        showing.show(progress.show, line)
     raise failed("no-result", "The node stopped in the middle", "See: panspermia list")
+
+
+def say_wait(line: Json) -> None:
+    """What is to end before there is a plan; what a fetch waits for stands in its bar."""
+    if line.get("stage") == "resolve" and (why := line.get("waits")):
+        say(f"waits for {printable(why)}", dim=True, err=True)
 
 
 def without_event(line: Json) -> Json:

@@ -3,8 +3,8 @@
     plan ─▸ for each new version: blob ─▸ hash, statement, device ─▸ scanner ─▸ valid here
          ─▸ compiles ─▸ for all: still signed so ─▸ apply_install (atomic)
 
-Blobs are fetched ahead of the checks. Until that last step nothing that is installed has changed,
-so a failure needs no undoing.
+Blobs are fetched ahead of the checks, of a few modules at most. Until that last step nothing that
+is installed has changed, so a failure needs no undoing.
 """
 
 import asyncio
@@ -29,12 +29,13 @@ from node.services.a_few import a_few_at_a_time
 from node.services.advise import refuse_malicious, risk_in, risks_of
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, read_held, waits_for
 from node.services.load_index import load_index, modules_in, sources_of
-from node.services.modules import find_module
+from node.services.modules import find_module, version_of
 from node.services.resolve import (
     Goal,
     chosen_before,
     find_installed,
     lock_for,
+    marks_of,
     solve,
 )
 from node.services.signers import Signers
@@ -56,6 +57,9 @@ log = logging.getLogger(__name__)
 # Of modules that are fetched, and of those that are checked and so in memory: round trips to peers
 # and the work of the child processes go on beside each other.
 AT_ONCE: Final = 4
+# Modules of which the bytes are here, or come, and no check has ended: the first that fails ends it
+# for all, and what came of the others was for nothing.
+AHEAD_MAX: Final = 16
 
 
 class Progress(Struct, frozen=True, tag_field="event", tag="progress", omit_defaults=True):
@@ -68,7 +72,8 @@ class Progress(Struct, frozen=True, tag_field="event", tag="progress", omit_defa
     done: int
     total: int
     waits: str = ""
-    """Why nobody is asked just now for what is fetched: it waits for a peer."""
+    """Why nobody is asked just now for what is fetched: it waits for a peer. While it
+    resolves, what is to end before that begins."""
 
 
 Tell = Callable[[Progress], None]
@@ -89,7 +94,7 @@ class Installer:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What changed, the lock that says so, and what the scanner warns of."""
+    """What changed, the lock that says so, and what came up that no plan warned of."""
 
     installed: tuple[Placed, ...]
     removed: tuple[Placed, ...]
@@ -111,6 +116,7 @@ async def install(
     chosen = await _chosen(node, goal, [one.id for one in placed])
     warnings = await _prepare_all(node, goal, chosen, tell)
     await _refuse_changed(node.store, chosen)
+    warnings += await _marked_meanwhile(node.store, goal, chosen)
     said = await risks_of(node.store, node.identity.did, goal)
     risk_of = risk_in(goal)
     refuse_malicious((one for one in said if risk_of(one) not in accepted), goal)
@@ -217,24 +223,42 @@ async def _refuse_changed(store: Store, chosen: Sequence[_Chosen]) -> None:
             raise Unverified(f"what is signed of {what} has changed meanwhile; install again")
 
 
+async def _marked_meanwhile(store: Store, goal: Goal, chosen: Sequence[_Chosen]) -> list[str]:
+    """What was yanked or deprecated while it was fetched and checked is warned of, as in a plan.
+
+    Raises `UnknownModule` or `UnknownVersion`.
+    """
+    modules = await modules_in(store, [one.id for one in chosen], goal.places)
+    now = [version_of(at, one.version.version) for at, one in zip(modules, chosen, strict=True)]
+    marks = [
+        (marks_of(one.id, one.version), marks_of(one.id, by_now))
+        for one, by_now in zip(chosen, now, strict=True)
+    ]
+    return [mark for before, after in marks for mark in after if mark not in before]
+
+
 async def _prepare_all(
     node: Installer, goal: Goal, chosen: Sequence[_Chosen], tell: Tell
 ) -> list[str]:
-    """A few at a time, and fetched ahead of what is checked; what the scanner warns of.
+    """A few at a time, and fetched ahead of what is checked, by `AHEAD_MAX` modules at most; what
+    the scanner warns of.
 
     The first that fails ends it for all.
     """
     warnings: dict[str, list[str]] = {}
     scanning = asyncio.Lock()  # scanners are people's own scripts: one runs at a time
     held = {one.id: asyncio.Event() for one in chosen}
+    ahead = asyncio.Semaphore(AHEAD_MAX)  # both go in order: what is checked next has its place
 
     async def fetch(one: _Chosen) -> None:
+        await ahead.acquire()
         await _fetch(node, one, tell)
         held[one.id].set()
 
     async def check(one: _Chosen) -> None:
         await held[one.id].wait()
         warnings[one.id] = await _check(node, goal, one, tell, scanning)
+        ahead.release()
 
     async def on_all(work: Callable[[_Chosen], Awaitable[None]]) -> None:
         await a_few_at_a_time(chosen, work, at_once=AT_ONCE, name=f"{work.__name__} modules")

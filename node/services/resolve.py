@@ -64,11 +64,7 @@ class Goal:
         found: list[str] = []
         for id in sorted(self.resolution.versions):
             one = self.release(id)
-            if one.yanked:
-                found.append(f"{id} {one.version} was yanked: {one.yank_reason or 'no reason'}")
-            if one.deprecated:
-                reason = one.deprecation or "no reason given"
-                found.append(f"{id} {one.version} is deprecated: {reason}")
+            found.extend(marks_of(id, one))
             if one.wasm_hash != self._stated(id).wasm_hash:
                 found.append(
                     f"the author of {id} {one.version} has signed other bytes since; what is"
@@ -85,6 +81,16 @@ class Goal:
             id: self.index.dependencies(id, version).keys()
             for id, version in self.resolution.versions.items()
         }
+
+
+def marks_of(id: str, one: ModuleVersion) -> list[str]:
+    """What its author warns of, who yanked or deprecated it."""
+    found: list[str] = []
+    if one.yanked:
+        found.append(f"{id} {one.version} was yanked: {one.yank_reason or 'no reason'}")
+    if one.deprecated:
+        found.append(f"{id} {one.version} is deprecated: {one.deprecation or 'no reason given'}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

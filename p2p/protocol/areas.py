@@ -138,6 +138,7 @@ class Areas:
             raise RemoteProtocolError("reconcile-area", "the peer may not read what it compares")
         one.is_shown = self.readable.include(core.namespace, core.area)
         self._open[one.number] = one
+        self._report.rounds += 1
         if Grants(self.common).include(core.namespace, core.area):
             self._take(one, frame.items)
         else:  # it is not ours to hold: both sides compare and are done
@@ -149,6 +150,7 @@ class Areas:
         if one.is_our_turn or one.is_listing or one.is_listed:
             raise RemoteProtocolError("ranges-turn", "ranges came before the last were answered")
         one.is_our_turn = True
+        self._report.rounds += 1
         self._take(one, frame.items)
 
     def listed(self, frame: Listed) -> None:
@@ -207,7 +209,6 @@ class Areas:
         return one
 
     def _take(self, one: _Open, items: Sequence[RangeItem]) -> None:
-        self._report.rounds += 1
         one.rounds += 1
         if one.rounds > limits.ROUNDS_MAX:
             raise RemoteProtocolError("ranges-endless", "a reconciliation comes to no end")
@@ -234,6 +235,8 @@ class Areas:
             self._end(one)
 
     def _pass_turn(self, one: _Open) -> None:
+        """Ranges were sent, which the peer answers."""
+        self._report.rounds += 1
         one.is_our_turn = False
         one.turned_s = self._outbox.now_s
 

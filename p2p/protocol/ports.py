@@ -88,7 +88,10 @@ class BlobStore(Protocol):
     def add_at_once(
         self, blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
     ) -> bool:
-        """Whether they could be added without waiting for anybody; else nothing was done."""
+        """Whether they could be added without waiting for anybody; else nothing was done.
+
+        Raises as `add_chunks`.
+        """
         ...
 
     def read_run(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class SessionReport:
     """Counts of one session; the shell tells it the bytes, the session all the rest."""
 
-    rounds: int = 0  # frames of ranges received: each is one half of a round trip
+    rounds: int = 0  # frames of ranges, sent and received: the same number at both ends
     received_bytes: int = 0
     sent_bytes: int = 0
     entries_received: int = 0  # new to the store

@@ -66,6 +66,7 @@ class Standing:
     denials: int = 0  # answers in a row that were no piece
     rests_until_s: float = 0.0
     gave: bool = False
+    has_some: bool = False  # of the blob, as far as it said or showed
 
     @property
     def is_hopeful(self) -> bool:
@@ -79,10 +80,12 @@ class Standing:
     def give(self) -> None:
         """It gave a piece."""
         self.gave, self.is_lacking, self.polls, self.denials = True, False, 0, 0
+        self.has_some = True
 
     def lack(self, is_some: bool, runs: Sequence[int], *, now_s: float) -> None:
         """It does not hold what it was asked for, but perhaps something else."""
         self.denials += 1
+        self.has_some = is_some
         self.holds = sorted(zip(runs[::2], runs[1::2], strict=True))
         if not is_some:
             self.is_lacking = True
@@ -163,12 +166,20 @@ class Wanted:
 
     @property
     def why_stuck(self) -> str:
-        lacking = sum(one.is_lacking for one in self.standings.values())
+        lacking = [one for one in self.standings.values() if one.is_lacking]
         if not self.standings:
             return "no peer is connected"
         if not lacking:
             return "no connected peer may read what names it"
-        return f"{lacking} connected {'peers do' if lacking > 1 else 'peer does'} not hold it"
+        some = sum(one.has_some for one in lacking)
+        none = len(lacking) - some
+        whys: list[str] = []
+        if some:
+            peers = "peers hold" if some > 1 else "peer holds"
+            whys.append(f"{some} connected {peers} some of it, but not what is missing here")
+        if none:
+            whys.append(f"{none} connected {'peers do' if none > 1 else 'peer does'} not hold it")
+        return "; ".join(whys)
 
     def measure(self, *, now_s: float, is_last: bool) -> bool:
         """Whether progress is to be told now; the rate is of what came since that was done."""

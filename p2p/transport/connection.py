@@ -15,7 +15,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
@@ -31,7 +31,6 @@ from p2p.protocol.link_frames import Resume
 from p2p.protocol.paths import CarrierKind, Paths
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
-from p2p.protocol.states import State
 from p2p.transport.answers import Packing, Writing, answer
 from p2p.transport.carrier import CarrierName
 from p2p.transport.linked import Line, Linked
@@ -120,13 +119,6 @@ class Connection:
     def carrier(self) -> CarrierName:
         """What it goes over now, or went over last."""
         return self._linked.line.stream.carrier.name
-
-    @property
-    def state(self) -> Literal["connected", "greeting", "reconnecting"]:
-        """For `panspermia peers`."""
-        if self.link.is_adrift:
-            return "reconnecting"
-        return "connected" if self.session.state is State.OPEN else "greeting"
 
     @property
     def reason(self) -> SyncError | None:
@@ -270,8 +262,15 @@ class Connection:
         """What the peer gave for an `ask` was wrong."""
         self._carry_out(self.session.blame(fault, now_s=self._clock()))
 
-    def leave(self, code: str, sentence: str, *, wait_s: int = 0) -> None:
-        """Ends the session with a reason that the peer can show, and how long it should wait."""
+    def leave(
+        self, code: str, sentence: str, *, wait_s: int = 0, here: SyncError | None = None
+    ) -> None:
+        """Ends the session with a reason that the peer can show, and how long it should wait.
+
+        `here`: why it ended, as this node's own person is told where the peer is told less.
+        """
+        if here is not None and not self._closing.done():
+            self._closing.set_result(here)
         self._carry_out(self.session.leave(code, sentence, now_s=self._clock(), wait_s=wait_s))
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:

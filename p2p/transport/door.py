@@ -134,9 +134,12 @@ def blocked() -> Refused:
     )
 
 
-def crowded_out() -> PeerLeft:
+def crowded_out() -> Refused:
     """For those that have to go because of others at their address."""
-    return _away("Too much that is wrong came from the address of this node.", CLOSED_WAIT_S)
+    return Refused(
+        _away("Too much that is wrong came from the address of this node.", CLOSED_WAIT_S),
+        _away("Too much that is wrong came from the address of that one.", CLOSED_WAIT_S),
+    )
 
 
 def _away(sentence: str, wait_s: int) -> PeerLeft:

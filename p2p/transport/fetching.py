@@ -2,7 +2,7 @@
 
     fetch        ──> Swarm.want        ──> effects ──┬─> Ask     the session with that peer
     a connection ──> Swarm.came, went                ├─> Blame   ends that session
-    PieceCame    ──> Swarm.took                      ├─> Query   the store, writes in their order
+    PieceCame    ──> Swarm.took                      ├─> Query   the store
     the store    ──> Swarm.answered                  └─> Notify  whoever waits for the blob
 
 A chunk that can be stored without waiting is, in the turn in which it came: then the next one is
@@ -293,8 +293,8 @@ class Fetching:
         try:
             if not self._store.add_at_once(run.blob, run.first, run.chunks, run.hashes):
                 return False
-        except StorageError as error:
-            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
+        except Exception as error:
+            reply = _unstored(error)
         self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
         return True
 
@@ -312,7 +312,9 @@ class Fetching:
                 runs.append(following)
                 following = None
             if _is_run_of(first, first):
-                await self._store_runs(runs)
+                # What waited for the thread may not need it: else the next would wait for it too.
+                if left := [run for run in runs if not self._store_at_once(run)]:
+                    await self._store_runs(left)
             else:
                 await self._answer(first)
 
@@ -324,23 +326,16 @@ class Fetching:
         reply: object = None
         try:
             await self._store.add_chunks(runs[0].blob, chunks, hashes=hashes)
-        except StorageError as error:
-            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
-        except Exception:  # a bug of ours costs this blob, not the node
-            LOG.exception("a blob cannot be fetched")
-            reply = ask.Unstored("This node could not go on.")
+        except Exception as error:
+            reply = _unstored(error)
         for query in queries:
             self._carry_out(self._swarm.answered(query.id, reply, now_s=self._clock()))
 
     async def _answer(self, query: Query) -> None:
         try:
             reply = await self._ask_store(query)
-        except StorageError as error:
-            LOG.warning("a blob cannot be fetched: %s", error)
-            reply = ask.Unstored(str(error), isinstance(error, OverQuota))
-        except Exception:  # a bug of ours costs this blob, not the node
-            LOG.exception("a blob cannot be fetched")
-            reply = ask.Unstored("This node could not go on.")
+        except Exception as error:
+            reply = _unstored(error)
         match query.question:
             case ask.MissingChunks(blob) if blob not in self.progress:  # given up meanwhile
                 self._store.release_room(blob)
@@ -367,6 +362,15 @@ class Fetching:
                 continue
             await asyncio.sleep(max(0.005, wake_s - self._clock()))
             self._carry_out(self._swarm.tick(now_s=self._clock()))
+
+
+def _unstored(error: Exception) -> ask.Unstored:
+    """Why it was not stored. A bug of ours costs this blob, not the session nor the node."""
+    if isinstance(error, StorageError):
+        LOG.warning("a blob cannot be fetched: %s", error)
+        return ask.Unstored(str(error), isinstance(error, OverQuota))
+    LOG.error("a blob cannot be fetched", exc_info=error)
+    return ask.Unstored("This node could not go on.")
 
 
 def _is_run_of(first: Query, query: Query) -> bool:

@@ -18,7 +18,6 @@ from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.config import Role, SessionConfig
 from p2p.protocol.errors import (
     LocalProtocolError,
-    PeerLeft,
     RemoteProtocolError,
     SyncError,
 )
@@ -28,7 +27,7 @@ from p2p.protocol.ports import SyncStore
 from p2p.transport.carrier import Carrier
 from p2p.transport.channels import Channels, Opener, tcp_opener
 from p2p.transport.connection import Connection
-from p2p.transport.door import Door, blocked, caller, crowded_out
+from p2p.transport.door import Door, Refused, blocked, caller, crowded_out
 from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.forwarded import Ip
 from p2p.transport.front import Front
@@ -207,7 +206,7 @@ class Network:
         refused = self._door.refusal(connection.device)
         if refused is not None:
             self._door.came_unwanted(caller(connection), refused)
-            self._send_away(connection, refused.there)
+            self._send_away(connection, refused)
         elif other is not None and not self._is_better(connection, other):
             connection.leave("duplicate", "There is a connection already.")
         else:
@@ -230,9 +229,7 @@ class Network:
             self.fetching.went(connection)
             if self._connections.get(connection.device) is connection:
                 del self._connections[connection.device]
-        if refused is not None:
-            reason = refused.here
-        else:
+        if refused is None:
             self._door.ended(connection, reason, self._age_s(connection))
         self._notify(PeerWent(connection.address, connection, reason))
         self.close_to(caller(connection))
@@ -266,8 +263,9 @@ class Network:
         return self._clock() - connection.since_s
 
     @staticmethod
-    def _send_away(connection: Connection, why: PeerLeft) -> None:
-        connection.leave(why.code, why.sentence, wait_s=why.wait_s)
+    def _send_away(connection: Connection, why: Refused) -> None:
+        there = why.there
+        connection.leave(there.code, there.sentence, wait_s=there.wait_s, here=why.here)
 
     def drop_blocked(self) -> None:
         """Ends the sessions with those who were blocked just now."""
@@ -276,7 +274,7 @@ class Network:
             if self._door.is_blocked(connection.device) or (
                 author is not None and self._door.is_blocked(author)
             ):
-                self._send_away(connection, blocked().there)
+                self._send_away(connection, blocked())
 
     def _is_better(self, new: Connection, old: Connection) -> bool:
         """The newer of two in one direction; of two in both, the one the smaller key dialled."""
@@ -305,7 +303,7 @@ class Network:
     def _heard(self, connection: Connection, event: ask.SessionEvent) -> None:
         match event:
             case ask.PeerGreeted(author=author) if self._door.is_blocked(author):
-                self._send_away(connection, blocked().there)
+                self._send_away(connection, blocked())
             case ask.PeerGreeted():
                 self.fetching.expect(connection)
                 connection.know(known_as(to_follow(event.addresses, self._config.addresses)))

@@ -87,7 +87,7 @@ class Reception:
         client = client_of(one.source.host, forwarded, self._proxies)
         one.source, one.is_proxied = Address(client, one.source.port), False
         if not (self._door.admits(client) and self._inbound.make_room(client)):
-            raise crowded_out()
+            raise crowded_out().there
 
     def take_in(self, carrier: Carrier, source: Place) -> None:
         """Somebody who came by another way, if there is room, and their host is not closed."""

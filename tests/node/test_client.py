@@ -206,6 +206,17 @@ def test_a_line_that_tells_of_an_error(serve: Serve) -> None:
     assert failed.value.exit == 5
 
 
+@pytest.mark.parametrize(
+    ("length", "said"), [(7, "ends after 8 bytes of a line"), (16 << 20, "more than 16,777,216")]
+)
+def test_a_line_that_has_no_end_is_no_bug(length: int, said: str, serve: Serve) -> None:
+    client = serve(200, b'"%b' % (b"a" * length), "application/x-ndjson")
+    with pytest.raises(Failure) as failed:
+        list(client.post_lines("/x", {}, timeout_s=30))
+    assert failed.value.problem["code"] == "connection-lost"
+    assert said in failed.value.problem["detail"]
+
+
 def test_events(serve: Serve) -> None:
     stream = b": ping\n\nid: 1\nevent: ready\ndata: {}\n\nid: 2\nevent: peer\ndata: {\ndata: }\n\n"
     client = serve(200, stream, "text/event-stream")

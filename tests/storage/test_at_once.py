@@ -1,5 +1,9 @@
 """Chunks that are stored in the turn in which they came: as safe as others, or left to a thread."""
 
+import asyncio
+import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -9,11 +13,13 @@ from crdt.blob import CHUNK_BYTES, Manifest, chunks_of, manifest_of
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage import packs, prompt, unnamed
+from storage.blobs import TOUCHED_US
 from storage.database import Database
 from storage.disk_room import DiskRoom
 from storage.errors import OverQuota
-from storage.store import Store
+from storage.store import Store, open_store
 from tests.storage.full_disk import largest_file
+from tests.storage.people import NOW_US, project
 from tests.storage.test_unnamed import (
     CHUNKS,
     HASHES,
@@ -117,16 +123,87 @@ async def test_nobody_is_overtaken_who_writes(home: Path) -> None:
         assert at_once(store, 2)
 
 
-async def test_a_blob_that_nobody_began_or_that_is_small_waits(home: Path) -> None:
-    small = blake3(b"small").digest(length=2 * CHUNK_BYTES)
-    manifest, chunks = manifest_of(small), list(chunks_of(small))
-    async with opened(home) as store:
-        assert not at_once(store, 0)
+async def test_nobody_is_overtaken_whose_thread_is_about_it(home: Path) -> None:
+    """What the thread appends to is nobody else's then."""
+    goes, may_go, steps = threading.Event(), threading.Event(), list[str]()
+
+    def on_step(step: str) -> None:
+        steps.append(step)
+        if steps.count("APPEND LAZILY") == 2:
+            goes.set()
+            assert may_go.wait(30)
+
+    async with opened(home, on_step) as store:
         await begun(store)
+        task = asyncio.create_task(add(store, 1))
+        await asyncio.to_thread(goes.wait, 30)
+        was_taken = at_once(store, 2)
+        may_go.set()
+        await task
+        assert not was_taken
+        assert at_once(store, 2)
+
+
+async def test_behind_bytes_that_a_start_does_not_know_nothing_is_stored_at_once(
+    home: Path,
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        of(store).packs.append([b"x" * 77])
+        raise KeyError
+
+    async with opened(home) as store:
+        await begun(store)
+        assert at_once(store, 1)
+        with pytest.raises(KeyError):
+            await of(store).lazily(fail)
+        assert not at_once(store, 2)
+        await add(store, 2)
+        assert await store.held_runs(MANIFEST.id, 0) == [0, 3]
+
+
+async def test_the_last_chunk_is_left_to_whoever_says_that_the_blob_is_whole(home: Path) -> None:
+    body = LARGE[: WHOLE_CHUNKS * CHUNK_BYTES]
+    manifest = manifest_of(body)
+    async with opened(home) as store:
         await bring_pages(store, manifest)
         await store.missing_chunks(manifest.id)
-        assert not store.add_at_once(manifest.id, 0, chunks[:1], [payload_digest(chunks[0])])
-        assert not at_once(store, 1), "its root and its page gave the chunk before its row"
+        for index in range(WHOLE_CHUNKS - 1):
+            await bring(store, manifest, index)
+        last = WHOLE_CHUNKS - 1
+        assert not store.add_at_once(manifest.id, last, CHUNKS[last:-1], HASHES[last:-1])
+        assert await store.add_chunks(manifest.id, [(last, CHUNKS[last])], hashes=HASHES[last:-1])
+        assert await store.read_blob(manifest.id) == body
+
+
+async def test_a_blob_that_nobody_began_or_that_is_small_waits(home: Path) -> None:
+    small = blake3(b"small").digest(length=3 * CHUNK_BYTES)
+    manifest, chunks = manifest_of(small), list(chunks_of(small))
+    hashes = [payload_digest(chunk) for chunk in chunks]
+    async with opened(home) as store:
+        assert not at_once(store, 0)
+        await bring_pages(store, manifest)
+        await store.missing_chunks(manifest.id)
+        await store.add_chunks(manifest.id, [(2, chunks[2])], hashes=hashes[2:])
+        await begun(store)
+        await add(store, 1)
+        assert not store.add_at_once(manifest.id, 0, chunks[:1], hashes[:1])
+        assert at_once(store, 2), "or this is no test"
+
+
+async def test_what_is_fetched_for_long_is_noted_to_be(home: Path) -> None:
+    """Else `gc` would take it for given up."""
+    now_us = NOW_US
+    async with open_store(
+        home / "panspermia.db", project=project, clock_us=lambda: now_us
+    ) as store:
+        await begun(store)
+        assert at_once(store, 1)
+        now_us += TOUCHED_US
+        assert not at_once(store, 2)
+        await add(store, 2)
+        assert not at_once(store, 3), "it got its row, as the others did"
+        await add(store, 3)
+        assert at_once(store, 4)
 
 
 async def test_what_a_full_disk_did_not_take_is_taken_back(home: Path) -> None:
@@ -172,6 +249,21 @@ async def test_after_a_slow_write_the_next_one_is_the_threads(
         assert not at_once(store, 3)
         await add(store, 3)
         assert await store.read_chunks(MANIFEST.id, 0, 4) == CHUNKS[:4]
+
+
+async def test_a_slow_look_at_the_disk_is_a_slow_write(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(home) as store:
+        await begun(store)
+        real = DiskRoom.left_bytes
+
+        def slow(room: DiskRoom) -> int:
+            time.sleep(2 * prompt.SLOW_S)
+            return real(room)
+
+        monkeypatch.setattr(DiskRoom, "left_bytes", slow)
+        assert [at_once(store, index) for index in (1, 2, 3)] == [True, False, False]
 
 
 async def test_what_is_kept_for_others_leaves_a_person_the_room(home: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import threading
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
@@ -144,6 +145,39 @@ async def test_a_reader_who_is_cancelled_gives_the_connection_back(tmp_path: Pat
             assert await database.rows("SELECT * FROM namespace") == []
         await add_namespace(database)
         assert await counts(database) == [1] * READERS, "no view of then is left open"
+
+
+async def test_a_statement_that_nobody_waits_for_is_not_left_to_the_next_reader(
+    tmp_path: Path,
+) -> None:
+    """Peers that ask for much and hang up would leave work behind, without a bound."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    def long() -> int:
+        begun.set()
+        assert may_end.wait(30)
+        return 1
+
+    async with open_database(tmp_path / "p.db") as database:
+        reader = database._idle.get_nowait()  # pyright: ignore[reportPrivateUsage]  # to be asked
+        await reader.create_function("long", 0, long)
+        database._idle.put_nowait(reader)  # pyright: ignore[reportPrivateUsage]  # next but one
+        for _ in range(READERS - 1):
+            await database.rows("SELECT 1")
+
+        async def read() -> None:
+            async with database.reading() as view:
+                await view.rows("SELECT long()")
+
+        task = asyncio.create_task(read())
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not task.done(), "its connection is still busy"
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def counts(database: Database) -> list[int]:

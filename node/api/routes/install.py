@@ -43,6 +43,8 @@ from registry.listed import ModuleVersion, rfc3339
 from registry.plan import new_imports
 
 TOLD_EVERY: Final = 100
+# Of the line that tells a plan. A command reads lines of 16 MiB.
+PLAN_LINE_BYTES_MAX: Final = 8 << 20
 
 AnyResolved = TypeVar("AnyResolved", bound=Resolved)
 TellMore: TypeAlias = Callable[[Progress | PlanTold], None]
@@ -187,6 +189,8 @@ def _before(goal: Goal, id: str) -> ModuleVersion | None:
 
 
 async def _install(node: Node, wanted: InstallWanted, tell: TellMore) -> InstallResult:
+    if node.installing.locked():
+        tell(Progress("resolve", "", 0, 0, waits="another installation"))
     async with node.installing:
         place = await _place(node, wanted)
         goal = await make_goal(
@@ -236,11 +240,20 @@ def _story(node: Node, wanted: InstallWanted) -> Work:
 
     async def work(tell: TellLine) -> InstallResult:
         def tell_more(line: Progress | PlanTold) -> None:
-            tell(ENCODER.encode(line) + b"\n")
+            tell(line_of(line))
 
         return await _install(node, wanted, tell_more)
 
     return told("an installation", work)
+
+
+def line_of(line: Progress | PlanTold) -> bytes:
+    """A plan that would be too long a line is told without its packages, and says so."""
+    encoded = ENCODER.encode(line) + b"\n"
+    if len(encoded) <= PLAN_LINE_BYTES_MAX or not isinstance(line, PlanTold):
+        return encoded
+    cut = f"what {len(line.packages):,} modules import and change is too much to be told here"
+    return ENCODER.encode(PlanTold(line.plan, (), (f"{cut}; --dry-run shows it",))) + b"\n"
 
 
 def ignore(line: Progress | PlanTold) -> None:

@@ -40,11 +40,12 @@ async def connected(
     path: str,
     *headers: tuple[bytes, bytes],
     query: bytes = b"",
+    method: str = "GET",
     subprotocols: Sequence[str] = (),
 ) -> AsyncGenerator[Exchange]:
     exchange = Exchange()
     scope = {
-        "type": kind, "method": "GET", "path": path, "raw_path": path.encode(),
+        "type": kind, "method": method, "path": path, "raw_path": path.encode(),
         "query_string": query, "headers": [HOST, *headers], "server": ("127.0.0.1", PORT),
         "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 1),
         "subprotocols": list(subprotocols),

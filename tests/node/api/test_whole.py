@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from node.api.headers import SecurityHeaders
@@ -54,12 +55,59 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         "/bad-name": lambda: Bare(200, b"a", (b"content-length", b"1"), (b"a b", b"1")),
         "/split": lambda: Bare(200, b"a", (b"content-length", b"1"), (b"a", b"1\r\nb: 2")),
     }
-    await answers[scope["path"]]()(scope, receive, send)
+    if scope["path"] in AMISS:
+        await AMISS[scope["path"]](scope, receive, send)
+    else:
+        await answers[scope["path"]]()(scope, receive, send)
+
+
+async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+    for body in (b"first", b"second"):
+        await Bare(200, body, (b"content-length", b"%d" % len(body)))(scope, receive, send)
+
+
+async def read_late(scope: Scope, receive: Receive, send: Send) -> None:
+    await Bare(200, b"before", (b"content-length", b"6"))(scope, receive, send)
+    await receive()
+
+
+async def listen(scope: Scope, receive: Receive, send: Send) -> None:
+    """As whatever stops its work when the caller hangs up."""
+    await receive()
+    heard = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    await Bare(200, b"a", (b"content-length", b"1"))(scope, receive, send)
+    HEARD.append((await heard)["type"])
+
+
+async def answer_late(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await receive()  # until the caller is gone
+    await Bare(200, b"a", (b"content-length", b"1"))(scope, receive, send)
+    HEARD.append("answered nobody")
+
+
+AMISS: dict[str, ASGIApp] = {
+    "/twice": twice,
+    "/read-late": read_late,
+    "/listen": listen,
+    "/answer-late": answer_late,
+}
+HEARD: list[str] = []
 
 
 @asynccontextmanager
 async def serving(protocol: type[asyncio.Protocol]) -> AsyncGenerator[int]:
     """The port of a server with `app`."""
+    async with serving_as(protocol) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def serving_as(
+    protocol: type[asyncio.Protocol],
+) -> AsyncGenerator[tuple[int, EmbeddedServer]]:
+    """As `serving`, and the server."""
     config = uvicorn.Config(
         SecurityHeaders(app), lifespan="off", log_config=None, date_header=False, http=protocol,
         server_header=False, access_log=False, timeout_graceful_shutdown=1,
@@ -69,7 +117,7 @@ async def serving(protocol: type[asyncio.Protocol]) -> AsyncGenerator[int]:
         async with background_tasks() as tasks:
             http = tasks.create_task(server.serve(sockets=[listener]), name="http")
             await server.accepts.wait()
-            yield listener.getsockname()[1]
+            yield listener.getsockname()[1], server
             server.should_exit = True
             await http
 
@@ -105,6 +153,9 @@ REQUESTS = [
     get("/list", version="1.0"),
     get("/list", "Content-Length: 3") + b"abc" + LAST,
     get("/list", "Expect: 100-continue", "Content-Length: 3") + b"abc" + LAST,
+    get("/twice", "Connection: close"),
+    get("/twice") + LAST,
+    get("/read-late", "Expect: 100-continue", "Content-Length: 3") + b"abc" + LAST,
     get("/list") * 5 + get("/stream") + get("/long") * 3 + LAST,
 ]
 
@@ -133,6 +184,79 @@ async def test_an_answer_comes_whole_where_the_server_takes_it_so() -> None:
     assert [message["type"] for message in told] == [
         "http.response.start", "http.response.start", "http.response.body",
     ]  # fmt: skip
+
+
+async def test_the_end_of_a_body_counts_for_no_head_that_begins_behind_it() -> None:
+    begun, rest = get("/usual", "Connection: close")[:20], get("/usual", "Connection: close")[20:]
+    async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(get("/list", "Content-Length: 100000") + b"a" * 100_000 + begun)
+        assert await reader.readuntil(b'{"a":1}')
+        writer.write(rest)
+        assert (await reader.read()).endswith(b"as ever")
+        writer.close()
+
+
+async def test_who_listens_whether_the_caller_is_there_hears_of_the_end() -> None:
+    HEARD.clear()
+    async with serving(BoundedHeads) as port:
+        assert (await ask(port, get("/listen") + LAST)).endswith(b"as ever")
+    assert HEARD == ["http.disconnect"]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_answer_to_a_caller_who_is_gone_is_no_error(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """The transport of uvloop refuses what is written to it then."""
+    HEARD.clear()
+
+    async def hang_up() -> None:
+        async with serving(BoundedHeads) as port, asyncio.timeout(WAIT_S):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(get("/answer-late"))
+            await writer.drain()
+            writer.transport.abort()
+            await until(lambda: bool(HEARD))
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(hang_up())
+    assert HEARD == ["answered nobody"]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_does_not_read_has_no_more_made_for_them(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Of 240 MB that are asked for no more than one answer waits, beside what sockets hold."""
+
+    async def ask_and_wait() -> int:
+        async with serving_as(BoundedHeads) as (port, server), asyncio.timeout(WAIT_S):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000)
+            writer.write(get("/long") * 400)
+            (connection,) = await one_of(server)
+            await until(lambda: connection.flow.write_paused)
+            for _ in range(100):  # whoever would write on would do so in these turns
+                await asyncio.sleep(0)
+            waits = connection.transport.get_write_buffer_size()
+            writer.transport.abort()
+            return waits
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(ask_and_wait()) <= 2 * len(LONG)
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not is_true():  # noqa: ASYNC110 - servers say none of this by an event
+            await asyncio.sleep(0.01)
+
+
+async def one_of(server: EmbeddedServer) -> list[HttpToolsProtocol]:
+    """The connections of a server, once there is one."""
+    await until(lambda: bool(server.server_state.connections))
+    found = [*server.server_state.connections]
+    return [one for one in found if isinstance(one, HttpToolsProtocol)]
 
 
 async def test_who_reads_slowly_gets_all_of_it() -> None:

@@ -395,7 +395,22 @@ def test_a_peer_with_a_part_is_polled_for_the_rest_and_given_up_at_last() -> Non
     end = crowd.end(BLOB)
     assert isinstance(end, BlobFailed)
     assert end.code == "not-held"
+    why = "1 connected peer holds some of it, but not what is missing here"
+    assert end.sentence == why
     assert len(giver.all_asked) < 40
+
+
+def test_who_lacks_one_chunk_of_many_is_not_said_to_hold_nothing() -> None:
+    """As one whose disk damaged it."""
+    crowd = Crowd()
+    crowd.giver(partly(*range(20)))
+    crowd.giver()
+    crowd.want(BLOB)
+    crowd.wait(200.0)
+    end = crowd.end(BLOB)
+    assert isinstance(end, BlobFailed)
+    some = "1 connected peer holds some of it, but not what is missing here"
+    assert end.sentence == f"{some}; 1 connected peer does not hold it"
 
 
 def test_it_is_asked_again_after_a_while_and_never_more_than_a_few_times() -> None:

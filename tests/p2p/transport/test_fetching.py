@@ -1,6 +1,8 @@
 """Blobs between real nodes whose disks are full, and past peers that mean no good."""
 
 import asyncio
+import errno
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -11,12 +13,13 @@ from crdt.blob import CHUNK_BYTES, BlobId, build_manifest
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from p2p.protocol import limits
-from p2p.protocol.errors import NoRoom
+from p2p.protocol.errors import NoRoom, NotStored
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import BlobSaid, LargerThanWanted, NoPeerHasIt
 from p2p.transport.network import Network, PeerCame
 from storage import prompt
 from storage.database import packs_beside
+from storage.lazily import Lazy
 from tests.e2e.mallory import Mallory
 from tests.p2p.transport.test_network import open_node, until, unwatched
 from tests.storage.full_disk import largest_file
@@ -129,6 +132,63 @@ async def test_a_prompt_disk_has_chunks_in_the_turn_in_which_they_came(
         await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
         assert at_once, "or a thread had all of them"
         assert len(at_once) == len(set(at_once))
+        assert await bob.store.read_blob(blob) == CONTENT
+
+
+async def test_a_thread_that_is_slow_to_wake_does_not_keep_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while it is about the first chunk would wait for it, and so would the next."""
+    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
+    content = Random(2).randbytes(40 * CHUNK_BYTES)
+    append, slow = Lazy._append, list[int]()  # pyright: ignore[reportPrivateUsage]  # the thread's
+
+    def wake_slowly(lazy: Lazy, chunks: Sequence[tuple[bytes, bytes]]) -> None:
+        slow.append(len(chunks))
+        time.sleep(0.005)
+        append(lazy, chunks)
+
+    monkeypatch.setattr(Lazy, "_append", wake_slowly)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        blob = await alice.store.put_blob(content)
+        await bob.network.connect(alice.address)
+        await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(content))
+        assert await bob.store.read_blob(blob) == content
+        assert 1 <= sum(slow) < 20
+
+
+async def test_a_disk_that_cannot_be_looked_at_ends_the_fetch_and_not_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody put into words of ours, in the turn in which a chunk came."""
+    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
+    async with (
+        open_node(tmp_path / "a", 1) as alice,
+        open_node(tmp_path / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        blob = await alice.store.put_blob(CONTENT)
+        connection = await bob.network.connect(alice.address)
+        store, taken = bob.store.add_at_once, list[bool]()
+
+        def broken(
+            blob: BlobId, first: int, chunks: Sequence[bytes], hashes: Sequence[bytes]
+        ) -> bool:
+            taken.append(store(blob, first, chunks, hashes))
+            if taken.count(True) == 2:
+                raise OSError(errno.EIO, "Input/output error")
+            return taken[-1]
+
+        with monkeypatch.context() as bad:
+            bad.setattr(bob.store, "add_at_once", broken)
+            with pytest.raises(NotStored, match="could not go on"):
+                await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
+        assert bob.network.connections == (connection,)
+        await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(CONTENT))
         assert await bob.store.read_blob(blob) == CONTENT
 
 

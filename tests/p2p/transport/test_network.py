@@ -294,6 +294,28 @@ async def test_whom_this_node_refuses_it_calls_only_when_a_person_says_so(tmp_pa
         assert connection.device == bob.signer.device.public
 
 
+@pytest.mark.parametrize("speaks_first", [True, False], ids=["in a session", "at the greeting"])
+async def test_who_blocked_is_told_so_and_who_was_blocked_is_not(
+    tmp_path: Path, speaks_first: bool
+) -> None:
+    async with open_node(tmp_path / "a", 1) as alice, open_node(tmp_path / "b", 2) as bob:
+        if speaks_first:
+            alice.dialler.hint(Hint("", (bob.address,), "static"))
+            await alice.heard(PeerCame)
+        await alice.store.block(bob.signer.author, "")
+        alice.network.drop_blocked()
+        alice.dialler.hint(Hint("", (bob.address,), "static"))
+        here, there = await alice.heard(PeerWent), await bob.heard(PeerWent)
+        assert isinstance(here, PeerWent)
+        assert here.reason.code == "blocked"
+        assert here.reason.sentence.startswith("You blocked who is there")
+        (found,) = alice.dialler.found
+        assert found.last_error == here.reason.sentence
+        assert isinstance(there, PeerWent)
+        assert there.reason.code == "refused-for-now"
+        assert there.reason.sentence == "The other side takes no calls of this node for now."
+
+
 async def test_when_a_host_is_closed_those_of_it_that_gave_something_stay(tmp_path: Path) -> None:
     async with (
         open_node(tmp_path / "a", 1) as alice,
