@@ -72,7 +72,11 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
         found.unread.append((folder, error))
 
     here: list[tuple[str, str]] = []
-    for where, folders, names in walk(str(path), refuse, lambda *other: here.append(other)):
+
+    def pass_over(other: str, why: str) -> None:
+        here.append((other, why))
+
+    for where, folders, names in walk(str(path), refuse, pass_over):
         folder = Path(where)
         others, here[:] = [*here], []
         is_module = MANIFEST in names or lies_there(folder / MANIFEST)
