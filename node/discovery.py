@@ -10,7 +10,7 @@ from node.home import Home
 from node.identity import Identity
 from node.peers import Peers
 from node.relays import Relays
-from node.table import Table
+from node.table import Table, check_discoverable
 from node.ways import Ways
 from p2p.discovery.machine import follow_addresses
 
@@ -29,8 +29,10 @@ async def open_discovery(
     """Shows, asks for, keeps and gives cards until it is left; in the public table too, if on.
 
     What cards tell of connected peers is where their sessions may move. `is_relay`: this node is
-    one that serves anybody.
+    one that serves anybody. Raises `BadSetting`.
     """
+    if config.dht == "on":
+        await check_discoverable(config.discoverable, peers.store)
     book = CardBook(
         identity,
         peers.store,

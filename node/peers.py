@@ -42,7 +42,7 @@ from p2p.discovery.mdns import Announcement, local_addresses
 from p2p.protocol import effects
 from p2p.protocol.check_digits import check_digits
 from p2p.protocol.config import Role, SessionConfig
-from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
+from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.hint import Chosen, Hint
 from p2p.protocol.pieces import Urgency
 from p2p.transport.address import Address
@@ -51,7 +51,6 @@ from p2p.transport.dialler import Dialler
 from p2p.transport.door import Door
 from p2p.transport.forwarded import Ip, ip_of
 from p2p.transport.network import Network, NetworkEvent, sync_with
-from p2p.transport.place import parse_place
 from storage.address_book import KnownPeer
 from storage.appended import AppendedEvent
 from storage.errors import StorageError
@@ -301,19 +300,9 @@ def proxies_of(config: P2pConfig) -> Collection[Ip]:
     return [ip for ip in found.values() if ip is not None]
 
 
-def named_peers(config: P2pConfig) -> Sequence[str]:
-    """Raises `BadSetting` where one is no place: nobody would ever be called there."""
-    for address in config.peers:
-        try:
-            parse_place(address)
-        except LocalProtocolError as error:
-            raise BadSetting(f"p2p.peers: {error.sentence}") from error
-    return config.peers
-
-
 async def hint_known(dialler: Dialler, config: P2pConfig, store: Store) -> None:
-    """Whom the settings name, and whom a person connected to before. Raises `BadSetting`."""
-    for address in named_peers(config):
+    """Whom the settings name, and whom a person connected to before."""
+    for address in config.peers:
         dialler.hint(Hint("", (address,), "static"))
     for known in await store.known_peers(REMEMBERED_MAX):
         dialler.hint(hint_of(known))

@@ -12,13 +12,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeAlias, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
 from node.config import Config
 from node.errors import BadSetting
+from node.setting_checks import fault_of
 
 PREFIX: Final = "PANSPERMIA_"
 HIDDEN: Final = "…"
@@ -148,12 +149,16 @@ def _convert(name: str, value: object, kind: Any, origin: str, is_text: bool) ->
     if is_text and get_origin(kind) is tuple:
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     try:
-        return msgspec.convert(value, kind, strict=not is_text)
+        converted: object = msgspec.convert(value, kind, strict=not is_text)
     except msgspec.ValidationError as error:
-        wanted = _title(kind) if "regex" in str(error) else None
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        wanted = " or ".join(choices) or (_title(kind) if "regex" in str(error) else None)
         shown = without_secrets(name, value)
         why = f"{shown!r} is not {wanted}" if wanted else str(error)
         raise BadSetting(f"{name} (from {origin}): {why}") from error
+    if fault := fault_of(name, converted):
+        raise BadSetting(f"{name} (from {origin}): {fault}")
+    return converted
 
 
 def _title(kind: Any) -> str | None:  # noqa: ANN401 - a type expression

@@ -22,7 +22,7 @@ from msgspec import Struct
 from crdt.did import encode_did_key
 from node.api.peer_models import Discovered, Peer, SyncReport
 from node.api.peer_states import PeerRefusal, PeerStanding, StateOfAll, SyncState
-from node.api.relay_models import RelayRole
+from node.api.relay_models import RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.text import printable, short_did, size_text
@@ -160,8 +160,12 @@ def state_of_all(
     discovered: Sequence[Discovered],
     transfers: Sequence[Transfer] = (),
     relay: RelayRole | None = None,
+    relays: Sequence[RelayShown] = (),
 ) -> SyncState:
-    """The one sentence that comes first; of a relay with what it does for others."""
+    """The one sentence that comes first; of a relay with what it does for others.
+
+    `relays`: at which this node is registered, or tries to be.
+    """
     devices = {peer.device for peer in peers} | {peer.address for peer in peers}
     missed = [one for one in discovered if not {one.device, one.address} & devices]
     behind = max((peer.behind for peer in peers), default=0)
@@ -169,7 +173,7 @@ def state_of_all(
     peers = [peer for peer in peers if peer.standing != "reconnecting"]
     apart = sum(peer.standing == "apart" for peer in peers)
     in_sync = sum(peer.standing == "in-sync" for peer in peers)
-    code, words = _said(peers, missed, in_sync, apart, lost)
+    code, words = _said(peers, missed, in_sync, apart, lost, relays)
     if relay is not None:
         is_all = code == "alone"
         code, words = ("relaying", relay.words) if is_all else (code, f"{relay.words}; {words}")
@@ -201,11 +205,12 @@ def _said(
     in_sync: int,
     apart: int,
     lost: Sequence[Peer],
+    relays: Sequence[RelayShown],
 ) -> tuple[StateOfAll, str]:
     if not peers and lost:
         return "reconnecting", f"connection lost, reconnecting to {_named(lost)}"
     if not peers:
-        return _alone(missed)
+        return _alone(missed, relays)
     givers = [peer for peer in peers if peer.behind]
     if givers:
         return "behind", f"{entries(max(one.behind for one in givers))} behind {_named(givers)}"
@@ -242,7 +247,11 @@ def _uneven(peers: Sequence[Peer], in_sync: int) -> tuple[StateOfAll, str]:
     return code, words + (f"; in sync with {in_sync:,}" if in_sync else "")
 
 
-def _alone(missed: Sequence[Discovered]) -> tuple[StateOfAll, str]:
+def _alone(missed: Sequence[Discovered], relays: Sequence[RelayShown]) -> tuple[StateOfAll, str]:
+    failing = [one for one in relays if one.state != "registered" and one.last_error]
+    if not missed and failing and len(failing) == len(relays):
+        why = printable(failing[0].last_error.rstrip("."))
+        return "alone", f"no peer is known; no relay takes this node: {why}"
     if not missed:
         return "alone", "no peer is known; on another machine of this network: panspermia up"
     why = next((one.last_error.rstrip(".") for one in missed if one.last_error), "")

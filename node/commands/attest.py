@@ -16,7 +16,7 @@ from node.text import printable
 ATTEST_TIMEOUT_S = 1_800.0
 OTHERS_SHOWN = 10
 ENDINGS = {
-    "unjudged": "the evaluator takes no such genome; its readme says which",
+    "unjudged": "the evaluator takes no such genome, or not so many ticks; its readme says",
     "trapped": "the evaluator broke down on it",
     "out-of-fuel": "it took more steps than an evaluation has",
 }

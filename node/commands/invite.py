@@ -104,6 +104,7 @@ def invite_command(
         return print_invites()
     if cancel is not None:
         return cancel_invite(cancel)
+    check_given(level, namespace, areas)
     if send and receiver is None:
         raise click.UsageError("--send goes with --for: whom to send it to")
     if qr is not None and receiver is not None:
@@ -129,6 +130,17 @@ def invite_command(
         return node().post("/api/invites", more)
 
     print_live(opened_where_sealed(make, body, passphrase_file), shows_qr=qr == TERMINAL, file=file)
+
+
+def check_given(level: str | None, namespace: str, areas: Sequence[str]) -> None:
+    """Raises `click.UsageError` where what was asked for would give nothing, or all by a slip."""
+    if not all(area.strip() for area in areas):  # an empty one means everything of everyone
+        raise click.UsageError("--cap names no area; for everything of everyone: --cap '*'")
+    if level in ("write", "admin") and namespace == "commons" and not areas:
+        raise click.UsageError(
+            f"--{level} gives no right in commons, where everybody writes what is theirs:"
+            " say in which namespace (--namespace NAME), or which area (--cap AREA)"
+        )
 
 
 def send_code(receiver: str, made: Json) -> None:

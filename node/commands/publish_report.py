@@ -48,6 +48,8 @@ class Report:
     skipped: list[str] = field(default_factory=list[str])
     in_modules: list[str] = field(default_factory=list[str])
     """Files of known formats that belong to modules, and are no publication of their own."""
+    passed_over: list[Json] = field(default_factory=list[Json])
+    """Links, pipes and the like: nothing opens them."""
     warnings: list[str] = field(default_factory=list[str])
     total: int = 0
     done: int = 0
@@ -90,7 +92,8 @@ class Report:
     def body(self) -> Json:
         return {
             "published": self.published, "refused": self.refused, "skipped": self.skipped,
-            "in_modules": self.in_modules, "warnings": self.warnings,
+            "in_modules": self.in_modules, "passed_over": self.passed_over,
+            "warnings": self.warnings,
         }  # fmt: skip
 
 
@@ -124,7 +127,9 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
     """The end of it. Raises `Failure` where something was refused, or nothing was there."""
     if not report.published and not report.refused:
         names = "the file" if path.is_file() else f"any of {len(report.skipped)} files"
-        say_left_alone(() if wants_json() else report.in_modules)
+        if not wants_json():
+            say_left_alone(report.in_modules)
+            say_passed_over(report)
         detail = (
             f"{path}: nobody can tell what {names} is. Name the kind, as in --kind genome; a module"
             " has a gen.toml."
@@ -154,12 +159,22 @@ def tell(path: Path, wanted: Wanted, report: Report) -> None:
 def say_skipped(report: Report) -> None:
     """What was looked at and not published, by name: of no known format, or a module's own."""
     say_left_alone(report.in_modules)
+    say_passed_over(report)
     if not report.skipped:
         return
     names = ", ".join(report.skipped[:SKIPPED_SHOWN_MAX])
     more = len(report.skipped) - SKIPPED_SHOWN_MAX
     names += f" and {more:,} more" if more > 0 else ""
     say(printable(f"left out, as of no known format: {names}"), dim=True, err=True)
+
+
+def say_passed_over(report: Report) -> None:
+    if not (found := report.passed_over):
+        return
+    shown = ", ".join(f"{one['file']} ({one['reason']})" for one in found[:SKIPPED_SHOWN_MAX])
+    if (more := len(found) - SKIPPED_SHOWN_MAX) > 0:
+        shown += f" and {more:,} more"
+    say(printable(f"passed over: {shown}"), dim=True, err=True)
 
 
 def _refused(report: Report) -> Failure:

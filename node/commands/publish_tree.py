@@ -57,6 +57,8 @@ class Tree:
     """Folders of modules whose genomes and seeds are not looked for."""
     unread: list[tuple[str, OSError]] = field(default_factory=list[tuple[str, OSError]])
     """Folders that cannot be read, and why."""
+    passed_over: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """What is neither a folder nor a regular file, and what it is."""
 
 
 def tree_of(path: Path, kind: str | None = None) -> Tree:
@@ -69,14 +71,26 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
     def refuse(folder: str, error: OSError) -> None:
         found.unread.append((folder, error))
 
-    for where, folders, names in walk(str(path), refuse):
+    here: list[tuple[str, str]] = []
+
+    def pass_over(other: str, why: str) -> None:
+        here.append((other, why))
+
+    for where, folders, names in walk(str(path), refuse, pass_over):
         folder = Path(where)
+        others, here[:] = [*here], []
         is_module = MANIFEST in names or lies_there(folder / MANIFEST)
         if is_module and (kind in (None, "module") or folder != path):
             found.modules.append(folder)
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
+        found.passed_over += [
+            one
+            for one in others
+            if not (name := os.path.basename(one[0])).startswith(".")
+            and not (is_module and name == MANIFEST)
+        ]
         for name in names:
             if is_module and (name == MANIFEST or name.endswith(".wasm")):
                 continue  # asked for the genomes in a module's folder
@@ -90,6 +104,7 @@ def tree_of(path: Path, kind: str | None = None) -> Tree:
         found.modules.clear()
     found.modules.sort()
     found.files.sort()
+    found.passed_over.sort()
     return found
 
 
@@ -110,6 +125,7 @@ def publish_tree(path: Path, wanted: Wanted) -> None:
     report = Report(total=len(tree.modules) + len(tree.files))
     for folder, error in tree.unread:
         report.refuse_unreadable(folder, error)
+    report.passed_over += [{"file": file, "reason": why} for file, why in tree.passed_over]
     modules = in_order(read_those(tree.modules, report))
     sizes = [module.size_bytes for module in modules] + [size_of(file) for file in tree.files]
     total, before = sum(sizes), 0

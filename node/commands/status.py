@@ -74,7 +74,9 @@ def transfer_text(one: Json) -> str:
     """A blob that is being fetched, or was until a moment ago, in a line."""
     name = printable(one["blob"])[:16]
     if one.get("state") == "failed":
-        return f"failed   {name}: {printable(one['reason'])}; to try again: panspermia fetch ID"
+        reason = printable(one["reason"]).rstrip(".")
+        again = "" if reason.endswith("try again") else "; to try again"
+        return f"failed   {name}: {reason}{again}: panspermia fetch ID"
     if one.get("state") == "fetched":
         return f"fetched  {name}, {size_text(one['total'])}"
     if not one["total"]:

@@ -16,7 +16,7 @@ from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
 from node.commands.publish import PUBLISH_TIMEOUT_S, in_folder, read_modules
 from node.exit_codes import NOT_FOUND, UNVERIFIED
-from node.failure import Failure, Json, failure
+from node.failure import Failure, Json, failed, failure
 from node.text import printable, size_text
 
 # Of silence: a blob comes from a peer when it is not here yet.
@@ -161,6 +161,7 @@ def fetch_command(id: str, output: Path | None, force: bool, namespace: str | No
     """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    check_is_name(id)
     if output is not None:
         keep_what_is_there(output, force=force)
     if (path_of_life := life_download(id, namespace)) is not None:
@@ -180,6 +181,13 @@ def fetch_command(id: str, output: Path | None, force: bool, namespace: str | No
     if wants_json():
         return print_json("fetch", {"id": id, "file": str(output), "size": size})
     say(f"wrote {size_text(size)} to {printable(str(output))}")
+
+
+def check_is_name(text: str) -> None:
+    """Raises `Failure` for what no thing is called: a path of this machine, say."""
+    if text.count("/") > 1 or ".." in text.split("/"):
+        detail = f"{printable(text)!r} is no id (64 hex digits) and no module (NAME or WHOSE/NAME)"
+        raise failed("invalid-name", "Invalid name", detail)
 
 
 def hold(blob: str) -> Json:

@@ -20,13 +20,14 @@ from node.ports import Network
 from node.services.begun import DIGITS_MIN
 from node.services.evaluators import (
     Evaluator,
+    check_ticks,
     evaluator_said,
     find_evaluator,
     for_format,
     is_called,
     names_of,
 )
-from node.services.life import GENOME, Found, find_record
+from node.services.life import GENOME, SEED, Found, find_record
 from node.services.same_bytes import kept_of, right_bytes
 from node.services.seats import Seats
 from node.services.signers import Signers
@@ -103,7 +104,20 @@ async def find_genome(store: Store, text: str, namespace: NamespaceKey = COMMONS
         )
         raise NotFound(detail, code="unknown-genome") from error
     except UnknownRecord as error:
-        raise NotFound(error.detail, code="unknown-genome") from error
+        detail = error.detail
+        if await _is_seed(store, text, namespace):
+            detail = f"{quoted(text)} is a seed, and only genomes are evaluated"
+        raise NotFound(detail, code="unknown-genome") from error
+
+
+async def _is_seed(store: Store, text: str, namespace: NamespaceKey) -> bool:
+    try:
+        await find_record(store, SEED, text, namespace)
+    except UnknownRecord:
+        return False
+    except Conflict:  # several begin so
+        pass
+    return True
 
 
 async def genome_said(store: Store, text: str, namespace: NamespaceKey = COMMONS) -> bytes:
@@ -157,6 +171,7 @@ async def attest(
     if evaluator is None:
         evaluator = for_format(await _format(node, genome, is_run=claim is None))
     found = await find_evaluator(node.store, node.network, evaluator, node.namespace)
+    check_ticks(found, ticks)
     evaluation = Evaluation(identity_of(genome), found.blake3, seed, ticks)
     if claim is not None:
         return await _claim(node, evaluation, found, claim, dry_run=dry_run)

@@ -35,6 +35,9 @@ FOR_FORMAT: Final = {
 }
 """What judges a genome of a format, where nobody says."""
 
+TICKS_MAX: Final = {"io.panspermia.life-score": 90_000, "io.panspermia.forager": 100_000}
+"""What those that come with the node judge, as their readmes say; above it no genome at all."""
+
 MODULES_LOOKED_UP_MAX: Final = 256
 """For one list. People follow few who publish evaluators; each costs a look into the store."""
 
@@ -65,6 +68,15 @@ def bundled(name: str = "", digest: bytes = b"") -> Evaluator | None:
         if one.blake3 == digest or name in (one.id, f"{one.id}@{one.version}"):
             return Evaluator(one.id, one.version, one.blake3, one.wasm)
     return None
+
+
+def check_ticks(found: Evaluator, ticks: int) -> None:
+    """Before it is run for nothing. Raises `Rejected` for more than a bundled one judges."""
+    own = bundled(digest=found.blake3)
+    most = ticks if own is None else TICKS_MAX[own.module]
+    if ticks > most:
+        detail = f"{ticks:,} ticks: {found.module} judges at most {most:,}, of whatever genome"
+        raise Rejected(detail, code="invalid-evaluation")
 
 
 async def find_evaluator(

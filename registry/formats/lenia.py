@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.found import Found, Scalar
 from registry.formats.json_text import Part, Reader, sequence
-from registry.formats.limits import ITEMS_MAX
+from registry.formats.limits import DRAWN_CELLS_MAX, ITEMS_MAX
 from registry.formats.patterns import Pattern, Runs, bounds_of
 from registry.formats.rle import STATES_MAX, read_runs
 from registry.formats.texts import Lines, line_of, name_of, prose_of, tags_of, text_of
@@ -24,6 +24,7 @@ from registry.plain import as_list, as_map
 
 CHANNELS_MAX = 16
 KERNELS_MAX = 256
+RADIUS_MAX = 10_000  # of a kernel, in cells; the animals of Lenia's own have 2 to 41
 RANKS = 9  # of headings: class, order, family, subfamily, …
 _PARAMETERS = ("R", "T", "m", "s", "kn", "gn")
 
@@ -72,6 +73,10 @@ def _animal(
     kernels = _kernels(reader)
     channels = channels_of(reader)
     boxes = [bounds_of(each) for each in channels]
+    for box in boxes:
+        if box.width * box.height > DRAWN_CELLS_MAX:
+            size = f"{box.width:,} × {box.height:,} cells"
+            raise reader.wrong("cells", f"{size}, of at most {DRAWN_CELLS_MAX:,}: Lenia keeps each")
     fields: dict[str, Scalar] = {
         "kernels": len(kernels),
         "channels": len(channels),
@@ -109,6 +114,10 @@ def _kernels(reader: Reader) -> list[Reader]:
     for kernel in kernels:
         for key in ("R", "m", "s"):
             kernel.number(key)
+        if not 0 < kernel.number("R") <= RADIUS_MAX:
+            raise kernel.wrong(
+                "R", f"must be above 0 and at most {RADIUS_MAX:,}: no world is larger"
+            )
     return kernels
 
 

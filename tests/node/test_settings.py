@@ -95,6 +95,8 @@ def test_reads_are_open_on_loopback_alone() -> None:
         ),
         ("api.allowed_origins", "x", "['x'] is not http(s)://HOST:PORT"),
         ("api.port", "x", "Expected `int`, got `str`"),
+        ("p2p.dht", "maybe", "'maybe' is not off or on"),
+        ("log.level", "loud", "'loud' is not debug or info or warning or error"),
     ],
 )
 def test_what_a_setting_must_be_is_said_in_words(name: str, text: str, why: str) -> None:
@@ -102,6 +104,34 @@ def test_what_a_setting_must_be_is_said_in_words(name: str, text: str, why: str)
     with pytest.raises(BadSetting) as failed:
         load_config({}, {variable: text}, "")
     assert str(failed.value) == f"{name} (from {variable}): {why}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("p2p.dht_bootstrap", "127.0.0.1:99999", "a port is 1 to 65,535"),
+        ("p2p.dht_bootstrap", "127.0.0.1:0", "a port is 1 to 65,535"),
+        ("p2p.listen", "0.0.0.0:65536", "a port is 1 to 65,535"),
+        ("p2p.stun", "a:3478,b:99999", "'b:99999' is not host:port: a port is"),
+        ("p2p.peers", "127.0.0.1:1,127.0.0.1:99999", "'127.0.0.1:99999' is not host:port, ws://"),
+        ("p2p.peers", "127.0.0.1:0", "a port is 1 to 65,535"),
+        ("p2p.peers", "circuit:zz@127.0.0.1:1", "'circuit:zz@127.0.0.1:1' is not"),
+        ("p2p.relays", "relay://a.example:99999", "99999"),
+        ("p2p.proxies", "::::", "'::::' is no IP address"),
+    ],
+)
+def test_where_nobody_can_be_called_is_refused_at_the_start_and_by_config_set(
+    name: str, text: str, why: str
+) -> None:
+    """Their patterns alone let these through."""
+    with pytest.raises(BadSetting) as at_start:
+        load_config({}, {variable_of(name): text}, "")
+    with pytest.raises(BadSetting) as by_set:
+        check_setting(name, text)
+    for failed in (at_start, by_set):
+        assert str(failed.value).startswith(f"{name} (from ")
+        assert why in str(failed.value)
+    assert check_setting("p2p.listen", "[::1]:0") == "[::1]:0"
 
 
 def test_the_secret_of_a_turn_server_is_not_shown() -> None:

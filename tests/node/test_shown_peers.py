@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from node.api.peer_models import Discovered, Peer
-from node.api.relay_models import RelayRole
+from node.api.relay_models import RelayRole, RelayShown
 from node.api.transfer import Transfer
 from node.meanings import MEANINGS
 from node.shown_peers import NOT_TOLD, show_refusals, standing_of, state_of_all
@@ -146,6 +146,18 @@ def test_those_that_are_not_reached_are_counted() -> None:
     said = state_of_all((BOB,), (connected, DAVE))
     assert said.words == "in sync with 1 peer; calling 1 other"
     assert (said.connected, said.in_sync, said.missed) == (1, 1, 1)
+
+
+def test_without_any_peer_it_says_what_keeps_it_from_its_relays() -> None:
+    refusing = RelayShown(
+        url="relay://r.example:4747", state="waiting", since_s=3.0, rtt_ms=None,
+        last_error="The relay wants a token.", registered_until=None, observed="",
+    )  # fmt: skip
+    said = state_of_all((), (), relays=(refusing,))
+    assert said.state == "alone"
+    assert said.words == "no peer is known; no relay takes this node: The relay wants a token"
+    there = replace(refusing, state="registered", last_error="")
+    assert "relay" not in state_of_all((), (), relays=(refusing, there)).words
 
 
 def test_without_any_peer_it_says_why() -> None:

@@ -62,8 +62,13 @@ def named(home: Path) -> int:
 def killed(home: Path) -> Path:
     """What there would be, if the process were killed at this moment."""
     left = home.with_name(f"{home.name} left")
-    shutil.copytree(home, left)
-    return left
+    while True:
+        try:
+            shutil.copytree(home, left)
+        except shutil.Error:  # a thread dropped a pack meanwhile: as it is now, then
+            shutil.rmtree(left)
+        else:
+            return left
 
 
 @pytest.fixture

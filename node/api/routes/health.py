@@ -58,7 +58,9 @@ async def get_status(node: Node, call: Call[NoQuery, None]) -> Status:
     peers = await named_peers(node.store, node.network, waiting)
     transfers = tuple(node.network.transfers())
     relay = await role_of(node.relay, node.store, node.keeping.budget)
-    sync = state_of_all(peers, node.network.discovered(), transfers, relay)
+    sync = state_of_all(
+        peers, node.network.discovered(), transfers, relay, tuple(node.relays.shown())
+    )
     damaged = tuple(blob.hex() for blob in await node.store.damaged_blobs())
     standing = await node.standings.at(counts.standing)
     ages = standing.ages(node.network, node.clock_us())

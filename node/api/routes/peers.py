@@ -31,7 +31,7 @@ async def list_peers(node: Node, call: Call[NoQuery, None]) -> Peers:
     transfers, source = tuple(network.transfers()), network.one_source()
     relay = await role_of(node.relay, node.store, node.keeping.budget)
     return Peers(
-        sync=state_of_all(peers, found, transfers, relay),
+        sync=state_of_all(peers, found, transfers, relay, tuple(node.relays.shown())),
         peers=peers,
         discovered=found,
         refused=tuple(network.refused()),

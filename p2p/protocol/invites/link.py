@@ -116,7 +116,7 @@ def _from_base32(text: str) -> bytes:
         number = number << 5 | _VALUES[character]
     size, spare = divmod(5 * len(text), 8)
     if spare >= 5 or number & (1 << spare) - 1:
-        raise _bad("its end is missing")
+        raise _bad("a part of its end is missing, or something follows it: copy it whole")
     return (number >> spare).to_bytes(size, "big")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import wasmtime
 from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, AuthorKey
 from node.demo import evaluators
-from node.services.evaluators import MODULES_LOOKED_UP_MAX
+from node.services.evaluators import MODULES_LOOKED_UP_MAX, TICKS_MAX
 from node.services.signers import Signers
 from node.wiring import Node
 from registry import genome
@@ -21,6 +22,7 @@ from registry.head import Words
 from tests.node.modules import new_module
 from tests.node.parts import Alice
 from tests.registry.attested import ran
+from tests.registry.formats import files
 from tests.storage.people import BOB, CAROL, Person
 
 GLIDER = b"x = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"
@@ -440,6 +442,37 @@ async def test_what_cannot_be_attested_is_said_and_signs_nothing(
     answer = await alice.client.post(PATH, json={"with": with_})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert (await fitness(alice))["evaluations"] == []
+
+
+@pytest.mark.parametrize("id", TICKS_MAX)
+async def test_no_more_ticks_are_asked_than_an_evaluator_judges(alice: Alice, id: str) -> None:
+    data = GLIDER if id == LIFE.id else files.GENOTYPE
+    content = Content.of(data, format="rle" if id == LIFE.id else "primordium-genotype", file="a")
+    await publish(alice.node, content, data)
+    path = f"/api/registry/genomes/{content.id}/attestations"
+    for claim in (None, 7):
+        body = {"with": id, "ticks": TICKS_MAX[id] + 1, "claim": claim}
+        answer = await alice.client.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-evaluation")
+        assert f"judges at most {TICKS_MAX[id]:,}" in answer.json()["detail"]
+    assert (await alice.client.get(path)).json()["evaluations"] == []
+    most = await alice.client.post(path, json={"with": id, "ticks": TICKS_MAX[id]})
+    assert most.json()["ending"] == "result", "the bound is the module's own"
+    (wasm,) = (one.wasm for one in evaluators() if one.id == id)
+    found = await alice.node.workers.evaluate(wasm, data, seed=0, ticks=TICKS_MAX[id] + 1)
+    assert str(found.answer) == "unjudged"
+
+
+async def test_a_seed_is_said_to_be_one(alice: Alice) -> None:
+    body = {"config": base64.b64encode(files.CONFIG).decode(), "name": "Pond"}
+    answer = await alice.client.post("/api/registry/seeds", json=body)
+    assert answer.is_success, answer.text
+    id = answer.json()["id"]
+    for name in (id, id[:8], f"{alice.node.identity.did}%2F{id}"):
+        for ask in (alice.client.get, partial(alice.client.post, json={})):
+            told = await ask(f"/api/registry/genomes/{name}/attestations")
+            assert (told.status_code, told.json()["code"]) == (404, "unknown-genome")
+            assert "is a seed, and only genomes are evaluated" in told.json()["detail"]
 
 
 async def test_genomes_that_are_not_here(alice: Alice) -> None:

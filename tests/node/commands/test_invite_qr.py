@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from node.commands.invite import HALVES, qr_file, qr_text, seconds_in, write_qr
+from node.commands.invite import HALVES, invite_command, qr_file, qr_text, seconds_in, write_qr
 from node.qr import QUIET, qr_of
 from p2p.protocol.invites.link import Link, write_link
 
@@ -39,6 +39,21 @@ def test_a_picture_is_for_its_owner_and_never_over_another(tmp_path: Path, name:
     with pytest.raises(click.ClickException):
         write_qr(LINK, file)
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (["--write"], "--namespace NAME"),
+        (["--admin"], "--admin gives no right in commons"),
+        (["--write", "--for", "did:key:z6Mk"], "--namespace NAME"),
+        (["--cap", ""], "--cap names no area"),
+        (["--write", "--namespace", "guild", "--cap", "*/pub", "--cap", " "], "names no area"),
+    ],
+)
+def test_what_would_give_nothing_or_all_by_a_slip_is_refused(asked: list[str], why: str) -> None:
+    with pytest.raises(click.UsageError, match=why):
+        invite_command.main(asked, standalone_mode=False)
 
 
 def test_times_and_files_as_people_write_them() -> None:

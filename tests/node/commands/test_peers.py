@@ -97,12 +97,14 @@ def test_what_is_fetched_and_how_it_ended_follows() -> None:
         "peers": 2, "bytes_per_s": 1 << 20, "state": "fetching", "limited": True, "reason": "",
     }  # fmt: skip
     failed = {**coming, "state": "failed", "reason": "no peer is connected\x1b"}
+    full = {**failed, "reason": "The disk is full: make room and try again."}
     fetched = {**coming, "state": "fetched"}
     name = "ab" * 8
-    assert list(reasons({**KNOWN, "transfers": [coming, failed, fetched]})) == [
+    assert list(reasons({**KNOWN, "transfers": [coming, failed, full, fetched]})) == [
         f"fetching {name}, 25% of 4.0 MiB, 1.0 MiB/s, 2 peers, 3 s to go,"
         " as fast as p2p.download allows",
         f"failed   {name}: no peer is connected\\u{{1b}}; to try again: panspermia fetch ID",
+        f"failed   {name}: The disk is full: make room and try again: panspermia fetch ID",
         f"fetched  {name}, 4.0 MiB",
     ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -378,3 +379,37 @@ async def test_a_directory_is_told_in_lines_and_the_last_is_the_result(
     one = partial(publish_tree.publish_tree, tree / "glider.rle", PLAIN)
     await asyncio.to_thread(in_shell, one)
     assert "event" not in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("client")
+async def test_what_is_no_regular_file_is_passed_over_and_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = folder.parent
+    (tree / "glider.rle").write_bytes(GLIDER)
+    os.mkfifo(tree / "pipe.rle")
+    (tree / "b").mkdir()
+    (tree / "b" / "zero.rle").symlink_to("/dev/zero")
+    (tree / "linked").symlink_to(folder, target_is_directory=True)
+    (tree / ".hidden").symlink_to("/dev/zero")
+    (folder / "of-the-module").symlink_to("/dev/zero")
+    link = "a link, which is not followed"
+    wanted = [
+        {"file": str(tree / "b" / "zero.rle"), "reason": link},
+        {"file": str(tree / "linked"), "reason": link},
+        {"file": str(tree / "pipe.rle"), "reason": "a pipe"},
+    ]
+    publish_all = partial(publish_tree.publish_tree, tree, PLAIN)
+    await asyncio.to_thread(in_shell, publish_all)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["passed_over"] == wanted
+    assert (len(result["published"]), result["skipped"]) == (2, [])
+
+    await asyncio.to_thread(publish_all)
+    said = capsys.readouterr().err
+    assert f"passed over: {tree / 'b' / 'zero.rle'} ({link}), " in said
+    nothing = partial(publish_tree.publish_tree, tree / "b", PLAIN)
+    with pytest.raises(Failure) as told:
+        await asyncio.to_thread(nothing)
+    assert told.value.problem["passed_over"] == wanted[:1]
+    assert "zero.rle (a link" in capsys.readouterr().err

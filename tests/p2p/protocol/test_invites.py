@@ -142,6 +142,8 @@ SLIPS: list[tuple[Callable[[str], str], str]] = [
     (lambda text: text[:-40], "missing"),
     (lambda text: text[:40] + ("B" if text[40] != "B" else "C") + text[41:], "wrong"),
     (lambda text: text + "0000000", "missing"),
+    (lambda text: text + "A", "or something follows it"),
+    (lambda text: text + "AB", "or something follows it"),
     (lambda text: text + "!", "character"),
     (lambda text: "panspermia:other-" + text[20:], "none of an invite"),
     (lambda text: text + "0" * 100_000, "none of an invite"),

@@ -46,6 +46,26 @@ def test_found_animals_stand_between_remarks() -> None:
         ('[{"code":"a","cells":"A!"}]', "/0/params: is missing"),
         ('[{"code":"a","params":{"R":"1","m":0,"s":0},"cells":"A!"}]', "/0/params/R: must be a n"),
         ('[{"code":"a","params":[],"cells":"A!"}]', "at least one kernel"),
+        (
+            '[{"code":"a","params":{"R":1000000000,"m":0,"s":0},"cells":"A!"}]',
+            "/0/params/R: must be",
+        ),
+        (
+            '[{"code":"a","params":{"R":-1,"m":0,"s":0},"cells":"A!"}]',
+            "/0/params/R: must be above 0",
+        ),
+        (
+            '[{"code":"a","params":[{"R":1,"m":0,"s":0},{"R":10001,"m":0,"s":0}],"cells":"A!"}]',
+            "/0/params/1/R: must be above 0 and at most 10,000",
+        ),
+        (
+            '[{"code":"a","params":{"R":1,"m":0,"s":0},"cells":"90000000A!"}]',
+            "/0/cells: 90,000,000 × 1 cells, of at most 4,000,000",
+        ),
+        (
+            '[{"code":"a","params":{"R":1,"m":0,"s":0},"cells":"A90000$90000.A!"}]',
+            "/0/cells: 90,001 × ",
+        ),
         ('[{"code":"a","params":{"R":1,"m":0,"s":0},"cells":"A?!"}]', "/0/cells: character 2: '"),
         ('[{"code":"a","params":{"R":1,"m":0,"s":0},"cells":"9999999999A!"}]', "a run of"),
         ('[{"code":"a","params":{"R":1,"m":0,"s":0},"cells":["A!",7]}]', "/0/cells: character 1"),
