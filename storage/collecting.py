@@ -189,6 +189,8 @@ class Collecting(Part):
 
     async def _rewrite(self, pack: int) -> None:
         packs = self._database.packs
+        # What comes meanwhile lies elsewhere, so nothing is left here at the end.
+        await self._database.lazily(partial(_close, packs=packs, pack=pack))
         rows = await self._database.rows(
             "SELECT hash, at, size FROM packed WHERE pack = ? ORDER BY at", (pack,)
         )
@@ -264,12 +266,15 @@ def _up_to(
     return list(places[:count]), list(places[count:])
 
 
+def _close(_: sqlite3.Connection, *, packs: Packs, pack: int) -> None:
+    if packs.mark().pack == pack:
+        packs.close_pack()
+
+
 def _copy(
     database: sqlite3.Connection, *, packs: Packs, wanted: Sequence[tuple[bytes, Place]]
 ) -> list[_Copied]:
     """To the end of another pack. What is damaged is no longer held."""
-    if wanted[0][1].pack == packs.mark().pack:
-        packs.close_pack()
     good: list[tuple[bytes, Place, bytes]] = []
     for hash, place in wanted:
         data = packs.read(place)

@@ -5,6 +5,7 @@ The packs of a store are all that lies on its disk, which has so many bytes: not
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,11 @@ class ShortDisk:
     def taken(self) -> int:
         if not self.folder.exists():
             return 0
-        return sum(file.stat().st_size for file in self.folder.iterdir())
+        found = 0
+        for file in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # it goes at this very moment
+                found += file.stat().st_size
+        return found
 
     def left(self) -> int:
         return self.size - self.taken()
