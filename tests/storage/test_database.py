@@ -4,7 +4,6 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
@@ -161,8 +160,7 @@ async def test_a_statement_that_nobody_waits_for_is_not_left_to_the_next_reader(
 
     async with open_database(tmp_path / "p.db") as database:
         reader = database._idle.get_nowait()  # pyright: ignore[reportPrivateUsage]  # to be asked
-        make: Callable[..., Awaitable[None]] = reader.create_function  # pyright: ignore[reportUnknownMemberType]  # untyped there
-        await make("long", 0, long)
+        await reader.create_function("long", 0, long)  # pyright: ignore[reportUnknownMemberType]  # theirs
         database._idle.put_nowait(reader)  # pyright: ignore[reportPrivateUsage]  # next but one
         for _ in range(READERS - 1):
             await database.rows("SELECT 1")
