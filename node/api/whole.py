@@ -11,7 +11,7 @@ may bring all of its body.
 
 from collections.abc import Awaitable
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +21,9 @@ from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     RequestResponseCycle,
 )
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 WHOLE: Final = "panspermia.whole"
 START: Final = "http.response.start"
@@ -68,7 +71,8 @@ class WholeAnswer:
         await self._send_on(message)
 
     async def _send_on(self, message: Message) -> None:
-        await self._cycle.send(message)  # type: ignore[arg-type]  # the same, by another name
+        # Starlette and uvicorn call the same things by other types.
+        await self._cycle.send(cast("ASGISendEvent", message))
 
     def _write_whole(self, message: Message, body: bytes) -> bool:
         """Writes an answer of the usual kind; gives whether it was one, else nothing was done."""

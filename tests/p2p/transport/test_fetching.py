@@ -3,7 +3,8 @@
 import asyncio
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from storage import prompt
 from storage.database import packs_beside
 from storage.lazily import Lazy
 from tests.e2e.mallory import Mallory
-from tests.p2p.transport.test_network import open_node, until, unwatched
+from tests.p2p.transport.test_network import Node, open_node, until, unwatched
 from tests.storage.full_disk import largest_file
 from tests.storage.test_making_room import Short, ShortDisk
 
@@ -107,16 +108,29 @@ async def test_a_peer_that_does_not_answer_keeps_no_blob_from_us(
         assert steps[-1] == 13
 
 
+@asynccontextmanager
+async def two_nodes(folder: Path) -> AsyncGenerator[tuple[Node, Node]]:
+    """Two who do not know each other yet, for a while."""
+    async with (
+        open_node(folder / "a", 1) as alice,
+        open_node(folder / "b", 2) as bob,
+        asyncio.timeout(20),
+    ):
+        yield alice, bob
+
+
+@pytest.fixture
+def prompt_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the disk is, what is written to it counts as prompt."""
+    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
+
+
+@pytest.mark.usefixtures("prompt_disk")
 async def test_a_prompt_disk_has_chunks_in_the_turn_in_which_they_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for the first, the last, and what comes while somebody writes."""
-    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
-    async with (
-        open_node(tmp_path / "a", 1) as alice,
-        open_node(tmp_path / "b", 2) as bob,
-        asyncio.timeout(20),
-    ):
+    async with two_nodes(tmp_path) as (alice, bob):
         blob = await alice.store.put_blob(CONTENT)
         await bob.network.connect(alice.address)
         store, at_once = bob.store.add_at_once, list[int]()
@@ -135,11 +149,11 @@ async def test_a_prompt_disk_has_chunks_in_the_turn_in_which_they_came(
         assert await bob.store.read_blob(blob) == CONTENT
 
 
+@pytest.mark.usefixtures("prompt_disk")
 async def test_a_thread_that_is_slow_to_wake_does_not_keep_what_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes while it is about the first chunk would wait for it, and so would the next."""
-    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
     content = Random(2).randbytes(40 * CHUNK_BYTES)
     append, slow = Lazy._append, list[int]()  # pyright: ignore[reportPrivateUsage]  # the thread's
 
@@ -149,11 +163,7 @@ async def test_a_thread_that_is_slow_to_wake_does_not_keep_what_follows(
         append(lazy, chunks)
 
     monkeypatch.setattr(Lazy, "_append", wake_slowly)
-    async with (
-        open_node(tmp_path / "a", 1) as alice,
-        open_node(tmp_path / "b", 2) as bob,
-        asyncio.timeout(20),
-    ):
+    async with two_nodes(tmp_path) as (alice, bob):
         blob = await alice.store.put_blob(content)
         await bob.network.connect(alice.address)
         await bob.network.fetch_blob(blob, unwatched, size_bytes_max=len(content))
@@ -161,16 +171,12 @@ async def test_a_thread_that_is_slow_to_wake_does_not_keep_what_follows(
         assert 1 <= sum(slow) < 20
 
 
+@pytest.mark.usefixtures("prompt_disk")
 async def test_a_disk_that_cannot_be_looked_at_ends_the_fetch_and_not_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error that nobody put into words of ours, in the turn in which a chunk came."""
-    monkeypatch.setattr(prompt, "SLOW_S", 60.0)
-    async with (
-        open_node(tmp_path / "a", 1) as alice,
-        open_node(tmp_path / "b", 2) as bob,
-        asyncio.timeout(20),
-    ):
+    async with two_nodes(tmp_path) as (alice, bob):
         blob = await alice.store.put_blob(CONTENT)
         connection = await bob.network.connect(alice.address)
         store, taken = bob.store.add_at_once, list[bool]()
@@ -196,11 +202,7 @@ async def test_runs_that_wait_for_the_store_are_stored_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt.Prompt, "is_likely", False)
-    async with (
-        open_node(tmp_path / "a", 1) as alice,
-        open_node(tmp_path / "b", 2) as bob,
-        asyncio.timeout(20),
-    ):
+    async with two_nodes(tmp_path) as (alice, bob):
         blob = await alice.store.put_blob(CONTENT)
         connection = await bob.network.connect(alice.address)
         store, stored = bob.store.add_chunks, list[int]()
