@@ -48,7 +48,7 @@ class NodeError(Exception):
 
 
 class BadSetting(NodeError):
-    """A setting cannot be read."""
+    """A setting cannot be used."""
 
     code = "bad-setting"
 
