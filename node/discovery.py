@@ -1,6 +1,7 @@
 """How this node hears of others: cards in sessions, mDNS, the public table."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -10,9 +11,11 @@ from node.home import Home
 from node.identity import Identity
 from node.peers import Peers
 from node.relays import Relays
-from node.table import Table, check_discoverable
+from node.table import Table, not_joined
 from node.ways import Ways
 from p2p.discovery.machine import follow_addresses
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -29,10 +32,11 @@ async def open_discovery(
     """Shows, asks for, keeps and gives cards until it is left; in the public table too, if on.
 
     What cards tell of connected peers is where their sessions may move. `is_relay`: this node is
-    one that serves anybody. Raises `BadSetting`.
+    one that serves anybody.
     """
     if config.dht == "on":
-        await check_discoverable(config.discoverable, peers.store)
+        for name in await not_joined(config.discoverable, peers.store):
+            log.warning("p2p.discoverable: this node takes part in no namespace called %r", name)
     book = CardBook(
         identity,
         peers.store,

@@ -17,7 +17,7 @@ from msgspec import Struct
 from crdt.keys import COMMONS, NamespaceKey
 from node.cards import CardBook
 from node.config import P2pConfig
-from node.errors import BadHome, BadSetting
+from node.errors import BadHome
 from node.found_relays import FoundRelays
 from node.home import Home, read_small, write_private
 from p2p.discovery.dht import BOOTSTRAP, NODES_MAX, Dht, open_dht
@@ -107,15 +107,10 @@ async def discoverable(names: Sequence[str], store: Store) -> list[NamespaceKey]
     return [COMMONS, *(one for one in joined if one != COMMONS)][: NAMES_MAX + 1]
 
 
-async def check_discoverable(names: Sequence[str], store: Store) -> None:
-    """Raises `BadSetting` for one that is not joined: nobody would ever be found by it."""
+async def not_joined(names: Sequence[str], store: Store) -> list[str]:
+    """Those of which this node takes no part: nobody is found by them before it does."""
     joined = {one.name for one in await store.joined()}
-    for name in names:
-        if name not in joined:
-            raise BadSetting(
-                f"p2p.discoverable: this node takes part in no namespace called {name!r};"
-                " leave it out, or join it with p2p.dht = off"
-            )
+    return [name for name in names if name not in joined]
 
 
 def _read(home: Home) -> tuple[str, ...]:

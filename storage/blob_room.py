@@ -194,17 +194,19 @@ class BlobRoom(BlobPages):
 
     async def make_room(self, size: int) -> None:
         """For a blob of so many bytes that is added, if it can be had."""
-        async with self._making:
-            rows = ROW_BYTES * (size // CHUNK_BYTES + 1)
-            await self._make_room(size + rows, in_rows=size < PACKED_BYTES_MIN)
+        in_rows = size < PACKED_BYTES_MIN
+        needed = size + ROW_BYTES * (size // CHUNK_BYTES + 1)
+        if await self._lacking(needed, in_rows=in_rows) > 0:  # else it waits for nobody who lacks
+            async with self._making:
+                await self._make_room(needed, in_rows=in_rows)
+
+    async def _lacking(self, size: int, *, in_rows: bool) -> int:
+        free = await self._free_rows() if in_rows else 0
+        left = await asyncio.to_thread(self._database.packs.room.left_bytes)
+        return size - free - left if size > free else 0
 
     async def _make_room(self, size: int, *, in_rows: bool) -> None:
-        async def lacks() -> int:
-            free = await self._free_rows() if in_rows else 0
-            left = await asyncio.to_thread(self._database.packs.room.left_bytes)
-            return size - free - left if size > free else 0
-
-        await self._gain(lacks, in_rows=in_rows)
+        await self._gain(partial(self._lacking, size, in_rows=in_rows), in_rows=in_rows)
 
     async def _gain(self, lacks: Callable[[], Awaitable[int]], *, in_rows: bool) -> None:
         """Until nothing lacks, or nothing more can be had. First what nobody has any more."""

@@ -205,6 +205,7 @@ class Collecting(Part):
             async with self._database.transaction() as write:
                 is_gone = await _move(write, pack, copied, synced)
             packs.copied_to.clear()
+            packs.room.copies_bytes = 0  # before the room of the old ones is free, never after
             if is_gone:
                 await asyncio.to_thread(packs.unlink, [pack])
         finally:
@@ -251,8 +252,9 @@ def _cut_pack(database: sqlite3.Connection, *, packs: Packs) -> None:
     if mark.pack in packs.copied_to:
         return
     row = database.execute(f"{ENDS} WHERE p.number = ?", (mark.pack,)).fetchone()
-    if row is not None and row[1] < mark.at:
-        packs.rewind(Place(mark.pack, row[1], 0))
+    end = row[1] if row else 0  # of copies that came to nothing the whole pack is named by no row
+    if end < mark.at:
+        packs.rewind(Place(mark.pack, end, 0))
 
 
 def _up_to(

@@ -45,7 +45,9 @@ def carry_out(
     body = {"requirements": requirements, "lock": lock, "namespace": namespace, **(options or {})}
     # Who goes on in any case asks once: the plan is then the beginning of the story.
     is_told = yes and not dry_run and not wants_json()
-    wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk), "tell_plan": is_told}
+    wanted = {**body, "frozen": frozen, "accept_risk": list(accept_risk)}
+    if is_told:  # a node from before an update, which still runs, knows no such word
+        wanted["tell_plan"] = True
     lines = client.post_lines("/api/install", wanted, timeout_s=SILENCE_S)  # when it is read
     called = Petnames({}) if wants_json() else petnames()  # while nothing has begun
     resolved: Json = {}

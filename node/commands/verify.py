@@ -10,7 +10,7 @@ import click
 
 from node.client import broken, module_path
 from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
-from node.commands.files import keep_what_is_there, whole_file
+from node.commands.files import whole_file
 from node.commands.going_on import goes_on
 from node.commands.life import find_life, is_life, life_path
 from node.commands.progress import Progress
@@ -151,9 +151,8 @@ def verify_folder(folder: Path) -> Json:
 @click.command("fetch")
 @click.argument("id", metavar="BLOB|GENOME|SEED|NAME[@VERSION]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
-@click.option("--force", is_flag=True, help="Replace the file that is there.")
 @IN_NAMESPACE
-def fetch_command(id: str, output: Path | None, force: bool, namespace: str | None) -> None:
+def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
     """Fetch the bytes of a genome, a seed, a module version or a blob.
 
     A blob of any size: what is not here comes from peers, each part checked. Broken off, it goes on
@@ -162,8 +161,6 @@ def fetch_command(id: str, output: Path | None, force: bool, namespace: str | No
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
     check_is_name(id)
-    if output is not None:
-        keep_what_is_there(output, force=force)
     if (path_of_life := life_download(id, namespace)) is not None:
         path = path_of_life
     elif is_blob(id):

@@ -182,24 +182,25 @@ class Keeping:
                 plan_of, chosen, others, kept, unnamed, budget, self.patience, own
             )
             await store.note_unnamed(plan.unnamed)
-            await self._keep_to_budget(plan)
+            went = await self._keep_to_budget(plan)
             self._bytes.found((one.id, one.size) for one in kept)
             self._came, self._gone = set(), set()
             self.plan, self._line = plan, line
             self._tell_workers()
+            if went:  # last: it may take long, and nobody goes on by the plan before meanwhile
+                await self._give_back(went, is_short=plan.budget < self.budget)
             return plan
 
     async def _places(self) -> Collection[NamespaceKey]:
         joined = {one.namespace for one in await self.store.joined()} | {COMMONS}
         return joined if self.only is None else joined & {*self.only}
 
-    async def _keep_to_budget(self, plan: Plan) -> None:
+    async def _keep_to_budget(self, plan: Plan) -> Sequence[Kept]:
+        """What went."""
         async with self._room:  # whoever begins one meanwhile waits, and sees what went
             over = (await self.store.kept_sum()).bytes - plan.budget
             going = to_go(plan.leaving, over, self.running)
-            gone = await self._let_go(going)
-        if gone:
-            await self._give_back(going, is_short=plan.budget < self.budget)
+            return going if await self._let_go(going) else ()
 
     async def give_way(self, size: int, in_rows: bool) -> int:
         """The disk has so many bytes too few for what a person waits for: what is kept goes, if

@@ -8,11 +8,10 @@ import pytest
 from crdt.did import encode_did_key
 from crdt.keys import COMMONS, NamespaceKey
 from node.cards import places_of
-from node.errors import BadSetting
 from node.listening import told_places
 from node.pairing import likely
 from node.shown_peers import one_source_words
-from node.table import check_discoverable, discoverable
+from node.table import discoverable, not_joined
 from p2p.protocol.card import Card
 from p2p.protocol.sources import peer_source, relay_source
 from p2p.transport.place import is_local, to_tell
@@ -67,9 +66,8 @@ async def test_a_private_namespace_is_in_the_table_only_where_the_person_says_so
     await store.join(GARDEN, "garden")
     assert await discoverable((), store) == [COMMONS]
     assert await discoverable(("meadow",), store) == [COMMONS]
-    with pytest.raises(BadSetting, match=r"p2p\.discoverable: .* no namespace called 'meadow'"):
-        await check_discoverable(("garden", "meadow"), store)
-    await check_discoverable(("garden",), store)
+    assert await not_joined(("garden", "meadow"), store) == ["meadow"]
+    assert await not_joined(("garden",), store) == []
     assert await discoverable(("garden",), store) == [COMMONS, GARDEN]
 
 
