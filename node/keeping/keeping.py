@@ -34,6 +34,7 @@ from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.fetching import LargerThanWanted
 from storage.appended import AppendedEvent
+from storage.blob_room import DEAD_PARTS
 from storage.errors import OverQuota, StorageError
 from storage.store import Store
 
@@ -229,7 +230,10 @@ class Keeping:
         """The room of what went; where the disk is short (`is_short`) all of it at once."""
         with suppress(OverQuota):  # too full for a copy: what is fetched is told that
             if is_short:
-                await self.store.reclaim(sum(one.size for one in gone))
+                # What they shared gives nothing back: for that no pack is copied of which all is
+                # wanted, or nearly.
+                size = sum(one.size for one in gone)
+                await self.store.reclaim(size, dead_parts=DEAD_PARTS)
             else:
                 await self.store.compact()
 
