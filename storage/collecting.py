@@ -200,14 +200,12 @@ class Collecting(Part):
             while todo:
                 part, todo = _up_to(todo, COPIED_BYTES)
                 copied += await self._database.lazily(partial(_copy, packs=packs, wanted=part))
-                packs.room.copies_bytes = sum(place.size for _, place, _ in copied)
             synced = await asyncio.to_thread(packs.sync)
             async with self._database.transaction() as write:
                 is_gone = await _move(write, pack, copied, synced)
             packs.copied_to.clear()
-            packs.room.copies_bytes = 0  # before the room of the old ones is free, never after
             if is_gone:
-                await asyncio.to_thread(packs.unlink, [pack])
+                await asyncio.to_thread(_drop_copied, packs, pack)
         finally:
             packs.copied_to.clear()
             packs.room.copies_bytes = 0
@@ -284,9 +282,18 @@ def _copy(
             good.append((hash, place, data))
         else:
             forget_chunk(database, hash, place)
-    places = packs.append([data for _, _, data in good]) if good else []
+    with packs.room.turn:
+        places = packs.append([data for _, _, data in good]) if good else []
+        packs.room.copies_bytes += sum(place.size for place in places)
     packs.copied_to.add(packs.mark().pack)
     return [(hash, old, new) for (hash, old, _), new in zip(good, places, strict=True)]
+
+
+def _drop_copied(packs: Packs, pack: int) -> None:
+    """It gives its room back in the moment in which the copies begin to take theirs."""
+    with packs.room.turn:
+        packs.unlink([pack])
+        packs.room.copies_bytes = 0
 
 
 async def _move(

@@ -5,7 +5,8 @@ delete. So blobs end before that, and what is dropped gives its room back.
 """
 
 import os
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.errors import OverQuota
@@ -26,9 +27,13 @@ class DiskRoom:
     copies_bytes: int = 0
     """Of it is taken for a moment, for copies of what goes then: they take nobody's room."""
 
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Whoever makes such copies, or drops what was copied, holds it until both are counted."""
+
     def left_bytes(self) -> int:
         """What they may still take; below 0 where others took what is to stay free."""
-        return self._left_now() + self.copies_bytes
+        with self.turn:
+            return self._left_now() + self.copies_bytes
 
     def _left_now(self) -> int:
         disk = os.statvfs(self.folder)

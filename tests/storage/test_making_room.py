@@ -4,10 +4,12 @@ The packs of a store are all that lies on its disk, which has so many bytes: not
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from blake3 import blake3
@@ -19,12 +21,15 @@ from storage import packs as packs_module
 from storage.database import packs_beside
 from storage.disk_room import DiskRoom
 from storage.errors import OverQuota
+from storage.packs import Packs, Place
 from storage.store import Store, open_store
 from tests.storage.people import ALICE, NOW_US, project
 
 MIB = 1 << 20
 PACK_BYTES = 8 * MIB
 HERS = AuthorKey(ALICE.root.public)
+Wanted: TypeAlias = Sequence[tuple[bytes, Place]]
+Copied: TypeAlias = list[tuple[bytes, Place, Place]]
 
 
 def noise(name: str, size: int) -> bytes:
@@ -295,3 +300,31 @@ async def test_rows_of_small_ones_give_way_to_small_ones(short: Short) -> None:
     for blob, data in zip(blobs[-len(held) :], datas[-len(held) :], strict=True):
         assert await short.store.read_blob(blob) == data
     assert await short.store.kept_room(1 << 40) >= len(held) * MIB // 2, "and it bounds the budget"
+
+
+async def test_copies_take_nobodys_room_at_any_moment(
+    short: Short, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes while a pack is written anew finds as much room as before, and then more."""
+    await short.keep(*(noise(f"kept{n}", 4 * MIB) for n in range(4)))
+    short.disk.leave(MIB)
+    changes: list[int] = []
+    copy, unlink = collecting._copy, Packs.unlink  # pyright: ignore[reportPrivateUsage] - its end is a moment that nothing else tells of
+
+    def copied(database: sqlite3.Connection, *, packs: Packs, wanted: Wanted) -> Copied:
+        before = packs.room.left_bytes()
+        done = copy(database, packs=packs, wanted=wanted)
+        changes.append(packs.room.left_bytes() - before)
+        return done
+
+    def unlinked(packs: Packs, going: Sequence[int]) -> None:
+        if packs.room.copies_bytes:
+            assert packs.room.turn.locked(), "who looks now waits until both are counted"
+            changes.append(0)
+        unlink(packs, going)
+
+    monkeypatch.setattr(collecting, "_copy", copied)
+    monkeypatch.setattr(Packs, "unlink", unlinked)
+    await short.fetch(noise("a person's", 3 * MIB))
+    assert len(changes) > 1
+    assert set(changes) == {0}
