@@ -8,6 +8,7 @@ came in or went out between them: then the nearer of the two tells. Pages count 
 bytes they stand for.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -37,28 +38,47 @@ def covering(
     `RUN_CHUNKS_MAX`; one is empty where the others end before that place. What both have several
     times is taken for the one that lies nearest to where it is expected. O(n log n).
     """
-    offsets = list(accumulate((size for _, size in others), initial=0))
-    places: dict[bytes, list[int]] = {}
-    for (hash, _), offset in zip(others, offsets, strict=False):
-        places.setdefault(hash, []).append(offset)
+    places = _Places(others)
     missing: list[tuple[int, int]] = []  # since the last common chunk: number, offset
     shift = at = 0
     for number, (hash, size) in enumerate(chunks):
-        if common := places.get(hash):
-            shift_behind = _nearest(common, at + shift) - at
-            yield from _gap(chunks, missing, offsets, (shift, shift_behind))
-            missing.clear()
-            shift = shift_behind
-        else:
+        place = places.nearest(hash, at + shift)
+        if place is None:
             missing.append((number, at))
+        else:
+            yield from _gap(chunks, missing, places.offsets, (shift, place - at))
+            missing.clear()
+            shift = place - at
         at += size
-    yield from _gap(chunks, missing, offsets, (shift, shift))
+    yield from _gap(chunks, missing, places.offsets, (shift, shift))
+
+
+class _Places:
+    """Where which chunk lies."""
+
+    def __init__(self, chunks: Sequence[tuple[bytes, int]]) -> None:
+        self.offsets = array("Q", accumulate((size for _, size in chunks), initial=0))
+        self._one: dict[bytes, int] = {}
+        self._several: dict[bytes, list[int]] = {}
+        for (hash, _), offset in zip(chunks, self.offsets, strict=False):
+            first = self._one.setdefault(hash, offset)
+            if first != offset:
+                self._several.setdefault(hash, [first]).append(offset)
+
+    def nearest(self, hash: bytes, expected: int) -> int | None:
+        """The place of the chunk that lies nearest to where it is expected, if there is any."""
+        several = self._several.get(hash)
+        if several is None:
+            return self._one.get(hash)
+        after = bisect_left(several, expected)
+        near = several[max(0, after - 1) : after + 1]
+        return min(near, key=lambda place: abs(place - expected))
 
 
 def _gap(
     chunks: Sequence[tuple[bytes, int]],
     missing: list[tuple[int, int]],
-    offsets: list[int],
+    offsets: "array[int]",
     shifts: tuple[int, int],
 ) -> Iterator[Covered]:
     """What covers the chunks between two that are common, which have moved by `shifts`."""
@@ -73,17 +93,10 @@ def _gap(
         yield Covered(number, _run(offsets, start, end, span))
 
 
-def _run(offsets: list[int], start: int, end: int, span: int) -> range:
+def _run(offsets: "array[int]", start: int, end: int, span: int) -> range:
     """The chunks that have a byte from `start` to `end`, as far as they begin within `span`."""
     if end <= 0 or start >= offsets[-1]:
         return range(0)
     first = max(0, bisect_right(offsets, start) - 1)
     last = bisect_left(offsets, min(end, offsets[first] + span), first)
     return range(first, min(last, len(offsets) - 1, first + RUN_CHUNKS_MAX))
-
-
-def _nearest(places: list[int], expected: int) -> int:
-    after = bisect_left(places, expected)
-    if after == len(places) or (after and expected - places[after - 1] <= places[after] - expected):
-        return places[after - 1]
-    return places[after]
