@@ -54,8 +54,8 @@ class Collection:
     """One collection. Marks first, then steps, until there are no more; `end` in any case.
 
     All of it on the one connection that writes. What has an id of at least `below` stays: it came
-    lately, and what will name it may not be here yet. After an error, of a commit too, it must not go
-    on: what was not written would be taken for written.
+    lately, and what will name it may not be here yet. After an error, of a commit too, it must not
+    go on: what was not written would be taken for written.
     """
 
     def __init__(self, vault: sqlite3.Connection, *, below: int) -> None:
