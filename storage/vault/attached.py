@@ -10,23 +10,34 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from storage.errors import StorageError
 from storage.packs import LOST, START_AGAIN, as_packs_say
 from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
+from storage.vault.unpacking import PlainCache
 
 T = TypeVar("T")
 
 NAME = "vault"
 ATTACH = f"ATTACH DATABASE ? AS {NAME}"
 READERS = 2  # as many as there are processors, mostly: to unpack and to hash takes all of one
-CACHE_KIB = 2_048  # of each connection; objects are kept unpacked by whoever reads many
+CACHE_KIB = 2_048  # of each connection
+PLAIN_BYTES = 32 << 20  # unpacked, kept for each: neighbours lean on the same objects
 _SIZES = ("PRAGMA vault.page_size", "PRAGMA vault.page_count", "PRAGMA vault.freelist_count")
+
+
+class _Reader(NamedTuple):
+    """A connection, and what was read by it last, unpacked."""
+
+    connection: sqlite3.Connection
+    cache: PlainCache
+
+
+_Work = Callable[[sqlite3.Connection, PlainCache], T]
 
 
 class Vault:
@@ -38,29 +49,32 @@ class Vault:
         self._lock = threading.Lock()
         self._failed: StorageError | None = None
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
-        self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        self._idle: SimpleQueue[_Reader] = SimpleQueue()
         for _ in range(READERS):
-            self._idle.put(_reader(path))
+            self._idle.put(_Reader(_connection(path), PlainCache(PLAIN_BYTES)))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` on a connection that only reads and has only the vault, in a thread.
 
         Raises `StorageError`, `Corrupt`.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, work)
+        return await self._read(lambda vault, _: work(vault))
 
     async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
         """Their bytes, in their order; None where one is not here, or damaged."""
-        return await self.read(partial(in_order, hashes=hashes))
+        return await self._read(lambda vault, cache: in_order(vault, hashes, cache))
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._idle.get()
+    async def _read(self, work: "_Work[T]") -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+
+    def _do(self, work: "_Work[T]") -> T:
+        reader = self._idle.get()
         try:
-            return work(connection)
+            return work(*reader)
         except sqlite3.Error as error:
             raise as_ours(error) or error from error
         finally:
-            self._idle.put(connection)
+            self._idle.put(reader)
 
     def sync(self) -> None:
         """All that was committed until now is on the disk.
@@ -89,7 +103,7 @@ class Vault:
         """Waits for whoever reads."""
         self._threads.shutdown()
         for _ in range(READERS):
-            self._idle.get().close()
+            self._idle.get().connection.close()
 
 
 def used_bytes(vault: sqlite3.Connection) -> int:
@@ -122,7 +136,7 @@ def open_vault(path: Path) -> Iterator[Vault]:
         vault.close()
 
 
-def _reader(path: Path) -> sqlite3.Connection:
+def _connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute(ATTACH, (str(path),))
     connection.executescript(
