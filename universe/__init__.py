@@ -1,1 +1,1 @@
-"""Universes, their timelines, forks and lineages: values and state machines, no IO."""
+"""Universes, their snapshots and timelines: values and state machines, no IO."""

@@ -22,9 +22,8 @@ from registry.errors import MalformedRecord, Problem, quoted
 from registry.fields import TIME_US_MAX, unsafe_line
 from registry.head import line_problem, refuse
 from registry.wire import decoded
+from universe.snapshot import EVENT_BYTES, TICK_MAX
 
-ID_BYTES: Final = 16
-TICK_MAX: Final = (1 << 63) - 1
 EVENT_BYTES_MAX: Final = 8 * 1024
 """One change of 64 KiB holds it seven times."""
 TITLE_CHARACTERS_MAX: Final = 200
@@ -109,7 +108,7 @@ def event_word(type: str) -> str:
 
 def event_id(encoded: bytes) -> bytes:
     """16 bytes."""
-    return blake3(encoded).digest()[:ID_BYTES]
+    return blake3(encoded).digest()[:EVENT_BYTES]
 
 
 def event_problems(event: Event) -> list[Problem]:

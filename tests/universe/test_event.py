@@ -16,7 +16,6 @@ from universe.event import (
     NAME_CHARACTERS_MAX,
     NAMES_MAX,
     SYNONYMS,
-    TICK_MAX,
     TITLE_CHARACTERS_MAX,
     Event,
     decode_event,
@@ -25,6 +24,7 @@ from universe.event import (
     event_kind,
     event_word,
 )
+from universe.snapshot import TICK_MAX
 
 BIRTH = Event(
     tick=4_200,
@@ -78,7 +78,7 @@ def test_what_is_empty_is_left_out_and_day_0_is_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    (replace(BIRTH, field="value"), "says"),
+    ("event", "says"),
     [
         (replace(BIRTH, tick=-1), "tick: is -1"),
         (replace(BIRTH, tick=TICK_MAX + 1), "tick: is"),
