@@ -1,4 +1,4 @@
-"""What others sign of an author: facts that are held, each with where it can be looked at.
+"""What others sign of an author: facts that are held, each naming what it is of.
 
 ```
 rating        stars that a signer gives one of the author's records
@@ -15,11 +15,16 @@ the order in which they came.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+from registry.advisory import Advisory
+from registry.attestation import Attestation
+from registry.evaluation import Answer
+from storage.listing import RatingRow
 
 About: TypeAlias = Literal["rating", "same", "other", "advisory", "arrived", "turned-back"]
 
@@ -39,12 +44,14 @@ class Fact(msgspec.Struct, frozen=True, order=True):
     kind: About
     by: str
     """did:key of the signer."""
+    on: str
+    """The word for what it is of: "module", "genome", …"""
     of: str
-    """What it is of: a record's full name, an evaluation, a journey."""
-    where: str
-    """The path of the API under which it is shown."""
+    """Its full name, under which anybody looks it up; of runs the genome's hash."""
+    part: str = ""
+    """Of that: the evaluation, the advisory, the journey."""
     said: str = ""
-    """In the signer's words, or ours of a kind."""
+    """In the signer's words."""
     stars: int = 0
     """Of ratings, 1 to 5."""
 
@@ -97,15 +104,51 @@ def reputation_of(
     is_whole: bool = True,
 ) -> Reputation:
     """`followed`: did:keys of oneself and of whom one follows."""
-    latest: dict[tuple[str, str, str], Fact] = {}
+    latest: dict[tuple[str, ...], Fact] = {}
     for fact in facts:
         if fact.by == author:
             continue
-        key = (_FAMILY.get(fact.kind, fact.kind), fact.by, fact.of)
+        key = (_FAMILY.get(fact.kind, fact.kind), fact.by, fact.on, fact.of, fact.part)
         latest[key] = max(fact, latest.get(key, fact))
     near = [fact for fact in latest.values() if fact.by in followed]
     far = [fact for fact in latest.values() if fact.by not in followed]
     return Reputation(author, _lines(near), _lines(far), tuple(sorted(set(proofs))), is_whole)
+
+
+def rating_fact(row: RatingRow) -> Fact:
+    """Of a rating that gives stars."""
+    assert row.stars is not None, "what was taken back is no fact"
+    return Fact(
+        row.updated_us, "rating", row.author, row.kind, row.target, "", row.review, row.stars
+    )
+
+
+def answer_facts(answered: Iterable[Attestation], runs: Iterable[Attestation]) -> Iterator[Fact]:
+    """What `runs` of others say to what the author answered, run or only claimed.
+
+    Where devices of one signer found two answers, it is another one: one evaluation has one.
+    """
+    given = {one.id: _answers(one) for one in answered}
+    for run in runs:
+        own = given.get(run.id, frozenset[Answer]())
+        found = frozenset(each.answer for each in run.runs if each.answer.decides)
+        if own and found:
+            kind: About = "same" if found == own else "other"
+            at_us = max(each.at_us for each in run.runs)
+            said = ", ".join(sorted(str(each) for each in found))
+            yield Fact(at_us, kind, run.author, "genome", run.genome, run.id, said)
+
+
+def _answers(one: Attestation) -> frozenset[Answer]:
+    """What an author says that it gives: by their runs, else by their claim."""
+    ran = frozenset(answer for answer in one.answers if answer.decides)
+    return ran or (frozenset([one.claim.answer]) if one.claim else frozenset())
+
+
+def advisory_fact(said: Advisory, at_us: int) -> Fact:
+    """Of one that was not withdrawn; `at_us`: when it was said last."""
+    words = f"{said.kind}: {said.title}"
+    return Fact(at_us, "advisory", said.author, "module", said.module, said.id, words)
 
 
 def _lines(facts: Iterable[Fact]) -> tuple[Line, ...]:

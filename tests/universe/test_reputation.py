@@ -15,7 +15,7 @@ KINDS: tuple[About, ...] = ("rating", "same", "other", "advisory", "arrived", "t
 def said(
     kind: About, by: str, of: str = "one", *, at_us: int = 5, stars: int = 0, said: str = ""
 ) -> Fact:
-    return Fact(at_us, kind, by, of, f"/api/{of}", said, stars)
+    return Fact(at_us, kind, by, "module", of, "", said, stars)
 
 
 @st.composite
