@@ -278,10 +278,13 @@ def codes_raised() -> set[str]:
 
 
 def codes_of_blobs() -> set[str]:
-    tree = ast.parse((ROOT / "crdt" / "blob.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    codes = [call.args[0] for call in calls if called(call) == "Malformed"]
-    return {found for code in codes for found in codes_of(code, None, tree)}
+    found: set[str] = set()
+    for name in ("blob", "delta"):
+        tree = ast.parse((ROOT / "crdt" / f"{name}.py").read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        codes = [call.args[0] for call in calls if called(call) == "Malformed"]
+        found |= {one for code in codes for one in codes_of(code, None, tree)}
+    return found
 
 
 def test_every_fault_has_its_line_and_no_line_is_dead() -> None:

@@ -48,7 +48,7 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "A blob's list of chunks, or a chunk, is not what its name promises.",
             "Nothing was kept. Ask again: another peer may have the right one.",
         ),
-        "blob-chunk blob-hash blob-page blob-root delta-packed part-packed",
+        "blob-chunk blob-delta blob-hash blob-page blob-root delta-packed part-packed",
     ),
     (
         Meaning(

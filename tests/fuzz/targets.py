@@ -31,6 +31,7 @@ from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
 from tests.fuzz import relay_doors as relay
+from tests.fuzz import universe_doors as universe
 from tests.fuzz import webrtc_doors as webrtc
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
@@ -102,6 +103,7 @@ TARGETS: tuple[Target, ...] = (
     Target("sealed", crdt.open_sealed, crdt.sealed_seeds, BAD),
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
+    Target("blob-delta", crdt.read_delta, crdt.delta_seeds, BAD),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
     Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
@@ -163,6 +165,29 @@ TARGETS: tuple[Target, ...] = (
         registry.statement_seeds,
         (InvalidStatement,),
         mutate_cbor,
+    ),
+    Target(
+        "snapshot-statement",
+        universe.read_snapshot,
+        universe.snapshot_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+    ),
+    Target(
+        "signed-snapshot",
+        universe.read_signed_snapshot,
+        universe.signed_snapshot_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+        2_000,
+    ),
+    Target(
+        "universe-name",
+        universe.read_universe_name,
+        universe.universe_name_seeds,
+        (RegistryError,),
+        mutate_text,
+        1_000,
     ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
     Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
