@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from registry.formats.errors import InvalidFile, Place
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
+from tests.universe.formats.saves import save, universe_part
 from tests.universe.formats.villages import entry, state, village
 from universe.event import decode_event, encode_event
-from universe.formats import Plan, plan_ai_village
+from universe.formats import Plan, plan_ai_village, plan_savefiles
 from universe.formats.spans import Cursor
 from universe.formats.unpacking import PIECE_BYTES, Unpacking
 from universe.names import parse_universe_id
@@ -60,6 +61,15 @@ def read_metadata(data: bytes) -> None:
     hold(plan_ai_village(MemoryFiles({**_main(), METADATA: data})))
 
 
+def read_save(data: bytes) -> None:
+    files = MemoryFiles({"save.json": data})
+    plan = plan_savefiles(files, ["save.json"])
+    for one in plan.universes:
+        for snapshot in one.snapshots:
+            assert files.taken(snapshot.source)
+    hold(plan)
+
+
 def hold(plan: Plan) -> None:
     """What a plan promises can be made. Raises `InvalidFile` where something was refused."""
     for one in plan.universes:
@@ -99,6 +109,12 @@ def timeline_seeds() -> Sequence[bytes]:
 
 def metadata_seeds() -> Sequence[bytes]:
     return [_main()[METADATA], as_json({"id": "universe:x", "config": [], "forkOf": 1})]
+
+
+def save_seeds() -> Sequence[bytes]:
+    parts = [universe_part("universe:main", 7), universe_part("universe:b", 9)]
+    whole = [{**save(*parts[:count]), "header": {"lastSavedAt": 1}} for count in (1, 2)]
+    return [*map(as_json, whole), packed(as_json(whole[0]))]
 
 
 def text_seeds() -> Sequence[bytes]:

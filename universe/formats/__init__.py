@@ -19,6 +19,7 @@ from universe.formats.imported import (
     Source,
     WorldFormat,
 )
+from universe.formats.savefile import is_savefile, plan_savefiles
 
 __all__ = [
     "REFUSED",
@@ -37,5 +38,7 @@ __all__ = [
     "Report",
     "Source",
     "WorldFormat",
+    "is_savefile",
     "plan_ai_village",
+    "plan_savefiles",
 ]

@@ -150,6 +150,8 @@ class ImportedSnapshot:
     media: str = JSON_MEDIA
     event: Event | None = None
     """For which it was taken; one of its universe's."""
+    is_wrapped: bool = False
+    """Its program uploads and reads it inside of a JSON body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class Cursor:
     def __init__(self, data: bytes, file: str) -> None:
         check_encoding(data, file)
         self._data, self._file = data, file
-        self._at = len(BOM) if data.startswith(BOM) else 0
+        self._at = self.ended = len(BOM) if data.startswith(BOM) else 0
+        """`ended`: where the last value that it went over ended."""
         self._depth = 0
         self._pass_space()
 
@@ -54,8 +55,8 @@ class Cursor:
         return self._data.startswith(b"[", self._at)
 
     @property
-    def place(self) -> Place:
-        return Place(byte=self._at)
+    def at(self) -> int:
+        return self._at
 
     def members(self) -> Iterator[str]:
         """The keys of the object here; at each the cursor stands before its value."""
@@ -87,8 +88,10 @@ class Cursor:
         else:
             found = (_STRING if first == b'"' else _SCALAR).match(self._data, start)
             if found is None:
-                raise self._wrong("there is no value" if first else "ends too early")
+                texts = {b"": "ends too early", b'"': "a text without an end"}
+                raise self._wrong(texts.get(first, "there is no value"))
             self._at = found.end()
+        self.ended = self._at
         return start, self._at
 
     def value(self) -> object:
@@ -131,6 +134,7 @@ class Cursor:
         if not self._data.startswith(closing, self._at):
             raise self._wrong(f"a {(b',' + closing).decode()[0]} or {closing.decode()} is missing")
         self._depth -= 1
+        self.ended = self._at + 1
         self._step(1)
 
     def _key(self) -> str:
@@ -177,7 +181,7 @@ class Cursor:
         self._at = found.end()
 
     def _wrong(self, reason: str) -> InvalidFile:
-        return InvalidFile(self._file, self.place, reason)
+        return InvalidFile(self._file, Place(byte=self._at), reason)
 
 
 def check_encoding(data: bytes, file: str) -> None:

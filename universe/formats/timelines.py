@@ -26,14 +26,15 @@ from universe.formats.events import at_of, canon_event
 from universe.formats.file_names import Names, path_below, unescaped
 from universe.formats.imported import About, Files, ImportedSnapshot, Report, Source
 from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
+from universe.formats.merging import once
+from universe.formats.sums import SHA256
+from universe.snapshot import KINDS
 
 TIMELINE: Final = "timeline.json"
 SNAPSHOTS: Final = "snapshots"
-KINDS: Final = ("auto", "manual", "canonical")
 ENDINGS: Final = (".json.gz", ".json")
 _BY_TICK: Final = re.compile(r"([0-9]{1,19})\.json(?:\.gz)?")
 _CANONICAL: Final = re.compile(r"canonical/(.*)_([0-9]{1,19})_([0-9]{1,16})\.json(?:\.gz)?")
-_SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,10 @@ def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -
     told = [*dict.fromkeys(entry.event for entry in entries if entry.event)]
     events = _most_important(told, path, report)
     kept = frozenset(events)
-    once = [
-        one if one.event in kept else replace(one, event=None) for one in _once(snapshots, report)
+    shown = [
+        one if one.event in kept else replace(one, event=None) for one in once(snapshots, report)
     ]
-    return Line(tuple(once), events)
+    return Line(tuple(shown), events)
 
 
 def _entries(files: Files, path: str, report: Report) -> list[Entry]:
@@ -174,7 +175,7 @@ def _snapshot(
     content = files.content(source)
     if not content.size:
         raise InvalidFile(file, Place(), "is empty")
-    if _SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
+    if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
         place = Place(pointer=f"/snapshots/{entry.number}/checksum")
         reason = f"the bytes of {file} have another SHA-256: {content.sha256.hex()}"
         report.tell(About.CHECKSUM, timeline, reason, place)
@@ -186,6 +187,7 @@ def _snapshot(
         kind=entry.kind,
         day=entry.day,
         event=entry.event,
+        is_wrapped=True,
     )
 
 
@@ -206,20 +208,6 @@ def _unlisted(file: str, name: str, report: Report) -> Entry:
     return entry
 
 
-def _once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
-    """Each content once, the canonical one before others; in the order in which they were taken."""
-    kept: dict[bytes, ImportedSnapshot] = {}
-    for one in sorted(found, key=lambda one: (-KINDS.index(one.kind), *_order(one))):
-        if (same := kept.setdefault(one.content.checksum, one)) is not one:
-            reason = f"the same bytes as {same.source.path}, which says tick {same.tick}"
-            report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
-    return tuple(sorted(kept.values(), key=_order))
-
-
-def _order(one: ImportedSnapshot) -> tuple[int, int, str]:
-    return one.at_us, one.tick, one.source.path
-
-
 def _most_important(events: list[Event], path: str, report: Report) -> tuple[Event, ...]:
     if len(events) > EVENTS_MAX:
         reason = f"{len(events):,} events, of which the {EVENTS_MAX:,} most important are taken"
@@ -236,7 +224,7 @@ def _tell_order(entries: Sequence[Entry], path: str, report: Report) -> None:
 
 
 def _tell_worthless(entries: Sequence[Entry], path: str, report: Report) -> None:
-    worthless = sum(_SHA256.fullmatch(entry.checksum) is None for entry in entries)
+    worthless = sum(SHA256.fullmatch(entry.checksum) is None for entry in entries)
     if worthless:
         reason = f"{worthless:,} checksums are of 32 bits, or words: nothing can be checked by them"
         report.tell(About.CHECKSUM, path, reason, Place(pointer="/snapshots"))

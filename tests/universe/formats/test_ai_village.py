@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -146,7 +147,7 @@ def test_a_broken_timeline_loses_no_snapshot() -> None:
 
 
 def test_an_entry_that_cannot_be_is_told_and_the_others_are_taken() -> None:
-    strange = [
+    strange: list[Any] = [
         {"tick": -1, "filename": "1.json.gz"},
         {"tick": "many"},
         {"tick": 1 << 64},
