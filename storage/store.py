@@ -68,6 +68,7 @@ from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
+from storage.snapshots import Snapshots, last_snapshot, named_after
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
@@ -75,7 +76,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 6
+DERIVED = 7
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -112,6 +113,7 @@ class Store(
     Listings,
     Namesakes,
     Namers,
+    Snapshots,
     Blobs,
     Pinned,
     Quarantine,
@@ -226,6 +228,7 @@ class Store(
         )
         arrivals = Arrivals(checked, SELF, act.now_us)
         write.after_commit(partial(self._tell, arrivals))
+        before = await last_snapshot(write)
         became = await append(write, arrivals, self._materialiser)
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
@@ -235,7 +238,10 @@ class Store(
                     " was written."
                 )
         if isinstance(built.projection, Listing):
-            await note_namers(write, (bytes.fromhex(one.id) for one in built.projection.blobs))
+            named = [bytes.fromhex(one.id) for one in built.projection.blobs]
+            if built.projection.parts is not None and built.work.number is not None:
+                named += await named_after(write, built.work.number, before)
+            await note_namers(write, named)
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:
