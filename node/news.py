@@ -14,9 +14,9 @@ from crdt.did import encode_did_key
 from crdt.path import PUBLIC
 from node.events import Events
 from node.services.places import place_text
-from registry.listings import KINDS
 from storage.appended import AppendedEvent
 from storage.store import Store
+from universe.listings import KINDS
 
 # A person reads a few; a program that is told of more reads a list faster than single records.
 PENDING_MAX: Final = 64

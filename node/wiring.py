@@ -49,10 +49,10 @@ from p2p.protocol.errors import SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
-from registry.listings import project
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
+from universe.listings import project
 
 CURSOR_KEY_BYTES: Final = 32
 # Between two steps of some ms each: half a million chunks take a quarter of a minute.

@@ -12,7 +12,7 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidRecord        a genome, a seed or a lineage cannot be published: .problems
 ├── UnknownRecord        nobody here has it
 ├── InvalidLock          panspermia.lock cannot be read: .line
-├── InvalidStatement     a release statement is not what its author may sign
+├── InvalidStatement     a statement of a release or a snapshot is not what an author may sign
 ├── MalformedRecord      a document from somebody is no module and no rating
 ├── VersionExists        a version never changes once published
 ├── UnknownVersion       the module has no such version
@@ -163,7 +163,7 @@ class InvalidLock(RegistryError):
 
 
 class InvalidStatement(RegistryError):
-    """The release statement is malformed."""
+    """A statement that is not what its author may sign."""
 
     code = "invalid-statement"
 

@@ -68,6 +68,7 @@ from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
+from storage.signed_of import SignedOfAuthors
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
@@ -75,7 +76,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 6
+DERIVED = 7
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -117,6 +118,7 @@ class Store(
     Quarantine,
     InstalledModules,
     Attestations,
+    SignedOfAuthors,
     Challenges,
     Answers,
     AddressBook,

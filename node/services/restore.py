@@ -54,13 +54,13 @@ from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from node.settings import load_config
 from registry.errors import RegistryError
-from registry.listings import project
 from registry.versions import parse_version
 from storage.address_book import KnownPeer
 from storage.errors import NotHeld
 from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
+from universe.listings import project
 
 BATCH = 200
 """Entries in one transaction, as when they come from a peer."""

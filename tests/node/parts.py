@@ -46,9 +46,9 @@ from p2p.protocol.pieces import Urgency
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
-from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
+from universe.listings import project
 
 PORT = 3000
 URL = f"http://127.0.0.1:{PORT}"
