@@ -102,14 +102,19 @@ class Lines:
             if answered is not None and answered.receipt.other == one.receipt.universe:
                 self._answered_by[answered.id].add(parse_full_name(one.receipt.universe)[0])
         self._lines: dict[str, Line] = {}
+        self.asked: set[str] = set()
+        """Universes on which what was asked so far depends: with more of these it may differ."""
 
     def __getitem__(self, universe: str) -> Line:
         """Its line; an empty one for what nothing is known of."""
+        self.asked.add(universe)
         line = self._lines.get(universe)
         if line is None:
             receipts = self._of.get(universe, [])
             walk = _Walk(universe, self.gates.get(universe, ()), receipts, self._answered_by)
             line = self._lines[universe] = walk.line()
+            if line.equivocations:  # those have a vote
+                self.asked |= {one.receipt.other for one in receipts}
         return line
 
     def universes(self) -> list[str]:
