@@ -7,9 +7,13 @@ from crdt.change import DocumentId
 from registry import listings
 from registry.deletion import is_deleted
 from storage.listing import Projection
-from universe import player
+from universe import passage, player
 
-KINDS: Final[Mapping[str, str]] = {**listings.KINDS, player.KIND: player.WORD}
+KINDS: Final[Mapping[str, str]] = {
+    **listings.KINDS,
+    passage.KIND: passage.WORD,
+    player.KIND: player.WORD,
+}
 """The word people use for each kind of document."""
 
 
@@ -18,6 +22,8 @@ def project(document: DocumentId, value: Mapping[str, Any]) -> Projection:
     if is_deleted(value):
         return None
     match document.cls, document.kind:
+        case passage.CLASS, passage.KIND:
+            return passage.passage_listing(document, value)
         case player.CLASS, player.KIND:
             return player.player_listing(document, value)
         case _:
