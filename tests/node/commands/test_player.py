@@ -23,17 +23,17 @@ def fact(**said: Any) -> Json:  # noqa: ANN401 - of JSON
         "stars": 0,
         "at": 9,
     }
-    return plain | said
+    return {**plain, **said}
 
 
 def line(kind: str, *facts: Json, **said: Any) -> Json:  # noqa: ANN401 - of JSON
     plain: Json = {"kind": kind, "signers": 1, "count": len(facts), "average": None}
-    return plain | {"facts": list(facts)} | said
+    return {**plain, "facts": list(facts), **said}
 
 
 def printed(**said: Any) -> list[str]:  # noqa: ANN401 - of JSON
     empty: Json = {"followed": [], "strangers": [], "proofs": [], "whole": True}
-    return [told.text for told in reputation_lines(empty | said, CALLED)]
+    return [told.text for told in reputation_lines({**empty, **said}, CALLED)]
 
 
 def test_nobody_signed_anything() -> None:
