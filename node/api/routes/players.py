@@ -65,9 +65,9 @@ async def _met(node: Node, call: Call[InNamespace, None]) -> Met:
 
 
 async def _shown(node: Node, met: Met) -> PlayerShown:
-    seen_us, universes = await node.store.doings_of(
-        met.player.author, met.player.id, met.row.namespace
-    )
+    author, place = met.player.author, met.row.namespace
+    seen_us = await node.store.last_signed_us(author, place)
+    universes = await node.store.count_universes(author, met.player.id, place)
     return show_player(met, seen_us // 1_000, universes)
 
 
