@@ -17,8 +17,10 @@ from universe.formats.imported import (
     Problem,
     Report,
     Source,
+    StoredWorld,
     WorldFormat,
 )
+from universe.formats.primordium import plan_primordium, world_folders
 from universe.formats.savefile import is_savefile, plan_savefiles
 
 __all__ = [
@@ -37,8 +39,11 @@ __all__ = [
     "Problem",
     "Report",
     "Source",
+    "StoredWorld",
     "WorldFormat",
     "is_savefile",
     "plan_ai_village",
+    "plan_primordium",
     "plan_savefiles",
+    "world_folders",
 ]
