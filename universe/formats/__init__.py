@@ -20,6 +20,7 @@ from universe.formats.imported import (
     StoredWorld,
     WorldFormat,
 )
+from universe.formats.planning import plan
 from universe.formats.primordium import plan_primordium, world_folders
 from universe.formats.savefile import is_savefile, plan_savefiles
 
@@ -42,6 +43,7 @@ __all__ = [
     "StoredWorld",
     "WorldFormat",
     "is_savefile",
+    "plan",
     "plan_ai_village",
     "plan_primordium",
     "plan_savefiles",

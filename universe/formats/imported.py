@@ -128,8 +128,10 @@ class StoredWorld:
     """A row of `world_snapshots` in a database of Primordium; its number is its place there."""
 
     row: int
-    tick: int
-    content: Content
+    tick: int | None
+    content: Content | None
+    reason: str = ""
+    """Why it cannot be read, where there is no `content`."""
 
 
 class Files(Protocol):

@@ -11,13 +11,13 @@ A folder is one universe, called after it. Of its events those are taken that ch
 and deaths are counted, for there are millions. States in a database are binary, and stay so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from registry.errors import InvalidName
 from registry.formats.errors import InvalidFile, Place
 from registry.formats.json_text import compact
-from registry.formats.texts import line_of
+from registry.formats.texts import line_of, name_of
 from registry.manifest import NAME_CHARACTERS_MAX
 from universe.formats.chronicle import Chronicle
 from universe.formats.claims import TICK_MAX, whole_of
@@ -37,13 +37,15 @@ from universe.formats.imported import (
 from universe.formats.limits import CONFIG_BYTES_MAX, SAVE_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.spans import Cursor
-from universe.formats.taking import content_of, read
+from universe.formats.taking import content_of, head_of, read
 from universe.names import PREFIX, parse_universe_id
 
 SAVE: Final = "save.json"
 LIVE: Final = "live.jsonl"
 LEGENDS: Final = "legends.json"
+TABLE: Final = "world_snapshots"
 LOGS: Final = "logs"
+SQLITE: Final = b"SQLite format 3\0"
 DATABASES: Final = ("world.db", "registry.db")
 VERSION: Final = 1
 
@@ -79,22 +81,24 @@ def plan_primordium(files: Files, folders: Mapping[str, Sequence[str]]) -> Plan:
 
 def _universe(files: Files, folder: str, paths: Sequence[str], report: Report) -> ImportedUniverse:
     where = folder or files.listing.name
-    name = line_of(where.rpartition("/")[2].removesuffix(".json"), NAME_CHARACTERS_MAX)
+    last = where.rpartition("/")[2]
+    is_file = last in files.listing.files and not folder
+    name = name_of(last) if is_file else line_of(last, NAME_CHARACTERS_MAX)
     chronicle = Chronicle(where, report)
     snapshots: list[ImportedSnapshot] = []
     config = ""
     for path in sorted(paths, key=lambda path: path.endswith(DATABASES)):  # dates come first
         try:
-            match path.rpartition("/")[2]:
-                case "save.json":
-                    saved, config = _saved(files, path, report)
-                    snapshots.append(saved)
-                case "live.jsonl":
-                    chronicle.read_live(files, path)
-                case "legends.json":
-                    chronicle.read_legends(files, path)
-                case _:
-                    snapshots += _stored(files, path, chronicle.states)
+            last = path.rpartition("/")[2]
+            if last == LIVE:
+                chronicle.read_live(files, path)
+            elif last == LEGENDS:
+                chronicle.read_legends(files, path)
+            elif last in DATABASES or head_of(files, path, len(SQLITE)) == SQLITE:
+                snapshots += _stored(files, path, chronicle.states, report)
+            else:
+                saved, config = _saved(files, path, report)
+                snapshots.append(saved)
         except InvalidFile as wrong:
             report.refuse(wrong)
     chronicle.tell()
@@ -161,16 +165,21 @@ def _take(key: str, cursor: Cursor, data: bytes, told: dict[str, Any]) -> None:
         told[key] = text if len(text.encode()) <= CONFIG_BYTES_MAX else ""
 
 
-def _stored(files: Files, path: str, states: Mapping[int, int]) -> list[ImportedSnapshot]:
+def _stored(
+    files: Files, path: str, states: Mapping[int, int], report: Report
+) -> Iterator[ImportedSnapshot]:
     """Raises `InvalidFile`."""
     changed_us = at_of(files.listing.files[path].changed_us)
-    return [
-        ImportedSnapshot(
+    for one in files.worlds(path):
+        tick = whole_of(one.tick)
+        if one.content is None or tick is None:
+            reason = one.reason or f"its tick is no whole number from 0 to {TICK_MAX}"
+            report.tell(About.UNREADABLE, path, reason, Place(table=TABLE, row=one.row))
+            continue
+        yield ImportedSnapshot(
             source=Source(path, row=one.row),
             content=one.content,
-            tick=one.tick,
-            at_us=states.get(one.tick) or changed_us,
+            tick=tick,
+            at_us=states.get(tick) or changed_us,
             media=BINARY_MEDIA,
         )
-        for one in files.worlds(path)
-    ]

@@ -54,6 +54,8 @@ def is_savefile(head: bytes) -> bool:
 def plan_savefiles(files: Files, paths: list[str]) -> Plan:
     """Several files too: states of one universe in several of them are one universe."""
     report = Report()
+    for path, why in files.listing.passed_over:
+        report.tell(About.OUTSIDE, path, why)
     universes: list[ImportedUniverse] = []
     passages: dict[str, ImportedPassage] = {}
     for path in paths:

@@ -1,7 +1,7 @@
 """The bytes that a `Source` names, in pieces, and what is made of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -36,13 +36,18 @@ def pieces_of(files: Files, source: Source) -> Iterator[bytes]:
 
 def content_of(files: Files, source: Source) -> Content:
     """What they are. Raises `InvalidFile`, where there are none too."""
+    return content_of_pieces(pieces_of(files, source), source.path)
+
+
+def content_of_pieces(pieces: Iterable[bytes], file: str) -> Content:
+    """The same of bytes at hand."""
     size, checksum, sha256 = 0, blake3(), hashlib.sha256()
-    for piece in pieces_of(files, source):
+    for piece in pieces:
         size += len(piece)
         checksum.update(piece)
         sha256.update(piece)
     if not size:
-        raise InvalidFile(source.path, Place(), "is empty")
+        raise InvalidFile(file, Place(), "is empty")
     return Content(size, checksum.digest(), sha256.digest())
 
 
