@@ -13,6 +13,7 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.path import PUBLIC
 from node.events import Events
+from node.projection import KINDS
 from node.services.places import place_text
 from storage.appended import AppendedEvent
 from storage.store import Store

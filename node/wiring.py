@@ -31,6 +31,7 @@ from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, hint_known, open_peers
 from node.ports import Network, Pages, RelayBook
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places

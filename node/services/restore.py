@@ -48,6 +48,7 @@ from node.identity import (
     write_device,
     write_secrets,
 )
+from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN

@@ -32,6 +32,7 @@ from node.offenders import RefusedPeer
 from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
