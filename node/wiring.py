@@ -53,7 +53,6 @@ from registry.facts import facts_of
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
-from universe.listings import project
 
 CURSOR_KEY_BYTES: Final = 32
 # Between two steps of some ms each: half a million chunks take a quarter of a minute.

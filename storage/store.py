@@ -45,6 +45,7 @@ from storage.database import Database, Writing, nothing, open_database
 from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
+from storage.doings import Doings
 from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
@@ -126,6 +127,7 @@ class Store(
     AddressBook,
     Advised,
     Dated,
+    Doings,
     Cards,
     Petnames,
     Namespaces,

@@ -61,7 +61,6 @@ from storage.errors import NotHeld
 from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
-from universe.listings import project
 
 BATCH = 200
 """Entries in one transaction, as when they come from a peer."""

@@ -49,7 +49,6 @@ from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
-from universe.listings import project
 
 PORT = 3000
 URL = f"http://127.0.0.1:{PORT}"

@@ -13,6 +13,7 @@ from crdt.keys import COMMONS
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.home import Home
 from node.identity import load_or_create
+from node.projection import project
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -37,7 +38,6 @@ from storage.store import open_store
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
-from universe.listings import project
 from universe.passage import Passage, Said
 from universe.travel import In, InTransit, Place, Refused, place_of
 
