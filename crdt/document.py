@@ -52,6 +52,9 @@ ROOTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("rate", "lin"): _RATED,
     ("pub", "chal"): ("head", "tags", "challenge"),
     ("rate", "fit"): ("evaluation", "claim", "runs"),
+    ("pub", "uni"): (*_PUBLISHED, "snapshots", "events", "gate"),
+    ("pub", "passage"): _PUBLISHED,
+    ("pub", "player"): _PUBLISHED,
 }
 ROOTS_OTHERWISE: Final = ("head", "tags")
 

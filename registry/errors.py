@@ -12,7 +12,7 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidRecord        a genome, a seed or a lineage cannot be published: .problems
 ├── UnknownRecord        nobody here has it
 ├── InvalidLock          panspermia.lock cannot be read: .line
-├── InvalidStatement     a release statement is not what its author may sign
+├── InvalidStatement     a statement of a release or a snapshot is not what an author may sign
 ├── MalformedRecord      a document from somebody is no module and no rating
 ├── VersionExists        a version never changes once published
 ├── UnknownVersion       the module has no such version
@@ -24,6 +24,7 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidEvaluation    no evaluation, answer or run that could be attested
 ├── NotClaimed           there is no claim to take back
 ├── InvalidChallenge     terms that no challenge can have
+├── CannotTravel         a gate does not sign that: .why is a word for programs
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -162,7 +163,7 @@ class InvalidLock(RegistryError):
 
 
 class InvalidStatement(RegistryError):
-    """The release statement is malformed."""
+    """A statement that is not what its author may sign."""
 
     code = "invalid-statement"
 
@@ -225,6 +226,16 @@ class NotClaimed(RegistryError):
     """This author claims nothing of it."""
 
     code = "not-claimed"
+
+
+class CannotTravel(RegistryError):
+    """The gate of that universe does not sign that."""
+
+    code = "cannot-travel"
+
+    def __init__(self, detail: str, why: str) -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class Unsolvable(RegistryError):

@@ -1,1 +1,1 @@
-"""Universes, ledgers and simulations: values and state machines, no IO. Not built yet."""
+"""Universes, their snapshots and timelines: values and state machines, no IO."""

@@ -31,7 +31,9 @@ from tests.fuzz import node_doors as node
 from tests.fuzz import p2p_doors as p2p
 from tests.fuzz import registry_doors as registry
 from tests.fuzz import relay_doors as relay
+from tests.fuzz import universe_doors as universe
 from tests.fuzz import webrtc_doors as webrtc
+from tests.fuzz import world_doors as worlds
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
 from tests.registry.formats.files import OF_FORMAT
@@ -165,6 +167,29 @@ TARGETS: tuple[Target, ...] = (
         (InvalidStatement,),
         mutate_cbor,
     ),
+    Target(
+        "snapshot-statement",
+        universe.read_snapshot,
+        universe.snapshot_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+    ),
+    Target(
+        "signed-snapshot",
+        universe.read_signed_snapshot,
+        universe.signed_snapshot_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+        2_000,
+    ),
+    Target(
+        "universe-name",
+        universe.read_universe_name,
+        universe.universe_name_seeds,
+        (RegistryError,),
+        mutate_text,
+        1_000,
+    ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
     Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
     Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),
@@ -248,6 +273,36 @@ TARGETS: tuple[Target, ...] = (
             (Format.RLE, formats.rle_seeds),
             *((format, formats.seeds_of(format)) for format in OF_FORMAT),
         )
+    ),
+    Target(
+        "world-text", worlds.look_through, worlds.text_seeds, (InvalidFile,), mutate_text, 2_000
+    ),
+    Target("world-save", worlds.read_save, worlds.save_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-saved",
+        worlds.read_saved_world,
+        worlds.saved_world_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
+    ),
+    Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
+    Target(
+        "world-timeline",
+        worlds.read_timeline,
+        worlds.timeline_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
+    ),
+    Target(
+        "world-metadata",
+        worlds.read_metadata,
+        worlds.metadata_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
     Target(
