@@ -19,7 +19,7 @@ from node.api.player_models import (
 from node.errors import NotAllowed
 from node.services.curate import Curator
 from node.services.places import place_meant
-from node.services.players import Met, find_player, listed, register, reputation
+from node.services.players import Met, find_player, listed, register, reputation, seen_places
 from node.wiring import Node
 from storage.namespaces import COMMONS_NAME
 from universe.player import WORD, register_player
@@ -65,9 +65,9 @@ async def _met(node: Node, call: Call[InNamespace, None]) -> Met:
 
 
 async def _shown(node: Node, met: Met) -> PlayerShown:
-    author, place = met.player.author, met.row.namespace
-    seen_us = await node.store.last_signed_us(author, place)
-    universes = await node.store.count_universes(author, met.player.id, place)
+    author, places = met.player.author, await seen_places(node.store)
+    seen_us = await node.store.last_signed_us(author, places)
+    universes = await node.store.count_universes(author, met.player.id, places)
     return show_player(met, seen_us // 1_000, universes)
 
 
