@@ -95,11 +95,6 @@ def document_of(author: AuthorKey, id: str, namespace: NamespaceKey) -> Document
     return DocumentId(namespace, author, CLASS, KIND, parse_player_id(id).encode())
 
 
-async def seen_places(store: Store) -> list[NamespaceKey]:
-    """Where this person looks: commons, and what was joined. A universe for few is in none else."""
-    return [COMMONS, *(one.namespace for one in await store.joined())]
-
-
 async def reputation(store: Store, author: str, namespace: NamespaceKey = COMMONS) -> Reputation:
     """What is held here of what others sign of `author` (a did:key)."""
     counting = await store.followed_authors()
