@@ -13,10 +13,10 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.path import PUBLIC
 from node.events import Events
+from node.projection import KINDS
 from node.services.places import place_text
 from storage.appended import AppendedEvent
 from storage.store import Store
-from universe.listings import KINDS
 
 # A person reads a few; a program that is told of more reads a list faster than single records.
 PENDING_MAX: Final = 64

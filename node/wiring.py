@@ -31,6 +31,7 @@ from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, hint_known, open_peers
 from node.ports import Network, Pages, RelayBook
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
@@ -52,7 +53,6 @@ from registry.facts import facts_of
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store
-from universe.listings import project
 
 CURSOR_KEY_BYTES: Final = 32
 # Between two steps of some ms each: half a million chunks take a quarter of a minute.

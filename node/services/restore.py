@@ -48,6 +48,7 @@ from node.identity import (
     write_device,
     write_secrets,
 )
+from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN
@@ -60,7 +61,6 @@ from storage.errors import NotHeld
 from storage.installed import AcceptedRisk, InstallChanges, Installed
 from storage.quota import Quota
 from storage.store import Store, open_store
-from universe.listings import project
 
 BATCH = 200
 """Entries in one transaction, as when they come from a peer."""

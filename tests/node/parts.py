@@ -32,6 +32,7 @@ from node.offenders import RefusedPeer
 from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
@@ -48,7 +49,6 @@ from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
-from universe.listings import project
 
 PORT = 3000
 URL = f"http://127.0.0.1:{PORT}"

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from crdt.change import DocumentId, SignedEntry
 from crdt.keys import COMMONS, AuthorKey
+from node.projection import project
 from registry import advisory, module, ratings
 from registry.advisory import Claim, publish_advisory
 from registry.attestation import document_of, read_row, say_claim, say_run
@@ -18,7 +19,6 @@ from storage.signed_of import SignedOf
 from storage.store import Store, open_store
 from tests.registry.attested import NAME, QUESTION, VERSION, ran
 from tests.storage.people import ALICE, BOB, CAROL, NOW_US, Person, named, person
-from universe.listings import project
 
 DAVE = person(4)
 DICE = f"{ALICE.did}/org.example.dice"
