@@ -19,6 +19,7 @@ from node.meanings.life import LIFE
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,7 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
+        UNIVERSES,
         DIRECT,
         INVITES,
         RELAYS,
