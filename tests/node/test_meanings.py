@@ -20,6 +20,7 @@ from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,7 @@ def test_no_code_stands_twice() -> None:
         EVALUATIONS,
         LIFE,
         PLAYERS,
+        UNIVERSES,
         DIRECT,
         INVITES,
         RELAYS,
