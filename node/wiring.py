@@ -113,6 +113,8 @@ class Node:
     """Plans are made and applied one after the other: each starts from what the last one left."""
     gating: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Receipts are signed one after the other: each follows the last one."""
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Universes are made one after the other: of two at once each would be the first of its id."""
 
     async def drain(self) -> None:
         """Circuits that are open may go on for a while, unless somebody is in a hurry."""

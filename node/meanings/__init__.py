@@ -18,6 +18,7 @@ from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
 
@@ -324,6 +325,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in LIFE.items()},
     **{code: Meaning(*said) for code, said in PASSAGES.items()},
     **{code: Meaning(*said) for code, said in PLAYERS.items()},
+    **{code: Meaning(*said) for code, said in UNIVERSES.items()},
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

@@ -288,6 +288,15 @@ TARGETS: tuple[Target, ...] = (
         "world-text", worlds.look_through, worlds.text_seeds, (InvalidFile,), mutate_text, 2_000
     ),
     Target("world-save", worlds.read_save, worlds.save_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-saved",
+        worlds.read_saved_world,
+        worlds.saved_world_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
+    ),
+    Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
     Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
     Target(
         "world-timeline",

@@ -5,9 +5,16 @@ from collections.abc import Sequence
 from registry.formats.errors import InvalidFile, Place
 from tests.universe.formats.memory import MemoryFiles, as_json, packed
 from tests.universe.formats.saves import save, universe_part
+from tests.universe.formats.test_primordium import LEGEND, LIVE, SAVED, lines
 from tests.universe.formats.villages import entry, state, village
 from universe.event import decode_event, encode_event
-from universe.formats import Plan, plan_ai_village, plan_savefiles
+from universe.formats import (
+    Plan,
+    plan_ai_village,
+    plan_primordium,
+    plan_savefiles,
+    world_folders,
+)
 from universe.formats.spans import Cursor
 from universe.formats.unpacking import PIECE_BYTES, Unpacking
 from universe.names import parse_universe_id
@@ -70,6 +77,19 @@ def read_save(data: bytes) -> None:
     hold(plan)
 
 
+def read_saved_world(data: bytes) -> None:
+    _hold_world({"save.json": data})
+
+
+def read_log(data: bytes) -> None:
+    _hold_world({"logs/live.jsonl": data, "logs/legends.json": data})
+
+
+def _hold_world(lying: dict[str, bytes]) -> None:
+    files = MemoryFiles(lying)
+    hold(plan_primordium(files, world_folders(files.listing)))
+
+
 def hold(plan: Plan) -> None:
     """What a plan promises can be made. Raises `InvalidFile` where something was refused."""
     for one in plan.universes:
@@ -115,6 +135,14 @@ def save_seeds() -> Sequence[bytes]:
     parts = [universe_part("universe:main", 7), universe_part("universe:b", 9)]
     whole = [{**save(*parts[:count]), "header": {"lastSavedAt": 1}} for count in (1, 2)]
     return [*map(as_json, whole), packed(as_json(whole[0]))]
+
+
+def saved_world_seeds() -> Sequence[bytes]:
+    return [SAVED, packed(SAVED), b'{"tick": 3, "width": 9}']
+
+
+def log_seeds() -> Sequence[bytes]:
+    return [LIVE, lines(LEGEND), lines({"event": "Extinction", "tick": 3})]
 
 
 def text_seeds() -> Sequence[bytes]:

@@ -21,6 +21,7 @@ from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,7 @@ def test_no_code_stands_twice() -> None:
         LIFE,
         PASSAGES,
         PLAYERS,
+        UNIVERSES,
         DIRECT,
         INVITES,
         RELAYS,

@@ -17,8 +17,11 @@ from universe.formats.imported import (
     Problem,
     Report,
     Source,
+    StoredWorld,
     WorldFormat,
 )
+from universe.formats.planning import plan
+from universe.formats.primordium import plan_primordium, world_folders
 from universe.formats.savefile import is_savefile, plan_savefiles
 
 __all__ = [
@@ -37,8 +40,12 @@ __all__ = [
     "Problem",
     "Report",
     "Source",
+    "StoredWorld",
     "WorldFormat",
     "is_savefile",
+    "plan",
     "plan_ai_village",
+    "plan_primordium",
     "plan_savefiles",
+    "world_folders",
 ]

@@ -11,6 +11,7 @@ from registry.formats.texts import line_of, text_of
 from registry.plain import as_map
 from universe.formats.imported import About, Files, Report
 from universe.formats.limits import CONFIG_BYTES_MAX
+from universe.formats.taking import read
 
 TICK_MAX: Final = (1 << 63) - 1
 OWNER_CHARACTERS_MAX: Final = 128
@@ -87,7 +88,7 @@ def whole_of(value: object, most: int = TICK_MAX) -> int | None:
 
 def object_of(files: Files, path: str, bytes_max: int) -> Plain:
     """A small JSON file that holds an object. Raises `InvalidFile`."""
-    value = as_map(parse(text_of(files.read(path, bytes_max), path), path))
+    value = as_map(parse(text_of(read(files, path, bytes_max), path), path))
     if value is None:
         raise InvalidFile(path, Place(), "must be a JSON object")
     return value

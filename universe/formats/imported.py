@@ -5,7 +5,7 @@ what they are known by (BLAKE3); ticks, names and checksums are what somebody cl
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -123,17 +123,35 @@ class Content:
     sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoredWorld:
+    """A row of `world_snapshots` in a database of Primordium; its number is its place there."""
+
+    row: int
+    tick: int | None
+    content: Content | None
+    reason: str = ""
+    """Why it cannot be read, where there is no `content`."""
+
+
 class Files(Protocol):
-    """The folder that is imported. Both raise `InvalidFile`."""
+    """The folder that is imported. All of it raises `InvalidFile`."""
 
-    listing: Listing
-
-    def read(self, path: str, bytes_max: int) -> bytes:
-        """A file, unpacked where it is a .gz."""
+    @property
+    def listing(self) -> Listing:
+        """What lies there."""
         ...
 
-    def content(self, source: Source) -> Content:
-        """What the bytes there are, read in pieces."""
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """A file as it lies, from its beginning."""
+        ...
+
+    def worlds(self, path: str) -> Sequence[StoredWorld]:
+        """What a database holds, by tick."""
+        ...
+
+    def world(self, path: str, row: int) -> Iterator[bytes]:
+        """The state in one of its rows."""
         ...
 
 

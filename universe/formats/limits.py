@@ -23,6 +23,8 @@ DEPTH_MAX: Final = 256
 MEMBERS_MAX: Final = 10_000
 """Of an object that is looked into, and universes in one SaveFile."""
 KEY_BYTES_MAX: Final = 1_024
+LOG_BYTES_MAX: Final = 1 << 30
+"""Of a live.jsonl or legends.json, which is read line by line."""
 EVENTS_MAX: Final = 1_000
 """Of one universe, in one import: the most important ones."""
 CONFIG_BYTES_MAX: Final = 16 << 10

@@ -38,6 +38,7 @@ from universe.formats.limits import SAVE_BYTES_MAX
 from universe.formats.merging import merged
 from universe.formats.outline import Outline, Span, outline_of
 from universe.formats.sums import check_sums
+from universe.formats.taking import content_of, read
 from universe.names import parse_universe_id
 
 SCHEMA: Final = b"schemas/savefile/"
@@ -53,6 +54,8 @@ def is_savefile(head: bytes) -> bool:
 def plan_savefiles(files: Files, paths: list[str]) -> Plan:
     """Several files too: states of one universe in several of them are one universe."""
     report = Report()
+    for path, why in files.listing.passed_over:
+        report.tell(About.OUTSIDE, path, why)
     universes: list[ImportedUniverse] = []
     passages: dict[str, ImportedPassage] = {}
     for path in paths:
@@ -71,7 +74,7 @@ def read_savefile(
     files: Files, path: str, report: Report
 ) -> tuple[list[ImportedUniverse], list[ImportedPassage]]:
     """Raises `InvalidFile` where it is none; what is wrong with one part is in the report."""
-    data = files.read(path, SAVE_BYTES_MAX)
+    data = read(files, path, SAVE_BYTES_MAX)
     file, universes = outline_of(data, path)
     if not universes:
         reason = "holds no universe: is it a SaveFile?"
@@ -125,7 +128,7 @@ def _universe(
     source = Source(path, is_packed=True, span=span)
     snapshot = ImportedSnapshot(
         source=source,
-        content=files.content(source),
+        content=content_of(files, source),
         tick=tick,
         at_us=at_us,
         kind="manual",

@@ -28,6 +28,7 @@ from universe.formats.imported import About, Files, ImportedSnapshot, Report, So
 from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
 from universe.formats.merging import once
 from universe.formats.sums import SHA256
+from universe.formats.taking import content_of
 from universe.snapshot import KINDS
 
 TIMELINE: Final = "timeline.json"
@@ -172,9 +173,7 @@ def _snapshot(
     source = Source(file, is_packed=True)
     if entry is None:
         entry = _unlisted(file, file.removeprefix(f"{below}/"), report)
-    content = files.content(source)
-    if not content.size:
-        raise InvalidFile(file, Place(), "is empty")
+    content = content_of(files, source)
     if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
         place = Place(pointer=f"/snapshots/{entry.number}/checksum")
         reason = f"the bytes of {file} have another SHA-256: {content.sha256.hex()}"

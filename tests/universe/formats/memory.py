@@ -1,17 +1,15 @@
 """A folder that is a dict: `Files` as `node` has them of a real one, in small."""
 
 import gzip
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from blake3 import blake3
-
 from registry.formats.errors import InvalidFile, Place
-from universe.formats.imported import Content, Listing, LyingFile, Source
-from universe.formats.unpacking import Unpacking
+from universe.formats.imported import Listing, LyingFile, Source, StoredWorld
+from universe.formats.taking import content_of, pieces_of
 
+CHUNK = 1_000
 CHANGED_US = 1_700_000_000_000_000
 
 
@@ -20,26 +18,31 @@ class MemoryFiles:
         self, files: Mapping[str, bytes], name: str = "data", links: Mapping[str, str] | None = None
     ) -> None:
         self.files = dict(files)
+        self.tables: dict[str, list[tuple[int, bytes]]] = {}
+        """By path, of each row the tick and the state."""
         lying = {path: LyingFile(len(data), CHANGED_US) for path, data in self.files.items()}
         self.listing = Listing(name, lying, [*(links or {}).items()])
 
-    def read(self, path: str, bytes_max: int) -> bytes:
-        return self._bytes(path, bytes_max)
+    def chunks(self, path: str) -> Iterator[bytes]:
+        data = self.files.get(path)
+        if data is None:
+            raise InvalidFile(path, Place(), "is not there")
+        yield from (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
 
-    def content(self, source: Source) -> Content:
-        data = self.taken(source)
-        return Content(len(data), blake3(data).digest(), hashlib.sha256(data).digest())
+    def worlds(self, path: str) -> Sequence[StoredWorld]:
+        told = self.tables.get(path)
+        if told is None:
+            raise InvalidFile(path, Place(), "is no database")
+        return [
+            StoredWorld(row, tick, content_of(self, Source(path, row=row)))
+            for row, (tick, _) in enumerate(told, 1)
+        ]
+
+    def world(self, path: str, row: int) -> Iterator[bytes]:
+        yield self.tables[path][row - 1][1]
 
     def taken(self, source: Source) -> bytes:
-        data = self._bytes(source.path, 1 << 30)
-        return data if source.span is None else data[slice(*source.span)]
-
-    def _bytes(self, path: str, bytes_max: int) -> bytes:
-        if path not in self.files:
-            raise InvalidFile(path, Place(), "is not there")
-        unpacking = Unpacking(path, bytes_max)
-        pieces = [*unpacking.feed(self.files[path]), *unpacking.close()]
-        return b"".join(pieces)
+        return b"".join(pieces_of(self, source))
 
 
 def packed(data: bytes) -> bytes:
