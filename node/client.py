@@ -123,6 +123,8 @@ class Client:
         size: int | None,
         progress: Callable[[int, int], None],
         timeout_s: float,
+        *,
+        media: str = "application/octet-stream",
     ) -> Json:
         """Sends a file of `size` bytes, or of a length that nobody knows, as it is.
 
@@ -131,7 +133,7 @@ class Client:
         accept = "application/json, application/problem+json"
         body = pieces_of(file, size, progress)
         with self._exchange(
-            "POST", with_query(path, query), None, timeout_s, accept, of_length(size), body
+            "POST", with_query(path, query), None, timeout_s, accept, of_length(size, media), body
         ) as answer:
             return answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
 

@@ -41,6 +41,8 @@ class OutSnapshot:
     event: Event | None = None
     size: int = 0
     is_wrapped: bool = False
+    checksum: str = ""
+    """BLAKE3 of its bytes, hex, for whoever writes it."""
 
 
 @dataclass(frozen=True, slots=True)
