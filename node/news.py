@@ -13,8 +13,8 @@ from crdt.change import DocumentId
 from crdt.did import encode_did_key
 from crdt.path import PUBLIC
 from node.events import Events
+from node.projection import KINDS
 from node.services.places import place_text
-from registry.listings import KINDS
 from storage.appended import AppendedEvent
 from storage.store import Store
 

@@ -31,6 +31,7 @@ from node.page_codes import PageCodes
 from node.pairing import Pairing, open_pairing
 from node.peers import Peers, hint_known, open_peers
 from node.ports import Network, Pages, RelayBook
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.refusals import take_in
 from node.relay_role import namespaces_of, open_relay, public_places
@@ -49,7 +50,6 @@ from p2p.protocol.errors import SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
-from registry.listings import project
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store

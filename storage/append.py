@@ -23,8 +23,10 @@ from storage.listing import Listing, RatingRow
 from storage.materialise import Built, Work, unjudged
 from storage.quarantine import Refusal, add_refusals
 from storage.rows import number_namespaces, write_documents, write_left_out
+from storage.snapshots import forget_parts, write_parts
 from storage.statements import Said, note_keys, note_statements, take_stale
 from storage.usage import account, account_derived
+from storage.workers import Workers
 
 STALE_AT_ONCE = 200  # documents judged again in one transaction, so that other writers get a turn
 NAME_KEY_CHARS_MAX = 200  # of a name, to sort by; cursors carry it
@@ -78,7 +80,7 @@ async def append(write: Writing, arrivals: Arrivals, materialiser: Materialiser)
     numbers = await _write_entries(write, changes, works, namespaces)
     await write_left_out(write, built, is_new, numbers)
     chosen = await choose_epochs(write, built, materialiser)
-    await _write_rows(write, chosen, is_new)
+    await _write_rows(write, chosen, is_new, materialiser.workers)
     changed = [*(one.work.number for one in chosen.built), *chosen.hidden]
     entries = {(written | numbers)[one.id]: one for one in arrivals.entries}
     await account(write, arrivals.source, entries, changed)
@@ -121,7 +123,7 @@ async def _rewrite(write: Writing, works: Sequence[Work], materialiser: Material
     await write_documents(write, built, namespaces)
     await write_left_out(write, built, set(), {})
     chosen = await choose_epochs(write, built, materialiser)
-    await _write_rows(write, chosen, set())
+    await _write_rows(write, chosen, set(), materialiser.workers)
     await account_derived(write, (one.work.number for one in chosen.built))
 
 
@@ -225,7 +227,9 @@ def _entry_row(
     )
 
 
-async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -> None:
+async def _write_rows(
+    write: Writing, chosen: Chosen, is_new: set[DocumentId], workers: Workers
+) -> None:
     """Lists, ratings, and the outbox that tells the search index."""
     built = chosen.built
     old = [one.work.number for one in built if one.work.document not in is_new] + chosen.hidden
@@ -233,18 +237,23 @@ async def _write_rows(write: Writing, chosen: Chosen, is_new: set[DocumentId]) -
     for table in ("listing", "rating", "attestation"):
         await write.run_many(f"DELETE FROM {table} WHERE document = ?", ((n,) for n in old))
     listings = [(one, one.projection) for one in built if isinstance(one.projection, Listing)]
+    in_parts = {one.work.number for one, listing in listings if listing.parts is not None}
+    # Of a document with parts only the difference is written: see `storage.snapshots`.
+    old = [number for number in old if number not in in_parts]
     # What a document named before stays while it could come back; without a size: it is not shown.
     await write.run_many("UPDATE blob_use SET size = NULL WHERE document = ?", ((n,) for n in old))
     await write.run_many(
         "DELETE FROM blob_use WHERE document = ?",
         (
             (one.work.number,)
-            for one, _ in listings
-            if not one.left_out and one.work.document not in is_new
+            for one, listing in listings
+            if not one.left_out and one.work.document not in is_new and listing.parts is None
         ),
     )
     ratings = [(one, one.projection) for one in built if isinstance(one.projection, RatingRow)]
     await _write_listings(write, listings)
+    await forget_parts(write, old)
+    await write_parts(write, listings, workers)
     await write_attestations(write, built)
     await write_entries(write, built)
     await _write_ratings(write, ratings)

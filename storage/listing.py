@@ -24,6 +24,64 @@ class NamedBlob(Struct, frozen=True, gc=False):
     """When it was published first, as the author has it."""
 
 
+class SnapshotRow(Struct, frozen=True, gc=False, kw_only=True):
+    """One state of a universe, as it was signed."""
+
+    id: bytes
+    """BLAKE3 of the statement."""
+    tick: int
+    kind: str
+    at_us: int
+    blob: bytes
+    size: int
+    """Bytes, as they are said to be."""
+    checksum: bytes
+    """BLAKE3 of its bytes."""
+    media: str
+    day: int | None = None
+    parent: bytes | None = None
+    event: bytes | None = None
+    wrapped: bool = False
+    decay: str = ""
+    """JSON; "" where nothing is said."""
+    is_inherited: bool = False
+    """What a fork began with: it was taken in another universe."""
+
+    @property
+    def order(self) -> tuple[int, int, bytes]:
+        """Unique in its universe: where a page goes on."""
+        return self.tick, self.at_us, self.id
+
+
+class EventRow(Struct, frozen=True, gc=False):
+    """One event of a universe's timeline."""
+
+    id: bytes
+    tick: int
+    at_us: int
+    event: bytes
+    """As its document has it."""
+
+    @property
+    def order(self) -> tuple[int, int, bytes]:
+        return self.tick, self.at_us, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a universe's document holds by the thousand: rows of their own, read once each.
+
+    `snapshots`: signed statements by their ids; of `inherited` each was taken elsewhere. What the
+    readers give None for is held and not shown.
+    """
+
+    snapshots: Mapping[bytes, bytes]
+    events: Mapping[bytes, bytes]
+    inherited: frozenset[bytes]
+    read_snapshot: Callable[[bytes, bytes], SnapshotRow | None]
+    read_event: Callable[[bytes, bytes], EventRow | None]
+
+
 class Listing(Struct, frozen=True, gc=False):
     """One record as lists and search show it. Made by the dozen for each request."""
 
@@ -48,6 +106,8 @@ class Listing(Struct, frozen=True, gc=False):
     score: float = 0.0
     """What its kind is first ranked by: fitness, population, level. Finite."""
     tick: int = 0
+    parts: Parts | None = None
+    """Of a universe."""
 
     @property
     def target(self) -> str:

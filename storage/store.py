@@ -45,6 +45,7 @@ from storage.database import Database, Writing, nothing, open_database
 from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
+from storage.doings import Doings
 from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
@@ -68,6 +69,8 @@ from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
+from storage.signed_of import SignedOfAuthors
+from storage.snapshots import Snapshots, last_snapshot, named_after
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
 from storage.workers import WORKERS, open_workers
@@ -75,7 +78,7 @@ from storage.workers import WORKERS, open_workers
 __all__ = ["SELF", "Committed", "Counts", "Received", "Rehearsed", "Store", "open_store"]
 # Raise it with every change of what is derived from entries: validity, projection, columns. What an
 # older version wrote is then made again from its entries when it is opened.
-DERIVED = 6
+DERIVED = 7
 REMATERIALISED = 200  # documents in one transaction, so that other writers get their turn
 DEFAULT = Quota()
 CHECKED_ALONE_MAX = 32  # fewer entries are not worth a second thread
@@ -112,16 +115,19 @@ class Store(
     Listings,
     Namesakes,
     Namers,
+    Snapshots,
     Blobs,
     Pinned,
     Quarantine,
     InstalledModules,
     Attestations,
+    SignedOfAuthors,
     Challenges,
     Answers,
     AddressBook,
     Advised,
     Dated,
+    Doings,
     Cards,
     Petnames,
     Namespaces,
@@ -226,6 +232,7 @@ class Store(
         )
         arrivals = Arrivals(checked, SELF, act.now_us)
         write.after_commit(partial(self._tell, arrivals))
+        before = await last_snapshot(write)
         became = await append(write, arrivals, self._materialiser)
         (built,) = [one for one in became if one.work.document == checked[0].document]
         for one in checked:
@@ -235,7 +242,10 @@ class Store(
                     " was written."
                 )
         if isinstance(built.projection, Listing):
-            await note_namers(write, (bytes.fromhex(one.id) for one in built.projection.blobs))
+            named = [bytes.fromhex(one.id) for one in built.projection.blobs]
+            if built.projection.parts is not None and built.work.number is not None:
+                named += await named_after(write, built.work.number, before)
+            await note_namers(write, named)
         return Committed(checked[-1].id, entries[-1], built.heads)
 
     async def rematerialise(self, told: Callable[[int, int], None] = _nobody) -> int:

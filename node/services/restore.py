@@ -48,13 +48,13 @@ from node.identity import (
     write_device,
     write_secrets,
 )
+from node.projection import project
 from node.quotas import quota_of
 from node.services.advise import Withheld, withhold_malicious
 from node.services.devices import GIVEN
 from node.services.rights import rights_of_device
 from node.settings import load_config
 from registry.errors import RegistryError
-from registry.listings import project
 from registry.versions import parse_version
 from storage.address_book import KnownPeer
 from storage.errors import NotHeld

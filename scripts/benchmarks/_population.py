@@ -28,9 +28,9 @@ from crdt.entry import tai_from_unix_us
 from crdt.keys import COMMONS, AuthorKey
 from node.home import Home
 from node.identity import load_or_create
+from node.projection import project
 from registry.facts import facts_of
 from registry.listed import Capability
-from registry.listings import project
 from registry.manifest import Manifest
 from registry.module import CLASS, KIND
 from registry.names import ModuleName

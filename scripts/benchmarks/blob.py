@@ -22,7 +22,7 @@ from crdt.blob import Chunking
 from node.commands.nodes import LocalNode, start_node, stop_all
 from node.home import Home
 from node.identity import load_or_create
-from registry.listings import project
+from node.projection import project
 from scripts.benchmarks._bare_channel import bare_channel
 from scripts.benchmarks._others import Skipped, syncthing
 from scripts.benchmarks._usage import usage_of

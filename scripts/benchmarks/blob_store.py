@@ -17,7 +17,7 @@ from typing import Any, Final
 from crdt.blob import BlobId, Chunking, Manifest, ManifestBuilder
 from crdt.chunking import cut
 from crdt.digest import payload_digest
-from registry.listings import project
+from node.projection import project
 from scripts.benchmarks._population import clock_us
 from storage.store import Store, open_store
 

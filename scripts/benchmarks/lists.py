@@ -22,11 +22,11 @@ from crdt.entry import tai_from_unix_us
 from crdt.keys import COMMONS
 from node.commands.nodes import LocalNode, start_node
 from node.home import Home
+from node.projection import project
 from registry import genome, lineage, seed
 from registry.content import Content
 from registry.facts import facts_of
 from registry.head import Words
-from registry.listings import project
 from scripts.benchmarks._population import (
     CREATED_US,
     SECOND_US,

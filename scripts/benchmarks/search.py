@@ -23,8 +23,8 @@ from urllib.parse import urlencode
 from crdt.keys import COMMONS
 from node.commands.nodes import LocalNode, start_node
 from node.home import Home
+from node.projection import project
 from registry.facts import facts_of
-from registry.listings import project
 from scripts.benchmarks._descriptions import Text, read_texts
 from scripts.benchmarks._population import (
     author_of,

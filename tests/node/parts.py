@@ -32,6 +32,7 @@ from node.offenders import RefusedPeer
 from node.page_codes import PageCodes
 from node.pairing import Pairing
 from node.ports import Progress
+from node.projection import project
 from node.quotas import quota_of, size_of
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
@@ -46,7 +47,6 @@ from p2p.protocol.pieces import Urgency
 from p2p.protocol.relay.letter import LetterKind
 from p2p.transport.stream import FrameStream
 from registry.facts import facts_of
-from registry.listings import project
 from storage.search_index import open_search_index
 from storage.store import Store, open_store
 

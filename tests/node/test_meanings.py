@@ -16,13 +16,14 @@ from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("crdt", "node", "p2p", "registry", "storage")
+FOLDERS = ("crdt", "node", "p2p", "registry", "storage", "universe")
 
 # Where the code stands in a call that makes a problem, or an error that becomes one.
 PLACES = {
@@ -80,6 +81,7 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
+        PLAYERS,
         DIRECT,
         INVITES,
         RELAYS,

@@ -146,6 +146,8 @@ def back_to_version_1(path: Path) -> None:
             "DROP TABLE offender;"
             "DROP TABLE blocked;"
             "DROP VIEW entry_size; DROP VIEW derived_size;"
+            "DROP TABLE snapshot; DROP TABLE happened; DROP TABLE universe_count;"
+            "DROP INDEX universe_by_owner; DROP INDEX universe_by_parent;"
             "DROP TABLE challenge_entry; DROP TABLE attestation; DROP TABLE not_attested;"
             "DROP TABLE usage; DROP TABLE weight; ALTER TABLE namespace DROP COLUMN budget;"
             "DROP TABLE source; DROP TABLE origin; DROP TABLE derived;"

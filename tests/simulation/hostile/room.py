@@ -25,7 +25,7 @@ SIGNATURE_BYTES = 64
 KEPT_OUT_BYTES = 128  # of each id that is remembered, in two indexes
 # Rows lie in pages of 4 KiB, each of which may be half empty, and an entry in three indexes.
 FILE_FACTOR = 2
-EMPTY_BYTES = 568 << 10  # of a file without entries: its tables, names, rights, and offenders
+EMPTY_BYTES = 612 << 10  # of a file without entries: its tables, names, rights, and offenders
 # The log is written back at so many pages; one transaction may come on top of that.
 LOG_BYTES_MAX = (CHECKPOINT_PAGES + 1_000) * (4_096 + 24)
 
