@@ -85,6 +85,7 @@ COMMANDS = {
     "status": ("status", "Show whether the node runs, and how it does."),
     "sync": ("peers", "Exchange with the connected peers now."),
     "uninstall": ("install", "Remove installed modules."),
+    "universe": ("universe", "Keep the worlds of games: their snapshots, timelines and forks."),
     "up": ("lifecycle", "Run the node in the foreground."),
     "update": ("install", "Bring installed modules to the newest versions their ranges allow."),
     "verify": (
