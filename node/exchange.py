@@ -59,9 +59,9 @@ def answer_to(connection: socket.socket, method: str) -> Generator[HTTPResponse]
         raise broken(f"{type(error).__name__}: {error}") from error
 
 
-def of_length(size: int | None, media: str) -> dict[str, str]:
+def of_length(size: int | None) -> dict[str, str]:
     length = {"Transfer-Encoding": "chunked"} if size is None else {"Content-Length": str(size)}
-    return {"Content-Type": media, **length}
+    return {"Content-Type": "application/octet-stream", **length}
 
 
 def pieces_of(

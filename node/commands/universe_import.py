@@ -142,13 +142,12 @@ class Importing:
         try:
             node().post(path_of("/api/universe", fork.universe, "fork"), asked)
         except Failure as wrong:
-            code = wrong.problem.get("code")
-            if code == "universe-exists":
+            if wrong.exit in ENDS_ALL:
+                raise
+            if wrong.problem.get("code") == "universe-exists":
                 told["state"] = "unchanged"
                 return True
-            if code != "unknown-snapshot":
-                raise
-            told["problem"] = f"{fork.universe} has no snapshot at tick {fork.tick}: it is no fork"
+            told["no_fork"] = str(wrong.problem.get("detail", ""))
             return False
         told["state"] = "created"
         return True
@@ -169,7 +168,7 @@ class Importing:
         for event in one.events:
             if event not in taken:
                 try:
-                    node().post(path_of("/api/universe", one.id, "event"), event_body(event))
+                    node().post(path_of("/api/universe", one.id, "timeline"), event_body(event))
                 except Failure as wrong:
                     self._refuse(wrong, one.id, event.title)
                     return
@@ -204,18 +203,18 @@ class Importing:
         }
 
     def tell(self) -> None:
-        """Prints it. Raises `Failure` where something that is there was left out."""
+        """Prints it. Raises `Failure`, with the report, where something was left out."""
         report = self.report()
         lost = len(self.refused) + self.plan.report.refused
-        if wants_json():
-            print_json("universe", report)
-        else:
+        if not wants_json():
             print_report(report, sum(self.plan.report.counts.values()))
         if lost:
-            detail = f"{lost:,} things that are there could not be imported; the rest is done"
-            if self.is_dry:
-                detail = f"{lost:,} things that are there could not be imported"
-            raise failed("partly-imported", "Not all of it", detail)
+            detail = f"{lost:,} things that are there could not be imported"
+            if not self.is_dry:
+                detail = f"{detail}; the rest is done"
+            raise failed("partly-imported", "Not all of it", detail, **report)
+        if wants_json():
+            print_json("universe", report)
 
 
 def shown(one: ImportedUniverse) -> dict[str, Any]:
@@ -256,6 +255,9 @@ def print_report(report: Json, count: int) -> None:
         for one in report["universes"]
     )
     print_table(("UNIVERSE", "SNAPSHOTS", "BYTES", "EVENTS", "STATE", "NAME"), rows)
+    for one in report["universes"]:
+        if "no_fork" in one:
+            say(printable(f"{one['id']} is no fork here: {one['no_fork']}"), dim=True, err=True)
     for kind, names in (("passages", report["passages"]), ("players", report["players"])):
         if names:
             shown_names = ", ".join(printable(one["id"]) for one in names[:8])

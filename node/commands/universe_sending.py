@@ -89,7 +89,7 @@ def event_body(event: Event) -> dict[str, Any]:
         "type": event.type,
         "title": event.title,
         "tick": event.tick,
-        "at": event.at_us,
+        "timestamp": event.at_us // 1_000,
         "importance": event.importance,
     }
     if event.description:
