@@ -109,6 +109,8 @@ class Node:
     """Whoever asks for a picture waits while others are drawn."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Universes are made one after the other: of two at once each would be the first of its id."""
 
     async def drain(self) -> None:
         """Circuits that are open may go on for a while, unless somebody is in a hurry."""

@@ -17,6 +17,7 @@ from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
 
@@ -321,7 +322,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in LIFE.items()},
+<<<<<<< HEAD
     **{code: Meaning(*said) for code, said in PLAYERS.items()},
+=======
+    **{code: Meaning(*said) for code, said in UNIVERSES.items()},
+>>>>>>> 4d15efbf67754271aa61138e98a87e99f3c7083d
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

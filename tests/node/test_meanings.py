@@ -20,6 +20,7 @@ from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,11 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
+<<<<<<< HEAD
         PLAYERS,
+=======
+        UNIVERSES,
+>>>>>>> 4d15efbf67754271aa61138e98a87e99f3c7083d
         DIRECT,
         INVITES,
         RELAYS,

@@ -104,7 +104,7 @@ async def add_blob(node: Node, call: Call[AddQuery, None]) -> BlobShown:
     blob = await node.store.put_blob(
         (piece async for piece in call.request.stream() if piece),
         chunking=CHUNKS[call.query.chunks],
-        size_bytes=_length(call.request),
+        size_bytes=length_of(call.request),
     )
     await node.store.pin_blob(blob, call.query.name)
     kept = await node.store.pinned_blob(blob)
@@ -147,7 +147,7 @@ def blob_id(text: str) -> BlobId:
     return BlobId(bytes.fromhex(text))
 
 
-def _length(request: Request) -> int | None:
+def length_of(request: Request) -> int | None:
     """That it says its body has; no more than a blob may have makes room."""
     said = request.headers.get("content-length", "")
     size = int(said) if re.fullmatch("[0-9]{1,19}", said) else BLOB_BYTES_MAX + 1

@@ -23,6 +23,7 @@ PARTS = {
     "code": "not-found", "letter": "1", "invite": "ab" * 8, "genome": "00" * 32,
     "seed": "00" * 32, "lineage": "one", "player": "one",
     "advisory": "adv-0123456789abcdef", "challenge": "chal-0123456789abcdef",
+    "universe": "universe:main", "tick": "7",
 }  # fmt: skip
 
 
