@@ -88,14 +88,12 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "minLength": 1,
         "maxLength": 200,
     },
-<<<<<<< HEAD
     "player": {
         "type": "string",
         "description": "The id of a player, `<did>%2F<id>`, or `<petname>%2F<id>`.",
         "minLength": 1,
         "maxLength": 200,
     },
-=======
     "universe": {
         "type": "string",
         "description": "The id of a universe, `<did>%2F<id>`, or `<petname>%2F<id>`.",
@@ -107,7 +105,6 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "A tick, or `latest`: the snapshot of the highest one.",
         "pattern": "^([0-9]{1,19}|latest)$",
     },
->>>>>>> 4d15efbf67754271aa61138e98a87e99f3c7083d
     "invite": {
         "type": "string",
         "description": "The beginning of an invite's id.",

@@ -322,11 +322,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in LIFE.items()},
-<<<<<<< HEAD
     **{code: Meaning(*said) for code, said in PLAYERS.items()},
-=======
     **{code: Meaning(*said) for code, said in UNIVERSES.items()},
->>>>>>> 4d15efbf67754271aa61138e98a87e99f3c7083d
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

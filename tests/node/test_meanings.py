@@ -82,11 +82,8 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
-<<<<<<< HEAD
         PLAYERS,
-=======
         UNIVERSES,
->>>>>>> 4d15efbf67754271aa61138e98a87e99f3c7083d
         DIRECT,
         INVITES,
         RELAYS,
