@@ -18,7 +18,7 @@ from storage.sqlite_errors import as_ours
 
 HOMES = "panspermia.db"  # the database of a home, whose vault needs no name of its own
 APPLICATION_ID = 0x50414E56  # "PANV"
-PAGE_BYTES = 8_192
+PAGE_BYTES = 2_048  # decision 0110: larger ones are left half empty
 SCHEMA = Path(__file__).with_name("schema.sql")
 STEPS: tuple[str, ...] = ()
 """What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""

@@ -93,11 +93,11 @@ def test_it_is_open_once_both_owners_say_so_and_until_one_closes_it() -> None:
         assert both.leads(MEADOW, REEF)
         assert both.leads(REEF, MEADOW)
         assert not both.leads(MEADOW, VOID)
-    for halves in (
+    for each in (
         [PROPOSED, replace(ACCEPTED, is_closed=True)],
         [replace(PROPOSED, is_closed=True), ACCEPTED],
     ):
-        assert [one.state for one in passages_of(halves)] == ["closed"]
+        assert [one.state for one in passages_of(each)] == ["closed"]
 
 
 def test_one_owner_of_both_ends_needs_nobody() -> None:
