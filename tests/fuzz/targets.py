@@ -298,6 +298,9 @@ TARGETS: tuple[Target, ...] = (
         1_000,
     ),
     Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-index", worlds.read_index, worlds.index_seeds, (InvalidFile,), mutate_text, 1_000
+    ),
     Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
     Target(
         "world-timeline",
