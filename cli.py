@@ -83,6 +83,7 @@ COMMANDS = {
     "search": ("find", "Search what this node knows."),
     "status": ("status", "Show whether the node runs, and how it does."),
     "sync": ("peers", "Exchange with the connected peers now."),
+    "universe": ("universe", "Keep universes: snapshots, timelines, forks."),
     "uninstall": ("install", "Remove installed modules."),
     "up": ("lifecycle", "Run the node in the foreground."),
     "update": ("install", "Bring installed modules to the newest versions their ranges allow."),
