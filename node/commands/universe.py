@@ -23,7 +23,7 @@ from node.commands.universe_files import open_, snapshot
 from node.commands.universe_line import draw_timeline
 from node.commands.universe_named import PATH, UNIVERSE, meant
 from node.failure import Json, failed
-from node.text import printable, size_text
+from node.text import printable, short_name, size_text
 
 EVERYTHING = 10_000
 CONFIG_BYTES_MAX = 16 * 1024
@@ -307,6 +307,8 @@ def forks(universe: str | None, namespace: str | None) -> None:
     if wants_json():
         return print_json("universe", found)
     for line in found["lines"]:
+        for one in found["tree"]:
+            line = line.replace(one["universe"], short_name(one["universe"]))
         say(printable(line), bold=line.endswith("◂ here"))
 
 

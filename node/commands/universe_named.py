@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from node.commands.console import node
-from node.failure import failed
 from node.text import printable
 
 PATH: Final = "/api/universe"
@@ -16,7 +15,8 @@ SHOWN_MAX: Final = 10
 
 
 def meant(universe: str | None) -> str:
-    """What was named; else the only universe of one's own. Raises `Failure` where it is not one."""
+    """What was named; else the only universe of one's own. Raises `click.UsageError` where there
+    is none or several."""
     if universe is not None:
         return universe
     client = node()
@@ -29,4 +29,4 @@ def meant(universe: str | None) -> str:
     else:
         names = ", ".join(printable(one["id"]) for one in found)
         detail = f"you have several: {names}{', …' if len(found) == SHOWN_MAX else ''}"
-    raise failed("usage", "Say which universe is meant", detail)
+    raise click.UsageError(f"say which universe is meant: {detail}")
