@@ -19,8 +19,10 @@ from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import Bounds
+from p2p.protocol.delta_questions import FindWhole, ReadBase
+from p2p.protocol.delta_questions import ReadDelta as ReadDelta
 from p2p.protocol.errors import SyncError
-from p2p.protocol.frames import Frame, Holding, Part
+from p2p.protocol.frames import Delta, Frame, Holding, Part
 from p2p.protocol.report import SessionReport
 
 # --- questions about entries -----------------------------------------------------------------
@@ -195,7 +197,7 @@ class ReadRun:
 
 @dataclass(frozen=True, slots=True)
 class GivenRun:
-    """The first of the chunks asked for, joined, as a Part carries them."""
+    """The first of the chunks asked for, joined, as a Part or a Delta carries them. Or a page."""
 
     data: bytes
     plain_bytes: int  # 0: not packed
@@ -222,7 +224,7 @@ class MayKnowBlob:
 Question: TypeAlias = (
     Summarise | Split | ListIds | Holds | KeptOut | FindEntries | Receive
     | MayReadBlob | MayKnowBlob | FindManifest | FindRoot | FindPage | MissingPages | MissingChunks
-    | ReadRun | HeldRuns | BeginBlob | AddPage | AddChunks
+    | FindWhole | ReadRun | ReadDelta | ReadBase | HeldRuns | BeginBlob | AddPage | AddChunks
 )  # fmt: skip
 
 
@@ -277,7 +279,7 @@ class PeerAgreed:
 class PieceCame:
     """The answer to a Get, for whoever asked. Nothing of it is verified yet."""
 
-    frame: Part | Holding
+    frame: Part | Delta | Holding
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from p2p.transport.door import Door, Refused, blocked, caller, crowded_out
 from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.forwarded import Ip
 from p2p.transport.front import Front
+from p2p.transport.giving import delta_work
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import OF_THE_CARRIER
@@ -106,6 +107,7 @@ class Network:
         self._door = door
         self._tasks = tasks
         self._upload = Bandwidth(upload, now_s=self._clock())
+        self._deltas = delta_work(now_s=self._clock())
         source = Random(os.urandom(16))
         self.fetching = Fetching(
             store, rates=download, random=source, clock=self._clock, notify=notify, tasks=tasks
@@ -293,6 +295,7 @@ class Network:
             address=address,
             clock=self._clock,
             upload=self._upload,
+            deltas=self._deltas,
             wall_us=self._wall_us,
             notify=self._heard,
             spend=self.fetching.spend,
@@ -371,14 +374,16 @@ class Network:
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
-        """Until the blob is held, verified, from all peers that may know of it.
+        """Until the blob is held, verified, from all peers that may know of it, as in `Fetching`.
 
         Raises `NoPeerHasIt`, also where the blob is larger than `size_bytes_max`, and `NotStored`.
         """
         await self.fetching.fetch(
-            blob, size_bytes_max=size_bytes_max, urgency=urgency, progress=progress
-        )
+            blob, size_bytes_max=size_bytes_max, urgency=urgency, relative_to=relative_to,
+            progress=progress,
+        )  # fmt: skip
 
 
 async def sync_with(connection: Connection) -> ask.Synced | SyncError:
