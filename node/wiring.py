@@ -268,8 +268,15 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
-    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
+    tasks.create_task(_give_back(store), name="blobs: give back")
     tasks.create_task(store.keep_settling(), name="snapshots: settle")
+
+
+async def _give_back(store: Store) -> None:
+    if count := await store.give_back(pause_s=GIVE_BACK_PAUSE_S):
+        log.warning(
+            "after a sudden end: dropped %s of snapshots that nothing names", f"{count:,} parts"
+        )
 
 
 def clock_us() -> int:
@@ -293,6 +300,10 @@ def listening(address: str) -> Generator[socket.socket]:
 def mended_in_words(mended: Mended) -> str:
     """For the log, after an end that was not in order."""
     said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    if mended.blobs:
+        said += (
+            f"; {mended.blobs:,} snapshots were in a vault that is gone, fetch those blobs again"
+        )
     if mended.chunks:
         said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
     return f"after a sudden end: {said}"
