@@ -274,9 +274,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
 
 async def _give_back(store: Store) -> None:
     if count := await store.give_back(pause_s=GIVE_BACK_PAUSE_S):
-        log.warning(
-            "after a sudden end: dropped %s of snapshots that nothing names", f"{count:,} parts"
-        )
+        log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
 
 
 def clock_us() -> int:
@@ -299,11 +297,11 @@ def listening(address: str) -> Generator[socket.socket]:
 
 def mended_in_words(mended: Mended) -> str:
     """For the log, after an end that was not in order."""
-    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
-    if mended.blobs:
-        said += (
-            f"; {mended.blobs:,} snapshots were in a vault that is gone, fetch those blobs again"
-        )
+    said: list[str] = []
+    if mended.files or mended.bytes:
+        said.append(f"deleted {mended.bytes:,} bytes of blobs that were only partly stored")
     if mended.chunks:
-        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
-    return f"after a sudden end: {said}"
+        said.append(f"{mended.chunks:,} chunks of blobs are lost, fetch those blobs again")
+    if mended.blobs:
+        said.append(f"{mended.blobs:,} blobs lay in snapshots.db, which is gone: fetch them again")
+    return f"after a sudden end: {'; '.join(said)}"
