@@ -71,6 +71,7 @@ COMMANDS = {
         "picture",
         "Draw a genome as SVG or PNG: cells and networks.",
     ),
+    "player": ("player", "Say who you are in games, and see what others sign of players."),
     "publish": ("publish", "Publish a module, genomes or seeds: a file or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),
     "letter": ("letter", "Write to people through a relay, and read what they wrote."),
@@ -84,6 +85,7 @@ COMMANDS = {
     "status": ("status", "Show whether the node runs, and how it does."),
     "sync": ("peers", "Exchange with the connected peers now."),
     "uninstall": ("install", "Remove installed modules."),
+    "universe": ("universe", "Keep the worlds of games: their snapshots, timelines and forks."),
     "up": ("lifecycle", "Run the node in the foreground."),
     "update": ("install", "Bring installed modules to the newest versions their ranges allow."),
     "verify": (

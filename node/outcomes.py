@@ -70,6 +70,7 @@ OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     registry.NotClaimed: Outcome(404),
     registry.InvalidAdvisory: Outcome(422),
     registry.UnknownAdvisory: Outcome(404),
+    registry.CannotTravel: Outcome(409),
     registry.Unsolvable: Outcome(409),
     registry.TooHard: Outcome(409),
     # registry.formats

@@ -7,12 +7,19 @@ from crdt.change import DocumentId
 from registry import listings
 from registry.deletion import is_deleted
 from storage.listing import Projection, Projector
-from universe import record
+from universe import passage, player, record
 
 OF_UNIVERSES: Final[Mapping[tuple[str, str], Projector]] = {
     (record.CLASS, record.KIND): record.universe_listing,
+    (passage.CLASS, passage.KIND): passage.passage_listing,
+    (player.CLASS, player.KIND): player.player_listing,
 }
-KINDS: Final[Mapping[str, str]] = {**listings.KINDS, record.KIND: record.WORD}
+KINDS: Final[Mapping[str, str]] = {
+    **listings.KINDS,
+    record.KIND: record.WORD,
+    passage.KIND: passage.WORD,
+    player.KIND: player.WORD,
+}
 """The word people use for each kind of document."""
 
 

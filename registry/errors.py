@@ -24,6 +24,7 @@ RegistryError            .code for programs, .detail for people
 ├── InvalidEvaluation    no evaluation, answer or run that could be attested
 ├── NotClaimed           there is no claim to take back
 ├── InvalidChallenge     terms that no challenge can have
+├── CannotTravel         a gate does not sign that: .why is a word for programs
 ├── Unsolvable           no set of versions fits: .detail is the explanation
 ├── TooHard              the budget of steps or time was spent before an answer
 ├── FormatError          see formats/errors.py
@@ -225,6 +226,16 @@ class NotClaimed(RegistryError):
     """This author claims nothing of it."""
 
     code = "not-claimed"
+
+
+class CannotTravel(RegistryError):
+    """The gate of that universe does not sign that."""
+
+    code = "cannot-travel"
+
+    def __init__(self, detail: str, why: str) -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class Unsolvable(RegistryError):

@@ -13,6 +13,7 @@ from crdt.blob import (
 )
 from storage.blob_rows import not_held
 from storage.database import Database
+from storage.folding import IS_FOLDED
 from storage.reading_blobs import BlobReading
 
 
@@ -29,7 +30,10 @@ class BlobPages(BlobReading):
         return row[0] if row else None
 
     async def blob_page(self, blob: BlobId, page: int) -> bytes | None:
-        """One page's bytes, for a peer."""
+        """One page's bytes, for a peer. Raises `NotHeld` where it was damaged on the disk."""
+        if (root := await self._folded(blob)) is not None:
+            is_one = 0 <= page < root.page_count
+            return await self._known(self._folded_pages.page(root, page)) if is_one else None
         row = await self._database.row(
             "SELECT p.data FROM blob b JOIN blob_page r ON r.blob = b.number AND r.place = ?"
             " JOIN page p ON p.number = r.page WHERE b.id = ?",
@@ -41,6 +45,9 @@ class BlobPages(BlobReading):
         self, blob: BlobId, first_page: int = 0, pages: int = CONTENT_PAGES_MAX
     ) -> Manifest | None:
         """Root and at most so many pages from `first_page` on, if these are here."""
+        if (folded := await self._folded(blob)) is not None:
+            asked = self._folded_pages.pages(folded, first_page, pages)
+            return Manifest(folded, tuple(await self._known(asked)), first_page)
         async with self._database.reading() as view:
             row = await view.row("SELECT root, number FROM blob WHERE id = ?", (blob,))
             if row is None:
@@ -57,7 +64,7 @@ class BlobPages(BlobReading):
     async def missing_pages(self, blob: BlobId) -> list[int]:
         """Pages still to be fetched, in order. Raises `NotHeld` before `begin_blob`."""
         asked = (
-            "SELECT page_count FROM blob WHERE id = ?",
+            f"SELECT CASE WHEN {IS_FOLDED} THEN 0 ELSE page_count END FROM blob WHERE id = ?",
             "SELECT place FROM blob_page WHERE blob = (SELECT number FROM blob WHERE id = ?)",
         )
         async with self._database.reading() as view:

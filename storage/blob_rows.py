@@ -1,7 +1,8 @@
 """The rows of blobs, as the lazy thread writes them; see `Database.lazily`.
 
     blob ─ blob_page ─▸ page ─ page_chunk ─▸ chunk (small blobs: the bytes are in the database)
-                                         └─▸ packed (large ones: they lie in a pack)
+                                         ├─▸ packed (large ones: they lie in a pack)
+                                         └─▸ the vault (those of version 2: `storage.folding`)
 
 Pages and chunks are kept once, whoever refers to them, and are found by their hashes.
 """
@@ -9,11 +10,14 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page
+from crdt.blob import BlobId, BlobRoot, Chunking, ChunkName, parse_page, parse_root
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage.errors import Mismatch, NotHeld
+from storage.folding import IS_FOLDED, pages_in_vault
 from storage.packs import Packs, Place
+from storage.vault.keeping import keep_objects
+from storage.vault.rows import encode
 
 PACKED_BYTES_MIN = 1 << 20
 """Of a blob: smaller ones lie in the database, where they cost a row and no file."""
@@ -31,11 +35,14 @@ VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
 IS_MISSING = (
     "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.hash = c.hash AND length(k.data) = c.size)"
+    " AND NOT EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
+    " WHERE v.key = substr(c.hash, 1, 16) AND v.size = c.size AND g.chunking = 2)"
 )
 PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has a thousand pages
     "SELECT b.first + c.place FROM page_chunk c CROSS JOIN blob_page b"
     " ON b.page = c.page AND b.blob = ? WHERE c.hash IN (*) LIMIT 65536"
 )  # Of a chunk that stands in millions of places the rest are found when they are looked for.
+IS_CONTENT = "substr(root, 2, 1) = x'02'"  # a blob of version 2, by its root
 IS_WHOLE = (
     "SELECT (SELECT count(*) FROM blob_page WHERE blob = ?1) = page_count AND NOT EXISTS"
     " (SELECT 1 FROM blob_page b JOIN page_chunk c ON c.page = b.page"
@@ -64,16 +71,39 @@ def begin(
         " VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET begun_us = excluded.begun_us",
         (root.id, root.size, root.chunk_count, root.encoded, now_us, root.page_count),
     )
-    number = number_of(database, root.id)
+    number, is_folded = _number_and_folded(database, root.id)
     if is_new and (author := author_of(root.id)) is not None:
         database.execute("INSERT INTO kept (blob, author) VALUES (?, ?)", (number, author))
     if is_ours:
         database.execute("DELETE FROM kept WHERE blob = ?", (number,))
-    held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
-    for place, hash in enumerate(root.page_hashes):
-        if place not in held and (page := _page(database, root, place, hash)) is not None:
-            _refer(database, number, root, place, page)
+    if not is_folded:
+        _find_pages(database, number, root)
     return number
+
+
+def _find_pages(database: sqlite3.Connection, number: int, root: BlobRoot) -> None:
+    held = set(_column(database, "SELECT place FROM blob_page WHERE blob = ?", number))
+    lacking: list[int] = []
+    for place, hash in enumerate(root.page_hashes):
+        if place in held:
+            continue
+        if (page := _page(database, root, place, hash)) is not None:
+            _refer(database, number, root, place, page)
+        else:
+            lacking.append(place)
+    if root.chunking is Chunking.CONTENT:
+        for place, data in pages_in_vault(database, root, lacking):
+            _take_page(database, number, root, place, data)
+
+
+def unfold(database: sqlite3.Connection, blob: BlobId) -> None:
+    """It is not whole, and has rows again of the pages that are here."""
+    row = database.execute("SELECT number, root FROM blob WHERE id = ?", (blob,)).fetchone()
+    if row is not None:
+        database.execute(
+            "UPDATE blob SET is_complete = 0, in_vault = 0 WHERE number = ?", (row[0],)
+        )
+        _find_pages(database, row[0], parse_root(row[1], blob))
 
 
 def add_pages(
@@ -84,13 +114,22 @@ def add_pages(
     Raises `Malformed`, `OverQuota`, or `NotHeld` before the blob was begun.
     """
     _check_rows(database, packs, ROWS_OF_PAGE * sum(len(data) for _, data in pages))
-    number = number_of(database, root.id)
+    number, is_folded = _number_and_folded(database, root.id)
     for place, data in pages:
-        chunks = parse_page(data, root, place)
-        page = _page(database, root, place, root.page_hashes[place])
-        if page is None:
-            page = _keep_page(database, root, place, data, chunks)
-        _refer(database, number, root, place, page)
+        if is_folded:
+            parse_page(data, root, place)
+        else:
+            _take_page(database, number, root, place, data)
+
+
+def _take_page(
+    database: sqlite3.Connection, number: int, root: BlobRoot, place: int, data: bytes
+) -> None:
+    chunks = parse_page(data, root, place)
+    page = _page(database, root, place, root.page_hashes[place])
+    if page is None:
+        page = _keep_page(database, root, place, data, chunks)
+    _refer(database, number, root, place, page)
 
 
 def add_chunks(
@@ -107,10 +146,14 @@ def add_chunks(
 
     Raises `Mismatch`, or `NotHeld` where no page that is here names one; nothing is stored then.
     """
-    row = database.execute("SELECT number, size FROM blob WHERE id = ?", (blob,)).fetchone()
+    row = database.execute(
+        f"SELECT number, size, {IS_CONTENT}, {IS_FOLDED} FROM blob WHERE id = ?", (blob,)
+    ).fetchone()
     if row is None:
         raise not_held(blob)
-    number, size = row
+    number, size, is_content, is_folded = row
+    if is_folded:  # all of it is here, whatever comes late
+        return []
     lacking: dict[bytes, bytes] = {}
     names = _names(database, number, [index for index, _ in chunks])
     if hashes is None:
@@ -123,7 +166,10 @@ def add_chunks(
             raise Mismatch(f"Chunk {index} of blob {blob.hex()} has other bytes than named.")
         if not is_held:
             lacking[name.hash] = data
-    new = _keep(database, packs, lacking, is_packed=size >= PACKED_BYTES_MIN)
+    if is_content:
+        new = keep_objects(database, packs, encode(lacking.items()))
+    else:
+        new = _keep(database, packs, lacking, is_packed=size >= PACKED_BYTES_MIN)
     if touched_us is not None:
         database.execute("UPDATE blob SET begun_us = ? WHERE number = ?", (touched_us, number))
     filled = (
@@ -208,17 +254,16 @@ def record(
     )
 
 
-def number_of(database: sqlite3.Connection, blob: BlobId) -> int:
-    """Raises `NotHeld` before it was begun."""
-    row = database.execute("SELECT number FROM blob WHERE id = ?", (blob,)).fetchone()
-    if row is None:
-        raise not_held(blob)
-    number: int = row[0]
-    return number
-
-
 def not_held(blob: BlobId) -> NotHeld:
     return NotHeld(f"Blob {blob.hex()} is not here.")
+
+
+def _number_and_folded(database: sqlite3.Connection, blob: BlobId) -> tuple[int, bool]:
+    """Raises `NotHeld` before it was begun."""
+    row = database.execute(f"SELECT number, {IS_FOLDED} FROM blob WHERE id = ?", (blob,)).fetchone()
+    if row is None:
+        raise not_held(blob)
+    return row[0], bool(row[1])
 
 
 def _names(
@@ -236,6 +281,8 @@ def _names(
             "SELECT b.first + c.place, c.hash, c.size,"
             " EXISTS (SELECT 1 FROM packed WHERE hash = c.hash)"
             " OR EXISTS (SELECT 1 FROM chunk WHERE hash = c.hash)"
+            " OR EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
+            " WHERE v.key = substr(c.hash, 1, 16) AND g.chunking = 2)"
             " FROM blob_page b JOIN page_chunk c"
             " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
             " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",

@@ -23,16 +23,13 @@ from crdt.blob import (
     parse_root,
 )
 from crdt.chunking import Cutter
-from crdt.digest import payload_digest
 from storage import blob_rows
-from storage.blob_room import ROW_BYTES, BlobRoom, BlobState
-from storage.blob_rows import IS_WHOLE, PACKED_BYTES_MIN
-from storage.collecting import note_synced
+from storage.blob_room import ROW_BYTES, BlobState
+from storage.blob_rows import PACKED_BYTES_MIN
 from storage.errors import Mismatch, NotHeld
-from storage.gathering import gathered
+from storage.finishing import LOST, Finishing
+from storage.gathering import cut_hashed, gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
-from storage.kept import adopt
-from storage.namers import note_namers
 from storage.part import in_bounds
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
@@ -42,7 +39,7 @@ RUNS_MAX = 1_024  # told in one answer
 PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
-class Blobs(BlobRoom):
+class Blobs(Finishing):
     """Whole and partial blobs."""
 
     async def put_blob(
@@ -68,20 +65,25 @@ class Blobs(BlobRoom):
             manifest = await self._put(data, chunking)
         except Exception:
             self._putting -= 1
+            self._may_be_dead = True
             await self.give_back()
             raise
         except BaseException:
+            self._may_be_dead = True
             self._putting -= 1  # what is cancelled is collected by the next `gc`
             raise
         self._putting -= 1
-        if not await self._finish(manifest.id, is_fetched=False):
-            raise NotHeld("A part of the blob was lost while it was being stored: store it again.")
+        is_whole = chunking is Chunking.CONTENT or await self._finish(manifest.id, is_fetched=False)
+        if not is_whole:
+            raise NotHeld(LOST)
         return manifest.id
 
     async def _put(
         self, data: bytes | Iterable[bytes] | AsyncIterable[bytes], chunking: Chunking
     ) -> Manifest:
         """Its chunks, its pages and its root."""
+        if chunking is Chunking.CONTENT:
+            return await self._put_in_vault(data)
         cutter, builder = Cutter(chunking), ManifestBuilder(chunking)
         is_packed: bool | None = None
         async for pieces in gathered(data):
@@ -110,6 +112,7 @@ class Blobs(BlobRoom):
     async def begin_blob(self, blob: BlobId, root: bytes) -> BlobState:
         """Makes room for a blob whose root is here, or goes on with it. Raises `Malformed`."""
         parsed = parse_root(root, blob)
+        self._note_named()
         begin = partial(
             blob_rows.begin,
             root=parsed,
@@ -124,6 +127,7 @@ class Blobs(BlobRoom):
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
         """One page of the manifest. Raises `Malformed`, or `NotHeld` before `begin_blob`."""
         root = await self._parsed_root(blob)
+        self._note_named()
         packs = self._database.packs
         add = partial(blob_rows.add_pages, packs=packs, root=root, pages=[(page, data)])
         await self._database.lazily(add)
@@ -240,7 +244,7 @@ class Blobs(BlobRoom):
         *,
         is_packed: bool,
     ) -> None:
-        chunks = await asyncio.to_thread(_cut, cutter, builder, pieces)
+        chunks = await asyncio.to_thread(cut_hashed, cutter, builder, pieces)
         if chunks:
             keep = partial(
                 blob_rows.keep_chunks,
@@ -277,43 +281,3 @@ class Blobs(BlobRoom):
 
     def _is_to_touch(self, held: HeldMap) -> bool:
         return self._clock_us() - held.touched_us >= TOUCHED_US
-
-    async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:
-        """Whether it is whole: all of it is on the disk then, and it is said so.
-
-        Of bytes that came from elsewhere it is noted who had named them.
-        """
-        packs = self._database.packs
-        forgotten = self._forgotten
-        await self._database.settle()
-        async with self._database.reading() as view:
-            number = await view.number("SELECT number FROM blob WHERE id = ?", (blob,))
-            if not await view.number(IS_WHOLE, (number,)):
-                return False
-        synced = await asyncio.to_thread(packs.sync)
-        async with self._database.transaction() as write:
-            if forgotten != self._forgotten and not await write.number(IS_WHOLE, (number,)):
-                return False
-            await note_synced(write, synced)
-            is_there = await write.run(
-                "UPDATE blob SET is_complete = 1 WHERE number = ? AND id = ?", (number, blob)
-            )
-            if is_fetched:
-                await note_namers(write, [blob])
-            else:
-                await adopt(write, [blob])
-        return bool(is_there)
-
-
-def _cut(
-    cutter: Cutter, builder: ManifestBuilder, pieces: Sequence[bytes] | None
-) -> list[tuple[bytes, bytes]]:
-    """The chunks that these pieces end, with their hashes; with None the last ones."""
-    if pieces is None:
-        chunks = cutter.finish()
-    else:
-        chunks = [chunk for piece in pieces for chunk in cutter.push(piece)]
-    hashed = [(payload_digest(chunk), chunk) for chunk in chunks]
-    for hash, chunk in hashed:
-        builder.add(hash, len(chunk))
-    return hashed

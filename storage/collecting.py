@@ -20,7 +20,8 @@ from storage.held import HeldMaps
 from storage.mending import forget_chunk
 from storage.pack_ends import ENDS
 from storage.packs import Packs, Place
-from storage.part import Part
+from storage.vault.attached import used_bytes
+from storage.vault_collecting import VaultCollecting
 from storage.wishes import Wishes
 
 GRACE_US = 3_600_000_000  # an hour between the blob and the record that names it
@@ -60,12 +61,11 @@ class Collected:
     bytes: int
 
 
-class Collecting(Part):
+class Collecting(VaultCollecting):
     """The other half of `Blobs`."""
 
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
-        self._putting = 0  # blobs whose chunks come, and no page names them yet
         self._held = HeldMaps()
         self._wishes = Wishes()
         self._unlinking = asyncio.Lock()  # who collected is told when the files are gone
@@ -79,7 +79,7 @@ class Collecting(Part):
         written anew and the disk is full; what was dropped before that is.
         """
         async with self._database.transaction() as write:
-            before = await write.number(HELD_BYTES)
+            before = await write.number(HELD_BYTES) + await write.vault.read(used_bytes)
             fetched = sorted(self._wishes.blobs)
             blobs = await write.run(
                 "DELETE FROM blob AS b WHERE"
@@ -88,10 +88,11 @@ class Collecting(Part):
                 f" AND NOT {IS_NEEDED} AND b.id NOT IN ({','.join('?' * len(fetched))})",
                 (self._clock_us() - grace_us, *fetched),
             )
+        self._may_be_dead = True
         self._held.forget_all()
         await self.compact()
         async with self._database.reading() as view:
-            after = await view.number(HELD_BYTES)
+            after = await view.number(HELD_BYTES) + await view.vault.read(used_bytes)
         return Collected(blobs, max(0, before - after))
 
     async def compact(self) -> None:
@@ -149,6 +150,7 @@ class Collecting(Part):
                 if self._database.packs.mark().pack in dead:
                     self._database.packs.close_pack()
             await asyncio.to_thread(self._database.packs.unlink, dead)
+        await self._collect_vault(pause_s)
 
     async def _drop_lone_pages(self, pause_s: float = 0.0) -> None:
         dropped = 1

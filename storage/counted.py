@@ -7,6 +7,7 @@ from storage.collecting import HELD_BYTES
 from storage.part import Part
 from storage.quota import BUDGET_BYTES, STRANGERS
 from storage.usages import KEPT_OUT_COUNT, Room
+from storage.vault.attached import used_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Counted(Part):
             entries,
             documents,
             blobs,
-            size,
+            size + await self._database.vault.read(used_bytes),
             refused,
             left_out,
             changed,

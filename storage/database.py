@@ -24,6 +24,8 @@ from storage.lazily import BUSY_TIMEOUT_S, CHECKPOINT_PAGES, LOG_BYTES_MAX, Lazy
 from storage.migration import migrate
 from storage.packs import Packs
 from storage.sqlite_errors import as_ours
+from storage.vault.attached import ATTACH, Vault, open_vault
+from storage.vault.opening import HOMES, make_vault, vault_beside
 
 T = TypeVar("T")
 
@@ -33,7 +35,6 @@ READER_CACHE_KIB = 4_096
 FEW = 64  # rows that the event loop reads itself: short ones, of a few pages of the disk each
 VARIABLES_MAX = 1_000  # `?` in one statement; SQLite takes 32,766
 SYNCHRONOUS = "FULL"  # what was acknowledged is on the disk
-HOMES = "panspermia.db"  # the file of a home, which holds no other database
 STATEMENTS = 256  # compiled statements kept by each connection
 
 
@@ -49,6 +50,7 @@ class Reading:
         connection: Connection,
         errors: "_OurErrors",
         packs: Packs,
+        vault: Vault,
         *,
         is_begun: bool = True,
     ) -> None:
@@ -56,6 +58,7 @@ class Reading:
         self._our_errors = errors
         self._is_begun = is_begun
         self.packs = packs
+        self.vault = vault
 
     async def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         return (await self.each([(sql, tuple(values))]))[0]
@@ -94,9 +97,10 @@ class Writing(Reading):
         connection: Connection,
         errors: "_OurErrors",
         packs: Packs,
+        vault: Vault,
         on_step: Callable[[str], None],
     ) -> None:
-        super().__init__(connection, errors, packs)
+        super().__init__(connection, errors, packs, vault)
         self._on_step = on_step
         self._after: list[Callable[[], None]] = []
 
@@ -137,12 +141,14 @@ class Database:
         readers: Sequence[Connection],
         at_once: sqlite3.Connection,
         lazy: Lazy,
+        vault: Vault,
         on_step: Callable[[str], None],
     ) -> None:
         self._writer = writer
         self._at_once = at_once
         self._lazy = lazy
         self.packs = lazy.packs
+        self.vault = vault
         self.mended = lazy.mended
         self._write_turn = asyncio.Lock()
         self._our_errors = _OurErrors()
@@ -168,7 +174,9 @@ class Database:
             try:
                 with self._our_errors:
                     await _whole(self._writer.execute("BEGIN IMMEDIATE"))
-                write = Writing(self._writer, self._our_errors, self.packs, self._on_step)
+                write = Writing(
+                    self._writer, self._our_errors, self.packs, self.vault, self._on_step
+                )
                 yield write
                 if not is_kept:
                     await _whole(self._writer.rollback())
@@ -245,7 +253,7 @@ class Database:
         """One unchanging view of the data for all statements of the block: as of the first."""
         connection = await self._idle.get()
         try:
-            yield Reading(connection, self._our_errors, self.packs, is_begun=False)
+            yield Reading(connection, self._our_errors, self.packs, self.vault, is_begun=False)
         finally:
             connection.end()
             self._idle.put_nowait(connection)
@@ -254,7 +262,8 @@ class Database:
         """One statement, read beside any write."""
         connection = await self._idle.get()
         try:
-            return await _whole(Reading(connection, self._our_errors, self.packs).rows(sql, values))
+            one = Reading(connection, self._our_errors, self.packs, self.vault)
+            return await _whole(one.rows(sql, values))
         finally:
             self._idle.put_nowait(connection)
 
@@ -293,29 +302,37 @@ async def open_database(
     Raises `NewerSchema`, `Corrupt`.
     """
     await asyncio.to_thread(migrate, path)
+    beside = vault_beside(path)
+    await asyncio.to_thread(make_vault, beside)
     packs = Packs(packs_beside(path), free_bytes)
     async with AsyncExitStack() as stack:
-        writer = await stack.enter_async_context(_connect(path, WRITER_CACHE_KIB))
+        writer = await stack.enter_async_context(_connect(path, beside, WRITER_CACHE_KIB))
         readers = [
-            await stack.enter_async_context(_connect(path, READER_CACHE_KIB, is_reader=True))
+            await stack.enter_async_context(
+                _connect(path, beside, READER_CACHE_KIB, is_reader=True)
+            )
             for _ in range(READERS)
         ]
         with _OurErrors():
-            at_once = stack.enter_context(closing(_connect_at_once(path)))
-            lazy = await asyncio.to_thread(open_lazy, path, packs, on_step)
-        stack.push_async_callback(asyncio.to_thread, lazy.close)
-        yield Database(writer, readers, at_once, lazy, on_step)
+            at_once = stack.enter_context(closing(_connect_at_once(path, beside)))
+            lazy = await asyncio.to_thread(open_lazy, path, beside, packs, on_step)
+            stack.push_async_callback(asyncio.to_thread, lazy.close)
+            vault = stack.enter_context(open_vault(beside))
+        yield Database(writer, readers, at_once, lazy, vault, on_step)
 
 
 @asynccontextmanager
 async def _connect(
-    path: Path, cache_kib: int, *, is_reader: bool = False
+    path: Path, vault: Path, cache_kib: int, *, is_reader: bool = False
 ) -> AsyncGenerator[Connection]:
     connection = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
     try:
         with _OurErrors():
+            await connection.execute(ATTACH, (str(vault),))
             await connection.executescript(
                 f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {SYNCHRONOUS};"
+                f"PRAGMA vault.synchronous = {SYNCHRONOUS};"
+                f"PRAGMA vault.journal_size_limit = {LOG_BYTES_MAX};"
                 "PRAGMA foreign_keys = ON;"
                 f"PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
                 f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}; PRAGMA temp_store = MEMORY;"
@@ -326,11 +343,12 @@ async def _connect(
         await _whole(connection.close())
 
 
-def _connect_at_once(path: Path) -> sqlite3.Connection:
+def _connect_at_once(path: Path, vault: Path) -> sqlite3.Connection:
     """Reads alone, on this thread, and waits for nobody."""
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=0, cached_statements=STATEMENTS
     )
+    connection.execute(ATTACH, (str(vault),))
     connection.executescript(f"PRAGMA cache_size = -{READER_CACHE_KIB}; PRAGMA query_only = 1;")
     return connection
 

@@ -77,10 +77,10 @@ def read_foreign_tables(
 
     `wanted`: names of our own, never of the file. Raises `Unreadable`.
     """
-    _check_header(data)
+    check_header(data)
     plain = bytearray(data)
     plain[WAL_FLAGS] = PLAIN_FLAGS
-    with _our_errors(), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+    with our_errors(), closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(bytes(plain))
         return _read(connection, wanted, rows_max, bytes_max)
 
@@ -94,15 +94,22 @@ def read_foreign_file(
     """
     try:
         with path.open("rb") as file:
-            _check_header(file.read(HEADER_BYTES))
+            check_header(file.read(HEADER_BYTES))
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
-    place = f"file://{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
-    with _our_errors(), closing(sqlite3.connect(place, uri=True, isolation_level=None)) as opened:
+    with our_errors(), closing(opened_in_place(path)) as opened:
         return _read(opened, wanted, rows_max, bytes_max)
 
 
-def _check_header(head: bytes) -> None:
+def opened_in_place(path: Path) -> sqlite3.Connection:
+    """As a file that never changes; `check_header` first, then `harden` and an authorizer."""
+    place = f"file://{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
+    with our_errors():
+        return sqlite3.connect(place, uri=True, isolation_level=None)
+
+
+def check_header(head: bytes) -> None:
+    """Raises `Unreadable`."""
     if not head.startswith(MAGIC):
         raise Unreadable("is no SQLite file")
     if int.from_bytes(head[ENCODING]) in UTF_16:  # what is broken in it, SQLite would mend silently
@@ -110,7 +117,7 @@ def _check_header(head: bytes) -> None:
 
 
 @contextmanager
-def _our_errors() -> Generator[None]:
+def our_errors() -> Generator[None]:
     """Its messages quote the file's bytes."""
     try:
         yield
@@ -118,7 +125,8 @@ def _our_errors() -> Generator[None]:
         raise Unreadable(f"cannot be read as SQLite: {error}") from error
 
 
-def _harden(connection: sqlite3.Connection) -> None:
+def harden(connection: sqlite3.Connection) -> None:
+    """Bounds of length, number and steps; nothing of the file's schema is trusted."""
     for limit, most in _LIMITS.items():
         connection.setlimit(limit, most)
     for pragma in _HARDENED:
@@ -158,12 +166,12 @@ def _read(
     rows_max: int,
     bytes_max: int,
 ) -> ForeignTables:
-    _harden(connection)
+    harden(connection)
     connection.set_authorizer(allow_of(wanted))
     most = f"more than {rows_max:,} rows or {bytes_max:,} bytes in them"
     found = ForeignTables()
     for table, columns in wanted.items():
-        there = _columns(connection, table)
+        there = columns_of(connection, table)
         if there is None:
             continue
         shared = [column for column in columns if column in there]
@@ -201,7 +209,7 @@ def _values(
     return values, ""
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> set[str] | None:
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str] | None:
     """None without such a table. Raises `Unreadable` for what is no plain one."""
     told = connection.execute(
         "SELECT type, sql FROM main.sqlite_master WHERE name = ?", (table,)

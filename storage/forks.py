@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from crdt.change import DocumentId
+from crdt.path import CHECKPOINT
 from storage.database import Reading, Row
 from storage.documents import SAME_RECORD, same_record
 from storage.part import Part
@@ -72,6 +73,22 @@ class Forks(Part):
                 "SELECT number FROM document WHERE id = ?", (document.encode(),)
             )
             return await _twins(view, number, key, seq)
+
+
+async def forks_by(view: Reading, author: bytes, namespace: bytes) -> list[Fork]:
+    """Where this author's records and statements lie in a namespace: keys that forked there."""
+    rows = await view.rows(
+        # Most documents hold no number twice, which the index alone can tell.
+        "WITH twice AS MATERIALIZED (SELECT d.number, d.id, e.device, e.seq FROM document d"
+        " JOIN entry e ON e.document = d.number WHERE d.author = ?"
+        " AND d.namespace = (SELECT number FROM namespace WHERE key = ?) AND d.class <> ?"
+        " GROUP BY e.document, e.device, e.seq HAVING count(*) > 1)"
+        " SELECT t.* FROM twice t WHERE (SELECT count(DISTINCT e.change) FROM entry e"
+        " WHERE e.document = t.number AND e.device = t.device AND e.seq = t.seq) > 1"
+        " LIMIT ?",
+        (author, namespace, CHECKPOINT, FORKS_MAX),
+    )
+    return await _forks_of(view, rows)
 
 
 async def _forks_of(view: Reading, rows: Iterable[Row]) -> list[Fork]:

@@ -1,7 +1,11 @@
 """What is stored as a blob, in whatever pieces it comes, gathered into pieces of some MiB."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+
+from crdt.blob import ManifestBuilder
+from crdt.chunking import Cutter
+from crdt.digest import payload_digest
 
 GATHERED_BYTES = 4 << 20  # stored at once
 
@@ -39,3 +43,17 @@ def _next_pieces(source: Iterator[bytes]) -> list[bytes]:
         if size >= GATHERED_BYTES:
             break
     return pieces
+
+
+def cut_hashed(
+    cutter: Cutter, builder: ManifestBuilder, pieces: Sequence[bytes] | None
+) -> list[tuple[bytes, bytes]]:
+    """The chunks that these pieces end, with their hashes; with None the last ones."""
+    if pieces is None:
+        chunks = cutter.finish()
+    else:
+        chunks = [chunk for piece in pieces for chunk in cutter.push(piece)]
+    hashed = [(payload_digest(chunk), chunk) for chunk in chunks]
+    for hash, chunk in hashed:
+        builder.add(hash, len(chunk))
+    return hashed

@@ -19,6 +19,7 @@ from itertools import islice
 from crdt.blob import PAGE_CHUNKS_MAX, BlobId, ChunkName
 from storage.blob_rows import IS_MISSING, not_held
 from storage.database import Reading
+from storage.folding import IS_FOLDED
 
 MAPS_BYTES_MAX = 32 << 20  # of all maps; the largest blob of all has one of 8 MiB
 PAGES = 4  # looked at in one step, of at most 4,096 rows: the loop makes a list of them
@@ -159,7 +160,7 @@ class HeldMaps:
             size -= len(self._maps.pop(other).chunks)
 
 
-_BEGUN = "SELECT number, chunk_count, begun_us FROM blob WHERE id = ?"
+_BEGUN = f"SELECT number, chunk_count, begun_us, {IS_FOLDED} FROM blob WHERE id = ?"
 _PAGES = (
     "SELECT b.place, b.first, (SELECT count(*) FROM page_chunk c WHERE c.page = b.page)"
     " FROM blob_page b WHERE b.blob = (SELECT number FROM blob WHERE id = ?) ORDER BY b.place"
@@ -171,7 +172,9 @@ async def count_held(view: Reading, blob: BlobId) -> HeldMap:
     found, pages = await view.each([(_BEGUN, (blob,)), (_PAGES, (blob,))])
     if not found:
         raise not_held(blob)
-    ((number, total, begun_us),) = found
+    ((number, total, begun_us, is_folded),) = found
+    if is_folded:
+        return HeldMap(bytearray([HELD]) * total, 0, begun_us)
     chunks = bytearray([UNNAMED]) * total
     left = total
     for at in range(0, len(pages), PAGES):

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Final
 
@@ -22,6 +23,8 @@ from crdt.keys import AuthorKey
 from storage.blob_rows import IS_MISSING
 from storage.collecting import IS_NEEDED, Collecting
 from storage.database import Reading, Writing
+from storage.folding import IS_FOLDED
+from storage.vault_room import given_back
 
 _DROP_EMPTY: Final = (
     "DELETE FROM blob AS b WHERE b.id = ? AND NOT b.is_complete"
@@ -156,6 +159,7 @@ class KeptBlobs(Collecting):
             needed = ((number,) for _, number, is_needed in found if is_needed)
             await write.run_many("DELETE FROM kept WHERE blob = ?", needed)
         if going:
+            self._may_be_dead = True
             self._held.forget_all()
         return len(going)
 
@@ -166,6 +170,7 @@ class KeptBlobs(Collecting):
                 return
             gone = await write.run(_DROP_EMPTY, (blob,))
         if gone:
+            self._may_be_dead = True
             self._held.forget(blob)
             await self._drop_lone_pages()
 
@@ -231,6 +236,15 @@ async def _given_back(
     for table, size in (("packed", "p.size"), *([("chunk", "length(p.data)")] if in_rows else ())):
         sql = _GIVEN_BACK.format(table=table, size=size)
         for turn, shared, so_far in await view.rows(sql, (json.dumps(numbers),)):
+            given[turn].shared += shared
+            given[turn].so_far += so_far
+    rows = await view.rows(f"SELECT number, id, root FROM blob WHERE {IS_FOLDED}")
+    turns = {number: turn for turn, number in enumerate(numbers)}
+    going = [(turns[number], (id, root)) for number, id, root in rows if number in turns]
+    if going:
+        others = [(id, root) for number, id, root in rows if number not in turns]
+        found = await view.vault.read(partial(given_back, going=going, others=others))
+        for turn, (shared, so_far) in found.items():
             given[turn].shared += shared
             given[turn].so_far += so_far
     return given

@@ -20,6 +20,7 @@ from storage.errors import StorageError
 from storage.mending import Mended, mend
 from storage.packs import Packs
 from storage.unnamed import Unnamed
+from storage.vault.attached import ATTACH
 
 SYNCHRONOUS = "NORMAL"  # the log is written, and not waited for
 CACHE_KIB = 4_096
@@ -143,15 +144,19 @@ class Lazy:
             raise
 
 
-def open_lazy(path: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
-    """A migrated file, mended. Raises what SQLite raises."""
+def open_lazy(path: Path, vault: Path, packs: Packs, on_step: Callable[[str], None]) -> Lazy:
+    """A migrated file and its vault, mended. Raises what SQLite raises."""
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
     )
     lazy = Lazy(connection, packs, on_step)
     try:
+        connection.execute(ATTACH, (str(vault),))
         connection.executescript(
             f"PRAGMA synchronous = {SYNCHRONOUS}; PRAGMA foreign_keys = ON;"
+            f"PRAGMA vault.synchronous = {SYNCHRONOUS};"
+            f"PRAGMA vault.cache_size = -{CACHE_KIB};"
+            f"PRAGMA vault.journal_size_limit = {LOG_BYTES_MAX};"
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
             f"PRAGMA journal_size_limit = {LOG_BYTES_MAX};"
         )

@@ -33,8 +33,11 @@ class Mended:
     chunks: int = 0
     """That rows named and were not there; they are fetched again."""
 
+    blobs: int = 0
+    """That lay in a vault whose file is gone; they are fetched again."""
+
     def __bool__(self) -> bool:
-        return bool(self.files or self.bytes or self.chunks)
+        return bool(self.files or self.bytes or self.chunks or self.blobs)
 
 
 def mend(database: sqlite3.Connection, packs: Packs) -> Mended:
@@ -64,7 +67,16 @@ def mend(database: sqlite3.Connection, packs: Packs) -> Mended:
             packs.path(pack).unlink()
     synced = dict(database.execute("SELECT number, synced FROM pack"))
     packs.begin_with(ends, synced, max([*sizes, *synced], default=0))
-    return Mended(files, unnamed, lost)
+    return Mended(files, unnamed, lost, _forget_vault(database))
+
+
+def _forget_vault(database: sqlite3.Connection) -> int:
+    """Where nothing is in it, no blob lies there; gives how many did."""
+    if database.execute("SELECT 1 FROM vault.name LIMIT 1").fetchone() is not None:
+        return 0
+    return database.execute(
+        "UPDATE blob SET is_complete = 0, in_vault = 0 WHERE in_vault AND page_count"
+    ).rowcount
 
 
 def forget_chunk(database: sqlite3.Connection, hash: bytes, place: Place | None) -> int:

@@ -51,7 +51,7 @@ def migrate(path: Path, known: list[Migration] | None = None) -> list[Migration]
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     else:
-        _check_header(path)
+        check_header(path)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             return _apply(database, path, steps, is_new=is_new)
@@ -108,8 +108,8 @@ def _back_up(database: sqlite3.Connection, target: Path) -> None:
     part.replace(target)
 
 
-def _check_header(path: Path) -> None:
-    """Finds a foreign or a cut file without reading it all.
+def check_header(path: Path, advice: str = "Restore it from a backup.") -> None:
+    """Finds a foreign or a cut file without reading it all, and says so with the `advice`.
 
     While a write-ahead log is there the file may rightly be shorter than it says.
     """
@@ -117,7 +117,7 @@ def _check_header(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
-        raise Corrupt(f"{path} is no database, or its beginning is lost. Restore it from a backup.")
+        raise Corrupt(f"{path} is no database, or its beginning is lost. {advice}")
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return
@@ -125,9 +125,7 @@ def _check_header(path: Path) -> None:
     page_bytes = 65_536 if page_bytes == 1 else page_bytes
     told = int.from_bytes(header[28:32], "big") * page_bytes
     if size < told:
-        raise Corrupt(
-            f"{path} was cut: {size:,} of {told:,} bytes are left. Restore it from a backup."
-        )
+        raise Corrupt(f"{path} was cut: {size:,} of {told:,} bytes are left. {advice}")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

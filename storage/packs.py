@@ -103,7 +103,7 @@ class Packs:
                     self._at += len(piece)
         except OSError as error:
             self._take_back(before)
-            raise _ours(error) from error
+            raise as_packs_say(error) from error
         self._note_written()
         return places
 
@@ -132,13 +132,13 @@ class Packs:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise _ours(error) from error
+            raise as_packs_say(error) from error
         try:
             return os.pread(file, place.size, place.at)
         except OSError as error:
             if error.errno == errno.EIO:  # a bad spot of the disk: these bytes are lost
                 return b""
-            raise _ours(error) from error
+            raise as_packs_say(error) from error
         finally:
             os.close(file)
 
@@ -183,7 +183,7 @@ class Packs:
                 _sync(self.folder)
                 _sync(self.folder.parent)
         except OSError as error:
-            ours = _ours(error)
+            ours = as_packs_say(error)
             with self._lock:
                 if error.errno in LOST:  # what a system says once about that it may not say again
                     ours = self._failed = type(ours)(f"{ours} {START_AGAIN}")
@@ -283,7 +283,8 @@ def _sync(path: Path, *, is_kept: bool = True) -> None:
         os.close(file)
 
 
-def _ours(error: OSError) -> StorageError:
+def as_packs_say(error: OSError, what: str = "folder of blobs") -> StorageError:
+    """What the system says of the disk, in our words."""
     if error.errno in NO_ROOM:
         return OverQuota("The disk is full. Nothing was changed: make room and try again.")
-    return StorageError(f"The folder of blobs cannot be used: {error.strerror}.")
+    return StorageError(f"The {what} cannot be used: {error.strerror}.")

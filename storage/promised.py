@@ -11,6 +11,8 @@ from storage.collecting import HELD_BYTES
 from storage.database import Reading
 from storage.held import MISSING_BYTES
 
+_PLAIN_BYTES = f"SELECT ({HELD_BYTES}) + (SELECT coalesce(sum(size), 0) FROM vault.name)"
+
 
 class Promised:
     """Bytes still to come, of each blob that is being fetched."""
@@ -61,4 +63,4 @@ async def missing_bytes(view: Reading, blob: BlobId) -> int:
         for place, hash in enumerate(root.page_hashes)
         if place not in held
     }
-    return named + max(0, sum(unnamed.values()) - await view.number(HELD_BYTES))
+    return named + max(0, sum(unnamed.values()) - await view.number(_PLAIN_BYTES))

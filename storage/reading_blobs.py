@@ -4,22 +4,33 @@ Disks lose bits, and a loss of power what was not waited for. A chunk that is no
 is not held any more: no blob that has it is whole, and it is fetched again like any other.
 """
 
-import asyncio
 import sqlite3
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
+from typing import TypeVar
 
 from crdt.blob import BlobId, BlobRoot, Chunking, parse_root
-from crdt.digest import payload_digest
-from storage.blob_rows import not_held
-from storage.database import Database, Reading, Row, Writing
+from storage.blob_rows import not_held, unfold
+from storage.database import Database, Reading, Writing
 from storage.errors import NotHeld, StorageError
+from storage.folding import IS_FOLDED, FoldedPages, Lost, blobs_with, whole_of_vault
 from storage.kept import KeptBlobs
+from storage.located import (
+    ROWS,
+    Located,
+    bytes_of,
+    chunk_in_page,
+    located_by,
+    read_packed,
+    up_to,
+)
 from storage.mending import forget_chunk
-from storage.packs import Place
+from storage.vault.rows import drop
+
+T = TypeVar("T")
 
 READ_CHUNKS_MAX = 128  # read at once: 512 KiB even of the smallest, 32 MiB of the largest
 AHEAD_CHUNKS = 512  # are looked up at once where runs are read, one after another
@@ -32,31 +43,6 @@ _WHOLE_WITH = (
     " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete LIMIT ?"
 )
 RUN = {Chunking.FIXED: 4, Chunking.CONTENT: 64}  # chunks read ahead in a stream: about 1 MiB
-_ROWS = (
-    "SELECT b.first + c.place, c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
-    " JOIN page_chunk c ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
-    " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
-    # A page may name a chunk of another length, which is none of this blob.
-    " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
-    " AND b.first + c.place <= ?4"
-    " WHERE b.blob = (SELECT number FROM blob WHERE id = ?1) AND b.first BETWEEN ?2 - 1023 AND ?3"
-    " ORDER BY b.first, c.place"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Located:
-    """A chunk, and where its bytes are: in a pack, in the row, or nowhere."""
-
-    index: int
-    hash: bytes
-    size: int
-    place: Place | None
-    data: bytes | None
-
-    @property
-    def is_missing(self) -> bool:
-        return self.place is None and self.data is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +50,10 @@ class _Ahead:
     """Chunks of a blob from `first` on, none of which is missing, as they lay a moment ago."""
 
     first: int
-    located: Sequence[_Located]
+    located: Sequence[Located]
     at_us: int
 
-    def run(self, first: int, count: int, now_us: int) -> Sequence[_Located]:
+    def run(self, first: int, count: int, now_us: int) -> Sequence[Located]:
         """So many of them from `first` on; none where not all are known, or no longer."""
         start = first - self.first
         is_known = start >= 0 and start + count <= len(self.located)
@@ -83,6 +69,8 @@ class BlobReading(KeptBlobs):
         self._forgotten = 0  # chunks that were found damaged
         self._damaged: dict[BlobId, None] = {}  # of which those were, the last ones
         self._ahead: dict[BlobId, _Ahead] = {}  # whoever asks for a run asks for the next one
+        self._folded_pages = FoldedPages(database.vault)
+        self._folded_root: BlobRoot | None = None  # the last one
 
     async def read_chunk(self, blob: BlobId, index: int) -> bytes:
         """One chunk, also of a partial blob. Raises `NotHeld`."""
@@ -95,10 +83,10 @@ class BlobReading(KeptBlobs):
         """
         if not (1 <= count <= READ_CHUNKS_MAX and 0 <= first < 1 << 40):
             raise NotHeld(f"{count} chunks at once, at most {READ_CHUNKS_MAX}.")
-        damaged: list[_Located] = []
+        damaged: list[Located] = []
         for _ in range(2):  # a pack may be written anew between the two reads
             located = await self._locate(blob, first, count)
-            chunks = await asyncio.to_thread(_read, self._database.packs.read, located)
+            chunks = await bytes_of(self._database, located)
             damaged = [one for one, data in zip(located, chunks, strict=True) if data is None]
             if not damaged:
                 return [bytes(data) for data in chunks if data is not None]
@@ -117,14 +105,17 @@ class BlobReading(KeptBlobs):
         count = min(count, READ_CHUNKS_MAX)
         ahead = self._ahead.get(blob)
         found = ahead.run(first, count, self._clock_us()) if ahead is not None else ()
-        located = _up_to(found or await self._look_ahead(blob, first, count), size_bytes_max)
+        located = up_to(found or await self._look_ahead(blob, first, count), size_bytes_max)
         if not located:
             return []
         packs = self._database.packs
+        chunks: Sequence[bytes | memoryview | None]
         try:
-            chunks = _read(packs.read_cached, located)  # half a MiB: a tenth of a millisecond
+            if any(one.in_vault for one in located):
+                raise BlockingIOError  # to unpack takes longer than to read
+            chunks = read_packed(packs.read_cached, located)  # half a MiB: a tenth of a millisecond
         except BlockingIOError:
-            chunks = await asyncio.to_thread(_read, packs.read, located)
+            chunks = await bytes_of(self._database, located)
         held = [data for data in chunks if data is not None]
         is_sound = len(held) == len(located)  # else a pack was written anew, or is damaged
         return held if is_sound else await self.read_chunks(blob, first, len(located))
@@ -161,22 +152,57 @@ class BlobReading(KeptBlobs):
     async def _chunk_at(self, root: BlobRoot, offset: int) -> tuple[int, int]:
         """The number of the chunk that holds a byte, and the place of its first byte."""
         page = bisect_right(root.page_offsets, offset) - 1
+        if await self._folded(root.id) is not None:
+            names = await self._known(self._folded_pages.names(root, page))
+            return chunk_in_page(root, page, [name.size for name in names], offset)
         rows = await self._database.rows(
             "SELECT c.size FROM blob b JOIN blob_page r ON r.blob = b.number AND r.place = ?"
             " JOIN page_chunk c ON c.page = r.page WHERE b.id = ? ORDER BY c.place",
             (page, root.id),
         )
-        starts = list(accumulate((size for (size,) in rows), initial=root.page_offsets[page]))
-        place = bisect_right(starts, offset) - 1
-        return root.page_starts[page] + place, starts[place]
+        return chunk_in_page(root, page, [size for (size,) in rows], offset)
 
-    async def _locate(self, blob: BlobId, first: int, count: int) -> list[_Located]:
+    async def _folded(self, blob: BlobId) -> BlobRoot | None:
+        """Its root, where it is whole and lies in the vault."""
+        rows = await self._database.few_rows(
+            f"SELECT 1 FROM blob WHERE id = ? AND {IS_FOLDED}", (blob,)
+        )
+        if not rows:
+            return None
+        if self._folded_root is None or self._folded_root.id != blob:
+            row = await self._database.row("SELECT root FROM blob WHERE id = ?", (blob,))
+            if row is None:
+                return None
+            self._folded_root = parse_root(row[0], blob)
+        return self._folded_root
+
+    async def _in_vault(self, root: BlobRoot, first: int, count: int) -> list[Located]:
+        names = await self._known(self._folded_pages.chunks(root, first, count))
+        return [
+            Located(index, name.hash, name.size, None, None, in_vault=True)
+            for index, name in enumerate(names, first)
+        ]
+
+    async def _known(self, told: Awaitable[T]) -> T:
+        """What pages in the vault say; one that is damaged is held no more. Raises `NotHeld`."""
+        try:
+            return await told
+        except Lost as error:
+            await self._forget_objects(error.blob, [error.hash])
+            raise
+
+    async def _locate(self, blob: BlobId, first: int, count: int) -> list[Located]:
+        if (root := await self._folded(blob)) is not None:
+            located = await self._in_vault(root, first, count)
+            if len(located) < count:
+                raise NotHeld(f"Chunk {root.chunk_count} of blob {blob.hex()} is not here.")
+            return located
         last = first + count - 1
-        rows = await self._database.rows(_ROWS, (blob, first, last, last))
-        located = [_located(row) for row in rows]
+        rows = await self._database.rows(ROWS, (blob, first, last, last))
+        located = [located_by(row) for row in rows]
         if any(one.is_missing for one in located) and await self._database.settle():
-            rows = await self._database.rows(_ROWS, (blob, first, last, last))
-            located = [_located(row) for row in rows]
+            rows = await self._database.rows(ROWS, (blob, first, last, last))
+            located = [located_by(row) for row in rows]
         for index in range(first, first + count):
             place = index - first
             one = located[place] if place < len(located) else None
@@ -184,16 +210,18 @@ class BlobReading(KeptBlobs):
                 raise NotHeld(f"Chunk {index} of blob {blob.hex()} is not here.")
         return located
 
-    async def _look_ahead(self, blob: BlobId, first: int, count: int) -> list[_Located]:
+    async def _look_ahead(self, blob: BlobId, first: int, count: int) -> list[Located]:
         """Of so many chunks from `first` on those up to the first that is not here.
 
         Where the ones after them lie is kept for a moment, if they lie in packs.
         """
+        if (root := await self._folded(blob)) is not None:
+            return await self._in_vault(root, first, count)
         last = first + count - 1
-        rows = await self._database.rows(_ROWS, (blob, first, first + AHEAD_CHUNKS - 1, last))
-        located: list[_Located] = []
+        rows = await self._database.rows(ROWS, (blob, first, first + AHEAD_CHUNKS - 1, last))
+        located: list[Located] = []
         for index, row in enumerate(rows, first):
-            one = _located(row)
+            one = located_by(row)
             if one.index != index or one.is_missing:
                 break
             located.append(one)
@@ -201,7 +229,7 @@ class BlobReading(KeptBlobs):
         if len(located) > count:
             if len(self._ahead) >= AHEAD_BLOBS:
                 del self._ahead[next(iter(self._ahead))]  # the one looked at longest ago
-            known = [one for one in located if one.data is None]
+            known = [one for one in located if one.place is not None]
             if len(known) == len(located):
                 self._ahead[blob] = _Ahead(first, known, self._clock_us())
         return located[:count]
@@ -225,7 +253,7 @@ class BlobReading(KeptBlobs):
             found[BlobId(id)] = None
         return list(found)
 
-    async def _forget(self, blob: BlobId, damaged: Sequence[_Located]) -> None:
+    async def _forget(self, blob: BlobId, damaged: Sequence[Located]) -> None:
         def forget(database: sqlite3.Connection) -> list[BlobId]:
             hit = [
                 BlobId(id)
@@ -233,12 +261,29 @@ class BlobReading(KeptBlobs):
                 for (id,) in database.execute(_WHOLE_WITH, (one.hash, DAMAGED_MAX))
             ]
             for one in damaged:
-                forget_chunk(database, one.hash, one.place)
+                if not one.in_vault:
+                    forget_chunk(database, one.hash, one.place)
             return hit
 
         self._forgotten += 1
+        if lost := [one.hash for one in damaged if one.in_vault]:
+            await self._forget_objects(blob, lost)
         # Noted when it is no longer called whole: a look at them before that would take it back.
-        for one in (*await self._database.lazily(forget), blob):
+        self._note_damaged([*await self._database.lazily(forget), blob])
+
+    async def _forget_objects(self, blob: BlobId, hashes: Sequence[bytes]) -> None:
+        """These are not what they were: no blob that has them is whole."""
+        self._forgotten += 1
+        self._note_named()
+        rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
+        hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes={*hashes}))
+        await self._database.lazily(partial(drop, hashes=hashes))
+        for one in hit:
+            await self._database.lazily(partial(unfold, blob=one))
+        self._note_damaged([*hit, blob])
+
+    def _note_damaged(self, blobs: Sequence[BlobId]) -> None:
+        for one in blobs:
             self._damaged.pop(one, None)
             self._damaged[one] = None
         while len(self._damaged) > DAMAGED_MAX:
@@ -249,76 +294,24 @@ class BlobReading(KeptBlobs):
 async def whole_blob(view: Reading, blob: BlobId, *, bytes_max: int) -> bytes | None:
     """All of a blob that is here, undamaged and no larger, else None."""
     row = await view.row(
-        "SELECT chunk_count FROM blob WHERE id = ? AND is_complete AND size <= ?", (blob, bytes_max)
+        "SELECT chunk_count, root, in_vault FROM blob WHERE id = ? AND is_complete AND size <= ?",
+        (blob, bytes_max),
     )
     if row is None:
         return None
+    if row[2]:
+        whole = await view.vault.read(partial(whole_of_vault, root=parse_root(row[1], blob)))
+        if whole is None and isinstance(view, Writing):  # so that it is fetched again
+            await view.run("UPDATE blob SET is_complete = 0 WHERE id = ?", (blob,))
+        return whole
     pieces: list[bytes] = []
     for first in range(0, row[0], READ_CHUNKS_MAX):
         last = min(first + READ_CHUNKS_MAX, row[0]) - 1
-        located = [_located(each) for each in await view.rows(_ROWS, (blob, first, last, last))]
-        for data in await asyncio.to_thread(_read, view.packs.read, located):
+        located = [located_by(each) for each in await view.rows(ROWS, (blob, first, last, last))]
+        for data in await bytes_of(view, located):
             if data is None:
                 if isinstance(view, Writing):  # so that it is fetched again
                     await view.run("UPDATE blob SET is_complete = 0 WHERE id = ?", (blob,))
                 return None
             pieces.append(bytes(data))
     return b"".join(pieces)
-
-
-def _located(row: Row) -> _Located:
-    index, hash, size, pack, at, data = row
-    return _Located(index, hash, size, None if pack is None else Place(pack, at, size), data)
-
-
-def _up_to(located: Sequence[_Located], size_bytes_max: int) -> list[_Located]:
-    """The first of them that have no more bytes together."""
-    taken: list[_Located] = []
-    for one in located:
-        size_bytes_max -= one.size
-        if size_bytes_max < 0:
-            break
-        taken.append(one)
-    return taken
-
-
-def _read(
-    read: Callable[[Place], bytes], located: Sequence[_Located]
-) -> list[bytes | memoryview | None]:
-    """The bytes of each; None where they are not what they should be."""
-    found: list[bytes | memoryview | None] = []
-    at = 0
-    while at < len(located):
-        run = _run(located, at)
-        place = located[at].place
-        if place is None:
-            pieces: list[bytes | memoryview] = [located[at].data or b""]
-        else:  # neighbours are read together
-            last = located[at + run - 1].place
-            assert last is not None, "a run lies in one pack"
-            data = read(Place(place.pack, place.at, last.at + last.size - place.at))
-            view = memoryview(data) if run > 1 else data  # of one it is all
-            pieces = [
-                view[one.at - place.at : one.at - place.at + one.size]
-                for one in (each.place for each in located[at : at + run])
-                if one is not None
-            ]
-        for one, piece in zip(located[at : at + run], pieces, strict=True):
-            found.append(piece if payload_digest(piece) == one.hash else None)
-        at += run
-    return found
-
-
-def _run(located: Sequence[_Located], at: int) -> int:
-    """How many, from this one on, lie one after another in one pack."""
-    count = 1
-    place = located[at].place
-    while place is not None and at + count < len(located):
-        following = located[at + count].place
-        if following is None or (following.pack, following.at) != (
-            place.pack,
-            place.at + place.size,
-        ):
-            break
-        place, count = following, count + 1
-    return count

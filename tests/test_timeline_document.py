@@ -4,9 +4,10 @@ from crdt import cbor
 from tests.documents import FOLDER, integers, number, rows, value_of, words
 from tests.universe.test_event import BIRTH
 from universe.event import EVENT_TYPES, SYNONYMS, encode_event
+from universe.retention import Rule
 
 TIMELINE = (FOLDER / "timeline.md").read_text()
-LIMITED = ("universe.event",)
+LIMITED = ("universe.event", "universe.timeline", "universe.retention", "universe.forks")
 
 
 def test_limits_quoted_are_the_constants_and_all_of_them() -> None:
@@ -29,3 +30,9 @@ def test_the_types_have_their_words_and_synonyms() -> None:
     assert {words(row["event type"])[0]: row["shown as"] for row in table} == EVENT_TYPES
     also = {word: words(row["event type"])[0] for row in table for word in words(row["also"])}
     assert also == SYNONYMS
+
+
+def test_every_field_of_a_rule_is_described() -> None:
+    table = rows(TIMELINE, "of `auto` or `manual`", "type")
+    described = {words(row["of `auto` or `manual`"])[0] for row in table}
+    assert described == set(Rule.__struct_fields__)

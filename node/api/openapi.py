@@ -99,6 +99,12 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "description": "A tick, or `latest`: the snapshot of the highest one.",
         "pattern": "^([0-9]{1,19}|latest)$",
     },
+    "player": {
+        "type": "string",
+        "description": "The id of a player, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
     "invite": {
         "type": "string",
         "description": "The beginning of an invite's id.",

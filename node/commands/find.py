@@ -21,7 +21,7 @@ from node.text import printable, size_text
 
 COMMONS = "commons"
 CHALLENGE = "challenge"
-KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe"]
+KINDS = ["module", "genome", "seed", "lineage", "challenge", "advisory", "universe", "player"]
 SORTS = ["relevance", "downloads", "rating", "recent", "fitness", "attested"]
 FACETS = ["kind", "tag", "license", "format"]
 QUERY_CHARACTERS_MAX = 512  # as the API takes it; a longer one is no request that it could answer

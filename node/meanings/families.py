@@ -48,7 +48,7 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "A blob's list of chunks, or a chunk, is not what its name promises.",
             "Nothing was kept. Ask again: another peer may have the right one.",
         ),
-        "blob-chunk blob-hash blob-page blob-root part-packed",
+        "blob-chunk blob-delta blob-hash blob-page blob-root delta-packed part-packed",
     ),
     (
         Meaning(
@@ -63,7 +63,7 @@ FAMILIES: Final[tuple[tuple[Meaning, str], ...]] = (
             "The peer broke a rule of the protocol, and the connection was closed.",
             "Connect again; if it happens again, one of the two needs an update.",
         ),
-        """area cards-unasked compare credit entries first-byte flood frame-bytes frame-kind
+        """area cards-unasked compare credit delta entries first-byte flood frame-bytes frame-kind
         frame-length
         frame-shape get-count handshake handshake-parameters handshake-payload handshake-signature
         handshake-version hello-author hello-device holding ids link-count link-proof listed missing

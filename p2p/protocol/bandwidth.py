@@ -24,9 +24,10 @@ class Rates:
 class Bandwidth:
     """One direction."""
 
-    def __init__(self, rates: Rates, *, now_s: float) -> None:
+    def __init__(self, rates: Rates, *, now_s: float, burst_s: float = BURST_S) -> None:
         self._rates = rates
-        self._all = _bucket(rates.all, now_s)
+        self._burst_s = burst_s
+        self._all = self._bucket(rates.all, now_s)
         self._peers: dict[Hashable, TokenBucket] = {}
 
     def spend(self, peer: Hashable, size: int, *, now_s: float) -> None:
@@ -59,12 +60,11 @@ class Bandwidth:
         buckets = [] if self._all is None else [self._all]
         if self._rates.peer:
             if peer not in self._peers:
-                made = _bucket(self._rates.peer, now_s)
+                made = self._bucket(self._rates.peer, now_s)
                 assert made is not None
                 self._peers[peer] = made
             buckets.append(self._peers[peer])
         return buckets
 
-
-def _bucket(per_s: float, now_s: float) -> TokenBucket | None:
-    return TokenBucket.full(per_s, BURST_S * per_s, now_s=now_s) if per_s else None
+    def _bucket(self, per_s: float, now_s: float) -> TokenBucket | None:
+        return TokenBucket.full(per_s, self._burst_s * per_s, now_s=now_s) if per_s else None

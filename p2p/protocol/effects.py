@@ -20,7 +20,7 @@ from crdt.change import SignedEntry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import Bounds
 from p2p.protocol.errors import SyncError
-from p2p.protocol.frames import Frame, Holding, Part
+from p2p.protocol.frames import Base, Delta, Frame, Holding, Part
 from p2p.protocol.report import SessionReport
 
 # --- questions about entries -----------------------------------------------------------------
@@ -194,8 +194,20 @@ class ReadRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDelta:
+    """Answer: a `GivenRun` against `base`, or None: it is to be given as it is, or is not held."""
+
+    blob: BlobId
+    piece: int  # chunks, or one page
+    first: int
+    count: int
+    rank: int
+    base: Base
+
+
+@dataclass(frozen=True, slots=True)
 class GivenRun:
-    """The first of the chunks asked for, joined, as a Part carries them."""
+    """The first of the chunks asked for, joined, as a Part or a Delta carries them. Or a page."""
 
     data: bytes
     plain_bytes: int  # 0: not packed
@@ -222,7 +234,7 @@ class MayKnowBlob:
 Question: TypeAlias = (
     Summarise | Split | ListIds | Holds | KeptOut | FindEntries | Receive
     | MayReadBlob | MayKnowBlob | FindManifest | FindRoot | FindPage | MissingPages | MissingChunks
-    | ReadRun | HeldRuns | BeginBlob | AddPage | AddChunks
+    | ReadRun | ReadDelta | HeldRuns | BeginBlob | AddPage | AddChunks
 )  # fmt: skip
 
 
@@ -277,7 +289,7 @@ class PeerAgreed:
 class PieceCame:
     """The answer to a Get, for whoever asked. Nothing of it is verified yet."""
 
-    frame: Part | Holding
+    frame: Part | Delta | Holding
 
 
 @dataclass(frozen=True, slots=True)

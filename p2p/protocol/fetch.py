@@ -7,7 +7,7 @@ that every answer belongs to a question, and that the peer gives one at all.
 from p2p.protocol import limits
 from p2p.protocol.effects import PieceCame
 from p2p.protocol.errors import LocalProtocolError, RemoteProtocolError
-from p2p.protocol.frames import Get, Holding, Part
+from p2p.protocol.frames import Delta, Get, Holding, Part
 from p2p.protocol.outbox import Outbox
 from p2p.protocol.report import SessionReport
 
@@ -32,10 +32,10 @@ class Gets:
         self._asked_s[get.number] = self._outbox.now_s
         self._outbox.send(get)
 
-    def take(self, frame: Part | Holding) -> None:
+    def take(self, frame: Part | Delta | Holding) -> None:
         """An answer. Raises `RemoteProtocolError` where nobody asked."""
         if self._asked_s.pop(frame.number, None) is None:
             raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
-        if isinstance(frame, Part):
+        if not isinstance(frame, Holding):
             self._report.blob_bytes_received += len(frame.data)
         self._outbox.notify(PieceCame(frame))

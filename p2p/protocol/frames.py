@@ -206,6 +206,14 @@ class Entries(Struct, frozen=True, array_like=True, tag=26):
     missing: Annotated[bytes, Meta(max_length=16 * limits.WANT_IDS_MAX)]
 
 
+class Base(Struct, frozen=True, array_like=True):
+    """Neighbours in another blob that the asker holds: chunks, or pages for a page."""
+
+    blob: Key
+    first: Annotated[int, Meta(ge=0, le=(1 << 40))]
+    count: Annotated[int, Meta(ge=1, le=limits.RUN_CHUNKS_MAX)]
+
+
 class Get(Struct, frozen=True, array_like=True, tag=28):
     """Send of a blob its root (piece 0), a manifest page (1), or a run of chunks (2)."""
 
@@ -215,6 +223,7 @@ class Get(Struct, frozen=True, array_like=True, tag=28):
     index: Annotated[int, Meta(ge=0, le=(1 << 40))]
     count: Annotated[int, Meta(ge=1, le=limits.RUN_CHUNKS_MAX)]
     rank: Annotated[int, Meta(ge=0, le=3)]  # 0 before 1 before 2 before 3
+    base: Base | None = None  # a Delta against these will do
 
 
 class Part(Struct, frozen=True, array_like=True, tag=30):
@@ -234,6 +243,14 @@ class Holding(Struct, frozen=True, array_like=True, tag=32):
         tuple[Annotated[int, Meta(ge=0, le=(1 << 40))], ...],
         Meta(max_length=2 * limits.HOLDING_RUNS_MAX),
     ]  # first chunk and count, in turn
+
+
+class Delta(Struct, frozen=True, array_like=True, tag=34):
+    """The answer to a Get with a base: what a Part would carry, as what it differs in from that."""
+
+    number: Unsigned
+    data: Annotated[bytes, Meta(max_length=limits.RUN_BYTES_MAX)]
+    plain_bytes: Annotated[int, Meta(ge=1, le=limits.RUN_BYTES_MAX)]
 
 
 class OwnCard(Struct, frozen=True, array_like=True, tag=51):
@@ -258,15 +275,15 @@ class Cards(Struct, frozen=True, array_like=True, tag=52):
 Frame: TypeAlias = (
     Hello | Present | Interests | Bye | Ping | Pong
     | Reconcile | Ranges | Listed | Compare | Have | Credit | Want | Entries | Get | Part
-    | Overlap | Holding | OwnCard | AskCards | Cards
+    | Overlap | Holding | Delta | OwnCard | AskCards | Cards
 )  # fmt: skip
 FRAMES: tuple[type[Frame], ...] = (
     Hello, Present, Interests, Bye, Ping, Pong,
     Reconcile, Ranges, Listed, Compare, Have, Credit, Want, Entries, Get, Part, Overlap,
-    Holding, OwnCard, AskCards, Cards,
+    Holding, Delta, OwnCard, AskCards, Cards,
 )  # fmt: skip
 BY_KIND: Mapping[Any, type[Struct]] = {kind.__struct_config__.tag: kind for kind in FRAMES}
-BLOB_KINDS = frozenset(kind.__struct_config__.tag for kind in (Get, Part, Holding))
+BLOB_KINDS = frozenset(kind.__struct_config__.tag for kind in (Get, Part, Holding, Delta))
 _PART_KIND = 30
 _PART_HEAD = b"\x84\x18\x1e"  # four elements, the first of them 30
 

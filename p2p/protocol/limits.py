@@ -94,6 +94,13 @@ BLOBS_MAX = 64  # fetched at once; the others wait their turn, but for authority
 SMALL_BLOB_BYTES = MEBIBYTE
 HOLDING_RUNS_MAX = 256
 GIVEN_MAX = 64  # blobs of which a peer is known to may read them
+# Deltas. What a peer asks for as one costs it little to ask and to take, so the work is bounded: so
+# many bytes of runs and their bases, of which one core does some 500 MB in a second. Beyond it runs
+# are given as they are.
+DELTA_BASE_BYTES_MAX = MEBIBYTE  # twice a run: what it differs from may be longer than it
+DELTA_BYTES_PER_S = 256.0 * MEBIBYTE  # for all peers together
+DELTA_PEER_BYTES_PER_S = 64.0 * MEBIBYTE
+DELTA_BURST_S = 4.0  # of unused work: all that changed in a world of 250 MB
 # A peer that gives nothing for so long is still listened to, and others are asked as well: it could
 # else keep a blob from us for as long as it likes.
 RUN_PATIENCE_S = 5.0

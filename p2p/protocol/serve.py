@@ -22,10 +22,21 @@ from p2p.protocol.effects import (
     GivenRun,
     HeldRuns,
     MayReadBlob,
+    ReadDelta,
     ReadRun,
 )
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Entries, Get, Holding, Part, SentEntry, Want, split_ids
+from p2p.protocol.frames import (
+    Base,
+    Delta,
+    Entries,
+    Get,
+    Holding,
+    Part,
+    SentEntry,
+    Want,
+    split_ids,
+)
 from p2p.protocol.grants import Grants
 from p2p.protocol.outbox import Outbox, Steps
 from p2p.protocol.pieces import PAGE, ROOT
@@ -88,21 +99,26 @@ class Server:
 
     def _answer_get(self, frame: Get) -> Steps[None]:
         blob = BlobId(frame.blob)
-        answer: Part | Holding = Holding(frame.number, False, ())
+        answer: Part | Delta | Holding = Holding(frame.number, False, ())
         if blob in self._given or (yield MayReadBlob(blob, self.readable.claims)):
             answer = yield from self._read(frame, blob)
             self._remember(blob)
         self._gets -= 1
-        if isinstance(answer, Part):
+        if not isinstance(answer, Holding):
             self._report.blob_bytes_sent += len(answer.data)
         self._outbox.send(answer)
 
-    def _read(self, frame: Get, blob: BlobId) -> Steps[Part | Holding]:
+    def _read(self, frame: Get, blob: BlobId) -> Steps[Part | Delta | Holding]:
         """What the peer asked for, or what it could ask for."""
         data: bytes | None
         if frame.piece == ROOT:
             data = yield FindRoot(blob)
             return Part(frame.number, data, 0) if data else Holding(frame.number, False, ())
+        if frame.base is not None and (yield from self._may_give_against(frame.base)):
+            place = (frame.piece, frame.index, frame.count, frame.rank)
+            made: GivenRun | None = yield ReadDelta(blob, *place, frame.base)
+            if made is not None:
+                return Delta(frame.number, made.data, made.plain_bytes)
         if frame.piece == PAGE:
             data = yield FindPage(blob, frame.index)
             if data:
@@ -115,6 +131,18 @@ class Server:
             return Holding(frame.number, False, ())
         runs: Sequence[int] = yield HeldRuns(blob, frame.index)
         return Holding(frame.number, True, tuple(runs[: 2 * limits.HOLDING_RUNS_MAX]))
+
+    def _may_give_against(self, base: Base) -> Steps[bool]:
+        """Whether the peer may read that too, and something of it is here. The same is said of
+        what it may not read and of what is not here: the piece as it is."""
+        blob = BlobId(base.blob)
+        if blob in self._given:
+            return True
+        may: bool = yield MayReadBlob(blob, self.readable.claims)
+        if not may or (yield FindRoot(blob)) is None:
+            return False
+        self._remember(blob)
+        return True
 
     def _remember(self, blob: BlobId) -> None:
         """A fetch of many chunks is not judged for each of them."""

@@ -303,7 +303,7 @@ class Session:
                 self._offers.learn(self._pull.take(frame))
             case frames.Get():
                 self._server.get(frame)
-            case frames.Part() | frames.Holding():
+            case frames.Part() | frames.Delta() | frames.Holding():
                 self._gets.take(frame)
             case frames.OwnCard():
                 self._take_control_token()

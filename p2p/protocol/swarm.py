@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
-from crdt.blob import BlobId, BlobRoot, Manifest, check_chunk, parse_page, parse_root
+from crdt.blob import BlobId, BlobRoot, Manifest, parse_root
 from crdt.errors import CrdtError
 from crdt.many_chunks import first_of_each, size_of
 from p2p.protocol import limits
+from p2p.protocol.arrivals import read_piece
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
     AddChunks,
@@ -37,10 +38,10 @@ from p2p.protocol.effects import (
     Unstored,
 )
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Holding, Part
+from p2p.protocol.frames import Delta, Holding, Part
 from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Urgency, split, unpack
+from p2p.protocol.pieces import CHUNK, Urgency, unpack
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
 
 NOT_STORED, NO_ROOM, TOO_LARGE = "not-stored", "no-room", "too-large"
@@ -121,7 +122,9 @@ class Swarm:
 
         return self._step(now_s, work)
 
-    def took(self, peer: PeerNumber, frame: Part | Holding, *, now_s: float) -> list[SwarmEffect]:
+    def took(
+        self, peer: PeerNumber, frame: Part | Delta | Holding, *, now_s: float
+    ) -> list[SwarmEffect]:
         """The answer to an Ask."""
         return self._step(now_s, lambda: self._take(peer, frame))
 
@@ -287,7 +290,7 @@ class Swarm:
 
     # --- what comes ----------------------------------------------------------------------------
 
-    def _take(self, number: PeerNumber, frame: Part | Holding) -> bool:
+    def _take(self, number: PeerNumber, frame: Part | Delta | Holding) -> bool:
         peer = self._orders.peers.get(number)
         if peer is None:
             return False  # its session ended, or is about to
@@ -297,6 +300,8 @@ class Swarm:
                 raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
             if isinstance(frame, Holding):
                 self._take_nothing(peer, order, frame)
+            elif isinstance(frame, Delta):
+                raise RemoteProtocolError("delta", "a delta came where none was asked for")
             else:
                 return self._take_part(peer, order, frame)
         except CrdtError as error:
@@ -346,23 +351,13 @@ class Swarm:
 
     def _keep(self, peer: Peer, order: Order, data: bytes) -> Steps[None]:
         """Verifies a piece; what is to be done with it."""
-        run = order.run
-        wanted = run.wanted
-        if run.piece == ROOT:
-            return self._begin(peer, order, parse_root(data, wanted.blob))
-        if run.piece == PAGE:
-            assert wanted.root is not None, "pages are asked for by their root"
-            parse_page(data, wanted.root, run.first)
-            return self._store(peer, order, AddPage(wanted.blob, run.first, data))
-        assert wanted.manifest is not None, "chunks are asked for by their manifest"
-        chunks = split(data, wanted.manifest, run.first, run.count)
-        hashes = tuple(
-            check_chunk(chunk, wanted.manifest, number)
-            for number, chunk in enumerate(chunks, run.first)
-        )
-        wanted.cut(run, len(chunks))
-        question = AddChunks(wanted.blob, run.first, chunks, hashes)
-        return self._store(peer, order, question, len(data))
+        piece = read_piece(order.run, data)
+        if isinstance(piece, BlobRoot):
+            return self._begin(peer, order, piece)
+        if isinstance(piece, AddChunks):
+            order.run.wanted.cut(order.run, len(piece.chunks))
+            return self._store(peer, order, piece, len(data))
+        return self._store(peer, order, piece)
 
     def _begin(self, peer: Peer, order: Order, root: BlobRoot) -> Steps[None]:
         """What is too large leaves nothing behind, not even its root."""

@@ -1,21 +1,20 @@
 """What the store says to a session's questions: one call each, and no rule of the protocol."""
 
-import asyncio
 from collections.abc import Sequence
 
 from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from p2p.protocol import effects as ask
 from p2p.protocol import limits
-from p2p.protocol.pieces import is_packing_worth, pack
 from p2p.protocol.ports import SyncStore
+from p2p.transport.giving import read_delta
 from storage.errors import NotHeld, OverQuota, StorageError
-
-PACKING_EVERY = 7  # runs between two looks at whether packing is worth it, where it is not
 
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
 """Questions that change the store, asked in the order they came."""
-AboutHeld = ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.HeldRuns
+AboutHeld = (
+    ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.ReadDelta | ask.HeldRuns
+)
 AboutFetch = ask.MissingPages | ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunks
 
 
@@ -65,6 +64,8 @@ async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
             return await store.blob_page(blob, index)
         case ask.HeldRuns(blob, first):
             return await _held_runs(store, blob, first)
+        case ask.ReadDelta():
+            return await read_delta(store, question)
         case ask.ReadRun(blob, first, count):
             try:
                 most = limits.RUN_BYTES_MAX
@@ -80,25 +81,6 @@ async def _held_runs(store: SyncStore, blob: BlobId, first: int) -> Sequence[int
         return await store.held_runs(blob, first, limits.HOLDING_RUNS_MAX)
     except NotHeld:
         return []
-
-
-class Packing:
-    """Packs the runs that one peer is given, as long as that is worth it."""
-
-    def __init__(self) -> None:
-        self._as_they_are = 0  # so many more
-
-    async def of(self, run: ask.GivenRun) -> ask.GivenRun:
-        """Packed where that saves a tenth, in a thread: half a MiB takes a millisecond."""
-        if self._as_they_are:
-            self._as_they_are -= 1
-            return run
-        if not is_packing_worth(run.data):
-            self._as_they_are = PACKING_EVERY
-            return run
-        data, plain_bytes = await asyncio.to_thread(pack, run.data)
-        self._as_they_are = 0 if plain_bytes else PACKING_EVERY
-        return ask.GivenRun(data, plain_bytes, run.chunks)
 
 
 async def _answer_about_fetch(store: SyncStore, question: AboutFetch) -> object:

@@ -21,7 +21,7 @@ from crdt.keys import DeviceKey, NamespaceKey
 from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Bandwidth
 from p2p.protocol.config import Channel, Role, SessionConfig
-from p2p.protocol.effects import Close, Effect, Notify, Query, ReadRun, Send, SessionEvent
+from p2p.protocol.effects import Close, Effect, Notify, Query, Send, SessionEvent
 from p2p.protocol.errors import LocalProtocolError, PeerLeft, RemoteProtocolError, SyncError
 from p2p.protocol.exchange import Exchange
 from p2p.protocol.frames import Entries, Get, encode_frame, peek_kind
@@ -31,8 +31,9 @@ from p2p.protocol.link_frames import Resume
 from p2p.protocol.paths import CarrierKind, Paths
 from p2p.protocol.ports import SyncStore
 from p2p.protocol.session import Session
-from p2p.transport.answers import Packing, Writing, answer
+from p2p.transport.answers import Writing, answer
 from p2p.transport.carrier import CarrierName
+from p2p.transport.giving import Giving
 from p2p.transport.linked import Line, Linked
 from p2p.transport.stream import FrameStream
 from p2p.transport.watch import Watch
@@ -56,6 +57,7 @@ class Connection:
         address: str,
         clock: Callable[[], float],
         upload: Bandwidth,
+        deltas: Bandwidth,
         wall_us: Callable[[], int],
         notify: Callable[["Connection", SessionEvent], None],
         spend: Callable[["Connection", int], None],
@@ -69,6 +71,7 @@ class Connection:
         self._store = store
         self._clock = clock
         self._upload = upload
+        self._giving = Giving(self, store, deltas=deltas, clock=clock)
         self._notify = notify
         self._spend = spend
         self._closing: asyncio.Future[SyncError] = asyncio.get_running_loop().create_future()
@@ -162,6 +165,7 @@ class Connection:
         finally:
             self.ended.set()
             self._upload.forget(self)
+            self._giving.end()
             self.session.lose()
             for watch in self._watches:
                 watch.end(reason)
@@ -283,7 +287,7 @@ class Connection:
                     self._put(data)
                 case Query(_, question) if isinstance(question, Writing):
                     self._writes.put_nowait(effect)
-                case Query(id, ReadRun(rank=rank)):
+                case Query(id, ask.ReadRun(rank=rank) | ask.ReadDelta(rank=rank)):
                     self._runs.put_nowait((rank, id, effect))
                 case Query():
                     self._reads.put_nowait(effect)
@@ -371,13 +375,11 @@ class Connection:
 
     async def _ask_for_runs(self) -> None:
         """Runs of blobs, each paid for before it is sent: the limits of bandwidth hold it back."""
-        packing = Packing()
         while True:
             _, _, query = await self._runs.get()
             await self._linked.has_room.wait()
-            reply = await self._answer(query)
+            reply = await self._giving.answer(query, self._answer)
             if isinstance(reply, ask.GivenRun):
-                reply = await packing.of(reply)
                 self._upload.spend(self, len(reply.data), now_s=self._clock())
                 self.paths.leave_to_them(now_s=self._clock())
                 if (wait_s := self._upload.wait_s(self, now_s=self._clock())) > 0:

@@ -25,7 +25,7 @@ from p2p.protocol import effects as ask
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
 from p2p.protocol.errors import NoRoom, NotStored, SyncError
-from p2p.protocol.frames import Holding, Part
+from p2p.protocol.frames import Delta, Holding, Part
 from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
@@ -200,7 +200,7 @@ class Fetching:
                     want.close()
             self._carry_out(self._swarm.went(number, now_s=self._clock()))
 
-    def took(self, connection: Connection, frame: Part | Holding) -> None:
+    def took(self, connection: Connection, frame: Part | Delta | Holding) -> None:
         """It answered an Ask."""
         number = self._number(connection)
         if number is not None:

@@ -31,6 +31,7 @@ from p2p.transport.door import Door, Refused, blocked, caller, crowded_out
 from p2p.transport.fetching import BlobSaid, Fetching, Progress
 from p2p.transport.forwarded import Ip
 from p2p.transport.front import Front
+from p2p.transport.giving import delta_work
 from p2p.transport.inbound import Arrival as Arrival
 from p2p.transport.inbound import ArrivalHandler, Caller, Inbound
 from p2p.transport.linked import OF_THE_CARRIER
@@ -106,6 +107,7 @@ class Network:
         self._door = door
         self._tasks = tasks
         self._upload = Bandwidth(upload, now_s=self._clock())
+        self._deltas = delta_work(now_s=self._clock())
         source = Random(os.urandom(16))
         self.fetching = Fetching(
             store, rates=download, random=source, clock=self._clock, notify=notify, tasks=tasks
@@ -293,6 +295,7 @@ class Network:
             address=address,
             clock=self._clock,
             upload=self._upload,
+            deltas=self._deltas,
             wall_us=self._wall_us,
             notify=self._heard,
             spend=self.fetching.spend,

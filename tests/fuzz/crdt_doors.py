@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crdt import cbor
+from crdt import cbor, delta
 from crdt.area import Area, encode_area_in_area, read_area_in_area
 from crdt.blob import (
     BlobId,
@@ -90,6 +90,7 @@ LAPTOP = SigningKey.from_seed(bytes(range(32)))
 NOW = 800_000_000_000_000
 SKELETON = skeleton_for("pub", "mod")
 CACHE = CapabilityCache()
+DELTA_BASE = hashlib.shake_256(b"a base").digest(8_000)
 
 # ── CBOR and numbers ─────────────────────────────────────────────────────────────────────────────
 
@@ -548,3 +549,17 @@ def page_seeds() -> Sequence[bytes]:
     first, second = _content().pages
     of_content = [b"\x81" + first, b"\x82" + second]
     return [b"\1" + _blob()[1], b"\2" + bytes([0]) * 32, b"\0", *of_content]
+
+
+def read_delta(data: bytes) -> None:
+    """The first two bytes are the size that is asked for."""
+    size = int.from_bytes(data[:2], "big")
+    found = delta.decode(data[2:], DELTA_BASE, size)
+    assert len(found) == size
+    assert delta.decode(delta.encode(found, DELTA_BASE), DELTA_BASE, size) == found
+
+
+def delta_seeds() -> Sequence[bytes]:
+    base = DELTA_BASE
+    near = [b"", base[100:4_000], base[:900] + b"!" * 40 + base[930:], bytes(60_000)]
+    return [len(one).to_bytes(2, "big") + delta.encode(one, base) for one in near]

@@ -33,6 +33,7 @@ from tests.fuzz import registry_doors as registry
 from tests.fuzz import relay_doors as relay
 from tests.fuzz import universe_doors as universe
 from tests.fuzz import webrtc_doors as webrtc
+from tests.fuzz import world_doors as worlds
 from tests.fuzz.mutation import mutate_cbor, mutate_frames, mutate_text
 from tests.fuzz.target import Target
 from tests.registry.formats.files import OF_FORMAT
@@ -103,6 +104,7 @@ TARGETS: tuple[Target, ...] = (
     Target("sealed", crdt.open_sealed, crdt.sealed_seeds, BAD),
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
+    Target("blob-delta", crdt.read_delta, crdt.delta_seeds, BAD),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
     Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
@@ -271,6 +273,36 @@ TARGETS: tuple[Target, ...] = (
             (Format.RLE, formats.rle_seeds),
             *((format, formats.seeds_of(format)) for format in OF_FORMAT),
         )
+    ),
+    Target(
+        "world-text", worlds.look_through, worlds.text_seeds, (InvalidFile,), mutate_text, 2_000
+    ),
+    Target("world-save", worlds.read_save, worlds.save_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-saved",
+        worlds.read_saved_world,
+        worlds.saved_world_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
+    ),
+    Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
+    Target(
+        "world-timeline",
+        worlds.read_timeline,
+        worlds.timeline_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
+    ),
+    Target(
+        "world-metadata",
+        worlds.read_metadata,
+        worlds.metadata_seeds,
+        (InvalidFile,),
+        mutate_text,
+        1_000,
     ),
     Target("drop", node.read_frames_of_drop, node.drop_seeds, (NodeError,), mutate_frames, 2_000),
     Target(

@@ -16,6 +16,7 @@ from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
@@ -23,7 +24,7 @@ from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("crdt", "node", "p2p", "registry", "storage")
+FOLDERS = ("crdt", "node", "p2p", "registry", "storage", "universe")
 
 # Where the code stands in a call that makes a problem, or an error that becomes one.
 PLACES = {
@@ -82,6 +83,7 @@ def test_no_code_stands_twice() -> None:
         EVALUATIONS,
         LIFE,
         UNIVERSES,
+        PLAYERS,
         DIRECT,
         INVITES,
         RELAYS,

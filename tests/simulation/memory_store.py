@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from crdt.area import Area
-from crdt.blob import BlobId, BlobRoot, Manifest, chunks_of, manifest_of, parse_root
+from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, manifest_of, parse_root
 from crdt.change import SignedEntry
+from crdt.chunking import content_manifest_of, cut
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import (
     ITEM_ID_BYTES,
@@ -160,12 +161,12 @@ class MemoryStore:
             of = tuple(signed.entry for signed in new)
             self._appended.tell(AppendedEvent(namespace, ids, of, frozenset(), source))
 
-    def put_blob(self, data: bytes) -> BlobId:
-        manifest = manifest_of(data)
+    def put_blob(self, data: bytes, chunking: Chunking = Chunking.FIXED) -> BlobId:
+        manifest = manifest_of(data) if chunking is Chunking.FIXED else content_manifest_of(data)
         root = parse_root(manifest.root, manifest.id)
         blob = self._blobs[manifest.id] = _Blob(root, manifest.root)
         blob.pages.update(enumerate(manifest.pages))
-        blob.chunks.update(enumerate(chunks_of(data)))
+        blob.chunks.update(enumerate(cut([data], chunking)))
         return manifest.id
 
     def blobs_held(self) -> set[BlobId]:

@@ -1,7 +1,7 @@
 """What some migrations did, taken back: how a file was before them."""
 
 BEFORE_PACKS = (
-    "DROP TABLE kept;"
+    "DROP TABLE kept; ALTER TABLE blob DROP COLUMN in_vault;"
     "ALTER TABLE blob_use DROP COLUMN size; ALTER TABLE blob_use DROP COLUMN at_us;"
     "CREATE TABLE blob_chunk (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,"
     " place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (blob, place)) WITHOUT ROWID;"

@@ -9,6 +9,8 @@ from storage.connection import connect
 from storage.database import STATEMENTS, Database, nothing
 from storage.lazily import BUSY_TIMEOUT_S, Lazy
 from storage.packs import Packs
+from storage.vault.attached import ATTACH, open_vault
+from storage.vault.opening import vault_beside
 
 INSTRUCTIONS = 10
 """Of SQLite's own, in one step."""
@@ -21,9 +23,13 @@ async def counted(path: Path) -> AsyncGenerator[tuple[Database, list[None]]]:
     own = await connect(path, timeout_s=BUSY_TIMEOUT_S, cached_statements=STATEMENTS)
     try:
         await own.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
+        beside = vault_beside(path)
+        await own.execute(ATTACH, (str(beside),))
         lazy = Lazy(sqlite3.connect(path), Packs(path.with_name("none")), nothing)
         with closing(lazy), closing(sqlite3.connect(path, isolation_level=None)) as at_once:
+            at_once.execute(ATTACH, (str(beside),))
             at_once.set_progress_handler(lambda: steps.append(None), INSTRUCTIONS)
-            yield Database(own, [own], at_once, lazy, nothing), steps
+            with open_vault(beside) as vault:
+                yield Database(own, [own], at_once, lazy, vault, nothing), steps
     finally:
         await own.close()

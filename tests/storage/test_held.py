@@ -21,6 +21,8 @@ from storage.held import (
     HeldMaps,
 )
 from storage.store import Store
+from storage.vault.attached import ATTACH
+from storage.vault.opening import vault_beside
 
 MARKS = st.lists(st.sampled_from([MISSING, HELD, UNNAMED]), min_size=1, max_size=40)
 
@@ -142,6 +144,7 @@ async def test_another_blob_brings_chunks_and_a_second_look_sees_them(store: Sto
 async def test_a_look_walks_from_where_it_begins(store: Store, tmp_path: Path) -> None:
     """No row before the first that is missing is read, and none is sorted."""
     with closing(sqlite3.connect(tmp_path / "panspermia.db")) as database:
+        database.execute(ATTACH, (str(vault_beside(tmp_path / "panspermia.db")),))
         plan = database.execute(f"EXPLAIN QUERY PLAN {LOOK_AGAIN}", (b"", 0, 1)).fetchall()
     steps = [str(step[3]) for step in plan]
     assert any("blob_page_by_first (blob=? AND first>?)" in one for one in steps), steps

@@ -14,7 +14,7 @@ from tests.storage.killed import run_forks, told
 from tests.storage.killed_blobs import FETCHED, KEPT, PUT
 from tests.storage.people import NOW_US, project
 
-STEPS_MAX = 300  # one that ends by itself is the last, and comes much earlier
+STEPS_MAX = 600  # one that ends by itself is the last, and comes much earlier
 EVERY = 3  # of them; each run begins elsewhere, so that all come up
 
 

@@ -84,16 +84,11 @@ def test_a_pack_is_written_in_calls_of_one_size_however_many_pieces_come(
     assert packs.append([]) == []
 
 
-@pytest.mark.parametrize("chunking", Chunking)
-async def test_a_large_blob_lies_in_a_pack_and_comes_back(
-    tmp_path: Path, chunking: Chunking
-) -> None:
+async def test_a_large_blob_lies_in_a_pack_and_comes_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        blob = await store.put_blob((LARGE[at : at + 9_999] for at in range(0, len(LARGE), 9_999)),
-                                    chunking=chunking)  # fmt: skip
-        made = manifest_of if chunking is Chunking.FIXED else content_manifest_of
-        assert blob == made(LARGE).id
-        assert await store.blob_manifest(blob) == made(LARGE)
+        blob = await store.put_blob(LARGE[at : at + 9_999] for at in range(0, len(LARGE), 9_999))
+        assert blob == MANIFEST.id
+        assert await store.blob_manifest(blob) == MANIFEST
         assert await store.read_blob(blob) == LARGE
         assert (await store.counts()).blob_bytes == len(LARGE)
     assert files(tmp_path) == {"00000001.pack": len(LARGE)}
@@ -190,7 +185,11 @@ async def test_what_any_blob_brought_is_never_missing(tmp_path: Path) -> None:
         assert await store.add_chunks(after.id, [(index, new[index]) for index in missing])
         assert await store.read_blob(after.id) == edited
         written = sum(len(new[index]) for index in missing)
-    assert sum(files(tmp_path).values()) == len(NOISE) + written
+    assert not files(tmp_path)
+    named = {payload_digest(page): len(page) for page in (*before.pages, *after.pages)}
+    with closing(sqlite3.connect(tmp_path / "snapshots.db")) as vault:
+        ((size,),) = vault.execute("SELECT sum(size) FROM name")
+    assert size == len(NOISE) + written + sum(named.values())
 
 
 async def test_a_chunk_that_another_blob_brings_last_ends_the_fetch(tmp_path: Path) -> None:
@@ -505,8 +504,7 @@ async def test_a_collection_lets_others_write_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows of a large blob go in many small steps, and none is held up for all of them."""
-    monkeypatch.setattr(collecting, "SWEPT", 8)
-    monkeypatch.setattr(collecting, "PAGES_DROPPED", 1)
+    monkeypatch.setattr(collecting, "SWEPT", 1)
     steps: list[str] = []
     async with open_store(
         tmp_path / "panspermia.db",
@@ -514,7 +512,7 @@ async def test_a_collection_lets_others_write_in_between(
         clock_us=lambda: NOW_US + GRACE_US + 1,
         on_step=steps.append,
     ) as store:
-        kept = await store.put_blob(NOISE[: 3 << 20], chunking=Chunking.CONTENT)
+        kept = await store.put_blob(NOISE[: 3 << 20])
         await store.pin_blob(kept, "kept")
         await store.unpin_blob(await pinned(store, NOISE))
         steps.clear()
@@ -526,7 +524,7 @@ async def test_a_collection_lets_others_write_in_between(
 
 
 async def pinned(store: Store, data: bytes) -> BlobId:
-    blob = await store.put_blob(data, chunking=Chunking.CONTENT)
+    blob = await store.put_blob(data)
     await store.pin_blob(blob, "dropped")
     return blob
 

@@ -25,6 +25,7 @@ items = st.one_of(
 )
 range_items = st.lists(items, min_size=1, max_size=8).map(tuple)
 sent_entries = st.builds(frames.SentEntry, numbers, tokens, signatures, tokens)
+bases = st.builds(frames.Base, keys, st.integers(0, 1 << 40), st.integers(1, limits.RUN_CHUNKS_MAX))
 presented = st.builds(frames.Presented, tokens, signatures)
 interests = st.builds(frames.Interest, keys, tokens)
 
@@ -55,7 +56,7 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
     ),
     frames.Get: st.builds(
         frames.Get, numbers, keys, st.integers(0, 2), st.integers(0, 1 << 40),
-        st.integers(1, limits.RUN_CHUNKS_MAX), st.integers(0, 3),
+        st.integers(1, limits.RUN_CHUNKS_MAX), st.integers(0, 3), st.none() | bases,
     ),
     frames.Overlap: st.builds(frames.Overlap, tuples(ids16)),
     frames.OwnCard: st.builds(frames.OwnCard, tokens),
@@ -63,6 +64,9 @@ BY_KIND: dict[type[frames.Frame], st.SearchStrategy[frames.Frame]] = {
     frames.Cards: st.builds(frames.Cards, numbers, tuples(tokens)),
     frames.Part: st.builds(
         frames.Part, numbers, st.binary(max_size=300), st.integers(0, limits.RUN_BYTES_MAX)
+    ),
+    frames.Delta: st.builds(
+        frames.Delta, numbers, st.binary(max_size=300), st.integers(1, limits.RUN_BYTES_MAX)
     ),
     frames.Holding: st.builds(
         frames.Holding, numbers, st.booleans(),

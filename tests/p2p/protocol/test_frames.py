@@ -46,6 +46,12 @@ def test_decoding_undoes_encoding(frame: frames.Frame) -> None:
         (frames.Bye("refused-for-now", "", 10), "84066f726566757365642d666f722d6e6f77600a"),
         (frames.Part(1, b"", 0), "84181e014000"),
         (frames.Holding(1, True, (2, 3)), "84182001f5820203"),
+        (frames.Delta(1, b"d", 9), "84182201416409"),
+        (frames.Get(1, KEY, 2, 5, 6, 3), f"88181c015820{KEY.hex()}02050603f6"),
+        (
+            frames.Get(1, KEY, 2, 5, 6, 3, frames.Base(KEY, 4, 7)),
+            f"88181c015820{KEY.hex()}02050603835820{KEY.hex()}0407",
+        ),
         (frames.Listed(2), "821002"),
         (frames.Credit(4096), "8216191000"),
         (frames.Ranges(1, (frames.Skip(frames.Upper(3, b"\1")),)), "830e0181820082034101"),
@@ -132,6 +138,14 @@ OVERSTEPS: list[tuple[str, list[Any]]] = [
     ("entry", [26, 0, [], [[0, bytes((16 << 10) + 1), SIGNATURE, b""]], b""]),
     ("payload", [26, 0, [], [[0, b"", SIGNATURE, bytes((64 << 10) + 1)]], b""]),
     ("part", [30, 0, bytes((512 << 10) + 1)]),
+    ("delta", [34, 0, bytes((512 << 10) + 1), 9]),
+    ("delta of too much", [34, 0, b"d", (512 << 10) + 1]),
+    ("delta of nothing", [34, 0, b"d", 0]),
+    ("base of no chunk", [28, 0, KEY, 2, 0, 1, 3, [KEY, 0, 0]]),
+    ("base of many", [28, 0, KEY, 2, 0, 1, 3, [KEY, 0, limits.RUN_CHUNKS_MAX + 1]]),
+    ("base far away", [28, 0, KEY, 2, 0, 1, 3, [KEY, (1 << 40) + 1, 1]]),
+    ("base of a short key", [28, 0, KEY, 2, 0, 1, 3, [KEY[1:], 0, 1]]),
+    ("base that is none", [28, 0, KEY, 2, 0, 1, 3, 7]),
     ("piece", [28, 0, KEY, 3, 0]),
     ("index", [28, 0, KEY, 0, (1 << 40) + 1]),
     ("count", [18, 0, (1 << 53) + 1, ID]),
@@ -223,6 +237,10 @@ def test_a_part_is_encoded_as_any_frame(size: int, number: int) -> None:
 def test_a_part_that_is_none(fields: list[object]) -> None:
     with pytest.raises(RemoteProtocolError, match="frame-shape"):
         decode_frame(cbor.encode([30, *fields]))
+
+
+def test_a_get_of_an_earlier_version_has_no_base() -> None:
+    assert decode_frame(cbor.encode([28, 1, KEY, 2, 5, 6, 3])) == frames.Get(1, KEY, 2, 5, 6, 3)
 
 
 def test_a_part_of_a_later_version() -> None:

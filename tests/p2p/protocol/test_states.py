@@ -30,6 +30,7 @@ ONE_OF_EACH: dict[type[Frame], Frame] = {
     frames.Entries: frames.Entries(1, (), (), ID),
     frames.Get: frames.Get(1, KEY, 0, 0, 1, 0),
     frames.Part: frames.Part(1, b"", 0),
+    frames.Delta: frames.Delta(1, b"", 1),
     frames.Holding: frames.Holding(1, False, ()),
     frames.Overlap: frames.Overlap(()),
     frames.OwnCard: frames.OwnCard(b"card"),

@@ -13,6 +13,7 @@ from p2p.protocol.errors import PeerLeft, RemoteProtocolError
 from p2p.protocol.frames import FRAME_BYTES_MAX, Entries, Part, encode_frame
 from p2p.protocol.limits import UNSENT_BYTES_MAX
 from p2p.transport.connection import Connection
+from p2p.transport.giving import delta_work
 from p2p.transport.stream import FrameStream
 from tests.fuzz.p2p_doors import Tape
 from tests.simulation.memory_store import MemoryStore
@@ -74,6 +75,7 @@ def connection_to_bob(
         address="bob:4747",
         clock=asyncio.get_running_loop().time,
         upload=Bandwidth(Rates(), now_s=0.0),
+        deltas=delta_work(now_s=0.0),
         wall_us=lambda: 0,
         notify=ignore,
         spend=spend or (lambda connection, size: None),

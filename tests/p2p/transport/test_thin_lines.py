@@ -22,6 +22,7 @@ from p2p.protocol.trickle import SLOWEST_BYTES
 from p2p.transport.address import Address
 from p2p.transport.carrier import Carrier, StreamCarrier
 from p2p.transport.connection import Connection
+from p2p.transport.giving import delta_work
 from p2p.transport.place import WebSocketPlace
 from p2p.transport.relay.splice import JOINED, READ_BYTES_MAX, CarrierEnd, SocketEnd, Splice
 from p2p.transport.stream import Binder, FrameStream, open_stream
@@ -124,6 +125,7 @@ class End:
             address="a thin line",
             clock=clock,
             upload=Bandwidth(Rates(), now_s=clock()),
+            deltas=delta_work(now_s=clock()),
             wall_us=lambda: 1_790_000_000_000_000,
             notify=lambda _, event: self.told.append(event),
             spend=lambda _, size: None,

@@ -1,0 +1,86 @@
+"""Players: registering one, finding one, their universes, and what others sign of them (S1)."""
+
+from node.api.asked import page_of
+from node.api.endpoint import Call, reads, writes
+from node.api.models import InNamespace, NoQuery
+from node.api.player_models import (
+    NewPlayer,
+    OnePlayer,
+    PlayerDone,
+    Players,
+    PlayerShown,
+    PlayersQuery,
+    ReputationShown,
+    cleaned_player,
+    show_listed,
+    show_player,
+    show_reputation,
+)
+from node.errors import NotAllowed
+from node.services.curate import Curator
+from node.services.places import place_meant
+from node.services.players import Met, find_player, listed, register, reputation
+from node.wiring import Node
+from storage.namespaces import COMMONS_NAME
+from universe.player import WORD, register_player
+
+
+async def register_as(node: Node, call: Call[NoQuery, NewPlayer]) -> PlayerDone:
+    """Say who a player is, as this node's author; said again, what is given is said anew."""
+    body = call.body
+    if call.has_no_token and body.namespace != COMMONS_NAME:  # unread: which there are is private
+        raise NotAllowed("without a token players are registered in commons alone")
+    by = Curator(node.signers, await place_meant(node.store, body.namespace))
+    edit = register_player(body.display_name, body.about, body.links, now_us=node.clock_us())
+    met, entry = await register(by, body.id, edit, dry_run=body.dry_run)
+    return PlayerDone(
+        success=True,
+        player=await _shown(node, met) if met else None,
+        entry=entry.hex() if entry else None,
+        dry_run=body.dry_run,
+    )
+
+
+async def list_players(node: Node, call: Call[PlayersQuery, None]) -> Players:
+    """Players, a page at a time; who changed last is first."""
+    rows, more = await page_of(node, WORD, call.query, call.query.sort_by)
+    return Players(tuple(show_listed(listed(row)) for row in rows), more)
+
+
+async def get_player(node: Node, call: Call[InNamespace, None]) -> OnePlayer:
+    """One player. Of a bare id one's own first; `alsoBy` names others who say they are."""
+    return OnePlayer(await _shown(node, await _met(node, call)))
+
+
+async def get_reputation(node: Node, call: Call[InNamespace, None]) -> ReputationShown:
+    """What others sign of a player's author, each thing with where it can be looked at."""
+    met = await _met(node, call)
+    found = await reputation(node.store, met.player.author, met.row.namespace)
+    return show_reputation(found, call.query.namespace)
+
+
+async def _met(node: Node, call: Call[InNamespace, None]) -> Met:
+    place = await place_meant(node.store, call.query.namespace)
+    return await find_player(node.store, call.path["player"], place)
+
+
+async def _shown(node: Node, met: Met) -> PlayerShown:
+    author, place = met.player.author, met.row.namespace
+    seen_us = await node.store.last_signed_us(author, place)
+    universes = await node.store.count_universes(author, met.player.id, place)
+    return show_player(met, seen_us // 1_000, universes)
+
+
+ONE = "/api/player/{player:lineage}"
+ENDPOINTS = (
+    writes(
+        "/api/player", register_as, PlayerDone, body=NewPlayer, status=201, problems=(404,),
+        opened_by=("compat",), clean=cleaned_player,
+    ),
+    reads("/api/players", list_players, Players, query=PlayersQuery, problems=(404, 422)),
+    reads(
+        f"{ONE}/reputation", get_reputation, ReputationShown, query=InNamespace,
+        problems=(409, 422),
+    ),
+    reads(ONE, get_player, OnePlayer, query=InNamespace, problems=(409, 422)),
+)  # fmt: skip

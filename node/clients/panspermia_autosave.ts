@@ -1,0 +1,634 @@
+/*
+ * Autosaves of a game: kept here first, then in a Panspermia node as soon as there is one.
+ *
+ * One file without dependencies, for browsers and for Node.js 20 or later: copy it into your game.
+ *
+ *     const saves = await Autosave.open({
+ *       universe: "universe:main",
+ *       store: new IndexedDbStore("my game"),       // or new FolderStore("saves"), new MemoryStore()
+ *       node: async () => ({ url: "http://127.0.0.1:3000", token: "…" }),  // or nodeOf(home)
+ *     });
+ *     await saves.save(state, { tick: 1200 });      // kept when it resolves; no network is waited for
+ *     saves.status().problem;                       // "" or a sentence: what is in the way
+ *     await saves.latest();                         // what was saved last, whether a node has it or not
+ *     await saves.close();                          // what waits is sent after the next start
+ *
+ * Saves are sent in order and tried again by themselves. One program at a time uses a store.
+ * Part of Panspermia, Apache-2.0.
+ */
+
+export type Kind = "auto" | "manual" | "canonical";
+export type Ending = "save" | "sent" | "refused";
+
+/** What is known of a save; in a folder it is the first line of its file. Times in ms since 1970. */
+export interface Head {
+  tick: number;
+  kind: Kind;
+  at_ms: number;
+  size: number;
+  /** By which the node knows it again, where an answer was lost. */
+  key: string;
+  day: number | null;
+  event: CanonEvent | null;
+  media: string;
+}
+
+export interface CanonEvent {
+  type: string;
+  title: string;
+  description?: string;
+  day?: number;
+  importance?: number;
+  entities?: string[];
+  souls?: string[];
+}
+
+export interface Save extends Head {
+  state: Uint8Array;
+}
+
+export interface Row {
+  number: number;
+  ending: Ending;
+  bytes: number;
+  kind: Kind;
+}
+
+/** Where saves wait. `put` resolves when the save is kept; what it keeps is whole or not there. */
+export interface Store {
+  rows(): Promise<Row[]>;
+  put(number: number, head: Head, state: Uint8Array): Promise<void>;
+  get(number: number, ending: Ending): Promise<Save | null>;
+  move(number: number, from: Ending, to: Ending): Promise<void>;
+  remove(number: number, ending: Ending): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where the node is; asked at each try, so that one that moved is found. */
+export interface Place {
+  url: string;
+  token: string;
+}
+
+export interface Options {
+  universe: string;
+  store: Store;
+  node: () => Promise<Place>;
+  /** Content-Type of the states. */
+  media?: string;
+  /** Saves that may wait; past it the oldest automatic ones are dropped. */
+  waitingMax?: number;
+  waitingBytesMax?: number;
+  /** Between tries: doubled each time, up to the second. */
+  backoffMs?: [number, number];
+  /** Until a token or a universe is tried again that was wrong. */
+  blockedMs?: number;
+  /** Of one upload. */
+  timeoutMs?: number;
+}
+
+export interface Status {
+  waiting: number;
+  waitingBytes: number;
+  /** Since it was opened; so are the next two. */
+  sent: number;
+  dropped: number;
+  refused: number;
+  /** "" or what is in the way, for the person who plays. */
+  problem: string;
+}
+
+export interface SaveOptions {
+  tick: number;
+  kind?: Kind;
+  day?: number;
+  event?: CanonEvent;
+}
+
+interface Outcome {
+  problem: string;
+  isFinal?: boolean;
+  afterMs?: number;
+}
+
+const REFUSED_MAX = 10;
+const ANSWER_CHARACTERS_MAX = 1 << 20;
+const HEAD_BYTES_MAX = 1 << 16;
+const KINDS: readonly Kind[] = ["auto", "manual", "canonical"];
+
+export class Autosave {
+  readonly #options: Required<Options>;
+  readonly #waiting = new Map<number, Row>();
+  #number = 0;
+  #sending = -1;
+  #sent = 0;
+  #dropped = 0;
+  #refused = 0;
+  #problem = "";
+  #isClosed = false;
+  #hurries = false;
+  #listeners = new Set<() => void>();
+  #writing: Promise<unknown> = Promise.resolve();
+  #loop: Promise<void> = Promise.resolve();
+  readonly #stop = new AbortController();
+
+  private constructor(options: Options) {
+    this.#options = {
+      media: "application/json", waitingMax: 200, waitingBytesMax: 512 * 2 ** 20,
+      backoffMs: [1_000, 60_000], blockedMs: 60_000, timeoutMs: 300_000, ...options,
+    };
+  }
+
+  /** Goes on with what waits in the store from before. */
+  static async open(options: Options): Promise<Autosave> {
+    const saves = new Autosave(options);
+    for (const row of await options.store.rows()) {
+      saves.#number = Math.max(saves.#number, row.number);
+      if (row.ending === "save") saves.#waiting.set(row.number, row);
+    }
+    saves.#loop = saves.#run();
+    return saves;
+  }
+
+  /** Keeps `state`, and lets it be sent. Rejects where the store does not take it. */
+  async save(state: Uint8Array | string, options: SaveOptions): Promise<void> {
+    const { tick, kind = "auto", day = null, event = null } = options;
+    if (!KINDS.includes(kind) || !Number.isSafeInteger(tick) || tick < 0) {
+      throw new RangeError(`a save is one of ${KINDS.join(", ")}, of a tick that is 0 or more`);
+    }
+    if (this.#isClosed) throw new Error("these saves were closed");
+    const bytes = typeof state === "string" ? new TextEncoder().encode(state) : state.slice();
+    const head: Head = {
+      tick, kind, at_ms: Date.now(), size: bytes.length, key: randomKey(), day, event,
+      media: this.#options.media,
+    };
+    // One after the other: what is saved later has a higher number, and is kept later.
+    const written = this.#writing.then(async () => {
+      const number = (this.#number += 1);
+      await this.#options.store.put(number, head, bytes);
+      this.#waiting.set(number, { number, ending: "save", bytes: bytes.length, kind });
+      await this.#makeRoom(number);
+    });
+    this.#writing = written.catch(() => undefined);
+    await written;
+    this.#tell();
+  }
+
+  /** What was saved last: also what a node has by now. */
+  async latest(): Promise<Save | null> {
+    const rows = await this.#options.store.rows();
+    for (const row of rows.sort((one, other) => other.number - one.number)) {
+      // It may have been sent just now.
+      for (const ending of [row.ending, "sent", "refused"] as const) {
+        const save = await this.#options.store.get(row.number, ending);
+        if (save) return save;
+      }
+    }
+    return null;
+  }
+
+  status(): Status {
+    let waitingBytes = 0;
+    for (const row of this.#waiting.values()) waitingBytes += row.bytes;
+    return {
+      waiting: this.#waiting.size, waitingBytes, sent: this.#sent, dropped: this.#dropped,
+      refused: this.#refused, problem: this.#problem,
+    };
+  }
+
+  /** Tries at once, and waits until nothing waits; false where something still does. */
+  async flush(timeoutMs: number): Promise<boolean> {
+    this.#hurries = true;
+    this.#tell();
+    await this.#until(() => this.#waiting.size === 0, timeoutMs);
+    return this.#waiting.size === 0;
+  }
+
+  /** Ends the sending, also of what is on its way; what waits is kept. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stop.abort();
+    this.#tell();
+    await this.#writing;
+    await this.#loop;
+    await this.#options.store.close();
+  }
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────────────
+
+  async #run(): Promise<void> {
+    let tries = 0;
+    while (true) {
+      await this.#until(() => this.#isClosed || this.#waiting.size > 0);
+      if (this.#isClosed) return;
+      const number = (this.#sending = Math.min(...this.#waiting.keys()));
+      let outcome: Outcome;
+      try {
+        outcome = await this.#send(number);
+        await this.#note(number, outcome);
+      } catch (error) { // must not end all saving: it is shown, and tried again
+        outcome = { problem: textOf(error) };
+        this.#problem = outcome.problem;
+      }
+      this.#sending = -1;
+      tries = outcome.isFinal || !outcome.problem ? 0 : tries + 1;
+      if (tries) await this.#pause(outcome.afterMs, tries);
+    }
+  }
+
+  async #note(number: number, outcome: Outcome): Promise<void> {
+    this.#problem = outcome.problem;
+    if (outcome.problem && !outcome.isFinal) return;
+    const ending = outcome.isFinal ? "refused" : "sent";
+    await this.#options.store.move(number, "save", ending);
+    this.#waiting.delete(number);
+    if (outcome.isFinal) this.#refused += 1;
+    else this.#sent += 1;
+    await this.#keep(ending, outcome.isFinal ? REFUSED_MAX : 1);
+    this.#tell();
+  }
+
+  async #pause(afterMs: number | undefined, tries: number): Promise<void> {
+    const [firstMs, mostMs] = this.#options.backoffMs;
+    // With chance in it: of a hundred games that lost one node not all come at once.
+    const usualMs = Math.min(mostMs, firstMs * 2 ** Math.min(tries - 1, 30)) * (0.5 + Math.random() / 2);
+    await this.#until(() => this.#isClosed || this.#hurries, afterMs ?? usualMs);
+    this.#hurries = false;
+  }
+
+  async #send(number: number): Promise<Outcome> {
+    const save = await this.#options.store.get(number, "save");
+    if (!save) return { problem: `save ${number} is damaged`, isFinal: true };
+    let place: Place;
+    try {
+      place = await this.#options.node();
+    } catch (error) {
+      return { problem: textOf(error) };
+    }
+    let answer: Response;
+    let said: Record<string, unknown>;
+    try {
+      answer = await this.#post(save, place);
+      said = objectIn((await answer.text()).slice(0, ANSWER_CHARACTERS_MAX));
+    } catch (error) {
+      return { problem: `the node at ${place.url} does not answer: ${textOf(error)}` };
+    }
+    return this.#judged(answer, String(said.detail ?? said.error ?? `status ${answer.status}`));
+  }
+
+  async #post(save: Save, place: Place): Promise<Response> {
+    const query = new URLSearchParams({ tick: String(save.tick), type: save.kind });
+    if (save.day !== null) query.set("day", String(save.day));
+    if (save.event !== null) query.set("event", JSON.stringify(save.event));
+    const universe = encodeURIComponent(this.#options.universe).replaceAll("%3A", ":");
+    const start = place.url.replace(/\/+$/, "");
+    return fetch(`${start}/api/universe/${universe}/snapshot?${query}`, {
+      method: "POST",
+      headers: {
+        "Content-Type": save.media, "Idempotency-Key": save.key,
+        Accept: "application/json, application/problem+json", Authorization: `Bearer ${place.token}`,
+      },
+      body: save.state as unknown as BodyInit,
+      redirect: "error",
+      credentials: "omit",
+      signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)]),
+    });
+  }
+
+  #judged(answer: Response, said: string): Outcome {
+    const { blockedMs, universe } = this.#options;
+    const after = answer.headers.get("Retry-After") ?? "";
+    const afterMs = /^\d{1,6}$/.test(after) ? Number(after) * 1_000 : undefined;
+    if (answer.ok) return { problem: "" };
+    if (answer.status === 401 || answer.status === 403) {
+      return { problem: `the node does not take this token: ${said}`, afterMs: blockedMs };
+    }
+    if (answer.status === 404) {
+      const hint = `make it: panspermia universe create ${universe}`;
+      return { problem: `${said}; ${hint}`, afterMs: blockedMs };
+    }
+    if ([400, 413, 415, 422].includes(answer.status)) {
+      return { problem: `the node will not take a save: ${said}`, isFinal: true };
+    }
+    const problem = `the node does not take it now: ${said}`;
+    return afterMs === undefined ? { problem } : { problem, afterMs };
+  }
+
+  // ── the store ──────────────────────────────────────────────────────────────────────────────────
+
+  async #keep(ending: Ending, count: number): Promise<void> {
+    const rows = (await this.#options.store.rows()).filter((row) => row.ending === ending);
+    rows.sort((one, other) => other.number - one.number);
+    for (const row of rows.slice(count)) await this.#options.store.remove(row.number, ending);
+  }
+
+  /** The oldest automatic ones go first; what is being sent stays, and so does the newest. */
+  async #makeRoom(newest: number): Promise<void> {
+    const { waitingMax, waitingBytesMax, store } = this.#options;
+    while (this.#waiting.size > waitingMax || this.status().waitingBytes > waitingBytesMax) {
+      const others = [...this.#waiting.values()]
+        .filter((row) => row.number !== newest && row.number !== this.#sending)
+        .sort((one, other) => one.number - other.number);
+      const row = others.find((one) => one.kind === "auto") ?? others[0];
+      if (!row) return;
+      this.#waiting.delete(row.number);
+      this.#dropped += 1;
+      await store.remove(row.number, "save");
+    }
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Until it holds, or so long. */
+  #until(holds: () => boolean, timeoutMs?: number): Promise<void> {
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const look = (): void => {
+        if (!holds()) return;
+        done();
+      };
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(look);
+        resolve();
+      };
+      this.#listeners.add(look);
+      if (timeoutMs !== undefined) timer = setTimeout(done, timeoutMs);
+    });
+  }
+}
+
+// ── stores ───────────────────────────────────────────────────────────────────────────────────────
+
+interface Kept {
+  number: number;
+  ending: Ending;
+  head: Head;
+  state: Uint8Array;
+}
+
+/** For a game that loses its saves with its page. */
+export class MemoryStore implements Store {
+  readonly #kept = new Map<number, Kept>();
+
+  async rows(): Promise<Row[]> {
+    return [...this.#kept.values()].map(rowOf);
+  }
+
+  async put(number: number, head: Head, state: Uint8Array): Promise<void> {
+    this.#kept.set(number, { number, ending: "save", head, state });
+  }
+
+  async get(number: number, ending: Ending): Promise<Save | null> {
+    const one = this.#kept.get(number);
+    return one?.ending === ending ? { ...one.head, state: one.state } : null;
+  }
+
+  async move(number: number, from: Ending, to: Ending): Promise<void> {
+    const one = this.#kept.get(number);
+    if (one?.ending === from) one.ending = to;
+  }
+
+  async remove(number: number, ending: Ending): Promise<void> {
+    if (this.#kept.get(number)?.ending === ending) this.#kept.delete(number);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** For browsers. They may drop it where room is short, unless `navigator.storage.persist()` is true. */
+export class IndexedDbStore implements Store {
+  readonly #database: Promise<IDBDatabase>;
+
+  constructor(name: string) {
+    const opening = indexedDB.open(`panspermia autosave: ${name}`, 1);
+    opening.onupgradeneeded = () => {
+      opening.result.createObjectStore("heads", { keyPath: "number" });
+      opening.result.createObjectStore("states");
+    };
+    this.#database = answerOf(opening);
+    this.#database.catch(() => undefined); // told by whatever is asked of it
+  }
+
+  async rows(): Promise<Row[]> {
+    const { heads } = await this.#begin("readonly");
+    const all: Kept[] = await answerOf(heads.getAll());
+    return all.map(rowOf);
+  }
+
+  async put(number: number, head: Head, state: Uint8Array): Promise<void> {
+    const { heads, states, done } = await this.#begin("readwrite");
+    heads.put({ number, ending: "save", head });
+    states.put(state, number);
+    await done;
+  }
+
+  async get(number: number, ending: Ending): Promise<Save | null> {
+    const { heads, states } = await this.#begin("readonly");
+    const [one, state]: [Kept | undefined, Uint8Array | undefined] = await Promise.all([
+      answerOf(heads.get(number)), answerOf(states.get(number)),
+    ]);
+    return one && state && one.ending === ending ? { ...one.head, state } : null;
+  }
+
+  async move(number: number, from: Ending, to: Ending): Promise<void> {
+    const { heads, done } = await this.#begin("readwrite");
+    const one: Kept | undefined = await answerOf(heads.get(number));
+    if (one?.ending === from) heads.put({ ...one, ending: to });
+    await done;
+  }
+
+  async remove(number: number, ending: Ending): Promise<void> {
+    const { heads, states, done } = await this.#begin("readwrite");
+    const one: Kept | undefined = await answerOf(heads.get(number));
+    if (one?.ending === ending) {
+      heads.delete(number);
+      states.delete(number);
+    }
+    await done;
+  }
+
+  async close(): Promise<void> {
+    (await this.#database).close();
+  }
+
+  async #begin(mode: IDBTransactionMode) {
+    const act = (await this.#database).transaction(["heads", "states"], mode, { durability: "strict" });
+    const done = new Promise<void>((resolve, reject) => {
+      act.oncomplete = () => resolve();
+      act.onabort = () => reject(act.error ?? new Error("the browser did not keep it"));
+    });
+    done.catch(() => undefined); // who waits for it hears of it
+    return { heads: act.objectStore("heads"), states: act.objectStore("states"), done };
+  }
+}
+
+/** For Node.js: a file each, as `panspermia_autosave.py` writes them. */
+export class FolderStore implements Store {
+  readonly #folder: string;
+  readonly #ready: Promise<FileSystem>;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#ready = this.#open();
+    this.#ready.catch(() => undefined); // told by whatever is asked of it
+  }
+
+  async #open(): Promise<FileSystem> {
+    const files = await fileSystem();
+    await files.mkdir(this.#folder, { recursive: true });
+    for (const name of await files.readdir(this.#folder)) {
+      if (name.endsWith(".tmp")) await files.rm(`${this.#folder}/${name}`, { force: true });
+    }
+    return files;
+  }
+
+  async rows(): Promise<Row[]> {
+    const files = await this.#ready;
+    const rows: Row[] = [];
+    for (const name of await files.readdir(this.#folder)) {
+      const found = /^(\d+)\.(save|sent|refused)$/.exec(name);
+      if (!found) continue;
+      const number = Number(found[1]);
+      const ending = found[2] as Ending;
+      const head = await this.#head(number, ending);
+      rows.push({ number, ending, bytes: head?.size ?? 0, kind: head?.kind ?? "auto" });
+    }
+    return rows;
+  }
+
+  /** Its first line alone: states are large. */
+  async #head(number: number, ending: Ending): Promise<Head | null> {
+    const files = await this.#ready;
+    try {
+      const file = await files.open(this.#path(number, ending), "r");
+      const bytes = new Uint8Array(HEAD_BYTES_MAX);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0).finally(() => file.close());
+      return headIn(bytes.subarray(0, bytesRead));
+    } catch {
+      return null;
+    }
+  }
+
+  async put(number: number, head: Head, state: Uint8Array): Promise<void> {
+    const files = await this.#ready;
+    const draft = `${this.#folder}/${number}.tmp`;
+    try {
+      const file = await files.open(draft, "w");
+      try {
+        await file.writeFile(`${JSON.stringify(head)}\n`);
+        await file.writeFile(state);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await files.rename(draft, this.#path(number, "save"));
+    } catch (error) {
+      await files.rm(draft, { force: true });
+      throw error;
+    }
+    try {
+      const folder = await files.open(this.#folder, "r");
+      await folder.sync().finally(() => folder.close());
+    } catch { /* Windows opens no folders */ }
+  }
+
+  async get(number: number, ending: Ending): Promise<Save | null> {
+    const files = await this.#ready;
+    try {
+      const bytes = await files.readFile(this.#path(number, ending));
+      const head = headIn(bytes);
+      const state = bytes.subarray(bytes.indexOf(10) + 1);
+      return state.length === head.size ? { ...head, state } : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async move(number: number, from: Ending, to: Ending): Promise<void> {
+    await (await this.#ready).rename(this.#path(number, from), this.#path(number, to));
+  }
+
+  async remove(number: number, ending: Ending): Promise<void> {
+    await (await this.#ready).rm(this.#path(number, ending), { force: true });
+  }
+
+  async close(): Promise<void> {}
+
+  #path(number: number, ending: Ending): string {
+    return `${this.#folder}/${String(number).padStart(16, "0")}.${ending}`;
+  }
+}
+
+/** For Node.js: where the node of this home runs, and its token, as they are at each try. */
+export function nodeOf(home: string): () => Promise<Place> {
+  return async () => {
+    const files = await fileSystem();
+    const text = async (name: string): Promise<string> =>
+      new TextDecoder().decode(await files.readFile(`${home}/${name}`));
+    try {
+      const { api } = JSON.parse(await text("node.json")) as { api: string };
+      return { url: api, token: (await text("token")).trim() };
+    } catch (error) {
+      throw new Error(`no node runs in ${home}; start it: panspermia up`, { cause: error });
+    }
+  };
+}
+
+interface FileSystem {
+  mkdir(path: string, options: { recursive: true }): Promise<unknown>;
+  readdir(path: string): Promise<string[]>;
+  rm(path: string, options: { force: true }): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  readFile(path: string): Promise<Uint8Array>;
+  open(path: string, flags: string): Promise<{
+    read(into: Uint8Array, at: number, count: number, from: number): Promise<{ bytesRead: number }>;
+    writeFile(data: string | Uint8Array): Promise<void>;
+    sync(): Promise<void>;
+    close(): Promise<void>;
+  }>;
+}
+
+/** By a name that bundlers for browsers do not follow. */
+function fileSystem(): Promise<FileSystem> {
+  const name = "node:fs/promises";
+  return import(/* @vite-ignore */ name) as Promise<FileSystem>;
+}
+
+function headIn(bytes: Uint8Array): Head {
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(10)))) as Head;
+}
+
+function rowOf(one: Kept): Row {
+  return { number: one.number, ending: one.ending, bytes: one.head.size, kind: one.head.kind };
+}
+
+function answerOf<T>(asked: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}
+
+function objectIn(said: string): Record<string, unknown> {
+  try {
+    const found: unknown = JSON.parse(said);
+    return found !== null && typeof found === "object" ? { ...found } : {};
+  } catch {
+    return {};
+  }
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/** `crypto.randomUUID` is missing on pages that came over plain http. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,220 @@
+"""Passages: proposing, accepting, closing and finding them.
+
+    PASSAGE    its id, one's own before others', or its full name `did:key:…/passage:1`
+    UNIVERSE   its id for one's own, or its full name
+
+The two halves of a passage are joined each time from the rows of their records.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from node.errors import Conflict, NotAllowed, NotFound
+from node.identity import Identity
+from node.services.signers import Signers
+from registry.deletion import is_deleted
+from registry.errors import MalformedRecord, quoted
+from registry.fields import Plain
+from registry.head import Words
+from storage.store import Store
+from universe.names import parse_full_name, parse_universe_id
+from universe.passage import (
+    CLASS,
+    KIND,
+    WORD,
+    Half,
+    Passage,
+    Said,
+    half_of,
+    listed_half,
+    passages_of,
+    say_passage,
+)
+
+PAGE_MAX: Final = 1_000
+"""Passages looked through for one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ferry:
+    """What passages and travel need of the node."""
+
+    store: Store
+    identity: Identity
+    clock_us: Callable[[], int]
+    namespace: NamespaceKey = COMMONS
+
+    @property
+    def signers(self) -> Signers:
+        return Signers(self.identity, self.store, self.clock_us)
+
+    @property
+    def did(self) -> str:
+        return self.identity.did
+
+
+def document_of(name: str, kind: str, namespace: NamespaceKey) -> DocumentId:
+    """Of a full name. Raises `InvalidName`."""
+    author, id = parse_full_name(name)
+    return DocumentId(namespace, AuthorKey(decode_did_key(author)), CLASS, kind, id.encode())
+
+
+def full_name(by: Ferry, text: str) -> str:
+    """`did/id`; a bare id is one's own. Raises `InvalidName`."""
+    if "/" in text:
+        parse_full_name(text)
+        return text
+    return f"{by.did}/{parse_universe_id(text)}"
+
+
+async def read_value(by: Ferry, document: DocumentId) -> Plain | None:
+    """What the record says; None where there is none, or it is deleted."""
+    state = await by.store.read(document)
+    if state is None or is_deleted(state.value) or not state.value.get("head"):
+        return None
+    return state.value
+
+
+async def passage_called(by: Ferry, text: str) -> Passage:
+    """Raises `NotFound` (`unknown-passage`), `Conflict` (`ambiguous-passage`), `InvalidName`."""
+    if "/" in text:
+        name = full_name(by, text)
+    else:
+        rows = (await by.store.listings(WORD, limit=PAGE_MAX, namespaces=[by.namespace])).rows
+        halves = [listed_half(row.listing.fields) for row in rows if row.listing.record == text]
+        names = {one.proposal or one.full_name for one in halves}
+        own = {one.proposal or one.full_name for one in halves if one.author == by.did}
+        found = sorted(own or names)
+        if len(found) > 1:
+            detail = f"{len(found)} authors propose {quoted(text)}; say whose"
+            raise Conflict(detail, code="ambiguous-passage", candidates=tuple(found))
+        name = found[0] if found else f"{by.did}/{parse_universe_id(text)}"
+    passage = await passage_named(by, name)
+    if passage is None:
+        detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-passage")
+    return passage
+
+
+async def passage_named(by: Ferry, name: str) -> Passage | None:
+    """By the full name of its proposal; None where that is not here, or is none."""
+    proposed = await _half(by, name)
+    if proposed is None:
+        return None
+    authors = {parse_full_name(one)[0] for one in (proposed.source, proposed.target)}
+    others = [await _half(by, f"{author}/{proposed.id}") for author in authors - {proposed.author}]
+    joined = passages_of([proposed, *(one for one in others if one is not None)])
+    return next((one for one in joined if one.name == name), None)
+
+
+async def passages_held(by: Ferry, universe: str | None = None) -> list[Passage]:
+    """All that are known here, or those of one universe: its full name, or its id of anybody."""
+    rows = (await by.store.listings(WORD, limit=PAGE_MAX, namespaces=[by.namespace])).rows
+    found = passages_of(listed_half(row.listing.fields) for row in rows)
+    if universe is None:
+        return found
+    return [
+        one
+        for one in found
+        if any(universe in (end, end.partition("/")[2]) for end in one.proposed.ends[:2])
+    ]
+
+
+async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passage:
+    """Propose a passage, or say one's own anew.
+
+    Raises `NotAllowed` where neither end is this author's, `NotFound` for one's own universe that
+    is not there, `Conflict` where the ends of one that was accepted would change, `InvalidRecord`.
+    """
+    name = full_name(by, id)
+    before = await passage_named(by, name)
+    if before is not None and before.accepted not in (None, before.proposed):
+        ends = before.proposed.ends
+        if any(new not in (None, old) for new, old in zip(_ends(said), ends, strict=True)):
+            detail = f"{id} was accepted as it is: propose another passage"
+            raise Conflict(detail, code="passage-accepted")
+    stated = (said.source, said.target) if before is None else before.proposed.ends[:2]
+    await _check_own(by, [end for end in stated if end is not None])
+    await _say(by, name, words, said)
+    return await _after(by, name)
+
+
+async def accept_passage(by: Ferry, passage: Passage, said: Said) -> Passage:
+    """Accept what another owner proposes, or say one's own half anew.
+
+    Raises `NotAllowed` where this author owns neither end, `NotFound` as `create_passage`.
+    """
+    proposed = passage.proposed
+    await _check_own(by, proposed.ends[:2])
+    if proposed.author == by.did:
+        raise Conflict("it is your own: the other owner accepts it", code="own-passage")
+    name = f"{by.did}/{proposed.id}"
+    own = await _half(by, name)
+    if own is not None and own.proposal != passage.name:
+        detail = f"you have another passage {proposed.id}; they would have one name"
+        raise Conflict(detail, code="passage-exists")
+    half = Said(
+        source=proposed.source,
+        target=proposed.target,
+        type=proposed.type,  # type: ignore[arg-type]  # it was read, so it is one of them
+        stability=100 if said.stability is None else said.stability,
+        maintained_us=by.clock_us(),
+        every_us=said.every_us,
+        arrivals=said.arrivals,
+        closed=False,
+        proposal=passage.name,
+        by=said.by,
+    )
+    await _say(by, name, Words(proposed.name or None, None, None, None, None), half)
+    return await _after(by, passage.name)
+
+
+async def close_passage(by: Ferry, passage: Passage) -> Passage:
+    """Close one's own half: travellers that are under way are refused, and come back.
+
+    Raises `NotAllowed` where this author has none.
+    """
+    half = passage.half_of(by.did)
+    if half is None:
+        raise NotAllowed(f"{passage.name} is not yours to close", code="not-your-passage")
+    await _say(by, half.full_name, Words(None, None, None, None, None), Said(closed=True))
+    return await _after(by, passage.name)
+
+
+async def _after(by: Ferry, name: str) -> Passage:
+    passage = await passage_named(by, name)
+    assert passage is not None, "it was written just now"
+    return passage
+
+
+async def _say(by: Ferry, name: str, words: Words, said: Said) -> None:
+    document = document_of(name, KIND, by.namespace)
+    signer = await by.signers.for_document(document)
+    await by.store.commit(document, say_passage(words, said, now_us=by.clock_us()), signer)
+
+
+async def _half(by: Ferry, name: str) -> Half | None:
+    document = document_of(name, KIND, by.namespace)
+    value = await read_value(by, document)
+    try:
+        return None if value is None else half_of(document, value)
+    except MalformedRecord:
+        return None
+
+
+async def _check_own(by: Ferry, ends: list[str] | tuple[str, ...]) -> None:
+    own = [end for end in ends if parse_full_name(end)[0] == by.did]
+    if not own:
+        raise NotAllowed("neither universe is yours", code="not-your-passage")
+    for end in own:
+        if await read_value(by, document_of(end, "uni", by.namespace)) is None:
+            detail = f"you have no universe {quoted(parse_full_name(end)[1])}"
+            raise NotFound(detail, code="unknown-universe")
+
+
+def _ends(said: Said) -> tuple[str | None, str | None, str | None]:
+    return said.source, said.target, said.type

@@ -1,0 +1,152 @@
+"""When a blob is said to be whole: all of it is on the disk, and a record says so.
+
+version 1: rows of its pages and chunks, packs on the disk ─▸ is_complete
+version 2: chunks and pages in the vault, on the disk ─▸ is_complete and in_vault, no rows
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Iterable
+from functools import partial
+
+from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, ManifestBuilder
+from crdt.chunking import Cutter
+from storage.blob_room import BlobRoom
+from storage.blob_rows import IS_CONTENT, IS_WHOLE
+from storage.collecting import note_synced
+from storage.database import Writing
+from storage.errors import NotHeld
+from storage.folding import IS_FOLDED
+from storage.gathering import gathered
+from storage.into_vault import (
+    ELSEWHERE,
+    gone_of,
+    lacks,
+    move_chunks,
+    move_pages,
+    prepared,
+)
+from storage.kept import adopt
+from storage.namers import note_namers
+from storage.vault.keeping import keep_objects
+from storage.vault.rows import encode
+
+LOST = "A part of the blob was lost while it was being stored: store it again."
+
+
+class Finishing(BlobRoom):
+    """The end of an upload and of a fetch."""
+
+    async def _put_in_vault(self, data: bytes | Iterable[bytes] | AsyncIterable[bytes]) -> Manifest:
+        """A blob of version 2 of our own, whole. Raises `OverQuota`, `Malformed`, `NotHeld`."""
+        forgotten = self._forgotten
+        cutter, builder = Cutter(Chunking.CONTENT), ManifestBuilder(Chunking.CONTENT)
+        vault = self._database.vault
+        async for pieces in gathered(data):
+            await self._keep_objects(cutter, builder, pieces)
+        await self._keep_objects(cutter, builder, None)
+        manifest = await asyncio.to_thread(builder.finish)
+        root = manifest.parsed
+        pages = zip(root.page_hashes, manifest.pages, strict=True)
+        objects = await asyncio.to_thread(encode, pages)
+        packs = self._database.packs
+        keep = partial(keep_objects, packs=packs, objects=objects, promote=True)
+        await self._database.lazily(keep)
+        await asyncio.to_thread(vault.sync)
+        if await vault.read(partial(lacks, root=root, pages=manifest.pages)):
+            raise NotHeld(LOST)
+        async with self._database.transaction() as write:
+            if forgotten != self._forgotten:
+                raise NotHeld(LOST)
+            self._note_named()
+            write.after_commit(self._note_named)
+            had_rows = await _note_put(write, root, self._clock_us())
+            await adopt(write, [root.id])
+        self._held.forget(root.id)
+        if had_rows:
+            await self._drop_lone_pages()
+        return manifest
+
+    async def _keep_objects(
+        self, cutter: Cutter, builder: ManifestBuilder, pieces: list[bytes] | None
+    ) -> None:
+        prepare = partial(prepared, cutter=cutter, builder=builder, pieces=pieces)
+        new, known = await self._database.vault.read(prepare)
+        packs = self._database.packs
+        while new or known:
+            await self._database.lazily(
+                partial(keep_objects, packs=packs, objects=new, promote=True)
+            )
+            # What went after it was looked at; from here on nothing goes while this lasts.
+            gone = await self._database.lazily(partial(gone_of, objects=known))
+            new, known = await asyncio.to_thread(encode, gone), []
+
+    async def _finish(self, blob: BlobId, *, is_fetched: bool) -> bool:
+        """Whether it is whole: all of it is on the disk then, and it is said so.
+
+        Of bytes that came from elsewhere it is noted who had named them.
+        """
+        packs = self._database.packs
+        forgotten = self._forgotten
+        await self._database.settle()
+        async with self._database.reading() as view:
+            row = await view.row(
+                f"SELECT number, {IS_FOLDED}, {IS_CONTENT} FROM blob WHERE id = ?", (blob,)
+            )
+            if row is None or not (row[1] or await view.number(IS_WHOLE, (row[0],))):
+                return False
+        number, is_folded, is_content = row
+        if is_content and not is_folded:
+            await self._fold(blob)
+        synced = await asyncio.to_thread(packs.sync)
+        async with self._database.transaction() as write:
+            if forgotten != self._forgotten or (is_content and not is_folded):
+                is_folded = await write.number(
+                    f"SELECT {IS_FOLDED} FROM blob WHERE id = ?", (blob,)
+                )
+                if not is_folded and not await write.number(IS_WHOLE, (number,)):
+                    return False
+            if is_content and not is_folded and await write.rows(ELSEWHERE, (number, 1)):
+                return False
+            await note_synced(write, synced)
+            is_there = await write.run(
+                f"UPDATE blob SET is_complete = 1, in_vault = {IS_CONTENT}"
+                " WHERE number = ? AND id = ?",
+                (number, blob),
+            )
+            if is_content:
+                self._note_named()
+                write.after_commit(self._note_named)
+                await write.run("DELETE FROM blob_page WHERE blob = ?", (number,))
+            if is_fetched:
+                await note_namers(write, [blob])
+            else:
+                await adopt(write, [blob])
+        if is_content and not is_folded:
+            await self._drop_lone_pages()
+        return bool(is_there)
+
+    async def _fold(self, blob: BlobId) -> None:
+        """All of it is in the vault, and on the disk there. Raises `OverQuota`."""
+        packs = self._database.packs
+        while await self._database.lazily(partial(move_chunks, packs=packs, blob=blob)):
+            pass
+        place: int | None = -1
+        while place is not None:
+            place = await self._database.lazily(
+                partial(move_pages, packs=packs, blob=blob, after=place)
+            )
+        await asyncio.to_thread(self._database.vault.sync)
+
+
+async def _note_put(write: Writing, root: BlobRoot, now_us: int) -> int:
+    """It is whole; gives how many rows of its pages went, where it had been fetched in part."""
+    await write.run(
+        "INSERT INTO blob"
+        " (id, size, chunk_count, root, is_complete, begun_us, page_count, in_vault)"
+        " VALUES (?, ?, ?, ?, 1, ?, ?, 1) ON CONFLICT (id) DO UPDATE"
+        " SET is_complete = 1, in_vault = 1, begun_us = excluded.begun_us",
+        (root.id, root.size, root.chunk_count, root.encoded, now_us, root.page_count),
+    )
+    return await write.run(
+        "DELETE FROM blob_page WHERE blob = (SELECT number FROM blob WHERE id = ?)", (root.id,)
+    )

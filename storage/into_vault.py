@@ -1,0 +1,102 @@
+"""How blobs of version 2 come to lie in the vault: what is put, and what is whole and came in rows.
+
+For whoever has the turn to write, but for `prepared` and `lacks`, which only read.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from crdt.blob import BlobId, BlobRoot, ManifestBuilder, parse_page
+from crdt.chunking import Cutter
+from crdt.digest import payload_digest
+from storage.gathering import cut_hashed
+from storage.mending import forget_chunk
+from storage.packs import Packs, Place
+from storage.vault.keeping import keep_objects
+from storage.vault.rows import Encoded, deltas_of, encode, held, key_of
+
+MOVED = 64  # chunks that lie elsewhere, in one step: some MiB
+ELSEWHERE = (  # chunks of a blob that are not in the vault, and where they are
+    "SELECT DISTINCT c.hash, c.size, k.pack, k.at, s.data FROM blob_page b"
+    " JOIN page_chunk c ON c.page = b.page"
+    " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
+    " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
+    " WHERE b.blob = ? AND NOT EXISTS (SELECT 1 FROM vault.name v"
+    " WHERE v.key = substr(c.hash, 1, 16) AND v.size = c.size) LIMIT ?"
+)
+
+
+def prepared(
+    vault: sqlite3.Connection,
+    cutter: Cutter,
+    builder: ManifestBuilder,
+    pieces: Sequence[bytes] | None,
+) -> tuple[list[Encoded], list[tuple[bytes, bytes]]]:
+    """The chunks that these pieces end (with None the last ones): those that are to be written,
+    and those that lie whole in the vault."""
+    chunks = dict(cut_hashed(cutter, builder, pieces))
+    hashes = [*chunks]
+    known = held(vault, hashes) - deltas_of(vault, hashes).keys()
+    new = encode((hash, data) for hash, data in chunks.items() if hash not in known)
+    return new, [(hash, chunks[hash]) for hash in known]
+
+
+def gone_of(
+    database: sqlite3.Connection, objects: Sequence[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """Those that are not in the vault."""
+    here = held(database, [hash for hash, _ in objects])
+    return [(hash, data) for hash, data in objects if hash not in here]
+
+
+def move_chunks(database: sqlite3.Connection, *, packs: Packs, blob: BlobId) -> bool:
+    """Some that another blob brought elsewhere; gives whether there are more.
+
+    One that is damaged there is not held any more. Raises `OverQuota`.
+    """
+    number = number_of(database, blob)
+    good: list[tuple[bytes, bytes]] = []
+    rows = database.execute(ELSEWHERE, (number, MOVED)).fetchall()
+    for hash, size, pack, at, data in rows:
+        place = None if pack is None else Place(pack, at, size)
+        plain = data if place is None else packs.read(place)
+        if plain is not None and payload_digest(plain) == hash:
+            good.append((hash, plain))
+        else:
+            forget_chunk(database, hash, place)
+    keep_objects(database, packs, encode(good))
+    return bool(good) and len(rows) == MOVED
+
+
+def move_pages(
+    database: sqlite3.Connection, *, packs: Packs, blob: BlobId, after: int
+) -> int | None:
+    """Some of its pages, from their rows, behind a place; gives the last of them. Raises
+    `OverQuota`."""
+    rows = database.execute(
+        "SELECT b.place, p.hash, p.data FROM blob_page b JOIN page p ON p.number = b.page"
+        " WHERE b.blob = ? AND b.place > ? ORDER BY b.place LIMIT ?",
+        (number_of(database, blob), after, MOVED),
+    ).fetchall()
+    keep_objects(database, packs, encode((hash, data) for _, hash, data in rows))
+    return rows[-1][0] if rows else None
+
+
+def number_of(database: sqlite3.Connection, blob: BlobId) -> int:
+    """0 where it is not here any more."""
+    row = database.execute("SELECT number FROM blob WHERE id = ?", (blob,)).fetchone()
+    return row[0] if row else 0
+
+
+def lacks(vault: sqlite3.Connection, root: BlobRoot, pages: Sequence[bytes]) -> bool:
+    """Whether anything of a blob is not in the vault."""
+    named = zip(root.page_hashes, map(len, pages), strict=True)
+    return not (
+        _all_named(vault, named)
+        and all(_all_named(vault, parse_page(data, root, at)) for at, data in enumerate(pages))
+    )
+
+
+def _all_named(vault: sqlite3.Connection, names: Iterable[tuple[bytes, int]]) -> bool:
+    asked = "SELECT 1 FROM vault.name WHERE key = ? AND size = ?"
+    return all(vault.execute(asked, (key_of(hash), size)).fetchone() for hash, size in names)

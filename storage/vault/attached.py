@@ -1,0 +1,146 @@
+"""The vault as a store has it: attached to each connection, read by threads of its own, synced.
+
+What `Database.lazily` writes here survives the process at once, and a loss of power after `sync`.
+"""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple, TypeVar
+
+from storage.errors import StorageError
+from storage.packs import LOST, START_AGAIN, as_packs_say
+from storage.sqlite_errors import as_ours
+from storage.vault.asked import in_order
+from storage.vault.unpacking import PlainCache
+
+T = TypeVar("T")
+
+NAME = "vault"
+ATTACH = f"ATTACH DATABASE ? AS {NAME}"
+READERS = 2  # as many as there are processors, mostly: to unpack and to hash takes all of one
+CACHE_KIB = 2_048  # of each connection
+PLAIN_BYTES = 32 << 20  # unpacked, kept for each: neighbours lean on the same objects
+_SIZES = ("PRAGMA vault.page_size", "PRAGMA vault.page_count", "PRAGMA vault.freelist_count")
+
+
+class _Reader(NamedTuple):
+    """A connection, and what was read by it last, unpacked."""
+
+    connection: sqlite3.Connection
+    cache: PlainCache
+
+
+_Work = Callable[[sqlite3.Connection, PlainCache], T]
+
+
+class Vault:
+    """Made by `open_vault`; the file is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._log = path.with_name(f"{path.name}-wal")
+        self._lock = threading.Lock()
+        self._failed: StorageError | None = None
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
+        self._idle: SimpleQueue[_Reader] = SimpleQueue()
+        for _ in range(READERS):
+            self._idle.put(_Reader(_connection(path), PlainCache(PLAIN_BYTES)))
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` on a connection that only reads and has only the vault, in a thread.
+
+        Raises `StorageError`, `Corrupt`.
+        """
+        return await self._read(lambda vault, _: work(vault))
+
+    async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
+        """Their bytes, in their order; None where one is not here, or damaged."""
+        return await self._read(lambda vault, cache: in_order(vault, hashes, cache))
+
+    async def _read(self, work: "_Work[T]") -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+
+    def _do(self, work: "_Work[T]") -> T:
+        reader = self._idle.get()
+        try:
+            return work(*reader)
+        except sqlite3.Error as error:
+            raise as_ours(error) or error from error
+        finally:
+            self._idle.put(reader)
+
+    def sync(self) -> None:
+        """All that was committed until now is on the disk.
+
+        Raises `StorageError` where the disk says no; where it lost something, from then on.
+        """
+        with self._lock:
+            if self._failed is not None:
+                raise self._failed
+        try:
+            # No lock of SQLite's lies on this file, so closing it gives none away.
+            with suppress(FileNotFoundError):  # all of it was copied back, and that was synced
+                file = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    getattr(os, "fdatasync", os.fsync)(file)
+                finally:
+                    os.close(file)
+        except OSError as error:
+            ours = as_packs_say(error, "file of snapshots")
+            with self._lock:
+                if error.errno in LOST:
+                    ours = self._failed = type(ours)(f"{ours} {START_AGAIN}")
+            raise ours from error
+
+    def close(self) -> None:
+        """Waits for whoever reads."""
+        self._threads.shutdown()
+        for _ in range(READERS):
+            self._idle.get().connection.close()
+
+
+def used_bytes(vault: sqlite3.Connection) -> int:
+    """What it takes of the disk, but for what is empty in it."""
+    if is_empty(vault):
+        return 0
+    page, pages, empty = (vault.execute(asked).fetchone()[0] for asked in _SIZES)
+    return int(page * (pages - empty))
+
+
+def is_empty(vault: sqlite3.Connection) -> bool:
+    """Whether nothing is in it."""
+    return vault.execute("SELECT 1 FROM vault.name LIMIT 1").fetchone() is None
+
+
+def checkpoint(vault: sqlite3.Connection) -> None:
+    """What was written goes from the log to the file, which ends with what is in it.
+
+    Where somebody reads just then, the next one does it.
+    """
+    vault.execute("PRAGMA vault.wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@contextmanager
+def open_vault(path: Path) -> Iterator[Vault]:
+    vault = Vault(path)
+    try:
+        yield vault
+    finally:
+        vault.close()
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute(ATTACH, (str(path),))
+    connection.executescript(
+        f"PRAGMA {NAME}.cache_size = -{CACHE_KIB}; PRAGMA query_only = 1;"
+        "PRAGMA busy_timeout = 10000;"
+    )
+    return connection

@@ -1,0 +1,249 @@
+"""What nothing names any more goes; what stays and leaned on it is written anew first.
+
+    mark ──> splice ──> forget names ──> drop rows        one short transaction for each step
+
+    splice   a ← b ← c, b is dead      c becomes a delta against a, or is whole where a is dead too
+
+Names go before rows: what is put meanwhile and was dead either finds its name, and is kept with all
+it leans on (`Collection.keep`), or finds none, and is written as if it had never been here. Stopped
+anywhere everything that is named can be read, and the next collection takes the rest.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Final
+
+from crdt.covering import SPAN_BYTES
+from crdt.delta import decode, encode
+from storage.vault import rows as whole_rows
+from storage.vault.reading import marks, names_of, parts, rows_of
+from storage.vault.rows import key_of
+from storage.vault.unpacking import (
+    BASES_MAX,
+    Damaged,
+    PlainCache,
+    Row,
+    Unpacking,
+    decode_bases,
+    encode_bases,
+)
+
+LOOKED_AT: Final = 1024
+"""Rows in one step."""
+SPLICED: Final = 32
+"""Deltas written anew in one step: some tens of milliseconds."""
+PROBES: Final = 32
+PROBE_BYTES: Final = 32
+"""What is looked for in what may be a base, where there are more than it takes: 0.2 ms for each."""
+FREED_PAGES: Final = 2048
+"""Given back to the disk in one step."""
+
+
+class Phase(IntEnum):
+    """What a collection does next."""
+
+    SPLICE = 1
+    NAMES = 2
+    WHOLE = 3
+    DELTA = 4
+    DONE = 5
+
+
+class Collection:
+    """One collection. Marks first, then steps, until there are no more; `end` in any case.
+
+    All of it on the one connection that writes. What has an id of at least `below` stays: it came
+    lately, and what will name it may not be here yet. After an error, of a commit too, it must not
+    go on: what was not written would be taken for written.
+    """
+
+    def __init__(self, vault: sqlite3.Connection, *, below: int) -> None:
+        self._vault = vault
+        self._below = below
+        self._phase = Phase.SPLICE
+        self._after: bytes | int = 0
+        self._cache = PlainCache()
+        self.forgotten = 0  # objects
+        vault.execute("CREATE TEMP TABLE IF NOT EXISTS stays (id INTEGER PRIMARY KEY)")
+        vault.execute("DELETE FROM temp.stays")
+
+    def mark(self, hashes: Iterable[bytes]) -> None:
+        """These stay, as far as they are here: what live blobs name, pages and chunks."""
+        self._vault.executemany(
+            "INSERT OR IGNORE INTO temp.stays SELECT id FROM vault.name WHERE key = ?",
+            ((key_of(hash),) for hash in hashes),
+        )
+
+    def keep(self, hashes: Sequence[bytes]) -> None:
+        """These stay with all they lean on: somebody found them here after the marks were made.
+
+        In the transaction in which they were found.
+        """
+        ids = [name.id for name in names_of(self._vault, hashes).values()]
+        self._vault.executemany(
+            "INSERT OR IGNORE INTO temp.stays VALUES (?)",
+            ((id,) for id in {*ids, *(rows_of(self._vault, ids) or ())}),
+        )
+
+    def step(self) -> bool:
+        """Does the next part, in a transaction of the caller's; gives whether there is more."""
+        match self._phase:
+            case Phase.SPLICE:
+                self._splice_some()
+            case Phase.NAMES:
+                self._forget_some()
+            case Phase.WHOLE:
+                self._drop_some("whole", Phase.DELTA)
+            case Phase.DELTA:
+                self._drop_some("delta", Phase.DONE)
+            case Phase.DONE:
+                pass
+        return self._phase is not Phase.DONE
+
+    def end(self) -> None:
+        """The marks take no room any more."""
+        self._phase = Phase.DONE
+        self._vault.execute("DROP TABLE IF EXISTS temp.stays")
+
+    def _go_on(self, phase: Phase) -> None:
+        self._phase = phase
+        self._after = b"" if phase is Phase.NAMES else 0
+
+    def _staying(self, ids: Sequence[int]) -> set[int]:
+        marked = {
+            id
+            for part in parts(ids)
+            for (id,) in self._vault.execute(
+                f"SELECT id FROM temp.stays WHERE id IN ({marks(part)})", part
+            )
+        }
+        return marked | {id for id in ids if id >= self._below}
+
+    def _splice_some(self) -> None:
+        rows = self._vault.execute(
+            "SELECT id, bases FROM vault.delta WHERE id > ? ORDER BY id LIMIT ?",
+            (self._after, LOOKED_AT),
+        ).fetchall()
+        bases = {id: ids for id, data in rows if (ids := _bases(data))}
+        staying = self._staying([*{*bases, *(base for ids in bases.values() for base in ids)}])
+        todo = [id for id in bases if id in staying and not staying.issuperset(bases[id])]
+        some = todo[:SPLICED]
+        if some:
+            self._splice(some)
+        if len(todo) > len(some):
+            self._after = some[-1]
+        elif len(rows) == LOOKED_AT:
+            self._after = rows[-1][0]
+        else:
+            self._go_on(Phase.NAMES)
+
+    def _splice(self, ids: Sequence[int]) -> None:
+        rows = rows_of(self._vault, ids) or {}
+        staying = self._staying([*rows])
+        unpacking = Unpacking(rows, self._cache)
+        for id in ids:
+            try:
+                plain = unpacking.plain(id)
+                behind = _behind(id, rows, staying)
+                base_of = {base: unpacking.plain(base) for base in _middle(behind)}
+            except Damaged:
+                continue  # to be fetched again: whoever reads it is told
+            self._write(id, plain, _chosen(base_of, plain))
+
+    def _write(self, id: int, plain: bytes, base_of: Mapping[int, bytes]) -> None:
+        (whole,) = whole_rows.encode([(b"", plain)])
+        if base_of:
+            base = b"".join(base_of.values())
+            bases, data = encode_bases([*base_of]), encode(plain, base)
+            is_smaller = len(bases) + len(data) < len(whole.data)
+            if is_smaller and decode(data, base, len(plain)) == plain:
+                self._vault.execute(
+                    "UPDATE vault.delta SET bases = ?, data = ? WHERE id = ?", (bases, data, id)
+                )
+                return
+        self._vault.execute("DELETE FROM vault.delta WHERE id = ?", (id,))
+        self._vault.execute("INSERT INTO vault.whole (id, data) VALUES (?, ?)", (id, whole.data))
+
+    def _forget_some(self) -> None:
+        rows = self._vault.execute(
+            "SELECT key, id FROM vault.name WHERE key > ? ORDER BY key LIMIT ?",
+            (self._after, LOOKED_AT),
+        ).fetchall()
+        staying = self._staying([id for _, id in rows])
+        dead = [(key,) for key, id in rows if id not in staying]
+        self._vault.executemany("DELETE FROM vault.name WHERE key = ?", dead)
+        self.forgotten += len(dead)
+        if len(rows) == LOOKED_AT:
+            self._after = rows[-1][0]
+        else:
+            self._go_on(Phase.WHOLE)
+
+    def _drop_some(self, table: str, following: Phase) -> None:
+        ids = [
+            id
+            for (id,) in self._vault.execute(
+                f"SELECT id FROM vault.{table} WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+                (self._after, self._below, LOOKED_AT),
+            )
+        ]
+        staying = self._staying(ids)
+        self._vault.executemany(
+            f"DELETE FROM vault.{table} WHERE id = ?", [(id,) for id in ids if id not in staying]
+        )
+        if len(ids) == LOOKED_AT:
+            self._after = ids[-1]
+        else:
+            self._go_on(following)
+
+
+def give_back(vault: sqlite3.Connection) -> bool:
+    """Gives some empty pages back to the disk, outside of any transaction; whether more are."""
+    # Rows without columns come of it, which only a script steps through.
+    vault.executescript(f"PRAGMA vault.incremental_vacuum({FREED_PAGES})")
+    ((left,),) = vault.execute("PRAGMA vault.freelist_count")
+    return bool(left)
+
+
+def _bases(data: bytes) -> tuple[int, ...]:
+    try:
+        return decode_bases(data)
+    except Damaged:
+        return ()
+
+
+def _behind(id: int, rows: Mapping[int, Row], staying: set[int]) -> list[int]:
+    """What stays of the bases, and in the place of each that does not what stands behind it."""
+    found: dict[int, None] = {}
+    seen: set[int] = {id}
+    waiting = [*reversed(rows[id].bases)]
+    while waiting:
+        base = waiting.pop()
+        if base in staying and base != id:
+            found[base] = None
+        elif base not in seen and base in rows:
+            waiting += reversed(rows[base].bases)
+        seen.add(base)
+    return [*found]
+
+
+def _middle(bases: list[int]) -> list[int]:
+    """They lie in order of place, about what leans on them."""
+    return bases[max(0, len(bases) - BASES_MAX) // 2 :][:BASES_MAX]
+
+
+def _chosen(base_of: Mapping[int, bytes], plain: bytes) -> dict[int, bytes]:
+    """Those in which most of `plain` is found, in their order, as many as may cover a chunk."""
+    most = 3 * len(plain) + SPAN_BYTES
+    if sum(map(len, base_of.values())) <= most:
+        return dict(base_of)
+    apart = max(1, (len(plain) - PROBE_BYTES) // PROBES)
+    probes = {plain[at : at + PROBE_BYTES] for at in range(0, len(plain), apart)}
+    found = {id: sum(probe in base for probe in probes) for id, base in base_of.items()}
+    chosen: set[int] = set()
+    for id in sorted(base_of, key=found.__getitem__, reverse=True):
+        most -= len(base_of[id])
+        if chosen and (most < 0 or not found[id]):
+            break
+        chosen.add(id)
+    return {id: base for id, base in base_of.items() if id in chosen}

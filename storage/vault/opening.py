@@ -1,0 +1,94 @@
+"""The file of the vault: made, brought to the newest schema, attached.
+
+    panspermia.db  ──attached to every connection as `vault`──  snapshots.db   0600, WAL
+
+It is a file of its own because it shrinks again (`auto_vacuum`), and because the database is copied
+before a migration. A commit over both files is atomic for each of them, not for both: what the
+database says is here has to be on the disk here first.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from storage.errors import Corrupt, NewerSchema
+from storage.migration import check_header
+from storage.sqlite_errors import as_ours
+
+HOMES = "panspermia.db"  # the database of a home, whose vault needs no name of its own
+APPLICATION_ID = 0x50414E56  # "PANV"
+PAGE_BYTES = 2_048  # decision 0110: larger ones are left half empty
+SCHEMA = Path(__file__).with_name("schema.sql")
+STEPS: tuple[str, ...] = ()
+"""What brings the file from version 1, which is `SCHEMA`, on to the next ones, in their order."""
+ADVICE = (
+    "Move it away, with what is called the same and ends in -wal or -shm: what it held is fetched"
+    " again from whoever has it."
+)
+
+
+def vault_beside(database: Path) -> Path:
+    """The vault of one database, and of no other: `snapshots.db` in a home."""
+    name = "snapshots.db" if database.name == HOMES else f"{database.stem}.snapshots.db"
+    return database.with_name(name)
+
+
+def make_vault(path: Path, steps: tuple[str, ...] = STEPS) -> bool:
+    """Brings the file at `path` to the newest schema; gives whether there was none.
+
+    Raises `NewerSchema` (nothing was changed) and `Corrupt`.
+    """
+    is_new = not path.exists() or path.stat().st_size == 0
+    if is_new:
+        for rest in ("-wal", "-shm"):  # of a file that somebody took away: it is part of no other
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    else:
+        check_header(path, ADVICE)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as vault:
+            _migrate(vault, path, steps, is_new=is_new)
+    except sqlite3.DatabaseError as error:
+        ours = as_ours(error)
+        if isinstance(ours, Corrupt):
+            raise Corrupt(f"{path} is damaged: {error}. {ADVICE}") from error
+        raise ours or error from error
+    if is_new:
+        _sync_folder(path.parent)
+    return is_new
+
+
+def _migrate(
+    vault: sqlite3.Connection, path: Path, steps: tuple[str, ...], *, is_new: bool
+) -> None:
+    ((version,),) = vault.execute("PRAGMA user_version")
+    ((application,),) = vault.execute("PRAGMA application_id")
+    vault.execute("SELECT count(*) FROM sqlite_schema")  # what is damaged there is met with now
+    if not is_new and version and application != APPLICATION_ID:
+        raise Corrupt(f"{path} is a database of another program. {ADVICE}")
+    newest = 1 + len(steps)
+    if version > newest:
+        raise NewerSchema(
+            f"{path} has schema {version}, this version knows {newest}: update panspermia. "
+            "Nothing was changed."
+        )
+    if not version:  # also what was stopped before anything was in it
+        vault.executescript(
+            f"PRAGMA page_size = {PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;"
+            "PRAGMA journal_mode = WAL;"
+        )
+    todo = (SCHEMA.read_text(encoding="utf-8"), *steps)[version:]
+    for number, sql in enumerate(todo, version + 1):
+        vault.executescript(
+            f"BEGIN IMMEDIATE; {sql}\n; PRAGMA application_id = {APPLICATION_ID};"
+            f"PRAGMA user_version = {number}; COMMIT;"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

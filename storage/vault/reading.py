@@ -1,0 +1,158 @@
+"""Objects by their hashes, as the bytes they are, each held against its hash.
+
+    asked ─name─> ids ─whole, delta─> rows, with those of their bases, and theirs ─> plain bytes
+
+`gather` reads the rows, where the connection lives; `Gathered.plain` unpacks them, in any thread.
+What does not come out as its hash says is damaged, and nothing that is damaged is ever given out.
+Where hashes are asked for, the keys that stand for them do too: then 16 bytes are compared.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from crdt.digest import payload_digest
+from storage.vault.rows import key_of
+from storage.vault.unpacking import (
+    HEIGHT_MAX,
+    Damaged,
+    PlainCache,
+    Row,
+    Unpacking,
+    decode_bases,
+)
+
+T = TypeVar("T")
+
+GATHERED_BYTES_MAX: Final = 64 << 20
+"""Of rows at a time."""
+VARIABLES: Final = 256  # `?` in one statement, so that few different ones are compiled
+
+
+class Found(NamedTuple):
+    """What was asked for and is here. What is in neither is not here."""
+
+    objects: dict[bytes, bytes]
+    damaged: frozenset[bytes]
+
+
+class Name(NamedTuple):
+    """A row of `name`."""
+
+    id: int
+    size: int
+    height: int
+
+
+class Gathered(NamedTuple):
+    """All that it takes to unpack some objects."""
+
+    names: dict[bytes, Name]
+    """Of those that are here, by hash."""
+    rows: dict[int, Row]
+
+    def plain(self, cache: PlainCache) -> Found:
+        """The objects. What is in `cache` makes them cheaper, and afterwards the next ones."""
+        unpacking = Unpacking(self.rows, cache)
+        objects: dict[bytes, bytes] = {}
+        damaged: set[bytes] = set()
+        for hash, name in self.names.items():
+            try:
+                data = unpacking.plain(name.id)
+            except Damaged:
+                damaged.add(hash)
+                continue
+            if len(data) == name.size and payload_digest(data).startswith(hash):
+                objects[hash] = data
+            else:
+                damaged.add(hash)
+        return Found(objects, frozenset(damaged))
+
+
+def read(vault: sqlite3.Connection, hashes: Sequence[bytes], cache: PlainCache) -> Found:
+    """The objects that are here, all at once: ask for a few hundred."""
+    objects: dict[bytes, bytes] = {}
+    damaged: set[bytes] = set()
+    for gathered in gather(vault, hashes):
+        found = gathered.plain(cache)
+        objects |= found.objects
+        damaged |= found.damaged
+    return Found(objects, frozenset(damaged))
+
+
+def gather(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Iterator[Gathered]:
+    """The rows of all that are here, mostly in one part.
+
+    In more where they lean on very much: no part is much larger than `GATHERED_BYTES_MAX`.
+    """
+    names = names_of(vault, hashes)
+    waiting = [list(names)]
+    while waiting:
+        some = waiting.pop()
+        rows = rows_of(vault, [names[hash].id for hash in some], is_bounded=len(some) > 1)
+        if rows is None:
+            waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+        elif some:
+            yield Gathered({hash: names[hash] for hash in some}, rows)
+
+
+def names_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Name]:
+    """What `name` says of those that are here, in the order asked."""
+    keys = {key_of(hash): hash for hash in hashes}
+    found = {
+        keys[key]: Name(id, size, height)
+        for part in parts([*keys])
+        for key, id, size, height in vault.execute(
+            f"SELECT key, id, size, height FROM vault.name WHERE key IN ({marks(part)})", part
+        )
+    }
+    return {hash: found[hash] for hash in keys.values() if hash in found}
+
+
+def rows_of(
+    vault: sqlite3.Connection, ids: Sequence[int], *, is_bounded: bool = False
+) -> dict[int, Row] | None:
+    """With those that they lean on, and so on.
+
+    Where `is_bounded` nothing, if that is too much at a time.
+    """
+    rows: dict[int, Row] = {}
+    wanted = [*dict.fromkeys(ids)]
+    size = 0
+    for _ in range(HEIGHT_MAX + 1):
+        further: dict[int, None] = {}
+        for part in parts(wanted):
+            for id, row in _rows(vault, part):
+                rows[id] = row
+                size += len(row.data)
+                further |= dict.fromkeys(row.bases)
+            if is_bounded and size > GATHERED_BYTES_MAX:
+                return None
+        wanted = [id for id in further if id not in rows]
+        if not wanted:
+            break
+    return rows
+
+
+def parts(of: Sequence[T]) -> list[Sequence[T]]:
+    """In parts for one statement each."""
+    return [of[at : at + VARIABLES] for at in range(0, len(of), VARIABLES)]
+
+
+def marks(part: Sequence[object]) -> str:
+    """What stands for its values in a statement."""
+    return ",".join("?" * len(part))
+
+
+def _rows(vault: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, Row]]:
+    for id, data in vault.execute(
+        f"SELECT id, data FROM vault.whole WHERE id IN ({marks(ids)})", ids
+    ):
+        yield id, Row((), data)
+    for id, bases, data in vault.execute(
+        f"SELECT id, bases, data FROM vault.delta WHERE id IN ({marks(ids)})", ids
+    ):
+        try:
+            yield id, Row(decode_bases(bases), data)
+        except Damaged:
+            continue  # as if it were not here

@@ -1,0 +1,125 @@
+"""Objects by their hashes, as they are stored: whole. Who holds the turn to write calls this.
+
+`storage.vault.settling` writes older ones anew as deltas against newer ones.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import zstandard
+
+KEY_BYTES = 16
+LEVEL = 3  # of zstd: higher ones cost several times as much for a few percent
+VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
+PLAIN, PACKED = b"\x00", b"\x01"
+"""The first byte of what lies in `whole`: the plain bytes follow, or one zstd frame of them."""
+
+
+class Encoded(NamedTuple):
+    """An object as it lies in `whole`; made by `encode`, in any thread."""
+
+    hash: bytes
+    size: int
+    data: bytes
+
+
+def key_of(hash: bytes) -> bytes:
+    """What stands for a hash of 32 bytes."""
+    return hash[:KEY_BYTES]
+
+
+def encode(objects: Iterable[tuple[bytes, bytes]]) -> list[Encoded]:
+    """Objects by their hashes, which were checked, packed where that saves anything."""
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
+    return [_encoded(compressor, hash, data) for hash, data in objects]
+
+
+def held(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of which an object is here, of whatever size."""
+    keys = {key_of(hash): hash for hash in hashes}
+    return {
+        keys[key]
+        for part in _parts([*keys])
+        for (key,) in vault.execute(
+            f"SELECT key FROM vault.name WHERE key IN ({_marks(part)})", part
+        )
+    }
+
+
+def put(
+    vault: sqlite3.Connection, objects: Iterable[Encoded], *, promote: bool = False
+) -> list[bytes]:
+    """Keeps those that are new; gives their hashes.
+
+    With `promote` those that lie here as deltas are written whole again: they belong to what is
+    newest now, which is to be read fast.
+    """
+    todo = {one.hash: one for one in objects}
+    known = held(vault, [*todo])
+    if promote and known:
+        _promote(vault, [todo[hash] for hash in known])
+    new = [one for hash, one in todo.items() if hash not in known]
+    if new:
+        first = next_id(vault)
+        vault.executemany(
+            "INSERT INTO vault.whole (id, data) VALUES (?, ?)",
+            ((id, one.data) for id, one in enumerate(new, first)),
+        )
+        vault.executemany(
+            "INSERT INTO vault.name (key, id, size) VALUES (?, ?, ?)",
+            ((key_of(one.hash), id, one.size) for id, one in enumerate(new, first)),
+        )
+    return [one.hash for one in new]
+
+
+def drop(vault: sqlite3.Connection, hashes: Iterable[bytes]) -> None:
+    """They are damaged, and so held no more."""
+    for hash in hashes:
+        row = vault.execute("SELECT id FROM vault.name WHERE key = ?", (key_of(hash),)).fetchone()
+        if row is not None:
+            vault.execute("DELETE FROM vault.whole WHERE id = ?", row)
+            vault.execute("DELETE FROM vault.delta WHERE id = ?", row)
+            vault.execute("DELETE FROM vault.name WHERE key = ?", (key_of(hash),))
+
+
+def deltas_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+    """The ids of those that lie here as deltas."""
+    keys = {key_of(hash): hash for hash in hashes}
+    return {
+        keys[key]: id
+        for part in _parts([*keys])
+        for key, id in vault.execute(
+            "SELECT n.key, n.id FROM vault.name n JOIN vault.delta d ON d.id = n.id"
+            f" WHERE n.key IN ({_marks(part)})",
+            part,
+        )
+    }
+
+
+def next_id(vault: sqlite3.Connection) -> int:
+    """Above all that were ever given."""
+    row = vault.execute("SELECT seq FROM vault.sqlite_sequence WHERE name = 'whole'").fetchone()
+    return int(row[0]) + 1 if row else 1
+
+
+def _promote(vault: sqlite3.Connection, known: Sequence[Encoded]) -> None:
+    """They keep their ids, by which others may lean on them."""
+    ids = deltas_of(vault, [one.hash for one in known])
+    rows = [(ids[one.hash], one.data) for one in known if one.hash in ids]
+    vault.executemany("INSERT INTO vault.whole (id, data) VALUES (?, ?)", rows)
+    vault.executemany("DELETE FROM vault.delta WHERE id = ?", ((id,) for id, _ in rows))
+
+
+def _encoded(compressor: zstandard.ZstdCompressor, hash: bytes, data: bytes) -> Encoded:
+    packed = compressor.compress(data)
+    is_smaller = len(packed) < len(data)
+    return Encoded(hash, len(data), PACKED + packed if is_smaller else PLAIN + data)
+
+
+def _parts(keys: Sequence[bytes]) -> list[Sequence[bytes]]:
+    return [keys[at : at + VARIABLES] for at in range(0, len(keys), VARIABLES)]
+
+
+def _marks(part: Sequence[bytes]) -> str:
+    return ",".join("?" * len(part))

@@ -1,0 +1,149 @@
+"""Rows of the vault as plain bytes: first what they lean on, then they themselves.
+
+    whole = 0 ‖ the bytes | 1 ‖ a zstd frame of them
+    delta = ids of its bases, each as LEB128; a zstd frame whose dictionary is their bytes, joined
+
+What is in the rows may be anything: a disk forgets. It costs no more than the bounds here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import zstandard
+
+from crdt.delta import BASE_BYTES_MAX, DATA_BYTES_MAX, decode
+from crdt.errors import Malformed
+from crdt.leb128 import uleb, unsigned
+from storage.vault.rows import PACKED, PLAIN
+
+CACHE_BYTES: Final = 64 << 20
+"""Of plain bytes that others lean on. The bases of neighbours are the same: without it an old
+snapshot would be unpacked many times over."""
+HEIGHT_MAX: Final = 64
+"""Deltas that lean one on the other."""
+BASES_MAX: Final = 64
+"""Of one delta: what covers the longest chunk is no more than 53 of the shortest."""
+WORK_BYTES_MAX: Final = 512 << 20
+"""That are unpacked for one object. What 64 deltas lean on takes some 60 MB."""
+
+
+class Damaged(Exception):
+    """A row cannot be unpacked. Does not leave the vault."""
+
+
+class Row(NamedTuple):
+    """A row of `whole`, which has no bases, or of `delta`."""
+
+    bases: tuple[int, ...]
+    data: bytes
+
+
+class PlainCache:
+    """Plain bytes by id, those used last: an id never stands for other bytes. For one thread."""
+
+    def __init__(self, bytes_max: int = CACHE_BYTES) -> None:
+        self._held: OrderedDict[int, bytes] = OrderedDict()
+        self._bytes = 0
+        self._bytes_max = bytes_max
+
+    def get(self, id: int) -> bytes | None:
+        """What was put there, if it is held yet."""
+        found = self._held.get(id)
+        if found is not None:
+            self._held.move_to_end(id)
+        return found
+
+    def put(self, id: int, data: bytes) -> None:
+        """Holds it until others are wanted more."""
+        self._bytes += len(data) - len(self._held.pop(id, b""))
+        self._held[id] = data
+        while self._bytes > self._bytes_max:
+            self._bytes -= len(self._held.popitem(last=False)[1])
+
+
+class Unpacking:
+    """Unpacks what is in `rows`; `saw` is told of each that was not in the cache."""
+
+    def __init__(
+        self,
+        rows: Mapping[int, Row],
+        cache: PlainCache,
+        saw: Callable[[int, bytes], None] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._cache = cache
+        self._saw = saw
+        self._unpacker = zstandard.ZstdDecompressor()
+        self._work_bytes = 0
+
+    def plain(self, id: int) -> bytes:
+        """The bytes for which `id` stands; whether they are the right ones is not known yet.
+
+        Raises `Damaged`.
+        """
+        self._work_bytes = 0
+        return self._plain(id, ())
+
+    def _plain(self, id: int, above: tuple[int, ...]) -> bytes:
+        if (data := self._cache.get(id)) is not None:
+            return data
+        row = self._rows.get(id)
+        if row is None or id in above or len(above) > HEIGHT_MAX:
+            raise Damaged(f"object {id} is not there, or leans on itself")
+        if row.bases:
+            base = b"".join([self._plain(base, (*above, id)) for base in row.bases])
+            data = _of_delta(row.data, base)
+        else:
+            data = self._of_whole(row.data)
+        self._work_bytes += len(data)
+        if self._work_bytes > WORK_BYTES_MAX:
+            raise Damaged(f"object {id} leans on too much")
+        if self._saw:
+            self._saw(id, data)
+        if above or row.bases:  # what is whole and was asked for itself is soon unpacked again
+            self._cache.put(id, data)
+        return data
+
+    def _of_whole(self, data: bytes) -> bytes:
+        kind, rest = data[:1], memoryview(data)[1:]
+        if kind == PLAIN and len(rest) <= DATA_BYTES_MAX:
+            return bytes(rest)
+        if kind != PACKED:
+            raise Damaged("neither packed nor plain")
+        try:
+            # The library ignores `max_output_size` where the frame itself names a size.
+            if not 0 <= zstandard.frame_content_size(rest) <= DATA_BYTES_MAX:
+                raise Damaged("a frame of another size than an object has")
+            return self._unpacker.decompress(rest, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise Damaged(str(error)) from error
+
+
+def _of_delta(data: bytes, base: bytes) -> bytes:
+    if len(base) > BASE_BYTES_MAX:
+        raise Damaged(f"a delta against {len(base)} bytes")
+    try:
+        return decode(data, base, zstandard.frame_content_size(data))
+    except (Malformed, zstandard.ZstdError) as error:
+        raise Damaged(str(error)) from error
+
+
+def encode_bases(ids: Sequence[int]) -> bytes:
+    """As `delta.bases` has them."""
+    return b"".join(uleb(id) for id in ids)
+
+
+def decode_bases(data: bytes) -> tuple[int, ...]:
+    """Raises `Damaged` where these are none."""
+    ids: list[int] = []
+    at = 0
+    try:
+        while at < len(data):
+            id, at = unsigned(data, at)
+            ids.append(id)
+    except (IndexError, Malformed) as error:
+        raise Damaged("ids that cannot be read") from error
+    if not 0 < len(ids) <= BASES_MAX or max(ids) >= 1 << 63:
+        raise Damaged(f"{len(ids)} bases")
+    return tuple(ids)

@@ -1,0 +1,121 @@
+"""Giving back the room of what lies in the vault and no blob names any more.
+
+    marks of all that blobs name ─▸ what has none goes ─▸ empty pages go back to the disk
+
+Whoever names something meanwhile, a blob that is put, begun or folded, stops it: what was thought
+dead may be named now. It is begun anew then, a few times; what is left goes with the next one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from crdt.blob import BlobId, Chunking, parse_root
+from storage.blob_rows import IS_CONTENT
+from storage.database import Database, Row
+from storage.folding import IS_FOLDED, Lost, names_of_pages
+from storage.part import Part
+from storage.vault import sweeping
+from storage.vault.attached import checkpoint, is_empty
+
+TIMES = 3
+ROOTS = 64  # of blobs, in one step
+PAGES = 64  # of rows of what they name: 65,536 chunks
+
+
+class VaultCollecting(Part):
+    """What `Collecting` needs of the vault."""
+
+    _putting = 0
+    """Blobs whose chunks come, and no page names them yet."""
+    _named = 0
+    """Times that something of the vault came to be named."""
+
+    def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
+        super().__init__(database, clock_us)
+        self._may_be_dead = True  # a start does not know
+        self._sweeping = asyncio.Lock()
+
+    def _note_named(self) -> None:
+        """Something of the vault is about to be named, or has just been."""
+        self._named += 1
+
+    async def _forget_objects(self, blob: BlobId, hashes: Sequence[bytes]) -> None:
+        """See `BlobReading`."""
+        raise NotImplementedError
+
+    async def _collect_vault(self, pause_s: float = 0.0) -> None:
+        async with self._sweeping:
+            for _ in range(TIMES):
+                if not self._may_be_dead or self._putting:
+                    return
+                try:
+                    if await self._sweep_vault(self._named, pause_s):
+                        self._may_be_dead = False
+                        break
+                except Lost as error:  # a page, and what it names is not known
+                    await self._forget_objects(error.blob, [error.hash])
+            has_more = True
+            while has_more:
+                has_more = await self._database.lazily(sweeping.free)
+                await asyncio.sleep(pause_s)
+            await self._database.vault.read(checkpoint)
+
+    async def _sweep_vault(self, named: int, pause_s: float) -> bool:
+        """Whether it came to its end."""
+        if await self._database.vault.read(is_empty):
+            return True
+        is_stopped = partial(self._is_stopped, named)
+        await self._database.lazily(sweeping.begin)
+        await self._mark_named(pause_s)
+        after: bytes | None = b""
+        while after is not None:
+            await asyncio.sleep(pause_s)
+            after = await self._database.lazily(
+                partial(sweeping.sweep, after=after, is_stopped=is_stopped)
+            )
+        await self._database.lazily(sweeping.end)
+        return not is_stopped()
+
+    def _is_stopped(self, named: int) -> bool:
+        return self._putting > 0 or named != self._named
+
+    async def _mark_named(self, pause_s: float) -> None:
+        """All that folded blobs name, and others of version 2 as far as their pages are here."""
+        seen: set[bytes] = set()  # pages, of which each is looked at once
+        number = page = 0
+        asked = f"SELECT number, id, root, {IS_FOLDED} FROM blob WHERE number > ? AND {IS_CONTENT}"
+        while blobs := await self._database.rows(
+            f"{asked} ORDER BY number LIMIT {ROOTS}", (number,)
+        ):
+            number = blobs[-1][0]
+            for _, id, root, is_folded in blobs:
+                parsed = parse_root(root, BlobId(id))
+                new = [at for at, hash in enumerate(parsed.page_hashes) if hash not in seen]
+                await self._mark(parsed.page_hashes)
+                if not is_folded:
+                    continue
+                seen.update(parsed.page_hashes)
+                for at in range(0, len(new), PAGES):
+                    some = new[at : at + PAGES]
+                    await self._mark(
+                        await self._database.vault.read(
+                            partial(names_of_pages, root=parsed, places=some)
+                        )
+                    )
+                    await asyncio.sleep(pause_s)
+        pages = "SELECT number FROM page WHERE number > ? AND chunking = ? ORDER BY number LIMIT ?"
+        while rows := await self._database.rows(pages, (page, Chunking.CONTENT, PAGES)):
+            await self._mark_rows(rows)
+            page = rows[-1][0]
+            await asyncio.sleep(pause_s)
+
+    async def _mark_rows(self, pages: Sequence[Row]) -> None:
+        marks = ",".join("?" * len(pages))
+        rows = await self._database.rows(
+            f"SELECT hash FROM page_chunk WHERE page IN ({marks})", [one for (one,) in pages]
+        )
+        await self._mark([hash for (hash,) in rows])
+
+    async def _mark(self, hashes: Sequence[bytes]) -> None:
+        await self._database.lazily(partial(sweeping.mark, hashes=hashes))

@@ -1,0 +1,61 @@
+"""How much of the disk the vault takes, and how much of it goes with blobs that go."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from crdt.blob import BlobId, BlobRoot, parse_page, parse_root
+from storage.folding import READ
+from storage.vault.asked import in_order
+from storage.vault.rows import key_of
+
+STORED = (  # of an object, by its key
+    "SELECT coalesce((SELECT length(w.data) FROM vault.whole w WHERE w.id = n.id),"
+    " (SELECT length(d.data) + length(d.bases) FROM vault.delta d WHERE d.id = n.id), 0)"
+    " FROM vault.name n WHERE n.key = ?"
+)
+Rooted = tuple[bytes, bytes]
+"""Of a folded blob its id and its root."""
+
+
+def given_back(
+    vault: sqlite3.Connection, going: Sequence[tuple[int, Rooted]], others: Iterable[Rooted]
+) -> Mapping[int, tuple[int, int]]:
+    """Of folded blobs that go in turn: bytes of what none of `others` has.
+
+    By turn, those that this one has, alone or with others that go, and those that become free with
+    it, being the last that had them. About: what leans on what goes is written anew, and grows.
+    """
+    turns: dict[bytes, list[int]] = defaultdict(list)
+    for turn, rooted in going:
+        for key in {*_keys(vault, [rooted])}:
+            turns[key].append(turn)
+    for key in _keys(vault, others):
+        turns.pop(key, None)
+    given: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for key, of in turns.items():
+        row = vault.execute(STORED, (key,)).fetchone()
+        size = int(row[0]) if row else 0
+        for turn in of:
+            shared, so_far = given[turn]
+            given[turn] = shared + size, so_far + (size if turn == max(of) else 0)
+    return given
+
+
+def _keys(vault: sqlite3.Connection, blobs: Iterable[Rooted]) -> Iterator[bytes]:
+    """Of their pages and chunks; of each page once."""
+    seen: set[bytes] = set()
+    for id, encoded in blobs:
+        root = parse_root(encoded, BlobId(id))
+        new = [at for at, hash in enumerate(root.page_hashes) if hash not in seen]
+        seen.update(root.page_hashes)
+        for at in range(0, len(new), READ):
+            yield from _keys_of(vault, root, new[at : at + READ])
+
+
+def _keys_of(vault: sqlite3.Connection, root: BlobRoot, places: Sequence[int]) -> Iterator[bytes]:
+    hashes = [root.page_hashes[place] for place in places]
+    for place, page in zip(places, in_order(vault, hashes), strict=True):
+        yield key_of(root.page_hashes[place])
+        if page is not None:
+            yield from (key_of(name.hash) for name in parse_page(page, root, place))

@@ -1,0 +1,272 @@
+"""Alice, bob and mallory with a store each: travellers between their universes, by real records."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from crdt.document import Editor
+from crdt.keys import COMMONS
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.home import Home
+from node.identity import load_or_create
+from node.projection import project
+from node.services.passages import (
+    Ferry,
+    accept_passage,
+    close_passage,
+    create_passage,
+    document_of,
+    passage_called,
+    passages_held,
+)
+from node.services.travel import (
+    MIGRATION_FORMAT,
+    Books,
+    Gatekeeper,
+    Passenger,
+    Sent,
+    migration_passenger,
+)
+from registry.errors import CannotTravel
+from registry.formats.primordium_migration import write_migration
+from registry.head import Words, put_head, touch
+from storage.store import open_store
+from tests.registry.formats.files import GENOTYPE
+from tests.storage.people import NOW_US
+from universe.gate import Verdict
+from universe.passage import Passage, Said
+from universe.travel import In, InTransit, Place, Refused, place_of
+
+FOX = Passenger(b'{"legs":4}', "fox")
+
+
+class Person:
+    """A node's store and keys, and what reached it."""
+
+    def __init__(self, ferry: Ferry) -> None:
+        self.ferry = ferry
+        self.gates = Gatekeeper(ferry)
+
+    def universe(self, id: str) -> str:
+        return f"{self.ferry.did}/{id}"
+
+    async def makes(self, id: str) -> str:
+        name = self.universe(id)
+        document = document_of(name, "uni", COMMONS)
+
+        def edit(editor: Editor) -> None:
+            put_head(editor, Words(id), now_us=NOW_US)
+            touch(editor, NOW_US)
+
+        await self.ferry.store.commit(document, edit, self.ferry.identity.signer)
+        return name
+
+    async def hears(self, other: "Person") -> None:
+        """Everything the other holds, as a sync brings it."""
+        store = other.ferry.store
+        entries, _ = await store.entries_after(other.ferry.identity.author, 0)
+        received = await self.ferry.store.receive(entries, source="sync")
+        assert not received.refused
+
+    async def sees(self, sent: Sent) -> Place:
+        who = sent.departure.receipt.traveller.who
+        return await Books(self.ferry).ask(lambda lines: place_of(who, lines))
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
+    async with AsyncExitStack() as stack:
+        found: list[Person] = []
+        for name, id in (("alice", "universe:meadow"), ("bob", "universe:reef")):
+            home = Home(tmp_path / name)
+            home.make()
+            identity = load_or_create(home, os.urandom)
+            store = await stack.enter_async_context(
+                open_store(home.database, project=project, clock_us=lambda: NOW_US)
+            )
+            one = Person(Ferry(store, identity, lambda: NOW_US))
+            await one.makes(id)
+            found.append(one)
+        yield found[0], found[1]
+
+
+async def opened(alice: Person, bob: Person, **said: object) -> Passage:
+    """A passage from the meadow to the reef that both agreed to, and a gate at each end."""
+    proposed = Said(
+        source=alice.universe("universe:meadow"), target=bob.universe("universe:reef"),
+        type="bridge", stability=100, maintained_us=NOW_US, arrivals="accept", by="alice",
+    )  # fmt: skip
+    passage = await create_passage(alice.ferry, "passage:1", Words("Old bridge"), proposed)
+    assert passage.state == "proposed"
+    await bob.hears(alice)
+    found = await passage_called(bob.ferry, "passage:1")
+    accepted = await accept_passage(bob.ferry, found, Said(**said))  # type: ignore[arg-type]
+    assert accepted.is_open
+    await bob.gates.take_gate(bob.universe("universe:reef"))
+    await alice.hears(bob)
+    return await passage_called(alice.ferry, "passage:1")
+
+
+async def sends(alice: Person, passage: Passage, migration: int = 1) -> Sent:
+    meadow = alice.universe("universe:meadow")
+    return await alice.gates.send(passage, meadow, bytes([migration]) * 16, FOX, 7)
+
+
+async def test_a_traveller_leaves_one_universe_and_is_in_the_other(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    assert [one.state for one in await passages_held(alice.ferry, "universe:reef")] == ["open"]
+    sent = await sends(alice, passage)
+    assert isinstance(sent.story.place, InTransit)
+    again = await sends(alice, passage)  # nobody heard the answer, and asked once more
+    assert (again.departure, again.is_new) == (sent.departure, False)
+    reef = bob.universe("universe:reef")
+    assert await bob.gates.answer(reef) == []  # nothing came yet
+    await bob.hears(alice)
+    (arrived,) = await bob.gates.answer(reef, tick=9)
+    assert (arrived.receipt.kind, arrived.receipt.tick) == ("arrival", 9)
+    assert await bob.gates.answer(reef) == []
+    assert await bob.sees(sent) == In(reef)
+    assert isinstance(await alice.sees(sent), InTransit)
+    await alice.hears(bob)
+    assert await alice.sees(sent) == In(reef)
+    with pytest.raises(CannotTravel, match="not here"):
+        await sends(alice, passage, migration=2)
+    # And home again, grown: bob's game names the soul alone.
+    older = Passenger(b'{"legs":4,"age":3}', "fox")
+    back = await bob.gates.send(passage, reef, bytes([3]) * 16, older, 20)
+    assert back.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+    await alice.hears(bob)
+    (home,) = await alice.gates.answer(alice.universe("universe:meadow"))
+    assert home.receipt.kind == "arrival"
+    assert await alice.sees(back) == In(alice.universe("universe:meadow"))
+
+
+async def test_who_is_refused_comes_back(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob, arrivals="ask")
+    sent = await sends(alice, passage)
+    await bob.hears(alice)
+    reef, meadow = bob.universe("universe:reef"), alice.universe("universe:meadow")
+    assert await bob.gates.answer(reef) == []
+    (waiting,) = await bob.gates.waiting(reef)
+    assert waiting.id == sent.departure.id
+    refused = await bob.gates.decide(reef, waiting.id, Verdict("refuse", "no room"), 5)
+    again = await bob.gates.decide(reef, waiting.id, Verdict("accept"), 5)
+    assert again == refused
+    await alice.hears(bob)
+    assert isinstance(await alice.sees(sent), Refused)
+    (back,) = await alice.gates.answer(meadow)
+    assert back.receipt.kind == "return"
+    assert await alice.sees(sent) == In(meadow)
+
+
+async def test_a_recall_is_answered_by_the_other_gate(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await sends(alice, passage)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    story = await alice.gates.recall(meadow, bytes([1]) * 16)
+    assert isinstance(story.place, InTransit)  # it is the other gate that says whether
+    await bob.hears(alice)
+    (refused,) = await bob.gates.answer(reef)
+    assert refused.receipt.reason == "called back"
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    assert await alice.sees(sent) == In(meadow)
+    with pytest.raises(NotFound, match="no migration"):
+        await alice.gates.recall(meadow, bytes([9]) * 16)
+
+
+async def test_through_what_is_closed_nobody_leaves_and_who_is_under_way_comes_back(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await sends(alice, passage)
+    closed = await close_passage(bob.ferry, await passage_called(bob.ferry, passage.name))
+    assert closed.state == "closed"
+    await bob.hears(alice)
+    (refused,) = await bob.gates.answer(bob.universe("universe:reef"))
+    assert refused.receipt.reason == "the passage is closed"
+    await alice.hears(bob)
+    await alice.gates.answer(alice.universe("universe:meadow"))
+    assert await alice.sees(sent) == In(alice.universe("universe:meadow"))
+    passage = await passage_called(alice.ferry, "passage:1")
+    with pytest.raises(Conflict, match="closed, not open"):
+        await sends(alice, passage, migration=2)
+
+
+async def test_what_is_asked_at_once_is_signed_once(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    sent = await asyncio.gather(*(sends(alice, passage) for _ in range(4)))
+    assert len({one.departure.id for one in sent}) == 1
+    await bob.hears(alice)
+    reef = bob.universe("universe:reef")
+    answers = await asyncio.gather(*(bob.gates.answer(reef) for _ in range(4)))
+    assert sum(map(len, answers)) == 1
+
+
+async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    reef = bob.universe("universe:reef")
+    assert await bob.gates.take_gate(reef)
+    assert not await bob.gates.take_gate(reef)
+    with pytest.raises(NotFound):
+        await bob.gates.take_gate(bob.universe("universe:none"))
+    with pytest.raises(NotFound):
+        await alice.gates.take_gate(reef)  # it is not even here
+    assert await alice.gates.take_gate(alice.universe("universe:meadow"), only_first=True)
+
+
+async def test_what_is_not_ones_own_nobody_proposes_accepts_or_closes(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    ends = Said(source=bob.universe("universe:a"), target=bob.universe("universe:b"), type="gate")
+    with pytest.raises(NotAllowed):
+        await create_passage(alice.ferry, "passage:2", Words(None), ends)
+    none = Said(source=alice.universe("universe:none"), target=ends.target, type="gate")
+    with pytest.raises(NotFound, match="universe:none"):
+        await create_passage(alice.ferry, "passage:2", Words(None), none)
+    moved = Said(source=alice.universe("universe:meadow"), target=ends.target, type="gate")
+    with pytest.raises(Conflict, match="accepted as it is"):
+        await create_passage(alice.ferry, "passage:1", Words(None), moved)
+    with pytest.raises(Conflict, match="your own"):
+        await accept_passage(alice.ferry, passage, Said())
+    with pytest.raises(NotFound):
+        await passage_called(alice.ferry, "passage:none")
+    with pytest.raises(Rejected, match="does not lead"):
+        await alice.gates.send(passage, alice.universe("universe:x"), bytes(16), FOX, 0)
+    big = Passenger(bytes(33_000), "whale")
+    meadow = alice.universe("universe:meadow")
+    with pytest.raises(Rejected, match="33000 bytes"):
+        await alice.gates.send(passage, meadow, bytes(16), big, 0)
+
+
+async def test_a_migrate_entity_travels_as_it_is(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    message = write_migration(GENOTYPE.decode(), {"energy": "42.5", "generation": "3"})
+    migration, who = migration_passenger(message, None)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    await alice.gates.send(passage, meadow, migration, who, 1)
+    torn = message.replace(b'"generation":3', b'"generation":4')
+    assert torn != message
+    await alice.gates.send(passage, meadow, bytes(16), Passenger(torn, "torn", MIGRATION_FORMAT), 1)
+    await bob.hears(alice)
+    answers = await bob.gates.answer(reef)
+    assert [one.receipt.kind for one in answers] == ["arrival", "refusal"]
+    assert answers[1].receipt.reason == "it is no MigrateEntity whose checksum holds"
+    (arrived, _) = answers
+    assert arrived.receipt.migration == migration

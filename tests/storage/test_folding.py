@@ -1,0 +1,216 @@
+"""Blobs of version 2 lie in the vault: what is put, what is fetched, and what of it is damaged."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from crdt.blob import Chunking, Manifest
+from crdt.chunking import content_manifest_of, cut
+from crdt.digest import payload_digest
+from storage.errors import NotHeld
+from storage.reading_blobs import whole_blob
+from storage.store import Store, open_store
+from storage.vault.rows import key_of
+from tests.storage.people import NOW_US, project
+
+NOISE = blake3(b"a world of noise").digest(length=(11 << 20) + 5)
+EDITED = NOISE[:3_000_000] + bytes(1024) + NOISE[3_000_000:]
+MANIFEST, CHUNKS = content_manifest_of(NOISE), list(cut([NOISE], Chunking.CONTENT))
+SMALL = b"a small world, much smaller than a chunk"
+
+
+@asynccontextmanager
+async def opened(home: Path) -> AsyncGenerator[Store]:
+    async with open_store(
+        home / "panspermia.db", project=project, clock_us=lambda: NOW_US
+    ) as store:
+        yield store
+
+
+def rows(home: Path, sql: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(home / "panspermia.db", isolation_level=None)) as database:
+        database.execute("ATTACH DATABASE ? AS vault", (str(home / "snapshots.db"),))
+        return database.execute(sql, tuple(values)).fetchall()
+
+
+def row_counts(home: Path) -> list[int]:
+    """Rows of pages, of what they name, and of chunks and packed chunks."""
+    tables = ("page", "page_chunk", "blob_page", "chunk", "packed")
+    ((*counts,),) = rows(home, "SELECT " + ", ".join(f"(SELECT count(*) FROM {t})" for t in tables))
+    return [int(str(count)) for count in counts]
+
+
+def spoil(home: Path, hash: bytes) -> None:
+    """The disk gives back other bytes of an object."""
+    rows(
+        home,
+        "UPDATE vault.whole SET data = zeroblob(length(data))"
+        " WHERE id = (SELECT id FROM vault.name WHERE key = ?)",
+        (key_of(hash),),
+    )
+
+
+async def fetch(store: Store, manifest: Manifest, chunks: list[bytes]) -> int:
+    """As a fetch does; gives how many chunks had to come."""
+    await store.begin_blob(manifest.id, manifest.root)
+    for page in await store.missing_pages(manifest.id):
+        await store.add_page(manifest.id, page, manifest.pages[page])
+    missing = await store.missing_chunks(manifest.id)
+    for at in range(0, len(missing), 16):
+        part = missing[at : at + 16]
+        await store.add_chunks(manifest.id, [(index, chunks[index]) for index in part])
+    return len(missing)
+
+
+async def test_what_is_put_lies_in_the_vault_and_has_one_row(tmp_path: Path) -> None:
+    assert MANIFEST.parsed.page_count > 1
+    async with opened(tmp_path) as store:
+        pieces = (NOISE[at : at + 99_999] for at in range(0, len(NOISE), 99_999))
+        assert await store.put_blob(pieces, chunking=Chunking.CONTENT) == MANIFEST.id
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.blob_manifest(MANIFEST.id) == MANIFEST
+        assert await store.blob_page(MANIFEST.id, 1) == MANIFEST.pages[1]
+        assert await store.blob_page(MANIFEST.id, MANIFEST.parsed.page_count) is None
+        assert await store.missing_pages(MANIFEST.id) == []
+        assert await store.missing_chunks(MANIFEST.id) == []
+        assert await store.held_runs(MANIFEST.id, 0) == [0, len(CHUNKS)]
+        run = await store.read_run(MANIFEST.id, 500, 9, size_bytes_max=100_000)
+        assert [*run] == CHUNKS[500 : 500 + len(run)]
+        assert 1 < len(run) < 9
+        assert await store.read_chunks(MANIFEST.id, 450, 100) == CHUNKS[450:550]
+        few = [piece async for piece in store.stream_blob(MANIFEST.id, 5_000_001, 5_000_009)]
+        assert b"".join(few) == NOISE[5_000_001:5_000_009]
+        assert (await store.counts()).blob_bytes > len(NOISE)
+    assert row_counts(tmp_path) == [0] * 5
+    assert not (tmp_path / "blobs").exists()
+    async with opened(tmp_path) as store:
+        assert not store.mended
+        assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+@pytest.mark.parametrize("data", [b"", SMALL, NOISE[:5_000]])
+async def test_a_small_one_and_one_of_no_bytes_lie_there_too(tmp_path: Path, data: bytes) -> None:
+    async with opened(tmp_path) as store:
+        blob = await store.put_blob(data, chunking=Chunking.CONTENT)
+        assert blob == content_manifest_of(data).id
+        assert await store.read_blob(blob) == data
+        async with store._database.reading() as view:  # pyright: ignore[reportPrivateUsage] - as a revocation reads it
+            assert await whole_blob(view, blob, bytes_max=1 << 20) == data
+    assert row_counts(tmp_path) == [0] * 5
+
+
+async def test_what_comes_piece_by_piece_is_folded_once_it_is_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.begin_blob(MANIFEST.id, MANIFEST.root)
+        for page in await store.missing_pages(MANIFEST.id):
+            await store.add_page(MANIFEST.id, page, MANIFEST.pages[page])
+        half = [*enumerate(CHUNKS)][: len(CHUNKS) // 2]
+        assert not await store.add_chunks(MANIFEST.id, half)
+        assert await store.read_chunks(MANIFEST.id, 0, 100) == CHUNKS[:100]
+        assert row_counts(tmp_path)[3:] == [0, 0]
+    async with opened(tmp_path) as store:
+        assert await fetch(store, MANIFEST, CHUNKS) == len(CHUNKS) - len(half)
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert row_counts(tmp_path) == [0] * 5
+        # What comes late, of a peer that was asked twice, changes nothing.
+        await store.add_page(MANIFEST.id, 0, MANIFEST.pages[0])
+        assert await store.add_chunk(MANIFEST.id, 0, CHUNKS[0])
+        await store.begin_blob(MANIFEST.id, MANIFEST.root)
+        assert row_counts(tmp_path) == [0] * 5
+        assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+async def test_of_an_edited_world_only_what_is_new_is_fetched(tmp_path: Path) -> None:
+    after, chunks = content_manifest_of(EDITED), list(cut([EDITED], Chunking.CONTENT))
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        assert 1 <= await fetch(store, after, chunks) <= 6
+        assert await store.read_blob(after.id) == EDITED
+        assert await store.read_blob(MANIFEST.id) == NOISE
+    assert row_counts(tmp_path) == [0] * 5
+
+
+async def test_bytes_that_two_versions_share_lie_with_each(tmp_path: Path) -> None:
+    """A blob of version 1 never depends on the vault, nor one of version 2 on a pack."""
+    async with opened(tmp_path) as store:
+        content = await store.put_blob(SMALL, chunking=Chunking.CONTENT)
+        fixed = await store.put_blob(SMALL)
+        rows(tmp_path, "DELETE FROM vault.name")
+        assert await store.read_blob(fixed) == SMALL
+        again = await store.put_blob(SMALL, chunking=Chunking.CONTENT)
+        assert again == content
+        rows(tmp_path, "DELETE FROM chunk")
+        assert await store.read_blob(content) == SMALL
+
+
+async def test_what_another_blob_brought_elsewhere_is_moved_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(SMALL)  # one chunk, of the same hash
+        manifest = content_manifest_of(SMALL)
+        assert await fetch(store, manifest, [SMALL]) == 0
+        rows(tmp_path, "DELETE FROM chunk")
+        assert await store.read_blob(manifest.id) == SMALL
+
+
+async def test_a_damaged_chunk_is_told_and_fetched_again_alone(tmp_path: Path) -> None:
+    after = content_manifest_of(EDITED)
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        await store.put_blob(EDITED, chunking=Chunking.CONTENT)
+        spoil(tmp_path, payload_digest(CHUNKS[7]))
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(after.id)
+        # Both have it, and neither is whole any more, nor says that it is.
+        assert set(await store.damaged_blobs()) == {MANIFEST.id, after.id}
+        assert not await store.has_blob(MANIFEST.id)
+        assert await store.missing_pages(MANIFEST.id) == []
+        assert await store.missing_chunks(MANIFEST.id) == [7]
+        assert await fetch(store, MANIFEST, CHUNKS) == 1
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.missing_chunks(after.id) == []
+        assert await store.read_blob(after.id) == EDITED
+        assert await store.damaged_blobs() == []
+    assert row_counts(tmp_path) == [0] * 5
+
+
+async def test_a_damaged_page_is_told_and_fetched_again_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+    spoil(tmp_path, payload_digest(MANIFEST.pages[1]))
+    async with opened(tmp_path) as store:
+        with pytest.raises(NotHeld, match="damaged"):
+            await store.read_blob(MANIFEST.id)
+        assert await store.missing_pages(MANIFEST.id) == [1]
+        assert await fetch(store, MANIFEST, CHUNKS) == 0
+        assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+async def test_without_its_vault_nothing_is_called_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        kept = await store.put_blob(NOISE[:3_000_000])
+    await asyncio.to_thread((tmp_path / "snapshots.db").unlink)
+    async with opened(tmp_path) as store:
+        assert not await store.has_blob(MANIFEST.id)
+        assert store.mended.blobs == 1
+        assert await store.read_blob(kept) == NOISE[:3_000_000]
+        assert await fetch(store, MANIFEST, CHUNKS) == len(CHUNKS)
+        assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+async def test_a_chunk_of_the_wrong_bytes_is_never_stored(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.begin_blob(MANIFEST.id, MANIFEST.root)
+        for page in await store.missing_pages(MANIFEST.id):
+            await store.add_page(MANIFEST.id, page, MANIFEST.pages[page])
+        with pytest.raises(Exception, match="other bytes"):
+            await store.add_chunks(MANIFEST.id, [(0, CHUNKS[0]), (1, CHUNKS[2])])
+        assert rows(tmp_path, "SELECT count(*) FROM vault.name") == [(0,)]
+        assert len(await store.missing_chunks(MANIFEST.id)) == len(CHUNKS)

@@ -1,0 +1,51 @@
+"""The process is killed at every few steps of settling and collecting snapshots."""
+
+import asyncio
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from crdt.chunking import content_manifest_of
+from storage.vault.collecting import Collection
+from storage.vault.rows import next_id
+from tests.storage.killed import run_forks, told
+from tests.storage.vault.killed_vault import KEPT, SERIES, VAULT
+from tests.storage.vault.worlds import count, objects_of, open_vault, restored, settle
+
+STEPS_MAX = 4_000  # one that ends by itself is the last, and comes much earlier
+EVERY = 17  # of them: a prime, so that in the end all kinds of steps come up
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+async def test_killed_anywhere_every_snapshot_is_read_and_it_goes_on_later(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("killed_vault.py")
+    forks = await asyncio.to_thread(run_forks, program, tmp_path, range(0, STEPS_MAX, EVERY))
+    for step, _ in forks:
+        check(tmp_path / str(step), {kind for kind, _ in told(tmp_path / str(step))})
+    step, code = forks[-1]
+    assert code == 0, "it never came to its end"
+    assert step > 10 * EVERY, "it writes in many steps"
+    assert {kind for kind, _ in told(tmp_path / str(step))} == {"stored", "settled", "collected"}
+
+
+def check(home: Path, done: set[str]) -> None:
+    roots = [content_manifest_of(data).parsed for data in SERIES]
+    kept = range(len(SERIES)) if "settled" not in done else KEPT
+    with open_vault(home / VAULT) as vault:
+        assert vault.execute("PRAGMA vault.integrity_check").fetchall() == [("ok",)]
+        for at in kept:
+            assert restored(vault, roots[at]) == SERIES[at]
+        if "settled" not in done:
+            for older, newer in pairwise(roots):
+                settle(vault, older, newer)
+            assert [restored(vault, root) for root in roots] == SERIES
+        collection = Collection(vault, below=next_id(vault))
+        for at in KEPT:
+            collection.mark(objects_of(vault, roots[at]))
+        while collection.step():
+            pass
+        live = {hash for at in KEPT for hash in objects_of(vault, roots[at])}
+        assert count(vault, "whole") + count(vault, "delta") == count(vault, "name") == len(live)
+        assert [restored(vault, roots[at]) for at in KEPT] == [SERIES[at] for at in KEPT]

@@ -1,0 +1,116 @@
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.errors import Corrupt, NewerSchema
+from storage.vault.opening import PAGE_BYTES, make_vault, vault_beside
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return vault_beside(tmp_path / "panspermia.db")
+
+
+@pytest.fixture
+def vault(path: Path) -> Iterator[sqlite3.Connection]:
+    make_vault(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        yield opened
+
+
+def test_each_database_has_a_vault_of_its_own(tmp_path: Path) -> None:
+    assert vault_beside(tmp_path / "panspermia.db").name == "snapshots.db"
+    assert vault_beside(tmp_path / "bob.db").name == "bob.snapshots.db"
+
+
+def test_it_is_private_shrinks_and_writes_a_log(path: Path, vault: sqlite3.Connection) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    told = {
+        name: vault.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "auto_vacuum", "page_size", "user_version")
+    }
+    assert told == {
+        "journal_mode": "wal",
+        "auto_vacuum": 2,
+        "page_size": PAGE_BYTES,
+        "user_version": 1,
+    }
+
+
+def test_it_says_whether_there_was_none(path: Path) -> None:
+    assert make_vault(path)
+    assert not make_vault(path)
+
+
+def test_a_log_of_a_file_that_was_taken_away_is_part_of_no_other(path: Path) -> None:
+    log = path.with_name("snapshots.db-wal")
+    log.write_bytes(b"of another file")
+    assert make_vault(path)
+    assert not log.exists() or not log.stat().st_size
+
+
+def test_one_step_after_the_other_brings_it_on(path: Path) -> None:
+    make_vault(path)
+    make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT",))
+    with closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("PRAGMA user_version").fetchone() == (2,)
+        assert opened.execute("SELECT count(*) FROM later").fetchone() == (0,)
+
+
+def test_a_step_that_fails_changes_nothing(path: Path) -> None:
+    make_vault(path)
+    with pytest.raises(sqlite3.Error):
+        make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT; SELECT nothing FROM nowhere",))
+    with closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not opened.execute("SELECT * FROM sqlite_schema WHERE name = 'later'").fetchall()
+
+
+def test_one_of_a_newer_version_is_refused_and_left_as_it_was(path: Path) -> None:
+    make_vault(path, ("CREATE TABLE later (a INTEGER) STRICT",))
+    before = path.read_bytes()
+    with pytest.raises(NewerSchema, match=r"snapshots\.db has schema 2, this version knows 1"):
+        make_vault(path)
+    assert path.read_bytes() == before
+
+
+def test_what_was_stopped_before_its_schema_is_made_whole(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as stopped:
+        stopped.executescript("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
+    make_vault(path)
+    with closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("SELECT count(*) FROM name").fetchone() == (0,)
+        assert opened.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+
+
+def test_what_is_no_vault_is_refused_with_what_to_do(path: Path) -> None:
+    path.write_bytes(b"a letter" * 100)
+    with pytest.raises(Corrupt, match=r"snapshots\.db is no database.*Move it away"):
+        make_vault(path)
+
+
+def test_a_file_that_was_cut_is_refused(path: Path) -> None:
+    make_vault(path)
+    path.write_bytes(path.read_bytes()[: 2 * PAGE_BYTES])
+    with pytest.raises(Corrupt, match=r"snapshots\.db was cut.*Move it away"):
+        make_vault(path)
+
+
+def test_a_database_of_another_program_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("CREATE TABLE theirs (a); PRAGMA user_version = 1;")
+    with pytest.raises(Corrupt, match="another program"):
+        make_vault(path)
+
+
+def test_a_damaged_schema_is_refused_with_what_to_do(path: Path) -> None:
+    make_vault(path)
+    data = bytearray(path.read_bytes())
+    data[100:PAGE_BYTES] = b"\xff" * (PAGE_BYTES - 100)
+    path.write_bytes(data)
+    with pytest.raises(Corrupt, match=r"snapshots\.db.*Move it away"):
+        make_vault(path)

@@ -1,0 +1,109 @@
+import random
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from crdt.digest import payload_digest
+from storage.vault.opening import make_vault, vault_beside
+from storage.vault.rows import PACKED, PLAIN, deltas_of, encode, held, key_of, next_id, put
+
+TEXT = b"a world in which much is said again and again " * 300
+NOISE = random.Random(7).randbytes(9_000)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    path = vault_beside(tmp_path / "panspermia.db")
+    make_vault(path)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        opened.execute("ATTACH DATABASE ? AS vault", (str(path),))
+        yield opened
+
+
+def named(*datas: bytes) -> list[tuple[bytes, bytes]]:
+    return [(payload_digest(data), data) for data in datas]
+
+
+def stored(vault: sqlite3.Connection, hash: bytes) -> bytes:
+    ((data,),) = vault.execute(
+        "SELECT w.data FROM vault.name n JOIN vault.whole w ON w.id = n.id WHERE n.key = ?",
+        (key_of(hash),),
+    )
+    return bytes(data)
+
+
+def as_delta(vault: sqlite3.Connection, hash: bytes, base: bytes) -> int:
+    """As settling does it; gives its id."""
+    ids = dict(vault.execute("SELECT key, id FROM vault.name"))
+    id, on = ids[key_of(hash)], ids[key_of(base)]
+    vault.execute("DELETE FROM vault.whole WHERE id = ?", (id,))
+    vault.execute("INSERT INTO vault.delta VALUES (?, ?, ?)", (id, bytes([on]), b"a delta"))
+    return int(id)
+
+
+def hashes(objects: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    return [hash for hash, _ in objects]
+
+
+def test_what_shrinks_is_packed_and_what_does_not_lies_as_it_is(
+    vault: sqlite3.Connection,
+) -> None:
+    (text, _), (noise, _) = objects = named(TEXT, NOISE)
+    assert put(vault, encode(objects)) == [text, noise]
+    packed = stored(vault, text)
+    assert packed[:1] == PACKED
+    assert len(packed) < len(TEXT) // 10
+    assert zstandard.ZstdDecompressor().decompress(packed[1:]) == TEXT
+    assert stored(vault, noise) == PLAIN + NOISE
+
+
+def test_what_is_here_is_told_and_kept_once(vault: sqlite3.Connection) -> None:
+    objects = named(TEXT, NOISE)
+    put(vault, encode(objects[:1]))
+    assert held(vault, hashes(objects)) == {objects[0][0]}
+    assert put(vault, encode([*objects, objects[1]])) == [objects[1][0]]
+    assert vault.execute("SELECT count(*), sum(size) FROM vault.name").fetchone() == (
+        2,
+        len(TEXT) + len(NOISE),
+    )
+
+
+def test_more_than_fit_one_statement_are_found(vault: sqlite3.Connection) -> None:
+    objects = named(*(b"%d" % number for number in range(1_000)))
+    put(vault, encode(objects[::2]))
+    assert held(vault, hashes(objects)) == set(hashes(objects[::2]))
+
+
+def test_no_id_is_given_twice(vault: sqlite3.Connection) -> None:
+    put(vault, encode(named(TEXT, NOISE)))
+    assert next_id(vault) == 3
+    vault.executescript("DELETE FROM vault.name; DELETE FROM vault.whole;")
+    assert next_id(vault) == 3
+    put(vault, encode(named(b"later")))
+    assert vault.execute("SELECT id FROM vault.name").fetchall() == [(3,)]
+
+
+def test_a_delta_that_comes_again_is_written_whole_where_that_is_wanted(
+    vault: sqlite3.Connection,
+) -> None:
+    (text, _), (noise, _) = objects = named(TEXT, NOISE)
+    put(vault, encode(objects))
+    id = as_delta(vault, text, noise)
+    assert deltas_of(vault, [text, noise]) == {text: id}
+
+    assert put(vault, encode(objects)) == []
+    assert deltas_of(vault, [text, noise]) == {text: id}
+
+    assert put(vault, encode(objects), promote=True) == []
+    assert deltas_of(vault, [text, noise]) == {}
+    assert vault.execute("SELECT count(*) FROM vault.delta").fetchone() == (0,)
+    # Others may lean on it by its id.
+    assert vault.execute("SELECT id FROM vault.name WHERE key = ?", (key_of(text),)).fetchone() == (
+        id,
+    )
+    assert stored(vault, text)[:1] == PACKED
+    assert next_id(vault) == 3

@@ -1,0 +1,305 @@
+"""Many gates, any delivery, crashes, and a gate that signs what it likes: one place for each."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crdt.ed25519 import SigningKey
+from registry.errors import CannotTravel
+from tests.registry.attested import CAROL_DID
+from tests.universe.passengers import (
+    GATES,
+    KEYS,
+    MEADOW,
+    NOW,
+    PASSAGE,
+    REEF,
+    VOID,
+    handed,
+    key_of,
+)
+from universe.gate import Verdict, Wish, due, send
+from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
+from universe.lines import Lines
+from universe.receipts import (
+    KINDS,
+    NO_RECEIPT,
+    Checked,
+    Receipt,
+    Traveller,
+    Who,
+    check_receipt,
+    sign_receipt,
+)
+from universe.travel import In, InTransit, Place, Refused, out_of_turn, place_of, story_of
+
+CAVE = f"{CAROL_DID}/universe:cave"
+HONEST = (MEADOW, REEF, CAVE)
+EVERYWHERE = (*HONEST, VOID)
+TRAVELLERS = tuple(
+    Traveller.of(Who(home, soul), soul.encode(), "json")
+    for home, soul in ((MEADOW, "fox"), (MEADOW, "hen"), (REEF, "eel"), (CAVE, "bat"))
+)
+
+
+@dataclass
+class Node:
+    """What one author's node holds, written down before anybody sees it."""
+
+    universe: str
+    key: SigningKey
+    receipts: dict[bytes, Checked] = field(default_factory=dict[bytes, Checked])
+    gates: dict[bytes, CheckedHandOver] = field(default_factory=dict[bytes, CheckedHandOver])
+    recalled: set[bytes] = field(default_factory=set[bytes])
+
+    @property
+    def lines(self) -> Lines:
+        return Lines(self.receipts.values(), self.gates.values())
+
+    def write(self, receipt: Receipt) -> Checked:
+        one = check_receipt(sign_receipt(receipt, self.key))
+        self.receipts[one.id] = one
+        return one
+
+
+def carols_gate() -> CheckedHandOver:
+    key = key_of(104)
+    return check_hand_over(sign_hand_over(HandOver(CAVE, 1, key.public, key.public), key))
+
+
+universes = st.sampled_from(HONEST)
+passengers = st.sampled_from(TRAVELLERS)
+verdicts = st.sampled_from(
+    [Verdict("accept"), Verdict("accept"), Verdict("refuse", "no"), Verdict("ask")]
+)
+
+
+class Gates(RuleBasedStateMachine):
+    """`truth` is what honest gates did, of travellers that mallory never had in her hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        keys = {**KEYS, CAVE: key_of(104)}
+        self.nodes = {name: Node(name, keys[name]) for name in EVERYWHERE}
+        for gate in (*GATES, carols_gate()):
+            for node in self.nodes.values():
+                node.gates[gate.id] = gate
+        self.truth: dict[Who, Place] = {one.who: In(one.who.origin) for one in TRAVELLERS}
+        self.tainted: set[Who] = set()
+        self.count = 0
+
+    def note(self, one: Checked) -> None:
+        """An honest gate wrote this down."""
+        said, who = one.receipt, one.receipt.traveller.who
+        match said.kind:
+            case "departure":
+                self.truth[who] = InTransit(said.universe, said.other, one.id)
+                if said.other == VOID:
+                    self.tainted.add(who)
+            case "refusal":
+                departure = self.nodes[said.universe].receipts[said.answers or b""]
+                self.truth[who] = Refused(
+                    said.other, said.universe, departure.id, one.id, said.reason
+                )
+            case _:
+                self.truth[who] = In(said.universe)
+
+    @rule(source=universes, to=st.sampled_from(EVERYWHERE), one=passengers, again=st.booleans())
+    def send(self, source: str, to: str, one: Traveller, again: bool) -> None:
+        self.count += not again  # a wish that is repeated names the same migration
+        node = self.nodes[source]
+        wish = Wish(self.count.to_bytes(16, "big"), PASSAGE, to, one)
+        try:
+            said = send(source, node.key.public, wish, node.lines, NOW)
+        except CannotTravel:
+            return
+        if isinstance(said, Receipt):
+            self.note(node.write(said))
+
+    @rule(source=universes, to=st.sampled_from(EVERYWHERE))
+    def send_whoever_is_here(self, source: str, to: str) -> None:
+        lines = self.nodes[source].lines
+        for one in TRAVELLERS:
+            if place_of(one.who, lines) == In(source):
+                self.send(source=source, to=to, one=one, again=False)
+
+    @rule(source=universes, to=universes, verdict=verdicts, written=st.integers(0, 3))
+    def travel(self, source: str, to: str, verdict: Verdict, written: int) -> None:
+        """What usually happens, in one step: so that stories get long."""
+        self.sync(source=to, to=source)
+        self.send_whoever_is_here(source=source, to=to)
+        self.sync(source=source, to=to)
+        self.answer(universe=to, verdict=verdict, written=written)
+        self.sync(source=to, to=source)
+        self.answer(universe=source, verdict=verdict, written=written)
+
+    @rule(universe=universes, verdict=verdicts, written=st.integers(0, 16))
+    def answer(self, universe: str, verdict: Verdict, written: int) -> None:
+        """Killed after `written` of them: what was not written nobody ever saw."""
+        node = self.nodes[universe]
+        found = due(
+            universe, node.key.public, node.lines, NOW,
+            judge=lambda one: verdict, recalled=node.recalled,
+        )  # fmt: skip
+        for said in found[:written]:
+            self.note(node.write(said))
+
+    @rule(source=st.sampled_from(EVERYWHERE), to=st.sampled_from(EVERYWHERE), data=st.data())
+    def deliver(self, source: str, to: str, data: st.DataObject) -> None:
+        """Some of it, in any order, some of it again."""
+        held = list(self.nodes[source].receipts.values())
+        if held:
+            chosen = data.draw(st.lists(st.sampled_from(held), max_size=6))
+            self.nodes[to].receipts |= {one.id: one for one in chosen}
+
+    @rule(source=st.sampled_from(EVERYWHERE), to=st.sampled_from(EVERYWHERE))
+    def sync(self, source: str, to: str) -> None:
+        given, taker = self.nodes[source], self.nodes[to]
+        taker.receipts |= given.receipts
+        taker.gates |= given.gates
+        taker.recalled |= given.recalled
+
+    @rule(universe=universes, to=universes)
+    def recall(self, universe: str, to: str) -> None:
+        mine = [one for one in self.nodes[universe].receipts.values()
+                if (one.receipt.universe, one.receipt.kind) == (universe, "departure")]  # fmt: skip
+        self.nodes[to].recalled |= {one.id for one in mine}
+
+    @precondition(lambda self: self.count < 200)
+    @rule(universe=universes)
+    def take_a_new_gate(self, universe: str) -> None:
+        self.count += 1
+        node = self.nodes[universe]
+        node.key = SigningKey.from_seed(self.count.to_bytes(32, "big"))
+        said = handed(universe, node.key, node.lines)
+        node.gates[said.id] = said
+
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(KINDS),
+        one=passengers,
+        other=universes,
+        universe=st.sampled_from((VOID, VOID, VOID, MEADOW)),
+    )
+    def mallory_signs(
+        self, data: st.DataObject, kind: str, one: Traveller, other: str, universe: str
+    ) -> None:
+        """Anything of anybody, anywhere in a chain, again and again under one number."""
+        node = self.nodes[VOID]
+        chain = [each for each in node.receipts.values() if each.receipt.universe == universe]
+        before = data.draw(st.sampled_from([None, *chain]))
+        about = data.draw(st.sampled_from([None, *node.receipts.values()]))
+        traveller, migration, answers = one, bytes(16), None
+        if kind != "departure":
+            answers, traveller = bytes([9]) * 32, one.told
+            if about is not None:
+                said = about.receipt
+                answers, migration, other = about.id, said.migration, said.universe
+                traveller = said.traveller.told
+        if other != universe:
+            node.write(
+                Receipt(
+                    kind=kind,
+                    universe=universe,
+                    other=other,
+                    gate=node.key.public,
+                    epoch=1,
+                    seq=1 if before is None else before.receipt.seq + 1,
+                    prev=NO_RECEIPT if before is None else before.id,
+                    migration=migration,
+                    passage=PASSAGE,
+                    traveller=traveller,
+                    tick=data.draw(st.integers(0, 3)),
+                    at_us=0,
+                    answers=answers,
+                )
+            )
+
+    def union(self) -> Lines:
+        receipts = {id: one for node in self.nodes.values() for id, one in node.receipts.items()}
+        gates = {id: one for node in self.nodes.values() for id, one in node.gates.items()}
+        return Lines(receipts.values(), gates.values())
+
+    @invariant()
+    def all_that_is_known_says_what_honest_gates_did(self) -> None:
+        lines = self.union()
+        for one in TRAVELLERS:
+            if one.who not in self.tainted:
+                assert place_of(one.who, lines) == self.truth[one.who]
+
+    @invariant()
+    def at_most_one_honest_gate_has_it_and_no_view_tells_another_story(self) -> None:
+        lines = self.union()
+        for one in TRAVELLERS:
+            if one.who in self.tainted:
+                continue
+            whole = [each.id for each in story_of(one.who, lines).receipts]
+            having = 0
+            for name in HONEST:
+                story = story_of(one.who, self.nodes[name].lines)
+                told = [each.id for each in story.receipts]
+                assert told == whole[: len(told)]
+                having += story.place == In(name)
+            assert having <= 1
+            place = self.truth[one.who]
+            if isinstance(place, In):
+                assert having == 1
+
+    @invariant()
+    def no_honest_gate_ever_spoke_out_of_turn(self) -> None:
+        lines = self.union()
+        for name in HONEST:
+            for one in out_of_turn(name, lines):
+                assert one.receipt.traveller.who in self.tainted
+
+    @invariant()
+    def nobody_honest_is_shown_as_an_equivocator(self) -> None:
+        lines = self.union()
+        for name in HONEST:
+            assert not lines[name].equivocations
+        numbers = [one.receipt.seq for one in lines.held.values() if one.receipt.universe == VOID]
+        assert bool(lines[VOID].equivocations) == (len(numbers) != len(set(numbers)))
+
+
+def test_each_traveller_is_in_exactly_one_place() -> None:
+    run_state_machine_as_test(
+        Gates, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
+    )
+
+
+def test_a_traveller_that_passed_mallory_is_still_in_one_place_once_all_is_known() -> None:
+    """She sends on one that she was given, to two at once: both take it, one keeps it."""
+    machine = Gates()
+    fox = TRAVELLERS[0]
+    machine.send(source=MEADOW, to=VOID, one=fox, again=False)
+    machine.sync(source=MEADOW, to=VOID)
+    void = machine.nodes[VOID]
+    (arrived,) = due(VOID, void.key.public, void.lines, NOW, judge=lambda one: Verdict("accept"))
+    void.write(arrived)
+    for other in (REEF, CAVE):
+        lines = Lines(
+            [one for one in void.receipts.values() if one.receipt.kind != "departure"
+             or one.receipt.universe != VOID], void.gates.values())  # fmt: skip
+        wish = Wish(bytes([len(other) % 7, other == REEF]) * 8, PASSAGE, other, fox)
+        said = send(VOID, void.key.public, wish, lines, NOW)
+        assert isinstance(said, Receipt)
+        left = void.write(said)
+        node = machine.nodes[other]
+        node.receipts |= {one.id: one for one in (*lines.held.values(), left)}
+        node.receipts |= {id: one for id, one in void.receipts.items()
+                          if one.receipt.universe == MEADOW}  # fmt: skip
+        machine.answer(universe=other, verdict=Verdict("accept"), written=1)
+        assert place_of(fox.who, node.lines) == In(other)  # as far as it can know
+    lines = machine.union()
+    assert lines[VOID].equivocations
+    assert place_of(fox.who, lines) in (In(REEF), In(CAVE))
+    again = Lines(reversed(list(lines.held.values())), reversed([*void.gates.values()]))
+    assert place_of(fox.who, again) == place_of(fox.who, lines)

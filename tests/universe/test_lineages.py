@@ -1,0 +1,91 @@
+"""Families across universes: one past counts once, and what is born after a fork is two."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.universe.families import BIRTHS, FAMILY, FORK, ISLE, MAIN, crossing, history, told
+from tests.universe.test_souls import CROSSINGS, HISTORIES
+from universe.histories import Crossing, Histories, History
+from universe.lineages import Creature, Lineages
+
+EVE, ADAM, CAIN = (Creature(MAIN, name) for name in ("eve", "adam", "cain"))
+SETH, OTHER_SETH = Creature(MAIN, "seth"), Creature(FORK, "seth")
+ENOCH = Creature(ISLE, "enoch")
+
+
+def test_the_past_that_two_universes_share_counts_once_and_what_came_after_twice() -> None:
+    view = Lineages(FAMILY)
+    assert set(view.people) == {EVE, ADAM, CAIN, SETH, OTHER_SETH, ENOCH}
+    assert list(view.people[EVE].children) == [CAIN, OTHER_SETH, SETH]
+    assert list(view.people[ADAM].children) == [CAIN, SETH]
+    assert view.called("seth") == (OTHER_SETH, SETH)
+    assert view.called("soul:c") == (CAIN,)
+
+
+def test_a_child_that_is_born_beyond_a_passage_has_its_family_here() -> None:
+    view = Lineages(FAMILY)
+    assert list(view.people[ENOCH].parents) == [CAIN]
+    assert view.ancestors(ENOCH) == (CAIN, EVE, ADAM)
+    assert view.descendants(EVE) == (CAIN, OTHER_SETH, SETH, ENOCH)
+    assert set(view.people[CAIN].told_in) == {MAIN, ISLE}
+
+
+def test_one_may_die_in_a_fork_and_live_on_in_the_other() -> None:
+    assert set(Lineages(FAMILY).people[EVE].died) == {FORK}
+
+
+def test_two_travellers_of_one_name_are_two() -> None:
+    isle = [told(5, "birth", "eve"), told(95, "birth", "tom", parents="eve")]
+    view = Lineages(Histories([history(MAIN, BIRTHS), history(ISLE, isle)]))
+    assert list(view.people[Creature(ISLE, "tom")].parents) == [Creature(ISLE, "eve")]
+    assert view.called("eve") == (EVE, Creature(ISLE, "eve"))
+
+
+def test_a_fork_that_tells_its_past_in_its_own_words_means_the_same_creatures() -> None:
+    fork = history(FORK, [told(10, "birth", "eve", soul="told anew")], MAIN, 400)
+    view = Lineages(Histories([history(MAIN, BIRTHS), fork]))
+    assert view.called("eve") == (EVE,)
+
+
+def test_who_came_to_the_parent_after_the_fork_is_nobody_in_the_fork() -> None:
+    universes = [
+        history(MAIN, BIRTHS),
+        history(ISLE, [told(1, "birth", "rex")]),
+        history(FORK, [told(900, "harvest", "rex")], MAIN, 400),
+    ]
+    for arrived, meant in ((300, Creature(ISLE, "rex")), (500, Creature(FORK, "rex"))):
+        way = crossing(ISLE, MAIN, 50, arrived, "rex")
+        assert Lineages(Histories(universes, [way])).who(FORK, "rex") == meant
+
+
+def test_circles_that_strangers_close_end() -> None:
+    own = [told(1, "birth", "a", parents="b"), told(2, "birth", "b", parents="a")]
+    view = Lineages(Histories([history(MAIN, own)]))
+    one, other = Creature(MAIN, "a"), Creature(MAIN, "b")
+    assert view.ancestors(one) == view.descendants(one) == (other,)
+    selfish = Lineages(Histories([history(MAIN, [told(1, "birth", "a", parents="a")])]))
+    assert selfish.ancestors(one) == ()
+    ways = [crossing(MAIN, ISLE, 1, 2, "x"), crossing(ISLE, MAIN, 3, 4, "x")]
+    round_and_round = Lineages(Histories([], ways))
+    assert round_and_round.who(MAIN, "x") == round_and_round.who(ISLE, "x")
+
+
+@given(HISTORIES, CROSSINGS, st.integers(0, 3))
+def test_parents_and_children_agree_whatever_is_told_and_in_whatever_order(
+    universes: list[History], crossings: list[Crossing], at: int
+) -> None:
+    births = [told(at, "birth", "kid", parents="eve zoe kid"), told(9, "birth", "eve")]
+    told_too = [*universes, history("x/own", births, MAIN, 5)]
+    view = Lineages(Histories(told_too, crossings))
+    for who, person in view.people.items():
+        assert person.who == who
+        assert who not in person.parents
+        for parent in person.parents:
+            assert who in view.people[parent].children
+        for child in person.children:
+            assert who in view.people[child].parents
+        assert who not in view.ancestors(who)
+    backwards = Lineages(Histories(told_too[::-1], crossings))
+    assert {who: one.parents for who, one in backwards.people.items()} == {
+        who: one.parents for who, one in view.people.items()
+    }

@@ -1,0 +1,250 @@
+"""What is dropped, by tables; and what never is, whatever a rule says."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.errors import InvalidRecord
+from registry.trends import unix_us
+from universe.retention import (
+    COUNT_MAX,
+    DAY_US,
+    HOUR_US,
+    KEEP_ALL,
+    MONTH_US,
+    POLICY_BYTES_MAX,
+    SECONDS_MAX,
+    Policy,
+    Rule,
+    parse_policy,
+    policy_words,
+    to_drop,
+    write_policy,
+)
+from universe.snapshot import TICK_MAX, Decay
+from universe.taken import Taken
+
+NOW = unix_us("2026-11-19T12:30:00Z")  # a Thursday
+MINUTE_US = HOUR_US // 60
+
+
+def ago(us: int, *, tick: int | None = None, kind: str = "auto", place: int = 0) -> Taken:
+    at_us = NOW - us
+    name = f"{kind}{at_us:016x}{place:016x}".encode()
+    return Taken(name, at_us // 1_000_000 if tick is None else tick, kind, at_us)
+
+
+def gone(snapshots: list[Taken], policy: Policy, now_us: int = NOW) -> list[Taken]:
+    return [one.snapshot for one in to_drop(snapshots, policy, now_us=now_us)]
+
+
+def test_of_the_last_hour_all_stay_and_of_before_the_last_of_each_hour_day_and_week() -> None:
+    line = [ago(minutes * MINUTE_US) for minutes in range(0, 60 * 24 * 90, 7)]
+    dropped = {one.id for one in gone(line, Policy())}
+    kept = [one for one in line if one.id not in dropped]
+    by_age = {
+        "hour": [one for one in kept if NOW - one.at_us <= HOUR_US],
+        "day": [one for one in kept if HOUR_US < NOW - one.at_us <= DAY_US],
+        "month": [one for one in kept if DAY_US < NOW - one.at_us <= MONTH_US],
+        "before": [one for one in kept if NOW - one.at_us > MONTH_US],
+    }
+    assert {age: len(ones) for age, ones in by_age.items()} == {
+        "hour": 9,
+        "day": 23,
+        "month": 29,
+        "before": 9,
+    }
+    assert len(line) == 18_515
+    for one in by_age["before"]:  # the last of its week: nothing later of that week is there
+        week = (one.at_us // DAY_US + 3) // 7
+        assert one.at_us == max(
+            other.at_us for other in line if (other.at_us // DAY_US + 3) // 7 == week
+        )
+
+
+def test_why_it_is_dropped_is_said() -> None:
+    line = [ago(2 * DAY_US, place=place, tick=place) for place in range(3)] + [ago(0)]
+    (one, two) = to_drop(line, Policy(), now_us=NOW)
+    assert one.why == two.why == "a later one of that day is kept"
+    by_count = to_drop(line, Policy(auto=Rule(newest=2)), now_us=NOW)
+    assert [one.why for one in by_count] == ["2 newer ones are kept"] * 2
+    by_age = to_drop(line, Policy(auto=Rule(older_than_s=3_600)), now_us=NOW)
+    assert [one.why for one in by_age] == ["older than 1 hour"] * 3
+    ticks = [ago(9, tick=0), ago(8, tick=900), ago(7, tick=2_000)]
+    by_tick = to_drop(ticks, Policy(auto=Rule(older_than_ticks=1_100)), now_us=NOW)
+    assert [one.why for one in by_tick] == ["2,000 ticks old, more than 1,100"]
+
+
+def test_kinds_have_their_own_rules_and_canonical_ones_none() -> None:
+    line = [
+        ago(days * DAY_US, kind=kind)
+        for days in (400, 200, 1)
+        for kind in ("auto", "manual", "canonical")
+    ] + [ago(0)]
+    policy = Policy(auto=Rule(older_than_s=300 * 86_400), manual=Rule(older_than_s=100 * 86_400))
+    assert [(one.kind, (NOW - one.at_us) // DAY_US) for one in gone(line, policy)] == [
+        ("auto", 400),
+        ("manual", 400),
+        ("manual", 200),
+    ]
+
+
+def test_a_world_that_was_set_back_keeps_its_newest_by_time_and_by_tick() -> None:
+    line = [ago(5, tick=9_000), ago(4, tick=10), ago(3, tick=20), ago(2, tick=15)]
+    policy = Policy(auto=Rule(newest=1))
+    assert gone(line, policy) == [line[1], line[2]]
+
+
+def test_a_decay_of_its_own_is_stronger_than_the_rule_in_both_ways() -> None:
+    old = 400 * DAY_US
+    line = [
+        replace(ago(old, tick=100, place=1), decay=Decay(after=50)),
+        replace(ago(old, tick=100, place=2), decay=Decay(after=5_000)),
+        replace(ago(old, tick=100, place=3), decay=Decay(after=1, is_never=True)),
+        replace(ago(old, tick=100, place=4), decay=Decay(reason="dear to me")),
+        ago(old, tick=100, place=5),
+        ago(0, tick=1_000),
+    ]
+    dropped = to_drop(line, Policy(auto=Rule(older_than_s=60)), now_us=NOW)
+    assert [(one.snapshot, one.why) for one in dropped] == [
+        (line[0], "900 ticks old, and its author keeps it for 50"),
+        (line[4], "older than 1 minute"),
+    ]
+
+
+def test_the_tick_of_the_world_may_be_ahead_of_its_snapshots() -> None:
+    line = [ago(2, tick=100), ago(1, tick=200)]
+    policy = Policy(auto=Rule(older_than_ticks=500))
+    assert not to_drop(line, policy, now_us=NOW)
+    assert [one.snapshot for one in to_drop(line, policy, now_us=NOW, newest_tick=700)] == line[:1]
+
+
+def test_a_clock_that_was_set_back_drops_nothing_and_one_ahead_spares_the_newest() -> None:
+    line = [ago(0, place=place, tick=place) for place in range(3)]
+    assert not gone(line, Policy(), NOW - 40 * DAY_US)
+    assert gone(line, Policy(auto=Rule(older_than_s=1)), NOW + 999 * DAY_US) == line[:2]
+
+
+TIMES = st.integers(0, 120 * 24 * 4).map(lambda quarters: NOW - quarters * 15 * MINUTE_US)
+DECAYS = st.none() | st.builds(
+    Decay, st.none() | st.integers(0, 60), st.booleans(), st.just("so its author has it")
+)
+LINES = st.lists(
+    st.builds(
+        Taken,
+        id=st.binary(min_size=4, max_size=4),
+        tick=st.integers(0, 99),
+        kind=st.sampled_from(["auto", "auto", "auto", "manual", "canonical"]),
+        at_us=TIMES,
+        decay=DECAYS,
+        is_inherited=st.sampled_from([False, False, False, True]),
+    ),
+    unique_by=lambda one: one.id,
+    max_size=40,
+)
+RULES = st.builds(
+    Rule,
+    thin=st.booleans(),
+    newest=st.none() | st.integers(1, 9),
+    older_than_s=st.none() | st.integers(1, 100 * 86_400),
+    older_than_ticks=st.none() | st.integers(1, 99),
+)
+POLICIES = st.builds(Policy, auto=RULES, manual=RULES)
+LATER = st.integers(0, 200 * DAY_US)
+
+
+@given(LINES, POLICIES, st.integers(0, 40), st.integers(0, 120))
+def test_some_are_never_dropped(line: list[Taken], policy: Policy, pins: int, tick: int) -> None:
+    pinned = {one.id for one in line[:pins]}
+    dropped = to_drop(line, policy, now_us=NOW, newest_tick=tick, pinned=pinned)
+    ids = {one.snapshot.id for one in dropped}
+    assert not ids & pinned
+    assert len(ids) == len(dropped)
+    for one in line:
+        is_dear = one.kind == "canonical" or one.is_inherited
+        if is_dear or (one.decay is not None and one.decay.is_never):
+            assert one.id not in ids
+    if line:
+        assert max(line, key=lambda one: one.order).id not in ids
+        assert max(line, key=lambda one: (one.at_us, one.tick, one.id)).id not in ids
+
+
+@given(LINES, POLICIES, st.randoms())
+def test_once_is_enough_and_the_order_is_nothing(
+    line: list[Taken], policy: Policy, random: Random
+) -> None:
+    dropped = to_drop(line, policy, now_us=NOW)
+    left = [one for one in line if one.id not in {each.snapshot.id for each in dropped}]
+    assert not to_drop(left, policy, now_us=NOW)
+    random.shuffle(line)
+    assert to_drop(line, policy, now_us=NOW) == dropped
+
+
+@given(LINES, POLICIES, LATER)
+def test_what_is_dropped_now_would_be_dropped_later_too(
+    line: list[Taken], policy: Policy, later_us: int
+) -> None:
+    now = {one.id for one in gone(line, policy)}
+    later = {one.id for one in gone(line, policy, NOW + later_us)}
+    assert now <= later
+
+
+@given(LINES, LATER)
+def test_how_often_it_is_done_makes_no_difference_to_what_is_thinned(
+    line: list[Taken], later_us: int
+) -> None:
+    at_once = gone(line, Policy(), NOW + later_us)
+    first = gone(line, Policy())
+    then = gone([one for one in line if one not in first], Policy(), NOW + later_us)
+    assert sorted(one.id for one in [*first, *then]) == sorted(one.id for one in at_once)
+
+
+@given(POLICIES)
+def test_a_policy_is_read_as_it_was_written(policy: Policy) -> None:
+    assert parse_policy(write_policy(policy)) == policy
+    assert len(policy_words(policy)) == 3
+
+
+def test_what_games_of_ai_village_say_is_understood() -> None:
+    assert parse_policy('{"neverDecay":true,"decayAfterTicks":5}') == KEEP_ALL
+    assert parse_policy('{"decayAfterTicks":1728000,"preservationReason":"x"}') == Policy(
+        auto=Rule(thin=True, older_than_ticks=1_728_000),
+        manual=Rule(older_than_ticks=1_728_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "retention"),
+        ("[]", "retention"),
+        ("{", "retention"),
+        ('{"canonical":{}}', "canonical"),
+        ('{"auto":{"thinner":true}}', "thinner"),
+        ('{"auto":{"newest":0}}', "auto.newest: is 0, not 1"),
+        ('{"auto":{"newest":2.5}}', "retention"),
+        (f'{{"auto":{{"newest":{COUNT_MAX + 1}}}}}', "auto.newest"),
+        (f'{{"manual":{{"older_than_s":{SECONDS_MAX + 1}}}}}', "manual.older_than_s"),
+        (f'{{"manual":{{"older_than_ticks":{TICK_MAX + 1}}}}}', "manual"),
+        ('{"decayAfterTicks":-1}', "decayAfterTicks"),
+        ('{"decayAfterTicks":"soon"}', "retention"),
+        (f'{{"auto":{{}}{" " * POLICY_BYTES_MAX}}}', "more than 2048 bytes"),
+        ('{"auto":"\ud800"}', "retention"),
+    ],
+)
+def test_what_is_no_policy_is_refused(text: str, says: str) -> None:
+    with pytest.raises(InvalidRecord, match=says):
+        parse_policy(text)
+
+
+def test_policies_are_said_in_words() -> None:
+    policy = Policy(auto=Rule(thin=True, newest=1_000), manual=Rule(older_than_s=90))
+    assert policy_words(policy) == (
+        "auto: all of the last hour, then the last of each hour, day, week; the newest 1,000",
+        "manual: none older than 90 seconds",
+        "canonical: all are kept",
+    )
+    assert policy_words(KEEP_ALL)[0] == "auto: all are kept"

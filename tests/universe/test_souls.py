@@ -1,0 +1,172 @@
+"""A soul is where its events, forks and passages say, and by one migration never in two places."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.universe.families import FAMILY, FORK, ISLE, MAIN, crossing, history, told
+from universe.forks import Branch
+from universe.histories import Crossing, Histories, History
+from universe.souls import Soul, follow, souls_in
+
+LIFE = [told(100, "birth", "eve", soul="s"), told(300, "union:formed", "eve", "adam")]
+
+
+def spans(soul: Soul) -> list[tuple[str, int, int | None, str, str | None]]:
+    return [(one.universe, one.since, one.until, one.began, one.ended) for one in soul.stays]
+
+
+def test_a_fork_makes_two_lives_of_one_and_the_past_is_told_once() -> None:
+    found = follow(
+        "eve",
+        Histories(
+            [
+                history(MAIN, [*LIFE, told(900, "milestone", "eve")]),
+                history(FORK, [*LIFE, told(650, "agent:died", "eve")], MAIN, 400),
+            ]
+        ),
+    )
+    assert spans(found) == [(MAIN, 100, None, "born", None), (FORK, 400, 650, "forked", "died")]
+    assert [[one.event.tick for one in stay.events] for stay in found.stays] == [
+        [100, 300, 900],
+        [650],
+    ]
+    assert found.present == (MAIN,)
+    assert found.stays[1].came_from == MAIN
+
+
+def test_a_fork_of_a_fork_of_which_nothing_is_told_has_it_too() -> None:
+    deep = [history(MAIN, LIFE), history(FORK, [], MAIN, 400), history(ISLE, [], FORK, 500)]
+    assert spans(follow("s", Histories(deep))) == [
+        (MAIN, 100, None, "born", None),
+        (FORK, 400, None, "forked", None),
+        (ISLE, 500, None, "forked", None),
+    ]
+
+
+def test_who_was_dead_or_not_yet_born_at_the_fork_is_not_in_it() -> None:
+    past = [told(100, "birth", "eve"), told(200, "death", "eve")]
+    for tick in (99, 200, 300):
+        forked = Histories([history(MAIN, past), history(FORK, [], MAIN, tick)])
+        assert [one.universe for one in follow("eve", forked).stays] == [MAIN]
+    forked = Histories([history(MAIN, past), history(FORK, [], MAIN, 199)])
+    assert follow("eve", forked).present == (FORK,)
+
+
+def test_a_passage_takes_it_out_of_one_universe_and_into_the_other() -> None:
+    universes = [history(MAIN, LIFE), history(ISLE, [told(95, "harvest", "eve")])]
+    there = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 700, 90)]))
+    assert spans(there) == [(MAIN, 100, 700, "born", "left"), (ISLE, 90, None, "arrived", None)]
+    assert (there.stays[0].went_to, there.stays[1].came_from) == (ISLE, MAIN)
+    assert (there.present, there.in_transit) == ((ISLE,), ())
+
+    under_way = crossing(MAIN, ISLE, 700, None)
+    between = follow("eve", Histories(universes[:1], [under_way]))
+    assert (between.present, between.in_transit) == ((), (under_way,))
+
+    refused = replace(under_way, is_returned=True)
+    back = follow("eve", Histories(universes[:1], [refused]))
+    assert spans(back) == [(MAIN, 100, 700, "born", "left"), (MAIN, 700, None, "returned", None)]
+    assert back.in_transit == ()
+
+
+def test_who_was_forked_before_leaving_stays_in_the_fork() -> None:
+    universes = [history(MAIN, LIFE), history(FORK, [], MAIN, 400), history(ISLE, [])]
+    found = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 700, 90)]))
+    assert found.present == (ISLE, FORK)
+    gone = follow("eve", Histories(universes, [crossing(MAIN, ISLE, 300, 90)]))
+    assert gone.present == (ISLE,)
+
+
+def test_a_traveller_is_followed_under_the_name_it_has_there() -> None:
+    way = replace(crossing(MAIN, ISLE, 700, 90), arrived_as="visitor-1")
+    universes = [history(MAIN, LIFE), history(ISLE, [told(95, "union", "visitor-1", "cook")])]
+    found = follow("eve", Histories(universes, [way]))
+    assert [one.event.tick for one in found.stays[1].events] == [95]
+
+
+def test_a_soul_born_again_has_two_stays_and_what_is_told_of_the_dead_wakes_nobody() -> None:
+    events = [
+        told(1, "birth", "eve", soul="s"),
+        told(5, "agent:died", "eve", soul="s"),
+        told(6, "culture", "eve", soul="s"),
+        told(9, "soul:reincarnated", "zoe", soul="s"),
+    ]
+    found = follow("s", Histories([history(MAIN, events)]))
+    assert spans(found) == [(MAIN, 1, 5, "born", "died"), (MAIN, 9, None, "born", None)]
+    assert [one.event.tick for one in found.stays[0].events] == [1, 5, 6]
+
+
+def test_who_is_only_told_of_is_there_and_who_nobody_knows_has_no_stay() -> None:
+    found = follow("eve", Histories([history(MAIN, [told(7, "harvest", "eve")])]))
+    assert spans(found) == [(MAIN, 7, None, "told", None)]
+    assert follow("nobody", FAMILY) == Soul("nobody", (), ())
+
+
+def test_souls_are_listed() -> None:
+    assert souls_in(FAMILY) == ("soul:c",)
+    assert souls_in(Histories([], [crossing(MAIN, ISLE, 1, 2, soul="s2")])) == ("s2",)
+
+
+NAMES = st.sampled_from([MAIN, FORK, ISLE, "eve/else"])
+EVENTS = st.lists(
+    st.builds(
+        lambda tick, kind, name: told(tick, kind, name, soul="s"),
+        st.integers(0, 9),
+        st.sampled_from(["birth", "death", "rebirth", "harvest", "agent:died"]),
+        st.sampled_from(["eve", "zoe"]),
+    ),
+    max_size=5,
+)
+HISTORIES = st.lists(
+    st.builds(
+        lambda name, events, parent, tick: history(name, events, parent, tick),
+        NAMES,
+        EVENTS,
+        st.none() | NAMES,
+        st.integers(0, 9),
+    ),
+    unique_by=lambda one: one.branch.universe,
+)
+CROSSINGS = st.lists(
+    st.builds(
+        lambda source, target, left, arrived: crossing(source, target, left, arrived),
+        NAMES,
+        NAMES,
+        st.integers(0, 9),
+        st.none() | st.integers(0, 9),
+    ),
+    max_size=4,
+)
+
+
+@given(HISTORIES, CROSSINGS)
+def test_whatever_is_told_an_event_stands_once_and_stays_do_not_overlap(
+    universes: list[History], crossings: list[Crossing]
+) -> None:
+    histories = Histories(universes, crossings)
+    for name in ("eve", "s"):
+        found = follow(name, histories)
+        ids = [(one.universe, one.id) for stay in found.stays for one in stay.events]
+        assert len(ids) == len(set(ids))
+        for one, after in zip(found.stays, found.stays[1:], strict=False):
+            if one.universe == after.universe:
+                assert one.until is not None
+                assert one.until <= after.since
+        for one in found.stays:
+            assert one.until is None or one.since <= one.until
+    backwards = Histories(universes[::-1], crossings)
+    assert follow("s", backwards) == follow("s", histories)
+
+
+@given(HISTORIES)
+def test_what_a_fork_tells_again_is_told_by_its_parent(universes: list[History]) -> None:
+    again = [
+        *universes,
+        *(
+            History(Branch(f"again/{at}", parent=one.branch.universe, tick=9), one.events)
+            for at, one in enumerate(universes)
+        ),
+    ]
+    assert Histories(again).all_events() == Histories(universes).all_events()

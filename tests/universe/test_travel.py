@@ -1,0 +1,243 @@
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from registry.errors import CannotTravel
+from tests.universe.passengers import (
+    EEL,
+    FOX,
+    GATES,
+    KEYS,
+    MEADOW,
+    NO_ROOM,
+    NOW,
+    REEF,
+    VOID,
+    answered,
+    handed,
+    key_of,
+    lines_of,
+    sent,
+    signed,
+    wish_of,
+)
+from universe.gate import Verdict, decide, due, send, where
+from universe.receipts import Checked, Receipt, Traveller, id_of
+from universe.travel import (
+    In,
+    InTransit,
+    Refused,
+    out_of_turn,
+    place_of,
+    story_of,
+    timeline_entries,
+    travellers,
+)
+
+
+def test_a_traveller_is_at_home_until_it_leaves() -> None:
+    assert place_of(FOX.who, lines_of()) == In(MEADOW)
+
+
+def test_it_leaves_arrives_and_goes_on_from_there() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    assert place_of(FOX.who, lines_of(left)) == InTransit(MEADOW, REEF, left.id)
+    (arrived,) = answered(REEF, left)
+    assert place_of(FOX.who, lines_of(left, arrived)) == In(REEF)
+    older = Traveller.of(FOX.who, b'{"legs":4,"age":2}', "json")
+    on = sent(older, REEF, VOID, left, arrived, migration=2)
+    (there,) = answered(VOID, left, arrived, on)
+    home = sent(older, VOID, MEADOW, left, arrived, on, there, migration=3)
+    (back,) = answered(MEADOW, left, arrived, on, there, home)
+    lines = lines_of(left, arrived, on, there, home, back)
+    story = story_of(FOX.who, lines)
+    assert story.place == In(MEADOW)
+    assert story.receipts == (left, arrived, on, there, home, back)
+    assert travellers(lines) == [FOX.who]
+    assert not any(out_of_turn(name, lines) for name in KEYS)
+
+
+def test_every_part_of_the_receipts_in_any_order_gives_one_place_of_the_same_story() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (refused,) = answered(REEF, left, verdict=NO_ROOM)
+    (returned,) = answered(MEADOW, left, refused)
+    again = sent(FOX, MEADOW, REEF, left, refused, returned, migration=2)
+    whole = story_of(FOX.who, lines_of(left, refused, returned, again)).receipts
+    assert whole == (left, refused, returned, again)
+    for order in permutations(whole):
+        for count in range(len(order) + 1):
+            told = story_of(FOX.who, lines_of(*order[:count])).receipts
+            assert told == whole[: len(told)]
+
+
+def test_who_is_refused_is_on_the_way_back_until_the_return() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (refused,) = answered(REEF, left, verdict=NO_ROOM)
+    place = place_of(FOX.who, lines_of(left, refused))
+    assert place == Refused(MEADOW, REEF, left.id, refused.id, "no room")
+    assert where(place) == f"on its way back to {MEADOW}, refused by {REEF}"
+    (returned,) = answered(MEADOW, left, refused)
+    assert returned.receipt.kind == "return"
+    assert place_of(FOX.who, lines_of(left, refused, returned)) == In(MEADOW)
+
+
+def test_a_wish_that_is_repeated_signs_nothing_twice() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    assert sent(FOX, MEADOW, REEF, left) == left
+    with pytest.raises(CannotTravel) as another:
+        sent(FOX, MEADOW, VOID, left)
+    assert another.value.why == "migration-exists"
+    with pytest.raises(CannotTravel) as gone:
+        sent(FOX, MEADOW, REEF, left, migration=2)
+    assert gone.value.why == "not-here"
+    (arrived,) = answered(REEF, left)
+    assert answered(REEF, left, arrived) == []
+    assert answered(REEF, left, arrived, verdict=NO_ROOM) == []
+
+
+def test_a_gate_answers_only_what_it_holds_all_of() -> None:
+    first = sent(EEL, REEF, MEADOW)
+    second = sent(replace(EEL, who=replace(EEL.who, soul="ray")), REEF, MEADOW, first, migration=2)
+    assert answered(MEADOW, second) == []  # what the one before it said, nobody knows here
+    assert [one.receipt.seq for one in answered(MEADOW, second, first)] == [1, 2]
+
+
+def test_a_recall_succeeds_only_where_the_other_gate_refuses() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    reef = KEYS[REEF].public
+    (said,) = due(
+        REEF, reef, lines_of(left), NOW, judge=lambda one: Verdict("accept"), recalled={left.id}
+    )
+    assert (said.kind, said.reason) == ("refusal", "called back")
+    (arrived,) = answered(REEF, left)
+    late = due(
+        REEF, reef, lines_of(left, arrived), NOW, judge=lambda one: NO_ROOM, recalled={left.id}
+    )
+    assert late == []
+
+
+def test_a_person_is_asked_and_decides_once() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    key = KEYS[REEF].public
+    assert answered(REEF, left, verdict=Verdict("ask")) == []
+    said = decide(REEF, key, left, Verdict("accept"), lines_of(left), NOW)
+    assert isinstance(said, Receipt)
+    arrived = signed(said)
+    again = decide(REEF, key, left, NO_ROOM, lines_of(left, arrived), NOW)
+    assert again == arrived
+
+
+def test_what_is_not_theirs_nobody_sends() -> None:
+    """Mallory's gate signs a departure of alice's fox, which never was there."""
+    stolen = signed(replace(sent(EEL, REEF, VOID).receipt, universe=VOID, other=REEF,
+                            gate=KEYS[VOID].public, traveller=FOX))  # fmt: skip
+    lines = lines_of(stolen)
+    assert place_of(FOX.who, lines) == In(MEADOW)
+    assert out_of_turn(VOID, lines) == [stolen]
+    assert answered(REEF, stolen) == []
+
+
+def test_a_receipt_of_a_key_that_is_no_gate_does_not_count() -> None:
+    forged = signed(replace(sent(FOX, MEADOW, REEF).receipt, gate=key_of(66).public), key_of(66))
+    assert place_of(FOX.who, lines_of(forged)) == In(MEADOW)
+    with pytest.raises(CannotTravel) as other:
+        send(MEADOW, key_of(66).public, wish_of(FOX, REEF), lines_of(), NOW)
+    assert other.value.why == "not-the-gate"
+    with pytest.raises(CannotTravel) as none:
+        send(MEADOW, key_of(66).public, wish_of(FOX, REEF), lines_of(gates=()), NOW)
+    assert none.value.why == "no-gate"
+
+
+def both_ways() -> tuple[Checked, Checked]:
+    """Mallory's imp leaves for the meadow and for the reef under one number."""
+    imp = Traveller.of(replace(FOX.who, origin=VOID, soul="imp"), b"{}", "json")
+    return sent(imp, VOID, MEADOW), sent(imp, VOID, REEF, migration=2)
+
+
+def test_two_receipts_with_one_number_are_proof_and_one_of_them_stands() -> None:
+    one, other = both_ways()
+    stands = min((one, other), key=lambda each: each.id)
+    for held in ((one, other), (other, one)):
+        line = lines_of(*held)[VOID]
+        assert line.is_suspect
+        (proof,) = line.equivocations
+        assert {each.id for each in proof.receipts} == {one.id, other.id}
+        assert line.receipts == (stands,)
+
+
+def test_the_branch_that_another_gate_answered_stands() -> None:
+    one, other = both_ways()
+    for left in (one, other):
+        (arrived,) = answered(left.receipt.other, left)
+        lines = lines_of(one, other, arrived)
+        assert lines[VOID].receipts == (left,)
+        assert place_of(one.receipt.traveller.who, lines) == In(left.receipt.other)
+
+
+def test_what_a_gate_says_after_it_equivocated_counts_as_far_as_others_built_on_it() -> None:
+    one, other = both_ways()
+    stands = min((one, other), key=lambda each: each.id)
+    later = sent(
+        Traveller.of(replace(FOX.who, origin=VOID, soul="ape"), b"{}", "json"),
+        VOID, MEADOW, stands, migration=3,
+    )  # fmt: skip
+    assert lines_of(one, other, later)[VOID].receipts == (stands,)
+    answers = answered(MEADOW, stands, later)
+    assert lines_of(one, other, later, *answers)[VOID].receipts == (stands, later)
+
+
+def test_a_stranger_has_no_vote() -> None:
+    """The reef answers what was sent to the meadow: nothing for it to answer."""
+    one, other = both_ways()
+    stands = min((one, other), key=lambda each: each.id)
+    falls = max((one, other), key=lambda each: each.id)
+    name = REEF if falls.receipt.other == MEADOW else MEADOW
+    said = replace(falls.receipt, kind="arrival", universe=name, other=VOID,
+                   gate=KEYS[name].public, traveller=falls.receipt.traveller.told,
+                   answers=falls.id)  # fmt: skip
+    assert lines_of(one, other, signed(said))[VOID].receipts == (stands,)
+
+
+def test_a_gate_is_handed_over_and_what_the_old_one_says_later_does_not_count() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (refused,) = answered(REEF, left, verdict=NO_ROOM)
+    late = answered(MEADOW, left, refused)[0]  # signed by the old gate when nobody listened
+    new = key_of(77)
+    gates = (*GATES, handed(MEADOW, new, lines_of(left, refused)))
+    lines = lines_of(left, refused, late, gates=gates)
+    assert lines[MEADOW].receipts == (left,)
+    assert isinstance(place_of(FOX.who, lines), Refused)
+    with pytest.raises(CannotTravel):
+        due(MEADOW, KEYS[MEADOW].public, lines, NOW, judge=lambda one: NO_ROOM)
+    (said,) = due(MEADOW, new.public, lines, NOW, judge=lambda one: NO_ROOM)
+    assert (said.epoch, said.seq, said.prev) == (2, 2, left.id)
+    home = lines_of(left, refused, late, signed(said, new), gates=gates)
+    assert place_of(FOX.who, home) == In(MEADOW)
+
+
+def test_a_new_gate_waits_for_the_receipts_that_its_hand_over_names() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    new = key_of(77)
+    gates = (*GATES, handed(MEADOW, new, lines_of(left)))
+    with pytest.raises(CannotTravel) as behind:
+        send(MEADOW, new.public, wish_of(FOX, REEF, 2), lines_of(gates=gates), NOW)
+    assert behind.value.why == "gate-behind"
+
+
+def test_a_hand_over_settles_which_of_two_stands() -> None:
+    one, other = both_ways()
+    falls = max((one, other), key=lambda each: each.id)
+    gates = (*GATES, handed(VOID, key_of(77), lines_of(falls)))
+    lines = lines_of(one, other, gates=gates)
+    assert lines[VOID].receipts == (falls,)
+    assert not lines[VOID].is_suspect  # the new gate has signed nothing twice
+    assert lines[VOID].equivocations
+
+
+def test_the_timeline_says_it_in_words() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (entry,) = timeline_entries(lines_of(left)[MEADOW].receipts)
+    assert (entry.type, entry.title) == ("passage:departure", "fox left for universe:reef")
+    assert (entry.tick, entry.receipt) == (NOW.tick, id_of(left.receipt))
+    assert (entry.other, entry.migration) == (REEF, bytes([1]) * 16)

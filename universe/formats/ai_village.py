@@ -1,0 +1,238 @@
+"""The data of an ai_village server: universes with their timelines, passages and players.
+
+```
+universes/<id>/     see `timelines`
+passages/<id>.json, index.json
+players/<id>/       profile.json, universes.json
+planets/ …          what it keeps besides, which has no place here
+```
+Ids hold `:`, and folders are called after them, escaped or not: the id inside counts.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from registry.errors import InvalidName
+from registry.formats.errors import InvalidFile, Place
+from registry.manifest import NAME_CHARACTERS_MAX
+from registry.plain import as_list
+from universe.formats.claims import OWNER_CHARACTERS_MAX, Claims, object_of
+from universe.formats.file_names import unescaped
+from universe.formats.imported import (
+    About,
+    Files,
+    ForkOf,
+    ImportedPassage,
+    ImportedPlayer,
+    ImportedUniverse,
+    Listing,
+    Plan,
+    Report,
+    WorldFormat,
+    parents_first,
+)
+from universe.formats.limits import PART_BYTES_MAX
+from universe.formats.timelines import ENDINGS, SNAPSHOTS, TIMELINE, read_line
+from universe.names import parse_universe_id
+
+METADATA: Final = "metadata.json"
+UNIVERSES: Final = "universes"
+PASSAGES: Final = "passages"
+PLAYERS: Final = "players"
+INDEX: Final = "index.json"
+PASSAGE_TYPES: Final = ("thread", "bridge", "gate", "confluence")
+STABILITY_MAX: Final = 100
+
+
+def universe_folders(listing: Listing) -> dict[str, list[str]]:
+    """Folders that hold a universe, wherever they lie, each with its files of snapshots."""
+    found: dict[str, list[str]] = {}
+    lying: dict[str, list[str]] = {}
+    for path in sorted(listing.files):
+        folder, _, name = path.rpartition("/")
+        if name == TIMELINE or (name == METADATA and _is_in_universes(folder)):
+            found[folder] = []
+        elif name.endswith(ENDINGS) and (parts := path.split("/")).count(SNAPSHOTS):
+            above = "/".join(parts[: parts.index(SNAPSHOTS)])
+            lying.setdefault(above, []).append(path)
+    for above, paths in lying.items():
+        if above in found or _is_in_universes(above):
+            found[above] = paths
+    return dict(sorted(found.items()))
+
+
+def plan_ai_village(files: Files) -> Plan:
+    """Whatever of it can be read; the rest is in the report."""
+    report = Report()
+    for path, why in files.listing.passed_over:
+        report.tell(About.OUTSIDE, path, why)
+    folders = universe_folders(files.listing)
+    universes: dict[str, ImportedUniverse] = {}
+    for folder in folders:
+        try:
+            one = read_universe(files, folder, folders[folder], report)
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+            continue
+        if one.id in universes:
+            reason = f"another folder before it is {one.id} too: this one is left out"
+            report.tell(About.SAME_ID, folder, reason)
+        else:
+            universes[one.id] = one
+    roots = {_root_of(folder) for folder in folders}
+    passages = [one for root in sorted(roots) for one in _passages(files, root, report)]
+    players = [one for root in sorted(roots) for one in _players(files, root, report)]
+    ordered = parents_first([*universes.values()])
+    return Plan(WorldFormat.AI_VILLAGE, ordered, report, tuple(passages), tuple(players))
+
+
+def read_universe(
+    files: Files, folder: str, lying: Sequence[str], report: Report
+) -> ImportedUniverse:
+    """`lying` are its files of snapshots. Raises `InvalidFile` where nothing says a usable id."""
+    path = f"{folder}/{METADATA}" if folder else METADATA
+    claims = Claims({}, path, "", report)
+    if path in files.listing.files:
+        try:
+            claims = Claims(object_of(files, path, PART_BYTES_MAX), path, "", report)
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+    else:
+        report.tell(About.MISSING, path, "is not there: the folder's name is all that is known")
+    id = _id(claims, unescaped((folder or files.listing.name).rpartition("/")[2]))
+    line = read_line(files, folder, lying, report)
+    for key, there in (
+        ("snapshotCount", len(line.snapshots)),
+        ("canonicalEventCount", sum(one.kind == "canonical" for one in line.snapshots)),
+    ):
+        if (told := claims.whole(key)) is not None and told != there:
+            claims.doubt(key, f"says {told:,}, and {there:,} can be imported", About.COUNT)
+    return ImportedUniverse(
+        id=id,
+        name=claims.line("name", NAME_CHARACTERS_MAX) or id,
+        snapshots=line.snapshots,
+        events=line.events,
+        owner=claims.line("ownerId", OWNER_CHARACTERS_MAX),
+        created_us=claims.time_us("createdAt"),
+        is_public=claims.fields.get("isPublic") is True,
+        config=claims.config("config"),
+        fork_of=_fork_of(claims),
+    )
+
+
+def _id(claims: Claims, folder: str) -> str:
+    """Raises `InvalidFile`."""
+    told = claims.fields.get("id")
+    for id in (told, folder):
+        if id is None:
+            continue
+        try:
+            found = parse_universe_id(id if isinstance(id, str) else "")
+        except InvalidName as wrong:
+            if id is told:
+                claims.doubt("id", wrong.detail)
+            continue
+        if found != folder:
+            claims.doubt("id", f"is not what its folder is called: {folder}")
+        return found
+    raise InvalidFile(claims.file, Place(pointer="/id"), "no id that a universe may have")
+
+
+def _fork_of(claims: Claims) -> ForkOf | None:
+    told = claims.inside("forkOf")
+    if told is None:
+        return None
+    universe, tick = told.fields.get("universeId"), told.whole("snapshotTick")
+    if not isinstance(universe, str) or tick is None:
+        told.doubt("universeId", "says not of which universe and tick it is a fork")
+        return None
+    return ForkOf(universe, tick)
+
+
+def _passages(files: Files, root: str, report: Report) -> list[ImportedPassage]:
+    below = _below(root, PASSAGES)
+    found: list[ImportedPassage] = []
+    for path in sorted(files.listing.files):
+        name = path.removeprefix(below)
+        if not path.startswith(below) or "/" in name or name == INDEX or not name.endswith(".json"):
+            continue
+        try:
+            found.append(
+                passage_of(Claims(object_of(files, path, PART_BYTES_MAX), path, "", report))
+            )
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+    return found
+
+
+def passage_of(told: Claims) -> ImportedPassage:
+    """Of its file, or of a SaveFile. Raises `InvalidFile`."""
+    ends = [told.fields.get(key) for key in ("sourceUniverseId", "targetUniverseId")]
+    id, type = told.fields.get("id"), told.fields.get("type")
+    for key, value in zip(("sourceUniverseId", "targetUniverseId", "id"), [*ends, id], strict=True):
+        if not isinstance(value, str) or not 0 < len(value) <= OWNER_CHARACTERS_MAX:
+            reason = f"must be a text of 1 to {OWNER_CHARACTERS_MAX} characters"
+            raise InvalidFile(told.file, told.at(key), reason)
+    if type not in PASSAGE_TYPES:
+        raise InvalidFile(told.file, told.at("type"), f"is none of {', '.join(PASSAGE_TYPES)}")
+    stability = told.whole("stability", STABILITY_MAX)
+    return ImportedPassage(
+        id=str(id),
+        source=str(ends[0]),
+        target=str(ends[1]),
+        type=type,
+        is_active=told.fields.get("active") is not False,
+        created_us=told.time_us("createdAt"),
+        by=told.line("createdBy", OWNER_CHARACTERS_MAX),
+        stability=STABILITY_MAX if stability is None else stability,
+        maintained_us=told.time_us("lastMaintenance"),
+    )
+
+
+def _players(files: Files, root: str, report: Report) -> list[ImportedPlayer]:
+    below = _below(root, PLAYERS)
+    found: list[ImportedPlayer] = []
+    for path in sorted(files.listing.files):
+        if not path.startswith(below) or not path.endswith("/profile.json"):
+            continue
+        folder = path.removesuffix("/profile.json")
+        try:
+            told = Claims(object_of(files, path, PART_BYTES_MAX), path, "", report)
+            universes = _universes_of(files, f"{folder}/universes.json", report)
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+            continue
+        id = told.line("id", OWNER_CHARACTERS_MAX) or unescaped(folder.rpartition("/")[2])
+        found.append(
+            ImportedPlayer(
+                id=id,
+                name=told.line("displayName", NAME_CHARACTERS_MAX) or id,
+                universes=universes,
+                created_us=told.time_us("createdAt"),
+                seen_us=told.time_us("lastSeen"),
+            )
+        )
+    return found
+
+
+def _universes_of(files: Files, path: str, report: Report) -> tuple[str, ...]:
+    if path not in files.listing.files:
+        return ()
+    listed = as_list(object_of(files, path, PART_BYTES_MAX).get("universes"))
+    texts = [each for each in listed or () if isinstance(each, str)]
+    if listed is None or len(texts) != len(listed):
+        report.tell(About.CLAIM, path, "must be a list of texts", Place(pointer="/universes"))
+    return tuple(dict.fromkeys(texts))
+
+
+def _is_in_universes(folder: str) -> bool:
+    return folder.rpartition("/")[0].rpartition("/")[2] == UNIVERSES
+
+
+def _root_of(folder: str) -> str:
+    """The folder in which `universes/`, `passages/` and `players/` lie; "" is the top."""
+    return folder.rpartition("/")[0].rpartition("/")[0]
+
+
+def _below(root: str, name: str) -> str:
+    return f"{root}/{name}/" if root else f"{name}/"

@@ -1,0 +1,43 @@
+"""States of one universe that were found in several places, as one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from universe.formats.imported import About, ImportedSnapshot, ImportedUniverse, Report
+from universe.snapshot import KINDS
+
+
+def once(found: Sequence[ImportedSnapshot], report: Report) -> tuple[ImportedSnapshot, ...]:
+    """Each content once, the canonical one before others; in the order in which they were taken."""
+    kept: dict[bytes, ImportedSnapshot] = {}
+    for one in sorted(found, key=lambda one: (-KINDS.index(one.kind), *taken(one))):
+        if (same := kept.setdefault(one.content.checksum, one)) is not one:
+            reason = f"the same bytes as {same.source.path}, which says tick {same.tick}"
+            report.tell(About.DUPLICATE, one.source.path, f"tick {one.tick}: {reason}")
+    return tuple(sorted(kept.values(), key=taken))
+
+
+def taken(one: ImportedSnapshot) -> tuple[int, int, str]:
+    """When, for the order; of the same moment by what it claims."""
+    return one.at_us, one.tick, one.source.path
+
+
+def merged(found: Sequence[ImportedUniverse], report: Report) -> list[ImportedUniverse]:
+    """Those of one id as one universe: what is said of it is what the last of its states says."""
+    by_id: dict[str, list[ImportedUniverse]] = {}
+    for one in found:
+        by_id.setdefault(one.id, []).append(one)
+    return [_as_one(same, report) for same in by_id.values()]
+
+
+def _as_one(same: Sequence[ImportedUniverse], report: Report) -> ImportedUniverse:
+    if len(same) == 1:
+        return same[0]
+    last = max(same, key=lambda one: max(map(taken, one.snapshots), default=(0, 0, "")))
+    created = [one.created_us for one in same if one.created_us]
+    return replace(
+        last,
+        snapshots=once([each for one in same for each in one.snapshots], report),
+        events=tuple(dict.fromkeys(each for one in same for each in one.events)),
+        created_us=min(created, default=0),
+    )

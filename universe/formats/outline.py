@@ -1,0 +1,54 @@
+"""Where the parts of a SaveFile lie in its text, and those of them that are small."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from universe.formats.spans import Cursor
+
+OF_HEADER: Final = ("createdAt", "lastSavedAt", "name")
+OF_UNIVERSE: Final = ("identity", "time", "config", "checksums")
+OF_FILE: Final = ("$schema", "$version", "passages", "checksums")
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Outline:
+    """Of one object of the text: every member's place, and the values of a few."""
+
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    small: dict[str, Any] = field(default_factory=dict[str, Any])
+    whole: Span = (0, 0)
+
+
+def outline_of(data: bytes, path: str) -> tuple[Outline, list[Outline]]:
+    """Of the file, and of each universe in it. Raises `InvalidFile`."""
+    cursor = Cursor(data, path)
+    file, universes = Outline(), list[Outline]()
+    for key in cursor.members():
+        start = cursor.at
+        if key == "universes":
+            for _ in cursor.items():
+                universes.append(_of_object(cursor, OF_UNIVERSE))
+        elif key == "header":
+            file.small[key] = _of_object(cursor, OF_HEADER).small
+        elif key in OF_FILE:
+            file.small[key] = cursor.value()
+        else:
+            cursor.span()
+        file.spans[key] = (start, cursor.ended)
+    cursor.end()
+    return file, universes
+
+
+def _of_object(cursor: Cursor, small: tuple[str, ...]) -> Outline:
+    outline, start = Outline(), cursor.at
+    for key in cursor.members():
+        begun = cursor.at
+        if key in small:
+            outline.small[key] = cursor.value()
+        else:
+            cursor.span()
+        outline.spans[key] = (begun, cursor.ended)
+    outline.whole = (start, cursor.ended)
+    return outline

@@ -1,0 +1,177 @@
+"""A SaveFile of ai_village: one or several universes in one JSON text, each in one state.
+
+```
+{"$schema": "https://…/savefile/v1", "$version": 1, "header": {createdAt, lastSavedAt, name, …},
+ "multiverse": {…},
+ "universes": [{identity: {id, name, createdAt, parentId?, forkedAtTick?},
+                time: {universeTick: "9001", day, forkPoint?: {parentUniverseId, …}},
+                config, entities, worldState, checksums: {entities, components, worldState}}, …],
+ "passages": […], "player"?: …, "checksums": {overall, universes: {id: …}, multiverse}}
+```
+Of a file with one universe all of the file is its snapshot; of several each has its own part of
+it, byte by byte. Checksums are SHA-256 or a hash of 32 bits: the former are checked.
+"""
+
+from typing import Final
+
+from registry.errors import InvalidName
+from registry.formats.errors import InvalidFile, Place
+from registry.manifest import NAME_CHARACTERS_MAX
+from registry.plain import as_list, as_map
+from universe.formats.ai_village import passage_of
+from universe.formats.claims import TICK_MAX, Claims, whole_of
+from universe.formats.events import at_of
+from universe.formats.imported import (
+    About,
+    Files,
+    ForkOf,
+    ImportedPassage,
+    ImportedSnapshot,
+    ImportedUniverse,
+    Plan,
+    Report,
+    Source,
+    WorldFormat,
+    parents_first,
+)
+from universe.formats.limits import SAVE_BYTES_MAX
+from universe.formats.merging import merged
+from universe.formats.outline import Outline, Span, outline_of
+from universe.formats.sums import check_sums
+from universe.formats.taking import content_of, read
+from universe.names import parse_universe_id
+
+SCHEMA: Final = b"schemas/savefile/"
+VERSION: Final = 1
+_LEFT: Final = ("multiverse", "player", "godCraftedQueue")
+
+
+def is_savefile(head: bytes) -> bool:
+    """By what a file begins with, unpacked."""
+    return SCHEMA in head
+
+
+def plan_savefiles(files: Files, paths: list[str]) -> Plan:
+    """Several files too: states of one universe in several of them are one universe."""
+    report = Report()
+    for path, why in files.listing.passed_over:
+        report.tell(About.OUTSIDE, path, why)
+    universes: list[ImportedUniverse] = []
+    passages: dict[str, ImportedPassage] = {}
+    for path in paths:
+        try:
+            found, between = read_savefile(files, path, report)
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+            continue
+        universes += found
+        passages |= {one.id: one for one in between}
+    ordered = parents_first(merged(universes, report))
+    return Plan(WorldFormat.SAVEFILE, ordered, report, tuple(passages.values()))
+
+
+def read_savefile(
+    files: Files, path: str, report: Report
+) -> tuple[list[ImportedUniverse], list[ImportedPassage]]:
+    """Raises `InvalidFile` where it is none; what is wrong with one part is in the report."""
+    data = read(files, path, SAVE_BYTES_MAX)
+    file, universes = outline_of(data, path)
+    if not universes:
+        reason = "holds no universe: is it a SaveFile?"
+        raise InvalidFile(path, Place(pointer="/universes"), reason)
+    if (version := file.small.get("$version")) != VERSION:
+        reason = f"is {version!r:.20}, and what is known is version {VERSION}"
+        report.tell(About.CLAIM, path, reason, Place(pointer="/$version"))
+    header = Claims(file.small.get("header", {}), path, "/header", report)
+    at_us = header.time_us("lastSavedAt") or header.time_us("createdAt")
+    at_us = at_us or at_of(files.listing.files[path].changed_us)
+    found: list[ImportedUniverse] = []
+    for number, outline in enumerate(universes):
+        span = None if len(universes) == 1 else outline.whole
+        try:
+            found.append(_universe(files, path, number, outline, span, at_us, report))
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+    if len(universes) > 1:
+        for key in _LEFT:
+            if key in file.spans:
+                reason = "belongs to none of the universes: it stays in the file"
+                report.tell(About.LEFT, path, reason, Place(pointer=f"/{key}"))
+    check_sums(data, file, universes, path, report)
+    return found, _passages(file, path, report)
+
+
+def _universe(
+    files: Files,
+    path: str,
+    number: int,
+    outline: Outline,
+    span: Span | None,
+    at_us: int,
+    report: Report,
+) -> ImportedUniverse:
+    """Raises `InvalidFile`."""
+    pointer = f"/universes/{number}"
+    claims = Claims(outline.small, path, pointer, report)
+    identity, time = claims.inside("identity"), claims.inside("time")
+    if identity is None:
+        raise InvalidFile(path, claims.at("identity"), "is missing")
+    try:
+        told = identity.fields.get("id")
+        id = parse_universe_id(told if isinstance(told, str) else "")
+    except InvalidName as wrong:
+        raise InvalidFile(path, identity.at("id"), wrong.detail) from wrong
+    tick = whole_of(time.fields.get("universeTick")) if time else None
+    if tick is None:
+        place = time.at("universeTick") if time else claims.at("time")
+        raise InvalidFile(path, place, f"is no whole number from 0 to {TICK_MAX}")
+    source = Source(path, is_packed=True, span=span)
+    snapshot = ImportedSnapshot(
+        source=source,
+        content=content_of(files, source),
+        tick=tick,
+        at_us=at_us,
+        kind="manual",
+        day=time.whole("day") if time else None,
+        is_wrapped=span is None,
+    )
+    return ImportedUniverse(
+        id=id,
+        name=identity.line("name", NAME_CHARACTERS_MAX) or id,
+        snapshots=(snapshot,),
+        created_us=identity.time_us("createdAt"),
+        config=claims.config("config"),
+        fork_of=_fork_of(identity, time),
+    )
+
+
+def _fork_of(identity: Claims, time: Claims | None) -> ForkOf | None:
+    """By its `forkPoint`, else by its identity."""
+    point = time.inside("forkPoint") if time else None
+    if point is not None:
+        parent, tick = point.fields.get("parentUniverseId"), point.whole("parentUniverseTick")
+    else:
+        parent, tick = identity.fields.get("parentId"), identity.whole("forkedAtTick")
+    if parent is None and tick is None:
+        return None
+    if not isinstance(parent, str) or tick is None:
+        (point or identity).doubt("", "says not of which universe and tick it is a fork")
+        return None
+    return ForkOf(parent, tick)
+
+
+def _passages(file: Outline, path: str, report: Report) -> list[ImportedPassage]:
+    found: list[ImportedPassage] = []
+    told = file.small.get("passages")
+    listed = as_list(told)
+    if listed is None and told is not None:
+        report.tell(About.CLAIM, path, "must be a list", Place(pointer="/passages"))
+    for number, value in enumerate(listed or ()):
+        pointer = f"/passages/{number}"
+        try:
+            if (fields := as_map(value)) is None:
+                raise InvalidFile(path, Place(pointer=pointer), "must be an object")
+            found.append(passage_of(Claims(fields, path, pointer, report)))
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+    return found

@@ -1,0 +1,229 @@
+"""One universe of an ai_village server: its metadata, its timeline, and the files it names.
+
+```
+<folder>/metadata.json      {id, name, ownerId, createdAt, snapshotCount, isPublic, forkOf?, …}
+<folder>/timeline.json      {universeId, snapshots: [{tick, timestamp, day, type, canonEvent?,
+                             fileSize, checksum, filename}], lastUpdated}
+<folder>/snapshots/<tick>.json.gz
+<folder>/snapshots/canonical/<type>_<day>_<ms>.json.gz
+```
+The program names files by their tick, and writes over the one that is there: of several entries
+with one name the last one tells what is in the file. So files are what counts; a timeline only
+says more about them, and one that is broken or missing loses none of them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+from registry.formats.errors import InvalidFile, Place
+from registry.plain import as_list, as_map
+from universe.event import Event
+from universe.formats.claims import TICK_MAX, Claims, Plain, object_of, whole_of
+from universe.formats.events import at_of, canon_event
+from universe.formats.file_names import Names, path_below, unescaped
+from universe.formats.imported import About, Files, ImportedSnapshot, Report, Source
+from universe.formats.limits import EVENTS_MAX, INDEX_BYTES_MAX
+from universe.formats.merging import once
+from universe.formats.sums import SHA256
+from universe.formats.taking import content_of
+from universe.snapshot import KINDS
+
+TIMELINE: Final = "timeline.json"
+SNAPSHOTS: Final = "snapshots"
+ENDINGS: Final = (".json.gz", ".json")
+_BY_TICK: Final = re.compile(r"([0-9]{1,19})\.json(?:\.gz)?")
+_CANONICAL: Final = re.compile(r"canonical/(.*)_([0-9]{1,19})_([0-9]{1,16})\.json(?:\.gz)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline, as far as it can be believed."""
+
+    number: int
+    tick: int
+    at_us: int
+    kind: str
+    filename: str
+    day: int | None = None
+    size: int | None = None
+    checksum: str = ""
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What was found of one universe: its snapshots as they were taken, and its events."""
+
+    snapshots: tuple[ImportedSnapshot, ...]
+    events: tuple[Event, ...]
+
+
+def read_line(files: Files, folder: str, lying: Sequence[str], report: Report) -> Line:
+    """What lies in the folder of one universe, and what its timeline says of it."""
+    path = f"{folder}/{TIMELINE}" if folder else TIMELINE
+    entries = _entries(files, path, report) if path in files.listing.files else []
+    below = f"{folder}/{SNAPSHOTS}" if folder else SNAPSHOTS
+    found = _by_file(entries, Names(lying), below, path, report)
+    _tell_order(entries, path, report)
+    _tell_worthless(entries, path, report)
+    snapshots: list[ImportedSnapshot] = []
+    for each in sorted(lying):
+        entry = _writer(found[each], files.listing.files[each].size) if each in found else None
+        if entry and (others := len(found[each]) - 1):
+            reason = (
+                f"{others:,} earlier entries of the timeline name this file, which the last wrote"
+            )
+            report.tell(About.OVERWRITTEN, each, reason)
+        try:
+            snapshots.append(_snapshot(files, each, below, entry, path, report))
+        except InvalidFile as wrong:
+            report.refuse(wrong)
+    told = [*dict.fromkeys(entry.event for entry in entries if entry.event)]
+    events = _most_important(told, path, report)
+    kept = frozenset(events)
+    shown = [
+        one if one.event in kept else replace(one, event=None) for one in once(snapshots, report)
+    ]
+    return Line(tuple(shown), events)
+
+
+def _entries(files: Files, path: str, report: Report) -> list[Entry]:
+    try:
+        listed = as_list(object_of(files, path, INDEX_BYTES_MAX).get("snapshots"))
+        if listed is None:
+            raise InvalidFile(path, Place(pointer="/snapshots"), "must be a list")
+    except InvalidFile as wrong:
+        report.refuse(wrong)
+        return []
+    entries: list[Entry] = []
+    for number, value in enumerate(listed):
+        pointer = f"/snapshots/{number}"
+        if (fields := as_map(value)) is None:
+            report.tell(About.UNREADABLE, path, "must be an object", Place(pointer=pointer))
+        else:
+            try:
+                entries.append(_entry(number, fields, path, pointer, report))
+            except InvalidFile as wrong:
+                report.refuse(wrong)
+    return entries
+
+
+def _entry(number: int, fields: Plain, path: str, pointer: str, report: Report) -> Entry:
+    claims = Claims(fields, path, pointer, report)
+    tick = whole_of(fields.get("tick"))
+    if tick is None:
+        reason = f"is no whole number from 0 to {TICK_MAX}"
+        raise InvalidFile(path, claims.at("tick"), reason)
+    filename = fields.get("filename", f"{tick}.json.gz")
+    if not isinstance(filename, str) or not filename:
+        raise InvalidFile(path, claims.at("filename"), "must be a text")
+    kind = fields.get("type", "auto")
+    if kind not in KINDS:
+        claims.doubt("type", f"is none of {', '.join(KINDS)}: it becomes auto")
+        kind = "auto"
+    day, at_us = claims.whole("day"), claims.time_us("timestamp")
+    told = claims.inside("canonEvent")
+    checksum = fields.get("checksum")
+    return Entry(
+        number=number,
+        tick=tick,
+        at_us=at_us,
+        kind=str(kind),
+        filename=filename,
+        day=day,
+        size=claims.whole("fileSize"),
+        checksum=checksum if isinstance(checksum, str) else "",
+        event=canon_event(told, tick=tick, at_us=at_us, day=day) if told else None,
+    )
+
+
+def _by_file(
+    entries: Sequence[Entry], names: Names, below: str, path: str, report: Report
+) -> dict[str, list[Entry]]:
+    """The entries of each file that is there, in their order."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        place = Place(pointer=f"/snapshots/{entry.number}/filename")
+        try:
+            told = path_below(below, entry.filename, path, place)
+        except InvalidFile as wrong:
+            report.refuse(wrong, About.OUTSIDE)
+            continue
+        if (file := names.find(told)) is None:
+            reason = f"the snapshot of tick {entry.tick} is not there: {told}"
+            report.tell(About.MISSING, path, reason, place)
+        else:
+            found.setdefault(file, []).append(entry)
+    return found
+
+
+def _writer(entries: Sequence[Entry], size: int) -> Entry:
+    """The entry that tells what is in the file: the last, of those with its size if there are."""
+    of_size = [entry for entry in entries if entry.size == size]
+    return max(of_size or entries, key=lambda entry: (entry.at_us, entry.number))
+
+
+def _snapshot(
+    files: Files, file: str, below: str, entry: Entry | None, timeline: str, report: Report
+) -> ImportedSnapshot:
+    """Raises `InvalidFile`."""
+    source = Source(file, is_packed=True)
+    if entry is None:
+        entry = _unlisted(file, file.removeprefix(f"{below}/"), report)
+    content = content_of(files, source)
+    if SHA256.fullmatch(entry.checksum) and content.sha256.hex() != entry.checksum.lower():
+        place = Place(pointer=f"/snapshots/{entry.number}/checksum")
+        reason = f"the bytes of {file} have another SHA-256: {content.sha256.hex()}"
+        report.tell(About.CHECKSUM, timeline, reason, place)
+    return ImportedSnapshot(
+        source=source,
+        content=content,
+        tick=entry.tick,
+        at_us=entry.at_us or at_of(files.listing.files[file].changed_us),
+        kind=entry.kind,
+        day=entry.day,
+        event=entry.event,
+        is_wrapped=True,
+    )
+
+
+def _unlisted(file: str, name: str, report: Report) -> Entry:
+    """What the name alone says. Raises `InvalidFile`."""
+    meant = unescaped(name)
+    if by_tick := _BY_TICK.fullmatch(meant):
+        entry = Entry(-1, int(by_tick[1]), 0, "auto", name)
+    elif canonical := _CANONICAL.fullmatch(meant):
+        day, ms = int(canonical[2]), int(canonical[3])
+        entry = Entry(-1, 0, at_of(ms * 1_000), "canonical", name, day)
+        report.tell(About.CLAIM, file, "no timeline says its tick: 0 is taken")
+    else:
+        raise InvalidFile(file, Place(), "no timeline lists it, and its name says no tick")
+    if entry.tick > TICK_MAX or (entry.day or 0) > TICK_MAX:
+        raise InvalidFile(file, Place(), f"its name says a number beyond {TICK_MAX}")
+    report.tell(About.UNLISTED, file, "no timeline lists it: only its name says its tick")
+    return entry
+
+
+def _most_important(events: list[Event], path: str, report: Report) -> tuple[Event, ...]:
+    if len(events) > EVENTS_MAX:
+        reason = f"{len(events):,} events, of which the {EVENTS_MAX:,} most important are taken"
+        report.tell(About.LEFT, path, reason, Place(pointer="/snapshots"))
+        events = sorted(events, key=lambda event: -event.importance)[:EVENTS_MAX]
+    return tuple(sorted(events, key=lambda event: (event.at_us, event.tick)))
+
+
+def _tell_order(entries: Sequence[Entry], path: str, report: Report) -> None:
+    back = sum(later.tick < sooner.tick for sooner, later in pairwise(entries))
+    if back:
+        reason = f"{back:,} times a tick is before the one above it: the time of saving counts"
+        report.tell(About.ORDER, path, reason, Place(pointer="/snapshots"))
+
+
+def _tell_worthless(entries: Sequence[Entry], path: str, report: Report) -> None:
+    worthless = sum(SHA256.fullmatch(entry.checksum) is None for entry in entries)
+    if worthless:
+        reason = f"{worthless:,} checksums are of 32 bits, or words: nothing can be checked by them"
+        report.tell(About.CHECKSUM, path, reason, Place(pointer="/snapshots"))

@@ -1,0 +1,262 @@
+"""The gate of a universe: what it signs next, of what it holds.
+
+    a wish to send      ─▸ departure             only of a traveller that is here
+    a departure to here ─▸ arrival | refusal     as the owner wants it, or the person who is asked
+    a refusal of ours   ─▸ return
+    a wish to recall    ─▸ nothing here: the other gate refuses, if it has not answered yet
+
+All of it is a function of the receipts held, its own among them. Whoever writes each receipt down
+before anybody else sees it, and asks again after a crash, signs nothing twice: what was written is
+answered, what was not was never said. So messages may be lost, repeated or come in any order.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from registry.errors import CannotTravel
+from universe.gates import EPOCHS_MAX, HandOver, Last
+from universe.lines import Line, Lines
+from universe.receipts import (
+    ARRIVAL,
+    DEPARTURE,
+    NO_RECEIPT,
+    REFUSAL,
+    RETURN,
+    Checked,
+    Receipt,
+    Traveller,
+    id_of,
+)
+from universe.travel import In, InTransit, Place, Refused, answer_to, migration_of, place_of
+
+ANSWERS_MAX: Final = 16
+"""Signed in one go: the rest comes in the next."""
+RECALLED: Final = "called back"
+
+Word: TypeAlias = Literal["accept", "refuse", "ask", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a departure: `wait` for what is not held yet, `ask` a person."""
+
+    word: Word
+    reason: str = ""
+
+
+Judge: TypeAlias = Callable[[Checked], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A traveller is to go from here through a passage to `target`."""
+
+    migration: bytes
+    passage: str
+    target: str
+    traveller: Traveller
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """When a gate signs: in the time of its universe, and by the clock."""
+
+    tick: int
+    at_us: int
+
+
+def send(universe: str, key: bytes, wish: Wish, lines: Lines, now: Now) -> Receipt | Checked:
+    """The departure to sign, or the one that was signed for this migration before.
+
+    Raises `CannotTravel`.
+    """
+    line = gate_of(universe, key, lines)
+    before = migration_of(wish.migration, universe, lines)
+    if before is not None:
+        if _is_of(wish, before.receipt):
+            return before
+        detail = f"the migration {wish.migration.hex()} was of another traveller or another way"
+        raise CannotTravel(detail, "migration-exists")
+    if wish.target == universe:
+        raise CannotTravel("it is there already", "same-universe")
+    place = place_of(wish.traveller.who, lines)
+    if place != In(universe):
+        raise CannotTravel(f"it is not here, but {where(place)}", "not-here")
+    return _next(
+        line,
+        Receipt(
+            kind=DEPARTURE,
+            universe=universe,
+            other=wish.target,
+            gate=key,
+            epoch=1,
+            seq=1,
+            prev=NO_RECEIPT,
+            migration=wish.migration,
+            passage=wish.passage,
+            traveller=wish.traveller,
+            tick=now.tick,
+            at_us=now.at_us,
+        ),
+    )
+
+
+def due(
+    universe: str,
+    key: bytes,
+    lines: Lines,
+    now: Now,
+    *,
+    judge: Judge,
+    recalled: Collection[bytes] = (),
+) -> list[Receipt]:
+    """What the gate has to sign now, in this order; at most `ANSWERS_MAX`.
+
+    `recalled` are departures whose own universe wants them back. Raises `CannotTravel` where this
+    device is not the gate, or lacks receipts of the one before.
+    """
+    line = gate_of(universe, key, lines)
+    signed: list[Receipt] = []
+    for one in coming(universe, lines):
+        if len(signed) == ANSWERS_MAX:
+            break
+        verdict = Verdict("refuse", RECALLED) if one.id in recalled else judge(one)
+        if verdict.word in ("accept", "refuse"):
+            signed.append(answer(one, verdict, key, now))
+    for one in refused_of(universe, lines):
+        if len(signed) == ANSWERS_MAX:
+            break
+        signed.append(_reply(one, RETURN, key, now))
+    return _chained(line, signed)
+
+
+def answer(departure: Checked, verdict: Verdict, key: bytes, now: Now) -> Receipt:
+    """Arrival or refusal; its place in the chain is `_chained`'s to say."""
+    if verdict.word == "accept":
+        return _reply(departure, ARRIVAL, key, now)
+    return _reply(departure, REFUSAL, key, now, verdict.reason)
+
+
+def decide(
+    universe: str, key: bytes, departure: Checked, verdict: Verdict, lines: Lines, now: Now
+) -> Receipt | Checked:
+    """What a person decided of one that came, or what was signed of it before.
+
+    Raises `CannotTravel`.
+    """
+    line = gate_of(universe, key, lines)
+    before = answer_to(departure, universe, lines, (ARRIVAL, REFUSAL))
+    if before is not None:
+        return before
+    if place_of(departure.receipt.traveller.who, lines) != _on_its_way(departure):
+        raise CannotTravel("nothing of that migration is on its way to here", "not-on-its-way")
+    return _next(line, answer(departure, verdict, key, now))
+
+
+def coming(universe: str, lines: Lines) -> Iterator[Checked]:
+    """Departures to `universe` that it has not answered, by universe and number."""
+    for name in lines.universes():
+        for one in lines[name].receipts:
+            is_open = one.receipt.kind == DEPARTURE and one.receipt.other == universe
+            if is_open and place_of(one.receipt.traveller.who, lines) == _on_its_way(one):
+                yield one
+
+
+def refused_of(universe: str, lines: Lines) -> Iterator[Checked]:
+    """Refusals of travellers from `universe` that have not come back to it yet."""
+    for name in lines.universes():
+        for one in lines[name].receipts:
+            if one.receipt.kind == REFUSAL and one.receipt.other == universe:
+                place = place_of(one.receipt.traveller.who, lines)
+                if isinstance(place, Refused) and place.refusal == one.id:
+                    yield one
+
+
+def hand_over(universe: str, gate: bytes, by: bytes, lines: Lines, at_us: int) -> HandOver:
+    """The one that makes `gate` the gate from now on, after all that counts here.
+
+    Raises `CannotTravel` where receipts that the hand-overs before name are missing.
+    """
+    line = lines[universe]
+    if line.gate is None:
+        return HandOver(universe, 1, gate, by, at_us=at_us)
+    _check_whole(line)
+    epoch = line.gate.hand_over.epoch + 1
+    if epoch > EPOCHS_MAX:
+        raise CannotTravel(f"a gate is handed over at most {EPOCHS_MAX} times", "too-many-gates")
+    return HandOver(universe, epoch, gate, by, line.gate.id, line.tip, at_us)
+
+
+def gate_of(universe: str, key: bytes, lines: Lines) -> Line:
+    """The line that `key` goes on with. Raises `CannotTravel` where it is not to."""
+    line = lines[universe]
+    if line.gate is None:
+        raise CannotTravel(f"{universe} has no gate yet", "no-gate")
+    if line.gate.hand_over.gate != key:
+        detail = f"the gate of {universe} is the device {line.gate.hand_over.gate.hex()[:16]}…"
+        raise CannotTravel(f"{detail}, not this one", "not-the-gate")
+    _check_whole(line)
+    if line.is_suspect:
+        detail = "this gate signed two receipts with one number: hand over to go on"
+        raise CannotTravel(detail, "gate-in-doubt")
+    return line
+
+
+def where(place: Place) -> str:
+    """In words."""
+    match place:
+        case In(universe):
+            return f"in {universe}"
+        case InTransit(source, target):
+            return f"on its way from {source} to {target}"
+        case Refused(source, target):
+            return f"on its way back to {source}, refused by {target}"
+
+
+def _check_whole(line: Line) -> None:
+    if not line.is_whole:
+        detail = f"receipts of an earlier gate of {line.universe} are not here yet"
+        raise CannotTravel(detail, "gate-behind")
+
+
+def _is_of(wish: Wish, receipt: Receipt) -> bool:
+    return (wish.passage, wish.target, wish.traveller) == (
+        receipt.passage,
+        receipt.other,
+        receipt.traveller,
+    )
+
+
+def _on_its_way(one: Checked) -> InTransit:
+    return InTransit(one.receipt.universe, one.receipt.other, one.id)
+
+
+def _reply(to: Checked, kind: str, key: bytes, now: Now, reason: str = "") -> Receipt:
+    return replace(
+        to.receipt,
+        kind=kind,
+        universe=to.receipt.other,
+        other=to.receipt.universe,
+        gate=key,
+        traveller=to.receipt.traveller.told,
+        tick=now.tick,
+        at_us=now.at_us,
+        answers=to.id,
+        reason=reason,
+    )
+
+
+def _next(line: Line, receipt: Receipt) -> Receipt:
+    return _chained(line, [receipt])[0]
+
+
+def _chained(line: Line, receipts: Iterable[Receipt]) -> list[Receipt]:
+    """The same, each in its place after the line."""
+    assert line.gate is not None
+    last, placed = line.tip, list[Receipt]()
+    for one in receipts:
+        epoch = line.gate.hand_over.epoch
+        placed.append(replace(one, epoch=epoch, seq=last.seq + 1, prev=last.id))
+        last = Last(last.seq + 1, id_of(placed[-1]))
+    return placed

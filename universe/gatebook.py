@@ -1,0 +1,134 @@
+"""What a gate keeps in the document of its universe, under the root `gate`.
+
+```
+"e" 8 hex digits of the epoch "-" 16 of the id     a hand-over:   CBOR [statement, signature]
+    8 hex digits of seq       "-" 16 of the id     a receipt:     CBOR [statement, signature]
+"recall-" 64 hex digits of a departure's id        true: this universe wants that traveller back
+body/gate                                          key of the gate of the newest epoch, to show
+```
+With the id in the key two receipts of one number are two keys: neither hides the other. What cannot
+be read, or speaks of another universe, is as if it were not there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from crdt.change import DocumentId
+from crdt.did import encode_did_key
+from crdt.digest import DIGEST_BYTES
+from crdt.document import Editor
+from registry.edits import Edit
+from registry.errors import CannotTravel, InvalidStatement
+from registry.fields import Plain
+from registry.head import touch
+from registry.plain import as_map
+from universe.gates import CheckedHandOver, check_hand_over
+from universe.receipts import Checked, Signed, check_receipt, decode_signed, encode_signed
+
+ROOT: Final = "gate"
+RECALL: Final = "recall-"
+ID_DIGITS: Final = 16
+READ_MAX: Final = 1_024
+"""Verified statements that are remembered: with the largest travellers some 70 MB, mostly 1 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateBook:
+    """What one document says."""
+
+    receipts: tuple[Checked, ...] = ()
+    hand_overs: tuple[CheckedHandOver, ...] = ()
+    recalled: frozenset[bytes] = frozenset()
+    """Ids of departures."""
+
+
+def name_of(document: DocumentId) -> str:
+    """did/id of the universe whose document that is."""
+    return f"{encode_did_key(document.subspace)}/{document.record.decode(errors='replace')}"
+
+
+def gatebook_of(document: DocumentId, value: Plain) -> GateBook:
+    """All in it that its gates and devices signed of this universe. Never raises.
+
+    Each statement is verified once (70 µs), as long as it is remembered.
+    """
+    name, fields = name_of(document), as_map(value.get(ROOT)) or {}
+    receipts: list[Checked] = []
+    hand_overs: list[CheckedHandOver] = []
+    recalled: set[bytes] = set()
+    for key, data in fields.items():
+        if key.startswith(RECALL):
+            recalled |= {id for id in (_departure_of(key),) if id is not None and data is True}
+        elif type(data) is bytes:
+            said = _read(data, key.startswith("e"))
+            if isinstance(said, Checked) and said.receipt.universe == name:
+                receipts.append(said)
+            elif isinstance(said, CheckedHandOver) and said.hand_over.universe == name:
+                hand_overs.append(said)
+    return GateBook(tuple(receipts), tuple(hand_overs), frozenset(recalled))
+
+
+def put_receipts(signed: Iterable[Signed], *, now_us: int) -> Edit:
+    """Write these down, all of them in one change.
+
+    Raises `CannotTravel` where their numbers are taken: something was written meanwhile.
+    """
+    entries = [(check_receipt(one), encode_signed(one)) for one in signed]
+
+    def edit(editor: Editor) -> None:
+        taken = {key.partition("-")[0]: key for key in editor.keys((ROOT,))}
+        for one, data in entries:
+            number = f"{one.receipt.seq:08x}"
+            key = f"{number}-{one.id.hex()[:ID_DIGITS]}"
+            if taken.get(number, key) != key:
+                detail = f"the number {one.receipt.seq} was given to another receipt meanwhile"
+                raise CannotTravel(detail, "number-taken")
+            if editor.get((ROOT, key)) != data:
+                editor.put((ROOT, key), data)
+                touch(editor, now_us)
+
+    return edit
+
+
+def put_hand_over(signed: Signed, *, now_us: int) -> Edit:
+    """The gate of that hand-over is the gate from now on. Raises `InvalidStatement`."""
+    one, data = check_hand_over(signed), encode_signed(signed)
+    key = f"e{one.hand_over.epoch:08x}-{one.id.hex()[:ID_DIGITS]}"
+
+    def edit(editor: Editor) -> None:
+        editor.put((ROOT, key), data)
+        editor.put(("body", "gate"), one.hand_over.gate)
+        touch(editor, now_us)
+
+    return edit
+
+
+def put_recall(departure: bytes, *, now_us: int) -> Edit:
+    """This universe wants it back: the other gate refuses it, if it has not answered yet."""
+    key = f"{RECALL}{departure.hex()}"
+
+    def edit(editor: Editor) -> None:
+        if editor.get((ROOT, key)) is not True:
+            editor.put((ROOT, key), True)
+            touch(editor, now_us)
+
+    return edit
+
+
+def _departure_of(key: str) -> bytes | None:
+    try:
+        id = bytes.fromhex(key.removeprefix(RECALL))
+    except ValueError:
+        return None
+    return id if len(id) == DIGEST_BYTES and key == f"{RECALL}{id.hex()}" else None
+
+
+@lru_cache(READ_MAX)
+def _read(data: bytes, is_hand_over: bool) -> Checked | CheckedHandOver | None:
+    try:
+        signed = decode_signed(data)
+        return check_hand_over(signed) if is_hand_over else check_receipt(signed)
+    except InvalidStatement:
+        return None

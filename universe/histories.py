@@ -1,0 +1,113 @@
+"""What several universes say of one past: each event once, wherever it is told again.
+
+A fork goes on where its parent was. What its own document says of ticks before that is told again:
+an event with the same id is the same event, and of one that only the fork tells it is the fork's
+word. Events of the parent after the fork are none of the fork's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from universe.event import BIRTH, REBIRTH, Event, event_kind
+from universe.forks import Branch, Forks
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One universe and what happened in it: events by their ids."""
+
+    branch: Branch
+    events: Mapping[bytes, Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A passage that a creature took, as receipts have it. Universes by their full names."""
+
+    migration: bytes
+    """One id for both ends."""
+    source: str
+    target: str
+    left_tick: int
+    """Of the source."""
+    entity: str
+    """What it is called in the source."""
+    arrived_tick: int | None = None
+    """Of the target; None: it is in transit."""
+    arrived_as: str = ""
+    """What it is called in the target, where that is another name."""
+    soul: str = ""
+    is_returned: bool = False
+    """It was refused, and is in the source again."""
+
+    @property
+    def name_there(self) -> str:
+        return self.arrived_as or self.entity
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event in the universe that is the first to tell it."""
+
+    universe: str
+    id: bytes
+    event: Event
+
+    @property
+    def order(self) -> tuple[int, int, bytes, str]:
+        return self.event.tick, self.event.at_us, self.id, self.universe
+
+
+class Histories:
+    """Several universes with their forks, and the passages between them."""
+
+    def __init__(self, histories: Iterable[History], crossings: Iterable[Crossing] = ()) -> None:
+        """Of a universe given twice the last counts; of a migration too."""
+        self._of = {one.branch.universe: one for one in histories}
+        self.forks = Forks(one.branch for one in self._of.values())
+        self.crossings = tuple({one.migration: one for one in crossings}.values())
+        self._depths: dict[str, int] = {}
+        for root in self.forks.roots():
+            for place in self.forks.tree(root):
+                self._depths[place.branch.universe] = place.depth
+
+    def universes(self) -> tuple[str, ...]:
+        """Parents before their forks, by name."""
+        return tuple(sorted(self._of, key=lambda name: (self._depths[name], name)))
+
+    def begins(self, universe: str) -> tuple[str, int] | None:
+        """(parent, tick) of a fork."""
+        parent = self.forks.parent(universe)
+        branch = self.forks.branch(universe)
+        return None if parent is None or branch is None else (parent, branch.tick)
+
+    def events(self, universe: str) -> tuple[Happening, ...]:
+        """What this universe is the first to tell, by tick."""
+        history = self._of.get(universe)
+        if history is None:
+            return ()
+        told = {id for above in self.forks.ancestry(universe)[:-1] for id in self._ids(above)}
+        own = [Happening(universe, id, one) for id, one in history.events.items() if id not in told]
+        return tuple(sorted(own, key=lambda one: one.order))
+
+    def all_events(self) -> tuple[Happening, ...]:
+        """Of all universes, each once. Where two that are no forks of one another tell the same,
+        the first by name has it."""
+        first: dict[bytes, Happening] = {}
+        for universe in self.universes():
+            for one in self.events(universe):
+                first.setdefault(one.id, one)
+        return tuple(sorted(first.values(), key=lambda one: one.order))
+
+    def _ids(self, universe: str) -> Iterable[bytes]:
+        history = self._of.get(universe)
+        return () if history is None else history.events
+
+
+def is_birth(event: Event) -> bool:
+    return event_kind(event.type) == BIRTH
+
+
+def is_beginning(event: Event) -> bool:
+    """Of a body: by birth, or by being born again."""
+    return event_kind(event.type) in (BIRTH, REBIRTH)

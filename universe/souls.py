@@ -1,0 +1,174 @@
+"""A soul followed through its bodies, across forks and passages.
+
+```
+ada/main      100 born ─── 400 ═ fork ─────────── 700 departs ─▸ in transit ─▸
+ada/harder                  400 ─── 650 dies
+bob/isle                                                            90 arrives ───
+```
+A soul is an identity that outlasts bodies; who has none is followed by the name of the creature. At
+a fork it goes on in both universes, and from there on these are two lives. A passage takes it out
+of one universe and into another: it is never in both by one and the same migration.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from universe.event import DEATH, event_kind
+from universe.histories import Crossing, Happening, Histories, is_beginning
+
+Began: TypeAlias = Literal["born", "told", "forked", "arrived", "returned"]
+Ended: TypeAlias = Literal["died", "left"]
+
+IS_TOLD: Final = "told"
+"""Nothing says how it came to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One time in one universe, in the ticks of that universe."""
+
+    universe: str
+    since: int
+    began: Began
+    events: tuple[Happening, ...] = ()
+    until: int | None = None
+    """None: it is there still, as far as anybody told."""
+    ended: Ended | None = None
+    came_from: str | None = None
+    """The universe before, where it was forked or arrived."""
+    went_to: str | None = None
+
+    def holds(self, tick: int) -> bool:
+        """Whether it was there when that tick was over."""
+        return self.since <= tick and (self.until is None or self.until > tick)
+
+
+@dataclass(frozen=True, slots=True)
+class Soul:
+    """All that is known of one."""
+
+    name: str
+    stays: tuple[Stay, ...]
+    """Universes in the order of `Histories.universes`, and in each by tick."""
+    in_transit: tuple[Crossing, ...]
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Where it is now. More than one after a fork."""
+        return tuple(dict.fromkeys(one.universe for one in self.stays if one.until is None))
+
+
+def follow(name: str, histories: Histories) -> Soul:
+    """`name`: of a soul, or of a creature. Nobody knows it: no stays."""
+    crossings = [one for one in histories.crossings if name in _names(one)]
+    called = {name}  # a traveller may be called otherwise where it arrived
+    for one in crossings:
+        called |= {one.entity, one.name_there}
+    stays: dict[str, list[Stay]] = {}
+    for universe in histories.universes():
+        own = [one for one in histories.events(universe) if called & _of(one)]
+        begun = histories.begins(universe)
+        if begun is None or not any(stay.holds(begun[1]) for stay in stays.get(begun[0], ())):
+            found = _stays_in(universe, own, crossings)
+        else:
+            found = _going_on(universe, begun, _stays_in(universe, own, crossings, begun[1]))
+        if found:
+            stays[universe] = found
+    transit = [one for one in crossings if one.arrived_tick is None and not one.is_returned]
+    return Soul(name, tuple(stay for ones in stays.values() for stay in ones), tuple(transit))
+
+
+def souls_in(histories: Histories) -> tuple[str, ...]:
+    """All that anybody tells of, by name."""
+    named = {soul for one in histories.all_events() for soul in one.event.souls}
+    named |= {one.soul for one in histories.crossings if one.soul}
+    return tuple(sorted(named))
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What happens to it at one tick. At one tick it comes before it goes."""
+
+    tick: int
+    rank: int
+    happening: Happening | None = None
+    crossing: Crossing | None = None
+
+
+_COMES, _IS, _GOES, _RETURNS = range(4)
+
+
+def _stays_in(
+    universe: str, own: Sequence[Happening], crossings: Sequence[Crossing], since: int = 0
+) -> list[Stay]:
+    """`since`: the tick of a fork. What came before is its parent's to tell."""
+    turns = [_Turn(one.event.tick, _rank(one), one) for one in own]
+    for one in crossings:
+        if one.source == universe:
+            turns.append(_Turn(one.left_tick, _GOES, crossing=one))
+            if one.is_returned:
+                turns.append(_Turn(one.left_tick, _RETURNS, crossing=one))
+        elif one.target == universe and one.arrived_tick is not None and not one.is_returned:
+            turns.append(_Turn(one.arrived_tick, _COMES, crossing=one))
+    stays: list[Stay] = []
+    for turn in sorted(turns, key=lambda turn: (turn.tick, turn.rank)):
+        if turn.tick < since:
+            continue
+        is_open = bool(stays) and stays[-1].until is None
+        if not is_open and not (stays and _is_told_after(turn)):
+            stays.append(_opened(universe, turn))
+            is_open = True
+        if turn.happening is not None:
+            stays[-1] = replace(stays[-1], events=(*stays[-1].events, turn.happening))
+        if is_open and turn.rank == _GOES:
+            stays[-1] = _closed(stays[-1], turn)
+    return stays
+
+
+def _is_told_after(turn: _Turn) -> bool:
+    """What is told of the dead does not bring them back."""
+    return turn.happening is not None and turn.rank != _COMES
+
+
+def _opened(universe: str, turn: _Turn) -> Stay:
+    crossing = turn.crossing
+    if crossing is None:
+        began: Began = "born" if turn.rank == _COMES else IS_TOLD
+        return Stay(universe, turn.tick, began)
+    if turn.rank == _COMES:
+        return Stay(universe, turn.tick, "arrived", came_from=crossing.source)
+    if turn.rank == _RETURNS:
+        return Stay(universe, turn.tick, "returned", came_from=crossing.target)
+    return Stay(universe, turn.tick, IS_TOLD)
+
+
+def _closed(stay: Stay, turn: _Turn) -> Stay:
+    if turn.crossing is None:
+        return replace(stay, until=turn.tick, ended="died")
+    return replace(stay, until=turn.tick, ended="left", went_to=turn.crossing.target)
+
+
+def _going_on(universe: str, begun: tuple[str, int], found: list[Stay]) -> list[Stay]:
+    """It was in the parent when this was forked, so it is here from the first tick on."""
+    parent, tick = begun
+    if found and found[0].began == IS_TOLD:
+        first = replace(found[0], since=tick, began="forked", came_from=parent)
+        return [first, *found[1:]]
+    end = found[0] if found else None
+    until = None if end is None else max(end.since, tick)
+    return [Stay(universe, tick, "forked", until=until, came_from=parent), *found]
+
+
+def _rank(one: Happening) -> int:
+    if is_beginning(one.event):
+        return _COMES
+    return _GOES if event_kind(one.event.type) == DEATH else _IS
+
+
+def _of(one: Happening) -> set[str]:
+    return {*one.event.entities, *one.event.souls}
+
+
+def _names(one: Crossing) -> set[str]:
+    return {one.entity, one.name_there, one.soul} - {""}
