@@ -104,7 +104,7 @@ async def opened(alice: Person, bob: Person, **said: object) -> Passage:
     assert passage.state == "proposed"
     await bob.hears(alice)
     found = await passage_called(bob.ferry, "passage:1")
-    accepted = await accept_passage(bob.ferry, found, Said(**said))  # type: ignore[arg-type]
+    accepted = await accept_passage(bob.ferry, found, Said(**said))  # type: ignore[arg-type]  # a table of fields
     assert accepted.is_open
     await bob.gates.take_gate(bob.universe("universe:reef"))
     await alice.hears(bob)
