@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from node.commands.universe_client import client
+from node.commands.universe_export import export_command
+from node.commands.universe_import import import_command
 
 
 @click.group("universe")
@@ -13,3 +15,5 @@ def universe_command() -> None:
 
 
 universe_command.add_command(client)
+universe_command.add_command(export_command)
+universe_command.add_command(import_command)
