@@ -64,4 +64,16 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         "The snapshot was signed and is not shown: the universe is full, or was just deleted.",
         "Let old snapshots go, and send it again.",
     ),
+    "not-a-world": (
+        "What lies there is no world of a program that is known, or cannot be read.",
+        "docs/formats.md says what is; `--format` says it where it is not seen.",
+    ),
+    "not-one-universe": (
+        "`--id` gives a name to one universe, and there is none, or there are several.",
+        "Import them without `--id`, or name the folder of one.",
+    ),
+    "partly-imported": (
+        "Some of what is there is damaged, leads out of its folder, or was refused.",
+        "`problems` and `refused` say what, where and why. The rest is imported.",
+    ),
 }

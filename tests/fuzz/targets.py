@@ -191,6 +191,16 @@ TARGETS: tuple[Target, ...] = (
         mutate_text,
         1_000,
     ),
+    Target(
+        "receipt", universe.read_receipt, universe.receipt_seeds, (InvalidStatement,), mutate_cbor
+    ),
+    Target(
+        "hand-over",
+        universe.read_hand_over,
+        universe.hand_over_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+    ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
     Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
     Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),
@@ -288,6 +298,9 @@ TARGETS: tuple[Target, ...] = (
         1_000,
     ),
     Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-index", worlds.read_index, worlds.index_seeds, (InvalidFile,), mutate_text, 1_000
+    ),
     Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
     Target(
         "world-timeline",
