@@ -67,7 +67,7 @@ def create(
         "sourceUniverseId": source, "targetUniverseId": target, "type": type, "id": id,
         "name": name, "stability": stability, "arrivals": arrivals,
         "maintenanceEvery": None if every is None else every * 86_400_000,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_done(node().post(PATH, body))
 
@@ -79,7 +79,7 @@ def create(
 @IN_NAMESPACE
 def accept(passage: str, stability: int, arrivals: str, namespace: str | None) -> None:
     """Accept a passage to a universe of yours that somebody proposes."""
-    body = {"stability": stability, "arrivals": arrivals, "namespace": namespace or "commons"}
+    body = {"stability": stability, "arrivals": arrivals, "namespace": namespace}
     return print_done(node().post(path_of(PATH, passage, "accept"), body))
 
 
@@ -155,7 +155,7 @@ def send(
     body = {
         "data": base64.b64encode(data).decode(), "soul": soul, "format": format, "from": source,
         "origin": origin, "migration": migration, "tick": tick,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "travel"), body))
 
@@ -167,7 +167,7 @@ def send(
 @IN_NAMESPACE
 def recall(passage: str, migration: str, source: str | None, namespace: str | None) -> None:
     """Ask for a traveller back; it comes unless the other gate let it in before."""
-    body = {"migration": migration, "from": source, "namespace": namespace or "commons"}
+    body = {"migration": migration, "from": source, "namespace": namespace}
     return print_travel(node().post(path_of(PATH, passage, "recall"), body))
 
 
@@ -189,7 +189,7 @@ def decide(
     """Let a traveller in that waits at your gate, or send it back."""
     body = {
         "migration": migration, "accept": is_accepted, "reason": reason, "tick": tick,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "decide"), body))
 
@@ -207,7 +207,7 @@ def close(passage: str, namespace: str | None) -> None:
 @IN_NAMESPACE
 def gate(universe: str, namespace: str | None) -> None:
     """Make this device the gate of your universe, in place of one that is lost or stopped."""
-    body = {"universe": universe, "namespace": namespace or "commons"}
+    body = {"universe": universe, "namespace": namespace}
     done = node().post("/api/gate", body)
     if wants_json():
         return print_json("passage", done)
