@@ -10,7 +10,7 @@ import click
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
 from node.commands.petnames import Petnames, petnames
-from node.commands.reading import read_named
+from node.commands.reading import read_named, shown_errors
 from node.failure import Json, failed
 from node.text import printable
 
@@ -146,9 +146,13 @@ def send(
     namespace: str | None,
 ) -> None:
     """Send a traveller, whose bytes FILE has, through a passage."""
-    data = read_named(file).data
+    with shown_errors():
+        data = read_named(file).data
+    if not data:
+        raise failed("traveller-too-large", "No traveller", f"{printable(file)} is empty")
     if len(data) > TRAVELLER_BYTES_MAX:
-        detail = f"{file} has {len(data):,} bytes; a traveller at most {TRAVELLER_BYTES_MAX:,}"
+        most = f"a traveller at most {TRAVELLER_BYTES_MAX:,}"
+        detail = f"{printable(file)} has {len(data):,} bytes; {most}"
         raise failed("traveller-too-large", "Traveller too large", detail)
     if format is None:
         format = "primordium-migration" if b'"MigrateEntity"' in data else "json"
