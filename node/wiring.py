@@ -277,6 +277,7 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
     tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
+    tasks.create_task(store.keep_settling(), name="snapshots: settle")
 
 
 def clock_us() -> int:
