@@ -5,6 +5,7 @@ installed; what the disk has of them is taken for ten. All read from and write t
 """
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -26,7 +27,9 @@ LEVEL: Final = 3
 MB: Final = 1_000_000
 WORLDS: Final = {JSON: 100 * MB, RECORDS: 32 * MB}
 RATIO_MIN: Final = {JSON: 80, RECORDS: 35}
-NEWEST_MAX: Final = 2.0  # times as long as zstd takes to unpack it whole
+NEWEST_MAX: Final = {JSON: 2.0, RECORDS: math.inf}
+"""Times as long as zstd takes to unpack it whole: of noisy records that is hardly more than to copy
+them, so there it is no goal."""
 OLDEST_S_MAX: Final = 5.0
 PEAK_MIB_MAX: Final = 286.0  # 300 MB
 READINGS: Final = 5
@@ -157,14 +160,14 @@ def of_world(form: str, size: int) -> dict[str, Any]:
         "newest_s": round(newest_s, 3),
         "zstd_whole_s": round(whole_s, 3),
         "newest_times": round(newest_s / whole_s, 2),
-        "newest_times_max": NEWEST_MAX,
+        **({"newest_times_max": NEWEST_MAX[form]} if math.isfinite(NEWEST_MAX[form]) else {}),
         "oldest_s": round(oldest["s"], 2),
         "oldest_cpu_s": round(oldest["cpu_s"], 2),
         "oldest_s_max": OLDEST_S_MAX,
         "peak_mib": peak_mib,
         "peak_mib_max": PEAK_MIB_MAX,
         "held": raw >= RATIO_MIN[form] * stored
-        and newest_s <= NEWEST_MAX * whole_s
+        and newest_s <= NEWEST_MAX[form] * whole_s
         and oldest["s"] < OLDEST_S_MAX
         and peak_mib < PEAK_MIB_MAX
         and (restic_s is None or put_s <= restic_s),
