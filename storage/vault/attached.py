@@ -7,7 +7,7 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -129,7 +129,7 @@ def checkpoint(vault: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def open_vault(path: Path) -> Iterator[Vault]:
+def open_vault(path: Path) -> Generator[Vault]:
     vault = Vault(path)
     try:
         yield vault
