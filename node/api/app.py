@@ -20,7 +20,15 @@ from starlette.types import ASGIApp
 
 from node.api import pages
 from node.api.cross_origin import CrossOrigin
-from node.api.endpoint import LINEAGE_REF, MODULE_REF, RECORD_REF, REST, Endpoint, routes_of
+from node.api.endpoint import (
+    LINEAGE_REF,
+    MODULE_REF,
+    RECORD_REF,
+    REST,
+    UNIVERSE_REF,
+    Endpoint,
+    routes_of,
+)
 from node.api.fixed_paths import FixedPaths, handlers_of
 from node.api.guard import Allowed, Guard
 from node.api.headers import SecurityHeaders
@@ -53,14 +61,18 @@ from node.api.routes import (
     names,
     namespaces,
     page,
+    passages,
     peers,
     pictures,
     players,
     problems,
     quota,
     records,
+    snapshots,
     streams,
+    timelines,
     trends,
+    universes,
     upkeep,
     webrtc,
 )
@@ -79,8 +91,13 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *pictures.ENDPOINTS,
     *files.ENDPOINTS,
     *life.ENDPOINTS,
+    *universes.LISTS,
+    *snapshots.ENDPOINTS,
+    *timelines.ENDPOINTS,
+    *universes.ENDPOINTS,
     *advisories.ENDPOINTS,
     *challenges.ENDPOINTS,
+    *passages.ENDPOINTS,
     *players.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,
@@ -132,6 +149,19 @@ class LineageRef(StringConvertor):
     regex = r"(?:[^/]+/)?(?!did:key:)[^/]+"
 
 
+class UniverseRef(StringConvertor):
+    """The id of a universe, whose owner's slash is decoded by now.
+
+    `main/snapshot` is an address of `main`, and no universe of somebody who is called main: whoever
+    calls one of theirs so writes the owner's did:key.
+    """
+
+    regex = (
+        r"(?:did:key:[^/]+/|[^/]+/(?!(?:snapshots?|timeline|forks?|events?|lineage|souls?|retention"
+        r"|passages?|members?|open|export|import|prune|nearest)(?:/|$)))?(?!did:key:)[^/]+"
+    )
+
+
 class Rest(StringConvertor):
     """Anything at all. Starlette's own `path` drops a line end."""
 
@@ -143,6 +173,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     register_url_convertor(MODULE_REF, ModuleRef())
     register_url_convertor(RECORD_REF, RecordRef())
     register_url_convertor(LINEAGE_REF, LineageRef())
+    register_url_convertor(UNIVERSE_REF, UniverseRef())
     register_url_convertor(REST, Rest())
     routes = routes_of(node, ENDPOINTS)
     inner = Starlette(

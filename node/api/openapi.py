@@ -88,11 +88,28 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "minLength": 1,
         "maxLength": 200,
     },
+    "passage": {
+        "type": "string",
+        "description": "The id of a passage, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
     "player": {
         "type": "string",
         "description": "The id of a player, `<did>%2F<id>`, or `<petname>%2F<id>`.",
         "minLength": 1,
         "maxLength": 200,
+    },
+    "universe": {
+        "type": "string",
+        "description": "The id of a universe, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
+    "tick": {
+        "type": "string",
+        "description": "A tick, or `latest`: the snapshot of the highest one.",
+        "pattern": "^([0-9]{1,19}|latest)$",
     },
     "invite": {
         "type": "string",

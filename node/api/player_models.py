@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from node.api.cleaned import Cleaner, area, flag, line, text
 from node.api.life_models import Line
-from node.api.models import Author, Cursor, Limit, Place, Request
+from node.api.models import LIMIT_MAX, Author, Cursor, Limit, Place, Request
+from node.api.universe_models import UniverseMeta
 from node.services.places import place_text
 from node.services.players import Met
 from registry.manifest import DESCRIPTION_CHARACTERS_MAX, NAME_CHARACTERS_MAX
@@ -34,6 +35,16 @@ class PlayersQuery(Struct, frozen=True):
     def tag(self) -> tuple[str, ...]:
         """Players have none."""
         return ()
+
+
+class PlayersUniversesQuery(Struct, frozen=True):
+    """`includeMetadata` as multiverse clients have it."""
+
+    includeMetadata: bool = False
+    limit: Limit = LIMIT_MAX
+    cursor: Cursor | None = None
+    namespace: Place = "commons"
+    """Where the player is registered; universes are looked for wherever this node takes part in."""
 
 
 class NewPlayer(Request, frozen=True, rename={"display_name": "displayName"}):
@@ -77,6 +88,14 @@ class PlayerDone(Struct, frozen=True, kw_only=True):
 
 class OnePlayer(Struct, frozen=True):
     player: PlayerShown
+
+
+class PlayersUniverses(Struct, frozen=True, omit_defaults=True):
+    """Either of them, as it was asked for."""
+
+    next: str | None
+    universeIds: tuple[str, ...] | None = None
+    universes: tuple[UniverseMeta, ...] | None = None
 
 
 class PlayerListed(Struct, frozen=True, rename="camel"):

@@ -16,13 +16,17 @@ DETAIL_CHARACTERS_MAX: Final = 8_000
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """`code` is for programs, `detail` for people; `type` is the code as a URI."""
+    """`code` is for programs, `detail` for people; `type` is the code as a URI.
+
+    `error` says what `detail` says, for clients of multiverse servers, which read it there.
+    """
 
     type: str
     title: str
     status: int
     code: str
     detail: str = ""
+    error: str = ""
     instance: str = ""
     errors: tuple[Fault, ...] = ()
     candidates: tuple[str, ...] = ()
@@ -61,7 +65,15 @@ class ProblemError(Exception):
         super().__init__(detail or title)
         detail = detail[:DETAIL_CHARACTERS_MAX].encode(errors="backslashreplace").decode()
         self.problem = Problem(
-            f"/problems/{code}", title, status, code, detail, "", errors, candidates
+            f"/problems/{code}",
+            title,
+            status,
+            code,
+            detail,
+            detail or title,
+            "",
+            errors,
+            candidates,
         )
         self.headers = {"cache-control": "no-store", **(headers or {})}
 

@@ -48,3 +48,32 @@ async def once(
         return response
     finally:
         underway.discard(where)
+
+
+async def once_streamed(
+    store: Store,
+    underway: set[str],
+    where: str,
+    drain: Callable[[], Awaitable[bytes]],
+    work: Callable[[], Awaitable[tuple[bytes, Response]]],
+) -> Response:
+    """As `once`, of a body that is in no memory: what tells it from another comes with the answer.
+
+    `drain` reads the body alone and gives that, for a request whose answer is known.
+    """
+    key = where.rpartition(" ")[2]
+    if not re.fullmatch(PATTERN, key, re.ASCII):
+        raise ProblemError(400, "bad-idempotency-key", f"it must match {PATTERN}")
+    if where in underway:
+        raise ProblemError(409, "in-progress", "the first request has no answer yet")
+    underway.add(where)
+    try:
+        if first := await store.answer_to(where):
+            if first.fingerprint != await drain():
+                raise ProblemError(422, "idempotency-key-reused", "it came with another body")
+            return Response(first.body, first.status, REPLAYED, "application/json")
+        mark, response = await work()
+        await store.remember_answer(where, Answer(mark, response.status_code, bytes(response.body)))
+        return response
+    finally:
+        underway.discard(where)

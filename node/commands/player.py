@@ -124,6 +124,32 @@ def show(player: str, namespace: str | None) -> None:
     return None
 
 
+@player_command.command("universes")
+@click.argument("player")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended.")
+@IN_NAMESPACE
+def universes(player: str, limit: int, cursor: str | None, namespace: str | None) -> None:
+    """List the universes of a player: those that name the player as owner, or nobody else."""
+    query: dict[str, str | int | None] = {
+        "includeMetadata": "true", "limit": limit, "cursor": cursor, "namespace": namespace,
+    }  # fmt: skip
+    page = node().get(path_of(PATH, player, "universes"), query)
+    if wants_json():
+        return print_json("player", page)
+    if not page["universes"]:
+        return say("No universe of this player is known here.")
+    head = ("ID", "NAME", "SNAPSHOTS", "LAST", "SEEN BY")
+    print_table(head, (
+        (one["id"], one["name"], f"{one['snapshotCount']:,}",
+         moment_text(one["lastSnapshotAt"]) if one["lastSnapshotAt"] else "-", one["visibility"])
+        for one in page["universes"]
+    ))  # fmt: skip
+    if page["next"]:
+        say(f"More: --cursor {printable(page['next'])}", dim=True)
+    return None
+
+
 def print_player(one: Json, called: Petnames) -> None:
     say(printable(one["displayName"]), bold=True)
     if one["about"]:

@@ -13,10 +13,12 @@ from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.passages import PASSAGES
 from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 
 LOG: Final = "The node's log tells more; `panspermia doctor` looks for what could be wrong."
 
@@ -321,7 +323,9 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in LIFE.items()},
+    **{code: Meaning(*said) for code, said in PASSAGES.items()},
     **{code: Meaning(*said) for code, said in PLAYERS.items()},
+    **{code: Meaning(*said) for code, said in UNIVERSES.items()},
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},
     **{code: Meaning(*said) for code, said in DIRECT.items()},
     **{code: Meaning(*said) for code, said in INVITES.items()},

@@ -144,7 +144,7 @@ async def rights_in(node: Keeper, namespace: NamespaceKey, *, now_us: int) -> st
     reads = [one.granted_area for one in valid if one.mode == READ]
     writes = [one.granted_area for one in valid if one.mode == WRITE]
     words = [_words("read", reads, node.identity), _words("write", writes, node.identity)]
-    if await _is_admin(node, namespace):
+    if await is_admin(node, namespace):
         words.append("administer")
     return ", ".join(filter(None, words)) or "nothing"
 
@@ -172,7 +172,7 @@ async def _valid(node: Keeper, namespace: NamespaceKey, now_us: int) -> list[Cap
     return [one for one in held if not await node.store.is_cut(one)]
 
 
-async def _is_admin(node: Keeper, namespace: NamespaceKey) -> bool:
+async def is_admin(node: Keeper, namespace: NamespaceKey) -> bool:
     """Whether the author's root key may write all of it, and so grant it to others."""
     author = node.identity.author
     held = await node.store.capabilities_held(namespace, receiver=author, mode=WRITE)

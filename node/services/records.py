@@ -2,6 +2,7 @@
 
     NAME | WHOSE/NAME                    a module
     [WHOSE/]genome|seed|lineage/ID       one of these; of a hash the first 8 digits or more
+    [WHOSE/]universe/ID                  a universe
     [WHOSE/]CLASS/KIND/RECORD            a record of any kind: rate/mod/did:key:…/io.x
 
 WHOSE is a did:key or a name; without it, it is one's own.
@@ -15,7 +16,8 @@ from crdt.did import decode_did_key, encode_did_key
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.path import PUBLIC, RATING
 from node.services.begun import one_of
-from node.services.life import KINDS, Kind
+from node.services.life import KINDS as LIFE_KINDS
+from node.services.life import Kind
 from node.services.modules import document_of
 from node.services.names import author_meant, written_name
 from node.services.namespaces import Keeper
@@ -23,7 +25,11 @@ from registry import module
 from registry.content import is_identity
 from registry.errors import UnknownRecord
 from registry.names import ModuleName, parse_reference
+from universe import record as universe
+from universe.names import parse_universe_id
 
+UNIVERSE: Final = Kind(universe.KIND, universe.WORD, parse_universe_id, parse_universe_id, ())
+KINDS: Final = {**LIFE_KINDS, UNIVERSE.word: UNIVERSE}
 _PLACE: Final = re.compile(
     rf"(?:(?P<whose>[^/]*)/)?(?P<cls>{PUBLIC}|{RATING})/(?P<kind>[^/]+)/(?P<record>.+)", re.DOTALL
 )

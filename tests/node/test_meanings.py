@@ -16,10 +16,12 @@ from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.passages import PASSAGES
 from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
 from node.meanings.rights import RIGHTS
+from node.meanings.universes import UNIVERSES
 from node.outcomes import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +83,9 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
+        PASSAGES,
         PLAYERS,
+        UNIVERSES,
         DIRECT,
         INVITES,
         RELAYS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from crdt.change import DocumentId, SignedEntry
-from crdt.keys import COMMONS, AuthorKey
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.projection import project
 from registry.head import Words
 from storage.store import Store, open_store
@@ -14,6 +14,7 @@ from tests.storage.people import ALICE, BOB, NOW_US, Person
 from universe.record import Facts, create_universe
 
 ME, OTHER = "player:me", "player:other"
+OTHER_PLACE = NamespaceKey(bytes([7]) * 32)
 
 
 @pytest_asyncio.fixture
@@ -46,6 +47,7 @@ async def test_a_players_universes_are_those_that_name_the_player_or_nobody_else
     assert await store.count_universes(ALICE.did, ME) == 3
     assert await store.count_universes(ALICE.did, OTHER) == 3
     assert await store.count_universes(ALICE.did, "player:nobody") == 2
-    one = await store.universes_of_player(ALICE.did, ME, limit=1, after="a")
-    assert [row.listing.record for row in one] == ["b"]
+    (one,) = await store.universes_of_player(ALICE.did, ME, limit=1, after=("a", rows[0].number))
+    assert one.listing.record == "b"
+    assert await store.universes_of_player(ALICE.did, ME, (OTHER_PLACE,)) == []
     assert await store.last_signed_us(ALICE.did) == 9

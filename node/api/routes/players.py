@@ -1,5 +1,9 @@
 """Players: registering one, finding one, their universes, and what others sign of them (S1)."""
 
+from typing import Any
+
+import msgspec
+
 from node.api.asked import page_of
 from node.api.endpoint import Call, reads, writes
 from node.api.models import InNamespace, NoQuery
@@ -10,16 +14,20 @@ from node.api.player_models import (
     Players,
     PlayerShown,
     PlayersQuery,
+    PlayersUniverses,
+    PlayersUniversesQuery,
     ReputationShown,
     cleaned_player,
     show_listed,
     show_player,
     show_reputation,
 )
+from node.api.universes_shown import metas_of
 from node.errors import NotAllowed
 from node.services.curate import Curator
 from node.services.places import place_meant
 from node.services.players import Met, find_player, listed, register, reputation
+from node.services.universes import joined_places
 from node.wiring import Node
 from storage.namespaces import COMMONS_NAME
 from universe.player import WORD, register_player
@@ -52,6 +60,35 @@ async def get_player(node: Node, call: Call[InNamespace, None]) -> OnePlayer:
     return OnePlayer(await _shown(node, await _met(node, call)))
 
 
+async def list_players_universes(
+    node: Node, call: Call[PlayersUniversesQuery, None]
+) -> dict[str, Any]:
+    """The universes of a player by their ids: what names the player as owner, or nobody else."""
+    query, met = call.query, await _met(node, call)
+    one, places = met.player, await joined_places(node.store)
+    where = f"universes of {one.full_name} {query.includeMetadata}"
+    rows = await node.store.universes_of_player(
+        one.author,
+        one.id,
+        places,
+        limit=query.limit,
+        after=_place(node.cursors.open(where, query.cursor)),
+    )
+    is_full = len(rows) == query.limit
+    last = f"{rows[-1].number} {rows[-1].listing.record}" if is_full else None
+    more = node.cursors.seal(where, last)
+    if query.includeMetadata:
+        universes = [msgspec.Raw(meta) for meta in await metas_of(node.store, rows)]
+        return {"universes": universes, "next": more}
+    return {"universeIds": [row.listing.record for row in rows], "next": more}
+
+
+def _place(text: str | None) -> tuple[str, int]:
+    """Of a cursor that this node sealed."""
+    number, _, id = (text or "0 ").partition(" ")
+    return id, int(number)
+
+
 async def get_reputation(node: Node, call: Call[InNamespace, None]) -> ReputationShown:
     """What others sign of a player's author, each thing with where it can be looked at."""
     met = await _met(node, call)
@@ -59,15 +96,15 @@ async def get_reputation(node: Node, call: Call[InNamespace, None]) -> Reputatio
     return show_reputation(found, call.query.namespace)
 
 
-async def _met(node: Node, call: Call[InNamespace, None]) -> Met:
+async def _met(node: Node, call: Call[Any, None]) -> Met:
     place = await place_meant(node.store, call.query.namespace)
     return await find_player(node.store, call.path["player"], place)
 
 
 async def _shown(node: Node, met: Met) -> PlayerShown:
-    author, place = met.player.author, met.row.namespace
-    seen_us = await node.store.last_signed_us(author, place)
-    universes = await node.store.count_universes(author, met.player.id, place)
+    author, places = met.player.author, await joined_places(node.store)
+    seen_us = await node.store.last_signed_us(author, places)
+    universes = await node.store.count_universes(author, met.player.id, places)
     return show_player(met, seen_us // 1_000, universes)
 
 
@@ -81,6 +118,10 @@ ENDPOINTS = (
     reads(
         f"{ONE}/reputation", get_reputation, ReputationShown, query=InNamespace,
         problems=(409, 422),
+    ),
+    reads(
+        f"{ONE}/universes", list_players_universes, PlayersUniverses,
+        query=PlayersUniversesQuery, problems=(409, 422),
     ),
     reads(ONE, get_player, OnePlayer, query=InNamespace, problems=(409, 422)),
 )  # fmt: skip

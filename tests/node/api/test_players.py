@@ -183,6 +183,45 @@ async def test_a_client_of_the_multiverse_needs_no_token_and_is_made_to_fit(comp
     assert (private.status_code, private.json()["code"]) == (403, "not-allowed")
 
 
+async def test_a_players_universes_by_their_ids_and_with_what_is_known_of_them(
+    alice: Alice,
+) -> None:
+    await register(alice)
+    assert await get(alice, f"{PLAYER}/{ID}/universes") == {"universeIds": [], "next": None}
+    for id, owner in (("universe:b", ID), ("universe:a", ID), ("universe:c", "player:other")):
+        body = {"id": id, "name": id, "ownerId": owner, "isPublic": id == "universe:b"}
+        made = await alice.client.post("/api/universe", json=body)
+        assert made.status_code == 201, made.text
+    path = f"{PLAYER}/{ID}/universes"
+    assert (await get(alice, path))["universeIds"] == ["universe:a", "universe:b"]
+    shown = (await get(alice, f"{path}?includeMetadata=true"))["universes"]
+    assert [(one["id"], one["ownerId"]) for one in shown] == [
+        ("universe:a", ID),
+        ("universe:b", ID),
+    ]
+    assert shown[1] == (await get(alice, "/api/universe/universe:b"))["universe"]
+    first = await get(alice, f"{path}?limit=1")
+    assert first["universeIds"] == ["universe:a"]
+    assert (await get(alice, f"{path}?limit=1&cursor={first['next']}"))["universeIds"] == [
+        "universe:b"
+    ]
+    player = (await get(alice, f"{PLAYER}/{ID}"))["player"]
+    assert player["universeCount"] == 2
+    stats = await get(alice, "/api/multiverse/stats")
+    assert (stats["playerCount"], stats["universeCount"]) == (1, 3)
+
+
+async def test_a_snapshot_is_a_sign_of_life_and_starting_the_game_is_none(alice: Alice) -> None:
+    before = (await register(alice))["player"]["lastSeen"]
+    body = {"id": "universe:a", "name": "A", "ownerId": ID}
+    assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+    kept = await alice.client.post("/api/universe/universe:a/snapshot?tick=1", content=b"state")
+    assert kept.status_code in (200, 201), kept.text
+    seen = (await register(alice))["player"]["lastSeen"]
+    assert seen >= kept.json()["entry"]["timestamp"] >= before
+    assert (await register(alice))["player"]["lastSeen"] == seen
+
+
 async def test_without_a_token_nobody_is_registered(alice: Alice) -> None:
     del alice.client.headers["authorization"]
     assert (await alice.client.post(PLAYER, json=ALICE)).status_code == 401

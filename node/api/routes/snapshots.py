@@ -1,0 +1,243 @@
+"""Snapshots of universes: bodies of any length in, the same bytes out.
+
+A body is the snapshot itself, with `tick` and the rest in the query; or JSON around one, as
+multiverse clients send it, with the rest beside it. What came inside of JSON goes back so.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final
+
+from blake3 import blake3
+from starlette.responses import Response, StreamingResponse
+
+from crdt.blob import BlobId
+from node.api.endpoint import Call, Endpoint, reads
+from node.api.problems import ENCODER
+from node.api.replays import IDEMPOTENCY_KEY, once_streamed
+from node.api.requests import answer_cached, is_known
+from node.api.routes.blobs import length_of, wanted_range
+from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
+from node.api.snapshot_bodies import JSON, Upload, pieces_of, read_wrapped, upload_of
+from node.api.universe_models import (
+    SnapshotDone,
+    SnapshotList,
+    SnapshotQuery,
+    SnapshotsQuery,
+    SnapshotUpload,
+)
+from node.api.universes_shown import entries_of, entry_of
+from node.errors import Unverified
+from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
+from node.services.timelines import due
+from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
+from node.services.uploads import Tally, counted
+from node.wiring import Node
+from storage.errors import NotHeld
+from storage.listing import SnapshotRow
+from storage.listings import ListedRow
+from universe.event import encode_event
+
+MINUTE: Final = "private, no-cache"
+
+
+async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response:
+    """Keep a snapshot: the body as it is, of any length and kind, with `tick` in the query.
+
+    `Content-Encoding: gzip` and `zstd` are undone. `X-Checksum`, the BLAKE3 of the plain bytes, is
+    compared where it is sent. Without `tick` the body is JSON of at most 64 MiB around a snapshot:
+    `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
+    same tick and of the same type are the snapshot that is there (200). What the universe's rule
+    keeps no longer goes in the same act: see `prune`.
+    """
+    row = await universe_called(node, call)
+    request, now_us = call.request, node.clock_us()
+    if call.query.tick or "tick" in request.query_params:
+        upload = upload_of(request, call.query, length_of(request), now_us=now_us)
+    else:
+        upload = await read_wrapped(request, call.query, now_us=now_us)
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return (await _kept(node, call, row, upload))[1]
+
+    async def drain() -> bytes:
+        tally = Tally()
+        async for _ in counted(pieces_of(request, upload), upload.encoding, tally):
+            pass
+        return _mark(upload, tally.checksum)
+
+    async def work() -> tuple[bytes, Response]:
+        return await _kept(node, call, row, upload)
+
+    where = f"{request.url.path} {key}"
+    return await once_streamed(node.store, node.underway, where, drain, work)
+
+
+async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
+    """A snapshot at a tick: its very bytes, or the JSON that it came in, with `X-Checksum`.
+
+    Where a tick has several, the newest, or the one of `?snapshot=<id>`. A small one that is not
+    here is fetched from peers.
+    """
+    row = await universe_called(node, call)
+    query = call.query
+    found = await snapshot_meant(
+        node.store, row, call.path["tick"], query.snapshot, is_nearest=query.nearest
+    )
+    is_wrapped = found.wrapped and not query.raw
+    before = after = b""
+    if is_wrapped:
+        events = await events_for(node.store, row, [found])
+        entry = ENCODER.encode(entry_of(found, events.get(found.event or b"")))
+        before, after = b'{"snapshot":', b',"entry":' + entry + b"}"
+    tag = f'"{found.id.hex()}{hashlib.sha256(after).hexdigest()[:16] if is_wrapped else ""}"'
+    headers = {
+        "etag": tag,
+        "cache-control": MINUTE,
+        "x-checksum": found.checksum.hex(),
+        "x-snapshot": found.id.hex(),
+        "x-tick": str(found.tick),
+    }
+    if is_known(call.request, tag):
+        return Response(status_code=304, headers=headers)
+    blob = BlobId(found.blob)
+    await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
+    state = await node.store.blob_state(blob)
+    if state is None:
+        raise NotHeld(f"The bytes of snapshot {found.id.hex()} are not here.")
+    if state.size != found.size:
+        detail = f"snapshot {found.id.hex()} says {found.size:,} bytes, its blob has {state.size:,}"
+        raise Unverified(detail)
+    if not is_wrapped:
+        # Whoever made it chose the type: no browser is to show it or run it.
+        headers |= {"accept-ranges": "bytes", "content-disposition": "attachment"}
+        start, end, status = wanted_range(call.request, tag, state.size)
+    else:
+        start, end, status = 0, state.size, 200
+    headers["content-length"] = str(len(before) + end - start + len(after))
+    if status == 206:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{state.size}"
+    media = JSON if is_wrapped else found.media
+    if call.request.method == "HEAD":
+        return _typed(Response(None, status, headers), media)
+    pieces = node.store.stream_blob(blob, start, end)
+    if status == 200:
+        pieces = _checked(pieces, found)
+    # The first piece before the head: until then a damaged chunk is still a problem to be told.
+    first = await anext(pieces, b"")
+    return _typed(StreamingResponse(_all_of(before + first, pieces, after), status, headers), media)
+
+
+async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> SnapshotList:
+    """The snapshots of a universe by tick, the lowest first; by default all of them."""
+    row = await universe_called(node, call)
+    query, where = call.query, f"snapshots {row.number} {call.query.order}"
+    last = node.cursors.open(where, query.cursor)
+    found = await node.store.snapshots(
+        row.number,
+        limit=query.limit,
+        after=None if last is None else _place(last),
+        is_newest_first=query.order == "newest",
+    )
+    more = _place_text(found[-1]) if len(found) == query.limit else None
+    counts = await node.store.universe_counts([row.number])
+    newest_us = counts[row.number].newest_us if row.number in counts else 0
+    return SnapshotList(
+        row.listing.record,
+        entries_of(found, await events_for(node.store, row, found)),
+        newest_us // 1_000,
+        node.cursors.seal(where, more),
+    )
+
+
+async def _kept(
+    node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
+) -> tuple[bytes, Response]:
+    found = await due(node.store, row, now_us=node.clock_us())
+    kept = await keep_snapshot(
+        hand_of(node),
+        row,
+        replace(upload.offered, also_drop=tuple(one.snapshot.id for one in found.dropped)),
+        pieces_of(call.request, upload),
+        encoding=upload.encoding,
+        checksum=upload.checksum,
+        size_bytes=upload.size_bytes,
+    )
+    answer = answer_cached(call.request, _done(kept), 200 if kept.is_known else 201)
+    return _mark(upload, kept.row.checksum), answer
+
+
+def _done(kept: Kept) -> SnapshotDone:
+    row = kept.row
+    event = None if kept.event is None else encode_event(kept.event)
+    return SnapshotDone(
+        success=True,
+        id=row.id.hex(),
+        tick=row.tick,
+        checksum=row.checksum.hex(),
+        fileSize=row.size,
+        known=kept.is_known,
+        entry=entry_of(row, event),
+    )
+
+
+def _mark(upload: Upload, checksum: bytes) -> bytes:
+    """What tells one upload from another."""
+    said = upload.offered
+    return hashlib.sha256(f"{said.tick} {said.kind} {said.wrapped} ".encode() + checksum).digest()
+
+
+def _typed(response: Response, media: str) -> Response:
+    """With the very Content-Type that it came with: no charset is added."""
+    response.headers["content-type"] = media
+    return response
+
+
+async def _checked(pieces: AsyncGenerator[bytes], row: SnapshotRow) -> AsyncGenerator[bytes]:
+    """The last piece goes out when all of them are what was signed: else the answer breaks off."""
+    hasher, waiting = blake3(), b""
+    async for piece in pieces:
+        hasher.update(piece)
+        if waiting:
+            yield waiting
+        waiting = piece
+    if hasher.digest() != row.checksum:
+        detail = f"the bytes of snapshot {row.id.hex()} are not those that were signed"
+        raise Unverified(detail)
+    yield waiting
+
+
+async def _all_of(first: bytes, rest: AsyncGenerator[bytes], last: bytes) -> AsyncGenerator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+    if last:
+        yield last
+
+
+def _place_text(row: SnapshotRow) -> str:
+    return f"{row.tick} {row.at_us} {row.id.hex()}"
+
+
+def _place(text: str) -> tuple[int, int, bytes]:
+    tick, at_us, id = text.split(" ")
+    return int(tick), int(at_us), bytes.fromhex(id)
+
+
+A_SNAPSHOT: Final = f"{A_UNIVERSE}/snapshot"
+ENDPOINTS = (
+    Endpoint(
+        "POST", A_SNAPSHOT, put_snapshot, "write", {200: SnapshotDone, 201: SnapshotDone},
+        SnapshotUpload, problems=(404, 409, 413, 415, 422, 507), opened_by=OPENED,
+    ),
+    Endpoint(
+        "GET", f"{A_SNAPSHOT}/{{tick}}", get_snapshot, "read",
+        {200: "application/octet-stream", 206: "application/octet-stream"}, SnapshotQuery,
+        problems=(404, 409, 416, 422, 504),
+    ),
+    reads(
+        f"{A_UNIVERSE}/snapshots", list_snapshots, SnapshotList, query=SnapshotsQuery,
+        problems=(409, 422),
+    ),
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""Universes: the addresses of multiverse servers, whose clients work against these unchanged."""
+
+import os
+from typing import Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from crdt.keys import COMMONS, NamespaceKey
+from node.api.cleaned import cleaned_list
+from node.api.endpoint import UNIVERSE_REF, Call, Endpoint, Opening, reads, writes
+from node.api.models import NoQuery
+from node.api.problems import ENCODER
+from node.api.requests import answer_cached
+from node.api.universe_models import (
+    UNIVERSE_BODY_BYTES_MAX,
+    MultiverseStats,
+    NewUniverse,
+    UniverseDeleted,
+    UniverseDone,
+    UniverseList,
+    UniverseQuery,
+    UniverseShown,
+    UniversesQuery,
+)
+from node.api.universes_shown import meta_of, metas_of
+from node.errors import NotAllowed
+from node.services.names import author_meant
+from node.services.namespaces import Keeper
+from node.services.places import place_meant
+from node.services.universes import (
+    ID_BYTES,
+    Given,
+    Hand,
+    config_text,
+    delete_universe,
+    joined_places,
+    make_universe,
+    universe_meant,
+)
+from node.wiring import Node
+from registry.head import Words
+from registry.published import tags_split
+from storage.listings import ListedRow
+from universe.record import WORD, Facts
+
+OPENED: Final[tuple[Opening, ...]] = ("compat",)
+THEIRS_MAX: Final = 1_000
+"""What a client of theirs gets in one list: it knows of no pages."""
+
+
+async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
+    """Make a universe, or say anew what it is. Without `isPublic`, it is for nobody else.
+
+    What was public stays so: others may have read it. A public one cannot be made private.
+    """
+    body = call.body
+    if call.has_no_token and body.namespace is not None:
+        raise NotAllowed("without a token a universe is public or private, never shared")
+    visibility = body.visibility
+    if visibility is None and body.isPublic is not None and body.namespace is None:
+        visibility = "public" if body.isPublic else "private"
+    tags = body.tags
+    if tags is not None:
+        tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
+    given = Given(
+        Words(body.name, body.description, body.license, body.card, tags),
+        Facts(owner=body.ownerId, visibility=visibility, config=config_text(body.config)),
+        body.id or "",
+        body.namespace,
+    )
+    async with node.making:
+        row, state = await make_universe(hand_of(node), given, os.urandom(ID_BYTES))
+    answer = {"success": True, "universe": await meta_of(node.store, row), "state": state}
+    return answer_cached(call.request, answer, 201)
+
+
+async def create_in_multiverse(node: Node, call: Call[NoQuery, NewUniverse]) -> Response:
+    """The same, as some of those clients have its address."""
+    return await create_universe(node, call)
+
+
+async def get_universe(node: Node, call: Call[UniverseQuery, None]) -> dict[str, Any]:
+    """One universe. Of a bare id one's own first."""
+    return {"universe": await meta_of(node.store, await universe_called(node, call))}
+
+
+async def remove_universe(node: Node, call: Call[UniverseQuery, None]) -> UniverseDeleted:
+    """Show a universe to nobody any more. Its forks stay, and what it keeps can come back."""
+    await delete_universe(hand_of(node), await universe_called(node, call))
+    return UniverseDeleted(True, "deleted; `panspermia delete` with `--undo` brings it back")
+
+
+async def list_universes(node: Node, call: Call[UniversesQuery, None]) -> msgspec.Raw:
+    """Universes that this node knows, a page at a time; of an `ownerId` all of them."""
+    query = call.query
+    places = await _places(node, query)
+    if query.ownerId is not None:
+        found = await node.store.universes_of_owner(query.ownerId, places)
+        return _list(await metas_of(node.store, found), None)
+    author = None if query.author is None else await author_meant(node.store, query.author)
+    where = f"universe {query.sort_by} {author} {sorted(query.tag)} {query.publicOnly}"
+    where += "".join(sorted(one.hex() for one in places))
+    page = await node.store.listings(
+        WORD,
+        author=author,
+        tag=query.tag,
+        sort=query.sort_by,
+        limit=_limit(node, call),
+        cursor=node.cursors.open(where, query.cursor),
+        namespaces=places,
+    )
+    return _list(await metas_of(node.store, page.rows), node.cursors.seal(where, page.next))
+
+
+async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseStats:
+    """How much of a multiverse this node knows; also a sign that it is there."""
+    places = await joined_places(node.store)
+    totals = await node.store.universe_totals(places)
+    return MultiverseStats(
+        universeCount=totals.universes,
+        passageCount=await node.store.count_listings("passage", namespaces=places),
+        playerCount=await node.store.count_listings("player", namespaces=places),
+        totalSnapshots=totals.snapshots,
+        canonicalEvents=totals.events,
+    )
+
+
+def hand_of(node: Node) -> Hand:
+    return Hand(Keeper(node.home, node.identity, node.store, os.urandom), node.signers)
+
+
+async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:
+    """The one that the path names. Raises as `universe_meant`, and `NotFound` for a namespace."""
+    said: str | None = call.query.namespace
+    places = None if said is None else [await place_meant(node.store, said)]
+    return await universe_meant(node.store, call.path["universe"], places)
+
+
+async def _places(node: Node, query: UniversesQuery) -> list[NamespaceKey]:
+    if query.publicOnly:
+        return [COMMONS]
+    if query.namespace is not None:
+        return [await place_meant(node.store, query.namespace)]
+    return await joined_places(node.store)
+
+
+def _limit(node: Node, call: Call[UniversesQuery, None]) -> int:
+    is_theirs = node.config.api.compat and not call.request.state.has_token
+    if is_theirs and "limit" not in call.request.query_params:
+        return THEIRS_MAX
+    return call.query.limit
+
+
+def _list(rows: list[bytes], more: str | None) -> msgspec.Raw:
+    return msgspec.Raw(b'{"universes":[%s],"next":%s}' % (b",".join(rows), ENCODER.encode(more)))
+
+
+A_UNIVERSE: Final = f"/api/universe/{{universe:{UNIVERSE_REF}}}"
+_NEW: Final[dict[str, Any]] = {
+    "body": NewUniverse, "status": 201, "problems": (404,), "opened_by": OPENED,
+    "body_bytes_max": UNIVERSE_BODY_BYTES_MAX,
+}  # fmt: skip
+LISTS: tuple[Endpoint[Any, Any], ...] = (
+    reads(
+        "/api/universes", list_universes, UniverseList, query=UniversesQuery, problems=(404, 422),
+        is_remembered=True, clean_query=cleaned_list,
+    ),
+    reads("/api/multiverse/stats", multiverse_stats, MultiverseStats),
+    writes("/api/universe", create_universe, UniverseDone, **_NEW),
+    writes("/api/multiverse/universe", create_in_multiverse, UniverseDone, **_NEW),
+)  # fmt: skip
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
+    reads(A_UNIVERSE, get_universe, UniverseShown, query=UniverseQuery, problems=(409, 422)),
+    Endpoint(
+        "DELETE", A_UNIVERSE, remove_universe, "write", {200: UniverseDeleted}, UniverseQuery,
+        problems=(404, 409, 422), opened_by=OPENED,
+    ),
+)  # fmt: skip
+"""Last of all that begins so: an id takes whatever is left of a path."""

@@ -1,0 +1,233 @@
+"""What an upload says: in its query and headers beside the bytes, or in JSON around them."""
+
+import asyncio
+import codecs
+import re
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from node.api.problems import ProblemError
+from node.api.requests import read_large
+from node.api.universe_models import (
+    WRAPPED_BODY_BYTES_MAX,
+    WRAPPED_PLAIN_BYTES_MAX,
+    CanonEvent,
+    DecayPolicy,
+    SnapshotUpload,
+    WrappedSnapshot,
+)
+from node.errors import BadRequest, Fault, Rejected
+from node.services.universes import Offered, parse_tick
+from node.services.uploads import STEP_BYTES, Gzip
+from universe.event import IMPORTANCE_MAX, Event
+from universe.snapshot import Decay, media_problem
+
+T = TypeVar("T")
+
+OCTETS: Final = "application/octet-stream"
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload, taken apart; `data` is there where it came inside of JSON."""
+
+    offered: Offered
+    encoding: str
+    checksum: bytes | None
+    size_bytes: int | None
+    data: memoryview | None = None
+
+
+def upload_of(
+    request: Request, query: SnapshotUpload, size_bytes: int | None, *, now_us: int
+) -> Upload:
+    """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`."""
+    tick, encoding = parse_tick(query.tick), _encoding(request)
+    media = request.headers.get("content-type", "").strip() or OCTETS
+    if wrong := media_problem(media):
+        raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
+    event = _said(query.event, CanonEvent, "event") if query.event else None
+    decay = _said(query.decay, DecayPolicy, "decay") if query.decay else None
+    offered = Offered(
+        tick=tick,
+        kind=query.type,
+        media=media,
+        day=query.day,
+        event=_event(event, tick, query.day, now_us if query.at is None else query.at),
+        decay=_decay(decay),
+        at_us=query.at,
+    )
+    size = size_bytes if encoding == "identity" else None
+    return Upload(offered, encoding, _checksum(request, query), size)
+
+
+async def read_wrapped(request: Request, query: SnapshotUpload, *, now_us: int) -> Upload:
+    """Of JSON around one: all of it is held. Raises `ProblemError`, `BadRequest`, `Rejected`."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != JSON:
+        detail = "say at which `tick` it was taken: …/snapshot?tick=1200"
+        raise BadRequest(detail, code="bad-tick")
+    if _encoding(request) != "identity":
+        detail = "a body without `tick` in its query is JSON as it is, without an encoding"
+        raise ProblemError(415, "content-encoding", detail)
+    try:
+        body = await read_large(request, WRAPPED_BODY_BYTES_MAX)
+    except ClientDisconnect as gone:
+        raise cut_off() from gone
+    wrapped, data = await asyncio.to_thread(_unwrapped, body)
+    del body
+    tick = _tick_of(wrapped.tick)
+    day = None if wrapped.day is None else _whole(wrapped.day, "day")
+    offered = Offered(
+        tick=tick,
+        kind=wrapped.type or "manual",
+        media=JSON,
+        day=day,
+        wrapped=True,
+        event=_event(wrapped.canonEvent, tick, day, now_us if query.at is None else query.at),
+        decay=_decay(wrapped.decayPolicy),
+        at_us=query.at,
+    )
+    return Upload(offered, "identity", _checksum(request, query), len(data), data)
+
+
+def cut_off() -> BadRequest:
+    """What becomes of an upload whose sender went away in the middle."""
+    return BadRequest("the body ended too early; nothing was stored", code="cut-off")
+
+
+async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
+    """The body, or what came inside of it. Raises `BadRequest` (`cut-off`)."""
+    if upload.data is not None:
+        for at in range(0, len(upload.data), STEP_BYTES):
+            yield bytes(upload.data[at : at + STEP_BYTES])
+        return
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect as gone:
+        raise cut_off() from gone
+
+
+def _unwrapped(body: bytearray) -> tuple[WrappedSnapshot, memoryview]:
+    """What it says, and the JSON of the snapshot: a part of the body, or what comes out of it."""
+    try:
+        wrapped = msgspec.json.decode(body, type=WrappedSnapshot)
+    except msgspec.ValidationError as error:
+        raise ProblemError(422, "invalid-body", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(400, "not-json", str(error)) from error
+    if wrapped.compressedSnapshot is not None:
+        data = bytearray()
+        for piece in _inflated(wrapped.compressedSnapshot):
+            data += piece
+        _check_json(data, "what `compressedSnapshot` holds")
+        return msgspec.structs.replace(wrapped, compressedSnapshot=None), memoryview(data)
+    view = memoryview(wrapped.snapshot)
+    if bytes(view[:5]) in (b"", b"null"):
+        detail = "the body holds no snapshot: send `snapshot`, or `compressedSnapshot`"
+        fault = Fault("/snapshot", "is missing")
+        raise Rejected(detail, code="invalid-body", faults=(fault,))
+    _check_text(view, "`snapshot`")
+    return wrapped, view
+
+
+def _inflated(data: bytes) -> Iterator[bytes]:
+    inflater, size = Gzip(), 0
+    for piece in inflater.push(data):
+        size += len(piece)
+        if size > WRAPPED_PLAIN_BYTES_MAX:
+            detail = (
+                f"`compressedSnapshot` comes to more than {WRAPPED_PLAIN_BYTES_MAX:,} bytes: send"
+                " the snapshot as the body, with ?tick="
+            )
+            raise Rejected(detail, code="swells-too-much")
+        yield piece
+    inflater.finish()
+
+
+def _check_json(data: bytearray, what: str) -> None:
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProblemError(400, "not-json", f"{what} is no JSON: {error}") from error
+    _check_text(memoryview(data), what)
+
+
+def _check_text(data: memoryview, what: str) -> None:
+    """What is not decoded is not looked at either: half a character would spoil the answer."""
+    reader = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for at in range(0, len(data), STEP_BYTES):
+            reader.decode(data[at : at + STEP_BYTES])
+        reader.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise ProblemError(400, "not-json", f"{what} is no UTF-8: {error.reason}") from error
+
+
+def _encoding(request: Request) -> str:
+    return request.headers.get("content-encoding", "identity").strip().lower() or "identity"
+
+
+def _checksum(request: Request, query: SnapshotUpload) -> bytes | None:
+    """Raises `BadRequest`."""
+    given = query.checksum or request.headers.get("x-checksum", "")
+    if not given:
+        return None
+    if not re.fullmatch("[0-9a-fA-F]{64}", given):
+        detail = "X-Checksum is the BLAKE3 of the plain bytes: 64 hex digits"
+        raise BadRequest(detail, code="bad-checksum")
+    return bytes.fromhex(given)
+
+
+def _said(text: str, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise BadRequest(f"`{name}` in the query: {error}", code="bad-query") from error
+
+
+def _tick_of(said: object) -> int:
+    """A number or its text; JavaScript writes whole numbers as reals."""
+    if isinstance(said, float) and said.is_integer():
+        said = int(said)
+    if isinstance(said, bool) or not isinstance(said, int | str):
+        said = "" if said is None else str(said)
+    return parse_tick(str(said))
+
+
+def _whole(number: float, what: str) -> int:
+    if not 0 <= number < 1 << 63:
+        raise BadRequest(f"`{what}` is {number}, not 0 or more", code="invalid-body")
+    return int(number)
+
+
+def _event(said: CanonEvent | None, tick: int, day: int | None, now_us: int) -> Event | None:
+    if said is None:
+        return None
+    return Event(
+        tick=tick,
+        at_us=now_us,
+        type=said.type,
+        title=said.title or said.type,
+        description=said.description,
+        day=day if said.day is None else _whole(said.day, "day"),
+        importance=min(IMPORTANCE_MAX, _whole(said.importance, "importance")),
+        entities=said.entities or (),
+        souls=said.souls,
+        parents=said.parents,
+    )
+
+
+def _decay(said: DecayPolicy | None) -> Decay | None:
+    if said is None:
+        return None
+    after = None if said.decayAfterTicks is None else _whole(said.decayAfterTicks, "decay")
+    decay = Decay(after, said.neverDecay, said.preservationReason)
+    return None if decay == Decay() else decay

@@ -1,0 +1,218 @@
+"""Universes and their snapshots over HTTP: the fields of multiverse clients, and ours beside them.
+
+Those clients send more than they say and read what they know: their bodies may have other fields,
+which are passed over.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from node.api.life_models import Card, Line, Tags
+from node.api.models import Cursor, Limit, Place
+from registry.fields import TIME_US_MAX
+from universe.parts import Origin
+
+UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
+WRAPPED_BODY_BYTES_MAX: Final = 64 << 20
+"""Of a snapshot inside of a JSON body, held whole; one that is the body has no such end."""
+WRAPPED_PLAIN_BYTES_MAX: Final = 96 << 20
+"""What such a body may come to where it was compressed."""
+SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
+WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]
+
+
+class UniversesQuery(Struct, frozen=True):
+    """`publicOnly`, `ownerId` as multiverse clients have them."""
+
+    publicOnly: bool = False
+    ownerId: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    author: Annotated[str, Meta(max_length=128)] | None = None
+    tag: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
+    sort_by: Literal["recent", "name", "rating"] = "recent"
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    namespace: Place | None = None
+    """Only there; else everywhere that this node takes part in."""
+
+
+class UniverseQuery(Struct, frozen=True):
+    namespace: Place | None = None
+    """Where it lies, where one id is in several."""
+
+
+class SnapshotsQuery(UniverseQuery, frozen=True):
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    cursor: Cursor | None = None
+    order: Literal["newest", "oldest"] = "oldest"
+
+
+class SnapshotQuery(UniverseQuery, frozen=True):
+    snapshot: Annotated[str, Meta(max_length=128)] = ""
+    """Id: of several at one tick this one."""
+    nearest: bool = False
+    """Where there is none at that tick, the one before it."""
+    raw: bool = False
+    """Its very bytes, also of one that came inside of a JSON body."""
+
+
+class SnapshotUpload(UniverseQuery, frozen=True):
+    """How a body that is the snapshot itself is kept; without `tick` it is JSON around one."""
+
+    tick: Annotated[str, Meta(max_length=64)] = ""
+    type: SnapshotKind = "manual"
+    day: Annotated[int, Meta(ge=0)] | None = None
+    event: Annotated[str, Meta(max_length=8_192)] = ""
+    """JSON of the canonical event that it was taken for: `type`, `title`, …"""
+    decay: Annotated[str, Meta(max_length=1_024)] = ""
+    """JSON: `decayAfterTicks`, `neverDecay`, `preservationReason`."""
+    checksum: Annotated[str, Meta(max_length=128)] = ""
+    """BLAKE3 of the plain bytes, hex; as the header `X-Checksum`."""
+    at: Annotated[int, Meta(ge=0, le=TIME_US_MAX)] | None = None
+    """When it was taken, µs since 1970, for what was kept elsewhere before; else it is now."""
+
+
+class NewUniverse(Struct, frozen=True, kw_only=True):
+    id: Annotated[str, Meta(max_length=512)] | None = None
+    """Without one it is made up."""
+    name: Line
+    ownerId: Line | None = None
+    """The player whose it is, in free text."""
+    isPublic: bool | None = None
+    visibility: Literal["public", "shared", "private"] | None = None
+    namespace: Place | None = None
+    """Of those who may read it; it is shared then."""
+    config: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    """A JSON object: `timeScale`, `magicLevel`, `techLevel`, …"""
+    description: Line | None = None
+    tags: Tags | None = None
+    license: Line | None = None
+    card: Card | None = None
+
+
+class CanonEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a snapshot was taken."""
+
+    type: WorldText
+    title: WorldText = ""
+    description: WorldText = ""
+    day: float | None = None
+    importance: float = 0
+    entities: tuple[str, ...] | None = None
+    souls: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+
+
+class DecayPolicy(Struct, frozen=True, omit_defaults=True):
+    decayAfterTicks: float | None = None
+    neverDecay: bool = False
+    preservationReason: WorldText = ""
+
+
+class WrappedSnapshot(Struct, frozen=True, kw_only=True):
+    """A snapshot inside of a JSON body, as multiverse clients send it."""
+
+    snapshot: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    compressedSnapshot: bytes | None = None
+    """Base64 of its gzip."""
+    tick: Any = None
+    day: float | None = None
+    type: SnapshotKind | None = None
+    canonEvent: CanonEvent | None = None
+    decayPolicy: DecayPolicy | None = None
+
+
+class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A snapshot in a list. `timestamp` in ms since 1970; `checksum` is BLAKE3 in hex."""
+
+    id: str
+    tick: int
+    timestamp: int
+    day: int
+    type: str
+    canonEvent: CanonEvent | None = None
+    fileSize: int
+    checksum: str
+    filename: str
+    media: str
+    decayPolicy: msgspec.Raw | None = None
+    parent: str | None = None
+    inherited: bool = False
+    """What a fork began with."""
+
+
+class UniverseMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A universe. Times in ms since 1970."""
+
+    id: str
+    name: str
+    ownerId: str
+    createdAt: int
+    updatedAt: int
+    lastSnapshotAt: int
+    """0: there is none."""
+    snapshotCount: int
+    canonicalEventCount: int
+    isPublic: bool
+    forkOf: Origin | None = None
+    config: dict[str, Any] | None = None
+    author: str
+    fullName: str
+    visibility: str
+    namespace: str
+    bytes: int
+    """Of all its snapshots, before anything is saved."""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    license: str = ""
+    card: str = ""
+    retention: str = ""
+    gate: str = ""
+    parent: str = ""
+
+
+class UniverseDone(Struct, frozen=True):
+    success: bool
+    universe: UniverseMeta
+    state: Literal["created", "updated", "unchanged"]
+
+
+class UniverseShown(Struct, frozen=True):
+    universe: UniverseMeta
+
+
+class UniverseList(Struct, frozen=True):
+    universes: tuple[UniverseMeta, ...]
+    next: str | None
+
+
+class UniverseDeleted(Struct, frozen=True):
+    success: bool
+    message: str
+
+
+class SnapshotDone(Struct, frozen=True):
+    success: bool
+    id: str
+    tick: int
+    checksum: str
+    fileSize: int
+    known: bool
+    """It was there before."""
+    entry: SnapshotEntry
+
+
+class SnapshotList(Struct, frozen=True):
+    universeId: str
+    snapshots: tuple[SnapshotEntry, ...]
+    lastUpdated: int
+    next: str | None
+
+
+class MultiverseStats(Struct, frozen=True):
+    universeCount: int
+    passageCount: int
+    playerCount: int
+    totalSnapshots: int
+    canonicalEvents: int

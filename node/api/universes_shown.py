@@ -1,0 +1,81 @@
+"""Universes and snapshots as JSON: rows that are ready, with what this node counts beside them."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from node.api.universe_models import CanonEvent, SnapshotEntry
+from node.services.places import place_text
+from registry.published import shown
+from storage.listing import SnapshotRow
+from storage.listings import ListedRow
+from storage.snapshots import UniverseCount
+from storage.store import Store
+from universe.event import Event, decode_event
+
+_SUFFIXES = {"application/json": "json", "text/plain": "txt", "application/gzip": "gz"}
+_NONE = UniverseCount()
+
+
+async def metas_of(store: Store, rows: Sequence[ListedRow]) -> list[bytes]:
+    """The JSON of each, in order."""
+    counts = await store.universe_counts([row.number for row in rows]) if rows else {}
+    return [_meta(row, counts.get(row.number, _NONE)) for row in rows]
+
+
+async def meta_of(store: Store, row: ListedRow) -> msgspec.Raw:
+    (only,) = await metas_of(store, [row])
+    return msgspec.Raw(only)
+
+
+def _meta(row: ListedRow, count: UniverseCount) -> bytes:
+    return shown(
+        row.listing.fields,
+        {
+            "lastSnapshotAt": count.newest_us // 1_000,
+            "snapshotCount": count.snapshots,
+            "bytes": count.bytes,
+            "fullName": row.listing.target,
+            "namespace": place_text(row.namespace),
+        },
+    )
+
+
+def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
+    """`event`: the one it was taken for, encoded, where it is known here."""
+    suffix = _SUFFIXES.get(row.media.partition(";")[0].strip().lower(), "bin")
+    return SnapshotEntry(
+        id=row.id.hex(),
+        tick=row.tick,
+        timestamp=row.at_us // 1_000,
+        day=row.day or 0,
+        type=row.kind,
+        canonEvent=None if event is None else canon_of(decode_event(event)),
+        fileSize=row.size,
+        checksum=row.checksum.hex(),
+        filename=f"{row.tick}.{suffix}",
+        media=row.media,
+        decayPolicy=msgspec.Raw(row.decay.encode()) if row.decay else None,
+        parent=row.parent.hex() if row.parent else None,
+        inherited=row.is_inherited,
+    )
+
+
+def canon_of(event: Event) -> CanonEvent:
+    return CanonEvent(
+        type=event.type,
+        title=event.title,
+        description=event.description,
+        day=event.day or 0,
+        importance=event.importance,
+        entities=event.entities,
+        souls=event.souls,
+        parents=event.parents,
+    )
+
+
+def entries_of(
+    rows: Sequence[SnapshotRow], events: Mapping[bytes, bytes]
+) -> tuple[SnapshotEntry, ...]:
+    """`events`: encoded, by their ids."""
+    return tuple(entry_of(row, events.get(row.event or b"")) for row in rows)

@@ -1,0 +1,79 @@
+"""What the codes about universes and their snapshots mean: rows of `node.meanings`, (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
+    "ambiguous-universe": (
+        "Several universes have this id, and none of them, or more than one, is yours.",
+        "`candidates` are their full names: write one of them, with `%2F` for the slash; or say in"
+        " which `namespace` it lies.",
+    ),
+    "universe-elsewhere": (
+        "A universe of yours has this id already, for other readers. Who could read it once may"
+        " have kept it: public is never made private.",
+        "Fork it into one for other readers, or take another id.",
+    ),
+    "universe-exists": (
+        "A fork is a universe of its own, and you have one of that id already.",
+        "Take another id for the fork, or leave it out.",
+    ),
+    "needs-namespace": (
+        "A shared universe lies in the namespace of those who may read it; public and private ones"
+        " lie where all such lie.",
+        "Send `namespace` with a shared one, and with no other.",
+    ),
+    "unknown-snapshot": (
+        "The universe has no snapshot at that tick, or of that id.",
+        "`GET /api/universe/{id}/snapshots` lists them; `?nearest=true` takes the one before.",
+    ),
+    "bad-tick": (
+        "A tick is missing, or is no whole number from 0 to 2^63 - 1.",
+        "Send `?tick=1200`, or `tick` in a JSON body.",
+    ),
+    "bad-snapshot-id": (
+        "The id of a snapshot is 64 lower-case hex digits.",
+        "Take it as the upload or the list gave it.",
+    ),
+    "bad-checksum": (
+        "A checksum is the BLAKE3 of the plain bytes, 64 hex digits.",
+        "Compute it over the snapshot before it is compressed, or leave it out.",
+    ),
+    "checksum-mismatch": (
+        "The bytes that came are not those that the checksum names. Nothing was stored.",
+        "Send them again; if it happens again, the file was damaged before.",
+    ),
+    "bad-encoding": (
+        "The body is not the gzip or zstd that it was said to be, or ends in the middle.",
+        "Compress it anew, or send it without `Content-Encoding`.",
+    ),
+    "swells-too-much": (
+        "What came is compressed so far that it may be a bomb. Nothing was stored.",
+        "Send the snapshot as it is, without compressing it.",
+    ),
+    "empty-body": ("A snapshot has one byte at least.", "Send its bytes as the body."),
+    "cut-off": (
+        "The sender went away in the middle of a body. Nothing was stored.",
+        "Send it again.",
+    ),
+    "bad-media-type": (
+        "The Content-Type is none that could be sent back.",
+        "Send one such as `application/json`, or none.",
+    ),
+    "snapshot-not-kept": (
+        "The snapshot was signed and is not shown: the universe is full, or was just deleted.",
+        "Let old snapshots go, and send it again.",
+    ),
+    "not-a-world": (
+        "What lies there is no world of a program that is known, or cannot be read.",
+        "docs/formats.md says what is; `--format` says it where it is not seen.",
+    ),
+    "not-one-universe": (
+        "`--id` gives a name to one universe, and there is none, or there are several.",
+        "Import them without `--id`, or name the folder of one.",
+    ),
+    "partly-imported": (
+        "Some of what is there is damaged, leads out of its folder, or was refused.",
+        "`problems` and `refused` say what, where and why. The rest is imported.",
+    ),
+}

@@ -1,0 +1,348 @@
+"""Universes as this node knows them: made, found, shown, and their snapshots kept.
+
+A universe lies where its readers are: a public one in commons, one that is shared in an owned
+namespace, a private one in an owned namespace that this node made for such and told nobody of. A
+universe that was public stays so: what others have read nobody takes back.
+"""
+
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from crdt.blob import BlobId, Chunking
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey, NamespaceKey
+from node.errors import BadRequest, Conflict, NotFound, Rejected
+from node.services.deleting import refuse_deleted
+from node.services.names import author_meant
+from node.services.namespaces import Keeper, create_namespace, is_admin
+from node.services.places import place_meant
+from node.services.signers import Signers
+from node.services.uploads import Tally, counted
+from registry.deletion import delete
+from registry.errors import UnknownRecord
+from registry.head import Words
+from storage.listing import SnapshotRow
+from storage.listings import ListedRow
+from storage.store import Store
+from universe.event import Event, encode_event, event_id
+from universe.names import made_id, parse_universe_id
+from universe.record import (
+    CLASS,
+    KIND,
+    WORD,
+    Facts,
+    Visibility,
+    add_snapshot,
+    create_universe,
+    fork_universe,
+)
+from universe.snapshot import Decay, SignedSnapshot, Snapshot, encode_snapshot, sign_snapshot
+
+PRIVATE: Final = "private"
+"""What the namespace of private universes is called here."""
+ID_BYTES: Final = 16
+LATEST: Final = "latest"
+TICK_DIGITS_MAX: Final = 19
+
+Became: TypeAlias = Literal["created", "updated", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who makes universes and writes into them."""
+
+    keeper: Keeper
+    signers: Signers
+
+    @property
+    def store(self) -> Store:
+        return self.keeper.store
+
+    @property
+    def clock_us(self) -> Callable[[], int]:
+        return self.signers.clock_us
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A universe to make. `id` "": one is made up."""
+
+    words: Words
+    facts: Facts
+    id: str = ""
+    namespace: str | None = None
+    """Of those who are to read it; with it, it is shared."""
+    origin: tuple[str, SignedSnapshot] | None = None
+    """Of a fork: its parent (`did/id`) and what it begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A state to keep, apart from its bytes."""
+
+    tick: int
+    kind: str = "manual"
+    media: str = "application/octet-stream"
+    day: int | None = None
+    wrapped: bool = False
+    event: Event | None = None
+    decay: Decay | None = None
+    at_us: int | None = None
+    """When it was taken; None: now."""
+    also_drop: tuple[bytes, ...] = ()
+    """Snapshots to let go in the same act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot that is there now, and whether it was before."""
+
+    row: SnapshotRow
+    event: Event | None = None
+    is_known: bool = field(default=False)
+
+
+def document_of(row: ListedRow) -> DocumentId:
+    """Where a universe that is listed lies; its first epoch."""
+    owner = AuthorKey(decode_did_key(row.listing.author))
+    return DocumentId(row.namespace, owner, CLASS, KIND, row.listing.record.encode())
+
+
+async def joined_places(store: Store) -> list[NamespaceKey]:
+    """Where universes are looked for: in all that this node takes part in."""
+    return [one.namespace for one in await store.joined()]
+
+
+async def universe_meant(
+    store: Store, text: str, places: Sequence[NamespaceKey] | None = None
+) -> ListedRow:
+    """`did/id`, `petname/id`, or an id: one's own, else that of the only one who has it.
+
+    Raises `InvalidName`, `UnknownPetname`, `UnknownRecord`, or `Conflict` (`ambiguous-universe`).
+    """
+    owner, slash, id = text.rpartition("/")
+    parse_universe_id(id)
+    places = await joined_places(store) if places is None else places
+    found = await store.universes_called(id, places)
+    if slash:
+        author = await author_meant(store, owner)
+        found = [row for row in found if row.listing.author == author]
+    else:
+        own = await store.own_authors()
+        found = [row for row in found if row.listing.author in own] or found
+    if not found:
+        raise UnknownRecord(f"no universe {text} is known here; `panspermia sync` may bring it")
+    if len(found) > 1:
+        names = tuple(dict.fromkeys(row.listing.target for row in found))
+        said = f"{text} is the name of {len(found)} universes"
+        how = "say whose: did%2Fid" if len(names) > 1 else "say in which namespace: ?namespace="
+        raise Conflict(f"{said}; {how}", code="ambiguous-universe", candidates=names)
+    return found[0]
+
+
+async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow, Became]:
+    """Make it, or say anew what it is: the same said twice changes nothing.
+
+    `drawn`: random, for an id where none is given. Raises `InvalidName`, `InvalidRecord`,
+    `NotAllowed`, `NotFound` (a namespace), `Conflict` where this author deleted it or has it
+    elsewhere, `BadIdentity` where a private namespace needs a key that is sealed.
+    """
+    id = parse_universe_id(given.id) if given.id else made_id(drawn)
+    store, own = by.store, by.keeper.identity
+    places = await joined_places(store)
+    mine = [
+        row for row in await store.universes_called(id, places) if row.listing.author == own.did
+    ]
+    facts = given.facts
+    create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
+    if mine and facts.visibility is None and given.namespace is None:
+        place = mine[0].namespace  # where it is, it stays
+    else:
+        place, visibility = await _place_for(by, given)
+        facts = msgspec.structs.replace(facts, visibility=visibility)
+    if mine and all(row.namespace != place for row in mine):
+        detail = (
+            f"{id} is there already for other readers, and they cannot be changed: what was public"
+            " stays so. Fork it, or take another id"
+        )
+        raise Conflict(detail, code="universe-elsewhere")
+    document = DocumentId(place, own.author, CLASS, KIND, id.encode())
+    signer = await by.signers.for_document(document)
+    await refuse_deleted(store, document)
+    if given.origin is None:
+        edit = create_universe(given.words, facts, now_us=by.clock_us())
+    else:
+        edit = fork_universe(given.words, facts, *given.origin, now_us=by.clock_us())
+    committed = await store.commit(document, edit, signer)
+    row = await store.listing(WORD, own.did, id, place)
+    if row is None:
+        raise NotFound(f"universe {id} was deleted at this very moment", code="unknown-record")
+    if committed is None:
+        return row, "unchanged"
+    return row, "updated" if mine else "created"
+
+
+async def delete_universe(by: Hand, row: ListedRow) -> None:
+    """Shown to nobody from now on; its forks stay what they are. Raises as `Store.commit`."""
+    document = document_of(row)
+    signer = await by.signers.for_document(document)
+    await by.store.commit(document, delete(now_us=by.clock_us()), signer)
+
+
+async def keep_snapshot(
+    by: Hand,
+    row: ListedRow,
+    offered: Offered,
+    pieces: AsyncIterable[bytes],
+    *,
+    encoding: str = "identity",
+    checksum: bytes | None = None,
+    size_bytes: int | None = None,
+) -> Kept:
+    """Keep a state: its bytes as a blob, however long, then one signed change that names it.
+
+    The same bytes at the same tick and of the same kind are the snapshot that is there. `checksum`:
+    BLAKE3 of the plain bytes, where the sender says it; `size_bytes`: of the plain bytes, where
+    it is known. Where anything is wrong nothing is kept and nothing said. Raises `Rejected`,
+    `BadRequest`, `InvalidStatement`, `InvalidRecord`, `NotAllowed`, `OverQuota`.
+    """
+    document, now_us = document_of(row), by.clock_us()
+    signer = await by.signers.for_document(document)
+    at_us = now_us if offered.at_us is None else offered.at_us
+    event = None if offered.event is None else encode_event(offered.event)
+    tally = Tally()
+
+    def said(blob: bytes, size: int, checked: bytes, parent: bytes | None) -> Snapshot:
+        return Snapshot(
+            universe=row.listing.target, tick=offered.tick, kind=offered.kind, blob=BlobId(blob),
+            size=size, checksum=checked, media=offered.media, at_us=at_us, day=offered.day,
+            parent=parent, event=None if event is None else event_id(event),
+            wrapped=offered.wrapped, decay=offered.decay,
+        )  # fmt: skip
+
+    encode_snapshot(said(bytes(32), 1, bytes(32), bytes(32)))  # before a byte of it is read
+    plain = counted(pieces, encoding, tally, checksum)
+    blob = await by.store.put_blob(plain, chunking=Chunking.CONTENT, size_bytes=size_bytes)
+    known = await by.store.same_snapshot(row.number, offered.tick, offered.kind, tally.checksum)
+    if known is not None:
+        return Kept(known, offered.event, is_known=True)
+    newest = await by.store.newest_snapshot(row.number)
+    parent = None if newest is None else newest.id
+    signed = sign_snapshot(said(blob, tally.size, tally.checksum, parent), signer.device)
+    edit = add_snapshot(signed, event, now_us=now_us, also_drop=offered.also_drop)
+    await refuse_deleted(by.store, document)
+    await by.store.commit(document, edit, signer)
+    fresh = await universe_meant(by.store, row.listing.target, [row.namespace])
+    kept = await by.store.snapshot(fresh.number, signed.id)
+    if kept is None:
+        detail = "the universe has no room for it, or was changed at this very moment"
+        raise Rejected(detail, code="snapshot-not-kept")
+    if newest is not None:  # the newest stays whole, what went before it becomes what differs
+        is_next = offered.tick >= newest.tick
+        before = BlobId(newest.blob)
+        pair = (before, blob) if is_next else (blob, before)
+        await by.store.settle_snapshot(*pair)
+    return Kept(kept, offered.event)
+
+
+async def snapshot_meant(
+    store: Store, row: ListedRow, at: str, id: str = "", *, is_nearest: bool = False
+) -> SnapshotRow:
+    """At a tick, the newest of several, or of this very `id`; `latest`: of the highest tick.
+
+    `is_nearest`: where there is none at that tick, the one before it. Raises `BadRequest`
+    (`bad-tick`, `bad-snapshot-id`), `NotFound` (`unknown-snapshot`).
+    """
+    tick = None if at == LATEST else parse_tick(at)
+    if id:
+        found = await store.snapshot(row.number, parse_snapshot_id(id))
+        if found is not None and tick not in (None, found.tick):
+            found = None
+    elif tick is None:
+        found = await store.newest_snapshot(row.number)
+    elif is_nearest:
+        found = await store.snapshot_before(row.number, tick)
+    else:
+        found = await store.snapshot_at(row.number, tick)
+    if found is None:
+        where = f"snapshot {id[:16]}" if id else "snapshot" if tick is None else f"tick {tick}"
+        detail = f"{row.listing.record} has no {where}; its snapshots: …/snapshots"
+        raise NotFound(detail, code="unknown-snapshot")
+    return found
+
+
+def parse_tick(text: str) -> int:
+    """0 to 2^63 - 1. Raises `BadRequest` (`bad-tick`)."""
+    if text.isascii() and text.isdecimal() and len(text) <= TICK_DIGITS_MAX:
+        tick = int(text)
+        if tick < 1 << 63:
+            return tick
+    detail = f"{text[:32]!r} is no tick: a whole number from 0 to 2^63 - 1"
+    raise BadRequest(detail, code="bad-tick")
+
+
+def parse_snapshot_id(text: str) -> bytes:
+    """Raises `BadRequest` (`bad-snapshot-id`)."""
+    try:
+        id = bytes.fromhex(text)
+    except ValueError:
+        id = b""
+    if len(id) != 32 or id.hex() != text:
+        detail = "the id of a snapshot is 64 lower-case hex digits"
+        raise BadRequest(detail, code="bad-snapshot-id")
+    return id
+
+
+async def events_for(
+    store: Store, row: ListedRow, snapshots: Sequence[SnapshotRow]
+) -> dict[bytes, bytes]:
+    """The events that these were taken for, encoded, by their ids."""
+    ids = [one.event for one in snapshots if one.event is not None]
+    found = await store.events_each(row.number, ids) if ids else {}
+    return {id: one.event for id, one in found.items()}
+
+
+async def _place_for(by: Hand, given: Given) -> tuple[NamespaceKey, Visibility]:
+    """Where a new universe is to lie. Raises `NotFound`, `Rejected`, and as `create_namespace`."""
+    place = None if given.namespace is None else await place_meant(by.store, given.namespace)
+    wanted = given.facts.visibility or ("private" if place is None else _of(place))
+    match wanted:
+        case "public" if place in (None, COMMONS):
+            return COMMONS, wanted
+        case "private" if place is None:
+            return await private_place(by.keeper), wanted
+        case "shared" if place is not None and place != COMMONS:
+            return place, wanted
+        case "shared":
+            detail = "a shared universe needs a `namespace` whose members may read it"
+        case _:
+            detail = f"a {wanted} universe has its own namespace: leave `namespace` out"
+    raise Rejected(detail, code="needs-namespace")
+
+
+def _of(place: NamespaceKey) -> Visibility:
+    return "public" if place == COMMONS else "shared"
+
+
+async def private_place(keeper: Keeper) -> NamespaceKey:
+    """The namespace of what is private; made once. Raises as `create_namespace`.
+
+    Raises `Conflict` where another namespace is called so here.
+    """
+    for one in await keeper.store.joined():
+        if one.name == PRIVATE:
+            if await is_admin(keeper, one.namespace):
+                return one.namespace
+            detail = f"a namespace of somebody else's is called {PRIVATE} here: leave it first"
+            raise Conflict(detail, code="name-taken")
+    return (await create_namespace(keeper, PRIVATE, None)).namespace
+
+
+def config_text(config: msgspec.Raw) -> str | None:
+    """As the record keeps it; null is as nothing."""
+    text = bytes(config)
+    return None if text in (b"", b"null") else text.decode(errors="replace")

@@ -1,0 +1,169 @@
+"""A body of any length, piece by piece: decoded within limits, counted and hashed on the way.
+
+```
+pieces ─▸ as they are, or gzip or zstd ─▸ Tally: size, BLAKE3 ─▸ whoever keeps them
+```
+What is wrong with it is raised before its end, so that whoever keeps it has kept nothing. A few
+hundred bytes of gzip or zstd can stand for gigabytes: so never more than `STEP_BYTES` of what comes
+out is in memory, and what swells more than any state of a world is refused.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from typing import Final, Protocol
+
+import zstandard
+from blake3 import blake3
+
+from crdt.blob import BLOB_BYTES_MAX
+from node.errors import BadRequest, Rejected
+
+STEP_BYTES: Final = 1 << 20
+ZSTD_SLICE_BYTES: Final = 256
+"""A block of 4 bytes stands for 128 KiB: so much of it comes to 8 MiB at most."""
+ZSTD_WINDOW_BYTES_MAX: Final = 32 << 20
+"""What reading zstd holds; its levels up to 19 need 8 MiB."""
+SWELLS_BYTES_MIN: Final = 64 << 20
+SWELLS_MAX: Final = 250
+"""Times its size: a world as JSON comes to 5 or 10."""
+ENCODINGS: Final = ("identity", "gzip", "zstd")
+
+
+class Inflater(Protocol):
+    """`push` gives what comes out of it, `finish` raises `Rejected` where the end is missing."""
+
+    def push(self, data: bytes) -> Iterator[bytes]: ...
+    def finish(self) -> None: ...
+
+
+class Tally:
+    """What went by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hash = blake3()
+
+    @property
+    def checksum(self) -> bytes:
+        """BLAKE3, 32 bytes."""
+        return self._hash.digest()
+
+    def count(self, piece: bytes) -> bytes:
+        """Raises `Rejected` for more than a blob may have."""
+        self.size += len(piece)
+        if self.size > BLOB_BYTES_MAX:
+            raise Rejected(f"more than {BLOB_BYTES_MAX:,} bytes", code="blob-too-large")
+        self._hash.update(piece)
+        return piece
+
+    def check(self, expected: bytes | None) -> None:
+        """Raises `Rejected` where nothing came, or something else than was said."""
+        if not self.size:
+            raise Rejected("the body is empty: a snapshot has one byte at least", code="empty-body")
+        if expected is not None and expected != self.checksum:
+            detail = (
+                f"the bytes that came have the BLAKE3 {self.checksum.hex()}, and not"
+                f" {expected.hex()}; nothing was stored. Send them again"
+            )
+            raise Rejected(detail, code="checksum-mismatch")
+
+
+class Gzip:
+    """One member or several, as `cat a.gz b.gz` has them."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(wbits=31)
+        self._is_between = True
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            self._is_between = False
+            try:
+                out = self._inflater.decompress(data, STEP_BYTES)
+            except zlib.error as error:
+                raise Rejected(f"the body is no gzip: {error}", code="bad-encoding") from error
+            if out:
+                yield out
+            if self._inflater.eof:
+                data = self._inflater.unused_data
+                self._inflater = zlib.decompressobj(wbits=31)
+                self._is_between = True
+            else:
+                data = self._inflater.unconsumed_tail
+
+    def finish(self) -> None:
+        if not self._is_between:
+            raise Rejected("the body ends in the middle of its gzip", code="bad-encoding")
+
+
+class Zstd:
+    """One frame or several."""
+
+    def __init__(self) -> None:
+        self._inflater = _zstd()
+        self._is_between = True
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        view = memoryview(data)
+        while view:
+            self._is_between = False
+            part, view = view[:ZSTD_SLICE_BYTES], view[ZSTD_SLICE_BYTES:]
+            try:
+                out = self._inflater.decompress(bytes(part))
+            except zstandard.ZstdError as error:
+                raise Rejected(f"the body is no zstd: {error}", code="bad-encoding") from error
+            for at in range(0, len(out), STEP_BYTES):
+                yield out[at : at + STEP_BYTES]
+            if self._inflater.eof:
+                view = memoryview(self._inflater.unused_data + bytes(view))
+                self._inflater = _zstd()
+                self._is_between = True
+
+    def finish(self) -> None:
+        if not self._is_between:
+            raise Rejected("the body ends in the middle of its zstd", code="bad-encoding")
+
+
+def _zstd() -> "zstandard.ZstdDecompressionObj":
+    return zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES_MAX).decompressobj()
+
+
+_INFLATERS: Final[dict[str, Callable[[], Inflater]]] = {"gzip": Gzip, "zstd": Zstd}
+
+
+async def counted(
+    pieces: AsyncIterable[bytes], encoding: str, tally: Tally, expected: bytes | None = None
+) -> AsyncGenerator[bytes]:
+    """The plain bytes of a body; at its end they are what was `expected`, a BLAKE3.
+
+    Raises `BadRequest` for an encoding that is not known, `Rejected` for all that is wrong with it.
+    """
+    if encoding not in ENCODINGS:
+        detail = f"Content-Encoding {encoding[:32]!r} is none of {', '.join(ENCODINGS)}"
+        raise BadRequest(detail, code="content-encoding")
+    inflater = _INFLATERS[encoding]() if encoding in _INFLATERS else None
+    came = 0
+    async for piece in pieces:
+        came += len(piece)
+        if inflater is None:
+            if piece:
+                yield tally.count(piece)
+            continue
+        out = inflater.push(piece)
+        while (plain := await asyncio.to_thread(_next, out, tally)) is not None:
+            if tally.size > max(SWELLS_BYTES_MIN, SWELLS_MAX * came):
+                detail = (
+                    f"{came:,} bytes came to more than {SWELLS_MAX} times as many: send it as it"
+                    " is, without Content-Encoding"
+                )
+                raise Rejected(detail, code="swells-too-much")
+            yield plain
+    if inflater is not None:
+        inflater.finish()
+    tally.check(expected)
+
+
+def _next(out: Iterator[bytes], tally: Tally) -> bytes | None:
+    piece = next(out, None)
+    return None if piece is None else tally.count(piece)

@@ -1,0 +1,204 @@
+"""Universes over HTTP: what multiverse clients ask, and ours beside it."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from crdt.change import DocumentId
+from crdt.did import decode_did_key
+from crdt.keys import COMMONS, AuthorKey
+from node.config import ApiConfig, Config
+from registry.head import Words
+from tests.node.parts import Alice, open_alice
+from tests.storage.people import BOB, CAROL, NOW_US, Person
+from universe.record import CLASS, KIND, Facts, create_universe
+
+# As a multiverse client sends it.
+MAIN: dict[str, Any] = {
+    "id": "universe:main", "name": "Main", "ownerId": "player:alice", "isPublic": True,
+    "config": {"timeScale": 1.5, "magicLevel": 3, "techLevel": "low"},
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def games(tmp_path: Path) -> AsyncGenerator[Alice]:
+    """A node that takes what multiverse clients write, without a token."""
+    config = Config(api=ApiConfig(compat=True))
+    async with open_alice(tmp_path / "alice", config=config) as alice:
+        del alice.client.headers["authorization"]
+        yield alice
+
+
+async def made(alice: Alice, **more: object) -> dict[str, Any]:
+    answer = await alice.client.post("/api/universe", json=MAIN | more)
+    assert answer.status_code == 201, answer.text
+    universe: dict[str, Any] = answer.json()["universe"]
+    return universe
+
+
+async def from_peer(alice: Alice, who: Person, id: str = "universe:main") -> str:
+    """A universe of somebody else's, as it comes from a peer; its full name."""
+    document = DocumentId(COMMONS, AuthorKey(decode_did_key(who.did)), CLASS, KIND, id.encode())
+    edit = create_universe(Words("Theirs"), Facts(owner="player:bob"), now_us=NOW_US)
+    await alice.node.store.receive(who.writes(document, edit), source="peer")
+    return f"{who.did}/{id}"
+
+
+@pytest.mark.parametrize("path", ["/api/universe", "/api/multiverse/universe"])
+async def test_a_universe_is_made_shown_listed_and_deleted_without_a_token(
+    games: Alice, path: str
+) -> None:
+    answer = await games.client.post(path, json=MAIN)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert made["success"] is True
+    universe = made["universe"]
+    assert {key: universe[key] for key in MAIN} == MAIN
+    assert (universe["snapshotCount"], universe["lastSnapshotAt"]) == (0, 0)
+    assert (universe["canonicalEventCount"], universe["createdAt"] > 1_600_000_000_000) == (0, True)
+    for name in ("universe:main", f"{games.node.identity.did}%2Funiverse:main"):
+        shown = (await games.client.get(f"/api/universe/{name}")).json()
+        assert shown == {"universe": universe}
+    for query in ("", "?publicOnly=true", "?ownerId=player:alice"):
+        listed = (await games.client.get(f"/api/universes{query}")).json()
+        assert listed["universes"] == [universe], query
+    for query in ("?ownerId=player:bob", "?namespace=commons&author=bob"):
+        other = await games.client.get(f"/api/universes{query}")
+        assert other.status_code == 404 or other.json()["universes"] == []
+    stats = (await games.client.get("/api/multiverse/stats")).json()
+    assert stats["universeCount"] == 1
+    gone = await games.client.delete("/api/universe/universe:main")
+    assert (gone.status_code, gone.json()["success"]) == (200, True)
+    missing = await games.client.get("/api/universe/universe:main")
+    assert (missing.status_code, missing.json()["code"]) == (404, "unknown-record")
+    assert missing.json()["error"] == missing.json()["detail"]
+    again = await games.client.post(path, json=MAIN)
+    assert (again.status_code, again.json()["code"]) == (409, "deleted")
+
+
+async def test_said_again_it_is_the_same_and_its_words_may_change(alice: Alice) -> None:
+    first = await made(alice)
+    assert await made(alice) == first
+    renamed = await made(alice, name="Renamed", config={"timeScale": 2})
+    assert (renamed["name"], renamed["config"]) == ("Renamed", {"timeScale": 2})
+    assert renamed["createdAt"] == first["createdAt"]
+    hidden = await alice.client.post("/api/universe", json=MAIN | {"isPublic": False})
+    assert (hidden.status_code, hidden.json()["code"]) == (409, "universe-elsewhere")
+
+
+async def test_what_is_private_is_in_a_namespace_that_nobody_is_told_of(alice: Alice) -> None:
+    body = {"name": "Mine", "ownerId": "player:alice"}
+    one, two = [
+        (await alice.client.post("/api/universe", json=body)).json()["universe"] for _ in range(2)
+    ]
+    assert one["id"] != two["id"]
+    assert (one["visibility"], one["isPublic"]) == ("private", False)
+    assert one["namespace"] == two["namespace"] != "commons"
+    (private,) = [
+        space
+        for space in (await alice.client.get("/api/namespaces")).json()["namespaces"]
+        if space["did"] == one["namespace"]
+    ]
+    assert (private["name"], private["kind"]) == ("private", "owned")
+    assert (await alice.client.get("/api/universes?publicOnly=true")).json()["universes"] == []
+    assert len((await alice.client.get("/api/universes")).json()["universes"]) == 2
+    shown = await alice.client.get(f"/api/universe/{one['id']}")
+    assert shown.json()["universe"] == one
+    elsewhere = await alice.client.get(f"/api/universe/{one['id']}?namespace=commons")
+    assert elsewhere.status_code == 404
+
+
+async def test_what_is_shared_is_in_the_namespace_of_its_readers(alice: Alice) -> None:
+    await alice.client.post("/api/namespaces", json={"name": "friends"})
+    shared = await made(alice, isPublic=None, namespace="friends")
+    assert (shared["visibility"], shared["isPublic"]) == ("shared", False)
+    for wrong, code in (
+        ({"visibility": "shared"}, "needs-namespace"),
+        ({"visibility": "private", "namespace": "friends"}, "needs-namespace"),
+        ({"visibility": "public", "namespace": "friends"}, "needs-namespace"),
+        ({"namespace": "nowhere"}, "unknown-namespace"),
+    ):
+        body = {"id": "other", "name": "Other", **wrong}
+        answer = await alice.client.post("/api/universe", json=body)
+        assert answer.json()["code"] == code, wrong
+
+
+async def test_an_id_alone_is_ones_own_and_of_strangers_only_where_it_is_the_only_one(
+    alice: Alice,
+) -> None:
+    bobs = await from_peer(alice, BOB)
+    shown = (await alice.client.get("/api/universe/universe:main")).json()["universe"]
+    assert (shown["fullName"], shown["name"]) == (bobs, "Theirs")
+    carols = await from_peer(alice, CAROL)
+    several = await alice.client.get("/api/universe/universe:main")
+    assert (several.status_code, several.json()["code"]) == (409, "ambiguous-universe")
+    assert sorted(several.json()["candidates"]) == sorted([bobs, carols])
+    mine = await made(alice)
+    shown = (await alice.client.get("/api/universe/universe:main")).json()["universe"]
+    assert shown == mine
+    await alice.client.put("/api/names/bob", json={"author": BOB.did})
+    called = (await alice.client.get("/api/universe/bob%2Funiverse:main")).json()["universe"]
+    assert called["fullName"] == bobs
+    refused = await alice.client.delete(f"/api/universe/{bobs.replace('/', '%2F')}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "no-capability")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"name": ""}, 422), ({"name": None}, 422), ({"name": "x" * 2_000}, 422),
+        ({"name": "a\nb"}, 422), ({"id": "a/b"}, 422), ({"id": "did:key:x"}, 422),
+        ({"id": "x" * 200}, 422), ({"config": [1]}, 422), ({"config": {"a": "x" * 20_000}}, 422),
+        ({"ownerId": "x" * 200}, 422), ({"visibility": "secret"}, 422), ({"id": 5}, 422),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_told_and_makes_nothing(
+    alice: Alice, wrong: dict[str, Any], status: int
+) -> None:
+    answer = await alice.client.post("/api/universe", json=MAIN | wrong)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]
+    assert (await alice.client.get("/api/universes")).json()["universes"] == []
+    names = [
+        one["name"] for one in (await alice.client.get("/api/namespaces")).json()["namespaces"]
+    ]
+    assert names == ["commons"]
+
+
+async def test_pages_of_a_list_neither_overlap_nor_skip(alice: Alice) -> None:
+    for number in range(5):
+        await made(alice, id=f"universe:{number}")
+    page = (await alice.client.get("/api/universes?limit=2&sort_by=name")).json()
+    seen = [one["id"] for one in page["universes"]]
+    while page["next"]:
+        query = {"limit": "2", "sort_by": "name", "cursor": page["next"]}
+        page = (await alice.client.get("/api/universes", params=query)).json()
+        seen += [one["id"] for one in page["universes"]]
+    assert sorted(seen) == [f"universe:{number}" for number in range(5)]
+
+
+async def test_a_universe_is_searched_for(alice: Alice) -> None:
+    await made(alice, description="A quiet ocean world.")
+    await alice.search_sees_it()
+    found = (await alice.client.get("/api/search?q=ocean&kind=universe")).json()
+    assert [one["id"] for one in found["results"]] == [f"{alice.node.identity.did}/universe:main"]
+
+
+async def test_what_is_deleted_comes_back_with_all_its_snapshots(alice: Alice) -> None:
+    await made(alice)
+    sent = await alice.client.post("/api/universe/universe:main/snapshot?tick=1", content=b"one")
+    assert sent.status_code == 201
+    before = (await alice.client.get("/api/universe/universe:main")).json()
+    assert (await alice.client.delete("/api/universe/universe:main")).status_code == 200
+    late = await alice.client.post("/api/universe/universe:main/snapshot?tick=2", content=b"two")
+    assert late.status_code == 404
+    undone = {"record": "universe/universe:main", "undo": True}
+    answer = await alice.client.post("/api/records/deletion", json=undone)
+    assert answer.json()["record"] == f"{alice.node.identity.did}/universe/universe:main"
+    after = (await alice.client.get("/api/universe/universe:main")).json()
+    assert {**after["universe"], "updatedAt": 0} == {**before["universe"], "updatedAt": 0}
+    one = await alice.client.get("/api/universe/universe:main/snapshot/1")
+    assert one.content == b"one"
