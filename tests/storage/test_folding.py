@@ -261,3 +261,23 @@ async def test_kept_snapshots_give_back_what_no_other_has(tmp_path: Path) -> Non
         async with asyncio.timeout(60):
             while (await asyncio.to_thread((tmp_path / "snapshots.db").stat)).st_size > 1 << 20:
                 await store.give_back()
+
+
+async def test_a_scrub_finds_what_the_disk_forgot_and_of_which_blobs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        other = await store.put_blob(SMALL, chunking=Chunking.CONTENT)
+        told: list[tuple[int, int]] = []
+        assert await store.scrub(lambda done, total: told.append((done, total))) == []
+        assert told[-1] == (told[-1][1], told[-1][1])
+        assert told[-1][1] == len(CHUNKS) + MANIFEST.parsed.page_count + 2
+    spoil(tmp_path, payload_digest(CHUNKS[9]))
+    async with opened(tmp_path) as store:
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.scrub() == [MANIFEST.id]
+        assert await store.damaged_blobs() == [MANIFEST.id]
+        assert await store.missing_chunks(MANIFEST.id) == [9]
+        assert await fetch(store, MANIFEST, CHUNKS) == 1
+        assert await store.scrub() == []
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.read_blob(other) == SMALL
