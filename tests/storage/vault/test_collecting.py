@@ -93,7 +93,7 @@ def test_few_of_many_take_little_more_than_if_the_others_had_never_been(
 def test_time_after_time_deltas_stay_small(vault: sqlite3.Connection) -> None:
     """Each collection takes what stands between: what they lean on does not grow without end."""
     world = World(entities=1_500)
-    first = world.snapshot()
+    newest = first = world.snapshot()
     roots = [store(vault, first)]
     for _ in range(10):
         for _ in range(2):
