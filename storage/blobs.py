@@ -31,7 +31,7 @@ from storage.finishing import LOST
 from storage.gathering import cut_hashed, gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
-from storage.settling import Settling
+from storage.scrubbing import Scrubbing
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
 PACKED_CHUNKS_MIN = PACKED_BYTES_MIN // CHUNK_BYTES + 1  # of whole ones: surely so many bytes
@@ -40,7 +40,7 @@ RUNS_MAX = 1_024  # told in one answer
 PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
-class Blobs(Settling):
+class Blobs(Scrubbing):
     """Whole and partial blobs."""
 
     async def put_blob(

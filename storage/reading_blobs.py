@@ -188,7 +188,7 @@ class BlobReading(KeptBlobs):
         try:
             return await told
         except Lost as error:
-            await self._forget_objects(error.blob, [error.hash])
+            await self._forget_objects([error.hash], error.blob)
             raise
 
     async def _locate(self, blob: BlobId, first: int, count: int) -> list[Located]:
@@ -267,21 +267,27 @@ class BlobReading(KeptBlobs):
 
         self._forgotten += 1
         if lost := [one.hash for one in damaged if one.in_vault]:
-            await self._forget_objects(blob, lost)
+            await self._forget_objects(lost, blob)
         # Noted when it is no longer called whole: a look at them before that would take it back.
         self._note_damaged([*await self._database.lazily(forget), blob])
 
-    async def _forget_objects(self, blob: BlobId, hashes: Sequence[bytes]) -> None:
-        """These are not what they were: no blob that has them is whole."""
+    async def _forget_objects(
+        self, hashes: Sequence[bytes], blob: BlobId | None = None
+    ) -> Sequence[BlobId]:
+        """These, by their hashes or keys, are not what they were: no blob that has them is whole.
+
+        Gives those that were. `blob`: one that has them, also where it was not.
+        """
         self._forgotten += 1
         self._note_named()
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
         self._may_be_dead = True
-        hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes={*hashes}))
+        hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes=hashes))
         await self._database.lazily(partial(drop_damaged, hashes=hashes))
         for one in hit:
             await self._database.lazily(partial(unfold, blob=one))
-        self._note_damaged([*hit, blob])
+        self._note_damaged([*hit, *([blob] if blob is not None else [])])
+        return hit
 
     def _note_damaged(self, blobs: Sequence[BlobId]) -> None:
         for one in blobs:

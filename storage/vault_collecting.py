@@ -43,7 +43,9 @@ class VaultCollecting(Part):
         """Something of the vault is about to be named, or has just been."""
         self._named += 1
 
-    async def _forget_objects(self, blob: BlobId, hashes: Sequence[bytes]) -> None:
+    async def _forget_objects(
+        self, hashes: Sequence[bytes], blob: BlobId | None = None
+    ) -> Sequence[BlobId]:
         """See `BlobReading`."""
         raise NotImplementedError
 
@@ -57,7 +59,7 @@ class VaultCollecting(Part):
                         self._may_be_dead = False
                         break
                 except Lost as error:  # a page, and what it names is not known
-                    await self._forget_objects(error.blob, [error.hash])
+                    await self._forget_objects([error.hash], error.blob)
             has_more = True
             while has_more:
                 has_more = await self._database.lazily(free)

@@ -19,6 +19,7 @@ from tests.storage.people import NOW_US, project
 
 FETCHED = blake3(b"fetched").digest(length=(3 << 20) // 2 + 5)
 PUT = blake3(b"put").digest(length=2 << 20)
+AGAIN = PUT[:700_000] + b"a word more" + PUT[700_000:]
 KEPT = b"".join(list(chunks_of(FETCHED))[::3]) + PUT[:400_000]
 PACK_BYTES = 1 << 20
 
@@ -49,6 +50,11 @@ async def main(home: Path, stop_at: int) -> None:
         print("whole", manifest.id.hex(), flush=True)
         put = await store.put_blob(PUT, chunking=Chunking.CONTENT)
         print("put", put.hex(), flush=True)
+        again = await store.put_blob(AGAIN, chunking=Chunking.CONTENT)
+        await store.pin_blob(again, "again")
+        await store.settle_snapshot(put, again)
+        print("again", again.hex(), flush=True)
+        await store.settled()
         kept = await store.put_blob(KEPT)
         await store.pin_blob(kept, "kept")
         print("kept", kept.hex(), flush=True)

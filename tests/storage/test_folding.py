@@ -12,11 +12,12 @@ from blake3 import blake3
 from crdt.blob import Chunking, Manifest
 from crdt.chunking import content_manifest_of, cut
 from crdt.digest import payload_digest
+from crdt.keys import AuthorKey
 from storage.errors import NotHeld
 from storage.reading_blobs import whole_blob
 from storage.store import Store, open_store
 from storage.vault.rows import key_of
-from tests.storage.people import NOW_US, project
+from tests.storage.people import ALICE, NOW_US, project
 
 NOISE = blake3(b"a world of noise").digest(length=(11 << 20) + 5)
 EDITED = NOISE[:3_000_000] + bytes(1024) + NOISE[3_000_000:]
@@ -237,3 +238,46 @@ async def test_a_chunk_of_the_wrong_bytes_is_never_stored(tmp_path: Path) -> Non
             await store.add_chunks(MANIFEST.id, [(0, CHUNKS[0]), (1, CHUNKS[2])])
         assert rows(tmp_path, "SELECT count(*) FROM vault.name") == [(0,)]
         assert len(await store.missing_chunks(MANIFEST.id)) == len(CHUNKS)
+
+
+async def test_kept_snapshots_give_back_what_no_other_has(tmp_path: Path) -> None:
+    after, chunks = content_manifest_of(EDITED), list(cut([EDITED], Chunking.CONTENT))
+    async with opened(tmp_path) as store:
+        for manifest, of in ((MANIFEST, CHUNKS), (after, chunks)):
+            with store.keeping(manifest.id, AuthorKey(ALICE.root.public)):
+                await fetch(store, manifest, of)
+        assert [one.id for one in await store.kept_blobs()] == [MANIFEST.id, after.id]
+        held = (await store.counts()).blob_bytes
+        assert 0.9 * held < await store.kept_gives(in_rows=False) <= held
+        # One of them alone gives its few chunks and its pages; the rest only both give.
+        both = [MANIFEST.id, after.id]
+        assert await store.to_give_back(both, 10_000) == [MANIFEST.id]
+        assert await store.to_give_back(both, 5_000_000) == both
+        assert await store.to_give_back(both, 50_000_000) == []
+        assert await store.let_go([MANIFEST.id]) == 1
+        assert await store.read_blob(after.id) == EDITED
+        assert await store.let_go([after.id]) == 1
+        assert (await store.counts()).blob_bytes == 0
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread((tmp_path / "snapshots.db").stat)).st_size > 1 << 20:
+                await store.give_back()
+
+
+async def test_a_scrub_finds_what_the_disk_forgot_and_of_which_blobs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        other = await store.put_blob(SMALL, chunking=Chunking.CONTENT)
+        told: list[tuple[int, int]] = []
+        assert await store.scrub(lambda done, total: told.append((done, total))) == []
+        assert told[-1] == (told[-1][1], told[-1][1])
+        assert told[-1][1] == len(CHUNKS) + MANIFEST.parsed.page_count + 2
+    spoil(tmp_path, payload_digest(CHUNKS[9]))
+    async with opened(tmp_path) as store:
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.scrub() == [MANIFEST.id]
+        assert await store.damaged_blobs() == [MANIFEST.id]
+        assert await store.missing_chunks(MANIFEST.id) == [9]
+        assert await fetch(store, MANIFEST, CHUNKS) == 1
+        assert await store.scrub() == []
+        assert await store.read_blob(MANIFEST.id) == NOISE
+        assert await store.read_blob(other) == SMALL

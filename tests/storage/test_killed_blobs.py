@@ -11,7 +11,7 @@ import pytest
 from crdt.blob import BlobId, chunks_of, manifest_of
 from storage.store import open_store
 from tests.storage.killed import run_forks, told
-from tests.storage.killed_blobs import FETCHED, KEPT, PUT
+from tests.storage.killed_blobs import AGAIN, FETCHED, KEPT, PUT
 from tests.storage.people import NOW_US, project
 
 STEPS_MAX = 600  # one that ends by itself is the last, and comes much earlier
@@ -27,7 +27,9 @@ async def test_killed_anywhere_it_keeps_what_it_acknowledged(tmp_path: Path) -> 
     step, code = forks[-1]
     assert code == 0, "it never came to its end"
     assert step > 60, "it writes in many steps"
-    assert dict(told(tmp_path / str(step))).keys() == {"held", "whole", "put", "kept", "collected"}
+    assert dict(told(tmp_path / str(step))).keys() == {
+        "held", "whole", "put", "again", "kept", "collected"
+    }  # fmt: skip
 
 
 async def check(home: Path, last: dict[str, str]) -> None:
@@ -46,6 +48,12 @@ async def check(home: Path, last: dict[str, str]) -> None:
             assert await store.read_blob(manifest.id) == FETCHED
         if "put" in last and "kept" not in last:
             assert await store.read_blob(BlobId(bytes.fromhex(last["put"]))) == PUT
+        if "again" in last:
+            again = BlobId(bytes.fromhex(last["again"]))
+            assert await store.read_blob(again) == AGAIN
+            await store.settled()
+            assert await store.read_blob(again) == AGAIN
+            await store.unpin_blob(again)
         if "kept" in last:
             assert await store.read_blob(BlobId(bytes.fromhex(last["kept"]))) == KEPT
             await store.gc(grace_us=-1)
