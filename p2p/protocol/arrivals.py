@@ -1,11 +1,19 @@
 """What comes of a blob: held against what names it, before the store is handed it."""
 
 from crdt.blob import BlobRoot, check_chunk, parse_page, parse_root
+from crdt.errors import CrdtError
 from p2p.protocol.effects import AddChunks, AddPage
 from p2p.protocol.errors import RemoteProtocolError
 from p2p.protocol.frames import Base, Delta
 from p2p.protocol.pieces import PAGE, ROOT, split
 from p2p.protocol.wanted import Run
+
+
+def fault_of(error: CrdtError | RemoteProtocolError) -> RemoteProtocolError:
+    """The fault of whoever gave what raised this."""
+    if isinstance(error, RemoteProtocolError):
+        return error
+    return RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}")
 
 
 def check_delta(delta: Delta, base: Base | None, size_bytes: int) -> int:

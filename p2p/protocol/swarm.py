@@ -11,15 +11,14 @@ Every piece is verified before the store is handed it. A wrong one is the peer's
 What a peer does not give goes back, and others are asked.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
 from crdt.blob import BlobId, BlobRoot
 from crdt.errors import CrdtError
 from p2p.protocol import limits
-from p2p.protocol.arrivals import check_delta, read_piece
+from p2p.protocol.arrivals import check_delta, fault_of, read_piece
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.delta_questions import ReadBase
 from p2p.protocol.effects import (
@@ -246,25 +245,16 @@ class Swarm:
         if peer is None:
             return False  # its session ended, or is about to
         order = peer.orders.pop(frame.number, None)
-        with self._blaming(peer, order):
+        try:
             if order is None:
                 raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
             if isinstance(frame, Holding):
                 self._take_nothing(peer, order, frame)
             else:
                 return self._take_piece(peer, order, frame)
+        except (CrdtError, RemoteProtocolError) as error:
+            self._blame(peer, fault_of(error), order)
         return False
-
-    @contextmanager
-    def _blaming(self, peer: Peer, order: Order | None) -> Generator[None]:
-        """What is wrong with what it gave is its fault."""
-        try:
-            yield
-        except CrdtError as error:
-            fault = RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}")
-            self._blame(peer, fault, order)
-        except RemoteProtocolError as error:
-            self._blame(peer, error, order)
 
     def _blame(self, peer: Peer, fault: RemoteProtocolError, order: Order | None) -> None:
         if order is not None:
@@ -315,11 +305,12 @@ class Swarm:
             peer.pace.settle(order.size_bytes)
             run.wanted.give_up(peer.number, run)
             return
-        steps: Steps[None] | None = None
-        with self._blaming(peer, order):
+        try:
             steps = self._keep(peer, order, unpack_against(frame, held))
-        if steps is not None:
-            yield from steps
+        except (CrdtError, RemoteProtocolError) as error:
+            self._blame(peer, fault_of(error), order)
+            return
+        yield from steps
 
     def _is_of_use(self, peer: Peer, order: Order) -> bool:
         """Not where another one was quicker, or nobody wants it any more."""
