@@ -70,6 +70,7 @@ from node.api.routes import (
     records,
     snapshots,
     streams,
+    timelines,
     trends,
     universes,
     upkeep,
@@ -92,6 +93,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *life.ENDPOINTS,
     *universes.LISTS,
     *snapshots.ENDPOINTS,
+    *timelines.ENDPOINTS,
     *universes.ENDPOINTS,
     *advisories.ENDPOINTS,
     *challenges.ENDPOINTS,
@@ -156,7 +158,7 @@ class UniverseRef(StringConvertor):
 
     regex = (
         r"(?:did:key:[^/]+/|[^/]+/(?!(?:snapshots?|timeline|forks?|events?|lineage|souls?|retention"
-        r"|passages?|members?|open|export|import)(?:/|$)))?(?!did:key:)[^/]+"
+        r"|passages?|members?|open|export|import|prune|nearest)(?:/|$)))?(?!did:key:)[^/]+"
     )
 
 

@@ -14,6 +14,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         " have kept it: public is never made private.",
         "Fork it into one for other readers, or take another id.",
     ),
+    "universe-exists": (
+        "A fork is a universe of its own, and you have one of that id already.",
+        "Take another id for the fork, or leave it out.",
+    ),
     "needs-namespace": (
         "A shared universe lies in the namespace of those who may read it; public and private ones"
         " lie where all such lie.",

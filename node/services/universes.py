@@ -31,8 +31,17 @@ from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, encode_event, event_id
 from universe.names import made_id, parse_universe_id
-from universe.record import CLASS, KIND, WORD, Facts, Visibility, add_snapshot, create_universe
-from universe.snapshot import Decay, Snapshot, encode_snapshot, sign_snapshot
+from universe.record import (
+    CLASS,
+    KIND,
+    WORD,
+    Facts,
+    Visibility,
+    add_snapshot,
+    create_universe,
+    fork_universe,
+)
+from universe.snapshot import Decay, SignedSnapshot, Snapshot, encode_snapshot, sign_snapshot
 
 PRIVATE: Final = "private"
 """What the namespace of private universes is called here."""
@@ -70,6 +79,8 @@ class Given:
     id: str = ""
     namespace: str | None = None
     """Of those who are to read it; with it, it is shared."""
+    origin: tuple[str, SignedSnapshot] | None = None
+    """Of a fork: its parent (`did/id`) and what it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +177,10 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     document = DocumentId(place, own.author, CLASS, KIND, id.encode())
     signer = await by.signers.for_document(document)
     await refuse_deleted(store, document)
-    edit = create_universe(given.words, facts, now_us=by.clock_us())
+    if given.origin is None:
+        edit = create_universe(given.words, facts, now_us=by.clock_us())
+    else:
+        edit = fork_universe(given.words, facts, *given.origin, now_us=by.clock_us())
     committed = await store.commit(document, edit, signer)
     row = await store.listing(WORD, own.did, id, place)
     if row is None:

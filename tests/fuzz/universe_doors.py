@@ -6,10 +6,23 @@ from crdt import cbor
 from registry.plain import as_map
 from tests.fuzz.registry_doors import has_text_keys
 from tests.registry.people import ALICE_LAPTOP
-from tests.universe.passengers import FOX, GATES, MEADOW, NO_ROOM, REEF, answered, key_of, sent
+from tests.universe.passengers import (
+    FOX,
+    GATES,
+    MEADOW,
+    NO_ROOM,
+    REEF,
+    answered,
+    key_of,
+    sent,
+)
+from tests.universe.test_passage import PROPOSED, document, value
 from tests.universe.worlds import FULL, MAIN_ID, PLAIN, fork, world
+from universe.gatebook import gatebook_of
 from universe.gates import decode_hand_over, sign_hand_over
+from universe.lines import Lines
 from universe.names import parse_full_name, parse_universe_id
+from universe.passage import half_of
 from universe.receipts import decode_receipt, encode_receipt
 from universe.record import universe_listing
 from universe.snapshot import (
@@ -85,3 +98,17 @@ def read_universe_record(data: bytes) -> None:
 
 def universe_record_seeds() -> Sequence[bytes]:
     return [cbor.encode(one.value) for one in (world(), fork())]
+
+
+def read_passage(data: bytes) -> None:
+    """The record of a passage, and the gate's book of a universe that says the same."""
+    fields = as_map(cbor.decode(data, bytes_max=1 << 16)) or {}
+    book = gatebook_of(document(PROPOSED), fields)
+    assert not Lines(book.receipts, book.hand_overs)[MEADOW].receipts
+    half = half_of(document(PROPOSED), fields)
+    assert 0 <= half.stability <= 100
+
+
+def passage_seeds() -> Sequence[bytes]:
+    recall = {f"recall-{'00' * 32}": True, "00000001-0000000000000000": b"\x82\x40\x40"}
+    return [cbor.encode(value(PROPOSED)), cbor.encode(value(PROPOSED) | {"gate": recall})]
