@@ -319,8 +319,9 @@ def _values(id: bytes, row: SnapshotRow | None, *, is_inherited: bool) -> tuple[
 
 def _snapshot(row: Row) -> SnapshotRow:
     fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
-    flags = {"wrapped": bool(fields["wrapped"]), "is_inherited": bool(fields["is_inherited"])}
-    return SnapshotRow(**(fields | flags))
+    for flag in ("wrapped", "is_inherited"):
+        fields[flag] = bool(fields[flag])
+    return SnapshotRow(**fields)
 
 
 def _keys(namespaces: Sequence[NamespaceKey]) -> str:

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 OCTETS: Final = "application/octet-stream"
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+"""What curl says of any file where nobody says something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ def upload_of(
     """Of a body that is the snapshot itself. Raises `BadRequest`, `Rejected`."""
     tick, encoding = parse_tick(query.tick), _encoding(request)
     media = request.headers.get("content-type", "").strip() or OCTETS
+    if media == FORM:
+        media = OCTETS
     if wrong := media_problem(media):
         raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
     event = _said(query.event, CanonEvent, "event") if query.event else None

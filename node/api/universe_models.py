@@ -134,6 +134,8 @@ class SnapshotEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     canonEvent: CanonEvent | None = None
     fileSize: int
     checksum: str
+    blob: str
+    """Under which its bytes are fetched and kept."""
     filename: str
     media: str
     decayPolicy: msgspec.Raw | None = None

@@ -53,6 +53,7 @@ def entry_of(row: SnapshotRow, event: bytes | None = None) -> SnapshotEntry:
         canonEvent=None if event is None else canon_of(decode_event(event)),
         fileSize=row.size,
         checksum=row.checksum.hex(),
+        blob=row.blob.hex(),
         filename=f"{row.tick}.{suffix}",
         media=row.media,
         decayPolicy=msgspec.Raw(row.decay.encode()) if row.decay else None,

@@ -5,6 +5,7 @@ namespace, a private one in an owned namespace that this node made for such and 
 universe that was public stays so: what others have read nobody takes back.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -57,6 +58,8 @@ class Hand:
 
     keeper: Keeper
     signers: Signers
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever looks what is there, and writes by what it finds, does so in turn."""
 
     @property
     def store(self) -> Store:
@@ -147,9 +150,10 @@ async def universe_meant(
 async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow, Became]:
     """Make it, or say anew what it is: the same said twice changes nothing.
 
-    `drawn`: random, for an id where none is given. Raises `InvalidName`, `InvalidRecord`,
-    `NotAllowed`, `NotFound` (a namespace), `Conflict` where this author deleted it or has it
-    elsewhere, `BadIdentity` where a private namespace needs a key that is sealed.
+    For whoever holds `by.turn`. `drawn`: random, for an id where none is given. Raises
+    `InvalidName`, `InvalidRecord`, `NotAllowed`, `NotFound` (a namespace), `Conflict` where this
+    author deleted it or has it elsewhere, `BadIdentity` where a private namespace needs a key that
+    is sealed.
     """
     id = parse_universe_id(given.id) if given.id else made_id(drawn)
     store, own = by.store, by.keeper.identity
@@ -227,17 +231,18 @@ async def keep_snapshot(
     encode_snapshot(said(bytes(32), 1, bytes(32), bytes(32)))  # before a byte of it is read
     plain = counted(pieces, encoding, tally, checksum)
     blob = await by.store.put_blob(plain, chunking=Chunking.CONTENT, size_bytes=size_bytes)
-    known = await by.store.same_snapshot(row.number, offered.tick, offered.kind, tally.checksum)
-    if known is not None:
-        return Kept(known, offered.event, is_known=True)
-    newest = await by.store.newest_snapshot(row.number)
-    parent = None if newest is None else newest.id
-    signed = sign_snapshot(said(blob, tally.size, tally.checksum, parent), signer.device)
-    edit = add_snapshot(signed, event, now_us=now_us, also_drop=offered.also_drop)
-    await refuse_deleted(by.store, document)
-    await by.store.commit(document, edit, signer)
-    fresh = await universe_meant(by.store, row.listing.target, [row.namespace])
-    kept = await by.store.snapshot(fresh.number, signed.id)
+    async with by.turn:
+        row = await universe_meant(by.store, row.listing.target, [row.namespace])
+        known = await by.store.same_snapshot(row.number, offered.tick, offered.kind, tally.checksum)
+        if known is not None:
+            return Kept(known, offered.event, is_known=True)
+        newest = await by.store.newest_snapshot(row.number)
+        parent = None if newest is None else newest.id
+        signed = sign_snapshot(said(blob, tally.size, tally.checksum, parent), signer.device)
+        edit = add_snapshot(signed, event, now_us=now_us, also_drop=offered.also_drop)
+        await by.store.commit(document, edit, signer)
+        row = await universe_meant(by.store, row.listing.target, [row.namespace])
+        kept = await by.store.snapshot(row.number, signed.id)
     if kept is None:
         detail = "the universe has no room for it, or was changed at this very moment"
         raise Rejected(detail, code="snapshot-not-kept")

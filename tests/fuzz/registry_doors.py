@@ -193,7 +193,7 @@ def read_records(data: bytes) -> None:
     """The value of a document that others write, as each of the kinds."""
     value: object = cbor.decode(data, bytes_max=1 << 20)
     fields = as_map(value)
-    if fields is None or not _has_text_keys(fields):  # as all maps of a document have
+    if fields is None or not has_text_keys(fields):  # as all maps of a document have
         return
     if "versions" in fields:
         module_of(_record().id, fields)
@@ -212,12 +212,12 @@ def read_records(data: bytes) -> None:
         rating_of(_rating().id, fields)
 
 
-def _has_text_keys(value: object) -> bool:
+def has_text_keys(value: object) -> bool:
     fields, items = as_map(value), as_list(value)
     if fields is not None:
         keys: Iterable[object] = fields
-        return all(type(key) is str for key in keys) and _has_text_keys([*fields.values()])
-    return items is None or all(_has_text_keys(item) for item in items)
+        return all(type(key) is str for key in keys) and has_text_keys([*fields.values()])
+    return items is None or all(has_text_keys(item) for item in items)
 
 
 def record_seeds() -> Sequence[bytes]:

@@ -184,6 +184,15 @@ TARGETS: tuple[Target, ...] = (
         2_000,
     ),
     Target(
+        "universe-record",
+        universe.read_universe_record,
+        universe.universe_record_seeds,
+        (Malformed, MalformedRecord),
+        mutate_cbor,
+        2_000,
+        1 << 15,
+    ),
+    Target(
         "universe-name",
         universe.read_universe_name,
         universe.universe_name_seeds,

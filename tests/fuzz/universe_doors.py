@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from crdt import cbor
 from registry.plain import as_map
+from tests.fuzz.registry_doors import has_text_keys
 from tests.registry.people import ALICE_LAPTOP
 from tests.universe.passengers import (
     FOX,
@@ -16,13 +17,14 @@ from tests.universe.passengers import (
     sent,
 )
 from tests.universe.test_passage import PROPOSED, document, value
-from tests.universe.worlds import FULL, PLAIN
+from tests.universe.worlds import FULL, MAIN_ID, PLAIN, fork, world
 from universe.gatebook import gatebook_of
 from universe.gates import decode_hand_over, sign_hand_over
 from universe.lines import Lines
 from universe.names import parse_full_name, parse_universe_id
 from universe.passage import half_of
 from universe.receipts import decode_receipt, encode_receipt
+from universe.record import universe_listing
 from universe.snapshot import (
     decode_signed,
     decode_snapshot,
@@ -76,6 +78,26 @@ def read_hand_over(data: bytes) -> None:
 
 def hand_over_seeds() -> Sequence[bytes]:
     return [sign_hand_over(GATES[0].hand_over, key_of(101)).statement]
+
+
+def read_universe_record(data: bytes) -> None:
+    """The value of a document that others write, and each piece that it holds by the thousand."""
+    value: object = cbor.decode(data, bytes_max=1 << 20)
+    fields = as_map(value)
+    if fields is None or not has_text_keys(fields):  # as all maps of a document have
+        return
+    listing = universe_listing(MAIN_ID, fields)
+    parts = listing.parts
+    assert parts is not None
+    for id, said in parts.snapshots.items():
+        row = parts.read_snapshot(id, said)
+        assert row is None or row.id == id
+    for id, said in parts.events.items():
+        parts.read_event(id, said)
+
+
+def universe_record_seeds() -> Sequence[bytes]:
+    return [cbor.encode(one.value) for one in (world(), fork())]
 
 
 def read_passage(data: bytes) -> None:

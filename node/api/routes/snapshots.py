@@ -102,6 +102,12 @@ async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
     if is_known(call.request, tag):
         return Response(status_code=304, headers=headers)
     blob = BlobId(found.blob)
+    if found.size > IN_MEMORY_BYTES_MAX and not await node.store.has_blob(blob):
+        detail = (
+            f"snapshot {found.id.hex()} of {found.size:,} bytes is not here:"
+            f" POST /api/blobs/{blob.hex()}/fetch brings it; then ask again"
+        )
+        raise NotHeld(detail)
     await hold_blob(node.store, node.network, blob, IN_MEMORY_BYTES_MAX)
     state = await node.store.blob_state(blob)
     if state is None:

@@ -69,8 +69,9 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
         body.id or "",
         body.namespace,
     )
-    async with node.making:
-        row, state = await make_universe(hand_of(node), given, os.urandom(ID_BYTES))
+    hand = hand_of(node)
+    async with hand.turn:
+        row, state = await make_universe(hand, given, os.urandom(ID_BYTES))
     answer = {"success": True, "universe": await meta_of(node.store, row), "state": state}
     return answer_cached(call.request, answer, 201)
 
@@ -127,7 +128,8 @@ async def multiverse_stats(node: Node, call: Call[NoQuery, None]) -> MultiverseS
 
 
 def hand_of(node: Node) -> Hand:
-    return Hand(Keeper(node.home, node.identity, node.store, os.urandom), node.signers)
+    keeper = Keeper(node.home, node.identity, node.store, os.urandom)
+    return Hand(keeper, node.signers, node.making)
 
 
 async def universe_called(node: Node, call: Call[Any, Any]) -> ListedRow:
