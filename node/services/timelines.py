@@ -144,7 +144,7 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
             if one.listing.target not in found and len(found) < FAMILY_MAX:
                 found[one.listing.target] = one
                 waiting.append(one.listing.target)
-    return Forks(_branch(one) for one in found.values()), found
+    return Forks(branch_of(one) for one in found.values()), found
 
 
 async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
@@ -268,7 +268,7 @@ async def _parent(store: Store, row: ListedRow, places: Sequence[NamespaceKey]) 
     return None
 
 
-def _branch(row: ListedRow) -> Branch:
+def branch_of(row: ListedRow) -> Branch:
     said = _said(row)
     origin = said.forkOf
     return Branch(
