@@ -10,7 +10,7 @@ looked for where it was born there, then where its passage came from, then in th
 was forked from: the first that knows it, by the tick of the fork, is meant.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -90,20 +90,20 @@ class Lineages:
 
     def ancestors(self, who: Creature) -> tuple[Creature, ...]:
         """Nearest first, each once, itself never: also where strangers close a circle."""
-        return self._walk(who, {one: person.parents for one, person in self.people.items()})
+        return self._walk(who, lambda one: one.parents)
 
     def descendants(self, who: Creature) -> tuple[Creature, ...]:
         """As `ancestors`."""
-        return self._walk(who, {one: person.children for one, person in self.people.items()})
+        return self._walk(who, lambda one: one.children)
 
     def _walk(
-        self, who: Creature, next: Mapping[Creature, Iterable[Creature]]
+        self, who: Creature, next: Callable[[Person], Iterable[Creature]]
     ) -> tuple[Creature, ...]:
         found: dict[Creature, None] = {}
-        level = [who]
+        level = [who] if who in self.people else []
         while level:
-            above = [one for each in level for one in next.get(each, ())]
-            level = [one for one in dict.fromkeys(above) if one != who and one not in found]
+            beyond = [one for each in level for one in next(self.people[each])]
+            level = [one for one in dict.fromkeys(beyond) if one != who and one not in found]
             found.update(dict.fromkeys(level))
         return tuple(found)
 

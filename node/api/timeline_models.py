@@ -115,6 +115,8 @@ class NewFork(Struct, frozen=True, kw_only=True):
     visibility: Literal["public", "shared", "private"] | None = None
     """Without one, as the parent is."""
     namespace: Place | None = None
+    retention: dict[str, Any] | None = None
+    """As of a new universe."""
     description: Line | None = None
     tags: Tags | None = None
 

@@ -85,6 +85,8 @@ class NewUniverse(Struct, frozen=True, kw_only=True):
     """Of those who may read it; it is shared then."""
     config: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     """A JSON object: `timeScale`, `magicLevel`, `techLevel`, …"""
+    retention: dict[str, Any] | None = None
+    """Which snapshots are dropped, and when: as `prune` takes it."""
     description: Line | None = None
     tags: Tags | None = None
     license: Line | None = None

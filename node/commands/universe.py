@@ -9,6 +9,7 @@ from node.commands.universe_client import client
 from node.commands.universe_export import export_command
 from node.commands.universe_files import open_, snapshot
 from node.commands.universe_import import import_command
+from node.commands.universe_souls import lineage, souls
 
 
 @click.group("universe")
@@ -27,10 +28,12 @@ universe_command.add_command(export_command)
 universe_command.add_command(universe_history.fork)
 universe_command.add_command(universe_history.forks)
 universe_command.add_command(import_command)
+universe_command.add_command(lineage)
 universe_command.add_command(universe_made.list_)
 universe_command.add_command(open_)
 universe_command.add_command(universe_history.prune)
 universe_command.add_command(universe_made.show)
 universe_command.add_command(snapshot)
 universe_command.add_command(universe_made.snapshots)
+universe_command.add_command(souls)
 universe_command.add_command(universe_history.timeline)

@@ -125,7 +125,11 @@ class Importing:
         wanted = self.visibility
         if wanted == "as-said":
             wanted = "public" if one.is_public else "private"
-        body: dict[str, Any] = {"id": one.id, "name": one.name, "visibility": wanted}
+        # Its autosaves are history: of a world that goes on, none of them is to be thinned.
+        keep: Json = {"auto": {}}
+        body: dict[str, Any] = {
+            "id": one.id, "name": one.name, "visibility": wanted, "retention": keep,
+        }  # fmt: skip
         if one.owner:
             body["ownerId"] = one.owner
         if not self._fork(one, body, told):

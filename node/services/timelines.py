@@ -4,7 +4,7 @@ A fork is one signed change of the forker's own: no byte of a state is read, cop
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from node.services.universes import (
     parse_tick,
     snapshot_meant,
 )
+from registry.errors import InvalidRecord
 from registry.head import Words
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
@@ -33,7 +34,7 @@ from universe.forks import Branch, Forks
 from universe.names import parse_full_name
 from universe.parts import Origin
 from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
-from universe.retention import Dropped, Policy, parse_policy, to_drop, write_policy
+from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop, write_policy
 from universe.snapshot import decode_signed
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
@@ -143,7 +144,7 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
             if one.listing.target not in found and len(found) < FAMILY_MAX:
                 found[one.listing.target] = one
                 waiting.append(one.listing.target)
-    return Forks(_branch(one) for one in found.values()), found
+    return Forks(branch_of(one) for one in found.values()), found
 
 
 async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
@@ -189,9 +190,17 @@ async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
 
 
 def rule_of(row: ListedRow) -> Policy:
-    """The universe's own, else the usual one."""
+    """The universe's own, else the usual one; one that cannot be read here drops nothing."""
     text = _said(row).retention
-    return parse_policy(text) if text else Policy()
+    try:
+        return parse_policy(text) if text else Policy()
+    except InvalidRecord:
+        return KEEP_ALL
+
+
+def rule_text(said: Mapping[str, object] | None) -> str | None:
+    """As the record keeps it. Raises `InvalidRecord`."""
+    return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
 def _line(snapshots: Sequence[SnapshotRow], events: Sequence[EventRow]) -> Line:
@@ -259,7 +268,7 @@ async def _parent(store: Store, row: ListedRow, places: Sequence[NamespaceKey]) 
     return None
 
 
-def _branch(row: ListedRow) -> Branch:
+def branch_of(row: ListedRow) -> Branch:
     said = _said(row)
     origin = said.forkOf
     return Branch(

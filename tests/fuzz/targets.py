@@ -16,6 +16,7 @@ from registry.errors import (
     InvalidEvaluation,
     InvalidLock,
     InvalidManifest,
+    InvalidRecord,
     InvalidStatement,
     MalformedRecord,
     RegistryError,
@@ -191,6 +192,20 @@ TARGETS: tuple[Target, ...] = (
         mutate_cbor,
         2_000,
         1 << 15,
+    ),
+    Target(
+        "universe-event",
+        universe.read_event,
+        universe.event_seeds,
+        (MalformedRecord,),
+        mutate_cbor,
+    ),
+    Target(
+        "universe-rule",
+        universe.read_rule,
+        universe.rule_seeds,
+        (InvalidRecord,),
+        mutate_text,
     ),
     Target(
         "universe-name",

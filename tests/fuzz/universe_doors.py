@@ -16,8 +16,10 @@ from tests.universe.passengers import (
     key_of,
     sent,
 )
+from tests.universe.test_event import BIRTH, LEAST
 from tests.universe.test_passage import PROPOSED, document, value
 from tests.universe.worlds import FULL, MAIN_ID, PLAIN, fork, world
+from universe.event import decode_event, encode_event
 from universe.gatebook import gatebook_of
 from universe.gates import decode_hand_over, sign_hand_over
 from universe.lines import Lines
@@ -25,6 +27,7 @@ from universe.names import parse_full_name, parse_universe_id
 from universe.passage import half_of
 from universe.receipts import decode_receipt, encode_receipt
 from universe.record import universe_listing
+from universe.retention import Policy, Rule, parse_policy, write_policy
 from universe.snapshot import (
     decode_signed,
     decode_snapshot,
@@ -112,3 +115,22 @@ def read_passage(data: bytes) -> None:
 def passage_seeds() -> Sequence[bytes]:
     recall = {f"recall-{'00' * 32}": True, "00000001-0000000000000000": b"\x82\x40\x40"}
     return [cbor.encode(value(PROPOSED)), cbor.encode(value(PROPOSED) | {"gate": recall})]
+
+
+def read_event(data: bytes) -> None:
+    assert encode_event(decode_event(data)) == data
+
+
+def event_seeds() -> Sequence[bytes]:
+    return [encode_event(one) for one in (BIRTH, LEAST)]
+
+
+def read_rule(data: bytes) -> None:
+    policy = parse_policy(data.decode(errors="surrogateescape"))
+    assert parse_policy(write_policy(policy)) == policy
+
+
+def rule_seeds() -> Sequence[bytes]:
+    rules = (Rule(thin=True, newest=500), Rule(older_than_s=86_400, older_than_ticks=9))
+    ours = [write_policy(Policy(auto=one, manual=one)).encode() for one in rules]
+    return [*ours, b'{"decayAfterTicks": 1728000, "neverDecay": false}']

@@ -160,11 +160,14 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
-    found = await due(node.store, row, now_us=node.clock_us())
+    offered = upload.offered
+    if offered.at_us is None:  # what is brought in from elsewhere with its own times stays whole
+        found = await due(node.store, row, now_us=node.clock_us())
+        offered = replace(offered, also_drop=tuple(one.snapshot.id for one in found.dropped))
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        replace(upload.offered, also_drop=tuple(one.snapshot.id for one in found.dropped)),
+        offered,
         pieces_of(call.request, upload),
         encoding=upload.encoding,
         checksum=upload.checksum,

@@ -39,6 +39,7 @@ from node.services.timelines import (
     forks_of,
     open_at,
     prune,
+    rule_text,
     set_retention,
     tell,
     timeline_of,
@@ -151,7 +152,11 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
         Words(body.name, body.description, None, None, tags),
-        Facts(owner=body.ownerId, visibility=body.visibility),
+        Facts(
+            owner=body.ownerId,
+            visibility=body.visibility,
+            retention=rule_text(body.retention),
+        ),
         body.id or "",
         body.namespace,
     )

@@ -28,6 +28,7 @@ from node.errors import NotAllowed
 from node.services.names import author_meant
 from node.services.namespaces import Keeper
 from node.services.places import place_meant
+from node.services.timelines import rule_text
 from node.services.universes import (
     ID_BYTES,
     Given,
@@ -65,7 +66,12 @@ async def create_universe(node: Node, call: Call[NoQuery, NewUniverse]) -> Respo
         tags = tags_split(tags) if isinstance(tags, str) else tuple(dict.fromkeys(tags))
     given = Given(
         Words(body.name, body.description, body.license, body.card, tags),
-        Facts(owner=body.ownerId, visibility=visibility, config=config_text(body.config)),
+        Facts(
+            owner=body.ownerId,
+            visibility=visibility,
+            config=config_text(body.config),
+            retention=rule_text(body.retention),
+        ),
         body.id or "",
         body.namespace,
     )

@@ -256,3 +256,12 @@ async def test_what_opens_at_a_tick_is_told_without_its_bytes(alice: Alice) -> N
     assert "its first is of tick 100" in none.json()["detail"]
     wrong = await alice.client.get(f"{PLACE}/nearest/soon")
     assert (wrong.status_code, wrong.json()["code"]) == (400, "bad-tick")
+
+
+async def test_a_universe_may_have_its_rule_from_the_beginning(alice: Alice) -> None:
+    for id, retention, code in (("kept", {"auto": {}}, 201), ("odd", {"auto": {"new": 1}}, 422)):
+        body: dict[str, Any] = {"id": id, "name": "N", "retention": retention}
+        answer = await alice.client.post("/api/universe", json=body)
+        assert answer.status_code == code, answer.text
+    shown = (await alice.client.post("/api/universe/kept/prune?dryRun=true", json={})).json()
+    assert shown["rule"][0] == "auto: all are kept"

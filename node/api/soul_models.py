@@ -1,0 +1,77 @@
+"""Souls and families across universes, over HTTP. Universes by their full names."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from node.api.universe_models import UniverseQuery
+
+
+class ToldQuery(UniverseQuery, frozen=True):
+    name: Annotated[str, Meta(max_length=128)] = ""
+    """Of a soul or a creature; without one, who there is."""
+
+
+class ToldEvent(Struct, frozen=True):
+    id: str
+    tick: int
+    type: str
+    title: str
+
+
+class StayShown(Struct, frozen=True):
+    """One time in one universe, in its ticks."""
+
+    universe: str
+    since: int
+    began: str
+    """`born`, `told`, `forked`, `arrived`, `returned`."""
+    until: int | None
+    ended: str | None
+    """`died`, `left`."""
+    cameFrom: str | None
+    wentTo: str | None
+    events: tuple[ToldEvent, ...]
+
+
+class SoulShown(Struct, frozen=True):
+    name: str
+    stays: tuple[StayShown, ...]
+    present: tuple[str, ...]
+    """Where it is now: in several after a fork."""
+    inTransit: tuple[str, ...]
+    """Where it is on its way to."""
+
+
+class SoulsShown(Struct, frozen=True):
+    souls: tuple[str, ...]
+    """All that are told of, by name."""
+    soul: SoulShown | None
+    whole: bool
+    """Whether everything was read that is known here."""
+
+
+class CreatureShown(Struct, frozen=True):
+    universe: str
+    """Where it was born, or first told of."""
+    name: str
+
+
+class PersonShown(Struct, frozen=True):
+    universe: str
+    name: str
+    souls: tuple[str, ...]
+    born: int | None
+    died: dict[str, int]
+    """Tick by universe."""
+    toldIn: tuple[str, ...]
+    parents: tuple[CreatureShown, ...]
+    children: tuple[CreatureShown, ...]
+    ancestors: int
+    descendants: int
+
+
+class LineageShown(Struct, frozen=True):
+    people: tuple[PersonShown, ...]
+    total: int
+    whole: bool
