@@ -20,7 +20,7 @@ from crdt.errors import CrdtError
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import NodeError
 from node.events import Events
-from node.services.passages import Ferry, passages_held
+from node.services.passages import Ferry, own_halves
 from node.services.travel import Gatekeeper
 from registry.errors import RegistryError
 from storage.appended import AppendedEvent
@@ -93,11 +93,11 @@ class Gates:
         by, count = self.ferry(namespace), 0
         keeper = Gatekeeper(by, self.lock)
         try:
-            held = await passages_held(by)
+            halves = await own_halves(by)
         except FAILURES as error:
             log.warning("gates: %s", error)
             return 0
-        ends = {end for one in held for end in one.proposed.ends[:2]}
+        ends = {end for one in halves for end in one.ends[:2]}
         for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
             for _ in range(ROUNDS_MAX):
                 signed = await self._answer_one(keeper, universe)

@@ -255,11 +255,10 @@ def judge_arrival(departure: Checked, passage: Passage | None, *, is_suspect: bo
     """
     said = departure.receipt
     owner = parse_full_name(said.other)[0]
-    if passage is None or not passage.leads(said.universe, said.other):
-        return Verdict("refuse", "no such passage leads here")
-    half = passage.half_of(owner)
-    if half is None or half.is_closed:
-        return Verdict("refuse", "the passage is closed" if half else "the passage is not accepted")
+    half = None if passage is None else passage.half_of(owner)
+    if passage is None or half is None or not passage.leads(said.universe, said.other):
+        # No honest gate sends so; to refuse them all would let others fill this chain.
+        return Verdict("wait", "this owner agreed to no such passage")
     if not passage.is_open:
         return Verdict("refuse", "the passage is closed")
     if is_suspect:

@@ -42,6 +42,8 @@ class Entry:
     entities: tuple[str, ...] = ()
     souls: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    receipt: bytes | None = None
+    """Id of the receipt that says so, where a gate does."""
 
     @property
     def has_snapshot(self) -> bool:
@@ -57,7 +59,8 @@ class Entry:
     @property
     def order(self) -> tuple[int, int, bytes]:
         """Unique in its timeline: where a page goes on."""
-        return self.tick, self.at_us, self.event or (self.snapshot.id if self.snapshot else b"")
+        own = self.event or self.receipt
+        return self.tick, self.at_us, own or (self.snapshot.id if self.snapshot else b"")
 
 
 def timeline(

@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 
 from universe.lines import Lines
 from universe.receipts import ARRIVAL, DEPARTURE, REFUSAL, RETURN, Checked, Receipt, Who
+from universe.timeline import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +135,6 @@ def out_of_turn(universe: str, lines: Lines) -> list[Checked]:
     return [one for one in line.receipts if one.id not in told]
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """What a receipt says to those who read the timeline of a universe. Words, no markup."""
-
-    receipt: bytes
-    universe: str
-    tick: int
-    at_us: int
-    type: str
-    """passage:departure, passage:arrival, passage:refusal or passage:return"""
-    title: str
-    soul: str
-    other: str
-    migration: bytes
-
-
 _TITLES: Final = {
     DEPARTURE: "{soul} left for {other}",
     ARRIVAL: "{soul} arrived from {other}",
@@ -158,22 +143,27 @@ _TITLES: Final = {
 }
 
 
-def timeline_entries(receipts: Iterable[Checked]) -> list[TimelineEntry]:
-    """One for each receipt, in the order given: those of a line, for its universe's timeline."""
+def timeline_entries(receipts: Iterable[Checked]) -> list[Entry]:
+    """One for each receipt, in the order given: those of a line, for its universe's timeline.
+
+    Its type is `passage:` and the receipt's kind.
+    """
     return [
-        TimelineEntry(
-            receipt=one.id,
-            universe=one.receipt.universe,
+        Entry(
             tick=one.receipt.tick,
             at_us=one.receipt.at_us,
+            day=None,
             type=f"passage:{one.receipt.kind}",
             title=_TITLES[one.receipt.kind].format(
                 soul=one.receipt.traveller.who.soul,
                 other=one.receipt.other.partition("/")[2],
             ),
-            soul=one.receipt.traveller.who.soul,
-            other=one.receipt.other,
-            migration=one.receipt.migration,
+            description=one.receipt.reason,
+            snapshot=None,
+            event=None,
+            can_fork=False,
+            souls=(one.receipt.traveller.who.soul,),
+            receipt=one.id,
         )
         for one in receipts
     ]

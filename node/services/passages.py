@@ -84,11 +84,12 @@ async def passage_called(by: Ferry, text: str) -> Passage:
     if "/" in text:
         name = full_name(by, text)
     else:
-        rows = (await by.store.listings(WORD, limit=PAGE_MAX, namespaces=[by.namespace])).rows
-        halves = [listed_half(row.listing.fields) for row in rows if row.listing.record == text]
+        own, followed = await by.store.own_authors(), await by.store.followed_authors()
+        same = await by.store.namesakes(WORD, text, by.namespace, own=own, followed=followed)
+        halves = [listed_half(one.row.listing.fields) for one in same]
         names = {one.proposal or one.full_name for one in halves}
-        own = {one.proposal or one.full_name for one in halves if one.author == by.did}
-        found = sorted(own or names)
+        mine = {one.proposal or one.full_name for one in halves if one.author == by.did}
+        found = sorted(mine or names)
         if len(found) > 1:
             detail = f"{len(found)} authors propose {quoted(text)}; say whose"
             raise Conflict(detail, code="ambiguous-passage", candidates=tuple(found))
@@ -112,16 +113,26 @@ async def passage_named(by: Ferry, name: str) -> Passage | None:
 
 
 async def passages_held(by: Ferry, universe: str | None = None) -> list[Passage]:
-    """All that are known here, or those of one universe: its full name, or its id of anybody."""
+    """One's own, and those of others that changed last, or of these the ones of one universe.
+
+    `universe`: its full name, or its id of anybody.
+    """
     rows = (await by.store.listings(WORD, limit=PAGE_MAX, namespaces=[by.namespace])).rows
-    found = passages_of(listed_half(row.listing.fields) for row in rows)
-    if universe is None:
-        return found
-    return [
-        one
-        for one in found
-        if any(universe in (end, end.partition("/")[2]) for end in one.proposed.ends[:2])
-    ]
+    found = {one.name: one for one in passages_of(listed_half(one.listing.fields) for one in rows)}
+    for name in {one.proposal or one.full_name for one in await own_halves(by)} - found.keys():
+        if (own := await passage_named(by, name)) is not None:
+            found[name] = own
+    return [one for _, one in sorted(found.items()) if universe is None or is_of(one, universe)]
+
+
+async def own_halves(by: Ferry) -> list[Half]:
+    """What this author proposed or accepted, however many passages strangers make."""
+    page = await by.store.listings(WORD, author=by.did, limit=PAGE_MAX, namespaces=[by.namespace])
+    return [listed_half(row.listing.fields) for row in page.rows]
+
+
+def is_of(passage: Passage, universe: str) -> bool:
+    return any(universe in (end, end.partition("/")[2]) for end in passage.proposed.ends[:2])
 
 
 async def create_passage(by: Ferry, id: str, words: Words, said: Said) -> Passage:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from crdt.change import DocumentId
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound
 from node.services.places import place_text
@@ -24,6 +25,7 @@ from node.services.universes import (
     snapshot_meant,
 )
 from registry.errors import InvalidRecord
+from registry.fields import Plain
 from registry.head import Words
 from storage.listing import EventRow, SnapshotRow
 from storage.listings import ListedRow
@@ -31,6 +33,8 @@ from storage.snapshots import PAGE_MAX
 from storage.store import Store
 from universe.event import Event, decode_event, encode_event, event_id
 from universe.forks import Branch, Forks
+from universe.gatebook import gatebook_of, name_of
+from universe.lines import Lines
 from universe.names import parse_full_name
 from universe.parts import Origin
 from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
@@ -38,6 +42,7 @@ from universe.retention import KEEP_ALL, Dropped, Policy, parse_policy, to_drop,
 from universe.snapshot import decode_signed
 from universe.taken import taken_of
 from universe.timeline import Entry, timeline, why_none
+from universe.travel import timeline_entries
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -48,6 +53,7 @@ class Said(msgspec.Struct, frozen=True):
     parent: str = ""
     forkOf: Origin | None = None
     retention: str = ""
+    gate: str = ""
 
 
 _SAID: Final = msgspec.json.Decoder(Said)
@@ -77,7 +83,10 @@ async def timeline_of(store: Store, row: ListedRow) -> Line:
     """All of it, by tick. Whoever may read it may fork it."""
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
-    return await asyncio.to_thread(_line, snapshots, events)  # thousands take a while to read
+    state = await store.read(document_of(row)) if _said(row).gate else None
+    signed = {} if state is None else state.value
+    # Thousands take a while to read.
+    return await asyncio.to_thread(_line, snapshots, events, document_of(row), signed)
 
 
 async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
@@ -203,9 +212,15 @@ def rule_text(said: Mapping[str, object] | None) -> str | None:
     return None if said is None else write_policy(parse_policy(msgspec.json.encode(said).decode()))
 
 
-def _line(snapshots: Sequence[SnapshotRow], events: Sequence[EventRow]) -> Line:
+def _line(
+    snapshots: Sequence[SnapshotRow], events: Sequence[EventRow], document: DocumentId, value: Plain
+) -> Line:
     read = [(one.id, decode_event(one.event)) for one in events]
-    entries = timeline([taken_of(one) for one in snapshots], read)
+    taken = timeline([taken_of(one) for one in snapshots], read)
+    book = gatebook_of(document, value)
+    travelled = Lines(book.receipts, book.hand_overs)[name_of(document)].receipts
+    both = (*taken, *timeline_entries(travelled))
+    entries = tuple(sorted(both, key=lambda entry: entry.order))
     return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
 
 

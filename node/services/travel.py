@@ -17,8 +17,8 @@ from node.errors import Conflict, NotFound, Rejected
 from node.services.passages import (
     Ferry,
     document_of,
+    own_halves,
     passage_named,
-    passages_held,
     read_value,
 )
 from registry.edits import Edit
@@ -203,10 +203,8 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe)
-            passages = await passages_held(self.by, universe)
-            await books.load(end for one in passages for end in one.proposed.ends[:2])
-            found = {one.name: one for one in passages}
-            # Also by those that were closed or never there: somebody waits for an answer.
+            await books.load(await self._other_ends(universe))
+            found: dict[str, Passage] = {}
             for one in await books.ask(lambda lines: list(coming(universe, lines))):
                 name = one.receipt.passage
                 if name not in found and (passage := await passage_named(self.by, name)):
@@ -233,8 +231,7 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe)
-            passages = await passages_held(self.by, universe)
-            await books.load(end for one in passages for end in one.proposed.ends[:2])
+            await books.load(await self._other_ends(universe))
             one = (await books.ask(lambda lines: lines)).held.get(departure)
             if one is None or one.receipt.other != universe:
                 detail = "nothing of that name is on its way to here"
@@ -267,8 +264,7 @@ class Gatekeeper:
     async def waiting(self, universe: str) -> list[Checked]:
         """Departures to one's own universe that nobody has answered."""
         books = await self._books(universe)
-        passages = await passages_held(self.by, universe)
-        await books.load(end for one in passages for end in one.proposed.ends[:2])
+        await books.load(await self._other_ends(universe))
         return await books.ask(lambda lines: list(coming(universe, lines)))
 
     async def stories(self, passage: Passage) -> tuple[list[Story], Lines]:
@@ -286,6 +282,11 @@ class Gatekeeper:
             return [story_of(who, lines) for who in sorted(names)]
 
         return await books.ask(question), books.lines
+
+    async def _other_ends(self, universe: str) -> set[str]:
+        """Universes that this author ever joined with it: travellers may be on their way."""
+        halves = [one.ends[:2] for one in await own_halves(self.by)]
+        return {end for ends in halves if universe in ends for end in ends}
 
     async def _books(self, universe: str) -> Books:
         """With that of one's own universe. Raises `NotFound` (`unknown-universe`)."""

@@ -123,14 +123,14 @@ def test_a_gate_does_with_who_comes_as_its_owner_wants() -> None:
     (passage,) = passages_of([PROPOSED, ACCEPTED])
     assert judge_arrival(left, passage, is_suspect=False).word == "accept"
     assert judge_arrival(left, passage, is_suspect=True).word == "ask"
-    assert judge_arrival(left, None, is_suspect=False).word == "refuse"
+    assert judge_arrival(left, None, is_suspect=False).word == "wait"
     for half, word in (
         (replace(ACCEPTED, arrivals="ask"), "ask"),
         (replace(ACCEPTED, arrivals="refuse"), "refuse"),
         (replace(ACCEPTED, is_closed=True), "refuse"),
-        (replace(ACCEPTED, target=VOID), "refuse"),
+        (replace(ACCEPTED, target=VOID), "wait"),
     ):
         (other,) = passages_of([PROPOSED, half])
         assert judge_arrival(left, other, is_suspect=False).word == word
     elsewhere = replaced(left, receipt=replaced(left.receipt, other=VOID))
-    assert judge_arrival(elsewhere, passage, is_suspect=False).word == "refuse"
+    assert judge_arrival(elsewhere, passage, is_suspect=False).word == "wait"

@@ -240,4 +240,5 @@ def test_the_timeline_says_it_in_words() -> None:
     (entry,) = timeline_entries(lines_of(left)[MEADOW].receipts)
     assert (entry.type, entry.title) == ("passage:departure", "fox left for universe:reef")
     assert (entry.tick, entry.receipt) == (NOW.tick, id_of(left.receipt))
-    assert (entry.other, entry.migration) == (REEF, bytes([1]) * 16)
+    assert (entry.souls, entry.can_fork, entry.is_canonical) == (("fox",), False, False)
+    assert entry.order == (NOW.tick, NOW.at_us, left.id)

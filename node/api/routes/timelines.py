@@ -62,7 +62,9 @@ from universe.retention import Dropped, parse_policy, policy_words, write_policy
 from universe.timeline import Entry
 
 _WORDS: Final = {
-    "auto": "autosave", "manual": "saved", "canonical": "canonical", "fork": "forked here"
+    "auto": "autosave", "manual": "saved", "canonical": "canonical", "fork": "forked here",
+    "passage:departure": "left", "passage:arrival": "arrived", "passage:refusal": "refused",
+    "passage:return": "came back",
 }  # fmt: skip
 
 

@@ -78,6 +78,10 @@ async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -
     assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
     again = ok(await alice.client.post(f"{path}/travel", json=wish))
     assert again == done
+    timeline = ok(await alice.client.get(f"/api/universe/{MAIN}/timeline"))
+    (entry,) = timeline["entries"]
+    assert (entry["type"], entry["word"], entry["tick"]) == ("passage:departure", "left", 7)
+    assert (entry["title"], entry["canFork"]) == (f"fox left for {FAR}", False)
     other = await alice.client.post(f"{path}/travel", json=wish | {"migration": "02" * 16})
     assert (other.status_code, other.json()["code"]) == (409, "cannot-travel")
     shown = ok(await alice.client.get(f"{path}/travellers"))
