@@ -31,13 +31,13 @@ class Person:
     """What is known of one. Parents, children and universes in the order in which they are told."""
 
     who: Creature
-    parents: dict[Creature, None] = field(default_factory=dict)
-    children: dict[Creature, None] = field(default_factory=dict)
-    souls: dict[str, None] = field(default_factory=dict)
+    parents: dict[Creature, None] = field(default_factory=dict[Creature, None])
+    children: dict[Creature, None] = field(default_factory=dict[Creature, None])
+    souls: dict[str, None] = field(default_factory=dict[str, None])
     born: Happening | None = None
-    died: dict[str, Happening] = field(default_factory=dict)
+    died: dict[str, Happening] = field(default_factory=dict[str, Happening])
     """In each universe that tells of it: after a fork one may live and the other not."""
-    told_in: dict[str, None] = field(default_factory=dict)
+    told_in: dict[str, None] = field(default_factory=dict[str, None])
 
 
 class Lineages:

@@ -145,7 +145,8 @@ def prune(
     """
     if rule is not None and keep_all:
         raise click.UsageError("--rule and --keep-all: say one")
-    said = config_of(rule) if rule is not None else {"auto": {}} if keep_all else None
+    everything: Json = {"auto": {}}
+    said = config_of(rule) if rule is not None else everything if keep_all else None
     query = {"dryRun": "true" if dry_run else None, "namespace": namespace}
     path = with_query(path_of(PATH, meant(universe), "prune"), query)
     done = node().post(path, {} if said is None else {"retention": said})

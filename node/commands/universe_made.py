@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -76,12 +76,12 @@ def config_of(text: str) -> Json:
             detail = f"{printable(text)}: {error.strerror}"
             raise failed("cannot-read", "The file cannot be read", detail) from error
     try:
-        found: object = json.loads(text)
+        found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise failed("not-json", "That is no JSON", f"the config: {error}") from error
     if not isinstance(found, dict):
         raise failed("not-json", "That is no JSON object", "the config: write {…}")
-    return {str(key): value for key, value in found.items()}
+    return cast("dict[str, Any]", found)
 
 
 @click.command("list")

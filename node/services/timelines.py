@@ -141,12 +141,10 @@ async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, List
     """
     places = await joined_places(store)
     found = {row.listing.target: row}
-    at: ListedRow | None = row
-    while at is not None and len(found) < FAMILY_MAX:
-        at = await _parent(store, at, places)
-        if at is None or at.listing.target in found:
-            break
+    at = await _parent(store, row, places)
+    while at is not None and at.listing.target not in found and len(found) < FAMILY_MAX:
         found[at.listing.target] = at
+        at = await _parent(store, at, places)
     waiting = list(found)
     while waiting and len(found) < FAMILY_MAX:
         for one in await store.universes_forked_from(waiting.pop(0), places):

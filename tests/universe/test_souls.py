@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.universe.families import FAMILY, FORK, ISLE, MAIN, crossing, history, told
+from universe.event import Event
 from universe.forks import Branch
 from universe.histories import Crossing, Histories, History
 from universe.souls import Soul, follow, souls_in
@@ -110,35 +111,28 @@ def test_souls_are_listed() -> None:
 
 
 NAMES = st.sampled_from([MAIN, FORK, ISLE, "eve/else"])
-EVENTS = st.lists(
-    st.builds(
-        lambda tick, kind, name: told(tick, kind, name, soul="s"),
-        st.integers(0, 9),
-        st.sampled_from(["birth", "death", "rebirth", "harvest", "agent:died"]),
-        st.sampled_from(["eve", "zoe"]),
-    ),
-    max_size=5,
-)
-HISTORIES = st.lists(
-    st.builds(
-        lambda name, events, parent, tick: history(name, events, parent, tick),
-        NAMES,
-        EVENTS,
-        st.none() | NAMES,
-        st.integers(0, 9),
-    ),
-    unique_by=lambda one: one.branch.universe,
-)
-CROSSINGS = st.lists(
-    st.builds(
-        lambda source, target, left, arrived: crossing(source, target, left, arrived),
-        NAMES,
-        NAMES,
-        st.integers(0, 9),
-        st.none() | st.integers(0, 9),
-    ),
-    max_size=4,
-)
+TICKS = st.integers(0, 9)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    kinds = st.sampled_from(["birth", "death", "rebirth", "harvest", "agent:died"])
+    return told(draw(TICKS), draw(kinds), draw(st.sampled_from(["eve", "zoe"])), soul="s")
+
+
+@st.composite
+def histories_told(draw: st.DrawFn) -> History:
+    some = draw(st.lists(events(), max_size=5))
+    return history(draw(NAMES), some, draw(st.none() | NAMES), draw(TICKS))
+
+
+@st.composite
+def crossings_made(draw: st.DrawFn) -> Crossing:
+    return crossing(draw(NAMES), draw(NAMES), draw(TICKS), draw(st.none() | TICKS))
+
+
+HISTORIES = st.lists(histories_told(), unique_by=lambda one: one.branch.universe)
+CROSSINGS = st.lists(crossings_made(), max_size=4)
 
 
 @given(HISTORIES, CROSSINGS)

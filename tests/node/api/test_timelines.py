@@ -76,7 +76,8 @@ async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
 async def test_a_timeline_has_pages(alice: Alice) -> None:
     for tick in range(7):
         await told(alice, tick=tick // 3, type="milestone", title=str(tick))
-    found, query = [], "?limit=3"
+    found: list[str] = []
+    query = "?limit=3"
     while query:
         page = await timeline(alice, query)
         found += [one["title"] for one in page["entries"]]
@@ -259,7 +260,11 @@ async def test_what_opens_at_a_tick_is_told_without_its_bytes(alice: Alice) -> N
 
 
 async def test_a_universe_may_have_its_rule_from_the_beginning(alice: Alice) -> None:
-    for id, retention, code in (("kept", {"auto": {}}, 201), ("odd", {"auto": {"new": 1}}, 422)):
+    rules: list[tuple[str, dict[str, Any], int]] = [
+        ("kept", {"auto": {}}, 201),
+        ("odd", {"auto": {"new": 1}}, 422),
+    ]
+    for id, retention, code in rules:
         body: dict[str, Any] = {"id": id, "name": "N", "retention": retention}
         answer = await alice.client.post("/api/universe", json=body)
         assert answer.status_code == code, answer.text
