@@ -98,5 +98,7 @@ def _run(offsets: "array[int]", start: int, end: int, span: int) -> range:
     if end <= 0 or start >= offsets[-1]:
         return range(0)
     first = max(0, bisect_right(offsets, start) - 1)
+    if offsets[first] + span < end:  # a long chunk before it would be all that is taken
+        first = max(0, bisect_right(offsets, start + MARGIN_BYTES) - 1)
     last = bisect_left(offsets, min(end, offsets[first] + span), first)
     return range(first, min(last, len(offsets) - 1, first + RUN_CHUNKS_MAX))

@@ -123,15 +123,17 @@ class Client:
         size: int | None,
         progress: Callable[[int, int], None],
         timeout_s: float,
+        media: str | None = None,
     ) -> Json:
         """Sends a file of `size` bytes, or of a length that nobody knows, as it is.
 
-        Raises `Failure`; `OSError` where the file cannot be read.
+        `media`: its Content-Type. Raises `Failure`; `OSError` where the file cannot be read.
         """
         accept = "application/json, application/problem+json"
         body = pieces_of(file, size, progress)
+        more = {**of_length(size), **({} if media is None else {"Content-Type": media})}
         with self._exchange(
-            "POST", with_query(path, query), None, timeout_s, accept, of_length(size), body
+            "POST", with_query(path, query), None, timeout_s, accept, more, body
         ) as answer:
             return answer_of(answer.status, answer.read(ANSWER_BYTES_MAX))
 

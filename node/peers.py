@@ -196,12 +196,14 @@ class Peers:
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         await self.network.fetch_blob(
             blob,
             lambda told: progress(told.size_bytes, told.total_bytes),
             size_bytes_max=size_bytes_max,
             urgency=urgency,
+            relative_to=relative_to,
         )
 
 

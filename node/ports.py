@@ -79,10 +79,12 @@ class Network(Protocol):
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         """Until it is in the store, verified. Raises `SyncError` where no peer has it so small.
 
-        The more urgent goes first; of what is only kept nobody is told.
+        The more urgent goes first; of what is only kept nobody is told. `relative_to`: blobs that
+        it may be much like, the likest first; of the first that is here only what differs comes.
         """
         ...
 

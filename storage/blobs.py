@@ -27,10 +27,11 @@ from storage import blob_rows
 from storage.blob_room import ROW_BYTES, BlobState
 from storage.blob_rows import PACKED_BYTES_MIN
 from storage.errors import Mismatch, NotHeld
-from storage.finishing import LOST, Finishing
+from storage.finishing import LOST
 from storage.gathering import cut_hashed, gathered
 from storage.held import LOOK_AGAIN, MISSING, HeldMap
 from storage.part import in_bounds
+from storage.settling import Settling
 
 CHUNKS_MAX = 65_536  # missing ones listed in one answer: 16 GiB, or 1 GiB of small ones
 PACKED_CHUNKS_MIN = PACKED_BYTES_MIN // CHUNK_BYTES + 1  # of whole ones: surely so many bytes
@@ -39,7 +40,7 @@ RUNS_MAX = 1_024  # told in one answer
 PAGES_TOGETHER = 16  # in one transaction: 16,384 rows
 
 
-class Blobs(Finishing):
+class Blobs(Settling):
     """Whole and partial blobs."""
 
     async def put_blob(

@@ -28,7 +28,7 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
-from storage.vault.rows import drop
+from storage.vault.scrubbing import drop_damaged
 
 T = TypeVar("T")
 
@@ -276,8 +276,9 @@ class BlobReading(KeptBlobs):
         self._forgotten += 1
         self._note_named()
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
+        self._may_be_dead = True
         hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes={*hashes}))
-        await self._database.lazily(partial(drop, hashes=hashes))
+        await self._database.lazily(partial(drop_damaged, hashes=hashes))
         for one in hit:
             await self._database.lazily(partial(unfold, blob=one))
         self._note_damaged([*hit, blob])

@@ -12,11 +12,13 @@ from functools import partial
 
 from crdt.blob import BlobId, Chunking, parse_root
 from storage.blob_rows import IS_CONTENT
-from storage.database import Database, Row
+from storage.database import Database
 from storage.folding import IS_FOLDED, Lost, names_of_pages
 from storage.part import Part
-from storage.vault import sweeping
 from storage.vault.attached import checkpoint, is_empty
+from storage.vault.collecting import Collection
+from storage.vault.keeping import free
+from storage.vault.rows import next_id
 
 TIMES = 3
 ROOTS = 64  # of blobs, in one step
@@ -34,7 +36,7 @@ class VaultCollecting(Part):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._may_be_dead = True  # a start does not know
-        self._sweeping = asyncio.Lock()
+        self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
 
     def _note_named(self) -> None:
         """Something of the vault is about to be named, or has just been."""
@@ -50,72 +52,67 @@ class VaultCollecting(Part):
                 if not self._may_be_dead or self._putting:
                     return
                 try:
-                    if await self._sweep_vault(self._named, pause_s):
+                    if await self._collect_once(pause_s):
                         self._may_be_dead = False
                         break
                 except Lost as error:  # a page, and what it names is not known
                     await self._forget_objects(error.blob, [error.hash])
             has_more = True
             while has_more:
-                has_more = await self._database.lazily(sweeping.free)
+                has_more = await self._database.lazily(free)
                 await asyncio.sleep(pause_s)
             await self._database.vault.read(checkpoint)
 
-    async def _sweep_vault(self, named: int, pause_s: float) -> bool:
+    async def _collect_once(self, pause_s: float) -> bool:
         """Whether it came to its end."""
+        named = self._named
         if await self._database.vault.read(is_empty):
             return True
-        is_stopped = partial(self._is_stopped, named)
-        await self._database.lazily(sweeping.begin)
-        await self._mark_named(pause_s)
-        after: bytes | None = b""
-        while after is not None:
-            await asyncio.sleep(pause_s)
-            after = await self._database.lazily(
-                partial(sweeping.sweep, after=after, is_stopped=is_stopped)
-            )
-        await self._database.lazily(sweeping.end)
-        return not is_stopped()
+        collection = await self._database.lazily(lambda one: Collection(one, below=next_id(one)))
+        try:
+            await self._mark_named(collection, pause_s)
+            has_more: bool | None = True
+            while has_more:
+                await asyncio.sleep(pause_s)
+                has_more = await self._database.lazily(partial(self._step, collection, named))
+            return has_more is not None
+        finally:
+            await self._database.lazily(lambda _: collection.end())
 
-    def _is_stopped(self, named: int) -> bool:
-        return self._putting > 0 or named != self._named
+    def _step(self, collection: Collection, named: int, _: object) -> bool | None:
+        """Whether there is more; None where something was named since the marks were made."""
+        return None if self._putting or named != self._named else collection.step()
 
-    async def _mark_named(self, pause_s: float) -> None:
+    async def _mark_named(self, collection: Collection, pause_s: float) -> None:
         """All that folded blobs name, and others of version 2 as far as their pages are here."""
         seen: set[bytes] = set()  # pages, of which each is looked at once
-        number = page = 0
-        asked = f"SELECT number, id, root, {IS_FOLDED} FROM blob WHERE number > ? AND {IS_CONTENT}"
-        while blobs := await self._database.rows(
-            f"{asked} ORDER BY number LIMIT {ROOTS}", (number,)
-        ):
+        asked = (
+            f"SELECT number, id, root, {IS_FOLDED} FROM blob WHERE number > ? AND {IS_CONTENT}"
+            f" ORDER BY number LIMIT {ROOTS}"
+        )
+        number = 0
+        while blobs := await self._database.rows(asked, (number,)):
             number = blobs[-1][0]
             for _, id, root, is_folded in blobs:
                 parsed = parse_root(root, BlobId(id))
                 new = [at for at, hash in enumerate(parsed.page_hashes) if hash not in seen]
-                await self._mark(parsed.page_hashes)
-                if not is_folded:
-                    continue
-                seen.update(parsed.page_hashes)
-                for at in range(0, len(new), PAGES):
-                    some = new[at : at + PAGES]
-                    await self._mark(
-                        await self._database.vault.read(
-                            partial(names_of_pages, root=parsed, places=some)
-                        )
-                    )
-                    await asyncio.sleep(pause_s)
-        pages = "SELECT number FROM page WHERE number > ? AND chunking = ? ORDER BY number LIMIT ?"
-        while rows := await self._database.rows(pages, (page, Chunking.CONTENT, PAGES)):
-            await self._mark_rows(rows)
-            page = rows[-1][0]
+                await self._mark(collection, parsed.page_hashes)
+                if is_folded:
+                    seen.update(parsed.page_hashes)
+                    for at in range(0, len(new), PAGES):
+                        named = partial(names_of_pages, root=parsed, places=new[at : at + PAGES])
+                        await self._mark(collection, await self._database.vault.read(named))
+                        await asyncio.sleep(pause_s)
+        asked = "SELECT number FROM page WHERE number > ? AND chunking = ? ORDER BY number LIMIT ?"
+        number = 0
+        while pages := await self._database.rows(asked, (number, Chunking.CONTENT, PAGES)):
+            number = pages[-1][0]
+            marks = ",".join("?" * len(pages))
+            rows = await self._database.rows(
+                f"SELECT hash FROM page_chunk WHERE page IN ({marks})", [one for (one,) in pages]
+            )
+            await self._mark(collection, [hash for (hash,) in rows])
             await asyncio.sleep(pause_s)
 
-    async def _mark_rows(self, pages: Sequence[Row]) -> None:
-        marks = ",".join("?" * len(pages))
-        rows = await self._database.rows(
-            f"SELECT hash FROM page_chunk WHERE page IN ({marks})", [one for (one,) in pages]
-        )
-        await self._mark([hash for (hash,) in rows])
-
-    async def _mark(self, hashes: Sequence[bytes]) -> None:
-        await self._database.lazily(partial(sweeping.mark, hashes=hashes))
+    async def _mark(self, collection: Collection, hashes: Sequence[bytes]) -> None:
+        await self._database.lazily(lambda _: collection.mark(hashes))

@@ -1,8 +1,12 @@
 """A snapshot as timelines and rules of keeping need it: which, of when, of what kind."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from universe.snapshot import Decay, Snapshot
+import msgspec
+
+from storage.listing import SnapshotRow
+from universe.snapshot import Decay
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +32,28 @@ class Taken:
         return self.tick, self.at_us, self.id
 
 
-def taken_of(id: bytes, snapshot: Snapshot, *, is_inherited: bool = False) -> Taken:
+def taken_of(row: SnapshotRow) -> Taken:
+    """Of a row, whose statement was verified when it came."""
+    decay = _DECAY.decode(row.decay) if row.decay else None
     return Taken(
-        id,
-        snapshot.tick,
-        snapshot.kind,
-        snapshot.at_us,
-        snapshot.size,
-        snapshot.day,
-        snapshot.event,
-        snapshot.decay,
-        is_inherited,
+        row.id,
+        row.tick,
+        row.kind,
+        row.at_us,
+        row.size,
+        row.day,
+        row.event,
+        None if decay is None else Decay(decay.after, decay.is_never, decay.reason),
+        row.is_inherited,
     )
+
+
+class _Decay(msgspec.Struct, frozen=True):
+    """As `universe.parts.decay_json` writes it."""
+
+    after: int | None = msgspec.field(default=None, name="decayAfterTicks")
+    is_never: bool = msgspec.field(default=False, name="neverDecay")
+    reason: str = msgspec.field(default="", name="preservationReason")
+
+
+_DECAY: Final = msgspec.json.Decoder(_Decay)

@@ -58,8 +58,9 @@ def upload_of(
         kind=query.type,
         media=media,
         day=query.day,
-        event=_event(event, tick, query.day, now_us),
+        event=_event(event, tick, query.day, now_us if query.at is None else query.at),
         decay=_decay(decay),
+        at_us=query.at,
     )
     size = size_bytes if encoding == "identity" else None
     return Upload(offered, encoding, _checksum(request, query), size)
@@ -88,8 +89,9 @@ async def read_wrapped(request: Request, query: SnapshotUpload, *, now_us: int) 
         media=JSON,
         day=day,
         wrapped=True,
-        event=_event(wrapped.canonEvent, tick, day, now_us),
+        event=_event(wrapped.canonEvent, tick, day, now_us if query.at is None else query.at),
         decay=_decay(wrapped.decayPolicy),
+        at_us=query.at,
     )
     return Upload(offered, "identity", _checksum(request, query), len(data), data)
 

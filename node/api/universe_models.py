@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from node.api.life_models import Card, Line, Tags
 from node.api.models import Cursor, Limit, Place
+from registry.fields import TIME_US_MAX
 from universe.parts import Origin
 
 UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
@@ -68,6 +69,8 @@ class SnapshotUpload(UniverseQuery, frozen=True):
     """JSON: `decayAfterTicks`, `neverDecay`, `preservationReason`."""
     checksum: Annotated[str, Meta(max_length=128)] = ""
     """BLAKE3 of the plain bytes, hex; as the header `X-Checksum`."""
+    at: Annotated[int, Meta(ge=0, le=TIME_US_MAX)] | None = None
+    """When it was taken, µs since 1970, for what was kept elsewhere before; else it is now."""
 
 
 class NewUniverse(Struct, frozen=True, kw_only=True):

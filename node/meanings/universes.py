@@ -14,6 +14,10 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
         " have kept it: public is never made private.",
         "Fork it into one for other readers, or take another id.",
     ),
+    "universe-exists": (
+        "A fork is a universe of its own, and you have one of that id already.",
+        "Take another id for the fork, or leave it out.",
+    ),
     "needs-namespace": (
         "A shared universe lies in the namespace of those who may read it; public and private ones"
         " lie where all such lie.",
@@ -59,5 +63,17 @@ UNIVERSES: Final[Mapping[str, tuple[str, str]]] = {
     "snapshot-not-kept": (
         "The snapshot was signed and is not shown: the universe is full, or was just deleted.",
         "Let old snapshots go, and send it again.",
+    ),
+    "not-a-world": (
+        "What lies there is no world of a program that is known, or cannot be read.",
+        "docs/formats.md says what is; `--format` says it where it is not seen.",
+    ),
+    "not-one-universe": (
+        "`--id` gives a name to one universe, and there is none, or there are several.",
+        "Import them without `--id`, or name the folder of one.",
+    ),
+    "partly-imported": (
+        "Some of what is there is damaged, leads out of its folder, or was refused.",
+        "`problems` and `refused` say what, where and why. The rest is imported.",
     ),
 }

@@ -1,6 +1,7 @@
 """Blobs that may not be here yet."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -70,6 +71,7 @@ async def hold_blob(
     timeout_s: float | None = FETCH_S,
     urgency: Urgency = Urgency.ASKED,
     kept_for: AuthorKey | None = None,
+    relative_to: Sequence[BlobId] = (),
 ) -> None:
     """Sees to it that a blob is here. Raises `Unreachable` or `NotStored`, as `fetch_blob`.
 
@@ -77,6 +79,8 @@ async def hold_blob(
     from now on, who asked for it, and so is what came of it where this ends before it is whole:
     nothing that is kept for others makes it go (`storage.kept`). `kept_for`: no person asked, but
     this node does by itself, because this author names it: it is kept as any such blob.
+    `relative_to`: blobs that it may be much like, such as the snapshot before it, the likest first:
+    of the first that is here whole, only what differs is fetched, from peers that may know of both.
     """
     urgency = urgency if kept_for is None else Urgency.KEPT
     try:
@@ -88,7 +92,11 @@ async def hold_blob(
             try:
                 async with asyncio.timeout(timeout_s):
                     await network.fetch_blob(
-                        blob, progress, size_bytes_max=size_bytes_max, urgency=urgency
+                        blob,
+                        progress,
+                        size_bytes_max=size_bytes_max,
+                        urgency=urgency,
+                        relative_to=relative_to,
                     )
             finally:  # what was being begun for nobody in the moment in which this asked
                 if kept_for is None:

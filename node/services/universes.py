@@ -30,8 +30,17 @@ from storage.listings import ListedRow
 from storage.store import Store
 from universe.event import Event, encode_event, event_id
 from universe.names import made_id, parse_universe_id
-from universe.record import CLASS, KIND, WORD, Facts, Visibility, add_snapshot, create_universe
-from universe.snapshot import Decay, Snapshot, encode_snapshot, sign_snapshot
+from universe.record import (
+    CLASS,
+    KIND,
+    WORD,
+    Facts,
+    Visibility,
+    add_snapshot,
+    create_universe,
+    fork_universe,
+)
+from universe.snapshot import Decay, SignedSnapshot, Snapshot, encode_snapshot, sign_snapshot
 
 PRIVATE: Final = "private"
 """What the namespace of private universes is called here."""
@@ -67,6 +76,8 @@ class Given:
     id: str = ""
     namespace: str | None = None
     """Of those who are to read it; with it, it is shared."""
+    origin: tuple[str, SignedSnapshot] | None = None
+    """Of a fork: its parent (`did/id`) and what it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,10 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     document = DocumentId(place, own.author, CLASS, KIND, id.encode())
     signer = await by.signers.for_document(document)
     await refuse_deleted(store, document)
-    edit = create_universe(given.words, facts, now_us=by.clock_us())
+    if given.origin is None:
+        edit = create_universe(given.words, facts, now_us=by.clock_us())
+    else:
+        edit = fork_universe(given.words, facts, *given.origin, now_us=by.clock_us())
     committed = await store.commit(document, edit, signer)
     row = await store.listing(WORD, own.did, id, place)
     if row is None:
@@ -227,6 +241,11 @@ async def keep_snapshot(
     if kept is None:
         detail = "the universe has no room for it, or was changed at this very moment"
         raise Rejected(detail, code="snapshot-not-kept")
+    if newest is not None:  # the newest stays whole, what went before it becomes what differs
+        is_next = offered.tick >= newest.tick
+        before = BlobId(newest.blob)
+        pair = (before, blob) if is_next else (blob, before)
+        await by.store.settle_snapshot(*pair)
     return Kept(kept, offered.event)
 
 

@@ -2,8 +2,22 @@
 
 from crdt.blob import BlobRoot, check_chunk, parse_page, parse_root
 from p2p.protocol.effects import AddChunks, AddPage
+from p2p.protocol.errors import RemoteProtocolError
+from p2p.protocol.frames import Base, Delta
 from p2p.protocol.pieces import PAGE, ROOT, split
 from p2p.protocol.wanted import Run
+
+
+def check_delta(delta: Delta, base: Base | None, size_bytes: int) -> int:
+    """How many bytes it stands for; at most `size_bytes` were asked for.
+
+    Raises `RemoteProtocolError` where it has no use, or makes one hold more than was asked for.
+    """
+    if base is None:
+        raise RemoteProtocolError("delta", "a delta came where none was asked for")
+    if not len(delta.data) < delta.plain_bytes <= size_bytes:
+        raise RemoteProtocolError("delta", "a delta is longer than what was asked for")
+    return delta.plain_bytes
 
 
 def read_piece(run: Run, data: bytes) -> BlobRoot | AddPage | AddChunks:

@@ -19,8 +19,10 @@ from crdt.blob import BlobId
 from crdt.change import SignedEntry
 from crdt.keys import AuthorKey, DeviceKey, NamespaceKey
 from crdt.order import Bounds
+from p2p.protocol.delta_questions import FindWhole, ReadBase
+from p2p.protocol.delta_questions import ReadDelta as ReadDelta
 from p2p.protocol.errors import SyncError
-from p2p.protocol.frames import Base, Delta, Frame, Holding, Part
+from p2p.protocol.frames import Delta, Frame, Holding, Part
 from p2p.protocol.report import SessionReport
 
 # --- questions about entries -----------------------------------------------------------------
@@ -194,18 +196,6 @@ class ReadRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadDelta:
-    """Answer: a `GivenRun` against `base`, or None: it is to be given as it is, or is not held."""
-
-    blob: BlobId
-    piece: int  # chunks, or one page
-    first: int
-    count: int
-    rank: int
-    base: Base
-
-
-@dataclass(frozen=True, slots=True)
 class GivenRun:
     """The first of the chunks asked for, joined, as a Part or a Delta carries them. Or a page."""
 
@@ -234,7 +224,7 @@ class MayKnowBlob:
 Question: TypeAlias = (
     Summarise | Split | ListIds | Holds | KeptOut | FindEntries | Receive
     | MayReadBlob | MayKnowBlob | FindManifest | FindRoot | FindPage | MissingPages | MissingChunks
-    | ReadRun | ReadDelta | HeldRuns | BeginBlob | AddPage | AddChunks
+    | FindWhole | ReadRun | ReadDelta | ReadBase | HeldRuns | BeginBlob | AddPage | AddChunks
 )  # fmt: skip
 
 

@@ -98,6 +98,7 @@ GIVEN_MAX = 64  # blobs of which a peer is known to may read them
 # many bytes of runs and their bases, of which one core does some 500 MB in a second. Beyond it runs
 # are given as they are.
 DELTA_BASE_BYTES_MAX = MEBIBYTE  # twice a run: what it differs from may be longer than it
+RELATIVE_TO_MAX = 4  # blobs that one may be fetched relative to; the first that is held is taken
 DELTA_BYTES_PER_S = 256.0 * MEBIBYTE  # for all peers together
 DELTA_PEER_BYTES_PER_S = 64.0 * MEBIBYTE
 DELTA_BURST_S = 4.0  # of unused work: all that changed in a world of 250 MB

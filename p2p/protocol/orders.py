@@ -11,7 +11,7 @@ from itertools import count
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Bandwidth, Rates
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Get
+from p2p.protocol.frames import Base, Get
 from p2p.protocol.pace import Mark, Pace
 from p2p.protocol.pieces import Rank
 from p2p.protocol.wanted import PeerNumber, Run, Wanted
@@ -43,6 +43,7 @@ class Order:
     run: Run
     mark: Mark
     size_bytes: int
+    base: Base | None = None  # what a delta of it is against
 
 
 @dataclass(eq=False, slots=True)
@@ -168,8 +169,9 @@ class Orders:
         load.peers += not peer.orders
         load.in_flight_bytes += run.size_bytes
         mark = peer.pace.ask(run.size_bytes, now_s=now_s)
-        peer.orders[number] = Order(run, mark, run.size_bytes)
+        base = run.wanted.base_for(peer.number, run)
+        peer.orders[number] = Order(run, mark, run.size_bytes, base)
         self._down.spend(peer.number, run.size_bytes, now_s=now_s)
         wanted = run.wanted
-        get = Get(number, wanted.blob, run.piece, run.first, run.count, wanted.told_rank)
+        get = Get(number, wanted.blob, run.piece, run.first, run.count, wanted.told_rank, base)
         return Ask(peer.number, get)

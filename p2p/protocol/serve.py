@@ -15,6 +15,7 @@ from crdt.entry import encode_entry
 from crdt.keys import NamespaceKey
 from crdt.order import ITEM_ID_BYTES
 from p2p.protocol import limits
+from p2p.protocol.delta_questions import ReadDelta
 from p2p.protocol.effects import (
     FindEntries,
     FindPage,
@@ -22,7 +23,6 @@ from p2p.protocol.effects import (
     GivenRun,
     HeldRuns,
     MayReadBlob,
-    ReadDelta,
     ReadRun,
 )
 from p2p.protocol.errors import RemoteProtocolError

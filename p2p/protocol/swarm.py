@@ -11,43 +11,35 @@ Every piece is verified before the store is handed it. A wrong one is the peer's
 What a peer does not give goes back, and others are asked.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import TypeAlias
 
-from crdt.blob import BlobId, BlobRoot, Manifest, parse_root
+from crdt.blob import BlobId, BlobRoot
 from crdt.errors import CrdtError
-from crdt.many_chunks import first_of_each, size_of
 from p2p.protocol import limits
-from p2p.protocol.arrivals import read_piece
+from p2p.protocol.arrivals import check_delta, read_piece
 from p2p.protocol.bandwidth import Rates
+from p2p.protocol.delta_questions import ReadBase
 from p2p.protocol.effects import (
     AddChunks,
     AddPage,
     BeginBlob,
     BlobFailed,
     BlobFetched,
-    FindManifest,
-    FindRoot,
     MayKnowBlob,
-    MissingChunks,
-    MissingPages,
     Notify,
     Query,
     Unstored,
 )
 from p2p.protocol.errors import RemoteProtocolError
-from p2p.protocol.frames import Delta, Holding, Part
+from p2p.protocol.frames import Base, Delta, Holding, Part
+from p2p.protocol.looking import look, unfit, unstored
 from p2p.protocol.orders import Ask, Blame, Order, Orders, Peer
 from p2p.protocol.outbox import Outbox, Steps
-from p2p.protocol.pieces import CHUNK, Urgency, unpack
+from p2p.protocol.pieces import CHUNK, Urgency, unpack, unpack_against
 from p2p.protocol.wanted import PeerNumber, Stage, Standing, Wanted
-
-NOT_STORED, NO_ROOM, TOO_LARGE = "not-stored", "no-room", "too-large"
-# Of a blob, looked at together: 2.3 MB at most, for 16 GiB, or some 500 MB of small chunks. They
-# name 65,536 chunks at most: as many as a store lists.
-MANIFEST_PAGES = 64
 
 SwarmEffect: TypeAlias = Ask | Blame | Query | Notify
 
@@ -73,10 +65,16 @@ class Swarm:
     # --- inputs ------------------------------------------------------------------------------
 
     def want(
-        self, blob: BlobId, *, size_bytes_max: int, now_s: float, urgency: Urgency = Urgency.ASKED
+        self,
+        blob: BlobId,
+        *,
+        size_bytes_max: int,
+        now_s: float,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> list[SwarmEffect]:
         """Fetches a blob, or goes on with it. Of two wishes the one that takes more counts: the
-        other's record may lie."""
+        other's record may lie. `relative_to`: blobs that it may be much like, the likest first."""
 
         def work() -> None:
             known = self._running.get(blob)
@@ -84,6 +82,7 @@ class Swarm:
                 known = self._waiting.setdefault(blob, Wanted(blob, 0, urgency, now_s))
             known.size_bytes_max = max(known.size_bytes_max, size_bytes_max)
             known.urgency = min(known.urgency, urgency)
+            known.relative_to = known.relative_to or tuple(relative_to[: limits.RELATIVE_TO_MAX])
 
         return self._step(now_s, work)
 
@@ -174,74 +173,23 @@ class Swarm:
 
     def _look(self, wanted: Wanted) -> Steps[None]:
         """What of it is held; then what is missing is asked for."""
-        wanted.stage, wanted.ahead = Stage.LOOKING, []
-        wanted.again.clear()
-        if wanted.root is None:
-            root: bytes | Unstored | None = yield FindRoot(wanted.blob)
-            if not self._is_stored(wanted, root):
-                return
-            assert not isinstance(root, Unstored)
-            if root is None:
-                wanted.stage = Stage.ROOT
-                wanted.missing([0])
-                return
-            try:
-                wanted.root = parse_root(root, wanted.blob)
-            except CrdtError as error:
-                return self._fail(wanted, NOT_STORED, f"What is held of it is damaged: {error}")
-        if not self._fits(wanted, wanted.root.size):
+        end = yield from look(
+            wanted,
+            goes_on=lambda: self._is_running(wanted),
+            # Those who fetch at the same time begin in different places, and can help each other.
+            begin=lambda first: self._random.choice(first) if len(self._orders.peers) > 1 else 0,
+        )
+        if not self._is_running(wanted):
             return
-        if not wanted.has_pages:
-            pages: Sequence[int] | Unstored = yield MissingPages(wanted.blob)
-            if not self._is_stored(wanted, pages):
-                return
-            assert not isinstance(pages, Unstored)
-            wanted.has_pages = not pages
-            if pages:
-                wanted.stage = Stage.PAGES
-                wanted.missing(pages)
-                return
-        yield from self._look_for_chunks(wanted, wanted.root)
-
-    def _look_for_chunks(self, wanted: Wanted, root: BlobRoot) -> Steps[None]:
-        missing: Sequence[int] | Unstored = yield MissingChunks(wanted.blob)
-        if not self._is_stored(wanted, missing):
-            return
-        assert not isinstance(missing, Unstored)
-        if not missing:
-            wanted.bytes_held, wanted.chunks_held = root.size, root.chunk_count
-            self._tell_progress(wanted, root, is_last=True)
-            self._end(wanted, BlobFetched(wanted.blob, root.size))
-            return
-        page = root.page_of(missing[0])
-        manifest: Manifest | Unstored | None = yield FindManifest(wanted.blob, page, MANIFEST_PAGES)
-        if manifest is None:
-            manifest = Unstored("A part of it was dropped meanwhile: fetch it again.")
-        if not self._is_stored(wanted, manifest):
-            return
-        assert not isinstance(manifest, Unstored)
-        wanted.manifest = manifest
-        missing = missing[: bisect_left(missing, manifest.chunk_end)]
-        # What comes after these pages is counted when it comes, or is looked for.
-        end_bytes = root.page_offsets[manifest.first_page + len(manifest.pages)]
-        wanted.bytes_held = end_bytes - size_of(manifest, missing)
-        wanted.chunks_held = manifest.chunk_end - len(missing)
-        self._tell_progress(wanted, root)
-        first = first_of_each(manifest, missing)  # one chunk may stand in many places
-        # Those who fetch at the same time begin in different places, and can help each other.
-        start = self._random.choice(first) if len(self._orders.peers) > 1 else 0
-        wanted.stage = Stage.CHUNKS
-        wanted.missing(first, start=start)
-
-    def _fits(self, wanted: Wanted, size: int) -> bool:
-        if size > wanted.size_bytes_max:
-            fault = f"it has {size} bytes, at most {wanted.size_bytes_max} are wanted"
-            self._fail(wanted, TOO_LARGE, fault)
-        return self._is_running(wanted)
+        is_whole = isinstance(end, BlobFetched)
+        if wanted.root is not None and (is_whole or wanted.stage is Stage.CHUNKS):
+            self._tell_progress(wanted, wanted.root, is_last=is_whole)
+        if end is not None:
+            self._end(wanted, end)
 
     def _is_stored(self, wanted: Wanted, answer: object) -> bool:
         if isinstance(answer, Unstored):
-            self._fail(wanted, NO_ROOM if answer.is_full else NOT_STORED, answer.sentence)
+            self._end(wanted, unstored(wanted.blob, answer))
         return self._is_running(wanted)
 
     def _fail(self, wanted: Wanted, code: str, sentence: str) -> None:
@@ -263,6 +211,9 @@ class Swarm:
 
         def judge() -> Steps[None]:
             standing.may_know = (yield MayKnowBlob(wanted.blob, peer)) is True  # not: Unstored
+            for blob in wanted.relative_to if standing.may_know else ():
+                if (yield MayKnowBlob(blob, peer)) is True:
+                    standing.may_know_too.add(blob)
 
         self._outbox.run(judge())
 
@@ -295,27 +246,32 @@ class Swarm:
         if peer is None:
             return False  # its session ended, or is about to
         order = peer.orders.pop(frame.number, None)
-        try:
+        with self._blaming(peer, order):
             if order is None:
                 raise RemoteProtocolError("part", "a piece of a blob came that nobody asked for")
             if isinstance(frame, Holding):
                 self._take_nothing(peer, order, frame)
-            elif isinstance(frame, Delta):
-                raise RemoteProtocolError("delta", "a delta came where none was asked for")
             else:
-                return self._take_part(peer, order, frame)
+                return self._take_piece(peer, order, frame)
+        return False
+
+    @contextmanager
+    def _blaming(self, peer: Peer, order: Order | None) -> Generator[None]:
+        """What is wrong with what it gave is its fault."""
+        try:
+            yield
         except CrdtError as error:
             fault = RemoteProtocolError(error.code, f"a blob is wrong: {error.detail}")
             self._blame(peer, fault, order)
         except RemoteProtocolError as error:
             self._blame(peer, error, order)
-        return False
 
     def _blame(self, peer: Peer, fault: RemoteProtocolError, order: Order | None) -> None:
         if order is not None:
             order.run.wanted.give_up(peer.number, order.run)
+        if peer.number in self._orders.peers:  # else its session ended while a base was read
+            self._blames.append(Blame(peer.number, fault))
         self._drop(peer.number)
-        self._blames.append(Blame(peer.number, fault))
 
     def _take_nothing(self, peer: Peer, order: Order, frame: Holding) -> None:
         now_s, run = self._outbox.now_s, order.run
@@ -331,37 +287,69 @@ class Swarm:
             standing.lack(frame.is_some, runs, now_s=now_s)
         wanted.give_up(peer.number, run)
 
-    def _take_part(self, peer: Peer, order: Order, frame: Part) -> bool:
+    def _take_piece(self, peer: Peer, order: Order, frame: Part | Delta) -> bool:
         """Whether it is stored now, and nothing else has changed."""
         now_s, run = self._outbox.now_s, order.run
-        wanted = run.wanted
-        data = unpack(frame)
+        if isinstance(frame, Delta):
+            data, size = None, check_delta(frame, order.base, order.size_bytes)
+        else:
+            data = unpack(frame)
+            size = len(data)
         self._orders.give_back(peer, order.size_bytes - len(frame.data), now_s=now_s)
-        peer.pace.come(order.mark, len(data), now_s=now_s)
-        if not self._is_running(wanted) or run.is_taken:
-            self.pieces_twice += run.is_taken
+        peer.pace.come(order.mark, size, now_s=now_s)
+        if isinstance(frame, Delta) and order.base is not None:
+            self._outbox.run(self._undo(peer, order, frame, order.base))
+        elif data is not None and self._is_of_use(peer, order):
+            self._outbox.run(self._keep(peer, order, data))
+            return run.piece == CHUNK
+        return False
+
+    def _undo(self, peer: Peer, order: Order, frame: Delta, base: Base) -> Steps[None]:
+        """Of what differs from a base makes the piece; the store has the base."""
+        run = order.run
+        held: object = yield ReadBase(run.piece, base)
+        if not self._is_of_use(peer, order):
+            return
+        if not isinstance(held, bytes):  # it went, which is nobody's fault: never mind the delta
+            run.wanted.forget_base()
             peer.pace.settle(order.size_bytes)
-            return False
-        steps = self._keep(peer, order, data)
-        run.is_taken, wanted.came_s = True, now_s
-        if (standing := wanted.standings.get(peer.number)) is not None:
-            standing.give()
-        self._outbox.run(steps)
-        return run.piece == CHUNK
+            run.wanted.give_up(peer.number, run)
+            return
+        steps: Steps[None] | None = None
+        with self._blaming(peer, order):
+            steps = self._keep(peer, order, unpack_against(frame, held))
+        if steps is not None:
+            yield from steps
+
+    def _is_of_use(self, peer: Peer, order: Order) -> bool:
+        """Not where another one was quicker, or nobody wants it any more."""
+        run = order.run
+        if self._is_running(run.wanted) and not run.is_taken:
+            return True
+        self.pieces_twice += run.is_taken
+        peer.pace.settle(order.size_bytes)
+        return False
 
     def _keep(self, peer: Peer, order: Order, data: bytes) -> Steps[None]:
         """Verifies a piece; what is to be done with it."""
-        piece = read_piece(order.run, data)
+        run = order.run
+        piece = read_piece(run, data)
+        run.is_taken, run.wanted.came_s = True, self._outbox.now_s
+        if (standing := run.wanted.standings.get(peer.number)) is not None:
+            standing.give()
         if isinstance(piece, BlobRoot):
             return self._begin(peer, order, piece)
         if isinstance(piece, AddChunks):
-            order.run.wanted.cut(order.run, len(piece.chunks))
+            run.wanted.cut(run, len(piece.chunks))
             return self._store(peer, order, piece, len(data))
         return self._store(peer, order, piece)
 
     def _begin(self, peer: Peer, order: Order, root: BlobRoot) -> Steps[None]:
         """What is too large leaves nothing behind, not even its root."""
-        if self._fits(order.run.wanted, root.size):
+        wanted = order.run.wanted
+        if (failed := unfit(wanted, root.size)) is not None:
+            self._end(wanted, failed)
+        if self._is_running(wanted):
             yield from self._store(peer, order, BeginBlob(root.id, root.encoded))
         else:
             peer.pace.settle(order.size_bytes)

@@ -19,7 +19,9 @@ from typing import NewType
 from crdt.blob import BlobId, BlobRoot, Manifest
 from p2p.protocol import limits
 from p2p.protocol.effects import BlobProgress
+from p2p.protocol.frames import Base
 from p2p.protocol.pieces import CHUNK, PAGE, ROOT, Rank, Urgency
+from p2p.protocol.relation import Relation
 
 # An honest peer says what it holds, and then gives it; one that only says things is asked less.
 DENIALS_MAX = 8
@@ -67,6 +69,8 @@ class Standing:
     rests_until_s: float = 0.0
     gave: bool = False
     has_some: bool = False  # of the blob, as far as it said or showed
+    # Of the blobs that this one may be like, those that it may read: of others it hears nothing.
+    may_know_too: set[BlobId] = field(default_factory=set[BlobId])
 
     @property
     def is_hopeful(self) -> bool:
@@ -114,6 +118,9 @@ class Wanted:
     root: BlobRoot | None = None
     has_pages: bool = False  # all of them are in the store
     manifest: Manifest | None = None  # of the pages whose chunks are asked for
+    relative_to: tuple[BlobId, ...] = ()  # blobs that it may be like
+    base: BlobRoot | None = None  # the one of them that is held
+    relation: Relation | None = None  # of what is asked for, to that
     ahead: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # first and count
     again: deque[Run] = field(default_factory=deque[Run])
     # Asked for, and not in the store yet; in that order: a set would go by addresses in memory.
@@ -233,6 +240,19 @@ class Wanted:
         run.asked[peer] = now_s
         self.open[run] = None
         return run
+
+    def base_for(self, peer: PeerNumber, run: Run) -> Base | None:
+        """What `peer` may give this run as a delta against."""
+        standing, relation = self.standings.get(peer), self.relation
+        if relation is None or standing is None or relation.piece != run.piece:
+            return None
+        if relation.base not in standing.may_know_too:
+            return None
+        return relation.base_of(run.first, run.count)
+
+    def forget_base(self) -> None:
+        """It is not held any more: what is missing is asked for as it is."""
+        self.relative_to, self.base, self.relation = (), None, None
 
     def give_up(self, peer: PeerNumber, run: Run) -> None:
         """`peer` will not give this run: somebody else may."""

@@ -6,15 +6,17 @@ from crdt.blob import BlobId
 from crdt.keys import AuthorKey
 from p2p.protocol import effects as ask
 from p2p.protocol import limits
+from p2p.protocol.delta_questions import FindWhole, ReadBase, ReadDelta
 from p2p.protocol.ports import SyncStore
-from p2p.transport.giving import read_delta
+from p2p.transport.giving import read_base, read_delta
 from storage.errors import NotHeld, OverQuota, StorageError
 
 Writing = ask.Receive | ask.BeginBlob | ask.AddPage | ask.AddChunks
 """Questions that change the store, asked in the order they came."""
 AboutHeld = (
-    ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.ReadDelta | ask.HeldRuns
-)
+    ask.FindManifest | ask.FindRoot | ask.FindPage | ask.ReadRun | ask.HeldRuns
+    | ReadDelta | ReadBase | FindWhole
+)  # fmt: skip
 AboutFetch = ask.MissingPages | ask.MissingChunks | ask.BeginBlob | ask.AddPage | ask.AddChunks
 
 
@@ -64,8 +66,12 @@ async def _answer_about_blob(store: SyncStore, question: AboutHeld) -> object:
             return await store.blob_page(blob, index)
         case ask.HeldRuns(blob, first):
             return await _held_runs(store, blob, first)
-        case ask.ReadDelta():
+        case ReadDelta():
             return await read_delta(store, question)
+        case ReadBase(piece, base):
+            return await read_base(store, piece, base)
+        case FindWhole(blob):
+            return await store.blob_root(blob) if await store.has_blob(blob) else None
         case ask.ReadRun(blob, first, count):
             try:
                 most = limits.RUN_BYTES_MAX

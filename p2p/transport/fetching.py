@@ -26,10 +26,11 @@ from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import Notify, Query
 from p2p.protocol.errors import NoRoom, NotStored, SyncError
 from p2p.protocol.frames import Delta, Holding, Part
+from p2p.protocol.looking import NO_ROOM, NOT_STORED, TOO_LARGE
 from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.pieces import Urgency
 from p2p.protocol.ports import SyncStore
-from p2p.protocol.swarm import NO_ROOM, NOT_STORED, TOO_LARGE, Swarm, SwarmEffect
+from p2p.protocol.swarm import Swarm, SwarmEffect
 from p2p.protocol.wanted import PeerNumber
 from p2p.transport.answers import answer
 from p2p.transport.connection import Connection
@@ -59,6 +60,7 @@ class _Wish:
 
     size_bytes_max: int
     urgency: Urgency
+    relative_to: Sequence[BlobId] = ()
 
     def is_within(self, others: "Sequence[_Wish]") -> bool:
         """Whether these alone are wished for as much, and as urgently."""
@@ -115,10 +117,13 @@ class Fetching:
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
         progress: Progress | None = None,
     ) -> None:
         """Until the blob is held, verified. Where nobody waits for it any more, it is given up.
 
+        `relative_to`: blobs that it may be much like, the likest first: of the first that is here
+        whole, what differs is asked for.
         Raises `NoPeerHasIt`, `LargerThanWanted` where it has more than `size_bytes_max`, and
         `NotStored`.
         """
@@ -126,7 +131,7 @@ class Fetching:
         watchers = self._watchers.setdefault(blob, [])
         if progress is not None:
             watchers.append(progress)
-        wish = _Wish(size_bytes_max, urgency)
+        wish = _Wish(size_bytes_max, urgency, relative_to)
         is_first_to_ask = urgency is not Urgency.KEPT and blob in self.unasked
         waits = self._waits.setdefault(blob, {})
         waits[done] = wish
@@ -153,6 +158,7 @@ class Fetching:
                 blob,
                 size_bytes_max=wish.size_bytes_max,
                 urgency=wish.urgency,
+                relative_to=wish.relative_to,
                 now_s=self._clock(),
             )
         )

@@ -7,7 +7,8 @@ from typing import Final
 from crdt.blob import BlobId
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Bandwidth, Rates
-from p2p.protocol.effects import GivenRun, Query, ReadDelta
+from p2p.protocol.delta_questions import ReadDelta
+from p2p.protocol.effects import GivenRun, Query
 from p2p.protocol.frames import Base
 from p2p.protocol.pieces import PAGE, is_packing_worth, pack, pack_against
 from p2p.protocol.ports import BlobStore

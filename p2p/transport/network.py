@@ -374,14 +374,16 @@ class Network:
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
-        """Until the blob is held, verified, from all peers that may know of it.
+        """Until the blob is held, verified, from all peers that may know of it, as in `Fetching`.
 
         Raises `NoPeerHasIt`, also where the blob is larger than `size_bytes_max`, and `NotStored`.
         """
         await self.fetching.fetch(
-            blob, size_bytes_max=size_bytes_max, urgency=urgency, progress=progress
-        )
+            blob, size_bytes_max=size_bytes_max, urgency=urgency, relative_to=relative_to,
+            progress=progress,
+        )  # fmt: skip
 
 
 async def sync_with(connection: Connection) -> ask.Synced | SyncError:

@@ -58,13 +58,14 @@ class Vault:
 
         Raises `StorageError`, `Corrupt`.
         """
-        return await self._read(lambda vault, _: work(vault))
+        return await self.read_cached(lambda vault, _: work(vault))
 
     async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
         """Their bytes, in their order; None where one is not here, or damaged."""
-        return await self._read(lambda vault, cache: in_order(vault, hashes, cache))
+        return await self.read_cached(lambda vault, cache: in_order(vault, hashes, cache))
 
-    async def _read(self, work: "_Work[T]") -> T:
+    async def read_cached(self, work: "_Work[T]") -> T:
+        """As `read`, with what was unpacked before."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
 
     def _do(self, work: "_Work[T]") -> T:

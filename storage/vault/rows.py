@@ -73,16 +73,6 @@ def put(
     return [one.hash for one in new]
 
 
-def drop(vault: sqlite3.Connection, hashes: Iterable[bytes]) -> None:
-    """They are damaged, and so held no more."""
-    for hash in hashes:
-        row = vault.execute("SELECT id FROM vault.name WHERE key = ?", (key_of(hash),)).fetchone()
-        if row is not None:
-            vault.execute("DELETE FROM vault.whole WHERE id = ?", row)
-            vault.execute("DELETE FROM vault.delta WHERE id = ?", row)
-            vault.execute("DELETE FROM vault.name WHERE key = ?", (key_of(hash),))
-
-
 def deltas_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
     """The ids of those that lie here as deltas."""
     keys = {key_of(hash): hash for hash in hashes}

@@ -4,6 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 from nacl.bindings import crypto_secretbox
@@ -12,10 +13,11 @@ from zeroconf.asyncio import AsyncServiceInfo
 
 from crdt import cbor
 from crdt.area import Area
-from crdt.blob import manifest_of
+from crdt.blob import Chunking, manifest_of
 from crdt.boxes import sealing_key
 from crdt.capability import CapabilityCache
 from crdt.change import SignedEntry
+from crdt.chunking import content_manifest_of
 from crdt.did import encode_did_key
 from p2p.discovery.mdns import ADDRESSES_MAX, SERVICE, Announcement, Mdns, usable_addresses
 from p2p.protocol import frames, rendezvous
@@ -27,9 +29,10 @@ from p2p.protocol.frames import FRAME_BYTES_MAX, Present, decode_frame, encode_f
 from p2p.protocol.grants import decode_area, encode_area
 from p2p.protocol.handshake import check_payload, make_payload
 from p2p.protocol.hint import Hint
-from p2p.protocol.limits import CARD_BYTES_MAX
+from p2p.protocol.limits import CARD_BYTES_MAX, RUN_BYTES_MAX
 from p2p.protocol.link import decode_link_frame
 from p2p.protocol.link_frames import Ack, NotResumed, Resume, Resumed
+from p2p.protocol.pieces import pack_against, unpack_against
 from p2p.protocol.rendezvous import RELAYS
 from p2p.protocol.states import State
 from p2p.protocol.wanted import PeerNumber
@@ -59,11 +62,14 @@ from tests.p2p.protocol.conversation import (
 from tests.p2p.protocol.crowd import Giver
 from tests.simulation.memory_store import MemoryStore
 from tests.simulation.people import ALICE, BOB
+from tests.simulation.swarms import SwarmOf
 
 STATIC = {name: bytes([number]) * 32 for number, name in enumerate(("alice", "bob"), start=1)}
 QUESTIONS_MAX = 4_096
 ALICES_CONFIG = ALICE.config()
 A_BLOB = b"alice wants it" * 1_000
+A_WORLD = Random(1).randbytes(90_000)
+A_TICK_LATER = A_WORLD[:40_000] + b"a tick later" + A_WORLD[40_000:]
 
 # ── frames and areas ─────────────────────────────────────────────────────────────────────────────
 
@@ -201,6 +207,7 @@ class Listener:
                 self.hear(frame)
         if state is State.OPEN:
             self.swarm.want(manifest_of(A_BLOB).id)
+            want_next_tick(self.store, self.swarm)
             self.do(self.session.exchange(lambda one: one.ask(), now_s=0.0))
 
     def hear(self, frame: bytes) -> None:
@@ -270,6 +277,12 @@ def talks() -> Sequence[bytes]:
     return [join_frames(each) for each in said]
 
 
+def want_next_tick(store: MemoryStore, swarm: SwarmOf) -> None:
+    """Alice holds a world, and asks what differs from it."""
+    world = store.put_blob(A_WORLD, Chunking.CONTENT)
+    swarm.want(content_manifest_of(A_TICK_LATER).id, relative_to=[world])
+
+
 def _as_initiator() -> Sequence[bytes]:
     """Bob opened the connection, so he compares; what he holds, Alice lacks."""
     bob = session_of(BOB, ALICE, Role.INITIATOR, BOB.config(), challenge=BOBS_CHALLENGE)
@@ -310,9 +323,12 @@ def _blob_parts() -> Sequence[bytes]:
     """The answers to Alice's questions for a blob."""
     store = MemoryStore()
     blob = store.put_blob(A_BLOB)
+    for data in (A_WORLD, A_TICK_LATER):
+        store.put_blob(data, Chunking.CONTENT)
     alice = Line(State.OPEN, entries=alices_entries(), config=ALICES_CONFIG)
     parts: list[bytes] = []
     alice.swarm.want(blob)
+    want_next_tick(alice.store, alice.swarm)
     answered = 0
     while gets := [frame for frame in alice.sent if isinstance(frame, frames.Get)][answered:]:
         answered += len(gets)
@@ -321,6 +337,19 @@ def _blob_parts() -> Sequence[bytes]:
             parts.append(encode_frame(part))
             alice.say(part)
     return parts
+
+
+def read_delta(data: bytes) -> None:
+    """The first three bytes say of how many bytes it is a delta."""
+    size = 1 + int.from_bytes(data[:3], "big") % RUN_BYTES_MAX
+    piece = unpack_against(frames.Delta(1, data[3:], size), A_WORLD)
+    assert len(piece) == size
+    assert unpack_against(frames.Delta(1, pack_against(piece, A_WORLD), size), A_WORLD) == piece
+
+
+def delta_seeds() -> Sequence[bytes]:
+    pieces = (A_TICK_LATER, A_WORLD[:5_000], A_BLOB, b"x")
+    return [(len(piece) - 1).to_bytes(3, "big") + pack_against(piece, A_WORLD) for piece in pieces]
 
 
 # ── the channel ──────────────────────────────────────────────────────────────────────────────────

@@ -105,6 +105,7 @@ TARGETS: tuple[Target, ...] = (
     Target("blob-root", crdt.read_root, crdt.root_seeds, BAD, mutate_cbor),
     Target("blob-page", crdt.read_page, crdt.page_seeds, BAD),
     Target("blob-delta", crdt.read_delta, crdt.delta_seeds, BAD),
+    Target("wire-delta", p2p.read_delta, p2p.delta_seeds, PEERS_FAULT, inputs=2_000),
     Target("frame", p2p.read_frame, p2p.frame_seeds, PEERS_FAULT, mutate_cbor, inputs=8_000),
     Target("link-frame", p2p.read_link_frame, p2p.link_frame_seeds, PEERS_FAULT, mutate_cbor),
     Target("card", p2p.read_card, p2p.card_seeds, PEERS_FAULT, mutate_cbor, 2_000),
@@ -189,6 +190,16 @@ TARGETS: tuple[Target, ...] = (
         (RegistryError,),
         mutate_text,
         1_000,
+    ),
+    Target(
+        "receipt", universe.read_receipt, universe.receipt_seeds, (InvalidStatement,), mutate_cbor
+    ),
+    Target(
+        "hand-over",
+        universe.read_hand_over,
+        universe.hand_over_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
     ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
     Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
@@ -287,6 +298,9 @@ TARGETS: tuple[Target, ...] = (
         1_000,
     ),
     Target("world-log", worlds.read_log, worlds.log_seeds, (InvalidFile,), mutate_text, 1_000),
+    Target(
+        "world-index", worlds.read_index, worlds.index_seeds, (InvalidFile,), mutate_text, 1_000
+    ),
     Target("world-gz", worlds.unpack, worlds.packed_seeds, (InvalidFile,), inputs=1_000),
     Target(
         "world-timeline",

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 from tests.registry.people import ALICE_LAPTOP
+from tests.universe.passengers import FOX, GATES, MEADOW, NO_ROOM, REEF, answered, key_of, sent
 from tests.universe.worlds import FULL, PLAIN
+from universe.gates import decode_hand_over, sign_hand_over
 from universe.names import parse_full_name, parse_universe_id
+from universe.receipts import decode_receipt, encode_receipt
 from universe.snapshot import (
     decode_signed,
     decode_snapshot,
@@ -39,3 +42,22 @@ def read_universe_name(data: bytes) -> None:
 
 def universe_name_seeds() -> Sequence[bytes]:
     return [b"universe:main", PLAIN.universe.encode()]
+
+
+def read_receipt(data: bytes) -> None:
+    assert encode_receipt(decode_receipt(data)) == data
+
+
+def receipt_seeds() -> Sequence[bytes]:
+    left = sent(FOX, MEADOW, REEF)
+    (refused,) = answered(REEF, left, verdict=NO_ROOM)
+    return [encode_receipt(one.receipt) for one in (left, refused)]
+
+
+def read_hand_over(data: bytes) -> None:
+    hand_over = decode_hand_over(data)
+    assert hand_over.epoch >= 1
+
+
+def hand_over_seeds() -> Sequence[bytes]:
+    return [sign_hand_over(GATES[0].hand_over, key_of(101)).statement]

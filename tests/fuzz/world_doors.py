@@ -1,5 +1,6 @@
 """The doors of `universe.formats`: worlds that other programs left."""
 
+import hashlib
 from collections.abc import Sequence
 
 from registry.formats.errors import InvalidFile, Place
@@ -15,6 +16,7 @@ from universe.formats import (
     plan_savefiles,
     world_folders,
 )
+from universe.formats.raw import TYPE, plan_raw
 from universe.formats.spans import Cursor
 from universe.formats.unpacking import PIECE_BYTES, Unpacking
 from universe.names import parse_universe_id
@@ -90,6 +92,11 @@ def _hold_world(lying: dict[str, bytes]) -> None:
     hold(plan_primordium(files, world_folders(files.listing)))
 
 
+def read_index(data: bytes) -> None:
+    states = {"states/5.json": state(5), "states/6.bin": b"six"}
+    hold(plan_raw(MemoryFiles({**states, "universe.json": data}), [""]))
+
+
 def hold(plan: Plan) -> None:
     """What a plan promises can be made. Raises `InvalidFile` where something was refused."""
     for one in plan.universes:
@@ -143,6 +150,22 @@ def saved_world_seeds() -> Sequence[bytes]:
 
 def log_seeds() -> Sequence[bytes]:
     return [LIVE, lines(LEGEND), lines({"event": "Extinction", "tick": 3})]
+
+
+def index_seeds() -> Sequence[bytes]:
+    told = {"tick": 5, "at_us": 7, "type": "birth", "title": "Ada", "entities": ["a"]}
+    snapshot = {
+        "file": "states/5.json",
+        "tick": 5,
+        "kind": "auto",
+        "at_us": 3,
+        "media": "application/json",
+        "sha256": hashlib.sha256(state(5)).hexdigest(),
+        "event": told,
+    }
+    fork = {"universe": "universe:b", "tick": 3}
+    index = {"type": TYPE, "id": "universe:main", "name": "Main", "fork_of": fork, "config": "{}"}
+    return [as_json({**index, "snapshots": [snapshot, 7], "events": [told, 7]}), as_json(index)]
 
 
 def text_seeds() -> Sequence[bytes]:

@@ -68,6 +68,7 @@ class Wish:
     progress: Progress
     size_bytes_max: int
     urgency: Urgency
+    relative_to: Sequence[BlobId] = ()
 
 
 @dataclass
@@ -140,8 +141,9 @@ class Wishes:
         *,
         size_bytes_max: int,
         urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
-        await self.bring(Wish(blob, progress, size_bytes_max, urgency))
+        await self.bring(Wish(blob, progress, size_bytes_max, urgency, relative_to))
 
     async def bring(self, wish: Wish) -> None:
         """As `fetch_blob`, for who gives in another way to say."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from crdt.area import Area
-from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, manifest_of, parse_root
+from crdt.blob import BlobId, BlobRoot, Chunking, Manifest, manifest_of, parse_page, parse_root
 from crdt.change import SignedEntry
 from crdt.chunking import content_manifest_of, cut
+from crdt.digest import payload_digest
 from crdt.keys import AuthorKey, NamespaceKey
 from crdt.order import (
     ITEM_ID_BYTES,
@@ -197,6 +198,9 @@ class MemoryStore:
             return None
         return Manifest(one.root, tuple(one.pages[at] for at in range(first_page, end)), first_page)
 
+    async def has_blob(self, blob: BlobId) -> bool:
+        return blob in self.blobs_held()
+
     async def blob_root(self, blob: BlobId) -> bytes | None:
         return self._blobs[blob].root_bytes if blob in self._blobs else None
 
@@ -207,7 +211,23 @@ class MemoryStore:
         self._blobs.setdefault(blob, _Blob(parse_root(root, blob), root))
 
     async def add_page(self, blob: BlobId, page: int, data: bytes) -> None:
-        self._blobs[blob].pages[page] = data
+        one = self._blobs[blob]
+        one.pages[page] = data
+        if one.root.chunking is Chunking.CONTENT:  # what is held of any blob is not missing
+            held = self._chunks_by_hash()
+            for index, name in enumerate(
+                parse_page(data, one.root, page), one.root.page_starts[page]
+            ):
+                if name.hash in held:
+                    one.chunks[index] = held[name.hash]
+
+    def _chunks_by_hash(self) -> dict[bytes, bytes]:
+        blobs = [one for one in self._blobs.values() if one.root.chunking is Chunking.CONTENT]
+        return {payload_digest(data): data for one in blobs for data in one.chunks.values()}
+
+    def drop_blob(self, blob: BlobId) -> None:
+        """As gc does with what nobody names."""
+        del self._blobs[blob]
 
     async def missing_pages(self, blob: BlobId) -> list[int]:
         one = self._blobs[blob]

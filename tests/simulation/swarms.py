@@ -50,7 +50,12 @@ class SwarmOf:
         self._peers: dict[PeerNumber, Hashable] = {}
 
     def want(
-        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, urgency: Urgency = Urgency.ASKED
+        self,
+        blob: BlobId,
+        size_bytes_max: int = 1 << 40,
+        *,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         self.do(
             self.swarm.want(
@@ -58,6 +63,7 @@ class SwarmOf:
                 size_bytes_max=size_bytes_max,
                 now_s=self._now_s(),
                 urgency=urgency,
+                relative_to=relative_to,
             )
         )
 

@@ -99,7 +99,8 @@ async def test_a_small_one_and_one_of_no_bytes_lie_there_too(tmp_path: Path, dat
         blob = await store.put_blob(data, chunking=Chunking.CONTENT)
         assert blob == content_manifest_of(data).id
         assert await store.read_blob(blob) == data
-        async with store._database.reading() as view:  # pyright: ignore[reportPrivateUsage] - as a revocation reads it
+        database = store._database  # pyright: ignore[reportPrivateUsage]  # as frontiers are read
+        async with database.reading() as view:
             assert await whole_blob(view, blob, bytes_max=1 << 20) == data
     assert row_counts(tmp_path) == [0] * 5
 

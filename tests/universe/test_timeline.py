@@ -3,12 +3,16 @@
 from dataclasses import replace
 from random import Random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.registry.people import ALICE_LAPTOP
 from tests.universe.test_event import BIRTH, LEAST
-from tests.universe.worlds import FULL, PLAIN
+from tests.universe.worlds import FULL
 from universe.event import Event
+from universe.parts import read_snapshot
+from universe.snapshot import encode_signed, sign_snapshot
 from universe.taken import Taken, taken_of
 from universe.timeline import FORK, nearest, timeline, why_none
 
@@ -58,10 +62,14 @@ def test_several_of_one_tick_all_stand_there_and_who_may_not_fork_reads_so() -> 
 
 
 def test_a_fork_begins_with_what_it_was_forked_from() -> None:
-    begun = taken_of(bytes(32), FULL, is_inherited=True)
+    signed = sign_snapshot(FULL, ALICE_LAPTOP)
+    row = read_snapshot(signed.id, encode_signed(signed))
+    assert row is not None
+    begun = taken_of(msgspec.structs.replace(row, is_inherited=True))
     (entry,) = timeline([begun], [])
     assert (entry.type, entry.title, entry.day) == (FORK, "Forked here", 3)
-    assert taken_of(bytes(32), PLAIN).is_inherited is False
+    assert begun.decay == FULL.decay
+    assert taken_of(row).is_inherited is False
 
 
 def test_an_entry_says_all_that_its_event_says() -> None:

@@ -22,13 +22,13 @@ class Claims:
     """The fields of one object; `place` is the pointer to it in `file`."""
 
     def __init__(self, fields: Plain, file: str, pointer: str, report: Report) -> None:
-        self.fields, self.file, self.pointer, self._report = fields, file, pointer, report
+        self.fields, self.file, self.pointer, self.report = fields, file, pointer, report
 
     def at(self, key: str) -> Place:
         return Place(pointer=f"{self.pointer}/{escaped(key)}")
 
     def doubt(self, key: str, reason: str, about: About = About.CLAIM) -> None:
-        self._report.tell(about, self.file, reason, self.at(key))
+        self.report.tell(about, self.file, reason, self.at(key))
 
     def whole(self, key: str, most: int = TICK_MAX) -> int | None:
         """A number that is not negative, of JSON or in a text, as bigints are; None without one."""
@@ -62,7 +62,7 @@ class Claims:
         if found is None:
             self.doubt(key, "is no object")
             return None
-        return Claims(found, self.file, f"{self.pointer}/{escaped(key)}", self._report)
+        return Claims(found, self.file, f"{self.pointer}/{escaped(key)}", self.report)
 
     def config(self, key: str) -> str:
         """JSON of an object, "" without one."""

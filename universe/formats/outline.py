@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from universe.formats.spans import Cursor
 
-OF_HEADER: Final = ("createdAt", "lastSavedAt", "name")
+OF_HEADER: Final = ("createdAt", "lastSavedAt", "name", "description")
 OF_UNIVERSE: Final = ("identity", "time", "config", "checksums")
 OF_FILE: Final = ("$schema", "$version", "passages", "checksums")
 

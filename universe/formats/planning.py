@@ -6,6 +6,7 @@ from registry.formats.errors import InvalidFile, Place
 from universe.formats.ai_village import plan_ai_village, universe_folders
 from universe.formats.imported import Files, Plan, WorldFormat
 from universe.formats.primordium import SQLITE, plan_primordium, world_folders
+from universe.formats.raw import INDEX, TYPE, plan_raw
 from universe.formats.savefile import is_savefile, plan_savefiles
 from universe.formats.taking import head_of
 
@@ -15,13 +16,20 @@ ENDINGS: Final = (".json", ".json.gz")
 
 KNOWN: Final = (
     "the folder of an ai_village server (universes/…), a SaveFile, or a folder or save.json of"
-    " Primordium"
+    " Primordium; or what `universe export` wrote"
 )
 
 
 def plan(files: Files, format: WorldFormat | None = None) -> Plan:
     """`format`: what it is taken for, whatever it looks like. Raises `InvalidFile`."""
     listing = files.listing
+    raw = [
+        path.rpartition("/")[0]
+        for path in sorted(listing.files)
+        if path.rpartition("/")[2] == INDEX and TYPE.encode() in head_of(files, path, HEAD_BYTES)
+    ]
+    if format is WorldFormat.RAW or (format is None and raw):
+        return plan_raw(files, raw)
     folders = universe_folders(listing)
     if format is WorldFormat.AI_VILLAGE or (format is None and folders):
         return plan_ai_village(files)

@@ -42,7 +42,10 @@ from universe.formats.taking import content_of, read
 from universe.names import parse_universe_id
 
 SCHEMA: Final = b"schemas/savefile/"
+UNIVERSE_SCHEMA: Final = b"schemas/universe/"
 VERSION: Final = 1
+PART: Final = "One universe, taken out of a SaveFile with several."
+"""The description of a SaveFile of ours, of which the one universe in it is the state."""
 _LEFT: Final = ("multiverse", "player", "godCraftedQueue")
 
 
@@ -87,7 +90,8 @@ def read_savefile(
     at_us = at_us or at_of(files.listing.files[path].changed_us)
     found: list[ImportedUniverse] = []
     for number, outline in enumerate(universes):
-        span = None if len(universes) == 1 else outline.whole
+        is_part = len(universes) > 1 or header.fields.get("description") == PART
+        span = outline.whole if is_part else None
         try:
             found.append(_universe(files, path, number, outline, span, at_us, report))
         except InvalidFile as wrong:

@@ -6,6 +6,7 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from blake3 import blake3
@@ -29,6 +30,7 @@ from node.api.universe_models import (
 from node.api.universes_shown import entries_of, entry_of
 from node.errors import Unverified
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob
+from node.services.timelines import due
 from node.services.universes import Kept, events_for, keep_snapshot, snapshot_meant
 from node.services.uploads import Tally, counted
 from node.wiring import Node
@@ -46,7 +48,8 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     `Content-Encoding: gzip` and `zstd` are undone. `X-Checksum`, the BLAKE3 of the plain bytes, is
     compared where it is sent. Without `tick` the body is JSON of at most 64 MiB around a snapshot:
     `{"snapshot": …, "tick": …}`, or `compressedSnapshot`, base64 of its gzip. The same bytes at the
-    same tick and of the same type are the snapshot that is there (200).
+    same tick and of the same type are the snapshot that is there (200). What the universe's rule
+    keeps no longer goes in the same act: see `prune`.
     """
     row = await universe_called(node, call)
     request, now_us = call.request, node.clock_us()
@@ -151,10 +154,11 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
 async def _kept(
     node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
 ) -> tuple[bytes, Response]:
+    found = await due(node.store, row, now_us=node.clock_us())
     kept = await keep_snapshot(
         hand_of(node),
         row,
-        upload.offered,
+        replace(upload.offered, also_drop=tuple(one.snapshot.id for one in found.dropped)),
         pieces_of(call.request, upload),
         encoding=upload.encoding,
         checksum=upload.checksum,

@@ -1,7 +1,7 @@
 """Bob warns of a module; alice hears of it when she installs, and when she audits."""
 
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,12 @@ async def test_a_warning_that_comes_while_modules_are_fetched_is_heard(
     unsaid, severe = ["*"], list[str]()
 
     async def fetch_while_bob_warns(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         if unsaid:  # once: several modules are fetched at a time
             said = await warn(bob, ADDER, kind="malicious", range=unsaid.pop())

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -243,7 +243,12 @@ def holds_back(
     full = asyncio.Event()
 
     async def stand_still(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         running.add(blob)
         most.append(len(running))
@@ -314,7 +319,12 @@ async def test_what_one_author_names_and_has_no_room_here_keeps_nobody_from_the_
     fetch_blob = alice.network.fetch_blob
 
     async def full_for_that(
-        blob: BlobId, progress: Progress, *, size_bytes_max: int, urgency: Urgency = Urgency.ASKED
+        blob: BlobId,
+        progress: Progress,
+        *,
+        size_bytes_max: int,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
         if blob == LIE.blob:
             raise NotStored("no-room", "The disk is full.")

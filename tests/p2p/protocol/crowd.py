@@ -10,8 +10,9 @@ from crdt.blob import BlobId
 from p2p.protocol import effects as ask
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Rates
+from p2p.protocol.delta_questions import ReadDelta
 from p2p.protocol.effects import BlobFailed, BlobFetched, BlobProgress, MayKnowBlob, Notify, Query
-from p2p.protocol.frames import Get, Holding, Part
+from p2p.protocol.frames import Delta, Get, Holding, Part
 from p2p.protocol.orders import Ask, Blame
 from p2p.protocol.pieces import CHUNK, ROOT, Urgency
 from p2p.protocol.swarm import Swarm, SwarmEffect
@@ -29,13 +30,20 @@ class Giver:
     store: MemoryStore
     asked: deque[Get] = field(default_factory=deque[Get])
     may_know: bool = True
+    may_not_know: set[BlobId] = field(default_factory=set[BlobId])
+    knows_deltas: bool = True
     all_asked: list[Get] = field(default_factory=list[Get])
 
-    def answer(self, get: Get) -> Part | Holding:
+    def answer(self, get: Get) -> Part | Delta | Holding:
         """What an honest node says."""
         blob = BlobId(get.blob)
         root = at_once(answer(self.store, ask.FindRoot(blob), source=""))
         nothing = Holding(get.number, root is not None, ())
+        if get.base is not None and self.knows_deltas:
+            ask_for = ReadDelta(blob, get.piece, get.index, get.count, get.rank, get.base)
+            made = at_once(answer(self.store, ask_for, source=""))
+            if isinstance(made, ask.GivenRun):
+                return Delta(get.number, made.data, made.plain_bytes)
         if get.piece == CHUNK:
             question = ask.ReadRun(blob, get.index, get.count, get.rank)
             run = at_once(answer(self.store, question, source=""))
@@ -80,16 +88,28 @@ class Crowd:
         self.do(self.swarm.went(giver.number, now_s=self.now_s))
 
     def want(
-        self, blob: BlobId, size_bytes_max: int = 1 << 40, *, urgency: Urgency = Urgency.ASKED
+        self,
+        blob: BlobId,
+        size_bytes_max: int = 1 << 40,
+        *,
+        urgency: Urgency = Urgency.ASKED,
+        relative_to: Sequence[BlobId] = (),
     ) -> None:
-        now_s = self.now_s
-        self.do(self.swarm.want(blob, size_bytes_max=size_bytes_max, now_s=now_s, urgency=urgency))
+        self.do(
+            self.swarm.want(
+                blob,
+                size_bytes_max=size_bytes_max,
+                now_s=self.now_s,
+                urgency=urgency,
+                relative_to=relative_to,
+            )
+        )
 
     def tick(self, seconds: float) -> None:
         self.now_s += seconds
         self.do(self.swarm.tick(now_s=self.now_s))
 
-    def say(self, giver: Giver, frame: Part | Holding) -> None:
+    def say(self, giver: Giver, frame: Part | Delta | Holding) -> None:
         giver.asked = deque(get for get in giver.asked if get.number != frame.number)
         self.do(self.swarm.took(giver.number, frame, now_s=self.now_s))
 
@@ -146,7 +166,8 @@ class Crowd:
         given: object
         if isinstance(query.question, MayKnowBlob):
             giver = self.givers.get(PeerNumber(query.question.peer))
-            given = giver is not None and giver.may_know
+            is_known = giver is not None and query.question.blob not in giver.may_not_know
+            given = giver is not None and giver.may_know and is_known
         else:
             given = at_once(answer(self.store, query.question, source=""))
         self.do(self.swarm.answered(query.id, given, now_s=self.now_s))

@@ -21,8 +21,7 @@ from crdt.blob import (
     manifest_of,
 )
 from crdt.digest import payload_digest
-from p2p.protocol import limits
-from p2p.protocol import swarm as swarm_module
+from p2p.protocol import limits, looking
 from p2p.protocol.bandwidth import Rates
 from p2p.protocol.effects import (
     AddChunks,
@@ -195,7 +194,7 @@ def test_a_blob_that_is_too_large_is_given_up_at_its_root() -> None:
 def test_what_is_looked_at_of_a_blob_does_not_grow_with_it(
     pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swarm_module, "MANIFEST_PAGES", pages)
+    monkeypatch.setattr(looking, "MANIFEST_PAGES", pages)
     chunks = [Random(index).randbytes(4096) for index in range(2_500)]
     manifest = build_content_manifest([ChunkName(payload_digest(one), 4096) for one in chunks])
     assert manifest.parsed.page_count > 2 * pages

@@ -6,7 +6,8 @@ from crdt.blob import Chunking
 from crdt.chunking import content_manifest_of
 from p2p.protocol import limits
 from p2p.protocol.bandwidth import Bandwidth
-from p2p.protocol.effects import GivenRun, Query, ReadDelta, ReadRun
+from p2p.protocol.delta_questions import ReadDelta
+from p2p.protocol.effects import GivenRun, Query, ReadRun
 from p2p.protocol.frames import Base, Delta
 from p2p.protocol.pieces import CHUNK, unpack_against
 from p2p.transport.giving import Giving, delta_work

@@ -1,0 +1,287 @@
+"""Timelines, forks and what is kept of universes, at the addresses of multiverse servers."""
+
+import os
+from typing import Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from crdt.blob import BlobId
+from node.api.endpoint import Call, Endpoint, reads, writes
+from node.api.problems import ENCODER
+from node.api.requests import answer_cached
+from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
+from node.api.timeline_models import (
+    EventDone,
+    ForkDone,
+    ForkedFrom,
+    ForksQuery,
+    ForksShown,
+    Gone,
+    Nearest,
+    NearestQuery,
+    NewEvent,
+    NewFork,
+    NewPruning,
+    PruneDone,
+    PruneQuery,
+    TimelineEntry,
+    TimelineQuery,
+    TimelineShown,
+    TreePlace,
+)
+from node.api.universe_models import UniverseQuery
+from node.api.universes_shown import entries_of, entry_of, meta_of, metas_of
+from node.services.timelines import (
+    due,
+    family_of,
+    fork,
+    forks_of,
+    open_at,
+    prune,
+    set_retention,
+    tell,
+    timeline_of,
+)
+from node.services.universes import (
+    ID_BYTES,
+    LATEST,
+    Given,
+    events_for,
+    parse_tick,
+    snapshot_meant,
+)
+from node.wiring import Node
+from registry.head import Words
+from registry.published import tags_split
+from universe.event import Event, event_word
+from universe.forks import Forks, Place, drawn
+from universe.record import Facts
+from universe.retention import Dropped, parse_policy, policy_words, write_policy
+from universe.timeline import Entry
+
+_WORDS: Final = {
+    "auto": "autosave", "manual": "saved", "canonical": "canonical", "fork": "forked here"
+}  # fmt: skip
+
+
+async def show_timeline(node: Node, call: Call[TimelineQuery, None]) -> TimelineShown:
+    """Snapshots and events of a universe in one line, the lowest tick first; by default all."""
+    row = await universe_called(node, call)
+    query = call.query
+    where = f"timeline {row.number} {query.canonicalOnly} {query.since} {query.until}"
+    last = node.cursors.open(where, query.cursor)
+    after = None if last is None else _place(last)
+    line = await timeline_of(node.store, row)
+    wanted = [
+        one
+        for one in line.entries
+        if query.since <= one.tick <= query.until
+        and (one.is_canonical or not query.canonicalOnly)
+        and (after is None or one.order > after)
+    ]
+    page = wanted[: query.limit]
+    more = _place_text(page[-1]) if len(wanted) > len(page) else None
+    ids = dict.fromkeys(one.snapshot.id for one in page if one.snapshot is not None)
+    shown = entries_of([line.snapshots[id] for id in ids], line.events)
+    canonical = tuple(one for one in shown if one.type == "canonical")
+    own = [one.at_us for one in line.snapshots.values() if not one.is_inherited]
+    return TimelineShown(
+        universeId=row.listing.record,
+        fullName=row.listing.target,
+        lastUpdated=max(own, default=0) // 1_000,
+        entries=tuple(map(timeline_entry, page)),
+        snapshots=shown,
+        canonicalEvents=canonical if query.canonicalOnly else None,
+        next=node.cursors.seal(where, more),
+    )
+
+
+async def show_nearest(node: Node, call: Call[NearestQuery, None]) -> Nearest:
+    """The snapshot that opens at a tick: the last at or before it. Nothing is fetched for it."""
+    row = await universe_called(node, call)
+    at = call.path["tick"]
+    if at == LATEST or call.query.snapshot:
+        found = await snapshot_meant(node.store, row, LATEST, call.query.snapshot)
+    else:
+        found = await open_at(node.store, row, parse_tick(at))
+    events = await events_for(node.store, row, [found])
+    state = await node.store.blob_state(BlobId(found.blob))
+    return Nearest(
+        row.listing.record,
+        row.listing.target,
+        entry_of(found, events.get(found.event or b"")),
+        found.blob.hex(),
+        state is not None and state.is_complete,
+    )
+
+
+async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response:
+    """Add an event to the timeline of one's own universe. The same said twice is one event."""
+    row = await universe_called(node, call)
+    body = call.body
+    at_ms = node.clock_us() // 1_000 if body.timestamp is None else int(body.timestamp)
+    event = Event(
+        tick=body.tick,
+        at_us=at_ms * 1_000,
+        type=body.type,
+        title=body.title or event_word(body.type),
+        description=body.description,
+        day=None if body.day is None else int(body.day),
+        importance=int(body.importance),
+        entities=body.entities,
+        souls=body.souls,
+        parents=body.parents,
+        snapshot=None if body.snapshot is None else bytes.fromhex(body.snapshot),
+    )
+    id, _ = await tell(hand_of(node), row, event)
+    line = await timeline_of(node.store, row)
+    (entry,) = [one for one in line.entries if one.event == id]
+    answer = EventDone(success=True, id=id.hex(), entry=timeline_entry(entry))
+    return answer_cached(call.request, answer, 201)
+
+
+async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
+    """A new universe of your own that begins with a snapshot of this one. Nothing is copied.
+
+    Of anybody's universe that is known here; it lies where its parent does unless you say else.
+    """
+    parent = await universe_called(node, call)
+    body = call.body
+    tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
+    given = Given(
+        Words(body.name, body.description, None, None, tags),
+        Facts(owner=body.ownerId, visibility=body.visibility),
+        body.id or "",
+        body.namespace,
+    )
+    at = LATEST if body.snapshotTick is None else str(body.snapshotTick)
+    async with node.making:
+        row, taken = await fork(
+            hand_of(node), parent, at, body.snapshot or "", given, os.urandom(ID_BYTES)
+        )
+    answer = {
+        "success": True,
+        "universe": await meta_of(node.store, row),
+        "forkedFrom": ForkedFrom(
+            parent.listing.record, parent.listing.target, taken.tick, taken.id.hex()
+        ),
+    }
+    return answer_cached(call.request, answer, 201)
+
+
+async def list_forks(node: Node, call: Call[ForksQuery, None]) -> dict[str, Any]:
+    """Universes that were forked from this one; with `tree`, the whole tree it stands in."""
+    row = await universe_called(node, call)
+    found = await metas_of(node.store, await forks_of(node.store, row))
+    answer: dict[str, Any] = {
+        "sourceUniverseId": row.listing.record,
+        "forks": [msgspec.Raw(one) for one in found],
+    }
+    if call.query.tree:
+        forks, _ = await family_of(node.store, row)
+        places = list(forks.whole_tree(row.listing.target))
+        answer["tree"] = [_tree_place(forks, one) for one in places]
+        answer["lines"] = list(drawn(places, row.listing.target))
+    return answer
+
+
+async def prune_universe(node: Node, call: Call[PruneQuery, NewPruning]) -> PruneDone:
+    """Drop the snapshots that the universe's rule does not keep; with `dryRun`, only say which.
+
+    Canonical ones, the newest, and what forks and events need stay, whatever the rule says.
+    """
+    row = await universe_called(node, call)
+    said = call.body.retention
+    policy = None if said is None else parse_policy(ENCODER.encode(said).decode())
+    hand, is_dry = hand_of(node), call.query.dryRun
+    if policy is not None and not is_dry:
+        await set_retention(hand, row, policy)
+    found = await due(node.store, row, now_us=node.clock_us(), policy=policy)
+    if not is_dry:
+        await prune(hand, row, found.dropped)
+    return PruneDone(
+        success=True,
+        dryRun=is_dry,
+        dropped=tuple(map(_gone, found.dropped)),
+        kept=found.kept,
+        bytes=sum(one.snapshot.size for one in found.dropped),
+        rule=policy_words(found.policy),
+        retention=msgspec.Raw(write_policy(found.policy).encode()),
+    )
+
+
+def timeline_entry(one: Entry) -> TimelineEntry:
+    return TimelineEntry(
+        tick=one.tick,
+        day=one.day or 0,
+        timestamp=one.at_us // 1_000,
+        type=one.type,
+        word=_WORDS.get(one.type, one.type) if one.event is None else event_word(one.type),
+        title=one.title,
+        description=one.description,
+        canFork=one.can_fork,
+        hasSnapshot=one.has_snapshot,
+        snapshot=one.snapshot.id.hex() if one.snapshot else None,
+        event=one.event.hex() if one.event else None,
+        fileSize=one.snapshot.size if one.snapshot else None,
+        importance=one.importance,
+        entities=one.entities,
+        souls=one.souls,
+        parents=one.parents,
+    )
+
+
+def _tree_place(forks: Forks, one: Place) -> TreePlace:
+    return TreePlace(
+        universe=one.branch.universe,
+        name=one.branch.name,
+        depth=one.depth,
+        tick=one.branch.tick if one.depth else 0,
+        parent=forks.parent(one.branch.universe),
+        isKnown=one.is_known,
+        isCut=one.is_cut,
+    )
+
+
+def _gone(one: Dropped) -> Gone:
+    taken = one.snapshot
+    id, at_ms = taken.id.hex(), taken.at_us // 1_000
+    return Gone(id, taken.tick, taken.kind, at_ms, taken.size, one.why)
+
+
+def _place_text(one: Entry) -> str:
+    tick, at_us, id = one.order
+    return f"{tick} {at_us} {id.hex()}"
+
+
+def _place(text: str) -> tuple[int, int, bytes]:
+    tick, at_us, id = text.split(" ")
+    return int(tick), int(at_us), bytes.fromhex(id)
+
+
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (
+    reads(
+        f"{A_UNIVERSE}/timeline", show_timeline, TimelineShown, query=TimelineQuery,
+        problems=(404, 409, 422),
+    ),
+    reads(
+        f"{A_UNIVERSE}/nearest/{{tick}}", show_nearest, Nearest, query=NearestQuery,
+        problems=(404, 409, 422),
+    ),
+    writes(
+        f"{A_UNIVERSE}/timeline", add_event, EventDone, body=NewEvent, query=UniverseQuery,
+        status=201, problems=(404, 409, 422), opened_by=OPENED,
+    ),
+    writes(
+        f"{A_UNIVERSE}/fork", make_fork, ForkDone, body=NewFork, query=UniverseQuery, status=201,
+        problems=(404, 409, 422), opened_by=OPENED,
+    ),
+    reads(
+        f"{A_UNIVERSE}/forks", list_forks, ForksShown, query=ForksQuery, problems=(404, 409, 422)
+    ),
+    writes(
+        f"{A_UNIVERSE}/prune", prune_universe, PruneDone, body=NewPruning, query=PruneQuery,
+        problems=(404, 409, 422),
+    ),
+)  # fmt: skip

@@ -1,0 +1,191 @@
+"""Timelines, forks and what is kept, over HTTP. Times in ms since 1970, ids in hex."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from node.api.life_models import Line, Tags
+from node.api.models import Cursor, Place
+from node.api.universe_models import SnapshotEntry, UniverseMeta, UniverseQuery, WorldText
+
+Tick = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+Real = Annotated[float, Meta(ge=0, lt=1 << 53)]
+"""JavaScript has no other numbers; what follows the point is left off."""
+Names = Annotated[tuple[WorldText, ...], Meta(max_length=64)]
+
+
+class TimelineQuery(UniverseQuery, frozen=True, rename={"since": "from", "until": "to"}):
+    """`from`, `to`: ticks, both included."""
+
+    canonicalOnly: bool = False
+    """Events, and snapshots that were taken for one."""
+    since: Tick = 0
+    until: Tick = (1 << 63) - 1
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    cursor: Cursor | None = None
+
+
+class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event, a snapshot, or both."""
+
+    tick: int
+    day: int
+    timestamp: int
+    type: str
+    """Of the event as it was written; else `auto`, `manual`, `canonical`, or `fork`."""
+    word: str
+    """The same for people."""
+    title: str
+    description: str
+    canFork: bool
+    hasSnapshot: bool
+    snapshot: str | None = None
+    """Id of what opens here."""
+    event: str | None = None
+    """Its id."""
+    fileSize: int | None = None
+    importance: int = 0
+    entities: tuple[str, ...] = ()
+    souls: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+
+
+class TimelineShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    universeId: str
+    fullName: str
+    lastUpdated: int
+    entries: tuple[TimelineEntry, ...]
+    snapshots: tuple[SnapshotEntry, ...]
+    """Those of the entries."""
+    canonicalEvents: tuple[SnapshotEntry, ...] | None = None
+    """With `canonicalOnly`: the canonical snapshots among them."""
+    next: str | None
+
+
+class NearestQuery(UniverseQuery, frozen=True):
+    snapshot: Annotated[str, Meta(max_length=128)] = ""
+    """This very one, whatever its tick."""
+
+
+class Nearest(Struct, frozen=True):
+    """What opens at a tick."""
+
+    universeId: str
+    fullName: str
+    entry: SnapshotEntry
+    blob: str
+    """Id of its bytes: what is missing of them here can be fetched."""
+    held: bool
+    """Whether all of them are here."""
+
+
+class NewEvent(Struct, frozen=True, kw_only=True):
+    tick: Tick
+    type: WorldText
+    title: WorldText = ""
+    """Without one, what people read for its type."""
+    description: WorldText = ""
+    day: Real | None = None
+    importance: Real = 0
+    entities: Names = ()
+    souls: Names = ()
+    parents: Names = ()
+    snapshot: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    timestamp: Real | None = None
+    """ms since 1970; without one, now."""
+
+
+class EventDone(Struct, frozen=True):
+    success: bool
+    id: str
+    entry: TimelineEntry
+
+
+class NewFork(Struct, frozen=True, kw_only=True):
+    """Without `snapshotTick` and `snapshot`: of what the newest tick has."""
+
+    name: Line
+    ownerId: Line | None = None
+    snapshotTick: Tick | None = None
+    """The last snapshot at or before it."""
+    snapshot: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    """This very one."""
+    id: Annotated[str, Meta(max_length=512)] | None = None
+    visibility: Literal["public", "shared", "private"] | None = None
+    """Without one, as the parent is."""
+    namespace: Place | None = None
+    description: Line | None = None
+    tags: Tags | None = None
+
+
+class ForkedFrom(Struct, frozen=True):
+    universeId: str
+    fullName: str
+    snapshotTick: int
+    snapshot: str
+
+
+class ForkDone(Struct, frozen=True):
+    success: bool
+    universe: UniverseMeta
+    forkedFrom: ForkedFrom
+
+
+class TreePlace(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A universe in its tree of forks, each before its own forks."""
+
+    universe: str
+    """Full name."""
+    name: str
+    depth: int
+    tick: int
+    """Of its parent, where it begins; of a root 0."""
+    parent: str | None
+    isKnown: bool
+    """False: others were forked from it, and it is not here."""
+    isCut: bool
+    """It says it descends from itself."""
+
+
+class ForksQuery(UniverseQuery, frozen=True):
+    tree: bool = False
+    """The whole tree that it stands in, too."""
+
+
+class ForksShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    sourceUniverseId: str
+    forks: tuple[UniverseMeta, ...]
+    tree: tuple[TreePlace, ...] | None = None
+    lines: tuple[str, ...] | None = None
+    """The same, drawn."""
+
+
+class PruneQuery(UniverseQuery, frozen=True):
+    dryRun: bool = False
+    """Only say what would go."""
+
+
+class NewPruning(Struct, frozen=True, kw_only=True):
+    retention: dict[str, Any] | None = None
+    """A rule for this universe from now on; with `dryRun`, only to see what it would do."""
+
+
+class Gone(Struct, frozen=True):
+    id: str
+    tick: int
+    type: str
+    timestamp: int
+    fileSize: int
+    why: str
+
+
+class PruneDone(Struct, frozen=True):
+    success: bool
+    dryRun: bool
+    dropped: tuple[Gone, ...]
+    kept: int
+    bytes: int
+    """Of what was dropped, before anything is saved: what `gc` gives back is less."""
+    rule: tuple[str, ...]
+    retention: msgspec.Raw

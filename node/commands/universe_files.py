@@ -1,0 +1,153 @@
+"""`universe snapshot` and `universe open`: states of any size, in and out, piece by piece."""
+
+from __future__ import annotations
+
+import mimetypes
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.blob import stat_size, unreadable
+from node.commands.console import IN_NAMESPACE, is_terminal, node, print_json, say, wants_json
+from node.commands.files import whole_file
+from node.commands.going_on import goes_on
+from node.commands.progress import Progress
+from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.failure import Json
+from node.text import printable, size_text
+
+TIMEOUT_S = 600.0
+STDIO = "-"
+KINDS = ["auto", "manual", "canonical"]
+AGAIN = "It is kept when its id is printed: until then nothing of it is, so send it again."
+GET_AGAIN = "What came is kept: ask again, and it goes on where it stopped."
+
+
+@click.command("snapshot")
+@click.argument("names", nargs=-1, required=True, metavar="[UNIVERSE] FILE|-")
+@click.option("--tick", type=click.IntRange(0), required=True, help="In the time of its world.")
+@click.option(
+    "--type",
+    type=click.Choice(["auto", "manual", "canonical"]),
+    default="manual",
+    show_default=True,
+)
+@click.option("--day", type=click.IntRange(0), help="In the time of its world.")
+@click.option("--event", metavar="TYPE", help="What it was taken for: birth, union, founded, …")
+@click.option("--title", help="Of the event.")
+@click.option("--media", help="Content-Type; else by the ending of FILE.")
+@click.option("--universe", help="Which; else the first word, else the only one of yours.")
+@IN_NAMESPACE
+def snapshot(
+    names: tuple[str, ...],
+    tick: int,
+    type: str,
+    day: int | None,
+    event: str | None,
+    title: str | None,
+    media: str | None,
+    universe: str | None,
+    namespace: str | None,
+) -> None:
+    """Keep a state of a universe: FILE, or what comes on stdin, of any size and kind.
+
+    The same bytes at the same tick are the snapshot that is there.
+    """
+    if len(names) > (1 if universe is not None else 2):
+        raise click.UsageError("[UNIVERSE] FILE: one universe and one file")
+    file = names[-1]
+    which = meant(universe if universe is not None or len(names) == 1 else names[0])
+    if title is not None and event is None:
+        raise click.UsageError("--title is of an event: say --event TYPE too")
+    query: dict[str, Any] = {"tick": tick, "type": type, "day": day, "namespace": namespace}
+    if event is not None:
+        query["event"] = json_text({"type": event, "title": title or ""})
+    path = path_of(PATH, which, "snapshot")
+    if file == STDIO:
+        done = sent(path, query, sys.stdin.buffer, None, "stdin", media)
+    else:
+        source = Path(file)
+        kind = media or mimetypes.guess_type(source.name)[0]
+        try:
+            with source.open("rb") as opened:
+                size = stat_size(opened, source)
+                done = sent(path, query, opened, size, source.name, kind)
+        except OSError as error:
+            raise unreadable(source, error) from error
+    if wants_json():
+        return print_json("universe", done)
+    said = "was there already" if done["known"] else "kept"
+    say(f"tick {done['tick']:,}: {size_text(done['fileSize'])} {said}", fg="green")
+    say(done["id"], dim=True)
+
+
+def json_text(value: Json) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def sent(
+    path: str,
+    query: dict[str, Any],
+    file: IO[bytes],
+    size: int | None,
+    name: str,
+    media: str | None,
+) -> Json:
+    with goes_on(AGAIN), Progress() as bars:
+        return node().upload(path, query, file, size, bars.bytes_of(name), TIMEOUT_S, media)
+
+
+@click.command("open")
+@UNIVERSE
+@click.option("--tick", type=click.IntRange(0), help="The last snapshot at or before it.")
+@click.option("--snapshot", "id", metavar="ID", help="This very one, 64 hex digits.")
+@click.option("-o", "--output", metavar="FILE|-", help="Where its bytes go; - is stdout.")
+@IN_NAMESPACE
+def open_(
+    universe: str | None,
+    tick: int | None,
+    id: str | None,
+    output: str | None,
+    namespace: str | None,
+) -> None:
+    """Write a state of a universe to a file: of any that you may read, at any tick.
+
+    What is not here comes from peers, each part checked; only what is missing is fetched.
+    """
+    to_stdout = output in (None, STDIO)
+    if to_stdout and (wants_json() or is_terminal(sys.stdout)):
+        raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
+    which, query = meant(universe), {"namespace": namespace}
+    at = "latest" if tick is None else str(tick)
+    start = path_of(PATH, which)
+    found = node().get(f"{start}/nearest/{at}", {**query, "snapshot": id})
+    entry = found["entry"]
+    if not found["held"]:
+        held(found["blob"])
+    more = {**query, "snapshot": entry["id"], "raw": "true"}
+    path = with_query(f"{start}/snapshot/{entry['tick']}", more)
+    if to_stdout:
+        with goes_on(GET_AGAIN):
+            node().download(path, sys.stdout.buffer, lambda done, total: None, TIMEOUT_S)
+        sys.stdout.buffer.flush()
+        return
+    target = Path(str(output))
+    with whole_file(target) as file, goes_on(GET_AGAIN), Progress() as bars:
+        size = node().download(path, file, bars.bytes_of(target.name), TIMEOUT_S)
+    if wants_json():
+        body = {"universe": found["fullName"], "entry": entry, "file": str(target), "size": size}
+        return print_json("universe", body)
+    asked = "" if tick in (None, entry["tick"]) else f", the last before tick {tick:,}"
+    say(f"tick {entry['tick']:,}{asked}: {size_text(size)} in {printable(str(target))}", fg="green")
+
+
+def held(blob: str) -> Json:
+    """Has the node fetch what is missing of it, and shows how far it is."""
+    from node.commands.verify import hold
+
+    return hold(blob)

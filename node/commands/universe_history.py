@@ -1,0 +1,162 @@
+"""`universe timeline`, `event`, `fork`, `forks`, `prune`: what happened, and what goes on from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.console import (
+    DRY_RUN,
+    IN_NAMESPACE,
+    node,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
+from node.commands.universe_line import draw_timeline
+from node.commands.universe_made import config_of
+from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.failure import Json
+from node.text import printable, short_name, size_text
+
+
+@click.command("timeline")
+@UNIVERSE
+@click.option("--canonical", is_flag=True, help="Only events, and what was taken for them.")
+@click.option("--from", "since", type=click.IntRange(0), help="From this tick on.")
+@click.option("--to", "until", type=click.IntRange(0), help="Up to this tick.")
+@click.option("--all", "all_", is_flag=True, help="Every autosave; else rows of them are one line.")
+@IN_NAMESPACE
+def timeline(
+    universe: str | None,
+    canonical: bool,
+    since: int | None,
+    until: int | None,
+    all_: bool,
+    namespace: str | None,
+) -> None:
+    """Draw what happened in a universe, by tick, and what can be opened and forked."""
+    query: dict[str, Any] = {
+        "canonicalOnly": "true" if canonical else None, "from": since, "to": until,
+        "namespace": namespace,
+    }  # fmt: skip
+    found = node().get(path_of(PATH, meant(universe), "timeline"), query)
+    if wants_json():
+        return print_json("universe", found)
+    if not found["entries"]:
+        return say("Nothing yet. Keep a state: panspermia universe snapshot UNIVERSE FILE --tick N")
+    for line, style in draw_timeline(found["entries"], is_whole=all_):
+        say(line, **style)
+
+
+@click.command("event")
+@click.argument("universe")
+@click.argument("type")
+@click.argument("title", required=False)
+@click.option("--tick", type=click.IntRange(0), required=True)
+@click.option("--description", default="")
+@click.option("--day", type=click.IntRange(0))
+@click.option("--importance", type=click.IntRange(0, 1000), default=0)
+@click.option("--entity", "entities", multiple=True, help="Whom it happened to; may be repeated.")
+@click.option("--soul", "souls", multiple=True, help="May be repeated.")
+@click.option("--parent", "parents", multiple=True, help="Of a birth; may be repeated.")
+@click.option("--snapshot", metavar="ID", help="What was taken for it, 64 hex digits.")
+@IN_NAMESPACE
+def event(universe: str, namespace: str | None, **said: Any) -> None:  # noqa: ANN401 - click gives them
+    """Tell what happened: TYPE is birth, death, union, founded, … or a word of your own."""
+    path = with_query(path_of(PATH, universe, "timeline"), {"namespace": namespace})
+    done = node().post(path, {key: one for key, one in said.items() if one not in (None, "", ())})
+    if wants_json():
+        return print_json("universe", done)
+    say(f"tick {done['entry']['tick']:,}: {printable(done['entry']['title'])}", fg="green")
+
+
+@click.command("fork")
+@UNIVERSE
+@click.option("--name", required=True, help="What the fork is called.")
+@click.option("--tick", type=click.IntRange(0), help="At the last snapshot at or before it.")
+@click.option("--snapshot", metavar="ID", help="At this very one, 64 hex digits.")
+@click.option("--id", help="As programs call it; else one is made up.")
+@click.option("--owner", help="The player whose it is, in free text.")
+@click.option("--private", is_flag=True, help="For nobody else; else it is as its parent.")
+@click.option("--in", "place", metavar="NAMESPACE", help="Shared with its members.")
+@IN_NAMESPACE
+def fork(
+    universe: str | None,
+    name: str,
+    tick: int | None,
+    snapshot: str | None,
+    id: str | None,
+    owner: str | None,
+    private: bool,
+    place: str | None,
+    namespace: str | None,
+) -> None:
+    """Make a universe of yours that goes on from a snapshot of any that you may read.
+
+    Nothing is copied, and it stays whole when its parent is deleted.
+    """
+    path = with_query(path_of(PATH, meant(universe), "fork"), {"namespace": namespace})
+    body: Json = {
+        "name": name, "snapshotTick": tick, "snapshot": snapshot, "id": id, "ownerId": owner,
+        "visibility": "private" if private else None, "namespace": place,
+    }  # fmt: skip
+    done = node().post(path, {key: one for key, one in body.items() if one is not None})
+    if wants_json():
+        return print_json("universe", done)
+    begun = done["forkedFrom"]
+    say(printable(done["universe"]["id"]), fg="green")
+    say(f"forked from {printable(begun['fullName'])} at tick {begun['snapshotTick']:,}", dim=True)
+
+
+@click.command("forks")
+@UNIVERSE
+@IN_NAMESPACE
+def forks(universe: str | None, namespace: str | None) -> None:
+    """Draw the tree of forks that a universe stands in."""
+    query = {"tree": "true", "namespace": namespace}
+    found = node().get(path_of(PATH, meant(universe), "forks"), query)
+    if wants_json():
+        return print_json("universe", found)
+    for line in found["lines"]:
+        for one in found["tree"]:
+            line = line.replace(one["universe"], short_name(one["universe"]))
+        say(printable(line), bold=line.endswith("◂ here"))
+
+
+@click.command("prune")
+@UNIVERSE
+@click.option(
+    "--rule", metavar="JSON", help='From now on: {"auto": {"thin": true, "newest": 500}}.'
+)
+@click.option("--keep-all", is_flag=True, help="From now on nothing is dropped.")
+@DRY_RUN
+@IN_NAMESPACE
+def prune(
+    universe: str | None, rule: str | None, keep_all: bool, dry_run: bool, namespace: str | None
+) -> None:
+    """Drop the snapshots that your universe's rule does not keep.
+
+    Without a rule of its own: of autosaves all of the last hour, then the last of each hour, day
+    and week. Canonical ones, the newest, and what forks and events need always stay.
+    """
+    if rule is not None and keep_all:
+        raise click.UsageError("--rule and --keep-all: say one")
+    said = config_of(rule) if rule is not None else {"auto": {}} if keep_all else None
+    query = {"dryRun": "true" if dry_run else None, "namespace": namespace}
+    path = with_query(path_of(PATH, meant(universe), "prune"), query)
+    done = node().post(path, {} if said is None else {"retention": said})
+    if wants_json():
+        return print_json("universe", done)
+    for line in done["rule"]:
+        say(line, dim=True)
+    rows = ((f"{one['tick']:,}", one["type"], size_text(one["fileSize"]), one["why"])
+            for one in done["dropped"])  # fmt: skip
+    print_table(("TICK", "TYPE", "SIZE", "WHY"), rows)
+    word = "would go" if dry_run else "dropped"
+    say(f"{len(done['dropped']):,} {word}, {done['kept']:,} kept")
+    if done["dropped"] and not dry_run:
+        say("panspermia gc gives their room back", dim=True)

@@ -1,0 +1,214 @@
+"""`universe create`, `list`, `show`, `snapshots`, `delete`: what there is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.console import (
+    IN_NAMESPACE,
+    node,
+    print_json,
+    print_table,
+    say,
+    wants_json,
+)
+from node.commands.universe_named import PATH, UNIVERSE, meant
+from node.failure import Json, failed
+from node.text import printable, size_text
+
+EVERYTHING = 10_000
+CONFIG_BYTES_MAX = 16 * 1024
+
+
+@click.command("create")
+@click.argument("name")
+@click.option("--id", help="As programs call it; else one is made up.")
+@click.option("--owner", help="The player whose it is, in free text.")
+@click.option("--public", is_flag=True, help="For everybody; what was public stays so.")
+@click.option("--config", metavar="JSON|FILE", help="A JSON object: timeScale, magicLevel, …")
+@click.option("--description", help="One line.")
+@click.option("--tag", "tags", multiple=True, help="May be repeated.")
+@click.option("--namespace", metavar="NAME|DID", help="Shared with the members of this namespace.")
+def create(
+    name: str,
+    id: str | None,
+    owner: str | None,
+    public: bool,
+    config: str | None,
+    description: str | None,
+    tags: tuple[str, ...],
+    namespace: str | None,
+) -> None:
+    """Make a universe called NAME; private, unless you say else. Said again, its words change."""
+    if public and namespace is not None:
+        raise click.UsageError("--public is for everybody, --namespace for its members: say one")
+    body: dict[str, Any] = {
+        "name": name, "id": id, "ownerId": owner, "namespace": namespace,
+        "description": description, "tags": list(tags) or None,
+    }  # fmt: skip
+    if public or id is None:
+        body["isPublic"] = public if namespace is None else None
+    if config is not None:
+        body["config"] = config_of(config)
+    done = node().post("/api/universe", {key: one for key, one in body.items() if one is not None})
+    if wants_json():
+        return print_json("universe", done)
+    universe = done["universe"]
+    say(f"{printable(universe['id'])}: {done['state']}, {universe['visibility']}", fg="green")
+    say(
+        f"Keep a state of it: panspermia universe snapshot {universe['id']} FILE --tick N", dim=True
+    )
+
+
+def config_of(text: str) -> Json:
+    """JSON, or a file of it. Raises `Failure`."""
+    if not text.lstrip().startswith("{"):
+        try:
+            with Path(text).open("rb") as file:
+                text = file.read(CONFIG_BYTES_MAX + 1).decode(errors="replace")
+        except OSError as error:
+            detail = f"{printable(text)}: {error.strerror}"
+            raise failed("cannot-read", "The file cannot be read", detail) from error
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise failed("not-json", "That is no JSON", f"the config: {error}") from error
+    if not isinstance(found, dict):
+        raise failed("not-json", "That is no JSON object", "the config: write {…}")
+    return {str(key): value for key, value in found.items()}
+
+
+@click.command("list")
+@click.option("--public", is_flag=True, help="Only those that everybody may read.")
+@click.option("--owner", help="Only of this player.")
+@click.option("--author", metavar="DID|NAME", help="Only of this author.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option("--sort", type=click.Choice(["recent", "name", "rating"]), default="recent")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended.")
+@IN_NAMESPACE
+def list_(
+    public: bool,
+    owner: str | None,
+    author: str | None,
+    tags: tuple[str, ...],
+    sort: str,
+    limit: int,
+    cursor: str | None,
+    namespace: str | None,
+) -> None:
+    """List the universes that this node knows."""
+    query: dict[str, Any] = {
+        "publicOnly": "true" if public else None, "ownerId": owner, "author": author, "tag": tags,
+        "sort_by": sort, "limit": limit, "cursor": cursor, "namespace": namespace,
+    }  # fmt: skip
+    page = node().get("/api/universes", query)
+    if wants_json():
+        return print_json("universe", page)
+    if not page["universes"]:
+        return say("None is known. Make one: panspermia universe create NAME")
+    print_universes(page["universes"])
+    if page["next"]:
+        say(f"more: --cursor {page['next']}", dim=True)
+
+
+def print_universes(universes: list[Json]) -> None:
+    from node.commands.petnames import petnames
+
+    names = petnames()
+    rows = (
+        (
+            printable(one["id"]),
+            printable(one["name"]),
+            names.author(one["author"]),
+            f"{one['snapshotCount']:,}",
+            f"{one['canonicalEventCount']:,}",
+            one["visibility"],
+            when(one["lastSnapshotAt"]),
+        )
+        for one in universes
+    )
+    print_table(("ID", "NAME", "OF", "SNAPSHOTS", "EVENTS", "FOR", "LAST"), rows)
+
+
+@click.command("show")
+@UNIVERSE
+@IN_NAMESPACE
+def show(universe: str | None, namespace: str | None) -> None:
+    """Show one universe, what it holds, and where it comes from."""
+    name, query = meant(universe), {"namespace": namespace}
+    found = node().get(path_of(PATH, name), query)
+    if wants_json():
+        return print_json("universe", found)
+    one = found["universe"]
+    say(f"{printable(one['name'])}  {printable(one['id'])}", bold=True)
+    if one.get("description"):
+        say(printable(one["description"]))
+    rows = [
+        ("full name", one["fullName"]),
+        ("for", one["visibility"]),
+        ("owner", one["ownerId"]),
+        ("snapshots", f"{one['snapshotCount']:,}, {size_text(one['bytes'])} in all"),
+        ("events", f"{one['canonicalEventCount']:,}"),
+        ("last", when(one["lastSnapshotAt"])),
+        ("tags", ", ".join(one.get("tags", ()))),
+        ("config", json.dumps(one["config"], ensure_ascii=False) if one.get("config") else ""),
+    ]
+    if origin := one.get("forkOf"):
+        rows.append(("forked from", f"{origin['universe']} at tick {origin['snapshotTick']:,}"))
+    for label, value in rows:
+        if value:
+            say(f"{label:<12}{printable(str(value))}")
+
+
+@click.command("snapshots")
+@UNIVERSE
+@click.option("--limit", type=click.IntRange(1, EVERYTHING), default=EVERYTHING)
+@click.option("--cursor", help="Go on where the last page ended.")
+@IN_NAMESPACE
+def snapshots(universe: str | None, limit: int, cursor: str | None, namespace: str | None) -> None:
+    """List the snapshots of a universe by tick."""
+    query = {"limit": limit, "cursor": cursor, "namespace": namespace}
+    page = node().get(path_of(PATH, meant(universe), "snapshots"), query)
+    if wants_json():
+        return print_json("universe", page)
+    rows = (
+        (
+            f"{one['tick']:,}",
+            "forked here" if one.get("inherited") else one["type"],
+            size_text(one["fileSize"]),
+            when(one["timestamp"]),
+            one["id"][:16],
+        )
+        for one in page["snapshots"]
+    )
+    print_table(("TICK", "TYPE", "SIZE", "TAKEN", "ID"), rows)
+    if page["next"]:
+        say(f"more: --cursor {page['next']}", dim=True)
+
+
+@click.command("delete")
+@click.argument("universe")
+@IN_NAMESPACE
+def delete(universe: str, namespace: str | None) -> None:
+    """Show a universe of yours to nobody any more. Its forks stay whole."""
+    done = node().delete(with_query(path_of(PATH, universe), {"namespace": namespace}))
+    if wants_json():
+        return print_json("universe", done)
+    say(done["message"])
+
+
+def when(at_ms: int) -> str:
+    """In UTC, to the minute; "" for never."""
+    if not at_ms:
+        return ""
+    try:
+        return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return "?"

@@ -1,0 +1,272 @@
+"""Timelines, forks and what is kept, of universes that this node knows.
+
+A fork is one signed change of the forker's own: no byte of a state is read, copied or fetched.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from crdt.keys import COMMONS, NamespaceKey
+from node.errors import Conflict, NotAllowed, NotFound
+from node.services.places import place_text
+from node.services.universes import (
+    LATEST,
+    Given,
+    Hand,
+    document_of,
+    joined_places,
+    make_universe,
+    parse_tick,
+    snapshot_meant,
+)
+from registry.head import Words
+from storage.listing import EventRow, SnapshotRow
+from storage.listings import ListedRow
+from storage.snapshots import PAGE_MAX
+from storage.store import Store
+from universe.event import Event, decode_event, encode_event, event_id
+from universe.forks import Branch, Forks
+from universe.names import parse_full_name
+from universe.parts import Origin
+from universe.record import Facts, Visibility, add_event, create_universe, drop_snapshots
+from universe.retention import Dropped, Policy, parse_policy, to_drop, write_policy
+from universe.snapshot import decode_signed
+from universe.taken import taken_of
+from universe.timeline import Entry, timeline, why_none
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Of a universe's row what is needed here."""
+
+    name: str
+    visibility: str
+    parent: str = ""
+    forkOf: Origin | None = None
+    retention: str = ""
+
+
+_SAID: Final = msgspec.json.Decoder(Said)
+FAMILY_MAX: Final = 1_000
+"""Universes in one tree of forks: as many as a list has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A universe's snapshots and events, as rows and as one line."""
+
+    snapshots: dict[bytes, SnapshotRow]
+    events: dict[bytes, bytes]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a rule drops. `kept`: how many of the universe's own are left."""
+
+    policy: Policy
+    dropped: tuple[Dropped, ...]
+    kept: int
+
+
+async def timeline_of(store: Store, row: ListedRow) -> Line:
+    """All of it, by tick. Whoever may read it may fork it."""
+    snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
+    events = await store.events_of(row.number, limit=PAGE_MAX)
+    return await asyncio.to_thread(_line, snapshots, events)  # thousands take a while to read
+
+
+async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
+    """The last snapshot at or before a tick. Raises `NotFound` that says what there is instead."""
+    found = await store.snapshot_before(row.number, tick)
+    if found is not None:
+        return found
+    first = await store.snapshots(row.number, limit=1, is_newest_first=False)
+    taken = [taken_of(one) for one in first]
+    parent = _said(row).parent or None
+    detail = why_none(row.listing.record, taken, tick, parent)
+    raise NotFound(detail, code="unknown-snapshot")
+
+
+async def fork(
+    by: Hand, parent: ListedRow, at: str, snapshot: str, given: Given, drawn: bytes
+) -> tuple[ListedRow, SnapshotRow]:
+    """A new universe of one's own that begins with a snapshot of `parent`, one's own or not.
+
+    `at`, `snapshot`: as `snapshot_meant` has them, the nearest at or before a tick. It lies where
+    its parent does, unless `given` says for whom it is. Raises as `snapshot_meant` and
+    `make_universe`; `Conflict` where one's own universe is called so; `NotAllowed` where a universe
+    that others share would be shown to more people than its author shows it to.
+    """
+    if at == LATEST or snapshot:
+        row = await snapshot_meant(by.store, parent, at, snapshot)
+    else:
+        row = await open_at(by.store, parent, parse_tick(at))
+    signed = await by.store.signed_snapshot(parent.number, row.id)
+    if signed is None:
+        raise NotFound("that snapshot was dropped at this very moment", code="unknown-snapshot")
+    given = _for_its_readers(by, parent, given)
+    if given.id:
+        for other in await by.store.universes_called(given.id, await joined_places(by.store)):
+            if other.listing.author == by.keeper.identity.did:
+                detail = f"you have a universe {given.id} already: take another id for the fork"
+                raise Conflict(detail, code="universe-exists")
+    given = replace(given, origin=(parent.listing.target, decode_signed(signed)))
+    made, _ = await make_universe(by, given, drawn)
+    return made, row
+
+
+async def forks_of(store: Store, row: ListedRow) -> list[ListedRow]:
+    """Directly of it, as far as they are known here."""
+    return await store.universes_forked_from(row.listing.target, await joined_places(store))
+
+
+async def family_of(store: Store, row: ListedRow) -> tuple[Forks, dict[str, ListedRow]]:
+    """The tree that it stands in, with the rows by their names: at most `FAMILY_MAX` universes.
+
+    First what it descends from, then whatever was forked from these, nearest first.
+    """
+    places = await joined_places(store)
+    found = {row.listing.target: row}
+    at: ListedRow | None = row
+    while at is not None and len(found) < FAMILY_MAX:
+        at = await _parent(store, at, places)
+        if at is None or at.listing.target in found:
+            break
+        found[at.listing.target] = at
+    waiting = list(found)
+    while waiting and len(found) < FAMILY_MAX:
+        for one in await store.universes_forked_from(waiting.pop(0), places):
+            if one.listing.target not in found and len(found) < FAMILY_MAX:
+                found[one.listing.target] = one
+                waiting.append(one.listing.target)
+    return Forks(_branch(one) for one in found.values()), found
+
+
+async def tell(by: Hand, row: ListedRow, event: Event) -> tuple[bytes, Event]:
+    """Add an event to one's own universe; the same said twice is one. Its id.
+
+    Raises `InvalidRecord`, `NotAllowed`, `NotFound` for a snapshot that it has not.
+    """
+    encoded = encode_event(event)
+    if event.snapshot and await by.store.snapshot(row.number, event.snapshot) is None:
+        detail = f"{row.listing.record} has no snapshot {event.snapshot.hex()[:16]}…"
+        raise NotFound(detail, code="unknown-snapshot")
+    document = document_of(row)
+    signer = await by.signers.for_document(document)
+    await by.store.commit(document, add_event(encoded, now_us=by.clock_us()), signer)
+    return event_id(encoded), event
+
+
+async def due(store: Store, row: ListedRow, *, now_us: int, policy: Policy | None = None) -> Pruned:
+    """What its rule would drop now, or `policy` in its place."""
+    rows = await store.snapshots(row.number, limit=PAGE_MAX)
+    rule = rule_of(row) if policy is None else policy
+    pinned = {_begun(one) for one in await forks_of(store, row)}
+    events = await store.events_of(row.number, limit=PAGE_MAX)
+    return await asyncio.to_thread(_due, rows, events, rule, pinned, now_us)
+
+
+async def prune(by: Hand, row: ListedRow, dropped: Sequence[Dropped]) -> None:
+    """Let these go in one change; their bytes go with the next `gc`. Raises as `Store.commit`."""
+    if not dropped:
+        return
+    document = document_of(row)
+    signer = await by.signers.for_document(document)
+    ids = tuple(one.snapshot.id for one in dropped)
+    await by.store.commit(document, drop_snapshots(ids, now_us=by.clock_us()), signer)
+
+
+async def set_retention(by: Hand, row: ListedRow, policy: Policy) -> None:
+    """Let this be the universe's rule. Raises as `Store.commit`."""
+    nothing = Words(None, None, None, None, None)
+    edit = create_universe(nothing, Facts(retention=write_policy(policy)), now_us=by.clock_us())
+    document = document_of(row)
+    await by.store.commit(document, edit, await by.signers.for_document(document))
+
+
+def rule_of(row: ListedRow) -> Policy:
+    """The universe's own, else the usual one."""
+    text = _said(row).retention
+    return parse_policy(text) if text else Policy()
+
+
+def _line(snapshots: Sequence[SnapshotRow], events: Sequence[EventRow]) -> Line:
+    read = [(one.id, decode_event(one.event)) for one in events]
+    entries = timeline([taken_of(one) for one in snapshots], read)
+    return Line({one.id: one for one in snapshots}, {one.id: one.event for one in events}, entries)
+
+
+def _due(
+    rows: Sequence[SnapshotRow],
+    events: Sequence[EventRow],
+    policy: Policy,
+    pinned: set[bytes],
+    now_us: int,
+) -> Pruned:
+    """What an event was taken for stays with it."""
+    pinned |= {decode_event(one.event).snapshot or b"" for one in events}
+    pinned |= {one.id for one in rows if one.event is not None}
+    dropped = to_drop((taken_of(one) for one in rows), policy, now_us=now_us, pinned=pinned)
+    return Pruned(policy, dropped, sum(not one.is_inherited for one in rows) - len(dropped))
+
+
+def _said(row: ListedRow) -> Said:
+    return _SAID.decode(row.listing.fields)
+
+
+def _begun(row: ListedRow) -> bytes:
+    """Id of the snapshot that a fork began with."""
+    origin = _said(row).forkOf
+    return b"" if origin is None else bytes.fromhex(origin.snapshot)
+
+
+def _seen_as(given: Given, visibility: Visibility) -> Given:
+    facts = msgspec.structs.replace(given.facts, visibility=visibility)
+    return replace(given, facts=facts)
+
+
+def _for_its_readers(by: Hand, parent: ListedRow, given: Given) -> Given:
+    is_public = parent.namespace == COMMONS
+    is_own = parent.listing.author == by.keeper.identity.did
+    if given.facts.visibility is None and given.namespace is None:
+        seen = _said(parent).visibility
+        if is_public:
+            return _seen_as(given, "public")
+        if is_own and seen == "private":
+            return _seen_as(given, "private")
+        return replace(given, namespace=place_text(parent.namespace))
+    if given.facts.visibility == "public" and not is_public and not is_own:
+        detail = (
+            f"{parent.listing.target} is shared with you and not with everybody: fork it without"
+            " making it public"
+        )
+        raise NotAllowed(detail)
+    return given
+
+
+async def _parent(store: Store, row: ListedRow, places: Sequence[NamespaceKey]) -> ListedRow | None:
+    said = _said(row).parent
+    if not said:
+        return None
+    author, id = parse_full_name(said)
+    for one in await store.universes_called(id, places):
+        if one.listing.author == author:
+            return one
+    return None
+
+
+def _branch(row: ListedRow) -> Branch:
+    said = _said(row)
+    origin = said.forkOf
+    return Branch(
+        row.listing.target,
+        said.name,
+        said.parent or None,
+        0 if origin is None else origin.snapshotTick,
+        None if origin is None else bytes.fromhex(origin.snapshot),
+        row.listing.created_us,
+    )

@@ -1,0 +1,258 @@
+"""Timelines, forks and rules of keeping over HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.node.api.test_snapshots import AT, PLACE, SAVE, put
+from tests.node.parts import Alice
+
+pytestmark = pytest.mark.asyncio
+UNION = {"type": "union:formed", "title": "A union", "entities": ["ann", "bob"], "souls": ["s1"]}
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def main(alice: Alice) -> AsyncIterator[None]:
+    body = {"id": "universe:main", "name": "Main", "ownerId": "player:alice", "isPublic": True}
+    assert (await alice.client.post("/api/universe", json=body)).status_code == 201
+    yield
+
+
+async def told(alice: Alice, **event: object) -> dict[str, Any]:
+    answer = await alice.client.post(f"{PLACE}/timeline", json=event)
+    assert answer.status_code == 201, answer.text
+    done: dict[str, Any] = answer.json()
+    return done
+
+
+async def timeline(alice: Alice, query: str = "", place: str = PLACE) -> dict[str, Any]:
+    answer = await alice.client.get(f"{place}/timeline{query}")
+    assert answer.status_code == 200, answer.text
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+async def forked(alice: Alice, place: str = PLACE, **body: object) -> dict[str, Any]:
+    answer = await alice.client.post(f"{place}/fork", json={"name": "Fork", "ownerId": "p"} | body)
+    assert answer.status_code == 201, answer.text
+    done: dict[str, Any] = answer.json()
+    return done
+
+
+async def test_snapshots_and_events_are_one_line_by_tick(alice: Alice) -> None:
+    await put(alice, b"late", "tick=900&type=auto")
+    early = await put(alice, b"early", "tick=100&type=auto&day=1")
+    wrapped = {"snapshot": SAVE, "tick": 400, "type": "canonical", "canonEvent": UNION}
+    union = (await alice.client.post(AT, json=wrapped)).json()
+    await told(alice, tick=500, type="birth", title="Cain", day=2.5, parents=["ann", "bob"])
+    harvest = await told(alice, tick=100, type="harvest", snapshot=early["id"])
+    shown = await timeline(alice)
+    keys = ("tick", "day", "type", "word", "title", "canFork", "hasSnapshot")
+    assert [tuple(one[key] for key in keys) for one in shown["entries"]] == [
+        (100, 0, "harvest", "harvest", "harvest", True, True),
+        (400, 0, "union:formed", "a union", "A union", True, True),
+        (500, 2, "birth", "born", "Cain", False, False),
+        (900, 0, "auto", "autosave", "Autosave", True, True),
+    ]
+    assert harvest["entry"] == shown["entries"][0]
+    assert shown["entries"][1]["snapshot"] == union["id"]
+    assert [one["tick"] for one in shown["snapshots"]] == [100, 400, 900]
+    assert (shown["universeId"], shown["lastUpdated"] > 1_600_000_000_000) == (
+        "universe:main",
+        True,
+    )
+
+    canonical = await timeline(alice, "?canonicalOnly=true")
+    assert [one["tick"] for one in canonical["entries"]] == [100, 400, 500]
+    assert canonical["canonicalEvents"] == [union["entry"]]
+    assert [one["tick"] for one in (await timeline(alice, "?from=400&to=500"))["entries"]] == [
+        400,
+        500,
+    ]
+
+
+async def test_a_timeline_has_pages(alice: Alice) -> None:
+    for tick in range(7):
+        await told(alice, tick=tick // 3, type="milestone", title=str(tick))
+    found, query = [], "?limit=3"
+    while query:
+        page = await timeline(alice, query)
+        found += [one["title"] for one in page["entries"]]
+        query = f"?limit=3&cursor={page['next']}" if page["next"] else ""
+    assert sorted(found) == [str(tick) for tick in range(7)]
+    other = await alice.client.get(f"{PLACE}/timeline?limit=3&from=1&cursor=" + "A" * 30)
+    assert (other.status_code, other.json()["code"]) == (404, "cursor-unknown")
+
+
+async def test_the_same_event_said_twice_is_one(alice: Alice) -> None:
+    event = UNION | {"tick": 5, "timestamp": 1_790_000_000_123}
+    one, again = [await told(alice, **event) for _ in range(2)]
+    assert one == again
+    assert one["entry"]["timestamp"] == 1_790_000_000_123
+    assert len((await timeline(alice))["entries"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        ({"tick": 1}, 422),
+        ({"tick": -1, "type": "birth"}, 422),
+        ({"tick": 1, "type": "Not a type"}, 422),
+        ({"tick": 1, "type": "birth", "title": "two\nlines"}, 422),
+        ({"tick": 1, "type": "birth", "importance": 5_000}, 422),
+        ({"tick": 1, "type": "birth", "entities": ["x"] * 65}, 422),
+        ({"tick": 1, "type": "birth", "snapshot": "00" * 32}, 404),
+        ({"tick": 1, "type": "birth", "timestamp": 1e300}, 422),
+    ],
+)
+async def test_what_is_no_event_is_refused(
+    alice: Alice, event: dict[str, Any], status: int
+) -> None:
+    answer = await alice.client.post(f"{PLACE}/timeline", json=event)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"] == answer.json()["detail"]
+    assert (await timeline(alice))["entries"] == []
+
+
+async def test_a_fork_opens_what_it_began_with_and_goes_on_by_itself(alice: Alice) -> None:
+    first = await put(alice, b"a world at 100", "tick=100")
+    await put(alice, b"a world at 900", "tick=900")
+    done = await forked(alice, snapshotTick=450)
+    universe = done["universe"]
+    assert done["forkedFrom"] == {
+        "universeId": "universe:main",
+        "fullName": f"{alice.node.identity.did}/universe:main",
+        "snapshotTick": 100,
+        "snapshot": first["id"],
+    }
+    assert (universe["forkOf"]["snapshotTick"], universe["snapshotCount"]) == (100, 0)
+    assert (universe["ownerId"], universe["visibility"]) == ("p", "public")
+    place = f"/api/universe/{universe['id']}"
+    assert (await alice.client.get(f"{place}/snapshot/100")).content == b"a world at 100"
+    assert (await alice.client.get(f"{place}/snapshot/latest")).content == b"a world at 100"
+    (entry,) = (await timeline(alice, place=place))["entries"]
+    assert (entry["type"], entry["title"], entry["canFork"]) == ("fork", "Forked here", True)
+    own = await alice.client.post(f"{place}/snapshot?tick=200", content=b"another way")
+    assert own.status_code == 201
+    assert [one["tick"] for one in (await timeline(alice))["entries"]] == [100, 900]
+    forks = (await alice.client.get(f"{PLACE}/forks")).json()
+    assert [one["id"] for one in forks["forks"]] == [universe["id"]]
+    assert forks["sourceUniverseId"] == "universe:main"
+
+
+async def test_a_fork_of_a_fork_outlives_its_parents_and_gc(alice: Alice) -> None:
+    await put(alice, b"the one world", "tick=100")
+    child = (await forked(alice, name="Child"))["universe"]["id"]
+    grandchild = (await forked(alice, f"/api/universe/{child}", name="Grandchild"))["universe"][
+        "id"
+    ]
+    tree = (await alice.client.get(f"{PLACE}/forks?tree=true")).json()
+    assert [(one["name"], one["depth"], one["isKnown"]) for one in tree["tree"]] == [
+        ("Main", 0, True),
+        ("Child", 1, True),
+        ("Grandchild", 2, True),
+    ]
+    did = alice.node.identity.did
+    assert tree["lines"] == [
+        f"{did}/universe:main  Main  ◂ here",
+        f"└─ tick 100  {did}/{child}  Child",
+        f"   └─ tick 100  {did}/{grandchild}  Grandchild",
+    ]
+    for name in ("universe:main", child):
+        assert (await alice.client.delete(f"/api/universe/{name}")).status_code == 200
+    await alice.node.store.gc(grace_us=0)
+    opened = await alice.client.get(f"/api/universe/{grandchild}/snapshot/latest")
+    assert opened.content == b"the one world"
+    orphan = (await alice.client.get(f"/api/universe/{grandchild}/forks?tree=true")).json()
+    assert [(one["name"], one["isKnown"]) for one in orphan["tree"]] == [
+        ("", False),
+        ("Grandchild", True),
+    ]
+
+
+async def test_a_fork_copies_nothing(alice: Alice) -> None:
+    await put(alice, bytes(range(256)) * 40_000, "tick=100")
+    before = (await alice.client.get("/api/status")).json()["blobs"]
+    for _ in range(20):
+        await forked(alice)
+    assert (await alice.client.get("/api/status")).json()["blobs"] == before
+
+
+async def test_what_cannot_be_forked_is_said(alice: Alice) -> None:
+    none = await alice.client.post(f"{PLACE}/fork", json={"name": "F"})
+    assert (none.status_code, none.json()["code"]) == (404, "unknown-snapshot")
+    await put(alice, b"later", "tick=100")
+    early = await alice.client.post(f"{PLACE}/fork", json={"name": "F", "snapshotTick": 99})
+    assert early.status_code == 404
+    assert "its first is of tick 100" in early.json()["detail"]
+    taken = await alice.client.post(f"{PLACE}/fork", json={"name": "F", "id": "universe:main"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "universe-exists")
+    for body in (
+        {},
+        {"name": ""},
+        {"name": "F", "snapshotTick": -1},
+        {"name": "F", "snapshot": "x"},
+    ):
+        answer = await alice.client.post(f"{PLACE}/fork", json=body)
+        assert answer.status_code == 422, body
+
+
+async def test_a_private_universe_is_forked_in_private(alice: Alice) -> None:
+    await alice.client.post("/api/universe", json={"id": "mine", "name": "Mine"})
+    await alice.client.post("/api/universe/mine/snapshot?tick=1", content=b"hidden")
+    done = await forked(alice, "/api/universe/mine")
+    assert done["universe"]["visibility"] == "private"
+
+
+async def test_what_a_rule_does_not_keep_is_shown_and_then_dropped(alice: Alice) -> None:
+    for tick in range(6):
+        await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
+    await put(alice, b"dear", "tick=2&type=canonical")
+    begun = (await forked(alice, snapshotTick=1))["forkedFrom"]["snapshot"]
+    rule = {"retention": {"auto": {"newest": 2}}}
+    would = (await alice.client.post(f"{PLACE}/prune?dryRun=true", json=rule)).json()
+    assert [(one["tick"], one["why"]) for one in would["dropped"]] == [
+        (0, "2 newer ones are kept"),
+        (2, "2 newer ones are kept"),
+        (3, "2 newer ones are kept"),
+    ]
+    assert (would["kept"], would["bytes"], would["dryRun"]) == (4, 3, True)
+    assert len((await timeline(alice))["entries"]) == 7
+    nothing = (await alice.client.post(f"{PLACE}/prune", json={})).json()
+    assert nothing["dropped"] == []
+    done = (await alice.client.post(f"{PLACE}/prune", json=rule)).json()
+    assert done["dropped"] == would["dropped"]
+    left = (await timeline(alice))["entries"]
+    assert [(one["tick"], one["type"]) for one in left] == [
+        (1, "auto"),
+        (2, "canonical"),
+        (4, "auto"),
+        (5, "auto"),
+    ]
+    assert left[0]["snapshot"] == begun
+    again = (await alice.client.post(f"{PLACE}/prune", json={})).json()
+    assert (again["dropped"], again["rule"][0]) == ([], "auto: the newest 2")
+    wrong = await alice.client.post(f"{PLACE}/prune", json={"retention": {"auto": {"newest": 0}}})
+    assert wrong.status_code == 422
+
+
+async def test_what_the_rule_does_not_keep_goes_with_the_next_upload(alice: Alice) -> None:
+    rule = {"retention": {"auto": {"newest": 1}}}
+    assert (await alice.client.post(f"{PLACE}/prune", json=rule)).status_code == 200
+    for tick in range(4):
+        await put(alice, b"%d" % tick, f"tick={tick}&type=auto")
+    assert [one["tick"] for one in (await timeline(alice))["entries"]] == [2, 3]
+
+
+async def test_what_opens_at_a_tick_is_told_without_its_bytes(alice: Alice) -> None:
+    first = await put(alice, b"a", "tick=100")
+    for at in ("100", "899", "latest"):
+        found = (await alice.client.get(f"{PLACE}/nearest/{at}")).json()
+        assert (found["entry"]["id"], found["held"]) == (first["id"], True), at
+    none = await alice.client.get(f"{PLACE}/nearest/99")
+    assert (none.status_code, none.json()["code"]) == (404, "unknown-snapshot")
+    assert "its first is of tick 100" in none.json()["detail"]
+    wrong = await alice.client.get(f"{PLACE}/nearest/soon")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad-tick")

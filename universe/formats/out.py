@@ -1,0 +1,286 @@
+"""A universe as files in the layout of another program: names and small files; states come between.
+
+```
+ai-village   universes/<id>/metadata.json, timeline.json, snapshots/<tick>.json.gz, …/canonical/…
+savefile     <id>-<tick>.json, one SaveFile for each state
+raw          universe.json and states/<tick>.<ending>, byte for byte
+```
+What writes them asks for the names first (`laid_out`), writes each state there, and then the small
+files (`small_files`), in which the sizes and sums of what was written stand.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blake3 import blake3
+
+from universe.event import Event
+from universe.formats.canonical import sha256_of
+from universe.formats.file_names import escaped
+from universe.formats.imported import JSON_MEDIA, ForkOf, WorldFormat
+from universe.formats.raw import INDEX, TYPE
+from universe.formats.savefile import PART, UNIVERSE_SCHEMA, VERSION, is_savefile
+
+NAME_BYTES_MAX: Final = 180
+"""Of a name that is made of an id: most systems take 255 with what is added to it."""
+PROGRAM: Final = "https://aivillage.dev"
+
+
+@dataclass(frozen=True, slots=True)
+class OutSnapshot:
+    """A state that is to be written; `id` is the snapshot's, in hex."""
+
+    id: str
+    tick: int
+    kind: str
+    at_us: int
+    media: str = JSON_MEDIA
+    day: int | None = None
+    event: Event | None = None
+    size: int = 0
+    is_wrapped: bool = False
+    checksum: str = ""
+    """BLAKE3 of its bytes, hex, for whoever writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutUniverse:
+    id: str
+    name: str
+    snapshots: tuple[OutSnapshot, ...]
+    events: tuple[Event, ...] = ()
+    owner: str = ""
+    created_us: int = 0
+    is_public: bool = False
+    config: str = ""
+    fork_of: ForkOf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Where a state goes: `name` in `folder`; in a .gz where `is_packed`."""
+
+    snapshot: OutSnapshot
+    folder: str
+    name: str
+    is_packed: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A state as it lies there now: the size of its file, and the SHA-256 of its bytes."""
+
+    size: int
+    sha256: bytes
+
+
+def laid_out(
+    universe: OutUniverse, format: WorldFormat, *, is_escaped: bool = False
+) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:
+    """Where each state goes, and those for which the format has no place.
+
+    `is_escaped`: where the system takes no `:` in the names of files.
+    """
+    taken: set[str] = set()
+    laid: list[Laid] = []
+    left: list[OutSnapshot] = []
+    for one in sorted(universe.snapshots, key=lambda one: (one.at_us, one.tick, one.id)):
+        is_json = one.media.partition(";")[0].strip().lower() == JSON_MEDIA
+        if format is not WorldFormat.RAW and not is_json:
+            left.append(one)
+            continue
+        folder, name, ending = _place(universe, one, format, is_json, is_escaped)
+        if f"{name}{ending}" in taken:  # several at one tick are normal
+            name = f"{name}-{one.id[:16]}"
+        taken.add(f"{name}{ending}")
+        laid.append(Laid(one, folder, f"{name}{ending}", ending.endswith(".gz")))
+    return tuple(laid), tuple(left)
+
+
+def small_files(
+    universe: OutUniverse,
+    format: WorldFormat,
+    laid: Sequence[Laid],
+    written: Mapping[str, Written],
+    *,
+    is_escaped: bool = False,
+) -> dict[str, bytes]:
+    """By their paths; `written` by the id of the snapshot."""
+    match format:
+        case WorldFormat.AI_VILLAGE:
+            folder = f"universes/{folder_of(universe.id, is_escaped)}"
+            entries = [_entry(one, written[one.snapshot.id]) for one in laid]
+            timeline = {
+                "universeId": universe.id,
+                "snapshots": entries,
+                "lastUpdated": max((one["timestamp"] for one in entries), default=0),
+            }
+            return {
+                f"{folder}/metadata.json": _json(_metadata(universe, entries)),
+                f"{folder}/timeline.json": _json(timeline),
+            }
+        case WorldFormat.RAW:
+            return {INDEX: _json(_index(universe, laid, written))}
+        case _:
+            return {}
+
+
+def folder_of(id: str, is_escaped: bool) -> str:
+    """A name for the folder of a universe: its id, where that is a name and leads nowhere."""
+    plain = not is_escaped and not id.startswith(".") and "\\" not in id and "%" not in id
+    name = id if plain else escaped(id)
+    if len(name.encode()) > NAME_BYTES_MAX:
+        name = f"{escaped(id)[:100].rstrip('%. ')}-{blake3(id.encode()).hexdigest()[:16]}"
+    return name
+
+
+def _place(
+    universe: OutUniverse, one: OutSnapshot, format: WorldFormat, is_json: bool, is_escaped: bool
+) -> tuple[str, str, str]:
+    """Folder, name, ending."""
+    match format:
+        case WorldFormat.AI_VILLAGE:
+            folder = f"universes/{folder_of(universe.id, is_escaped)}/snapshots"
+            if one.kind == "canonical" and one.event:
+                key = f"{escaped(one.event.type)}_{one.day or 0}_{one.at_us // 1_000}"
+                return folder, f"canonical/{key}", ".json.gz"
+            return folder, str(one.tick), ".json.gz"
+        case WorldFormat.SAVEFILE:
+            return "", f"{folder_of(universe.id, is_escaped=True)}-{one.tick}", ".json"
+        case _:
+            return "states", str(one.tick), ".json" if is_json else ".bin"
+
+
+def _metadata(universe: OutUniverse, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": universe.id,
+        "name": universe.name,
+        "ownerId": universe.owner,
+        "createdAt": universe.created_us // 1_000,
+        "lastSnapshotAt": max((one["timestamp"] for one in entries), default=0),
+        "snapshotCount": len(entries),
+        "canonicalEventCount": sum(one["type"] == "canonical" for one in entries),
+        "isPublic": universe.is_public,
+    }
+    if fork := universe.fork_of:
+        found["forkOf"] = {"universeId": fork.universe, "snapshotTick": fork.tick}
+    if universe.config:
+        found["config"] = json.loads(universe.config)
+    return found
+
+
+def _entry(one: Laid, written: Written) -> dict[str, Any]:
+    snapshot = one.snapshot
+    found: dict[str, Any] = {
+        "tick": snapshot.tick,
+        "timestamp": snapshot.at_us // 1_000,
+        "day": snapshot.day or 0,
+        "type": snapshot.kind,
+    }
+    if event := snapshot.event:
+        found["canonEvent"] = {
+            "type": event.type,
+            "title": event.title,
+            "description": event.description,
+            "day": event.day or 0,
+            "importance": event.importance,
+            "entities": [*event.entities],
+        }
+    return found | {
+        "fileSize": written.size,
+        "checksum": written.sha256.hex(),
+        "filename": one.name,
+    }
+
+
+def _index(
+    universe: OutUniverse, laid: Sequence[Laid], written: Mapping[str, Written]
+) -> dict[str, Any]:
+    return {
+        "type": TYPE,
+        "id": universe.id,
+        "name": universe.name,
+        "owner": universe.owner,
+        "created_us": universe.created_us,
+        "is_public": universe.is_public,
+        "config": universe.config,
+        "fork_of": universe.fork_of
+        and {"universe": universe.fork_of.universe, "tick": universe.fork_of.tick},
+        "events": [_event(event) for event in universe.events],
+        "snapshots": [
+            {
+                "id": one.snapshot.id,
+                "file": one.path,
+                "tick": one.snapshot.tick,
+                "kind": one.snapshot.kind,
+                "at_us": one.snapshot.at_us,
+                "day": one.snapshot.day,
+                "media": one.snapshot.media,
+                "wrapped": one.snapshot.is_wrapped,
+                "size": written[one.snapshot.id].size,
+                "sha256": written[one.snapshot.id].sha256.hex(),
+                "event": one.snapshot.event and _event(one.snapshot.event),
+            }
+            for one in laid
+        ],
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "tick": event.tick,
+        "at_us": event.at_us,
+        "type": event.type,
+        "title": event.title,
+        "description": event.description,
+        "day": event.day,
+        "importance": event.importance,
+        "entities": [*event.entities],
+        "souls": [*event.souls],
+        "parents": [*event.parents],
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def around(universe: OutUniverse, one: OutSnapshot, head: bytes) -> tuple[bytes, bytes] | None:
+    """What stands before and behind a state in its SaveFile; None where it belongs into none.
+
+    `head`: what the state begins with. A SaveFile is itself; of a part of one the part stays as it
+    is, so that it is found again.
+    """
+    if is_savefile(head):
+        return b"", b""
+    if UNIVERSE_SCHEMA not in head:
+        return None
+    ms = one.at_us // 1_000
+    schema = f"{PROGRAM}/schemas"
+    header = {
+        "createdAt": ms,
+        "lastSavedAt": ms,
+        "playTime": 0,
+        "gameVersion": "0.1.0",
+        "formatVersion": VERSION,
+        "name": universe.name,
+        "description": PART,
+    }
+    times = {"absoluteTick": str(one.tick), "originTimestamp": ms, "currentTimestamp": ms}
+    multiverse = {
+        "$schema": f"{schema}/multiverse/v1",
+        "$version": 1,
+        "time": {**times, "realTimeElapsed": 0},
+        "config": {},
+    }
+    told = {"$schema": f"{schema}/savefile/v1", "$version": VERSION, "header": header}
+    before = json.dumps({**told, "multiverse": multiverse}, ensure_ascii=False)[:-1]
+    sums = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
+    behind = json.dumps({"passages": [], "checksums": sums})[1:]
+    return f'{before}, "universes": ['.encode(), f"], {behind}\n".encode()
