@@ -8,6 +8,7 @@ at the next start. Changes that come meanwhile are looked at together, a pause a
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 0.5
 """Between two looks: a busy passage costs no more than that often."""
+REST: Final = 4
+"""A look is followed by a pause of as many times what it took: somebody else's long chain of
+receipts, changed again and again, takes a fifth of a processor and no more."""
 ROUNDS_MAX: Final = 8
 """Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
 KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
@@ -58,6 +62,7 @@ class Gates:
     ferry: Callable[[NamespaceKey], Ferry]
     lock: asyncio.Lock
     events: Events
+    clock_s: Callable[[], float] = time.monotonic
 
     async def run(self, rest: Rest = asyncio.sleep) -> None:
         """Until cancelled."""
@@ -76,9 +81,10 @@ class Gates:
             while True:
                 await wake.wait()
                 wake.clear()
+                begun_s = self.clock_s()
                 while changed:
                     await self.answer(changed.pop())
-                await rest(PAUSE_S)
+                await rest(max(PAUSE_S, REST * (self.clock_s() - begun_s)))
         finally:
             unsubscribe()
 

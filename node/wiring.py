@@ -276,8 +276,13 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
-    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
+    tasks.create_task(_give_back(store), name="blobs: give back")
     tasks.create_task(store.keep_settling(), name="snapshots: settle")
+
+
+async def _give_back(store: Store) -> None:
+    if count := await store.give_back(pause_s=GIVE_BACK_PAUSE_S):
+        log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
 
 
 def clock_us() -> int:
@@ -300,7 +305,11 @@ def listening(address: str) -> Generator[socket.socket]:
 
 def mended_in_words(mended: Mended) -> str:
     """For the log, after an end that was not in order."""
-    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    said: list[str] = []
+    if mended.files or mended.bytes:
+        said.append(f"deleted {mended.bytes:,} bytes of blobs that were only partly stored")
     if mended.chunks:
-        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
-    return f"after a sudden end: {said}"
+        said.append(f"{mended.chunks:,} chunks of blobs are lost, fetch those blobs again")
+    if mended.blobs:
+        said.append(f"{mended.blobs:,} blobs lay in snapshots.db, which is gone: fetch them again")
+    return f"after a sudden end: {'; '.join(said)}"

@@ -158,7 +158,7 @@ class UniverseRef(StringConvertor):
 
     regex = (
         r"(?:did:key:[^/]+/|[^/]+/(?!(?:snapshots?|timeline|forks?|events?|lineage|souls?|retention"
-        r"|passages?|members?|open|export|import)(?:/|$)))?(?!did:key:)[^/]+"
+        r"|passages?|members?|open|export|import|prune|nearest)(?:/|$)))?(?!did:key:)[^/]+"
     )
 
 

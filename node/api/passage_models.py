@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from node.api.cleaned import Cleaner, area, line, text
+from node.api.cleaned import Cleaner, line, text
 from node.api.life_models import Line
 from node.api.models import Place, Request
 from registry.manifest import NAME_CHARACTERS_MAX
@@ -29,10 +29,15 @@ Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
 TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
 
 
+class PassageQuery(Struct, frozen=True):
+    namespace: Place | None = None
+    """Of all that are joined, where none is said."""
+
+
 class PassagesQuery(Struct, frozen=True, rename={"universe": "universeId"}):
     universe: Name | None = None
     """Of one universe: its id, whoever's it is, or its full name."""
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class NewPassage(
@@ -58,14 +63,14 @@ class NewPassage(
     every: Millis | None = None
     """How often one means to look after it, in ms."""
     arrivals: Arrivals = "accept"
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
     by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
     stability: Percent = 100
     arrivals: Arrivals = "accept"
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class Travel(Request, frozen=True, rename={"source": "from"}):
@@ -84,13 +89,13 @@ class Travel(Request, frozen=True, rename={"source": "from"}):
     migration: Migration | None = None
     """Names this journey; null: one is made."""
     tick: Tick = 0
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class Recall(Request, frozen=True, rename={"source": "from"}):
     migration: Migration
     source: Name | None = None
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class Decision(Request, frozen=True):
@@ -100,7 +105,7 @@ class Decision(Request, frozen=True):
     accept: bool
     reason: Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX)] = ""
     tick: Tick | None = None
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class GateTaken(Struct, frozen=True):
@@ -113,7 +118,7 @@ class GateTaken(Struct, frozen=True):
 
 class NewGate(Request, frozen=True):
     universe: Name
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -193,7 +198,7 @@ class Travellers(Struct, frozen=True):
 class TravellersQuery(Struct, frozen=True):
     migration: Migration | None = None
     """Only who travels or travelled under it, and its bytes."""
-    namespace: Place = "commons"
+    namespace: Place | None = None
 
 
 class TravelDone(Struct, frozen=True):
@@ -222,7 +227,6 @@ _CLEANERS: Final[Mapping[str, Cleaner]] = {
     "createdBy": line(BY_CHARACTERS_MAX),
     "id": text,
     "name": line(NAME_CHARACTERS_MAX),
-    "namespace": area,
 }
 
 

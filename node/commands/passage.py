@@ -10,7 +10,7 @@ import click
 from node.client import path_of, with_query
 from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
 from node.commands.petnames import Petnames, petnames
-from node.commands.reading import read_named
+from node.commands.reading import read_named, shown_errors
 from node.failure import Json, failed
 from node.text import printable
 
@@ -67,7 +67,7 @@ def create(
         "sourceUniverseId": source, "targetUniverseId": target, "type": type, "id": id,
         "name": name, "stability": stability, "arrivals": arrivals,
         "maintenanceEvery": None if every is None else every * 86_400_000,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_done(node().post(PATH, body))
 
@@ -79,7 +79,7 @@ def create(
 @IN_NAMESPACE
 def accept(passage: str, stability: int, arrivals: str, namespace: str | None) -> None:
     """Accept a passage to a universe of yours that somebody proposes."""
-    body = {"stability": stability, "arrivals": arrivals, "namespace": namespace or "commons"}
+    body = {"stability": stability, "arrivals": arrivals, "namespace": namespace}
     return print_done(node().post(path_of(PATH, passage, "accept"), body))
 
 
@@ -146,16 +146,20 @@ def send(
     namespace: str | None,
 ) -> None:
     """Send a traveller, whose bytes FILE has, through a passage."""
-    data = read_named(file).data
+    with shown_errors():
+        data = read_named(file).data
+    if not data:
+        raise failed("traveller-too-large", "No traveller", f"{printable(file)} is empty")
     if len(data) > TRAVELLER_BYTES_MAX:
-        detail = f"{file} has {len(data):,} bytes; a traveller at most {TRAVELLER_BYTES_MAX:,}"
+        most = f"a traveller at most {TRAVELLER_BYTES_MAX:,}"
+        detail = f"{printable(file)} has {len(data):,} bytes; {most}"
         raise failed("traveller-too-large", "Traveller too large", detail)
     if format is None:
         format = "primordium-migration" if b'"MigrateEntity"' in data else "json"
     body = {
         "data": base64.b64encode(data).decode(), "soul": soul, "format": format, "from": source,
         "origin": origin, "migration": migration, "tick": tick,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "travel"), body))
 
@@ -167,7 +171,7 @@ def send(
 @IN_NAMESPACE
 def recall(passage: str, migration: str, source: str | None, namespace: str | None) -> None:
     """Ask for a traveller back; it comes unless the other gate let it in before."""
-    body = {"migration": migration, "from": source, "namespace": namespace or "commons"}
+    body = {"migration": migration, "from": source, "namespace": namespace}
     return print_travel(node().post(path_of(PATH, passage, "recall"), body))
 
 
@@ -189,7 +193,7 @@ def decide(
     """Let a traveller in that waits at your gate, or send it back."""
     body = {
         "migration": migration, "accept": is_accepted, "reason": reason, "tick": tick,
-        "namespace": namespace or "commons",
+        "namespace": namespace,
     }  # fmt: skip
     return print_travel(node().post(path_of(PATH, passage, "decide"), body))
 
@@ -207,7 +211,7 @@ def close(passage: str, namespace: str | None) -> None:
 @IN_NAMESPACE
 def gate(universe: str, namespace: str | None) -> None:
     """Make this device the gate of your universe, in place of one that is lost or stopped."""
-    body = {"universe": universe, "namespace": namespace or "commons"}
+    body = {"universe": universe, "namespace": namespace}
     done = node().post("/api/gate", body)
     if wants_json():
         return print_json("passage", done)

@@ -8,6 +8,10 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "No universe of that name is known here.",
         "A passage leads from a universe that is there already; `panspermia sync` may bring more.",
     ),
+    "not-together": (
+        "A passage joins universes of one namespace; these two lie in two, or are not here.",
+        "Make both public, or share both in one namespace.",
+    ),
     "unknown-passage": (
         "No passage of that id is known here.",
         "`panspermia passage list` shows those that are; `panspermia sync` may bring more.",
@@ -51,7 +55,7 @@ PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
         "`panspermia passage show` names its two ends.",
     ),
     "traveller-too-large": (
-        "A traveller is sent within its departure, which has a bound.",
+        "A traveller is sent within its departure: it has 1 to 32,768 bytes.",
         "Send what makes it itself, and leave to the other game what that can make anew.",
     ),
     "story-too-long": (

@@ -75,6 +75,8 @@ def test_a_server_goes_in_once_and_comes_out_as_it_was(
         ("universe:fork", "created", 1),
     ]
     assert done["counts"] == planned["counts"]
+    fork = alice.client.get("/api/universe/universe:fork")["universe"]
+    assert (fork["forkOf"]["universeId"], fork["forkOf"]["snapshotTick"]) == (MAIN, 4)
     assert {"overwritten", "missing", "order", "checksum"} <= done["counts"].keys()
     again = told(shell, alice, "import", str(top))
     assert [(one["state"], one["new"], one["known"]) for one in again["universes"]] == [
@@ -120,6 +122,9 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
     (one,) = done["universes"]
     assert (one["id"], one["new"], one["events"]) == ("universe:eden-2", 2, 6)
     assert [problem["place"] for problem in done["problems"] if problem["about"] == "unreadable"]
+    assert done["refused"] == []
+    timeline = alice.client.get("/api/universe/universe:eden-2/timeline")["entries"]
+    assert {"Oxygen is low.", "Extinction"} <= {one["title"] for one in timeline}
     told(shell, alice, "export", "universe:eden-2", str(tmp_path / "raw"))
     assert sorted(hashes(tmp_path / "raw")["universe:eden-2"]) == sorted(
         hashes(eden)["universe:eden"]

@@ -195,6 +195,13 @@ TARGETS: tuple[Target, ...] = (
         "receipt", universe.read_receipt, universe.receipt_seeds, (InvalidStatement,), mutate_cbor
     ),
     Target(
+        "passage",
+        universe.read_passage,
+        universe.passage_seeds,
+        (MalformedRecord, Malformed),
+        mutate_cbor,
+    ),
+    Target(
         "hand-over",
         universe.read_hand_over,
         universe.hand_over_seeds,

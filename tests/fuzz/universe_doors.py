@@ -2,11 +2,26 @@
 
 from collections.abc import Sequence
 
+from crdt import cbor
+from registry.plain import as_map
 from tests.registry.people import ALICE_LAPTOP
-from tests.universe.passengers import FOX, GATES, MEADOW, NO_ROOM, REEF, answered, key_of, sent
+from tests.universe.passengers import (
+    FOX,
+    GATES,
+    MEADOW,
+    NO_ROOM,
+    REEF,
+    answered,
+    key_of,
+    sent,
+)
+from tests.universe.test_passage import PROPOSED, document, value
 from tests.universe.worlds import FULL, PLAIN
+from universe.gatebook import gatebook_of
 from universe.gates import decode_hand_over, sign_hand_over
+from universe.lines import Lines
 from universe.names import parse_full_name, parse_universe_id
+from universe.passage import half_of
 from universe.receipts import decode_receipt, encode_receipt
 from universe.snapshot import (
     decode_signed,
@@ -61,3 +76,17 @@ def read_hand_over(data: bytes) -> None:
 
 def hand_over_seeds() -> Sequence[bytes]:
     return [sign_hand_over(GATES[0].hand_over, key_of(101)).statement]
+
+
+def read_passage(data: bytes) -> None:
+    """The record of a passage, and the gate's book of a universe that says the same."""
+    fields = as_map(cbor.decode(data, bytes_max=1 << 16)) or {}
+    book = gatebook_of(document(PROPOSED), fields)
+    assert not Lines(book.receipts, book.hand_overs)[MEADOW].receipts
+    half = half_of(document(PROPOSED), fields)
+    assert 0 <= half.stability <= 100
+
+
+def passage_seeds() -> Sequence[bytes]:
+    recall = {f"recall-{'00' * 32}": True, "00000001-0000000000000000": b"\x82\x40\x40"}
+    return [cbor.encode(value(PROPOSED)), cbor.encode(value(PROPOSED) | {"gate": recall})]

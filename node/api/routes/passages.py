@@ -2,9 +2,12 @@
 
 import os
 import uuid
+from contextlib import suppress
+from dataclasses import dataclass
 
+from crdt.keys import NamespaceKey
 from node.api.endpoint import Call, Endpoint, reads, writes
-from node.api.models import InNamespace, NoQuery
+from node.api.models import NoQuery
 from node.api.passage_models import (
     Acceptance,
     Decision,
@@ -13,6 +16,7 @@ from node.api.passage_models import (
     NewPassage,
     OnePassage,
     PassageDone,
+    PassageQuery,
     Passages,
     PassagesQuery,
     Recall,
@@ -24,34 +28,31 @@ from node.api.passage_models import (
     show_passage,
     show_traveller,
 )
-from node.errors import NotAllowed, NotFound, Rejected
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.services.names import author_meant
 from node.services.passages import (
     Ferry,
     accept_passage,
     close_passage,
     create_passage,
-    document_of,
-    full_name,
     passage_called,
     passages_held,
-    read_value,
 )
-from node.services.places import place_meant
+from node.services.places import places_meant
 from node.services.travel import (
     MIGRATION_FORMAT,
     Gatekeeper,
     Passenger,
     migration_passenger,
 )
+from node.services.universes import universe_meant
 from node.wiring import Node
+from registry.errors import UnknownRecord, quoted
 from registry.head import Words
-from storage.namespaces import COMMONS_NAME
 from universe.gate import Verdict
 from universe.names import parse_full_name
 from universe.passage import PREFIX, Passage, Said
 from universe.receipts import MIGRATION_BYTES
-from universe.record import WORD as UNIVERSE
 
 
 async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
@@ -60,12 +61,16 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
     Where both are, it is open at once; else the other owner accepts it.
     """
     body = call.body
-    if call.has_no_token and body.namespace != COMMONS_NAME:  # unread: which there are is private
-        raise NotAllowed("without a token passages are made in commons alone")
-    by = await _ferry(node, body.namespace)
+    source = await _universe(node, body.source, body.namespace)
+    target = await _universe(node, body.target, body.namespace)
+    places = {each.namespace for each in (source, target) if each.namespace is not None}
+    if len(places) != 1:
+        detail = "they lie in two namespaces: who reads one end could not tell who is in the other"
+        raise Conflict(detail if places else "neither universe is known here", code="not-together")
+    by = _ferry(node, places.pop())
     said = Said(
-        source=await _universe(by, body.source),
-        target=await _universe(by, body.target),
+        source=source.name,
+        target=target.name,
         type=body.type,
         stability=body.stability,
         maintained_us=node.clock_us(),
@@ -83,8 +88,7 @@ async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> Passag
 async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
     """Accept a passage that the owner of the other universe proposes."""
     body = call.body
-    by = await _ferry(node, body.namespace)
-    passage = await _passage(by, call.path["passage"])
+    by, passage = await _called(node, call.path["passage"], body.namespace)
     said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
     accepted = await accept_passage(by, passage, said)
     await _take_own_gates(node, by, accepted)
@@ -93,31 +97,27 @@ async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone
 
 async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
     """Passages that are known here, or those of one universe; the first thousand."""
-    by = await _ferry(node, call.query.namespace)
-    found = await passages_held(by, call.query.universe)
-    return Passages(tuple(show_passage(one) for one in found))
+    places = await places_meant(node.store, call.query.namespace)
+    found = [await passages_held(_ferry(node, one), call.query.universe) for one in places]
+    return Passages(tuple(show_passage(one) for each in found for one in each))
 
 
-async def get_passage(node: Node, call: Call[InNamespace, None]) -> OnePassage:
+async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
     """One passage, by its id, one's own first, or its full name."""
-    by = await _ferry(node, call.query.namespace)
-    return OnePassage(show_passage(await _passage(by, call.path["passage"])))
+    _, passage = await _called(node, call.path["passage"], call.query.namespace)
+    return OnePassage(show_passage(passage))
 
 
-async def close_one(node: Node, call: Call[InNamespace, None]) -> PassageDone:
+async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageDone:
     """Close one's own half: who is under way comes back, nobody else leaves."""
-    by = await _ferry(node, call.query.namespace)
-    if call.has_no_token and call.query.namespace != COMMONS_NAME:
-        raise NotAllowed("without a token passages are closed in commons alone")
-    passage = await close_passage(by, await _passage(by, call.path["passage"]))
-    return PassageDone(success=True, passage=show_passage(passage))
+    by, passage = await _called(node, call.path["passage"], call.query.namespace)
+    return PassageDone(success=True, passage=show_passage(await close_passage(by, passage)))
 
 
 async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     """Send a traveller: its departure is signed, and the other gate answers when it hears of it."""
     body = call.body
-    gates = await _gates(node, body.namespace)
-    passage = await _passage(gates.by, call.path["passage"])
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
     source = await _end(gates.by, passage, body.source)
     if body.format == MIGRATION_FORMAT:
         migration, who = migration_passenger(body.data, body.soul)
@@ -133,8 +133,7 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
 
 async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers:
     """Who ever was to go through a passage, and where each is by the receipts held."""
-    gates = await _gates(node, call.query.namespace)
-    passage = await _passage(gates.by, call.path["passage"])
+    gates, passage = await _gates(node, call.path["passage"], call.query.namespace)
     stories, lines = await gates.stories(passage)
     wanted = call.query.migration
     shown = tuple(
@@ -149,8 +148,7 @@ async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Trav
 async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDone:
     """Ask for a traveller back: it comes unless the other gate let it in before it hears of it."""
     body = call.body
-    gates = await _gates(node, body.namespace)
-    passage = await _passage(gates.by, call.path["passage"])
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
     source = await _end(gates.by, passage, body.source)
     story = await gates.recall(source, bytes.fromhex(body.migration))
     return TravelDone(success=True, migration=body.migration, traveller=show_traveller(story))
@@ -159,8 +157,7 @@ async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDon
 async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelDone:
     """Let a traveller in that waits at one's own gate, or send it back."""
     body = call.body
-    gates = await _gates(node, body.namespace)
-    passage = await _passage(gates.by, call.path["passage"])
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
     for end in passage.proposed.ends[:2]:
         if parse_full_name(end)[0] != gates.by.did:
             continue
@@ -180,48 +177,79 @@ async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelD
 
 async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
     """Make this device the gate of one's own universe, in place of one that is lost or stopped."""
-    gates = await _gates(node, call.body.namespace)
-    universe = await _universe(gates.by, call.body.universe)
-    if parse_full_name(universe)[0] != gates.by.did:
+    places = await places_meant(node.store, call.body.namespace)
+    row = await universe_meant(node.store, call.body.universe, places)
+    universe = row.listing.target
+    if row.listing.author != node.identity.did:
         raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
+    gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
     changed = await gates.take_gate(universe)
     return GateTaken(success=True, universe=universe, gate=gates.key.hex(), changed=changed)
 
 
-async def _ferry(node: Node, place: str) -> Ferry:
-    namespace = await place_meant(node.store, place)
+@dataclass(frozen=True, slots=True)
+class _Universe:
+    """Its full name, and where it lies; None for one that only its name is known of."""
+
+    name: str
+    namespace: NamespaceKey | None
+
+
+def _ferry(node: Node, namespace: NamespaceKey) -> Ferry:
     return Ferry(node.store, node.identity, node.clock_us, namespace)
 
 
-async def _gates(node: Node, place: str) -> Gatekeeper:
-    return Gatekeeper(await _ferry(node, place), node.gating)
+async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
+    by, passage = await _called(node, text, place)
+    return Gatekeeper(by, node.gating), passage
 
 
-async def _named(by: Ferry, text: str) -> str:
+async def _called(node: Node, text: str, place: str | None) -> tuple[Ferry, Passage]:
+    """The passage that is meant, of those in all namespaces one's own before others'."""
+    name = await _named(node, text)
+    found: list[tuple[Ferry, Passage]] = []
+    for namespace in await places_meant(node.store, place):
+        by = _ferry(node, namespace)
+        with suppress(NotFound):
+            found.append((by, await passage_called(by, name)))
+    found = [one for one in found if one[1].half_of(node.identity.did)] or found
+    if not found:
+        detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-passage")
+    if len(found) > 1:
+        names = tuple(dict.fromkeys(one.name for _, one in found))
+        detail = f"{text} is the name of {len(found)} passages: say whose, or in which namespace"
+        raise Conflict(detail, code="ambiguous-passage", candidates=names)
+    return found[0]
+
+
+async def _named(node: Node, text: str) -> str:
     """With a petname before the slash as the did:key it stands for."""
     whose, slash, id = text.rpartition("/")
-    return f"{await author_meant(by.store, whose)}/{id}" if slash else text
+    return f"{await author_meant(node.store, whose)}/{id}" if slash else text
 
 
-async def _passage(by: Ferry, text: str) -> Passage:
-    return await passage_called(by, await _named(by, text))
+async def _universe(node: Node, text: str, place: str | None) -> _Universe:
+    """Of a bare id one's own, else that of the only one who has it.
 
-
-async def _universe(by: Ferry, text: str) -> str:
-    """The full name of a universe: of a bare id one's own, else that of whom one follows."""
-    name = full_name(by, await _named(by, text))
-    if "/" in text or await read_value(by, document_of(name, "uni", by.namespace)) is not None:
-        return name
-    own, followed = await by.store.own_authors(), await by.store.followed_authors()
-    same = await by.store.namesakes(UNIVERSE, text, by.namespace, own=own, followed=followed)
-    return f"{same[0].row.listing.author}/{text}" if same else name
+    What is named in full need not be here yet. Raises as `universe_meant`.
+    """
+    try:
+        row = await universe_meant(node.store, text, await places_meant(node.store, place))
+    except UnknownRecord:
+        if "/" not in text:
+            raise
+        name = await _named(node, text)
+        parse_full_name(name)
+        return _Universe(name, None)
+    return _Universe(row.listing.target, row.namespace)
 
 
 async def _end(by: Ferry, passage: Passage, text: str | None) -> str:
     """The end that is meant: where none is named, the one that is this author's."""
-    if text is not None:
-        return await _universe(by, text)
     ends = passage.proposed.ends[:2]
+    if text is not None:
+        return next((end for end in ends if text in (end, end.partition("/")[2])), text)
     own = [end for end in ends if parse_full_name(end)[0] == by.did]
     if not own:
         raise NotAllowed("neither universe is yours", code="not-your-passage")
@@ -254,9 +282,9 @@ ENDPOINTS = (
         f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
         problems=(409, 422),
     ),
-    reads(ONE, get_passage, OnePassage, query=InNamespace, problems=(409, 422)),
+    reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
     Endpoint(
-        "DELETE", ONE, close_one, "write", {200: PassageDone}, InNamespace,
+        "DELETE", ONE, close_one, "write", {200: PassageDone}, PassageQuery,
         problems=(403, 404, 409, 422), opened_by=("compat",),
     ),
 )  # fmt: skip

@@ -134,16 +134,16 @@ async def test_to_somebody_elses_universe_it_is_proposed(alice: Alice) -> None:
     ("path", "body", "status", "code"),
     [
         (PASSAGE, {"sourceUniverseId": "universe:x", "targetUniverseId": MAIN}, 404,
-         "unknown-universe"),
+         "unknown-record"),
         (PASSAGE, {"sourceUniverseId": MAIN, "targetUniverseId": MAIN}, 422, "invalid-record"),
-        (PASSAGE, {"sourceUniverseId": BOBS, "targetUniverseId": BOBS + "2"}, 403,
-         "not-your-passage"),
+        (PASSAGE, {"sourceUniverseId": BOBS, "targetUniverseId": BOBS + "2"}, 409,
+         "not-together"),
         (PASSAGE, {"sourceUniverseId": MAIN}, 422, "invalid-body"),
         (f"{PASSAGE}/passage:none/travel", {"soul": "a", "data": FOX}, 404, "unknown-passage"),
         (f"{PASSAGE}/passage:none/travel", {"soul": "a", "data": "?"}, 422, "invalid-body"),
         (f"{PASSAGE}/passage:none/accept", {}, 404, "unknown-passage"),
-        ("/api/gate", {"universe": BOBS}, 403, "not-your-passage"),
-        ("/api/gate", {"universe": "universe:none"}, 404, "unknown-universe"),
+        ("/api/gate", {"universe": BOBS}, 404, "unknown-record"),
+        ("/api/gate", {"universe": "universe:none"}, 404, "unknown-record"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_is_refused_in_words(
@@ -162,9 +162,17 @@ async def test_the_gate_is_taken_once(alice: Alice) -> None:
 async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) -> None:
     async with open_alice(tmp_path, config=Config(api=ApiConfig(compat=True))) as alice:
         del alice.client.headers["Authorization"]
-        for id in (MAIN, FAR):
-            await has_universe(alice, id)
+        for id in (MAIN, FAR):  # private, as it says nothing else
+            universe = {"id": id, "name": id, "ownerId": "player:1"}
+            ok(await alice.client.post("/api/universe", json=universe), 201)
         one = await proposed(alice, createdBy="player:1", more={"x": 1})
         shown = ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"]
         assert shown["active"]
         assert ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))["success"]
+
+
+async def test_two_universes_of_two_namespaces_are_not_joined(alice: Alice) -> None:
+    ok(await alice.client.post("/api/universe", json={"id": "universe:mine", "name": "Mine"}), 201)
+    body = {"sourceUniverseId": MAIN, "targetUniverseId": "universe:mine"}
+    answer = await alice.client.post(PASSAGE, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-together")
