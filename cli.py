@@ -71,6 +71,7 @@ COMMANDS = {
         "picture",
         "Draw a genome as SVG or PNG: cells and networks.",
     ),
+    "passage": ("passage", "Join universes, and send travellers from one to the other."),
     "player": ("player", "Say who you are in games, and see what others sign of players."),
     "publish": ("publish", "Publish a module, genomes or seeds: a file or a directory of them."),
     "quota": ("quota", "Show how much room others take, and who takes most."),

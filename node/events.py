@@ -23,7 +23,7 @@ PING_S: Final = 15.0
 
 TYPES: Final = (
     "ready", "record", "installed", "uninstalled", "peer", "sync", "refused", "blob", "index",
-    "gap", "relay", "letter", "invite", "attested",
+    "gap", "relay", "letter", "invite", "attested", "traveller",
 )  # fmt: skip
 _ENCODER = msgspec.json.Encoder()
 

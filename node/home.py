@@ -8,6 +8,7 @@ identity/             author.key, device.key, sealing.key, token.key, device.jso
 identity/namespaces/  a key for each namespace that was made here, 0600
 refused.jsonl         command lines that were refused while no node ran (`node.spool`)
 panspermia.db         everything that is kept
+snapshots.db          0600, the vault: chunks and pages of snapshots
 blobs/                0700, the chunks of large blobs, which the database locates
 dht.json              nodes of the public table, where p2p.dht is on
 index/  cache/        can be deleted and come back

@@ -21,6 +21,7 @@ from node.direct import open_direct
 from node.discovery import open_discovery
 from node.errors import BadSetting
 from node.events import Events
+from node.gates import Gates
 from node.home import Home
 from node.identity import Entropy, Identity, load_or_create
 from node.keeping.keeping import Keeping
@@ -39,6 +40,7 @@ from node.relays import Relays, open_relays
 from node.services.attest import Attestor
 from node.services.attested import AttestedOrder
 from node.services.fetch import hold_blob
+from node.services.passages import Ferry
 from node.services.publish_life import Strangers
 from node.services.seats import Seats
 from node.services.signers import Signers
@@ -109,6 +111,8 @@ class Node:
     """Whoever asks for a picture waits while others are drawn."""
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Plans are made and applied one after the other: each starts from what the last one left."""
+    gating: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Receipts are signed one after the other: each follows the last one."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Universes are made one after the other: of two at once each would be the first of its id."""
 
@@ -267,11 +271,18 @@ def follow_store(node: Node, tasks: asyncio.TaskGroup) -> None:
     tasks.create_task(tell_news(store, events), name="news")
     tasks.create_task(node.attesting.run(), name="attesting")
     tasks.create_task(node.keeping.run(), name="keeping")
+    ferry = partial(Ferry, store, node.identity, node.clock_us)
+    tasks.create_task(Gates(ferry, node.gating, events).run(), name="gates")
     fetch = partial(hold_blob, store, node.network, urgency=Urgency.AUTHORITY)
     tasks.create_task(follow_statements(store, fetch), name="authority")
     # Of a blob that was being added when the last run was killed.
-    tasks.create_task(store.give_back(pause_s=GIVE_BACK_PAUSE_S), name="blobs: give back")
+    tasks.create_task(_give_back(store), name="blobs: give back")
     tasks.create_task(store.keep_settling(), name="snapshots: settle")
+
+
+async def _give_back(store: Store) -> None:
+    if count := await store.give_back(pause_s=GIVE_BACK_PAUSE_S):
+        log.warning("dropped %s parts of snapshots that were only partly stored", f"{count:,}")
 
 
 def clock_us() -> int:
@@ -294,7 +305,11 @@ def listening(address: str) -> Generator[socket.socket]:
 
 def mended_in_words(mended: Mended) -> str:
     """For the log, after an end that was not in order."""
-    said = f"deleted {mended.bytes:,} bytes of blobs that were only partly stored"
+    said: list[str] = []
+    if mended.files or mended.bytes:
+        said.append(f"deleted {mended.bytes:,} bytes of blobs that were only partly stored")
     if mended.chunks:
-        said += f"; {mended.chunks:,} chunks of blobs are lost, fetch those blobs again"
-    return f"after a sudden end: {said}"
+        said.append(f"{mended.chunks:,} chunks of blobs are lost, fetch those blobs again")
+    if mended.blobs:
+        said.append(f"{mended.blobs:,} blobs lay in snapshots.db, which is gone: fetch them again")
+    return f"after a sudden end: {'; '.join(said)}"

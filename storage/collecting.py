@@ -119,13 +119,16 @@ class Collecting(VaultCollecting):
                 if live[pack] <= await asyncio.to_thread(room.available_bytes):
                     await self._rewrite(pack)
 
-    async def give_back(self, *, pause_s: float = 0.0) -> None:
+    async def give_back(self, *, pause_s: float = 0.0) -> int:
         """What was stored of a blob that came to nothing; as much as can be done of it now.
 
-        `pause_s` between any two steps, where nobody waits for it.
+        Gives how many chunks and pages of snapshots went. `pause_s` between any two steps, where
+        nobody waits for it.
         """
+        before = self._given_back
         with suppress(StorageError):
             await self._drop_lone(pause_s)
+        return self._given_back - before
 
     async def _drop_lone(self, pause_s: float = 0.0) -> None:
         """Pages of no blob, chunks of no page, and then the packs in which nothing is left.

@@ -36,6 +36,7 @@ class VaultCollecting(Part):
     def __init__(self, database: Database, clock_us: Callable[[], int]) -> None:
         super().__init__(database, clock_us)
         self._may_be_dead = True  # a start does not know
+        self._given_back = 0  # objects of the vault
         self._sweeping = asyncio.Lock()  # one at a time, and none while snapshots are settled
 
     def _note_named(self) -> None:
@@ -77,6 +78,7 @@ class VaultCollecting(Part):
                 has_more = await self._database.lazily(partial(self._step, collection, named))
             return has_more is not None
         finally:
+            self._given_back += collection.forgotten
             await self._database.lazily(lambda _: collection.end())
 
     def _step(self, collection: Collection, named: int, _: object) -> bool | None:

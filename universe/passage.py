@@ -107,8 +107,7 @@ class Passage:
         )
 
     @property
-    def state(self) -> str:
-        """proposed, open or closed."""
+    def state(self) -> Literal["proposed", "open", "closed"]:
         if self.proposed.is_closed or (self.accepted is not None and self.accepted.is_closed):
             return "closed"
         return "proposed" if self.accepted is None else "open"

@@ -61,6 +61,7 @@ from node.api.routes import (
     names,
     namespaces,
     page,
+    passages,
     peers,
     pictures,
     players,
@@ -96,6 +97,7 @@ ENDPOINTS: Sequence[Endpoint[Any, Any]] = (
     *universes.ENDPOINTS,
     *advisories.ENDPOINTS,
     *challenges.ENDPOINTS,
+    *passages.ENDPOINTS,
     *players.ENDPOINTS,
     *health.ENDPOINTS,
     *metrics.ENDPOINTS,
@@ -156,7 +158,7 @@ class UniverseRef(StringConvertor):
 
     regex = (
         r"(?:did:key:[^/]+/|[^/]+/(?!(?:snapshots?|timeline|forks?|events?|lineage|souls?|retention"
-        r"|passages?|members?|open|export|import)(?:/|$)))?(?!did:key:)[^/]+"
+        r"|passages?|members?|open|export|import|prune|nearest)(?:/|$)))?(?!did:key:)[^/]+"
     )
 
 

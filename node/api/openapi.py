@@ -88,6 +88,12 @@ PATH_PARTS: Final[Mapping[str, Json]] = {
         "minLength": 1,
         "maxLength": 200,
     },
+    "passage": {
+        "type": "string",
+        "description": "The id of a passage, `<did>%2F<id>`, or `<petname>%2F<id>`.",
+        "minLength": 1,
+        "maxLength": 200,
+    },
     "player": {
         "type": "string",
         "description": "The id of a player, `<did>%2F<id>`, or `<petname>%2F<id>`.",

@@ -53,17 +53,20 @@ PATTERN: Final = "matching regex "
 
 async def read_bytes(request: Request, bytes_max: int) -> bytes:
     """The body; never more than `bytes_max` of it are held."""
+    return bytes(await read_large(request, bytes_max))
+
+
+async def read_large(request: Request, bytes_max: int) -> bytearray:
+    """The same where it is large, and no second copy is made of it."""
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared[:20]) > bytes_max:
         raise _too_large(bytes_max)
-    pieces: list[bytes] = []
-    size = 0
+    body = bytearray()
     async for piece in request.stream():
-        size += len(piece)
-        if size > bytes_max:
+        if len(body) + len(piece) > bytes_max:
             raise _too_large(bytes_max)
-        pieces.append(piece)
-    return b"".join(pieces)
+        body += piece
+    return body
 
 
 async def read_body(

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from node.api.problems import ProblemError
-from node.api.requests import read_bytes
+from node.api.requests import read_large
 from node.api.universe_models import (
     WRAPPED_BODY_BYTES_MAX,
     WRAPPED_PLAIN_BYTES_MAX,
@@ -40,7 +40,7 @@ class Upload:
     encoding: str
     checksum: bytes | None
     size_bytes: int | None
-    data: bytes | None = None
+    data: memoryview | None = None
 
 
 def upload_of(
@@ -76,7 +76,7 @@ async def read_wrapped(request: Request, query: SnapshotUpload, *, now_us: int) 
         detail = "a body without `tick` in its query is JSON as it is, without an encoding"
         raise ProblemError(415, "content-encoding", detail)
     try:
-        body = await read_bytes(request, WRAPPED_BODY_BYTES_MAX)
+        body = await read_large(request, WRAPPED_BODY_BYTES_MAX)
     except ClientDisconnect as gone:
         raise cut_off() from gone
     wrapped, data = await asyncio.to_thread(_unwrapped, body)
@@ -104,9 +104,8 @@ def cut_off() -> BadRequest:
 async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
     """The body, or what came inside of it. Raises `BadRequest` (`cut-off`)."""
     if upload.data is not None:
-        view = memoryview(upload.data)
-        for at in range(0, len(view), STEP_BYTES):
-            yield bytes(view[at : at + STEP_BYTES])
+        for at in range(0, len(upload.data), STEP_BYTES):
+            yield bytes(upload.data[at : at + STEP_BYTES])
         return
     try:
         async for piece in request.stream():
@@ -116,8 +115,8 @@ async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
         raise cut_off() from gone
 
 
-def _unwrapped(body: bytes) -> tuple[WrappedSnapshot, bytes]:
-    """What it says, and the JSON of the snapshot. `Raw` is no copy of it, the result is one."""
+def _unwrapped(body: bytearray) -> tuple[WrappedSnapshot, memoryview]:
+    """What it says, and the JSON of the snapshot: a part of the body, or what comes out of it."""
     try:
         wrapped = msgspec.json.decode(body, type=WrappedSnapshot)
     except msgspec.ValidationError as error:
@@ -125,16 +124,18 @@ def _unwrapped(body: bytes) -> tuple[WrappedSnapshot, bytes]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
     if wrapped.compressedSnapshot is not None:
-        data = b"".join(_inflated(wrapped.compressedSnapshot))
+        data = bytearray()
+        for piece in _inflated(wrapped.compressedSnapshot):
+            data += piece
         _check_json(data, "what `compressedSnapshot` holds")
-        return wrapped, data
-    data = bytes(wrapped.snapshot)
-    if data in (b"", b"null"):
+        return msgspec.structs.replace(wrapped, compressedSnapshot=None), memoryview(data)
+    view = memoryview(wrapped.snapshot)
+    if bytes(view[:5]) in (b"", b"null"):
         detail = "the body holds no snapshot: send `snapshot`, or `compressedSnapshot`"
         fault = Fault("/snapshot", "is missing")
         raise Rejected(detail, code="invalid-body", faults=(fault,))
-    _check_text(data, "`snapshot`")
-    return wrapped, data
+    _check_text(view, "`snapshot`")
+    return wrapped, view
 
 
 def _inflated(data: bytes) -> Iterator[bytes]:
@@ -151,15 +152,15 @@ def _inflated(data: bytes) -> Iterator[bytes]:
     inflater.finish()
 
 
-def _check_json(data: bytes, what: str) -> None:
+def _check_json(data: bytearray, what: str) -> None:
     try:
         msgspec.json.decode(data, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", f"{what} is no JSON: {error}") from error
-    _check_text(data, what)
+    _check_text(memoryview(data), what)
 
 
-def _check_text(data: bytes, what: str) -> None:
+def _check_text(data: memoryview, what: str) -> None:
     """What is not decoded is not looked at either: half a character would spoil the answer."""
     reader = codecs.getincrementaldecoder("utf-8")()
     try:

@@ -17,7 +17,7 @@ from universe.parts import Origin
 UNIVERSE_BODY_BYTES_MAX: Final = 64 << 10
 WRAPPED_BODY_BYTES_MAX: Final = 64 << 20
 """Of a snapshot inside of a JSON body, held whole; one that is the body has no such end."""
-WRAPPED_PLAIN_BYTES_MAX: Final = 128 << 20
+WRAPPED_PLAIN_BYTES_MAX: Final = 96 << 20
 """What such a body may come to where it was compressed."""
 SnapshotKind: TypeAlias = Literal["auto", "manual", "canonical"]
 WorldText: TypeAlias = Annotated[str, Meta(max_length=2_048)]

@@ -20,13 +20,13 @@ def universe_command() -> None:
 
 
 universe_command.add_command(client)
-universe_command.add_command(export_command)
-universe_command.add_command(import_command)
 universe_command.add_command(universe_made.create)
 universe_command.add_command(universe_made.delete)
 universe_command.add_command(universe_history.event)
+universe_command.add_command(export_command)
 universe_command.add_command(universe_history.fork)
 universe_command.add_command(universe_history.forks)
+universe_command.add_command(import_command)
 universe_command.add_command(universe_made.list_)
 universe_command.add_command(open_)
 universe_command.add_command(universe_history.prune)

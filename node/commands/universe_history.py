@@ -1,4 +1,4 @@
-"""`universe timeline`, `event`, `fork`, `forks`, `prune`: what happened, and what goes on from it."""
+"""`universe timeline`, `event`, `fork`, `forks`, `prune`: what happened, and what goes on."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -151,12 +152,21 @@ def verify_folder(folder: Path) -> Json:
 @click.command("fetch")
 @click.argument("id", metavar="BLOB|GENOME|SEED|NAME[@VERSION]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here.")
+@click.option(
+    "--relative-to",
+    metavar="BLOB",
+    multiple=True,
+    help="A blob that is here and much like it: only what differs comes.",
+)
 @IN_NAMESPACE
-def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
+def fetch_command(
+    id: str, output: Path | None, relative_to: tuple[str, ...], namespace: str | None
+) -> None:
     """Fetch the bytes of a genome, a seed, a module version or a blob.
 
     A blob of any size: what is not here comes from peers, each part checked. Broken off, it goes on
-    where it stopped when it is asked for again.
+    where it stopped when it is asked for again. Of a blob that was added with `--chunks content`,
+    as the next state of a world is, only what differs from one that is here can be fetched.
     """
     if output is None and (wants_json() or is_terminal(sys.stdout)):
         raise click.UsageError("bytes do not belong on a terminal; give -o FILE")
@@ -165,7 +175,7 @@ def fetch_command(id: str, output: Path | None, namespace: str | None) -> None:
         path = path_of_life
     elif is_blob(id):
         id = id.lower()
-        hold(id)
+        hold(id, relative_to)
         path = f"/api/blobs/{id}"
     else:
         path = wasm_path(named(id), namespace)
@@ -187,11 +197,12 @@ def check_is_name(text: str) -> None:
         raise failed("invalid-name", "Invalid name", detail)
 
 
-def hold(blob: str) -> Json:
+def hold(blob: str, relative_to: Sequence[str] = ()) -> Json:
     """Has the node fetch all of a blob from its peers, however large, and shows how far it is."""
     with goes_on(AGAIN):
         with Progress() as bars:
-            lines = node().post_lines(f"/api/blobs/{blob}/fetch", {}, timeout_s=FETCH_TIMEOUT_S)
+            body = {"relative_to": [one.lower() for one in relative_to]}
+            lines = node().post_lines(f"/api/blobs/{blob}/fetch", body, timeout_s=FETCH_TIMEOUT_S)
             for line in lines:
                 if line.get("event") == "result":
                     return line

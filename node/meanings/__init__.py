@@ -13,6 +13,7 @@ from node.meanings.families import FAMILIES, Meaning
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.passages import PASSAGES
 from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
@@ -322,6 +323,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     **{code: Meaning(*said) for code, said in ADVISORIES.items()},
     **{code: Meaning(*said) for code, said in FILES.items()},
     **{code: Meaning(*said) for code, said in LIFE.items()},
+    **{code: Meaning(*said) for code, said in PASSAGES.items()},
     **{code: Meaning(*said) for code, said in PLAYERS.items()},
     **{code: Meaning(*said) for code, said in UNIVERSES.items()},
     **{code: Meaning(*said) for code, said in EVALUATIONS.items()},

@@ -224,7 +224,9 @@ class Gatekeeper:
 
             return await self._sign(books, universe, await books.ask(question))
 
-    async def decide(self, universe: str, departure: bytes, verdict: Verdict, tick: int) -> Checked:
+    async def decide(
+        self, universe: str, departure: bytes, verdict: Verdict, tick: int | None
+    ) -> Checked:
         """What a person decided of a traveller that is on its way to `universe`.
 
         Raises `NotFound` (`unknown-migration`), `CannotTravel`.

@@ -241,6 +241,11 @@ async def keep_snapshot(
     if kept is None:
         detail = "the universe has no room for it, or was changed at this very moment"
         raise Rejected(detail, code="snapshot-not-kept")
+    if newest is not None:  # the newest stays whole, what went before it becomes what differs
+        is_next = offered.tick >= newest.tick
+        before = BlobId(newest.blob)
+        pair = (before, blob) if is_next else (blob, before)
+        await by.store.settle_snapshot(*pair)
     return Kept(kept, offered.event)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import NamedTuple, TypeVar
 
 from storage.errors import StorageError
@@ -49,7 +49,8 @@ class Vault:
         self._lock = threading.Lock()
         self._failed: StorageError | None = None
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="vault")
-        self._idle: SimpleQueue[_Reader] = SimpleQueue()
+        # The last one first: it has what is next to what is asked for now.
+        self._idle: LifoQueue[_Reader] = LifoQueue()
         for _ in range(READERS):
             self._idle.put(_Reader(_connection(path), PlainCache(PLAIN_BYTES)))
 

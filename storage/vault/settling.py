@@ -14,12 +14,13 @@ nothing. `name.height` is how many deltas lean on it, one on the other, or more:
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
 
 from crdt.blob import BlobRoot, ChunkName, Manifest, parse_page
 from crdt.covering import covering
-from crdt.delta import decode, encode
+from crdt.delta import BASE_BYTES_MAX, decode, encode
 from storage.vault.reading import marks, names_of, parts, read
 from storage.vault.rows import key_of
 from storage.vault.unpacking import HEIGHT_MAX, PlainCache, encode_bases
@@ -165,9 +166,8 @@ def _todo_of(vault: sqlite3.Connection, covers: Sequence[Cover], cache: PlainCac
     chosen: list[Cover] = []
     for hash, around in covers:
         name = names.get(hash)
-        bases = tuple(
-            base for base in around if base != hash and base in names and names[base].id in whole
-        )
+        known = [base for base in around if base != hash and base in names]
+        bases = _fitting({base: names[base].size for base in known if names[base].id in whole})
         if name and name.id in whole and name.height < HEIGHT_MAX and bases:
             chosen.append(Cover(hash, bases))
     found = read(vault, [*{hash for one in chosen for hash in (one.hash, *one.bases)}], cache)
@@ -184,6 +184,12 @@ def _todo_of(vault: sqlite3.Connection, covers: Sequence[Cover], cache: PlainCac
         for one in chosen
         if objects.keys() >= {one.hash, *one.bases}
     ]
+
+
+def _fitting(sizes: Mapping[bytes, int]) -> tuple[bytes, ...]:
+    """The first of them, as many as a delta may be against: many small pages cover a large one."""
+    ends = accumulate(sizes.values())
+    return tuple(hash for hash, end in zip(sizes, ends, strict=True) if end <= BASE_BYTES_MAX)
 
 
 def _rewrite(todo: _Todo) -> Rewrite | None:

@@ -191,6 +191,23 @@ TARGETS: tuple[Target, ...] = (
         mutate_text,
         1_000,
     ),
+    Target(
+        "receipt", universe.read_receipt, universe.receipt_seeds, (InvalidStatement,), mutate_cbor
+    ),
+    Target(
+        "passage",
+        universe.read_passage,
+        universe.passage_seeds,
+        (MalformedRecord, Malformed),
+        mutate_cbor,
+    ),
+    Target(
+        "hand-over",
+        universe.read_hand_over,
+        universe.hand_over_seeds,
+        (InvalidStatement,),
+        mutate_cbor,
+    ),
     Target("evaluation", registry.read_evaluation, registry.evaluation_seeds, (InvalidEvaluation,)),
     Target("challenge-terms", registry.read_terms, registry.terms_seeds, (InvalidChallenge,)),
     Target("names", registry.read_names, registry.name_seeds, (RegistryError,), mutate_text),

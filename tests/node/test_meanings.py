@@ -16,6 +16,7 @@ from node.meanings.families import FAMILIES
 from node.meanings.files import FILES
 from node.meanings.invites import INVITES
 from node.meanings.life import LIFE
+from node.meanings.passages import PASSAGES
 from node.meanings.players import PLAYERS
 from node.meanings.relays import RELAYS
 from node.meanings.requests import REQUESTS
@@ -82,6 +83,7 @@ def test_no_code_stands_twice() -> None:
         FILES,
         EVALUATIONS,
         LIFE,
+        PASSAGES,
         PLAYERS,
         UNIVERSES,
         DIRECT,

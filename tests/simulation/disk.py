@@ -1,6 +1,6 @@
 """The disk of a simulated node: the production store on it, and what a crash leaves of its file.
 
-A crash is `kill -9`: the node comes back to a copy of the file and its log as they were at that
+A crash is `kill -9`: the node comes back to a copy of its files and their logs as they were at that
 moment, with a write half done if it was amid one, and SQLite recovers.
 """
 
@@ -11,12 +11,13 @@ from pathlib import Path
 
 from storage.quota import Quota
 from storage.store import DEFAULT, Store, open_store
+from storage.vault.opening import vault_beside
 from tests.simulation.in_place import without_threads
 from tests.simulation.network import PowerCut
 from tests.storage.new_files import new_file
 from tests.storage.people import project
 
-PARTS = ("", "-wal")  # the file and its log; the rest SQLite makes again
+PARTS = ("", "-wal")  # of the database and of its vault; the rest SQLite makes again
 
 
 class Disk:
@@ -53,9 +54,10 @@ class Disk:
     def crash(self) -> None:
         """From here on the disk is what it is now; the store that is open writes into the void."""
         before, self.crashes = self.path, self.crashes + 1
-        for part in PARTS:
-            if Path(f"{before}{part}").exists():
-                shutil.copyfile(f"{before}{part}", f"{self.path}{part}")
+        for old, new in ((before, self.path), (vault_beside(before), vault_beside(self.path))):
+            for part in PARTS:
+                if Path(f"{old}{part}").exists():
+                    shutil.copyfile(f"{old}{part}", f"{new}{part}")
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Store]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -204,6 +204,28 @@ async def test_without_its_vault_nothing_is_called_whole(tmp_path: Path) -> None
         assert await store.read_blob(kept) == NOISE[:3_000_000]
         assert await fetch(store, MANIFEST, CHUNKS) == len(CHUNKS)
         assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+async def test_what_an_upload_left_that_was_killed_goes_after_the_next_start(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        kept = await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+
+        def pieces() -> Iterator[bytes]:
+            yield from (blake3(b"%d" % at).digest(length=1 << 20) for at in range(9))
+            raise GeneratorExit  # as where the process ends here: nothing is given back
+
+        with pytest.raises(BaseException):  # noqa: B017, PT011  # whatever way out
+            await store.put_blob(pieces(), chunking=Chunking.CONTENT)
+        assert await store.read_blob(kept) == NOISE
+    ((before,),) = rows(tmp_path, "SELECT count(*) FROM vault.name")
+    async with opened(tmp_path) as store:
+        given = await store.give_back()
+        assert given > 100
+        assert rows(tmp_path, "SELECT count(*) FROM vault.name") == [(int(str(before)) - given,)]
+        assert await store.read_blob(kept) == NOISE
+        assert await store.give_back() == 0
 
 
 async def test_a_chunk_of_the_wrong_bytes_is_never_stored(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Bytes by their hash: kept, listed, fetched from peers, and given in streams of any length."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -10,13 +10,14 @@ from starlette.responses import Response, StreamingResponse
 
 from crdt.blob import BLOB_BYTES_MAX, BlobId, Chunking
 from node.api.endpoint import Call, Endpoint, deletes, reads
-from node.api.models import NoQuery, Nothing, PageQuery
+from node.api.models import NoQuery, PageQuery
 from node.api.problems import ENCODER, ProblemError
 from node.api.requests import is_known
 from node.api.story import NDJSON, Story, TellLine, Work, told
 from node.errors import BadRequest
 from node.services.fetch import IN_MEMORY_BYTES_MAX, hold_blob, waits_for
 from node.wiring import Node
+from p2p.protocol.limits import RELATIVE_TO_MAX
 from registry.listed import rfc3339
 from storage.errors import NotHeld
 from storage.pinned import PinnedBlob
@@ -38,6 +39,14 @@ class AddQuery(Struct, frozen=True):
     chunks: Annotated[str, Meta(pattern="^(fixed|content)$")] = "fixed"
     """`content`: cut where the content says, so that the next version of it shares what is the
     same. `fixed`: pieces of 256 KiB, for what does not change."""
+
+
+class FetchBody(Struct, frozen=True):
+    """What a blob may be much like."""
+
+    relative_to: Annotated[tuple[str, ...], Meta(max_length=RELATIVE_TO_MAX)] = ()
+    """Ids of blobs, the likest first: of the first that is here whole, and cut by its content as
+    this one is, only what differs is fetched."""
 
 
 class BlobShown(Struct, frozen=True):
@@ -129,7 +138,7 @@ async def remove_blob(node: Node, call: Call[NoQuery, None]) -> Response:
     return Response(status_code=204)
 
 
-async def fetch_blob(node: Node, call: Call[NoQuery, Nothing]) -> Response:
+async def fetch_blob(node: Node, call: Call[NoQuery, FetchBody]) -> Response:
     """Have a blob of any size fetched; a line for each step, the last one its result.
 
     Lines are `{"stage": "fetch", "id", "done", "total"}` in bytes, with `waits` and the reason
@@ -137,7 +146,8 @@ async def fetch_blob(node: Node, call: Call[NoQuery, Nothing]) -> Response:
     `{"event": "result", …}` or `{"event": "error", …}`.
     Who stops reading stops it; what came stays.
     """
-    return Story(_fetching(node, blob_id(call.path["blob"])))
+    relative_to = tuple(map(blob_id, call.body.relative_to))
+    return Story(_fetching(node, blob_id(call.path["blob"]), relative_to))
 
 
 def blob_id(text: str) -> BlobId:
@@ -190,7 +200,7 @@ async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[b
         yield piece
 
 
-def _fetching(node: Node, blob: BlobId) -> Work:
+def _fetching(node: Node, blob: BlobId, relative_to: Sequence[BlobId]) -> Work:
     async def work(tell: TellLine) -> BlobHeld:
         def tell_progress(done: int, total: int) -> None:
             line = {"stage": "fetch", "id": blob.hex(), "done": done, "total": total}
@@ -199,7 +209,13 @@ def _fetching(node: Node, blob: BlobId) -> Work:
             tell(ENCODER.encode(line) + b"\n")
 
         await hold_blob(
-            node.store, node.network, blob, BLOB_BYTES_MAX, tell_progress, timeout_s=None
+            node.store,
+            node.network,
+            blob,
+            BLOB_BYTES_MAX,
+            tell_progress,
+            timeout_s=None,
+            relative_to=relative_to,
         )
         state = await node.store.blob_state(blob)
         if state is None:
@@ -221,7 +237,7 @@ ENDPOINTS = (
     ),
     deletes("/api/blobs/{blob}", remove_blob),
     Endpoint(
-        "POST", "/api/blobs/{blob}/fetch", fetch_blob, "write", {200: NDJSON}, NoQuery, Nothing,
+        "POST", "/api/blobs/{blob}/fetch", fetch_blob, "write", {200: NDJSON}, NoQuery, FetchBody,
         problems=(404, 413, 415, 422),
     ),
 )  # fmt: skip

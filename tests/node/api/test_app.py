@@ -21,7 +21,7 @@ PARTS = {
     "id": "org.example.add", "version": "1.0.0", "device": DID, "blob": "00" * 32, "name": "bob",
     "who": DID, "entry": "ab" * 8, "offender": "192.0.2.7", "namespace": DID,
     "code": "not-found", "letter": "1", "invite": "ab" * 8, "genome": "00" * 32,
-    "seed": "00" * 32, "lineage": "one", "player": "one",
+    "seed": "00" * 32, "lineage": "one", "player": "one", "passage": "one",
     "advisory": "adv-0123456789abcdef", "challenge": "chal-0123456789abcdef",
     "universe": "universe:main", "tick": "7",
 }  # fmt: skip

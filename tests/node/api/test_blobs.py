@@ -8,8 +8,9 @@ from blake3 import blake3
 
 from crdt.blob import manifest_of
 from crdt.chunking import content_manifest_of
+from p2p.protocol.limits import RELATIVE_TO_MAX
 from storage.disk_room import DiskRoom
-from tests.node.parts import Alice
+from tests.node.parts import Alice, Wish
 
 WORLD = blake3(b"a world over http").digest(length=(3 << 20) + 11)
 
@@ -150,6 +151,29 @@ async def test_a_fetch_tells_its_result_or_why_not(alice: Alice) -> None:
     assert (last["event"], last["code"], last["status"]) == ("error", "blob-unreachable", 504)
     bad = await alice.client.post("/api/blobs/zz/fetch", json={})
     assert (bad.status_code, bad.json()["code"]) == (400, "bad-blob-id")
+
+
+async def test_what_a_blob_is_like_is_handed_on_and_is_a_few_blobs(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RELATIVE_TO_MAX."""
+    wishes: list[Wish] = []
+
+    async def note(wish: Wish) -> None:
+        wishes.append(wish)
+        await alice.node.store.put_blob(b"small")
+
+    monkeypatch.setattr(alice.network, "bring", note)
+    id = manifest_of(b"small").id.hex()
+    older = [f"{number:064x}" for number in range(1, 2 + RELATIVE_TO_MAX)]
+    path = f"/api/blobs/{id}/fetch"
+    for wrong in (older, ["zz"], "00" * 32, [7]):
+        refused = await alice.client.post(path, json={"relative_to": wrong})
+        assert refused.status_code in (400, 422), wrong
+    assert not wishes
+    fetched = await alice.client.post(path, json={"relative_to": older[:-1]})
+    assert json.loads(fetched.text.splitlines()[-1])["event"] == "result", fetched.text
+    assert [one.hex() for wish in wishes for one in wish.relative_to] == older[:-1]
 
 
 async def test_a_blob_that_the_disk_lost_is_warned_of_until_it_is_whole_again(alice: Alice) -> None:

@@ -144,6 +144,17 @@ async def test_what_they_send_compressed_is_the_same_snapshot(alice: Alice) -> N
     assert (plainly.status_code, plainly.json()["id"]) == (200, first.json()["id"])
 
 
+async def test_autosaves_lie_as_what_differs_and_come_back_as_they_were(alice: Alice) -> None:
+    """In whatever order they come: those of a world that was brought in come as they lie."""
+    worlds = {tick: WORLD + b"%d" % tick for tick in (1, 2, 4, 3)}
+    for tick, world in worlds.items():
+        await put(alice, world, f"tick={tick}")
+    assert await alice.node.store.settled() > 0
+    for tick, world in worlds.items():
+        assert (await alice.client.get(f"{AT}/{tick}")).content == world
+    assert await alice.node.store.settled() == 0
+
+
 async def test_of_several_at_one_tick_the_newest_is_meant_or_the_one_that_is_named(
     alice: Alice,
 ) -> None:

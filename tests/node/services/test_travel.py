@@ -38,7 +38,7 @@ from storage.store import open_store
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
-from universe.passage import Passage, Said
+from universe.passage import Arrivals, Passage, Said
 from universe.travel import In, InTransit, Place, Refused, place_of
 
 FOX = Passenger(b'{"legs":4}', "fox")
@@ -77,24 +77,29 @@ class Person:
         return await Books(self.ferry).ask(lambda lines: place_of(who, lines))
 
 
+async def opened_people(stack: AsyncExitStack, path: Path) -> tuple[Person, Person]:
+    """alice with a meadow and bob with a reef, who know nothing of each other."""
+    found: list[Person] = []
+    for name, id in (("alice", "universe:meadow"), ("bob", "universe:reef")):
+        home = Home(path / name)
+        home.make()
+        identity = load_or_create(home, os.urandom)
+        store = await stack.enter_async_context(
+            open_store(home.database, project=project, clock_us=lambda: NOW_US)
+        )
+        one = Person(Ferry(store, identity, lambda: NOW_US))
+        await one.makes(id)
+        found.append(one)
+    return found[0], found[1]
+
+
 @pytest.fixture
 async def people(tmp_path: Path) -> AsyncGenerator[tuple[Person, Person]]:
     async with AsyncExitStack() as stack:
-        found: list[Person] = []
-        for name, id in (("alice", "universe:meadow"), ("bob", "universe:reef")):
-            home = Home(tmp_path / name)
-            home.make()
-            identity = load_or_create(home, os.urandom)
-            store = await stack.enter_async_context(
-                open_store(home.database, project=project, clock_us=lambda: NOW_US)
-            )
-            one = Person(Ferry(store, identity, lambda: NOW_US))
-            await one.makes(id)
-            found.append(one)
-        yield found[0], found[1]
+        yield await opened_people(stack, tmp_path)
 
 
-async def opened(alice: Person, bob: Person, **said: object) -> Passage:
+async def opened(alice: Person, bob: Person, arrivals: Arrivals = "accept") -> Passage:
     """A passage from the meadow to the reef that both agreed to, and a gate at each end."""
     proposed = Said(
         source=alice.universe("universe:meadow"), target=bob.universe("universe:reef"),
@@ -104,7 +109,7 @@ async def opened(alice: Person, bob: Person, **said: object) -> Passage:
     assert passage.state == "proposed"
     await bob.hears(alice)
     found = await passage_called(bob.ferry, "passage:1")
-    accepted = await accept_passage(bob.ferry, found, Said(**said))  # type: ignore[arg-type]  # a table of fields
+    accepted = await accept_passage(bob.ferry, found, Said(arrivals=arrivals))
     assert accepted.is_open
     await bob.gates.take_gate(bob.universe("universe:reef"))
     await alice.hears(bob)

@@ -14,8 +14,8 @@ from tests.storage.killed import run_forks, told
 from tests.storage.vault.killed_vault import KEPT, SERIES, VAULT
 from tests.storage.vault.worlds import count, objects_of, open_vault, restored, settle
 
-STEPS_MAX = 4_000  # one that ends by itself is the last, and comes much earlier
-EVERY = 17  # of them: a prime, so that in the end all kinds of steps come up
+STEPS_MAX = 1_000  # one that ends by itself is the last, and comes much earlier
+EVERY = 11  # of them: a prime, so that in the end all kinds of steps come up
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
@@ -26,7 +26,7 @@ async def test_killed_anywhere_every_snapshot_is_read_and_it_goes_on_later(tmp_p
         check(tmp_path / str(step), {kind for kind, _ in told(tmp_path / str(step))})
     step, code = forks[-1]
     assert code == 0, "it never came to its end"
-    assert step > 10 * EVERY, "it writes in many steps"
+    assert step > 200, "it writes in many steps"
     assert {kind for kind, _ in told(tmp_path / str(step))} == {"stored", "settled", "collected"}
 
 

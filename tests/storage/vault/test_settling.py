@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crdt.delta import BASE_BYTES_MAX
 from crdt.digest import payload_digest
 from storage.vault.reading import names_of, read
 from storage.vault.rows import encode, put
@@ -209,6 +210,21 @@ def test_an_object_is_never_its_own_base(vault: sqlite3.Connection) -> None:
 
     assert replace(vault, rewrites) == 1
     assert read(vault, [first, second], PlainCache()).objects == {first: data[0], second: data[1]}
+
+
+def test_many_bases_are_taken_as_far_as_a_delta_may_go(vault: sqlite3.Connection) -> None:
+    """As of a page of long chunks, which many pages of short ones cover."""
+    random = Random(8)
+    small = [random.randbytes(9_216) for _ in range(64)]
+    large = b"".join(one[:500] for one in small)
+    put(vault, encode((payload_digest(one), one) for one in [large, *small]))
+    cover = Cover(payload_digest(large), tuple(map(payload_digest, small)))
+
+    (rewrite,) = rewrites_of(vault, [cover], PlainCache())
+
+    assert rewrite.bases == cover.bases[: BASE_BYTES_MAX // 9_216]
+    assert replace(vault, [rewrite]) == 1
+    assert read(vault, [cover.hash], PlainCache()).objects == {cover.hash: large}
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,295 @@
+"""Passages and travellers as the API takes and shows them: the names of (S1), times in ms."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from node.api.cleaned import Cleaner, line, text
+from node.api.life_models import Line
+from node.api.models import Place, Request
+from registry.manifest import NAME_CHARACTERS_MAX
+from universe.passage import BY_CHARACTERS_MAX, Arrivals, Passage, Type
+from universe.receipts import (
+    DEPARTURE,
+    INLINE_BYTES_MAX,
+    REASON_CHARACTERS_MAX,
+    SOUL_CHARACTERS_MAX,
+    TICK_MAX,
+    Checked,
+)
+from universe.travel import In, InTransit, Refused, Story
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+"""An id, or `<did>/<id>`."""
+Migration: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Tick: TypeAlias = Annotated[int, Meta(ge=0, le=TICK_MAX)]
+Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
+Millis: TypeAlias = Annotated[int, Meta(ge=0, le=10**14)]
+TYPES_OF_CLIENTS: Final = frozenset({"thread", "bridge", "gate", "confluence"})
+
+
+class PassageQuery(Struct, frozen=True):
+    namespace: Place | None = None
+    """Of all that are joined, where none is said."""
+
+
+class PassagesQuery(Struct, frozen=True, rename={"universe": "universeId"}):
+    universe: Name | None = None
+    """Of one universe: its id, whoever's it is, or its full name."""
+    namespace: Place | None = None
+
+
+class NewPassage(
+    Request,
+    frozen=True,
+    rename={
+        "source": "sourceUniverseId",
+        "target": "targetUniverseId",
+        "by": "createdBy",
+        "every": "maintenanceEvery",
+    },
+):
+    """The same id again is the same passage: what is given is brought up to date."""
+
+    source: Name
+    target: Name
+    type: Type = "thread"
+    by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """null: one is made."""
+    name: Line | None = None
+    stability: Percent = 100
+    every: Millis | None = None
+    """How often one means to look after it, in ms."""
+    arrivals: Arrivals = "accept"
+    namespace: Place | None = None
+
+
+class Acceptance(Request, frozen=True, rename={"by": "createdBy"}):
+    by: Annotated[str, Meta(max_length=BY_CHARACTERS_MAX)] | None = None
+    stability: Percent = 100
+    arrivals: Arrivals = "accept"
+    namespace: Place | None = None
+
+
+class Travel(Request, frozen=True, rename={"source": "from"}):
+    """A traveller that is to leave. Said again with its migration, it leaves once."""
+
+    data: Annotated[bytes, Meta(min_length=1, max_length=2 * INLINE_BYTES_MAX)]
+    """Its bytes, base64."""
+    soul: Annotated[str, Meta(max_length=SOUL_CHARACTERS_MAX)] | None = None
+    """Who it is; of a MigrateEntity message its migration id, where it is not said."""
+    format: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")] = "json"
+    """`primordium-migration` for a MigrateEntity message, whose migration it is then."""
+    source: Name | None = None
+    """The end it leaves from; null: the one that is this author's."""
+    origin: Name | None = None
+    """Full name of the universe it comes from; null: that of whoever of that soul is there."""
+    migration: Migration | None = None
+    """Names this journey; null: one is made."""
+    tick: Tick = 0
+    namespace: Place | None = None
+
+
+class Recall(Request, frozen=True, rename={"source": "from"}):
+    migration: Migration
+    source: Name | None = None
+    namespace: Place | None = None
+
+
+class Decision(Request, frozen=True):
+    """What a person decides of a traveller that waits at one's own gate."""
+
+    migration: Migration
+    accept: bool
+    reason: Annotated[str, Meta(max_length=REASON_CHARACTERS_MAX)] = ""
+    tick: Tick | None = None
+    namespace: Place | None = None
+
+
+class GateTaken(Struct, frozen=True):
+    success: bool
+    universe: str
+    gate: str
+    """Key of this device, hex."""
+    changed: bool
+
+
+class NewGate(Request, frozen=True):
+    universe: Name
+    namespace: Place | None = None
+
+
+class PassageShown(Struct, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    source_universe_id: str
+    """As its author calls it; so is the target."""
+    target_universe_id: str
+    type: str
+    active: bool
+    """Whether one may travel: both owners agreed, and neither closed it."""
+    created_at: int
+    created_by: str
+    stability: int
+    last_maintenance: int
+    maintenance_every: int
+    """0 for no interval."""
+    name: str
+    full_name: str
+    source: str
+    """Full name; so is the target."""
+    target: str
+    state: Literal["proposed", "open", "closed"]
+    accepted_by: str
+    """did:key of the other owner, or of the one of both; empty while nobody did."""
+    arrivals: Mapping[str, str]
+    """did:key of an owner: accept, ask or refuse."""
+
+
+class PassageDone(Struct, frozen=True):
+    success: bool
+    passage: PassageShown
+
+
+class OnePassage(Struct, frozen=True):
+    passage: PassageShown
+
+
+class Passages(Struct, frozen=True):
+    passages: tuple[PassageShown, ...]
+
+
+class ReceiptShown(Struct, frozen=True, kw_only=True):
+    kind: str
+    universe: str
+    tick: int
+    at: int
+    id: str
+
+
+class TravellerShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    origin: str
+    soul: str
+    state: Literal["in", "in-transit", "refused"]
+    universe: str
+    """Where it is, or where it goes."""
+    source: str = ""
+    """Of who is under way: the universe it left."""
+    reason: str = ""
+    """Why it was refused."""
+    migration: str
+    """Of its last journey, hex."""
+    format: str
+    size: int
+    hash: str
+    receipts: tuple[ReceiptShown, ...]
+    """All that count of it, in their order."""
+    data: bytes | None = None
+    """Its bytes as it last left, base64; where its migration was asked for."""
+
+
+class Travellers(Struct, frozen=True):
+    travellers: tuple[TravellerShown, ...]
+    doubtful: tuple[str, ...]
+    """Universes of this passage whose gate signed two receipts with one number."""
+
+
+class TravellersQuery(Struct, frozen=True):
+    migration: Migration | None = None
+    """Only who travels or travelled under it, and its bytes."""
+    namespace: Place | None = None
+
+
+class TravelDone(Struct, frozen=True):
+    success: bool
+    migration: str
+    traveller: TravellerShown
+
+
+def cleaned_passage(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What an (S1) client sends, made to fit: its server takes any JSON object."""
+    return {
+        name: found
+        for name, clean in _CLEANERS.items()
+        if name in given and (found := clean(given[name])) is not None
+    }
+
+
+def _type(value: object) -> str | None:
+    return value if isinstance(value, str) and value in TYPES_OF_CLIENTS else None
+
+
+_CLEANERS: Final[Mapping[str, Cleaner]] = {
+    "sourceUniverseId": text,
+    "targetUniverseId": text,
+    "type": _type,
+    "createdBy": line(BY_CHARACTERS_MAX),
+    "id": text,
+    "name": line(NAME_CHARACTERS_MAX),
+}
+
+
+def show_passage(one: Passage) -> PassageShown:
+    half = one.proposed
+    halves = [half] if one.accepted is None else [half, one.accepted]
+    return PassageShown(
+        id=half.id,
+        source_universe_id=half.source.partition("/")[2],
+        target_universe_id=half.target.partition("/")[2],
+        type=half.type,
+        active=one.is_open,
+        created_at=half.created_us // 1_000,
+        created_by=half.by,
+        stability=one.stability,
+        last_maintenance=one.maintained_us // 1_000,
+        maintenance_every=half.every_us // 1_000,
+        name=half.name,
+        full_name=one.name,
+        source=half.source,
+        target=half.target,
+        state=one.state,
+        accepted_by="" if one.accepted is None else one.accepted.author,
+        arrivals={each.author: each.arrivals for each in halves},
+    )
+
+
+def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
+    last = [one for one in story.receipts if one.receipt.kind == DEPARTURE][-1]
+    traveller = last.receipt.traveller
+    state, universe, source, reason = _place(story)
+    return TravellerShown(
+        origin=story.who.origin,
+        soul=story.who.soul,
+        state=state,
+        universe=universe,
+        source=source,
+        reason=reason,
+        migration=last.receipt.migration.hex(),
+        format=traveller.format,
+        size=traveller.size,
+        hash=traveller.hash.hex(),
+        receipts=tuple(map(_receipt, story.receipts)),
+        data=traveller.inline if with_data else None,
+    )
+
+
+def _place(story: Story) -> tuple[Literal["in", "in-transit", "refused"], str, str, str]:
+    match story.place:
+        case In(universe):
+            return "in", universe, "", ""
+        case InTransit(source, target):
+            return "in-transit", target, source, ""
+        case Refused(source, target, reason=reason):
+            return "refused", source, target, reason
+
+
+def _receipt(one: Checked) -> ReceiptShown:
+    said = one.receipt
+    return ReceiptShown(
+        kind=said.kind,
+        universe=said.universe,
+        tick=said.tick,
+        at=said.at_us // 1_000,
+        id=one.id.hex(),
+    )

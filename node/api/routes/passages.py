@@ -1,0 +1,290 @@
+"""Passages between universes, and who travels through them (S1)."""
+
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+
+from crdt.keys import NamespaceKey
+from node.api.endpoint import Call, Endpoint, reads, writes
+from node.api.models import NoQuery
+from node.api.passage_models import (
+    Acceptance,
+    Decision,
+    GateTaken,
+    NewGate,
+    NewPassage,
+    OnePassage,
+    PassageDone,
+    PassageQuery,
+    Passages,
+    PassagesQuery,
+    Recall,
+    Travel,
+    TravelDone,
+    Travellers,
+    TravellersQuery,
+    cleaned_passage,
+    show_passage,
+    show_traveller,
+)
+from node.errors import Conflict, NotAllowed, NotFound, Rejected
+from node.services.names import author_meant
+from node.services.passages import (
+    Ferry,
+    accept_passage,
+    close_passage,
+    create_passage,
+    passage_called,
+    passages_held,
+)
+from node.services.places import places_meant
+from node.services.travel import (
+    MIGRATION_FORMAT,
+    Gatekeeper,
+    Passenger,
+    migration_passenger,
+)
+from node.services.universes import universe_meant
+from node.wiring import Node
+from registry.errors import UnknownRecord, quoted
+from registry.head import Words
+from universe.gate import Verdict
+from universe.names import parse_full_name
+from universe.passage import PREFIX, Passage, Said
+from universe.receipts import MIGRATION_BYTES
+
+
+async def propose_passage(node: Node, call: Call[NoQuery, NewPassage]) -> PassageDone:
+    """Propose a passage between two universes, one of them this author's.
+
+    Where both are, it is open at once; else the other owner accepts it.
+    """
+    body = call.body
+    source = await _universe(node, body.source, body.namespace)
+    target = await _universe(node, body.target, body.namespace)
+    places = {each.namespace for each in (source, target) if each.namespace is not None}
+    if len(places) != 1:
+        detail = "they lie in two namespaces: who reads one end could not tell who is in the other"
+        raise Conflict(detail if places else "neither universe is known here", code="not-together")
+    by = _ferry(node, places.pop())
+    said = Said(
+        source=source.name,
+        target=target.name,
+        type=body.type,
+        stability=body.stability,
+        maintained_us=node.clock_us(),
+        every_us=None if body.every is None else body.every * 1_000,
+        arrivals=body.arrivals,
+        by=body.by,
+    )
+    id = body.id or f"{PREFIX}{uuid.UUID(bytes=os.urandom(16), version=4)}"
+    words = Words(body.name, description=None, license=None, tags=None)
+    passage = await create_passage(by, id, words, said)
+    await _take_own_gates(node, by, passage)
+    return PassageDone(success=True, passage=show_passage(passage))
+
+
+async def accept_one(node: Node, call: Call[NoQuery, Acceptance]) -> PassageDone:
+    """Accept a passage that the owner of the other universe proposes."""
+    body = call.body
+    by, passage = await _called(node, call.path["passage"], body.namespace)
+    said = Said(stability=body.stability, arrivals=body.arrivals, by=body.by)
+    accepted = await accept_passage(by, passage, said)
+    await _take_own_gates(node, by, accepted)
+    return PassageDone(success=True, passage=show_passage(accepted))
+
+
+async def list_passages(node: Node, call: Call[PassagesQuery, None]) -> Passages:
+    """Passages that are known here, or those of one universe; the first thousand."""
+    places = await places_meant(node.store, call.query.namespace)
+    found = [await passages_held(_ferry(node, one), call.query.universe) for one in places]
+    return Passages(tuple(show_passage(one) for each in found for one in each))
+
+
+async def get_passage(node: Node, call: Call[PassageQuery, None]) -> OnePassage:
+    """One passage, by its id, one's own first, or its full name."""
+    _, passage = await _called(node, call.path["passage"], call.query.namespace)
+    return OnePassage(show_passage(passage))
+
+
+async def close_one(node: Node, call: Call[PassageQuery, None]) -> PassageDone:
+    """Close one's own half: who is under way comes back, nobody else leaves."""
+    by, passage = await _called(node, call.path["passage"], call.query.namespace)
+    return PassageDone(success=True, passage=show_passage(await close_passage(by, passage)))
+
+
+async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
+    """Send a traveller: its departure is signed, and the other gate answers when it hears of it."""
+    body = call.body
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
+    source = await _end(gates.by, passage, body.source)
+    if body.format == MIGRATION_FORMAT:
+        migration, who = migration_passenger(body.data, body.soul)
+    elif not body.soul:
+        raise Rejected("who travels? `soul` names it", code="invalid-body")
+    else:
+        given = None if body.migration is None else bytes.fromhex(body.migration)
+        migration = given or os.urandom(MIGRATION_BYTES)
+        who = Passenger(body.data, body.soul, body.format, body.origin)
+    sent = await gates.send(passage, source, migration, who, body.tick)
+    return TravelDone(success=True, migration=migration.hex(), traveller=show_traveller(sent.story))
+
+
+async def list_travellers(node: Node, call: Call[TravellersQuery, None]) -> Travellers:
+    """Who ever was to go through a passage, and where each is by the receipts held."""
+    gates, passage = await _gates(node, call.path["passage"], call.query.namespace)
+    stories, lines = await gates.stories(passage)
+    wanted = call.query.migration
+    shown = tuple(
+        show_traveller(one, with_data=wanted is not None)
+        for one in stories
+        if wanted is None or any(wanted == each.receipt.migration.hex() for each in one.receipts)
+    )
+    ends = passage.proposed.ends[:2]
+    return Travellers(shown, tuple(end for end in ends if lines[end].equivocations))
+
+
+async def recall_traveller(node: Node, call: Call[NoQuery, Recall]) -> TravelDone:
+    """Ask for a traveller back: it comes unless the other gate let it in before it hears of it."""
+    body = call.body
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
+    source = await _end(gates.by, passage, body.source)
+    story = await gates.recall(source, bytes.fromhex(body.migration))
+    return TravelDone(success=True, migration=body.migration, traveller=show_traveller(story))
+
+
+async def decide_traveller(node: Node, call: Call[NoQuery, Decision]) -> TravelDone:
+    """Let a traveller in that waits at one's own gate, or send it back."""
+    body = call.body
+    gates, passage = await _gates(node, call.path["passage"], body.namespace)
+    for end in passage.proposed.ends[:2]:
+        if parse_full_name(end)[0] != gates.by.did:
+            continue
+        for one in await gates.waiting(end):
+            if one.receipt.migration.hex() == body.migration:
+                verdict = Verdict("accept" if body.accept else "refuse", body.reason)
+                await gates.decide(end, one.id, verdict, body.tick)
+                stories, _ = await gates.stories(passage)
+                who = one.receipt.traveller.who
+                story = next(each for each in stories if each.who == who)
+                return TravelDone(
+                    success=True, migration=body.migration, traveller=show_traveller(story)
+                )
+    detail = f"nobody waits under {body.migration} at a gate of this author's"
+    raise NotFound(detail, code="unknown-migration")
+
+
+async def take_gate(node: Node, call: Call[NoQuery, NewGate]) -> GateTaken:
+    """Make this device the gate of one's own universe, in place of one that is lost or stopped."""
+    places = await places_meant(node.store, call.body.namespace)
+    row = await universe_meant(node.store, call.body.universe, places)
+    universe = row.listing.target
+    if row.listing.author != node.identity.did:
+        raise NotAllowed(f"{universe} is not this author's", code="not-your-passage")
+    gates = Gatekeeper(_ferry(node, row.namespace), node.gating)
+    changed = await gates.take_gate(universe)
+    return GateTaken(success=True, universe=universe, gate=gates.key.hex(), changed=changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Universe:
+    """Its full name, and where it lies; None for one that only its name is known of."""
+
+    name: str
+    namespace: NamespaceKey | None
+
+
+def _ferry(node: Node, namespace: NamespaceKey) -> Ferry:
+    return Ferry(node.store, node.identity, node.clock_us, namespace)
+
+
+async def _gates(node: Node, text: str, place: str | None) -> tuple[Gatekeeper, Passage]:
+    by, passage = await _called(node, text, place)
+    return Gatekeeper(by, node.gating), passage
+
+
+async def _called(node: Node, text: str, place: str | None) -> tuple[Ferry, Passage]:
+    """The passage that is meant, of those in all namespaces one's own before others'."""
+    name = await _named(node, text)
+    found: list[tuple[Ferry, Passage]] = []
+    for namespace in await places_meant(node.store, place):
+        by = _ferry(node, namespace)
+        with suppress(NotFound):
+            found.append((by, await passage_called(by, name)))
+    found = [one for one in found if one[1].half_of(node.identity.did)] or found
+    if not found:
+        detail = f"no passage {quoted(text)} is known here; `panspermia sync` may bring it"
+        raise NotFound(detail, code="unknown-passage")
+    if len(found) > 1:
+        names = tuple(dict.fromkeys(one.name for _, one in found))
+        detail = f"{text} is the name of {len(found)} passages: say whose, or in which namespace"
+        raise Conflict(detail, code="ambiguous-passage", candidates=names)
+    return found[0]
+
+
+async def _named(node: Node, text: str) -> str:
+    """With a petname before the slash as the did:key it stands for."""
+    whose, slash, id = text.rpartition("/")
+    return f"{await author_meant(node.store, whose)}/{id}" if slash else text
+
+
+async def _universe(node: Node, text: str, place: str | None) -> _Universe:
+    """Of a bare id one's own, else that of the only one who has it.
+
+    What is named in full need not be here yet. Raises as `universe_meant`.
+    """
+    try:
+        row = await universe_meant(node.store, text, await places_meant(node.store, place))
+    except UnknownRecord:
+        if "/" not in text:
+            raise
+        name = await _named(node, text)
+        parse_full_name(name)
+        return _Universe(name, None)
+    return _Universe(row.listing.target, row.namespace)
+
+
+async def _end(by: Ferry, passage: Passage, text: str | None) -> str:
+    """The end that is meant: where none is named, the one that is this author's."""
+    ends = passage.proposed.ends[:2]
+    if text is not None:
+        return next((end for end in ends if text in (end, end.partition("/")[2])), text)
+    own = [end for end in ends if parse_full_name(end)[0] == by.did]
+    if not own:
+        raise NotAllowed("neither universe is yours", code="not-your-passage")
+    if len(own) == 2:
+        raise Rejected("both ends are yours: say `from` which it leaves", code="not-an-end")
+    return own[0]
+
+
+async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
+    """The first device that makes or accepts a passage is the gate until another takes over."""
+    gates = Gatekeeper(by, node.gating)
+    for end in passage.proposed.ends[:2]:
+        if parse_full_name(end)[0] == by.did:
+            await gates.take_gate(end, only_first=True)
+
+
+ONE = "/api/passage/{passage:lineage}"
+ENDPOINTS = (
+    writes(
+        "/api/passage", propose_passage, PassageDone, body=NewPassage, status=201,
+        problems=(403, 404), opened_by=("compat",), clean=cleaned_passage,
+    ),
+    reads("/api/passages", list_passages, Passages, query=PassagesQuery, problems=(404, 422)),
+    writes("/api/gate", take_gate, GateTaken, body=NewGate, problems=(403, 404)),
+    writes(f"{ONE}/accept", accept_one, PassageDone, body=Acceptance, problems=(403, 404)),
+    writes(f"{ONE}/travel", send_traveller, TravelDone, body=Travel, problems=(403, 404)),
+    writes(f"{ONE}/recall", recall_traveller, TravelDone, body=Recall, problems=(403, 404)),
+    writes(f"{ONE}/decide", decide_traveller, TravelDone, body=Decision, problems=(403, 404)),
+    reads(
+        f"{ONE}/travellers", list_travellers, Travellers, query=TravellersQuery,
+        problems=(409, 422),
+    ),
+    reads(ONE, get_passage, OnePassage, query=PassageQuery, problems=(409, 422)),
+    Endpoint(
+        "DELETE", ONE, close_one, "write", {200: PassageDone}, PassageQuery,
+        problems=(403, 404, 409, 422), opened_by=("compat",),
+    ),
+)  # fmt: skip

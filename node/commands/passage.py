@@ -1,0 +1,271 @@
+"""`passage`: ways between universes, and who travels through them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import click
+
+from node.client import path_of, with_query
+from node.commands.console import IN_NAMESPACE, node, print_json, print_table, say, wants_json
+from node.commands.petnames import Petnames, petnames
+from node.commands.reading import read_named, shown_errors
+from node.failure import Json, failed
+from node.text import printable
+
+PATH = "/api/passage"
+TYPES = ["thread", "bridge", "gate", "confluence"]
+ARRIVALS = click.option(
+    "--arrivals",
+    type=click.Choice(["accept", "ask", "refuse"]),
+    default="accept",
+    show_default=True,
+    help="What your gate does with who comes.",
+)
+STABILITY = click.option("--stability", type=click.IntRange(0, 100), default=100, show_default=True)
+FROM = click.option("--from", "source", metavar="UNIVERSE", help="Where both ends are yours.")
+MIGRATION = "MIGRATION"
+TRAVELLER_BYTES_MAX = 32 * 1024  # `universe.receipts` takes no more
+COLORS = {"open": "green", "proposed": "yellow", "closed": None}
+
+
+@click.group("passage")
+def passage_command() -> None:
+    """Join universes, and send travellers from one to the other.
+
+    PASSAGE and UNIVERSE are ids, or WHOSE/ID. A traveller is in exactly one universe or on its way:
+    what gates sign says where.
+    """
+
+
+@passage_command.command("create")
+@click.argument("source")
+@click.argument("target")
+@click.option("--type", "type", type=click.Choice(TYPES), default="thread", show_default=True)
+@click.option("--id", "id", help="Made where none is given.")
+@click.option("--name", help="What others see.")
+@STABILITY
+@click.option(
+    "--every", type=click.IntRange(1, 3650), metavar="DAYS", help="When to look after it."
+)
+@ARRIVALS
+@IN_NAMESPACE
+def create(
+    source: str,
+    target: str,
+    type: str,
+    id: str | None,
+    name: str | None,
+    stability: int,
+    every: int | None,
+    arrivals: str,
+    namespace: str | None,
+) -> None:
+    """Propose a passage; between two universes of yours it is open at once."""
+    body = {
+        "sourceUniverseId": source, "targetUniverseId": target, "type": type, "id": id,
+        "name": name, "stability": stability, "arrivals": arrivals,
+        "maintenanceEvery": None if every is None else every * 86_400_000,
+        "namespace": namespace,
+    }  # fmt: skip
+    return print_done(node().post(PATH, body))
+
+
+@passage_command.command("accept")
+@click.argument("passage")
+@STABILITY
+@ARRIVALS
+@IN_NAMESPACE
+def accept(passage: str, stability: int, arrivals: str, namespace: str | None) -> None:
+    """Accept a passage to a universe of yours that somebody proposes."""
+    body = {"stability": stability, "arrivals": arrivals, "namespace": namespace}
+    return print_done(node().post(path_of(PATH, passage, "accept"), body))
+
+
+@passage_command.command("list")
+@click.option("--universe", metavar="UNIVERSE", help="Only those of this one.")
+@IN_NAMESPACE
+def list_(universe: str | None, namespace: str | None) -> None:
+    """List passages that are known here."""
+    page = node().get("/api/passages", {"universeId": universe, "namespace": namespace})
+    if wants_json():
+        return print_json("passage", page)
+    if not page["passages"]:
+        return say("No passage is known here. To propose one: panspermia passage create")
+    called = petnames()
+    rows = (
+        (
+            one["id"], one["type"], one["state"], universe_text(one["source"], called),
+            universe_text(one["target"], called), f"{one['stability']}",
+        )
+        for one in page["passages"]
+    )  # fmt: skip
+    print_table(("ID", "TYPE", "STATE", "FROM", "TO", "STABILITY"), rows)
+    return None
+
+
+@passage_command.command("show")
+@click.argument("passage")
+@IN_NAMESPACE
+def show(passage: str, namespace: str | None) -> None:
+    """Show a passage, and where each of its travellers is."""
+    query = {"namespace": namespace}
+    one = node().get(path_of(PATH, passage), query)["passage"]
+    found = node().get(path_of(PATH, one["fullName"], "travellers"), query)
+    if wants_json():
+        return print_json("passage", {"passage": one, **found})
+    print_passage(one)
+    for line in travellers_text(found, petnames()):
+        say(line)
+    for universe in found["doubtful"]:
+        text = f"The gate of {printable(universe)} signed two receipts with one number."
+        say(text, fg="red")
+    return None
+
+
+@passage_command.command("send")
+@click.argument("passage")
+@click.argument("file")
+@click.option("--soul", help="Who it is; of a MigrateEntity its migration id, if not said.")
+@click.option("--format", "format", help="`json` if not said; MigrateEntity is found out.")
+@FROM
+@click.option("--origin", metavar="UNIVERSE", help="In full, where several of that soul are there.")
+@click.option("--migration", metavar=MIGRATION, help="Names this journey: again is the same one.")
+@click.option("--tick", type=click.IntRange(min=0), default=0)
+@IN_NAMESPACE
+def send(
+    passage: str,
+    file: str,
+    soul: str | None,
+    format: str | None,
+    source: str | None,
+    origin: str | None,
+    migration: str | None,
+    tick: int,
+    namespace: str | None,
+) -> None:
+    """Send a traveller, whose bytes FILE has, through a passage."""
+    with shown_errors():
+        data = read_named(file).data
+    if not data:
+        raise failed("traveller-too-large", "No traveller", f"{printable(file)} is empty")
+    if len(data) > TRAVELLER_BYTES_MAX:
+        most = f"a traveller at most {TRAVELLER_BYTES_MAX:,}"
+        detail = f"{printable(file)} has {len(data):,} bytes; {most}"
+        raise failed("traveller-too-large", "Traveller too large", detail)
+    if format is None:
+        format = "primordium-migration" if b'"MigrateEntity"' in data else "json"
+    body = {
+        "data": base64.b64encode(data).decode(), "soul": soul, "format": format, "from": source,
+        "origin": origin, "migration": migration, "tick": tick,
+        "namespace": namespace,
+    }  # fmt: skip
+    return print_travel(node().post(path_of(PATH, passage, "travel"), body))
+
+
+@passage_command.command("recall")
+@click.argument("passage")
+@click.argument("migration")
+@FROM
+@IN_NAMESPACE
+def recall(passage: str, migration: str, source: str | None, namespace: str | None) -> None:
+    """Ask for a traveller back; it comes unless the other gate let it in before."""
+    body = {"migration": migration, "from": source, "namespace": namespace}
+    return print_travel(node().post(path_of(PATH, passage, "recall"), body))
+
+
+@passage_command.command("decide")
+@click.argument("passage")
+@click.argument("migration")
+@click.option("--accept/--refuse", "is_accepted", required=True)
+@click.option("--reason", default="", help="Why it is refused.")
+@click.option("--tick", type=click.IntRange(min=0), help="That of the last receipt, if not said.")
+@IN_NAMESPACE
+def decide(
+    passage: str,
+    migration: str,
+    is_accepted: bool,
+    reason: str,
+    tick: int | None,
+    namespace: str | None,
+) -> None:
+    """Let a traveller in that waits at your gate, or send it back."""
+    body = {
+        "migration": migration, "accept": is_accepted, "reason": reason, "tick": tick,
+        "namespace": namespace,
+    }  # fmt: skip
+    return print_travel(node().post(path_of(PATH, passage, "decide"), body))
+
+
+@passage_command.command("close")
+@click.argument("passage")
+@IN_NAMESPACE
+def close(passage: str, namespace: str | None) -> None:
+    """Close your half: who is under way comes back, and nobody else leaves."""
+    return print_done(node().delete(with_query(path_of(PATH, passage), {"namespace": namespace})))
+
+
+@passage_command.command("gate")
+@click.argument("universe")
+@IN_NAMESPACE
+def gate(universe: str, namespace: str | None) -> None:
+    """Make this device the gate of your universe, in place of one that is lost or stopped."""
+    body = {"universe": universe, "namespace": namespace}
+    done = node().post("/api/gate", body)
+    if wants_json():
+        return print_json("passage", done)
+    said = "is now" if done["changed"] else "was already"
+    return say(f"This device {said} the gate of {printable(done['universe'])}", fg="green")
+
+
+def print_done(done: Json) -> None:
+    if wants_json():
+        return print_json("passage", done)
+    return print_passage(done["passage"])
+
+
+def print_passage(one: Json) -> None:
+    say(printable(one["name"] or one["id"]), bold=True)
+    say(f"{'state':<14}{one['state']}", fg=COLORS[one["state"]])
+    for label, value in (
+        ("id", one["fullName"]), ("type", one["type"]), ("from", one["source"]),
+        ("to", one["target"]), ("stability", f"{one['stability']} of 100"),
+        *(("arrivals", f"{said}, by {did}") for did, said in one["arrivals"].items()),
+    ):  # fmt: skip
+        say(f"{label:<14}{printable(value)}")
+    if one["state"] == "proposed":
+        command = f"panspermia passage accept {one['fullName']}"
+        say(f"The other owner accepts it with: {printable(command)}", dim=True)
+
+
+def print_travel(done: Json) -> None:
+    if wants_json():
+        return print_json("passage", done)
+    one = done["traveller"]
+    say(place_text(one, petnames()), fg="green" if one["state"] == "in" else None)
+    return say(f"migration {done['migration']}", dim=True)
+
+
+def travellers_text(found: Json, called: Petnames) -> Iterator[str]:
+    for one in found["travellers"]:
+        yield f"{place_text(one, called)}  (migration {one['migration']})"
+
+
+def place_text(one: Json, called: Petnames) -> str:
+    soul = printable(one["soul"])
+    where = printable(universe_text(one["universe"], called))
+    match one["state"]:
+        case "in":
+            return f"{soul} is in {where}"
+        case "refused":
+            why = f": {printable(one['reason'])}" if one.get("reason") else ""
+            return f"{soul} is on its way back to {where}, refused{why}"
+        case _:
+            left = printable(universe_text(one["source"], called))
+            return f"{soul} is on its way from {left} to {where}"
+
+
+def universe_text(name: str, called: Petnames) -> str:
+    author, _, id = name.partition("/")
+    return f"{called.author(author)}/{id}"

@@ -1,0 +1,127 @@
+"""The gates that this device is: they answer travellers as soon as what is held changes.
+
+    a universe or a passage changed ─▸ universes of one's own passages ─▸ what is due at each
+
+Nothing is queued: what is due is asked of the store each time, so what a kill interrupted is found
+at the next start. Changes that come meanwhile are looked at together, a pause after the last look.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
+
+from crdt.change import DocumentId
+from crdt.errors import CrdtError
+from crdt.keys import COMMONS, NamespaceKey
+from node.errors import NodeError
+from node.events import Events
+from node.services.passages import Ferry, passages_held
+from node.services.travel import Gatekeeper
+from registry.errors import RegistryError
+from storage.appended import AppendedEvent
+from storage.errors import StorageError
+from universe import passage, record
+from universe.gate import ANSWERS_MAX
+from universe.names import parse_full_name
+from universe.receipts import Checked
+
+log = logging.getLogger(__name__)
+
+PAUSE_S: Final = 0.5
+"""Between two looks: a busy passage costs no more than that often."""
+REST: Final = 4
+"""A look is followed by a pause of as many times what it took: somebody else's long chain of
+receipts, changed again and again, takes a fifth of a processor and no more."""
+ROUNDS_MAX: Final = 8
+"""Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
+KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
+FAILURES: Final = (NodeError, RegistryError, CrdtError, StorageError)
+
+Rest = Callable[[float], Awaitable[None]]
+
+
+class GateNews(Struct, frozen=True):
+    """The `traveller` event: what a gate of this node signed."""
+
+    kind: str
+    universe: str
+    other: str
+    soul: str
+    migration: str
+
+
+@dataclass(slots=True)
+class Gates:
+    """`ferry` is of one namespace; `lock` is shared by all who sign for a gate here."""
+
+    ferry: Callable[[NamespaceKey], Ferry]
+    lock: asyncio.Lock
+    events: Events
+    clock_s: Callable[[], float] = time.monotonic
+
+    async def run(self, rest: Rest = asyncio.sleep) -> None:
+        """Until cancelled."""
+        store = self.ferry(COMMONS).store
+        changed: set[NamespaceKey] = set(await store.namespaces_held())
+        wake = asyncio.Event()
+        wake.set()
+
+        def note(event: AppendedEvent) -> None:
+            if any(_is_ours(one) for one in event.documents):
+                changed.add(event.namespace)
+                wake.set()
+
+        unsubscribe = store.subscribe(note)
+        try:
+            while True:
+                await wake.wait()
+                wake.clear()
+                begun_s = self.clock_s()
+                while changed:
+                    await self.answer(changed.pop())
+                await rest(max(PAUSE_S, REST * (self.clock_s() - begun_s)))
+        finally:
+            unsubscribe()
+
+    async def answer(self, namespace: NamespaceKey) -> int:
+        """Sign what is due at one's own gates there: how many receipts."""
+        by, count = self.ferry(namespace), 0
+        keeper = Gatekeeper(by, self.lock)
+        try:
+            held = await passages_held(by)
+        except FAILURES as error:
+            log.warning("gates: %s", error)
+            return 0
+        ends = {end for one in held for end in one.proposed.ends[:2]}
+        for universe in sorted(end for end in ends if parse_full_name(end)[0] == by.did):
+            for _ in range(ROUNDS_MAX):
+                signed = await self._answer_one(keeper, universe)
+                for one in signed:
+                    self.events.publish("traveller", _news(one))
+                count += len(signed)
+                if len(signed) < ANSWERS_MAX:
+                    break
+        return count
+
+    async def _answer_one(self, keeper: Gatekeeper, universe: str) -> list[Checked]:
+        """One gate that cannot be answered for keeps no other one waiting."""
+        try:
+            return await keeper.answer(universe)
+        except FAILURES as error:
+            log.warning("the gate of %s: %s", universe, error)
+            return []
+
+
+def _is_ours(document: DocumentId) -> bool:
+    return (document.cls, document.kind) in KINDS
+
+
+def _news(one: Checked) -> GateNews:
+    said = one.receipt
+    who = said.traveller.who
+    return GateNews(said.kind, said.universe, said.other, who.soul, said.migration.hex())

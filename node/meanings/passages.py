@@ -1,0 +1,65 @@
+"""What the codes about passages and travel mean: rows of `node.meanings`, (means, do)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+PASSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "unknown-universe": (
+        "No universe of that name is known here.",
+        "A passage leads from a universe that is there already; `panspermia sync` may bring more.",
+    ),
+    "not-together": (
+        "A passage joins universes of one namespace; these two lie in two, or are not here.",
+        "Make both public, or share both in one namespace.",
+    ),
+    "unknown-passage": (
+        "No passage of that id is known here.",
+        "`panspermia passage list` shows those that are; `panspermia sync` may bring more.",
+    ),
+    "ambiguous-passage": (
+        "Several authors propose a passage of that id.",
+        "`candidates` names them: give one in full.",
+    ),
+    "unknown-migration": (
+        "No traveller left or is on its way under that id.",
+        "`panspermia passage show` names those of a passage.",
+    ),
+    "cannot-travel": (
+        "The gate of that universe does not sign that: the traveller is elsewhere, another device"
+        " is the gate, or receipts are missing. Nothing changed.",
+        "The detail says which. The gate of a lost device is taken over with"
+        " `panspermia passage gate`.",
+    ),
+    "passage-closed": (
+        "Nobody travels through a passage that is not accepted yet, or that one owner closed.",
+        "Its other owner accepts it: `panspermia passage accept`; or create another one.",
+    ),
+    "passage-accepted": (
+        "Where a passage leads cannot be changed once the other owner accepted it.",
+        "Close it, and propose another one.",
+    ),
+    "passage-exists": (
+        "This author has another passage of that id, so it cannot accept this one.",
+        "Ask for a proposal under another id.",
+    ),
+    "own-passage": (
+        "Who proposed a passage does not accept it: the other owner does.",
+        "Where both universes are yours it is open already.",
+    ),
+    "not-your-passage": (
+        "Only an owner of one of its two universes proposes, accepts or closes a passage.",
+        "`panspermia passage show` names them.",
+    ),
+    "not-an-end": (
+        "The passage does not lead from that universe.",
+        "`panspermia passage show` names its two ends.",
+    ),
+    "traveller-too-large": (
+        "A traveller is sent within its departure: it has 1 to 32,768 bytes.",
+        "Send what makes it itself, and leave to the other game what that can make anew.",
+    ),
+    "story-too-long": (
+        "Where that traveller is depends on more universes than are read for one answer.",
+        "Let it begin anew as a traveller of the universe it is in.",
+    ),
+}

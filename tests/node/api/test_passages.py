@@ -1,0 +1,178 @@
+"""Passages and travel over HTTP: the requests of multiverse clients, and ours beside them."""
+
+import base64
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from crdt.document import Editor
+from crdt.keys import COMMONS
+from node.config import ApiConfig, Config
+from node.services.passages import document_of
+from registry.head import Words, put_head, touch
+from tests.node.parts import Alice, open_alice
+from tests.registry.formats.files import MIGRATION
+from tests.storage.people import BOB, NOW_US
+
+PASSAGE, PASSAGES = "/api/passage", "/api/passages"
+MAIN, FAR = "universe:main", "universe:far"
+BOBS = f"{BOB.did}/universe:reef"
+FOX = base64.b64encode(b'{"legs":4}').decode()
+
+
+@pytest_asyncio.fixture
+async def alice(tmp_path: Path) -> AsyncGenerator[Alice]:
+    async with open_alice(tmp_path) as alice:
+        for id in (MAIN, FAR):
+            await has_universe(alice, id)
+        yield alice
+
+
+async def has_universe(alice: Alice, id: str) -> None:
+    document = document_of(f"{alice.node.identity.did}/{id}", "uni", COMMONS)
+
+    def edit(editor: Editor) -> None:
+        put_head(editor, Words(id), now_us=NOW_US)
+        touch(editor, NOW_US)
+
+    await alice.node.store.commit(document, edit, alice.node.identity.signer)
+
+
+def ok(answer: httpx2.Response, status: int = 200) -> Any:  # noqa: ANN401 - of a JSON body
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def proposed(alice: Alice, target: str = FAR, **said: Any) -> dict[str, Any]:  # noqa: ANN401 - of a JSON body
+    body = {"sourceUniverseId": MAIN, "targetUniverseId": target, "type": "bridge"} | said
+    shown: dict[str, Any] = ok(await alice.client.post(PASSAGE, json=body), 201)["passage"]
+    return shown
+
+
+async def test_a_passage_of_ones_own_is_open_and_closes(alice: Alice) -> None:
+    one = await proposed(alice, createdBy="player:1")
+    assert one["id"].startswith("passage:")
+    assert (one["sourceUniverseId"], one["targetUniverseId"]) == (MAIN, FAR)
+    assert (one["active"], one["state"], one["stability"]) == (True, "open", 100)
+    assert (one["type"], one["createdBy"]) == ("bridge", "player:1")
+    assert one["createdAt"] >= one["lastMaintenance"] > 0
+    assert ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"] == one
+    listed = ok(await alice.client.get(PASSAGES, params={"universeId": FAR}))["passages"]
+    assert listed == [one]
+    assert ok(await alice.client.get(PASSAGES, params={"universeId": "universe:x"})) == {
+        "passages": []
+    }
+    done = ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))
+    assert (done["success"], done["passage"]["active"]) == (True, False)
+
+
+async def test_a_traveller_goes_there_and_is_told_with_its_bytes(alice: Alice) -> None:
+    one = await proposed(alice)
+    path = f"{PASSAGE}/{one['id']}"
+    wish = {"soul": "fox", "data": FOX, "from": MAIN, "migration": "01" * 16, "tick": 7}
+    done = ok(await alice.client.post(f"{path}/travel", json=wish))
+    assert (done["success"], done["traveller"]["state"]) == (True, "in-transit")
+    again = ok(await alice.client.post(f"{path}/travel", json=wish))
+    assert again == done
+    other = await alice.client.post(f"{path}/travel", json=wish | {"migration": "02" * 16})
+    assert (other.status_code, other.json()["code"]) == (409, "cannot-travel")
+    shown = ok(await alice.client.get(f"{path}/travellers"))
+    (fox,) = shown["travellers"]
+    assert (fox["soul"], fox["universe"], shown["doubtful"]) == (
+        "fox", f"{alice.node.identity.did}/{FAR}", [],
+    )  # fmt: skip
+    assert "data" not in fox
+    params = {"migration": "01" * 16}
+    (fox,) = ok(await alice.client.get(f"{path}/travellers", params=params))["travellers"]
+    assert base64.b64decode(fox["data"]) == b'{"legs":4}'
+
+
+async def test_a_person_lets_in_who_waits(alice: Alice) -> None:
+    one = await proposed(alice, arrivals="ask")
+    path = f"{PASSAGE}/{one['id']}"
+    for number, soul in ((1, "fox"), (2, "hen")):
+        wish = {"soul": soul, "data": FOX, "from": MAIN, "migration": f"{number:032x}"}
+        ok(await alice.client.post(f"{path}/travel", json=wish))
+    yes = {"migration": f"{1:032x}", "accept": True, "tick": 5}
+    done = ok(await alice.client.post(f"{path}/decide", json=yes))
+    assert done["traveller"]["state"] == "in"
+    no = {"migration": f"{2:032x}", "accept": False, "reason": "no room"}
+    done = ok(await alice.client.post(f"{path}/decide", json=no))
+    assert (done["traveller"]["state"], done["traveller"]["reason"]) == ("refused", "no room")
+    gone = await alice.client.post(f"{path}/decide", json=no)
+    assert (gone.status_code, gone.json()["code"]) == (404, "unknown-migration")
+    recall = {"migration": f"{2:032x}", "from": MAIN}
+    assert ok(await alice.client.post(f"{path}/recall", json=recall))["success"]
+
+
+async def test_a_migrate_entity_is_its_own_migration(alice: Alice) -> None:
+    one = await proposed(alice)
+    data = base64.b64encode(MIGRATION).decode()
+    wish = {"data": data, "format": "primordium-migration", "from": MAIN}
+    done = ok(await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish))
+    assert done["migration"] in MIGRATION.decode().replace("-", "")
+    torn = wish | {"data": base64.b64encode(MIGRATION[:-20]).decode()}
+    answer = await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=torn)
+    assert answer.status_code == 422
+
+
+async def test_to_somebody_elses_universe_it_is_proposed(alice: Alice) -> None:
+    one = await proposed(alice, BOBS)
+    assert (one["active"], one["state"], one["acceptedBy"]) == (False, "proposed", "")
+    wish = {"soul": "fox", "data": FOX}
+    answer = await alice.client.post(f"{PASSAGE}/{one['id']}/travel", json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "passage-closed")
+    own = await alice.client.post(f"{PASSAGE}/{one['id']}/accept", json={})
+    assert (own.status_code, own.json()["code"]) == (409, "own-passage")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        (PASSAGE, {"sourceUniverseId": "universe:x", "targetUniverseId": MAIN}, 404,
+         "unknown-record"),
+        (PASSAGE, {"sourceUniverseId": MAIN, "targetUniverseId": MAIN}, 422, "invalid-record"),
+        (PASSAGE, {"sourceUniverseId": BOBS, "targetUniverseId": BOBS + "2"}, 409,
+         "not-together"),
+        (PASSAGE, {"sourceUniverseId": MAIN}, 422, "invalid-body"),
+        (f"{PASSAGE}/passage:none/travel", {"soul": "a", "data": FOX}, 404, "unknown-passage"),
+        (f"{PASSAGE}/passage:none/travel", {"soul": "a", "data": "?"}, 422, "invalid-body"),
+        (f"{PASSAGE}/passage:none/accept", {}, 404, "unknown-passage"),
+        ("/api/gate", {"universe": BOBS}, 404, "unknown-record"),
+        ("/api/gate", {"universe": "universe:none"}, 404, "unknown-record"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_is_refused_in_words(
+    alice: Alice, path: str, body: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await alice.client.post(path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_the_gate_is_taken_once(alice: Alice) -> None:
+    done = ok(await alice.client.post("/api/gate", json={"universe": MAIN}))
+    assert done["changed"]
+    assert not ok(await alice.client.post("/api/gate", json={"universe": MAIN}))["changed"]
+
+
+async def test_a_client_of_the_original_server_needs_no_token(tmp_path: Path) -> None:
+    async with open_alice(tmp_path, config=Config(api=ApiConfig(compat=True))) as alice:
+        del alice.client.headers["Authorization"]
+        for id in (MAIN, FAR):  # private, as it says nothing else
+            universe = {"id": id, "name": id, "ownerId": "player:1"}
+            ok(await alice.client.post("/api/universe", json=universe), 201)
+        one = await proposed(alice, createdBy="player:1", more={"x": 1})
+        shown = ok(await alice.client.get(f"{PASSAGE}/{one['id']}"))["passage"]
+        assert shown["active"]
+        assert ok(await alice.client.delete(f"{PASSAGE}/{one['id']}"))["success"]
+
+
+async def test_two_universes_of_two_namespaces_are_not_joined(alice: Alice) -> None:
+    ok(await alice.client.post("/api/universe", json={"id": "universe:mine", "name": "Mine"}), 201)
+    body = {"sourceUniverseId": MAIN, "targetUniverseId": "universe:mine"}
+    answer = await alice.client.post(PASSAGE, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-together")
