@@ -306,6 +306,6 @@ def around(universe: OutUniverse, one: OutSnapshot, head: bytes) -> tuple[bytes,
     }
     told = {"$schema": f"{schema}/savefile/v1", "$version": VERSION, "header": header}
     before = json.dumps({**told, "multiverse": multiverse}, ensure_ascii=False)[:-1]
-    sums = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
+    sums: dict[str, Any] = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
     behind = json.dumps({"passages": [], "checksums": sums})[1:]
     return f'{before}, "universes": ['.encode(), f"], {behind}\n".encode()
