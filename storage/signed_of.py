@@ -129,7 +129,7 @@ async def _runs(
     if not asked:
         return [], True
     sql = _RAN.replace("(*)", f"({','.join('?' * len(asked))})")
-    rows: list[Row] = []
+    rows, found = list[Row](), list[Row]()
     for is_near, limit in zip(_CIRCLES, (_ALL, STRANGERS_RUNS_MAX + 1), strict=True):
         found = await view.rows(sql, (namespace, author, near, is_near, *asked, limit))
         rows += found if is_near else found[:STRANGERS_RUNS_MAX]
@@ -139,7 +139,7 @@ async def _runs(
 async def _advisories(
     view: Reading, bounds: tuple[str, str], author: str, near: str, namespace: NamespaceKey
 ) -> tuple[list[Row], bool]:
-    rows: list[Row] = []
+    rows, found = list[Row](), list[Row]()
     for is_near, limit in zip(_CIRCLES, (_ALL, STRANGERS_ADVISORIES_MAX + 1), strict=True):
         found = await view.rows(_WARNED, (*bounds, namespace, author, near, is_near, limit))
         rows += found if is_near else found[:STRANGERS_ADVISORIES_MAX]

@@ -18,7 +18,9 @@ def test_limits_quoted_are_the_constants_and_all_of_them() -> None:
     for name, most in table.items():
         module, _, constant = name.rpartition(".")
         assert getattr(importlib.import_module(module), constant) == most, name
-    limited = ("universe.player", "universe.reputation", "storage.signed_of")
+    limited = (
+        "universe.player", "universe.reputation", "storage.signed_of", "node.services.players",
+    )  # fmt: skip
     limits = {name for module in limited for name in integers(module) if name.endswith("_MAX")}
     assert limits == set(table)
 

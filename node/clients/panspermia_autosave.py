@@ -30,7 +30,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 if sys.platform == "win32":
@@ -274,7 +274,7 @@ class Autosave:
         if status in (401, 403):
             return _Outcome(f"the node does not take this token: {said}", after_s=self._blocked_s)
         if status == 404:
-            hint = f"make it: panspermia universe create {self._universe}"
+            hint = f"make it: panspermia universe create NAME --id {self._universe}"
             return _Outcome(f"{said}; {hint}", after_s=self._blocked_s)
         if status in (400, 413, 415, 422):
             return _Outcome(f"the node will not take a save: {said}", is_final=True)
@@ -381,7 +381,7 @@ def _object(said: bytes) -> dict[str, Any]:
         found = json.loads(said)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def read_save(path: Path) -> Save | None:

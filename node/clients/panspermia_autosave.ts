@@ -304,7 +304,7 @@ export class Autosave {
       return { problem: `the node does not take this token: ${said}`, afterMs: blockedMs };
     }
     if (answer.status === 404) {
-      const hint = `make it: panspermia universe create ${universe}`;
+      const hint = `make it: panspermia universe create NAME --id ${universe}`;
       return { problem: `${said}; ${hint}`, afterMs: blockedMs };
     }
     if ([400, 413, 415, 422].includes(answer.status)) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -22,7 +22,7 @@ from node.commands.console import node, print_json, say, wants_json
 from node.commands.files import unwritable
 from node.commands.progress import Progress
 from node.exit_codes import UNVERIFIED
-from node.failure import Json, failed, failure
+from node.failure import Failure, Json, failed, failure
 from node.text import printable, size_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from universe.formats.out import Laid, OutSnapshot, OutUniverse, Written
 
 DOWNLOAD_TIMEOUT_S: Final = 600.0
-FORMATS: Final = ("ai-village", "savefile", "raw")
+FORMATS: Final = ("ai-village", "savefile", "primordium", "raw")
 LISTED_MAX: Final = 10_000
 HEAD_BYTES: Final = 4_096
 
@@ -42,8 +42,9 @@ HEAD_BYTES: Final = 4_096
 def export_command(universe: str, folder: Path, format: str) -> None:
     """Write universe ID into DIR as files, which `universe import` reads again.
 
-    `ai-village`: the folder of such a server; `savefile`: one SaveFile for each snapshot; `raw`:
-    each snapshot byte for byte, and an index.
+    `ai-village`: the folder of such a server; `savefile`: one SaveFile for each snapshot;
+    `primordium`: a save.json and a database of states; `raw`: each snapshot byte for byte, and
+    an index.
     """
     exporting = Exporting(out_of(universe), universe, folder, format)
     exporting.go()
@@ -146,13 +147,14 @@ class Exporting:
         format, is_escaped = WorldFormat(self.format), os.name == "nt"
         laid, left = laid_out(self.universe, format, is_escaped=is_escaped)
         for one in left:
-            self._leave(one, f"{one.media} has no place in this format: see --format raw")
+            self._leave(one, f"{one.media} there has no place in this format: see --format raw")
         for each in laid:
             self._refuse_if_there(self.folder / each.path)
         there: list[Laid] = []
+        self._write_rows([each for each in laid if each.is_row])
         with Progress() as bars:
             for number, each in enumerate(laid, 1):
-                if self._write(each):
+                if each.is_row or self._write(each):
                     there.append(each)
                 bars.show({"id": self.universe.id, "done": number, "total": len(laid)})
         files = small_files(self.universe, format, there, self.written, is_escaped=is_escaped)
@@ -172,31 +174,63 @@ class Exporting:
             "left": self.left,
         }
 
+    def _write_rows(self, rows: Sequence[Laid]) -> None:
+        """Those of the one database, as far as there are any. Raises `Failure`."""
+        from storage.world_table import new_world_table
+        from universe.formats.out import Written
+
+        if not rows:
+            return
+        place = self.folder / rows[0].path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with new_world_table(place) as table:
+                for one in rows:
+                    snapshot = one.snapshot
+                    with table.state(snapshot.tick, snapshot.size) as blob:
+                        sink = Sink(cast("IO[bytes]", blob), lambda _: (b"", b""))
+                        self._fetch(snapshot, sink)
+                    self.written[snapshot.id] = Written(snapshot.size, sink.sha256)
+                    self.size_bytes += snapshot.size
+        except OSError as error:
+            raise unwritable(place, error) from error
+        except Failure:
+            place.unlink(missing_ok=True)
+            raise
+
+    def _fetch(self, one: OutSnapshot, sink: Sink) -> None:
+        """Its bytes, which are those that were signed. Raises `Failure`."""
+        start = path_of("/api/universe", self.named, "snapshot", str(one.tick))
+        path = with_query(start, {"snapshot": one.id, "raw": "true"})
+        node().download(path, cast("IO[bytes]", sink), unheard, DOWNLOAD_TIMEOUT_S)
+        sink.finish()
+        if sink.checksum != one.checksum:
+            detail = f"the bytes of snapshot {one.id} are not those that were signed"
+            raise failure("verification-failed", "Something else came", detail, UNVERIFIED)
+
     def _write(self, one: Laid) -> bool:
         """Whether the format has a place for it, which its first bytes say. Raises `Failure`."""
         from universe.formats.out import Written
 
         place = self.folder / one.path
-        query = {"snapshot": one.snapshot.id, "raw": "true"}
-        start = path_of("/api/universe", self.named, "snapshot", str(one.snapshot.tick))
-        with self._new(place) as file:
-            target: IO[bytes] = file
-            if one.is_packed:
-                target = cast("IO[bytes]", gzip.GzipFile("", "wb", 6, file, mtime=0))
-            sink = Sink(target, self._around(one.snapshot))
-            path = with_query(start, query)
-            node().download(path, cast("IO[bytes]", sink), unheard, DOWNLOAD_TIMEOUT_S)
-            sink.finish()
-            if one.is_packed:
-                target.close()
+        try:
+            with self._new(place) as file:
+                target: IO[bytes] = file
+                if one.is_packed:
+                    target = cast("IO[bytes]", gzip.GzipFile("", "wb", 6, file, mtime=0))
+                sink = Sink(target, self._around(one.snapshot))
+                self._fetch(one.snapshot, sink)
+                if one.is_packed:
+                    target.close()
+        except OSError as error:
+            raise unwritable(place, error) from error
+        except Failure:
+            place.unlink(missing_ok=True)
+            raise
         if sink.has_no_place:
             place.unlink()
             self._leave(one.snapshot, "is no SaveFile and no part of one: see --format raw")
             return False
-        if sink.checksum != one.snapshot.checksum:
-            place.unlink()
-            detail = f"the bytes of snapshot {one.snapshot.id} are not those that were signed"
-            raise failure("verification-failed", "Something else came", detail, UNVERIFIED)
         size = place.stat().st_size
         self.written[one.snapshot.id] = Written(size, sink.sha256)
         self.size_bytes += size

@@ -238,8 +238,11 @@ def shown(one: ImportedUniverse) -> dict[str, Any]:
 
 
 def problem_json(one: Problem) -> Json:
+    from universe.formats import REFUSED
+
     return {
         "about": one.about.value,
+        "left_out": one.about in REFUSED,
         "file": one.file,
         "place": str(one.place),
         "reason": one.reason,
@@ -265,8 +268,8 @@ def print_report(report: Json, count: int) -> None:
     for kind, names in (("passages", report["passages"]), ("players", report["players"])):
         if names:
             shown_names = ", ".join(printable(one["id"]) for one in names[:8])
-            say(f"{len(names)} {kind} are there, and are not imported: {shown_names}", dim=True)
-    for one in report["problems"][:TOLD_MAX]:
+            say(f"not imported are {kind}, {len(names)}: {shown_names}", dim=True)
+    for one in sorted(report["problems"], key=lambda one: not one["left_out"])[:TOLD_MAX]:
         parts = [part for part in (one["file"], one["place"], one["reason"]) if part]
         say(printable(f"{one['about']}: {': '.join(parts)}"), dim=True, err=True)
     if count > TOLD_MAX:

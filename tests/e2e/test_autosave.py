@@ -164,7 +164,9 @@ def test_what_only_a_person_can_mend_is_said_and_then_it_goes_on(
 ) -> None:
     saves = opened(tmp_path / "saves", "universe:later", alice)
     saves.save(b"early", tick=1)
-    assert "panspermia universe create universe:later" in problem_of(saves, "universe create")
+    assert "panspermia universe create NAME --id universe:later" in problem_of(
+        saves, "universe create"
+    )
     make(alice, "universe:later")
     assert saves.flush(DEADLINE_S), saves.status()
     saves.close()
@@ -277,7 +279,7 @@ def test_what_the_typescript_one_could_not_send_the_python_one_does(
     alice.start()
     said = play(game, "folder", "universe:both", alice, folder, 0, FLUSH_MS="2000")
     assert (said["waited"], said["waiting"]) == (3, 3)
-    assert "panspermia universe create universe:both" in said["problem"]
+    assert "panspermia universe create NAME --id universe:both" in said["problem"]
     make(alice, "universe:both")
     saves = opened(folder, "universe:both", alice)
     assert saves.flush(DEADLINE_S), saves.status()

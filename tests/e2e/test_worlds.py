@@ -129,5 +129,18 @@ def test_saves_and_worlds_go_in_and_what_is_broken_is_told(
     assert sorted(hashes(tmp_path / "raw")["universe:eden-2"]) == sorted(
         hashes(eden)["universe:eden"]
     )
+    again = told(
+        shell,
+        alice,
+        "export",
+        "universe:eden-2",
+        str(tmp_path / "eden-3"),
+        "--format",
+        "primordium",
+    )
+    assert (again["written"], again["left"]) == (2, [])
+    assert sorted(hashes(tmp_path / "eden-3")["universe:eden-3"]) == sorted(
+        hashes(eden)["universe:eden"]
+    )
     nothing = shell(alice, "universe", "import", str(tmp_path / "none"))
     assert (nothing.code, nothing.answer["code"]) == (1, "not-a-world")

@@ -219,6 +219,13 @@ TARGETS: tuple[Target, ...] = (
         "receipt", universe.read_receipt, universe.receipt_seeds, (InvalidStatement,), mutate_cbor
     ),
     Target(
+        "player",
+        universe.read_player,
+        universe.player_seeds,
+        (RegistryError, Malformed),
+        mutate_cbor,
+    ),
+    Target(
         "passage",
         universe.read_passage,
         universe.passage_seeds,

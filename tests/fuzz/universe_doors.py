@@ -18,6 +18,8 @@ from tests.universe.passengers import (
 )
 from tests.universe.test_event import BIRTH, LEAST
 from tests.universe.test_passage import PROPOSED, document, value
+from tests.universe.test_player import alice
+from tests.universe.test_player import document as player_document
 from tests.universe.worlds import FULL, MAIN_ID, PLAIN, fork, world
 from universe.event import decode_event, encode_event
 from universe.gatebook import gatebook_of
@@ -25,6 +27,7 @@ from universe.gates import decode_hand_over, sign_hand_over
 from universe.lines import Lines
 from universe.names import parse_full_name, parse_universe_id
 from universe.passage import half_of
+from universe.player import listed_player, parse_player_id, player_listing, player_of
 from universe.receipts import decode_receipt, encode_receipt
 from universe.record import universe_listing
 from universe.retention import Policy, Rule, parse_policy, write_policy
@@ -62,6 +65,18 @@ def read_universe_name(data: bytes) -> None:
 
 def universe_name_seeds() -> Sequence[bytes]:
     return [b"universe:main", PLAIN.universe.encode()]
+
+
+def read_player(data: bytes) -> None:
+    """The record of a player, and then its id."""
+    fields = as_map(cbor.decode(data, bytes_max=1 << 16)) or {}
+    row = player_listing(player_document(), fields)
+    assert listed_player(row.fields) == player_of(player_document(), fields)
+    parse_player_id(row.name)
+
+
+def player_seeds() -> Sequence[bytes]:
+    return [cbor.encode(alice().value)]
 
 
 def read_receipt(data: bytes) -> None:

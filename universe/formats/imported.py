@@ -63,14 +63,19 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """Problems in the order of their finding: the first `PROBLEMS_MAX`, and how many of each."""
+    """Problems as they were found, and how many of each.
+
+    The first `PROBLEMS_MAX` that left something out, and as many of the others.
+    """
 
     problems: list[Problem] = field(default_factory=list[Problem])
     counts: Counter[About] = field(default_factory=Counter[About])
 
     def tell(self, about: About, file: str, reason: str, place: Place | None = None) -> None:
+        refused = self.refused
+        alike = refused if about in REFUSED else sum(self.counts.values()) - refused
         self.counts[about] += 1
-        if len(self.problems) < PROBLEMS_MAX:
+        if alike < PROBLEMS_MAX:
             self.problems.append(Problem(about, shown_file(file), place or Place(), reason))
 
     def refuse(self, wrong: InvalidFile, about: About = About.UNREADABLE) -> None:

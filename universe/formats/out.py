@@ -3,6 +3,7 @@
 ```
 ai-village   universes/<id>/metadata.json, timeline.json, snapshots/<tick>.json.gz, …/canonical/…
 savefile     <id>-<tick>.json, one SaveFile for each state
+primordium   save.json, the newest state; logs/world.db, those of the simulation, one a tick
 raw          universe.json and states/<tick>.<ending>, byte for byte
 ```
 What writes them asks for the names first (`laid_out`), writes each state there, and then the small
@@ -19,7 +20,8 @@ from blake3 import blake3
 from universe.event import Event
 from universe.formats.canonical import sha256_of
 from universe.formats.file_names import escaped
-from universe.formats.imported import JSON_MEDIA, ForkOf, WorldFormat
+from universe.formats.imported import BINARY_MEDIA, JSON_MEDIA, ForkOf, WorldFormat
+from universe.formats.primordium import DATABASES, LOGS, SAVE
 from universe.formats.raw import INDEX, TYPE
 from universe.formats.savefile import PART, UNIVERSE_SCHEMA, VERSION, is_savefile
 
@@ -60,12 +62,13 @@ class OutUniverse:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Where a state goes: `name` in `folder`; in a .gz where `is_packed`."""
+    """Where a state goes: `name` in `folder`; in a .gz where `is_packed`, or a row of a table."""
 
     snapshot: OutSnapshot
     folder: str
     name: str
     is_packed: bool = False
+    is_row: bool = False
 
     @property
     def path(self) -> str:
@@ -87,11 +90,13 @@ def laid_out(
 
     `is_escaped`: where the system takes no `:` in the names of files.
     """
+    if format is WorldFormat.PRIMORDIUM:
+        return _primordium(universe)
     taken: set[str] = set()
     laid: list[Laid] = []
     left: list[OutSnapshot] = []
     for one in sorted(universe.snapshots, key=lambda one: (one.at_us, one.tick, one.id)):
-        is_json = one.media.partition(";")[0].strip().lower() == JSON_MEDIA
+        is_json = _is_json(one)
         if format is not WorldFormat.RAW and not is_json:
             left.append(one)
             continue
@@ -101,6 +106,26 @@ def laid_out(
         taken.add(f"{name}{ending}")
         laid.append(Laid(one, folder, f"{name}{ending}", ending.endswith(".gz")))
     return tuple(laid), tuple(left)
+
+
+def _primordium(universe: OutUniverse) -> tuple[tuple[Laid, ...], tuple[OutSnapshot, ...]]:
+    """The newest save, and of each tick the newest state of the simulation."""
+    kept: dict[int | None, OutSnapshot] = {}
+    for one in sorted(universe.snapshots, key=lambda one: (one.at_us, one.tick, one.id)):
+        if _is_json(one):
+            kept[None] = one
+        elif one.media.partition(";")[0].strip().lower() == BINARY_MEDIA:
+            kept[one.tick] = one
+    laid = [
+        Laid(one, "", SAVE) if tick is None else Laid(one, LOGS, DATABASES[0], is_row=True)
+        for tick, one in kept.items()
+    ]
+    ids = {one.id for one in kept.values()}
+    return tuple(laid), tuple(one for one in universe.snapshots if one.id not in ids)
+
+
+def _is_json(one: OutSnapshot) -> bool:
+    return one.media.partition(";")[0].strip().lower() == JSON_MEDIA
 
 
 def small_files(
@@ -281,6 +306,6 @@ def around(universe: OutUniverse, one: OutSnapshot, head: bytes) -> tuple[bytes,
     }
     told = {"$schema": f"{schema}/savefile/v1", "$version": VERSION, "header": header}
     before = json.dumps({**told, "multiverse": multiverse}, ensure_ascii=False)[:-1]
-    sums = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
+    sums: dict[str, Any] = {"overall": "", "universes": {}, "multiverse": sha256_of(multiverse)}
     behind = json.dumps({"passages": [], "checksums": sums})[1:]
     return f'{before}, "universes": ['.encode(), f"], {behind}\n".encode()

@@ -218,7 +218,7 @@ def _most_important(events: list[Event], path: str, report: Report) -> tuple[Eve
 def _tell_order(entries: Sequence[Entry], path: str, report: Report) -> None:
     back = sum(later.tick < sooner.tick for sooner, later in pairwise(entries))
     if back:
-        reason = f"{back:,} times a tick is before the one above it: the time of saving counts"
+        reason = f"ticks go back, {back:,} times: the time of saving gives the order"
         report.tell(About.ORDER, path, reason, Place(pointer="/snapshots"))
 
 

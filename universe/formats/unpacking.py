@@ -20,7 +20,8 @@ class Unpacking:
     def __init__(self, file: str, bytes_max: int = UNPACKED_BYTES_MAX) -> None:
         self._file, self._bytes_max = file, bytes_max
         self._head = b""
-        self._inflater: zlib._Decompress | None = None
+        self._inflater = zlib.decompressobj(GZIP_WINDOW)
+        self._is_inside = False  # of a member
         self._is_plain = self._is_over = False
         self._members = 0
         self._taken = self._given = 0
@@ -43,14 +44,14 @@ class Unpacking:
 
     def close(self) -> Iterator[bytes]:
         """What was still held back."""
-        if self._inflater is not None:
+        if self._is_inside:
             raise InvalidFile(self._file, Place(byte=self._taken), "the end of the gzip is missing")
         if self._head and not self._members:
             yield self._count(self._head)
 
     def _inflate(self, rest: bytes) -> Iterator[bytes]:
         while rest:
-            if self._inflater is None:
+            if not self._is_inside:
                 if len(rest) < len(GZIP_MAGIC):
                     self._head = rest
                     return
@@ -61,7 +62,7 @@ class Unpacking:
                 if self._members > GZIP_MEMBERS_MAX:
                     reason = f"more than {GZIP_MEMBERS_MAX} gzips in one"
                     raise InvalidFile(self._file, Place(), reason)
-                self._inflater = zlib.decompressobj(GZIP_WINDOW)
+                self._inflater, self._is_inside = zlib.decompressobj(GZIP_WINDOW), True
             try:
                 piece = self._inflater.decompress(rest, PIECE_BYTES)
             except zlib.error as error:
@@ -70,7 +71,7 @@ class Unpacking:
                 yield self._count(piece)
             rest = self._inflater.unconsumed_tail
             if self._inflater.eof:
-                rest, self._inflater = self._inflater.unused_data, None
+                rest, self._is_inside = self._inflater.unused_data, False
             elif not rest and len(piece) < PIECE_BYTES:
                 return
 

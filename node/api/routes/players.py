@@ -25,6 +25,7 @@ from node.api.player_models import (
 from node.api.universes_shown import metas_of
 from node.errors import NotAllowed
 from node.services.curate import Curator
+from node.services.passages import Ferry
 from node.services.places import place_meant
 from node.services.players import Met, find_player, listed, register, reputation
 from node.services.universes import joined_places
@@ -92,7 +93,8 @@ def _place(text: str | None) -> tuple[str, int]:
 async def get_reputation(node: Node, call: Call[InNamespace, None]) -> ReputationShown:
     """What others sign of a player's author, each thing with where it can be looked at."""
     met = await _met(node, call)
-    found = await reputation(node.store, met.player.author, met.row.namespace)
+    by = Ferry(node.store, node.identity, node.clock_us, met.row.namespace)
+    found = await reputation(by, met.player.author)
     return show_reputation(found, call.query.namespace)
 
 

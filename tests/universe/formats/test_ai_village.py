@@ -275,3 +275,13 @@ def test_the_folder_of_one_universe_alone_is_enough() -> None:
     alone = {path.removeprefix(prefix): data for path, data in files.items()}
     assert only(planned(alone)).id == MAIN
     assert json.loads(alone["metadata.json"])["id"] == MAIN
+
+
+def test_of_very_many_problems_those_that_left_something_out_are_told_too() -> None:
+    entries = [entry(tick, tick) for tick in range(3_000)]
+    files = village(MAIN, entries, {})
+    files["universes/universe:main/snapshots/9.json.gz"] = packed(b"")
+    plan = planned(files)
+    assert plan.report.counts[About.MISSING] == 2_999
+    assert len(plan.report.problems) == 1_001
+    assert len(told(plan, About.UNREADABLE)) == 1

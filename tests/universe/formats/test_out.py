@@ -153,6 +153,25 @@ def test_what_a_format_has_no_place_for_is_left_and_named() -> None:
     assert not left
 
 
+def test_primordium_has_room_for_the_newest_save_and_a_state_a_tick() -> None:
+    binary = "application/octet-stream"
+    told = [
+        OutSnapshot(f"{number:02x}" * 32, tick, "auto", number, media)
+        for number, (tick, media) in enumerate(
+            [(1, binary), (1, binary), (2, binary), (3, "application/json"), (2, "text/plain")], 1
+        )
+    ]
+    older = OutSnapshot("00" * 32, 9, "auto", 0, "application/json")
+    one = OutUniverse("universe:eden", "Eden", (older, *told))
+    laid, left = laid_out(one, WorldFormat.PRIMORDIUM)
+    assert {(each.path, each.snapshot.id[:2], each.is_row) for each in laid} == {
+        ("logs/world.db", "02", True),
+        ("logs/world.db", "03", True),
+        ("save.json", "04", False),
+    }
+    assert {each.id[:2] for each in left} == {"00", "01", "05"}
+
+
 @pytest.mark.parametrize("id", ["..", ".", "a\\b", "%2e", "x" * 128, "é" * 64, "con", "a b"])
 @pytest.mark.parametrize("is_escaped", [False, True])
 def test_an_id_becomes_a_folder_that_leads_nowhere(id: str, is_escaped: bool) -> None:
