@@ -84,7 +84,7 @@ async def timeline_of(store: Store, row: ListedRow) -> Line:
     snapshots = await store.snapshots(row.number, limit=PAGE_MAX, is_newest_first=False)
     events = await store.events_of(row.number, limit=PAGE_MAX)
     state = await store.read(document_of(row)) if _said(row).gate else None
-    signed = {} if state is None else state.value
+    signed: Plain = {} if state is None else state.value
     # Thousands take a while to read.
     return await asyncio.to_thread(_line, snapshots, events, document_of(row), signed)
 
