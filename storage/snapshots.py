@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from crdt.blob import BlobId
 from crdt.keys import NamespaceKey
 from storage.database import Reading, Row, Writing
 from storage.list_pages import COLUMNS
@@ -34,6 +35,16 @@ _NEWEST: Final = "ORDER BY tick DESC, at_us DESC, id DESC LIMIT ?"
 _OLDEST: Final = "ORDER BY tick, at_us, id LIMIT ?"
 Place = tuple[int, int, bytes]
 R = TypeVar("R", SnapshotRow, EventRow)
+BESIDE_MAX: Final = 4
+_BESIDE: Final = (  # whole blobs of one universe by how near their ticks are to that of blob ?1
+    "WITH at (document, tick) AS MATERIALIZED"
+    " (SELECT s.document, s.tick FROM blob_use u JOIN snapshot s ON s.document = u.document"
+    " WHERE u.blob = ?1 AND s.blob = ?1 AND s.tick IS NOT NULL LIMIT 1)"
+    " SELECT s.blob, s.tick > at.tick, min(abs(s.tick - at.tick)) AS far FROM at"
+    " JOIN snapshot s ON s.document = at.document"
+    " JOIN blob b ON b.id = s.blob AND b.is_complete WHERE s.blob <> ?1 AND s.tick IS NOT NULL"
+    " GROUP BY s.blob ORDER BY far, s.blob LIMIT ?2"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,14 @@ class UniverseCount:
     bytes: int = 0
     """As they are said to be, before anything is saved."""
     events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A state that is here whole, beside another of its universe."""
+
+    blob: BlobId
+    is_later: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,13 @@ class Snapshots(Part):
             (number, tick, kind, checksum, 1),
         )
         return None if row is None else _snapshot(row)
+
+    async def beside(self, blob: BlobId) -> list[Beside]:
+        """What a snapshot is likely much like: of a universe that it is in those nearest by their
+        ticks that are here, the nearest first; at most `BESIDE_MAX`, none of what is no snapshot.
+        """
+        rows = await self._database.rows(_BESIDE, (blob, BESIDE_MAX))
+        return [Beside(BlobId(id), bool(is_later)) for id, is_later, _ in rows]
 
     async def events_of(
         self, number: int, *, limit: int = 100, after: Place | None = None

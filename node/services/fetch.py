@@ -11,6 +11,7 @@ from node.errors import Unreachable, Unverified
 from node.ports import Network, Progress
 from p2p.protocol.errors import NotStored, SyncError
 from p2p.protocol.pieces import Urgency
+from storage.snapshots import Beside
 from storage.store import Store
 
 # A module of 10 MiB over a slow line; what takes longer goes on where it stopped when asked again.
@@ -79,8 +80,9 @@ async def hold_blob(
     from now on, who asked for it, and so is what came of it where this ends before it is whole:
     nothing that is kept for others makes it go (`storage.kept`). `kept_for`: no person asked, but
     this node does by itself, because this author names it: it is kept as any such blob.
-    `relative_to`: blobs that it may be much like, such as the snapshot before it, the likest first:
-    of the first that is here whole, only what differs is fetched, from peers that may know of both.
+    `relative_to`: blobs that it may be much like, the likest first; of a snapshot, where nothing
+    is said, those beside it in its universe. Of the first that is here whole, only what differs is
+    fetched, from peers that may know of both.
     """
     urgency = urgency if kept_for is None else Urgency.KEPT
     try:
@@ -89,6 +91,7 @@ async def hold_blob(
                 await store.adopt_blob(blob)
             if await store.has_blob(blob):
                 return
+            beside = await store.beside(blob)
             try:
                 async with asyncio.timeout(timeout_s):
                     await network.fetch_blob(
@@ -96,8 +99,9 @@ async def hold_blob(
                         progress,
                         size_bytes_max=size_bytes_max,
                         urgency=urgency,
-                        relative_to=relative_to,
+                        relative_to=relative_to or [one.blob for one in beside],
                     )
+                await _settle(store, blob, beside)
             finally:  # what was being begun for nobody in the moment in which this asked
                 if kept_for is None:
                     await store.adopt_blob(blob)
@@ -109,6 +113,15 @@ async def hold_blob(
     except TimeoutError as error:
         detail = f"blob {blob.hex()} did not arrive within {timeout_s or 0:.0f} s"
         raise Unreachable(detail, code="blob-unreachable") from error
+
+
+async def _settle(store: Store, blob: BlobId, beside: Sequence[Beside]) -> None:
+    """It lies as what differs from the state after it, or the one before it as from this one."""
+    later = next((one.blob for one in beside if one.is_later), None)
+    if later is not None:
+        await store.settle_snapshot(blob, later)
+    elif beside:
+        await store.settle_snapshot(beside[0].blob, blob)
 
 
 def _wish(store: Store, blob: BlobId, kept_for: AuthorKey | None) -> AbstractContextManager[None]:

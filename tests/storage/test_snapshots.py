@@ -105,6 +105,23 @@ async def test_the_newest_the_nearest_and_the_very_tick_are_found(store: Store) 
     assert (counts[number].snapshots, counts[number].newest_us) == (4, NOW_US + 900)
 
 
+async def test_beside_a_snapshot_stand_the_nearest_states_that_are_here(store: Store) -> None:
+    """Also where many universes and ticks have the same bytes, and whatever else is known of it."""
+    await store.commit(MAIN, created(), ALICE.signer)
+    worlds = {tick: await store.put_blob(b"world %d" % tick) for tick in (0, 10, 20, 40, 80, 160)}
+    lost = BlobId(blake3(b"not here").digest())
+    for tick, blob in (*worlds.items(), (21, lost), (500, worlds[0])):
+        await store.commit(MAIN, keeps(taken(tick, blob)), ALICE.signer)
+    found = await store.beside(worlds[20])
+    assert [one.blob for one in found] == [worlds[tick] for tick in (10, 0, 40, 80)] or [
+        one.blob for one in found
+    ] == [worlds[tick] for tick in (10, 40, 0, 80)]
+    near = await store.beside(lost)
+    assert [one.blob for one in near] == [worlds[tick] for tick in (20, 10, 40, 0)]
+    assert [one.is_later for one in near] == [False, False, True, False]
+    assert await store.beside(await store.put_blob(b"no snapshot")) == []
+
+
 async def test_what_a_snapshot_names_stays_while_the_universe_could_come_back(store: Store) -> None:
     blob = await store.put_blob(b"x" * 50_000, chunking=Chunking.CONTENT)
     await store.commit(MAIN, created(), ALICE.signer)
