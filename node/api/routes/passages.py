@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
-from node.api.endpoint import Call, Endpoint, reads, writes
+from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery
 from node.api.passage_models import (
     Acceptance,
@@ -266,7 +266,7 @@ async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
             await gates.take_gate(end, only_first=True)
 
 
-ONE = "/api/passage/{passage:lineage}"
+ONE = f"/api/passage/{{passage:{PASSAGE_REF}}}"
 ENDPOINTS = (
     writes(
         "/api/passage", propose_passage, PassageDone, body=NewPassage, status=201,
