@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from node.errors import Rejected
-from node.services.passages import Ferry, document_of, read_value
+from node.services.passages import Ferry, document_of
 from registry.errors import CannotTravel
 from universe.gatebook import GateBook, gatebook_of
 from universe.lines import Lines
@@ -49,10 +49,11 @@ class Books:
                 detail = f"its story goes through more than {UNIVERSES_MAX} universes"
                 raise Rejected(detail, code="story-too-long")
             document = document_of(name, KIND, self.by.namespace)
-            value = await read_value(self.by, document)
+            # Of a deleted one too: whoever passed through it went on from there.
+            state = await self.by.store.read(document)
             book = GateBook()
-            if value is not None:
-                book = await asyncio.to_thread(gatebook_of, document, value)
+            if state is not None:
+                book = await asyncio.to_thread(gatebook_of, document, state.value)
             self.read[name] = book
 
     async def ask(self, question: Callable[[Lines], T]) -> T:

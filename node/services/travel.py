@@ -122,10 +122,12 @@ class Gatekeeper:
     async def answer(self, universe: str, tick: int | None = None) -> list[Checked]:
         """Sign what is due at this gate: arrivals, refusals and returns.
 
-        Nothing where this device is not the gate. Raises `NotFound`, `Rejected`.
+        Nothing where this device is not the gate. Into a universe that was deleted nobody is let.
+        Raises `NotFound`, `Rejected`.
         """
         async with self.lock:
-            books = await self._books(universe)
+            books = await self._books(universe, even_deleted=True)
+            is_gone = await self._is_deleted(universe)
             await books.load(await self._other_ends(universe))
             found: dict[str, Passage] = {}
             for one in await books.ask(lambda lines: list(coming(universe, lines))):
@@ -138,7 +140,7 @@ class Gatekeeper:
                 try:
                     return due(
                         universe, self.key, lines, now,
-                        judge=_judge(found, lines), recalled=books.recalled,
+                        judge=_judge(found, lines, is_gone=is_gone), recalled=books.recalled,
                     )  # fmt: skip
                 except CannotTravel:
                     return []
@@ -173,7 +175,7 @@ class Gatekeeper:
         Raises `NotFound` (`unknown-migration`).
         """
         async with self.lock:
-            books = await self._books(source)
+            books = await self._books(source, even_deleted=True)
             one = await books.ask(lambda lines: migration_of(migration, source, lines))
             if one is None:
                 detail = f"no migration {migration.hex()} left {source}"
@@ -186,7 +188,7 @@ class Gatekeeper:
 
     async def waiting(self, universe: str) -> list[Checked]:
         """Departures to one's own universe that nobody has answered."""
-        books = await self._books(universe)
+        books = await self._books(universe, even_deleted=True)
         await books.load(await self._other_ends(universe))
         return await books.ask(lambda lines: list(coming(universe, lines)))
 
@@ -211,10 +213,15 @@ class Gatekeeper:
         halves = [one.ends[:2] for one in await own_halves(self.by)]
         return {end for ends in halves if universe in ends for end in ends}
 
-    async def _books(self, universe: str) -> Books:
+    async def _is_deleted(self, universe: str) -> bool:
+        document = document_of(universe, KIND, self.by.namespace)
+        return await read_value(self.by, document) is None
+
+    async def _books(self, universe: str, *, even_deleted: bool = False) -> Books:
         """With that of one's own universe. Raises `NotFound` (`unknown-universe`)."""
         document = document_of(universe, KIND, self.by.namespace)
-        if await read_value(self.by, document) is None:
+        is_held = even_deleted and await self.by.store.read(document) is not None
+        if not is_held and await self._is_deleted(universe):
             raise NotFound(f"no universe {universe} is here", code="unknown-universe")
         books = Books(self.by)
         await books.load([universe])
@@ -244,7 +251,7 @@ class Gatekeeper:
         await self.by.store.commit(document, edit, signer)
 
 
-def _judge(passages: dict[str, Passage], lines: Lines) -> Judge:
+def _judge(passages: dict[str, Passage], lines: Lines, *, is_gone: bool) -> Judge:
     def judge(departure: Checked) -> Verdict:
         said = departure.receipt
         data = said.traveller.inline
@@ -256,7 +263,10 @@ def _judge(passages: dict[str, Passage], lines: Lines) -> Judge:
             except (FormatError, RegistryError):
                 return Verdict("refuse", "it is no MigrateEntity whose checksum holds")
         is_suspect = lines[said.universe].is_suspect
-        return judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
+        verdict = judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
+        if is_gone and verdict.word != "wait":
+            return Verdict("refuse", "the universe was deleted")
+        return verdict
 
     return judge
 

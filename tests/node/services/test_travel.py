@@ -26,6 +26,7 @@ from node.services.passages import (
 )
 from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.travel import Gatekeeper, Sent
+from registry.deletion import delete
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
 from registry.head import Words, put_head, touch
@@ -59,6 +60,10 @@ class Person:
 
         await self.ferry.store.commit(document, edit, self.ferry.identity.signer)
         return name
+
+    async def deletes(self, name: str) -> None:
+        document = document_of(name, "uni", COMMONS)
+        await self.ferry.store.commit(document, delete(now_us=NOW_US), self.ferry.identity.signer)
 
     async def hears(self, other: "Person") -> None:
         """Everything the other holds, as a sync brings it."""
@@ -324,3 +329,29 @@ async def test_a_migrate_entity_that_comes_back_is_who_left(people: tuple[Person
     assert await alice.sees(sent) == In(meadow)
     once_more = await alice.gates.send(passage, meadow, *older(3), 0)
     assert once_more.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+
+
+async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    there = await joined(alice, "passage:there", meadow, near)
+    on = await joined(alice, "passage:on", near, far)
+    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
+    await alice.gates.answer(near)
+    sent = await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
+    await alice.gates.answer(far)
+    await alice.deletes(near)
+    await bob.hears(alice)
+    assert await alice.sees(sent) == await bob.sees(sent) == In(far)
+    # And into it nobody goes: who tries comes back.
+    back = await alice.gates.send(on, far, bytes([3]) * 16, FOX, 0)
+    (refused,) = await alice.gates.answer(near)
+    assert refused.receipt.reason == "the universe was deleted"
+    await alice.gates.answer(far)
+    assert await alice.sees(back) == In(far)
+    assert [one.place for one in (await alice.gates.stories(there))[0]] == [In(far)]
+    with pytest.raises(NotFound):
+        await alice.gates.send(on, near, bytes([4]) * 16, FOX, 0)
