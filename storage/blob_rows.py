@@ -36,7 +36,7 @@ IS_MISSING = (
     "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.hash = c.hash AND length(k.data) = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
-    " WHERE v.key = substr(c.hash, 1, 16) AND v.size = c.size AND g.chunking = 2)"
+    " WHERE v.key = c.hash AND v.size = c.size AND g.chunking = 2)"
 )
 PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has a thousand pages
     "SELECT b.first + c.place FROM page_chunk c CROSS JOIN blob_page b"
@@ -282,7 +282,7 @@ def _names(
             " EXISTS (SELECT 1 FROM packed WHERE hash = c.hash)"
             " OR EXISTS (SELECT 1 FROM chunk WHERE hash = c.hash)"
             " OR EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
-            " WHERE v.key = substr(c.hash, 1, 16) AND g.chunking = 2)"
+            " WHERE v.key = c.hash AND g.chunking = 2)"
             " FROM blob_page b JOIN page_chunk c"
             " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
             " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",

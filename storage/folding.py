@@ -16,7 +16,6 @@ from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
 from storage.errors import NotHeld
 from storage.vault.asked import in_order
 from storage.vault.attached import Vault
-from storage.vault.rows import key_of
 
 READ = 64  # objects at once
 PAGES_KEPT = 64  # what they say is remembered: some 140 KB each
@@ -120,24 +119,23 @@ def whole_of_vault(vault: sqlite3.Connection, root: BlobRoot) -> bytes | None:
 def blobs_with(
     vault: sqlite3.Connection, rows: Iterable[tuple[bytes, bytes]], hashes: Collection[bytes]
 ) -> list[BlobId]:
-    """Those of folded blobs (id and root) of which a page or a chunk has one of these hashes or
-    keys."""
-    keys = {key_of(hash) for hash in hashes}
+    """Those of folded blobs (id and root) of which a page or a chunk has one of these hashes."""
+    wanted = frozenset(hashes)
     named: dict[bytes, bool] = {}  # of each page, whether it is or names one of them
     found: list[BlobId] = []
     for id, encoded in rows:
         root = parse_root(encoded, BlobId(id))
         for number, hash in enumerate(root.page_hashes):
             if hash not in named:
-                named[hash] = key_of(hash) in keys or _names_any(vault, root, number, keys)
+                named[hash] = hash in wanted or _names_any(vault, root, number, wanted)
         if any(named[hash] for hash in root.page_hashes):
             found.append(root.id)
     return found
 
 
 def _names_any(
-    vault: sqlite3.Connection, root: BlobRoot, number: int, keys: Collection[bytes]
+    vault: sqlite3.Connection, root: BlobRoot, number: int, hashes: Collection[bytes]
 ) -> bool:
     """Also where the page cannot be read: then it is lost too."""
     (page,) = in_order(vault, [root.page_hashes[number]])
-    return page is None or any(key_of(name.hash) in keys for name in parse_page(page, root, number))
+    return page is None or any(name.hash in hashes for name in parse_page(page, root, number))

@@ -27,7 +27,7 @@ class Scrubbing(Settling):
 
 
 def _damaged(vault: sqlite3.Connection, told: Callable[[int, int], None]) -> list[bytes]:
-    """The keys of all objects that are."""
+    """The hashes of all objects that are."""
     found: list[bytes] = []
     with Scrub(vault) as scrub:
         while (damaged := scrub.step()) is not None:
