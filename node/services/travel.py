@@ -117,6 +117,7 @@ class Gatekeeper:
                 (said,) = await self._sign(books, source, [said])
             departure = said
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
+            _check_told(story, source)
             return Sent(departure, story, departure is not before)
 
     async def answer(self, universe: str, tick: int | None = None) -> list[Checked]:
@@ -182,6 +183,7 @@ class Gatekeeper:
                 raise NotFound(detail, code="unknown-migration")
             who = one.receipt.traveller.who
             story = await books.ask(lambda lines: story_of(who, lines))
+            _check_told(story, source)
             if getattr(story.place, "departure", None) == one.id:
                 await self._write(source, put_recall(one.id, now_us=self.by.clock_us()))
             return story
@@ -204,7 +206,9 @@ class Gatekeeper:
                 for one in lines[end].receipts
                 if one.receipt.passage == passage.name
             }
-            return [story_of(who, lines) for who in sorted(names)]
+            told = [story_of(who, lines) for who in sorted(names)]
+            # A gate may say anything of who never left: that is in nobody's story.
+            return [one for one in told if one.receipts]
 
         return await books.ask(question), books.lines
 
@@ -269,6 +273,13 @@ def _judge(passages: dict[str, Passage], lines: Lines, *, is_gone: bool) -> Judg
         return verdict
 
     return judge
+
+
+def _check_told(story: Story, source: str) -> None:
+    """Of who left `source`. Raises `CannotTravel` where how it came there is not held."""
+    if not story.receipts:
+        detail = f"how {story.who.soul} came to {source} is not held here"
+        raise CannotTravel(detail, "gate-behind")
 
 
 def _other_end(passage: Passage, source: str) -> str:

@@ -4,12 +4,14 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crdt.document import Editor
 from crdt.keys import COMMONS
+from node.api.passage_models import show_traveller
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.home import Home
 from node.identity import load_or_create
@@ -34,7 +36,10 @@ from storage.store import open_store
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
+from universe.gatebook import put_receipts
+from universe.gates import Last
 from universe.passage import Arrivals, Passage, Said
+from universe.receipts import Receipt, Signed, Traveller, Who, sign_receipt
 from universe.travel import In, InTransit, Place, Refused, place_of
 
 FOX = Passenger(b'{"legs":4}', "fox")
@@ -71,6 +76,22 @@ class Person:
         entries, _ = await store.entries_after(other.ferry.identity.author, 0)
         received = await self.ferry.store.receive(entries, source="sync")
         assert not received.refused
+
+    async def signs(self, *receipts: Receipt) -> None:
+        """Whatever they say, at its own gate, one after the other."""
+        name = receipts[0].universe
+        device = self.ferry.identity.device
+        line = await Books(self.ferry).ask(lambda lines: lines[name])
+        last, signed = line.tip, list[Signed]()
+        for one in receipts:
+            said = replace(one, gate=device.public, seq=last.seq + 1, prev=last.id)
+            signed.append(sign_receipt(said, device))
+            last = Last(said.seq, signed[-1].id)
+        await self.ferry.store.commit(
+            document_of(name, "uni", COMMONS),
+            put_receipts(signed, now_us=NOW_US),
+            self.ferry.identity.signer,
+        )
 
     async def sees(self, sent: Sent) -> Place:
         who = sent.departure.receipt.traveller.who
@@ -355,3 +376,23 @@ async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
     assert [one.place for one in (await alice.gates.stories(there))[0]] == [In(far)]
     with pytest.raises(NotFound):
         await alice.gates.send(on, near, bytes([4]) * 16, FOX, 0)
+
+
+async def test_what_a_gate_says_of_who_never_left_is_in_nobodys_story(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    ghost = Receipt(
+        kind="arrival", universe=reef, other=meadow, gate=bytes(32), epoch=1, seq=1,
+        prev=bytes(32), migration=bytes([7]) * 16, passage=passage.name,
+        traveller=Traveller(Who(meadow, "ghost"), bytes([1]) * 32, 1, "json"),
+        tick=0, at_us=NOW_US, answers=bytes([3]) * 32,
+    )  # fmt: skip
+    await bob.signs(ghost)
+    await alice.hears(bob)
+    sent = await sends(alice, passage)
+    told, _ = await alice.gates.stories(passage)
+    assert [one.who for one in told] == [sent.story.who]
+    assert [show_traveller(one).soul for one in told] == ["fox"]
