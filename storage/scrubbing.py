@@ -22,7 +22,7 @@ class Scrubbing(Settling):
 
         `told` hears, in a thread, how many of how many are done. Others read and write meanwhile.
         """
-        damaged = await self._database.vault.read(partial(_damaged, told=told))
+        damaged = await self._database.vault.read_in_parts(partial(_damaged, told=told))
         return await self._forget_objects(damaged) if damaged else []
 
 

@@ -7,7 +7,8 @@ What does not come out as its hash says is damaged, and nothing that is damaged 
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from crdt.digest import payload_digest
@@ -65,6 +66,24 @@ class Gathered(NamedTuple):
             else:
                 damaged.add(hash)
         return Found(objects, frozenset(damaged))
+
+
+@contextmanager
+def one_moment(vault: sqlite3.Connection) -> Generator[None]:
+    """All that is read in the block is as it was at its beginning, whoever writes meanwhile.
+
+    Else what moves from `delta` to `whole` after the one was read and before the other is in
+    neither: it would be taken for damaged. In a transaction of the caller's that is so anyway.
+    """
+    if vault.in_transaction:
+        yield
+        return
+    vault.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if vault.in_transaction:  # some errors end it
+            vault.execute("ROLLBACK")
 
 
 def read(vault: sqlite3.Connection, hashes: Sequence[bytes], cache: PlainCache) -> Found:

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
-from storage.vault.reading import marks, parts, read, rows_of
+from storage.vault.reading import marks, one_moment, parts, read, rows_of
+from storage.vault.rows import held
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
 CHECKED: Final = 256
@@ -67,10 +68,11 @@ class Scrub:
         ]
         if not ids:
             return None
-        rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
-        while rows is None:
-            ids = ids[: len(ids) // 2]
+        with one_moment(self._vault):  # of each step: the log is copied between them
             rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
+            while rows is None:
+                ids = ids[: len(ids) // 2]
+                rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
         seen: dict[int, tuple[bytes, int]] = {}
 
         def saw(id: int, data: bytes) -> None:
@@ -104,3 +106,10 @@ def drop_damaged(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[byt
     damaged = [hash for part in parts(hashes) for hash in read(vault, part, PlainCache()).damaged]
     vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in damaged])
     return damaged
+
+
+def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
+    """As `drop_damaged`; gives all of these that are not here now, also what nothing names."""
+    drop_damaged(vault, hashes)
+    here = held(vault, hashes)
+    return [hash for hash in dict.fromkeys(hashes) if hash not in here]

@@ -324,3 +324,32 @@ async def test_a_blob_of_version_1_has_nothing_of_the_vault(tmp_path: Path) -> N
         with pytest.raises(NotHeld, match="not here"):
             await store.read_chunk(manifest.id, 0)
         assert not await store.read_run(manifest.id, 0, 1, size_bytes_max=1 << 20)
+
+
+async def test_what_is_mended_before_it_is_dropped_makes_no_blob_less_than_whole(
+    tmp_path: Path,
+) -> None:
+    hash = payload_digest(CHUNKS[9])
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        ((good,),) = rows(
+            tmp_path,
+            "SELECT w.data FROM vault.whole w JOIN vault.name n ON n.id = w.id WHERE n.key = ?",
+            (hash,),
+        )
+        spoil(tmp_path, hash)
+        mended: list[int] = []
+
+        def mend(done: int, total: int) -> None:
+            """As somebody who puts it again while the scrub goes on."""
+            if done == total:
+                mended.append(total)
+                where = "WHERE id = (SELECT id FROM vault.name WHERE key = ?)"
+                rows(tmp_path, f"UPDATE vault.whole SET data = ? {where}", (good, hash))
+
+        assert await store.scrub(mend) == []
+        assert mended
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.damaged_blobs() == []
+        assert await store.read_blob(MANIFEST.id) == NOISE
+    assert row_counts(tmp_path) == [0] * 5
