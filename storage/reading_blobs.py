@@ -274,7 +274,7 @@ class BlobReading(KeptBlobs):
     async def _forget_objects(
         self, hashes: Sequence[bytes], blob: BlobId | None = None
     ) -> Sequence[BlobId]:
-        """These, by their hashes or keys, are not what they were: no blob that has them is whole.
+        """These, by their hashes, are not what they were: no blob that has them is whole.
 
         Gives those that were. `blob`: one that has them, also where it was not.
         """

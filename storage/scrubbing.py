@@ -100,18 +100,20 @@ class Scrubbing(Settling):
         ((chunks_bytes,),) = await self._database.rows(_BYTES)
         with await self._database.vault.read(Scrub) as scrub:
             total = scrub.bytes + chunks_bytes
-            keys: list[bytes] = []
+            hashes: list[bytes] = []
             while (some := await self._database.vault.read(scrub.step)) is not None:
-                keys += some
+                hashes += some
                 told(scrub.done_bytes, total)
         chunks, done = await self._damaged_chunks(
             lambda size: told(min(total, scrub.bytes + size), total)
         )
-        keys = await self._database.vault.read(partial(damaged_of, hashes=keys)) if keys else []
+        hashes = (
+            await self._database.vault.read(partial(damaged_of, hashes=hashes)) if hashes else []
+        )
         hit: dict[BlobId, None] = {}
-        if keys:
-            hit |= dict.fromkeys(await self._blobs_of_objects(keys, is_dry_run=is_dry_run))
-        parts = len(keys)
+        if hashes:
+            hit |= dict.fromkeys(await self._blobs_of_objects(hashes, is_dry_run=is_dry_run))
+        parts = len(hashes)
         if chunks:
             packs = self._database.packs
             drop = partial(_drop, packs=packs, chunks=chunks, is_dry_run=is_dry_run)
@@ -140,12 +142,12 @@ class Scrubbing(Settling):
         return None if row is None else AuthorKey(row[0])
 
     async def _blobs_of_objects(
-        self, keys: Sequence[bytes], *, is_dry_run: bool
+        self, hashes: Sequence[bytes], *, is_dry_run: bool
     ) -> Sequence[BlobId]:
         if not is_dry_run:
-            return await self._forget_objects(keys)
+            return await self._forget_objects(hashes)
         rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
-        return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=keys))
+        return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=hashes))
 
     async def _damaged_chunks(self, told: Callable[[int], None]) -> tuple[list[_Chunk], int]:
         """Of those in packs and rows, and how many bytes were read."""

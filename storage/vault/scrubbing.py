@@ -13,7 +13,6 @@ from typing import Final
 
 from crdt.digest import payload_digest
 from storage.vault.reading import marks, parts, read, rows_of
-from storage.vault.rows import KEY_BYTES, key_of
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
 CHECKED: Final = 256
@@ -61,7 +60,7 @@ class Scrub:
             self._todo.close()
 
     def step(self, vault: sqlite3.Connection) -> list[bytes] | None:
-        """Checks the next ones; gives the keys of the damaged ones, or None: all are done.
+        """Checks the next ones; gives the hashes of the damaged ones, or None: all are done.
 
         `vault`: any connection to it.
         """
@@ -84,7 +83,7 @@ class Scrub:
         seen: dict[int, tuple[bytes, int]] = {}
 
         def saw(id: int, data: bytes) -> None:
-            seen[id] = payload_digest(data)[:KEY_BYTES], len(data)
+            seen[id] = payload_digest(data), len(data)
 
         unpacking = Unpacking(rows, self._cache, saw)
         for id in ids:
@@ -108,15 +107,15 @@ class Scrub:
 
 
 def drop_damaged(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
-    """Forgets those that are damaged indeed, by hash or key, and gives them: they are not here now.
+    """Forgets those that are damaged indeed and gives them: they are not here now.
 
     In a transaction of the caller's. Their rows go with the next collection.
     """
     damaged = damaged_of(vault, hashes)
-    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(key_of(hash),) for hash in damaged])
+    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in damaged])
     return damaged
 
 
 def damaged_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
-    """Those of these, by hash or key, that are damaged now."""
+    """Those of these, that are damaged now."""
     return [hash for part in parts(hashes) for hash in read(vault, part, PlainCache()).damaged]

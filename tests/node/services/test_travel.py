@@ -14,6 +14,7 @@ from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
+from node.services.gatebooks import Books
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -23,14 +24,9 @@ from node.services.passages import (
     passage_called,
     passages_held,
 )
-from node.services.travel import (
-    MIGRATION_FORMAT,
-    Books,
-    Gatekeeper,
-    Passenger,
-    Sent,
-    migration_passenger,
-)
+from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
+from node.services.travel import Gatekeeper, Sent
+from registry.deletion import delete
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
 from registry.head import Words, put_head, touch
@@ -64,6 +60,10 @@ class Person:
 
         await self.ferry.store.commit(document, edit, self.ferry.identity.signer)
         return name
+
+    async def deletes(self, name: str) -> None:
+        document = document_of(name, "uni", COMMONS)
+        await self.ferry.store.commit(document, delete(now_us=NOW_US), self.ferry.identity.signer)
 
     async def hears(self, other: "Person") -> None:
         """Everything the other holds, as a sync brings it."""
@@ -275,3 +275,83 @@ async def test_a_migrate_entity_travels_as_it_is(people: tuple[Person, Person]) 
     assert answers[1].receipt.reason == "it is no MigrateEntity whose checksum holds"
     (arrived, _) = answers
     assert arrived.receipt.migration == migration
+
+
+async def joined(alice: Person, id: str, source: str, target: str) -> Passage:
+    """A passage between two universes of one owner, with a gate at each end."""
+    said = Said(source=source, target=target, type="gate", maintained_us=NOW_US)
+    for end in (source, target):
+        await alice.gates.take_gate(end, only_first=True)
+    return await create_passage(alice.ferry, id, Words(None), said)
+
+
+async def test_a_wish_repeated_after_one_from_afar_left_is_for_nobody(
+    people: tuple[Person, Person],
+) -> None:
+    alice, _ = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    there = await joined(alice, "passage:there", meadow, near)
+    on = await joined(alice, "passage:on", near, far)
+    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
+    await alice.gates.answer(near)
+    await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
+    with pytest.raises(CannotTravel, match="not here any more") as gone:
+        await alice.gates.send(on, near, bytes([3]) * 16, FOX, 0)
+    assert gone.value.why == "not-here"
+    # Another fox, of here: then its game says so.
+    own = Passenger(FOX.data, "fox", origin=near)
+    sent = await alice.gates.send(on, near, bytes([4]) * 16, own, 0)
+    assert sent.departure.receipt.traveller.who.origin == near
+
+
+async def test_a_migrate_entity_that_comes_back_is_who_left(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+
+    def older(generation: int) -> tuple[bytes, Passenger]:
+        return migration_passenger(
+            write_migration(GENOTYPE.decode(), {"generation": str(generation)}), None
+        )
+
+    sent = await alice.gates.send(passage, meadow, *older(1), 0)
+    again = await alice.gates.send(passage, meadow, *older(1), 0)
+    assert again.departure == sent.departure
+    with pytest.raises(Rejected, match="`soul` names it"):
+        await alice.gates.send(passage, meadow, *older(2), 0)  # it is on its way
+    await bob.hears(alice)
+    await bob.gates.answer(reef)
+    back = await bob.gates.send(passage, reef, *older(2), 0)
+    assert back.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    assert await alice.sees(sent) == In(meadow)
+    once_more = await alice.gates.send(passage, meadow, *older(3), 0)
+    assert once_more.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+
+
+async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    there = await joined(alice, "passage:there", meadow, near)
+    on = await joined(alice, "passage:on", near, far)
+    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
+    await alice.gates.answer(near)
+    sent = await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
+    await alice.gates.answer(far)
+    await alice.deletes(near)
+    await bob.hears(alice)
+    assert await alice.sees(sent) == await bob.sees(sent) == In(far)
+    # And into it nobody goes: who tries comes back.
+    back = await alice.gates.send(on, far, bytes([3]) * 16, FOX, 0)
+    (refused,) = await alice.gates.answer(near)
+    assert refused.receipt.reason == "the universe was deleted"
+    await alice.gates.answer(far)
+    assert await alice.sees(back) == In(far)
+    assert [one.place for one in (await alice.gates.stories(there))[0]] == [In(far)]
+    with pytest.raises(NotFound):
+        await alice.gates.send(on, near, bytes([4]) * 16, FOX, 0)
