@@ -82,6 +82,7 @@ COMMANDS = {
     "reindex": ("upkeep", "Rebuild the search index from the store."),
     "restore": ("backup", "Make a new home from a backup."),
     "run": ("run", "Run an export of an installed module."),
+    "scrub": ("upkeep", "Read everything kept of blobs, and fetch again what the disk damaged."),
     "search": ("find", "Search what this node knows."),
     "status": ("status", "Show whether the node runs, and how it does."),
     "sync": ("peers", "Exchange with the connected peers now."),

@@ -1,12 +1,83 @@
-"""Everything in the vault is read, so that what the disk forgot is told before it is missed."""
+"""Everything kept of blobs is read, so that what the disk forgot is told before it is missed.
 
+    the vault, some objects at a time ─┐
+    packs, some chunks at a time ──────┼──> what is other bytes ──> looked at again, dropped
+    rows, some chunks at a time ───────┘
+
+Each step is one of many that wait for a thread: whoever reads or writes meanwhile comes between.
+"""
+
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from crdt.blob import BlobId
+from crdt.digest import payload_digest
+from crdt.keys import AuthorKey
+from storage.folding import IS_FOLDED, blobs_with
+from storage.mending import forget_chunk
+from storage.packs import Packs, Place
 from storage.settling import Settling
-from storage.vault.scrubbing import Scrub
+from storage.vault.scrubbing import Scrub, damaged_of
+
+CHUNKS_READ: Final = 16
+"""In one step: 4 MiB at the most."""
+USES_MAX: Final = 16
+"""Told of one blob."""
+_IN_PACKS: Final = (
+    "SELECT hash, pack, at, size FROM packed WHERE (pack, at) > (?, ?) ORDER BY pack, at LIMIT ?"
+)
+_IN_ROWS: Final = "SELECT number, hash, data FROM chunk WHERE number > ? ORDER BY number LIMIT ?"
+_BYTES: Final = (
+    "SELECT (SELECT coalesce(sum(size), 0) FROM packed)"
+    " + (SELECT coalesce(sum(length(data)), 0) FROM chunk)"
+)
+_PLACE: Final = "SELECT 1 FROM packed WHERE hash = ? AND pack = ? AND at = ?"
+_WHOLE_WITH: Final = (
+    "SELECT DISTINCT w.id FROM page_chunk c JOIN blob_page b ON b.page = c.page"
+    " JOIN blob w ON w.number = b.blob WHERE c.hash = ? AND w.is_complete"
+)
+# Begun, not whole, and named by this person's own records: those came from here.
+_OWN_NOT_WHOLE: Final = (
+    "SELECT DISTINCT b.id FROM blob b JOIN blob_use u ON u.blob = b.id"
+    " JOIN document d ON d.number = u.document"
+    " JOIN followed f ON f.author = d.author AND f.is_own WHERE NOT b.is_complete"
+)
+_USES: Final = (
+    "SELECT DISTINCT l.kind, l.target, s.tick FROM blob_use u"
+    " JOIN listing l ON l.document = u.document"
+    " LEFT JOIN snapshot s ON s.document = u.document AND s.blob = u.blob WHERE u.blob = ?1"
+    " UNION SELECT 'installed', module || '@' || version, NULL FROM installed WHERE blob = ?1"
+    " UNION SELECT 'file', p.name, NULL FROM pinned p JOIN blob b ON b.number = p.blob"
+    " WHERE b.id = ?1 ORDER BY 1, 2, 3 LIMIT ?2"
+)
+_Chunk = tuple[bytes, Place | None]
+"""Its hash, and where in a pack it lies; None: in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """What was read, and what of it is not what it was."""
+
+    bytes: int
+    """That were read, unpacked."""
+    parts: int
+    """Chunks and pages that are damaged."""
+    blobs: Sequence[BlobId]
+    """Those that were whole and have such a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobUse:
+    """What a blob belongs to: `kind` of record (or `installed`, `file`), what it is called, and the
+    tick of a snapshot."""
+
+    kind: str
+    name: str
+    tick: int | None
 
 
 def _nobody(done: int, total: int) -> None:
@@ -14,23 +85,121 @@ def _nobody(done: int, total: int) -> None:
 
 
 class Scrubbing(Settling):
-    """Blobs of version 2; the chunks of others are checked as they are read."""
+    """Of every blob, wherever its parts lie."""
 
-    async def scrub(self, told: Callable[[int, int], None] = _nobody) -> Sequence[BlobId]:
-        """Holds each chunk and page of the vault against its hash; gives the blobs that were whole
-        and are not, since a part of them is damaged. What is damaged is fetched again with them.
+    async def scrub(
+        self, told: Callable[[int, int], None] = _nobody, *, is_dry_run: bool = False
+    ) -> Scrubbed:
+        """Holds each chunk and page here against its hash, and drops what is damaged.
 
-        `told` hears, in a thread, how many of how many are done. Others read and write meanwhile.
+        The blobs that had it are not whole then, and can be fetched again: only that part comes.
+        `is_dry_run`: nothing is dropped. `told` hears how many bytes of how many are read. Raises
+        `Corrupt` where a file cannot be read at all.
         """
-        damaged = await self._database.vault.read_in_parts(partial(_damaged, told=told))
-        return await self._forget_objects(damaged) if damaged else []
+        await self._database.settle()
+        ((chunks_bytes,),) = await self._database.rows(_BYTES)
+        with await self._database.vault.read(Scrub) as scrub:
+            total = scrub.bytes + chunks_bytes
+            hashes: list[bytes] = []
+            while (some := await self._database.vault.read(scrub.step)) is not None:
+                hashes += some
+                told(scrub.done_bytes, total)
+        chunks, done = await self._damaged_chunks(
+            lambda size: told(min(total, scrub.bytes + size), total)
+        )
+        hashes = (
+            await self._database.vault.read(partial(damaged_of, hashes=hashes)) if hashes else []
+        )
+        hit: dict[BlobId, None] = {}
+        if hashes:
+            hit |= dict.fromkeys(await self._blobs_of_objects(hashes, is_dry_run=is_dry_run))
+        parts = len(hashes)
+        if chunks:
+            packs = self._database.packs
+            drop = partial(_drop, packs=packs, chunks=chunks, is_dry_run=is_dry_run)
+            count, blobs = await self._database.lazily(drop)
+            parts += count
+            hit |= dict.fromkeys(blobs)
+            if not is_dry_run:
+                self._note_damaged(blobs)
+        return Scrubbed(scrub.bytes + done, parts, list(hit))
+
+    async def blobs_to_mend(self) -> Sequence[BlobId]:
+        """Those that were damaged before, and are not whole yet: known since the start, what this
+        person keeps, and what this person's own records name."""
+        rows = await self._database.rows(_OWN_NOT_WHOLE)
+        return [*dict.fromkeys([*await self.damaged_blobs(), *(BlobId(id) for (id,) in rows)])]
+
+    async def uses_of_blob(self, blob: BlobId) -> Sequence[BlobUse]:
+        """What it belongs to, as far as what is listed says; at most `USES_MAX`."""
+        return [BlobUse(*row) for row in await self._database.rows(_USES, (blob, USES_MAX))]
+
+    async def kept_for(self, blob: BlobId) -> AuthorKey | None:
+        """Whose record was the reason to fetch it; None of what is a person's."""
+        row = await self._database.row(
+            "SELECT k.author FROM kept k JOIN blob b ON b.number = k.blob WHERE b.id = ?", (blob,)
+        )
+        return None if row is None else AuthorKey(row[0])
+
+    async def _blobs_of_objects(
+        self, hashes: Sequence[bytes], *, is_dry_run: bool
+    ) -> Sequence[BlobId]:
+        if not is_dry_run:
+            return await self._forget_objects(hashes)
+        rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
+        return await self._database.vault.read(partial(blobs_with, rows=rows, hashes=hashes))
+
+    async def _damaged_chunks(self, told: Callable[[int], None]) -> tuple[list[_Chunk], int]:
+        """Of those in packs and rows, and how many bytes were read."""
+        found: list[_Chunk] = []
+        done = 0
+        last = (-1, -1)
+        while rows := await self._database.rows(_IN_PACKS, (*last, CHUNKS_READ)):
+            some = [(hash, Place(*place)) for hash, *place in rows]
+            last = (rows[-1][1], rows[-1][2])
+            found += await asyncio.to_thread(_wrong, self._database.packs, some)
+            done += sum(place.size for _, place in some)
+            told(done)
+        number = 0
+        while rows := await self._database.rows(_IN_ROWS, (number, CHUNKS_READ)):
+            number = rows[-1][0]
+            datas = [(hash, data) for _, hash, data in rows]
+            found += await asyncio.to_thread(_others, datas)
+            done += sum(len(data) for _, data in datas)
+            told(done)
+        return found, done
 
 
-def _damaged(vault: sqlite3.Connection, told: Callable[[int, int], None]) -> list[bytes]:
-    """The hashes of all objects that are."""
-    found: list[bytes] = []
-    with Scrub(vault) as scrub:
-        while (damaged := scrub.step()) is not None:
-            found += damaged
-            told(scrub.objects - scrub.left(), scrub.objects)
-    return found
+def _wrong(packs: Packs, chunks: Sequence[tuple[bytes, Place]]) -> list[_Chunk]:
+    return [one for one in chunks if payload_digest(packs.read(one[1])) != one[0]]
+
+
+def _others(chunks: Sequence[tuple[bytes, bytes]]) -> list[_Chunk]:
+    return [(hash, None) for hash, data in chunks if payload_digest(data) != hash]
+
+
+def _drop(
+    database: sqlite3.Connection, *, packs: Packs, chunks: Sequence[_Chunk], is_dry_run: bool
+) -> tuple[int, list[BlobId]]:
+    """How many of them are damaged still, and the whole blobs that have those."""
+    count = 0
+    hit: dict[BlobId, None] = {}
+    for hash, place in chunks:
+        if not _is_damaged(database, packs, hash, place):
+            continue
+        count += 1
+        hit |= dict.fromkeys(BlobId(id) for (id,) in database.execute(_WHOLE_WITH, (hash,)))
+        if not is_dry_run:
+            forget_chunk(database, hash, place)
+    return count, list(hit)
+
+
+def _is_damaged(
+    database: sqlite3.Connection, packs: Packs, hash: bytes, place: Place | None
+) -> bool:
+    """A pack may have been written anew, and a chunk may have come again."""
+    if place is not None:
+        is_there = database.execute(_PLACE, (hash, place.pack, place.at)).fetchone() is not None
+        return is_there and payload_digest(packs.read(place)) != hash
+    row = database.execute("SELECT data FROM chunk WHERE hash = ?", (hash,)).fetchone()
+    return row is not None and payload_digest(row[0]) != hash

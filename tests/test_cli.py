@@ -137,7 +137,7 @@ def test_without_a_node_the_command_that_helps_is_named(home: str) -> None:
         ("outdated",), ("update",), ("yank", "io.x@1.0.0"), ("deprecate", "io.x@1.0.0"),
         ("rate", "io.x", "5"), ("verify", "io.x"), ("fetch", "io.x", "-o", "x.wasm"),
         ("run", "io.x", "main"), ("connect", "127.0.0.1:1"), ("reindex",), ("gc",), ("events",),
-        ("open",), ("name",), ("name", "list"), ("name", "set", "bob", "did:key:z"),
+        ("scrub",), ("open",), ("name",), ("name", "list"), ("name", "set", "bob", "did:key:z"),
         ("name", "remove", "bob"), ("install", "bob/io.x"), ("update", "bob/io.x"),
     ],
 )  # fmt: skip

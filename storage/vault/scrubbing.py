@@ -6,12 +6,13 @@ Oldest ids first: what those lean on is nearly all there is, and is checked on t
 """
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
-from storage.vault.reading import marks, one_moment, parts, read, rows_of
+from storage.vault.reading import marks, parts, read, rows_of
 from storage.vault.rows import held
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
@@ -26,9 +27,11 @@ class Scrub:
     """
 
     def __init__(self, vault: sqlite3.Connection) -> None:
-        self._vault = vault
         self._cache = PlainCache()
-        self._todo = sqlite3.connect("", isolation_level=None)  # a file that nobody else sees
+        self._turn = threading.Lock()
+        self._is_closed = False
+        # A file that nobody else sees; its steps come one after another, on any thread.
+        self._todo = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._todo.execute("CREATE TABLE todo (id, key, size, PRIMARY KEY (id, key)) WITHOUT ROWID")
         self._todo.execute("BEGIN")
         self._todo.executemany(
@@ -36,7 +39,9 @@ class Scrub:
             vault.execute("SELECT id, key, size FROM vault.name"),
         )
         self._todo.execute("COMMIT")
-        ((self.objects,),) = self._todo.execute("SELECT count(*) FROM todo")
+        ((self.bytes,),) = self._todo.execute("SELECT coalesce(sum(size), 0) FROM todo")
+        self.done_bytes = 0
+        """Of its `bytes`, unpacked."""
 
     def __enter__(self) -> "Scrub":
         return self
@@ -50,16 +55,20 @@ class Scrub:
         self.close()
 
     def close(self) -> None:
-        """It takes no room any more."""
-        self._todo.close()
+        """It takes no room any more. Waits for a step that a thread is at; there are no more."""
+        with self._turn:
+            self._is_closed = True
+            self._todo.close()
 
-    def left(self) -> int:
-        """How many of its `objects` are still to be checked."""
-        ((count,),) = self._todo.execute("SELECT count(*) FROM todo")
-        return int(count)
+    def step(self, vault: sqlite3.Connection) -> list[bytes] | None:
+        """Checks the next ones; gives the hashes of the damaged ones, or None: all are done.
 
-    def step(self) -> list[bytes] | None:
-        """Checks the next ones; gives the hashes of the damaged ones, or None: all are done."""
+        `vault`: any connection to it.
+        """
+        with self._turn:
+            return None if self._is_closed else self._step(vault)
+
+    def _step(self, vault: sqlite3.Connection) -> list[bytes] | None:
         ids = [
             id
             for (id,) in self._todo.execute(
@@ -68,11 +77,10 @@ class Scrub:
         ]
         if not ids:
             return None
-        with one_moment(self._vault):  # of each step: the log is copied between them
-            rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
-            while rows is None:
-                ids = ids[: len(ids) // 2]
-                rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
+        rows = rows_of(vault, ids, is_bounded=len(ids) > 1)
+        while rows is None:
+            ids = ids[: len(ids) // 2]
+            rows = rows_of(vault, ids, is_bounded=len(ids) > 1)
         seen: dict[int, tuple[bytes, int]] = {}
 
         def saw(id: int, data: bytes) -> None:
@@ -93,6 +101,7 @@ class Scrub:
             rows = self._todo.execute(
                 f"DELETE FROM todo WHERE id IN ({marks(part)}) RETURNING id, key, size", part
             ).fetchall()
+            self.done_bytes += sum(size for _, _, size in rows)
             damaged += [key for id, key, size in rows if seen[id] != (key, size)]
         self._todo.execute("COMMIT")
         return damaged
@@ -103,7 +112,7 @@ def drop_damaged(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[byt
 
     In a transaction of the caller's. Their rows go with the next collection.
     """
-    damaged = [hash for part in parts(hashes) for hash in read(vault, part, PlainCache()).damaged]
+    damaged = damaged_of(vault, hashes)
     vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in damaged])
     return damaged
 
@@ -113,3 +122,8 @@ def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]
     drop_damaged(vault, hashes)
     here = held(vault, hashes)
     return [hash for hash in dict.fromkeys(hashes) if hash not in here]
+
+
+def damaged_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
+    """Those of these, that are damaged now."""
+    return [hash for part in parts(hashes) for hash in read(vault, part, PlainCache()).damaged]

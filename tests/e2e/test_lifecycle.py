@@ -225,3 +225,8 @@ def test_reindex_and_gc(node: StartNode, shell: Shell, publish_demo: Publish) ->
     assert shell(alice, "reindex").answer["records"] >= len(names)
     assert shell(alice, "search", "soup").answer["results"]
     assert shell(alice, "gc").answer["blobs"] == 0
+    *progress, result = shell(alice, "scrub").lines
+    assert {line["event"] for line in progress} == {"progress"}
+    assert (result["event"], result["schema"]) == ("result", "panspermia.scrub/1")
+    assert (result["parts"], result["damaged"]) == (0, 0)
+    assert result["bytes"] == progress[-1]["done"] > 0

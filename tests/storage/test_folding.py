@@ -273,17 +273,21 @@ async def test_a_scrub_finds_what_the_disk_forgot_and_of_which_blobs(tmp_path: P
         await store.put_blob(NOISE, chunking=Chunking.CONTENT)
         other = await store.put_blob(SMALL, chunking=Chunking.CONTENT)
         told: list[tuple[int, int]] = []
-        assert await store.scrub(lambda done, total: told.append((done, total))) == []
-        assert told[-1] == (told[-1][1], told[-1][1])
-        assert told[-1][1] == len(CHUNKS) + MANIFEST.parsed.page_count + 2
+        sound = await store.scrub(lambda done, total: told.append((done, total)))
+        assert (sound.parts, sound.blobs) == (0, [])
+        assert told[-1] == (sound.bytes, sound.bytes)
+        assert sound.bytes > len(NOISE) + len(SMALL)  # and their pages
     spoil(tmp_path, payload_digest(CHUNKS[9]))
     async with opened(tmp_path) as store:
         assert await store.has_blob(MANIFEST.id)
-        assert await store.scrub() == [MANIFEST.id]
+        looked = await store.scrub(is_dry_run=True)
+        assert (looked.parts, looked.blobs) == (1, [MANIFEST.id])
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.scrub() == looked
         assert await store.damaged_blobs() == [MANIFEST.id]
         assert await store.missing_chunks(MANIFEST.id) == [9]
         assert await fetch(store, MANIFEST, CHUNKS) == 1
-        assert await store.scrub() == []
+        assert (await store.scrub()).blobs == []
         assert await store.read_blob(MANIFEST.id) == NOISE
         assert await store.read_blob(other) == SMALL
 
@@ -347,7 +351,7 @@ async def test_what_is_mended_before_it_is_dropped_makes_no_blob_less_than_whole
                 where = "WHERE id = (SELECT id FROM vault.name WHERE key = ?)"
                 rows(tmp_path, f"UPDATE vault.whole SET data = ? {where}", (good, hash))
 
-        assert await store.scrub(mend) == []
+        assert not (await store.scrub(mend)).blobs
         assert mended
         assert await store.has_blob(MANIFEST.id)
         assert await store.damaged_blobs() == []

@@ -1,8 +1,22 @@
 """Keeping the node in order: the index, blobs, and stopping."""
 
-from node.api.endpoint import Call, writes
-from node.api.models import Collected, NoQuery, Nothing, Reindexed, Stopping
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from node.api.endpoint import Call, Endpoint, writes
+from node.api.models import Collected, NoQuery, Nothing, Reindexed, Request, Stopping
+from node.api.problems import ENCODER
+from node.api.story import NDJSON, Story, TellLine, told
+from node.services.scrub import ScrubReport, scrub
 from node.wiring import Node
+
+
+class ScrubBody(Request, frozen=True):
+    """How what is kept is read."""
+
+    dry_run: bool = False
+    """Nothing is dropped and nothing fetched."""
 
 
 async def reindex(node: Node, call: Call[NoQuery, Nothing]) -> Reindexed:
@@ -24,6 +38,25 @@ async def collect_blobs(node: Node, call: Call[NoQuery, Nothing]) -> Collected:
     return Collected(collected.blobs, collected.bytes)
 
 
+async def scrub_blobs(node: Node, call: Call[NoQuery, ScrubBody]) -> Response:
+    """Read everything kept of blobs, drop what the disk damaged of it, and fetch that again.
+
+    Lines are `{"stage": "read", "id": "blobs", "done", "total"}` in bytes; for each damaged blob
+    `{"event": "damaged", "id", "size", "of"}`, `{"stage": "fetch", "id", "done", "total"}` while it
+    comes, and `{"event": "mended" | "lost", …}`; then `{"event": "result", …}` or
+    `{"event": "error", …}`. Who stops reading stops it; what was dropped is fetched by
+    the next one.
+    """
+
+    async def work(tell: TellLine) -> ScrubReport:
+        def tell_line(line: Mapping[str, object]) -> None:
+            tell(ENCODER.encode(line) + b"\n")
+
+        return await scrub(node.store, node.network, tell_line, is_dry_run=call.body.dry_run)
+
+    return Story(told("a scrub", work))
+
+
 async def shut_down(node: Node, call: Call[NoQuery, Nothing]) -> Stopping:
     """Stop the node in order."""
     node.stop.set()
@@ -33,5 +66,9 @@ async def shut_down(node: Node, call: Call[NoQuery, Nothing]) -> Stopping:
 ENDPOINTS = (
     writes("/api/reindex", reindex, Reindexed, body=Nothing, is_replayable=False),
     writes("/api/gc", collect_blobs, Collected, body=Nothing, is_replayable=False),
+    Endpoint(
+        "POST", "/api/scrub", scrub_blobs, "write", {200: NDJSON}, NoQuery, ScrubBody,
+        problems=(413, 415, 422),
+    ),
     writes("/api/shutdown", shut_down, Stopping, body=Nothing, access="admin", is_replayable=False),
-)
+)  # fmt: skip
