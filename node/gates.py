@@ -84,7 +84,8 @@ class Gates:
                 await wake.wait()
                 wake.clear()
                 begun_s = self.clock_s()
-                look, _ = sorted(changed), changed.clear()  # what comes meanwhile has the next
+                look = sorted(changed)
+                changed.clear()  # what comes meanwhile has the next look
                 for namespace in look:
                     await self.answer(namespace)
                 took_s = self.clock_s() - begun_s
