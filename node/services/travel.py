@@ -106,7 +106,6 @@ class Gatekeeper:
         if len(who.data) > INLINE_BYTES_MAX:
             detail = f"a traveller of {len(who.data)} bytes, at most {INLINE_BYTES_MAX}"
             raise Rejected(detail, code="traveller-too-large")
-        await self.take_gate(source, only_first=True)
         async with self.lock:
             books = await self._books(source)
             before = await books.ask(lambda lines: migration_of(migration, source, lines))

@@ -23,6 +23,7 @@ from tests.universe.passengers import (
     wish_of,
 )
 from universe.gate import Verdict, decide, due, send, where
+from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
 from universe.receipts import Checked, Receipt, Traveller, id_of
 from universe.travel import (
     In,
@@ -223,6 +224,26 @@ def test_a_new_gate_waits_for_the_receipts_that_its_hand_over_names() -> None:
     with pytest.raises(CannotTravel) as behind:
         send(MEADOW, new.public, wish_of(FOX, REEF, 2), lines_of(gates=gates), NOW)
     assert behind.value.why == "gate-behind"
+
+
+def test_a_second_first_gate_voids_nothing_that_others_answered() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (arrived,) = answered(REEF, left)
+    key = KEYS[MEADOW]
+
+    def other(at_us: int) -> CheckedHandOver:
+        said = HandOver(MEADOW, 1, key_of(78).public, key.public, at_us=at_us)
+        return check_hand_over(sign_hand_over(said, key))
+
+    (first,) = (one for one in GATES if one.hand_over.universe == MEADOW)
+    smaller = next(one for one in map(other, range(1_000)) if one.id < first.id)
+    lines = lines_of(left, arrived, gates=(*GATES, smaller))
+    assert lines[MEADOW].gate == first
+    assert place_of(FOX.who, lines) == In(REEF)
+    # Whose answers decide is read before anything is said of it, and without one the id decides.
+    alone = lines_of(left, gates=(*GATES, smaller))
+    assert alone[MEADOW].gate == smaller
+    assert REEF in alone.asked
 
 
 def test_a_hand_over_settles_which_of_two_stands() -> None:

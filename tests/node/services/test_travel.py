@@ -126,6 +126,7 @@ async def opened(alice: Person, bob: Person, arrivals: Arrivals = "accept") -> P
     )  # fmt: skip
     passage = await create_passage(alice.ferry, "passage:1", Words("Old bridge"), proposed)
     assert passage.state == "proposed"
+    await alice.gates.take_gate(alice.universe("universe:meadow"))
     await bob.hears(alice)
     found = await passage_called(bob.ferry, "passage:1")
     accepted = await accept_passage(bob.ferry, found, Said(arrivals=arrivals))
@@ -249,7 +250,13 @@ async def test_another_device_of_the_owner_takes_the_gate_only_when_told(
         await bob.gates.take_gate(bob.universe("universe:none"))
     with pytest.raises(NotFound):
         await alice.gates.take_gate(reef)  # it is not even here
-    assert await alice.gates.take_gate(alice.universe("universe:meadow"), only_first=True)
+    meadow = alice.universe("universe:meadow")
+    far = await alice.makes("universe:far")
+    ends = Said(source=meadow, target=far, type="gate", maintained_us=NOW_US)
+    passage = await create_passage(alice.ferry, "passage:1", Words(None), ends)
+    with pytest.raises(CannotTravel, match="no gate yet"):  # nor by sending
+        await alice.gates.send(passage, meadow, bytes(16), FOX, 0)
+    assert await alice.gates.take_gate(meadow, only_first=True)
 
 
 async def test_what_is_not_ones_own_nobody_proposes_accepts_or_closes(
