@@ -32,6 +32,11 @@ from universe.travel import In, InTransit, Place, Refused, answer_to, migration_
 
 ANSWERS_MAX: Final = 16
 """Signed in one go: the rest comes in the next."""
+SENT_MAX: Final = 10_000
+"""Receipts of a universe while its gate sends: a document has room for twice as many changes, so
+answers can be written when nobody is sent any more."""
+SENT_BYTES_MAX: Final = 32 << 20
+"""Of all travellers in departures of a universe: each reader of its document holds them."""
 RECALLED: Final = "called back"
 
 Word: TypeAlias = Literal["accept", "refuse", "ask", "wait"]
@@ -91,6 +96,7 @@ def send(universe: str, key: bytes, wish: Wish, lines: Lines, now: Now) -> Recei
     place = place_of(wish.traveller.who, lines)
     if place != In(universe):
         raise CannotTravel(f"it is not here, but {where(place)}", "not-here")
+    _check_room(line, wish.traveller)
     return _next(
         line,
         Receipt(
@@ -254,6 +260,20 @@ def _check_whole(line: Line) -> None:
     if not line.is_whole:
         detail = f"receipts of an earlier gate of {line.universe} are not here yet"
         raise CannotTravel(detail, "gate-behind")
+
+
+def _check_room(line: Line, traveller: Traveller) -> None:
+    """Raises `CannotTravel` (`gate-full`) while answers still fit."""
+    held = (*line.receipts, *line.apart)
+    used = sum(len(one.receipt.traveller.inline or b"") for one in held)
+    if len(held) < SENT_MAX and used + len(traveller.inline or b"") <= SENT_BYTES_MAX:
+        return
+    detail = (
+        f"{line.universe} has {len(held)} receipts with {used} bytes of travellers; nobody is sent"
+        f" beyond {SENT_MAX} or {SENT_BYTES_MAX}. It still lets in who comes: let them go on from"
+        " another universe"
+    )
+    raise CannotTravel(detail, "gate-full")
 
 
 def _is_of(wish: Wish, receipt: Receipt) -> bool:

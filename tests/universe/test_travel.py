@@ -22,9 +22,9 @@ from tests.universe.passengers import (
     signed,
     wish_of,
 )
-from universe.gate import Verdict, decide, due, send, where
+from universe.gate import SENT_BYTES_MAX, SENT_MAX, Verdict, decide, due, send, where
 from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
-from universe.receipts import Checked, Receipt, Traveller, id_of
+from universe.receipts import Checked, Receipt, Traveller, Who, id_of
 from universe.travel import (
     In,
     InTransit,
@@ -95,6 +95,25 @@ def test_a_wish_that_is_repeated_signs_nothing_twice() -> None:
     (arrived,) = answered(REEF, left)
     assert answered(REEF, left, arrived) == []
     assert answered(REEF, left, arrived, verdict=NO_ROOM) == []
+
+
+@pytest.mark.parametrize(("count", "size"), [(SENT_MAX, 1), (SENT_BYTES_MAX >> 15, 1 << 15)])
+def test_a_gate_sends_nobody_while_there_is_only_room_for_answers(count: int, size: int) -> None:
+    said, chain = sent(FOX, MEADOW, REEF).receipt, list[Checked]()
+    for number in range(1, count):
+        hen = Traveller.of(Who(MEADOW, f"hen {number}"), bytes(size), "json")
+        prev = chain[-1].id if chain else said.prev
+        migration = number.to_bytes(16)
+        one = replace(said, seq=number, prev=prev, migration=migration, traveller=hen)
+        chain.append(Checked(id_of(one), one))  # as if verified: to sign 10,000 takes seconds
+    last = Traveller.of(FOX.who, bytes(size), "json")
+    chain.append(sent(last, MEADOW, REEF, *chain, migration=255))
+    cub = Traveller.of(Who(MEADOW, "cub"), bytes(size), "json")
+    with pytest.raises(CannotTravel, match="nobody is sent beyond") as full:
+        sent(cub, MEADOW, REEF, *chain, migration=254)
+    assert full.value.why == "gate-full"
+    left = sent(EEL, REEF, MEADOW)
+    assert [one.receipt.kind for one in answered(MEADOW, *chain, left)] == ["arrival"]
 
 
 def test_a_gate_answers_only_what_it_holds_all_of() -> None:
