@@ -32,6 +32,11 @@ from universe.travel import In, InTransit, Place, Refused, answer_to, migration_
 
 ANSWERS_MAX: Final = 16
 """Signed in one go: the rest comes in the next."""
+SENT_MAX: Final = 10_000
+"""Receipts of a universe while its gate sends: a document has room for twice as many changes, so
+answers can be written when nobody is sent any more."""
+SENT_BYTES_MAX: Final = 32 << 20
+"""Of all travellers in departures of a universe: each reader of its document holds them."""
 RECALLED: Final = "called back"
 
 Word: TypeAlias = Literal["accept", "refuse", "ask", "wait"]
@@ -59,6 +64,14 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """For one gate: departures to it that are on their way, and refusals of its own."""
+
+    coming: Iterable[Checked]
+    refused: Iterable[Checked]
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """When a gate signs: in the time of its universe, and by the clock."""
 
@@ -83,6 +96,7 @@ def send(universe: str, key: bytes, wish: Wish, lines: Lines, now: Now) -> Recei
     place = place_of(wish.traveller.who, lines)
     if place != In(universe):
         raise CannotTravel(f"it is not here, but {where(place)}", "not-here")
+    _check_room(line, wish.traveller)
     return _next(
         line,
         Receipt(
@@ -110,21 +124,24 @@ def due(
     *,
     judge: Judge,
     recalled: Collection[bytes] = (),
+    found: Found | None = None,
 ) -> list[Receipt]:
     """What the gate has to sign now, in this order; at most `ANSWERS_MAX`.
 
-    `recalled` are departures whose own universe wants them back. Raises `CannotTravel` where this
-    device is not the gate, or lacks receipts of the one before.
+    `recalled` are departures whose own universe wants them back; `found`: who comes and who was
+    refused, where it was looked for already. Raises `CannotTravel` where this device is not the
+    gate, or lacks receipts of the one before.
     """
     line = gate_of(universe, key, lines)
+    found = found or Found(coming(universe, lines), refused_of(universe, lines))
     signed: list[Receipt] = []
-    for one in coming(universe, lines):
+    for one in found.coming:
         if len(signed) == ANSWERS_MAX:
             break
         verdict = Verdict("refuse", RECALLED) if one.id in recalled else judge(one)
         if verdict.word in ("accept", "refuse"):
             signed.append(answer(one, verdict, key, now))
-    for one in refused_of(universe, lines):
+    for one in found.refused:
         if len(signed) == ANSWERS_MAX:
             break
         signed.append(_reply(one, RETURN, key, now))
@@ -157,20 +174,45 @@ def decide(
 def coming(universe: str, lines: Lines) -> Iterator[Checked]:
     """Departures to `universe` that it has not answered, by universe and number."""
     for name in lines.universes():
-        for one in lines[name].receipts:
-            is_open = one.receipt.kind == DEPARTURE and one.receipt.other == universe
-            if is_open and place_of(one.receipt.traveller.who, lines) == _on_its_way(one):
-                yield one
+        yield from (one for one in unanswered(universe, name, lines) if is_coming(one, lines))
 
 
 def refused_of(universe: str, lines: Lines) -> Iterator[Checked]:
     """Refusals of travellers from `universe` that have not come back to it yet."""
     for name in lines.universes():
-        for one in lines[name].receipts:
-            if one.receipt.kind == REFUSAL and one.receipt.other == universe:
-                place = place_of(one.receipt.traveller.who, lines)
-                if isinstance(place, Refused) and place.refusal == one.id:
-                    yield one
+        yield from (one for one in unreturned(universe, name, lines) if is_refused(one, lines))
+
+
+def unanswered(universe: str, other: str, lines: Lines) -> Iterator[Checked]:
+    """Departures of `other` to `universe` without an answer, by these two lines alone.
+
+    Not all are of a traveller that was there: `is_coming` asks the lines of its whole story.
+    """
+    for one in lines[other].receipts:
+        is_to_here = one.receipt.kind == DEPARTURE and one.receipt.other == universe
+        if is_to_here and answer_to(one, universe, lines, (ARRIVAL, REFUSAL)) is None:
+            yield one
+
+
+def unreturned(universe: str, other: str, lines: Lines) -> Iterator[Checked]:
+    """Refusals by `other` of what left `universe`, as `unanswered`; then `is_refused`."""
+    left = {one.id for one in lines[universe].receipts if one.receipt.kind == DEPARTURE}
+    for one in lines[other].receipts:
+        is_to_here = one.receipt.kind == REFUSAL and one.receipt.other == universe
+        is_open = is_to_here and one.receipt.answers in left
+        if is_open and answer_to(one, universe, lines, (RETURN,)) is None:
+            yield one
+
+
+def is_coming(departure: Checked, lines: Lines) -> bool:
+    """Whether its traveller is on its way by it."""
+    return place_of(departure.receipt.traveller.who, lines) == _on_its_way(departure)
+
+
+def is_refused(refusal: Checked, lines: Lines) -> bool:
+    """Whether its traveller is to come back by it."""
+    place = place_of(refusal.receipt.traveller.who, lines)
+    return isinstance(place, Refused) and place.refusal == refusal.id
 
 
 def hand_over(universe: str, gate: bytes, by: bytes, lines: Lines, at_us: int) -> HandOver:
@@ -218,6 +260,20 @@ def _check_whole(line: Line) -> None:
     if not line.is_whole:
         detail = f"receipts of an earlier gate of {line.universe} are not here yet"
         raise CannotTravel(detail, "gate-behind")
+
+
+def _check_room(line: Line, traveller: Traveller) -> None:
+    """Raises `CannotTravel` (`gate-full`) while answers still fit."""
+    held = (*line.receipts, *line.apart)
+    used = sum(len(one.receipt.traveller.inline or b"") for one in held)
+    if len(held) < SENT_MAX and used + len(traveller.inline or b"") <= SENT_BYTES_MAX:
+        return
+    detail = (
+        f"{line.universe} has {len(held)} receipts with {used} bytes of travellers; nobody is sent"
+        f" beyond {SENT_MAX} or {SENT_BYTES_MAX}. It still lets in who comes: let them go on from"
+        " another universe"
+    )
+    raise CannotTravel(detail, "gate-full")
 
 
 def _is_of(wish: Wish, receipt: Receipt) -> bool:

@@ -11,12 +11,13 @@ statement = canonical CBOR {
 signature = Ed25519 of the statement by that device
 ```
 It lies in the universe's document, so what makes it the owner's is what makes any change the
-owner's. Of several after one hand-over that of the smallest id stands: two devices of one owner
-that take the gate while apart agree as soon as they meet.
+owner's. Of several after one hand-over the one stands on whose receipts gates of more other authors
+built, on a tie that of the smallest id: two devices of one owner that take the gate while apart
+agree as soon as they meet, and what others answered stays.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,8 +104,13 @@ def check_hand_over(signed: Signed) -> CheckedHandOver:
     return CheckedHandOver(signed.id, hand_over)
 
 
-def gates_of(held: Iterable[CheckedHandOver]) -> tuple[CheckedHandOver, ...]:
-    """Those of one universe that stand, by epoch from 1. At most `EPOCHS_MAX`."""
+def gates_of(
+    held: Iterable[CheckedHandOver], votes: Mapping[bytes, Collection[str]]
+) -> tuple[CheckedHandOver, ...]:
+    """Those of one universe that stand, by epoch from 1. At most `EPOCHS_MAX`.
+
+    `votes`: hand-over → other authors who answered what was signed under it, or after it.
+    """
     after: dict[bytes, list[CheckedHandOver]] = defaultdict(list)
     for one in held:
         after[one.hand_over.before].append(one)
@@ -115,7 +121,7 @@ def gates_of(held: Iterable[CheckedHandOver]) -> tuple[CheckedHandOver, ...]:
         next_ones = [one for one in after.get(before, ()) if one.hand_over.epoch == epoch]
         if not next_ones:
             break
-        chosen = min(next_ones, key=lambda one: one.id)
+        chosen = min(next_ones, key=lambda one: (-len(votes.get(one.id, ())), one.id))
         standing.append(chosen)
         before = chosen.id
     return tuple(standing)

@@ -16,7 +16,7 @@ hands over. So no traveller that went on from there is called back by what such 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,7 +81,19 @@ class Lines:
         given: dict[str, dict[bytes, CheckedHandOver]] = defaultdict(dict)
         for hand_over in hand_overs:
             given[hand_over.hand_over.universe][hand_over.id] = hand_over
-        self.gates = {name: gates_of(each.values()) for name, each in given.items()}
+        receipts = tuple(receipts)
+        contested = {
+            name
+            for name, each in given.items()
+            if len({one.hand_over.before for one in each.values()}) < len(each)
+        }
+        self._voters: dict[str, set[str]] = {name: set() for name in contested}
+        """Universe whose hand-overs contradict each other → those whose answers decide."""
+        for one in receipts:
+            if one.receipt.universe in contested:
+                self._voters[one.receipt.universe].add(one.receipt.other)
+        votes = _votes_on_gates(given, contested, receipts)
+        self.gates = {name: gates_of(each.values(), votes) for name, each in given.items()}
         keys = {
             (name, one.hand_over.epoch, one.hand_over.gate)
             for name, each in self.gates.items()
@@ -108,6 +120,7 @@ class Lines:
     def __getitem__(self, universe: str) -> Line:
         """Its line; an empty one for what nothing is known of."""
         self.asked.add(universe)
+        self.asked |= self._voters.get(universe, set())
         line = self._lines.get(universe)
         if line is None:
             receipts = self._of.get(universe, [])
@@ -120,6 +133,32 @@ class Lines:
     def universes(self) -> list[str]:
         """All that have a gate."""
         return sorted(self.gates)
+
+
+def _votes_on_gates(
+    given: Mapping[str, Mapping[bytes, CheckedHandOver]],
+    contested: Collection[str],
+    receipts: Sequence[Checked],
+) -> Mapping[bytes, Collection[str]]:
+    """Hand-over → other authors with a gate who answered a receipt under it, or after it."""
+    if not contested:
+        return {}
+    gates = {(name, one.hand_over.gate) for name in given for one in given[name].values()}
+    said = {one.id: one.receipt for one in receipts if one.receipt.universe in contested}
+    voters: dict[tuple[str, int, bytes], set[str]] = defaultdict(set)
+    for one in receipts:
+        to = said.get(one.receipt.answers or b"")
+        name = one.receipt.universe
+        if to is not None and to.other == name and (name, one.receipt.gate) in gates:
+            authors = {parse_full_name(name)[0]} - {parse_full_name(to.universe)[0]}
+            voters[to.universe, to.epoch, to.gate] |= authors
+    votes: dict[bytes, set[str]] = defaultdict(set)
+    for name in contested:
+        for held in sorted(given[name].values(), key=lambda one: -one.hand_over.epoch):
+            hand_over = held.hand_over
+            votes[held.id] |= voters.get((name, hand_over.epoch, hand_over.gate), set())
+            votes[hand_over.before] |= votes[held.id]
+    return votes
 
 
 class _Walk:

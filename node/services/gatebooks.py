@@ -1,7 +1,7 @@
 """The books of gates, read from the store as far as a question depends on them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -12,6 +12,8 @@ from universe.gatebook import GateBook, gatebook_of
 from universe.lines import Lines
 
 T = TypeVar("T")
+Q = TypeVar("Q")
+TOO_LONG: Final = "story-too-long"
 UNIVERSES_MAX: Final = 256
 """Read for one act: those whose gates a traveller passed, and those they speak of."""
 KIND: Final = "uni"
@@ -47,7 +49,7 @@ class Books:
         for name in sorted(set(names) - self.read.keys()):
             if len(self.read) == UNIVERSES_MAX:
                 detail = f"its story goes through more than {UNIVERSES_MAX} universes"
-                raise Rejected(detail, code="story-too-long")
+                raise Rejected(detail, code=TOO_LONG)
             document = document_of(name, KIND, self.by.namespace)
             # Of a deleted one too: whoever passed through it went on from there.
             state = await self.by.store.read(document)
@@ -70,3 +72,25 @@ class Books:
                     raise refused
                 return answer  # type: ignore[return-value]  # it answered, as it refused nothing
             await self.load(missing)
+
+    async def ask_each(
+        self, items: Sequence[Q], question: Callable[[Sequence[Q], "Books", Lines], list[T]]
+    ) -> list[T]:
+        """What it says of all of these, of as many at once as can be read for.
+
+        One that depends on more universes than that is left out, and keeps no other one from being
+        answered. What is read for it is forgotten after.
+        """
+        if not items:
+            return []
+        books = Books(self.by, dict(self.read))
+        try:
+            return await books.ask(lambda lines: question(items, books, lines))
+        except Rejected as error:
+            if error.reason != TOO_LONG:
+                raise
+        if len(items) == 1:
+            return []
+        half = len(items) // 2
+        first = await self.ask_each(items[:half], question)
+        return first + await self.ask_each(items[half:], question)

@@ -8,7 +8,7 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node.errors import Conflict, NotFound, Rejected
@@ -26,20 +26,25 @@ from registry.errors import CannotTravel, RegistryError
 from registry.formats.errors import FormatError
 from registry.formats.primordium_migration import read_migration
 from universe.gate import (
+    Found,
     Judge,
     Now,
     Verdict,
     Wish,
-    coming,
     decide,
     due,
     hand_over,
+    is_coming,
+    is_refused,
     send,
+    unanswered,
+    unreturned,
 )
 from universe.gatebook import GateBook, put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.lines import Lines
-from universe.passage import Passage, judge_arrival
+from universe.names import parse_full_name
+from universe.passage import Half, Passage, judge_arrival
 from universe.receipts import (
     INLINE_BYTES_MAX,
     Checked,
@@ -101,7 +106,6 @@ class Gatekeeper:
         if len(who.data) > INLINE_BYTES_MAX:
             detail = f"a traveller of {len(who.data)} bytes, at most {INLINE_BYTES_MAX}"
             raise Rejected(detail, code="traveller-too-large")
-        await self.take_gate(source, only_first=True)
         async with self.lock:
             books = await self._books(source)
             before = await books.ask(lambda lines: migration_of(migration, source, lines))
@@ -128,20 +132,27 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe, even_deleted=True)
-            is_gone = await self._is_deleted(universe)
-            await books.load(await self._other_ends(universe))
-            found: dict[str, Passage] = {}
-            for one in await books.ask(lambda lines: list(coming(universe, lines))):
+            open_ = await self._open(books, universe)
+            passages: dict[str, Passage | None] = {}
+            for one in open_.coming:
                 name = one.receipt.passage
-                if name not in found and (passage := await passage_named(self.by, name)):
-                    found[name] = passage
+                if name not in passages:
+                    passages[name] = await passage_named(self.by, name)
+            # What came through none of one's own waits, and its story is not even read.
+            own = [one for one in open_.coming if _half(passages[one.receipt.passage], universe)]
+            coming = await books.ask_each(own, _coming)
+            refused = await books.ask_each(open_.refused, _refused)
             now = await self._now(books, universe, tick)
+            found = Found([one for one, _ in coming], refused)
+            suspect = {one.id for one, is_suspect in coming if is_suspect}
+            is_gone = await self._is_deleted(universe)
+            judge = _judge(passages, suspect, is_gone=is_gone)
 
             def question(lines: Lines) -> list[Receipt]:
                 try:
                     return due(
                         universe, self.key, lines, now,
-                        judge=_judge(found, lines, is_gone=is_gone), recalled=books.recalled,
+                        judge=judge, recalled=open_.recalled, found=found,
                     )  # fmt: skip
                 except CannotTravel:
                     return []
@@ -157,9 +168,8 @@ class Gatekeeper:
         """
         async with self.lock:
             books = await self._books(universe)
-            await books.load(await self._other_ends(universe))
-            one = (await books.ask(lambda lines: lines)).held.get(departure)
-            if one is None or one.receipt.other != universe:
+            one = await self._departure(books, universe, departure)
+            if one is None:
                 detail = "nothing of that name is on its way to here"
                 raise NotFound(detail, code="unknown-migration")
             now = await self._now(books, universe, tick)
@@ -191,8 +201,8 @@ class Gatekeeper:
     async def waiting(self, universe: str) -> list[Checked]:
         """Departures to one's own universe that nobody has answered."""
         books = await self._books(universe, even_deleted=True)
-        await books.load(await self._other_ends(universe))
-        return await books.ask(lambda lines: list(coming(universe, lines)))
+        open_ = await self._open(books, universe)
+        return [one for one, _ in await books.ask_each(open_.coming, _coming)]
 
     async def stories(self, passage: Passage) -> tuple[list[Story], Lines]:
         """All who ever were to travel through it, as far as is held."""
@@ -211,6 +221,31 @@ class Gatekeeper:
             return [one for one in told if one.receipts]
 
         return await books.ask(question), books.lines
+
+    async def _open(self, books: Books, universe: str) -> "_Open":
+        """What the other ends say that this gate has not answered."""
+        ends = sorted(await self._other_ends(universe))
+        recalled: set[bytes] = set()
+
+        def question(ends: Sequence[str], books: Books, lines: Lines) -> list[tuple[bool, Checked]]:
+            found = [(True, one) for end in ends for one in unanswered(universe, end, lines)]
+            found += [(False, one) for end in ends for one in unreturned(universe, end, lines)]
+            recalled.update(books.recalled)
+            return found
+
+        found = await books.ask_each(ends, question)
+        coming = [one for is_coming, one in found if is_coming]
+        return _Open(coming, [one for is_coming, one in found if not is_coming], recalled)
+
+    async def _departure(self, books: Books, universe: str, id: bytes) -> Checked | None:
+        """Of that id to here, counted or not, answered or not."""
+
+        def question(ends: Sequence[str], _: Books, lines: Lines) -> list[Checked]:
+            said = [one for end in ends for one in (*lines[end].receipts, *lines[end].apart)]
+            return [one for one in said if one.id == id and one.receipt.other == universe]
+
+        ends = sorted(await self._other_ends(universe))
+        return next(iter(await books.ask_each(ends, question)), None)
 
     async def _other_ends(self, universe: str) -> set[str]:
         """Universes that this author ever joined with it: travellers may be on their way."""
@@ -255,7 +290,34 @@ class Gatekeeper:
         await self.by.store.commit(document, edit, signer)
 
 
-def _judge(passages: dict[str, Passage], lines: Lines, *, is_gone: bool) -> Judge:
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What a gate may have to answer, and departures that are wanted back."""
+
+    coming: list[Checked]
+    refused: list[Checked]
+    recalled: set[bytes]
+
+
+def _coming(departures: Sequence[Checked], _: Books, lines: Lines) -> list[tuple[Checked, bool]]:
+    """Those on their way, and whether the gate that sent each is suspect."""
+    return [
+        (one, lines[one.receipt.universe].is_suspect) for one in departures if is_coming(one, lines)
+    ]
+
+
+def _refused(refusals: Sequence[Checked], _: Books, lines: Lines) -> list[Checked]:
+    return [one for one in refusals if is_refused(one, lines)]
+
+
+def _half(passage: Passage | None, universe: str) -> Half | None:
+    """That of the owner of `universe`."""
+    return None if passage is None else passage.half_of(parse_full_name(universe)[0])
+
+
+def _judge(
+    passages: Mapping[str, Passage | None], suspect: Collection[bytes], *, is_gone: bool
+) -> Judge:
     def judge(departure: Checked) -> Verdict:
         said = departure.receipt
         data = said.traveller.inline
@@ -266,7 +328,7 @@ def _judge(passages: dict[str, Passage], lines: Lines, *, is_gone: bool) -> Judg
                 read_migration(data, "traveller")
             except (FormatError, RegistryError):
                 return Verdict("refuse", "it is no MigrateEntity whose checksum holds")
-        is_suspect = lines[said.universe].is_suspect
+        is_suspect = departure.id in suspect
         verdict = judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
         if is_gone and verdict.word != "wait":
             return Verdict("refuse", "the universe was deleted")

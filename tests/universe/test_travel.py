@@ -22,8 +22,9 @@ from tests.universe.passengers import (
     signed,
     wish_of,
 )
-from universe.gate import Verdict, decide, due, send, where
-from universe.receipts import Checked, Receipt, Traveller, id_of
+from universe.gate import SENT_BYTES_MAX, SENT_MAX, Verdict, decide, due, send, where
+from universe.gates import CheckedHandOver, HandOver, check_hand_over, sign_hand_over
+from universe.receipts import Checked, Receipt, Traveller, Who, id_of
 from universe.travel import (
     In,
     InTransit,
@@ -94,6 +95,25 @@ def test_a_wish_that_is_repeated_signs_nothing_twice() -> None:
     (arrived,) = answered(REEF, left)
     assert answered(REEF, left, arrived) == []
     assert answered(REEF, left, arrived, verdict=NO_ROOM) == []
+
+
+@pytest.mark.parametrize(("count", "size"), [(SENT_MAX, 1), (SENT_BYTES_MAX >> 15, 1 << 15)])
+def test_a_gate_sends_nobody_while_there_is_only_room_for_answers(count: int, size: int) -> None:
+    said, chain = sent(FOX, MEADOW, REEF).receipt, list[Checked]()
+    for number in range(1, count):
+        hen = Traveller.of(Who(MEADOW, f"hen {number}"), bytes(size), "json")
+        prev = chain[-1].id if chain else said.prev
+        migration = number.to_bytes(16)
+        one = replace(said, seq=number, prev=prev, migration=migration, traveller=hen)
+        chain.append(Checked(id_of(one), one))  # as if verified: to sign 10,000 takes seconds
+    last = Traveller.of(FOX.who, bytes(size), "json")
+    chain.append(sent(last, MEADOW, REEF, *chain, migration=255))
+    cub = Traveller.of(Who(MEADOW, "cub"), bytes(size), "json")
+    with pytest.raises(CannotTravel, match="nobody is sent beyond") as full:
+        sent(cub, MEADOW, REEF, *chain, migration=254)
+    assert full.value.why == "gate-full"
+    left = sent(EEL, REEF, MEADOW)
+    assert [one.receipt.kind for one in answered(MEADOW, *chain, left)] == ["arrival"]
 
 
 def test_a_gate_answers_only_what_it_holds_all_of() -> None:
@@ -223,6 +243,26 @@ def test_a_new_gate_waits_for_the_receipts_that_its_hand_over_names() -> None:
     with pytest.raises(CannotTravel) as behind:
         send(MEADOW, new.public, wish_of(FOX, REEF, 2), lines_of(gates=gates), NOW)
     assert behind.value.why == "gate-behind"
+
+
+def test_a_second_first_gate_voids_nothing_that_others_answered() -> None:
+    left = sent(FOX, MEADOW, REEF)
+    (arrived,) = answered(REEF, left)
+    key = KEYS[MEADOW]
+
+    def other(at_us: int) -> CheckedHandOver:
+        said = HandOver(MEADOW, 1, key_of(78).public, key.public, at_us=at_us)
+        return check_hand_over(sign_hand_over(said, key))
+
+    (first,) = (one for one in GATES if one.hand_over.universe == MEADOW)
+    smaller = next(one for one in map(other, range(1_000)) if one.id < first.id)
+    lines = lines_of(left, arrived, gates=(*GATES, smaller))
+    assert lines[MEADOW].gate == first
+    assert place_of(FOX.who, lines) == In(REEF)
+    # Whose answers decide is read before anything is said of it, and without one the id decides.
+    alone = lines_of(left, gates=(*GATES, smaller))
+    assert alone[MEADOW].gate == smaller
+    assert REEF in alone.asked
 
 
 def test_a_hand_over_settles_which_of_two_stands() -> None:
