@@ -15,8 +15,8 @@ from node.api.requests import read_large
 from node.api.universe_models import (
     WRAPPED_BODY_BYTES_MAX,
     WRAPPED_PLAIN_BYTES_MAX,
-    CanonEvent,
     DecayPolicy,
+    GivenEvent,
     SnapshotUpload,
     WrappedSnapshot,
 )
@@ -55,7 +55,7 @@ def upload_of(
         media = OCTETS
     if wrong := media_problem(media):
         raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
-    event = _said(query.event, CanonEvent, "event") if query.event else None
+    event = _said(query.event, GivenEvent, "event") if query.event else None
     decay = _said(query.decay, DecayPolicy, "decay") if query.decay else None
     offered = Offered(
         tick=tick,
@@ -212,7 +212,7 @@ def _whole(number: float, what: str) -> int:
     return int(number)
 
 
-def _event(said: CanonEvent | None, tick: int, day: int | None, now_us: int) -> Event | None:
+def _event(said: GivenEvent | None, tick: int, day: int | None, now_us: int) -> Event | None:
     if said is None:
         return None
     return Event(
@@ -220,12 +220,12 @@ def _event(said: CanonEvent | None, tick: int, day: int | None, now_us: int) -> 
         at_us=now_us,
         type=said.type,
         title=said.title or said.type,
-        description=said.description,
+        description=said.description or "",
         day=day if said.day is None else _whole(said.day, "day"),
-        importance=min(IMPORTANCE_MAX, _whole(said.importance, "importance")),
+        importance=min(IMPORTANCE_MAX, _whole(said.importance or 0, "importance")),
         entities=said.entities or (),
-        souls=said.souls,
-        parents=said.parents,
+        souls=said.souls or (),
+        parents=said.parents or (),
     )
 
 
@@ -233,5 +233,5 @@ def _decay(said: DecayPolicy | None) -> Decay | None:
     if said is None:
         return None
     after = None if said.decayAfterTicks is None else _whole(said.decayAfterTicks, "decay")
-    decay = Decay(after, said.neverDecay, said.preservationReason)
+    decay = Decay(after, bool(said.neverDecay), said.preservationReason or "")
     return None if decay == Decay() else decay

@@ -307,3 +307,45 @@ async def test_what_is_not_there_is_told(alice: Alice) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code), path
     none = await alice.client.post("/api/universe/none/snapshot?tick=1", content=b"x")
     assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
+
+
+async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Alice) -> None:
+    event = dict.fromkeys(
+        ("title", "description", "day", "importance", "entities", "souls", "parents")
+    )
+    decay = dict.fromkeys(("decayAfterTicks", "neverDecay", "preservationReason"))
+    body = {
+        "snapshot": SAVE, "compressedSnapshot": None, "tick": 1, "day": None, "type": None,
+        "canonEvent": {"type": "birth"} | event, "decayPolicy": decay,
+    }  # fmt: skip
+    bare = {"snapshot": SAVE, "tick": 2, "canonEvent": {"type": "birth"}}
+    one, two = [(await alice.client.post(AT, json=sent)).json()["entry"] for sent in (body, bare)]
+    said: dict[str, Any] = {"type": "birth", "title": "birth", "day": 0, "entities": []}
+    assert one["canonEvent"] == two["canonEvent"] == said
+    assert "decayPolicy" not in one
+    query = {"tick": "3", "event": json.dumps(body["canonEvent"]), "decay": json.dumps(decay)}
+    streamed = await alice.client.post(AT, params=query, content=b"a world")
+    assert streamed.json()["entry"]["canonEvent"] == one["canonEvent"], streamed.text
+    told = [
+        await alice.client.post(f"{PLACE}/timeline", json={"tick": tick, "type": "birth"} | more)
+        for tick, more in ((4, event | {"snapshot": None, "timestamp": None}), (5, {}))
+    ]
+    first, plain = [answer.json()["entry"] for answer in told]
+    same = {"tick": 0, "event": "", "timestamp": 0}
+    assert first | same == plain | same
+    rule = {"decayAfterTicks": 500, "neverDecay": None}
+    kept = await alice.client.post(f"{PLACE}/prune?dryRun=true", json={"retention": rule})
+    assert kept.status_code == 200, kept.text
+    nothing = await alice.client.post(f"{PLACE}/prune?dryRun=true", json={"retention": None})
+    assert nothing.status_code == 200, nothing.text
+    fork = dict.fromkeys(
+        ("ownerId", "snapshotTick", "snapshot", "id", "visibility", "namespace", "retention",
+         "description", "tags")
+    )  # fmt: skip
+    assert (await alice.client.post(f"{PLACE}/fork", json=fork | {"name": "F"})).status_code == 201
+    universe = dict.fromkeys(
+        ("id", "ownerId", "isPublic", "visibility", "namespace", "config", "retention",
+         "description", "tags", "license", "card")
+    )  # fmt: skip
+    made = await alice.client.post("/api/universe", json=universe | {"name": "N"})
+    assert made.status_code == 201, made.text
