@@ -1,5 +1,6 @@
 """Snapshots over HTTP: any bytes in, the same bytes out, and nothing of what is wrong."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -14,6 +15,7 @@ from starlette.types import Message
 
 from crdt.blob import BlobId
 from crdt.chunking import content_manifest_of
+from node.api import snapshot_bodies
 from node.services import uploads
 from tests.node.parts import Alice
 
@@ -349,3 +351,56 @@ async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Ali
     )  # fmt: skip
     made = await alice.client.post("/api/universe", json=universe | {"name": "N"})
     assert made.status_code == 201, made.text
+
+
+async def test_large_json_is_held_one_after_the_other_and_small_json_at_once(alice: Alice) -> None:
+    asked: list[str] = []
+    is_asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def body(name: str, tick: int) -> AsyncGenerator[bytes]:
+        asked.append(name)
+        yield b'{"snapshot": {}, '
+        is_asked.set()
+        await go_on.wait()
+        yield b'"tick": %d}' % tick
+
+    async def sends(name: str, tick: int) -> int:
+        headers = {"content-type": "application/json"}  # whose length nobody says
+        answer = await alice.client.post(AT, content=body(name, tick), headers=headers)
+        return answer.status_code
+
+    async with asyncio.timeout(60):
+        first = asyncio.create_task(sends("first", 1))
+        await is_asked.wait()
+        second = asyncio.create_task(sends("second", 2))
+        small = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
+        streamed = await alice.client.post(f"{AT}?tick=4", content=in_pieces(WORLD))
+        assert (small.status_code, streamed.status_code) == (201, 201)
+        text = base64.b64encode(gzip.compress(b"{}", mtime=0)).decode()
+        body_of = {"compressedSnapshot": text, "tick": 5}  # small, and may become large
+        third = asyncio.create_task(alice.client.post(AT, json=body_of))
+        again = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
+        assert (again.status_code, asked, third.done()) == (200, ["first"], False)
+        go_on.set()
+        assert [await first, await second, (await third).status_code] == [201] * 3
+    assert [one["tick"] for one in await listed(alice)] == [1, 2, 3, 4, 5]
+
+
+async def test_who_sends_json_too_slowly_keeps_nobody_waiting(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_bodies, "WRAPPED_READ_S_MAX", 0.05)
+
+    async def never() -> AsyncGenerator[bytes]:
+        yield b'{"snapshot": {}, '
+        await asyncio.Event().wait()
+
+    headers = {"content-type": "application/json"}
+    async with asyncio.timeout(60):
+        late = await alice.client.post(AT, content=never(), headers=headers)
+        assert (late.status_code, late.json()["code"]) == (400, "cut-off")
+        monkeypatch.undo()
+        body = in_pieces(b'{"snapshot": {}, "tick": 1}')
+        after = await alice.client.post(AT, content=body, headers=headers)
+    assert after.status_code == 201, after.text
+    assert [one["tick"] for one in await listed(alice)] == [1]
