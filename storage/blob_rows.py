@@ -9,9 +9,11 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from crdt.blob import BlobId, BlobRoot, Chunking, ChunkName, parse_page, parse_root
 from crdt.digest import payload_digest
+from crdt.errors import Malformed
 from crdt.keys import AuthorKey
 from storage.errors import Mismatch, NotHeld
 from storage.folding import IS_FOLDED, pages_in_vault
@@ -36,7 +38,7 @@ IS_MISSING = (
     "NOT EXISTS (SELECT 1 FROM packed k WHERE k.hash = c.hash AND k.size = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.hash = c.hash AND length(k.data) = c.size)"
     " AND NOT EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
-    " WHERE v.key = substr(c.hash, 1, 16) AND v.size = c.size AND g.chunking = 2)"
+    " WHERE v.key = c.hash AND v.size = c.size AND g.chunking = 2)"
 )
 PLACES = (  # of a blob ?, that hold one of (*). By hash first: a large blob has a thousand pages
     "SELECT b.first + c.place FROM page_chunk c CROSS JOIN blob_page b"
@@ -87,13 +89,15 @@ def _find_pages(database: sqlite3.Connection, number: int, root: BlobRoot) -> No
     for place, hash in enumerate(root.page_hashes):
         if place in held:
             continue
-        if (page := _page(database, root, place, hash)) is not None:
+        page = _page(database, root, place, hash)
+        if page is not None and _is_said_of(database, root, place, page):
             _refer(database, number, root, place, page)
-        else:
+        elif page is None:
             lacking.append(place)
     if root.chunking is Chunking.CONTENT:
         for place, data in pages_in_vault(database, root, lacking):
-            _take_page(database, number, root, place, data)
+            with suppress(Malformed):  # as in `_is_said_of`
+                _take_page(database, number, root, place, data)
 
 
 def unfold(database: sqlite3.Connection, blob: BlobId) -> None:
@@ -282,7 +286,7 @@ def _names(
             " EXISTS (SELECT 1 FROM packed WHERE hash = c.hash)"
             " OR EXISTS (SELECT 1 FROM chunk WHERE hash = c.hash)"
             " OR EXISTS (SELECT 1 FROM vault.name v JOIN page g ON g.number = c.page"
-            " WHERE v.key = substr(c.hash, 1, 16) AND g.chunking = 2)"
+            " WHERE v.key = c.hash AND g.chunking = 2)"
             " FROM blob_page b JOIN page_chunk c"
             " ON c.page = b.page AND c.place BETWEEN ?2 - b.first AND ?3 - b.first"
             " WHERE b.blob = ?1 AND b.first BETWEEN ?2 - 1023 AND ?3",
@@ -308,6 +312,21 @@ def _page(database: sqlite3.Connection, root: BlobRoot, place: int, hash: bytes)
         (hash, root.chunking, root.page_size(place)),
     ).fetchone()
     return row[0] if row else None
+
+
+def _is_said_of(database: sqlite3.Connection, root: BlobRoot, place: int, page: int) -> bool:
+    """Whether a page that came with another root is what this one says of it.
+
+    If not it stays missing for ever, as of any root that somebody made up.
+    """
+    if root.chunking is Chunking.FIXED:  # the bytes that it stands for say all of it
+        return True
+    ((data,),) = database.execute("SELECT data FROM page WHERE number = ?", (page,))
+    try:
+        parse_page(data, root, place)
+    except Malformed:
+        return False
+    return True
 
 
 def _keep_page(

@@ -11,12 +11,12 @@ committed as one: what the database says is whole is on the disk in the vault be
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
 from storage.errors import NotHeld
 from storage.vault.asked import in_order
 from storage.vault.attached import Vault
-from storage.vault.rows import key_of
 
 READ = 64  # objects at once
 PAGES_KEPT = 64  # what they say is remembered: some 140 KB each
@@ -35,12 +35,26 @@ class Lost(NotHeld):
         self.hash = hash
 
 
+class _Said(NamedTuple):
+    """All that a root says of a page, which another root may name as something else."""
+
+    hash: bytes
+    size: int
+    chunk_count: int
+    is_last: bool
+
+    @classmethod
+    def of(cls, root: BlobRoot, number: int) -> "_Said":
+        count, is_last = root.page_chunk_count(number), number == root.page_count - 1
+        return cls(root.page_hashes[number], root.page_size(number), count, is_last)
+
+
 class FoldedPages:
     """What the pages of folded blobs say, of those that were read last."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._named: OrderedDict[tuple[bytes, int], tuple[ChunkName, ...]] = OrderedDict()
+        self._named: OrderedDict[_Said, tuple[ChunkName, ...]] = OrderedDict()
 
     async def page(self, root: BlobRoot, number: int) -> bytes:
         """Its bytes. Raises `Lost`."""
@@ -57,8 +71,8 @@ class FoldedPages:
         return [page for page in found if page is not None]
 
     async def names(self, root: BlobRoot, number: int) -> tuple[ChunkName, ...]:
-        """Of all chunks of a page. Raises `Lost`."""
-        key = root.page_hashes[number], root.page_size(number)
+        """Of all chunks of a page. Raises `Lost`, `Malformed`."""
+        key = _Said.of(root, number)
         if (known := self._named.get(key)) is None:
             known = parse_page(await self.page(root, number), root, number)
             self._named[key] = known
@@ -120,24 +134,23 @@ def whole_of_vault(vault: sqlite3.Connection, root: BlobRoot) -> bytes | None:
 def blobs_with(
     vault: sqlite3.Connection, rows: Iterable[tuple[bytes, bytes]], hashes: Collection[bytes]
 ) -> list[BlobId]:
-    """Those of folded blobs (id and root) of which a page or a chunk has one of these hashes or
-    keys."""
-    keys = {key_of(hash) for hash in hashes}
+    """Those of folded blobs (id and root) of which a page or a chunk has one of these hashes."""
+    wanted = frozenset(hashes)
     named: dict[bytes, bool] = {}  # of each page, whether it is or names one of them
     found: list[BlobId] = []
     for id, encoded in rows:
         root = parse_root(encoded, BlobId(id))
         for number, hash in enumerate(root.page_hashes):
             if hash not in named:
-                named[hash] = key_of(hash) in keys or _names_any(vault, root, number, keys)
+                named[hash] = hash in wanted or _names_any(vault, root, number, wanted)
         if any(named[hash] for hash in root.page_hashes):
             found.append(root.id)
     return found
 
 
 def _names_any(
-    vault: sqlite3.Connection, root: BlobRoot, number: int, keys: Collection[bytes]
+    vault: sqlite3.Connection, root: BlobRoot, number: int, hashes: Collection[bytes]
 ) -> bool:
     """Also where the page cannot be read: then it is lost too."""
     (page,) = in_order(vault, [root.page_hashes[number]])
-    return page is None or any(key_of(name.hash) in keys for name in parse_page(page, root, number))
+    return page is None or any(name.hash in hashes for name in parse_page(page, root, number))

@@ -13,7 +13,7 @@ from storage.gathering import cut_hashed
 from storage.mending import forget_chunk
 from storage.packs import Packs, Place
 from storage.vault.keeping import keep_objects
-from storage.vault.rows import Encoded, deltas_of, encode, held, key_of
+from storage.vault.rows import Encoded, deltas_of, encode, held
 
 MOVED = 64  # chunks that lie elsewhere, in one step: some MiB
 ELSEWHERE = (  # chunks of a blob that are not in the vault, and where they are
@@ -22,7 +22,7 @@ ELSEWHERE = (  # chunks of a blob that are not in the vault, and where they are
     " LEFT JOIN packed k ON k.hash = c.hash AND k.size = c.size"
     " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
     " WHERE b.blob = ? AND NOT EXISTS (SELECT 1 FROM vault.name v"
-    " WHERE v.key = substr(c.hash, 1, 16) AND v.size = c.size) LIMIT ?"
+    " WHERE v.key = c.hash AND v.size = c.size) LIMIT ?"
 )
 
 
@@ -99,4 +99,4 @@ def lacks(vault: sqlite3.Connection, root: BlobRoot, pages: Sequence[bytes]) -> 
 
 def _all_named(vault: sqlite3.Connection, names: Iterable[tuple[bytes, int]]) -> bool:
     asked = "SELECT 1 FROM vault.name WHERE key = ? AND size = ?"
-    return all(vault.execute(asked, (key_of(hash), size)).fetchone() for hash, size in names)
+    return all(vault.execute(asked, (hash, size)).fetchone() for hash, size in names)

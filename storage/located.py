@@ -18,8 +18,8 @@ ROWS = (
     # A page may name a chunk of another length, which is none of this blob.
     " LEFT JOIN chunk s ON k.hash IS NULL AND s.hash = c.hash AND length(s.data) = c.size"
     " AND b.first + c.place <= ?4"
-    " LEFT JOIN vault.name v ON k.hash IS NULL AND v.key = substr(c.hash, 1, 16)"
-    " AND v.size = c.size"
+    " LEFT JOIN vault.name v ON k.hash IS NULL AND v.key = c.hash AND v.size = c.size"
+    " AND (SELECT g.chunking FROM page g WHERE g.number = b.page) = 2"
     " WHERE b.blob = (SELECT number FROM blob WHERE id = ?1) AND b.first BETWEEN ?2 - 1023 AND ?3"
     " ORDER BY b.first, c.place"
 )

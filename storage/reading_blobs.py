@@ -28,7 +28,7 @@ from storage.located import (
     up_to,
 )
 from storage.mending import forget_chunk
-from storage.vault.scrubbing import drop_damaged
+from storage.vault.scrubbing import drop_lost
 
 T = TypeVar("T")
 
@@ -274,16 +274,20 @@ class BlobReading(KeptBlobs):
     async def _forget_objects(
         self, hashes: Sequence[bytes], blob: BlobId | None = None
     ) -> Sequence[BlobId]:
-        """These, by their hashes or keys, are not what they were: no blob that has them is whole.
+        """These, by their hashes, were not what they should be. Of those of which that is so yet
+        none is held, and no blob that has one is whole.
 
         Gives those that were. `blob`: one that has them, also where it was not.
         """
         self._forgotten += 1
         self._note_named()
-        rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
         self._may_be_dead = True
-        hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes=hashes))
-        await self._database.lazily(partial(drop_damaged, hashes=hashes))
+        lost = await self._database.lazily(partial(drop_lost, hashes=hashes))
+        if not lost:
+            return []
+        self._forgotten += 1  # who looked before they went looks again
+        rows = await self._database.rows(f"SELECT id, root FROM blob WHERE {IS_FOLDED}")
+        hit = await self._database.vault.read(partial(blobs_with, rows=rows, hashes=lost))
         for one in hit:
             await self._database.lazily(partial(unfold, blob=one))
         self._note_damaged([*hit, *([blob] if blob is not None else [])])

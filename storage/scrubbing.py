@@ -22,12 +22,12 @@ class Scrubbing(Settling):
 
         `told` hears, in a thread, how many of how many are done. Others read and write meanwhile.
         """
-        damaged = await self._database.vault.read(partial(_damaged, told=told))
+        damaged = await self._database.vault.read_in_parts(partial(_damaged, told=told))
         return await self._forget_objects(damaged) if damaged else []
 
 
 def _damaged(vault: sqlite3.Connection, told: Callable[[int, int], None]) -> list[bytes]:
-    """The keys of all objects that are."""
+    """The hashes of all objects that are."""
     found: list[bytes] = []
     with Scrub(vault) as scrub:
         while (damaged := scrub.step()) is not None:

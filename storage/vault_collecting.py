@@ -64,7 +64,7 @@ class VaultCollecting(Part):
             while has_more:
                 has_more = await self._database.lazily(free)
                 await asyncio.sleep(pause_s)
-            await self._database.vault.read(checkpoint)
+            await self._database.vault.read_in_parts(checkpoint)
 
     async def _collect_once(self, pause_s: float) -> bool:
         """Whether it came to its end."""

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from crdt.blob import BlobId, BlobRoot, parse_page, parse_root
 from storage.folding import READ
 from storage.vault.asked import in_order
-from storage.vault.rows import key_of
 
-STORED = (  # of an object, by its key
+STORED = (  # of an object, by its hash
     "SELECT coalesce((SELECT length(w.data) FROM vault.whole w WHERE w.id = n.id),"
     " (SELECT length(d.data) + length(d.bases) FROM vault.delta d WHERE d.id = n.id), 0)"
     " FROM vault.name n WHERE n.key = ?"
@@ -28,13 +27,13 @@ def given_back(
     """
     turns: dict[bytes, list[int]] = defaultdict(list)
     for turn, rooted in going:
-        for key in {*_keys(vault, [rooted])}:
-            turns[key].append(turn)
-    for key in _keys(vault, others):
-        turns.pop(key, None)
+        for hash in {*_hashes(vault, [rooted])}:
+            turns[hash].append(turn)
+    for hash in _hashes(vault, others):
+        turns.pop(hash, None)
     given: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for key, of in turns.items():
-        row = vault.execute(STORED, (key,)).fetchone()
+    for hash, of in turns.items():
+        row = vault.execute(STORED, (hash,)).fetchone()
         size = int(row[0]) if row else 0
         for turn in of:
             shared, so_far = given[turn]
@@ -42,7 +41,7 @@ def given_back(
     return given
 
 
-def _keys(vault: sqlite3.Connection, blobs: Iterable[Rooted]) -> Iterator[bytes]:
+def _hashes(vault: sqlite3.Connection, blobs: Iterable[Rooted]) -> Iterator[bytes]:
     """Of their pages and chunks; of each page once."""
     seen: set[bytes] = set()
     for id, encoded in blobs:
@@ -50,12 +49,12 @@ def _keys(vault: sqlite3.Connection, blobs: Iterable[Rooted]) -> Iterator[bytes]
         new = [at for at, hash in enumerate(root.page_hashes) if hash not in seen]
         seen.update(root.page_hashes)
         for at in range(0, len(new), READ):
-            yield from _keys_of(vault, root, new[at : at + READ])
+            yield from _hashes_of(vault, root, new[at : at + READ])
 
 
-def _keys_of(vault: sqlite3.Connection, root: BlobRoot, places: Sequence[int]) -> Iterator[bytes]:
+def _hashes_of(vault: sqlite3.Connection, root: BlobRoot, places: Sequence[int]) -> Iterator[bytes]:
     hashes = [root.page_hashes[place] for place in places]
     for place, page in zip(places, in_order(vault, hashes), strict=True):
-        yield key_of(root.page_hashes[place])
+        yield root.page_hashes[place]
         if page is not None:
-            yield from (key_of(name.hash) for name in parse_page(page, root, place))
+            yield from (name.hash for name in parse_page(page, root, place))

@@ -18,6 +18,7 @@ from storage.errors import StorageError
 from storage.packs import LOST, START_AGAIN, as_packs_say
 from storage.sqlite_errors import as_ours
 from storage.vault.asked import in_order
+from storage.vault.reading import one_moment
 from storage.vault.unpacking import PlainCache
 
 T = TypeVar("T")
@@ -55,11 +56,17 @@ class Vault:
             self._idle.put(_Reader(_connection(path), PlainCache(PLAIN_BYTES)))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """`work` on a connection that only reads and has only the vault, in a thread.
+        """`work` on a connection that only reads and has only the vault, in a thread, and sees
+        all of it as it was at one moment.
 
         Raises `StorageError`, `Corrupt`.
         """
         return await self.read_cached(lambda vault, _: work(vault))
+
+    async def read_in_parts(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `read`, but for one who reads for so long that nothing could be copied from the log
+        meanwhile: `work` itself says what is to be of `one_moment`."""
+        return await self._run(lambda vault, _: work(vault))
 
     async def objects(self, hashes: Sequence[bytes]) -> list[bytes | None]:
         """Their bytes, in their order; None where one is not here, or damaged."""
@@ -67,6 +74,14 @@ class Vault:
 
     async def read_cached(self, work: "_Work[T]") -> T:
         """As `read`, with what was unpacked before."""
+
+        def at_once(vault: sqlite3.Connection, cache: PlainCache) -> T:
+            with one_moment(vault):
+                return work(vault, cache)
+
+        return await self._run(at_once)
+
+    async def _run(self, work: "_Work[T]") -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
 
     def _do(self, work: "_Work[T]") -> T:

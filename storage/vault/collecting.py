@@ -18,7 +18,6 @@ from crdt.covering import SPAN_BYTES
 from crdt.delta import decode, encode
 from storage.vault import rows as whole_rows
 from storage.vault.reading import marks, names_of, parts, rows_of
-from storage.vault.rows import key_of
 from storage.vault.unpacking import (
     BASES_MAX,
     Damaged,
@@ -72,7 +71,7 @@ class Collection:
         """These stay, as far as they are here: what live blobs name, pages and chunks."""
         self._vault.executemany(
             "INSERT OR IGNORE INTO temp.stays SELECT id FROM vault.name WHERE key = ?",
-            ((key_of(hash),) for hash in hashes),
+            ((hash,) for hash in hashes),
         )
 
     def keep(self, hashes: Sequence[bytes]) -> None:

@@ -4,15 +4,14 @@
 
 `gather` reads the rows, where the connection lives; `Gathered.plain` unpacks them, in any thread.
 What does not come out as its hash says is damaged, and nothing that is damaged is ever given out.
-Where hashes are asked for, the keys that stand for them do too: then 16 bytes are compared.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from crdt.digest import payload_digest
-from storage.vault.rows import key_of
 from storage.vault.unpacking import (
     HEIGHT_MAX,
     Damaged,
@@ -62,11 +61,29 @@ class Gathered(NamedTuple):
             except Damaged:
                 damaged.add(hash)
                 continue
-            if len(data) == name.size and payload_digest(data).startswith(hash):
+            if len(data) == name.size and payload_digest(data) == hash:
                 objects[hash] = data
             else:
                 damaged.add(hash)
         return Found(objects, frozenset(damaged))
+
+
+@contextmanager
+def one_moment(vault: sqlite3.Connection) -> Generator[None]:
+    """All that is read in the block is as it was at its beginning, whoever writes meanwhile.
+
+    Else what moves from `delta` to `whole` after the one was read and before the other is in
+    neither: it would be taken for damaged. In a transaction of the caller's that is so anyway.
+    """
+    if vault.in_transaction:
+        yield
+        return
+    vault.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if vault.in_transaction:  # some errors end it
+            vault.execute("ROLLBACK")
 
 
 def read(vault: sqlite3.Connection, hashes: Sequence[bytes], cache: PlainCache) -> Found:
@@ -98,15 +115,15 @@ def gather(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Iterator[Gathe
 
 def names_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Name]:
     """What `name` says of those that are here, in the order asked."""
-    keys = {key_of(hash): hash for hash in hashes}
+    asked = [*dict.fromkeys(hashes)]
     found = {
-        keys[key]: Name(id, size, height)
-        for part in parts([*keys])
-        for key, id, size, height in vault.execute(
+        hash: Name(id, size, height)
+        for part in parts(asked)
+        for hash, id, size, height in vault.execute(
             f"SELECT key, id, size, height FROM vault.name WHERE key IN ({marks(part)})", part
         )
     }
-    return {hash: found[hash] for hash in keys.values() if hash in found}
+    return {hash: found[hash] for hash in asked if hash in found}
 
 
 def rows_of(

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import zstandard
 
-KEY_BYTES = 16
 LEVEL = 3  # of zstd: higher ones cost several times as much for a few percent
 VARIABLES = 256  # `?` in one statement, so that few different ones are compiled
 PLAIN, PACKED = b"\x00", b"\x01"
@@ -24,11 +23,6 @@ class Encoded(NamedTuple):
     data: bytes
 
 
-def key_of(hash: bytes) -> bytes:
-    """What stands for a hash of 32 bytes."""
-    return hash[:KEY_BYTES]
-
-
 def encode(objects: Iterable[tuple[bytes, bytes]]) -> list[Encoded]:
     """Objects by their hashes, which were checked, packed where that saves anything."""
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
@@ -37,11 +31,10 @@ def encode(objects: Iterable[tuple[bytes, bytes]]) -> list[Encoded]:
 
 def held(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> set[bytes]:
     """Those of which an object is here, of whatever size."""
-    keys = {key_of(hash): hash for hash in hashes}
     return {
-        keys[key]
-        for part in _parts([*keys])
-        for (key,) in vault.execute(
+        hash
+        for part in _parts([*dict.fromkeys(hashes)])
+        for (hash,) in vault.execute(
             f"SELECT key FROM vault.name WHERE key IN ({_marks(part)})", part
         )
     }
@@ -68,18 +61,17 @@ def put(
         )
         vault.executemany(
             "INSERT INTO vault.name (key, id, size) VALUES (?, ?, ?)",
-            ((key_of(one.hash), id, one.size) for id, one in enumerate(new, first)),
+            ((one.hash, id, one.size) for id, one in enumerate(new, first)),
         )
     return [one.hash for one in new]
 
 
 def deltas_of(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
     """The ids of those that lie here as deltas."""
-    keys = {key_of(hash): hash for hash in hashes}
     return {
-        keys[key]: id
-        for part in _parts([*keys])
-        for key, id in vault.execute(
+        hash: id
+        for part in _parts([*dict.fromkeys(hashes)])
+        for hash, id in vault.execute(
             "SELECT n.key, n.id FROM vault.name n JOIN vault.delta d ON d.id = n.id"
             f" WHERE n.key IN ({_marks(part)})",
             part,
@@ -107,8 +99,8 @@ def _encoded(compressor: zstandard.ZstdCompressor, hash: bytes, data: bytes) -> 
     return Encoded(hash, len(data), PACKED + packed if is_smaller else PLAIN + data)
 
 
-def _parts(keys: Sequence[bytes]) -> list[Sequence[bytes]]:
-    return [keys[at : at + VARIABLES] for at in range(0, len(keys), VARIABLES)]
+def _parts(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
+    return [hashes[at : at + VARIABLES] for at in range(0, len(hashes), VARIABLES)]
 
 
 def _marks(part: Sequence[bytes]) -> str:

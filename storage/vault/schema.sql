@@ -1,8 +1,8 @@
 -- Objects: chunks and pages of blobs of version 2, by their BLAKE3. What names them stands in the database.
 
--- The first 16 bytes of the hash: two that share them cost 2^64, and every read checks the whole hash.
+-- The whole hash: a page of a peer names what it likes, and what is half a name of ours would be taken for it.
 CREATE TABLE name (
-    key    BLOB PRIMARY KEY CHECK (length(key) = 16),
+    key    BLOB PRIMARY KEY CHECK (length(key) = 32),
     id     INTEGER NOT NULL,                 -- in `whole` or in `delta`, never in both
     size   INTEGER NOT NULL,                 -- of the plain bytes
     height INTEGER NOT NULL DEFAULT 0        -- deltas that lean on it, one on the other

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Final
 
 from crdt.digest import payload_digest
-from storage.vault.reading import marks, parts, read, rows_of
-from storage.vault.rows import KEY_BYTES, key_of
+from storage.vault.reading import marks, one_moment, parts, read, rows_of
+from storage.vault.rows import held
 from storage.vault.unpacking import Damaged, PlainCache, Unpacking
 
 CHECKED: Final = 256
@@ -59,7 +59,7 @@ class Scrub:
         return int(count)
 
     def step(self) -> list[bytes] | None:
-        """Checks the next ones; gives the keys of the damaged ones, or None: all are done."""
+        """Checks the next ones; gives the hashes of the damaged ones, or None: all are done."""
         ids = [
             id
             for (id,) in self._todo.execute(
@@ -68,14 +68,15 @@ class Scrub:
         ]
         if not ids:
             return None
-        rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
-        while rows is None:
-            ids = ids[: len(ids) // 2]
+        with one_moment(self._vault):  # of each step: the log is copied between them
             rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
+            while rows is None:
+                ids = ids[: len(ids) // 2]
+                rows = rows_of(self._vault, ids, is_bounded=len(ids) > 1)
         seen: dict[int, tuple[bytes, int]] = {}
 
         def saw(id: int, data: bytes) -> None:
-            seen[id] = payload_digest(data)[:KEY_BYTES], len(data)
+            seen[id] = payload_digest(data), len(data)
 
         unpacking = Unpacking(rows, self._cache, saw)
         for id in ids:
@@ -98,10 +99,17 @@ class Scrub:
 
 
 def drop_damaged(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
-    """Forgets those that are damaged indeed, by hash or key, and gives them: they are not here now.
+    """Forgets those that are damaged indeed and gives them: they are not here now.
 
     In a transaction of the caller's. Their rows go with the next collection.
     """
     damaged = [hash for part in parts(hashes) for hash in read(vault, part, PlainCache()).damaged]
-    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(key_of(hash),) for hash in damaged])
+    vault.executemany("DELETE FROM vault.name WHERE key = ?", [(hash,) for hash in damaged])
     return damaged
+
+
+def drop_lost(vault: sqlite3.Connection, hashes: Sequence[bytes]) -> list[bytes]:
+    """As `drop_damaged`; gives all of these that are not here now, also what nothing names."""
+    drop_damaged(vault, hashes)
+    here = held(vault, hashes)
+    return [hash for hash in dict.fromkeys(hashes) if hash not in here]

@@ -22,7 +22,6 @@ from crdt.blob import BlobRoot, ChunkName, Manifest, parse_page
 from crdt.covering import covering
 from crdt.delta import BASE_BYTES_MAX, decode, encode
 from storage.vault.reading import marks, names_of, parts, read
-from storage.vault.rows import key_of
 from storage.vault.unpacking import HEIGHT_MAX, PlainCache, encode_bases
 
 BATCH: Final = 64
@@ -122,7 +121,7 @@ def replace(vault: sqlite3.Connection, rewrites: Sequence[Rewrite]) -> int:
     vault.executemany("DELETE FROM vault.whole WHERE id = ?", [(id,) for id, _, _ in rows])
     vault.executemany(
         "UPDATE vault.name SET height = ? WHERE key = ?",
-        [(heights[hash], key_of(hash)) for hash in sorted(grown)],
+        [(heights[hash], hash) for hash in sorted(grown)],
     )
     return len(rows)
 

@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from crdt.blob import Chunking, Manifest
+from crdt.blob import (
+    Chunking,
+    ChunkName,
+    Manifest,
+    build_content_manifest,
+    build_manifest,
+)
 from crdt.chunking import content_manifest_of, cut
 from crdt.digest import payload_digest
 from crdt.keys import AuthorKey
 from storage.errors import NotHeld
 from storage.reading_blobs import whole_blob
 from storage.store import Store, open_store
-from storage.vault.rows import key_of
 from tests.storage.people import ALICE, NOW_US, project
 
 NOISE = blake3(b"a world of noise").digest(length=(11 << 20) + 5)
@@ -52,7 +57,7 @@ def spoil(home: Path, hash: bytes) -> None:
         home,
         "UPDATE vault.whole SET data = zeroblob(length(data))"
         " WHERE id = (SELECT id FROM vault.name WHERE key = ?)",
-        (key_of(hash),),
+        (hash,),
     )
 
 
@@ -281,3 +286,70 @@ async def test_a_scrub_finds_what_the_disk_forgot_and_of_which_blobs(tmp_path: P
         assert await store.scrub() == []
         assert await store.read_blob(MANIFEST.id) == NOISE
         assert await store.read_blob(other) == SMALL
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_name_that_only_begins_as_one_of_ours_is_no_chunk_of_ours(
+    tmp_path: Path, version: int
+) -> None:
+    """Else whoever reads it finds other bytes, and what is ours were dropped for damaged."""
+    forged = payload_digest(CHUNKS[0])[:16] + bytes(16)
+    hostile = (
+        build_manifest([forged], len(CHUNKS[0]))
+        if version == 1
+        else build_content_manifest([ChunkName(forged, len(CHUNKS[0]))])
+    )
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        await store.begin_blob(hostile.id, hostile.root)
+        await store.add_page(hostile.id, 0, hostile.pages[0])
+        assert await store.missing_chunks(hostile.id) == [0]
+        assert not await store.has_blob(hostile.id)
+        assert not await store.read_run(hostile.id, 0, 1, size_bytes_max=1 << 20)
+        with pytest.raises(NotHeld, match="not here"):
+            await store.read_chunk(hostile.id, 0)
+        assert await store.has_blob(MANIFEST.id)
+        await store.gc()
+        assert await store.read_blob(MANIFEST.id) == NOISE
+
+
+async def test_a_blob_of_version_1_has_nothing_of_the_vault(tmp_path: Path) -> None:
+    """Not where it names the very same bytes either: it is never read from there."""
+    manifest = build_manifest([payload_digest(CHUNKS[0])], len(CHUNKS[0]))
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        await store.begin_blob(manifest.id, manifest.root)
+        await store.add_page(manifest.id, 0, manifest.pages[0])
+        assert await store.missing_chunks(manifest.id) == [0]
+        with pytest.raises(NotHeld, match="not here"):
+            await store.read_chunk(manifest.id, 0)
+        assert not await store.read_run(manifest.id, 0, 1, size_bytes_max=1 << 20)
+
+
+async def test_what_is_mended_before_it_is_dropped_makes_no_blob_less_than_whole(
+    tmp_path: Path,
+) -> None:
+    hash = payload_digest(CHUNKS[9])
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        ((good,),) = rows(
+            tmp_path,
+            "SELECT w.data FROM vault.whole w JOIN vault.name n ON n.id = w.id WHERE n.key = ?",
+            (hash,),
+        )
+        spoil(tmp_path, hash)
+        mended: list[int] = []
+
+        def mend(done: int, total: int) -> None:
+            """As somebody who puts it again while the scrub goes on."""
+            if done == total:
+                mended.append(total)
+                where = "WHERE id = (SELECT id FROM vault.name WHERE key = ?)"
+                rows(tmp_path, f"UPDATE vault.whole SET data = ? {where}", (good, hash))
+
+        assert await store.scrub(mend) == []
+        assert mended
+        assert await store.has_blob(MANIFEST.id)
+        assert await store.damaged_blobs() == []
+        assert await store.read_blob(MANIFEST.id) == NOISE
+    assert row_counts(tmp_path) == [0] * 5

@@ -14,7 +14,7 @@ from crdt.blob import BlobRoot
 from crdt.digest import payload_digest
 from storage.vault.collecting import Collection, give_back
 from storage.vault.reading import read
-from storage.vault.rows import encode, key_of, next_id, put
+from storage.vault.rows import encode, next_id, put
 from storage.vault.unpacking import PlainCache, encode_bases
 from tests.storage.vault.worlds import (
     World,
@@ -75,7 +75,7 @@ def test_what_is_kept_is_read_as_before_and_nothing_else_is_left(
 
     assert [restored(vault, roots[at]) for at in kept] == [SERIES[at] for at in kept]
     keys = {key for (key,) in vault.execute("SELECT key FROM vault.name")}
-    assert keys == {key_of(hash) for hash in live}
+    assert keys == set(live)
     assert collection.forgotten == names - len(live)
     assert count(vault, "whole") + count(vault, "delta") == len(live)
 

@@ -9,7 +9,7 @@ import zstandard
 
 from crdt.digest import payload_digest
 from storage.vault.opening import make_vault, vault_beside
-from storage.vault.rows import PACKED, PLAIN, deltas_of, encode, held, key_of, next_id, put
+from storage.vault.rows import PACKED, PLAIN, deltas_of, encode, held, next_id, put
 
 TEXT = b"a world in which much is said again and again " * 300
 NOISE = random.Random(7).randbytes(9_000)
@@ -31,7 +31,7 @@ def named(*datas: bytes) -> list[tuple[bytes, bytes]]:
 def stored(vault: sqlite3.Connection, hash: bytes) -> bytes:
     ((data,),) = vault.execute(
         "SELECT w.data FROM vault.name n JOIN vault.whole w ON w.id = n.id WHERE n.key = ?",
-        (key_of(hash),),
+        (hash,),
     )
     return bytes(data)
 
@@ -39,7 +39,7 @@ def stored(vault: sqlite3.Connection, hash: bytes) -> bytes:
 def as_delta(vault: sqlite3.Connection, hash: bytes, base: bytes) -> int:
     """As settling does it; gives its id."""
     ids = dict(vault.execute("SELECT key, id FROM vault.name"))
-    id, on = ids[key_of(hash)], ids[key_of(base)]
+    id, on = ids[hash], ids[base]
     vault.execute("DELETE FROM vault.whole WHERE id = ?", (id,))
     vault.execute("INSERT INTO vault.delta VALUES (?, ?, ?)", (id, bytes([on]), b"a delta"))
     return int(id)
@@ -102,8 +102,6 @@ def test_a_delta_that_comes_again_is_written_whole_where_that_is_wanted(
     assert deltas_of(vault, [text, noise]) == {}
     assert vault.execute("SELECT count(*) FROM vault.delta").fetchone() == (0,)
     # Others may lean on it by its id.
-    assert vault.execute("SELECT id FROM vault.name WHERE key = ?", (key_of(text),)).fetchone() == (
-        id,
-    )
+    assert vault.execute("SELECT id FROM vault.name WHERE key = ?", (text,)).fetchone() == (id,)
     assert stored(vault, text)[:1] == PACKED
     assert next_id(vault) == 3

@@ -77,7 +77,7 @@ def test_what_is_damaged_is_dropped_and_can_be_put_again(vault: sqlite3.Connecti
     assert damaged
     fine = next(key for key in keys_of(vault) if key not in damaged)
 
-    dropped = drop_damaged(vault, [*damaged, fine, bytes(16)])
+    dropped = drop_damaged(vault, [*damaged, fine, bytes(32)])
 
     assert {*dropped} == damaged
     assert not damaged.intersection(keys_of(vault))
