@@ -185,7 +185,7 @@ class _Decay(msgspec.Struct, frozen=True):
     """Whatever else it says."""
 
     decay_after_ticks: int | None = msgspec.field(default=None, name="decayAfterTicks")
-    never_decay: bool = msgspec.field(default=False, name="neverDecay")
+    never_decay: bool | None = msgspec.field(default=None, name="neverDecay")
 
 
 def _of_decay(decay: _Decay) -> Policy:

@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -15,8 +16,8 @@ from node.api.requests import read_large
 from node.api.universe_models import (
     WRAPPED_BODY_BYTES_MAX,
     WRAPPED_PLAIN_BYTES_MAX,
-    CanonEvent,
     DecayPolicy,
+    GivenEvent,
     SnapshotUpload,
     WrappedSnapshot,
 )
@@ -32,6 +33,19 @@ OCTETS: Final = "application/octet-stream"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 """What curl says of any file where nobody says something else."""
+
+SMALL_BODY_BYTES_MAX: Final = 1 << 20
+"""Of JSON around a snapshot: any number of these may be held at once."""
+WRAPPED_READ_S_MAX: Final = 120
+"""For the whole of such a body: it is held meanwhile, and the next large one waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What takes much is held by one at a time, until `held` is left."""
+
+    lock: asyncio.Lock
+    held: AsyncExitStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ def upload_of(
         media = OCTETS
     if wrong := media_problem(media):
         raise BadRequest(f"Content-Type: {wrong}", code="bad-media-type")
-    event = _said(query.event, CanonEvent, "event") if query.event else None
+    event = _said(query.event, GivenEvent, "event") if query.event else None
     decay = _said(query.decay, DecayPolicy, "decay") if query.decay else None
     offered = Offered(
         tick=tick,
@@ -70,8 +84,19 @@ def upload_of(
     return Upload(offered, encoding, _checksum(request, query), size)
 
 
-async def read_wrapped(request: Request, query: SnapshotUpload, *, now_us: int) -> Upload:
-    """Of JSON around one: all of it is held. Raises `ProblemError`, `BadRequest`, `Rejected`."""
+def _is_large(request: Request) -> bool:
+    """Whether a body takes much to hold, or does not say how much."""
+    length = request.headers.get("content-length", "")
+    return not length.isdecimal() or int(length[:20]) > SMALL_BODY_BYTES_MAX
+
+
+async def read_wrapped(
+    request: Request, query: SnapshotUpload, turn: Turn, *, now_us: int
+) -> Upload:
+    """Of JSON around one: all of it is held. Raises `ProblemError`, `BadRequest`, `Rejected`.
+
+    What is large, or compressed and so may become large, waits for its turn.
+    """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON:
         detail = "say at which `tick` it was taken: …/snapshot?tick=1200"
@@ -79,12 +104,25 @@ async def read_wrapped(request: Request, query: SnapshotUpload, *, now_us: int) 
     if _encoding(request) != "identity":
         detail = "a body without `tick` in its query is JSON as it is, without an encoding"
         raise ProblemError(415, "content-encoding", detail)
+    is_large = _is_large(request)
+    if is_large:
+        await turn.held.enter_async_context(turn.lock)
     try:
-        body = await read_large(request, WRAPPED_BODY_BYTES_MAX)
+        async with asyncio.timeout(WRAPPED_READ_S_MAX):
+            body = await read_large(request, WRAPPED_BODY_BYTES_MAX)
     except ClientDisconnect as gone:
         raise cut_off() from gone
-    wrapped, data = await asyncio.to_thread(_unwrapped, body)
+    except TimeoutError as late:
+        detail = (
+            f"the body was not here after {WRAPPED_READ_S_MAX} s, and others wait; nothing was"
+            " stored. Send the snapshot as the body, with ?tick="
+        )
+        raise BadRequest(detail, code="cut-off") from late
+    wrapped = await asyncio.to_thread(_decoded, body)
     del body
+    if wrapped.compressedSnapshot is not None and not is_large:
+        await turn.held.enter_async_context(turn.lock)
+    wrapped, data = await asyncio.to_thread(_unwrapped, wrapped)
     tick = _tick_of(wrapped.tick)
     day = None if wrapped.day is None else _whole(wrapped.day, "day")
     offered = Offered(
@@ -119,14 +157,17 @@ async def pieces_of(request: Request, upload: Upload) -> AsyncGenerator[bytes]:
         raise cut_off() from gone
 
 
-def _unwrapped(body: bytearray) -> tuple[WrappedSnapshot, memoryview]:
-    """What it says, and the JSON of the snapshot: a part of the body, or what comes out of it."""
+def _decoded(body: bytearray) -> WrappedSnapshot:
     try:
-        wrapped = msgspec.json.decode(body, type=WrappedSnapshot)
+        return msgspec.json.decode(body, type=WrappedSnapshot)
     except msgspec.ValidationError as error:
         raise ProblemError(422, "invalid-body", str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, "not-json", str(error)) from error
+
+
+def _unwrapped(wrapped: WrappedSnapshot) -> tuple[WrappedSnapshot, memoryview]:
+    """What it says, and the JSON of the snapshot: a part of the body, or what comes out of it."""
     if wrapped.compressedSnapshot is not None:
         data = bytearray()
         for piece in _inflated(wrapped.compressedSnapshot):
@@ -212,7 +253,7 @@ def _whole(number: float, what: str) -> int:
     return int(number)
 
 
-def _event(said: CanonEvent | None, tick: int, day: int | None, now_us: int) -> Event | None:
+def _event(said: GivenEvent | None, tick: int, day: int | None, now_us: int) -> Event | None:
     if said is None:
         return None
     return Event(
@@ -220,12 +261,12 @@ def _event(said: CanonEvent | None, tick: int, day: int | None, now_us: int) -> 
         at_us=now_us,
         type=said.type,
         title=said.title or said.type,
-        description=said.description,
+        description=said.description or "",
         day=day if said.day is None else _whole(said.day, "day"),
-        importance=min(IMPORTANCE_MAX, _whole(said.importance, "importance")),
+        importance=min(IMPORTANCE_MAX, _whole(said.importance or 0, "importance")),
         entities=said.entities or (),
-        souls=said.souls,
-        parents=said.parents,
+        souls=said.souls or (),
+        parents=said.parents or (),
     )
 
 
@@ -233,5 +274,5 @@ def _decay(said: DecayPolicy | None) -> Decay | None:
     if said is None:
         return None
     after = None if said.decayAfterTicks is None else _whole(said.decayAfterTicks, "decay")
-    decay = Decay(after, said.neverDecay, said.preservationReason)
+    decay = Decay(after, bool(said.neverDecay), said.preservationReason or "")
     return None if decay == Decay() else decay

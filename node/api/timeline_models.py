@@ -83,14 +83,14 @@ class Nearest(Struct, frozen=True):
 class NewEvent(Struct, frozen=True, kw_only=True):
     tick: Tick
     type: WorldText
-    title: WorldText = ""
+    title: WorldText | None = None
     """Without one, what people read for its type."""
-    description: WorldText = ""
+    description: WorldText | None = None
     day: Real | None = None
-    importance: Real = 0
-    entities: Names = ()
-    souls: Names = ()
-    parents: Names = ()
+    importance: Real | None = None
+    entities: Names | None = None
+    souls: Names | None = None
+    parents: Names | None = None
     snapshot: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
     timestamp: Real | None = None
     """ms since 1970; without one, now."""

@@ -106,10 +106,23 @@ class CanonEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parents: tuple[str, ...] = ()
 
 
-class DecayPolicy(Struct, frozen=True, omit_defaults=True):
+class GivenEvent(Struct, frozen=True, kw_only=True):
+    """The same as it comes: whoever knows nothing of a field may write null."""
+
+    type: WorldText
+    title: WorldText | None = None
+    description: WorldText | None = None
+    day: float | None = None
+    importance: float | None = None
+    entities: tuple[str, ...] | None = None
+    souls: tuple[str, ...] | None = None
+    parents: tuple[str, ...] | None = None
+
+
+class DecayPolicy(Struct, frozen=True):
     decayAfterTicks: float | None = None
-    neverDecay: bool = False
-    preservationReason: WorldText = ""
+    neverDecay: bool | None = None
+    preservationReason: WorldText | None = None
 
 
 class WrappedSnapshot(Struct, frozen=True, kw_only=True):
@@ -121,7 +134,7 @@ class WrappedSnapshot(Struct, frozen=True, kw_only=True):
     tick: Any = None
     day: float | None = None
     type: SnapshotKind | None = None
-    canonEvent: CanonEvent | None = None
+    canonEvent: GivenEvent | None = None
     decayPolicy: DecayPolicy | None = None
 
 

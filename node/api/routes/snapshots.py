@@ -6,6 +6,7 @@ multiverse clients send it, with the rest beside it. What came inside of JSON go
 
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -19,7 +20,7 @@ from node.api.replays import IDEMPOTENCY_KEY, once_streamed
 from node.api.requests import answer_cached, is_known
 from node.api.routes.blobs import length_of, wanted_range
 from node.api.routes.universes import A_UNIVERSE, OPENED, hand_of, universe_called
-from node.api.snapshot_bodies import JSON, Upload, pieces_of, read_wrapped, upload_of
+from node.api.snapshot_bodies import JSON, Turn, Upload, pieces_of, read_wrapped, upload_of
 from node.api.universe_models import (
     SnapshotDone,
     SnapshotList,
@@ -55,23 +56,11 @@ async def put_snapshot(node: Node, call: Call[SnapshotUpload, None]) -> Response
     request, now_us = call.request, node.clock_us()
     if call.query.tick or "tick" in request.query_params:
         upload = upload_of(request, call.query, length_of(request), now_us=now_us)
-    else:
-        upload = await read_wrapped(request, call.query, now_us=now_us)
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None:
-        return (await _kept(node, call, row, upload))[1]
-
-    async def drain() -> bytes:
-        tally = Tally()
-        async for _ in counted(pieces_of(request, upload), upload.encoding, tally):
-            pass
-        return _mark(upload, tally.checksum)
-
-    async def work() -> tuple[bytes, Response]:
-        return await _kept(node, call, row, upload)
-
-    where = f"{request.url.path} {key}"
-    return await once_streamed(node.store, node.underway, where, drain, work)
+        return await _put(node, call, row, upload)
+    async with AsyncExitStack() as held:
+        turn = Turn(node.unwrapping, held)
+        upload = await read_wrapped(request, call.query, turn, now_us=now_us)
+        return await _put(node, call, row, upload)
 
 
 async def get_snapshot(node: Node, call: Call[SnapshotQuery, None]) -> Response:
@@ -155,6 +144,27 @@ async def list_snapshots(node: Node, call: Call[SnapshotsQuery, None]) -> Snapsh
         newest_us // 1_000,
         node.cursors.seal(where, more),
     )
+
+
+async def _put(
+    node: Node, call: Call[SnapshotUpload, None], row: ListedRow, upload: Upload
+) -> Response:
+    request = call.request
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return (await _kept(node, call, row, upload))[1]
+
+    async def drain() -> bytes:
+        tally = Tally()
+        async for _ in counted(pieces_of(request, upload), upload.encoding, tally):
+            pass
+        return _mark(upload, tally.checksum)
+
+    async def work() -> tuple[bytes, Response]:
+        return await _kept(node, call, row, upload)
+
+    where = f"{request.url.path} {key}"
+    return await once_streamed(node.store, node.underway, where, drain, work)
 
 
 async def _kept(

@@ -130,12 +130,12 @@ async def add_event(node: Node, call: Call[UniverseQuery, NewEvent]) -> Response
         at_us=at_ms * 1_000,
         type=body.type,
         title=body.title or event_word(body.type),
-        description=body.description,
+        description=body.description or "",
         day=None if body.day is None else int(body.day),
-        importance=int(body.importance),
-        entities=body.entities,
-        souls=body.souls,
-        parents=body.parents,
+        importance=int(body.importance or 0),
+        entities=body.entities or (),
+        souls=body.souls or (),
+        parents=body.parents or (),
         snapshot=None if body.snapshot is None else bytes.fromhex(body.snapshot),
     )
     id, _ = await tell(hand_of(node), row, event)

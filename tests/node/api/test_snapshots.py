@@ -1,5 +1,6 @@
 """Snapshots over HTTP: any bytes in, the same bytes out, and nothing of what is wrong."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -14,6 +15,7 @@ from starlette.types import Message
 
 from crdt.blob import BlobId
 from crdt.chunking import content_manifest_of
+from node.api import snapshot_bodies
 from node.services import uploads
 from tests.node.parts import Alice
 
@@ -307,3 +309,98 @@ async def test_what_is_not_there_is_told(alice: Alice) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code), path
     none = await alice.client.post("/api/universe/none/snapshot?tick=1", content=b"x")
     assert (none.status_code, none.json()["code"]) == (404, "unknown-record")
+
+
+async def test_null_is_as_nothing_in_whatever_multiverse_clients_send(alice: Alice) -> None:
+    event = dict.fromkeys(
+        ("title", "description", "day", "importance", "entities", "souls", "parents")
+    )
+    decay = dict.fromkeys(("decayAfterTicks", "neverDecay", "preservationReason"))
+    body = {
+        "snapshot": SAVE, "compressedSnapshot": None, "tick": 1, "day": None, "type": None,
+        "canonEvent": {"type": "birth"} | event, "decayPolicy": decay,
+    }  # fmt: skip
+    bare = {"snapshot": SAVE, "tick": 2, "canonEvent": {"type": "birth"}}
+    one, two = [(await alice.client.post(AT, json=sent)).json()["entry"] for sent in (body, bare)]
+    said: dict[str, Any] = {"type": "birth", "title": "birth", "day": 0, "entities": []}
+    assert one["canonEvent"] == two["canonEvent"] == said
+    assert "decayPolicy" not in one
+    query = {"tick": "3", "event": json.dumps(body["canonEvent"]), "decay": json.dumps(decay)}
+    streamed = await alice.client.post(AT, params=query, content=b"a world")
+    assert streamed.json()["entry"]["canonEvent"] == one["canonEvent"], streamed.text
+    told = [
+        await alice.client.post(f"{PLACE}/timeline", json={"tick": tick, "type": "birth"} | more)
+        for tick, more in ((4, event | {"snapshot": None, "timestamp": None}), (5, {}))
+    ]
+    first, plain = [answer.json()["entry"] for answer in told]
+    same = {"tick": 0, "event": "", "timestamp": 0}
+    assert first | same == plain | same
+    rule = {"decayAfterTicks": 500, "neverDecay": None}
+    kept = await alice.client.post(f"{PLACE}/prune?dryRun=true", json={"retention": rule})
+    assert kept.status_code == 200, kept.text
+    nothing = await alice.client.post(f"{PLACE}/prune?dryRun=true", json={"retention": None})
+    assert nothing.status_code == 200, nothing.text
+    fork = dict.fromkeys(
+        ("ownerId", "snapshotTick", "snapshot", "id", "visibility", "namespace", "retention",
+         "description", "tags")
+    )  # fmt: skip
+    assert (await alice.client.post(f"{PLACE}/fork", json=fork | {"name": "F"})).status_code == 201
+    universe = dict.fromkeys(
+        ("id", "ownerId", "isPublic", "visibility", "namespace", "config", "retention",
+         "description", "tags", "license", "card")
+    )  # fmt: skip
+    made = await alice.client.post("/api/universe", json=universe | {"name": "N"})
+    assert made.status_code == 201, made.text
+
+
+async def test_large_json_is_held_one_after_the_other_and_small_json_at_once(alice: Alice) -> None:
+    asked: list[str] = []
+    is_asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def body(name: str, tick: int) -> AsyncGenerator[bytes]:
+        asked.append(name)
+        yield b'{"snapshot": {}, '
+        is_asked.set()
+        await go_on.wait()
+        yield b'"tick": %d}' % tick
+
+    async def sends(name: str, tick: int) -> int:
+        headers = {"content-type": "application/json"}  # whose length nobody says
+        answer = await alice.client.post(AT, content=body(name, tick), headers=headers)
+        return answer.status_code
+
+    async with asyncio.timeout(60):
+        first = asyncio.create_task(sends("first", 1))
+        await is_asked.wait()
+        second = asyncio.create_task(sends("second", 2))
+        small = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
+        streamed = await alice.client.post(f"{AT}?tick=4", content=in_pieces(WORLD))
+        assert (small.status_code, streamed.status_code) == (201, 201)
+        text = base64.b64encode(gzip.compress(b"{}", mtime=0)).decode()
+        body_of = {"compressedSnapshot": text, "tick": 5}  # small, and may become large
+        third = asyncio.create_task(alice.client.post(AT, json=body_of))
+        again = await alice.client.post(AT, json={"snapshot": SAVE, "tick": 3})
+        assert (again.status_code, asked, third.done()) == (200, ["first"], False)
+        go_on.set()
+        assert [await first, await second, (await third).status_code] == [201] * 3
+    assert [one["tick"] for one in await listed(alice)] == [1, 2, 3, 4, 5]
+
+
+async def test_who_sends_json_too_slowly_keeps_nobody_waiting(
+    alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_bodies, "WRAPPED_READ_S_MAX", 0.05)
+
+    async def never() -> AsyncGenerator[bytes]:
+        yield b'{"snapshot": {}, '
+        await asyncio.Event().wait()
+
+    headers = {"content-type": "application/json"}
+    async with asyncio.timeout(60):
+        late = await alice.client.post(AT, content=never(), headers=headers)
+        assert (late.status_code, late.json()["code"]) == (400, "cut-off")
+        monkeypatch.undo()
+        body = in_pieces(b'{"snapshot": {}, "tick": 1}')
+        after = await alice.client.post(AT, content=body, headers=headers)
+    assert after.status_code == 201, after.text
+    assert [one["tick"] for one in await listed(alice)] == [1]
