@@ -353,3 +353,28 @@ async def test_what_is_mended_before_it_is_dropped_makes_no_blob_less_than_whole
         assert await store.damaged_blobs() == []
         assert await store.read_blob(MANIFEST.id) == NOISE
     assert row_counts(tmp_path) == [0] * 5
+
+
+@pytest.mark.parametrize("part", ["chunk", "page", "name of a chunk"])
+async def test_what_is_read_in_a_transaction_and_damaged_can_be_fetched_again(
+    tmp_path: Path, part: str
+) -> None:
+    """As the blob of a frontier is read."""
+    async with opened(tmp_path) as store:
+        await store.put_blob(NOISE, chunking=Chunking.CONTENT)
+        hash = MANIFEST.parsed.page_hashes[1] if part == "page" else payload_digest(CHUNKS[3])
+        if part == "name of a chunk":
+            rows(tmp_path, "DELETE FROM vault.name WHERE key = ?", (hash,))
+        else:
+            spoil(tmp_path, hash)
+        database = store._database  # pyright: ignore[reportPrivateUsage]  # as frontiers are read
+        async with database.transaction() as write:
+            assert await whole_blob(write, MANIFEST.id, bytes_max=1 << 26) is None
+        assert not await store.has_blob(MANIFEST.id)
+        if part != "page":  # what only that page names is not known any more
+            await store.gc()
+        assert await fetch(store, MANIFEST, CHUNKS) == (0 if part == "page" else 1)
+        async with database.transaction() as write:
+            assert await whole_blob(write, MANIFEST.id, bytes_max=1 << 26) == NOISE
+        assert await store.read_blob(MANIFEST.id) == NOISE
+    assert row_counts(tmp_path) == [0] * 5
