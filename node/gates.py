@@ -36,7 +36,9 @@ PAUSE_S: Final = 0.5
 """Between two looks: a busy passage costs no more than that often."""
 REST: Final = 4
 """A look is followed by a pause of as many times what it took: somebody else's long chain of
-receipts, changed again and again, takes a fifth of a processor and no more."""
+receipts, changed again and again, takes a fifth of a processor and seldom more."""
+PAUSE_MAX_S: Final = 10.0
+"""Who comes meanwhile waits no longer."""
 ROUNDS_MAX: Final = 8
 """Of `ANSWERS_MAX` receipts at one gate before the others have their turn."""
 KINDS: Final = frozenset({(record.CLASS, record.KIND), (passage.CLASS, passage.KIND)})
@@ -82,9 +84,12 @@ class Gates:
                 await wake.wait()
                 wake.clear()
                 begun_s = self.clock_s()
-                while changed:
-                    await self.answer(changed.pop())
-                await rest(max(PAUSE_S, REST * (self.clock_s() - begun_s)))
+                look = sorted(changed)
+                changed.clear()  # what comes meanwhile has the next look
+                for namespace in look:
+                    await self.answer(namespace)
+                took_s = self.clock_s() - begun_s
+                await rest(min(max(PAUSE_S, REST * took_s), PAUSE_MAX_S))
         finally:
             unsubscribe()
 

@@ -9,9 +9,11 @@ Pages and chunks are kept once, whoever refers to them, and are found by their h
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from crdt.blob import BlobId, BlobRoot, Chunking, ChunkName, parse_page, parse_root
 from crdt.digest import payload_digest
+from crdt.errors import Malformed
 from crdt.keys import AuthorKey
 from storage.errors import Mismatch, NotHeld
 from storage.folding import IS_FOLDED, pages_in_vault
@@ -87,13 +89,15 @@ def _find_pages(database: sqlite3.Connection, number: int, root: BlobRoot) -> No
     for place, hash in enumerate(root.page_hashes):
         if place in held:
             continue
-        if (page := _page(database, root, place, hash)) is not None:
+        page = _page(database, root, place, hash)
+        if page is not None and _is_said_of(database, root, place, page):
             _refer(database, number, root, place, page)
-        else:
+        elif page is None:
             lacking.append(place)
     if root.chunking is Chunking.CONTENT:
         for place, data in pages_in_vault(database, root, lacking):
-            _take_page(database, number, root, place, data)
+            with suppress(Malformed):  # as in `_is_said_of`
+                _take_page(database, number, root, place, data)
 
 
 def unfold(database: sqlite3.Connection, blob: BlobId) -> None:
@@ -308,6 +312,21 @@ def _page(database: sqlite3.Connection, root: BlobRoot, place: int, hash: bytes)
         (hash, root.chunking, root.page_size(place)),
     ).fetchone()
     return row[0] if row else None
+
+
+def _is_said_of(database: sqlite3.Connection, root: BlobRoot, place: int, page: int) -> bool:
+    """Whether a page that came with another root is what this one says of it.
+
+    If not it stays missing for ever, as of any root that somebody made up.
+    """
+    if root.chunking is Chunking.FIXED:  # the bytes that it stands for say all of it
+        return True
+    ((data,),) = database.execute("SELECT data FROM page WHERE number = ?", (page,))
+    try:
+        parse_page(data, root, place)
+    except Malformed:
+        return False
+    return True
 
 
 def _keep_page(

@@ -11,6 +11,7 @@ committed as one: what the database says is whole is on the disk in the vault be
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from crdt.blob import BlobId, BlobRoot, ChunkName, parse_page, parse_root
 from storage.errors import NotHeld
@@ -34,12 +35,26 @@ class Lost(NotHeld):
         self.hash = hash
 
 
+class _Said(NamedTuple):
+    """All that a root says of a page, which another root may name as something else."""
+
+    hash: bytes
+    size: int
+    chunk_count: int
+    is_last: bool
+
+    @classmethod
+    def of(cls, root: BlobRoot, number: int) -> "_Said":
+        count, is_last = root.page_chunk_count(number), number == root.page_count - 1
+        return cls(root.page_hashes[number], root.page_size(number), count, is_last)
+
+
 class FoldedPages:
     """What the pages of folded blobs say, of those that were read last."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._named: OrderedDict[tuple[bytes, int], tuple[ChunkName, ...]] = OrderedDict()
+        self._named: OrderedDict[_Said, tuple[ChunkName, ...]] = OrderedDict()
 
     async def page(self, root: BlobRoot, number: int) -> bytes:
         """Its bytes. Raises `Lost`."""
@@ -56,8 +71,8 @@ class FoldedPages:
         return [page for page in found if page is not None]
 
     async def names(self, root: BlobRoot, number: int) -> tuple[ChunkName, ...]:
-        """Of all chunks of a page. Raises `Lost`."""
-        key = root.page_hashes[number], root.page_size(number)
+        """Of all chunks of a page. Raises `Lost`, `Malformed`."""
+        key = _Said.of(root, number)
         if (known := self._named.get(key)) is None:
             known = parse_page(await self.page(root, number), root, number)
             self._named[key] = known

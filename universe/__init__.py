@@ -1,1 +1,1 @@
-"""Universes, their snapshots and timelines: values and state machines, no IO."""
+"""Universes, snapshots, timelines, forks, passages and players: values and machines, no IO."""

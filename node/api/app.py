@@ -23,6 +23,7 @@ from node.api.cross_origin import CrossOrigin
 from node.api.endpoint import (
     LINEAGE_REF,
     MODULE_REF,
+    PASSAGE_REF,
     RECORD_REF,
     REST,
     UNIVERSE_REF,
@@ -164,6 +165,15 @@ class UniverseRef(StringConvertor):
     )
 
 
+class PassageRef(StringConvertor):
+    """The id of a passage, as that of a universe."""
+
+    regex = (
+        r"(?:did:key:[^/]+/|[^/]+/(?!(?:accept|travel|travellers|recall|decide)(?:/|$)))?"
+        r"(?!did:key:)[^/]+"
+    )
+
+
 class Rest(StringConvertor):
     """Anything at all. Starlette's own `path` drops a line end."""
 
@@ -176,6 +186,7 @@ def make_app(node: Node, allowed: Allowed) -> ASGIApp:
     register_url_convertor(RECORD_REF, RecordRef())
     register_url_convertor(LINEAGE_REF, LineageRef())
     register_url_convertor(UNIVERSE_REF, UniverseRef())
+    register_url_convertor(PASSAGE_REF, PassageRef())
     register_url_convertor(REST, Rest())
     routes = routes_of(node, ENDPOINTS)
     inner = Starlette(

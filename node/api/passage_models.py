@@ -255,6 +255,7 @@ def show_passage(one: Passage) -> PassageShown:
 
 
 def show_traveller(story: Story, *, with_data: bool = False) -> TravellerShown:
+    """Of a story with a departure at least."""
     last = [one for one in story.receipts if one.receipt.kind == DEPARTURE][-1]
     traveller = last.receipt.traveller
     state, universe, source, reason = _place(story)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from crdt.change import DocumentId
 from crdt.did import encode_did_key
-from crdt.keys import NamespaceKey
+from crdt.keys import COMMONS, NamespaceKey
 from crdt.statement import DROP_HEADS_MAX, Drop
 from node.errors import Conflict, NotAllowed, NotFound
 from node.services.namespaces import Keeper
+from node.services.places import place_text
 from node.services.records import record_meant, record_text
 from node.services.revoking import Planned, carry_out
 from node.services.roots import Root, roots_in
@@ -85,7 +86,9 @@ async def refuse_deleted(store: Store, document: DocumentId) -> None:
     state = await store.read(document)
     if state is not None and is_deleted(state.value):
         record = record_text(document)
-        detail = f"{record} is deleted: panspermia delete {record} --undo brings it back"
+        place = document.namespace
+        where = "" if place == COMMONS else f" --namespace {place_text(place)}"
+        detail = f"{record} is deleted: panspermia delete {record} --undo{where} brings it back"
         raise Conflict(detail, code="deleted")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from node.services.gatebooks import Books
 from node.services.passages import Ferry
 from node.services.timelines import branch_of, family_of
-from node.services.travel import Books
 from node.services.universes import joined_places
 from storage.listing import EventRow
 from storage.listings import ListedRow

@@ -15,9 +15,9 @@ from crdt.did import encode_did_key
 from crdt.keys import COMMONS, AuthorKey, NamespaceKey
 from node.errors import Conflict, NotFound
 from node.services.curate import Curator
+from node.services.gatebooks import Books
 from node.services.names import author_meant
 from node.services.passages import Ferry
-from node.services.travel import Books
 from registry.advisory import Advisory
 from registry.attestation import read_row
 from registry.edits import Edit

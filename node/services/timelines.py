@@ -13,7 +13,7 @@ import msgspec
 from crdt.change import DocumentId
 from crdt.keys import COMMONS, NamespaceKey
 from node.errors import Conflict, NotAllowed, NotFound
-from node.services.places import place_text
+from node.services.places import place_meant, place_text
 from node.services.universes import (
     LATEST,
     Given,
@@ -102,14 +102,22 @@ async def open_at(store: Store, row: ListedRow, tick: int) -> SnapshotRow:
 
 
 async def fork(
-    by: Hand, parent: ListedRow, at: str, snapshot: str, given: Given, drawn: bytes
+    by: Hand,
+    parent: ListedRow,
+    at: str,
+    snapshot: str,
+    given: Given,
+    drawn: bytes,
+    *,
+    has_no_token: bool = False,
 ) -> tuple[ListedRow, SnapshotRow]:
     """A new universe of one's own that begins with a snapshot of `parent`, one's own or not.
 
     `at`, `snapshot`: as `snapshot_meant` has them, the nearest at or before a tick. It lies where
     its parent does, unless `given` says for whom it is. Raises as `snapshot_meant` and
     `make_universe`; `Conflict` where one's own universe is called so; `NotAllowed` where a universe
-    that others share would be shown to more people than its author shows it to.
+    that others share would be shown to other people than its author shows it to, or one's own
+    where this is asked without a token.
     """
     if at == LATEST or snapshot:
         row = await snapshot_meant(by.store, parent, at, snapshot)
@@ -118,7 +126,7 @@ async def fork(
     signed = await by.store.signed_snapshot(parent.number, row.id)
     if signed is None:
         raise NotFound("that snapshot was dropped at this very moment", code="unknown-snapshot")
-    given = _for_its_readers(by, parent, given)
+    given = await _for_its_readers(by, parent, given, has_no_token=has_no_token)
     if given.id:
         for other in await by.store.universes_called(given.id, await joined_places(by.store)):
             if other.listing.author == by.keeper.identity.did:
@@ -251,20 +259,30 @@ def _seen_as(given: Given, visibility: Visibility) -> Given:
     return replace(given, facts=facts)
 
 
-def _for_its_readers(by: Hand, parent: ListedRow, given: Given) -> Given:
-    is_public = parent.namespace == COMMONS
+async def _for_its_readers(
+    by: Hand, parent: ListedRow, given: Given, *, has_no_token: bool
+) -> Given:
+    """With what the parent has where nothing is said. Raises `NotAllowed`, `NotFound`."""
     is_own = parent.listing.author == by.keeper.identity.did
+    is_public = parent.namespace == COMMONS
     if given.facts.visibility is None and given.namespace is None:
-        seen = _said(parent).visibility
         if is_public:
             return _seen_as(given, "public")
-        if is_own and seen == "private":
+        if is_own and _said(parent).visibility == "private":
             return _seen_as(given, "private")
         return replace(given, namespace=place_text(parent.namespace))
-    if given.facts.visibility == "public" and not is_public and not is_own:
+    if is_public or (is_own and not has_no_token):
+        return given
+    if given.namespace is not None:
+        is_wider = await place_meant(by.store, given.namespace) != parent.namespace
+    else:
+        is_wider = given.facts.visibility == "public"
+    if is_wider:
+        mine = "yours, but this came without a token"
+        who = mine if is_own else "shared with you and not with everybody"
         detail = (
-            f"{parent.listing.target} is shared with you and not with everybody: fork it without"
-            " making it public"
+            f"{parent.listing.target} is {who}: fork it for those who may read it, without a"
+            " `namespace` and a `visibility`, or as `private`"
         )
         raise NotAllowed(detail)
     return given

@@ -8,12 +8,11 @@ nothing twice. One lock keeps two acts of this node from going on from the same 
 """
 
 import asyncio
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
 
 from node.errors import Conflict, NotFound, Rejected
+from node.services.gatebooks import KIND, Books
 from node.services.passages import (
     Ferry,
     document_of,
@@ -21,6 +20,7 @@ from node.services.passages import (
     passage_named,
     read_value,
 )
+from node.services.passengers import MIGRATION_FORMAT, Passenger, who_goes
 from registry.edits import Edit
 from registry.errors import CannotTravel, RegistryError
 from registry.formats.errors import FormatError
@@ -36,7 +36,7 @@ from universe.gate import (
     hand_over,
     send,
 )
-from universe.gatebook import GateBook, gatebook_of, put_hand_over, put_recall, put_receipts
+from universe.gatebook import GateBook, put_hand_over, put_recall, put_receipts
 from universe.gates import sign_hand_over
 from universe.lines import Lines
 from universe.passage import Passage, judge_arrival
@@ -45,82 +45,10 @@ from universe.receipts import (
     Checked,
     Receipt,
     Traveller,
-    Who,
     check_receipt,
     sign_receipt,
 )
-from universe.travel import In, Story, migration_of, place_of, story_of
-
-T = TypeVar("T")
-UNIVERSES_MAX: Final = 256
-"""Read for one act: those whose gates a traveller passed, and those they speak of."""
-KIND: Final = "uni"
-MIGRATION_FORMAT: Final = "primordium-migration"
-
-
-@dataclass(slots=True)
-class Books:
-    """The gates' books that were read, and what follows from them."""
-
-    by: Ferry
-    read: dict[str, GateBook] = field(default_factory=dict[str, GateBook])
-
-    @property
-    def lines(self) -> Lines:
-        held = self.read.values()
-        return Lines(
-            (one for book in held for one in book.receipts),
-            (one for book in held for one in book.hand_overs),
-        )
-
-    @property
-    def recalled(self) -> frozenset[bytes]:
-        """Departures that their own universes want back."""
-        return frozenset(
-            one.id
-            for book in self.read.values()
-            for one in book.receipts
-            if one.id in book.recalled
-        )
-
-    async def load(self, names: Iterable[str]) -> None:
-        """Raises `Rejected` where it would be too many."""
-        for name in sorted(set(names) - self.read.keys()):
-            if len(self.read) == UNIVERSES_MAX:
-                detail = f"its story goes through more than {UNIVERSES_MAX} universes"
-                raise Rejected(detail, code="story-too-long")
-            document = document_of(name, KIND, self.by.namespace)
-            value = await read_value(self.by, document)
-            book = GateBook()
-            if value is not None:
-                book = await asyncio.to_thread(gatebook_of, document, value)
-            self.read[name] = book
-
-    async def ask(self, question: Callable[[Lines], T]) -> T:
-        """The answer, once every universe that it depends on was read."""
-        while True:
-            lines, answer, refused = self.lines, None, None
-            try:
-                answer = await asyncio.to_thread(question, lines)
-            except CannotTravel as error:
-                refused = error
-            missing = lines.asked - self.read.keys()
-            if not missing:
-                if refused is not None:
-                    raise refused
-                return answer  # type: ignore[return-value]  # it answered, as it refused nothing
-            await self.load(missing)
-
-
-@dataclass(frozen=True, slots=True)
-class Passenger:
-    """Who is to go, as a game tells it."""
-
-    data: bytes
-    soul: str
-    format: str = "json"
-    origin: str | None = None
-    """Full name of the universe it comes from; None for whoever of that soul is here."""
+from universe.travel import Story, migration_of, story_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +108,8 @@ class Gatekeeper:
             if before is None and not passage.is_open:
                 detail = f"{passage.name} is {passage.state}, not open"
                 raise Conflict(detail, code="passage-closed")
-            if who.origin is not None:
-                name = who.origin
-            elif before is not None:
-                name = before.receipt.traveller.who.origin
-            else:
-                name = await books.ask(lambda lines: _origin(source, who.soul, lines))
-            traveller = Traveller.of(Who(name, who.soul), who.data, who.format)
+            named = await books.ask(lambda lines: who_goes(source, who, before, lines))
+            traveller = Traveller.of(named, who.data, who.format)
             wish = Wish(migration, passage.name, target, traveller)
             now = Now(tick, self.by.clock_us())
             said = await books.ask(lambda lines: send(source, self.key, wish, lines, now))
@@ -194,15 +117,18 @@ class Gatekeeper:
                 (said,) = await self._sign(books, source, [said])
             departure = said
             story = await books.ask(lambda lines: story_of(traveller.who, lines))
+            _check_told(story, source)
             return Sent(departure, story, departure is not before)
 
     async def answer(self, universe: str, tick: int | None = None) -> list[Checked]:
         """Sign what is due at this gate: arrivals, refusals and returns.
 
-        Nothing where this device is not the gate. Raises `NotFound`, `Rejected`.
+        Nothing where this device is not the gate. Into a universe that was deleted nobody is let.
+        Raises `NotFound`, `Rejected`.
         """
         async with self.lock:
-            books = await self._books(universe)
+            books = await self._books(universe, even_deleted=True)
+            is_gone = await self._is_deleted(universe)
             await books.load(await self._other_ends(universe))
             found: dict[str, Passage] = {}
             for one in await books.ask(lambda lines: list(coming(universe, lines))):
@@ -215,7 +141,7 @@ class Gatekeeper:
                 try:
                     return due(
                         universe, self.key, lines, now,
-                        judge=_judge(found, lines), recalled=books.recalled,
+                        judge=_judge(found, lines, is_gone=is_gone), recalled=books.recalled,
                     )  # fmt: skip
                 except CannotTravel:
                     return []
@@ -250,20 +176,21 @@ class Gatekeeper:
         Raises `NotFound` (`unknown-migration`).
         """
         async with self.lock:
-            books = await self._books(source)
+            books = await self._books(source, even_deleted=True)
             one = await books.ask(lambda lines: migration_of(migration, source, lines))
             if one is None:
                 detail = f"no migration {migration.hex()} left {source}"
                 raise NotFound(detail, code="unknown-migration")
             who = one.receipt.traveller.who
             story = await books.ask(lambda lines: story_of(who, lines))
+            _check_told(story, source)
             if getattr(story.place, "departure", None) == one.id:
                 await self._write(source, put_recall(one.id, now_us=self.by.clock_us()))
             return story
 
     async def waiting(self, universe: str) -> list[Checked]:
         """Departures to one's own universe that nobody has answered."""
-        books = await self._books(universe)
+        books = await self._books(universe, even_deleted=True)
         await books.load(await self._other_ends(universe))
         return await books.ask(lambda lines: list(coming(universe, lines)))
 
@@ -279,7 +206,9 @@ class Gatekeeper:
                 for one in lines[end].receipts
                 if one.receipt.passage == passage.name
             }
-            return [story_of(who, lines) for who in sorted(names)]
+            told = [story_of(who, lines) for who in sorted(names)]
+            # A gate may say anything of who never left: that is in nobody's story.
+            return [one for one in told if one.receipts]
 
         return await books.ask(question), books.lines
 
@@ -288,10 +217,15 @@ class Gatekeeper:
         halves = [one.ends[:2] for one in await own_halves(self.by)]
         return {end for ends in halves if universe in ends for end in ends}
 
-    async def _books(self, universe: str) -> Books:
+    async def _is_deleted(self, universe: str) -> bool:
+        document = document_of(universe, KIND, self.by.namespace)
+        return await read_value(self.by, document) is None
+
+    async def _books(self, universe: str, *, even_deleted: bool = False) -> Books:
         """With that of one's own universe. Raises `NotFound` (`unknown-universe`)."""
         document = document_of(universe, KIND, self.by.namespace)
-        if await read_value(self.by, document) is None:
+        is_held = even_deleted and await self.by.store.read(document) is not None
+        if not is_held and await self._is_deleted(universe):
             raise NotFound(f"no universe {universe} is here", code="unknown-universe")
         books = Books(self.by)
         await books.load([universe])
@@ -321,14 +255,7 @@ class Gatekeeper:
         await self.by.store.commit(document, edit, signer)
 
 
-def migration_passenger(data: bytes, soul: str | None) -> tuple[bytes, Passenger]:
-    """(migration id, who) of a MigrateEntity message, kept as it is. Raises `InvalidFile`."""
-    (found,) = read_migration(data, "traveller")
-    id = str(found.fields["migration_id"])
-    return uuid.UUID(id).bytes, Passenger(data, soul or id, MIGRATION_FORMAT)
-
-
-def _judge(passages: dict[str, Passage], lines: Lines) -> Judge:
+def _judge(passages: dict[str, Passage], lines: Lines, *, is_gone: bool) -> Judge:
     def judge(departure: Checked) -> Verdict:
         said = departure.receipt
         data = said.traveller.inline
@@ -340,25 +267,19 @@ def _judge(passages: dict[str, Passage], lines: Lines) -> Judge:
             except (FormatError, RegistryError):
                 return Verdict("refuse", "it is no MigrateEntity whose checksum holds")
         is_suspect = lines[said.universe].is_suspect
-        return judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
+        verdict = judge_arrival(departure, passages.get(said.passage), is_suspect=is_suspect)
+        if is_gone and verdict.word != "wait":
+            return Verdict("refuse", "the universe was deleted")
+        return verdict
 
     return judge
 
 
-def _origin(source: str, soul: str, lines: Lines) -> str:
-    """Where whoever of that soul is here comes from; `source` itself for who never travelled."""
-    came = [
-        one.receipt.traveller.who
-        for one in lines[source].receipts
-        if one.receipt.traveller.who.soul == soul
-    ]
-    here = {who.origin for who in came if place_of(who, lines) == In(source)} - {source}
-    if len(here) == 1:
-        return here.pop()
-    if here:
-        listed = ", ".join(sorted(here))
-        raise CannotTravel(f"several of that soul are here: say the origin, {listed}", "ambiguous")
-    return source
+def _check_told(story: Story, source: str) -> None:
+    """Of who left `source`. Raises `CannotTravel` where how it came there is not held."""
+    if not story.receipts:
+        detail = f"how {story.who.soul} came to {source} is not held here"
+        raise CannotTravel(detail, "gate-behind")
 
 
 def _other_end(passage: Passage, source: str) -> str:

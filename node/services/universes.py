@@ -163,6 +163,9 @@ async def make_universe(by: Hand, given: Given, drawn: bytes) -> tuple[ListedRow
     ]
     facts = given.facts
     create_universe(given.words, facts, now_us=by.clock_us())  # before a namespace is made for it
+    if not mine:  # there would be two of one full name when it comes back
+        for where in places:
+            await refuse_deleted(store, DocumentId(where, own.author, CLASS, KIND, id.encode()))
     if mine and facts.visibility is None and given.namespace is None:
         place = mine[0].namespace  # where it is, it stays
     else:

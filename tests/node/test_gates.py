@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from crdt.keys import COMMONS, NamespaceKey
 from node.events import Events
-from node.gates import Gates
-from node.services.passages import Ferry
+from node.gates import PAUSE_MAX_S, PAUSE_S, Gates
+from node.services.passages import Ferry, document_of
+from registry.head import touch
 from tests.node.services.test_travel import Person, opened, opened_people, sends
+from tests.storage.people import NOW_US
 from universe.travel import In
 
 
@@ -64,3 +67,39 @@ async def test_what_came_before_the_start_is_answered_and_nothing_twice(
     assert await gates.answer(COMMONS) == 1
     assert await gates.answer(COMMONS) == 0
     assert await gates_of(alice, Events()).answer(COMMONS) == 0
+
+
+class Busy(Gates):
+    """To whom something comes at each look."""
+
+    async def answer(self, namespace: NamespaceKey) -> int:
+        by = self.ferry(namespace)
+        document = document_of(f"{by.did}/universe:meadow", "uni", namespace)
+        signer = by.identity.signer
+        await by.store.commit(document, lambda editor: touch(editor, next(TIMES)), signer)
+        return await super().answer(namespace)
+
+
+TIMES = count(NOW_US)
+
+
+async def test_what_comes_during_a_look_has_the_next_and_no_pause_is_long(
+    people: tuple[Person, Person],
+) -> None:
+    alice, _ = people
+    clock = iter((0.0, 0.0, 1.0, 2.0, 10.0, 1_000.0))  # each look begins and ends
+    pauses, enough = list[float](), asyncio.Event()
+
+    async def rest(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            enough.set()
+            await asyncio.Event().wait()
+
+    gates = Busy(lambda _: alice.ferry, alice.gates.lock, Events(), lambda: next(clock))
+    task = asyncio.create_task(gates.run(rest))
+    async with asyncio.timeout(60):
+        await enough.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert pauses == [PAUSE_S, 4.0, PAUSE_MAX_S]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from crdt.keys import NamespaceKey
-from node.api.endpoint import Call, Endpoint, reads, writes
+from node.api.endpoint import PASSAGE_REF, Call, Endpoint, reads, writes
 from node.api.models import NoQuery
 from node.api.passage_models import (
     Acceptance,
@@ -38,13 +38,9 @@ from node.services.passages import (
     passage_called,
     passages_held,
 )
+from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
 from node.services.places import places_meant
-from node.services.travel import (
-    MIGRATION_FORMAT,
-    Gatekeeper,
-    Passenger,
-    migration_passenger,
-)
+from node.services.travel import Gatekeeper
 from node.services.universes import universe_meant
 from node.wiring import Node
 from registry.errors import UnknownRecord, quoted
@@ -120,7 +116,7 @@ async def send_traveller(node: Node, call: Call[NoQuery, Travel]) -> TravelDone:
     gates, passage = await _gates(node, call.path["passage"], body.namespace)
     source = await _end(gates.by, passage, body.source)
     if body.format == MIGRATION_FORMAT:
-        migration, who = migration_passenger(body.data, body.soul)
+        migration, who = migration_passenger(body.data, body.soul, body.origin)
     elif not body.soul:
         raise Rejected("who travels? `soul` names it", code="invalid-body")
     else:
@@ -266,7 +262,7 @@ async def _take_own_gates(node: Node, by: Ferry, passage: Passage) -> None:
             await gates.take_gate(end, only_first=True)
 
 
-ONE = "/api/passage/{passage:lineage}"
+ONE = f"/api/passage/{{passage:{PASSAGE_REF}}}"
 ENDPOINTS = (
     writes(
         "/api/passage", propose_passage, PassageDone, body=NewPassage, status=201,

@@ -32,6 +32,7 @@ from node.api.timeline_models import (
 )
 from node.api.universe_models import UniverseQuery
 from node.api.universes_shown import entries_of, entry_of, meta_of, metas_of
+from node.errors import NotAllowed
 from node.services.timelines import (
     due,
     family_of,
@@ -148,9 +149,12 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     """A new universe of your own that begins with a snapshot of this one. Nothing is copied.
 
     Of anybody's universe that is known here; it lies where its parent does unless you say else.
+    What others share with you stays with those who may read it: else it is for you alone.
     """
-    parent = await universe_called(node, call)
     body = call.body
+    if call.has_no_token and body.namespace is not None:  # unread: which there are is private
+        raise NotAllowed("without a token a fork is for those who may read its parent")
+    parent = await universe_called(node, call)
     tags = tags_split(body.tags) if isinstance(body.tags, str) else body.tags
     given = Given(
         Words(body.name, body.description, None, None, tags),
@@ -165,7 +169,13 @@ async def make_fork(node: Node, call: Call[UniverseQuery, NewFork]) -> Response:
     at = LATEST if body.snapshotTick is None else str(body.snapshotTick)
     async with node.making:
         row, taken = await fork(
-            hand_of(node), parent, at, body.snapshot or "", given, os.urandom(ID_BYTES)
+            hand_of(node),
+            parent,
+            at,
+            body.snapshot or "",
+            given,
+            os.urandom(ID_BYTES),
+            has_no_token=call.has_no_token,
         )
     answer = {
         "success": True,

@@ -161,7 +161,8 @@ async def test_a_record_of_which_nothing_is_here_is_said_to_be_one(alice: Alice)
     did = alice.node.identity.did
     for record, whole in (
         (f"{ADD}.typo", f"{did}/{ADD}.typo"),
-        ("pub/uni/earth", f"{did}/pub/uni/earth"),
+        ("pub/uni/earth", f"{did}/universe/earth"),
+        ("pub/odd/earth", f"{did}/pub/odd/earth"),
     ):
         made = await post(alice, "/api/grants", {"to": BOB.did, "record": record}, 201)
         assert made["note"].startswith(f"Nothing is held here of {whole}: ")

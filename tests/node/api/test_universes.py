@@ -202,3 +202,24 @@ async def test_what_is_deleted_comes_back_with_all_its_snapshots(alice: Alice) -
     assert {**after["universe"], "updatedAt": 0} == {**before["universe"], "updatedAt": 0}
     one = await alice.client.get("/api/universe/universe:main/snapshot/1")
     assert one.content == b"one"
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+async def test_what_is_deleted_is_not_made_anew_for_other_readers(
+    alice: Alice, is_public: bool
+) -> None:
+    """Else there would be two of one full name when it comes back."""
+    await alice.client.post("/api/namespaces", json={"name": "friends"})
+    first = await made(alice, isPublic=is_public)
+    assert (await alice.client.delete("/api/universe/universe:main")).status_code == 200
+    nothing = {"isPublic": None}
+    for readers in (nothing, {"isPublic": not is_public}, nothing | {"namespace": "friends"}):
+        answer = await alice.client.post("/api/universe", json=MAIN | readers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "deleted"), readers
+        told = "" if is_public else f" --namespace {first['namespace']}"
+        assert f"/universe/universe:main --undo{told} brings" in answer.json()["detail"]
+    undone = {"record": "universe/universe:main", "undo": True}
+    at = f"/api/records/deletion?namespace={first['namespace']}"
+    assert (await alice.client.post(at, json=undone)).status_code == 200
+    shown = (await alice.client.get("/api/universe/universe:main")).json()["universe"]
+    assert {**shown, "updatedAt": 0} == {**first, "updatedAt": 0}

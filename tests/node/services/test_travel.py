@@ -4,16 +4,19 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crdt.document import Editor
 from crdt.keys import COMMONS
+from node.api.passage_models import show_traveller
 from node.errors import Conflict, NotAllowed, NotFound, Rejected
 from node.home import Home
 from node.identity import load_or_create
 from node.projection import project
+from node.services.gatebooks import Books
 from node.services.passages import (
     Ferry,
     accept_passage,
@@ -23,14 +26,9 @@ from node.services.passages import (
     passage_called,
     passages_held,
 )
-from node.services.travel import (
-    MIGRATION_FORMAT,
-    Books,
-    Gatekeeper,
-    Passenger,
-    Sent,
-    migration_passenger,
-)
+from node.services.passengers import MIGRATION_FORMAT, Passenger, migration_passenger
+from node.services.travel import Gatekeeper, Sent
+from registry.deletion import delete
 from registry.errors import CannotTravel
 from registry.formats.primordium_migration import write_migration
 from registry.head import Words, put_head, touch
@@ -38,7 +36,10 @@ from storage.store import open_store
 from tests.registry.formats.files import GENOTYPE
 from tests.storage.people import NOW_US
 from universe.gate import Verdict
+from universe.gatebook import put_receipts
+from universe.gates import Last
 from universe.passage import Arrivals, Passage, Said
+from universe.receipts import Receipt, Signed, Traveller, Who, sign_receipt
 from universe.travel import In, InTransit, Place, Refused, place_of
 
 FOX = Passenger(b'{"legs":4}', "fox")
@@ -65,12 +66,32 @@ class Person:
         await self.ferry.store.commit(document, edit, self.ferry.identity.signer)
         return name
 
+    async def deletes(self, name: str) -> None:
+        document = document_of(name, "uni", COMMONS)
+        await self.ferry.store.commit(document, delete(now_us=NOW_US), self.ferry.identity.signer)
+
     async def hears(self, other: "Person") -> None:
         """Everything the other holds, as a sync brings it."""
         store = other.ferry.store
         entries, _ = await store.entries_after(other.ferry.identity.author, 0)
         received = await self.ferry.store.receive(entries, source="sync")
         assert not received.refused
+
+    async def signs(self, *receipts: Receipt) -> None:
+        """Whatever they say, at its own gate, one after the other."""
+        name = receipts[0].universe
+        device = self.ferry.identity.device
+        line = await Books(self.ferry).ask(lambda lines: lines[name])
+        last, signed = line.tip, list[Signed]()
+        for one in receipts:
+            said = replace(one, gate=device.public, seq=last.seq + 1, prev=last.id)
+            signed.append(sign_receipt(said, device))
+            last = Last(said.seq, signed[-1].id)
+        await self.ferry.store.commit(
+            document_of(name, "uni", COMMONS),
+            put_receipts(signed, now_us=NOW_US),
+            self.ferry.identity.signer,
+        )
 
     async def sees(self, sent: Sent) -> Place:
         who = sent.departure.receipt.traveller.who
@@ -275,3 +296,103 @@ async def test_a_migrate_entity_travels_as_it_is(people: tuple[Person, Person]) 
     assert answers[1].receipt.reason == "it is no MigrateEntity whose checksum holds"
     (arrived, _) = answers
     assert arrived.receipt.migration == migration
+
+
+async def joined(alice: Person, id: str, source: str, target: str) -> Passage:
+    """A passage between two universes of one owner, with a gate at each end."""
+    said = Said(source=source, target=target, type="gate", maintained_us=NOW_US)
+    for end in (source, target):
+        await alice.gates.take_gate(end, only_first=True)
+    return await create_passage(alice.ferry, id, Words(None), said)
+
+
+async def test_a_wish_repeated_after_one_from_afar_left_is_for_nobody(
+    people: tuple[Person, Person],
+) -> None:
+    alice, _ = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    there = await joined(alice, "passage:there", meadow, near)
+    on = await joined(alice, "passage:on", near, far)
+    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
+    await alice.gates.answer(near)
+    await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
+    with pytest.raises(CannotTravel, match="not here any more") as gone:
+        await alice.gates.send(on, near, bytes([3]) * 16, FOX, 0)
+    assert gone.value.why == "not-here"
+    # Another fox, of here: then its game says so.
+    own = Passenger(FOX.data, "fox", origin=near)
+    sent = await alice.gates.send(on, near, bytes([4]) * 16, own, 0)
+    assert sent.departure.receipt.traveller.who.origin == near
+
+
+async def test_a_migrate_entity_that_comes_back_is_who_left(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+
+    def older(generation: int) -> tuple[bytes, Passenger]:
+        return migration_passenger(
+            write_migration(GENOTYPE.decode(), {"generation": str(generation)}), None
+        )
+
+    sent = await alice.gates.send(passage, meadow, *older(1), 0)
+    again = await alice.gates.send(passage, meadow, *older(1), 0)
+    assert again.departure == sent.departure
+    with pytest.raises(Rejected, match="`soul` names it"):
+        await alice.gates.send(passage, meadow, *older(2), 0)  # it is on its way
+    await bob.hears(alice)
+    await bob.gates.answer(reef)
+    back = await bob.gates.send(passage, reef, *older(2), 0)
+    assert back.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+    await alice.hears(bob)
+    await alice.gates.answer(meadow)
+    assert await alice.sees(sent) == In(meadow)
+    once_more = await alice.gates.send(passage, meadow, *older(3), 0)
+    assert once_more.departure.receipt.traveller.who == sent.departure.receipt.traveller.who
+
+
+async def test_who_passed_through_a_universe_that_was_deleted_is_where_it_went(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    meadow = alice.universe("universe:meadow")
+    near, far = await alice.makes("universe:near"), await alice.makes("universe:far")
+    there = await joined(alice, "passage:there", meadow, near)
+    on = await joined(alice, "passage:on", near, far)
+    await alice.gates.send(there, meadow, bytes([1]) * 16, FOX, 0)
+    await alice.gates.answer(near)
+    sent = await alice.gates.send(on, near, bytes([2]) * 16, FOX, 0)
+    await alice.gates.answer(far)
+    await alice.deletes(near)
+    await bob.hears(alice)
+    assert await alice.sees(sent) == await bob.sees(sent) == In(far)
+    # And into it nobody goes: who tries comes back.
+    back = await alice.gates.send(on, far, bytes([3]) * 16, FOX, 0)
+    (refused,) = await alice.gates.answer(near)
+    assert refused.receipt.reason == "the universe was deleted"
+    await alice.gates.answer(far)
+    assert await alice.sees(back) == In(far)
+    assert [one.place for one in (await alice.gates.stories(there))[0]] == [In(far)]
+    with pytest.raises(NotFound):
+        await alice.gates.send(on, near, bytes([4]) * 16, FOX, 0)
+
+
+async def test_what_a_gate_says_of_who_never_left_is_in_nobodys_story(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    passage = await opened(alice, bob)
+    meadow, reef = alice.universe("universe:meadow"), bob.universe("universe:reef")
+    ghost = Receipt(
+        kind="arrival", universe=reef, other=meadow, gate=bytes(32), epoch=1, seq=1,
+        prev=bytes(32), migration=bytes([7]) * 16, passage=passage.name,
+        traveller=Traveller(Who(meadow, "ghost"), bytes([1]) * 32, 1, "json"),
+        tick=0, at_us=NOW_US, answers=bytes([3]) * 32,
+    )  # fmt: skip
+    await bob.signs(ghost)
+    await alice.hears(bob)
+    sent = await sends(alice, passage)
+    told, _ = await alice.gates.stories(passage)
+    assert [one.who for one in told] == [sent.story.who]
+    assert [show_traveller(one).soul for one in told] == ["fox"]
