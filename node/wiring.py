@@ -52,6 +52,7 @@ from p2p.protocol.errors import SyncError
 from p2p.protocol.pieces import Urgency
 from p2p.transport.relay.server import RelayServer
 from registry.facts import facts_of
+from storage.errors import StorageError
 from storage.mending import Mended
 from storage.search_index import SearchIndex, open_search_index
 from storage.store import Store, open_store

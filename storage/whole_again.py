@@ -9,7 +9,6 @@ from contextlib import suppress
 from functools import partial
 
 from crdt.blob import BlobId
-from crdt.errors import Malformed
 from storage.blob_rows import IS_CONTENT, unfold
 from storage.errors import StorageError
 from storage.scrubbing import Scrubbing
@@ -51,10 +50,7 @@ class WholeAgain(Scrubbing):
 
     async def _is_whole_again(self, blob: BlobId) -> bool:
         self._note_named()
-        try:
-            if not await self._database.lazily(partial(_find_pages, blob=blob)):
-                return False
-        except Malformed:  # a root that a peer made up about a page that is here
+        if not await self._database.lazily(partial(_find_pages, blob=blob)):
             return False
         is_whole = await self._finish(blob, is_fetched=True)
         self._held.forget(blob)
